@@ -1,0 +1,73 @@
+"""The protocols between the rooms. Their docstrings state the obligations that the contract tests hold every class to."""
+
+from collections.abc import Iterator
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.frame import Alpha, Composite, Frame, Matte, VideoFormat
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where frames come from.
+
+    - Opening happens in the constructor, which raises :class:`~livebg.errors.SourceError` and then leaves nothing open.
+    - ``format`` is known before the first frame and never changes; every frame has its size and colour.
+    - Iterating yields each frame once, with strictly increasing ``pts``; the end of the stream ends the iteration, and what
+      cannot be read raises ``SourceError``. A source is iterated once.
+    - A yielded frame belongs to the receiver: the source never writes to it again.
+    - ``close`` may be called at any time, more than once; nothing is yielded after it. Leaving the ``with`` block closes.
+    """
+
+    @property
+    def format(self) -> VideoFormat: ...
+    def __iter__(self) -> Iterator[Frame]: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where composites go.
+
+    - ``send`` takes composites of one size with strictly increasing time and raises :class:`~livebg.errors.SinkError`
+      when it cannot pass one on. It keeps no reference to the composite's arrays.
+    - ``close`` completes the output and raises ``SinkError`` when it is not whole. ``abort`` gives it up and leaves nothing
+      behind. The first call of either ends the sink; later calls do nothing, and ``send`` after it raises ``SinkError``.
+    - Leaving the ``with`` block closes, or aborts when an exception passes through.
+    """
+
+    def send(self, composite: Composite) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, exc_type: type[BaseException] | None, *exc: object) -> None: ...
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """The network. It has no state of its own: what it is told about the past is the argument ``prior``."""
+
+    def input_size(self, width: int, height: int) -> tuple[int, int]:
+        """The size (width, height) of the picture to hand to :meth:`segment` for frames of the given size."""
+        ...
+
+    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
+        """Tell foreground from background.
+
+        ``image`` is RGB, uint8, shape (height, width, 3), of the size that :meth:`input_size` gave. ``prior`` is the alpha of
+        the picture before at the same size, or None when there is none; networks without that input ignore it. Returns a new
+        array, float32, shape (height, width), 0..1, all finite. Raises :class:`~livebg.errors.ModelError` when the network fails.
+        """
+        ...
+
+
+class Background(Protocol):
+    """What stands behind the person."""
+
+    def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
+        """An I420 picture of the frame's size and colour. The caller does not write to it, and uses it before the next call."""
+        ...
