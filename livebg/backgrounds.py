@@ -1,0 +1,137 @@
+"""What stands behind the person: the room out of focus, a colour, a picture."""
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from livebg.errors import ConfigError
+from livebg.frame import ColorSpec, Frame, Matte, blank, planes
+
+WEAKEST_BLUR = 0.005
+"""Share of the frame's height. A blur of 0 is this one: showing the room as it is takes mode ``none``, said aloud."""
+
+
+class BlurBackground:
+    """The room, softly out of focus, without the person's colours in it.
+
+    A plain blur drags the person outwards as a halo. Here each pixel counts by how much room there is in it:
+    blur(room * (1 - alpha)) / blur(1 - alpha). All of it is linear, so it is done on the Y, U and V planes as they come, and
+    on a small picture, since a blurred one has no detail to lose.
+
+    ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1.
+    """
+
+    def __init__(self, share: float) -> None:
+        if not 0 <= share <= 1:
+            raise ValueError(f"a blur is a share of the frame's height, 0 to 1, got {share}")
+        self._share = max(share, WEAKEST_BLUR)
+
+    def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
+        sigma = self._share * frame.height
+        halvings = self._halvings(sigma, frame.width, frame.height)
+        luma, *chroma = frame.planes
+        shrunk = [_halve(luma, halvings), *(_halve(plane, max(halvings - 1, 0)) for plane in chroma)]
+        size = (shrunk[0].shape[1], shrunk[0].shape[0])
+        room = 1.0 - _halve(matte.alpha, halvings) * np.float32(1 / 255)
+        weighted = cv2.merge([*(_fit(plane, size) * room for plane in shrunk), room])
+        mean = weighted.sum(axis=(0, 1))
+        blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 2**halvings, borderType=cv2.BORDER_REFLECT)
+        # Deep inside the person no room is near: fall back to the room's mean, so that nothing is divided by nothing.
+        blurred += (mean / max(float(mean[3]), 1e-3) * np.float32(1e-3)).astype(np.float32)
+        blurred += np.array([128e-6, 128e-6, 128e-6, 1e-6], np.float32)
+        scale = np.asarray(1.0 / blurred[..., 3], np.float32)
+        picture = blank(frame.width, frame.height)
+        for channel, target in enumerate(planes(picture)):
+            small = cv2.multiply(blurred[..., channel], scale, dtype=cv2.CV_8U)
+            cv2.resize(small, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
+        return picture
+
+    @staticmethod
+    def _halvings(sigma: float, width: int, height: int) -> int:
+        """How often to halve before blurring: the Gaussian keeps at least 1.5 pixels, and the small picture at least 8 lines."""
+        by_sigma = int(math.log2(sigma / 1.5)) if sigma > 1.5 else 0
+        by_size = int(math.log2(min(width, height) / 8)) if min(width, height) > 8 else 0
+        return min(by_sigma, by_size)
+
+
+class ColorBackground:
+    """One colour: the green screen, or any ``#rrggbb``."""
+
+    def __init__(self, rgb: tuple[int, int, int]) -> None:
+        self._rgb = rgb
+        self._picture: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
+
+    def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
+        key = (frame.width, frame.height, frame.color)
+        if self._picture is None or self._picture[0] != key:
+            data = blank(frame.width, frame.height)
+            levels = np.rint(frame.color.rgb_to_yuv(frame.height) @ np.array([*self._rgb, 1.0])).clip(0, 255)
+            for plane, level in zip(planes(data), levels, strict=True):
+                plane[:] = level
+            self._picture = (key, data)
+        return self._picture[1]
+
+
+class PictureBackground:
+    """A picture that fills the frame, cropped at its middle where the aspects differ. ``rgb`` is uint8, (height, width, 3)."""
+
+    def __init__(self, rgb: NDArray[np.uint8]) -> None:
+        self._rgb = rgb
+        self._picture: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
+
+    def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
+        key = (frame.width, frame.height, frame.color)
+        if self._picture is None or self._picture[0] != key:
+            self._picture = (key, rgb_to_i420(_fill(self._rgb, frame.width, frame.height), frame.color))
+        return self._picture[1]
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """The picture at ``path`` as RGB, uint8, shape (height, width, 3), turned as its EXIF data say.
+
+    Raises :class:`~livebg.errors.ConfigError` when it cannot be read.
+    """
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except FileNotFoundError:
+        raise ConfigError(f"the background {path} does not exist: name a picture or a colour such as #204060") from None
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        raise ConfigError(f"the background {path} is not a picture that can be read: use JPEG, PNG or WebP, or #rrggbb") from None
+
+
+def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
+    """RGB, uint8, (height, width, 3) of even size, to I420 in the given colour; chroma is the mean of each 2x2 block."""
+    height, width = rgb.shape[:2]
+    data = blank(width, height)
+    full = cv2.transform(rgb, color.rgb_to_yuv(height))
+    for channel, target in enumerate(planes(data)):
+        target[:] = cv2.resize(full[..., channel], (target.shape[1], target.shape[0]), interpolation=cv2.INTER_AREA)
+    return data
+
+
+def _halve(plane: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    """Area averages by two, again and again: OpenCV has a fast path for exactly this step."""
+    for _ in range(times):
+        size = (max(plane.shape[1] // 2, 1), max(plane.shape[0] // 2, 1))
+        plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return plane
+
+
+def _fit(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if (plane.shape[1], plane.shape[0]) == size:
+        return plane
+    return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    scale = max(width / rgb.shape[1], height / rgb.shape[0])
+    size = (max(width, round(rgb.shape[1] * scale)), max(height, round(rgb.shape[0] * scale)))
+    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(rgb, size, interpolation=shrink)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return np.ascontiguousarray(scaled[top : top + height, left : left + width], np.uint8)

