@@ -49,7 +49,15 @@ class Sink(Protocol):
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """The network. It has no state of its own: what it is told about the past is the argument ``prior``."""
+    """The network. It has no state of its own: what it is told about the past is the argument ``prior``.
+
+    ``name`` is the model's and ``provider`` onnxruntime's own word for where it runs, for summaries and status.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         """The size (width, height) of the picture to hand to :meth:`segment` for frames of the given size."""

@@ -1,0 +1,81 @@
+"""From settings to objects: the only module that knows both."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from livebg.backgrounds import BlurBackground, ColorBackground, PictureBackground, read_picture
+from livebg.compositing import composite, cutout, matte_picture
+from livebg.config import Settings, parse_color, parse_size
+from livebg.errors import ConfigError
+from livebg.frame import Composite, Frame, Matte, VideoFormat
+from livebg.interfaces import Background, Segmenter
+from livebg.jobs import VIDEO_SUFFIXES
+from livebg.matting import EdgeUpsampler
+from livebg.models import LocatedModel
+from livebg.pipeline import Look, Pipeline
+from livebg.sinks.codecs import Content, Encoding
+from livebg.smoothing import AlphaSmoother
+from livebg.timing import StageClock
+
+
+def build_segmenter(settings: Settings, model: LocatedModel) -> Segmenter:
+    """The network, ready to run. Raises :class:`~livebg.errors.ModelError`."""
+    from livebg.segmentation import U2NetSegmenter  # onnxruntime takes a while: `livebg --help` must not wait for it
+
+    return U2NetSegmenter(
+        model.path,
+        model.card,
+        input_size=parse_size(settings.model.input_size),
+        normalisation=settings.model.normalisation,
+        provider=settings.model.provider,
+        threads=settings.model.threads,
+    )
+
+
+def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock | None = None) -> Pipeline:
+    """A pipeline with a state of its own; the segmenter may be shared."""
+    return Pipeline(segmenter, AlphaSmoother(settings.smoothing.time_constant), EdgeUpsampler(), build_look(settings), clock)
+
+
+def build_look(settings: Settings) -> Look:
+    """What the mode makes of a frame and its matte. Raises :class:`~livebg.errors.ConfigError` for an unusable background."""
+    if settings.effect.mode == "matte":
+        return matte_picture
+    if settings.effect.mode == "cutout":
+        return cutout
+    background = build_background(settings)
+
+    def look(frame: Frame, matte: Matte) -> Composite:
+        return composite(frame, background.picture(frame, matte), matte)
+
+    return look
+
+
+def build_background(settings: Settings) -> Background:
+    effect = settings.effect
+    if effect.mode == "portrait":
+        return BlurBackground(effect.blur)
+    if effect.mode == "greenscreen":
+        return ColorBackground(parse_color(effect.screen))
+    if effect.background.startswith("#"):
+        try:
+            return ColorBackground(parse_color(effect.background))
+        except ValueError as error:
+            raise ConfigError(f"the background {error}") from None
+    path = Path(effect.background).expanduser()
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise ConfigError(f"the background {path} is a video, which cannot be a background yet: use a picture or #rrggbb")
+    return PictureBackground(read_picture(path))
+
+
+def build_encoding(settings: Settings, mode: str, threads: int = 0) -> Encoding:
+    contents = {"matte": Content.MATTE, "cutout": Content.CUTOUT}
+    content = contents.get(mode, Content.PICTURE)
+    return Encoding(settings.render.codec, settings.render.crf, settings.render.preset, content, threads)
+
+
+def output_format(mode: str, source: VideoFormat) -> VideoFormat:
+    """What the composites of a source of this format look like: a matte spans the full range, all else is as it came."""
+    if mode != "matte":
+        return source
+    return replace(source, color=replace(source.color, full_range=True))

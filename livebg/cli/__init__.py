@@ -1,0 +1,47 @@
+"""The command line: a function a command, each thin. Only this package prints or exits."""
+
+import logging
+import signal
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+
+from livebg import __version__
+from livebg.cli import models
+from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_error
+from livebg.cli.render import render
+from livebg.errors import LivebgError
+
+app = typer.Typer(
+    help="You sharp, the room out of sight: in recorded files now, in calls soon.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(models.app, name="models")
+app.command(no_args_is_help=True)(render)
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    verbose: VerboseOption = False,
+) -> None:
+    if version:
+        output().print(f"livebg {__version__}")
+        raise typer.Exit
+    handler = RichHandler(console=errors(), show_time=False, show_path=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    be_verbose(verbose)
+
+
+def main() -> None:
+    """The entry point: what is no LivebgError is a defect, told in a sentence; -v shows where."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(prog_name="livebg")
+    except Exception as error:
+        logging.getLogger("livebg").debug("internal error", exc_info=error)
+        say_error(f"an internal error ({type(error).__name__}: {error}): run again with -v and report it")
+        raise SystemExit(LivebgError.exit_code) from None

@@ -1,0 +1,50 @@
+"""What all commands share: how errors are spoken, and the options that several have."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from livebg.errors import LivebgError, Stopped
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="The configuration file, in place of the platform's own.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on standard error.")]
+
+
+@contextmanager
+def spoken_errors() -> Iterator[None]:
+    """An error is one sentence on standard error and an exit code, never a traceback."""
+    try:
+        yield
+    except LivebgError as error:
+        say_error(str(error))
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        say_error("stopped")
+        raise typer.Exit(Stopped.exit_code) from None
+    except BrokenPipeError:
+        raise typer.Exit(LivebgError.exit_code) from None
+
+
+def output() -> Console:
+    """Standard output, for results."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def errors() -> Console:
+    """Standard error, for everything that is not a result."""
+    return Console(stderr=True, highlight=False)
+
+
+def say_error(sentence: str) -> None:
+    errors().print(f"[red]livebg:[/] {escape(sentence)}", soft_wrap=True)
+
+
+def be_verbose(verbose: bool) -> None:
+    if verbose:
+        logging.getLogger("livebg").setLevel(logging.DEBUG)

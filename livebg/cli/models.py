@@ -1,0 +1,94 @@
+"""``livebg models``, and getting the network that a command needs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.table import Table
+
+from livebg.cli.console import ConfigOption, errors, output
+from livebg.config import Settings, load_settings
+from livebg.errors import ModelError
+
+if TYPE_CHECKING:
+    from livebg.interfaces import Segmenter
+    from livebg.models import ModelCard
+
+app = typer.Typer(help="The networks: which there are, where they lie, and getting one.")
+
+
+@app.callback(invoke_without_command=True)
+def models(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        models_list()
+
+
+@app.command("list")
+def models_list(
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False, config: ConfigOption = None
+) -> None:
+    """List the networks and where each lies."""
+    from livebg.models import REGISTRY
+
+    with spoken_errors():
+        folders = load_settings({}, config).model.folders
+        places = {card: _place(card.name, folders) for card in REGISTRY.values()}
+    if json_lines:
+        for card, place in places.items():
+            facts = {"name": card.name, "licence": card.licence, "size": card.size_bytes, "sha256": card.sha256}
+            facts |= {"from": card.url, "path": place and str(place), "description": card.description}
+            output().print(json.dumps(facts), markup=False)
+        return
+    table = Table("name", "licence", "size", "where", "what")
+    for card, place in places.items():
+        size = f"{card.size_bytes / 1e6:.1f} MB"
+        table.add_row(card.name, card.licence, size, str(place or f"livebg models pull {card.name}"), card.description)
+    output().print(table)
+
+
+@app.command("pull")
+def models_pull(name: Annotated[str, typer.Argument(help="A name from `livebg models`.")]) -> None:
+    """Download a network into the cache, checked by its SHA-256."""
+    from livebg.models import card_named
+
+    with spoken_errors():
+        output().print(str(_pull(card_named(name), quiet=False)))
+
+
+@app.command("path")
+def models_path(name: Annotated[str, typer.Argument(help="A name from `livebg models`.")], config: ConfigOption = None) -> None:
+    """Print where a network lies."""
+    from livebg.models import find
+
+    with spoken_errors():
+        output().print(str(find(name, load_settings({}, config).model.folders).path))
+
+
+def ready_segmenter(settings: Settings, quiet: bool) -> "Segmenter":
+    """The network that the settings name. The default one is pulled when it is not there yet; any other is asked for."""
+    from livebg.build import build_segmenter
+    from livebg.models import card_named, find
+
+    name = settings.model.name
+    if name == type(settings.model)().name and _place(name, settings.model.folders) is None:
+        _pull(card_named(name), quiet)
+    return build_segmenter(settings, find(name, settings.model.folders))
+
+
+def _place(name: str, folders: tuple[Path, ...]) -> Path | None:
+    from livebg.models import find
+
+    try:
+        return find(name, folders).path
+    except ModelError:
+        return None
+
+
+def _pull(card: "ModelCard", quiet: bool) -> Path:
+    from livebg.models import pull
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors(), disable=quiet) as progress:
+        task = progress.add_task(f"pulling {card.name} ({card.licence})", total=card.size_bytes)
+        return pull(card, progress=lambda done, total: progress.update(task, completed=done, total=total)).path

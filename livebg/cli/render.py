@@ -1,0 +1,107 @@
+"""``livebg render``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from livebg.cli.console import ConfigOption, VerboseOption, be_verbose, errors, output
+from livebg.cli.models import ready_segmenter
+from livebg.config import Settings, Temporal, load_settings, parse_time
+from livebg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from livebg.batch import FileOptions
+    from livebg.jobs import Job
+
+RenderMode = Literal["portrait", "greenscreen", "matte", "cutout", "background", "none"]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.")
+]
+
+
+def render(
+    inputs: Annotated[list[Path], typer.Argument(help="Videos, photos, or folders of either.", show_default=False)],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The file, or for several inputs the folder.")] = None,
+    mode: Annotated[RenderMode | None, typer.Option(help="What becomes of the room [portrait].")] = None,
+    background: Annotated[str | None, typer.Option(metavar="PICTURE|#rrggbb", help="What to show in the room's place.")] = None,
+    blur: Annotated[float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height [0.025].")] = None,
+    model: ModelOption = None,
+    input_size: Annotated[str | None, typer.Option(metavar="WxH", help="The size of the network's picture.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Where onnxruntime runs the network: auto, cpu, cuda, ...")] = None,
+    temporal: Annotated[Temporal | None, typer.Option(help="How the matte is steadied in time.")] = None,
+    start: Annotated[str | None, typer.Option(metavar="T", help="Begin here: seconds or HH:MM:SS.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="T", help="End before this: seconds or HH:MM:SS.")] = None,
+    codec: Annotated[str | None, typer.Option(help="The video encoder [libx264].")] = None,
+    crf: Annotated[float | None, typer.Option(help="Constant quality, 0 is the best [19].")] = None,
+    preset: Annotated[str | None, typer.Option(help="Speed against size, ultrafast to placebo [medium].")] = None,
+    drop_streams: Annotated[bool, typer.Option("--drop-streams", help="Leave out what the output cannot hold.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, max=64, help="How many files at the same time [1].")] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a line in place of the bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Render recorded files: the person sharp, the room blurred, replaced or cut away."""
+    be_verbose(verbose)
+    with spoken_errors():
+        chosen = _chosen_mode(mode, background)
+        overrides = {
+            "effect.mode": None if chosen == "none" else chosen,
+            "effect.background": background,
+            "effect.blur": blur,
+            "model.name": model,
+            "model.input_size": input_size,
+            "model.provider": provider,
+            "smoothing.temporal": temporal,
+            "render.codec": codec,
+            "render.crf": crf,
+            "render.preset": preset,
+            "render.jobs": jobs,
+        }
+        settings = load_settings(overrides, config)
+        from livebg.batch import FileOptions  # av and onnxruntime take a while: `--help` does without
+        from livebg.jobs import plan
+
+        options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams)
+        planned = plan(inputs, output, chosen or settings.effect.mode)
+        code = _render(settings, planned, options, chosen == "none", "json" if json_lines else "quiet" if quiet else "bar")
+    raise typer.Exit(code)
+
+
+def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it_is: bool, report: str) -> int:
+    from livebg.batch import Batch
+    from livebg.build import build_look
+    from livebg.compositing import Consent
+    from livebg.reporting import BarReporter, JsonReporter, QuietReporter
+
+    build_look(settings)  # an unusable background is told before any input is opened
+    consent = Consent("livebg render --mode none") if as_it_is else None
+    if report == "json":
+        told = JsonReporter(output(), errors())
+        code = Batch(settings, lambda: ready_segmenter(settings, quiet=True), told, options, consent).run(jobs)
+        if len(jobs) > 1:
+            told.summarize()
+        return code
+    if report == "quiet":
+        return Batch(settings, lambda: ready_segmenter(settings, quiet=True), QuietReporter(errors()), options, consent).run(jobs)
+    bar = BarReporter(errors())
+    with bar.progress:
+        return Batch(settings, lambda: ready_segmenter(settings, quiet=False), bar, options, consent).run(jobs)
+
+
+def _chosen_mode(mode: str | None, background: str | None) -> str | None:
+    """A background that is named is meant; the settings' own waits for its mode."""
+    if background is None:
+        return mode
+    if mode not in (None, "background"):
+        raise ConfigError(f"--background belongs to --mode background, not to --mode {mode}: leave one of them out")
+    return "background"
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

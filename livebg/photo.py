@@ -1,0 +1,156 @@
+"""Photos: the same pipeline as video, with the photo's own colour detail and depth of edges kept."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from livebg.backgrounds import rgb_to_i420
+from livebg.errors import ConfigError, SourceError
+from livebg.frame import BT601, Alpha8, ColorSpec, Composite, Frame, planes
+from livebg.pipeline import Pipeline, Unprocessed
+from livebg.sinks.part_file import PartFile, writing
+
+_COLOR: Final = ColorSpec(matrix=BT601, full_range=True)
+"""JPEG's own colour: for a photo nothing is lost between here and the file."""
+
+_WRITTEN: Final = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF"})
+_WITH_ALPHA: Final = frozenset({"PNG", "WEBP", "TIFF", "AVIF"})
+
+_KEPT_TAGS: Final = (
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.ImageDescription,
+)
+"""What is carried over of EXIF. Not its thumbnail nor the maker's notes, which hold small pictures of the room."""
+
+
+class Photo:
+    """A still picture. ``rgb`` is uint8, (height, width, 3), turned upright; the size may be odd.
+
+    Raises :class:`~livebg.errors.SourceError` when the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with Image.open(path) as image:
+                upright = ImageOps.exif_transpose(image)
+                self.rgb: NDArray[np.uint8] = np.asarray(upright.convert("RGB"))
+                self._profile = image.info.get("icc_profile")
+                self._exif = _kept_exif(image.getexif())
+        except UnidentifiedImageError:
+            raise SourceError(f"{path} is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF") from None
+        except Image.DecompressionBombError:
+            raise SourceError(f"{path} is too large for a photo: shrink it below 178 megapixels") from None
+        except PermissionError:
+            raise SourceError(f"{path} cannot be read: give yourself permission to read it") from None
+        except (OSError, SyntaxError, ValueError) as error:
+            raise SourceError(f"{path} is damaged or cut short ({error}): get it again from where it came") from None
+
+    @property
+    def frame(self) -> Frame:
+        """The photo as a frame at time 0; an odd edge is repeated."""
+        height, width = self.rgb.shape[:2]
+        even = np.pad(self.rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        return Frame(rgb_to_i420(even, _COLOR), 0, Fraction(1), _COLOR)
+
+    def composited(self, frame: Frame, composite: Composite, alpha: Alpha8 | None) -> Image.Image:
+        """The composite in RGB, with the detail that 4:2:0 took given back where the person is.
+
+        A composite is linear in the frame, so adding alpha * (photo - frame) to it is the same as compositing the photo itself;
+        where alpha is 255 the photo's bytes come out. ``alpha`` None is a composite that shows everything.
+        """
+        lost = self.rgb.astype(np.int16) - self._cropped(_rgb(frame.data, frame.color))
+        shown = self._cropped(_rgb(composite.data, composite.color)).astype(np.float32)
+        weight = 1.0 if alpha is None else self._cropped(alpha)[..., None] / np.float32(255)
+        return self._image(np.rint(shown + weight * lost).clip(0, 255).astype(np.uint8))
+
+    def cutout(self, alpha: Alpha8) -> Image.Image:
+        """Straight alpha over the photo's own RGB, black where alpha is 0."""
+        cropped = self._cropped(alpha)
+        return self._image(np.dstack([np.where(cropped[..., None] == 0, np.uint8(0), self.rgb), cropped]))
+
+    def matte(self, alpha: Alpha8) -> Image.Image:
+        return Image.fromarray(self._cropped(alpha))
+
+    def _cropped(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = self.rgb.shape[:2]
+        return picture[:height, :width]
+
+    def _image(self, pixels: NDArray[np.uint8]) -> Image.Image:
+        image = Image.fromarray(pixels)
+        image.info["exif"] = self._exif
+        if self._profile:
+            image.info["icc_profile"] = self._profile
+        return image
+
+
+def check_ending(path: Path, mode: str) -> None:
+    """Raises :class:`~livebg.errors.ConfigError` when a photo of this mode cannot be written under the ending of ``path``."""
+    kind = _kind(path)
+    if kind is None:
+        raise ConfigError(f"{path}: a photo cannot be written as {path.suffix or 'a file without an ending'}: use .png or .jpg")
+    if mode == "cutout" and kind not in _WITH_ALPHA:
+        raise ConfigError(f"{path}: {kind} cannot hold the transparency of a cut-out: use .png")
+
+
+def render_photo(photo: Photo, processor: Pipeline | Unprocessed, mode: str) -> Image.Image:
+    """The photo in ``mode``. Raises :class:`~livebg.errors.ModelError` when the network fails."""
+    frame = photo.frame
+    if isinstance(processor, Unprocessed):
+        return photo.composited(frame, processor.process(frame), None)
+    matte = processor.matte(frame)
+    if mode == "cutout":
+        return photo.cutout(matte.alpha)
+    if mode == "matte":
+        return photo.matte(matte.alpha)
+    return photo.composited(frame, processor.composite(frame, matte), matte.alpha)
+
+
+def write_photo(image: Image.Image, part: PartFile, path: Path) -> None:
+    """Write ``image`` to ``part`` as the ending of ``path`` says, and give it its name.
+
+    Raises :class:`~livebg.errors.SinkError` when it cannot be written.
+    """
+    kind = _kind(path)
+    with writing(path):
+        image.save(part.part, format=kind, **_options(image, kind or "PNG"))
+    part.keep()
+
+
+def _kind(path: Path) -> str | None:
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    return kind if kind in _WRITTEN else None
+
+
+def _options(image: Image.Image, kind: str) -> dict[str, Any]:
+    # A matte is data: its levels must come back as they were.
+    quality = 100 if image.mode == "L" else 95
+    options: dict[str, Any] = {"JPEG": {"quality": quality}, "WEBP": {"quality": quality, "lossless": image.mode != "RGB"}}.get(
+        kind, {}
+    )
+    if kind in ("JPEG", "PNG", "WEBP", "TIFF") and image.mode != "L":
+        options |= {key: image.info[key] for key in ("exif", "icc_profile") if key in image.info}
+    return options
+
+
+def _kept_exif(exif: Image.Exif) -> Image.Exif:
+    kept = Image.Exif()
+    for tag in _KEPT_TAGS:
+        if tag in exif:
+            kept[tag] = exif[tag]
+    return kept
+
+
+def _rgb(data: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
+    luma, *chroma = planes(data)
+    height, width = luma.shape
+    enlarged = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in chroma]
+    return np.asarray(cv2.transform(cv2.merge([luma, *enlarged]), color.yuv_to_rgb(height)), np.uint8)
