@@ -1,0 +1,288 @@
+"""Everything in a file that is not its picture: copied from the input, packet by packet, as the video goes on."""
+
+from __future__ import annotations  # PyAV's classes are generic in its stubs alone
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Discard, Disposition, Stream
+
+from livebg.errors import SinkError, SourceError
+from livebg.sinks import tags
+
+ENCODING_ERRORS = "surrogateescape"  # tags of any old encoding pass through as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of the input, in seconds of its own time, that goes into the output; None = unlimited."""
+
+    start: float | None = None
+    end: float | None = None
+
+    def holds(self, seconds: float) -> bool:
+        return (self.start is None or seconds >= self.start) and (self.end is None or seconds < self.end)
+
+    def ended(self, seconds: float) -> bool:
+        return self.end is not None and seconds >= self.end
+
+
+@dataclass(slots=True)
+class CopiedStream:
+    """A stream on its way: where its packets go, and what has gone so far (for reading back)."""
+
+    source: Stream
+    target: Stream
+    packets: int = 0
+    size: int = 0
+    last_dts: int | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """The streams of an input by what becomes of them."""
+
+    video: av.VideoStream | None
+    copied: list[Stream] = field(default_factory=list)
+    covers: list[Stream] = field(default_factory=list)
+    attachments: list[Stream] = field(default_factory=list)
+    refused: list[Stream] = field(default_factory=list)
+
+
+class OtherStreams:
+    """The streams of the input ``source`` beside the one video stream that is rendered.
+
+    The constructor opens ``source`` and sorts its streams; it raises :class:`~livebg.errors.SourceError` when it cannot be
+    opened, and :class:`~livebg.errors.SinkError` when ``container`` (libav's name) cannot hold one of them, or a second video
+    would show the room, unless ``drop`` is set: then :attr:`notes` names them.
+    """
+
+    def __init__(self, source: Path, output: Path, container: str, window: Window, *, drop: bool = False) -> None:
+        self._path = source
+        self._container = container
+        self._window = window
+        self.copied: list[CopiedStream] = []
+        self.notes: tuple[str, ...] = ()
+        self._input = _open(source)
+        try:
+            self._sorted = self._sort()
+            self._refuse(output, drop)
+        except BaseException:
+            self._input.close()
+            raise
+        self._ahead: Packet[Stream] | None = None
+        self._packets: Iterator[Packet[Stream]] = iter(())
+
+    @property
+    def pictures(self) -> int:
+        """How many cover pictures go along."""
+        return len(self._sorted.covers)
+
+    @property
+    def attachments(self) -> int:
+        return len(self._sorted.attachments)
+
+    @property
+    def rates(self) -> list[int]:
+        """The sample rates of the copied audio streams, in hertz."""
+        return [stream.sample_rate for stream in self._sorted.copied if isinstance(stream, av.AudioStream)]
+
+    @property
+    def video_end(self) -> Fraction | None:
+        """Where the last picture of the rendered stream ends, in seconds of the input's time, when the input says so."""
+        video = self._sorted.video
+        if video is None or video.duration is None or video.time_base is None:
+            return None
+        return ((video.start_time or 0) + video.duration) * video.time_base
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the file as a whole."""
+        return tags.file_tags(self._input.metadata, shifted=bool(self._window.start))
+
+    def describe_video(self, target: av.VideoStream) -> None:
+        """Give the rendered stream what its original says about itself."""
+        video = self._sorted.video
+        if video is None:
+            return
+        kept = tags.stream_tags(video.metadata, self._container, encoded=True, shifted=bool(self._window.start))
+        if self._container in ("mp4", "mov") and self._input.chapters():
+            kept.pop("timecode", None)  # libav gives up the reference to the chapters when it writes a timecode track
+        target.metadata.update(kept)
+        target.disposition = video.disposition
+
+    def add_to(self, output: OutputContainer) -> None:
+        """Add the streams, tags and chapters to ``output``, before its header is written."""
+        output.metadata.update(self.tags)
+        output.set_chapters(tags.clipped_chapters(self._input.chapters(), self._window.start, self._window.end))
+        for stream in self._sorted.copied:
+            self.copied.append(CopiedStream(stream, self._add(output, stream)))
+        for stream in self._sorted.attachments:
+            output.add_stream_from_template(stream)
+        covers = [(stream, picture) for stream in self._sorted.covers for picture in self._picture(stream)]
+        self._add_covers(output, covers)
+        wanted = {stream.index for stream in self._sorted.copied}
+        for stream in self._input.streams:
+            stream.discard = Discard.default if stream.index in wanted else Discard.all
+        if wanted:
+            self._packets = self._input.demux([self._input.streams[index] for index in sorted(wanted)])
+
+    def copy_until(self, seconds: float | None, output: OutputContainer, offset: Fraction) -> None:
+        """Write the packets up to ``seconds`` of the input's time (None = all), moved to be ``offset`` seconds earlier."""
+        by_index = {copied.source.index: copied for copied in self.copied}
+        while not all(copied.done for copied in self.copied):
+            packet = self._ahead or self._next()
+            self._ahead = None
+            if packet is None:
+                break
+            copied = by_index[packet.stream_index]
+            time = _time(packet)
+            if seconds is not None and time > seconds:
+                self._ahead = packet
+                break
+            if self._window.ended(time):
+                copied.done = True
+            # What an edit list hides at the end stays away; what it hides before zero (priming) is hidden again.
+            elif self._window.holds(time) and not (packet.is_discard and time >= 0):
+                _forward(packet, copied, output, offset)
+
+    def close(self) -> None:
+        self._input.close()
+
+    def _next(self) -> Packet[Stream] | None:
+        try:
+            return next((packet for packet in self._packets if packet.dts is not None or packet.pts is not None), None)
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"the sound or subtitles of {self._path} cannot be read: {error.strerror}") from error
+
+    def _sort(self) -> _Sorted:
+        videos = [stream for stream in self._input.streams.video if not stream.disposition & Disposition.attached_pic]
+        result = _Sorted(videos[0] if videos else None)
+        for stream in self._input.streams:
+            if stream is result.video or _remade(stream):
+                continue
+            if stream.type == "video":
+                cover = stream.disposition & Disposition.attached_pic and not stream.disposition & Disposition.timed_thumbnails
+                fits = cover and self._holds_cover(stream)
+                (result.covers if fits else result.refused).append(stream)
+            elif not _fits(stream, self._container):
+                result.refused.append(stream)
+            else:
+                (result.attachments if stream.type == "attachment" else result.copied).append(stream)
+        return result
+
+    def _refuse(self, output: Path, drop: bool) -> None:
+        if not self._sorted.refused:
+            return
+        named = "; ".join(self._reason(stream) for stream in self._sorted.refused)
+        if not drop:
+            advice = "choose another ending such as .mkv, or leave such streams out (--drop-streams)"
+            raise SinkError(f"{output} cannot take over every stream of {self._path}: {named}; {advice}")
+        self.notes = tuple(f"left out: {self._reason(stream)}" for stream in self._sorted.refused)
+
+    def _reason(self, stream: Stream) -> str:
+        if stream.type == "video" and stream in self._sorted.refused and not stream.disposition & Disposition.attached_pic:
+            return f"{_name(stream)} is a second video and would show the room as it is"
+        if stream.disposition & Disposition.timed_thumbnails:
+            return f"{_name(stream)} holds pictures of the room as it is"
+        return f"{_name(stream)} does not go into {'Matroska' if self._container == 'matroska' else self._container.upper()}"
+
+    def _holds_cover(self, stream: Stream) -> bool:
+        # The Matroska muxer takes any picture as an attachment; WebM and MOV would drop it without a word.
+        return self._container == "matroska" or (self._container == "mp4" and _fits(stream, self._container))
+
+    def _add(self, output: OutputContainer, stream: Stream) -> Stream:
+        target = output.add_stream_from_template(stream, opaque=True)
+        kept = tags.stream_tags(stream.metadata, self._container, encoded=False, shifted=bool(self._window.start))
+        target.metadata.clear()
+        target.metadata.update(kept)
+        target.disposition = stream.disposition
+        return target
+
+    def _picture(self, stream: Stream) -> Iterator[Packet[Stream]]:
+        # Read through a second opening, so that the first stays at its beginning.
+        with _open(self._path) as again:
+            wanted = again.streams[stream.index]
+            for other in again.streams:
+                other.discard = Discard.default if other is wanted else Discard.all
+            packet = next((packet for packet in again.demux(wanted) if packet.size), None)
+            if packet is not None:
+                yield packet
+
+    def _add_covers(self, output: OutputContainer, covers: Sequence[tuple[Stream, Packet[Stream]]]) -> None:
+        self._covers: list[Packet[Stream]] = []
+        for stream, packet in covers:
+            if self._container == "matroska":
+                kind = {"mjpeg": "jpeg"}.get(stream.codec_context.name, stream.codec_context.name)
+                name = stream.metadata.get("filename") or f"cover.{kind}"
+                output.add_attachment(name, stream.metadata.get("mimetype") or f"image/{kind}", bytes(packet))
+            else:
+                packet.stream = self._add(output, stream)
+                packet.pts = packet.dts = 0
+                self._covers.append(packet)
+
+    def write_covers(self, output: OutputContainer) -> None:
+        """Write the pictures that travel as packets; to be called once, after the header."""
+        for packet in self._covers:
+            output.mux(packet)
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path.absolute()), "r", metadata_errors=ENCODING_ERRORS)
+    except (av.FFmpegError, OSError) as error:
+        raise SourceError(f"the input {path} cannot be opened: {error.strerror}") from error
+
+
+def _remade(stream: Stream) -> bool:
+    """Whether the muxer makes the stream itself: MP4's text track of chapters, and the timecode track."""
+    chapters = stream.name == "bin_data" and stream.discard is Discard.all
+    return stream.type == "data" and (chapters or (stream.name is None and "timecode" in stream.metadata))
+
+
+def _fits(stream: Stream, container: str) -> bool:
+    """Whether the container takes the stream, found out by writing a header into memory."""
+    with closing(av.open(io.BytesIO(), "w", format=container)) as probe:
+        try:
+            target = probe.add_stream_from_template(stream, opaque=True)
+            target.disposition = stream.disposition
+            probe.start_encoding()
+        except (ValueError, av.FFmpegError):
+            return False
+    return True
+
+
+def _name(stream: Stream) -> str:
+    codec = stream.codec_context.name if stream.codec_context is not None else stream.name
+    details = ", ".join(part for part in (codec, stream.language) if part)
+    return f"{stream.type} stream {stream.index}{f' ({details})' if details else ''}"
+
+
+def _time(packet: Packet[Stream]) -> float:
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    assert ticks is not None
+    return float(ticks * packet.time_base)
+
+
+def _forward(packet: Packet[Stream], copied: CopiedStream, output: OutputContainer, offset: Fraction) -> None:
+    ticks = round(offset / packet.time_base)
+    packet.pts = None if packet.pts is None else packet.pts - ticks
+    packet.dts = packet.pts if packet.dts is None else packet.dts - ticks
+    assert packet.dts is not None
+    if copied.last_dts is not None and packet.dts <= copied.last_dts:
+        # Damaged inputs repeat times, which most containers refuse: one tick later is nearest.
+        packet.dts = copied.last_dts + 1
+        packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else packet.dts
+    copied.last_dts = packet.dts
+    copied.packets += 1
+    copied.size += packet.size
+    packet.stream = copied.target
+    output.mux(packet)

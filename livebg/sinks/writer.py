@@ -1,0 +1,137 @@
+"""One encoder and one muxer at work: frames and copied packets in, a file out."""
+
+from __future__ import annotations  # PyAV's classes are generic in its stubs alone
+
+import math
+from array import array
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import av
+from av.packet import Packet
+
+from livebg.errors import ConfigError
+from livebg.frame import ColorSpec, Composite, VideoFormat
+from livebg.sinks import tags
+from livebg.sinks.codecs import EncoderPlan
+from livebg.sinks.pictures import to_av
+from livebg.sinks.streams import ENCODING_ERRORS, OtherStreams
+
+_MAX_TIMESCALE: Final = 2**31 - 1
+_LONGEST_S: Final = 4 * 3600  # what a 32-bit duration in movie units must be able to hold
+
+
+class VideoWriter:
+    """Writes the container ``part`` as ``plan`` says; the constructor writes the header.
+
+    ``others`` are the streams to copy along. Errors of the system and of libav pass through as they are; an encoder that does
+    not take ``format`` raises :class:`~livebg.errors.ConfigError`.
+    """
+
+    def __init__(
+        self,
+        part: Path,
+        plan: EncoderPlan,
+        format: VideoFormat,  # noqa: A002 - the word of the field
+        time_base: Fraction,
+        *,
+        threads: int = 0,
+        others: OtherStreams | None = None,
+    ) -> None:
+        self._plan = plan
+        self._time_base = time_base
+        self._others = others
+        self._duration = max(1, round(1 / (format.frame_rate * time_base))) if format.frame_rate > 0 else 1
+        self._held: list[Packet[av.VideoStream]] = []
+        self.pts = array("q")
+        """The times of the frames so far, in units of the time base."""
+        options = self._muxer_options(others)
+        self._output = av.open(str(part.absolute()), "w", format=plan.container, options=options, metadata_errors=ENCODING_ERRORS)
+        try:
+            self._stream = self._add_video(format, threads)
+            if others is not None:
+                others.describe_video(self._stream)
+                others.add_to(self._output)
+            self._output.start_encoding()
+            if others is not None:
+                others.write_covers(self._output)
+        except BaseException:
+            self.discard()
+            raise
+
+    def write(self, composite: Composite, pts: int) -> None:
+        """Encode one composite at ``pts``, in units of the time base."""
+        frame = to_av(composite, self._plan.pix_fmt)
+        frame.pts, frame.time_base, frame.duration = pts, self._time_base, self._duration
+        self.pts.append(pts)
+        self._mux(self._stream.encode(frame))
+
+    def copy_until(self, seconds: float | None, offset: Fraction) -> None:
+        """Copy the other streams up to ``seconds`` of the input's time (None = all), ``offset`` seconds earlier."""
+        if self._others is not None:
+            self._others.copy_until(seconds, self._output, offset)
+
+    def finish(self, end: int | None = None) -> None:
+        """Write what the encoder still holds, and the trailer; the last frame lasts until ``end`` when that is known."""
+        last = [*self._held, *self._stream.encode(None)]
+        for packet in last:
+            if end is not None and packet.pts == self.pts[-1] and end > self.pts[-1]:
+                packet.duration = end - self.pts[-1]
+        self._output.mux(last)
+        self._output.close()
+
+    def discard(self) -> None:
+        """Close everything, whatever comes of it."""
+        with suppress(av.FFmpegError, OSError, ValueError):
+            self._output.close()
+
+    def _mux(self, packets: list[Packet[av.VideoStream]]) -> None:
+        # One packet stays back, so that the last frame of all can be given its length in `finish`.
+        queue = [*self._held, *packets]
+        self._output.mux(queue[:-1])
+        self._held = queue[-1:]
+
+    def _add_video(self, format: VideoFormat, threads: int) -> av.VideoStream:  # noqa: A002
+        plan = self._plan
+        stream = self._output.add_stream(plan.codec, rate=format.frame_rate, options=dict(plan.options))
+        assert isinstance(stream, av.VideoStream)
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = format.width, format.height, plan.pix_fmt
+        context.time_base = stream.time_base = self._time_base
+        context.thread_count = threads
+        context.sample_aspect_ratio = format.sample_aspect_ratio
+        if plan.tag is not None:
+            context.codec_tag = plan.tag
+        if plan.quantiser is not None:
+            context.qscale, context.global_quality = True, plan.quantiser * 118  # FF_QP2LAMBDA
+        _tag_color(context, format.color, limited=plan.pix_fmt == "yuva444p10le")
+        try:
+            context.open()
+        except av.FFmpegError as error:
+            size = f"{format.width}x{format.height}"
+            reason = f"the codec {plan.codec} does not take {size} pixels at the time base {self._time_base} ({error.strerror})"
+            raise ConfigError(f"{reason}: choose another codec") from error
+        return stream
+
+    def _muxer_options(self, others: OtherStreams | None) -> dict[str, str]:
+        if self._plan.container not in ("mp4", "mov"):
+            # Sound may begin a little before zero (priming); moving all streams for it would move the pictures.
+            return {"avoid_negative_ts": "disabled"}
+        flags = "+faststart"
+        if others is not None and not others.pictures and tags.unclassic(others.tags, self._plan.container):
+            flags += "+use_metadata_tags"
+        return {"movflags": flags, "movie_timescale": str(self._movie_timescale(others.rates if others else []))}
+
+    def _movie_timescale(self, rates: list[int]) -> int:
+        """A unit in which edit lists, which delay streams, are exact: for all streams if that fits, else for the video."""
+        video = self._time_base.denominator
+        common = math.lcm(video, *rates)
+        fits = common * _LONGEST_S <= _MAX_TIMESCALE * 2
+        return common if fits else min(video, _MAX_TIMESCALE)
+
+
+def _tag_color(context: av.VideoCodecContext, color: ColorSpec, *, limited: bool) -> None:
+    context.colorspace, context.color_primaries, context.color_trc = color.matrix, color.primaries, color.transfer
+    context.color_range = 2 if color.full_range and not limited else 1
