@@ -8,7 +8,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from livebg.cli.console import ConfigOption, errors, output
+from livebg.cli.console import ConfigOption, errors, output, spoken_errors
 from livebg.config import Settings, load_settings
 from livebg.errors import ModelError
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from livebg.cli.console import ConfigOption, VerboseOption, be_verbose, errors, output
+from livebg.cli.console import ConfigOption, VerboseOption, be_verbose, errors, output, spoken_errors
 from livebg.cli.models import ready_segmenter
 from livebg.config import Settings, Temporal, load_settings, parse_time
 from livebg.errors import ConfigError
