@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -93,7 +94,8 @@ class ProviderMemory:
             part.write_text(json.dumps(self._read() | {key: provider}, indent=1))
             part.replace(self.path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             _LOG.warning("the choice of provider could not be stored in %s: %s", self.path, error)
 
     def _read(self) -> dict[str, str]:

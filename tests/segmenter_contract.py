@@ -1,0 +1,94 @@
+"""What every Segmenter owes (see livebg.interfaces). A test class inherits this and tells how to make one."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from livebg.interfaces import Segmenter
+
+FRAME_SIZES = [(1280, 720), (640, 480), (480, 640), (2, 2), (7680, 4320), (4000, 8)]
+Image = NDArray[np.uint8]
+
+
+def noise(size: tuple[int, int], seed: int) -> Image:
+    """A picture (width, height) of random colours."""
+    return np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+
+
+class SegmenterContract:
+    """Inherit, give the fixture ``segmenter``, and say whether it looks at the prior."""
+
+    looks_at_prior = False
+
+    @pytest.fixture
+    def segmenter(self) -> Segmenter:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def size(self, segmenter: Segmenter) -> tuple[int, int]:
+        return segmenter.input_size(1280, 720)
+
+    def test_is_a_segmenter(self, segmenter: Segmenter) -> None:
+        assert isinstance(segmenter, Segmenter)
+
+    @pytest.mark.parametrize("frame_size", FRAME_SIZES)
+    def test_every_frame_size_has_an_input_size_that_works(self, segmenter: Segmenter, frame_size: tuple[int, int]) -> None:
+        width, height = segmenter.input_size(*frame_size)
+        assert width > 0
+        assert height > 0
+        assert segmenter.input_size(*frame_size) == (width, height)
+        assert segmenter.segment(noise((width, height), 0)).shape == (height, width)
+
+    @pytest.mark.parametrize("level", [0, 1, 128, 255])
+    def test_alpha_is_float32_within_0_and_1(self, segmenter: Segmenter, size: tuple[int, int], level: int) -> None:
+        alpha = segmenter.segment(np.full((size[1], size[0], 3), level, np.uint8))
+        assert alpha.dtype == np.float32
+        assert alpha.shape == (size[1], size[0])
+        assert np.isfinite(alpha).all()
+        assert alpha.min() >= 0
+        assert alpha.max() <= 1
+
+    def test_alpha_is_a_new_array_and_the_arguments_stay(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        image, prior = noise(size, 1), np.full((size[1], size[0]), 0.5, np.float32)
+        before = image.copy()
+        first = segmenter.segment(image, prior)
+        kept = first.copy()
+        second = segmenter.segment(noise(size, 2), prior)
+        assert not any(np.shares_memory(first, other) for other in (second, image, prior))
+        np.testing.assert_array_equal(first, kept)
+        np.testing.assert_array_equal(image, before)
+        assert (prior == 0.5).all()
+        first[:] = 0  # it is the caller's to write to
+
+    def test_keeps_nothing_between_pictures(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        first = segmenter.segment(noise(size, 1))
+        other = segmenter.segment(noise(size, 2), np.ones((size[1], size[0]), np.float32))
+        assert not np.array_equal(first, other)
+        np.testing.assert_array_equal(segmenter.segment(noise(size, 1)), first)
+
+    def test_no_prior_is_a_prior_of_zeros(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        image = noise(size, 3)
+        np.testing.assert_array_equal(
+            segmenter.segment(image), segmenter.segment(image, np.zeros((size[1], size[0]), np.float32))
+        )
+
+    def test_looks_at_the_prior_where_it_takes_one(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        image = noise(size, 4)
+        full = segmenter.segment(image, np.ones((size[1], size[0]), np.float32))
+        assert np.array_equal(full, segmenter.segment(image)) != self.looks_at_prior
+
+    def test_takes_a_view(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        image = noise(size, 5)
+        padded = np.zeros((size[1] + 4, size[0] + 6, 3), np.uint8)
+        padded[2:-2, 3:-3] = image[..., ::-1]
+        np.testing.assert_array_equal(segmenter.segment(padded[2:-2, 3:-3, ::-1]), segmenter.segment(image))
+
+    def test_several_threads_may_call_at_once(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        images = [noise(size, seed) for seed in range(8)]
+        alone = [segmenter.segment(image) for image in images]
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(segmenter.segment, images * 3))
+        for number, alpha in enumerate(together):
+            np.testing.assert_array_equal(alpha, alone[number % 8])

@@ -1,0 +1,96 @@
+"""Tiny ONNX networks with the interface of a U²-Net, written at run time; their alpha can be worked out by hand."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+MEAN = np.array([0.485, 0.456, 0.406])
+STD = np.array([0.229, 0.224, 0.225])
+PRIOR_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ToyNetwork:
+    """``gain * activation(mean of the colour channels) + offset``, and half the prior on top where there are 4 channels.
+
+    ``size`` (width, height) is the size it is exported for, None for any. ``rigid`` networks have it built into the graph, others
+    only in the declaration of the input. ``shrink`` halves the output; ``lists_weights`` declares the weights as inputs, as old
+    exporters do. With the activation ``Sqrt`` the output of a dark picture is NaN.
+    """
+
+    channels: int = 3
+    size: tuple[int, int] | None = None
+    rigid: bool = False
+    shrink: bool = False
+    activation: str = "Sigmoid"
+    gain: float = 1.0
+    offset: float = 0.0
+    batch: int | str = 1
+    rank: int = 4
+    inputs: int = 1
+    dtype: int = TensorProto.FLOAT
+    lists_weights: bool = False
+
+    def write(self, path: Path) -> Path:
+        """Write the network to ``path``, and return that."""
+        floats = [self._scalar("gain", self.gain), self._scalar("offset", self.offset), self._scalar("weight", PRIOR_WEIGHT)]
+        weights = [*floats, self._integers("parts", [3, self.channels - 3] if self.channels > 3 else [3])]
+        if self.rigid and self.size:
+            weights.append(self._integers("shape", [1, 1, *self.size[::-1]]))
+        names = ["picture", *(f"extra{number}" for number in range(1, self.inputs))]
+        inputs = [helper.make_tensor_value_info(name, self.dtype, self._dimensions(self.channels)) for name in names]
+        if self.lists_weights:
+            listed = [helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims) for weight in weights]
+            inputs = [*listed, *inputs]
+        side = helper.make_tensor_value_info("side", TensorProto.FLOAT, self._dimensions(1))
+        outputs = [helper.make_tensor_value_info("alpha", TensorProto.FLOAT, self._output()), side]
+        graph = helper.make_graph(self._nodes(), "toy", inputs, outputs, weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, str(path))
+        return path
+
+    def alpha(self, image: NDArray[np.uint8], prior: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+        """What the network gives for an RGB picture that is handed over at the fixed scale; activation Sigmoid only."""
+        mean = ((image / 255 - MEAN) / STD).mean(axis=2)
+        alpha: NDArray[np.float64] = self.gain / (1 + np.exp(-mean)) + self.offset
+        return alpha if prior is None else alpha + PRIOR_WEIGHT * prior
+
+    def _dimensions(self, channels: int) -> list[int | str]:
+        height, width = self.size[::-1] if self.size else ("height", "width")
+        return [self.batch, channels, height, width][4 - self.rank :]
+
+    def _output(self) -> list[int | str]:
+        return ["batch", "one", "rows", "columns"] if self.shrink else self._dimensions(1)
+
+    def _nodes(self) -> list[Any]:
+        colours = ["colours", "prior"] if self.channels > 3 else ["colours"]
+        nodes = [
+            helper.make_node("Cast", ["picture"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Split", ["floats", "parts"], colours, axis=self.rank - 3),
+            helper.make_node("ReduceMean", ["colours"], ["mean"], axes=[self.rank - 3], keepdims=1),
+            helper.make_node(self.activation, ["mean"], ["side"]),
+            helper.make_node("Mul", ["side", "gain"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "offset"], ["moved"]),
+        ]
+        last = "moved"
+        if self.channels == 4:
+            nodes += [helper.make_node("Mul", ["prior", "weight"], ["past"]), helper.make_node("Add", [last, "past"], ["mixed"])]
+            last = "mixed"
+        if self.rigid:
+            return [*nodes, helper.make_node("Reshape", [last, "shape"], ["alpha"])]
+        if self.shrink:
+            return [*nodes, helper.make_node("MaxPool", [last], ["alpha"], kernel_shape=[2, 2], strides=[2, 2])]
+        return [*nodes, helper.make_node("Identity", [last], ["alpha"])]
+
+    @staticmethod
+    def _scalar(name: str, value: float) -> Any:
+        return helper.make_tensor(name, TensorProto.FLOAT, [], [value])
+
+    @staticmethod
+    def _integers(name: str, values: list[int]) -> Any:
+        return helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
