@@ -2,20 +2,19 @@
 
 from __future__ import annotations  # PyAV's classes are generic in its stubs alone
 
-import io
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition, Stream
+from av.stream import Discard, Stream
 
 from livebg.errors import SinkError, SourceError
 from livebg.sinks import tags
+from livebg.sinks.inventory import take_inventory
 
 ENCODING_ERRORS = "surrogateescape"  # tags of any old encoding pass through as they are
 
@@ -36,25 +35,19 @@ class Window:
 
 @dataclass(slots=True)
 class CopiedStream:
-    """A stream on its way: where its packets go, and what has gone so far (for reading back)."""
+    """A stream on its way: where its packets go, and what has gone so far (for reading back).
 
-    source: Stream
+    ``target`` must not be touched once its container is closed: PyAV's streams do not outlive it.
+    """
+
+    index: int
+    kind: str
+    is_pcm: bool
     target: Stream
     packets: int = 0
     size: int = 0
     last_dts: int | None = None
     done: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """The streams of an input by what becomes of them."""
-
-    video: av.VideoStream | None
-    copied: list[Stream] = field(default_factory=list)
-    covers: list[Stream] = field(default_factory=list)
-    attachments: list[Stream] = field(default_factory=list)
-    refused: list[Stream] = field(default_factory=list)
 
 
 class OtherStreams:
@@ -73,32 +66,33 @@ class OtherStreams:
         self.notes: tuple[str, ...] = ()
         self._input = _open(source)
         try:
-            self._sorted = self._sort()
+            self._inventory = take_inventory(self._input, container)
             self._refuse(output, drop)
         except BaseException:
             self._input.close()
             raise
         self._ahead: Packet[Stream] | None = None
+        self._covers: list[Packet[Stream]] = []
         self._packets: Iterator[Packet[Stream]] = iter(())
 
     @property
     def pictures(self) -> int:
         """How many cover pictures go along."""
-        return len(self._sorted.covers)
+        return len(self._inventory.covers)
 
     @property
     def attachments(self) -> int:
-        return len(self._sorted.attachments)
+        return len(self._inventory.attachments)
 
     @property
     def rates(self) -> list[int]:
         """The sample rates of the copied audio streams, in hertz."""
-        return [stream.sample_rate for stream in self._sorted.copied if isinstance(stream, av.AudioStream)]
+        return [stream.sample_rate for stream in self._inventory.copied if isinstance(stream, av.AudioStream)]
 
     @property
     def video_end(self) -> Fraction | None:
         """Where the last picture of the rendered stream ends, in seconds of the input's time, when the input says so."""
-        video = self._sorted.video
+        video = self._inventory.video
         if video is None or video.duration is None or video.time_base is None:
             return None
         return ((video.start_time or 0) + video.duration) * video.time_base
@@ -110,7 +104,7 @@ class OtherStreams:
 
     def describe_video(self, target: av.VideoStream) -> None:
         """Give the rendered stream what its original says about itself."""
-        video = self._sorted.video
+        video = self._inventory.video
         if video is None:
             return
         kept = tags.stream_tags(video.metadata, self._container, encoded=True, shifted=bool(self._window.start))
@@ -123,13 +117,14 @@ class OtherStreams:
         """Add the streams, tags and chapters to ``output``, before its header is written."""
         output.metadata.update(self.tags)
         output.set_chapters(tags.clipped_chapters(self._input.chapters(), self._window.start, self._window.end))
-        for stream in self._sorted.copied:
-            self.copied.append(CopiedStream(stream, self._add(output, stream)))
-        for stream in self._sorted.attachments:
+        for stream in self._inventory.copied:
+            is_pcm = stream.codec_context is not None and stream.codec_context.name.startswith("pcm_")
+            self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, self._add(output, stream)))
+        for stream in self._inventory.attachments:
             output.add_stream_from_template(stream)
-        covers = [(stream, picture) for stream in self._sorted.covers for picture in self._picture(stream)]
+        covers = [(stream, picture) for stream in self._inventory.covers for picture in self._picture(stream)]
         self._add_covers(output, covers)
-        wanted = {stream.index for stream in self._sorted.copied}
+        wanted = {stream.index for stream in self._inventory.copied}
         for stream in self._input.streams:
             stream.discard = Discard.default if stream.index in wanted else Discard.all
         if wanted:
@@ -137,7 +132,7 @@ class OtherStreams:
 
     def copy_until(self, seconds: float | None, output: OutputContainer, offset: Fraction) -> None:
         """Write the packets up to ``seconds`` of the input's time (None = all), moved to be ``offset`` seconds earlier."""
-        by_index = {copied.source.index: copied for copied in self.copied}
+        by_index = {copied.index: copied for copied in self.copied}
         while not all(copied.done for copied in self.copied):
             packet = self._ahead or self._next()
             self._ahead = None
@@ -151,7 +146,7 @@ class OtherStreams:
             if self._window.ended(time):
                 copied.done = True
             # What an edit list hides at the end stays away; what it hides before zero (priming) is hidden again.
-            elif self._window.holds(time) and not (packet.is_discard and time >= 0):
+            elif self._window.holds(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
                 _forward(packet, copied, output, offset)
 
     def close(self) -> None:
@@ -163,41 +158,12 @@ class OtherStreams:
         except (av.FFmpegError, OSError) as error:
             raise SourceError(f"the sound or subtitles of {self._path} cannot be read: {error.strerror}") from error
 
-    def _sort(self) -> _Sorted:
-        videos = [stream for stream in self._input.streams.video if not stream.disposition & Disposition.attached_pic]
-        result = _Sorted(videos[0] if videos else None)
-        for stream in self._input.streams:
-            if stream is result.video or _remade(stream):
-                continue
-            if stream.type == "video":
-                cover = stream.disposition & Disposition.attached_pic and not stream.disposition & Disposition.timed_thumbnails
-                fits = cover and self._holds_cover(stream)
-                (result.covers if fits else result.refused).append(stream)
-            elif not _fits(stream, self._container):
-                result.refused.append(stream)
-            else:
-                (result.attachments if stream.type == "attachment" else result.copied).append(stream)
-        return result
-
     def _refuse(self, output: Path, drop: bool) -> None:
-        if not self._sorted.refused:
-            return
-        named = "; ".join(self._reason(stream) for stream in self._sorted.refused)
-        if not drop:
+        refused = self._inventory.refused
+        if refused and not drop:
             advice = "choose another ending such as .mkv, or leave such streams out (--drop-streams)"
-            raise SinkError(f"{output} cannot take over every stream of {self._path}: {named}; {advice}")
-        self.notes = tuple(f"left out: {self._reason(stream)}" for stream in self._sorted.refused)
-
-    def _reason(self, stream: Stream) -> str:
-        if stream.type == "video" and stream in self._sorted.refused and not stream.disposition & Disposition.attached_pic:
-            return f"{_name(stream)} is a second video and would show the room as it is"
-        if stream.disposition & Disposition.timed_thumbnails:
-            return f"{_name(stream)} holds pictures of the room as it is"
-        return f"{_name(stream)} does not go into {'Matroska' if self._container == 'matroska' else self._container.upper()}"
-
-    def _holds_cover(self, stream: Stream) -> bool:
-        # The Matroska muxer takes any picture as an attachment; WebM and MOV would drop it without a word.
-        return self._container == "matroska" or (self._container == "mp4" and _fits(stream, self._container))
+            raise SinkError(f"{output} cannot take over every stream of {self._path}: {'; '.join(refused)}; {advice}")
+        self.notes = tuple(f"left out: {reason}" for reason in refused)
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
         target = output.add_stream_from_template(stream, opaque=True)
@@ -218,7 +184,6 @@ class OtherStreams:
                 yield packet
 
     def _add_covers(self, output: OutputContainer, covers: Sequence[tuple[Stream, Packet[Stream]]]) -> None:
-        self._covers: list[Packet[Stream]] = []
         for stream, packet in covers:
             if self._container == "matroska":
                 kind = {"mjpeg": "jpeg"}.get(stream.codec_context.name, stream.codec_context.name)
@@ -242,28 +207,10 @@ def _open(path: Path) -> InputContainer:
         raise SourceError(f"the input {path} cannot be opened: {error.strerror}") from error
 
 
-def _remade(stream: Stream) -> bool:
-    """Whether the muxer makes the stream itself: MP4's text track of chapters, and the timecode track."""
-    chapters = stream.name == "bin_data" and stream.discard is Discard.all
-    return stream.type == "data" and (chapters or (stream.name is None and "timecode" in stream.metadata))
-
-
-def _fits(stream: Stream, container: str) -> bool:
-    """Whether the container takes the stream, found out by writing a header into memory."""
-    with closing(av.open(io.BytesIO(), "w", format=container)) as probe:
-        try:
-            target = probe.add_stream_from_template(stream, opaque=True)
-            target.disposition = stream.disposition
-            probe.start_encoding()
-        except (ValueError, av.FFmpegError):
-            return False
-    return True
-
-
-def _name(stream: Stream) -> str:
-    codec = stream.codec_context.name if stream.codec_context is not None else stream.name
-    details = ", ".join(part for part in (codec, stream.language) if part)
-    return f"{stream.type} stream {stream.index}{f' ({details})' if details else ''}"
+def is_gap(packet: Packet[Stream]) -> bool:
+    """Whether the packet is MP4's empty text between two subtitles, which the muxer makes anew."""
+    context = packet.stream.codec_context
+    return context is not None and context.name == "mov_text" and bytes(packet) == bytes(2)
 
 
 def _time(packet: Packet[Stream]) -> float:

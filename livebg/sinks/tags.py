@@ -59,11 +59,15 @@ def file_tags(tags: Mapping[str, str], *, shifted: bool) -> dict[str, str]:
 def stream_tags(tags: Mapping[str, str], container: str, *, encoded: bool, shifted: bool) -> dict[str, str]:
     """The tags of a stream without rotation and statistics, and without its encoder when it has been ``encoded`` anew."""
     stale = _STALE_IN_STREAMS | ({"encoder"} if encoded else set()) | ({"timecode"} if shifted else set())
+    if container not in ("mp4", "mov"):
+        stale |= {"handler_name"}
     kept = {}
     for key, value in tags.items():
         name = key.lower().split("-")[0]  # Matroska's statistics carry a language, as in BPS-eng
         if name not in stale and not name.startswith("_statistics_"):
             kept[key] = value
+    if "name" in kept:  # as libav reads what it writes as the title of a track in MP4
+        kept.setdefault("title", kept.pop("name"))
     if container == "mov" and kept.get("language") in _MOV_LANGUAGES:
         kept["language"] = _MOV_LANGUAGES[kept["language"]]
     return kept

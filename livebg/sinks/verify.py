@@ -9,10 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.stream import Disposition, Stream
 
 from livebg.errors import SinkError
-from livebg.sinks.streams import ENCODING_ERRORS, CopiedStream
+from livebg.sinks.inventory import is_cover
+from livebg.sinks.streams import ENCODING_ERRORS, CopiedStream, is_gap
 
 
 @dataclass(slots=True)
@@ -36,16 +36,16 @@ def verify(
     """
     try:
         with av.open(str(part), "r", metadata_errors=ENCODING_ERRORS) as container:
-            video = next((each for each in container.streams.video if not _is_cover(each)), None)
+            video = next((each for each in container.streams.video if not is_cover(each)), None)
             if video is None or video.time_base is None:
                 raise _differs(path, "it holds no video")
             read = _read(container, video)
-            covers = sum(_is_cover(each) for each in container.streams.video)
-            others = [each for each in container.streams if each.type in ("audio", "subtitle", "data")]
+            covers = sum(is_cover(each) for each in container.streams.video)
+            kinds = [(each.index, each.type) for each in container.streams]
     except (av.FFmpegError, ValueError) as error:
         raise _differs(path, f"it does not open ({error})") from error
     _compare_times(path, read, pts, time_base)
-    _compare_streams(path, read, others, copied)
+    _compare_streams(path, read, kinds, copied)
     if covers != pictures:
         raise _differs(path, f"it holds {covers} cover pictures instead of {pictures}")
 
@@ -55,7 +55,7 @@ def _read(container: av.container.InputContainer, video: av.VideoStream) -> _Rea
     read = _Read(video.time_base)
     for packet in container.demux():
         index = packet.stream_index
-        if packet.size == 0 and packet.dts is None:
+        if (packet.size == 0 and packet.dts is None) or is_gap(packet):
             continue
         if index != video.index:
             read.packets[index] = read.packets.get(index, 0) + 1
@@ -83,28 +83,19 @@ def _rescaled(ticks: int, scale: Fraction) -> int:
     return whole if ticks >= 0 else -whole
 
 
-def _compare_streams(path: Path, read: _Read, others: Sequence[Stream], copied: Sequence[CopiedStream]) -> None:
+def _compare_streams(path: Path, read: _Read, kinds: Sequence[tuple[int, str]], copied: Sequence[CopiedStream]) -> None:
     for kind in ("audio", "subtitle", "data"):
-        found = [each.index for each in others if each.type == kind]
-        for number, each in enumerate(stream for stream in copied if stream.source.type == kind):
+        found = [index for index, there in kinds if there == kind]
+        for number, each in enumerate(stream for stream in copied if stream.kind == kind):
             where = f"its {kind} stream {number}"
             if number >= len(found):
                 raise _differs(path, f"{where} is missing")
             packets, size = read.packets.get(found[number], 0), read.sizes.get(found[number], 0)
-            if _is_cut_anew(each.source):
+            if each.is_pcm:  # readers cut it into packets as they like
                 if size != each.size:
                     raise _differs(path, f"{where} holds {size} bytes instead of {each.size}")
             elif packets != each.packets:
                 raise _differs(path, f"{where} holds {packets} packets instead of {each.packets}")
-
-
-def _is_cut_anew(stream: Stream) -> bool:
-    """Whether readers cut the stream into packets as they like."""
-    return stream.codec_context is not None and stream.codec_context.name.startswith("pcm_")
-
-
-def _is_cover(stream: av.VideoStream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _differs(path: Path, how: str) -> SinkError:
