@@ -71,8 +71,8 @@ def record(path: Path, recording: Recording) -> Path:
                 _write_video(output, video, recording, second)
             for sound in sounds:
                 _write_sound(output, sound, recording, second)
-        for stream in (*videos, *sounds):
-            output.mux(stream.encode(None))
+        output.mux([packet for video in videos for packet in video.encode(None)])
+        output.mux([packet for sound in sounds for packet in sound.encode(None)])
     return path
 
 

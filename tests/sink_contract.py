@@ -15,6 +15,7 @@ from livebg.interfaces import Sink
 
 WIDTH, HEIGHT = 64, 48
 TIME_BASE = Fraction(1, 1000)
+UNTAGGED = ColorSpec()
 
 MakeSink = Callable[[], Sink]
 
@@ -25,7 +26,7 @@ def composite(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     time_base: Fraction = TIME_BASE,
     luma: int | None = None,
-    color: ColorSpec = ColorSpec(),
+    color: ColorSpec = UNTAGGED,
     alpha: Alpha8 | None = None,
 ) -> Composite:
     """A plain grey composite; its luma follows ``pts`` unless given."""
@@ -83,8 +84,14 @@ class SinkContract:
             picture.data[:] = 0
 
     def test_an_exception_in_the_block_passes_and_ends_the_sink(self, make_sink: MakeSink) -> None:
-        with pytest.raises(KeyError), make_sink() as sink:
-            sink.send(composite(0))
-            raise KeyError
+        sink = make_sink()
+
+        def work() -> None:
+            with sink:
+                sink.send(composite(0))
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            work()
         with pytest.raises(SinkError):
             sink.send(composite(40))

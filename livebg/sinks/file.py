@@ -1,5 +1,6 @@
 """A video file as a sink: every composite at its own time, everything else copied from the input."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,7 @@ from livebg.frame import ColorSpec, Composite, VideoFormat
 from livebg.sinks.codecs import Content, Encoding, plan_encoder
 from livebg.sinks.part_file import PartFile, writing
 from livebg.sinks.streams import OtherStreams, Window
-from livebg.sinks.verify import verify
+from livebg.sinks.verify import Expected, verify
 from livebg.sinks.writer import VideoWriter
 
 
@@ -49,7 +50,7 @@ class FileSink:
         self._end = end
         self._ended = False
         self._time = float("-inf")
-        self._moved: float | None = None
+        self._notes = [plan.note] if plan.note else []
         self._part = PartFile(path, overwrite=overwrite, never=copy_from)
         self._others: OtherStreams | None = None
         self._writer: VideoWriter | None = None
@@ -63,14 +64,11 @@ class FileSink:
         except BaseException:
             self._put_away()
             raise
-        self._plan_note = plan.note
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Short clauses on what is not as in the input."""
-        own = (self._plan_note,) if self._plan_note else ()
-        moved = (f"all times moved by {self._moved:.3f} s, since no container begins before zero",) if self._moved else ()
-        return (*own, *moved, *(self._others.notes if self._others else ()))
+        return (*self._notes, *(self._others.notes if self._others else ()))
 
     @property
     def frames(self) -> int:
@@ -107,8 +105,7 @@ class FileSink:
             with writing(self._path):
                 self._writer.copy_until(None, self._offset or Fraction(0))
                 self._writer.finish(self._video_end())
-            copied, pictures = (self._others.copied, self._others.pictures) if self._others else ([], 0)
-            verify(self._part.part, self._path, self._writer.pts, self._time_base, copied, pictures)
+            self._note_shape(verify(self._part.part, self._path, self._expected(self._writer.pts)))
             self._part.keep()
         finally:
             self._put_away()
@@ -150,7 +147,7 @@ class FileSink:
         if composite.pts >= 0:
             return Fraction(0)
         offset = composite.pts * composite.time_base
-        self._moved = float(-offset)
+        self._notes.append(f"all times moved by {float(-offset):.3f} s, since no container begins before zero")
         return offset
 
     def _ticks(self, composite: Composite) -> int:
@@ -158,6 +155,18 @@ class FileSink:
         if exact.denominator != 1:
             raise SinkError(f"{self._path} counts time in {self._time_base} s, and {composite.time:.6f} s is no multiple of it")
         return int(exact) - round((self._offset or Fraction(0)) / self._time_base)
+
+    def _expected(self, pts: Sequence[int]) -> Expected:
+        others = self._others
+        if others is None:
+            return Expected(pts, self._time_base)
+        return Expected(pts, self._time_base, others.copied, others.pictures, others.attachments)
+
+    def _note_shape(self, found: Fraction) -> None:
+        wanted = self._format.sample_aspect_ratio
+        if found != wanted:
+            note = f"pixels tagged {found.numerator}:{found.denominator} and not {wanted.numerator}:{wanted.denominator}"
+            self._notes.append(f"{note}, which this codec cannot say in {self._path.suffix}")
 
     def _video_end(self) -> int | None:
         end = self._others.video_end if self._others else None

@@ -186,9 +186,10 @@ class OtherStreams:
     def _add_covers(self, output: OutputContainer, covers: Sequence[tuple[Stream, Packet[Stream]]]) -> None:
         for stream, packet in covers:
             if self._container == "matroska":
-                kind = {"mjpeg": "jpeg"}.get(stream.codec_context.name, stream.codec_context.name)
-                name = stream.metadata.get("filename") or f"cover.{kind}"
-                output.add_attachment(name, stream.metadata.get("mimetype") or f"image/{kind}", bytes(packet))
+                codec = stream.codec_context.name
+                name = stream.metadata.get("filename") or f"cover.{'jpg' if codec == 'mjpeg' else codec}"
+                kind = stream.metadata.get("mimetype") or f"image/{'jpeg' if codec == 'mjpeg' else codec}"
+                output.add_attachment(name, kind, bytes(packet))
             else:
                 packet.stream = self._add(output, stream)
                 packet.pts = packet.dts = 0

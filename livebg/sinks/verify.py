@@ -15,44 +15,65 @@ from livebg.sinks.inventory import is_cover
 from livebg.sinks.streams import ENCODING_ERRORS, CopiedStream, is_gap
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must be in a written file.
+
+    ``pts`` are the times of the frames in units of ``time_base``, strictly increasing; every one of the ``copied`` streams must
+    have all its packets, and as many cover ``pictures`` and ``attachments`` as given must be there.
+    """
+
+    pts: Sequence[int]
+    time_base: Fraction
+    copied: Sequence[CopiedStream] = ()
+    pictures: int = 0
+    attachments: int = 0
+
+
 @dataclass(slots=True)
 class _Read:
-    """What one pass over the file found."""
+    """What one pass over the file found; nothing in it needs the file to be open."""
 
     time_base: Fraction
+    sample_aspect_ratio: Fraction
+    rounds: bool
+    kinds: Sequence[tuple[int, str]]
+    pictures: int
     times: array[int] = field(default_factory=lambda: array("q"))
     packets: dict[int, int] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
 
 
-def verify(
-    part: Path, path: Path, pts: Sequence[int], time_base: Fraction, copied: Sequence[CopiedStream], pictures: int
-) -> None:
+def verify(part: Path, path: Path, expected: Expected) -> Fraction:
     """Compare the file ``part``, which is to become ``path``, with what was sent to it.
 
-    ``pts`` are the times of the frames in units of ``time_base``, strictly increasing; they must be there exactly, or rounded to
-    the file's own unit where that is coarser. Every copied stream must have all its packets, and ``pictures`` covers must be
-    there. Raises :class:`~livebg.errors.SinkError` that says where the first difference lies.
+    The times must be there exactly, in Matroska and WebM rounded to its millisecond. Raises
+    :class:`~livebg.errors.SinkError` that says where the first difference lies. Returns the sample aspect ratio that a reader
+    finds, since not every codec and container can carry it.
     """
     try:
         with av.open(str(part), "r", metadata_errors=ENCODING_ERRORS) as container:
-            video = next((each for each in container.streams.video if not is_cover(each)), None)
-            if video is None or video.time_base is None:
-                raise _differs(path, "it holds no video")
-            read = _read(container, video)
-            covers = sum(is_cover(each) for each in container.streams.video)
-            kinds = [(each.index, each.type) for each in container.streams]
+            read = _read(container, path)
     except (av.FFmpegError, ValueError) as error:
         raise _differs(path, f"it does not open ({error})") from error
-    _compare_times(path, read, pts, time_base)
-    _compare_streams(path, read, kinds, copied)
-    if covers != pictures:
-        raise _differs(path, f"it holds {covers} cover pictures instead of {pictures}")
+    _compare_times(path, read, expected)
+    _compare_streams(path, read, expected.copied)
+    if read.pictures != expected.pictures:
+        raise _differs(path, f"it holds {read.pictures} cover pictures instead of {expected.pictures}")
+    attachments = sum(kind == "attachment" for _, kind in read.kinds)
+    if attachments != expected.attachments:
+        raise _differs(path, f"it holds {attachments} attachments instead of {expected.attachments}")
+    return read.sample_aspect_ratio
 
 
-def _read(container: av.container.InputContainer, video: av.VideoStream) -> _Read:
-    assert video.time_base is not None
-    read = _Read(video.time_base)
+def _read(container: av.container.InputContainer, path: Path) -> _Read:
+    video = next((each for each in container.streams.video if not is_cover(each)), None)
+    if video is None or video.time_base is None:
+        raise _differs(path, "it holds no video")
+    kinds = [(each.index, each.type) for each in container.streams]
+    pictures = sum(is_cover(each) for each in container.streams.video)
+    shape = video.sample_aspect_ratio or Fraction(1)
+    read = _Read(video.time_base, shape, "matroska" in container.format.name, kinds, pictures)
     for packet in container.demux():
         index = packet.stream_index
         if (packet.size == 0 and packet.dts is None) or is_gap(packet):
@@ -65,15 +86,16 @@ def _read(container: av.container.InputContainer, video: av.VideoStream) -> _Rea
     return read
 
 
-def _compare_times(path: Path, read: _Read, pts: Sequence[int], time_base: Fraction) -> None:
-    scale = time_base / read.time_base
+def _compare_times(path: Path, read: _Read, expected: Expected) -> None:
+    scale = expected.time_base / read.time_base
     found = sorted(read.times)
-    for number, (expected, got) in enumerate(zip(pts, found, strict=False)):
-        if _rescaled(expected, scale) != got:
-            wanted, there = float(expected * time_base), float(got * read.time_base)
-            raise _differs(path, f"frame {number} lies at {there:.6f} s instead of {wanted:.6f} s")
-    if len(found) != len(pts):
-        raise _differs(path, f"it holds {len(found)} frames instead of {len(pts)}")
+    for number, (pts, got) in enumerate(zip(expected.pts, found, strict=False)):
+        wanted = _rescaled(pts, scale) if read.rounds else pts * scale
+        if got != wanted:
+            there, should = float(got * read.time_base), float(pts * expected.time_base)
+            raise _differs(path, f"frame {number} lies at {there:.6f} s instead of {should:.6f} s")
+    if len(found) != len(expected.pts):
+        raise _differs(path, f"it holds {len(found)} frames instead of {len(expected.pts)}")
 
 
 def _rescaled(ticks: int, scale: Fraction) -> int:
@@ -83,9 +105,9 @@ def _rescaled(ticks: int, scale: Fraction) -> int:
     return whole if ticks >= 0 else -whole
 
 
-def _compare_streams(path: Path, read: _Read, kinds: Sequence[tuple[int, str]], copied: Sequence[CopiedStream]) -> None:
+def _compare_streams(path: Path, read: _Read, copied: Sequence[CopiedStream]) -> None:
     for kind in ("audio", "subtitle", "data"):
-        found = [index for index, there in kinds if there == kind]
+        found = [index for index, there in read.kinds if there == kind]
         for number, each in enumerate(stream for stream in copied if stream.kind == kind):
             where = f"its {kind} stream {number}"
             if number >= len(found):

@@ -5,6 +5,7 @@ from __future__ import annotations  # PyAV's classes are generic in its stubs al
 import math
 from array import array
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -43,12 +44,16 @@ class VideoWriter:
         self._plan = plan
         self._time_base = time_base
         self._others = others
+        limited = plan.pix_fmt == "yuva444p10le"  # ProRes knows no full range
+        self._color = replace(format.color, full_range=False) if limited else format.color
         self._duration = max(1, round(1 / (format.frame_rate * time_base))) if format.frame_rate > 0 else 1
         self._held: list[Packet[av.VideoStream]] = []
         self.pts = array("q")
         """The times of the frames so far, in units of the time base."""
         options = self._muxer_options(others)
-        self._output = av.open(str(part.absolute()), "w", format=plan.container, options=options, metadata_errors=ENCODING_ERRORS)
+        self._output = av.open(
+            str(part.absolute()), "w", format=plan.container, container_options=options, metadata_errors=ENCODING_ERRORS
+        )
         try:
             self._stream = self._add_video(format, threads)
             if others is not None:
@@ -65,6 +70,7 @@ class VideoWriter:
         """Encode one composite at ``pts``, in units of the time base."""
         frame = to_av(composite, self._plan.pix_fmt)
         frame.pts, frame.time_base, frame.duration = pts, self._time_base, self._duration
+        _tag_color(frame, self._color)  # ProRes takes its tags from the frames, the others from the context
         self.pts.append(pts)
         self._mux(self._stream.encode(frame))
 
@@ -106,7 +112,7 @@ class VideoWriter:
             context.codec_tag = plan.tag
         if plan.quantiser is not None:
             context.qscale, context.global_quality = True, plan.quantiser * 118  # FF_QP2LAMBDA
-        _tag_color(context, format.color, limited=plan.pix_fmt == "yuva444p10le")
+        _tag_color(context, self._color)
         try:
             context.open()
         except av.FFmpegError as error:
@@ -132,6 +138,6 @@ class VideoWriter:
         return common if fits else min(video, _MAX_TIMESCALE)
 
 
-def _tag_color(context: av.VideoCodecContext, color: ColorSpec, *, limited: bool) -> None:
-    context.colorspace, context.color_primaries, context.color_trc = color.matrix, color.primaries, color.transfer
-    context.color_range = 2 if color.full_range and not limited else 1
+def _tag_color(target: av.VideoCodecContext | av.VideoFrame, color: ColorSpec) -> None:
+    target.colorspace, target.color_primaries, target.color_trc = color.matrix, color.primaries, color.transfer
+    target.color_range = 2 if color.full_range else 1
