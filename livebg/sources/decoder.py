@@ -21,16 +21,18 @@ _log = logging.getLogger(__name__)
 
 _READ_ATTEMPTS: Final = 8
 """Reading errors in a row after which a file counts as broken off."""
-_DECODE_ORDER_ONLY: Final = frozenset({"avi"})
+DECODE_ORDER_ONLY: Final = frozenset({"avi"})
 """Containers without presentation times: what libav gives for them is guessed, and with B-frames guessed wrong."""
 
 
 class Timestamps:
     """Strictly increasing timestamps from what a file says, and a count of those that had to be made up or moved."""
 
-    def __init__(self, step: int, decode_order_only: bool) -> None:
-        """``step`` is the nominal distance of frames in ticks."""
+    def __init__(self, step: int, second: int, decode_order_only: bool) -> None:
+        """``step`` is the nominal distance of frames, ``second`` the length of a second, in ticks."""
         self.corrected = 0
+        self._second = second
+        self._offset = 0
         self._step = max(1, step)
         self._decode_order_only = decode_order_only
         self._waiting: list[int] = []
@@ -50,11 +52,23 @@ class Timestamps:
         last = self._last
         if known is None:
             known = 0 if last is None else last + self._step
-        if last is not None and known <= last:
-            known = last + 1
-            self.corrected += 1
+        elif last is not None:
+            known = self._after(last, known)
         self._last = known
         return known
+
+    def _after(self, last: int, given: int) -> int:
+        """``given``, or the nearest that lies after ``last``."""
+        if given > last:
+            self._offset = 0
+        if given + self._offset > last:
+            return given + self._offset
+        self.corrected += 1
+        if last - given - self._offset <= self._second:
+            return last + 1
+        # A recording joined to another: its clock starts again, and goes on from here.
+        self._offset = last + self._step - given
+        return last + self._step
 
 
 class Decoder:
@@ -76,7 +90,7 @@ class Decoder:
         self.undecodable = self.leading = self.damaged = 0
         self.broken_at: int | None = None
         self._step = round(1 / self.rate / self.time_base)
-        self._timestamps = Timestamps(self._step, self.container.format.name in _DECODE_ORDER_ONLY)
+        self._timestamps = Timestamps(self._step, round(1 / self.time_base), self.container.format.name in DECODE_ORDER_ONLY)
         self._before: list[int] = []
         self._starts_at_key: bool | None = None
         self._key_seen = self._begun = False

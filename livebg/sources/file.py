@@ -45,7 +45,7 @@ class FileSource:
         self._end = _seconds("--end", end)
         if self._end is not None and self._end <= self._start:
             raise ConfigError(
-                f"The range ends at {self._end:.3f} s, before it starts at {self._start:.3f} s: give an --end after --start."
+                f"The range ends at {_clock(self._end)} but starts at {_clock(self._start)}: give an --end after --start."
             )
         self._lock = threading.Lock()
         self._closed = self._sought = False
@@ -146,6 +146,8 @@ class FileSource:
                 raise self._broken_off(at)
 
     def _broken_off(self, at: float) -> SourceError:
+        if at <= 0:
+            return SourceError(f"{self.path} is cut short before its first frame ends: copy it again.")
         return SourceError(
             f"{self.path} is cut short, it breaks off at {at:.3f} s: copy it again, or render what is there with --end {at:.3f}."
         )
@@ -183,12 +185,14 @@ class FileSource:
             if self._sought and landed and time > self._start + _TOLERANCE:
                 return None
             if self._end is not None and time >= self._end - _TOLERANCE:
-                raise SourceError(f"{self.path} has no frame between {self._start:.3f} s and {self._end:.3f} s: widen the range.")
+                raise SourceError(
+                    f"{self.path} has no frame between {_clock(self._start)} and {_clock(self._end)}: widen the range."
+                )
             if time >= self._start - _TOLERANCE:
                 return picture, pts
         if time is not None:
             raise SourceError(
-                f"The last frame of {self.path} is at {time:.3f} s, before --start {self._start:.3f}: start earlier."
+                f"The last frame of {self.path} is at {_clock(time)}, before --start {_clock(self._start)}: start earlier."
             )
         return None
 
@@ -199,6 +203,10 @@ def _seconds(option: str, value: float | None) -> Fraction | None:
     if not math.isfinite(value) or value < 0:
         raise ConfigError(f"{option} is {value}: give a time in seconds from the start of the file, 0 or more.")
     return Fraction(value).limit_denominator(1_000_000)
+
+
+def _clock(seconds: Fraction) -> str:
+    return f"{float(seconds):.3f} s"
 
 
 def _counted(count: int, noun: str, clause: str) -> str:

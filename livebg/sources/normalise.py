@@ -88,10 +88,10 @@ class Normaliser:
 
     def _steps(self, kind: PictureKind) -> list[Step]:
         steps: list[Step] = []
+        if kind.bottom_up:
+            steps.append(("copy", {}))  # numpy reads planes from the top
         if kind.interlaced:
             steps.append(("bwdif", {"mode": "send_frame", "parity": "auto", "deint": "interlaced"}))
-        elif kind.bottom_up:
-            steps.append(("copy", {}))  # numpy reads planes from the top
         if kind.hdr:
             steps += tone_map_steps(kind)
         scale = self._scale(kind)

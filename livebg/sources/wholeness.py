@@ -10,8 +10,10 @@ from typing import BinaryIO, Final
 import av
 from av.stream import Discard
 
-from livebg.sources.decoder import Decoder, VideoPacket
+from livebg.sources.decoder import DECODE_ORDER_ONLY, Decoder, VideoPacket
 
+_DEEPEST_REORDERING: Final = 4
+"""Frames; encoders use up to three B-frame levels."""
 _EBML_MAGIC: Final = b"\x1a\x45\xdf\xa3"
 _SEGMENT: Final = b"\x18\x53\x80\x67"
 _MP4_BOXES: Final = frozenset(
@@ -60,7 +62,7 @@ def breaks_off_at(path: Path) -> float:
     try:
         for stream in decoder.container.streams:
             stream.discard = Discard.default if stream.index == decoder.stream.index else Discard.all
-        missing = _first_missing(decoder)
+        missing = _first_missing(decoder) - _reordering(decoder)
         return max(0, math.floor((missing * decoder.time_base - decoder.origin) * 1000)) / 1000
     finally:
         decoder.close()
@@ -80,6 +82,12 @@ def _first_missing(decoder: Decoder) -> Fraction:
     except av.error.FFmpegError:
         return after
     return after
+
+
+def _reordering(decoder: Decoder) -> Fraction:
+    """In ticks, how much earlier than its decoding time a frame may be shown, where times are those of decoding."""
+    reordered = decoder.container.format.name in DECODE_ORDER_ONLY and decoder.stream.codec_context.has_b_frames
+    return _DEEPEST_REORDERING / decoder.rate / decoder.time_base if reordered else Fraction(0)
 
 
 def _decoding_time(packet: VideoPacket) -> int | None:
