@@ -1,0 +1,270 @@
+"""What goes along with the picture: sound, subtitles, chapters, covers, attachments and tags."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from livebg.errors import SinkError
+from livebg.frame import VideoFormat
+from livebg.sinks.codecs import Encoding
+from livebg.sinks.file import FileSink
+from tests.muxing import Held, Recording, cover_of, frame_times, packets_of, record
+from tests.sink_contract import HEIGHT, TIME_BASE, WIDTH, composite
+
+FAST = Encoding(preset="ultrafast")
+TEXTS = ((0.2, 0.8, "Guten Tag"), (1.0, 1.5, "Ende"))
+CHAPTERS = ((0.0, 0.9, "Anfang"), (0.9, 1.6, "Mitte"), (1.6, 2.0, "Schluß"))
+
+
+def render(
+    source: Path,
+    out: Path,
+    *,
+    pts: Sequence[int] = range(0, 2000, 100),
+    start: float | None = None,
+    end: float | None = None,
+    drop_streams: bool = False,
+) -> FileSink:
+    """Write plain composites to ``out``, with the streams of ``source``."""
+    format_ = VideoFormat(WIDTH, HEIGHT, Fraction(10))
+    with FileSink(
+        out, format_, TIME_BASE, encoding=FAST, copy_from=source, start=start, end=end, drop_streams=drop_streams
+    ) as sink:
+        for each in pts:
+            sink.send(composite(each))
+    return sink
+
+
+def same_but_for_rounding(found: Sequence[Held], expected: Sequence[Held], unit: Fraction) -> None:
+    assert [each.data for each in found] == [each.data for each in expected]
+    apart = [abs(one.time - other.time) for one, other in zip(found, expected, strict=True)]
+    assert max(apart) <= unit / 2
+
+
+class TestSound:
+    @pytest.mark.parametrize(
+        ("codec", "ending", "to"),
+        [
+            ("aac", ".mp4", ".mp4"),
+            ("aac", ".mp4", ".mov"),
+            ("aac", ".mov", ".mp4"),
+            ("aac", ".mkv", ".mkv"),
+            ("libopus", ".webm", ".webm"),
+            ("libopus", ".webm", ".mkv"),
+            ("libopus", ".mp4", ".mp4"),
+            ("libmp3lame", ".mkv", ".mkv"),
+            ("pcm_s16le", ".mov", ".mov"),
+            ("flac", ".mkv", ".mkv"),
+        ],
+    )
+    def test_every_packet_arrives_as_it_was(self, tmp_path: Path, codec: str, ending: str, to: str) -> None:
+        source = record(tmp_path / f"in{ending}", Recording(audio=(codec,)))
+        render(source, tmp_path / f"out{to}")
+        expected = packets_of(source, "audio")
+        assert len(expected) > 10
+        assert packets_of(tmp_path / f"out{to}", "audio") == expected
+
+    @pytest.mark.parametrize("to", [".mkv"])
+    def test_matroska_rounds_to_the_millisecond(self, tmp_path: Path, to: str) -> None:
+        source = record(tmp_path / "in.mp4", Recording())
+        render(source, tmp_path / f"out{to}")
+        same_but_for_rounding(packets_of(tmp_path / f"out{to}", "audio"), packets_of(source, "audio"), Fraction(1, 1000))
+
+    @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+    @pytest.mark.parametrize(("video_from", "audio_from"), [(0.337, 0.0), (0.0, 0.337), (0.0, 0.0123)])
+    def test_what_begins_late_stays_late(self, tmp_path: Path, ending: str, video_from: float, audio_from: float) -> None:
+        source = record(tmp_path / f"in{ending}", Recording(video_from=video_from, audio_from=audio_from))
+        pts = [round(1000 * video_from) + each for each in range(0, 2000, 100)]
+        out = tmp_path / f"out{ending}"
+        render(source, out, pts=pts)
+        assert frame_times(out) == [Fraction(each, 1000) for each in pts]
+        unit = Fraction(1, 1000) if ending == ".mkv" else Fraction(1, 48_000)
+        same_but_for_rounding(packets_of(out, "audio"), packets_of(source, "audio"), unit)
+
+    @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+    def test_two_tracks_with_their_languages(self, tmp_path: Path, ending: str) -> None:
+        tags = {"language": "ger", "title": "Ton"}
+        source = record(tmp_path / f"in{ending}", Recording(audio=("aac", "libmp3lame"), audio_tags=tags))
+        out = tmp_path / f"out{ending}"
+        render(source, out)
+        for number in (0, 1):
+            assert packets_of(out, "audio", number) == packets_of(source, "audio", number)
+        with av.open(str(out)) as container:
+            sounds = container.streams.audio
+            assert [each.codec_context.name for each in sounds] == ["aac", "mp3float"]
+            assert [each.language for each in sounds] == ["ger", "ger"]
+            assert [each.metadata.get("title", each.metadata.get("name")) for each in sounds] == ["Ton", "Ton"]
+
+    def test_mov_keeps_a_language_that_quicktime_spells_otherwise(self, tmp_path: Path) -> None:
+        source = record(tmp_path / "in.mp4", Recording(audio_tags={"language": "deu"}))
+        render(source, tmp_path / "out.mov")
+        with av.open(str(tmp_path / "out.mov")) as container:
+            assert container.streams.audio[0].language == "ger"
+
+    def test_sound_longer_than_the_picture_is_kept(self, tmp_path: Path) -> None:
+        source = record(tmp_path / "in.mp4", Recording())
+        render(source, tmp_path / "out.mp4", pts=[0, 100])
+        assert packets_of(tmp_path / "out.mp4", "audio") == packets_of(source, "audio")
+
+    def test_sound_and_picture_lie_side_by_side(self, tmp_path: Path) -> None:
+        source = record(tmp_path / "in.mkv", Recording(seconds=30, fps=2))
+        render(source, tmp_path / "out.mkv", pts=range(0, 30_000, 500))
+        with av.open(str(tmp_path / "out.mkv")) as container:
+            kinds = [packet.stream.type for packet in container.demux() if packet.size]
+        halves = kinds[: len(kinds) // 2], kinds[len(kinds) // 2 :]
+        assert all(abs(half.count("video") - 30) <= 6 for half in halves)
+
+    @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+    def test_a_cut_takes_what_begins_inside(self, tmp_path: Path, ending: str) -> None:
+        source = record(tmp_path / f"in{ending}", Recording(subtitles=TEXTS if ending == ".mkv" else ()))
+        out = tmp_path / f"out{ending}"
+        render(source, out, pts=range(500, 1500, 100), start=0.5, end=1.5)
+        assert frame_times(out) == [Fraction(each, 1000) for each in range(0, 1000, 100)]
+        inside = [each for each in packets_of(source, "audio") if Fraction(1, 2) <= each.time < Fraction(3, 2)]
+        moved = [Held(each.time - Fraction(1, 2), each.data) for each in inside]
+        unit = Fraction(1, 1000) if ending == ".mkv" else Fraction(1, 48_000)
+        same_but_for_rounding(packets_of(out, "audio"), moved, unit)
+        if ending == ".mkv":
+            assert packets_of(out, "subtitle") == [Held(Fraction(1, 2), b"Ende")]
+
+
+class TestSubtitles:
+    @pytest.mark.parametrize(
+        ("codec", "ending", "audio"), [("subrip", ".mkv", "aac"), ("webvtt", ".webm", "libopus"), ("mov_text", ".mp4", "aac")]
+    )
+    def test_they_are_copied(self, tmp_path: Path, codec: str, ending: str, audio: str) -> None:
+        source = record(tmp_path / f"in{ending}", Recording(audio=(audio,), subtitles=TEXTS, subtitle_codec=codec))
+        out = tmp_path / f"out{ending}"
+        render(source, out)
+        found = packets_of(out, "subtitle")
+        assert found == packets_of(source, "subtitle")
+        assert [text for text in (b"Guten Tag", b"Ende") if any(text in each.data for each in found)] == [b"Guten Tag", b"Ende"]
+        with av.open(str(out)) as container:
+            assert container.streams.subtitles[0].language == "ger"
+            assert container.streams.subtitles[0].codec_context.name == {"subrip": "srt"}.get(codec, codec)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("name", "recording", "to", "words"),
+        [
+            ("in.mkv", Recording(subtitles=TEXTS), ".mp4", "subtitle stream 2 (srt, ger) does not go into MP4"),
+            ("in.mp4", Recording(), ".webm", "audio stream 1 (aac"),
+            ("in.ts", Recording(data="klv"), ".mp4", "data stream 2 (klv)"),
+            ("in.mkv", Recording(videos=2), ".mkv", "video stream 1 (h264) is a second video and would show the room"),
+            ("in.mkv", Recording(font=b"FONT"), ".mp4", "attachment stream 2 (font.ttf)"),
+            ("in.mp4", Recording(cover=True), ".mov", "video stream 2 (mjpeg)"),
+        ],
+        ids=["subrip", "aac", "telemetry", "second-video", "font", "cover"],
+    )
+    def test_what_cannot_go_along_is_named_then_left_out_on_request(
+        self, tmp_path: Path, name: str, recording: Recording, to: str, words: str
+    ) -> None:
+        source = record(tmp_path / name, recording)
+        with pytest.raises(SinkError) as caught:
+            render(source, tmp_path / f"out{to}")
+        assert words in str(caught.value)
+        assert "--drop-streams" in str(caught.value)
+        assert [each.name for each in tmp_path.iterdir()] == [name]
+        sink = render(source, tmp_path / f"out{to}", drop_streams=True)
+        assert len(sink.notes) == (2 if to == ".webm" else 1)
+        assert words in sink.notes[-1]
+        assert len(frame_times(tmp_path / f"out{to}")) == 20
+        with av.open(str(tmp_path / f"out{to}")) as container:
+            assert len(container.streams.video) == 1
+
+    def test_all_are_named_at_once(self, tmp_path: Path) -> None:
+        source = record(tmp_path / "in.mkv", Recording(subtitles=TEXTS, videos=2, font=b"FONT"))
+        with pytest.raises(SinkError, match=r"video stream 1.*subtitle stream 3.*attachment stream 4"):
+            render(source, tmp_path / "out.mp4")
+
+
+class TestChapters:
+    @pytest.mark.parametrize(
+        ("ending", "to"), [(".mp4", ".mp4"), (".mp4", ".mov"), (".mov", ".mkv"), (".mkv", ".mkv"), (".mkv", ".mp4")]
+    )
+    def test_they_are_kept_and_the_file_opens(self, tmp_path: Path, ending: str, to: str) -> None:
+        source = record(tmp_path / f"in{ending}", Recording(chapters=CHAPTERS))
+        render(source, tmp_path / f"out{to}")
+        assert chapters_of(tmp_path / f"out{to}") == list(CHAPTERS)
+        with av.open(str(tmp_path / f"out{to}")) as container:
+            data = len(container.streams.data)
+        assert data == (0 if to == ".mkv" else 1)
+
+    @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+    def test_a_cut_clips_them(self, tmp_path: Path, ending: str) -> None:
+        source = record(tmp_path / f"in{ending}", Recording(chapters=CHAPTERS))
+        out = tmp_path / f"out{ending}"
+        render(source, out, pts=range(500, 1500, 100), start=0.5, end=1.5)
+        assert chapters_of(out) == [(0.0, 0.4, "Anfang"), (0.4, 1.0, "Mitte")]
+
+
+def chapters_of(path: Path) -> list[tuple[float, float, str]]:
+    with av.open(str(path)) as container:
+        found = [
+            (each["start"], each["end"], each["time_base"] or Fraction(0), each["metadata"]) for each in container.chapters()
+        ]
+    return [(float(start * unit), float(end * unit), tags["title"]) for start, end, unit, tags in found]
+
+
+class TestCoversAndAttachments:
+    @pytest.mark.parametrize(("ending", "to"), [(".mp4", ".mp4"), (".mp4", ".mkv"), (".mkv", ".mkv"), (".mkv", ".mp4")])
+    def test_the_cover_is_kept(self, tmp_path: Path, ending: str, to: str) -> None:
+        source = record(tmp_path / f"in{ending}", Recording(cover=True))
+        render(source, tmp_path / f"out{to}")
+        cover = cover_of(source)
+        assert cover is not None
+        assert cover_of(tmp_path / f"out{to}") == cover
+
+    def test_the_cover_survives_a_cut(self, tmp_path: Path) -> None:
+        source = record(tmp_path / "in.mp4", Recording(cover=True))
+        render(source, tmp_path / "out.mp4", pts=range(500, 1500, 100), start=0.5, end=1.5)
+        assert cover_of(tmp_path / "out.mp4") == cover_of(source)
+
+    def test_fonts_are_kept(self, tmp_path: Path) -> None:
+        source = record(tmp_path / "in.mkv", Recording(font=b"FONT" * 1000, cover=True, subtitles=TEXTS))
+        render(source, tmp_path / "out.mkv")
+        with av.open(str(tmp_path / "out.mkv")) as container:
+            (font,) = container.streams.attachments
+            assert (font.name, font.mimetype, font.data) == ("font.ttf", "font/ttf", b"FONT" * 1000)
+
+
+class TestTags:
+    @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+    def test_the_file_keeps_its_own(self, tmp_path: Path, ending: str) -> None:
+        tags = {"title": "Vortrag", "artist": "Ich", "creation_time": "2024-01-02T03:04:05.000000Z"}
+        source = record(tmp_path / f"in{ending}", Recording(tags=tags))
+        render(source, tmp_path / f"out{ending}")
+        with av.open(str(tmp_path / f"out{ending}")) as container:
+            found = {key.lower(): value for key, value in container.metadata.items()}
+        assert {key: found.get(key) for key in tags} == tags
+
+    @pytest.mark.parametrize("to", [".mp4", ".mov"])
+    def test_unusual_ones_go_into_mp4_too(self, tmp_path: Path, to: str) -> None:
+        source = record(tmp_path / "in.mkv", Recording(tags={"title": "Vortrag", "com.apple.quicktime.make": "Apple"}))
+        render(source, tmp_path / f"out{to}")
+        with av.open(str(tmp_path / f"out{to}")) as container:
+            found = {key.lower(): value for key, value in container.metadata.items()}
+        assert found["com.apple.quicktime.make"] == "Apple"
+        assert found["title"] == "Vortrag"
+
+    def test_what_no_longer_holds_is_left_behind(self, tmp_path: Path) -> None:
+        stale = {"rotate": "90", "BPS-eng": "123", "_STATISTICS_TAGS": "BPS", "ENCODER": "another", "DURATION": "9"}
+        source = record(tmp_path / "in.mkv", Recording(video_tags={**stale, "title": "Kamera", "language": "ger"}))
+        render(source, tmp_path / "out.mkv")
+        with av.open(str(tmp_path / "out.mkv")) as container:
+            tags = dict(container.streams.video[0].metadata)
+        assert tags.pop("DURATION").startswith("00:00:02")
+        assert tags == {"title": "Kamera", "language": "ger"}
+
+    def test_a_timecode_goes_along_but_not_beside_a_cut(self, tmp_path: Path) -> None:
+        source = record(tmp_path / "in.mov", Recording(video_tags={"timecode": "01:00:00:00"}, fps=25))
+        render(source, tmp_path / "whole.mov")
+        render(source, tmp_path / "cut.mov", pts=range(500, 1500, 100), start=0.5)
+        with av.open(str(tmp_path / "whole.mov")) as whole, av.open(str(tmp_path / "cut.mov")) as cut:
+            assert "timecode" in whole.streams.video[0].metadata
+            assert "timecode" not in cut.streams.video[0].metadata
+            assert len(whole.streams.data) == 1
