@@ -114,6 +114,12 @@ class TestTimes:
         expected = [Fraction(pts, 30_000) for pts in (0, 1001, 2002)]
         assert frame_times(out) == (to_milliseconds(expected) if ending == ".mkv" else expected)
 
+    @pytest.mark.parametrize("ending", [".mp4", ".mov"])
+    def test_nanoseconds_are_rounded_to_what_mp4_can_count(self, tmp_path: Path, ending: str) -> None:
+        out = tmp_path / f"out{ending}"
+        write(out, [0, 33_366_667, 5_000_000_499], Fraction(1, 10**9))
+        assert frame_times(out) == [Fraction(microseconds, 10**6) for microseconds in (0, 33_367, 5_000_000)]
+
     def test_another_time_base_is_converted_when_that_is_exact(self, tmp_path: Path) -> None:
         with FileSink(tmp_path / "out.mp4", FORMAT, Fraction(1, 600), encoding=FAST) as sink:
             for pts in range(3):

@@ -194,6 +194,18 @@ class TestChapters:
             data = len(container.streams.data)
         assert data == (0 if to == ".mkv" else 1)
 
+    def test_chapters_of_a_day_at_a_fine_time_base(self, tmp_path: Path) -> None:
+        chapters = ((0.0, 40_000.0, "Vormittag"), (40_000.0, 80_000.0, "Nachmittag"))
+        source = record(tmp_path / "in.mkv", Recording(chapters=chapters))
+        out = tmp_path / "out.mp4"
+        with FileSink(
+            out, VideoFormat(WIDTH, HEIGHT, Fraction(30)), Fraction(1, 90_000), encoding=FAST, copy_from=source
+        ) as sink:
+            for pts in (0, 3003, 6006):
+                sink.send(composite(pts, time_base=Fraction(1, 90_000)))
+        assert chapters_of(out) == list(chapters)
+        assert frame_times(out) == [Fraction(pts, 90_000) for pts in (0, 3003, 6006)]
+
     @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
     def test_a_cut_clips_them(self, tmp_path: Path, ending: str) -> None:
         source = record(tmp_path / f"in{ending}", Recording(chapters=CHAPTERS))

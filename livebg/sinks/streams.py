@@ -90,6 +90,12 @@ class OtherStreams:
         return [stream.sample_rate for stream in self._inventory.copied if isinstance(stream, av.AudioStream)]
 
     @property
+    def longest_chapter(self) -> float:
+        """Seconds; 0 without chapters."""
+        chapters = [(each["end"] - each["start"]) * (each["time_base"] or 0) for each in self._input.chapters()]
+        return float(max(chapters, default=0))
+
+    @property
     def video_end(self) -> Fraction | None:
         """Where the last picture of the rendered stream ends, in seconds of the input's time, when the input says so."""
         video = self._inventory.video

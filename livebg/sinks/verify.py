@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 import av
 
 from livebg.errors import SinkError
 from livebg.sinks.inventory import is_cover
 from livebg.sinks.streams import ENCODING_ERRORS, CopiedStream, is_gap
+
+FINEST_MP4_UNIT: Final = Fraction(1, 1_000_000)
+"""The smallest unit, in seconds, in which MP4 and MOV are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class _Read:
 def verify(part: Path, path: Path, expected: Expected) -> Fraction:
     """Compare the file ``part``, which is to become ``path``, with what was sent to it.
 
-    The times must be there exactly, in Matroska and WebM rounded to its millisecond. Raises
+    The times must be there exactly; in Matroska and WebM rounded to its millisecond, and never finer than
+    :data:`FINEST_MP4_UNIT`. Raises
     :class:`~livebg.errors.SinkError` that says where the first difference lies. Returns the sample aspect ratio that a reader
     finds, since not every codec and container can carry it.
     """
@@ -89,8 +94,9 @@ def _read(container: av.container.InputContainer, path: Path) -> _Read:
 def _compare_times(path: Path, read: _Read, expected: Expected) -> None:
     scale = expected.time_base / read.time_base
     found = sorted(read.times)
+    rounds = read.rounds or expected.time_base < FINEST_MP4_UNIT
     for number, (pts, got) in enumerate(zip(expected.pts, found, strict=False)):
-        wanted = _rescaled(pts, scale) if read.rounds else pts * scale
+        wanted = _rescaled(pts, scale) if rounds else pts * scale
         if got != wanted:
             there, should = float(got * read.time_base), float(pts * expected.time_base)
             raise _differs(path, f"frame {number} lies at {there:.6f} s instead of {should:.6f} s")

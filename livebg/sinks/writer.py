@@ -19,9 +19,10 @@ from livebg.sinks import tags
 from livebg.sinks.codecs import EncoderPlan
 from livebg.sinks.pictures import to_av
 from livebg.sinks.streams import ENCODING_ERRORS, OtherStreams
+from livebg.sinks.verify import FINEST_MP4_UNIT
 
-_MAX_TIMESCALE: Final = 2**31 - 1
-_LONGEST_S: Final = 4 * 3600  # what a 32-bit duration in movie units must be able to hold
+_MAX_31_BITS: Final = 2**31 - 1
+_COARSE_TIMESCALE: Final = 1000
 
 
 class VideoWriter:
@@ -44,6 +45,9 @@ class VideoWriter:
         self._plan = plan
         self._time_base = time_base
         self._others = others
+        # MP4 counts a frame's length with 31 bits too, so nanoseconds would end after two seconds.
+        is_mp4 = plan.container in ("mp4", "mov")
+        self._track_unit = max(time_base, FINEST_MP4_UNIT) if is_mp4 else time_base
         limited = plan.pix_fmt == "yuva444p10le"  # ProRes knows no full range
         self._color = replace(format.color, full_range=False) if limited else format.color
         self._duration = max(1, round(1 / (format.frame_rate * time_base))) if format.frame_rate > 0 else 1
@@ -105,7 +109,7 @@ class VideoWriter:
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = format.width, format.height, plan.pix_fmt
-        context.time_base = stream.time_base = self._time_base
+        context.time_base, stream.time_base = self._time_base, self._track_unit
         context.thread_count = threads
         context.sample_aspect_ratio = format.sample_aspect_ratio
         if plan.tag is not None:
@@ -128,14 +132,17 @@ class VideoWriter:
         flags = "+faststart"
         if others is not None and not others.pictures and tags.unclassic(others.tags, self._plan.container):
             flags += "+use_metadata_tags"
-        return {"movflags": flags, "movie_timescale": str(self._movie_timescale(others.rates if others else []))}
+        return {"movflags": flags, "movie_timescale": str(self._movie_timescale(others))}
 
-    def _movie_timescale(self, rates: list[int]) -> int:
-        """A unit in which edit lists, which delay streams, are exact: for all streams if that fits, else for the video."""
-        video = self._time_base.denominator
-        common = math.lcm(video, *rates)
-        fits = common * _LONGEST_S <= _MAX_TIMESCALE * 2
-        return common if fits else min(video, _MAX_TIMESCALE)
+    def _movie_timescale(self, others: OtherStreams | None) -> int:
+        """A unit in which edit lists, which delay streams, are exact: for all streams where that fits, else for the video.
+
+        MP4 counts a chapter's length in it too, with 31 bits.
+        """
+        video = self._track_unit.denominator
+        common = math.lcm(video, *(others.rates if others else ()))
+        longest = max(1.0, others.longest_chapter if others else 0.0)
+        return next((unit for unit in (common, video) if unit * longest <= _MAX_31_BITS), _COARSE_TIMESCALE)
 
 
 def _tag_color(target: av.VideoCodecContext | av.VideoFrame, color: ColorSpec) -> None:
