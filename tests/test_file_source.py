@@ -1,5 +1,6 @@
 """FileSource: every frame once, at its own time, upright I420."""
 
+import gc
 import os
 import re
 from collections.abc import Callable
@@ -488,6 +489,11 @@ class TestRefusal:
         with pytest.raises(SourceError, match=r"a\.mp4 cannot be read as a video: .* never written to its end"):
             FileSource(path)
 
+    def test_a_codec_that_cannot_be_opened(self, tmp_path: Path) -> None:
+        path = Clip(2, codec="rawvideo").write(tmp_path / "raw.mov")
+        with pytest.raises(SourceError, match="cannot decode: convert it"):
+            FileSource(path)
+
     @pytest.mark.parametrize("name", ["none.mp4", "none.mkv"])
     def test_no_frames(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(SourceError, match=name):
@@ -501,6 +507,17 @@ class TestRefusal:
         path.write_bytes(content)
         with pytest.raises(SourceError, match=r"No picture in .*a\.mp4 decodes"):
             FileSource(path)
+
+
+def test_frames_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+    path = Clip(60, display=(90, False, False)).write(tmp_path / "a.mp4")
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(frames_of(path)[1]) == 60
+        assert gc.collect() < 30
+    finally:
+        gc.enable()
 
 
 def test_a_name_with_a_colon(tmp_path: Path) -> None:

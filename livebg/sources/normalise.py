@@ -29,7 +29,9 @@ class Normaliser:
         self._time_base = time_base
         self._threads = threads
         self._deinterlace = first.interlaced_frame
-        self._first = PictureKind.of(first, self._deinterlace)
+        self._rotation = first.rotation
+        self._orientation = self._turned = Orientation.of(first)
+        self._first = PictureKind.of(first, self._orientation, self._deinterlace)
         self._kind: PictureKind | None = None
         self._graph: FilterGraph | None = None
         self._notes: dict[str, None] = {}
@@ -47,7 +49,9 @@ class Normaliser:
     def push(self, picture: av.VideoFrame, pts: int) -> Iterator[Frame]:
         """Take the next picture; yield the frames that are ready, which the deinterlacer delays by one."""
         self._deinterlace = self._deinterlace or picture.interlaced_frame
-        kind = PictureKind.of(picture, self._deinterlace)
+        if picture.rotation != self._rotation:
+            self._rotation, self._orientation = picture.rotation, Orientation.of(picture)
+        kind = PictureKind.of(picture, self._orientation, self._deinterlace)
         if kind != self._kind:
             yield from self.flush()
             self._change(kind)
@@ -71,7 +75,7 @@ class Normaliser:
         if (kind.width, kind.height) != (self._first.width, self._first.height):
             self._notes[f"scaled from {kind.width}x{kind.height}, to which the size changes on the way"] = None
         steps = self._steps(kind)
-        self._kind = kind
+        self._kind, self._turned = kind, kind.orientation
         self._graph = FilterGraph(kind, self._time_base, steps, self._threads) if steps else None
 
     def _note_first(self) -> None:
@@ -145,7 +149,7 @@ class Normaliser:
         data = blank(self.format.width, self.format.height)
         for plane, target in zip(picture.planes, planes(data), strict=True):
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-            _place(rows[:, : plane.width], target, self._first.orientation)
+            _place(rows[:, : plane.width], target, self._turned)
         return Frame(data, pts, self._time_base, self.format.color)
 
 

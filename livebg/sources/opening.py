@@ -69,8 +69,13 @@ def _main_video(path: Path, container: InputContainer, threads: int) -> VideoStr
         raise SourceError(f"{path} has no video stream, it holds {found}: give a file with moving pictures.")
     best = container.streams.best("video")
     stream = next((stream for stream in moving if best and stream.index == best.index), moving[0])
+    unknown = SourceError(f"{path} is coded in a way that this build of FFmpeg cannot decode: convert it to H.264 first.")
     if stream.codec_context is None or not stream.time_base:
-        raise SourceError(f"{path} is coded in a way that this build of FFmpeg cannot decode: convert it to H.264 first.")
+        raise unknown
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = threads
+    try:
+        stream.codec_context.open()
+    except av.error.FFmpegError as error:
+        raise unknown from error
     return stream

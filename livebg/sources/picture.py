@@ -37,7 +37,11 @@ class Orientation(NamedTuple):
 
     @classmethod
     def of(cls, picture: av.VideoFrame) -> Self:
-        """From the display matrix that container or codec carry; angles between the right ones count as none."""
+        """From the display matrix that container or codec carry; angles between the right ones count as none.
+
+        Not for every picture: looking at a picture's side data ties it into a reference cycle, and its memory then waits for
+        the garbage collector. A hundred megabytes of pictures may have gathered by then.
+        """
         matrix = cast(SideDataContainer, picture.side_data).get(SideDataType.DISPLAYMATRIX)
         if matrix is None:
             return cls()
@@ -66,7 +70,7 @@ class PictureKind:
     interlaced: bool
 
     @classmethod
-    def of(cls, picture: av.VideoFrame, interlaced: bool) -> Self:
+    def of(cls, picture: av.VideoFrame, orientation: Orientation, interlaced: bool) -> Self:
         """``interlaced``: whether to deinterlace, which is decided over more than one picture."""
         layout = picture.format
         # FFmpeg reads untagged grey as full range, and every yuvj format is.
@@ -75,8 +79,9 @@ class PictureKind:
             pix_fmt=layout.name,
             width=picture.width,
             height=picture.height,
-            orientation=Orientation.of(picture),
-            matrix=picture.colorspace,
+            orientation=orientation,
+            # Code point 0 is R'G'B', which planes of luma and chroma cannot be; encoders refuse it for them.
+            matrix=picture.colorspace or UNSPECIFIED,
             primaries=picture.color_primaries,
             transfer=picture.color_trc,
             full_range=picture.color_range == _FULL_RANGE or untagged_full,
