@@ -294,6 +294,13 @@ class TestConversion:
         assert sum("size changes" in note for note in source.notes) == 2
         assert [float(b - a) for a, b in zip(times(frames), times(frames)[1:], strict=False)] == pytest.approx([0.04] * 119)
 
+    def test_the_deinterlacers_last_frame_survives_a_change_of_size(self, tmp_path: Path) -> None:
+        first = Clip(30, options={"flags": "+ildct+ilme", "bf": "0"}).write(tmp_path / "first.ts")
+        second = Clip(30, 128, 96, options={"bf": "0"}).write(tmp_path / "second.ts")
+        path = tmp_path / "joined.ts"
+        path.write_bytes(first.read_bytes() + second.read_bytes())
+        assert stamps(frames_of(path)[1]) == [*range(30)] * 2
+
 
 def comb(luma: NDArray[np.uint8]) -> float:
     """How much neighbouring rows differ, in the mean."""
@@ -366,9 +373,17 @@ def grainy(number: int, width: int, height: int) -> av.VideoFrame:
 
 
 class TestDamage:
-    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-    def test_a_copy_that_begins_between_key_frames(self, tmp_path: Path, name: str) -> None:
-        whole = Clip(60, options={"g": "20", "sc_threshold": "0"}).write(tmp_path / "whole.mp4")
+    @pytest.mark.parametrize(
+        ("name", "codec", "options"),
+        [
+            ("a.mp4", "libx264", {"sc_threshold": "0"}),
+            ("a.mkv", "libx264", {"sc_threshold": "0"}),
+            # Its decoder does not wait for a key frame, it paints on grey.
+            ("asp.mkv", "mpeg4", {"sc_threshold": "1000000"}),
+        ],
+    )
+    def test_a_copy_that_begins_between_key_frames(self, tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
+        whole = Clip(60, codec=codec, options={"g": "20", **options}).write(tmp_path / "whole.mp4")
         path = copy_from(whole, tmp_path / name, 7)
         source, frames = frames_of(path)
         assert stamps(frames) == list(range(20, 60))

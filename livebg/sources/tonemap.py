@@ -87,7 +87,7 @@ def to_sdr(signal: Values, transfer: int) -> Values:
     return signal_709
 
 
-def cube(transfer: int, size: int = 49) -> str:
+def cube(transfer: int, size: int = 33) -> str:
     """The table as the text of a ``.cube`` file for FFmpeg's ``lut3d``: red runs fastest."""
     axis = np.linspace(0, 1, size)
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
