@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -50,7 +51,8 @@ class FileSource:
         self._lock = threading.Lock()
         self._closed = self._sought = False
         self._decoder = Decoder(path, threads)
-        try:
+        with ExitStack() as opened:
+            opened.callback(lambda: self._decoder.close())  # whichever it is by then
             self._require_whole()
             self._pictures, first = self._begin()
             decoder = self._decoder
@@ -58,9 +60,7 @@ class FileSource:
                 first[0], decoder.time_base, decoder.rate, decoder.stream.sample_aspect_ratio or Fraction(1), threads
             )
             self._frames = self._iterate(first)
-        except BaseException:
-            self._decoder.close()
-            raise
+            opened.pop_all()
 
     @property
     def format(self) -> VideoFormat:
