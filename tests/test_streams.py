@@ -5,7 +5,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from livebg.errors import SinkError
 from livebg.frame import VideoFormat
@@ -44,6 +46,12 @@ def same_but_for_rounding(found: Sequence[Held], expected: Sequence[Held], unit:
     assert max(apart) <= unit / 2
 
 
+def samples_of(path: Path) -> NDArray[np.float64]:
+    """All samples of the first sound, interleaved or not as the codec has them."""
+    with av.open(str(path)) as container:
+        return np.concatenate([np.asarray(frame.to_ndarray(), np.float64) for frame in container.decode(audio=0)], axis=1)
+
+
 class TestSound:
     @pytest.mark.parametrize(
         ("codec", "ending", "to"),
@@ -67,11 +75,30 @@ class TestSound:
         assert len(expected) > 10
         assert packets_of(tmp_path / f"out{to}", "audio") == expected
 
-    @pytest.mark.parametrize("to", [".mkv"])
-    def test_matroska_rounds_to_the_millisecond(self, tmp_path: Path, to: str) -> None:
+    def test_matroska_rounds_to_the_millisecond(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mp4", Recording())
-        render(source, tmp_path / f"out{to}")
-        same_but_for_rounding(packets_of(tmp_path / f"out{to}", "audio"), packets_of(source, "audio"), Fraction(1, 1000))
+        render(source, tmp_path / "out.mkv")
+        same_but_for_rounding(packets_of(tmp_path / "out.mkv", "audio"), packets_of(source, "audio"), Fraction(1, 1000))
+
+    @pytest.mark.parametrize(
+        ("codec", "ending", "to"),
+        [
+            ("pcm_s16le", ".avi", ".mp4"),  # channels counted but not named
+            ("pcm_s16le", ".mkv", ".mov"),
+            ("alac", ".mkv", ".mp4"),  # packets without a duration
+            ("libmp3lame", ".avi", ".mkv"),
+            ("aac", ".ts", ".mp4"),  # with headers that MP4 keeps elsewhere
+            ("aac", ".ts", ".mkv"),
+        ],
+    )
+    def test_every_sample_arrives_from_other_containers(self, tmp_path: Path, codec: str, ending: str, to: str) -> None:
+        source = record(tmp_path / f"in{ending}", Recording(audio=(codec,), fps=25))
+        with av.open(str(source)) as container:
+            first = Fraction(container.streams.video[0].start_time or 0) * (container.streams.video[0].time_base or 0)
+        render(source, tmp_path / f"out{to}", pts=[int(1000 * first) + each for each in range(0, 2000, 100)])
+        expected = samples_of(source)
+        assert expected.size > 90_000
+        np.testing.assert_array_equal(samples_of(tmp_path / f"out{to}"), expected)
 
     @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
     @pytest.mark.parametrize(("video_from", "audio_from"), [(0.337, 0.0), (0.0, 0.337), (0.0, 0.0123)])

@@ -4,10 +4,17 @@ import io
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
+
+from livebg.errors import SourceError
+
+ENCODING_ERRORS: Final = "surrogateescape"
+"""Tags in any old encoding pass through as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,14 @@ class Inventory:
     covers: list[Stream] = field(default_factory=list)
     attachments: list[Stream] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a file for copying from it; raises :class:`~livebg.errors.SourceError` when that cannot be."""
+    try:
+        return av.open(str(path.absolute()), "r", metadata_errors=ENCODING_ERRORS)
+    except (av.FFmpegError, OSError) as error:
+        raise SourceError(f"the input {path} cannot be opened: {error.strerror}") from error
 
 
 def is_cover(stream: Stream) -> bool:

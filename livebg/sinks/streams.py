@@ -2,21 +2,24 @@
 
 from __future__ import annotations  # PyAV's classes are generic in its stubs alone
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
 from livebg.errors import SinkError, SourceError
 from livebg.sinks import tags
-from livebg.sinks.inventory import take_inventory
+from livebg.sinks.covers import Covers
+from livebg.sinks.inventory import open_input, take_inventory
 
-ENCODING_ERRORS = "surrogateescape"  # tags of any old encoding pass through as they are
+_USUAL_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class OtherStreams:
         self._window = window
         self.copied: list[CopiedStream] = []
         self.notes: tuple[str, ...] = ()
-        self._input = _open(source)
+        self._input = open_input(source)
         try:
             self._inventory = take_inventory(self._input, container)
             self._refuse(output, drop)
@@ -72,7 +75,7 @@ class OtherStreams:
             self._input.close()
             raise
         self._ahead: Packet[Stream] | None = None
-        self._covers: list[Packet[Stream]] = []
+        self._covers: Covers | None = None
         self._packets: Iterator[Packet[Stream]] = iter(())
 
     @property
@@ -128,13 +131,18 @@ class OtherStreams:
             self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, self._add(output, stream)))
         for stream in self._inventory.attachments:
             output.add_stream_from_template(stream)
-        covers = [(stream, picture) for stream in self._inventory.covers for picture in self._picture(stream)]
-        self._add_covers(output, covers)
+        self._covers = Covers(self._path, self._inventory.covers)
+        self._covers.add_to(output)
         wanted = {stream.index for stream in self._inventory.copied}
         for stream in self._input.streams:
             stream.discard = Discard.default if stream.index in wanted else Discard.all
         if wanted:
             self._packets = self._input.demux([self._input.streams[index] for index in sorted(wanted)])
+
+    def begin(self, output: OutputContainer) -> None:
+        """Write what goes before everything else; to be called once, after the header."""
+        if self._covers is not None:
+            self._covers.write_to(output)
 
     def copy_until(self, seconds: float | None, output: OutputContainer, offset: Fraction) -> None:
         """Write the packets up to ``seconds`` of the input's time (None = all), moved to be ``offset`` seconds earlier."""
@@ -177,41 +185,16 @@ class OtherStreams:
         target.metadata.clear()
         target.metadata.update(kept)
         target.disposition = stream.disposition
+        if isinstance(target, av.AudioStream):
+            _name_channels(target)
         return target
 
-    def _picture(self, stream: Stream) -> Iterator[Packet[Stream]]:
-        # Read through a second opening, so that the first stays at its beginning.
-        with _open(self._path) as again:
-            wanted = again.streams[stream.index]
-            for other in again.streams:
-                other.discard = Discard.default if other is wanted else Discard.all
-            packet = next((packet for packet in again.demux(wanted) if packet.size), None)
-            if packet is not None:
-                yield packet
 
-    def _add_covers(self, output: OutputContainer, covers: Sequence[tuple[Stream, Packet[Stream]]]) -> None:
-        for stream, packet in covers:
-            if self._container == "matroska":
-                codec = stream.codec_context.name
-                name = stream.metadata.get("filename") or f"cover.{'jpg' if codec == 'mjpeg' else codec}"
-                kind = stream.metadata.get("mimetype") or f"image/{'jpeg' if codec == 'mjpeg' else codec}"
-                output.add_attachment(name, kind, bytes(packet))
-            else:
-                packet.stream = self._add(output, stream)
-                packet.pts = packet.dts = 0
-                self._covers.append(packet)
-
-    def write_covers(self, output: OutputContainer) -> None:
-        """Write the pictures that travel as packets; to be called once, after the header."""
-        for packet in self._covers:
-            output.mux(packet)
-
-
-def _open(path: Path) -> InputContainer:
-    try:
-        return av.open(str(path.absolute()), "r", metadata_errors=ENCODING_ERRORS)
-    except (av.FFmpegError, OSError) as error:
-        raise SourceError(f"the input {path} cannot be opened: {error.strerror}") from error
+def _name_channels(stream: av.AudioStream) -> None:
+    """Say what the channels are where the input (AVI, Matroska with PCM) only counts them; MP4 cannot do without."""
+    usual = _USUAL_LAYOUTS.get(stream.codec_context.layout.nb_channels)
+    if usual is not None and all(channel.name == "NONE" for channel in stream.codec_context.layout.channels):
+        stream.codec_context.layout = usual
 
 
 def is_gap(packet: Packet[Stream]) -> bool:
@@ -235,6 +218,8 @@ def _forward(packet: Packet[Stream], copied: CopiedStream, output: OutputContain
         # Damaged inputs repeat times, which most containers refuse: one tick later is nearest.
         packet.dts = copied.last_dts + 1
         packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else packet.dts
+    if copied.kind == "audio" and not packet.duration and copied.last_dts is not None:
+        packet.duration = packet.dts - copied.last_dts  # else MP4 would end where the last packet begins
     copied.last_dts = packet.dts
     copied.packets += 1
     copied.size += packet.size

@@ -17,8 +17,9 @@ from livebg.errors import ConfigError
 from livebg.frame import ColorSpec, Composite, VideoFormat
 from livebg.sinks import tags
 from livebg.sinks.codecs import EncoderPlan
+from livebg.sinks.inventory import ENCODING_ERRORS
 from livebg.sinks.pictures import to_av
-from livebg.sinks.streams import ENCODING_ERRORS, OtherStreams
+from livebg.sinks.streams import OtherStreams
 from livebg.sinks.verify import FINEST_MP4_UNIT
 
 _MAX_31_BITS: Final = 2**31 - 1
@@ -65,7 +66,7 @@ class VideoWriter:
                 others.add_to(self._output)
             self._output.start_encoding()
             if others is not None:
-                others.write_covers(self._output)
+                others.begin(self._output)
         except BaseException:
             self.discard()
             raise
