@@ -43,7 +43,9 @@ def is_cover(stream: Stream) -> bool:
 
 def take_inventory(source: InputContainer, container: str) -> Inventory:
     """Sort the streams of ``source`` for an output in ``container`` (libav's name)."""
-    result = Inventory(next((stream for stream in source.streams.video if not is_cover(stream)), None))
+    moving = [stream for stream in source.streams.video if not is_cover(stream)]
+    best = source.streams.best("video")  # as the reader of the pictures chooses
+    result = Inventory(next((stream for stream in moving if best and stream.index == best.index), moving[0] if moving else None))
     for stream in source.streams:
         if stream is result.video or _is_made_anew(stream):
             continue
@@ -61,7 +63,7 @@ def take_inventory(source: InputContainer, container: str) -> Inventory:
 
 def _objections(stream: Stream, container: str) -> Iterator[str]:
     if stream.type == "video" and not is_cover(stream):
-        yield "is a second video and would show the room as it is"
+        yield "is another video and would show the room as it is"
     if stream.disposition & Disposition.timed_thumbnails:
         yield "holds pictures of the room as it is"
     # The Matroska muxer takes any picture as an attachment; MOV and WebM would drop it without a word.
