@@ -36,7 +36,9 @@ class BlurBackground:
         luma, *chroma = frame.planes
         shrunk = [_halve(luma, halvings), *(_halve(plane, max(halvings - 1, 0)) for plane in chroma)]
         size = (shrunk[0].shape[1], shrunk[0].shape[0])
-        room = 1.0 - _halve(matte.alpha, halvings) * np.float32(1 / 255)
+        # A small pixel that is part person has the person's colour in it: only those count whose neighbours are room as well.
+        covered = cv2.dilate(_halve(matte.alpha, halvings), np.ones((3, 3), np.uint8))
+        room = 1.0 - covered * np.float32(1 / 255)
         weighted = cv2.merge([*(_fit(plane, size) * room for plane in shrunk), room])
         mean = weighted.sum(axis=(0, 1))
         blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 2**halvings, borderType=cv2.BORDER_REFLECT)

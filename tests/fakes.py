@@ -1,0 +1,109 @@
+"""Small real classes for the ends of the pipeline."""
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.errors import ModelError, SinkError
+from livebg.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, blank, planes
+
+UNTAGGED = ColorSpec()
+
+
+def grey_frame(number: int = 0, luma: int = 100, size: tuple[int, int] = (64, 48), color: ColorSpec = UNTAGGED) -> Frame:
+    """A frame of one luma at ``number`` thirtieths of a second."""
+    data = blank(*size)
+    for plane, level in zip(planes(data), (luma, 128, 128), strict=True):
+        plane[:] = level
+    return Frame(data, number, Fraction(1, 30), color)
+
+
+def noise_frame(seed: int, size: tuple[int, int] = (64, 48), color: ColorSpec = UNTAGGED, number: int = 0) -> Frame:
+    """Every byte different, so that no byte can hide where it came from."""
+    data = np.random.default_rng(seed).integers(0, 256, (size[1] * 3 // 2, size[0]), np.uint8)
+    return Frame(data, number, Fraction(1, 30), color)
+
+
+class ListSource:
+    """Frames from a list."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = frames
+        self.closed = False
+        self.format = VideoFormat(frames[0].width, frames[0].height, Fraction(30), frames[0].color)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._frames:
+            if self.closed:
+                return
+            yield frame
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class ListSink:
+    """Composites into a list; breaks at the number ``breaks_at``."""
+
+    def __init__(self, breaks_at: int | None = None) -> None:
+        self.composites: list[Composite] = []
+        self.end: str | None = None
+        self._breaks_at = breaks_at
+
+    def send(self, composite: Composite) -> None:
+        if self.end or len(self.composites) == self._breaks_at:
+            raise SinkError("this sink takes no more")
+        self.composites.append(composite)
+
+    def close(self) -> None:
+        self.end = self.end or "closed"
+
+    def abort(self) -> None:
+        self.end = self.end or "aborted"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
+        self.close() if exc_type is None else self.abort()
+
+
+class LumaSegmenter:
+    """Takes bright for foreground: alpha is luma / 255. Remembers the priors that it was given; fails at picture ``fails_at``."""
+
+    name = "luma"
+    provider = "none"
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.priors: list[Alpha | None] = []
+        self._fails_at = fails_at
+
+    def input_size(self, width: int, height: int) -> tuple[int, int]:
+        return width // 2, height // 2
+
+    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
+        self.priors.append(prior)
+        if len(self.priors) - 1 == self._fails_at:
+            raise ModelError("the network failed")
+        return np.asarray(image.mean(axis=2) / 255, np.float32)
+
+
+class StillSegmenter(LumaSegmenter):
+    """The same alpha for every picture, made by a function of the size."""
+
+    def __init__(self, alpha: Callable[[int, int], Alpha]) -> None:
+        super().__init__()
+        self._alpha = alpha
+
+    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
+        self.priors.append(prior)
+        return self._alpha(image.shape[1], image.shape[0])

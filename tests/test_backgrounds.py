@@ -1,0 +1,126 @@
+"""The room out of focus, without the person in it; colours; pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from livebg.backgrounds import WEAKEST_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture, rgb_to_i420
+from livebg.errors import ConfigError
+from livebg.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes
+from tests.fakes import grey_frame, noise_frame
+
+SIZES = [(64, 48), (320, 180), (8, 8), (2, 2), (642, 362), (90, 1280)]
+
+
+def matte(alpha: Alpha8) -> Matte:
+    return Matte(alpha, 0.0, 0.0)
+
+
+def room_with_person(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Matte]:
+    """A mid-grey room and a white person in a box in its middle."""
+    frame = grey_frame(luma=100, size=size)
+    data = frame.data.copy()
+    alpha = np.zeros((size[1], size[0]), np.uint8)
+    alpha[size[1] // 3 :, size[0] // 3 : size[0] * 2 // 3] = 255
+    data[: size[1]][alpha == 255] = 235
+    return Frame(data, 0, frame.time_base, frame.color), matte(alpha)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.025, 0.1, 1.0])
+@pytest.mark.parametrize("size", SIZES)
+def test_an_even_room_stays_even_at_any_blur_and_size(size: tuple[int, int], share: float) -> None:
+    picture = BlurBackground(share).picture(grey_frame(luma=100, size=size), matte(np.zeros((size[1], size[0]), np.uint8)))
+    y, u, v = planes(picture)
+    assert np.abs(y.astype(int) - 100).max() <= 1
+    assert np.abs(u.astype(int) - 128).max() <= 1
+    assert np.abs(v.astype(int) - 128).max() <= 1
+
+
+@pytest.mark.parametrize("share", [0.01, 0.025, 0.1])
+def test_the_person_leaves_no_halo_in_the_room(share: float) -> None:
+    frame, alpha = room_with_person()
+    y = planes(BlurBackground(share).picture(frame, alpha))[0]
+    outside = y[alpha.alpha == 0].astype(int)
+    # A plain blur would show up to half of the step of 135 levels here.
+    assert np.abs(outside - 100).max() <= 1
+
+
+def test_a_person_who_fills_the_frame_leaves_something_calm() -> None:
+    frame = noise_frame(1)
+    y = planes(BlurBackground(0.025).picture(frame, matte(np.full((48, 64), 255, np.uint8))))[0]
+    assert int(y.max()) - int(y.min()) <= 2
+
+
+def test_a_blur_of_none_is_the_weakest_and_not_the_room() -> None:
+    frame = noise_frame(1, (640, 480))
+    nothing = matte(np.zeros((480, 640), np.uint8))
+    weakest = BlurBackground(0.0).picture(frame, nothing)
+    assert (weakest == BlurBackground(WEAKEST_BLUR).picture(frame, nothing)).all()
+    assert planes(weakest)[0].std() < planes(frame.data)[0].std() / 3
+
+
+def test_more_blur_keeps_less_detail() -> None:
+    frame, nothing = noise_frame(1, (320, 180)), matte(np.zeros((180, 320), np.uint8))
+    detail = [planes(BlurBackground(share).picture(frame, nothing))[0].std() for share in (0.01, 0.03, 0.1)]
+    assert detail == sorted(detail, reverse=True)
+    assert detail[2] < detail[0] / 2
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_blur_is_a_share(share: float) -> None:
+    with pytest.raises(ValueError, match="share of the frame's height"):
+        BlurBackground(share)
+
+
+def test_the_green_screen_is_green_in_every_colour_space() -> None:
+    for color in (ColorSpec(BT601), ColorSpec(BT709), ColorSpec(BT709, full_range=True)):
+        frame = grey_frame(color=color)
+        data = ColorBackground((0, 255, 0)).picture(frame, matte(np.zeros((48, 64), np.uint8)))
+        green = Frame(data, 0, frame.time_base, color).rgb((4, 4))
+        assert np.abs(green.astype(int) - [0, 255, 0]).max() <= 3
+
+
+def test_a_colour_follows_a_change_of_format() -> None:
+    colour = ColorBackground((200, 30, 90))
+    nothing = matte(np.zeros((48, 64), np.uint8))
+    small = colour.picture(grey_frame(), nothing).copy()
+    assert colour.picture(grey_frame(size=(32, 32)), nothing).shape == (48, 32)
+    full = colour.picture(grey_frame(color=ColorSpec(full_range=True)), nothing)
+    assert (full != small).any()
+    assert (colour.picture(grey_frame(), nothing) == small).all()
+
+
+def test_a_picture_fills_the_frame_from_its_middle() -> None:
+    rgb = np.zeros((100, 400, 3), np.uint8)
+    rgb[:, 150:250] = 255
+    data = PictureBackground(rgb).picture(grey_frame(size=(64, 64)), matte(np.zeros((64, 64), np.uint8)))
+    assert (planes(data)[0] == 235).all()
+
+
+def test_i420_and_back_keeps_smooth_colours() -> None:
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    rgb = np.dstack(np.broadcast_arrays(ramp[None, :], ramp[:48, None], np.uint8(90))).astype(np.uint8)
+    frame = Frame(
+        rgb_to_i420(np.ascontiguousarray(rgb), ColorSpec(BT601, full_range=True)),
+        0,
+        grey_frame().time_base,
+        ColorSpec(BT601, full_range=True),
+    )
+    assert np.abs(frame.rgb((64, 48)).astype(int) - rgb).max() <= 8
+
+
+def test_reading_a_picture_turns_it_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (40, 20), (10, 20, 30)).save(tmp_path / "turned.png", exif=exif)
+    assert read_picture(tmp_path / "turned.png").shape == (40, 20, 3)
+
+
+def test_an_unreadable_picture_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist: name a picture or a colour"):
+        read_picture(tmp_path / "none.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(ConfigError, match="not a picture that can be read"):
+        read_picture(tmp_path / "text.png")

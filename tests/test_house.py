@@ -1,0 +1,111 @@
+"""Who may import whom, who may make what: the rules of the house, read from its source."""
+
+import ast
+import functools
+from pathlib import Path
+
+import pytest
+
+import livebg
+
+ROOT = Path(livebg.__file__).parent
+FLOORS = [
+    {"errors", "frame", "interfaces", "timing"},
+    {
+        "config",
+        "jobs",
+        "models",
+        "network",
+        "providers",
+        "segmentation",
+        "smoothing",
+        "matting",
+        "compositing",
+        "backgrounds",
+        "sources",
+        "sinks",
+    },
+    {"pipeline"},
+    {"build"},
+    {"photo", "render", "batch", "reporting", "bench", "demo"},
+    {"cli", "__main__"},
+]
+HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}
+
+
+@functools.cache
+def modules() -> dict[str, ast.Module]:
+    """Every module by its dotted path below the package."""
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text()) for path in ROOT.rglob("*.py")}
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """The dotted names that a tree imports."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room(dotted: str) -> str:
+    """``livebg.sinks.file.FileSink`` or ``sinks.file`` -> ``sinks``."""
+    return dotted.removeprefix("livebg.").split(".")[0]
+
+
+def floor(name: str) -> int:
+    return next(number for number, names in enumerate(FLOORS) if name in names)
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name != "__init__"])
+def test_a_room_imports_from_its_floor_or_below(module: str) -> None:
+    for imported in imports(modules()[module]):
+        if imported.startswith("livebg.") and imported != "livebg.__version__":
+            assert floor(room(imported)) <= floor(room(module)), f"{module} may not import {imported}"
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name != "__init__" and floor(room(name)) < floor("build")])
+def test_below_build_nobody_knows_the_settings(module: str) -> None:
+    assert not any(imported.startswith("livebg.config.Settings") for imported in imports(modules()[module]))
+
+
+def test_only_compositing_holds_the_seal() -> None:
+    holders = {name for name, tree in modules().items() if "_SEAL" in ast.dump(tree)}
+    assert holders == {"frame", "compositing"}
+
+
+def test_only_the_command_line_gives_consent() -> None:
+    makers = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Consent"
+    }
+    assert {room(name) for name in makers} == {"cli"}
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if room(name) not in ("cli", "__main__")])
+def test_only_the_command_line_prints_or_exits(module: str) -> None:
+    for node in ast.walk(modules()[module]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("print", "exit", "quit"), f"{module}, line {node.lineno}"
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            assert "SystemExit" not in ast.dump(node.exc), f"{module}, line {node.lineno}"
+
+
+def test_help_needs_nothing_heavy() -> None:
+    """At the top of the command line's modules, and of what they import there, nothing heavy is imported."""
+    trees = modules()
+    seen, waiting = set[str](), ["cli.__init__"]
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        top = ast.Module([node for node in trees[name].body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+        for imported in imports(top):
+            assert imported.split(".")[0] not in HEAVY, f"{name} imports {imported}"
+            parts = imported.removeprefix("livebg.").split(".")
+            nexts = [".".join(parts[:end]) + suffix for end in range(1, len(parts) + 1) for suffix in ("", ".__init__")]
+            waiting += [other for other in nexts if imported.startswith("livebg.") and other in trees and other not in seen]
+    assert "config" in seen

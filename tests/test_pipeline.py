@@ -1,0 +1,144 @@
+"""The frame's way as a whole: state, failure, and the loop that renders."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from livebg.compositing import Consent, composite
+from livebg.errors import ModelError, SinkError, Stopped
+from livebg.frame import Composite, Frame, Matte, planes
+from livebg.interfaces import Segmenter, Sink, Source
+from livebg.matting import EdgeUpsampler
+from livebg.pipeline import Pipeline, Unprocessed
+from livebg.render import render
+from livebg.smoothing import AlphaSmoother
+from livebg.timing import StageClock
+from tests.fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, grey_frame, noise_frame
+
+
+def over_black(frame: Frame, matte: Matte) -> Composite:
+    return composite(frame, grey_frame(luma=16, size=(frame.width, frame.height)).data, matte)
+
+
+def pipeline(segmenter: Segmenter, clock: StageClock | None = None) -> Pipeline:
+    return Pipeline(segmenter, AlphaSmoother(0.15), EdgeUpsampler(), over_black, clock)
+
+
+def test_the_fakes_are_what_they_stand_for() -> None:
+    assert isinstance(LumaSegmenter(), Segmenter)
+    assert isinstance(ListSource([grey_frame()]), Source)
+    assert isinstance(ListSink(), Sink)
+
+
+def test_bright_stays_and_dark_goes() -> None:
+    data = grey_frame(luma=16).data.copy()
+    data[:48, 32:] = 235
+    data[:48, :32] = 30
+    frame = Frame(data, 0, grey_frame().time_base)
+    y = planes(pipeline(LumaSegmenter()).process(frame).data)[0]
+    assert (y[:, 40:] == 235).all()
+    assert (y[:, :24] == 16).all()
+
+
+def test_the_matte_is_for_its_frame() -> None:
+    matte = pipeline(LumaSegmenter()).matte(grey_frame(number=7))
+    assert matte.time == matte.picture_time == pytest.approx(7 / 30)
+    assert matte.alpha.shape == (48, 64)
+
+
+def test_process_is_matte_then_composite() -> None:
+    frames = [noise_frame(number, number=number) for number in range(3)]
+    whole, parts = pipeline(LumaSegmenter()), pipeline(LumaSegmenter())
+    for frame in frames:
+        assert (whole.process(frame).data == parts.composite(frame, parts.matte(frame)).data).all()
+
+
+def test_the_prior_is_the_steadied_alpha_before() -> None:
+    segmenter = LumaSegmenter()
+    run = pipeline(segmenter)
+    run.process(grey_frame(0, luma=100))
+    run.process(grey_frame(1, luma=100))
+    first, second = segmenter.priors
+    assert first is None
+    assert second is not None
+    assert second.shape == (24, 32)
+    assert second.mean() == pytest.approx((100 - 16) / 219, abs=0.01)
+
+
+def test_reset_forgets_prior_and_past() -> None:
+    segmenter = LumaSegmenter()
+    run = pipeline(segmenter)
+    run.process(noise_frame(1, number=0))
+    run.reset()
+    again = run.process(noise_frame(2, number=1))
+    assert segmenter.priors[1] is None
+    assert (again.data == pipeline(LumaSegmenter()).process(noise_frame(2, number=1)).data).all()
+
+
+def test_a_network_that_fails_lets_nothing_out_and_the_next_picture_starts_anew() -> None:
+    segmenter = LumaSegmenter(fails_at=1)
+    run = pipeline(segmenter)
+    run.process(grey_frame(0))
+    with pytest.raises(ModelError):
+        run.process(grey_frame(1))
+    run.process(grey_frame(2))
+    assert segmenter.priors[2] is None
+
+
+def test_each_stage_is_timed() -> None:
+    ticks = iter(range(100))
+    clock = StageClock(lambda: float(next(ticks)))
+    pipeline(LumaSegmenter(), clock).process(grey_frame())
+    assert dict(clock.seconds) == {"network": 1.0, "smoothing": 1.0, "upsampling": 1.0, "compositing": 1.0}
+
+
+def test_render_sends_every_frame_once_and_closes_both() -> None:
+    source, sink = ListSource([noise_frame(number, number=number) for number in range(5)]), ListSink()
+    told: list[int] = []
+    done = render(source, sink, pipeline(LumaSegmenter()), told.append)
+    assert done.frames == 5
+    assert told == [1, 2, 3, 4, 5]
+    assert [composite.pts for composite in sink.composites] == [0, 1, 2, 3, 4]
+    assert source.closed
+    assert sink.end == "closed"
+
+
+def test_render_gives_up_the_output_when_the_network_fails() -> None:
+    source, sink = ListSource([grey_frame(number) for number in range(5)]), ListSink()
+    with pytest.raises(ModelError):
+        render(source, sink, pipeline(LumaSegmenter(fails_at=3)), lambda _: None)
+    assert len(sink.composites) == 3
+    assert source.closed
+    assert sink.end == "aborted"
+
+
+def test_render_gives_up_when_the_sink_does() -> None:
+    source, sink = ListSource([grey_frame(number) for number in range(5)]), ListSink(breaks_at=2)
+    with pytest.raises(SinkError):
+        render(source, sink, pipeline(LumaSegmenter()), lambda _: None)
+    assert source.closed
+    assert sink.end == "aborted"
+
+
+def test_render_stops_between_two_frames() -> None:
+    source, sink, stop = ListSource([grey_frame(number) for number in range(5)]), ListSink(), threading.Event()
+    with pytest.raises(Stopped, match="after 2 frames"):
+        render(source, sink, pipeline(LumaSegmenter()), lambda frames: stop.set() if frames == 2 else None, stop)
+    assert len(sink.composites) == 2
+    assert sink.end == "aborted"
+
+
+def test_the_room_as_it_is() -> None:
+    frame = noise_frame(1)
+    assert (Unprocessed(Consent("a test")).process(frame).data == frame.data).all()
+
+
+def test_no_raw_byte_gets_past_an_empty_matte() -> None:
+    """With nobody in the picture no byte of the room's noise comes out, whatever the room."""
+    run = pipeline(StillSegmenter(lambda width, height: np.zeros((height, width), np.float32)))
+    for seed in range(10):
+        y, u, v = planes(run.process(noise_frame(seed, number=seed)).data)
+        assert (y == 16).all()
+        assert (u == 128).all()
+        assert (v == 128).all()
