@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from livebg.build import build_encoding, build_pipeline, output_format
+from livebg.build import build_encoding, build_pipeline
 from livebg.compositing import Consent
 from livebg.config import Settings
 from livebg.errors import LivebgError, Stopped
@@ -132,7 +132,7 @@ class Batch:
         options = self._options
         return FileSink(
             job.output,
-            output_format(self._mode, source.format),
+            source.format,
             source.time_base,
             encoding=build_encoding(self._settings, self._mode),
             copy_from=job.input,

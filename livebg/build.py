@@ -1,13 +1,12 @@
 """From settings to objects: the only module that knows both."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from livebg.backgrounds import BlurBackground, ColorBackground, PictureBackground, read_picture
 from livebg.compositing import composite, cutout, matte_picture
 from livebg.config import Settings, parse_color, parse_size
 from livebg.errors import ConfigError
-from livebg.frame import Composite, Frame, Matte, VideoFormat
+from livebg.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
 from livebg.jobs import VIDEO_SUFFIXES
 from livebg.matting import EdgeUpsampler
@@ -72,10 +71,3 @@ def build_encoding(settings: Settings, mode: str, threads: int = 0) -> Encoding:
     contents = {"matte": Content.MATTE, "cutout": Content.CUTOUT}
     content = contents.get(mode, Content.PICTURE)
     return Encoding(settings.render.codec, settings.render.crf, settings.render.preset, content, threads)
-
-
-def output_format(mode: str, source: VideoFormat) -> VideoFormat:
-    """What the composites of a source of this format look like: a matte spans the full range, all else is as it came."""
-    if mode != "matte":
-        return source
-    return replace(source, color=replace(source.color, full_range=True))

@@ -164,7 +164,7 @@ def parse_time(text: str) -> float:
         parts = []
     if not 1 <= len(parts) <= 3 or any(not 0 <= part < math.inf for part in parts) or any(part >= 60 for part in parts[1:]):
         raise ValueError(f"{text!r} is not a time: write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5")
-    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+    return math.fsum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 
 def _sections() -> dict[str, Iterable[str]]:

@@ -8,8 +8,9 @@ import typer
 from rich.logging import RichHandler
 
 from livebg import __version__
-from livebg.cli import models
+from livebg.cli import bench, models
 from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_error
+from livebg.cli.demo import demo
 from livebg.cli.render import render
 from livebg.errors import LivebgError
 
@@ -20,7 +21,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models.app, name="models")
+app.add_typer(bench.app, name="bench")
 app.command(no_args_is_help=True)(render)
+app.command()(demo)
 
 
 @app.callback()

@@ -13,6 +13,9 @@ from rich.markup import escape
 from livebg.errors import LivebgError, Stopped
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="The configuration file, in place of the platform's own.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.")
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on standard error.")]
 
 

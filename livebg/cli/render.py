@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from livebg.cli.console import ConfigOption, VerboseOption, be_verbose, errors, output, spoken_errors
+from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
 from livebg.cli.models import ready_segmenter
 from livebg.config import Settings, Temporal, load_settings, parse_time
 from livebg.errors import ConfigError
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from livebg.jobs import Job
 
 RenderMode = Literal["portrait", "greenscreen", "matte", "cutout", "background", "none"]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.")
-]
 
 
 def render(

@@ -1,0 +1,191 @@
+"""What a frame costs, by stage, told as ratios taken in one run: these are what compares between machines."""
+
+import math
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.build import build_encoding, build_pipeline
+from livebg.compositing import Consent, composite
+from livebg.config import Settings
+from livebg.frame import BT709, Alpha8, ColorSpec, Frame, Matte, VideoFormat, blank, planes
+from livebg.interfaces import Segmenter
+from livebg.pipeline import Unprocessed
+from livebg.render import Processor
+from livebg.sinks.codecs import Encoding
+from livebg.sinks.file import FileSink
+from livebg.sources.file import FileSource
+from livebg.timing import StageClock
+
+STAGES: Final = ("decode", "network", "smoothing", "upsampling", "compositing", "encode")
+FINISHING: Final = ("smoothing", "upsampling", "compositing")
+_BLENDS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class RenderCost:
+    """CPU milliseconds a frame by stage, on one thread; ``bare`` is decode and encode of the same clip with nothing between,
+    ``blend`` one I420 blend of the same size, ``peak`` the process's peak memory in MiB after a tenth of the frames and at the
+    end (None where the system does not tell).
+    """
+
+    clip: str
+    size: tuple[int, int]
+    frames: int
+    model: str
+    provider: str
+    input_size: tuple[int, int]
+    stages: dict[str, float]
+    bare: float
+    blend: float
+    peak: tuple[float, float] | None
+
+    @property
+    def total(self) -> float:
+        return sum(self.stages.values())
+
+    @property
+    def over_bare(self) -> float:
+        """How many times a bare decode and encode the whole costs."""
+        return self.total / self.bare
+
+    @property
+    def finishing_blends(self) -> float:
+        """Smoothing, upsampling and compositing together, in I420 blends."""
+        return sum(self.stages[stage] for stage in FINISHING) / self.blend
+
+
+def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: int, consent: Consent) -> RenderCost:
+    """Render the first ``frames`` of ``clip`` and throw the result away.
+
+    ``consent`` is for the bare pass, whose pictures go to a temporary file and nowhere else. Codecs and OpenCV are held to one
+    thread, so that CPU time belongs to the stage that spends it; the segmenter should be as well.
+    """
+    with _one_thread():
+        bare = StageClock()
+        format_, done, _ = _pass(settings, clip, frames, Unprocessed(consent), bare)
+        clock = StageClock()
+        _, done, peak = _pass(settings, clip, frames, build_pipeline(settings, segmenter, clock), clock)
+        blend = _blend_seconds(format_)
+    width, height = format_.width, format_.height
+    return RenderCost(
+        clip.name,
+        (width, height),
+        done,
+        segmenter.name,
+        segmenter.provider,
+        segmenter.input_size(width, height),
+        {stage: clock.seconds[stage] / done * 1000 for stage in STAGES},
+        sum(bare.seconds.values()) / done * 1000,
+        blend * 1000,
+        peak,
+    )
+
+
+def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
+    """A clip to measure with where none is at hand: a textured shape sways before a textured room, 30 frames a second."""
+    video = VideoFormat(*size, Fraction(30), ColorSpec(BT709, BT709, BT709))
+    rng = np.random.default_rng(7)
+    person, room = _texture(rng, size, 150), _texture(rng, size, 90)
+    with FileSink(path, video, Fraction(1, 30), encoding=Encoding()) as sink:
+        for number in range(frames):
+            frame = Frame(person, number, Fraction(1, 30), video.color)
+            sink.send(composite(frame, room, Matte(_swaying(number, size), frame.time, frame.time)))
+
+
+def _pass(
+    settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageClock
+) -> tuple[VideoFormat, int, tuple[float, float] | None]:
+    """One way through, timed; a pipeline adds its own stages to the same clock."""
+    mode = "none" if isinstance(processor, Unprocessed) else settings.effect.mode
+    encoding = build_encoding(settings, mode, threads=1)
+    suffix = {"cutout": ".mov"}.get(mode, ".mkv")
+    done, early = 0, 0.0
+    with (
+        tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder,
+        FileSource(clip, threads=1) as source,
+        FileSink(Path(folder) / f"out{suffix}", source.format, source.time_base, encoding=encoding) as sink,
+    ):
+        pictures = islice(source, frames)
+        while frame := _next(pictures, clock):
+            shown = processor.process(frame)
+            with clock.stage("encode"):
+                sink.send(shown)
+            done += 1
+            if done == max(frames // 10, 1):
+                early = _peak_mebibytes()
+        with clock.stage("encode"):
+            sink.close()
+        return source.format, done, (early, _peak_mebibytes()) if early else None
+
+
+def _next(pictures: Iterator[Frame], clock: StageClock) -> Frame | None:
+    with clock.stage("decode"):
+        return next(pictures, None)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _blend_seconds(video: VideoFormat) -> float:
+    """CPU seconds of the plainest blend of two I420 pictures by one weight each: OpenCV's blendLinear on the planes."""
+    rng = np.random.default_rng(7)
+    shape = blank(video.width, video.height).shape
+    front, back = (rng.integers(0, 256, shape, np.uint8) for _ in range(2))
+    weight = rng.random(shape, np.float32)
+    rest = np.float32(1) - weight
+    cv2.blendLinear(front, back, weight, rest)
+    clock = StageClock()
+    with clock.stage("blend"):
+        for _ in range(_BLENDS):
+            cv2.blendLinear(front, back, weight, rest)
+    return clock.seconds["blend"] / _BLENDS
+
+
+def _peak_mebibytes() -> float:
+    """The process's peak memory so far; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource  # there is none on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _texture(rng: np.random.Generator, size: tuple[int, int], mean: int) -> NDArray[np.uint8]:
+    """An I420 picture with detail at several scales, as a room has, and a little colour."""
+    data = blank(*size)
+    for plane, level, spread in zip(planes(data), (mean, 128, 128), (60, 20, 20), strict=True):
+        height, width = plane.shape
+        layers = [
+            cv2.resize(rng.random((max(height // step, 1), max(width // step, 1)), np.float32), (width, height)) - 0.5
+            for step in (4, 16, 64)
+        ]
+        plane[:] = np.clip(level + spread * sum(layers), 16, 235)
+    return data
+
+
+def _swaying(number: int, size: tuple[int, int]) -> Alpha8:
+    width, height = size
+    alpha = np.zeros((height, width), np.uint8)
+    middle = width // 2 + round(width / 12 * math.sin(number / 15))
+    cv2.ellipse(alpha, (middle, height // 3), (height // 7, height // 5), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    cv2.ellipse(alpha, (middle, height), (height // 3, height // 2), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    return alpha
