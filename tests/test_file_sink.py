@@ -20,6 +20,7 @@ from livebg.frame import _SEAL, Alpha8, ColorSpec, Composite, VideoFormat, plane
 from livebg.sinks.codecs import Content, Encoding
 from livebg.sinks.file import FileSink
 from livebg.sinks.null import NullSink
+from livebg.sinks.pictures import to_av
 from tests.muxing import Recording, frame_times, record
 from tests.sink_contract import HEIGHT, TIME_BASE, WIDTH, MakeSink, SinkContract, composite
 
@@ -254,10 +255,10 @@ class TestColour:
 
 
 def ramp() -> NDArray[np.uint8]:
-    """Luma with all 256 values and hard edges."""
-    luma = np.arange(WIDTH * HEIGHT, dtype=np.uint32).reshape(HEIGHT, WIDTH)
-    luma[HEIGHT // 2 :] = 255 * (luma[HEIGHT // 2 :] % 2)
-    return (luma % 256).astype(np.uint8)
+    """Luma with all 256 values in order above, and in disorder below, where nothing but a lossless codec gets it right."""
+    luma = np.arange(WIDTH * HEIGHT, dtype=np.uint32).reshape(HEIGHT, WIDTH) % 256
+    luma[HEIGHT // 2 :] = np.random.default_rng(2).integers(0, 256, (HEIGHT // 2, WIDTH))
+    return luma.astype(np.uint8)
 
 
 def matte_picture() -> Composite:
@@ -347,6 +348,16 @@ class TestCutout:
         depth = frame.format.components[3].bits
         found = np.frombuffer(memoryview(plane), np.uint16).reshape(HEIGHT, -1)[:, :WIDTH].astype(int)
         np.testing.assert_array_equal(np.rint(found * 255 / (2**depth - 1)).astype(int), alpha)
+
+    def test_prores_gets_ten_bits_and_no_colour_beside_the_person(self) -> None:
+        picture, alpha = cutout_picture()
+        frame = to_av(picture, "yuva444p10le")
+        y, u, v, a = (np.frombuffer(memoryview(plane), np.uint16).reshape(HEIGHT, -1)[:, :WIDTH] for plane in frame.planes)
+        there = alpha > 0
+        np.testing.assert_array_equal(y, np.where(there, 600, 64))
+        assert set(u[~there]) == set(v[~there]) == {512}
+        assert (int(u[HEIGHT // 2, WIDTH // 2]), int(v[HEIGHT // 2, WIDTH // 2])) == (360, 680)
+        np.testing.assert_array_equal(a, np.rint(alpha / 255 * 1023))
 
     @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
     def test_other_endings_name_the_two(self, tmp_path: Path, ending: str) -> None:

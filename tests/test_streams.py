@@ -307,3 +307,12 @@ class TestTags:
             assert "timecode" in whole.streams.video[0].metadata
             assert "timecode" not in cut.streams.video[0].metadata
             assert len(whole.streams.data) == 1
+
+    def test_chapters_come_before_a_timecode(self, tmp_path: Path) -> None:
+        # libav's MP4 has room for a reference to one of the two only, and chapters without it look like subtitles.
+        recording = Recording(video_tags={"timecode": "01:00:00:00"}, fps=25, chapters=CHAPTERS)
+        source = record(tmp_path / "in.mkv", recording)
+        render(source, tmp_path / "out.mov")
+        assert chapters_of(tmp_path / "out.mov") == list(CHAPTERS)
+        with av.open(str(tmp_path / "out.mov")) as container:
+            assert [stream.type for stream in container.streams] == ["video", "audio", "data"]

@@ -109,16 +109,20 @@ class OtherStreams:
     @property
     def tags(self) -> dict[str, str]:
         """The tags of the file as a whole."""
-        return tags.file_tags(self._input.metadata, shifted=bool(self._window.start))
+        return tags.file_tags(self._input.metadata, timecode=self._keeps_timecode)
+
+    @property
+    def _keeps_timecode(self) -> bool:
+        """Untrue once the start is cut off; and libav's MP4 gives up the reference to its chapters for a timecode track."""
+        chapters = self._container in ("mp4", "mov") and bool(self._input.chapters())
+        return not self._window.start and not chapters
 
     def describe_video(self, target: av.VideoStream) -> None:
         """Give the rendered stream what its original says about itself."""
         video = self._inventory.video
         if video is None:
             return
-        kept = tags.stream_tags(video.metadata, self._container, encoded=True, shifted=bool(self._window.start))
-        if self._container in ("mp4", "mov") and self._input.chapters():
-            kept.pop("timecode", None)  # libav gives up the reference to the chapters when it writes a timecode track
+        kept = tags.stream_tags(video.metadata, self._container, encoded=True, timecode=self._keeps_timecode)
         target.metadata.update(kept)
         target.disposition = video.disposition
 
@@ -181,7 +185,7 @@ class OtherStreams:
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
         target = output.add_stream_from_template(stream, opaque=True)
-        kept = tags.stream_tags(stream.metadata, self._container, encoded=False, shifted=bool(self._window.start))
+        kept = tags.stream_tags(stream.metadata, self._container, encoded=False, timecode=self._keeps_timecode)
         target.metadata.clear()
         target.metadata.update(kept)
         target.disposition = stream.disposition

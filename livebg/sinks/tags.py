@@ -50,15 +50,16 @@ _MOV_LANGUAGES: Final = MappingProxyType(
 )
 
 
-def file_tags(tags: Mapping[str, str], *, shifted: bool) -> dict[str, str]:
-    """The tags of a file without those that only describe the input; its timecode is untrue once the start is cut off."""
-    stale = _STALE_IN_FILES | ({"timecode"} if shifted else set())
+def file_tags(tags: Mapping[str, str], *, timecode: bool) -> dict[str, str]:
+    """The tags of a file without those that only describe the input, with or without its ``timecode``."""
+    stale = _STALE_IN_FILES | (set() if timecode else {"timecode"})
     return {key: value for key, value in tags.items() if key.lower() not in stale}
 
 
-def stream_tags(tags: Mapping[str, str], container: str, *, encoded: bool, shifted: bool) -> dict[str, str]:
-    """The tags of a stream without rotation and statistics, and without its encoder when it has been ``encoded`` anew."""
-    stale = _STALE_IN_STREAMS | ({"encoder"} if encoded else set()) | ({"timecode"} if shifted else set())
+def stream_tags(tags: Mapping[str, str], container: str, *, encoded: bool, timecode: bool) -> dict[str, str]:
+    """The tags of a stream without rotation and statistics, and without its encoder when it has been ``encoded`` anew; with or
+    without its ``timecode``."""
+    stale = _STALE_IN_STREAMS | ({"encoder"} if encoded else set()) | (set() if timecode else {"timecode"})
     if container not in ("mp4", "mov"):
         stale |= {"handler_name"}
     kept = {}
