@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from livebg.errors import ConfigError
-from livebg.frame import ColorSpec, Frame, Matte, blank, planes
+from livebg.frame import ColorSpec, Frame, Matte, blank, halved, planes, resized
 
 WEAKEST_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is this one: showing the room as it is takes mode ``none``, said aloud."""
@@ -34,12 +34,12 @@ class BlurBackground:
         sigma = self._share * frame.height
         halvings = self._halvings(sigma, frame.width, frame.height)
         luma, *chroma = frame.planes
-        shrunk = [_halve(luma, halvings), *(_halve(plane, max(halvings - 1, 0)) for plane in chroma)]
+        shrunk = [halved(luma, halvings), *(halved(plane, max(halvings - 1, 0)) for plane in chroma)]
         size = (shrunk[0].shape[1], shrunk[0].shape[0])
         # A small pixel that is part person has the person's colour in it: only those count whose neighbours are room as well.
-        covered = cv2.dilate(_halve(matte.alpha, halvings), np.ones((3, 3), np.uint8))
+        covered = cv2.dilate(halved(matte.alpha, halvings), np.ones((3, 3), np.uint8))
         room = 1.0 - covered * np.float32(1 / 255)
-        weighted = cv2.merge([*(_fit(plane, size) * room for plane in shrunk), room])
+        weighted = cv2.merge([*(resized(plane, size) * room for plane in shrunk), room])
         mean = weighted.sum(axis=(0, 1))
         blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 2**halvings, borderType=cv2.BORDER_REFLECT)
         # Deep inside the person no room is near: fall back to the room's mean, so that nothing is divided by nothing.
@@ -114,20 +114,6 @@ def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
     for channel, target in enumerate(planes(data)):
         target[:] = cv2.resize(full[..., channel], (target.shape[1], target.shape[0]), interpolation=cv2.INTER_AREA)
     return data
-
-
-def _halve(plane: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """Area averages by two, again and again: OpenCV has a fast path for exactly this step."""
-    for _ in range(times):
-        size = (max(plane.shape[1] // 2, 1), max(plane.shape[0] // 2, 1))
-        plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    return plane
-
-
-def _fit(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    if (plane.shape[1], plane.shape[0]) == size:
-        return plane
-    return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
 def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha, Alpha8
+from livebg.frame import Alpha, Alpha8, resized
 
 
 class EdgeUpsampler:
@@ -15,7 +15,7 @@ class EdgeUpsampler:
 
     ``radius`` is the window's, in pixels of the model's picture; ``softness`` is the luma contrast (standard deviation, levels
     of 255) under which the guide is not followed; ``low`` and ``high`` are the probabilities that become alpha 0 and 1: a
-    probability is not an alpha, and used as one it makes hands transparent.
+    probability is not an alpha, and used as one it makes hands transparent. One upsampler serves one thread.
     """
 
     def __init__(self, radius: int = 3, softness: float = 10.0, low: float = 0.2, high: float = 0.8) -> None:
@@ -25,20 +25,27 @@ class EdgeUpsampler:
         self._epsilon = softness**2
         self._low = low
         self._gain = 255.0 / (high - low)
+        self._scratch: tuple[Alpha, Alpha] | None = None
 
     def upsample(self, alpha: Alpha, luma: NDArray[np.uint8]) -> Alpha8:
         """Enlarge ``alpha``, float32 (h, w), 0..1, to the size of ``luma``, uint8 (height, width). Returns a new uint8 array."""
-        height, width = luma.shape
-        small = (alpha.shape[1], alpha.shape[0])
-        guide = cv2.resize(luma, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+        guide = resized(luma, (alpha.shape[1], alpha.shape[0])).astype(np.float32)
         slope, offset = self._lines(guide, alpha)
         # The steepening is linear, so it goes into the small coefficients and costs nothing at full size.
         slope *= self._gain
         offset = (offset - self._low) * self._gain
-        matte = cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR)
+        size = (luma.shape[1], luma.shape[0])
+        matte, enlarged = self._scratch_for(luma.shape)
+        cv2.resize(slope, size, dst=matte, interpolation=cv2.INTER_LINEAR)
         cv2.multiply(matte, luma, dst=matte, dtype=cv2.CV_32F)
-        enlarged = cv2.resize(offset, (width, height), interpolation=cv2.INTER_LINEAR)
+        cv2.resize(offset, size, dst=enlarged, interpolation=cv2.INTER_LINEAR)
         return np.asarray(cv2.add(matte, enlarged, dtype=cv2.CV_8U), np.uint8)
+
+    def _scratch_for(self, shape: tuple[int, ...]) -> tuple[Alpha, Alpha]:
+        """Two float planes, kept: taking megabytes from the system for each frame costs more than the arithmetic on them."""
+        if self._scratch is None or self._scratch[0].shape != shape:
+            self._scratch = (np.empty(shape, np.float32), np.empty(shape, np.float32))
+        return self._scratch
 
     def _lines(self, guide: Alpha, alpha: Alpha) -> tuple[Alpha, Alpha]:
         """Slope and offset of alpha over luma, averaged over all windows that a pixel lies in."""

@@ -1,5 +1,7 @@
 """Steadying alpha in time, without trailing behind what moves."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +54,10 @@ class AlphaSmoother:
 
     def _rate(self, seen: NDArray[np.uint8], image: NDArray[np.uint8], elapsed: float) -> Alpha:
         """The share of the new alpha to take, per pixel: 1 where something moves, the filter's own where nothing does."""
-        change = cv2.blur(cv2.absdiff(seen, image), (3, 3)).max(axis=2)
+        red, green, blue = cv2.split(cv2.absdiff(seen, image))
+        change = cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3))
         # Motion spreads to its neighbourhood: behind a moving edge the room that comes free changes as well.
-        motion = cv2.dilate(change, np.ones((5, 5), np.uint8)).astype(np.float32)
-        moving = np.clip((motion - _NOISE_LEVELS) / _MOTION_LEVELS, 0.0, 1.0)
-        still = 1.0 - np.exp(-elapsed / self._time_constant) if self._time_constant else 1.0
-        return np.asarray(still + (1.0 - still) * moving, np.float32)
+        motion = cv2.dilate(change, np.ones((5, 5), np.uint8))
+        still = 1.0 - math.exp(-elapsed / self._time_constant) if self._time_constant else 1.0
+        moving = np.clip((np.arange(256) - _NOISE_LEVELS) / _MOTION_LEVELS, 0.0, 1.0)
+        return np.asarray(cv2.LUT(motion, (still + (1.0 - still) * moving).astype(np.float32)), np.float32)
