@@ -10,18 +10,19 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from livebg.errors import ConfigError
 
 Mode = Literal["portrait", "greenscreen", "matte", "cutout", "background"]
 Temporal = Literal["causal"]
-_PREFIX = "LIVEBG_"
-_CONFIG_VARIABLE = "LIVEBG_CONFIG"
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
+_PREFIX: Final = "LIVEBG_"
+_CONFIG_VARIABLE: Final = "LIVEBG_CONFIG"
 """Names the configuration file; the one variable that is no setting."""
 
 
@@ -33,6 +34,10 @@ def _hex_color(text: str) -> str:
 def _input_size(text: str) -> str:
     parse_size(text)
     return text
+
+
+def _split_folders(value: object) -> object:
+    return [folder for folder in value.split(os.pathsep) if folder] if isinstance(value, str) else value
 
 
 class _Section(BaseModel):
@@ -60,7 +65,9 @@ class Model(_Section):
     )
     provider: str = Field("auto", description="auto, cpu, cuda, openvino, coreml, ...: where onnxruntime runs the network")
     threads: int = Field(1, ge=1, le=64, description="threads for one picture; more lower the delay and raise the CPU time")
-    folders: tuple[Path, ...] = Field((), description="folders to look for models in, before the cache")
+    folders: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders)] = Field(
+        (), description="folders to look for models in, before the cache; in a variable with : between them"
+    )
 
 
 class Smoothing(_Section):
@@ -75,7 +82,7 @@ class Render(_Section):
 
     codec: str = Field("libx264", description="libx264, libx265, libvpx-vp9, libsvtav1, ffv1, ...: the video encoder")
     crf: float = Field(19.0, ge=0, le=63, description="constant quality on the codec's own scale, 0 is the best")
-    preset: str = Field("medium", description="speed against size: ultrafast, superfast, veryfast, ... to placebo")
+    preset: Preset = Field("medium", description="speed against size: ultrafast, superfast, veryfast, ... to placebo")
     jobs: int = Field(1, ge=1, le=64, description="how many files to render at the same time")
 
 
@@ -98,10 +105,11 @@ def load_settings(overrides: Mapping[str, Any], config: Path | None = None) -> S
     ``config`` names the file; without it LIVEBG_CONFIG does, and without that the platform's configuration folder, where it need
     not exist. Raises :class:`~livebg.errors.ConfigError` naming the key, and the nearest right one when it is mistyped.
     """
-    asked = config or (Path(os.environ[_CONFIG_VARIABLE]) if _CONFIG_VARIABLE in os.environ else None)
+    asked = config or (Path(os.environ[_CONFIG_VARIABLE]) if os.environ.get(_CONFIG_VARIABLE) else None)
     path = asked or default_config_path()
     if asked and not asked.is_file():
-        raise ConfigError(f"the configuration file {asked} does not exist: name one that does, or leave it out for the defaults")
+        found = "is not a file" if asked.exists() else "does not exist"
+        raise ConfigError(f"the configuration file {asked} {found}: name another, or leave it out for the defaults")
     _check_environment(os.environ)
 
     class FromFile(Settings):
@@ -119,11 +127,11 @@ def load_settings(overrides: Mapping[str, Any], config: Path | None = None) -> S
     try:
         return FromFile(**_nested(overrides))
     except ValidationError as error:
-        raise ConfigError(_explain(error, path)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+        raise ConfigError(_explain(error, overrides, path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file {path} is not valid TOML ({error}): mend it there") from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigError(f"the configuration file {path} cannot be read ({error.strerror}): check its permissions") from None
 
 
 def default_config_path() -> Path:
@@ -183,24 +191,46 @@ def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_environment(environment: Mapping[str, str]) -> None:
     """Refuse a mistyped variable, which pydantic-settings would pass over in silence."""
-    known = {_PREFIX + key.upper().replace(".", "__") for key in setting_keys()}
-    known |= {_PREFIX + section.upper() for section in _sections()} | {_CONFIG_VARIABLE}
+    known = {_variable(key) for key in setting_keys()} | {_CONFIG_VARIABLE}
     for name in environment:
         if name.upper().startswith(_PREFIX) and name.upper() not in known:
-            raise ConfigError(f"the environment variable {name} is no setting{_nearest(name.upper(), known)}")
+            key = name.lower().removeprefix(_PREFIX.lower()).replace("__", ".")
+            near = _nearest(key, [*setting_keys(), "config"])
+            raise ConfigError(f"the environment variable {name} is no setting: {_advice(near and _variable(near))}")
 
 
-def _explain(error: ValidationError, path: Path) -> str:
+def _explain(error: ValidationError, overrides: Mapping[str, Any], path: Path) -> str:
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
-    key = ".".join(location)
+    key = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] == "extra_forbidden":
-        known = set(_sections()) if len(location) == 1 else set(setting_keys())
-        return f"{path}: {key} is no setting{_nearest(key, known | set(setting_keys()))}"
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"the setting {key} cannot be {first['input']!r}: {reason}"
+        known = [*setting_keys(), *(_sections() if "." not in key else ())]
+        return f"{path}: {key} is no setting: {_advice(_nearest(key, known))}"
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "it should be").partition(", unable to")[0]
+    if key == "effect.mode" and first["input"] == "none":
+        reason = "the room is shown on your own word alone, say --mode none on the command line"
+    if first["type"] == "model_type":
+        reason = f"it should be a table, [{key}], with settings below it"
+    return f"the setting {key} cannot be {first['input']!r} ({_origin(key, overrides, path)}): {reason}"
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f": did you mean {near[0]}?" if near else ": config.example.toml lists them all"
+def _origin(key: str, overrides: Mapping[str, Any], path: Path) -> str:
+    if overrides.get(key) is not None:
+        return "on the command line"
+    named = [name for name in os.environ if name.upper() == _variable(key)]
+    return f"from the environment variable {named[0]}" if named else f"from {path}"
+
+
+def _variable(key: str) -> str:
+    return _PREFIX + key.upper().replace(".", "__")
+
+
+def _nearest(key: str, known: Iterable[str]) -> str | None:
+    """The known key that was most likely meant: that of the same name in another section, else the most alike."""
+    names = {each.rpartition(".")[2]: each for each in known}
+    name = key.rpartition(".")[2]
+    alike = difflib.get_close_matches(key, sorted(names.values()), n=1)
+    return names.get(name) or next(iter(alike), None) or next((names[n] for n in difflib.get_close_matches(name, names, 1)), None)
+
+
+def _advice(nearest: str | None) -> str:
+    return f"did you mean {nearest}?" if nearest else "config.example.toml lists them all"

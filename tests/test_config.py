@@ -1,0 +1,253 @@
+"""Settings: where they come from, who overrules whom, and what is said of those that cannot be."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from livebg.config import (
+    Preset,
+    Settings,
+    default_config_path,
+    load_settings,
+    parse_color,
+    parse_size,
+    parse_time,
+    setting_keys,
+)
+from livebg.errors import ConfigError
+from livebg.sinks.codecs import PRESETS
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+DEFAULTS = {
+    "effect": {"mode": "portrait", "background": "#204060", "blur": 0.025, "screen": "#00ff00"},
+    "model": {
+        "name": "u2netp",
+        "input_size": "auto",
+        "normalisation": "sigmoid",
+        "provider": "auto",
+        "threads": 1,
+        "folders": (),
+    },
+    "smoothing": {"temporal": "causal", "time_constant": 0.15},
+    "render": {"codec": "libx264", "crf": 19.0, "preset": "medium", "jobs": 1},
+}
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the user's own file or variables."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in os.environ:
+        if name.upper().startswith("LIVEBG_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "chosen.toml"
+
+
+def refusal(config: Path | None = None, **overrides: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_settings({key.replace("__", "."): value for key, value in overrides.items()}, config)
+    return str(caught.value)
+
+
+def test_without_file_and_variables_the_defaults_hold() -> None:
+    assert load_settings({}).model_dump() == DEFAULTS
+
+
+def test_the_example_gives_the_defaults() -> None:
+    assert load_settings({}, EXAMPLE).model_dump() == DEFAULTS
+
+
+def test_the_example_names_every_setting_in_the_order_of_the_class() -> None:
+    written = tomllib.loads(EXAMPLE.read_text())
+    keys = [f"{section}.{key}" for section, values in written.items() for key in values]
+    assert keys == list(setting_keys())
+    assert len(keys) == len(set(keys)) == 16
+
+
+def test_the_example_describes_every_setting_above_it() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    for section in Settings.model_fields:
+        for key, field in type(getattr(load_settings({}), section)).model_fields.items():
+            place = next(
+                number for number in range(lines.index(f"[{section}]"), len(lines)) if lines[number].startswith(f"{key} = ")
+            )
+            assert lines[place - 1] == f"# {field.description}"
+
+
+def test_the_file_is_overruled_by_the_environment_and_that_by_the_command_line(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text('[effect]\nmode = "matte"\nblur = 0.1\nscreen = "#0000ff"\n[render]\njobs = 2\n')
+    monkeypatch.setenv("LIVEBG_EFFECT__MODE", "greenscreen")
+    monkeypatch.setenv("livebg_effect__blur", "0.2")
+    monkeypatch.setenv("LIVEBG_RENDER__CRF", "30")
+    settings = load_settings({"effect.mode": "cutout", "effect.screen": None, "render.jobs": 3}, config)
+    effect, render = settings.effect, settings.render
+    assert (effect.mode, effect.blur, effect.screen) == ("cutout", 0.2, "#0000ff")
+    assert (render.jobs, render.crf, render.codec) == (3, 30.0, "libx264")
+
+
+def test_the_platforms_file_is_read_when_none_is_named() -> None:
+    path = default_config_path()
+    path.parent.mkdir(parents=True)
+    path.write_text('[model]\nprovider = "cpu"\n')
+    assert load_settings({}).model.provider == "cpu"
+
+
+def test_a_variable_names_the_file_and_the_command_line_another(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text("[render]\njobs = 5\n")
+    other = config.with_name("other.toml")
+    other.write_text("[render]\njobs = 6\n")
+    monkeypatch.setenv("LIVEBG_CONFIG", str(config))
+    assert load_settings({}).render.jobs == 5
+    assert load_settings({}, other).render.jobs == 6
+    monkeypatch.setenv("LIVEBG_CONFIG", "")
+    assert load_settings({}).render.jobs == 1
+
+
+def test_a_file_that_is_named_must_exist(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(config).startswith(f"the configuration file {config} does not exist: name another")
+    assert refusal(config.parent).startswith(f"the configuration file {config.parent} is not a file: name another")
+    monkeypatch.setenv("LIVEBG_CONFIG", str(config))
+    assert refusal().startswith(f"the configuration file {config} does not exist")
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"[effect\n", "line 1, column 8"), (b'[effect]\nscreen = "\xff"', "utf-8")])
+def test_a_file_that_is_no_toml(content: bytes, reason: str, config: Path) -> None:
+    config.write_bytes(content)
+    said = refusal(config)
+    assert said.startswith(f"the configuration file {config} is not valid TOML (")
+    assert reason in said
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "advice"),
+    [
+        ("[effect]\nmod = 1", "effect.mod", "did you mean effect.mode?"),
+        ("[effects]\nmode = 1", "effects", "did you mean effect?"),
+        ("mode = 1", "mode", "did you mean effect.mode?"),
+        ("[model]\nmode = 1", "model.mode", "did you mean effect.mode?"),
+        ("[render]\npreste = 1", "render.preste", "did you mean render.preset?"),
+        ("[effect]\nnormalization = 1", "effect.normalization", "did you mean model.normalisation?"),
+        ("[zebra]", "zebra", "config.example.toml lists them all"),
+    ],
+)
+def test_a_mistyped_key_names_the_nearest(text: str, key: str, advice: str, config: Path) -> None:
+    config.write_text(text)
+    assert refusal(config) == f"{config}: {key} is no setting: {advice}"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("LIVEBG_EFECT__MODE", "did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_EFFECT_MODE", "did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_MODE", "did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_EFFECT", "did you mean LIVEBG_EFFECT__MODE?"),
+        ("livebg_render__job", "did you mean LIVEBG_RENDER__JOBS?"),
+        ("LIVEBG_CONFG", "did you mean LIVEBG_CONFIG?"),
+        ("LIVEBG_ZEBRA", "config.example.toml lists them all"),
+    ],
+)
+def test_a_mistyped_variable_names_the_nearest(name: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    assert refusal() == f"the environment variable {name} is no setting: {advice}"
+
+
+def test_mode_none_is_no_setting_wherever_it_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text('[effect]\nmode = "none"\n')
+    assert f"'none' (from {config}): the room is shown on your own word alone" in refusal(config)
+    monkeypatch.setenv("LIVEBG_EFFECT__MODE", "none")
+    assert "'none' (from the environment variable LIVEBG_EFFECT__MODE): the room" in refusal()
+    assert "--mode none" in refusal(effect__mode="none")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[effect]\nblur = 2", "the setting effect.blur cannot be 2 (from {}): it should be less than or equal to 1"),
+        ("[effect]\nblur = nan", "the setting effect.blur cannot be nan (from {}): it should be less than or equal to 1"),
+        ('[effect]\nblur = "wide"', "the setting effect.blur cannot be 'wide' (from {}): it should be a valid number"),
+        ("[render]\njobs = 0", "the setting render.jobs cannot be 0 (from {}): it should be greater than or equal to 1"),
+        ("[render]\njobs = 1.5", "the setting render.jobs cannot be 1.5 (from {}): it should be a valid integer"),
+        ('[smoothing]\ntemporal = "later"', "the setting smoothing.temporal cannot be 'later' (from {}): it should be 'causal'"),
+        ('[effect]\nscreen = "green"', "the setting effect.screen cannot be 'green' (from {}): 'green' is not a colour: write"),
+        ('[model]\ninput_size = "3x"', "the setting model.input_size cannot be '3x' (from {}): '3x' is not a size: write"),
+        ('[render]\npreset = "fats"', "the setting render.preset cannot be 'fats' (from {}): it should be 'ultrafast', "),
+        ("effect = 3", "the setting effect cannot be 3 (from {}): it should be a table, [effect], with settings below it"),
+    ],
+)
+def test_a_value_that_cannot_be(text: str, said: str, config: Path) -> None:
+    config.write_text(text)
+    assert refusal(config).startswith(said.format(config))
+
+
+def test_who_gave_the_value_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text("[effect]\nblur = 2")
+    monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "3")
+    assert "cannot be '3' (from the environment variable LIVEBG_EFFECT__BLUR)" in refusal(config)
+    assert "cannot be 4 (on the command line)" in refusal(config, effect__blur=4)
+
+
+def test_folders_come_as_a_list_or_with_colons_between_them(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text('[model]\nfolders = ["/a", "b"]')
+    assert load_settings({}, config).model.folders == (Path("/a"), Path("b"))
+    monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", os.pathsep.join(["/c", "/d e"]))
+    assert load_settings({}, config).model.folders == (Path("/c"), Path("/d e"))
+    monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", "")
+    assert load_settings({}, config).model.folders == ()
+
+
+def test_settings_are_frozen() -> None:
+    settings = load_settings({})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.effect.blur = 0.5  # type: ignore[misc]
+    with pytest.raises(ValueError, match="frozen"):
+        settings.effect = settings.effect  # type: ignore[misc]
+
+
+def test_the_presets_are_the_encoders() -> None:
+    assert get_args(Preset) == PRESETS
+
+
+@pytest.mark.parametrize(("text", "rgb"), [("#00ff00", (0, 255, 0)), ("#1A2b3C", (26, 43, 60))])
+def test_colours(text: str, rgb: tuple[int, int, int]) -> None:
+    assert parse_color(text) == rgb
+
+
+@pytest.mark.parametrize("text", ["00ff00", "#0f0", "#00ff0g", "#00ff000", "", "#", "##0ff00", "#٠٠ff00", "# 0 0 0"])
+def test_no_colours(text: str) -> None:
+    with pytest.raises(ValueError, match="write #rrggbb"):
+        parse_color(text)
+
+
+@pytest.mark.parametrize(("text", "size"), [("256x144", (256, 144)), ("16x4096", (16, 4096)), ("auto", None)])
+def test_sizes(text: str, size: tuple[int, int] | None) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "256", "256x", "x144", "256X144x3", "256*144", "-256x144", "²x²", "15x20", "20x4097"])
+def test_no_sizes(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write WIDTHxHEIGHT|width and height are 16 to 4096"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("2:00:00", 7200), ("0", 0), ("75.25", 75.25), ("90:00", 5400), ("1e1", 10)],
+)
+def test_times(text: str, seconds: float) -> None:
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "x", "1:", ":30", "1:60", "1:2:3:4", "-1", "nan", "inf", "1:-2", "1,5"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(ValueError, match="write seconds or HH:MM:SS"):
+        parse_time(text)
