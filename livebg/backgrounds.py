@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -22,13 +23,14 @@ class BlurBackground:
     blur(room * (1 - alpha)) / blur(1 - alpha). All of it is linear, so it is done on the Y, U and V planes as they come, and
     on a small picture, since a blurred one has no detail to lose.
 
-    ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1.
+    ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1. One background serves one thread.
     """
 
     def __init__(self, share: float) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"a blur is a share of the frame's height, 0 to 1, got {share}")
         self._share = max(share, WEAKEST_BLUR)
+        self._picture: NDArray[np.uint8] | None = None
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
         sigma = self._share * frame.height
@@ -40,17 +42,23 @@ class BlurBackground:
         covered = cv2.dilate(halved(matte.alpha, halvings), np.ones((3, 3), np.uint8))
         room = 1.0 - covered * np.float32(1 / 255)
         weighted = cv2.merge([*(resized(plane, size) * room for plane in shrunk), room])
-        mean = weighted.sum(axis=(0, 1))
         blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 2**halvings, borderType=cv2.BORDER_REFLECT)
-        # Deep inside the person no room is near: fall back to the room's mean, so that nothing is divided by nothing.
-        blurred += (mean / max(float(mean[3]), 1e-3) * np.float32(1e-3)).astype(np.float32)
-        blurred += np.array([128e-6, 128e-6, 128e-6, 1e-6], np.float32)
+        blurred = cv2.add(blurred, np.array(self._fallback(weighted)))
         scale = np.asarray(1.0 / blurred[..., 3], np.float32)
-        picture = blank(frame.width, frame.height)
-        for channel, target in enumerate(planes(picture)):
+        if self._picture is None or self._picture.shape != frame.data.shape:
+            self._picture = blank(frame.width, frame.height)
+        for channel, target in enumerate(planes(self._picture)):
             small = cv2.multiply(blurred[..., channel], scale, dtype=cv2.CV_8U)
             cv2.resize(small, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
-        return picture
+        return self._picture
+
+    @staticmethod
+    def _fallback(weighted: MatLike) -> tuple[float, ...]:
+        """Y, U, V and a weight for where no room is near, deep inside the person: a trace of the room's mean, else of grey."""
+        *colour, room = cv2.sumElems(weighted)
+        return tuple(
+            1e-3 * value / max(room, 1e-3) + trace for value, trace in zip((*colour, room), (128e-6,) * 3 + (1e-6,), strict=True)
+        )
 
     @staticmethod
     def _halvings(sigma: float, width: int, height: int) -> int:
