@@ -5,20 +5,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from livebg.build import build_encoding, build_pipeline
 from livebg.compositing import Consent
 from livebg.config import Settings
-from livebg.errors import LivebgError, Stopped
+from livebg.errors import LivebgError, ModelError, Stopped
 from livebg.interfaces import Segmenter
 from livebg.jobs import Job
 from livebg.photo import Photo, check_ending, render_photo, write_photo
 from livebg.pipeline import Pipeline, Unprocessed
 from livebg.render import Rendered, render
+from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.file import FileSink
-from livebg.sinks.part_file import PartFile
+from livebg.sinks.part_file import PartFile, writing
 from livebg.sources.file import FileSource
 
 _LOG: Final = logging.getLogger(__name__)
@@ -57,18 +60,24 @@ class _Network:
 
 
 class Reporter(Protocol):
-    """Who is told how the work goes; called from several threads."""
+    """Who is told how the work goes; called from several threads.
+
+    Of each job that is begun the end is told, as ``finished`` or ``failed``, unless the user stops it. ``ended`` comes once,
+    last, with how many of all jobs were done and the exit code.
+    """
 
     def started(self, job: Job, total: int | None) -> None: ...
     def advanced(self, job: Job, frames: int) -> None: ...
     def finished(self, summary: Summary) -> None: ...
     def failed(self, job: Job, error: BaseException) -> None: ...
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None: ...
 
 
 class Batch:
     """Renders jobs. The network is loaded once, when the first input has been opened, and shared by all of them.
 
-    ``consent`` turns the effect off: mode ``none``.
+    Where it cannot be loaded nothing can be rendered: that is told once, and the rest is left. Sub-folders of the output are
+    made as they are needed. ``consent`` turns the effect off: mode ``none``.
     """
 
     def __init__(
@@ -85,8 +94,16 @@ class Batch:
         self._options = options
         self._consent = consent
         self._segmenter: Segmenter | None = None
+        self._without_network = False
         self._loading = threading.Lock()
         self._stop = threading.Event()
+        self._made: list[Path] = []
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Raise :class:`~livebg.errors.ConfigError` for an encoding that no video of ``jobs`` can have: before hours of work."""
+        encoding = build_encoding(self._settings, self._mode)
+        for output in {job.output.suffix.lower(): job.output for job in jobs if not job.is_photo}.values():
+            plan_encoder(encoding, output)
 
     def run(self, jobs: Sequence[Job]) -> int:
         """Render all jobs and return the exit code: the worst of theirs, 130 when the user stopped it."""
@@ -98,12 +115,19 @@ class Batch:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
         codes = [self._settle(job, future) for job, future in zip(jobs, futures, strict=True)]
-        return max(codes, key=_SEVERITY.index)
+        self._remove_empty_folders()
+        worst = max(codes, key=_SEVERITY.index)
+        self._reporter.ended(jobs, codes.count(0), worst)
+        return worst
 
     def _run(self, job: Job) -> None:
         """Raises whatever the job raises, for :meth:`_settle`; an error is reported at once, while the others go on."""
         try:
+            if self._without_network:
+                raise _ToldAlready
             self._reporter.finished(self._photo(job) if job.is_photo else self._video(job))
+        except (Stopped, _ToldAlready):
+            raise
         except LivebgError as error:
             self._reporter.failed(job, error)
             raise
@@ -130,6 +154,7 @@ class Batch:
 
     def _sink(self, job: Job, source: FileSource) -> FileSink:
         options = self._options
+        self._make_folder(job)
         return FileSink(
             job.output,
             source.format,
@@ -146,15 +171,19 @@ class Batch:
         begin = time.perf_counter()
         photo = Photo(job.input)
         check_ending(job.output, self._mode)
+        self._make_folder(job)
         part = PartFile(job.output, overwrite=self._options.overwrite, never=job.input)
         try:
             network = self._network(photo.frame.width, photo.frame.height)
             self._reporter.started(job, 1)
-            write_photo(render_photo(photo, network.processor, self._mode), part, job.output)
+            image = render_photo(photo, network.processor, self._mode)
+            if self._stop.is_set():
+                raise Stopped(f"stopped before {job.output} was written")
+            write_photo(image, part, job.output)
         finally:
             part.discard()
         done = Rendered(1, time.perf_counter() - begin)
-        return Summary(job, done, network.model, network.provider, network.input_size, ())
+        return Summary(job, done, network.model, network.provider, network.input_size, photo.notes)
 
     @property
     def _mode(self) -> str:
@@ -164,9 +193,35 @@ class Batch:
         """What renders one file of this size: a pipeline of its own, the network shared."""
         if self._consent is not None:
             return _Network(Unprocessed(self._consent))
-        with self._loading:
-            if self._segmenter is None:
-                self._segmenter = self._load_segmenter()
-        segmenter = self._segmenter
+        segmenter = self._loaded_segmenter()
         size = segmenter.input_size(width, height)
         return _Network(build_pipeline(self._settings, segmenter), segmenter.name, segmenter.provider, size)
+
+    def _loaded_segmenter(self) -> Segmenter:
+        with self._loading:
+            if self._segmenter is None:
+                if self._without_network:
+                    raise _ToldAlready
+                try:
+                    self._segmenter = self._load_segmenter()
+                except ModelError:
+                    self._without_network = True
+                    raise
+            return self._segmenter
+
+    def _make_folder(self, job: Job) -> None:
+        folder = job.output.parent
+        with self._loading, writing(job.output), suppress(FileExistsError):
+            missing = [each for each in (folder, *folder.parents) if not each.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            self._made += missing
+
+    def _remove_empty_folders(self) -> None:
+        """Of the folders made here, those in which nothing came to stand."""
+        for folder in sorted(self._made, reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+class _ToldAlready(ModelError):
+    """There is no network for this job either."""

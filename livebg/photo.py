@@ -1,5 +1,7 @@
 """Photos: the same pipeline as video, with the photo's own colour detail and depth of edges kept."""
 
+import io
+import logging
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +9,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from livebg.backgrounds import rgb_to_i420
 from livebg.errors import ConfigError, SourceError
@@ -15,8 +17,12 @@ from livebg.frame import BT601, Alpha8, ColorSpec, Composite, Frame, planes
 from livebg.pipeline import Pipeline, Unprocessed
 from livebg.sinks.part_file import PartFile, writing
 
+_LOG: Final = logging.getLogger(__name__)
 _COLOR: Final = ColorSpec(matrix=BT601, full_range=True)
 """JPEG's own colour: for a photo nothing is lost between here and the file."""
+
+_PROFILE_SPACE: Final = slice(16, 20)
+"""Where an ICC profile names the colour space that it is for."""
 
 _WRITTEN: Final = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF"})
 _WITH_ALPHA: Final = frozenset({"PNG", "WEBP", "TIFF", "AVIF"})
@@ -35,24 +41,48 @@ _KEPT_TAGS: Final = (
 class Photo:
     """A still picture. ``rgb`` is uint8, (height, width, 3), turned upright; the size may be odd.
 
-    Raises :class:`~livebg.errors.SourceError` when the file cannot be read.
+    What is transparent is black. ``notes`` are short clauses on what is not as in the file. Raises
+    :class:`~livebg.errors.SourceError` when the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self.notes: tuple[str, ...] = ()
+        self._profile: bytes | None = None
         try:
             with Image.open(path) as image:
-                upright = ImageOps.exif_transpose(image)
-                self.rgb: NDArray[np.uint8] = np.asarray(upright.convert("RGB"))
-                self._profile = image.info.get("icc_profile")
                 self._exif = _kept_exif(image.getexif())
+                if getattr(image, "n_frames", 1) > 1:
+                    self.notes += (f"the first of {getattr(image, 'n_frames', 1)} pictures",)
+                self.rgb: NDArray[np.uint8] = np.asarray(self._to_rgb(ImageOps.exif_transpose(image)))
         except UnidentifiedImageError:
             raise SourceError(f"{path} is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF") from None
         except Image.DecompressionBombError:
             raise SourceError(f"{path} is too large for a photo: shrink it below 178 megapixels") from None
         except PermissionError:
-            raise SourceError(f"{path} cannot be read: give yourself permission to read it") from None
-        except (OSError, SyntaxError, ValueError) as error:
-            raise SourceError(f"{path} is damaged or cut short ({error}): get it again from where it came") from None
+            raise SourceError(f"{path} may not be read by this user: change the permissions of the file or its folder") from None
+        except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # what Pillow's readers raise for damaged files
+            _LOG.debug("%s: %s", path, error)
+            raise SourceError(f"{path} is damaged or cut short: get it again from where it came") from None
+
+    def _to_rgb(self, image: Image.Image) -> Image.Image:
+        """The picture in 8-bit RGB, with its colour profile where that is one for RGB, else in sRGB."""
+        if image.mode in ("I", "F"):
+            raise SourceError(
+                f"{self._path} holds 32-bit numbers, which say nothing of where white is: save it with 8 or 16 bits a channel"
+            )
+        profile = image.info.get("icc_profile")
+        if image.mode.startswith("I;16"):
+            self.notes += ("16 bits brought to 8",)
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.has_transparency_data:
+            self.notes += ("transparent parts filled with black",)
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA")).convert("RGB")
+        if profile and profile[_PROFILE_SPACE] != b"RGB ":
+            self.notes += (f"brought from {image.mode} to sRGB",)
+            return _to_srgb(image, profile)
+        self._profile = profile
+        return image.convert("RGB")
 
     @property
     def frame(self) -> Frame:
@@ -69,8 +99,10 @@ class Photo:
         """
         lost = self.rgb.astype(np.int16) - self._cropped(_rgb(frame.data, frame.color))
         shown = self._cropped(_rgb(composite.data, composite.color)).astype(np.float32)
-        weight = 1.0 if alpha is None else self._cropped(alpha)[..., None] / np.float32(255)
-        return self._image(np.rint(shown + weight * lost).clip(0, 255).astype(np.uint8))
+        weight = np.float32(1) if alpha is None else self._cropped(alpha)[..., None] / np.float32(255)
+        given = np.rint(shown + weight * lost).clip(0, 255).astype(np.uint8)
+        # Chroma has a quarter of the pixels: at the very edge some of the background's comes along.
+        return self._image(np.where(weight == 1, self.rgb, given))
 
     def cutout(self, alpha: Alpha8) -> Image.Image:
         """Straight alpha over the photo's own RGB, black where alpha is 0."""
@@ -132,21 +164,35 @@ def _kind(path: Path) -> str | None:
 
 def _options(image: Image.Image, kind: str) -> dict[str, Any]:
     # A matte is data: its levels must come back as they were.
-    quality = 100 if image.mode == "L" else 95
-    options: dict[str, Any] = {"JPEG": {"quality": quality}, "WEBP": {"quality": quality, "lossless": image.mode != "RGB"}}.get(
-        kind, {}
-    )
-    if kind in ("JPEG", "PNG", "WEBP", "TIFF") and image.mode != "L":
-        options |= {key: image.info[key] for key in ("exif", "icc_profile") if key in image.info}
+    lossless = image.mode != "RGB"
+    quality: dict[str, dict[str, Any]] = {
+        "JPEG": {"quality": 100 if lossless else 95, "subsampling": 0},
+        "WEBP": {"quality": 95, "lossless": lossless},
+        "AVIF": {"quality": 100 if lossless else 90, "subsampling": "4:4:4"},
+    }
+    options = quality.get(kind, {})
+    if kind != "BMP" and image.mode != "L":
+        options |= {key: image.info[key] for key in ("exif", "icc_profile") if image.info.get(key)}
     return options
 
 
 def _kept_exif(exif: Image.Exif) -> Image.Exif:
     kept = Image.Exif()
     for tag in _KEPT_TAGS:
-        if tag in exif:
+        if isinstance(exif.get(tag), str):
             kept[tag] = exif[tag]
     return kept
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """``image`` by way of its own profile (CMYK, grey, Lab), or without it where it does not fit."""
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        _LOG.debug("the colour profile cannot be used: %s", error)
+        converted = None
+    return converted or image.convert("RGB")
 
 
 def _rgb(data: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:

@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from livebg.batch import Summary
-from livebg.errors import LivebgError
+from livebg.errors import LivebgError, Stopped
 from livebg.jobs import Job
 
 _JSON_INTERVAL: Final = 0.5
@@ -31,45 +32,75 @@ class QuietReporter:
     def finished(self, summary: Summary) -> None: ...
 
     def failed(self, job: Job, error: BaseException) -> None:
-        self._errors.print(f"[red]livebg:[/] {escape(sentence(error, job))}", soft_wrap=True)
+        self._error(sentence(error, job))
+
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
+        if exit_code == Stopped.exit_code:
+            self._error(_stop_sentence(jobs, done))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def _error(self, text: str) -> None:
+        self._errors.print(f"[red]livebg:[/] {escape(text)}", soft_wrap=True)
 
 
 class BarReporter(QuietReporter):
-    """A bar for each file under way, and a line or two for each that is done."""
+    """A bar for each file under way, where somebody can see it, and a line or two for each that is done."""
 
     def __init__(self, errors: Console) -> None:
         super().__init__(errors)
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Fps(), TimeRemainingColumn(), console=errors
-        )
+        name = TextColumn("{task.description}", markup=False)
+        columns = (name, BarColumn(), MofNCompleteColumn(), _Fps(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
         self._tasks: dict[Job, TaskID] = {}
 
     def started(self, job: Job, total: int | None) -> None:
         if job.note:
-            self.progress.console.print(f"{escape(str(job.input))}: {escape(job.note)}", soft_wrap=True)
-        self._tasks[job] = self.progress.add_task(escape(job.input.name), total=total)
+            self._line(f"{job.input}: {job.note}")
+        self._tasks[job] = self._progress.add_task(job.input.name, total=total)
 
     def advanced(self, job: Job, frames: int) -> None:
-        self.progress.update(self._tasks[job], completed=frames)
+        self._progress.update(self._tasks[job], completed=frames)
 
     def finished(self, summary: Summary) -> None:
         self._remove(summary.job)
-        self.progress.console.print(escape(_line(summary)), soft_wrap=True, highlight=False)
+        self._line(_summary_line(summary))
         for note in summary.notes:
-            self.progress.console.print(f"  {escape(note)}", soft_wrap=True, highlight=False)
+            self._line(f"  {note}")
 
     def failed(self, job: Job, error: BaseException) -> None:
         self._remove(job)
         super().failed(job, error)
 
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
+        for job in jobs:
+            self._remove(job)
+        super().ended(jobs, done, exit_code)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()
+
+    def _line(self, text: str) -> None:
+        self._progress.console.print(text, soft_wrap=True, markup=False)
+
     def _remove(self, job: Job) -> None:
         task = self._tasks.pop(job, None)
         if task is not None:
-            self.progress.remove_task(task)
+            self._progress.remove_task(task)
 
 
 class JsonReporter(QuietReporter):
-    """One JSON object a line: ``started``, ``progress``, ``error``, ``done``, and after several files ``summary``."""
+    """One JSON object a line: ``started``, ``progress``, ``error``, ``done``, ``stopped``, and after several files ``summary``.
+
+    The errors are told to people as well.
+    """
 
     def __init__(self, output: Console, errors: Console) -> None:
         super().__init__(errors)
@@ -91,16 +122,21 @@ class JsonReporter(QuietReporter):
 
     def finished(self, summary: Summary) -> None:
         self._done.append(summary)
-        self._say({"event": "done", "input": str(summary.job.input), **_facts([summary]), "notes": list(summary.notes)})
+        job, notes = summary.job, list(summary.notes)
+        self._say({"event": "done", "input": str(job.input), **_facts([summary]), "output": str(job.output), "notes": notes})
 
     def failed(self, job: Job, error: BaseException) -> None:
         super().failed(job, error)
         code = error.exit_code if isinstance(error, LivebgError) else LivebgError.exit_code
         self._say({"event": "error", "input": str(job.input), "error": sentence(error, job), "exit_code": code})
 
-    def summarize(self) -> None:
-        """After several files: the sum of those that were done, the last line."""
-        self._say({"event": "summary", "files": len(self._done), **_facts(self._done)})
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
+        super().ended(jobs, done, exit_code)
+        if exit_code == Stopped.exit_code:
+            self._say({"event": "stopped", "error": _stop_sentence(jobs, done), "exit_code": exit_code})
+        if len(jobs) > 1:
+            outputs = [str(summary.job.output) for summary in self._done]
+            self._say({"event": "summary", "files": done, **_facts(self._done), "output": outputs})
 
     def _say(self, fact: dict[str, Any]) -> None:
         with self._lock:
@@ -120,7 +156,13 @@ def sentence(error: BaseException, job: Job) -> str:
     return f"{job.input}: an internal error ({kind}: {error}): run again with -v for the details and report it"
 
 
-def _line(summary: Summary) -> str:
+def _stop_sentence(jobs: Sequence[Job], done: int) -> str:
+    if len(jobs) == 1:
+        return f"stopped, and the unfinished {jobs[0].output} was removed"
+    return f"stopped after {done} of {len(jobs)} files, and what was unfinished was removed"
+
+
+def _summary_line(summary: Summary) -> str:
     done, size = summary.rendered, summary.input_size
     network = f", {summary.model} at {size[0]}x{size[1]} on {summary.provider}" if size else ""
     frames = f"{done.frames} frame{'' if done.frames == 1 else 's'}"
@@ -132,7 +174,6 @@ def _facts(done: list[Summary]) -> dict[str, Any]:
     seconds = sum(each.rendered.seconds for each in done)
     first = done[0] if done else None
     size = first.input_size if first else None
-    outputs = [str(each.job.output) for each in done]
     return {
         "frames": frames,
         "seconds": round(seconds, 3),
@@ -140,5 +181,4 @@ def _facts(done: list[Summary]) -> dict[str, Any]:
         "model": first.model if first else None,
         "provider": first.provider if first else None,
         "input_size": f"{size[0]}x{size[1]}" if size else None,
-        "output": outputs[0] if len(outputs) == 1 else outputs,
     }

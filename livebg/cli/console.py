@@ -36,12 +36,12 @@ def spoken_errors() -> Iterator[None]:
 
 def output() -> Console:
     """Standard output, for results."""
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, emoji=False, soft_wrap=True)
 
 
 def errors() -> Console:
     """Standard error, for everything that is not a result."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def say_error(sentence: str) -> None:

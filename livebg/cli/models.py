@@ -1,12 +1,12 @@
 """``livebg models``, and getting the network that a command needs."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-from rich.table import Table
 
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
 from livebg.config import Settings, load_settings
@@ -37,15 +37,9 @@ def models_list(
         places = {card: _place(card.name, folders) for card in REGISTRY.values()}
     if json_lines:
         for card, place in places.items():
-            facts = {"name": card.name, "licence": card.licence, "size": card.size_bytes, "sha256": card.sha256}
-            facts |= {"from": card.url, "path": place and str(place), "description": card.description}
-            output().print(json.dumps(facts), markup=False)
+            output().print(json.dumps(_facts(card, place)), markup=False)
         return
-    table = Table("name", "licence", "size", "where", "what")
-    for card, place in places.items():
-        size = f"{card.size_bytes / 1e6:.1f} MB"
-        table.add_row(card.name, card.licence, size, str(place or f"livebg models pull {card.name}"), card.description)
-    output().print(table)
+    output().print("\n\n".join(_description(card, place) for card, place in places.items()), markup=False)
 
 
 @app.command("pull")
@@ -54,7 +48,7 @@ def models_pull(name: Annotated[str, typer.Argument(help="A name from `livebg mo
     from livebg.models import card_named
 
     with spoken_errors():
-        output().print(str(_pull(card_named(name), quiet=False)))
+        output().print(str(_pull(card_named(name), quiet=False)), markup=False)
 
 
 @app.command("path")
@@ -63,7 +57,7 @@ def models_path(name: Annotated[str, typer.Argument(help="A name from `livebg mo
     from livebg.models import find
 
     with spoken_errors():
-        output().print(str(find(name, load_settings({}, config).model.folders).path))
+        output().print(str(find(name, load_settings({}, config).model.folders).path), markup=False)
 
 
 def ready_segmenter(settings: Settings, quiet: bool) -> "Segmenter":
@@ -75,6 +69,28 @@ def ready_segmenter(settings: Settings, quiet: bool) -> "Segmenter":
     if name == type(settings.model)().name and _place(name, settings.model.folders) is None:
         _pull(card_named(name), quiet)
     return build_segmenter(settings, find(name, settings.model.folders))
+
+
+def _facts(card: "ModelCard", place: Path | None) -> dict[str, object]:
+    facts: dict[str, object] = {"name": card.name, "licence": card.licence, "size": card.size_bytes, "sha256": card.sha256}
+    facts |= {"pixels": card.pixels, "stride": card.stride, "from": card.url}
+    facts |= {"package": card.package and card.package.requirement, "path": place and str(place)}
+    return facts | {"description": card.description}
+
+
+def _description(card: "ModelCard", place: Path | None) -> str:
+    """A few lines, of which only the path may be longer than 80 columns."""
+    side = math.isqrt(card.pixels or 0)
+    sees = f"input {side}x{side} in the frame's aspect" if side else "input of its own size"
+    origins = [card.url.removeprefix("https://").partition("/releases/")[0]] if card.url else []
+    origins += [f"the package {card.package.requirement}"] if card.package else []
+    lines = [
+        f"{card.name}: {card.licence}, {card.size_bytes / 1e6:.1f} MB, {sees}",
+        card.description,
+        f"from {' or '.join(origins)}",
+        f"lies at {place}" if place else f"not here yet: livebg models pull {card.name}",
+    ]
+    return "\n  ".join(lines)
 
 
 def _place(name: str, folders: tuple[Path, ...]) -> Path | None:

@@ -13,6 +13,7 @@ from livebg.errors import ConfigError
 if TYPE_CHECKING:
     from livebg.batch import FileOptions
     from livebg.jobs import Job
+    from livebg.reporting import QuietReporter
 
 RenderMode = Literal["portrait", "greenscreen", "matte", "cutout", "background", "none"]
 
@@ -20,21 +21,23 @@ RenderMode = Literal["portrait", "greenscreen", "matte", "cutout", "background",
 def render(
     inputs: Annotated[list[Path], typer.Argument(help="Videos, photos, or folders of either.", show_default=False)],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The file, or for several inputs the folder.")] = None,
-    mode: Annotated[RenderMode | None, typer.Option(help="What becomes of the room [portrait].")] = None,
+    mode: Annotated[RenderMode | None, typer.Option(help="What becomes of the room; by default portrait.")] = None,
     background: Annotated[str | None, typer.Option(metavar="PICTURE|#rrggbb", help="What to show in the room's place.")] = None,
-    blur: Annotated[float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height [0.025].")] = None,
+    blur: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
+    ] = None,
     model: ModelOption = None,
     input_size: Annotated[str | None, typer.Option(metavar="WxH", help="The size of the network's picture.")] = None,
     provider: Annotated[str | None, typer.Option(help="Where onnxruntime runs the network: auto, cpu, cuda, ...")] = None,
     temporal: Annotated[Temporal | None, typer.Option(help="How the matte is steadied in time.")] = None,
     start: Annotated[str | None, typer.Option(metavar="T", help="Begin here: seconds or HH:MM:SS.")] = None,
     end: Annotated[str | None, typer.Option(metavar="T", help="End before this: seconds or HH:MM:SS.")] = None,
-    codec: Annotated[str | None, typer.Option(help="The video encoder [libx264].")] = None,
-    crf: Annotated[float | None, typer.Option(help="Constant quality, 0 is the best [19].")] = None,
-    preset: Annotated[str | None, typer.Option(help="Speed against size, ultrafast to placebo [medium].")] = None,
+    codec: Annotated[str | None, typer.Option(help="The video encoder; by default libx264.")] = None,
+    crf: Annotated[float | None, typer.Option(help="Constant quality, 0 is the best; by default 19.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Speed against size, ultrafast to placebo; by default medium.")] = None,
     drop_streams: Annotated[bool, typer.Option("--drop-streams", help="Leave out what the output cannot hold.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
-    jobs: Annotated[int | None, typer.Option(min=1, max=64, help="How many files at the same time [1].")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, max=64, help="How many files at the same time; by default 1.")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a line in place of the bar.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,
@@ -71,21 +74,22 @@ def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it
     from livebg.batch import Batch
     from livebg.build import build_look
     from livebg.compositing import Consent
+
+    consent = Consent("livebg render --mode none") if as_it_is else None
+    if consent is None:
+        build_look(settings)  # an unusable background is told before any input is opened
+    with _reporter(report) as reporter:
+        batch = Batch(settings, lambda: ready_segmenter(settings, quiet=report != "bar"), reporter, options, consent)
+        batch.check(jobs)
+        return batch.run(jobs)
+
+
+def _reporter(report: str) -> "QuietReporter":
     from livebg.reporting import BarReporter, JsonReporter, QuietReporter
 
-    build_look(settings)  # an unusable background is told before any input is opened
-    consent = Consent("livebg render --mode none") if as_it_is else None
     if report == "json":
-        told = JsonReporter(output(), errors())
-        code = Batch(settings, lambda: ready_segmenter(settings, quiet=True), told, options, consent).run(jobs)
-        if len(jobs) > 1:
-            told.summarize()
-        return code
-    if report == "quiet":
-        return Batch(settings, lambda: ready_segmenter(settings, quiet=True), QuietReporter(errors()), options, consent).run(jobs)
-    bar = BarReporter(errors())
-    with bar.progress:
-        return Batch(settings, lambda: ready_segmenter(settings, quiet=False), bar, options, consent).run(jobs)
+        return JsonReporter(output(), errors())
+    return QuietReporter(errors()) if report == "quiet" else BarReporter(errors())
 
 
 def _chosen_mode(mode: str | None, background: str | None) -> str | None:
