@@ -117,16 +117,16 @@ def _shot(photo: NDArray[np.uint8], number: int, frames: int) -> av.VideoFrame:
 
 
 def _camera(photo_width: int, seconds: float, progress: float) -> NDArray[np.float64]:
-    """The 2x3 matrix from the clip's pixels to the photo's: from the whole width in to head and shoulders, held by hand.
+    """The 2x3 matrix from the clip's pixels to the photo's: a slow way in to head and shoulders, held by hand.
 
     ``progress`` runs from 0 to 1 over the clip. The hand's shake has periods that do not repeat within it.
     """
     eased = (1 - math.cos(math.pi * progress)) / 2
-    scale = photo_width / SIZE[0] * (0.96 - 0.17 * eased)
+    scale = photo_width / SIZE[0] * (0.88 - 0.13 * eased)
     sway = 0.0022 * (math.sin(4.1 * seconds) + 0.6 * math.sin(9.7 * seconds + 1))
     bob = 0.0018 * (math.sin(5.3 * seconds + 2) + 0.6 * math.sin(11.9 * seconds))
     roll = 0.0025 * math.sin(2.9 * seconds + 1)
-    center_x, center_y = (0.5 - 0.06 * eased + sway) * photo_width, (0.285 - 0.025 * eased + bob) * photo_width
+    center_x, center_y = (0.49 - 0.05 * eased + sway) * photo_width, (0.259 - 0.038 * eased + bob) * photo_width
     cosine, sine = scale * math.cos(roll), scale * math.sin(roll)
     turn = np.array([[cosine, -sine], [sine, cosine]])
     shift = np.array([center_x, center_y]) - turn @ (np.array(SIZE) / 2)
