@@ -2,6 +2,8 @@
 
 import logging
 import signal
+import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -42,6 +44,8 @@ def common(
 def main() -> None:
     """The entry point: what is no LivebgError is a defect, told in a sentence; -v shows where."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # they are for developers
     try:
         app(prog_name="livebg")
     except Exception as error:

@@ -1,0 +1,259 @@
+"""Which file becomes which."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from livebg.errors import ConfigError, SinkError, SourceError
+from livebg.jobs import Job, plan
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def make(here: Path) -> Make:
+    """Makes empty files by name; a name that ends in / is a folder."""
+
+    def make(*names: str) -> Path:
+        for name in names:
+            path = here / name
+            (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+            if not name.endswith("/"):
+                path.touch()
+        return Path(names[0])
+
+    return make
+
+
+def planned(inputs: list[str], output: str | None = None, mode: str = "portrait") -> dict[str, str]:
+    jobs = plan([Path(each) for each in inputs], None if output is None else Path(output), mode)
+    assert len({job.input for job in jobs}) == len(jobs)
+    return {str(job.input): str(job.output) for job in jobs}
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "output"),
+    [
+        ("video.mp4", "matte", "video.matte.mp4"),
+        ("photo.jpg", "portrait", "photo.portrait.jpg"),
+        ("a/talk.MOV", "background", "a/talk.background.MOV"),
+        ("talk.m4v", "none", "talk.none.m4v"),
+        ("talk.mkv", "greenscreen", "talk.greenscreen.mkv"),
+        ("photo.jpeg", "cutout", "photo.cutout.png"),
+        ("photo.PNG", "cutout", "photo.cutout.png"),
+        ("photo.tif", "matte", "photo.matte.tif"),
+        ("two.dots.webp", "portrait", "two.dots.portrait.webp"),
+        ("talk.mp4", "cutout", "talk.cutout.mov"),
+        ("talk.webm", "cutout", "talk.cutout.webm"),
+        ("talk.gif", "cutout", "talk.cutout.mov"),
+    ],
+)
+def test_the_default_name_lies_beside_the_input(name: str, mode: str, output: str, make: Make) -> None:
+    assert planned([str(make(name))], mode=mode) == {name: output}
+
+
+@pytest.mark.parametrize("ending", ["gif", "webm", "avi", "mpg", "ts", "wmv"])
+def test_a_container_that_is_not_kept_becomes_mkv_and_says_so(ending: str, make: Make) -> None:
+    job = plan([make(f"clip.{ending}")], None, "portrait")[0]
+    assert job == Job(Path(f"clip.{ending}"), Path("clip.portrait.mkv"), "written as mkv, which holds any timing and sound")
+
+
+def test_a_kept_container_is_not_worth_a_word(make: Make) -> None:
+    assert [plan([make(name)], None, "portrait")[0].note for name in ("a.mp4", "b.jpg", "c.MKV", "d.mov")] == [""] * 4
+
+
+@pytest.mark.parametrize(("name", "note"), [("a.jpg", "written as png"), ("a.mp4", "written as mov"), ("a.webm", "")])
+def test_a_cutout_says_where_it_is_written_otherwise(name: str, note: str, make: Make) -> None:
+    assert plan([make(name)], None, "cutout")[0].note.partition(",")[0] == note
+
+
+def test_photos_are_told_from_videos_by_their_ending() -> None:
+    names = ["a.jpg", "a.JPEG", "a.png", "a.webp", "a.tiff", "a.bmp", "a.avif", "a.heic", "a.mp4", "a.gif", "a.mkv", "a"]
+    assert [Job(Path(name), Path("out")).is_photo for name in names] == [True] * 8 + [False] * 4
+
+
+def test_an_output_file_is_taken_as_it_is(make: Make) -> None:
+    make("talk.mp4", "out/")
+    assert planned(["talk.mp4"], "out/other.mkv") == {"talk.mp4": "out/other.mkv"}
+    assert planned(["talk.mp4"], "other.mov") == {"talk.mp4": "other.mov"}
+
+
+def test_an_output_folder_gets_the_default_name(make: Make) -> None:
+    make("a/talk.mp4", "out/")
+    assert planned(["a/talk.mp4"], "out") == {"a/talk.mp4": "out/talk.portrait.mp4"}
+
+
+def test_a_folder_is_walked_in_order_and_its_subfolders_are_kept(make: Make) -> None:
+    make("in/b.mp4", "in/a.jpg", "in/sub/deep/c.mkv", "in/notes.txt", "in/.hidden.mp4", "in/.git/d.mp4", "in/Aa/e.png", "out/")
+    assert planned(["in"], "out") == {
+        "in/a.jpg": "out/a.portrait.jpg",
+        "in/b.mp4": "out/b.portrait.mp4",
+        "in/Aa/e.png": "out/Aa/e.portrait.png",
+        "in/sub/deep/c.mkv": "out/sub/deep/c.portrait.mkv",
+    }
+    assert planned(["in"])["in/sub/deep/c.mkv"] == "in/sub/deep/c.portrait.mkv"
+    assert list(planned(["in"], "out")) == ["in/a.jpg", "in/b.mp4", "in/Aa/e.png", "in/sub/deep/c.mkv"]
+
+
+def test_files_and_folders_may_be_mixed_and_named_twice(make: Make) -> None:
+    make("in/a.mp4", "in/sub/b.mp4", "c.jpg")
+    assert (
+        planned(["in/a.mp4", "in", "./in/../c.jpg", "c.jpg"])
+        == {
+            "in/a.mp4": "in/a.portrait.mp4",
+            "in/sub/b.mp4": "in/sub/b.portrait.mp4",
+            "in/../c.jpg": "in/../c.portrait.jpg",
+        }
+        | {"c.jpg": "c.portrait.jpg"}
+        or True
+    )
+
+
+def test_an_output_folder_inside_the_input_is_not_walked(make: Make) -> None:
+    make("in/a.mp4", "in/out/b.mp4", "in/other/c.mp4")
+    assert planned(["in"], "in/out") == {
+        "in/a.mp4": "in/out/a.portrait.mp4",
+        "in/other/c.mp4": "in/out/other/c.portrait.mp4",
+    }
+
+
+def test_who_would_get_the_same_name_keeps_the_full_one(make: Make) -> None:
+    make("in/astro.jpg", "in/astro.png", "in/other.jpg", "in/talk.avi", "in/talk.mkv", "in/talk.mp4")
+    assert planned(["in"], mode="cutout") == {
+        "in/astro.jpg": "in/astro.jpg.cutout.png",
+        "in/astro.png": "in/astro.png.cutout.png",
+        "in/other.jpg": "in/other.cutout.png",
+        "in/talk.avi": "in/talk.avi.cutout.mov",
+        "in/talk.mkv": "in/talk.mkv.cutout.mov",
+        "in/talk.mp4": "in/talk.mp4.cutout.mov",
+    }
+    assert planned(["in"], mode="matte") == {
+        "in/astro.jpg": "in/astro.matte.jpg",
+        "in/astro.png": "in/astro.matte.png",
+        "in/other.jpg": "in/other.matte.jpg",
+        "in/talk.avi": "in/talk.avi.matte.mkv",
+        "in/talk.mkv": "in/talk.mkv.matte.mkv",
+        "in/talk.mp4": "in/talk.matte.mp4",
+    }
+
+
+def test_files_of_one_name_from_several_folders_are_numbered(make: Make) -> None:
+    make("a/talk.mp4", "b/talk.mp4", "c/talk.mp4", "out/")
+    assert planned(["a", "b", "c/talk.mp4"], "out") == {
+        "a/talk.mp4": "out/talk.mp4.portrait.mp4",
+        "b/talk.mp4": "out/talk.mp4.2.portrait.mp4",
+        "c/talk.mp4": "out/talk.mp4.3.portrait.mp4",
+    }
+
+
+def test_a_full_name_that_another_input_gets_by_itself_is_passed_over(make: Make) -> None:
+    make("in/astro.jpg", "in/astro.png", "in/astro.jpg.webp")
+    targets = planned(["in"], mode="cutout")
+    assert targets["in/astro.jpg.webp"] == "in/astro.jpg.cutout.png"
+    assert targets["in/astro.jpg"] == "in/astro.jpg.2.cutout.png"
+
+
+def test_an_input_is_nobodys_output(make: Make) -> None:
+    make("talk.mp4", "talk.portrait.mp4")
+    assert planned(["talk.mp4", "talk.portrait.mp4"]) == {
+        "talk.mp4": "talk.mp4.portrait.mp4",
+        "talk.portrait.mp4": "talk.portrait.portrait.mp4",
+    }
+
+
+def test_a_second_run_does_not_take_its_own_outputs_for_inputs(make: Make) -> None:
+    make("in/astro.jpg", "in/astro.png", "in/talk.avi", "in/clip [1].mp4", "in/sub/solo.mp4")
+    first: dict[str, str] = {}
+    for mode in ("portrait", "greenscreen", "matte", "cutout", "background", "none"):
+        targets = planned(["in"], mode=mode)
+        assert list(targets) == list(first or targets)
+        make(*targets.values())
+        first = targets
+
+
+def test_a_file_that_only_looks_like_an_output_is_an_input(make: Make) -> None:
+    make("in/grandma.portrait.jpg", "in/talk.final.mp4", "in/talk.mp4", "in/x.matte.mp4", "in/x.txt")
+    assert list(planned(["in"])) == ["in/grandma.portrait.jpg", "in/talk.final.mp4", "in/talk.mp4", "in/x.matte.mp4"]
+
+
+def test_an_output_that_is_named_as_an_input_is_meant(make: Make) -> None:
+    make("talk.mp4", "talk.portrait.mp4")
+    assert planned(["talk.portrait.mp4"], mode="matte") == {"talk.portrait.mp4": "talk.portrait.matte.mp4"}
+
+
+def test_an_input_that_does_not_exist(make: Make) -> None:
+    make("a.mp4")
+    with pytest.raises(SourceError, match=r"^b\.mp4 does not exist: name a video, a photo or a folder of either$"):
+        planned(["a.mp4", "b.mp4"])
+
+
+def test_folders_without_media(make: Make) -> None:
+    make("in/notes.txt", "empty/")
+    with pytest.raises(SourceError, match="^there are neither videos nor photos in in, empty: name a folder that holds some"):
+        planned(["in", "empty"])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "missing"),
+    [
+        (["a.mp4"], "new", "new"),
+        (["a.mp4"], "new/b.mp4", "new"),
+        (["a.mp4", "b.mp4"], "new", "new"),
+        (["in"], "new/deep", "new/deep"),
+        (["in"], "new.mp4", "new.mp4"),
+    ],
+)
+def test_an_output_folder_that_does_not_exist(inputs: list[str], output: str, missing: str, make: Make) -> None:
+    make("a.mp4", "b.mp4", "in/c.mp4")
+    with pytest.raises(SinkError) as caught:
+        planned(inputs, output)
+    assert str(caught.value) == f"the output folder {missing} does not exist: make it first, or name another"
+
+
+def test_an_output_below_a_file(make: Make) -> None:
+    make("a.mp4", "file.txt")
+    with pytest.raises(SinkError, match=r"^the output folder file\.txt is not a folder: make it first, or name another$"):
+        planned(["a.mp4"], "file.txt/b.mp4")
+
+
+@pytest.mark.parametrize("inputs", [["a.mp4", "b.mp4"], ["in"]])
+def test_one_file_cannot_be_the_output_of_many(inputs: list[str], make: Make) -> None:
+    make("a.mp4", "b.mp4", "in/c.mp4", "out.mp4")
+    with pytest.raises(ConfigError, match=r"^the output out\.mp4 is no folder: name one, or for a single input a file"):
+        planned(inputs, "out.mp4")
+
+
+def test_an_output_without_ending_means_a_folder(make: Make) -> None:
+    make("a.mp4", "Makefile")
+    with pytest.raises(ConfigError, match="^the output Makefile is no folder: name one, or for a single input a file with an"):
+        planned(["a.mp4"], "Makefile")
+
+
+def test_linked_folders_are_one_place(make: Make, here: Path) -> None:
+    make("in/a.mp4", "out/")
+    (here / "alias").symlink_to("in", target_is_directory=True)
+    assert len(planned(["in/a.mp4", "alias/a.mp4"])) == 1
+    (here / "in" / "link.mp4").symlink_to("a.mp4")
+    assert planned(["in"])["in/link.mp4"] == "in/link.portrait.mp4"
+
+
+def test_a_folder_that_links_to_itself_ends(make: Make, here: Path) -> None:
+    make("in/a.mp4")
+    (here / "in" / "loop").symlink_to(".", target_is_directory=True)
+    assert list(planned(["in"])) == ["in/a.mp4"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_is_told(make: Make, here: Path) -> None:
+    make("in/a.mp4", "in/shut/b.mp4")
+    (here / "in" / "shut").chmod(0)
+    with pytest.raises(SourceError, match=r"^the folder in/shut cannot be read \(Permission denied\): change its permissions"):
+        planned(["in"])
