@@ -28,7 +28,7 @@ DEFAULTS = {
         "input_size": "auto",
         "normalisation": "sigmoid",
         "provider": "auto",
-        "threads": 1,
+        "threads": 2,
         "folders": (),
     },
     "smoothing": {"temporal": "causal", "time_constant": 0.15},
