@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
 from livebg.errors import ModelError
 from livebg.providers import CPU
+from livebg.runtime import onnxruntime, onnxruntime_errors
 
 _LOG: Final = logging.getLogger(__name__)
 _FATAL: Final = 4
@@ -176,8 +175,6 @@ def _session_options(threads: int) -> Any:
 
 def _open_session(source: bytes | Path, options: Any, provider: str) -> Any:
     onnxruntime.set_default_logger_severity(_FATAL)
-    if hasattr(onnxruntime, "disable_telemetry_events"):  # not every build has it
-        onnxruntime.disable_telemetry_events()
     return onnxruntime.InferenceSession(source, options, providers=[provider], enable_fallback=0)
 
 

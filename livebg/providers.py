@@ -12,10 +12,10 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-import onnxruntime
 from platformdirs import user_cache_path
 
 from livebg.errors import ModelError
+from livebg.runtime import onnxruntime
 
 _LOG: Final = logging.getLogger(__name__)
 AUTO: Final = "auto"

@@ -17,6 +17,7 @@ FLOORS = [
         "models",
         "network",
         "providers",
+        "runtime",
         "segmentation",
         "smoothing",
         "matting",
@@ -93,6 +94,14 @@ def test_only_the_command_line_prints_or_exits(module: str) -> None:
             assert node.func.id not in ("print", "exit", "quit"), f"{module}, line {node.lineno}"
         if isinstance(node, ast.Raise) and node.exc is not None:
             assert "SystemExit" not in ast.dump(node.exc), f"{module}, line {node.lineno}"
+
+
+def test_onnxruntime_comes_in_by_one_door() -> None:
+    """There its telemetry is switched off before it is loaded."""
+    users = {
+        name for name, tree in modules().items() if any(imported.split(".")[0] == "onnxruntime" for imported in imports(tree))
+    }
+    assert users == {"runtime"}
 
 
 def test_help_needs_nothing_heavy() -> None:

@@ -4,13 +4,14 @@ import json
 import logging
 from pathlib import Path
 
-import onnxruntime
 import pytest
 
 from livebg.errors import ModelError
 from livebg.providers import CPU, ProviderChooser, ProviderMemory, full_name, median_seconds, offered
 
 CUDA, OPENVINO = "CUDAExecutionProvider", "OpenVINOExecutionProvider"
+
+from livebg.runtime import onnxruntime
 
 
 class Machine:

@@ -1,10 +1,12 @@
 """U2NetSegmenter: sizes, values, normalisation, and every way in which a file can be no U²-Net."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
@@ -15,6 +17,7 @@ from livebg.interfaces import Segmenter
 from livebg.models import REGISTRY, ModelCard, find
 from livebg.models.registry import unknown_card
 from livebg.providers import CPU, ProviderChooser, ProviderMemory
+from livebg.runtime import onnxruntime
 from livebg.segmentation import U2NetSegmenter
 from tests.segmenter_contract import SegmenterContract, noise
 from tests.toy_network import MEAN, STD, ToyNetwork
@@ -310,3 +313,16 @@ def test_u2netp_finds_the_astronaut_at_its_default_size(u2netp: Path) -> None:
     assert alpha.shape == (192, 192)
     assert alpha[30:60, 75:95].min() > 0.9  # the face
     assert alpha[:20, :20].max() < 0.1
+
+
+def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
+    """Its telemetry leaves an identifier of the machine in the cache folder, unless it is off from the very start."""
+    network = ToyNetwork().write(tmp_path / "toy.onnx")
+    code = (
+        "from pathlib import Path; from livebg.models import find; from livebg.segmentation import U2NetSegmenter;"
+        f"model = find({str(network)!r}); U2NetSegmenter(model.path, model.card, provider='cpu')"
+    )
+    # The library holds back on build machines by itself: this must be seen as it is at home.
+    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=home, cwd=tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path != network) in ([], ["cache"])
