@@ -8,10 +8,9 @@ import pytest
 
 from livebg.errors import ModelError
 from livebg.providers import CPU, ProviderChooser, ProviderMemory, full_name, median_seconds, offered
+from livebg.runtime import onnxruntime
 
 CUDA, OPENVINO = "CUDAExecutionProvider", "OpenVINOExecutionProvider"
-
-from livebg.runtime import onnxruntime
 
 
 class Machine:
