@@ -4,6 +4,7 @@ import io
 import logging
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import cv2
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from livebg.backgrounds import rgb_to_i420
-from livebg.errors import ConfigError, SourceError
+from livebg.errors import ConfigError, SinkError, SourceError
 from livebg.frame import BT601, Alpha8, ColorSpec, Composite, Frame, planes
 from livebg.pipeline import Pipeline, Unprocessed
 from livebg.sinks.part_file import PartFile, writing
@@ -26,6 +27,8 @@ _PROFILE_SPACE: Final = slice(16, 20)
 
 _WRITTEN: Final = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF"})
 _WITH_ALPHA: Final = frozenset({"PNG", "WEBP", "TIFF", "AVIF"})
+_LARGEST_SIDE: Final = MappingProxyType({"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536})
+"""Pixels; the other kinds hold whatever can be read."""
 
 _KEPT_TAGS: Final = (
     ExifTags.Base.DateTime,
@@ -151,9 +154,13 @@ def write_photo(image: Image.Image, part: PartFile, path: Path) -> None:
 
     Raises :class:`~livebg.errors.SinkError` when it cannot be written.
     """
-    kind = _kind(path)
+    kind = _kind(path) or "PNG"
+    largest = _LARGEST_SIDE.get(kind)
+    if largest and max(image.size) > largest:
+        size = "{}x{}".format(*image.size)
+        raise SinkError(f"cannot write {path}: {kind} goes to {largest} pixels a side and the photo has {size}: use .png")
     with writing(path):
-        image.save(part.part, format=kind, **_options(image, kind or "PNG"))
+        image.save(part.part, format=kind, **_options(image, kind))
     part.keep()
 
 
@@ -167,7 +174,7 @@ def _options(image: Image.Image, kind: str) -> dict[str, Any]:
     lossless = image.mode != "RGB"
     quality: dict[str, dict[str, Any]] = {
         "JPEG": {"quality": 100 if lossless else 95, "subsampling": 0},
-        "WEBP": {"quality": 95, "lossless": lossless},
+        "WEBP": {"quality": 95, "lossless": lossless, "exact": True},
         "AVIF": {"quality": 100 if lossless else 90, "subsampling": "4:4:4"},
     }
     options = quality.get(kind, {})

@@ -105,16 +105,8 @@ def test_a_folder_is_walked_in_order_and_its_subfolders_are_kept(make: Make) -> 
 
 def test_files_and_folders_may_be_mixed_and_named_twice(make: Make) -> None:
     make("in/a.mp4", "in/sub/b.mp4", "c.jpg")
-    assert (
-        planned(["in/a.mp4", "in", "./in/../c.jpg", "c.jpg"])
-        == {
-            "in/a.mp4": "in/a.portrait.mp4",
-            "in/sub/b.mp4": "in/sub/b.portrait.mp4",
-            "in/../c.jpg": "in/../c.portrait.jpg",
-        }
-        | {"c.jpg": "c.portrait.jpg"}
-        or True
-    )
+    targets = planned(["in/a.mp4", "in", "c.jpg", "./in/../c.jpg"])
+    assert [Path(target).name for target in targets.values()] == ["a.portrait.mp4", "b.portrait.mp4", "c.portrait.jpg"]
 
 
 def test_an_output_folder_inside_the_input_is_not_walked(make: Make) -> None:
@@ -197,7 +189,7 @@ def test_an_input_that_does_not_exist(make: Make) -> None:
 
 def test_folders_without_media(make: Make) -> None:
     make("in/notes.txt", "empty/")
-    with pytest.raises(SourceError, match="^there are neither videos nor photos in in, empty: name a folder that holds some"):
+    with pytest.raises(SourceError, match=r"^there are neither videos nor photos in in, empty: name a folder that holds some"):
         planned(["in", "empty"])
 
 
@@ -233,7 +225,7 @@ def test_one_file_cannot_be_the_output_of_many(inputs: list[str], make: Make) ->
 
 def test_an_output_without_ending_means_a_folder(make: Make) -> None:
     make("a.mp4", "Makefile")
-    with pytest.raises(ConfigError, match="^the output Makefile is no folder: name one, or for a single input a file with an"):
+    with pytest.raises(ConfigError, match=r"^the output Makefile is no folder: name one, or for a single input a file with an"):
         planned(["a.mp4"], "Makefile")
 
 
