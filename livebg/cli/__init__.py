@@ -28,14 +28,17 @@ app.command(no_args_is_help=True)(render)
 app.command()(demo)
 
 
-@app.callback()
-def common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-    verbose: VerboseOption = False,
-) -> None:
-    if version:
+def print_version(asked: bool) -> None:
+    if asked:
         output().print(f"livebg {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)] = False,  # noqa: ARG001 - its callback does it, and needs no command
+    verbose: VerboseOption = False,
+) -> None:
     handler = RichHandler(console=errors(), show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     be_verbose(verbose)
