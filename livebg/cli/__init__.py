@@ -28,15 +28,18 @@ app.command(no_args_is_help=True)(render)
 app.command()(demo)
 
 
-def print_version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
         output().print(f"livebg {__version__}")
         raise typer.Exit
 
 
+VersionOption = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)]
+
+
 @app.callback()
 def common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)] = False,  # noqa: ARG001 - its callback does it, and needs no command
+    _version: VersionOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     handler = RichHandler(console=errors(), show_time=False, show_path=False)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,9 @@ from rich.markup import escape
 
 from livebg.errors import LivebgError, Stopped
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="The configuration file, in place of the platform's own.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", readable=False, help="The configuration file, in place of the platform's own.")
+]
 ModelOption = Annotated[
     str | None, typer.Option("--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.")
 ]
@@ -30,13 +32,19 @@ def spoken_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         say_error("stopped")
         raise typer.Exit(Stopped.exit_code) from None
-    except BrokenPipeError:
-        raise typer.Exit(LivebgError.exit_code) from None
 
 
 def output() -> Console:
     """Standard output, for results."""
-    return Console(highlight=False, emoji=False, soft_wrap=True)
+    return _Output(highlight=False, emoji=False, soft_wrap=True)
+
+
+class _Output(Console):
+    """Whoever read it may go away: that is no reason to leave the work undone."""
+
+    def on_broken_pipe(self) -> None:
+        with suppress(SystemExit):
+            super().on_broken_pipe()
 
 
 def errors() -> Console:

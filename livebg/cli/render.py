@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 
 RenderMode = Literal["portrait", "greenscreen", "matte", "cutout", "background", "none"]
 
+# What cannot be read is told as everything else is, not as a mistake in usage.
+InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of either.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", readable=False, help="The file, or for several inputs the folder.")
+]
+
 
 def render(
-    inputs: Annotated[list[Path], typer.Argument(help="Videos, photos, or folders of either.", show_default=False)],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The file, or for several inputs the folder.")] = None,
+    inputs: InputsArgument,
+    output: OutputOption = None,
     mode: Annotated[RenderMode | None, typer.Option(help="What becomes of the room; by default portrait.")] = None,
     background: Annotated[str | None, typer.Option(metavar="PICTURE|#rrggbb", help="What to show in the room's place.")] = None,
     blur: Annotated[
