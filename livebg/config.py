@@ -76,7 +76,7 @@ class Smoothing(_Section):
     """How the matte is steadied in time."""
 
     temporal: Temporal = Field("causal", description="causal: from the past alone")
-    time_constant: float = Field(0.15, ge=0, le=5, description="seconds in which a still part follows the network")
+    time_constant: float = Field(0.1, ge=0, le=5, description="seconds in which a still part follows the network")
 
 
 class Render(_Section):

@@ -11,10 +11,10 @@ from livebg.frame import Alpha
 _LONGEST_GAP = 0.5
 """Seconds without a picture after which the past says nothing about the present."""
 
-_NOISE_LEVELS = 6.0
+_NOISE_LEVELS = 4.0
 """A change of this many levels of 255 is camera noise: the pixel counts as still."""
 
-_MOTION_LEVELS = 18.0
+_MOTION_LEVELS = 12.0
 """A change of this many levels beyond the noise is motion for certain."""
 
 
@@ -26,7 +26,7 @@ class AlphaSmoother:
     that 15 and 60 frames a second look the same.
     """
 
-    def __init__(self, time_constant: float = 0.15) -> None:
+    def __init__(self, time_constant: float = 0.1) -> None:
         if time_constant < 0:
             raise ValueError(f"a time constant is at least 0 seconds, got {time_constant}")
         self._time_constant = time_constant

@@ -31,7 +31,7 @@ DEFAULTS = {
         "threads": 2,
         "folders": (),
     },
-    "smoothing": {"temporal": "causal", "time_constant": 0.15},
+    "smoothing": {"temporal": "causal", "time_constant": 0.1},
     "render": {"codec": "libx264", "crf": 19.0, "preset": "medium", "jobs": 1},
 }
 
