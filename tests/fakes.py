@@ -61,7 +61,9 @@ class ListSink:
 
     def send(self, composite: Composite) -> None:
         if self.end or len(self.composites) == self._breaks_at:
-            raise SinkError("this sink takes no more")
+            raise SinkError("this sink has been closed")
+        if self.composites and composite.time <= self.composites[-1].time:
+            raise SinkError("time must increase")
         self.composites.append(composite)
 
     def close(self) -> None:

@@ -18,8 +18,8 @@ from livebg.frame import ColorSpec, Frame
 from livebg.interfaces import Source
 from livebg.sources.decoder import Timestamps
 from livebg.sources.file import FileSource
-from tests.contracts import SourceContract
 from tests.media import Clip, read_stamp, stamped, write_sound, yuv_picture
+from tests.source_contract import SourceContract
 
 FAST_VP9 = {"deadline": "realtime", "cpu-used": "8"}
 FAST = {"preset": "ultrafast"}

@@ -8,7 +8,7 @@ import pytest
 from livebg.compositing import Consent, composite
 from livebg.errors import ModelError, SinkError, Stopped
 from livebg.frame import Composite, Frame, Matte, planes
-from livebg.interfaces import Segmenter, Sink, Source
+from livebg.interfaces import Segmenter
 from livebg.matting import EdgeUpsampler
 from livebg.pipeline import Pipeline, Unprocessed
 from livebg.render import render
@@ -23,12 +23,6 @@ def over_black(frame: Frame, matte: Matte) -> Composite:
 
 def pipeline(segmenter: Segmenter, clock: StageClock | None = None) -> Pipeline:
     return Pipeline(segmenter, AlphaSmoother(0.15), EdgeUpsampler(), over_black, clock)
-
-
-def test_the_fakes_are_what_they_stand_for() -> None:
-    assert isinstance(LumaSegmenter(), Segmenter)
-    assert isinstance(ListSource([grey_frame()]), Source)
-    assert isinstance(ListSink(), Sink)
 
 
 def test_bright_stays_and_dark_goes() -> None:
