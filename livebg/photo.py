@@ -27,6 +27,9 @@ _PROFILE_SPACE: Final = slice(16, 20)
 
 _WRITTEN: Final = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF"})
 _WITH_ALPHA: Final = frozenset({"PNG", "WEBP", "TIFF", "AVIF"})
+_BAND: Final = 256
+"""Rows that are computed at a time: a large photo in floating point is a gigabyte."""
+
 _LARGEST_SIDE: Final = MappingProxyType({"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536})
 """Pixels; the other kinds hold whatever can be read."""
 
@@ -100,12 +103,17 @@ class Photo:
         A composite is linear in the frame, so adding alpha * (photo - frame) to it is the same as compositing the photo itself;
         where alpha is 255 the photo's bytes come out. ``alpha`` None is a composite that shows everything.
         """
-        lost = self.rgb.astype(np.int16) - self._cropped(_rgb(frame.data, frame.color))
-        shown = self._cropped(_rgb(composite.data, composite.color)).astype(np.float32)
-        weight = np.float32(1) if alpha is None else self._cropped(alpha)[..., None] / np.float32(255)
-        given = np.rint(shown + weight * lost).clip(0, 255).astype(np.uint8)
-        # Chroma has a quarter of the pixels: at the very edge some of the background's comes along.
-        return self._image(np.where(weight == 1, self.rgb, given))
+        before, after = _rgb(frame.data, frame.color), _rgb(composite.data, composite.color)
+        height, width = self.rgb.shape[:2]
+        pixels = np.empty_like(self.rgb)
+        for top in range(0, height, _BAND):
+            part = (slice(top, min(top + _BAND, height)), slice(width))
+            weight = np.float32(1) if alpha is None else alpha[part][..., None] / np.float32(255)
+            lost = self.rgb[part].astype(np.int16) - before[part]
+            mixed = np.rint(after[part] + weight * lost).clip(0, 255)
+            # Chroma has a quarter of the pixels: at the very edge some of the background's comes along.
+            pixels[part] = np.where(weight == 1, self.rgb[part], mixed)
+        return self._image(pixels)
 
     def cutout(self, alpha: Alpha8) -> Image.Image:
         """Straight alpha over the photo's own RGB, black where alpha is 0."""

@@ -513,10 +513,23 @@ def test_help_and_version(shop: Workshop) -> None:
     assert shop.livebg("render").code == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_removes_what_is_unfinished_and_says_so(number: signal.Signals, shop: Workshop) -> None:
-    Clip(count=600, width=320, height=240).write(shop.folder / "long.mp4")
-    command = [sys.executable, "-m", "livebg", "render", "long.mp4", "--model", "toy.onnx", "--preset", "slower", "--json"]
+@pytest.mark.parametrize(
+    ("number", "arguments", "sentence"),
+    [
+        (signal.SIGINT, ("in/long.mp4",), "stopped, and the unfinished in/long.portrait.mp4 was removed"),
+        (signal.SIGTERM, ("in/long.mp4",), "stopped, and the unfinished in/long.portrait.mp4 was removed"),
+        (signal.SIGINT, ("in", "--jobs", "2"), "stopped after 0 of 3 files, and what was unfinished was removed"),
+    ],
+)
+def test_stopping_removes_what_is_unfinished_and_says_so(
+    number: signal.Signals, arguments: Sequence[str], sentence: str, shop: Workshop
+) -> None:
+    (shop.folder / "in").mkdir()
+    Clip(count=600, width=320, height=240).write(shop.folder / "in" / "long.mp4")
+    for name in ("longer.mp4", "longest.mp4"):
+        (shop.folder / "in" / name).write_bytes((shop.folder / "in" / "long.mp4").read_bytes())
+    before = shop.files()
+    command = [sys.executable, "-m", "livebg", "render", *arguments, "--model", "toy.onnx", "--preset", "slower", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -526,9 +539,10 @@ def test_stopping_removes_what_is_unfinished_and_says_so(number: signal.Signals,
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert any(name.endswith(".part") for name in during)
-    assert (process.returncode, err) == (130, "livebg: stopped, and the unfinished long.portrait.mp4 was removed\n")
-    assert json.loads(out.splitlines()[-1])["event"] == "stopped"
-    assert shop.files() == {"long.mp4"}
+    assert (process.returncode, err) == (130, f"livebg: {sentence}\n")
+    stopped = next(fact for fact in map(json.loads, out.splitlines()) if fact["event"] == "stopped")
+    assert stopped == {"event": "stopped", "error": sentence, "exit_code": 130}
+    assert shop.files() == before
 
 
 def test_a_process_tells_results_and_errors_apart(shop: Workshop, clip: Path) -> None:

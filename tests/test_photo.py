@@ -147,6 +147,15 @@ def test_between_person_and_room_the_photo_itself_is_mixed(segmenter: U2NetSegme
     assert np.abs(result @ luma - expected).mean() < 3
 
 
+def test_a_jpeg_keeps_the_colour_of_single_pixels(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    pixels = np.full((40, 60, 3), 200, np.uint8)
+    pixels[:, ::2], pixels[:, 1::2] = (255, 150, 200), (200, 255, 150)
+    photo = Photo(saved(pixels, tmp_path / "photo.png"))
+    assert alpha_of(photo, segmenter).min() > 240
+    image = written(photo, segmenter, "greenscreen", tmp_path / "out.jpg")
+    assert np.abs(np.asarray(image).astype(int) - pixels).max() < 16
+
+
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif", "bmp", "avif"])
 def test_a_matte_comes_back_within_two_levels(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     photo = Photo(saved(scene(), tmp_path / "photo.png"))
