@@ -1,6 +1,5 @@
 """Which file becomes which."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,11 +240,3 @@ def test_a_folder_that_links_to_itself_ends(make: Make, here: Path) -> None:
     make("in/a.mp4")
     (here / "in" / "loop").symlink_to(".", target_is_directory=True)
     assert list(planned(["in"])) == ["in/a.mp4"]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_that_may_not_be_read_is_told(make: Make, here: Path) -> None:
-    make("in/a.mp4", "in/shut/b.mp4")
-    (here / "in" / "shut").chmod(0)
-    with pytest.raises(SourceError, match=r"^the folder in/shut cannot be read \(Permission denied\): change its permissions"):
-        planned(["in"])

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -239,11 +240,10 @@ def test_a_matte_carries_nothing_but_itself(segmenter: U2NetSegmenter, tmp_path:
     assert not dict(image.getexif())
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif", "avif"])
-@pytest.mark.parametrize("mode", ["portrait", "cutout"])
+@pytest.mark.parametrize(
+    ("mode", "ending"), [("portrait", "jpg"), *product(("portrait", "cutout"), ("png", "webp", "tif", "avif"))]
+)
 def test_an_rgb_profile_is_kept(ending: str, mode: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
-    if (ending, mode) == ("jpg", "cutout"):
-        pytest.skip("JPEG has no alpha")
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(scene()).save(tmp_path / "photo.png", icc_profile=profile)
     image = written(Photo(tmp_path / "photo.png"), segmenter, mode, tmp_path / f"out.{ending}")
