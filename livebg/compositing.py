@@ -9,10 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import _SEAL, Alpha8, Composite, Frame, Matte, blank, planes
+from livebg.frame import _SEAL, Alpha8, Composite, Frame, Matte, Planes, blank, planes
 
 OLDEST_MATTE = 0.25
 """Seconds. A matte from a picture older than this no longer covers what it should."""
+
+_BAND = 1 << 16
+"""Pixels that are blended at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,11 @@ def composite(frame: Frame, background: NDArray[np.uint8], matte: Matte) -> Comp
     alpha = _checked(frame, matte)
     if background.shape != frame.data.shape:
         raise ValueError(f"the background is {background.shape}, the frame {frame.data.shape}")
-    return _sealed(frame, blend(frame.data, background, i420_alpha(alpha)))
+    data = blank(frame.width, frame.height)
+    layers = zip(frame.planes, planes(background), plane_alphas(alpha), planes(data), strict=True)
+    for foreground, behind, weight, out in layers:
+        blend(foreground, behind, weight, out)
+    return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
 def matte_picture(frame: Frame, matte: Matte) -> Composite:
@@ -48,10 +55,10 @@ def cutout(frame: Frame, matte: Matte) -> Composite:
     """The person with straight alpha. Where alpha is 0 the picture is black, so that the room cannot be brought back."""
     alpha = _checked(frame, matte)
     data = frame.data.copy()
-    gone = i420_alpha(alpha) == 0
-    height = frame.height
-    data[:height][gone[:height]] = 0 if frame.color.full_range else 16
-    data[height:][gone[height:]] = 128
+    for plane, weight, black in zip(
+        planes(data), plane_alphas(alpha), (0 if frame.color.full_range else 16, 128, 128), strict=True
+    ):
+        plane[weight == 0] = black
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
@@ -62,22 +69,26 @@ def passthrough(frame: Frame, consent: Consent) -> Composite:
     return Composite(frame.data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
-def i420_alpha(alpha: Alpha8) -> NDArray[np.uint8]:
-    """Alpha for each byte of an I420 picture: as it is for luma, the mean of each 2x2 block for U and V alike."""
+def plane_alphas(alpha: Alpha8) -> Planes:
+    """Alpha for each plane of an I420 picture: as it is for luma, the mean of each 2x2 block for U and V."""
     height, width = alpha.shape
-    data = blank(width, height)
-    luma, u, v = planes(data)
-    luma[:] = alpha
-    cv2.resize(alpha, (width // 2, height // 2), dst=u, interpolation=cv2.INTER_AREA)
-    v[:] = u
-    return data
+    chroma = np.asarray(cv2.resize(alpha, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+    return alpha, chroma, chroma
 
 
-def blend(foreground: NDArray[np.uint8], background: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """foreground * alpha + background * (1 - alpha), all uint8 of one shape; exact at alpha 0 and 255, else within a level."""
-    front = cv2.multiply(foreground, alpha, scale=1 / 255)
-    back = cv2.multiply(background, cv2.bitwise_not(alpha), scale=1 / 255)
-    return cv2.add(front, back, dst=front).astype(np.uint8, copy=False)
+def blend(foreground: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Alpha8, out: NDArray[np.uint8]) -> None:
+    """foreground * alpha + background * (1 - alpha) into ``out``, planes of one shape; exact at 0 and 255, else within a level.
+
+    Done in bands of rows: what lies between stays in the cache and is not taken from the system anew for every frame.
+    """
+    rows = max(1, _BAND // alpha.shape[1])
+    for top in range(0, alpha.shape[0], rows):
+        band = slice(top, top + rows)
+        weight, target = alpha[band], out[band]
+        behind = cv2.bitwise_not(weight)
+        cv2.multiply(background[band], behind, dst=behind, scale=1 / 255)
+        cv2.multiply(foreground[band], weight, dst=target, scale=1 / 255)
+        cv2.add(target, behind, dst=target)
 
 
 def _checked(frame: Frame, matte: Matte) -> Alpha8:
@@ -88,7 +99,3 @@ def _checked(frame: Frame, matte: Matte) -> Alpha8:
     if not 0 <= matte.time - matte.picture_time <= OLDEST_MATTE:
         raise ValueError(f"the matte's picture is {matte.time - matte.picture_time:.3f} s old")
     return matte.alpha
-
-
-def _sealed(frame: Frame, data: NDArray[np.uint8]) -> Composite:
-    return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)

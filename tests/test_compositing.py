@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from livebg.compositing import OLDEST_MATTE, Consent, blend, composite, cutout, i420_alpha, matte_picture, passthrough
+from livebg.compositing import OLDEST_MATTE, Consent, blend, composite, cutout, matte_picture, passthrough, plane_alphas
 from livebg.frame import Alpha8, ColorSpec, Matte, planes
 from tests.fakes import noise_frame
 
@@ -19,6 +19,12 @@ bytes_ = arrays(np.uint8, (6, 8))
 def matte_for(alpha: Alpha8, number: int = 0, age: float = 0.0) -> Matte:
     time = float(number * Fraction(1, 30))
     return Matte(alpha, time, time - age)
+
+
+def blended(foreground: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Alpha8) -> NDArray[np.uint8]:
+    out = np.empty_like(foreground)
+    blend(foreground, background, alpha, out)
+    return out
 
 
 def random_alpha(seed: int) -> Alpha8:
@@ -31,22 +37,29 @@ def random_alpha(seed: int) -> Alpha8:
 def test_blend_is_the_compositing_equation(foreground: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Alpha8) -> None:
     weight = alpha / 255
     expected = foreground * weight + background * (1 - weight)
-    result = blend(foreground, background, alpha)
+    result = blended(foreground, background, alpha)
     assert np.abs(result - expected).max() <= 1.0
     assert (result[alpha == 255] == foreground[alpha == 255]).all()
     assert (result[alpha == 0] == background[alpha == 0]).all()
 
 
+def test_bands_join_without_a_seam() -> None:
+    rng = np.random.default_rng(5)
+    foreground, background, alpha = (rng.integers(0, 256, (301, 1000), np.uint8) for _ in range(3))
+    expected = foreground * (alpha / 255) + background * (1 - alpha / 255)
+    assert np.abs(blended(foreground, background, alpha) - expected).max() <= 1.0
+
+
 @given(bytes_, bytes_)
 def test_a_picture_over_itself_stays_itself_within_a_level(picture: NDArray[np.uint8], alpha: Alpha8) -> None:
-    assert np.abs(blend(picture, picture, alpha).astype(int) - picture).max() <= 1
+    assert np.abs(blended(picture, picture, alpha).astype(int) - picture).max() <= 1
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_foreground_bytes_are_the_input_and_room_bytes_the_background(seed: int) -> None:
     frame, background, alpha = noise_frame(seed), noise_frame(seed + 1).data, random_alpha(seed)
     shown = composite(frame, background, matte_for(alpha))
-    weight = i420_alpha(alpha)
+    weight = np.concatenate([plane.ravel() for plane in plane_alphas(alpha)]).reshape(72, 64)
     assert (shown.data[weight == 255] == frame.data[weight == 255]).all()
     assert (shown.data[weight == 0] == background[weight == 0]).all()
     assert (shown.pts, shown.time_base, shown.color) == (frame.pts, frame.time_base, frame.color)
@@ -55,7 +68,7 @@ def test_foreground_bytes_are_the_input_and_room_bytes_the_background(seed: int)
 def test_chroma_takes_the_mean_alpha_of_its_block() -> None:
     alpha = np.zeros((4, 4), np.uint8)
     alpha[0, :2] = 255
-    _, u, v = planes(i420_alpha(alpha))
+    _, u, v = plane_alphas(alpha)
     assert u.tolist() == v.tolist() == [[128, 0], [0, 0]]
 
 
