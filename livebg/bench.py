@@ -29,7 +29,6 @@ from livebg.timing import StageClock
 
 STAGES: Final = ("decode", "network", "smoothing", "upsampling", "compositing", "encode")
 FINISHING: Final = ("smoothing", "upsampling", "compositing")
-_BLENDS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,19 @@ class RenderCost:
         return sum(self.stages[stage] for stage in FINISHING) / self.blend
 
 
+class _Blend:
+    """The plainest blend of two I420 pictures by a weight each: OpenCV's blendLinear on the planes."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        rng = np.random.default_rng(7)
+        self._front, self._back = (rng.integers(0, 256, shape, np.uint8) for _ in range(2))
+        self._weight = rng.random(shape, np.float32)
+        self._rest = np.float32(1) - self._weight
+
+    def __call__(self) -> None:
+        cv2.blendLinear(self._front, self._back, self._weight, self._rest)
+
+
 def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: int, consent: Consent) -> RenderCost:
     """Render the first ``frames`` of ``clip`` and throw the result away.
 
@@ -75,8 +87,8 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
         bare = StageClock()
         format_, done, _ = _pass(settings, clip, frames, Unprocessed(consent), bare)
         clock = StageClock()
-        _, done, peak = _pass(settings, clip, frames, build_pipeline(settings, segmenter, clock), clock)
-        blend = _blend_seconds(format_)
+        blend = _Blend(blank(format_.width, format_.height).shape)
+        _, done, peak = _pass(settings, clip, frames, build_pipeline(settings, segmenter, clock), clock, blend)
     width, height = format_.width, format_.height
     return RenderCost(
         clip.name,
@@ -87,7 +99,7 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
         segmenter.input_size(width, height),
         {stage: clock.seconds[stage] / done * 1000 for stage in STAGES},
         sum(bare.seconds.values()) / done * 1000,
-        blend * 1000,
+        clock.seconds["blend"] / done * 1000,
         peak,
     )
 
@@ -104,9 +116,12 @@ def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720
 
 
 def _pass(
-    settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageClock
+    settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageClock, blend: _Blend | None = None
 ) -> tuple[VideoFormat, int, tuple[float, float] | None]:
-    """One way through, timed; a pipeline adds its own stages to the same clock."""
+    """One way through, timed; a pipeline adds its own stages to the same clock.
+
+    ``blend`` is timed once a frame in between, so that it meets the same caches and the same noise as what it is compared with.
+    """
     mode = "none" if isinstance(processor, Unprocessed) else settings.effect.mode
     encoding = build_encoding(settings, mode, threads=1)
     suffix = {"cutout": ".mov"}.get(mode, ".mkv")
@@ -119,6 +134,9 @@ def _pass(
         pictures = islice(source, frames)
         while frame := _next(pictures, clock):
             shown = processor.process(frame)
+            if blend is not None:
+                with clock.stage("blend"):
+                    blend()
             with clock.stage("encode"):
                 sink.send(shown)
             done += 1
@@ -142,21 +160,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
-
-
-def _blend_seconds(video: VideoFormat) -> float:
-    """CPU seconds of the plainest blend of two I420 pictures by one weight each: OpenCV's blendLinear on the planes."""
-    rng = np.random.default_rng(7)
-    shape = blank(video.width, video.height).shape
-    front, back = (rng.integers(0, 256, shape, np.uint8) for _ in range(2))
-    weight = rng.random(shape, np.float32)
-    rest = np.float32(1) - weight
-    cv2.blendLinear(front, back, weight, rest)
-    clock = StageClock()
-    with clock.stage("blend"):
-        for _ in range(_BLENDS):
-            cv2.blendLinear(front, back, weight, rest)
-    return clock.seconds["blend"] / _BLENDS
 
 
 def _peak_mebibytes() -> float:
