@@ -16,7 +16,7 @@ from tests.command import Workshop
 from tests.media import Clip, write_sound
 from tests.toy_network import ToyNetwork
 
-UNREADABLE = "cannot be read as a video: it is another kind of file, damaged, or was never written to its end."
+UNREADABLE = "cannot be read as a video: it is another kind of file, damaged, or was never written to its end"
 NO_PHOTO = "is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF"
 
 
@@ -74,7 +74,7 @@ def photo_by_name_only(path: Path) -> None:
         (noise, "talk.mp4", UNREADABLE),
         (noise, "talk.ts", UNREADABLE),
         (noise, "talk.avi", UNREADABLE),
-        (empty, "talk.mp4", "is empty: give a video file that was written to its end."),
+        (empty, "talk.mp4", "is empty: give a video file that was written to its end"),
         (text, "photo.jpg", NO_PHOTO),
         (text, "photo.heic", NO_PHOTO),
         (noise, "photo.png", NO_PHOTO),
@@ -123,9 +123,9 @@ def test_a_photo_cut_short(shop: Workshop) -> None:
     [
         ("mkv", f"talk.mkv {UNREADABLE}"),
         ("webm", f"talk.webm {UNREADABLE}"),
-        ("mp4", "talk.mp4 has no video stream, it holds no stream that livebg knows: give a file with moving pictures."),
-        ("mov", "talk.mov has no video stream, it holds no stream that livebg knows: give a file with moving pictures."),
-        ("avi", "No picture in talk.avi decodes: the file is damaged, or its end is all that was kept."),
+        ("mp4", "talk.mp4 has no video stream, it holds no stream that livebg knows: give a file with moving pictures"),
+        ("mov", "talk.mov has no video stream, it holds no stream that livebg knows: give a file with moving pictures"),
+        ("avi", "no picture in talk.avi decodes: the file is damaged, or its end is all that was kept"),
     ],
 )
 def test_a_video_without_frames(ending: str, sentence: str, shop: Workshop) -> None:
@@ -138,12 +138,12 @@ def test_a_video_without_frames(ending: str, sentence: str, shop: Workshop) -> N
 
 def test_sound_alone(shop: Workshop) -> None:
     write_sound(shop.folder / "talk.mp4", "aac")
-    assert refused(shop, 3, "talk.mp4") == "talk.mp4 has no video stream, it holds only sound: give a file with moving pictures."
+    assert refused(shop, 3, "talk.mp4") == "talk.mp4 has no video stream, it holds only sound: give a file with moving pictures"
 
 
 def test_neither_file_nor_folder(shop: Workshop) -> None:
     os.mkfifo("pipe.mp4")
-    assert refused(shop, 3, "pipe.mp4") == "pipe.mp4 is not a regular file: give the path of a video file."
+    assert refused(shop, 3, "pipe.mp4") == "pipe.mp4 is not a regular file: give the path of a video file"
     Path("link.mp4").symlink_to("nowhere.mp4")
     assert refused(shop, 3, "link.mp4") == "link.mp4 does not exist: name a video, a photo or a folder of either"
 
@@ -165,7 +165,7 @@ def test_a_file_that_may_not_be_read(shop: Workshop, clip: Path, photo: Path) ->
     said = shop.process("render", str(clip), str(photo), "--model", "toy.onnx", prefix=prefix)
     assert (said.code, said.out) == (3, "")
     assert said.err.splitlines() == [
-        "livebg: video.mp4 may not be read by this user: change the permissions of the file.",
+        "livebg: video.mp4 may not be read by this user: change the permissions of the file",
         "livebg: photo.png may not be read by this user: change the permissions of the file or its folder",
     ]
     assert shop.files() == before

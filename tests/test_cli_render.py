@@ -200,7 +200,7 @@ def test_a_folder_goes_on_after_a_bad_file_and_keeps_its_subfolders(shop: Worksh
     said = shop.render(str(mixed), "-o", "out", "--mode", "cutout")
     assert said.code == 3
     assert [line for line in said.err.splitlines() if line.startswith("livebg:")] == [
-        "livebg: in/bad.mp4 cannot be read as a video: it is another kind of file, damaged, or was never written to its end.",
+        "livebg: in/bad.mp4 cannot be read as a video: it is another kind of file, damaged, or was never written to its end",
         "livebg: in/broken/bad.jpg is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF",
     ]
     assert shop.files() - before == {
@@ -340,8 +340,8 @@ def test_start_and_end(options: Sequence[str], stamps: range, shop: Workshop, cl
     [
         (("--start", "soon"), 2, "'soon' is not a time: write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5"),
         (("--end", "1:60"), 2, "'1:60' is not a time: write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5"),
-        (("--start", "3", "--end", "1"), 2, "The range ends at 1.000 s but starts at 3.000 s: give an --end after --start."),
-        (("--start", "5"), 3, "The last frame of video.mp4 is at 0.560 s, before --start 5.000 s: start earlier."),
+        (("--start", "3", "--end", "1"), 2, "the range ends at 1.000 s but starts at 3.000 s: give an --end after --start"),
+        (("--start", "5"), 3, "the last frame of video.mp4 is at 0.560 s, before --start 5.000 s: start earlier"),
     ],
 )
 def test_times_that_cannot_be(options: Sequence[str], code: int, sentence: str, shop: Workshop, clip: Path) -> None:

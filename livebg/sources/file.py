@@ -46,7 +46,7 @@ class FileSource:
         self._end = _seconds("--end", end)
         if self._end is not None and self._end <= self._start:
             raise ConfigError(
-                f"The range ends at {_clock(self._end)} but starts at {_clock(self._start)}: give an --end after --start."
+                f"the range ends at {_clock(self._end)} but starts at {_clock(self._start)}: give an --end after --start"
             )
         self._lock = threading.Lock()
         self._closed = self._sought = False
@@ -133,7 +133,7 @@ class FileSource:
             yield from self._normaliser.flush()
         except av.error.FFmpegError as error:
             raise SourceError(
-                f"A picture of {self.path} cannot be brought into shape ({error}): convert the file to H.264 first."
+                f"a picture of {self.path} cannot be brought into shape ({error}): convert the file to H.264 first"
             ) from error
         broken_at = self._decoder.broken_at
         if broken_at is not None and (self._end is None or self._time(broken_at) < self._end - _TOLERANCE):
@@ -147,9 +147,9 @@ class FileSource:
 
     def _broken_off(self, at: float) -> SourceError:
         if at <= 0:
-            return SourceError(f"{self.path} is cut short before its first frame ends: copy it again.")
+            return SourceError(f"{self.path} is cut short before its first frame ends: copy it again")
         return SourceError(
-            f"{self.path} is cut short, it breaks off at {at:.3f} s: copy it again, or render what is there with --end {at:.3f}."
+            f"{self.path} is cut short, it breaks off at {at:.3f} s: copy it again, or render what is there with --end {at:.3f}"
         )
 
     def _time(self, pts: int) -> Fraction:
@@ -174,7 +174,7 @@ class FileSource:
         pictures = self._decoder.pictures()
         first = self._reach_start(pictures)
         if not first:
-            raise SourceError(f"No picture in {self.path} decodes: the file is damaged, or its end is all that was kept.")
+            raise SourceError(f"no picture in {self.path} decodes: the file is damaged, or its end is all that was kept")
         return pictures, first
 
     def _reach_start(self, pictures: Generator[Picture, None, None]) -> Picture | None:
@@ -186,13 +186,13 @@ class FileSource:
                 return None
             if self._end is not None and time >= self._end - _TOLERANCE:
                 raise SourceError(
-                    f"{self.path} has no frame between {_clock(self._start)} and {_clock(self._end)}: widen the range."
+                    f"{self.path} has no frame between {_clock(self._start)} and {_clock(self._end)}: widen the range"
                 )
             if time >= self._start - _TOLERANCE:
                 return picture, pts
         if time is not None:
             raise SourceError(
-                f"The last frame of {self.path} is at {_clock(time)}, before --start {_clock(self._start)}: start earlier."
+                f"the last frame of {self.path} is at {_clock(time)}, before --start {_clock(self._start)}: start earlier"
             )
         return None
 
@@ -201,7 +201,7 @@ def _seconds(option: str, value: float | None) -> Fraction | None:
     if value is None:
         return None
     if not math.isfinite(value) or value < 0:
-        raise ConfigError(f"{option} is {value}: give a time in seconds from the start of the file, 0 or more.")
+        raise ConfigError(f"{option} is {value}: give a time in seconds from the start of the file, 0 or more")
     return Fraction(value).limit_denominator(1_000_000)
 
 

@@ -33,15 +33,15 @@ def _require_file(path: Path) -> None:
     try:
         mode = path.stat()
     except PermissionError as error:
-        raise SourceError(f"{path} may not be read by this user: change the permissions of the file or its folder.") from error
+        raise SourceError(f"{path} may not be read by this user: change the permissions of the file or its folder") from error
     except OSError as error:
-        raise SourceError(f"{path} does not exist: give the path of a video file.") from error
+        raise SourceError(f"{path} does not exist: give the path of a video file") from error
     if stat.S_ISDIR(mode.st_mode):
-        raise SourceError(f"{path} is a folder where a video file is expected: name a file in it.")
+        raise SourceError(f"{path} is a folder where a video file is expected: name a file in it")
     if not stat.S_ISREG(mode.st_mode):
-        raise SourceError(f"{path} is not a regular file: give the path of a video file.")
+        raise SourceError(f"{path} is not a regular file: give the path of a video file")
     if mode.st_size == 0:
-        raise SourceError(f"{path} is empty: give a video file that was written to its end.")
+        raise SourceError(f"{path} is empty: give a video file that was written to its end")
 
 
 def _open(path: Path) -> InputContainer:
@@ -49,7 +49,7 @@ def _open(path: Path) -> InputContainer:
         # The prefix keeps a colon in a name from being read as a protocol, the whitelist a playlist from reaching the network.
         container = av.open(f"file:{path}", "r", container_options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except av.error.PermissionError as error:
-        raise SourceError(f"{path} may not be read by this user: change the permissions of the file.") from error
+        raise SourceError(f"{path} may not be read by this user: change the permissions of the file") from error
     except av.error.FFmpegError as error:
         raise _not_a_video(path) from error
     if container.format.name in _NOT_VIDEO:
@@ -59,17 +59,17 @@ def _open(path: Path) -> InputContainer:
 
 
 def _not_a_video(path: Path) -> SourceError:
-    return SourceError(f"{path} cannot be read as a video: it is another kind of file, damaged, or was never written to its end.")
+    return SourceError(f"{path} cannot be read as a video: it is another kind of file, damaged, or was never written to its end")
 
 
 def _main_video(path: Path, container: InputContainer, threads: int) -> VideoStream:
     moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not moving:
         found = "only sound" if container.streams.audio else "no stream that livebg knows"
-        raise SourceError(f"{path} has no video stream, it holds {found}: give a file with moving pictures.")
+        raise SourceError(f"{path} has no video stream, it holds {found}: give a file with moving pictures")
     best = container.streams.best("video")
     stream = next((stream for stream in moving if best and stream.index == best.index), moving[0])
-    unknown = SourceError(f"{path} is coded in a way that this build of FFmpeg cannot decode: convert it to H.264 first.")
+    unknown = SourceError(f"{path} is coded in a way that this build of FFmpeg cannot decode: convert it to H.264 first")
     if stream.codec_context is None or not stream.time_base:
         raise unknown
     stream.codec_context.thread_type = "AUTO"
