@@ -3,6 +3,7 @@
 import io
 import logging
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -90,7 +91,7 @@ class Photo:
         self._profile = profile
         return image.convert("RGB")
 
-    @property
+    @cached_property
     def frame(self) -> Frame:
         """The photo as a frame at time 0; an odd edge is repeated."""
         height, width = self.rgb.shape[:2]
