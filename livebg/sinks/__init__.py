@@ -1,1 +1,1 @@
-
+"""Where composites go."""
