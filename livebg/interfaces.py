@@ -1,4 +1,7 @@
-"""The protocols between the rooms. Their docstrings state the obligations that the contract tests hold every class to."""
+"""The protocols between the rooms. Their docstrings state the obligations that the contract tests hold every class to.
+
+A source and a sink inherit from theirs, and get the ``with`` block from it.
+"""
 
 from collections.abc import Iterator
 from typing import Protocol, Self, runtime_checkable
@@ -25,8 +28,12 @@ class Source(Protocol):
     def format(self) -> VideoFormat: ...
     def __iter__(self) -> Iterator[Frame]: ...
     def close(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exc: object) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 @runtime_checkable
@@ -43,8 +50,15 @@ class Sink(Protocol):
     def send(self, composite: Composite) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, exc_type: type[BaseException] | None, *exc: object) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
+        if exc_type is None:
+            self.close()
+        else:
+            self.abort()
 
 
 @runtime_checkable

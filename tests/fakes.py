@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import ModelError, SinkError
 from livebg.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, blank, planes
+from livebg.interfaces import Sink, Source
 
 UNTAGGED = ColorSpec()
 
@@ -27,13 +27,17 @@ def noise_frame(seed: int, size: tuple[int, int] = (64, 48), color: ColorSpec = 
     return Frame(data, number, Fraction(1, 30), color)
 
 
-class ListSource:
+class ListSource(Source):
     """Frames from a list."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         self._frames = frames
         self.closed = False
-        self.format = VideoFormat(frames[0].width, frames[0].height, Fraction(30), frames[0].color)
+
+    @property
+    def format(self) -> VideoFormat:
+        first = self._frames[0]
+        return VideoFormat(first.width, first.height, Fraction(30), first.color)
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
@@ -44,14 +48,8 @@ class ListSource:
     def close(self) -> None:
         self.closed = True
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-
-class ListSink:
+class ListSink(Sink):
     """Composites into a list; breaks at the number ``breaks_at``."""
 
     def __init__(self, breaks_at: int | None = None) -> None:
@@ -71,12 +69,6 @@ class ListSink:
 
     def abort(self) -> None:
         self.end = self.end or "aborted"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
-        self.close() if exc_type is None else self.abort()
 
 
 class LumaSegmenter:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
 
 from livebg.errors import SinkError
 from livebg.frame import ColorSpec, Composite, VideoFormat
+from livebg.interfaces import Sink
 from livebg.sinks.codecs import Content, Encoding, plan_encoder
 from livebg.sinks.part_file import PartFile, writing
 from livebg.sinks.streams import OtherStreams, Window
@@ -14,7 +14,7 @@ from livebg.sinks.verify import Expected, verify
 from livebg.sinks.writer import VideoWriter
 
 
-class FileSink:
+class FileSink(Sink):
     """Writes composites of ``format`` to the video file ``path``, with times that are whole multiples of ``time_base``.
 
     The container follows the ending (.mp4 .m4v .mov .mkv .webm). The other streams of ``copy_from``, the input, are copied
@@ -114,15 +114,6 @@ class FileSink:
         """Give the file up and leave nothing behind."""
         self._ended = True
         self._put_away()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
-        if exc_type is None:
-            self.close()
-        else:
-            self.abort()
 
     def _put_away(self) -> None:
         self._part.discard()  # first, so that the muxer does not rearrange a file that nobody wants

@@ -1,12 +1,11 @@
 """A sink that counts and drops, to measure everything that comes before a sink."""
 
-from typing import Self
-
 from livebg.errors import SinkError
 from livebg.frame import Composite
+from livebg.interfaces import Sink
 
 
-class NullSink:
+class NullSink(Sink):
     """Takes composites, counts them in ``frames`` and keeps nothing."""
 
     def __init__(self) -> None:
@@ -28,12 +27,3 @@ class NullSink:
 
     def abort(self) -> None:
         self._ended = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, exc_type: type[BaseException] | None, *exc: object) -> None:
-        if exc_type is None:
-            self.close()
-        else:
-            self.abort()

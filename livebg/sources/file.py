@@ -7,12 +7,13 @@ from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import av
 
 from livebg.errors import ConfigError, SourceError
 from livebg.frame import Frame, VideoFormat
+from livebg.interfaces import Source
 from livebg.sources.decoder import Decoder
 from livebg.sources.normalise import Normaliser
 from livebg.sources.wholeness import breaks_off_at, is_cut_short
@@ -26,7 +27,7 @@ Picture = tuple[av.VideoFrame, int]
 """A decoded picture and its pts."""
 
 
-class FileSource:
+class FileSource(Source):
     """Every frame of a video file once, upright, 8-bit I420, with its own pts in the stream's ``time_base``.
 
     A :class:`~livebg.interfaces.Source`. ``start`` and ``end`` are seconds from the file's start, as players show them; frames
@@ -117,12 +118,6 @@ class FileSource:
             self._frames.close()
             self._pictures.close()
             self._decoder.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _iterate(self, first: Picture) -> Generator[Frame, None, None]:
         try:
