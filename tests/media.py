@@ -16,6 +16,9 @@ STAMP_BITS = 12
 _COLUMNS, _ROWS = 4, 3
 _SOUND_RATE = 48_000
 
+FAST = {"preset": "ultrafast"}
+"""The options of x264 where nobody looks at the size of the file."""
+
 PictureMaker = Callable[[int, int, int], av.VideoFrame]
 """From a frame's number, width and height to its picture."""
 
@@ -55,6 +58,19 @@ def stamped_picture(number: int, width: int, height: int) -> av.VideoFrame:
     """The stamp in yuv420p with even grey chroma."""
     chroma = np.full(((height + 1) // 2, (width + 1) // 2), 128, np.uint8)
     return yuv_picture([stamped(number, width, height), chroma, chroma], "yuv420p")
+
+
+def flat(luma: int, blue: int = 128, red: int = 128, pix_fmt: str = "yuv420p") -> PictureMaker:
+    """Pictures of one colour in an 8- or 10-bit 4:2:0 format."""
+    kind = np.uint16 if "10" in pix_fmt else np.uint8
+
+    def picture(_number: int, width: int, height: int) -> av.VideoFrame:
+        chroma = ((height + 1) // 2, (width + 1) // 2)
+        return yuv_picture(
+            [np.full((height, width), luma, kind), np.full(chroma, blue, kind), np.full(chroma, red, kind)], pix_fmt
+        )
+
+    return picture
 
 
 @dataclass(frozen=True)
