@@ -16,6 +16,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 RATE = 48_000
+TEXTS = ((0.2, 0.8, "Guten Tag"), (1.0, 1.5, "Ende"))
+"""Subtitles for a recording."""
 _FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".ts": "mpegts", ".avi": "avi"}
 _VIDEO_CODECS = {".webm": "libvpx-vp9"}
 
