@@ -1,5 +1,6 @@
 """Tiny ONNX networks with the interface of a U²-Net, written at run time; their alpha can be worked out by hand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from livebg.models import ModelCard
+
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
 PRIOR_WEIGHT = 0.5
+CARD = ModelCard("toy", "toy.onnx", "MIT", "a toy", pixels=64 * 64)
+"""The card of these networks, where a test needs no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +99,7 @@ class ToyNetwork:
     @staticmethod
     def _integers(name: str, values: list[int]) -> Any:
         return helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
+
+
+WriteToy = Callable[[ToyNetwork], Path]
+"""Writes a network to a file of one test's own."""

@@ -1,0 +1,63 @@
+"""Fixtures that several modules share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from livebg.errors import ModelError
+from livebg.models import find
+from livebg.models.registry import unknown_card
+from livebg.segmentation import U2NetSegmenter
+from tests.command import Workshop
+from tests.media import Clip
+from tests.photos import save_photo
+from tests.toy_network import ToyNetwork, WriteToy
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    return Workshop(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def clip(shop: Workshop) -> Path:
+    """``video.mp4``: 15 frames, 25 a second, with sound."""
+    Clip(count=15, audio="aac").write(shop.folder / "video.mp4")
+    return Path("video.mp4")
+
+
+@pytest.fixture
+def photo(shop: Workshop) -> Path:
+    """``photo.png``: dark on the left, bright on the right."""
+    save_photo(shop.folder / "photo.png")
+    return Path("photo.png")
+
+
+@pytest.fixture
+def silent_libraries(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """No library says anything past livebg."""
+    yield
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def write_toy(tmp_path: Path) -> WriteToy:
+    return lambda network: network.write(tmp_path / "toy.onnx")
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> U2NetSegmenter:
+    """The toy network: it finds somebody where a picture is bright."""
+    network = ToyNetwork().write(tmp_path_factory.mktemp("network") / "toy.onnx")
+    return U2NetSegmenter(network, unknown_card("toy.onnx"), provider="cpu")
+
+
+@pytest.fixture(scope="module")
+def u2netp() -> Path:
+    """The published network: beside the checkout, or in the user's cache."""
+    beside = Path(__file__).parents[2] / "shared" / "data" / "models"
+    try:
+        return find("u2netp", [beside]).path
+    except ModelError as error:
+        pytest.skip(f"no u2netp.onnx: {error}")

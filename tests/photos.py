@@ -1,0 +1,81 @@
+"""Photos made at run time, and what livebg makes of them."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from livebg.backgrounds import BlurBackground, ColorBackground
+from livebg.compositing import Consent, composite, cutout, matte_picture
+from livebg.frame import Composite, Frame, Matte
+from livebg.interfaces import Background
+from livebg.matting import EdgeUpsampler
+from livebg.photo import Photo, render_photo, write_photo
+from livebg.pipeline import Look, Pipeline, Unprocessed
+from livebg.segmentation import U2NetSegmenter
+from livebg.sinks.part_file import PartFile
+from livebg.smoothing import AlphaSmoother
+
+Pixels = NDArray[np.uint8]
+GREEN = (0, 255, 0)
+
+
+def scene(width: int = 83, height: int = 61) -> Pixels:
+    """Dark at the left, bright at the right (the toy networks' person), coloured noise everywhere."""
+    ramp = np.clip((np.arange(width) - 0.35 * width) / max(0.3 * width, 1), 0, 1) * 215 + 20
+    noise = np.random.default_rng(width * height).integers(-20, 21, (height, width, 3))
+    pixels: Pixels = np.clip(ramp[None, :, None] + noise, 0, 255).astype(np.uint8)
+    return pixels
+
+
+def laid_over(background: Background) -> Look:
+    def look(frame: Frame, matte: Matte) -> Composite:
+        return composite(frame, background.picture(frame, matte), matte)
+
+    return look
+
+
+def processor(segmenter: U2NetSegmenter, mode: str) -> Pipeline | Unprocessed:
+    if mode == "none":
+        return Unprocessed(Consent("test"))
+    looks = {"matte": matte_picture, "cutout": cutout}
+    backgrounds: dict[str, Background] = {"portrait": BlurBackground(0.05), "greenscreen": ColorBackground(GREEN)}
+    look = looks[mode] if mode in looks else laid_over(backgrounds[mode])
+    return Pipeline(segmenter, AlphaSmoother(), EdgeUpsampler(), look)
+
+
+def alpha_of(photo: Photo, segmenter: U2NetSegmenter) -> Pixels:
+    """The pipeline's own alpha, cropped to the photo's size."""
+    pipeline = processor(segmenter, "matte")
+    assert isinstance(pipeline, Pipeline)
+    height, width = photo.rgb.shape[:2]
+    return pipeline.matte(photo.frame).alpha[:height, :width]
+
+
+def written(photo: Photo, segmenter: U2NetSegmenter, mode: str, path: Path) -> Image.Image:
+    """The photo in a mode, by way of a file."""
+    write_photo(render_photo(photo, processor(segmenter, mode), mode), PartFile(path), path)
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+def saved(pixels: Pixels, path: Path) -> Path:
+    """The photo file of given pixels."""
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def save_photo(path: Path, size: tuple[int, int] = (60, 40)) -> Pixels:
+    """Save a photo, dark on the left and bright on the right, and give its pixels."""
+    noise = np.random.default_rng(3).integers(-15, 16, (size[1], size[0], 3))
+    pixels: Pixels = (np.where(np.arange(size[0]) < size[0] // 2, 30, 220)[None, :, None] + noise).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def pixels_of(path: str) -> Pixels:
+    """A photo file as RGB, or as RGBA where it is."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGBA" if image.mode == "RGBA" else "RGB"))
