@@ -13,11 +13,6 @@ SHARED = Path(__file__).parents[2] / "shared" / "data" / "models" / "u2netp.onnx
 U2NETP = REGISTRY["u2netp"]
 
 
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
-    return Workshop(tmp_path, monkeypatch)
-
-
 def laid(folder: Path, size: int = U2NETP.size_bytes) -> Path:
     """A file that passes for u2netp, as far as its name and size go."""
     folder.mkdir(parents=True, exist_ok=True)
