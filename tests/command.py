@@ -75,3 +75,12 @@ class Workshop:
     def files(self) -> set[str]:
         """Everything in the folder, hidden or not, by its relative path."""
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")} - {"toy.onnx"}
+
+
+def refused(shop: Workshop, code: int, *arguments: str) -> str:
+    """Render, which must fail with the code and leave the folder as it was; the sentence that is said."""
+    before = shop.files()
+    said = shop.render(*arguments)
+    assert said.code == code, said.err
+    assert shop.files() == before
+    return said.sentence

@@ -1,0 +1,90 @@
+"""Networks that are none, or not there: one clear sentence, the right exit code, nothing left behind."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.broken import empty, noise, text
+from tests.command import Workshop, refused
+from tests.toy_network import ToyNetwork
+
+pytestmark = pytest.mark.usefixtures("silent_libraries")
+
+
+def halved(path: Path) -> None:
+    ToyNetwork().write(path)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def two_numbers(path: Path) -> None:
+    """A network of another kind altogether."""
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["a"], ["b"])], "x", [value("a", 1, [2])], [value("b", 1, [2])]
+    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (text, "net.onnx is no ONNX network, or damaged: download or copy it again"),
+        (noise, "net.onnx is no ONNX network, or damaged: download or copy it again"),
+        (halved, "net.onnx is no ONNX network, or damaged: download or copy it again"),
+        (empty, "the model file net.onnx is empty: download or copy it again"),
+        (two_numbers, "net.onnx takes an input of 2 where a U²-Net takes 1x3xHxW or 1x4xHxW: choose another network"),
+        (
+            ToyNetwork(inputs=2).write,
+            "net.onnx takes 2 inputs (picture, extra1) where a U²-Net takes one: choose another network",
+        ),
+        (ToyNetwork(channels=5).write, "net.onnx takes an input of 1x5x"),
+        (ToyNetwork(rank=3).write, "net.onnx takes an input of 3x"),
+        (ToyNetwork(batch=2).write, "net.onnx takes an input of 2x3x"),
+        (
+            ToyNetwork(dtype=onnx.TensorProto.DOUBLE).write,
+            "net.onnx takes tensor(double) where livebg feeds tensor(float): export",
+        ),
+        (ToyNetwork(shrink=True).write, "net.onnx gives float32 1x1x"),
+        (
+            ToyNetwork(activation="Sqrt").write,
+            "net.onnx gives numbers that are not finite (NaN or infinity): choose another network",
+        ),
+        (Path.mkdir, "the model file net.onnx is a folder: give the path of an .onnx file, or one of u2netp"),
+    ],
+)
+def test_a_model_that_is_none(make: Callable[[Path], object], sentence: str, shop: Workshop, clip: Path, photo: Path) -> None:
+    make(shop.folder / "net.onnx")
+    for name in (clip, photo):
+        assert refused(shop, 5, str(name), "--model", "net.onnx").startswith(sentence)
+
+
+def test_a_model_that_runs_at_one_size_alone(shop: Workshop, photo: Path) -> None:
+    ToyNetwork(size=(64, 48), rigid=True).write(shop.folder / "net.onnx")
+    sentence = refused(shop, 5, str(photo), "--model", "net.onnx", "--input-size", "128x96")
+    assert sentence == "net.onnx runs at 64x48 only, not at 128x96: choose 64x48, or no input size"
+    assert shop.render(str(photo), "--model", "net.onnx").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--model", "u2netq"), "no model is called 'u2netq': the nearest is u2netp; or give the path of an .onnx file"),
+        (
+            ("--model", "u2net_human_seg"),
+            "the model u2net_human_seg is not on this machine: run `livebg models pull u2net_human_",
+        ),
+        (("--provider", "cuda"), ""),
+        (("--provider", "zebra"), ""),
+    ],
+)
+def test_a_model_or_provider_that_is_not_there(options: tuple[str, str], sentence: str, shop: Workshop, photo: Path) -> None:
+    if options[1] == "cuda":
+        onnxruntime = pytest.importorskip("onnxruntime")
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            pytest.skip("this machine has CUDA")
+    said = refused(shop, 5, str(photo), *options)
+    assert said.startswith(sentence)
+    assert options[1] in said.lower()

@@ -1,0 +1,95 @@
+"""Files and folders that may not be read or written: one clear sentence each, nothing left behind."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.command import Workshop, refused
+from tests.media import Clip
+
+pytestmark = pytest.mark.usefixtures("silent_libraries")
+
+
+def as_anybody() -> tuple[str, ...]:
+    """The command that starts another without root's right to read and write everything."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read and write everything, and there is no setpriv to give that up")
+    return ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
+
+
+def test_a_file_that_may_not_be_read(shop: Workshop, clip: Path, photo: Path) -> None:
+    prefix = as_anybody()
+    for path in (clip, photo):
+        path.chmod(0)
+    before = shop.files()
+    said = shop.process("render", str(clip), str(photo), "--model", "toy.onnx", prefix=prefix)
+    assert (said.code, said.out) == (3, "")
+    assert said.err.splitlines() == [
+        "livebg: video.mp4 may not be read by this user: change the permissions of the file",
+        "livebg: photo.png may not be read by this user: change the permissions of the file or its folder",
+    ]
+    assert shop.files() == before
+
+
+def test_a_folder_that_may_not_be_written(shop: Workshop, clip: Path, photo: Path) -> None:
+    prefix = as_anybody()
+    folder = shop.folder / "out"
+    folder.mkdir()
+    folder.chmod(0o555)
+    said = shop.process("render", str(clip), str(photo), "-o", "out", "--model", "toy.onnx", prefix=prefix)
+    assert (said.code, said.out) == (4, "")
+    advice = "permission denied; choose a folder that you may write to"
+    assert said.err.splitlines() == [
+        f"livebg: cannot write out/video.portrait.mp4: {advice}",
+        f"livebg: cannot write out/photo.portrait.png: {advice}",
+    ]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_read(shop: Workshop) -> None:
+    prefix = as_anybody()
+    folder = shop.folder / "in" / "shut"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (20, 20)).save(shop.folder / "in" / "photo.png")
+    folder.chmod(0)
+    said = shop.process("render", "in", "--model", "toy.onnx", prefix=prefix)
+    assert said.code == 3
+    assert said.sentence == "the folder in/shut cannot be read (Permission denied): change its permissions or leave it out"
+
+
+def test_a_subfolder_that_cannot_be_made(shop: Workshop) -> None:
+    (shop.folder / "in" / "sub" / "deep").mkdir(parents=True)
+    (shop.folder / "out").mkdir()
+    (shop.folder / "out" / "sub").write_text("in the way")
+    Image.new("RGB", (20, 20)).save(shop.folder / "in" / "sub" / "photo.png")
+    sentence = refused(shop, 4, "in", "-o", "out")
+    assert sentence.startswith("cannot write out/sub/photo.portrait.png: out/sub is not a folder")
+    (shop.folder / "in" / "sub" / "photo.png").rename(shop.folder / "in" / "sub" / "deep" / "photo.png")
+    assert refused(shop, 4, "in", "-o", "out").startswith("cannot write out/sub/deep/photo.portrait.png: ")
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
+def test_a_full_disk(shop: Workshop) -> None:
+    Clip(count=40, width=320, height=240).write(shop.folder / "video.mp4")
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (200, 300, 3), np.uint8)).save(shop.folder / "photo.png")
+    before = shop.files()
+    for name in ("video.mp4", "photo.png"):
+        arguments = ("render", name, "--model", "toy.onnx", "--crf", "0", "--mode", "none")
+        said = shop.process(*arguments, prefix=("prlimit", "--fsize=4096"))
+        assert said.code == 4
+        output = name.replace(".", ".none.")
+        assert said.sentence == f"cannot write {output}: file too large; choose a folder or a limit that allows larger files"
+        assert shop.files() == before
+
+
+def test_who_reads_the_output_may_go_away(shop: Workshop, clip: Path) -> None:
+    prefix = ("bash", "-o", "pipefail", "-c", '"$@" | true', "bash")
+    said = shop.process("render", str(clip), "--model", "toy.onnx", "--json", prefix=prefix)
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert shop.files() == {"video.mp4", "video.portrait.mp4"}
