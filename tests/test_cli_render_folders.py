@@ -143,7 +143,9 @@ def test_stopping_removes_what_is_unfinished_and_says_so(
     for name in ("longer.mp4", "longest.mp4"):
         (shop.folder / "in" / name).write_bytes((shop.folder / "in" / "long.mp4").read_bytes())
     before = shop.files()
-    command = [sys.executable, "-m", "livebg", "render", *arguments, "--model", "toy.onnx", "--preset", "slower", "--json"]
+    # As from a terminal: what a script starts in the background is told by its shell to ignore Ctrl-C.
+    livebg = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from livebg.cli import main; main()"
+    command = [sys.executable, "-c", livebg, "render", *arguments, "--model", "toy.onnx", "--preset", "slower", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
