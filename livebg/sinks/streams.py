@@ -179,7 +179,7 @@ class OtherStreams:
     def _refuse(self, output: Path, drop: bool) -> None:
         refused = self._inventory.refused
         if refused and not drop:
-            advice = "choose another ending such as .mkv, or leave such streams out (--drop-streams)"
+            advice = "choose an ending that holds them, or leave them out (--drop-streams)"
             raise SinkError(f"{output} cannot take over every stream of {self._path}: {'; '.join(refused)}; {advice}")
         self.notes = tuple(f"left out: {reason}" for reason in refused)
 
