@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 
 from livebg.errors import SourceError
+from livebg.sources.opening import is_cover, main_video
 
 ENCODING_ERRORS: Final = "surrogateescape"
 """Tags in any old encoding pass through as they are."""
@@ -36,16 +37,9 @@ def open_input(path: Path) -> InputContainer:
         raise SourceError(f"the input {path} cannot be opened: {error.strerror}") from error
 
 
-def is_cover(stream: Stream) -> bool:
-    """Whether a video stream is a still picture on the cover."""
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
 def take_inventory(source: InputContainer, container: str) -> Inventory:
     """Sort the streams of ``source`` for an output in ``container`` (libav's name)."""
-    moving = [stream for stream in source.streams.video if not is_cover(stream)]
-    best = source.streams.best("video")  # as the reader of the pictures chooses
-    result = Inventory(next((stream for stream in moving if best and stream.index == best.index), moving[0] if moving else None))
+    result = Inventory(main_video(source))
     for stream in source.streams:
         if stream is result.video or _is_made_anew(stream):
             continue

@@ -12,8 +12,9 @@ from typing import Final
 import av
 
 from livebg.errors import SinkError
-from livebg.sinks.inventory import ENCODING_ERRORS, is_cover
+from livebg.sinks.inventory import ENCODING_ERRORS
 from livebg.sinks.streams import CopiedStream, is_gap
+from livebg.sources.opening import is_cover
 
 FINEST_MP4_UNIT: Final = Fraction(1, 1_000_000)
 """The smallest unit, in seconds, in which MP4 and MOV are written."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from livebg.errors import SourceError
@@ -27,6 +27,21 @@ def open_video(path: Path, threads: int = 0) -> tuple[InputContainer, VideoStrea
     except SourceError:
         container.close()
         raise
+
+
+def is_cover(stream: Stream) -> bool:
+    """Whether a video stream is a still picture on the cover."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def main_video(container: InputContainer) -> VideoStream | None:
+    """The stream that is rendered: libav's best that moves, else the first that does, None where nothing moves.
+
+    Whoever copies the other streams must ask here too, or the room goes along as it is.
+    """
+    moving = [stream for stream in container.streams.video if not is_cover(stream)]
+    best = container.streams.best("video")
+    return next((stream for stream in moving if best and stream.index == best.index), moving[0] if moving else None)
 
 
 def _require_file(path: Path) -> None:
@@ -63,12 +78,10 @@ def _not_a_video(path: Path) -> SourceError:
 
 
 def _main_video(path: Path, container: InputContainer, threads: int) -> VideoStream:
-    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    if not moving:
+    stream = main_video(container)
+    if stream is None:
         found = "only sound" if container.streams.audio else "no stream that livebg knows"
         raise SourceError(f"{path} has no video stream, it holds {found}: give a file with moving pictures")
-    best = container.streams.best("video")
-    stream = next((stream for stream in moving if best and stream.index == best.index), moving[0])
     unknown = SourceError(f"{path} is coded in a way that this build of FFmpeg cannot decode: convert it to H.264 first")
     if stream.codec_context is None or not stream.time_base:
         raise unknown
