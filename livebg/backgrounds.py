@@ -1,6 +1,7 @@
 """What stands behind the person: the room out of focus, a colour, a picture."""
 
 import math
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from livebg.errors import ConfigError
-from livebg.frame import ColorSpec, Frame, Matte, blank, halved, planes, resized
+from livebg.frame import ColorSpec, Frame, Matte, blank, halved, planes, resized, rgb_to_i420
 
 WEAKEST_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is this one: showing the room as it is takes mode ``none``, said aloud."""
@@ -68,36 +69,47 @@ class BlurBackground:
         return min(by_sigma, by_size)
 
 
-class ColorBackground:
+class _StillBackground(ABC):
+    """One picture for all frames of a format, made when the first of them comes."""
+
+    def __init__(self) -> None:
+        self._made: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
+
+    def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
+        form = (frame.width, frame.height, frame.color)
+        if self._made is None or self._made[0] != form:
+            self._made = (form, self._make(*form))
+        return self._made[1]
+
+    @abstractmethod
+    def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
+        """The picture in I420."""
+
+
+class ColorBackground(_StillBackground):
     """One colour: the green screen, or any ``#rrggbb``."""
 
     def __init__(self, rgb: tuple[int, int, int]) -> None:
+        super().__init__()
         self._rgb = rgb
-        self._picture: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
 
-    def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
-        key = (frame.width, frame.height, frame.color)
-        if self._picture is None or self._picture[0] != key:
-            data = blank(frame.width, frame.height)
-            levels = np.rint(frame.color.rgb_to_yuv(frame.height) @ np.array([*self._rgb, 1.0])).clip(0, 255)
-            for plane, level in zip(planes(data), levels, strict=True):
-                plane[:] = level
-            self._picture = (key, data)
-        return self._picture[1]
+    def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
+        data = blank(width, height)
+        levels = np.rint(color.rgb_to_yuv(height) @ np.array([*self._rgb, 1.0])).clip(0, 255)
+        for plane, level in zip(planes(data), levels, strict=True):
+            plane[:] = level
+        return data
 
 
-class PictureBackground:
+class PictureBackground(_StillBackground):
     """A picture that fills the frame, cropped at its middle where the aspects differ. ``rgb`` is uint8, (height, width, 3)."""
 
     def __init__(self, rgb: NDArray[np.uint8]) -> None:
+        super().__init__()
         self._rgb = rgb
-        self._picture: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
 
-    def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
-        key = (frame.width, frame.height, frame.color)
-        if self._picture is None or self._picture[0] != key:
-            self._picture = (key, rgb_to_i420(_fill(self._rgb, frame.width, frame.height), frame.color))
-        return self._picture[1]
+    def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
+        return rgb_to_i420(_fill(self._rgb, width, height), color)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -112,16 +124,6 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise ConfigError(f"the background {path} does not exist: name a picture or a colour such as #204060") from None
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         raise ConfigError(f"the background {path} is not a picture that can be read: use JPEG, PNG or WebP, or #rrggbb") from None
-
-
-def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
-    """RGB, uint8, (height, width, 3) of even size, to I420 in the given colour; chroma is the mean of each 2x2 block."""
-    height, width = rgb.shape[:2]
-    data = blank(width, height)
-    full = cv2.transform(rgb, color.rgb_to_yuv(height))
-    for channel, target in enumerate(planes(data)):
-        target[:] = cv2.resize(full[..., channel], (target.shape[1], target.shape[0]), interpolation=cv2.INTER_AREA)
-    return data
 
 
 def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

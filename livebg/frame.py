@@ -119,6 +119,25 @@ def resized(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     return np.asarray(cv2.resize(halved(plane, times), size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
+    """RGB, uint8, (height, width, 3) of even size, to I420 in the given colour; chroma is the mean of each 2x2 block."""
+    height, width = rgb.shape[:2]
+    data = blank(width, height)
+    full = cv2.transform(rgb, color.rgb_to_yuv(height))
+    for channel, target in enumerate(planes(data)):
+        target[:] = cv2.resize(full[..., channel], (target.shape[1], target.shape[0]), interpolation=cv2.INTER_AREA)
+    return data
+
+
+def i420_to_rgb(data: NDArray[np.uint8], color: ColorSpec, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """I420 in the given colour to RGB, uint8, at ``size`` (width, height).
+
+    The planes are brought to size before they are converted, so the cost follows the size wanted.
+    """
+    merged = cv2.merge([resized(plane, size) for plane in planes(data)])
+    return np.asarray(cv2.transform(merged, color.yuv_to_rgb(data.shape[0] * 2 // 3)), np.uint8)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """A raw picture of the room at its time. No sink takes one.
@@ -160,12 +179,8 @@ class Frame:
         return self.planes[0]
 
     def rgb(self, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """The picture at ``size`` (width, height) as RGB, uint8, shape (height, width, 3).
-
-        The planes are shrunk before they are converted, so the cost follows the small picture, not the frame.
-        """
-        small = cv2.merge([resized(plane, size) for plane in self.planes])
-        return cv2.transform(small, self.color.yuv_to_rgb(self.height)).astype(np.uint8, copy=False)
+        """The picture at ``size`` (width, height) as RGB, uint8, shape (height, width, 3)."""
+        return i420_to_rgb(self.data, self.color, size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,6 +218,14 @@ class Composite:
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
             raise TypeError("a Composite is made by livebg.compositing only: no raw frame may leave")
+
+    @property
+    def width(self) -> int:
+        return int(self.data.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.data.shape[0]) * 2 // 3
 
     @property
     def time(self) -> float:

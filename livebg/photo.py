@@ -8,14 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from livebg.backgrounds import rgb_to_i420
 from livebg.errors import ConfigError, SinkError, SourceError
-from livebg.frame import BT601, Alpha8, ColorSpec, Composite, Frame, planes
+from livebg.frame import BT601, Alpha8, ColorSpec, Composite, Frame, i420_to_rgb, rgb_to_i420
 from livebg.pipeline import Pipeline, Unprocessed
 from livebg.sinks.part_file import PartFile, writing
 
@@ -104,7 +102,8 @@ class Photo:
         A composite is linear in the frame, so adding alpha * (photo - frame) to it is the same as compositing the photo itself;
         where alpha is 255 the photo's bytes come out. ``alpha`` None is a composite that shows everything.
         """
-        before, after = _rgb(frame.data, frame.color), _rgb(composite.data, composite.color)
+        size = (frame.width, frame.height)
+        before, after = frame.rgb(size), i420_to_rgb(composite.data, composite.color, size)
         height, width = self.rgb.shape[:2]
         pixels = np.empty_like(self.rgb)
         for top in range(0, height, _BAND):
@@ -209,10 +208,3 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         _LOG.debug("the colour profile cannot be used: %s", error)
         converted = None
     return converted or image.convert("RGB")
-
-
-def _rgb(data: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
-    luma, *chroma = planes(data)
-    height, width = luma.shape
-    enlarged = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in chroma]
-    return np.asarray(cv2.transform(cv2.merge([luma, *enlarged]), color.yuv_to_rgb(height)), np.uint8)

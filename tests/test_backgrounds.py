@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.backgrounds import WEAKEST_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture, rgb_to_i420
+from livebg.backgrounds import WEAKEST_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
 from livebg.errors import ConfigError
-from livebg.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes
+from livebg.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
 from tests.fakes import grey_frame, noise_frame
 
 SIZES = [(64, 48), (320, 180), (8, 8), (2, 2), (642, 362), (90, 1280)]

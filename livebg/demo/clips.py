@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from livebg.backgrounds import rgb_to_i420
 from livebg.errors import ConfigError, SourceError
-from livebg.frame import BT709, ColorSpec
+from livebg.frame import BT709, ColorSpec, rgb_to_i420
 from livebg.sinks.part_file import writing
 
 SIZE: Final = (1280, 720)

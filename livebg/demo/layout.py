@@ -22,12 +22,11 @@ _GAP: Final = 2
 
 def to_rgb(shown: Frame | Composite, size: tuple[int, int]) -> Picture:
     """The picture in RGB at ``size`` (width, height); shrunk by areas, enlarged by cubics, so that it is as sharp as can be."""
-    height = shown.data.shape[0] * 2 // 3
     scaled = [
         cv2.resize(plane, size, interpolation=cv2.INTER_AREA if plane.shape[1] > size[0] else cv2.INTER_CUBIC)
         for plane in planes(shown.data)
     ]
-    return np.asarray(cv2.transform(cv2.merge(scaled), shown.color.yuv_to_rgb(height)), np.uint8)
+    return np.asarray(cv2.transform(cv2.merge(scaled), shown.color.yuv_to_rgb(shown.height)), np.uint8)
 
 
 class Grid:

@@ -10,13 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from livebg.backgrounds import rgb_to_i420
 from livebg.build import build_pipeline
 from livebg.compositing import Consent, passthrough
 from livebg.config import Mode, Settings
 from livebg.demo.clips import COLOR, RATE, SIZE, Material, film
 from livebg.demo.layout import Grid, Picture, cell_size, contact_sheet, to_rgb
-from livebg.frame import Composite, Frame, VideoFormat
+from livebg.frame import Composite, Frame, VideoFormat, rgb_to_i420
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Pipeline
 from livebg.sinks.codecs import Encoding

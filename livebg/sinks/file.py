@@ -1,6 +1,7 @@
 """A video file as a sink: every composite at its own time, everything else copied from the input."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class FileSink(Sink):
         plan = plan_encoder(encoding, path)
         self._path = path
         self._content = encoding.content
-        self._format = _with_color(format, ColorSpec(full_range=True)) if encoding.content is Content.MATTE else format
+        self._format = replace(format, color=ColorSpec(full_range=True)) if encoding.content is Content.MATTE else format
         self._time_base = time_base
         self._offset = None if start is None else Fraction(start)
         self._end = end
@@ -123,10 +124,11 @@ class FileSink(Sink):
             self._others.close()
 
     def _check(self, composite: Composite) -> None:
-        rows, width = composite.data.shape
-        if (width, rows * 2 // 3) != (self._format.width, self._format.height):
+        if (composite.width, composite.height) != (self._format.width, self._format.height):
             wanted = f"{self._format.width}x{self._format.height}"
-            raise SinkError(f"{self._path} takes {wanted} pixels, and a composite has {width}x{rows * 2 // 3}: keep one size")
+            raise SinkError(
+                f"{self._path} takes {wanted} pixels, and a composite has {composite.width}x{composite.height}: keep one size"
+            )
         if composite.color != self._format.color and self._content is not Content.MATTE:
             raise SinkError(f"{self._path} is tagged {self._format.color}, and a composite is {composite.color}: keep one colour")
         if composite.time <= self._time:
@@ -165,7 +167,3 @@ class FileSink(Sink):
             return None
         clipped = end if self._end is None else min(end, Fraction(self._end))
         return round((clipped - (self._offset or Fraction(0))) / self._time_base)
-
-
-def _with_color(format: VideoFormat, color: ColorSpec) -> VideoFormat:  # noqa: A002
-    return VideoFormat(format.width, format.height, format.frame_rate, color, format.sample_aspect_ratio)

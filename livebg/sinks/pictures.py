@@ -23,8 +23,7 @@ def to_av(composite: Composite, pix_fmt: str) -> av.VideoFrame:
     ``pix_fmt`` is "yuv420p" (the bytes as they are), "yuva420p" (the same, and alpha) or "yuva444p10le" (10 bits, limited range,
     chroma at full size). Raises SinkError when the format has alpha and the composite has none.
     """
-    rows, width = composite.data.shape
-    frame = av.VideoFrame(width, rows * 2 // 3, pix_fmt)
+    frame = av.VideoFrame(composite.width, composite.height, pix_fmt)
     if pix_fmt == "yuv420p":
         _fill(frame, planes(composite.data))
     elif composite.alpha is None:
