@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
+from livebg.config import Mode
 from livebg.errors import ConfigError, SinkError, SourceError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -37,7 +38,10 @@ VIDEO_SUFFIXES = frozenset(
     }
 )
 KEPT_CONTAINERS = frozenset({".mp4", ".mov", ".m4v", ".mkv"})
-MODES = ("portrait", "greenscreen", "matte", "cutout", "background", "none")
+RenderMode = Literal[Mode, "none"]
+"""Every mode there is: those of the settings, and the one that takes the user's own word."""
+
+MODES: Final[tuple[str, ...]] = get_args(RenderMode)
 
 
 @dataclass(frozen=True, slots=True)

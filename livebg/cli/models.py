@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
-from livebg.config import Settings, load_settings
+from livebg.config import Model, Settings, load_settings
 from livebg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def models_pull(name: Annotated[str, typer.Argument(help="A name from `livebg mo
     from livebg.models import card_named
 
     with spoken_errors():
-        output().print(str(_pull(card_named(name), quiet=False)), markup=False)
+        output().print(str(pull_shown(card_named(name), quiet=False)), markup=False)
 
 
 @app.command("path")
@@ -60,15 +61,24 @@ def models_path(name: Annotated[str, typer.Argument(help="A name from `livebg mo
         output().print(str(find(name, load_settings({}, config).model.folders).path), markup=False)
 
 
-def ready_segmenter(settings: Settings, quiet: bool) -> "Segmenter":
-    """The network that the settings name. The default one is pulled when it is not there yet; any other is asked for."""
+def ready_segmenter(settings: Settings, fetch: Callable[["ModelCard"], object]) -> "Segmenter":
+    """The network that the settings name. ``fetch`` pulls the default one when it is not there yet; any other is asked for."""
     from livebg.build import build_segmenter
     from livebg.models import card_named, find
 
     name = settings.model.name
-    if name == type(settings.model)().name and _place(name, settings.model.folders) is None:
-        _pull(card_named(name), quiet)
+    if name == Model().name and _place(name, settings.model.folders) is None:
+        fetch(card_named(name))
     return build_segmenter(settings, find(name, settings.model.folders))
+
+
+def pull_shown(card: "ModelCard", quiet: bool) -> Path:
+    """Pull a network under a bar, and return where it lies."""
+    from livebg.models import pull
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors(), disable=quiet) as progress:
+        task = progress.add_task(f"pulling {card.name} ({card.licence})", total=card.size_bytes)
+        return pull(card, progress=lambda done, total: progress.update(task, completed=done, total=total)).path
 
 
 def _facts(card: "ModelCard", place: Path | None) -> dict[str, object]:
@@ -100,11 +110,3 @@ def _place(name: str, folders: tuple[Path, ...]) -> Path | None:
         return find(name, folders).path
     except ModelError:
         return None
-
-
-def _pull(card: "ModelCard", quiet: bool) -> Path:
-    from livebg.models import pull
-
-    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors(), disable=quiet) as progress:
-        task = progress.add_task(f"pulling {card.name} ({card.licence})", total=card.size_bytes)
-        return pull(card, progress=lambda done, total: progress.update(task, completed=done, total=total)).path

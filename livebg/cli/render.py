@@ -1,21 +1,21 @@
 """``livebg render``."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
-from livebg.cli.models import ready_segmenter
+from livebg.cli.models import pull_shown, ready_segmenter
 from livebg.config import Settings, Temporal, load_settings, parse_time
 from livebg.errors import ConfigError
+from livebg.jobs import RenderMode, plan
 
 if TYPE_CHECKING:
     from livebg.batch import FileOptions
     from livebg.jobs import Job
     from livebg.reporting import QuietReporter
-
-RenderMode = Literal["portrait", "greenscreen", "matte", "cutout", "background", "none"]
 
 # What cannot be read is told as everything else is, not as a mistake in usage.
 InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of either.")]
@@ -68,7 +68,6 @@ def render(
         }
         settings = load_settings(overrides, config)
         from livebg.batch import FileOptions  # av and onnxruntime take a while: `--help` does without
-        from livebg.jobs import plan
 
         options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams)
         planned = plan(inputs, output, chosen or settings.effect.mode)
@@ -89,7 +88,8 @@ def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it
     if consent is None:
         build_look(settings)  # an unusable background is told before any input is opened
     with _reporter(report) as reporter:
-        batch = Batch(settings, lambda: ready_segmenter(settings, quiet=report != "bar"), reporter, options, consent)
+        load = partial(ready_segmenter, settings, partial(pull_shown, quiet=report != "bar"))
+        batch = Batch(settings, load, reporter, options, consent)
         batch.check(jobs)
         return batch.run(jobs)
 
