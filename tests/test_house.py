@@ -28,7 +28,7 @@ FLOORS = [
     },
     {"pipeline"},
     {"build"},
-    {"photo", "render", "batch", "reporting", "bench", "demo"},
+    {"photo", "render", "batch", "reporting", "score", "bench", "demo"},
     {"cli", "__main__"},
 ]
 HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}

@@ -1,0 +1,128 @@
+"""The frames' numbers as one: a mean, how sure it is, and how it compares."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+"""One number a frame or picture, shape (count,), NaN where a frame has none."""
+
+_RESAMPLES: Final = 2000
+_AT_ONCE: Final = 100
+_SEED: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is measured: its ``name`` in JSON, its ``label`` in tables (the scale included), and one line on what it means."""
+
+    name: str
+    label: str
+    meaning: str
+    higher_is_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The mean of ``count`` numbers, its standard error, and a bootstrap 95 % interval ``low``..``high``.
+
+    These three are None where there are too few numbers to tell.
+    """
+
+    mean: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4g}" if self.standard_error is None else f"{self.mean:.4g} ± {self.standard_error:.2g}"
+
+
+def summarise(values: Sequence[float] | Values, block: int = 1) -> Summary | None:
+    """Summarise numbers in their order; None when there is none. NaNs do not count.
+
+    ``block`` is how many neighbours go together. Pictures of their own are drawn one by one (1, the plain bootstrap). The frames
+    of a clip are alike: drawing them one by one would promise too much, so whole stretches are drawn, which may wrap around the
+    end (the circular block bootstrap: Politis and Romano, "A Circular Block-Resampling Procedure for Stationary Data", 1992).
+    """
+    known = np.asarray(values, np.float64)
+    known = known[~np.isnan(known)]
+    if not known.size:
+        return None
+    mean = float(known.mean())
+    if known.size <= max(block, 1):
+        return Summary(mean, None, None, None, known.size)
+    means = _resampled_means(known, block)
+    low, high = np.quantile(means, [0.025, 0.975])
+    error = known.std(ddof=1) / math.sqrt(known.size) if block == 1 else means.std(ddof=1)
+    return Summary(mean, float(error), float(low), float(high), known.size)
+
+
+def paired_difference(first: Sequence[float] | Values, second: Sequence[float] | Values, block: int = 1) -> Summary | None:
+    """Summarise ``first - second``, number by number of the same pictures or frames: far surer than the difference of two means.
+
+    Raises ValueError when the two are not of one length; None when no pair is whole.
+    """
+    ours, theirs = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if ours.shape != theirs.shape:
+        raise ValueError(f"pairs need two series of one length, got {ours.shape} and {theirs.shape}")
+    return summarise(ours - theirs, block)
+
+
+def clip_block(frames: int) -> int:
+    """How many frames of a clip of the given length to draw together: about its square root."""
+    return max(1, math.isqrt(frames))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """What was measured.
+
+    ``values`` holds a number a frame for each measure that has one; ``summaries`` their summaries, by the measures' names,
+    and those of measures that belong to a clip as a whole. ``block`` is what :func:`summarise` was told.
+    """
+
+    measures: tuple[Measure, ...]
+    values: Mapping[str, Values]
+    block: int = 1
+    whole: Mapping[str, Summary | None] = field(default_factory=dict)
+
+    @property
+    def summaries(self) -> dict[str, Summary | None]:
+        """By the measures' names, in their order; None for a measure that has no number."""
+        return {
+            each.name: self.whole[each.name] if each.name in self.whole else summarise(self.values[each.name], self.block)
+            for each in self.measures
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """The summaries as JSON has them: an object or null by each measure's name."""
+        return {name: None if summary is None else asdict(summary) for name, summary in self.summaries.items()}
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """For a table: label, mean and standard error, 95 % interval, meaning."""
+        summaries = self.summaries
+        return [(each.label, *_cells(summaries[each.name]), each.meaning) for each in self.measures]
+
+
+def _cells(summary: Summary | None) -> tuple[str, str]:
+    if summary is None:
+        return "–", ""
+    return str(summary), "" if summary.low is None else f"{summary.low:.4g} .. {summary.high:.4g}"
+
+
+def _resampled_means(values: Values, block: int) -> Values:
+    """The means of series drawn anew. With blocks that wrap around, these are means of a moving average."""
+    wrapped = np.concatenate([values, values[: block - 1]])
+    sums = np.concatenate([[0.0], np.cumsum(wrapped)])
+    averages = (sums[block:] - sums[:-block]) / block
+    rng = np.random.default_rng(_SEED)
+    draws = math.ceil(values.size / block)
+    return np.concatenate(
+        [averages[rng.integers(0, values.size, (_AT_ONCE, draws))].mean(axis=1) for _ in range(_RESAMPLES // _AT_ONCE)]
+    )
