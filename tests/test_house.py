@@ -25,6 +25,7 @@ FLOORS = [
         "backgrounds",
         "sources",
         "sinks",
+        "synthetic",
     },
     {"pipeline"},
     {"build"},
