@@ -100,6 +100,7 @@ def clip(
     frames: int,
     rate: float = 30.0,
     seed: int = 0,
+    start: float = 0.0,
 ) -> Iterator[Moment]:
     """``frames`` moments of a motion at ``size`` (width, height), always the same for the same arguments.
 
@@ -107,11 +108,13 @@ def clip(
       room is empty.
     - ``background``: RGB, uint8, of any size, cropped to cover the frame and what the camera needs to move.
     - ``rate``: moments a second; their mean, where the motion's times are uneven.
+    - ``start``: the time of the first moment in seconds, for a window out of the middle of a motion.
     """
     draw = np.random.default_rng(seed)
     chance: Chance = tuple(draw.random(8).tolist())
     room = _cover(background, size, float(draw.random()), float(draw.random()))
-    for time in _times(motion, frames, rate, draw):
+    for passed in _times(motion, frames, rate, draw):
+        time = start + passed
         rgb, alpha = _exposed(motion, actors, room, size, time, chance)
         yield Moment(rgb, alpha, time)
 

@@ -100,10 +100,10 @@ def _shake(time: float, chance: Chance) -> Scene:
 
 
 def _in_out(time: float, chance: Chance) -> Scene:
-    """Inside at first, out to one side, away for more than half a second, and back from there."""
+    """Inside at first, out to one side, away for a second or more, and back: five seconds in all."""
     side = 1 if chance[0] < 0.5 else -1
-    gone = 0.5 - 0.5 * math.cos(_TURN * time / 4)
-    return Scene((Pose(0.5 + side * 1.25 * gone),))
+    gone = 0.5 - 0.5 * math.cos(_TURN * time / 5)
+    return Scene((Pose(0.5 + side * 1.1 * gone),))
 
 
 def _two(time: float, chance: Chance) -> Scene:
