@@ -59,15 +59,15 @@ def place(cutout: Cutout, matrix: Matrix, size: tuple[int, int]) -> Cutout:
     interpolated, or what lies hidden where alpha is 0 would bleed into a rim.
     """
     columns, rows = _in_frame(cutout, matrix, size)
-    part = np.asarray(cv2.merge([cutout.rgb[rows, columns], cutout.alpha[rows, columns]]), np.uint8)
-    if not part.size:
+    rgb, alpha = cutout.rgb[rows, columns], cutout.alpha[rows, columns]
+    if not alpha.size:
         return Cutout(np.zeros((size[1], size[0], 3), np.uint8), np.zeros((size[1], size[0]), np.uint8))
-    weighted = np.asarray(cv2.cvtColor(part, cv2.COLOR_RGBA2mRGBA), np.uint8)
+    weighted = np.asarray(cv2.cvtColor(cv2.merge([rgb, alpha]), cv2.COLOR_RGBA2mRGBA), np.uint8)
     smooth, rest = _smoothed(weighted, matrix @ _shift(columns.start, rows.start))
     warped = cv2.warpAffine(smooth, rest, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     straight = cv2.cvtColor(warped, cv2.COLOR_mRGBA2RGBA)
-    rgb, alpha = cv2.cvtColor(straight, cv2.COLOR_RGBA2RGB), cv2.extractChannel(straight, 3)
-    return Cutout(np.asarray(rgb, np.uint8), np.asarray(alpha, np.uint8))
+    colours, coverage = cv2.cvtColor(straight, cv2.COLOR_RGBA2RGB), cv2.extractChannel(straight, 3)
+    return Cutout(np.asarray(colours, np.uint8), np.asarray(coverage, np.uint8))
 
 
 def _in_frame(cutout: Cutout, matrix: Matrix, size: tuple[int, int]) -> tuple[slice, slice]:

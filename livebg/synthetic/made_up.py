@@ -1,12 +1,18 @@
 """People and rooms that are drawn, for machines without photos: nothing like real ones, but with everything a test needs."""
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from livebg.synthetic.layers import Cutout, Picture
 
-_HEIGHT, _WIDTH = 320, 288
+_HEIGHT: Final = 320
+_WIDTH: Final = 288
+
+_WARM: Final = np.array([1.0, 0.78, 0.63])
+"""Red, green and blue of skin and hair, in the light and in the dark."""
 
 
 def blob_person(seed: int) -> Cutout:
@@ -14,7 +20,8 @@ def blob_person(seed: int) -> Cutout:
     draw = np.random.default_rng(seed)
     middle, chin = _WIDTH // 2, 175
     head = (int(draw.integers(48, 60)), int(draw.integers(64, 76)))
-    skin, shirt, hair = (draw.integers(low, high, 3).tolist() for low, high in ((110, 230), (20, 235), (10, 120)))
+    skin, hair = ((draw.uniform(low, high) * _WARM).tolist() for low, high in ((90, 240), (10, 110)))
+    shirt = draw.integers(20, 235, 3).tolist()
     rgb = np.full((_HEIGHT, _WIDTH, 3), shirt, np.uint8)
     alpha = np.zeros((_HEIGHT, _WIDTH), np.uint8)
     top = (middle, chin - head[1])

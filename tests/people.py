@@ -1,0 +1,23 @@
+"""What the tests of synthetic people measure with."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.synthetic import Cutout, Picture
+
+SIZE = (256, 144)
+
+
+def plain(colour: tuple[int, int, int], size: tuple[int, int]) -> Picture:
+    return np.full((size[1], size[0], 3), colour, np.uint8)
+
+
+def painted(cutout: Cutout, colour: tuple[int, int, int]) -> Cutout:
+    """The same outline in one colour, hidden parts black: what bleeds in from there shows."""
+    return Cutout(np.where(cutout.alpha[..., None] > 0, np.array(colour, np.uint8), np.uint8(0)), cutout.alpha)
+
+
+def centroid(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(x, y) in pixels."""
+    rows, columns = np.indices(alpha.shape)
+    return np.array([float(np.average(places, weights=alpha)) for places in (columns, rows)])
