@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.frame import Alpha, Alpha8
+from livebg.score.alphas import as_alpha
+from livebg.score.lag import EDGE_LAG, EdgeLag
 from livebg.score.report import Measure, Score, Values, clip_block
 
 TOLERANCE: Final = 0.008
@@ -26,25 +28,16 @@ _APART: Final = 0.15
 _FLAT: Final = 0.5 / 255
 """Half a level: what is flat in eight bits, as that evaluation reads it, has no gradient."""
 
-MEASURES: Final = (
+PICTURE_MEASURES: Final = (
     Measure("mad", "MAD x1e3", "mean absolute difference from the true alpha"),
     Measure("mse", "MSE x1e3", "mean squared difference from the true alpha"),
     Measure("grad", "Grad /1e3", "difference of the edges' steepness, summed over the picture"),
     Measure("conn", "Conn /1e3", "what is cut off from the person or hangs on by mistake, summed over the picture"),
     Measure("iou", "IoU", "intersection over union of the foregrounds at alpha 0.5", higher_is_better=True),
     Measure("boundary_f", "Boundary F", "outlines at alpha 0.5 found within 0.8 % of the diagonal", higher_is_better=True),
-    Measure("dtssd", "dtSSD x1e2", "change from frame to frame that the true alpha does not make"),
 )
-
-
-def as_alpha(alpha: Alpha | Alpha8) -> Alpha:
-    """float32, 0..1, from an alpha of shape (height, width), either uint8 (0..255) or float32 (0..1, returned as it is).
-
-    Raises ValueError for any other shape or type.
-    """
-    if alpha.ndim != 2 or not alpha.size or alpha.dtype not in (np.uint8, np.float32):
-        raise ValueError(f"an alpha is uint8 or float32 of shape (height, width), got {alpha.dtype} {alpha.shape}")
-    return np.multiply(alpha, np.float32(1 / 255), dtype=np.float32) if alpha.dtype == np.uint8 else np.asarray(alpha, np.float32)
+DTSSD: Final = Measure("dtssd", "dtSSD x1e2", "change from frame to frame that the true alpha does not make")
+CLIP_MEASURES: Final = (*PICTURE_MEASURES, DTSSD, EDGE_LAG)
 
 
 def mean_absolute_difference(alpha: Alpha, truth: Alpha) -> float:
@@ -60,8 +53,8 @@ def mean_squared_error(alpha: Alpha, truth: Alpha) -> float:
 def gradient_error(alpha: Alpha, truth: Alpha) -> float:
     """Grad: the sum of squared differences of the two gradient magnitudes, over 1e3.
 
-    Each alpha is stretched to 0..1 (unless it is flat) and filtered with first derivatives of a Gaussian, sigma 1.4, of unit L2 norm, the border
-    repeated (Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009, with q = 2).
+    Each alpha is stretched to 0..1 (unless it is flat) and filtered with first derivatives of a Gaussian, sigma 1.4, of unit L2
+    norm, the border repeated (Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009, q = 2).
     """
     return float(np.square(_steepness(truth) - _steepness(alpha)).sum(dtype=np.float64)) / 1e3
 
@@ -120,18 +113,20 @@ def boundary_f_measure(alpha: Alpha, truth: Alpha) -> float:
 class TruthScore:
     """All measures with truth, frame by frame.
 
-    ``moving`` says that the alphas are frames of clips, whose changes count (dtSSD) and which are alike (:func:`~.summarise`);
-    else they are pictures of their own.
+    ``moving`` says that the alphas are frames of clips: their changes count (dtSSD, edge lag), and neighbours are alike (see
+    :func:`~livebg.score.report.summarise`). Else they are pictures of their own.
     """
 
     def __init__(self, moving: bool = True) -> None:
         self._moving = moving
         self._rows: list[tuple[float, ...]] = []
         self._before: tuple[Alpha, Alpha] | None = None
+        self._lag = EdgeLag()
 
     def begin(self) -> None:
         """Another clip begins: the next frame follows none."""
         self._before = None
+        self._lag.begin()
 
     def add(self, alpha: Alpha | Alpha8, truth: Alpha | Alpha8) -> dict[str, float]:
         """Measure one frame or picture, and return its numbers by the measures' names (dtSSD is NaN where nothing was before).
@@ -148,6 +143,7 @@ class TruthScore:
                 change = temporal_difference(ours, self._before[0], theirs, self._before[1])
             # The caller may use its arrays again for the next frame.
             self._before = ours.copy(), theirs.copy()
+            self._lag.add(ours, theirs * np.float32(255))
         row = (
             mean_absolute_difference(ours, theirs),
             mean_squared_error(ours, theirs),
@@ -158,13 +154,15 @@ class TruthScore:
             change,
         )
         self._rows.append(row)
-        return {measure.name: value for measure, value in zip(MEASURES, row, strict=True)}
+        return {measure.name: value for measure, value in zip((*PICTURE_MEASURES, DTSSD), row, strict=True)}
 
     def result(self) -> Score:
-        """What has been measured so far."""
-        table: Values = np.asarray(self._rows, np.float64).reshape(-1, len(MEASURES))
-        values = {measure.name: table[:, column] for column, measure in enumerate(MEASURES)}
-        return Score(MEASURES, values, clip_block(len(table)) if self._moving else 1)
+        """What has been measured so far. Pictures of their own have neither dtSSD nor edge lag."""
+        table: Values = np.asarray(self._rows, np.float64).reshape(-1, len(PICTURE_MEASURES) + 1)
+        values = {measure.name: table[:, column] for column, measure in enumerate((*PICTURE_MEASURES, DTSSD))}
+        if not self._moving:
+            return Score(PICTURE_MEASURES, values)
+        return Score(CLIP_MEASURES, values, clip_block(len(table)), {EDGE_LAG.name: self._lag.summary()})
 
 
 @lru_cache(maxsize=1)
