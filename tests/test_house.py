@@ -29,7 +29,7 @@ FLOORS = [
     },
     {"pipeline"},
     {"build"},
-    {"photo", "render", "batch", "reporting", "score", "bench", "demo"},
+    {"photo", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training"},
     {"cli", "__main__"},
 ]
 HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}

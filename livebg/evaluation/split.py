@@ -1,0 +1,36 @@
+"""Which files are kept aside for measuring: never trained on, and the same ones for everybody who asks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from livebg.errors import SourceError
+
+KEPT_ASIDE: Final = 10
+"""Every tenth file of ``ccp/images`` and of each folder of backgrounds, by name, is never trained on."""
+
+CLIPS_ASIDE: Final = ("book", "sister", "walk", "yes", "head-pose-face-detection-male", "outdoors_640x360", "d11")
+"""Clips, by their names without ending, that are never trained on."""
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a folder by name, hidden ones left out; none where there is no such folder.
+
+    Raises :class:`~livebg.errors.SourceError` when the folder cannot be read.
+    """
+    if not folder.is_dir():
+        return []
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError as error:
+        raise SourceError(f"the folder {folder} cannot be read ({error.strerror}): change its permissions") from error
+
+
+def aside(paths: Sequence[Path], *, kept: bool) -> list[Path]:
+    """Of paths in their order (those of :func:`files`), every tenth from the first on where ``kept``; else all the others."""
+    return [path for index, path in enumerate(paths) if (index % KEPT_ASIDE == 0) == kept]
+
+
+def is_aside(clip: Path) -> bool:
+    """Whether a clip is one of :data:`CLIPS_ASIDE`."""
+    return clip.stem in CLIPS_ASIDE
