@@ -14,6 +14,7 @@ from livebg.cli import bench, models
 from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_error
 from livebg.cli.demo import demo
 from livebg.cli.render import render
+from livebg.cli.score import score
 from livebg.errors import LivebgError
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 app.command(no_args_is_help=True)(render)
 app.command()(demo)
+app.command(no_args_is_help=True)(score)
 
 
 def _print_version(asked: bool) -> None:

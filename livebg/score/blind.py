@@ -18,10 +18,10 @@ from livebg.score.lag import EDGE_LAG, EdgeLag
 from livebg.score.report import Measure, Score, Values, clip_block
 
 MEASURES: Final = (
-    Measure("warp_error", "Warp error x1e3", "change of alpha that the picture's motion does not explain"),
-    Measure("still_change", "Still change x1e3", "change of alpha where the picture stood still"),
-    Measure("flips", "Flips x1e3", "of the pixels that stood still, those that changed and changed back"),
-    Measure("dropouts", "Dropouts, %", "frames in which a fifth of the person or more was lost for a moment"),
+    Measure("warp_error", "Warp error x1e3", "change that the motion does not explain"),
+    Measure("still_change", "Still change x1e3", "change where the picture stood still"),
+    Measure("flips", "Flips x1e3", "still pixels that changed and changed back"),
+    Measure("dropouts", "Dropouts, %", "frames that lost a fifth of the person for a moment"),
     EDGE_LAG,
 )
 

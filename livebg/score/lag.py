@@ -16,7 +16,7 @@ EARLIEST: Final = -3
 LATEST: Final = 10
 """The lags that are looked for, in frames; negative where the alpha is ahead of the picture."""
 
-EDGE_LAG: Final = Measure("edge_lag", "Edge lag, frames", "how far the outline trails what it outlines; calm is easy when late")
+EDGE_LAG: Final = Measure("edge_lag", "Edge lag, frames", "how far the outline trails")
 
 _LONGEST_SIDE: Final = 256
 _STEEPNESS: Final = 8.0

@@ -29,14 +29,14 @@ _FLAT: Final = 0.5 / 255
 """Half a level: what is flat in eight bits, as that evaluation reads it, has no gradient."""
 
 PICTURE_MEASURES: Final = (
-    Measure("mad", "MAD x1e3", "mean absolute difference from the true alpha"),
-    Measure("mse", "MSE x1e3", "mean squared difference from the true alpha"),
-    Measure("grad", "Grad /1e3", "difference of the edges' steepness, summed over the picture"),
-    Measure("conn", "Conn /1e3", "what is cut off from the person or hangs on by mistake, summed over the picture"),
-    Measure("iou", "IoU", "intersection over union of the foregrounds at alpha 0.5", higher_is_better=True),
-    Measure("boundary_f", "Boundary F", "outlines at alpha 0.5 found within 0.8 % of the diagonal", higher_is_better=True),
+    Measure("mad", "MAD x1e3", "mean absolute difference"),
+    Measure("mse", "MSE x1e3", "mean squared difference"),
+    Measure("grad", "Grad /1e3", "difference in steepness, summed"),
+    Measure("conn", "Conn /1e3", "what is cut off or hangs on by mistake, summed"),
+    Measure("iou", "IoU", "overlap of the foregrounds at 0.5", higher_is_better=True),
+    Measure("boundary_f", "Boundary F", "outlines found within 0.8 % of the diagonal", higher_is_better=True),
 )
-DTSSD: Final = Measure("dtssd", "dtSSD x1e2", "change from frame to frame that the true alpha does not make")
+DTSSD: Final = Measure("dtssd", "dtSSD x1e2", "change that the true alpha does not make")
 CLIP_MEASURES: Final = (*PICTURE_MEASURES, DTSSD, EDGE_LAG)
 
 

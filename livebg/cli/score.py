@@ -1,0 +1,64 @@
+"""``livebg score``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from livebg.cli.console import output, spoken_errors
+
+if TYPE_CHECKING:
+    from livebg.score.report import Score
+
+_TITLES = {"with_truth": "against the truth", "without_truth": "without truth"}
+
+
+def score(
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT", help="A matte, or a cut-out with its alpha channel: a video, picture or folder.")
+    ],
+    truth: Annotated[
+        Path | None, typer.Option(metavar="MATTE", help="The true matte, of the same size, length and timing.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The video that the result was made of, for what needs no truth.")
+    ] = None,
+    sequence: Annotated[bool, typer.Option("--sequence", help="A folder's pictures are the frames of one clip.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """How good a matte is: beside the true one, or else by how restless it is and how late."""
+    with spoken_errors():
+        scores = _scores(result, truth, picture, sequence)
+    if json_lines:
+        facts: dict[str, Any] = {"result": str(result)} | {name: each.facts() for name, each in scores.items()}
+        output().print(json.dumps(facts), markup=False)
+        return
+    for name, each in scores.items():
+        output().print(_table(f"{result} {_TITLES[name]}", each))
+    if "without_truth" in scores:
+        output().print("Read together: a matte that lags is calmer by every number but the edge lag.")
+
+
+def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bool) -> "dict[str, Score]":
+    import cv2
+
+    from livebg.score.files import score_blind, score_with_truth
+
+    cv2.setNumThreads(1)  # the planes are too small to share out
+    scores = {}
+    if truth is not None:
+        scores["with_truth"] = score_with_truth(result, truth, sequence)
+    if truth is None or picture is not None:
+        scores["without_truth"] = score_blind(result, picture)
+    return scores
+
+
+def _table(title: str, score: "Score") -> Table:
+    table = Table("measure", "mean", "95 %", "what it is", title=title, title_justify="left")
+    for column in table.columns[1:3]:
+        column.justify, column.no_wrap = "right", True
+    for row in score.rows():
+        table.add_row(*row)
+    return table
