@@ -38,7 +38,7 @@ def score(
     for name, each in scores.items():
         output().print(_table(f"{result} {_TITLES[name]}", each))
     if "without_truth" in scores:
-        output().print("Read together: a matte that lags is calmer by every number but the edge lag.")
+        output().print("Read them with the edge lag: being late passes for being calm.")
 
 
 def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bool) -> "dict[str, Score]":

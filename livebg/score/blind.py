@@ -1,6 +1,6 @@
 """What an alpha and its picture tell without truth: how restless it is, and how late.
 
-Everything is measured at 512 pixels on the longer side. All but the edge lag get better when the alpha is merely slow.
+Everything is measured at no more than 512 pixels on the longer side. Being slow passes for being calm, hence the edge lag.
 """
 
 import math

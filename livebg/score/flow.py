@@ -1,5 +1,6 @@
 """Where each pixel was one frame ago, and whether that can be believed."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,9 @@ Plane = NDArray[np.float32]
 
 _SHARE: Final = 0.01
 _PIXELS: Final = 0.5
+_LEAST_SIDE: Final = 96
+_LEAST_ASPECT: Final = 0.5
+"""OpenCV's coarsest level follows from the width alone, and a picture with too few rows for it crashes the process."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +47,11 @@ class FlowEstimator:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
     def way(self, luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> Way:
-        """From ``luma`` to ``before``, uint8 of one shape (height, width), at least 16 pixels a side."""
+        """From ``luma`` to ``before``, uint8 of one shape (height, width)."""
         height, width = luma.shape
-        back, forth = self._calc(luma, before), self._calc(before, luma)
+        wide, high = max(_LEAST_SIDE - width, 0), max(_LEAST_SIDE - height, math.ceil(_LEAST_ASPECT * width) - height, 0)
+        here, there = (cv2.copyMakeBorder(each, 0, high, 0, wide, cv2.BORDER_REPLICATE) for each in (luma, before))
+        back, forth = (self._calc(*pair)[:height, :width] for pair in ((here, there), (there, here)))
         columns = np.asarray(back[..., 0] + np.arange(width, dtype=np.float32), np.float32)
         rows = np.asarray(back[..., 1] + np.arange(height, dtype=np.float32)[:, None], np.float32)
         returned = np.asarray(cv2.remap(forth, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
@@ -54,6 +60,6 @@ class FlowEstimator:
         inside = (columns >= 0) & (columns <= width - 1) & (rows >= 0) & (rows <= height - 1)
         return Way(columns, rows, (gap <= bound) & inside)
 
-    def _calc(self, luma: NDArray[np.uint8], other: NDArray[np.uint8]) -> Plane:
+    def _calc(self, luma: cv2.typing.MatLike, other: cv2.typing.MatLike) -> Plane:
         # What is handed in is where the search begins.
         return np.asarray(self._flow.calc(luma, other, np.zeros((*luma.shape, 2), np.float32)), np.float32)

@@ -1,0 +1,85 @@
+"""Means, how sure they are, and how they compare."""
+
+import math
+
+import numpy as np
+import pytest
+
+from livebg.score.report import Measure, Score, Summary, clip_block, paired_difference, summarise
+
+
+def known(summary: Summary | None) -> tuple[float, float, float, float]:
+    assert summary is not None
+    assert summary.standard_error is not None
+    assert summary.low is not None
+    assert summary.high is not None
+    return summary.mean, summary.standard_error, summary.low, summary.high
+
+
+def test_the_mean_and_its_error() -> None:
+    mean, error, low, high = known(summarise([1, 2, 3, 4]))
+    assert mean == 2.5
+    assert error == pytest.approx(0.6454972)  # the root of (2.25 + 0.25 + 0.25 + 2.25) / 3 / 4
+    assert 1 <= low < 2.5 < high <= 4
+
+
+def test_the_interval_is_that_of_a_large_sample() -> None:
+    values = np.random.default_rng(1).normal(10, 2, 400)
+    mean, error, low, high = known(summarise(values))
+    assert error == pytest.approx(0.1, rel=0.1)
+    assert low - mean == pytest.approx(-1.96 * error, rel=0.1)
+    assert high - mean == pytest.approx(1.96 * error, rel=0.1)
+
+
+def test_what_is_missing_does_not_count() -> None:
+    assert summarise([math.nan, 1, math.nan, 3]) == summarise([1, 3])
+    assert summarise([]) is None
+    assert summarise([math.nan]) is None
+
+
+def test_one_number_has_no_error() -> None:
+    assert summarise([7]) == Summary(7, None, None, None, 1)
+    assert summarise([7, 9], block=2) == Summary(8, None, None, None, 2)
+
+
+def test_the_same_numbers_give_the_same_interval() -> None:
+    values = [3.0, 1, 4, 1, 5, 9, 2, 6]
+    assert summarise(values, 2) == summarise(values, 2)
+
+
+def test_frames_that_are_alike_are_not_counted_for_more_than_they_tell() -> None:
+    slow = np.repeat(np.random.default_rng(2).normal(0, 1, 40), 10)
+    _, naive, _, _ = known(summarise(slow))
+    _, honest, _, _ = known(summarise(slow, clip_block(len(slow))))
+    assert clip_block(len(slow)) == 20
+    assert honest > 2 * naive
+
+
+def test_pairs_are_surer_than_their_means() -> None:
+    rng = np.random.default_rng(3)
+    difficulty = rng.normal(50, 10, 100)
+    ours, theirs = difficulty - 1 + rng.normal(0, 0.5, 100), difficulty + rng.normal(0, 0.5, 100)
+    mean, error, low, high = known(paired_difference(ours, theirs))
+    assert mean == pytest.approx(ours.mean() - theirs.mean())
+    assert low < mean < high < 0
+    assert error < known(summarise(ours))[1] / 5
+
+
+def test_pairs_need_partners() -> None:
+    assert paired_difference([1, math.nan, 3], [0, 5, math.nan]) == Summary(1, None, None, None, 1)
+    with pytest.raises(ValueError, match="one length"):
+        paired_difference([1, 2], [1])
+
+
+def test_a_score_as_json_and_as_rows() -> None:
+    measures = (Measure("a", "A x2", "the first"), Measure("b", "B", "the second"), Measure("c", "C", "of the whole"))
+    values = {"a": np.array([1.0, 2, 3, 4]), "b": np.array([math.nan] * 4)}
+    score = Score(measures, values, whole={"c": Summary(5, None, None, None, 4)})
+    facts = score.facts()
+    assert list(facts) == ["a", "b", "c"]
+    assert (facts["a"]["mean"], facts["a"]["count"], facts["b"]) == (2.5, 4, None)
+    assert facts["c"] == {"mean": 5, "standard_error": None, "low": None, "high": None, "count": 4}
+    rows = score.rows()
+    assert rows[0][:2] == ("A x2", "2.5 ± 0.65")
+    assert rows[1] == ("B", "–", "", "the second")
+    assert rows[2] == ("C", "5", "", "of the whole")
