@@ -1,0 +1,177 @@
+"""The network: U²-Net's nested blocks with deep supervision, made small enough for video.
+
+U²-Net (Qin et al. 2020, arXiv:2005.09007) stacks residual U-blocks (RSU), each a small U-Net by itself, into a larger U,
+and supervises every level of it. Its published small form, u2netp, spends nine tenths of its time at full size. Here
+the nested U works at a quarter of the picture's size, behind a stem of two strided convolutions, and a slim head brings
+its answer back to full size with the help of the stem's first features, which still know where the edges are.
+
+There is no batch normalisation: the weights come down from a network whose normalisation is folded into its convolutions,
+and a batch here mixes empty rooms with crowded ones, whose statistics a single frame never has.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+RGB = 3
+"""Colour channels; the fourth channel of the input is the prior alpha."""
+STRIDE = 4
+"""How much smaller than the picture the outermost nested block works."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The shape of one RSU: `height` levels (dilated instead of pooled if `dilated`), `middle` channels inside, `out` outside."""
+
+    height: int
+    middle: int
+    out: int
+    dilated: bool = False
+
+
+@dataclass(frozen=True)
+class Design:
+    """The shape of the whole network: the stem's channels (the head's too), the way down, the way up (from deep to shallow)."""
+
+    stem: int
+    down: tuple[Block, ...]
+    up: tuple[Block, ...]
+
+
+U2NETP_MIDDLE, U2NETP_OUT = 16, 64
+
+
+def _design(outs: Sequence[int], *, stem: int = 16) -> Design:
+    shapes = ((7, False), (6, False), (5, False), (4, False), (4, True))
+    down = tuple(Block(height, U2NETP_MIDDLE, out, dilated) for (height, dilated), out in zip(shapes, outs, strict=True))
+    return Design(stem, down, tuple(reversed(down[:-1])))
+
+
+WIDE = _design((U2NETP_OUT,) * 5)
+"""As wide as u2netp, whose weights fit without pruning."""
+SLIM = _design((32, 32, 48, 48, 48))
+"""What is shipped: fewer channels where the pixels are many."""
+TINY = Design(8, (Block(4, 4, 8), Block(3, 4, 8, dilated=True)), (Block(4, 4, 8),))
+"""For tests: learns in seconds."""
+DESIGNS = {"wide": WIDE, "slim": SLIM, "tiny": TINY}
+
+
+class ConvRelu(nn.Sequential):
+    """A 3x3 convolution with its ReLU."""
+
+    def __init__(self, channels: int, out: int, *, dilation: int = 1, stride: int = 1) -> None:
+        convolution = nn.Conv2d(channels, out, 3, padding=dilation, dilation=dilation, stride=stride)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        nn.init.zeros_(cast(Tensor, convolution.bias))
+        super().__init__(convolution, nn.ReLU(inplace=True))
+
+
+def _like(small: Tensor, large: Tensor) -> Tensor:
+    """`small` resized (bilinear, half-pixel centres) to the height and width of `large`."""
+    return functional.interpolate(small, size=large.shape[2:], mode="bilinear", align_corners=False)
+
+
+def _halved(features: Tensor) -> Tensor:
+    return functional.max_pool2d(features, 2, stride=2, ceil_mode=True)
+
+
+class Rsu(nn.Module):
+    """A residual U-block: (n, channels, h, w) -> (n, block.out, h, w)."""
+
+    def __init__(self, channels: int, block: Block) -> None:
+        super().__init__()
+        self.dilated = block.dilated
+        middle, height = block.middle, block.height
+        dilations = [2**level if block.dilated else 1 for level in range(height - 1)]
+        bottom = 2 ** (height - 1) if block.dilated else 2
+        self.enter = ConvRelu(channels, block.out)
+        self.down = nn.ModuleList(
+            ConvRelu(block.out if level == 0 else middle, middle, dilation=dilation) for level, dilation in enumerate(dilations)
+        )
+        self.bottom = ConvRelu(middle, middle, dilation=bottom)
+        self.up = nn.ModuleList(
+            ConvRelu(2 * middle, block.out if level == 0 else middle, dilation=dilations[level])
+            for level in reversed(range(height - 1))
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        entered = self.enter(features)
+        levels = []
+        current = entered
+        for level, convolve in enumerate(self.down):
+            current = convolve(_halved(current) if level and not self.dilated else current)
+            levels.append(current)
+        current = self.bottom(current)
+        for convolve, beside in zip(self.up, reversed(levels), strict=True):
+            current = current if current.shape[2:] == beside.shape[2:] else _like(current, beside)
+            current = convolve(torch.cat((current, beside), 1))
+        return cast(Tensor, current + entered)
+
+    def convolutions(self) -> Iterator[nn.Conv2d]:
+        """Every convolution, in the order in which a picture meets them (which is the order of U²-Net's ONNX files)."""
+        for module in (self.enter, *self.down, self.bottom, *self.up):
+            yield cast(nn.Conv2d, cast(nn.Sequential, module)[0])
+
+
+class Head(nn.Module):
+    """Brings the answer to full size: features at 1/4 and at 1/2 of the picture -> logits at its size."""
+
+    def __init__(self, coarse: int, fine: int) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(coarse, fine, 1)
+        self.merge = ConvRelu(fine, fine)
+        self.shuffle = nn.Conv2d(fine, 4, 1)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        merged = self.merge(_like(self.narrow(coarse), fine) + fine)
+        return functional.pixel_shuffle(self.shuffle(merged), 2)
+
+
+class LivebgNet(nn.Module):
+    """RGB and the prior alpha -> alpha.
+
+    Takes (n, 4, h, w), float 0..1, h and w multiples of 16: red, green, blue, and the alpha of the frame before (0: not known).
+    """
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design = design
+        self.fine = ConvRelu(RGB + 1, design.stem, stride=2)
+        self.stem = ConvRelu(design.stem, design.stem, stride=2)
+        widths = [design.stem, *(block.out for block in design.down)]
+        self.down = nn.ModuleList(Rsu(width, block) for width, block in zip(widths, design.down, strict=False))
+        blocks, beside = [], design.down[-1].out
+        for block, across in zip(design.up, reversed(design.down[:-1]), strict=True):
+            blocks.append(Rsu(beside + across.out, block))
+            beside = block.out
+        self.up = nn.ModuleList(blocks)
+        levels = (*(block.out for block in reversed(design.up)), design.down[-1].out)
+        self.sides = nn.ModuleList(nn.Conv2d(out, 1, 3, padding=1) for out in levels)
+        self.head = Head(levels[0], design.stem)
+
+    def levels(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The stem's features at 1/2 of the picture's size, and those of every level of the U, from 1/4 of it downwards."""
+        fine = self.fine(picture)
+        current = self.stem(fine)
+        passed: list[Tensor] = []
+        for level, block in enumerate(self.down):
+            current = block(_halved(current) if level else current)
+            passed.append(current)
+        levels = [passed.pop()]
+        for block in self.up:
+            beside = passed.pop()
+            levels.insert(0, block(torch.cat((_like(levels[0], beside), beside), 1)))
+        return fine, levels
+
+    def answers(self, picture: Tensor) -> list[Tensor]:
+        """For training: the logits at full size (n, 1, h, w), then each level's own at its size (the deep supervision)."""
+        fine, levels = self.levels(picture)
+        return [self.head(levels[0], fine), *(side(features) for side, features in zip(self.sides, levels, strict=True))]
+
+    def forward(self, picture: Tensor) -> Tensor:
+        fine, levels = self.levels(picture)
+        return torch.sigmoid(self.head(levels[0], fine))

@@ -1,0 +1,115 @@
+"""What befalls a picture between the room and the network, and what befalls the alpha of the frame before."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.training.store import Picture
+
+Alpha = NDArray[np.uint8]
+Random = np.random.Generator
+
+
+def _curve(draw: Random, strength: float) -> NDArray[np.uint8]:
+    """A tone curve per channel (1, 256, 3): exposure, gamma, contrast and white balance."""
+    levels = np.linspace(0, 1, 256)
+    curve = levels ** np.exp(draw.normal(0, 0.3 * strength))
+    curve = (curve - 0.5) * np.exp(draw.normal(0, 0.2 * strength)) + 0.5 + draw.normal(0, 0.06 * strength)
+    gains = np.exp(draw.normal(0, 0.22 * strength)) * np.exp(draw.normal(0, 0.09 * strength, 3))
+    table: NDArray[np.uint8] = np.clip(np.rint(curve[:, None] * gains * 255), 0, 255).astype(np.uint8)
+    return table[None]
+
+
+def lit(picture: Picture, draw: Random, strength: float = 1.0) -> Picture:
+    """The picture under another light."""
+    return np.asarray(cv2.LUT(picture, _curve(draw, strength)), np.uint8)
+
+
+def _noisy(picture: Picture, draw: Random) -> Picture:
+    height, width = picture.shape[:2]
+    noise = np.empty((height, width, 3), np.int16)
+    cv2.setRNGSeed(int(draw.integers(2**31 - 1)))
+    cv2.randn(noise, np.zeros(3), np.full(3, draw.gamma(2, 3.5)))
+    if draw.random() < 0.5:  # as denoised video has it: coarse
+        noise = np.asarray(cv2.blur(noise, (2, 2)), np.int16) * 2
+    return np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
+
+
+def _jpeg(picture: Picture, draw: Random) -> Picture:
+    _, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(draw.integers(15, 85))])
+    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _smeared(picture: Picture, draw: Random) -> Picture:
+    """Out of focus, shaken, or from a camera that promises more pixels than it has."""
+    height, width = picture.shape[:2]
+    kind = draw.integers(3)
+    if kind == 0:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(draw.uniform(0.4, 1.6))), np.uint8)
+    if kind == 1:
+        kernel = np.zeros((7, 7), np.float32)
+        reach = draw.uniform(1, 3) * np.array([1, draw.uniform(-1, 1)])
+        cv2.line(kernel, tuple(np.rint(3 - reach).astype(int).tolist()), tuple(np.rint(3 + reach).astype(int).tolist()), 1)
+        return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
+    scale = draw.uniform(0.4, 0.8)
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def as_filmed(picture: Picture, draw: Random) -> Picture:
+    """The picture (h, w, 3) as a webcam might deliver it: light, colour, blur, noise, compression."""
+    picture = lit(picture, draw, strength=draw.choice((0.3, 0.8, 1.3)))
+    if draw.random() < 0.06:
+        picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+    if draw.random() < 0.2:
+        picture = _smeared(picture, draw)
+    if draw.random() < 0.06:  # low light: little signal, then amplified with its noise
+        dark = np.asarray(cv2.convertScaleAbs(picture, alpha=0.25), np.uint8)
+        picture = np.asarray(cv2.convertScaleAbs(_noisy(dark, draw), alpha=3.0), np.uint8)
+    if draw.random() < 0.4:
+        picture = _noisy(picture, draw)
+    if draw.random() < 0.25:
+        picture = _jpeg(picture, draw)
+    return picture
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How badly a prior is distorted, as standard deviations: shift in widths, turn in degrees, zoom, local warping in pixels."""
+
+    shift: float = 0.03
+    turn: float = 3.0
+    zoom: float = 0.04
+    warp: float = 3.0
+
+
+def doubtful(alpha: Alpha, draw: Random, doubt: Doubt) -> Alpha:
+    """A true alpha (h, w), distorted as a guess at the frame before might be: moved, warped, grown, shrunk, with holes, blurred.
+
+    The distortions are those that video object segmentation uses to learn from single pictures (Perazzi et al. 2017,
+    arXiv:1612.02646): affine, thin-plate-like, morphological.
+    """
+    height, width = alpha.shape
+    middle = (width * draw.uniform(0.3, 0.7), height * draw.uniform(0.3, 0.7))
+    matrix = cv2.getRotationMatrix2D(middle, draw.normal(0, doubt.turn), float(np.exp(draw.normal(0, doubt.zoom))))
+    matrix[:, 2] = matrix[:, 2] + draw.normal(0, doubt.shift * width, 2)
+    grid = draw.normal(0, doubt.warp, (2, 4, 4)).astype(np.float32)
+    bend_x, bend_y = (cv2.resize(axis, (width, height), interpolation=cv2.INTER_CUBIC) for axis in grid)
+    rows, columns = np.indices((height, width), dtype=np.float32)
+    x = np.float32(matrix[0, 0]) * columns + np.float32(matrix[0, 1]) * rows + np.float32(matrix[0, 2]) + bend_x
+    y = np.float32(matrix[1, 0]) * columns + np.float32(matrix[1, 1]) * rows + np.float32(matrix[1, 2]) + bend_y
+    moved = np.asarray(cv2.remap(alpha, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    if draw.random() < 0.4:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(draw.integers(2, 9)),) * 2)
+        moved = np.asarray((cv2.erode if draw.random() < 0.5 else cv2.dilate)(moved, kernel), np.uint8)
+    for _ in range(int(draw.integers(0, 4)) if draw.random() < 0.5 else 0):  # a hole in the person, or a piece of the room
+        centre = (int(draw.integers(width)), int(draw.integers(height)))
+        axes = (int(draw.integers(2, width // 8)), int(draw.integers(2, height // 6)))
+        cv2.ellipse(moved, centre, axes, float(draw.uniform(0, 180)), 0, 360, int(draw.choice((0, 0, 255))), -1)
+    if draw.random() < 0.5:
+        moved = np.asarray(cv2.GaussianBlur(moved, (0, 0), float(draw.uniform(0.5, 4))), np.uint8)
+    if draw.random() < 0.15:
+        moved = np.asarray(cv2.convertScaleAbs(moved, alpha=float(draw.uniform(0.5, 1))), np.uint8)
+    return moved

@@ -1,0 +1,121 @@
+"""Training: batches in, checkpoints out. A run that was stopped goes on from its last checkpoint."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from livebg.training.architecture import DESIGNS, LivebgNet
+from livebg.training.losses import Batch, loss
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: `pictures` in all, the highest learning rate, the pictures until it is reached, the weight average's
+    memory in steps, and how often (seconds) a checkpoint is written."""
+
+    pictures: int
+    rate: float = 1e-3
+    warm_up: int = 1_600
+    average: int = 500
+    every: float = 120.0
+
+    def rate_at(self, pictures: int) -> float:
+        """The learning rate after so many pictures: a linear rise, then half a cosine down to a fiftieth."""
+        rise = min(1.0, (pictures + 1) / self.warm_up)
+        along = min(1.0, pictures / self.pictures)
+        return self.rate * rise * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * along)))
+
+
+class Trainer:
+    """A network, its weight average (what is exported), and the optimiser's state."""
+
+    def __init__(self, net: LivebgNet, schedule: Schedule, device: str = "cpu") -> None:
+        self.net = net.to(device)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = LivebgNet(net.design).to(device)
+        self.average.load_state_dict(net.state_dict())
+        self.optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.rate, weight_decay=1e-4)
+        self.schedule, self.pictures, self._device, self._steps = schedule, 0, device, 0
+
+    def step(self, batch: Batch) -> float:
+        """One step on one batch (uint8 tensors); returns the loss."""
+        batch = self._ready(batch)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.rate_at(self.pictures)
+        value = loss(self.net.answers(batch.input().contiguous(memory_format=torch.channels_last)), batch.alpha)
+        self.optimiser.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimiser.step()
+        self.pictures += len(batch.picture)
+        self._steps += 1
+        memory = min(1 - 1 / self.schedule.average, self._steps / (self._steps + 10))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                mean.lerp_(now, 1 - memory)
+        return float(value.detach())
+
+    def _ready(self, batch: Batch) -> Batch:
+        """The batch on the device, scaled to 0..1, with the network's own answers as priors where they are wanted."""
+        tensors = (tensor.to(self._device).float() / 255 for tensor in (batch.before, batch.picture, batch.alpha, batch.prior))
+        before, picture, alpha, prior = tensors
+        own = batch.own.to(self._device)
+        if bool(own.any()):
+            with torch.no_grad():
+                guess = self.net(torch.cat((before[own], prior[own]), 1).contiguous(memory_format=torch.channels_last))
+            prior = prior.clone()
+            prior[own] = guess
+        return Batch(before, picture, alpha, prior, own)
+
+    def save(self, path: Path, design: str) -> None:
+        """Writes a checkpoint, whole or not at all."""
+        state = {
+            "design": design,
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "pictures": self.pictures,
+            "steps": self._steps,
+        }
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Goes on where a checkpoint of the same design stopped."""
+        state = torch.load(path, map_location=self._device, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.pictures, self._steps = state["pictures"], state["steps"]
+
+
+def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
+    """The design's name and the averaged network of a checkpoint."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    net = LivebgNet(DESIGNS[state["design"]])
+    net.load_state_dict(state["average"])
+    return state["design"], net
+
+
+def train(trainer: Trainer, batches: Iterator[Batch], path: Path, design: str) -> None:
+    """Trains until the schedule's pictures are seen, leaving checkpoints at `path`."""
+    began = saved = time.monotonic()
+    seen, losses = trainer.pictures, []
+    while trainer.pictures < trainer.schedule.pictures:
+        losses.append(trainer.step(next(batches)))
+        now = time.monotonic()
+        if now - saved > trainer.schedule.every:
+            saved = now
+            trainer.save(path, design)
+            speed = (trainer.pictures - seen) / (now - began)
+            log.info("%d pictures, %.1f a second, loss %.4f", trainer.pictures, speed, sum(losses[-100:]) / len(losses[-100:]))
+    trainer.save(path, design)

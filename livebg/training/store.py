@@ -1,0 +1,52 @@
+"""Prepared pictures on disk: one flat file of pixels per set, mapped into memory, so that loading costs nothing."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""(h, w, 3) RGB, or (h, w, 4) RGB with straight alpha."""
+
+PIXELS, INDEX = "pixels.npy", "index.json"
+
+
+class Store:
+    """A read-only sequence of pictures with their names. Safe to share between processes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens what `write_store` wrote to `folder`. Raises FileNotFoundError if it is not there."""
+        self._pixels = np.load(folder / PIXELS, mmap_mode="r")
+        entries = json.loads((folder / INDEX).read_text())
+        self.names: list[str] = [name for name, _, _ in entries]
+        self._places: list[tuple[int, tuple[int, int, int]]] = [
+            (start, (shape[0], shape[1], shape[2])) for _, start, shape in entries
+        ]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Picture:
+        start, shape = self._places[index]
+        height, width, channels = shape
+        return np.asarray(self._pixels[start : start + height * width * channels]).reshape(shape)
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (self[index] for index in range(len(self)))
+
+
+def write_store(folder: Path, pictures: Iterable[tuple[str, Picture]]) -> int:
+    """Writes named pictures to `folder` (made if need be) and returns how many there were."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entries: list[tuple[str, int, tuple[int, ...]]] = []
+    chunks: list[Picture] = []
+    start = 0
+    for name, picture in pictures:
+        entries.append((name, start, picture.shape))
+        chunks.append(np.ascontiguousarray(picture).reshape(-1))
+        start += picture.size
+    np.save(folder / PIXELS, np.concatenate(chunks) if chunks else np.empty(0, np.uint8))
+    (folder / INDEX).write_text(json.dumps(entries))
+    return len(entries)
