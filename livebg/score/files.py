@@ -71,11 +71,10 @@ def _alone(clip: Path) -> Iterator[tuple[Shown, Shown]]:
 def _pairs(result: Path, other: Path, truth: bool = True) -> Iterator[tuple[Shown, Shown]]:
     """What belongs together, checked."""
     pairs = _by_name(result, other) if result.is_dir() and other.is_dir() else _in_step(result, other)
-    for number, (mine, theirs) in enumerate(pairs):
-        if number == 0:
-            _require_matte(result, mine)
-            if truth:
-                _require_matte(other, theirs)
+    for mine, theirs in pairs:
+        _require_matte(result, mine)
+        if truth:
+            _require_matte(other, theirs)
         if mine.luma.shape != theirs.luma.shape:
             raise ConfigError(f"{result} is {_size(mine)} at {mine.name} and {other} is {_size(theirs)}: bring both to one size")
         yield mine, theirs

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import av
+import cv2
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -26,6 +27,7 @@ _LOG: Final = logging.getLogger(__name__)
 _LIBVPX: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of these pass over the alpha channel."""
 
+_NEUTRAL: Final = 128
 _STRAY_CHROMA: Final = 8
 """Levels of colour that lossy codecs put into grey."""
 
@@ -155,5 +157,5 @@ def _opaque(path: Path) -> Iterator[Shown]:
         table = levels if source.format.color.full_range else np.clip((levels - 16) * 255 / 219, 0, 255)
         full = np.rint(table).astype(np.uint8)
         for frame in source:
-            grey = all(np.ptp(plane) <= _STRAY_CHROMA for plane in frame.planes[1:])
-            yield Shown(f"{frame.time:.3f} s", frame.time, full[frame.y], None, grey)
+            stray = max(float(cv2.norm(plane, np.full_like(plane, _NEUTRAL), cv2.NORM_INF)) for plane in frame.planes[1:])
+            yield Shown(f"{frame.time:.3f} s", frame.time, full[frame.y], None, stray <= _STRAY_CHROMA)

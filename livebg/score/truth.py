@@ -140,6 +140,8 @@ class TruthScore:
         change = math.nan
         if self._moving:
             if self._before is not None:
+                if self._before[0].shape != ours.shape:
+                    raise ValueError(f"the size of a clip's frames must not change, got {ours.shape}")
                 change = temporal_difference(ours, self._before[0], theirs, self._before[1])
             # The caller may use its arrays again for the next frame.
             self._before = ours.copy(), theirs.copy()
