@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
+from livebg.cli.evaluate import models_eval
 from livebg.config import Model, Settings, load_settings
 from livebg.errors import ModelError
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from livebg.interfaces import Segmenter
     from livebg.models import ModelCard
 
-app = typer.Typer(help="The networks: which there are, where they lie, and getting one.")
+app = typer.Typer(help="The networks: which there are, where they lie, getting one, and measuring one.")
+app.command("eval")(models_eval)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,239 @@
+"""Networks of several kinds behind one protocol, so that one ruler measures them all."""
+
+import logging
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.errors import ModelError
+from livebg.frame import Alpha
+from livebg.models import LocatedModel, find
+from livebg.network import Size
+from livebg.providers import CPU
+from livebg.runtime import onnxruntime, onnxruntime_errors
+from livebg.segmentation import U2NetSegmenter
+
+_LOG: Final = logging.getLogger(__name__)
+_SIZED: Final = re.compile(r"(?P<model>.+)@(?P<width>[1-9]\d{0,3})x(?P<height>[1-9]\d{0,3})")
+_RECURRENT_PIXELS: Final = 512 * 288
+_RECURRENT_STEP: Final = 16
+_STATES: Final = ("r1", "r2", "r3", "r4")
+_OWN_PIXELS: Final = 256 * 144
+_FATAL: Final = 4
+_FAILURES: Final = (
+    onnxruntime_errors.Fail,
+    onnxruntime_errors.InvalidArgument,
+    onnxruntime_errors.InvalidGraph,
+    onnxruntime_errors.InvalidProtobuf,
+    onnxruntime_errors.NoModel,
+    onnxruntime_errors.NoSuchFile,
+    onnxruntime_errors.NotImplemented,
+    onnxruntime_errors.RuntimeException,
+)
+
+Rgb = NDArray[np.uint8]
+"""A picture, shape (height, width, 3)."""
+
+
+class Network(Protocol):
+    """A network on the CPU, on one thread.
+
+    ``name`` is what tables call it, ``path`` its file. ``takes_prior`` says whether it looks at the alpha before, which its
+    caller hands over; ``remembers`` whether it carries something of its own from picture to picture, until :meth:`forget`.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def takes_prior(self) -> bool: ...
+    @property
+    def remembers(self) -> bool: ...
+
+    def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
+        """The size (width, height) of the picture to hand over for a frame of the given size.
+
+        ``wanted`` is what is asked for in place of the network's own choice; one that runs at a single size stays with that.
+        """
+        ...
+
+    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:
+        """Alpha, float32, (height, width), 0..1, of a picture of a size that :meth:`input_size` gave.
+
+        ``prior`` is the alpha of the picture before, of the same size, or None. Raises ModelError when the network fails.
+        """
+        ...
+
+    def forget(self) -> None:
+        """The next picture has nothing to do with the last one."""
+        ...
+
+
+class FamilyNetwork:
+    """What livebg itself can run: :class:`~livebg.segmentation.U2NetSegmenter`. ``size`` overrules every other."""
+
+    remembers = False
+
+    def __init__(self, name: str, model: LocatedModel, takes_prior: bool, size: Size | None) -> None:
+        self.name, self.path, self.takes_prior = name, model.path, takes_prior
+        self._segmenter = U2NetSegmenter(model.path, model.card, input_size=size, provider="cpu", threads=1)
+
+    def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
+        own = self._segmenter.input_size(width, height)
+        one_size_only = self._segmenter.input_size(1280, 720) == self._segmenter.input_size(720, 1280)
+        return own if wanted is None or one_size_only else wanted
+
+    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:
+        return self._segmenter.segment(image, prior)
+
+    def forget(self) -> None:
+        """It remembers nothing."""
+
+
+class ChannelsLastNetwork:
+    """MediaPipe's way: 1xHxWx3, 0..1, to an alpha 1xHxWx1, or to the logits 1xHxWx2 of background and person."""
+
+    takes_prior = remembers = False
+
+    def __init__(self, name: str, model: LocatedModel, size: Size) -> None:
+        self.name, self.path = name, model.path
+        self._size = size
+        self._session = _session(model.path, optimised=True)
+        self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
+
+    def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:  # noqa: ARG002 - it has one size
+        return self._size
+
+    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:  # noqa: ARG002 - it knows of none
+        feed = {self._input: image[None].astype(np.float32) / np.float32(255)}
+        output = _run(self._session, self.path, [self._output], feed)[0][0]
+        if output.shape[2] == 1:
+            return np.asarray(np.clip(output[..., 0], 0, 1), np.float32)
+        background, person = output[..., 0], output[..., 1]
+        return np.asarray(1 / (1 + np.exp(background - person)), np.float32)  # the softmax of two
+
+    def forget(self) -> None:
+        """It remembers nothing."""
+
+
+class RecurrentNetwork:
+    """Robust Video Matting's way: src and four states to fgr, pha and the states that go with the next picture."""
+
+    takes_prior, remembers = False, True
+
+    def __init__(self, name: str, model: LocatedModel, size: Size | None) -> None:
+        self.name, self.path = name, model.path
+        self._size = size
+        self._session = _session(model.path, optimised=True)
+        shapes = {entry.name: entry.shape for entry in self._session.get_inputs()}
+        self._channels = [shapes[f"{state}i"][1] for state in _STATES]
+        self._constants = {"downsample_ratio": np.ones(1, np.float32)} if "downsample_ratio" in shapes else {}
+        self._states: list[NDArray[np.float32]] | None = None
+
+    def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
+        if self._size or wanted:
+            return self._size or wanted or (width, height)
+        scale = math.sqrt(_RECURRENT_PIXELS / (width * height)) / _RECURRENT_STEP
+        return max(round(width * scale), 2) * _RECURRENT_STEP, max(round(height * scale), 2) * _RECURRENT_STEP
+
+    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:  # noqa: ARG002 - it has states instead
+        states = self._states or self._blank(*image.shape[:2])
+        source = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+        feed = {"src": source, **self._constants, **{f"{name}i": state for name, state in zip(_STATES, states, strict=True)}}
+        alpha, *self._states = _run(self._session, self.path, ["pha", *(f"{name}o" for name in _STATES)], feed)
+        return np.asarray(np.clip(alpha[0, 0], 0, 1), np.float32)
+
+    def forget(self) -> None:
+        self._states = None
+
+    def _blank(self, height: int, width: int) -> list[NDArray[np.float32]]:
+        """Zeros; a single one stands for all where the file leaves the number of channels open."""
+        return [
+            np.zeros((1, channels, -(-height >> level), -(-width >> level)), np.float32)
+            if isinstance(channels, int)
+            else np.zeros((1, 1, 1, 1), np.float32)
+            for level, channels in enumerate(self._channels, start=1)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network that is to be measured: what tables call it, its file, and how to open it (as often as one likes)."""
+
+    name: str
+    path: Path
+    open: Callable[[], Network]
+
+
+def candidate(name_or_file: str, folders: Sequence[Path] = ()) -> Candidate:
+    """Recognise a network by the shapes of its inputs and outputs.
+
+    ``name_or_file`` is a registry name or a file, with ``@WxH`` behind it for another input size. Raises
+    :class:`~livebg.errors.ModelError` when there is no such network; what is of none of the kinds here is left to
+    :class:`~livebg.segmentation.U2NetSegmenter` to open or to refuse.
+    """
+    match = _SIZED.fullmatch(name_or_file)
+    size = (int(match["width"]), int(match["height"])) if match else None
+    model = find(match["model"] if match else name_or_file, folders)
+    name = f"{model.path.stem}@{size[0]}x{size[1]}" if size else model.path.stem
+    session = _session(model.path, optimised=False)
+    shapes = {entry.name: entry.shape for entry in session.get_inputs()}
+    if {"src", *(f"{state}i" for state in _STATES)} <= shapes.keys():
+        return Candidate(name, model.path, lambda: RecurrentNetwork(name, model, size))
+    match list(shapes.values()):
+        case [[1 | str() | None, int(height), int(width), 3]]:
+            _require_classes(model.path, session)
+            if size and size != (width, height):
+                raise ModelError(f"{model.path} runs at {width}x{height} only, not at {size[0]}x{size[1]}: leave out the size")
+            return Candidate(name, model.path, lambda: ChannelsLastNetwork(name, model, (width, height)))
+        case [[_, 4, _, _]]:
+            scaled = _scaled_as_told(model, session)
+            return Candidate(name, model.path, lambda: FamilyNetwork(name, scaled, True, size))
+    return Candidate(name, model.path, lambda: FamilyNetwork(name, _scaled_as_told(model, session), False, size))
+
+
+def _scaled_as_told(model: LocatedModel, session: Any) -> LocatedModel:
+    """A file that nobody knows may say itself that its pictures are 0..1, in the metadata that livebg's training writes."""
+    told = session.get_modelmeta().custom_metadata_map
+    if model.card.sha256 or not told.get("input", "").endswith("0..1"):
+        return model
+    stride = int(told["stride"]) if told.get("stride", "").isdigit() else model.card.stride
+    card = replace(model.card, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), pixels=_OWN_PIXELS, stride=stride)
+    return LocatedModel(model.path, card)
+
+
+def _require_classes(path: Path, session: Any) -> None:
+    shape = session.get_outputs()[0].shape
+    if len(shape) != 4 or shape[3] not in (1, 2):
+        found = "x".join(map(str, shape))
+        raise ModelError(f"{path} gives {found} where 1xHxWx1 or 1xHxWx2 is expected of its input: choose another network")
+
+
+def _session(path: Path, *, optimised: bool) -> Any:
+    """The file on one CPU thread; what is merely looked at need not be optimised."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=[CPU])
+    except _FAILURES as error:
+        _LOG.debug("%s: %s", path, error)
+        raise ModelError(f"{path} is no ONNX network, or damaged: download or copy it again") from error
+
+
+def _run(session: Any, path: Path, names: list[str], feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    try:
+        outputs: list[NDArray[np.float32]] = session.run(names, feed)
+    except _FAILURES as error:
+        _LOG.debug("%s: %s", path, error)
+        raise ModelError(f"{path} fails on a picture: choose another input size or network") from error
+    return outputs

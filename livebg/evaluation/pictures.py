@@ -1,0 +1,57 @@
+"""Pictures with masks: does the network find the person in one look, without a past?"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from livebg.evaluation.baselines import Network, Rgb
+from livebg.evaluation.looking import look
+from livebg.evaluation.results import Section, Tally
+from livebg.evaluation.sets import PictureSet
+from livebg.evaluation.sheets import Sheets
+from livebg.frame import Alpha
+from livebg.score.alphas import as_alpha
+from livebg.score.report import Measure
+from livebg.score.truth import PICTURE_MEASURES, boundary_f_measure, foreground_iou, mean_absolute_difference
+
+FIGURE_SIZE: Final = (256, 144)
+"""What a network that runs at any size is fed for the figure, whatever the picture's aspect."""
+
+_BY_NAME: Final = {measure.name: measure for measure in PICTURE_MEASURES}
+_SCORED: Final = tuple(_BY_NAME[name] for name in ("iou", "boundary_f", "mad"))
+_OWN_SIZE: Final = tuple(replace(each, name=f"own_{each.name}", label=f"{each.label}, own size") for each in _SCORED)
+MEASURES: Final[tuple[Measure, ...]] = (*_SCORED, *_OWN_SIZE)
+
+
+def measure_pictures(networks: Mapping[str, Network], pictures: PictureSet, sheets: Sheets) -> Section:
+    """IoU at 0.5, boundary F and MAD at the picture's full size, with an empty prior.
+
+    The picture is shrunk by area averages to :data:`FIGURE_SIZE`, then once more to the network's own size in the picture's
+    aspect; a network of one size gets that both times. Raises :class:`~livebg.errors.SourceError` for what cannot be read.
+    """
+    width, height = FIGURE_SIZE
+    about = f"one look, empty prior, fed {width}x{height} (then its own size in the picture's aspect), measured at full size"
+    tally = Tally(pictures.name, about, "picture", MEASURES, list(networks))
+    worst = sheets.worst(pictures.name, len(pictures.pairs))
+    evaluated = next(iter(networks))
+    for pair in pictures.pairs:
+        rgb, mask = pair.read()
+        truth = as_alpha(mask)
+        alphas = {name: look(network, rgb, FIGURE_SIZE) for name, network in networks.items()}
+        rows = {name: _row(network, rgb, alphas[name], truth) for name, network in networks.items()}
+        tally.add(pair.name, rows)
+        worst.add(1 - rows[evaluated][0], pair.name, rgb, truth, alphas[evaluated])
+    worst.write()
+    return tally.section()
+
+
+def _row(network: Network, rgb: Rgb, alpha: Alpha, truth: Alpha) -> tuple[float, ...]:
+    height, width = rgb.shape[:2]
+    row = _scored(alpha, truth)
+    if network.input_size(width, height, FIGURE_SIZE) == network.input_size(width, height):
+        return (*row, *row)
+    return (*row, *_scored(look(network, rgb), truth))
+
+
+def _scored(alpha: Alpha, truth: Alpha) -> tuple[float, float, float]:
+    return foreground_iou(alpha, truth), boundary_f_measure(alpha, truth), mean_absolute_difference(alpha, truth)

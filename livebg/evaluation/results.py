@@ -1,0 +1,119 @@
+"""What was measured: a number for each network, measure and picture (or clip, or pair), and what follows from these."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from livebg.score.report import Measure, Score, Summary, Values, paired_difference
+
+WORST_SHARE: Final = 0.05
+"""Of the pictures, clips or pairs: those that are told apart and shown on contact sheets."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One set, measured with all networks.
+
+    ``name`` says which set, ``about`` in a clause how it was measured; a ``unit`` is what has one number for each measure.
+    ``scores`` are by network, the evaluated one first; the numbers of all are of the same ``units`` in the same order, and NaN
+    where a unit has none.
+    """
+
+    name: str
+    about: str
+    unit: str
+    units: tuple[str, ...]
+    scores: Mapping[str, Score]
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        return next(iter(self.scores.values())).measures
+
+    @cached_property
+    def differences(self) -> dict[str, dict[str, Summary | None]]:
+        """The evaluated network minus each other, unit by unit: by the other's name and the measure's."""
+        (_, ours), *others = self.scores.items()
+        return {
+            name: {key: paired_difference(ours.values[key], other.values[key]) for key in other.values} for name, other in others
+        }
+
+    def worst(self, network: str) -> dict[str, float]:
+        """The mean over the worst 5 % by the measures' names, without those that have no number."""
+        values = self.scores[network].values
+        found = {each.name: worst(each, values[each.name], self.units) for each in self.measures}
+        return {name: facts["worst_5_percent"] for name, facts in found.items() if facts}
+
+    def facts(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        return {
+            "section": self.name,
+            "about": self.about,
+            "unit": self.unit,
+            "count": len(self.units),
+            "networks": {name: self._network_facts(score) for name, score in self.scores.items()},
+            "differences": {
+                name: {key: summary and asdict(summary) for key, summary in summaries.items()}
+                for name, summaries in self.differences.items()
+            },
+        }
+
+    def _network_facts(self, score: Score) -> dict[str, Any]:
+        return {
+            each.name: summary and asdict(summary) | worst(each, score.values[each.name], self.units)
+            for each, summary in zip(score.measures, score.summaries.values(), strict=True)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A section that was not measured, and the reason as a clause."""
+
+    name: str
+    reason: str
+
+    def facts(self) -> dict[str, Any]:
+        return {"section": self.name, "skipped": self.reason}
+
+
+class Tally:
+    """Gathers the numbers of one section. Every network gets one row for every unit."""
+
+    def __init__(self, name: str, about: str, unit: str, measures: Sequence[Measure], networks: Sequence[str]) -> None:
+        self._name, self._about, self._unit = name, about, unit
+        self._measures = tuple(measures)
+        self._rows: dict[str, list[tuple[float, ...]]] = {network: [] for network in networks}
+        self._units: list[str] = []
+
+    def add(self, unit: str, rows: Mapping[str, Sequence[float]]) -> None:
+        """The numbers of one unit by network, in the order of the measures."""
+        self._units.append(unit)
+        for network, row in rows.items():
+            self._rows[network].append(tuple(row))
+
+    def section(self) -> Section:
+        """What has been gathered."""
+        scores = {}
+        for network, rows in self._rows.items():
+            table: Values = np.asarray(rows, np.float64).reshape(len(self._units), len(self._measures))
+            scores[network] = Score(self._measures, {each.name: table[:, column] for column, each in enumerate(self._measures)})
+        return Section(self._name, self._about, self._unit, tuple(self._units), scores)
+
+
+def worst(measure: Measure, values: Values, units: Sequence[str]) -> dict[str, Any]:
+    """The mean of the worst 5 % (at least one), and the worst of all with its name; nothing where there is no number."""
+    known = np.flatnonzero(~np.isnan(values))
+    if not known.size:
+        return {}
+    badness = -values[known] if measure.higher_is_better else values[known]
+    order = known[np.argsort(-badness, kind="stable")]
+    tail = order[: worst_count(len(order))]
+    return {"worst_5_percent": float(values[tail].mean()), "worst": float(values[order[0]]), "worst_unit": units[order[0]]}
+
+
+def worst_count(count: int) -> int:
+    """How many of ``count`` are the worst 5 %: at least one."""
+    return max(math.ceil(count * WORST_SHARE), 1)

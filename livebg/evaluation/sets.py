@@ -1,0 +1,110 @@
+"""The sets of pictures and clips under a data folder, as lists of files; nothing is read before it is its turn."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from livebg.errors import SourceError
+from livebg.evaluation.baselines import Rgb
+from livebg.evaluation.split import aside, files, is_aside
+from livebg.frame import Alpha8
+from livebg.jobs import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from livebg.photo import Photo
+from livebg.score.reading import picture_at
+
+_LOG: Final = logging.getLogger(__name__)
+
+TRAINED_ON: Final = ("train",)
+"""Folders of these names are passed over."""
+
+SPLIT_SETS: Final = ("ccp",)
+"""Sets without a split of their own: a tenth of each is kept aside, the rest is trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A picture and the mask of the person in it."""
+
+    picture: Path
+    mask: Path
+
+    @property
+    def name(self) -> str:
+        return self.picture.stem
+
+    def read(self) -> tuple[Rgb, Alpha8]:
+        """RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8.
+
+        Raises :class:`~livebg.errors.SourceError` when one cannot be read or they differ in size.
+        """
+        rgb, mask = Photo(self.picture).rgb, picture_at(self.mask).matte
+        if rgb.shape[:2] != mask.shape:
+            sizes = (f"{shape[1]}x{shape[0]}" for shape in (mask.shape, rgb.shape))
+            raise SourceError("{} is {} where its picture is {}: make the two of one size".format(self.mask, *sizes))
+        return rgb, mask
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """Pictures with masks; ``name`` is the folder's path below the data folder."""
+
+    name: str
+    pairs: tuple[Masked, ...]
+
+
+def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
+    """Every folder under ``data`` that holds ``images`` and ``masks`` and is not trained on; of each, one picture in ``step``.
+
+    Raises :class:`~livebg.errors.SourceError` when ``data`` is no folder, or a picture has no mask.
+    """
+    if not data.is_dir():
+        raise SourceError(f"{data} is no folder: name the folder that holds the sets")
+    found = []
+    for images in sorted(data.rglob("images")):
+        folder = images.parent
+        name = folder.relative_to(data)
+        if not (folder / "masks").is_dir() or set(name.parts) & set(TRAINED_ON):
+            continue
+        masks = {mask.stem: mask for mask in _photos(folder / "masks")}
+        pictures = _photos(images)
+        kept = aside(pictures, kept=True) if folder.name in SPLIT_SETS else pictures
+        pairs = tuple(Masked(picture, _mask_of(picture, masks)) for picture in kept[::step])
+        if pairs:
+            found.append(PictureSet(str(name) if name.parts else folder.resolve().name, pairs))
+    return found
+
+
+def rooms_aside(data: Path, step: int = 1) -> list[Path]:
+    """The pictures of empty rooms that are kept aside, folder by folder of ``data/backgrounds``; one in ``step``."""
+    root = data / "backgrounds"
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
+    return [path for folder in folders for path in aside(_photos(folder), kept=True)][::step]
+
+
+def clips(data: Path, *, all_of_them: bool = False) -> list[Path]:
+    """The clips under ``data/video``: those kept aside, or all."""
+    found = sorted(path for path in (data / "video").rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    return [path for path in found if all_of_them or is_aside(path)]
+
+
+def evenly(paths: Sequence[Path], count: int) -> list[Path]:
+    """``count`` of the paths, evenly spread over them; all where there are no more."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[index] for index in np.linspace(0, len(paths) - 1, count).round().astype(int)]
+
+
+def _photos(folder: Path) -> list[Path]:
+    return [path for path in files(folder) if path.suffix.lower() in PHOTO_SUFFIXES]
+
+
+def _mask_of(picture: Path, masks: dict[str, Path]) -> Path:
+    if picture.stem not in masks:
+        raise SourceError(
+            f"{picture} has no mask of its name in {picture.parent.parent / 'masks'}: add it, or take the picture out"
+        )
+    return masks[picture.stem]
