@@ -78,6 +78,10 @@ def test_where_nothing_moves_there_is_none() -> None:
     assert lag([true_alpha(0)] * FRAMES, still) is None
 
 
+def test_an_alpha_that_follows_nothing_has_none() -> None:
+    assert lag([true_alpha(0)] * FRAMES) is None
+
+
 def test_an_alpha_that_is_nowhere_has_none() -> None:
     assert lag([np.zeros_like(TRUTHS[0])] * FRAMES) is None
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from livebg.cli.console import output, spoken_errors
+from livebg.cli.console import errors, output, spoken_errors
 
 if TYPE_CHECKING:
     from livebg.score.report import Score
@@ -29,7 +30,7 @@ def score(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """How good a matte is: beside the true one, or else by how restless it is and how late."""
-    with spoken_errors():
+    with spoken_errors(), errors().status("scoring"):
         scores = _scores(result, truth, picture, sequence)
     if json_lines:
         facts: dict[str, Any] = {"result": str(result)} | {name: each.facts() for name, each in scores.items()}
@@ -56,7 +57,7 @@ def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bo
 
 
 def _table(title: str, score: "Score") -> Table:
-    table = Table("measure", "mean", "95 %", "what it is", title=title, title_justify="left")
+    table = Table("measure", "mean", "95 %", "what it is", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns[1:3]:
         column.justify, column.no_wrap = "right", True
     for row in score.rows():

@@ -24,6 +24,7 @@ _RADIUS: Final = 6
 _NOISE: Final = 25.0
 _TINY: Final = 1e-3
 _FLAT: Final = 0.02
+_UNSURE: Final = 1.0
 _RESAMPLES: Final = 300
 _SEED: Final = 7
 
@@ -49,7 +50,8 @@ class EdgeLag:
     its neighbours (the equiangular fit of Shimizu and Okutomi, "Precise Sub-Pixel Estimation on Area-Based Matching", 2001).
 
     A pure delay is told as it is, an exponential filter by the delay of its 0.5, about ln 2 of its time constant. A lag beyond
-    :data:`LATEST` is told as that. Where nothing moves enough to tell there is none.
+    :data:`LATEST` is told as that. Where nothing moves, or the alpha does not follow what does, there is none: the standard error
+    is then above a frame.
     """
 
     def __init__(self) -> None:
@@ -80,8 +82,11 @@ class EdgeLag:
         drawn = _resampled_tops(fits)
         if len(drawn) < _RESAMPLES // 2:
             return Summary(lag, None, None, None, len(fits))
+        error = float(drawn.std(ddof=1))
+        if error > _UNSURE:
+            return None
         low, high = np.quantile(drawn, [0.025, 0.975])
-        return Summary(lag, float(drawn.std(ddof=1)), float(low), float(high), len(fits))
+        return Summary(lag, error, float(low), float(high), len(fits))
 
 
 def _windows(plane: Plane) -> Plane:
