@@ -106,8 +106,8 @@ class Rsu(nn.Module):
             current = convolve(_halved(current) if level and not self.dilated else current)
             levels.append(current)
         current = self.bottom(current)
-        for convolve, beside in zip(self.up, reversed(levels), strict=True):
-            current = current if current.shape[2:] == beside.shape[2:] else _like(current, beside)
+        for step, (convolve, beside) in enumerate(zip(self.up, reversed(levels), strict=True)):
+            current = _like(current, beside) if step and not self.dilated else current
             current = convolve(torch.cat((current, beside), 1))
         return cast(Tensor, current + entered)
 

@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 
+from livebg.evaluation.split import aside, files, is_aside
 from livebg.synthetic import cut_green
 from livebg.training.labelling import Labeller, agreed, foreground
 from livebg.training.store import Picture, Store, write_store
@@ -24,14 +25,12 @@ LONG_SIDE = 400
 """People are kept at most this long: training pictures are 256 wide."""
 SHORT_SIDE = 256
 """Rooms are kept at most this long on their shorter side."""
-KEPT_ASIDE = 10
-"""Every tenth picture of ccp and of each set of rooms is never trained on."""
-CLIPS_ASIDE = ("book", "sister", "walk", "yes", "head-pose-face-detection-male", "outdoors_640x360", "d11")
-"""Clips that are never trained on."""
 LABEL_STEP = 3
 """The labeller sees one frame in so many of a clip."""
 FRAME_STEP = 6
 """One frame in so many of a clip is kept: neighbours teach nothing new."""
+BLACK = 24
+"""A row of a clip that is nowhere brighter than this belongs to a black bar."""
 PAPER = 60
 """How many levels a plain background may differ from the first row's median: its shadows, but no arm."""
 FIGURE_LEAST = 0.04
@@ -54,16 +53,6 @@ def mask(path: Path) -> Picture:
     if found is None:
         raise FileNotFoundError(path)
     return np.where(found >= 128, 255, 0).astype(np.uint8)
-
-
-def aside(names: list[Path], *, kept: bool) -> list[Path]:
-    """The files that are trained on, or those `kept` aside: every tenth."""
-    return [path for index, path in enumerate(names) if (index % KEPT_ASIDE == 0) == kept]
-
-
-def files(folder: Path) -> list[Path]:
-    """The files of a folder by name; none if it is not there."""
-    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
 
 
 def _within(rgba: Picture, side: int) -> Picture:
@@ -130,12 +119,18 @@ def clips(names: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]
                 yield f"{path.stem}-{index}", _within(np.dstack((rgb, alpha)), LONG_SIDE)
 
 
+def _unboxed(rgb: Picture) -> Picture:
+    """The picture without the black bars above and below."""
+    rows = np.flatnonzero(rgb.max(axis=(1, 2)) > BLACK)
+    return rgb[rows[0] : rows[-1] + 1] if rows.size else rgb
+
+
 def keyed(names: list[Path]) -> Iterator[tuple[str, Picture]]:
     """Frames of green-screen clips, keyed, as RGBA."""
     for path in names:
         for index, rgb in enumerate(frames(path)):
             if index % FRAME_STEP == 0:
-                person = cut_green(rgb)
+                person = cut_green(_unboxed(rgb))
                 yield f"{path.stem}-{index}", _within(np.dstack((person.rgb, person.alpha)), LONG_SIDE)
 
 
@@ -175,4 +170,4 @@ def prepare(data: Path, out: Path, labeller: Labeller, only: Collection[str] = S
 
 
 def _is_clip(path: Path) -> bool:
-    return path.suffix in {".mkv", ".mp4", ".gif"} and path.stem not in CLIPS_ASIDE
+    return path.suffix in {".mkv", ".mp4", ".gif"} and not is_aside(path)

@@ -1,0 +1,97 @@
+"""`python -m livebg.training`: see `--help`, and the README's chapter on the network."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livebg.training.export import export
+from livebg.training.loop import Schedule, Trainer, read_checkpoint
+from livebg.training.recipe import Run, beginning, make, narrowed, prepared, trained
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Data = Annotated[Path, typer.Argument(help="The folder of the data sets.", exists=True, file_okay=False)]
+Prepared = Annotated[Path, typer.Argument(help="The folder of the prepared pictures.", file_okay=False)]
+Pictures = Annotated[int, typer.Option(help="Train until so many pictures were seen.")]
+Rate = Annotated[float, typer.Option(help="The highest learning rate.")]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")]
+Workers = Annotated[int, typer.Option(help="Processes that load pictures.")]
+Threads = Annotated[int, typer.Option(help="Threads that compute, on the CPU.")]
+Seed = Annotated[int, typer.Option(help="Of the random draws.")]
+LABELLER = typer.Option(help="The matting network (ONNX) that softens masks and labels clips.", exists=True)
+
+
+@app.command("prepare")
+def prepare_command(data: Data, out: Prepared, labeller: Annotated[Path, LABELLER]) -> None:
+    """Data sets -> pictures with soft alpha, once for all trainings."""
+    prepared(data, out, labeller)
+
+
+@app.command("train")
+def train_command(
+    pictures_in: Prepared,
+    checkpoint: Annotated[Path, typer.Argument(help="Written every two minutes; if it is there, the training goes on from it.")],
+    design: Annotated[str, typer.Option(help="wide, slim or tiny.")] = "slim",
+    start: Annotated[
+        Path | None, typer.Option(help="First weights: a checkpoint, an exported ONNX file, u2netp (for wide).")
+    ] = None,
+    pictures: Pictures = 200_000,
+    rate: Rate = 1e-3,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    threads: Threads = 1,
+    seed: Seed = 0,
+) -> None:
+    """Trains one design."""
+    run = Run(device, workers, threads, seed)
+    trained(beginning(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate), run)
+
+
+@app.command("prune")
+def prune_command(
+    pictures_in: Prepared,
+    wide: Annotated[Path, typer.Argument(help="The checkpoint of the wide network.", exists=True)],
+    out: Annotated[Path, typer.Argument(help="The checkpoint to write.")],
+    design: Annotated[str, typer.Option(help="The narrower design.")] = "slim",
+    seed: Seed = 0,
+) -> None:
+    """Drops the channels that matter least."""
+    _, net = read_checkpoint(wide)
+    Trainer(narrowed(net, design, pictures_in, Run(seed=seed)), Schedule(0)).save(out, design)
+
+
+@app.command("export")
+def export_command(
+    checkpoint: Annotated[Path, typer.Argument(exists=True)],
+    out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
+    half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = True,
+) -> None:
+    """A checkpoint's weight average -> ONNX."""
+    design, net = read_checkpoint(checkpoint)
+    export(net, design, out, half=half)
+
+
+@app.command("make")
+def make_command(
+    data: Data,
+    out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
+    u2netp: Annotated[Path, typer.Option(help="The published u2netp.onnx.", exists=True)],
+    labeller: Annotated[Path, LABELLER],
+    work: Annotated[Path, typer.Option(help="The folder for prepared pictures and checkpoints.")] = Path("training"),
+    pictures: Pictures = 200_000,
+    rate: Rate = 1e-3,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    threads: Threads = 1,
+    seed: Seed = 0,
+) -> None:
+    """The whole way, from the data to the ONNX file. Stopped anywhere, it goes on from there when it is called again."""
+    prepared(data, work / "prepared", labeller)
+    make(work / "prepared", u2netp, work, out, Schedule(pictures, rate), Run(device, workers, threads, seed))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    app()

@@ -1,0 +1,94 @@
+"""The whole way, from the data to the ONNX file; what is done already is not done again."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from livebg.training.ancestry import from_exported, from_u2netp
+from livebg.training.architecture import DESIGNS, LivebgNet
+from livebg.training.export import export
+from livebg.training.labelling import Labeller
+from livebg.training.loader import Course, loader
+from livebg.training.loop import Schedule, Trainer, read_checkpoint, train
+from livebg.training.losses import Batch
+from livebg.training.prepare import SETS, prepare
+from livebg.training.pruning import importance, pruned
+
+log = logging.getLogger(__name__)
+
+WIDE_PICTURES = 8_000
+"""Enough for the new stem and head to settle, so that a channel's importance means something."""
+PRUNING_BATCHES = 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training needs besides pictures: where it computes, its processes that load, and the seed of its draws."""
+
+    device: str = "cpu"
+    workers: int = 1
+    threads: int = 1
+    seed: int = 0
+    course: Course = field(default_factory=Course)
+
+
+def prepared(data: Path, out: Path, labeller: Path) -> None:
+    """Prepares every set that is not there yet under `out`."""
+    missing = [name for name in SETS if not (out / name / "index.json").exists()]
+    if missing:
+        prepare(data, out, Labeller(labeller), missing)
+
+
+def trained(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
+    """Trains `net`, or goes on from the checkpoint if there is one; returns the weight average."""
+    torch.set_num_threads(run.threads)
+    trainer = Trainer(net, schedule, run.device)
+    if checkpoint.exists():
+        trainer.resume(checkpoint)
+        log.info("going on from %s after %d pictures", checkpoint, trainer.pictures)
+    if trainer.pictures < schedule.pictures:
+        batches = loader(pictures, run.course, seed=run.seed + trainer.pictures, workers=run.workers)
+        train(trainer, batches, checkpoint, design)
+    return trainer.average.cpu()
+
+
+def narrowed(net: LivebgNet, design: str, pictures: Path, run: Run) -> LivebgNet:
+    """The network in a narrower design, by importance on some batches."""
+    batches = loader(pictures, run.course, seed=run.seed + 1, workers=0)
+    weights = importance(net, _scaled(islice(batches, PRUNING_BATCHES)))
+    return pruned(net, DESIGNS[design], weights)
+
+
+def _scaled(batches: Iterator[Batch]) -> Iterator[Batch]:
+    for batch in batches:
+        yield Batch(batch.before / 255, batch.picture / 255, batch.alpha / 255, batch.prior / 255, batch.own)
+
+
+def beginning(path: Path | None, design: str) -> LivebgNet:
+    """First weights: fresh ones, a checkpoint's, or those of an ONNX file: one that was exported here, or u2netp (for "wide").
+
+    Raises ValueError if they are of another design.
+    """
+    if path is None:
+        return LivebgNet(DESIGNS[design])
+    if path.suffix != ".onnx":
+        found, net = read_checkpoint(path)
+    elif design == "wide":
+        found, net = design, from_u2netp(path)
+    else:
+        found, net = from_exported(path)
+    if found != design:
+        raise ValueError(f"{path} holds the design {found}, not {design}")
+    return net
+
+
+def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule, run: Run) -> None:
+    """u2netp -> wide -> slim -> ONNX, with checkpoints under `work`."""
+    work.mkdir(parents=True, exist_ok=True)
+    wide = trained(beginning(u2netp, "wide"), "wide", pictures, work / "wide.pt", Schedule(WIDE_PICTURES, rate=5e-4), run)
+    slim = narrowed(wide, "slim", pictures, run)
+    export(trained(slim, "slim", pictures, work / "slim.pt", schedule, run), "slim", out)

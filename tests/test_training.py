@@ -1,0 +1,196 @@
+"""The bundled network's training, in small: two steps on made-up people, a checkpoint, an ONNX file, a run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra livebg[train]")
+
+from typer.testing import CliRunner  # noqa: E402
+
+from livebg.models.registry import unknown_card  # noqa: E402
+from livebg.segmentation import U2NetSegmenter  # noqa: E402
+from livebg.synthetic import blob_person, made_up_room  # noqa: E402
+from livebg.training.__main__ import app  # noqa: E402
+from livebg.training.ancestry import from_exported  # noqa: E402
+from livebg.training.architecture import DESIGNS, SLIM, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
+from livebg.training.export import export  # noqa: E402
+from livebg.training.loader import Course, Priors, loader  # noqa: E402
+from livebg.training.loop import Schedule, Trainer, read_checkpoint  # noqa: E402
+from livebg.training.losses import Batch, loss  # noqa: E402
+from livebg.training.pruning import importance, pruned  # noqa: E402
+from livebg.training.recipe import Run, beginning, trained  # noqa: E402
+from livebg.training.store import write_store  # noqa: E402
+
+SIZE = (64, 48)
+COURSE = Course(sizes=((SIZE, 1.0),), batch=4)
+RUN = Run(workers=0, course=COURSE)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up people and rooms, as `prepare` would have left them."""
+    folder = tmp_path_factory.mktemp("prepared")
+    people = [blob_person(seed) for seed in range(4)]
+    write_store(folder / "heads", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
+    write_store(folder / "portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
+    write_store(folder / "rooms", ((str(seed), made_up_room(seed, (160, 120))) for seed in range(3)))
+    return folder
+
+
+def a_batch(prepared: Path, course: Course = COURSE) -> Batch:
+    return next(loader(prepared, course, seed=5, workers=0))
+
+
+def test_two_steps_leave_a_checkpoint_that_a_later_run_goes_on_from(prepared: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "tiny.pt"
+    first = trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(8), RUN)
+    design, kept = read_checkpoint(checkpoint)
+    assert design == "tiny"
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(first.parameters(), kept.parameters(), strict=True))
+
+    trainer = Trainer(LivebgNet(TINY), Schedule(16))
+    trainer.resume(checkpoint)
+    assert trainer.pictures == 8
+    again = trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), RUN)
+    assert not all(torch.equal(mine, theirs) for mine, theirs in zip(again.parameters(), kept.parameters(), strict=True))
+
+
+def test_a_finished_training_is_not_trained_again(prepared: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "tiny.pt"
+    first = trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
+    second = trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_the_loss_falls_on_pictures_that_are_seen_again_and_again(prepared: Path) -> None:
+    torch.manual_seed(3)
+    trainer = Trainer(LivebgNet(TINY), Schedule(10_000, rate=4e-3, warm_up=1))
+    batch = a_batch(prepared)
+    losses = [trainer.step(batch) for _ in range(40)]
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:2])
+
+
+def test_the_exported_network_runs_as_the_segmenter_and_agrees_with_the_trained_one(prepared: Path, tmp_path: Path) -> None:
+    net = trained(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(8), RUN)
+    path = tmp_path / "tiny.onnx"
+    export(net, "tiny", path)
+    card = replace(unknown_card(path.name), mean=(0, 0, 0), std=(1, 1, 1), pixels=256 * 144)
+    segmenter = U2NetSegmenter(path, card)
+    draw = np.random.default_rng(0)
+    for width, height in ((256, 144), (144, 256), (176, 208)):
+        picture = draw.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        prior = draw.random((height, width)).astype(np.float32)
+        wanted = _alpha(net, picture, prior)
+        assert np.abs(segmenter.segment(picture, prior) - wanted).max() < 0.01
+        assert np.abs(segmenter.segment(picture, prior) - segmenter.segment(picture)).max() > 0
+
+
+def _alpha(net: LivebgNet, picture: "np.ndarray", prior: "np.ndarray") -> "np.ndarray":
+    stacked = np.dstack((picture.astype(np.float32) / 255, prior)).transpose(2, 0, 1)[None]
+    with torch.no_grad():
+        return np.asarray(net(torch.from_numpy(np.ascontiguousarray(stacked)))[0, 0])
+
+
+def test_training_goes_on_from_an_exported_file(tmp_path: Path) -> None:
+    net = LivebgNet(TINY)
+    export(net, "tiny", tmp_path / "tiny.onnx")
+    design, back = from_exported(tmp_path / "tiny.onnx")
+    assert design == "tiny"
+    sides = {name for name, _ in net.named_parameters() if name.startswith("sides.")}
+    for name, parameter in back.named_parameters():
+        if name not in sides:
+            assert torch.allclose(parameter, net.get_parameter(name), atol=1e-3), name
+    assert beginning(tmp_path / "tiny.onnx", "tiny").design == TINY
+
+
+def test_a_file_of_another_network_is_no_beginning(tmp_path: Path) -> None:
+    export(LivebgNet(TINY), "tiny", tmp_path / "tiny.onnx")
+    with pytest.raises(ValueError, match="holds the design tiny, not slim"):
+        beginning(tmp_path / "tiny.onnx", "slim")
+    with pytest.raises(ValueError, match="is not u2netp"):
+        beginning(tmp_path / "tiny.onnx", "wide")
+
+
+def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -> None:
+    """Silent channels have no importance, and the network without them says the same."""
+    torch.manual_seed(1)
+    wide = LivebgNet(TINY)
+    silent = {"down.0": [1, 4, 6], "down.1": [0, 7], "up.0": [2, 3, 5]}
+    with torch.no_grad():
+        for name, channels in silent.items():
+            block = wide.get_submodule(name)
+            assert isinstance(block, Rsu)
+            every = list(block.convolutions())
+            for convolution in (every[0], every[-1]):
+                assert convolution.bias is not None
+                convolution.weight[channels] = 0
+                convolution.bias[channels] = 0
+    batch = a_batch(prepared)
+    scaled = Batch(batch.before / 255, batch.picture / 255, batch.alpha / 255, batch.prior / 255, batch.own)
+    weights = importance(wide, [scaled])
+    for name, channels in silent.items():
+        assert weights[name][channels].sum() == 0
+    down = (Block(4, 4, 5), Block(3, 4, 6, dilated=True))
+    slim = pruned(wide, Design(8, down, (Block(4, 4, 5),)), weights)
+    assert torch.allclose(slim(scaled.input()), wide(scaled.input()), atol=1e-5)
+
+
+def test_the_true_alpha_is_the_least_loss(prepared: Path) -> None:
+    truth = (a_batch(prepared).alpha >= 128).float()
+    right = (truth * 2 - 1) * 20
+    small = torch.nn.functional.adaptive_avg_pool2d(right, (12, 16))
+    wrong = [loss([answer, small], truth) for answer in (-right, right.roll(3, 3), torch.zeros_like(right))]
+    assert float(loss([right, small], truth)) < float(min(wrong))
+
+
+def test_every_prior_is_what_it_says(prepared: Path) -> None:
+    def priors(kind: str) -> Batch:
+        return a_batch(prepared, replace(COURSE, priors=replace(Priors(0, 0, 0, 0), **{kind: 1.0})))
+
+    assert priors("empty").prior.max() == 0
+    assert not priors("empty").own.any()
+    assert priors("own").own.all()
+    wrong = priors("wrong")
+    assert torch.equal(wrong.prior, wrong.alpha.roll(1, 0))
+    doubtful = priors("distorted")
+    assert (doubtful.prior.float() - doubtful.alpha.float()).abs().mean() < wrong_by_far(wrong)
+
+
+def wrong_by_far(batch: Batch) -> float:
+    return float((batch.prior.float() - batch.alpha.float()).abs().mean())
+
+
+def test_a_prior_of_its_own_is_its_answer_for_the_frame_before(prepared: Path) -> None:
+    course = replace(COURSE, priors=Priors(0, 0, 0, 1))
+    batch = a_batch(prepared, course)
+    trainer = Trainer(LivebgNet(TINY), Schedule(100, rate=0.0))
+    empty = Batch(batch.before, batch.picture, batch.alpha, batch.prior, torch.zeros_like(batch.own))
+    assert trainer.step(batch) != pytest.approx(trainer.step(empty), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["slim", "wide"])
+def test_the_designs_answer_at_every_size_in_steps_of_16(name: str) -> None:
+    net = LivebgNet(DESIGNS[name])
+    with torch.no_grad():
+        for width, height in ((256, 144), (16, 16), (208, 176)):
+            alpha = net(torch.rand(1, 4, height, width))
+            assert alpha.shape == (1, 1, height, width)
+            assert 0 <= float(alpha.min()) <= float(alpha.max()) <= 1
+
+
+def test_the_shipped_design_fits_into_two_megabytes(tmp_path: Path) -> None:
+    export(LivebgNet(SLIM), "slim", tmp_path / "slim.onnx")
+    assert (tmp_path / "slim.onnx").stat().st_size < 2 * 1024 * 1024
+
+
+def test_the_command_trains_and_exports(prepared: Path, tmp_path: Path) -> None:
+    checkpoint, out = str(tmp_path / "tiny.pt"), str(tmp_path / "tiny.onnx")
+    options = ["--design", "tiny", "--pictures", "16", "--workers", "0"]
+    trained_well = CliRunner().invoke(app, ["train", str(prepared), checkpoint, *options])
+    assert trained_well.exit_code == 0, trained_well.output
+    exported = CliRunner().invoke(app, ["export", checkpoint, out])
+    assert exported.exit_code == 0, exported.output
+    assert from_exported(Path(out))[0] == "tiny"
