@@ -1,0 +1,191 @@
+"""From data sets to training samples, on made-up people."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+pytest.importorskip("torch", reason="training needs the extra livebg[train]")
+
+from livebg.synthetic import Cutout, blob_person, made_up_room, over, place, similarity
+from livebg.training.distort import Doubt, as_filmed, doubtful
+from livebg.training.labelling import STATES, Labeller, agreed, foreground
+from livebg.training.prepare import prepare
+from livebg.training.samples import Mix, Samples
+from livebg.training.store import Store, write_store
+
+Bytes = NDArray[np.uint8]
+
+
+def toy_labeller(path: Path) -> Path:
+    """A matting network that takes what is red for a person, and remembers nothing."""
+    inputs = [helper.make_tensor_value_info("src", TensorProto.FLOAT, [1, 3, "h", "w"])]
+    outputs = [helper.make_tensor_value_info("pha", TensorProto.FLOAT, [1, 1, "h", "w"])]
+    axis = helper.make_tensor("axis", TensorProto.INT64, [1], [1])
+    ends = [helper.make_tensor(name, TensorProto.INT64, [1], [value]) for name, value in (("from", 0), ("to", 1))]
+    nodes = [helper.make_node("Slice", ["src", "from", "to", "axis"], ["pha"])]
+    for level, channels in enumerate(STATES, start=1):
+        inputs.append(helper.make_tensor_value_info(f"r{level}i", TensorProto.FLOAT, [1, channels, f"h{level}", f"w{level}"]))
+        outputs.append(helper.make_tensor_value_info(f"r{level}o", TensorProto.FLOAT, [1, channels, f"h{level}", f"w{level}"]))
+        nodes.append(helper.make_node("Identity", [f"r{level}i"], [f"r{level}o"]))
+    graph = helper.make_graph(nodes, "toy", inputs, outputs, [axis, *ends])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def red_person(size: tuple[int, int] = (96, 120)) -> tuple[Bytes, Bytes]:
+    """A red disc before blue, and its mask."""
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.circle(mask, (size[0] // 2, size[1] // 2), size[0] // 3, 255, -1)
+    return np.dstack((mask, np.zeros_like(mask), 255 - mask)), mask
+
+
+def write_picture(path: Path, picture: Bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), picture[..., ::-1] if picture.ndim == 3 else picture)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder in small: two portraits, eleven street pictures, one of them kept aside, rooms with and without a person."""
+    folder = tmp_path / "data"
+    picture, mask = red_person()
+    for number in range(2):
+        write_picture(folder / "eg1800" / "train" / "images" / f"{number}.png", picture)
+        write_picture(folder / "eg1800" / "train" / "masks" / f"{number}.png", mask)
+    for number in range(11):
+        write_picture(folder / "ccp" / "images" / f"{number:02}.png", picture)
+        write_picture(folder / "ccp" / "masks" / f"{number:02}.png", mask)
+    empty = np.full((300, 400, 3), (10, 90, 140), np.uint8)
+    for number in range(12):
+        somebody = number == 5
+        write_picture(folder / "backgrounds" / "rooms" / f"{number:02}.png", picture if somebody else empty)
+    return folder
+
+
+def test_prepared_pictures_are_those_that_are_trained_on(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "prepared"
+    counts = prepare(data, out, Labeller(toy_labeller(tmp_path / "labeller.onnx")))
+    assert counts == {"portraits": 2, "heads": 2, "streets": 9, "halfbody": 0, "clips": 0, "talking": 0, "rooms": 9}
+    assert not {"00", "10"} & set(Store(out / "streets").names)
+    assert "05" not in Store(out / "rooms").names  # somebody is in it
+    assert Store(out / "rooms")[0].shape == (256, 341, 3)
+    person = Store(out / "portraits")[1]
+    _, mask = red_person()
+    assert person.shape == (120, 96, 4)
+    assert np.abs(person[..., 3].astype(int) - mask).mean() < 4
+
+
+def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    pictures = {name: draw.integers(0, 256, shape).astype(np.uint8) for name, shape in {"a": (3, 5, 3), "b": (7, 2, 4)}.items()}
+    assert write_store(tmp_path, pictures.items()) == 2
+    store = Store(tmp_path)
+    assert store.names == ["a", "b"]
+    assert all(np.array_equal(store[index], picture) for index, picture in enumerate(pictures.values()))
+
+
+def test_an_opinion_refines_the_edge_and_no_more() -> None:
+    _, mask = red_person()
+    soft = cv2.GaussianBlur(mask, (0, 0), 2)
+    opinion = np.asarray(soft, np.uint8).copy()
+    opinion[:30] = 255  # it takes the upper part of the room for the person
+    merged = agreed(mask, opinion)
+    middle = slice(40, 100)
+    assert np.abs(merged[middle].astype(int) - soft[middle]).mean() < 2
+    assert merged[:20].max() < 10
+
+
+def test_the_rooms_colour_leaves_the_edge() -> None:
+    person = blob_person(2)
+    green = np.full((*person.alpha.shape, 3), (0, 255, 0), np.uint8)
+    seen, _ = over(green, person)
+    edge = (person.alpha > 60) & (person.alpha < 200)
+    mended = foreground(seen, person.alpha)
+    assert _error(mended, person.rgb, edge) < 0.5 * _error(seen, person.rgb, edge)
+    inside = person.alpha == 255
+    assert np.array_equal(mended[inside], seen[inside])
+
+
+def _error(rgb: Bytes, truth: Bytes, where: NDArray[np.bool_]) -> float:
+    return float(np.abs(rgb.astype(int) - truth)[where].mean())
+
+
+def test_a_doubtful_prior_is_near_the_truth_and_not_the_truth() -> None:
+    alpha = place(blob_person(1), similarity(0.5, 0, (160, 288), (128, 144)), (256, 144)).alpha
+    draw = np.random.default_rng(4)
+    overlaps = []
+    for _ in range(40):
+        prior = doubtful(alpha, draw, Doubt())
+        assert prior.shape == alpha.shape
+        assert prior.dtype == np.uint8
+        both, either = (prior > 127) & (alpha > 127), (prior > 127) | (alpha > 127)
+        overlaps.append(both.sum() / either.sum())
+    assert 0.6 < np.median(overlaps) < 0.98
+    assert max(overlaps) < 1
+
+
+def test_filming_keeps_the_picture_recognisable() -> None:
+    room = made_up_room(3, (128, 96))
+    draw = np.random.default_rng(0)
+    likeness = [np.corrcoef(as_filmed(room, draw).mean(axis=2).ravel(), room.mean(axis=2).ravel())[0, 1] for _ in range(30)]
+    assert np.median(likeness) > 0.8
+    assert len({as_filmed(room, draw).tobytes() for _ in range(5)}) == 5
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Path:
+    folder = tmp_path / "stores"
+    people = [blob_person(seed) for seed in range(3)]
+    write_store(folder / "heads", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
+    write_store(folder / "portraits", (("white", _white_photo()) for _ in range(1)))
+    write_store(folder / "rooms", ((str(seed), made_up_room(seed, (200, 160))) for seed in range(3)))
+    return folder
+
+
+def _white_photo() -> Bytes:
+    """A photo whose picture is its own alpha, so that what happens to the one is seen in the other."""
+    alpha = blob_person(5).alpha
+    return np.dstack((alpha, alpha, alpha, alpha))
+
+
+def test_a_photo_and_its_alpha_are_moved_alike(stores: Path) -> None:
+    samples, draw = Samples(stores, Mix(flat=1.0)), np.random.default_rng(2)
+    likeness = []
+    for _ in range(20):
+        sample = samples.draw(draw, (256, 144))
+        assert sample.picture.shape == (144, 256, 3)
+        if sample.alpha.std() > 20:
+            likeness.append(np.corrcoef(sample.picture.mean(axis=2).ravel(), sample.alpha.ravel())[0, 1])
+    assert len(likeness) > 10
+    assert np.median(likeness) > 0.95
+
+
+def test_nobody_is_in_an_empty_scene(stores: Path) -> None:
+    samples, draw = Samples(stores, Mix(flat=0.0, empty=1.0)), np.random.default_rng(2)
+    assert all(samples.draw(draw, (64, 48)).alpha.max() == 0 for _ in range(5))
+
+
+def test_people_stand_in_most_scenes_and_move_a_little(stores: Path) -> None:
+    samples, draw = Samples(stores, Mix(flat=0.0, empty=0.0)), np.random.default_rng(2)
+    drawn = [samples.draw(draw, (256, 144)) for _ in range(24)]
+    shares = [(sample.alpha > 127).mean() for sample in drawn]
+    assert np.mean([0.01 < share < 0.9 for share in shares]) > 0.8
+    moved = [np.abs(sample.alpha.astype(int) - sample.alpha_before).mean() / 255 for sample in drawn]
+    assert 0.001 < np.median(moved) < 0.1
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no prepared pictures"):
+        Samples(tmp_path, Mix())
+
+
+def test_a_cutout_is_what_it_was_before_it_was_stored(stores: Path) -> None:
+    rgba, person = Store(stores / "heads")[1], blob_person(1)
+    stored = Cutout(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
+    assert np.array_equal(stored.rgb, person.rgb)
+    assert np.array_equal(stored.alpha, person.alpha)
