@@ -93,6 +93,25 @@ class TestMovingPicture:
         assert score.values["still_change"][1] == 0
         assert score.values["flips"][2] == 0
 
+    def test_a_flip_needs_a_picture_that_stood_still_both_times(self) -> None:
+        score = scored([block(1), block(0), block(1)], [255 - ROOM, ROOM, ROOM])
+        assert score.values["flips"].tolist() == pytest.approx([math.nan] * 3, nan_ok=True)
+        half = ROOM.copy()
+        half[:, : WIDTH // 2] = 255 - half[:, : WIDTH // 2]
+        assert scored([block(1), block(0), block(1)], [half, ROOM, ROOM]).values["flips"][2] == 0
+
+    def test_what_comes_into_view_has_no_past(self) -> None:
+        pictures, alphas = [], []
+        for left in (40, 50):
+            alpha = np.zeros((HEIGHT, WIDTH), np.float32)
+            alpha[20:70, left : left + 40] = 1
+            seen = ROOM.copy()
+            seen[20:70, left : left + 40] = self.moved(0)[:50, :40]
+            pictures.append(seen)
+            alphas.append(alpha)
+        # Of 65 thousandths that change, all but the finest seams is explained or left out.
+        assert scored(alphas, pictures).values["warp_error"][1] < 6
+
     def test_after_a_cut_there_is_no_warp_error(self) -> None:
         rng = np.random.default_rng(9)
         pictures = [rng.integers(0, 256, (HEIGHT, WIDTH), np.uint8) for _ in range(2)]
@@ -123,8 +142,14 @@ class TestDropouts:
 
     @pytest.mark.parametrize(
         "areas",
-        [[50] * 10 + [42] * 2 + [50] * 8, [50] * 10 + [0] * 10, [50 - number for number in range(20)], [0] * 10 + [50] * 10],
-        ids=["too little", "gone for good", "slowly", "somebody comes"],
+        [
+            [50] * 10 + [42] * 2 + [50] * 8,
+            [50] * 10 + [0] * 10,
+            [50] * 10 + [20] * 2 + [42] * 8,
+            [50 - number for number in range(20)],
+            [0] * 10 + [50] * 10,
+        ],
+        ids=["too little", "gone for good", "comes back smaller", "slowly", "somebody comes"],
     )
     def test_what_is_none(self, areas: list[float]) -> None:
         assert self.share(areas) == 0

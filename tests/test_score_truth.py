@@ -117,8 +117,8 @@ class TestConnectivity:
         assert connectivity_error(alpha_of("##0##", "##000"), alpha_of("#####", "##000")) == pytest.approx(0.001)
 
     def test_corners_do_not_connect(self) -> None:
-        # Cut off or not, both alphas are alike there; but their level is 0, and it shows what they differ by.
-        assert connectivity_error(alpha_of("##0", "##0", "007"), alpha_of("##0", "##0", "00#")) == pytest.approx(0.0003)
+        # Connected they would differ by too little to count; cut off, where the level is 0, each counts whole.
+        assert connectivity_error(alpha_of("##0", "##0", "006"), alpha_of("##0", "##0", "007")) == pytest.approx(0.0001)
 
     def test_small_differences_in_firmness_do_not_count(self) -> None:
         assert connectivity_error(alpha_of("##5"), alpha_of("##6")) == 0

@@ -138,7 +138,7 @@ class BlindScore:
         if still.mean() < _LEAST_STILL:
             return math.nan
         there, back = second.alpha - first.alpha, here.alpha - second.alpha
-        flipped = (np.minimum(np.abs(there), np.abs(back)) > _FLIP) & (there * back < 0) & (np.abs(there + back) < _FLIP)
+        flipped = (np.minimum(np.abs(there), np.abs(back)) > _FLIP) & (np.abs(there + back) < _FLIP)
         return float(flipped[still].mean(dtype=np.float64)) * 1e3
 
 

@@ -44,7 +44,7 @@ class FlowEstimator:
     """
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def way(self, luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> Way:
         """From ``luma`` to ``before``, uint8 of one shape (height, width)."""
