@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from livebg.evaluation.run import Reported
     from livebg.score.report import Summary
 
-_WIDTH = 120
+_WIDTH = 132
 NetworkArgument = Annotated[
     str,
     typer.Argument(metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; @WxH behind it sets the input size."),
@@ -32,9 +33,22 @@ def models_eval(
     against: Annotated[
         list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to measure beside it; may be repeated.")
     ] = None,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SECTION", help="pictures, rooms, moving, prior, real or cost alone; may be repeated."),
+    ] = None,
+    motion: Annotated[
+        list[str] | None, typer.Option(metavar="MOTION", help="Of moving people; slow and fast by default; may be repeated.")
+    ] = None,
+    clips: Annotated[int, typer.Option(min=2, help="How many moving clips of each motion.")] = 8,
+    frames: Annotated[int, typer.Option(min=2, help="How many frames of each moving clip.")] = 30,
     step: Annotated[int, typer.Option(min=1, help="Look at one picture in so many.")] = 1,
+    all_clips: Annotated[bool, typer.Option("--all-clips", help="All real clips, not only those kept aside.")] = False,
+    teacher: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A matting network against whose alpha real clips are held.")
+    ] = None,
     sheets: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", readable=False, help="Put contact sheets of the worst 5 % there.")
+        Path | None, typer.Option(metavar="FOLDER", readable=False, help="Put contact sheets of the worst there.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
@@ -45,11 +59,22 @@ def models_eval(
     with spoken_errors():
         folders = load_settings({}, config).model.folders
         from livebg.evaluation.baselines import candidate
-        from livebg.evaluation.run import Extent, evaluate
+        from livebg.evaluation.run import MOTIONS_MEASURED, SECTIONS, Extent, evaluate
         from livebg.evaluation.sheets import Sheets
 
         candidates = [candidate(each, folders) for each in (network, *(against or []))]
-        results = evaluate(candidates, Extent(data, step=step, sheets=Sheets(sheets)))
+        extent = Extent(
+            data,
+            sections=section or SECTIONS,
+            motions=motion or MOTIONS_MEASURED,
+            step=step,
+            clips=clips,
+            frames=frames,
+            all_clips=all_clips,
+            teacher=candidate(teacher, folders) if teacher else None,
+            sheets=Sheets(sheets),
+        )
+        results = evaluate(candidates, extent)
         if as_json:
             names = [each.name for each in candidates]
             facts = {"network": names[0], "against": names[1:], "sections": [each.facts() for each in results]}
@@ -81,7 +106,9 @@ def _wide_output() -> "Console":
 def _tell_section(section: "Section") -> None:
     out = _wide_output()
     out.print(f"\n{section.name}: {len(section.units)} {section.unit}s; {section.about}", markup=False)
-    table = Table("", "network", "mean", "95 %", "worst 5 %", "difference and its 95 %")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for heading in ("", "network", "mean", "95 %", "worst 5 %", "difference and its 95 %"):
+        table.add_column(heading, no_wrap=True)
     for measure in section.measures:
         for number, (name, score) in enumerate(section.scores.items()):
             summary = score.summaries[measure.name]
@@ -101,17 +128,17 @@ def _tell_section(section: "Section") -> None:
 def _interval(summary: "Summary | None", sign: str = "") -> str:
     if summary is None or summary.low is None or summary.high is None:
         return ""
-    return f"{summary.low:{sign}.4g} .. {summary.high:{sign}.4g}"
+    return f"{summary.low:{sign}.3g} .. {summary.high:{sign}.3g}"
 
 
 def _difference(summary: "Summary | None") -> str:
-    return "" if summary is None else f"{summary.mean:+.4g} ({_interval(summary, '+')})"
+    return "" if summary is None else f"{summary.mean:+.3g} ({_interval(summary, '+')})"
 
 
 def _tell_costs(costs: "Costs") -> None:
     out = _wide_output()
     out.print(f"\nCPU: one thread, {costs.rounds} rounds in turn; ratios to {costs.reference}", markup=False)
-    table = Table("", "input", "CPU ms", "least", "ratio", "start, s", "file, MB")
+    table = Table("network", "input", "CPU ms", "least", "ratio", "start, s", "file, MB", box=box.SIMPLE_HEAD, show_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, cost in costs.networks.items():

@@ -1,5 +1,6 @@
 """How a network is shown a picture, or the frames of a clip, by the ruler."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import cv2
@@ -27,7 +28,7 @@ def at_size(alpha: Alpha, size: Size) -> Alpha:
 
 
 def look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
-    """Alpha at the picture's full size, by one look without a past; ``wanted`` is the size to feed where the network lets one."""
+    """Alpha at the picture's full size, by one look without a past; ``wanted`` is the size to feed, where the network has a choice."""
     network.forget()
     height, width = picture.shape[:2]
     image = fed(picture, network.input_size(width, height, wanted))
@@ -61,7 +62,7 @@ WITHOUT_PAST: Final = ", empty prior"
 """Behind the name of a network that takes a prior, where it was given none."""
 
 
-def watchers(networks: dict[str, Network]) -> dict[str, Watcher]:
+def watchers(networks: Mapping[str, Network]) -> dict[str, Watcher]:
     """Each network as it runs on video; those that take a prior a second time without."""
     found = {}
     for name, network in networks.items():

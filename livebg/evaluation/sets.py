@@ -1,22 +1,22 @@
 """The sets of pictures and clips under a data folder, as lists of files; nothing is read before it is its turn."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
-from livebg.evaluation.split import aside, files, is_aside
+from livebg.evaluation.split import ROOMS_WITH_PEOPLE, aside, files, is_aside
 from livebg.frame import Alpha8
 from livebg.jobs import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from livebg.photo import Photo
 from livebg.score.reading import picture_at
 
-_LOG: Final = logging.getLogger(__name__)
+Thing = TypeVar("Thing")
+"""Whatever a list is of."""
 
 TRAINED_ON: Final = ("train",)
 """Folders of these names are passed over."""
@@ -79,10 +79,19 @@ def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
 
 
 def rooms_aside(data: Path, step: int = 1) -> list[Path]:
-    """The pictures of empty rooms that are kept aside, folder by folder of ``data/backgrounds``; one in ``step``."""
+    """The pictures of empty rooms that are kept aside, folder by folder of ``data/backgrounds``; one in ``step``.
+
+    Those in which somebody was seen are left out.
+    """
     root = data / "backgrounds"
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
-    return [path for folder in folders for path in aside(_photos(folder), kept=True)][::step]
+    found = [path for folder in folders for path in aside(_photos(folder), kept=True)]
+    return [path for path in found if room_name(path) not in ROOMS_WITH_PEOPLE][::step]
+
+
+def room_name(path: Path) -> str:
+    """The folder of a room's picture and its name."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def clips(data: Path, *, all_of_them: bool = False) -> list[Path]:
@@ -91,11 +100,11 @@ def clips(data: Path, *, all_of_them: bool = False) -> list[Path]:
     return [path for path in found if all_of_them or is_aside(path)]
 
 
-def evenly(paths: Sequence[Path], count: int) -> list[Path]:
-    """``count`` of the paths, evenly spread over them; all where there are no more."""
-    if len(paths) <= count:
-        return list(paths)
-    return [paths[index] for index in np.linspace(0, len(paths) - 1, count).round().astype(int)]
+def evenly(things: Sequence[Thing], count: int) -> list[Thing]:
+    """``count`` of the things, evenly spread over them; all where there are no more."""
+    if len(things) <= count:
+        return list(things)
+    return [things[index] for index in np.linspace(0, len(things) - 1, count).round().astype(int)]
 
 
 def _photos(folder: Path) -> list[Path]:

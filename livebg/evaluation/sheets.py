@@ -23,11 +23,11 @@ _MAGENTA: Final = np.array([255, 0, 255], np.float32)
 
 
 class Worst:
-    """Keeps the tiles of the worst of about ``count`` pictures, and writes them as one sheet. With no ``path`` it keeps none."""
+    """Keeps the tiles of the ``most`` worst pictures, and writes them as one sheet. With no ``path`` it keeps none."""
 
-    def __init__(self, path: Path | None, count: int) -> None:
+    def __init__(self, path: Path | None, most: int) -> None:
         self._path = path
-        self._most = min(worst_count(count), _MOST)
+        self._most = min(most, _MOST)
         self._kept: list[tuple[float, int, NDArray[np.uint8]]] = []
         self._seen = 0
 
@@ -64,9 +64,16 @@ class Sheets:
     folder: Path | None = None
 
     def worst(self, name: str, count: int) -> Worst:
-        """The sheet of a set of ``count`` pictures, in a file that is called after it."""
+        """For the worst 5 % of a set of ``count`` pictures, in a file that is called after the set."""
+        return Worst(self._path(name), worst_count(count))
+
+    def all(self, name: str, count: int) -> Worst:
+        """For all ``count`` pictures that will be added, the worst on top."""
+        return Worst(self._path(name), count)
+
+    def _path(self, name: str) -> Path | None:
         plain = re.sub(r"[^\w.-]+", "-", name).strip("-")
-        return Worst(self.folder / f"{plain}.png" if self.folder else None, count)
+        return self.folder / f"{plain}.png" if self.folder else None
 
 
 def _strip(caption: str, rgb: Rgb, truth: Alpha | None, alpha: Alpha) -> NDArray[np.uint8]:

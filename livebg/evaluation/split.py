@@ -12,6 +12,10 @@ KEPT_ASIDE: Final = 10
 CLIPS_ASIDE: Final = ("book", "sister", "walk", "yes", "head-pose-face-detection-male", "outdoors_640x360", "d11")
 """Clips, by their names without ending, that are never trained on."""
 
+ROOMS_WITH_PEOPLE: Final = ("living_rooms/0310.jpg", "messy_desks/0190.jpg")
+"""Of the rooms kept aside, by folder and name, those that are not empty: all were looked at. People in pictures on a wall do
+not count, nor do animals."""
+
 
 def files(folder: Path) -> list[Path]:
     """The files of a folder by name, hidden ones left out; none where there is no such folder.

@@ -1,0 +1,48 @@
+"""Empty rooms: whoever finds somebody there shows the room."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from livebg.evaluation.baselines import Network
+from livebg.evaluation.looking import look
+from livebg.evaluation.results import Section, Tally
+from livebg.evaluation.sets import room_name
+from livebg.evaluation.sheets import Sheets
+from livebg.frame import Alpha
+from livebg.photo import Photo
+from livebg.score.report import Measure
+
+CLEAR: Final = 0.005
+"""Mean alpha below which a room counts as empty."""
+
+GHOST: Final = 0.05
+"""Mean alpha above which there is somebody who is not there."""
+
+MEASURES: Final = (
+    Measure("mean_alpha", "mean alpha x1e3", "how much of the room is taken for a person"),
+    Measure("clear", f"rooms under {CLEAR}, %", "rooms that are as good as empty", higher_is_better=True),
+    Measure("ghosts", f"rooms over {GHOST}, %", "rooms with a ghost"),
+)
+
+
+def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[Path], sheets: Sheets) -> Section:
+    """Mean alpha of pictures without people, by one look with an empty prior at the network's own size in their aspect.
+
+    Raises :class:`~livebg.errors.SourceError` for what cannot be read.
+    """
+    tally = Tally("empty rooms", "one look, empty prior, at the network's own size", "room", MEASURES, list(networks))
+    worst = sheets.worst("empty rooms", len(rooms))
+    evaluated = next(iter(networks))
+    for path in rooms:
+        rgb = Photo(path).rgb
+        alphas = {name: look(network, rgb) for name, network in networks.items()}
+        tally.add(room_name(path), {name: _row(alpha) for name, alpha in alphas.items()})
+        worst.add(float(alphas[evaluated].mean()), room_name(path), rgb, None, alphas[evaluated])
+    worst.write()
+    return tally.section()
+
+
+def _row(alpha: Alpha) -> tuple[float, float, float]:
+    mean = float(alpha.mean(dtype=float))
+    return mean * 1e3, 100.0 * (mean < CLEAR), 100.0 * (mean > GHOST)
