@@ -28,7 +28,7 @@ def at_size(alpha: Alpha, size: Size) -> Alpha:
 
 
 def look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
-    """Alpha at the picture's full size, by one look without a past; ``wanted`` is the size to feed, where the network has a choice."""
+    """Alpha at the picture's full size, by one look without a past; ``wanted`` is the size to feed, if there is a choice."""
     network.forget()
     height, width = picture.shape[:2]
     image = fed(picture, network.input_size(width, height, wanted))

@@ -20,7 +20,7 @@ from livebg.evaluation.prior import Cut, measure_prior
 from livebg.evaluation.real import measure_real
 from livebg.evaluation.results import Skipped
 from livebg.evaluation.rooms import measure_rooms
-from livebg.evaluation.sets import clips, evenly, picture_sets, rooms_aside
+from livebg.evaluation.sets import clips, evenly, picture_sets, require_folder, rooms_aside
 from livebg.evaluation.sheets import Sheets
 from livebg.photo import Photo
 from livebg.synthetic import MOTIONS, clip
@@ -84,6 +84,8 @@ def evaluate(candidates: Sequence[Candidate], extent: Extent) -> Iterator[Report
         raise ConfigError(f"two networks are called {twice}: copy one to a file of another name, or name it once")
     _require_known("section", extent.sections, SECTIONS)
     _require_known("motion", extent.motions, tuple(MOTIONS))
+    if extent.data:
+        require_folder(extent.data)
     measured: Mapping[str, Callable[[Mapping[str, Network], Extent], Iterator[Reported]]] = {
         "pictures": _pictures,
         "rooms": _rooms,

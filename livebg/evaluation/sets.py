@@ -56,25 +56,32 @@ class PictureSet:
     pairs: tuple[Masked, ...]
 
 
+def require_folder(data: Path) -> None:
+    """Raises :class:`~livebg.errors.SourceError` when there is no such folder."""
+    if not data.is_dir():
+        found = "is a file" if data.exists() else "does not exist"
+        raise SourceError(f"{data} {found}: name the folder that holds the sets of pictures and clips")
+
+
 def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
     """Every folder under ``data`` that holds ``images`` and ``masks`` and is not trained on; of each, one picture in ``step``.
 
     Raises :class:`~livebg.errors.SourceError` when ``data`` is no folder, or a picture has no mask.
     """
-    if not data.is_dir():
-        raise SourceError(f"{data} is no folder: name the folder that holds the sets")
+    require_folder(data)
     found = []
     for images in sorted(data.rglob("images")):
         folder = images.parent
         name = folder.relative_to(data)
-        if not (folder / "masks").is_dir() or set(name.parts) & set(TRAINED_ON):
+        own_name = folder.resolve().name
+        if not (folder / "masks").is_dir() or {*name.parts, own_name} & set(TRAINED_ON):
             continue
         masks = {mask.stem: mask for mask in _photos(folder / "masks")}
         pictures = _photos(images)
-        kept = aside(pictures, kept=True) if folder.name in SPLIT_SETS else pictures
+        kept = aside(pictures, kept=True) if own_name in SPLIT_SETS else pictures
         pairs = tuple(Masked(picture, _mask_of(picture, masks)) for picture in kept[::step])
         if pairs:
-            found.append(PictureSet(str(name) if name.parts else folder.resolve().name, pairs))
+            found.append(PictureSet(str(name) if name.parts else own_name, pairs))
     return found
 
 
