@@ -19,8 +19,8 @@ from torch.nn import functional
 
 RGB = 3
 """Colour channels; the fourth channel of the input is the prior alpha."""
-STRIDE = 4
-"""How much smaller than the picture the outermost nested block works."""
+HALVINGS = 2
+"""How often a quarter of the picture's size, a multiple of 4, can be halved without a remainder."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,13 @@ class ConvRelu(nn.Sequential):
         super().__init__(convolution, nn.ReLU(inplace=True))
 
 
-def _like(small: Tensor, large: Tensor) -> Tensor:
-    """`small` resized (bilinear, half-pixel centres) to the height and width of `large`."""
+def _like(small: Tensor, large: Tensor, *, exact: bool) -> Tensor:
+    """`small` resized (bilinear, half-pixel centres) to the height and width of `large`.
+
+    Both say the same where `large` is `exact`ly twice as large, but the fixed factor keeps onnxruntime's fast layout.
+    """
+    if exact:
+        return functional.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False)
     return functional.interpolate(small, size=large.shape[2:], mode="bilinear", align_corners=False)
 
 
@@ -80,10 +85,11 @@ def _halved(features: Tensor) -> Tensor:
 
 
 class Rsu(nn.Module):
-    """A residual U-block: (n, channels, h, w) -> (n, block.out, h, w)."""
+    """A residual U-block: (n, channels, h, w) -> (n, block.out, h, w). `h` and `w` can be halved `halvings` times."""
 
-    def __init__(self, channels: int, block: Block) -> None:
+    def __init__(self, channels: int, block: Block, halvings: int) -> None:
         super().__init__()
+        self.halvings = halvings
         self.dilated = block.dilated
         middle, height = block.middle, block.height
         dilations = [2**level if block.dilated else 1 for level in range(height - 1)]
@@ -107,7 +113,8 @@ class Rsu(nn.Module):
             levels.append(current)
         current = self.bottom(current)
         for step, (convolve, beside) in enumerate(zip(self.up, reversed(levels), strict=True)):
-            current = _like(current, beside) if step and not self.dilated else current
+            if step and not self.dilated:
+                current = _like(current, beside, exact=len(levels) - 1 - step < self.halvings)
             current = convolve(torch.cat((current, beside), 1))
         return cast(Tensor, current + entered)
 
@@ -127,7 +134,7 @@ class Head(nn.Module):
         self.shuffle = nn.Conv2d(fine, 4, 1)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        merged = self.merge(_like(self.narrow(coarse), fine) + fine)
+        merged = self.merge(_like(self.narrow(coarse), fine, exact=True) + fine)
         return functional.pixel_shuffle(self.shuffle(merged), 2)
 
 
@@ -143,10 +150,12 @@ class LivebgNet(nn.Module):
         self.fine = ConvRelu(RGB + 1, design.stem, stride=2)
         self.stem = ConvRelu(design.stem, design.stem, stride=2)
         widths = [design.stem, *(block.out for block in design.down)]
-        self.down = nn.ModuleList(Rsu(width, block) for width, block in zip(widths, design.down, strict=False))
+        self.down = nn.ModuleList(
+            Rsu(width, block, HALVINGS - level) for level, (width, block) in enumerate(zip(widths, design.down, strict=False))
+        )
         blocks, beside = [], design.down[-1].out
-        for block, across in zip(design.up, reversed(design.down[:-1]), strict=True):
-            blocks.append(Rsu(beside + across.out, block))
+        for level, (block, across) in enumerate(zip(design.up, reversed(design.down[:-1]), strict=True), start=1):
+            blocks.append(Rsu(beside + across.out, block, HALVINGS - len(design.up) + level))
             beside = block.out
         self.up = nn.ModuleList(blocks)
         levels = (*(block.out for block in reversed(design.up)), design.down[-1].out)
@@ -164,7 +173,7 @@ class LivebgNet(nn.Module):
         levels = [passed.pop()]
         for block in self.up:
             beside = passed.pop()
-            levels.insert(0, block(torch.cat((_like(levels[0], beside), beside), 1)))
+            levels.insert(0, block(torch.cat((_like(levels[0], beside, exact=len(passed) < HALVINGS), beside), 1)))
         return fine, levels
 
     def answers(self, picture: Tensor) -> list[Tensor]:
