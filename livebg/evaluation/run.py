@@ -33,6 +33,7 @@ MOTIONS_MEASURED: Final = ("slow", "fast")
 
 _NO_DATA: Final = "no --data folder is named"
 _PICTURES_BEFORE_ROOM: Final = 4
+_MADE_UP_PAIRS: Final = 20
 _MADE_UP_PICTURE: Final = (480, 360)
 
 
@@ -136,9 +137,10 @@ def _prior(networks: Mapping[str, Network], extent: Extent) -> Iterator[Reported
         yield Skipped("a wrong prior", f"{next(iter(networks))} takes none")
         return
     pictures = _mixed_pictures(extent)
+    count = len(pictures) - 1 if pictures else min(extent.pairs, _MADE_UP_PAIRS)
     about = "a picture after another, of all sets and empty rooms" if pictures else "made-up people in made-up rooms"
-    cuts = _cuts(pictures) if pictures else _made_up_cuts(extent.pairs)
-    yield measure_prior(taking, cuts, len(pictures) - 1 if pictures else extent.pairs, about, extent.sheets)
+    cuts = _cuts(pictures) if pictures else _made_up_cuts(count)
+    yield measure_prior(taking, cuts, count, about, extent.sheets)
 
 
 def _mixed_pictures(extent: Extent) -> list[Path]:

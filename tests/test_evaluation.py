@@ -1,0 +1,194 @@
+"""Each section, with networks whose alpha is known."""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from livebg.evaluation.baselines import Candidate
+from livebg.evaluation.cast import cast
+from livebg.evaluation.cost import measure_cost
+from livebg.evaluation.moving import SIZE, measure_moving
+from livebg.evaluation.pictures import measure_pictures
+from livebg.evaluation.prior import Cut, measure_prior
+from livebg.evaluation.real import measure_real
+from livebg.evaluation.results import Section
+from livebg.evaluation.rooms import measure_rooms
+from livebg.evaluation.sets import picture_sets
+from livebg.evaluation.sheets import Sheets
+from livebg.frame import Alpha
+from livebg.synthetic import MOTIONS, clip
+from tests.evaluation_parts import KnownNetwork, Rgb, bright, level, save, save_pair
+from tests.media import FAST, Clip
+
+NO_SHEETS = Sheets()
+
+
+def mean(section: Section, network: str, measure: str) -> float:
+    summary = section.scores[network].summaries[measure]
+    assert summary is not None
+    return summary.mean
+
+
+def follows(image: Rgb, prior: Alpha | None) -> Alpha:
+    """Half of what it sees, half of its past."""
+    seen = bright(image)
+    return 0.5 * seen + 0.5 * (0 if prior is None else prior)
+
+
+def clings(image: Rgb, prior: Alpha | None) -> Alpha:
+    """It looks at the picture only when it knows nothing."""
+    return bright(image) if prior is None else prior
+
+
+def test_pictures_are_measured_at_full_size_from_the_size_that_is_fed(tmp_path: Path) -> None:
+    for number, people in enumerate((256, 128)):
+        save_pair(tmp_path / "set", str(number), people, size=(512, 288))
+    seer, blind = KnownNetwork(bright), KnownNetwork(level(0), size=(32, 32))
+    section = measure_pictures({"seer": seer, "blind": blind}, picture_sets(tmp_path)[0], NO_SHEETS)
+    assert (section.name, section.units) == ("set", ("0", "1"))
+    assert mean(section, "seer", "iou") == mean(section, "seer", "own_iou") == 1
+    assert mean(section, "seer", "boundary_f") == 1
+    assert mean(section, "blind", "iou") == mean(section, "blind", "own_iou") == 0
+    assert mean(section, "blind", "mad") == pytest.approx(375)  # of one picture a half is missed, of the other a quarter
+    assert set(seer.shown) == {(256, 144), (512, 288)}
+    assert blind.shown == [(32, 32)] * 2  # one look is enough where the sizes are the same
+    difference = section.differences["blind"]["iou"]
+    assert difference is not None
+    assert difference.mean == 1
+
+
+def test_what_a_small_picture_cannot_hold_is_lost(tmp_path: Path) -> None:
+    """Four columns of 512 that fall half into two of 256: their mean is not bright enough for one of them."""
+    save_pair(tmp_path / "set", "thin", people=1, size=(512, 288))
+    section = measure_pictures({"seer": KnownNetwork(bright)}, picture_sets(tmp_path)[0], NO_SHEETS)
+    assert mean(section, "seer", "own_iou") == 1
+    assert mean(section, "seer", "iou") < 0.9
+
+
+def test_rooms_are_clear_or_haunted(tmp_path: Path) -> None:
+    rooms = []
+    for number, columns in enumerate((0, 1, 20, 0)):
+        room = np.zeros((10, 100, 3), np.uint8)
+        room[:, :columns] = 255
+        rooms.append(save(tmp_path / "hall" / f"{number}.png", room))
+    section = measure_rooms({"seer": KnownNetwork(bright), "sure": KnownNetwork(level(0.004))}, rooms, NO_SHEETS)
+    assert mean(section, "seer", "mean_alpha") == pytest.approx(1000 * 0.21 / 4)
+    assert (mean(section, "seer", "clear"), mean(section, "seer", "ghosts")) == (50, 25)
+    assert (mean(section, "sure", "clear"), mean(section, "sure", "ghosts")) == (100, 0)
+    assert section.facts()["networks"]["seer"]["mean_alpha"]["worst_unit"] == "hall/2.png"
+
+
+def test_moving_truth_tells_what_is_wrong_and_what_trembles() -> None:
+    actors = cast(None, 2)
+    truths = [
+        [moment.alpha / 255 for moment in clip(MOTIONS["fast"], [actors.actor(i)], actors.room(i), SIZE, frames=4, seed=i)]
+        for i in range(2)
+    ]
+    section = measure_moving({"nobody": KnownNetwork(level(0))}, actors, "fast", clips=2, frames=4, sheets=NO_SHEETS)
+    assert section.units == ("fast 0", "fast 1")
+    assert "made-up people over made-up rooms" in section.about
+    assert mean(section, "nobody", "mad") == pytest.approx(1e3 * np.mean(truths), rel=1e-4)
+    assert mean(section, "nobody", "mse") == pytest.approx(1e3 * np.mean(np.square(truths)), rel=1e-4)
+    changes = [math.sqrt(np.square(after - before).mean()) for truth in truths for before, after in pairwise(truth)]
+    assert mean(section, "nobody", "dtssd") == pytest.approx(1e2 * np.mean(changes), rel=1e-4)
+    assert section.scores["nobody"].summaries["edge_lag"] is None  # four frames are too few to tell
+
+
+def test_a_network_with_a_prior_is_measured_with_its_past_and_without() -> None:
+    """Its alpha of the frame before comes in again: 0.1, 0.2, 0.3; without it stays at 0.1. Each clip begins anew."""
+
+    def climbs(image: Rgb, prior: Alpha | None) -> Alpha:
+        return np.full(image.shape[:2], 0.1, np.float32) + (0 if prior is None else prior)
+
+    network = KnownNetwork(climbs, size=(16, 16), takes_prior=True)
+    empty = KnownNetwork(level(0))
+    section = measure_moving({"climbs": network, "empty": empty}, cast(None, 2), "still", clips=2, frames=3, sheets=NO_SHEETS)
+    assert list(section.scores) == ["climbs", "climbs, empty prior", "empty"]
+    assert mean(section, "climbs", "dtssd") == pytest.approx(10, rel=1e-4)
+    assert mean(section, "climbs, empty prior", "dtssd") == pytest.approx(0, abs=1e-6)
+
+
+def test_people_and_rooms_that_are_kept_aside_play(tmp_path: Path) -> None:
+    for number in range(11):
+        save_pair(tmp_path / "ccp", f"{number:02}", people=20 + number)
+    save(tmp_path / "backgrounds" / "halls" / "a.png", np.full((90, 160, 3), 77, np.uint8))
+    actors = cast(tmp_path, 4)
+    assert not actors.made_up
+    assert [actor.cutouts[0].alpha[:, :40].max() for actor in (actors.actor(0), actors.actor(1))] == [255, 255]
+    assert len(actors.people) == 2
+    assert (actors.actor(0).box[2], actors.actor(1).box[2]) == (
+        19,
+        29,
+    )  # of the masks' 20 and 30 columns the outermost is left out
+    assert actors.room(5).tolist() == np.full((90, 160, 3), 77).tolist()
+
+
+def test_people_are_cut_out_of_a_green_screen(tmp_path: Path) -> None:
+    picture = np.full((96, 128, 3), (20, 200, 30), np.uint8)
+    picture[30:, 40:90] = (200, 30, 120)
+
+    def before_the_screen(_number: int, _width: int, _height: int) -> "av.VideoFrame":
+        return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv444p")
+
+    folder = tmp_path / "video" / "talking"
+    folder.mkdir(parents=True)
+    Clip(count=50, width=128, height=96, pix_fmt="yuv444p", picture=before_the_screen, options=FAST).write(folder / "d11.mp4")
+    actor = cast(tmp_path, 2).actor(0)
+    assert len(actor.cutouts) == 40
+    left, top, right, _ = actor.box
+    assert abs(left - 40) <= 2
+    assert abs(right - 90) <= 2
+    assert abs(top - 30) <= 2
+
+
+def test_a_prior_is_forgotten_as_fast_as_the_network_forgets() -> None:
+    black, white = np.zeros((20, 30, 3), np.uint8), np.full((40, 50, 3), 255, np.uint8)
+    cuts = [Cut("one", white, black), Cut("two", black, white)]
+    networks = {
+        "follows": KnownNetwork(follows, takes_prior=True),
+        "clings": KnownNetwork(clings, takes_prior=True),
+        "looks": KnownNetwork(bright, takes_prior=True),
+    }
+    section = measure_prior(networks, iter(cuts), 2, "two pictures", NO_SHEETS)
+    assert section.units == ("one", "two")
+    # The white picture's own alpha is 0.5, the black one's 0: a difference of 0.5 and 0 that is halved with each look.
+    assert [mean(section, "follows", f"after_{frame}") for frame in (1, 2, 3)] == pytest.approx([125, 62.5, 31.25])
+    assert mean(section, "follows", "forgotten") == 50
+    assert [mean(section, "clings", f"after_{frame}") for frame in (1, 2, 3)] == pytest.approx([1000, 1000, 1000])
+    assert (mean(section, "clings", "forgotten"), mean(section, "looks", "forgotten")) == (0, 100)
+    # After a single look the white picture has 0.5, after three 0.875; the black one 0 and an eighth of 0.5.
+    assert mean(section, "follows", "one_look") == pytest.approx(1000 * (0.375 + 0.0625) / 2)
+    assert mean(section, "looks", "one_look_within") == 100
+
+
+def test_real_clips_are_held_against_the_teacher(tmp_path: Path) -> None:
+    paths = [Clip(count=12, width=64, height=48, options=FAST).write(tmp_path / f"{name}.mkv") for name in ("book", "yes")]
+    networks = {"calm": KnownNetwork(level(0.7)), "seer": KnownNetwork(bright)}
+    section = measure_real(networks, paths, 8, KnownNetwork(bright), NO_SHEETS)
+    assert section.units == ("book", "yes")
+    assert len(networks["seer"].shown) == 16
+    assert (mean(section, "seer", "teacher_iou"), mean(section, "seer", "teacher_mad")) == (1, 0)
+    # Of the picture's twelve blocks as many are bright as the frame's number has ones, 12 in the first eight frames.
+    assert mean(section, "calm", "teacher_iou") == pytest.approx(12 / 12 / 8, abs=0.01)
+    assert mean(section, "calm", "dropouts") == 0
+    without = measure_real(networks, paths[:1], 4, None, NO_SHEETS)
+    assert "teacher_iou" not in without.scores["seer"].summaries
+
+
+def test_the_cost_is_told_beside_that_of_the_reference(tmp_path: Path) -> None:
+    path = tmp_path / "known.onnx"
+    path.write_bytes(bytes(1234))
+    networks = {"ours": KnownNetwork(bright), "theirs": KnownNetwork(level(0), size=(32, 16))}
+    candidates = [Candidate(name, path, lambda network=network: network) for name, network in networks.items()]  # type: ignore[misc]
+    costs = measure_cost(candidates, networks, "theirs")
+    assert costs.networks["theirs"].ratio == 1
+    assert (costs.networks["ours"].input_size, costs.networks["theirs"].input_size) == ((1280, 720), (32, 16))
+    assert costs.networks["ours"].cpu_ms >= costs.networks["ours"].cpu_ms_least
+    facts = costs.facts()
+    assert facts["reference"] == "theirs"
+    assert facts["networks"]["ours"]["file_bytes"] == 1234
+    assert len(networks["ours"].shown) == len(networks["theirs"].shown)  # they took turns

@@ -1,0 +1,141 @@
+"""``livebg models eval``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.command import Said, Workshop
+from tests.evaluation_parts import save, save_pair
+from tests.media import FAST, Clip
+from tests.toy_network import ToyNetwork
+
+
+@pytest.fixture
+def data(shop: Workshop) -> Path:
+    """A little of everything that the toy network can tell apart: people are white, rooms are black."""
+    folder = shop.folder / "data"
+    for number in range(3):
+        save_pair(folder / "portraits" / "test", f"{number}", people=20 + 10 * number)
+        save_pair(folder / "portraits" / "train", f"{number}", people=0)
+    for number in range(11):
+        save(folder / "backgrounds" / "halls" / f"{number:02}.png", np.zeros((36, 64, 3), np.uint8))
+    (folder / "video").mkdir()
+    Clip(count=6, width=64, height=48, options=FAST).write(folder / "video" / "book.mkv")
+    return Path("data")
+
+
+def sections(said: Said) -> dict[str, dict[str, Any]]:
+    assert (said.code, said.err) == (0, "")
+    return {section["section"]: section for section in json.loads(said.out)["sections"]}
+
+
+def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
+    ToyNetwork(channels=4, gain=0.0).write(shop.folder / "nobody.onnx")
+    options = ("--data", str(data), "--against", "nobody.onnx", "--clips", "2", "--frames", "2", "--json")
+    said = shop.livebg("models", "eval", "toy.onnx", *options, "--teacher", "toy.onnx")
+    found = sections(said)
+    assert list(found) == [
+        "portraits/test",
+        "empty rooms",
+        "moving truth, slow",
+        "moving truth, fast",
+        "a wrong prior",
+        "real clips",
+        "CPU",
+    ]
+    portraits = found["portraits/test"]
+    assert portraits["count"] == 3
+    assert portraits["networks"]["toy"]["iou"]["mean"] > 0.95
+    assert portraits["networks"]["nobody"]["iou"]["mean"] == 0
+    assert portraits["differences"]["nobody"]["iou"]["low"] > 0.9
+    assert found["empty rooms"]["count"] == 2
+    assert found["empty rooms"]["networks"]["nobody"]["clear"]["mean"] == 100
+    assert list(found["moving truth, slow"]["networks"]) == ["toy", "nobody", "nobody, empty prior"]
+    assert found["a wrong prior"]["skipped"] == "toy takes none"
+    assert found["real clips"]["networks"]["toy"]["teacher_iou"]["mean"] == 1
+    assert found["CPU"]["reference"] == "nobody"
+    assert (json.loads(said.out)["network"], json.loads(said.out)["against"]) == ("toy", ["nobody"])
+
+
+def test_without_data_what_needs_none_is_measured_and_called_made_up(shop: Workshop) -> None:
+    ToyNetwork(channels=4).write(shop.folder / "own.onnx")
+    chosen = ("--motion", "two", "--clips", "2", "--frames", "2", "--json")
+    found = sections(shop.livebg("models", "eval", "own.onnx", *chosen))
+    skipped = {name: section["skipped"] for name, section in found.items() if "skipped" in section}
+    assert skipped == dict.fromkeys(("pictures", "empty rooms", "real clips"), "no --data folder is named")
+    assert "made-up people over made-up rooms" in found["moving truth, two"]["about"]
+    assert found["a wrong prior"]["about"].startswith("made-up people")
+    assert found["a wrong prior"]["count"] == 20
+    assert found["CPU"]["networks"]["own"]["ratio"] == 1
+
+
+def test_the_tables_name_everything(shop: Workshop, data: Path) -> None:
+    ToyNetwork(gain=0.0).write(shop.folder / "nobody.onnx")
+    chosen = ("--section", "pictures", "--section", "cost", "--step", "2")
+    said = shop.livebg("models", "eval", "toy.onnx@64x48", "--data", str(data), "--against", "nobody.onnx", *chosen)
+    assert (said.code, said.err) == (0, "")
+    lines = [" ".join(line.split()) for line in said.out.splitlines()]
+    assert any(line.startswith("portraits/test: 2 pictures; one look, empty prior") for line in lines)
+    assert any(line.startswith("IoU toy@64x48 1 ± 0 1 .. 1 1") for line in lines)
+    assert any(line.startswith("nobody 0 ± 0 0 .. 0 0 +1 (+1 .. +1)") for line in lines)
+    assert any(line.startswith("toy@64x48 64x48 ") for line in lines)
+
+
+def test_what_there_is_no_data_for_is_said(shop: Workshop) -> None:
+    (shop.folder / "empty").mkdir()
+    said = shop.livebg("models", "eval", "toy.onnx", "--data", "empty", "--section", "pictures", "--section", "real")
+    assert said.out.splitlines() == [
+        "pictures: not measured, no images with masks beside them are in empty",
+        "real clips: not measured, there are no clips that are kept aside in empty/video",
+    ]
+
+
+def test_sheets_are_written(shop: Workshop, data: Path) -> None:
+    chosen = ("--section", "pictures", "--section", "rooms", "--sheets", "sheets")
+    assert shop.livebg("models", "eval", "toy.onnx", "--data", str(data), *chosen).code == 0
+    assert {path.name for path in (shop.folder / "sheets").iterdir()} == {"portraits-test.png", "empty-rooms.png"}
+    with Image.open(shop.folder / "sheets" / "portraits-test.png") as image:
+        assert image.size == (4 * 224, 184)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (
+            ("toy.onnx", "--section", "colour"),
+            2,
+            "there is no section 'colour': choose of pictures, rooms, moving",
+        ),
+        (("toy.onnx", "--motion", "jump"), 2, "there is no motion 'jump': choose of still, slow, fast"),
+        (
+            ("toy.onnx", "--against", "toy.onnx"),
+            2,
+            "two networks are called toy: copy one to a file of another name",
+        ),
+        (
+            ("toy.onnx", "--data", "nowhere"),
+            3,
+            "nowhere does not exist: name the folder that holds the sets",
+        ),
+        (("toy.onnx", "--data", "toy.onnx"), 3, "toy.onnx is a file: name the folder that holds the sets"),
+        (("other.onnx",), 5, "the model file other.onnx does not exist"),
+        (("u2netq",), 5, "no model is called 'u2netq': the nearest is u2netp"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(arguments: tuple[str, ...], code: int, sentence: str, shop: Workshop) -> None:
+    said = shop.livebg("models", "eval", *arguments)
+    assert said.code == code
+    assert said.sentence.startswith(sentence)
+
+
+def test_a_damaged_picture_is_a_sentence(shop: Workshop, data: Path) -> None:
+    (data / "portraits" / "test" / "images" / "1.png").write_text("no picture")
+    said = shop.livebg("models", "eval", "toy.onnx", "--data", str(data), "--section", "pictures")
+    assert (said.code, said.sentence) == (
+        3,
+        "data/portraits/test/images/1.png is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF",
+    )
