@@ -23,10 +23,14 @@ COMMANDS = [
 ]
 
 
-def options(command: str) -> set[str]:
-    """The options of ``livebg render`` and the like, long and short."""
-    group = get_command(app)
-    found = group.get_command(None, command)  # type: ignore[attr-defined]
+def options(*words: str) -> set[str]:
+    """The options of ``livebg render``, ``livebg models eval`` and the like, long and short; what follows may be arguments."""
+    found = get_command(app)
+    for word in words:
+        commands = getattr(found, "commands", {})
+        if word not in commands:
+            break
+        found = commands[word]
     return {option for parameter in found.params for option in parameter.opts}
 
 
@@ -37,7 +41,7 @@ def test_there_are_commands_to_check() -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_option_of_an_example_exists(line: str) -> None:
     words = line.split()
-    assert set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", line)) <= options(words[1])
+    assert set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", line)) <= options(*words[1:])
 
 
 def test_every_option_that_the_text_names_exists() -> None:
