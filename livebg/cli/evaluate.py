@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from livebg.evaluation.run import Reported
     from livebg.score.report import Summary
 
-_WIDTH = 132
+_WIDTH = 140
 NetworkArgument = Annotated[
     str,
     typer.Argument(metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; @WxH behind it sets the input size."),

@@ -4,7 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -24,7 +24,6 @@ _SIZED: Final = re.compile(r"(?P<model>.+)@(?P<width>[1-9]\d{0,3})x(?P<height>[1
 _RECURRENT_PIXELS: Final = 512 * 288
 _RECURRENT_STEP: Final = 16
 _STATES: Final = ("r1", "r2", "r3", "r4")
-_OWN_PIXELS: Final = 256 * 144
 _FATAL: Final = 4
 _FAILURES: Final = (
     onnxruntime_errors.Fail,
@@ -193,20 +192,8 @@ def candidate(name_or_file: str, folders: Sequence[Path] = ()) -> Candidate:
             if size and size != (width, height):
                 raise ModelError(f"{model.path} runs at {width}x{height} only, not at {size[0]}x{size[1]}: leave out the size")
             return Candidate(name, model.path, lambda: ChannelsLastNetwork(name, model, (width, height)))
-        case [[_, 4, _, _]]:
-            scaled = _scaled_as_told(model, session)
-            return Candidate(name, model.path, lambda: FamilyNetwork(name, scaled, True, size))
-    return Candidate(name, model.path, lambda: FamilyNetwork(name, _scaled_as_told(model, session), False, size))
-
-
-def _scaled_as_told(model: LocatedModel, session: Any) -> LocatedModel:
-    """A file that nobody knows may say itself that its pictures are 0..1, in the metadata that livebg's training writes."""
-    told = session.get_modelmeta().custom_metadata_map
-    if model.card.sha256 or not told.get("input", "").endswith("0..1"):
-        return model
-    stride = int(told["stride"]) if told.get("stride", "").isdigit() else model.card.stride
-    card = replace(model.card, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), pixels=_OWN_PIXELS, stride=stride)
-    return LocatedModel(model.path, card)
+    takes_prior = [shape[1] for shape in shapes.values() if len(shape) == 4] == [4]
+    return Candidate(name, model.path, lambda: FamilyNetwork(name, model, takes_prior, size))
 
 
 def _require_classes(path: Path, session: Any) -> None:
