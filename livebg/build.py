@@ -10,17 +10,18 @@ from livebg.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
 from livebg.jobs import VIDEO_SUFFIXES
 from livebg.matting import EdgeUpsampler
-from livebg.models import LocatedModel
+from livebg.models import find
 from livebg.pipeline import Look, Pipeline
 from livebg.sinks.codecs import Content, Encoding
 from livebg.smoothing import AlphaSmoother
 from livebg.timing import StageClock
 
 
-def build_segmenter(settings: Settings, model: LocatedModel) -> Segmenter:
-    """The network, ready to run. Raises :class:`~livebg.errors.ModelError`."""
+def build_segmenter(settings: Settings) -> Segmenter:
+    """The network that the settings name, ready to run. Raises :class:`~livebg.errors.ModelError`."""
     from livebg.segmentation import U2NetSegmenter  # onnxruntime takes a while: `livebg --help` must not wait for it
 
+    model = find(settings.model.name, settings.model.folders)
     return U2NetSegmenter(
         model.path,
         model.card,

@@ -56,7 +56,7 @@ class Effect(_Section):
 class Model(_Section):
     """The network that tells the person from the room."""
 
-    name: str = Field("u2netp", description="a name from `livebg models`, or an ONNX file")
+    name: str = Field("livebg-u2", description="a name from `livebg models`, or an ONNX file")
     input_size: Annotated[str, AfterValidator(_input_size)] = Field(
         "auto", description="the network's picture as WIDTHxHEIGHT; auto: the model's own, in the frame's aspect"
     )
@@ -65,7 +65,7 @@ class Model(_Section):
     )
     provider: str = Field("auto", description="auto, cpu, cuda, openvino, coreml, ...: where onnxruntime runs the network")
     threads: int = Field(
-        2, ge=1, le=64, description="threads for one picture: two nearly halve the wall time for some 5 % more CPU time"
+        1, ge=1, le=64, description="threads for one picture: one costs the least CPU time, more suit large networks"
     )
     folders: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders)] = Field(
         (), description="folders to look for models in, before the cache; in a variable with : between them"

@@ -1,8 +1,10 @@
 """An ONNX file with the interface of a U²-Net: checked, given another input size, opened on a provider of onnxruntime."""
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -35,13 +37,21 @@ _FAILURES: Final = (
 )
 
 
+class ResizingUnavailable(ModelError):
+    """A network of one size cannot be given another: what that takes is not installed."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkFile:
-    """A network at rest: its input takes ``channels`` (3, or 4 with the prior alpha) and is of ``size``, or of any where None."""
+    """A network at rest: its input takes ``channels`` (3, or 4 with the prior alpha) and is of ``size``, or of any where None.
+
+    ``metadata`` is what the file says of itself.
+    """
 
     path: Path
     channels: int
     size: Size | None
+    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     content: bytes | None = None
     """The network where it is not what lies at ``path`` any more."""
 
@@ -65,14 +75,24 @@ class NetworkFile:
             raise ModelError(
                 f"{path} takes {inputs[0].type} where livebg feeds tensor(float): export the network with float32 input"
             )
-        return cls(path, *_channels_and_size(path, inputs[0].shape))
+        metadata = MappingProxyType(dict(session.get_modelmeta().custom_metadata_map))
+        return cls(path, *_channels_and_size(path, inputs[0].shape), metadata)
 
     def resized(self, size: Size | None) -> Self:
-        """The same network for pictures of ``size``, or of any where None. Whether its graph can do that, a run has to show."""
+        """The same network for pictures of ``size``, or of any where None. Whether its graph can do that, a run has to show.
+
+        Raises :class:`ResizingUnavailable` where the extra ``livebg[resize]`` is missing.
+        """
         if self.size is None or self.size == size:
             return self
-        import onnx  # slow to import, and needed for this alone
-
+        try:
+            import onnx  # no bundled network needs it
+        except ImportError as error:
+            own = _times(self.size)
+            raise ResizingUnavailable(
+                f"{self.path} is made for pictures of {own}, and onnx, which fits it to other sizes, is not installed:"
+                f" run `pip install 'livebg[resize]'`, or choose {own} or no input size"
+            ) from error
         model = onnx.load(str(self.path))
         weights = {weight.name for weight in model.graph.initializer}  # older files list them among the inputs
         shape = next(entry for entry in model.graph.input if entry.name not in weights).type.tensor_type.shape
@@ -178,5 +198,5 @@ def _open_session(source: bytes | Path, options: Any, provider: str) -> Any:
     return onnxruntime.InferenceSession(source, options, providers=[provider], enable_fallback=0)
 
 
-def _times(shape: list[int | str | None] | tuple[int, ...]) -> str:
+def _times(shape: Sequence[int | str | None]) -> str:
     return "x".join("?" if length is None else str(length) for length in shape) or "a single number"

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from livebg.compositing import Consent, passthrough
-from livebg.frame import Alpha, Composite, Frame, Matte
+from livebg.errors import ModelError
+from livebg.frame import Composite, Frame, Matte
 from livebg.interfaces import Segmenter
 from livebg.matting import EdgeUpsampler
 from livebg.smoothing import AlphaSmoother
@@ -16,7 +17,8 @@ Look = Callable[[Frame, Matte], Composite]
 class Pipeline:
     """Frame -> alpha -> steadied in time -> refined at the edges -> composite.
 
-    What it carries from frame to frame is the smoother's state and the prior, both gone after :meth:`reset`.
+    What it carries from frame to frame is the smoother's state alone, gone after :meth:`reset`: the prior that the network is
+    told is the alpha that the smoother made last, as long as that says anything about the frame.
     """
 
     def __init__(
@@ -32,18 +34,20 @@ class Pipeline:
         self._upsampler = upsampler
         self._look = look
         self._stage = (clock or StageClock()).stage
-        self._prior: Alpha | None = None
 
     def matte(self, frame: Frame) -> Matte:
         """Alpha for ``frame``. Raises :class:`~livebg.errors.ModelError` when the network fails; nothing is carried on then."""
         with self._stage("network"):
             image = frame.rgb(self._segmenter.input_size(frame.width, frame.height))
-            prior, self._prior = self._prior, None
-            alpha = self._segmenter.segment(image, prior)
+            try:
+                alpha = self._segmenter.segment(image, self._smoother.past(frame.time, image.shape[:2]))
+            except ModelError:
+                self.reset()
+                raise
         with self._stage("smoothing"):
-            self._prior = self._smoother.smooth(alpha, image, frame.time)
+            steady = self._smoother.smooth(alpha, image, frame.time)
         with self._stage("upsampling"):
-            return Matte(self._upsampler.upsample(self._prior, frame.y), frame.time, frame.time)
+            return Matte(self._upsampler.upsample(steady, frame.y), frame.time, frame.time)
 
     def composite(self, frame: Frame, matte: Matte) -> Composite:
         """What is shown of ``frame``. Raises ValueError when ``matte`` is not this frame's."""
@@ -55,7 +59,6 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget the past: on a toggle, a seek, a change of format, a gap in time."""
-        self._prior = None
         self._smoother.reset()
 
 

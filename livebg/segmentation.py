@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from livebg.errors import ModelError
 from livebg.frame import Alpha
-from livebg.models.registry import ModelCard
-from livebg.network import NetworkFile, RunningNetwork, Size
+from livebg.models.registry import ModelCard, as_told
+from livebg.network import NetworkFile, ResizingUnavailable, RunningNetwork, Size
 from livebg.providers import AUTO, ProviderChooser, median_seconds
 
 _LOG: Final = logging.getLogger(__name__)
-_FALLBACK_PIXELS: Final = 192 * 192
+_FALLBACK_PIXELS: Final = 256 * 144
 _NOMINAL_FRAME: Final = (1280, 720)
 _WIDEST_ASPECT: Final = 4.0
 _LEVELS: Final = 256
@@ -32,9 +32,10 @@ class U2NetSegmenter:
 
     - ``path``: an ONNX file with one float32 input, 1x3xHxW or, with the prior alpha, 1x4xHxW; its first output is the alpha,
       1x1xHxW, after the sigmoid.
-    - ``card``: how the input is scaled, and how many pixels it has by default.
+    - ``card``: how the input is scaled, and how many pixels it has by default. What livebg's training wrote into a file's
+      metadata overrules it.
     - ``input_size``: (width, height) for every frame. None follows the aspect of the frame at the card's number of pixels, or
-      takes the network's own size where it runs at no other.
+      takes the network's own size where it runs at no other, or the extra ``livebg[resize]`` is missing.
     - ``normalisation``: ``sigmoid`` is steady on video; ``minmax`` is what rembg does to still pictures, and flickers on video.
     - ``provider``: ``auto``, or a short or full name. ``chooser`` is for who has other candidates than this machine's.
     - ``threads``: of the CPU provider. One costs the least CPU time a picture; more shorten the wait alone.
@@ -54,17 +55,17 @@ class U2NetSegmenter:
         threads: int = 1,
         chooser: ProviderChooser | None = None,
     ) -> None:
-        self._card = card
+        original = NetworkFile.read(path)
+        self._card = as_told(card, original.metadata)
         self._normalisation = normalisation
         self._threads = threads
         self._chooser = chooser or ProviderChooser(provider)
-        original = NetworkFile.read(path)
         self._pixels = card.pixels or (math.prod(original.size) if original.size else _FALLBACK_PIXELS)
         self._size = input_size
         try:
             self._network = self._start(original.resized(input_size))
         except ModelError as error:
-            if original.size is None or original.size == input_size:
+            if original.size is None or original.size == input_size or (input_size and isinstance(error, ResizingUnavailable)):
                 raise
             self._size = original.size
             self._network = self._start(original)  # where this fails as well, the size is not to blame
@@ -72,7 +73,7 @@ class U2NetSegmenter:
             if input_size:
                 wanted = "{}x{}".format(*input_size)
                 raise ModelError(f"{path} runs at {own} only, not at {wanted}: choose {own}, or no input size") from error
-            _LOG.info("%s runs at %s only, whatever the aspect of the frame", path, own)
+            _LOG.info("%s runs at %s, whatever the aspect of the frame: %s", path, own, error)
 
     @property
     def name(self) -> str:

@@ -38,15 +38,24 @@ class AlphaSmoother:
         """Forget the past: after a cut, a seek, a change of format or a toggle."""
         self._alpha = self._image = None
 
+    def past(self, time: float, shape: tuple[int, ...]) -> Alpha | None:
+        """What :meth:`smooth` made last, for a picture at ``time`` (seconds) whose alpha has ``shape``; not to be written to.
+
+        None where there is no past, or it says nothing about that picture: after a gap of more than half a second, a step back
+        in time, or at another size.
+        """
+        goes_on = 0 < time - self._time <= _LONGEST_GAP
+        return self._alpha if goes_on and self._alpha is not None and self._alpha.shape == shape else None
+
     def smooth(self, alpha: Alpha, image: NDArray[np.uint8], time: float) -> Alpha:
         """Steady ``alpha``, float32 (height, width), 0..1.
 
         ``image`` is the picture that it was made from, RGB uint8 of the same size, and ``time`` that picture's in seconds.
-        Returns a new array. A step back in time, a gap of more than half a second or another size begins anew.
+        Returns a new array. Where there is no :meth:`past` it begins anew.
         """
-        before, seen, elapsed = self._alpha, self._image, time - self._time
+        before, seen, elapsed = self.past(time, alpha.shape), self._image, time - self._time
         self._image, self._time = image, time
-        if before is None or seen is None or before.shape != alpha.shape or not 0 < elapsed <= _LONGEST_GAP:
+        if before is None or seen is None:
             self._alpha = alpha.copy()
         else:
             self._alpha = before + (alpha - before) * self._rate(seen, image, elapsed)

@@ -52,7 +52,7 @@ def two_numbers(path: Path) -> None:
             ToyNetwork(activation="Sqrt").write,
             "net.onnx gives numbers that are not finite (NaN or infinity): choose another network",
         ),
-        (Path.mkdir, "the model file net.onnx is a folder: give the path of an .onnx file, or one of u2netp"),
+        (Path.mkdir, "the model file net.onnx is a folder: give the path of an .onnx file, or one of livebg-u2"),
     ],
 )
 def test_a_model_that_is_none(make: Callable[[Path], object], sentence: str, shop: Workshop, clip: Path, photo: Path) -> None:

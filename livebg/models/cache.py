@@ -26,6 +26,15 @@ class LocatedModel:
     path: Path
     card: ModelCard
 
+    @property
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    @property
+    def sha256(self) -> str:
+        """Of the file as it is now, hexadecimal."""
+        return _sha256(self.path)
+
 
 def models_folder() -> Path:
     """The folder of pulled networks in the user's cache; it need not exist yet."""
@@ -36,14 +45,16 @@ def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | N
     """Find a network by its registry name, or by the path of a file.
 
     Anything that ends in ``.onnx`` or holds a path separator is a file; one that is byte for byte a registry network gets that
-    network's card. A name is looked up in the package itself, in ``folders`` in their order, then in ``cache_folder`` (by default
-    :func:`models_folder`). Raises ModelError when there is no such name or file, or when a file found by name is not of the size
-    that the registry tells; the checksum was checked when it was pulled.
+    network's card. The bundled network lies in the package itself; another name is looked up in ``folders`` in their order, then
+    in ``cache_folder`` (by default :func:`models_folder`). Raises ModelError when there is no such name or file, or when a file
+    found by name is not of the size that the registry tells; the checksum was checked when it was pulled.
     """
     if name_or_file.lower().endswith(".onnx") or "/" in name_or_file or os.sep in name_or_file:
         return _find_file(Path(name_or_file).expanduser())
     card = card_named(name_or_file)
-    for folder in (_PACKAGE_FOLDER, *folders, cache_folder or models_folder()):
+    if card.bundled:
+        return _bundled(card)
+    for folder in (*folders, cache_folder or models_folder()):
         path = folder.expanduser() / card.file_name
         if path.is_file():
             _require_size(path, card)
@@ -59,10 +70,14 @@ def pull(
 ) -> LocatedModel:
     """Download a registry network into ``cache_folder`` (by default :func:`models_folder`), unless it is there already.
 
+    The bundled one always is.
+
     ``sources`` are asked in their order until one can be reached. ``progress`` is told the bytes done and their total. The file
     appears under its name only when it is whole and its checksum is right; nothing else is left behind, whatever happens. Raises
     ModelError when no source can be reached, the checksum is wrong, or the folder cannot be written.
     """
+    if card.bundled:
+        return _bundled(card)
     folder = cache_folder or models_folder()
     target = folder / card.file_name
     progress = progress or _tell_nobody
@@ -108,6 +123,13 @@ def _download(card: ModelCard, part: Path, progress: Progress, sources: Sequence
     )
 
 
+def _bundled(card: ModelCard) -> LocatedModel:
+    path = _PACKAGE_FOLDER / card.file_name
+    if not path.is_file():
+        raise ModelError(f"{path}, which comes with livebg, is missing: install livebg again")
+    return LocatedModel(path, card)
+
+
 def _find_file(path: Path) -> LocatedModel:
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "does not exist"
@@ -129,7 +151,9 @@ def _require_size(path: Path, card: ModelCard) -> None:
 
 
 def _is_registry_file(path: Path, card: ModelCard) -> bool:
-    if path.stat().st_size != card.size_bytes:
-        return False
+    return path.stat().st_size == card.size_bytes and _sha256(path) == card.sha256
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == card.sha256
+        return hashlib.file_digest(file, "sha256").hexdigest()

