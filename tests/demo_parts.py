@@ -41,7 +41,7 @@ def make(
         folder,
         material,
         Settings(),
-        lambda: segmenter or LumaSegmenter(),
+        segmenter or LumaSegmenter(),
         Consent("a test"),
         progress=progress,
         overwrite=overwrite,

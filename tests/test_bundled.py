@@ -152,7 +152,7 @@ class TestOffline:
             shop.folder,
             find_material(),
             settings,
-            lambda: build_segmenter(settings),
+            build_segmenter(settings),
             Consent("a test"),
             progress=no_progress,
             frames=2,

@@ -10,13 +10,11 @@ import pytest
 from PIL import Image
 
 from livebg.build import build_segmenter
-from livebg.compositing import Consent
-from livebg.config import Settings, load_settings
-from livebg.demo import Demo, Material, film, make_demo
+from livebg.config import load_settings
+from livebg.demo import Demo, Material, film
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.interfaces import Segmenter
 from tests.decoding import rgb_of, samples_of
-from tests.demo_parts import BLACK, BRIGHT, DARK, FRAMES, GREEN, WHITE, close_to, make, no_progress, write_photo
+from tests.demo_parts import BLACK, BRIGHT, DARK, FRAMES, GREEN, WHITE, close_to, make, write_photo
 from tests.fakes import LumaSegmenter
 from tests.media import Clip
 from tests.muxing import frame_times
@@ -190,13 +188,11 @@ class TestFailure:
         assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(OUTPUTS, "old")
         assert list(scratch.iterdir()) == []
 
-    def test_a_talking_head_that_is_no_video_is_told_before_the_network_loads(self, material: Material, tmp_path: Path) -> None:
-        def load() -> Segmenter:
-            raise AssertionError("the network is not needed yet")
-
-        broken = Material(material.photo, write_text(tmp_path / "no.mp4"))
+    def test_a_talking_head_that_is_no_video_is_told_before_the_network_runs(self, material: Material, tmp_path: Path) -> None:
+        broken, segmenter = Material(material.photo, write_text(tmp_path / "no.mp4")), LumaSegmenter()
         with pytest.raises(SourceError, match=r"no\.mp4"):
-            make_demo(tmp_path, broken, Settings(), load, Consent("a test"), progress=no_progress, frames=2)
+            make(tmp_path, broken, segmenter)
+        assert segmenter.priors == []
         assert [path.name for path in tmp_path.iterdir()] == ["no.mp4"]
 
 

@@ -60,6 +60,25 @@ def test_the_prior_is_the_steadied_alpha_before() -> None:
     assert second.mean() == pytest.approx((100 - 16) / 219, abs=0.01)
 
 
+@pytest.mark.parametrize(("number", "kept"), [(2, True), (15, True), (16, True), (17, False), (0, False), (1, False)])
+def test_a_gap_or_a_step_back_in_time_ends_the_prior(number: int, kept: bool) -> None:
+    """Half a second, 15 frames, is the bound: the smoother's own."""
+    segmenter = LumaSegmenter()
+    run = pipeline(segmenter)
+    run.process(grey_frame(1, luma=200))
+    run.process(grey_frame(number, luma=100))
+    assert (segmenter.priors[1] is not None) == kept
+
+
+def test_a_frame_of_another_size_has_no_prior() -> None:
+    segmenter = LumaSegmenter()
+    run = pipeline(segmenter)
+    run.matte(grey_frame(0))
+    run.matte(grey_frame(1, size=(32, 64)))
+    run.matte(grey_frame(2, size=(32, 64)))
+    assert [prior if prior is None else prior.shape for prior in segmenter.priors] == [None, None, (32, 16)]
+
+
 def test_reset_forgets_prior_and_past() -> None:
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)
@@ -76,8 +95,9 @@ def test_a_network_that_fails_lets_nothing_out_and_the_next_picture_starts_anew(
     run.process(grey_frame(0))
     with pytest.raises(ModelError):
         run.process(grey_frame(1))
-    run.process(grey_frame(2))
+    after = run.matte(grey_frame(2, luma=20))
     assert segmenter.priors[2] is None
+    assert (after.alpha == pipeline(LumaSegmenter()).matte(grey_frame(2, luma=20)).alpha).all(), "nor is it smoothed"
 
 
 def test_each_stage_is_timed() -> None:

@@ -1,5 +1,8 @@
 """U2NetSegmenter: the contract, sizes, values and normalisation."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -96,6 +99,50 @@ def test_the_card_says_how_the_input_is_scaled(write_toy: WriteToy) -> None:
     alpha = U2NetSegmenter(write_toy(ToyNetwork()), card, input_size=(32, 32)).segment(image)
     mean = ((image / 255 - [0.1, 0.2, 0.3]) / [1, 2, 4]).mean(axis=2)
     np.testing.assert_allclose(alpha, 1 / (1 + np.exp(-mean)), atol=1e-6)
+
+
+def test_a_file_that_says_how_its_input_is_scaled_overrules_the_card(write_toy: WriteToy) -> None:
+    """As livebg's training exports it."""
+    metadata = {"design": "slim", "input": "RGB and prior alpha, 0..1", "stride": "32"}
+    segmenter = U2NetSegmenter(write_toy(ToyNetwork(channels=4, gain=0.4, metadata=metadata)), unknown_card("toy.onnx"))
+    assert segmenter.name == "toy"
+    assert segmenter.input_size(1280, 720) == (256, 128), "multiples of 32"
+    image = noise((256, 128), 2)
+    np.testing.assert_allclose(segmenter.segment(image), 0.4 / (1 + np.exp(-(image / 255).mean(axis=2))), atol=1e-6)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"input": "RGB, mean and deviation"}, {"stride": "32"}, {"author": "somebody"}])
+def test_a_file_that_says_nothing_of_its_input_is_taken_for_a_u2net(write_toy: WriteToy, metadata: dict[str, str]) -> None:
+    network = ToyNetwork(metadata=metadata)
+    segmenter = U2NetSegmenter(write_toy(network), unknown_card("toy.onnx"))
+    assert segmenter.input_size(1280, 720) == (256, 144)
+    image = noise((256, 144), 2)
+    np.testing.assert_allclose(segmenter.segment(image), network.alpha(image), atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", ["0", "-16", "sixteen", ""])
+def test_a_stride_that_is_none_is_passed_over(write_toy: WriteToy, stride: str) -> None:
+    metadata = {"input": "0..1", "stride": stride}
+    assert U2NetSegmenter(write_toy(ToyNetwork(metadata=metadata)), CARD).input_size(640, 640) == (64, 64)
+
+
+class TestWithoutOnnx:
+    """The extra livebg[resize] is not installed."""
+
+    @pytest.fixture
+    def path(self, write_toy: WriteToy, monkeypatch: pytest.MonkeyPatch) -> Path:
+        path = write_toy(ToyNetwork(size=(48, 32)))
+        monkeypatch.setitem(sys.modules, "onnx", None)  # what importing it then raises is what a missing package raises
+        return path
+
+    def test_a_network_of_one_size_runs_at_that(self, path: Path) -> None:
+        for segmenter in (U2NetSegmenter(path, CARD), U2NetSegmenter(path, CARD, input_size=(48, 32))):
+            assert segmenter.input_size(1280, 720) == (48, 32)
+            assert segmenter.segment(noise((48, 32), 1)).shape == (32, 48)
+
+    def test_another_size_names_the_extra(self, path: Path) -> None:
+        with pytest.raises(ModelError, match=r"made for pictures of 48x32, and onnx.* run `pip install 'livebg\[resize\]'`"):
+            U2NetSegmenter(path, CARD, input_size=(64, 64))
 
 
 def test_values_outside_0_and_1_are_clipped(write_toy: WriteToy) -> None:

@@ -52,6 +52,23 @@ def test_motion_in_one_corner_leaves_the_rest_still() -> None:
     assert out[-1, -1] == pytest.approx(1 - np.exp(-1 / 30 / 0.15), abs=1e-5)
 
 
+def test_the_past_is_what_was_made_last_as_long_as_it_says_anything() -> None:
+    smoother = AlphaSmoother(0.15)
+    assert smoother.past(0.0, (12, 16)) is None
+    smoother.smooth(alpha(0), picture(), 1.0)
+    steady = smoother.smooth(alpha(1), picture(), 1.1)
+    assert 0.1 < steady.mean() < 0.9
+    for time in (1.2, 1.6):
+        past = smoother.past(time, (12, 16))
+        assert past is not None
+        np.testing.assert_array_equal(past, steady)
+    for time in (1.61, 1.1, 1.0):
+        assert smoother.past(time, (12, 16)) is None
+    assert smoother.past(1.2, (16, 12)) is None
+    smoother.reset()
+    assert smoother.past(1.2, (12, 16)) is None
+
+
 @pytest.mark.parametrize("time", [0.6, 0.0, -1.0])
 def test_a_gap_or_a_step_back_in_time_begins_anew(time: float) -> None:
     smoother = AlphaSmoother(0.15)

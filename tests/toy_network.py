@@ -1,7 +1,7 @@
 """Tiny ONNX networks with the interface of a U²-Net, written at run time; their alpha can be worked out by hand."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class ToyNetwork:
 
     ``size`` (width, height) is the size it is exported for, None for any. ``rigid`` networks have it built into the graph, others
     only in the declaration of the input. ``shrink`` halves the output; ``lists_weights`` declares the weights as inputs, as old
-    exporters do. With the activation ``Sqrt`` the output of a dark picture is NaN.
+    exporters do; ``metadata`` is what the file says of itself. With the activation ``Sqrt`` the output of a dark picture is NaN.
     """
 
     channels: int = 3
@@ -40,6 +40,7 @@ class ToyNetwork:
     inputs: int = 1
     dtype: int = TensorProto.FLOAT
     lists_weights: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> Path:
         """Write the network to ``path``, and return that."""
@@ -56,6 +57,7 @@ class ToyNetwork:
         outputs = [helper.make_tensor_value_info("alpha", TensorProto.FLOAT, self._output()), side]
         graph = helper.make_graph(self._nodes(), "toy", inputs, outputs, weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        helper.set_model_props(model, dict(self.metadata))
         onnx.save(model, str(path))
         return path
 

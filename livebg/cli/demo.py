@@ -27,13 +27,13 @@ def demo(
         from livebg.compositing import Consent
         from livebg.demo import find_material, make_demo
 
-        material = find_material()
+        material, segmenter = find_material(), build_segmenter(settings)
         with _Bars(quiet) as bars:
             made = make_demo(
                 folder,
                 material,
                 settings,
-                lambda: build_segmenter(settings),
+                segmenter,
                 Consent("livebg demo"),
                 progress=bars.show,
                 overwrite=overwrite,

@@ -49,7 +49,7 @@ def make_demo(
     folder: Path,
     material: Material,
     settings: Settings,
-    load_segmenter: Callable[[], Segmenter],
+    segmenter: Segmenter,
     consent: Consent,
     *,
     progress: Progress,
@@ -58,9 +58,9 @@ def make_demo(
 ) -> Demo:
     """Make ``demo.mp4`` and ``demo.png`` in ``folder``, which exists, from at most ``frames`` frames of each clip.
 
-    The network is loaded once the clips are open. ``consent`` is for the source, which is shown as it is beside what livebg
-    makes of it. Whatever goes wrong, nothing half-done stays. Raises :class:`~livebg.errors.SinkError` for an output that
-    cannot be written or exists (unless ``overwrite``), and whatever source, pipeline and ``load_segmenter`` raise.
+    ``consent`` is for the source, which is shown as it is beside what livebg makes of it. Whatever goes wrong, nothing half-done
+    stays. Raises :class:`~livebg.errors.SinkError` for an output that cannot be written or exists (unless ``overwrite``), and
+    whatever source and pipeline raise.
     """
     begin = time.perf_counter()
     video, sheet = folder / "demo.mp4", folder / "demo.png"
@@ -70,7 +70,7 @@ def make_demo(
         filmed = Path(scratch) / "astronaut.mp4"
         film(material.photo, filmed, frames, lambda done: progress("filming", done, frames))
         sources = [opened.enter_context(FileSource(path)) for path in (filmed, material.talking_head)]
-        stage = _Stage(settings, load_segmenter(), consent, progress, frames)
+        stage = _Stage(settings, segmenter, consent, progress, frames)
         form = VideoFormat(*SIZE, Fraction(RATE), COLOR)
         sink = FileSink(video, form, _TIME_BASE, encoding=Encoding(), copy_from=filmed, overwrite=overwrite)
         with sink:
