@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import ModelError
-from livebg.models import REGISTRY, card_named, find, models_folder
+from livebg.models import REGISTRY, card_named, find, models_folder, pull
 from tests.toy_network import ToyNetwork
 
 
@@ -95,3 +95,8 @@ def test_a_file_that_is_not_there(name: str) -> None:
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is a folder: give the path"):
         find(str(tmp_path))
+
+
+def test_pulling_the_bundled_network_downloads_nothing(tmp_path: Path) -> None:
+    assert pull(REGISTRY["livebg-u2"], tmp_path, sources=[]) == find("livebg-u2")
+    assert list(tmp_path.iterdir()) == []
