@@ -194,3 +194,11 @@ def test_the_command_trains_and_exports(prepared: Path, tmp_path: Path) -> None:
     exported = CliRunner().invoke(app, ["export", checkpoint, out])
     assert exported.exit_code == 0, exported.output
     assert from_exported(Path(out))[0] == "tiny"
+
+
+def test_two_processes_train_one_network(prepared: Path, tmp_path: Path) -> None:
+    together = trained(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(16), replace(RUN, processes=2))
+    trainer = Trainer(LivebgNet(TINY), Schedule(16))
+    trainer.resume(tmp_path / "tiny.pt")
+    assert trainer.pictures == 16  # two steps of four pictures in each
+    assert all(bool(parameter.isfinite().all()) for parameter in together.parameters())

@@ -70,7 +70,7 @@ def data(tmp_path: Path) -> Path:
 def test_prepared_pictures_are_those_that_are_trained_on(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "prepared"
     counts = prepare(data, out, Labeller(toy_labeller(tmp_path / "labeller.onnx")))
-    assert counts == {"portraits": 2, "heads": 2, "streets": 9, "halfbody": 0, "clips": 0, "talking": 0, "rooms": 9}
+    assert counts == {"portraits": 2, "heads": 2, "streets": 9, "figures": 9, "halfbody": 0, "clips": 0, "talking": 0, "rooms": 9}
     assert not {"00", "10"} & set(Store(out / "streets").names)
     assert "05" not in Store(out / "rooms").names  # somebody is in it
     assert Store(out / "rooms")[0].shape == (256, 341, 3)

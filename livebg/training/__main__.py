@@ -17,7 +17,8 @@ Prepared = Annotated[Path, typer.Argument(help="The folder of the prepared pictu
 Pictures = Annotated[int, typer.Option(help="Train until so many pictures were seen.")]
 Rate = Annotated[float, typer.Option(help="The highest learning rate.")]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")]
-Workers = Annotated[int, typer.Option(help="Processes that load pictures.")]
+Processes = Annotated[int, typer.Option(help="Processes that train together, on the CPU.")]
+Workers = Annotated[int, typer.Option(help="Processes that load pictures, for each of them.")]
 Threads = Annotated[int, typer.Option(help="Threads that compute, on the CPU.")]
 Seed = Annotated[int, typer.Option(help="Of the random draws.")]
 LABELLER = typer.Option(help="The matting network (ONNX) that softens masks and labels clips.", exists=True)
@@ -40,12 +41,13 @@ def train_command(
     pictures: Pictures = 200_000,
     rate: Rate = 1e-3,
     device: Device = "cpu",
+    processes: Processes = 1,
     workers: Workers = 1,
     threads: Threads = 1,
     seed: Seed = 0,
 ) -> None:
     """Trains one design."""
-    run = Run(device, workers, threads, seed)
+    run = Run(device, processes, workers, threads, seed)
     trained(beginning(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate), run)
 
 
@@ -83,13 +85,14 @@ def make_command(
     pictures: Pictures = 200_000,
     rate: Rate = 1e-3,
     device: Device = "cpu",
+    processes: Processes = 1,
     workers: Workers = 1,
     threads: Threads = 1,
     seed: Seed = 0,
 ) -> None:
     """The whole way, from the data to the ONNX file. Stopped anywhere, it goes on from there when it is called again."""
     prepared(data, work / "prepared", labeller)
-    make(work / "prepared", u2netp, work, out, Schedule(pictures, rate), Run(device, workers, threads, seed))
+    make(work / "prepared", u2netp, work, out, Schedule(pictures, rate), Run(device, processes, workers, threads, seed))
 
 
 if __name__ == "__main__":

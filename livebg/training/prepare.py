@@ -19,7 +19,7 @@ from livebg.training.store import Picture, Store, write_store
 
 log = logging.getLogger(__name__)
 
-SETS = ("portraits", "heads", "streets", "halfbody", "clips", "talking", "rooms")
+SETS = ("portraits", "heads", "streets", "figures", "halfbody", "clips", "talking", "rooms")
 """The stores that are written, in this order."""
 LONG_SIDE = 400
 """People are kept at most this long: training pictures are 256 wide."""
@@ -156,7 +156,8 @@ def prepare(data: Path, out: Path, labeller: Labeller, only: Collection[str] = S
     made = {
         "portraits": masked(data / "eg1800" / "train", labeller, portraits),
         "heads": cutouts(stored(out / "portraits")),
-        "streets": cutouts(masked(data / "ccp", labeller, streets)),
+        "streets": masked(data / "ccp", labeller, streets),
+        "figures": cutouts(stored(out / "streets")),
         "halfbody": cutouts(unlabelled(files(data / "halfbody" / "images"), labeller)),
         "clips": clips(shown, labeller),
         "talking": keyed(green),

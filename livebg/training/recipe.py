@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
+from torch import distributed, multiprocessing
 
 from livebg.training.ancestry import from_exported, from_u2netp
 from livebg.training.architecture import DESIGNS, LivebgNet
 from livebg.training.export import export
 from livebg.training.labelling import Labeller
 from livebg.training.loader import Course, loader
-from livebg.training.loop import Schedule, Trainer, read_checkpoint, train
+from livebg.training.loop import ALONE, Schedule, Team, Trainer, read_checkpoint, train
 from livebg.training.losses import Batch
 from livebg.training.prepare import SETS, prepare
 from livebg.training.pruning import importance, pruned
@@ -27,9 +29,11 @@ PRUNING_BATCHES = 16
 
 @dataclass(frozen=True)
 class Run:
-    """What a training needs besides pictures: where it computes, its processes that load, and the seed of its draws."""
+    """What a training needs besides pictures: where it computes, in how many processes, each with how many that load for it and
+    with how many threads, and the seed of its draws."""
 
     device: str = "cpu"
+    processes: int = 1
     workers: int = 1
     threads: int = 1
     seed: int = 0
@@ -45,13 +49,34 @@ def prepared(data: Path, out: Path, labeller: Path) -> None:
 
 def trained(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
     """Trains `net`, or goes on from the checkpoint if there is one; returns the weight average."""
+    if run.processes == 1:
+        return _trained(net, design, pictures, checkpoint, schedule, run, ALONE)
+    with TemporaryDirectory() as meeting:
+        arguments = (net, design, pictures, checkpoint, schedule, run, Path(meeting) / "point")
+        multiprocessing.spawn(_train_in_team, arguments, nprocs=run.processes)  # type: ignore[attr-defined, no-untyped-call]
+    return read_checkpoint(checkpoint)[1]
+
+
+def _train_in_team(
+    rank: int, net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run, meeting: Path
+) -> None:
+    """What one of several processes does."""
+    logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
+    distributed.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=run.processes)
+    _trained(net, design, pictures, checkpoint, schedule, run, Team(rank, run.processes))
+    distributed.destroy_process_group()
+
+
+def _trained(
+    net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run, team: Team
+) -> LivebgNet:
     torch.set_num_threads(run.threads)
-    trainer = Trainer(net, schedule, run.device)
+    trainer = Trainer(net, schedule, run.device, team)
     if checkpoint.exists():
         trainer.resume(checkpoint)
         log.info("going on from %s after %d pictures", checkpoint, trainer.pictures)
     if trainer.pictures < schedule.pictures:
-        batches = loader(pictures, run.course, seed=run.seed + trainer.pictures, workers=run.workers)
+        batches = loader(pictures, run.course, seed=run.seed + trainer.pictures + team.rank, workers=run.workers)
         train(trainer, batches, checkpoint, design)
     return trainer.average.cpu()
 

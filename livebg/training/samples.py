@@ -18,16 +18,16 @@ from livebg.training.store import Picture, Store
 
 Size = tuple[int, int]
 
-FLAT: Mapping[str, float] = {"portraits": 0.8, "clips": 0.2}
+FLAT: Mapping[str, float] = {"portraits": 0.6, "streets": 0.25, "clips": 0.15}
 """Stores whose pictures are used with their own rooms, and how often each is chosen."""
 SHARES: Mapping[str, tuple[float, float]] = {
     "heads": (0.75, 1.0),
     "halfbody": (0.5, 1.0),
-    "streets": (0.2, 0.62),
+    "figures": (0.2, 0.62),
     "talking": (0.85, 1.0),
 }
 """Stores of cut-outs, and the part of the person, from the top, that the frame may show."""
-PEOPLE: Mapping[str, float] = {"heads": 0.42, "halfbody": 0.25, "streets": 0.25, "talking": 0.08}
+PEOPLE: Mapping[str, float] = {"heads": 0.42, "halfbody": 0.25, "figures": 0.25, "talking": 0.08}
 ROOMS = "rooms"
 
 
