@@ -12,29 +12,13 @@ from numpy.typing import NDArray
 
 from livebg.errors import ModelError
 from livebg.providers import CPU
-from livebg.runtime import onnxruntime, onnxruntime_errors
+from livebg.runtime import RUN_FAILURES, onnxruntime
 
 _LOG: Final = logging.getLogger(__name__)
 _FATAL: Final = 4
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
-
-# onnxruntime's exceptions have no base of their own.
-_FAILURES: Final = (
-    onnxruntime_errors.EPFail,
-    onnxruntime_errors.EngineError,
-    onnxruntime_errors.Fail,
-    onnxruntime_errors.InvalidArgument,
-    onnxruntime_errors.InvalidGraph,
-    onnxruntime_errors.InvalidProtobuf,
-    onnxruntime_errors.NoModel,
-    onnxruntime_errors.NoSuchFile,
-    onnxruntime_errors.NotImplemented,
-    onnxruntime_errors.RuntimeException,
-    RuntimeError,
-    ValueError,
-)
 
 
 class ResizingUnavailable(ModelError):
@@ -64,7 +48,7 @@ class NetworkFile:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             session = _open_session(path, options, CPU)
-        except _FAILURES as error:
+        except RUN_FAILURES as error:
             _LOG.debug("%s: %s", path, error)
             raise ModelError(f"{path} is no ONNX network, or damaged: download or copy it again") from error
         inputs = session.get_inputs()
@@ -112,7 +96,7 @@ class NetworkFile:
         """Open on a provider by its full name; raises ModelError when that fails or something else would run the network."""
         try:
             session = _open_session(self.content or self.path, _session_options(threads), provider)
-        except _FAILURES as error:
+        except RUN_FAILURES as error:
             _LOG.debug("%s on %s: %s", self.path, provider, error)
             raise ModelError(
                 f"{provider} cannot run {self.path} at this input size: choose the provider cpu, or another size"
@@ -143,7 +127,7 @@ class RunningNetwork:
         height, width = tensor.shape[2:]
         try:
             output = self.session.run([self.session.get_outputs()[0].name], {self.session.get_inputs()[0].name: tensor})[0]
-        except _FAILURES as error:
+        except RUN_FAILURES as error:
             _LOG.debug("%s at %dx%d: %s", self.path, width, height, error)
             raise ModelError(
                 f"{self.path} fails on a picture of {width}x{height}: choose another input size or network"

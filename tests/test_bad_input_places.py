@@ -81,7 +81,7 @@ def test_a_full_disk(shop: Workshop) -> None:
     before = shop.files()
     for name in ("video.mp4", "photo.png"):
         arguments = ("render", name, "--model", "toy.onnx", "--crf", "0", "--mode", "none")
-        said = shop.process(*arguments, prefix=("prlimit", "--fsize=4096"))
+        said = shop.process(*arguments, prefix=("prlimit", "--fsize=2048"))
         assert said.code == 4
         output = name.replace(".", ".none.")
         assert said.sentence == f"cannot write {output}: file too large; choose a folder or a limit that allows larger files"

@@ -16,7 +16,7 @@ from livebg.frame import Alpha
 from livebg.models import LocatedModel, find
 from livebg.network import Size
 from livebg.providers import CPU
-from livebg.runtime import onnxruntime, onnxruntime_errors
+from livebg.runtime import RUN_FAILURES, onnxruntime
 from livebg.segmentation import U2NetSegmenter
 
 _LOG: Final = logging.getLogger(__name__)
@@ -25,17 +25,6 @@ _RECURRENT_PIXELS: Final = 512 * 288
 _RECURRENT_STEP: Final = 16
 _STATES: Final = ("r1", "r2", "r3", "r4")
 _FATAL: Final = 4
-_FAILURES: Final = (
-    onnxruntime_errors.Fail,
-    onnxruntime_errors.InvalidArgument,
-    onnxruntime_errors.InvalidGraph,
-    onnxruntime_errors.InvalidProtobuf,
-    onnxruntime_errors.NoModel,
-    onnxruntime_errors.NoSuchFile,
-    onnxruntime_errors.NotImplemented,
-    onnxruntime_errors.RuntimeException,
-)
-
 Rgb = NDArray[np.uint8]
 """A picture, shape (height, width, 3)."""
 
@@ -212,7 +201,7 @@ def _session(path: Path, *, optimised: bool) -> Any:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[CPU])
-    except _FAILURES as error:
+    except RUN_FAILURES as error:
         _LOG.debug("%s: %s", path, error)
         raise ModelError(f"{path} is no ONNX network, or damaged: download or copy it again") from error
 
@@ -220,7 +209,7 @@ def _session(path: Path, *, optimised: bool) -> Any:
 def _run(session: Any, path: Path, names: list[str], feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
     try:
         outputs: list[NDArray[np.float32]] = session.run(names, feed)
-    except _FAILURES as error:
+    except RUN_FAILURES as error:
         _LOG.debug("%s: %s", path, error)
         raise ModelError(f"{path} fails on a picture: choose another input size or network") from error
     return outputs
