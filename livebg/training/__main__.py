@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from livebg.training.export import export
+from livebg.training.loader import COURSES
 from livebg.training.loop import Schedule, Trainer, read_checkpoint
 from livebg.training.recipe import Run, beginning, make, narrowed, prepared, trained
 
@@ -20,6 +21,7 @@ Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")]
 Processes = Annotated[int, typer.Option(help="Processes that train together, on the CPU.")]
 Workers = Annotated[int, typer.Option(help="Processes that load pictures, for each of them.")]
 Threads = Annotated[int, typer.Option(help="Threads that compute, on the CPU.")]
+CourseName = Annotated[str, typer.Option(help="What is shown: broad, or near (the end of a training).")]
 Seed = Annotated[int, typer.Option(help="Of the random draws.")]
 LABELLER = typer.Option(help="The matting network (ONNX) that softens masks and labels clips.", exists=True)
 
@@ -40,6 +42,8 @@ def train_command(
     ] = None,
     pictures: Pictures = 200_000,
     rate: Rate = 1e-3,
+    course: CourseName = "broad",
+    until: Annotated[int, typer.Option(help="Stop after so many pictures, for another course to take over (0: don't).")] = 0,
     device: Device = "cpu",
     processes: Processes = 1,
     workers: Workers = 1,
@@ -47,7 +51,7 @@ def train_command(
     seed: Seed = 0,
 ) -> None:
     """Trains one design."""
-    run = Run(device, processes, workers, threads, seed)
+    run = Run(device, processes, workers, threads, seed, COURSES[course], until)
     trained(beginning(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate), run)
 
 

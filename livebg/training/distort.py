@@ -58,19 +58,22 @@ def _smeared(picture: Picture, draw: Random) -> Picture:
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def as_filmed(picture: Picture, draw: Random) -> Picture:
-    """The picture (h, w, 3) as a webcam might deliver it: light, colour, blur, noise, compression."""
-    picture = lit(picture, draw, strength=draw.choice((0.3, 0.8, 1.3)))
-    if draw.random() < 0.06:
+def as_filmed(picture: Picture, draw: Random, harm: float = 1.0) -> Picture:
+    """The picture (h, w, 3) as a webcam might deliver it: light, colour, blur, noise, compression.
+
+    `harm` (0..1) scales how strong the light's changes are and how often the others happen.
+    """
+    picture = lit(picture, draw, strength=harm * draw.choice((0.3, 0.8, 1.3)))
+    if draw.random() < 0.06 * harm:
         picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
-    if draw.random() < 0.2:
+    if draw.random() < 0.2 * harm:
         picture = _smeared(picture, draw)
-    if draw.random() < 0.06:  # low light: little signal, then amplified with its noise
+    if draw.random() < 0.06 * harm:  # low light: little signal, then amplified with its noise
         dark = np.asarray(cv2.convertScaleAbs(picture, alpha=0.25), np.uint8)
         picture = np.asarray(cv2.convertScaleAbs(_noisy(dark, draw), alpha=3.0), np.uint8)
-    if draw.random() < 0.4:
+    if draw.random() < 0.4 * harm:
         picture = _noisy(picture, draw)
-    if draw.random() < 0.25:
+    if draw.random() < 0.25 * harm:
         picture = _jpeg(picture, draw)
     return picture
 

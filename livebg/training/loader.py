@@ -16,12 +16,15 @@ from livebg.training.samples import Mix, Sample, Samples, Size
 
 @dataclass(frozen=True)
 class Priors:
-    """How often which prior is given: none, the truth distorted, another picture's, the network's own for the frame before."""
+    """How often which prior is given: none, the truth distorted, another picture's (these make 1).
 
-    empty: float = 0.4
+    `own`, whichever it was: how often the network first answers for the frame before with it, and gets that answer as the prior.
+    """
+
+    empty: float = 0.5
     distorted: float = 0.3
-    wrong: float = 0.15
-    own: float = 0.15
+    wrong: float = 0.2
+    own: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class Course:
     mix: Mix = field(default_factory=Mix)
     priors: Priors = field(default_factory=Priors)
     doubt: Doubt = field(default_factory=Doubt)
+
+
+BROAD = Course()
+"""Whatever may come: most of a training."""
+NEAR = Course(mix=Mix(flat=0.6, empty=0.13, squashed=0.55, harm=0.4), priors=Priors(own=0.25))
+"""More photos as they are, less spoiled: the end of a training, while the learning rate falls."""
+COURSES = {"broad": BROAD, "near": NEAR}
 
 
 class Batches(IterableDataset[Batch]):
@@ -61,9 +71,7 @@ class Batches(IterableDataset[Batch]):
 
 def batch(samples: list[Sample], course: Course, draw: Random) -> Batch:
     """Samples of one size as a batch, each with a prior."""
-    kinds = draw.choice(
-        4, size=len(samples), p=[course.priors.empty, course.priors.distorted, course.priors.wrong, course.priors.own]
-    )
+    kinds = draw.choice(3, size=len(samples), p=[course.priors.empty, course.priors.distorted, course.priors.wrong])
     priors: list[Alpha] = []
     for index, (sample, kind) in enumerate(zip(samples, kinds, strict=True)):
         if kind == 1:
@@ -77,7 +85,7 @@ def batch(samples: list[Sample], course: Course, draw: Random) -> Batch:
         _tensor(np.stack([sample.picture for sample in samples]).transpose(0, 3, 1, 2)),
         _tensor(np.stack([sample.alpha for sample in samples])[:, None]),
         _tensor(np.stack(priors)[:, None]),
-        torch.from_numpy(kinds == 3),
+        torch.from_numpy(draw.random(len(samples)) < course.priors.own),
     )
 
 

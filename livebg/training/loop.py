@@ -137,11 +137,11 @@ def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
     return state["design"], net
 
 
-def train(trainer: Trainer, batches: Iterator[Batch], path: Path, design: str) -> None:
-    """Trains until the schedule's pictures are seen, leaving checkpoints at `path` (the first process of a team does)."""
+def train(trainer: Trainer, batches: Iterator[Batch], path: Path, design: str, until: int) -> None:
+    """Trains until so many pictures are seen, leaving checkpoints at `path` (the first process of a team does)."""
     began = saved = time.monotonic()
     seen, losses = trainer.pictures, []
-    while trainer.pictures < trainer.schedule.pictures:
+    while trainer.pictures < until:
         losses.append(trainer.step(next(batches)))
         now = time.monotonic()
         if trainer.leads and now - saved > trainer.schedule.every:

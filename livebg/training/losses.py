@@ -17,7 +17,7 @@ OVERLAP = 0.3
 class Batch:
     """Float tensors 0..1: `picture` and `before` (n, 3, h, w), `alpha` and `prior` (n, 1, h, w).
 
-    `own` (n) bool: where the prior is to be the network's own answer for `before`, which the trainer fills in.
+    `own` (n) bool: where the prior is to be the network's own answer for `before` with this prior, which the trainer fills in.
     """
 
     before: Tensor

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from livebg.training.ancestry import from_exported, from_u2netp
 from livebg.training.architecture import DESIGNS, LivebgNet
 from livebg.training.export import export
 from livebg.training.labelling import Labeller
-from livebg.training.loader import Course, loader
+from livebg.training.loader import BROAD, NEAR, Course, loader
 from livebg.training.loop import ALONE, Schedule, Team, Trainer, read_checkpoint, train
 from livebg.training.losses import Batch
 from livebg.training.prepare import SETS, prepare
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 WIDE_PICTURES = 8_000
 """Enough for the new stem and head to settle, so that a channel's importance means something."""
 PRUNING_BATCHES = 16
+BROAD_SHARE = 0.6
+"""Of the pictures: those of the broad course. The near one ends the training."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Run:
     workers: int = 1
     threads: int = 1
     seed: int = 0
-    course: Course = field(default_factory=Course)
+    course: Course = BROAD
+    until: int = 0
+    """Stop after so many pictures, wherever the schedule is (0: at its end)."""
 
 
 def prepared(data: Path, out: Path, labeller: Path) -> None:
@@ -75,9 +79,10 @@ def _trained(
     if checkpoint.exists():
         trainer.resume(checkpoint)
         log.info("going on from %s after %d pictures", checkpoint, trainer.pictures)
-    if trainer.pictures < schedule.pictures:
+    until = min(run.until or schedule.pictures, schedule.pictures)
+    if trainer.pictures < until:
         batches = loader(pictures, run.course, seed=run.seed + trainer.pictures + team.rank, workers=run.workers)
-        train(trainer, batches, checkpoint, design)
+        train(trainer, batches, checkpoint, design, until)
     return trainer.average.cpu()
 
 
@@ -116,4 +121,6 @@ def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule
     work.mkdir(parents=True, exist_ok=True)
     wide = trained(beginning(u2netp, "wide"), "wide", pictures, work / "wide.pt", Schedule(WIDE_PICTURES, rate=5e-4), run)
     slim = narrowed(wide, "slim", pictures, run)
-    export(trained(slim, "slim", pictures, work / "slim.pt", schedule, run), "slim", out)
+    first = replace(run, until=round(BROAD_SHARE * schedule.pictures))
+    slim = trained(slim, "slim", pictures, work / "slim.pt", schedule, first)
+    export(trained(slim, "slim", pictures, work / "slim.pt", schedule, replace(run, course=NEAR)), "slim", out)

@@ -39,6 +39,8 @@ class Mix:
     empty: float = 0.1
     squashed: float = 0.4
     """Of the photos as they are: those shown whole, whatever the frame's shape."""
+    harm: float = 1.0
+    """How much the camera spoils: see `as_filmed`."""
     step: float = 0.02
     """Standard deviation of the shift between the two frames, in widths."""
 
@@ -76,7 +78,8 @@ class Samples:
             sample = Sample(sample.before[:, ::-1], sample.picture[:, ::-1], sample.alpha_before[:, ::-1], sample.alpha[:, ::-1])
         seed = int(draw.integers(2**31))  # both frames come from the same camera: same light, same flaws
         first, second = (
-            as_filmed(np.ascontiguousarray(frame), np.random.default_rng(seed)) for frame in (sample.before, sample.picture)
+            as_filmed(np.ascontiguousarray(frame), np.random.default_rng(seed), self._mix.harm)
+            for frame in (sample.before, sample.picture)
         )
         return Sample(first, second, np.ascontiguousarray(sample.alpha_before), np.ascontiguousarray(sample.alpha))
 
