@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 WIDE_PICTURES = 8_000
 """Enough for the new stem and head to settle, so that a channel's importance means something."""
 PRUNING_BATCHES = 16
-BROAD_SHARE = 0.6
+BROAD_SHARE = 0.4
 """Of the pictures: those of the broad course. The near one ends the training."""
 
 

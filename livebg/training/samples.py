@@ -18,7 +18,7 @@ from livebg.training.store import Picture, Store
 
 Size = tuple[int, int]
 
-FLAT: Mapping[str, float] = {"portraits": 0.6, "streets": 0.25, "clips": 0.15}
+FLAT: Mapping[str, float] = {"portraits": 0.68, "streets": 0.19, "clips": 0.13}
 """Stores whose pictures are used with their own rooms, and how often each is chosen."""
 SHARES: Mapping[str, tuple[float, float]] = {
     "heads": (0.75, 1.0),
