@@ -1,5 +1,7 @@
 """The bundled network's training, in small: two steps on made-up people, a checkpoint, an ONNX file, a run."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from livebg.training.loader import Course, Priors, loader  # noqa: E402
 from livebg.training.loop import Schedule, Trainer, read_checkpoint  # noqa: E402
 from livebg.training.losses import Batch, loss  # noqa: E402
 from livebg.training.pruning import importance, pruned  # noqa: E402
-from livebg.training.recipe import Run, beginning, trained  # noqa: E402
+from livebg.training.recipe import Run, beginning, make, trained  # noqa: E402
 from livebg.training.store import write_store  # noqa: E402
 
 SIZE = (64, 48)
@@ -203,3 +205,21 @@ def test_two_processes_train_one_network(prepared: Path, tmp_path: Path) -> None
     trainer.resume(tmp_path / "tiny.pt")
     assert trainer.pictures == 16  # two steps of four pictures in each
     assert all(bool(parameter.isfinite().all()) for parameter in together.parameters())
+
+
+@pytest.mark.shared
+def test_the_whole_recipe_in_a_few_steps(prepared: Path, u2netp: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made.onnx"
+    make(prepared, u2netp, tmp_path / "work", out, Schedule(20), RUN, warm_up=Schedule(8))
+    segmenter = U2NetSegmenter(out, unknown_card(out.name))
+    alpha = segmenter.segment(np.full((144, 256, 3), 90, np.uint8))
+    assert alpha.shape == (144, 256)
+    assert read_checkpoint(tmp_path / "work" / "slim.pt")[0] == "slim"
+
+
+def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "livebg.training", "train", str(tmp_path), str(tmp_path / "tiny.pt"), "--design", "tiny"]
+    said = subprocess.run([*arguments, "--workers", "0"], capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert said.stderr.strip().endswith(f"no prepared pictures in {tmp_path}")
+    assert "Traceback" not in said.stderr

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,7 +21,8 @@ Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")]
 Processes = Annotated[int, typer.Option(help="Processes that train together, on the CPU.")]
 Workers = Annotated[int, typer.Option(help="Processes that load pictures, for each of them.")]
 Threads = Annotated[int, typer.Option(help="Threads that compute, on the CPU.")]
-CourseName = Annotated[str, typer.Option(help="What is shown: broad, or near (the end of a training).")]
+DesignName = Literal["wide", "slim", "tiny"]
+CourseName = Annotated[Literal["broad", "near"], typer.Option(help="What is shown: broad, or near (the end of a training).")]
 Seed = Annotated[int, typer.Option(help="Of the random draws.")]
 LABELLER = typer.Option(help="The matting network (ONNX) that softens masks and labels clips.", exists=True)
 
@@ -35,8 +36,8 @@ def prepare_command(data: Data, out: Prepared, labeller: Annotated[Path, LABELLE
 @app.command("train")
 def train_command(
     pictures_in: Prepared,
-    checkpoint: Annotated[Path, typer.Argument(help="Written every two minutes; if it is there, the training goes on from it.")],
-    design: Annotated[str, typer.Option(help="wide, slim or tiny.")] = "slim",
+    checkpoint: Annotated[Path, typer.Argument(help="Written as it goes; if it is there, the training goes on from it.")],
+    design: DesignName = "slim",
     start: Annotated[
         Path | None, typer.Option(help="First weights: a checkpoint, an exported ONNX file, u2netp (for wide).")
     ] = None,
@@ -60,7 +61,7 @@ def prune_command(
     pictures_in: Prepared,
     wide: Annotated[Path, typer.Argument(help="The checkpoint of the wide network.", exists=True)],
     out: Annotated[Path, typer.Argument(help="The checkpoint to write.")],
-    design: Annotated[str, typer.Option(help="The narrower design.")] = "slim",
+    design: DesignName = "slim",
     seed: Seed = 0,
 ) -> None:
     """Drops the channels that matter least."""
@@ -99,6 +100,15 @@ def make_command(
     make(work / "prepared", u2netp, work, out, Schedule(pictures, rate), Run(device, processes, workers, threads, seed))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Runs the command; what the user can mend is told in one sentence, with exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    app()
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        logging.getLogger(__name__).error("%s", error)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

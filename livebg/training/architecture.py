@@ -131,11 +131,15 @@ class Head(nn.Module):
         super().__init__()
         self.narrow = nn.Conv2d(coarse, fine, 1)
         self.merge = ConvRelu(fine, fine)
+        self.refine = nn.Conv2d(fine, fine, 3, padding=1)
+        nn.init.zeros_(self.refine.weight)  # it begins by leaving things as they are
+        nn.init.zeros_(cast(Tensor, self.refine.bias))
         self.shuffle = nn.Conv2d(fine, 4, 1)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         merged = self.merge(_like(self.narrow(coarse), fine, exact=True) + fine)
-        return functional.pixel_shuffle(self.shuffle(merged), 2)
+        refined = functional.relu(merged + self.refine(merged))
+        return functional.pixel_shuffle(self.shuffle(refined), 2)
 
 
 class LivebgNet(nn.Module):

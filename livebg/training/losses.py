@@ -10,7 +10,7 @@ from torch.nn import functional
 SIDES = 0.4
 """Weight of the deep supervision, all levels together."""
 GRADIENT = 1.0
-OVERLAP = 0.3
+OVERLAP = 0.5
 
 
 @dataclass(frozen=True)

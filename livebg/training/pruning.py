@@ -70,6 +70,7 @@ def pruned(net: LivebgNet, design: Design, weights: Mapping[str, Tensor]) -> Liv
         take(f"sides.{index}", None, kept[name])
     take("head.narrow", None, kept[f"up.{last - 1}"])
     take("head.merge.0", None, None)
+    take("head.refine", None, None)
     take("head.shuffle", None, None)
     slim.load_state_dict(target)
     return slim

@@ -22,7 +22,7 @@ from livebg.training.pruning import importance, pruned
 
 log = logging.getLogger(__name__)
 
-WIDE_PICTURES = 8_000
+WIDE = Schedule(8_000, rate=5e-4)
 """Enough for the new stem and head to settle, so that a channel's importance means something."""
 PRUNING_BATCHES = 16
 BROAD_SHARE = 0.4
@@ -116,11 +116,12 @@ def beginning(path: Path | None, design: str) -> LivebgNet:
     return net
 
 
-def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule, run: Run) -> None:
+def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule, run: Run, warm_up: Schedule = WIDE) -> None:
     """u2netp -> wide -> slim -> ONNX, with checkpoints under `work`."""
     work.mkdir(parents=True, exist_ok=True)
-    wide = trained(beginning(u2netp, "wide"), "wide", pictures, work / "wide.pt", Schedule(WIDE_PICTURES, rate=5e-4), run)
+    wide = trained(beginning(u2netp, "wide"), "wide", pictures, work / "wide.pt", warm_up, run)
     slim = narrowed(wide, "slim", pictures, run)
     first = replace(run, until=round(BROAD_SHARE * schedule.pictures))
     slim = trained(slim, "slim", pictures, work / "slim.pt", schedule, first)
-    export(trained(slim, "slim", pictures, work / "slim.pt", schedule, replace(run, course=NEAR)), "slim", out)
+    last = replace(run, course=replace(run.course, mix=NEAR.mix, priors=NEAR.priors))
+    export(trained(slim, "slim", pictures, work / "slim.pt", schedule, last), "slim", out)
