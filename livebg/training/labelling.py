@@ -1,7 +1,7 @@
 """Soft alpha from hard masks: a matting network's opinion, taken where it agrees with what a person drew.
 
-The labeller is Robust Video Matting (Lin et al. 2021, arXiv:2108.11515) as an ONNX file with the inputs `src`, `r1i` to `r4i`.
-It is used to label training material only; nothing of it goes into the network that is shipped.
+The labeller was Robust Video Matting (Lin et al. 2021, arXiv:2108.11515). It labels training material only; nothing of it goes
+into the network that is shipped.
 """
 
 from pathlib import Path
@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.runtime import onnxruntime
+from livebg.evaluation.baselines import candidate
+from livebg.frame import resized
 from livebg.training.store import Picture
 
-STATES = (16, 20, 40, 64)
 LABEL_PIXELS = 448 * 336
 """The labeller sees pictures of about this many pixels."""
 AGREEMENT = 0.03
@@ -23,41 +23,24 @@ AGREEMENT = 0.03
 class Labeller:
     """Alpha mattes of pictures, or of the frames of one clip after another (then it remembers)."""
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        self._state: list[NDArray[np.float32]] | None = None
+    def __init__(self, path: Path) -> None:
+        """Takes any network that `livebg models eval` can open; raises ModelError for anything else."""
+        self._network = candidate(str(path)).open()
 
     def forget(self) -> None:
         """The next picture has nothing to do with the last one."""
-        self._state = None
+        self._network.forget()
 
     def alpha(self, rgb: Picture, *, looks: int = 1) -> Picture:
         """Alpha (h, w) uint8 of `rgb` (h, w, 3); a still is looked at `looks` times, since the network settles with time."""
         height, width = rgb.shape[:2]
         scale = min(1.0, (LABEL_PIXELS / (height * width)) ** 0.5)
-        size = (max(round(width * scale / 16), 2) * 16, max(round(height * scale / 16), 2) * 16)
-        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-        source = np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+        wanted = (max(round(width * scale / 16), 2) * 16, max(round(height * scale / 16), 2) * 16)
+        small = resized(rgb, self._network.input_size(width, height, wanted))
         for _ in range(looks):
-            result = self._step(source, size)
+            result = self._network.alpha(small)
         alpha = np.rint(result * 255).astype(np.uint8)
         return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-    def _step(self, source: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-        width, height = size
-        if self._state is None or self._state[0].shape[2:] != (height // 2, width // 2):
-            self._state = [
-                np.zeros((1, channels, height >> level, width >> level), np.float32)
-                for level, channels in enumerate(STATES, start=1)
-            ]
-        feed = {"src": source} | {f"r{level}i": state for level, state in enumerate(self._state, start=1)}
-        answer = dict(zip(self._outputs, self._session.run(None, feed), strict=True))
-        self._state = [answer[f"r{level}o"] for level in range(1, len(STATES) + 1)]
-        return np.asarray(answer["pha"][0, 0], np.float32)
 
 
 def agreed(mask: Picture, opinion: Picture) -> Picture:
