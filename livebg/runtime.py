@@ -1,6 +1,8 @@
 """onnxruntime, told to keep to itself. Everything in livebg that needs it takes it from here."""
 
 import os
+from importlib import import_module
+from types import ModuleType
 from typing import Final
 
 # Its wheels report to their maker over the network, on Linux and macOS since 1.29, and give the machine an identifier in the
@@ -29,4 +31,9 @@ RUN_FAILURES: Final = (
 )
 """What opening or running a network can raise: onnxruntime's exceptions have no base of their own."""
 
-__all__ = ["RUN_FAILURES", "onnxruntime"]
+__all__ = ["RUN_FAILURES", "onnxruntime", "quantization"]
+
+
+def quantization(module: str) -> ModuleType:
+    """One of onnxruntime's modules for making networks smaller, which need the package onnx and are slow to import."""
+    return import_module(f"onnxruntime.{module}")

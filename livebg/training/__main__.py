@@ -9,7 +9,7 @@ import typer
 from livebg.training.export import export
 from livebg.training.loader import COURSES
 from livebg.training.loop import Schedule, Trainer, read_checkpoint
-from livebg.training.recipe import Run, beginning, make, narrowed, prepared, trained
+from livebg.training.recipe import Run, beginning, calibration, make, narrowed, prepared, trained
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -73,11 +73,12 @@ def prune_command(
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(exists=True)],
     out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
-    half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = True,
+    pictures_in: Annotated[Path | None, typer.Option("--prepared", help="Compute in 8 bits, calibrated on these.")] = None,
+    seed: Seed = 0,
 ) -> None:
-    """A checkpoint's weight average -> ONNX."""
+    """A checkpoint's weight average -> ONNX: float32, or with prepared pictures 8-bit whole numbers."""
     design, net = read_checkpoint(checkpoint)
-    export(net, design, out, half=half)
+    export(net, design, out, calibration(pictures_in, Run(seed=seed)) if pictures_in else None)
 
 
 @app.command("make")

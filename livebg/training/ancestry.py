@@ -7,14 +7,19 @@ averaging.
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
 from livebg.training.architecture import DESIGNS, RGB, WIDE, LivebgNet, Rsu
 from livebg.training.export import DESIGN, HALF
 
+Array = NDArray[np.generic]
+DEQUANTISED = "_DequantizeLinear_Output"
+"""What onnxruntime's quantiser appends to a tensor's name."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What u2netp's pictures are normalised with; folded into its first convolution here."""
 
@@ -22,12 +27,25 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def _convolutions(model: onnx.ModelProto) -> list[tuple[str, Tensor, Tensor]]:
     """Name of the weights, weights and bias of every convolution, in the order in which a picture meets them."""
     arrays = {tensor.name.removesuffix(HALF): numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    tensors = {name: torch.from_numpy(array.astype("float32")) for name, array in arrays.items() if array.dtype.kind == "f"}
     for node in model.graph.node:
-        if node.op_type == "Identity" and node.input[0] in tensors:  # the exporter keeps one of several equal tensors
-            tensors[node.output[0]] = tensors[node.input[0]]
+        if node.op_type == "Identity" and node.input[0] in arrays:  # the exporter keeps one of several equal tensors
+            arrays[node.output[0]] = arrays[node.input[0]]
+        if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
+            arrays[node.output[0]] = _widened(*(arrays[name] for name in node.input))
     nodes = [node for node in model.graph.node if node.op_type == "Conv"]
-    return [(node.input[1], tensors[node.input[1]], tensors[node.input[2]]) for node in nodes]
+    return [(node.input[1], _tensor(arrays[node.input[1]]), _tensor(arrays[node.input[2]])) for node in nodes]
+
+
+def _widened(whole: Array, scale: Array, zero: Array) -> Array:
+    """Whole numbers as the floats they stand for; scale and zero are one number, or one for each of the first axis."""
+    shape = (-1,) + (1,) * (whole.ndim - 1) if scale.size > 1 else ()
+    return np.asarray(
+        (whole.astype(np.float32) - zero.astype(np.float32).reshape(shape)) * scale.astype(np.float32).reshape(shape)
+    )
+
+
+def _tensor(array: Array) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))
 
 
 def from_exported(path: Path) -> tuple[str, LivebgNet]:
@@ -42,7 +60,7 @@ def from_exported(path: Path) -> tuple[str, LivebgNet]:
     net = LivebgNet(DESIGNS[design])
     # The deep supervision only taught, and stayed behind: it begins anew.
     for name, weight, bias in _convolutions(model):
-        _set(net.get_submodule(name.removesuffix(".weight")), weight, bias)
+        _set(net.get_submodule(name.removesuffix(DEQUANTISED).removesuffix(".weight")), weight, bias)
     return design, net
 
 

@@ -1,6 +1,7 @@
 """To ONNX: one file that onnxruntime runs at any size in steps of 16; `ancestry` can read its weights back."""
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from livebg.training.architecture import RGB, LivebgNet
+from livebg.training.losses import Batch
+from livebg.training.quantising import quantised
 
 OPSET = 17
 HALF = ".half"
@@ -18,10 +21,11 @@ DESIGN = "design"
 SIZE = (256, 144)
 
 
-def export(net: LivebgNet, design: str, path: Path, *, half: bool = True) -> None:
+def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch] | None = None) -> None:
     """Writes the network: input `picture` (1, 4, height, width), RGB and prior alpha 0..1, output `alpha` (1, 1, height, width).
 
-    With `half` the weights are stored as float16 and widened when the file is loaded: half the size, the same speed.
+    With batches (0..1) to calibrate on it computes in 8-bit whole numbers. Without, it computes in float32, and its weights are
+    stored as float16 and widened when the file is loaded: half the size at the same speed.
     """
     example = torch.zeros(1, RGB + 1, SIZE[1], SIZE[0])
     axes = {2: "height", 3: "width"}
@@ -38,8 +42,10 @@ def export(net: LivebgNet, design: str, path: Path, *, half: bool = True) -> Non
             dynamo=False,
             dynamic_axes={"picture": axes, "alpha": axes},
         )
+    if calibration is not None:
+        quantised(path, calibration)
     model = onnx.load(str(path))
-    if half:
+    if calibration is None:
         _store_as_half(model)
     helper.set_model_props(model, {DESIGN: design, "input": "RGB and prior alpha, 0..1", "stride": "16"})
     onnx.checker.check_model(model)

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 WIDE = Schedule(8_000, rate=5e-4)
 """Enough for the new stem and head to settle, so that a channel's importance means something."""
 PRUNING_BATCHES = 16
+CALIBRATION_BATCHES = 4
 BROAD_SHARE = 0.4
 """Of the pictures: those of the broad course. The near one ends the training."""
 
@@ -124,4 +125,10 @@ def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule
     first = replace(run, until=round(BROAD_SHARE * schedule.pictures))
     slim = trained(slim, "slim", pictures, work / "slim.pt", schedule, first)
     last = replace(run, course=replace(run.course, mix=NEAR.mix, priors=NEAR.priors))
-    export(trained(slim, "slim", pictures, work / "slim.pt", schedule, last), "slim", out)
+    export(trained(slim, "slim", pictures, work / "slim.pt", schedule, last), "slim", out, calibration(pictures, run))
+
+
+def calibration(pictures: Path, run: Run) -> Iterator[Batch]:
+    """What the ranges of 8-bit numbers are taken from: pictures of the default size, with priors."""
+    course = replace(run.course, sizes=run.course.sizes[:1])
+    return _scaled(islice(loader(pictures, course, seed=run.seed + 3, workers=0), CALIBRATION_BATCHES))
