@@ -4,7 +4,6 @@ import math
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -25,7 +24,7 @@ from livebg.render import Processor
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from livebg.sources.file import FileSource
-from livebg.timing import StageClock
+from livebg.timing import StageClock, one_opencv_thread
 
 STAGES: Final = ("decode", "network", "smoothing", "upsampling", "compositing", "encode")
 FINISHING: Final = ("smoothing", "upsampling", "compositing")
@@ -83,7 +82,7 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
     ``consent`` is for the bare pass, whose pictures go to a temporary file and nowhere else. Codecs and OpenCV are held to one
     thread, so that CPU time belongs to the stage that spends it; the segmenter should be as well.
     """
-    with _one_thread():
+    with one_opencv_thread():
         bare = StageClock()
         format_, done, _ = _pass(settings, clip, frames, Unprocessed(consent), bare)
         clock = StageClock()
@@ -150,16 +149,6 @@ def _pass(
 def _next(pictures: Iterator[Frame], clock: StageClock) -> Frame | None:
     with clock.stage("decode"):
         return next(pictures, None)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _peak_mebibytes() -> float:

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import cv2
+
 
 class StageClock:
     """Adds up seconds by stage. ``clock`` is CPU time of the process by default, since a laptop's battery pays for that."""
@@ -20,3 +22,14 @@ class StageClock:
             yield
         finally:
             self.seconds[name] += self._clock() - begin
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """OpenCV's own threads would blur whose CPU time is whose."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

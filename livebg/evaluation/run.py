@@ -2,13 +2,10 @@
 
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Protocol
-
-import cv2
 
 from livebg.errors import ConfigError
 from livebg.evaluation.baselines import Candidate, Network
@@ -24,6 +21,7 @@ from livebg.evaluation.sets import clips, evenly, picture_sets, require_folder, 
 from livebg.evaluation.sheets import Sheets
 from livebg.photo import Photo
 from livebg.synthetic import MOTIONS, clip
+from livebg.timing import one_opencv_thread
 
 SECTIONS: Final = ("pictures", "rooms", "moving", "prior", "real", "cost")
 """What can be measured, in the order in which it is."""
@@ -94,7 +92,7 @@ def evaluate(candidates: Sequence[Candidate], extent: Extent) -> Iterator[Report
         "prior": _prior,
         "real": _real,
     }
-    with _one_thread():
+    with one_opencv_thread():
         networks = {each.name: each.open() for each in candidates}
         for section in SECTIONS[:-1]:
             if section in extent.sections:
@@ -179,14 +177,3 @@ def _real(networks: Mapping[str, Network], extent: Extent) -> Iterator[Reported]
     else:
         kept = "clips" if extent.all_clips else "clips that are kept aside"
         yield Skipped("real clips", f"there are no {kept} in {extent.data}/video" if extent.data else _NO_DATA)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """OpenCV's own threads would blur whose CPU time is whose."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
