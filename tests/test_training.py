@@ -144,8 +144,7 @@ def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -
                 assert convolution.bias is not None
                 convolution.weight[channels] = 0
                 convolution.bias[channels] = 0
-    batch = a_batch(prepared)
-    scaled = Batch(batch.before / 255, batch.picture / 255, batch.alpha / 255, batch.prior / 255, batch.own)
+    scaled = a_batch(prepared).scaled()
     weights = importance(wide, [scaled])
     for name, channels in silent.items():
         assert weights[name][channels].sum() == 0
@@ -237,3 +236,23 @@ def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert said.returncode == 2
     assert said.stderr.strip().endswith(f"no prepared pictures in {tmp_path}")
     assert "Traceback" not in said.stderr
+
+
+def test_a_labeller_that_is_no_network_is_told_in_a_sentence(tmp_path: Path) -> None:
+    labeller = tmp_path / "labeller.onnx"
+    labeller.write_text("no network")
+    arguments = [
+        sys.executable,
+        "-m",
+        "livebg.training",
+        "prepare",
+        str(tmp_path),
+        str(tmp_path / "out"),
+        "--labeller",
+        str(labeller),
+    ]
+    said = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert said.stderr.strip().endswith(f"{labeller} is no ONNX network, or damaged: download or copy it again")
+    assert "Traceback" not in said.stderr
+    assert not (tmp_path / "out").exists()

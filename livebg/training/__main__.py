@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from livebg.errors import LivebgError
 from livebg.training.export import export
 from livebg.training.loader import COURSES
 from livebg.training.loop import Schedule, Trainer, read_checkpoint
@@ -106,7 +107,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         app()
-    except (ValueError, OSError) as error:
+    except (LivebgError, ValueError, OSError) as error:
         logging.getLogger(__name__).error("%s", error)
         raise SystemExit(2) from None
 

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -96,15 +96,16 @@ class Trainer:
 
     def _ready(self, batch: Batch) -> Batch:
         """The batch on the device, scaled to 0..1, with the network's own answers as priors where they are wanted."""
-        tensors = (tensor.to(self._device).float() / 255 for tensor in (batch.before, batch.picture, batch.alpha, batch.prior))
-        before, picture, alpha, prior = tensors
-        own = batch.own.to(self._device)
-        if bool(own.any()):
-            with torch.no_grad():
-                guess = self.net(torch.cat((before[own], prior[own]), 1).contiguous(memory_format=torch.channels_last))
-            prior = prior.clone()
-            prior[own] = guess
-        return Batch(before, picture, alpha, prior, own)
+        batch = batch.scaled(self._device)
+        own = batch.own
+        if not bool(own.any()):
+            return batch
+        with torch.no_grad():
+            before = torch.cat((batch.before[own], batch.prior[own]), 1)
+            guess = self.net(before.contiguous(memory_format=torch.channels_last))
+        prior = batch.prior.clone()
+        prior[own] = guess
+        return replace(batch, prior=prior)
 
     def save(self, path: Path, design: str) -> None:
         """Writes a checkpoint, whole or not at all."""

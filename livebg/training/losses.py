@@ -26,6 +26,12 @@ class Batch:
     prior: Tensor
     own: Tensor
 
+    def scaled(self, device: str = "cpu") -> "Batch":
+        """From the loader's uint8 to 0..1, on the device where it is computed with."""
+        pictures = (self.before, self.picture, self.alpha, self.prior)
+        before, picture, alpha, prior = (tensor.to(device).float() / 255 for tensor in pictures)
+        return Batch(before, picture, alpha, prior, self.own.to(device))
+
     def input(self) -> Tensor:
         """What the network takes: (n, 4, h, w)."""
         return torch.cat((self.picture, self.prior), 1)

@@ -12,7 +12,10 @@ import av
 import cv2
 import numpy as np
 
+from livebg.evaluation.sets import Masked
 from livebg.evaluation.split import aside, files, is_aside
+from livebg.jobs import VIDEO_SUFFIXES
+from livebg.photo import Photo
 from livebg.synthetic import cut_green
 from livebg.training.labelling import Labeller, agreed, foreground
 from livebg.training.store import Picture, Store, write_store
@@ -39,22 +42,6 @@ PERSON_IN_ROOM = 0.004
 """A room of which the labeller takes more than this share for a person is left out."""
 
 
-def picture(path: Path) -> Picture:
-    """A picture file as RGB (h, w, 3)."""
-    found = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if found is None:
-        raise FileNotFoundError(path)
-    return np.asarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def mask(path: Path) -> Picture:
-    """A mask file as (h, w), 0 or 255."""
-    found = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if found is None:
-        raise FileNotFoundError(path)
-    return np.where(found >= 128, 255, 0).astype(np.uint8)
-
-
 def _within(rgba: Picture, side: int) -> Picture:
     scale = side / max(rgba.shape[:2])
     if scale >= 1:
@@ -65,7 +52,8 @@ def _within(rgba: Picture, side: int) -> Picture:
 def masked(folder: Path, labeller: Labeller, names: list[Path]) -> Iterator[tuple[str, Picture]]:
     """Pictures with a drawn mask beside them (`../masks/NAME.png`), as RGBA with soft alpha; the colours keep their room."""
     for path in names:
-        rgb, drawn = picture(path), mask(folder / "masks" / f"{path.stem}.png")
+        rgb, mask = Masked(path, folder / "masks" / f"{path.stem}.png").read()
+        drawn = np.where(mask >= 128, 255, 0).astype(np.uint8)
         labeller.forget()
         opinion = labeller.alpha(rgb, looks=2)
         yield path.stem, _within(np.dstack((rgb, agreed(drawn, opinion))), LONG_SIDE)
@@ -86,7 +74,7 @@ def stored(folder: Path) -> Iterator[tuple[str, Picture]]:
 def unlabelled(names: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]]:
     """Pictures without a mask on a plain, light ground, as RGBA: the labeller's alpha, unless it found nobody or was unsure."""
     for path in names:
-        rgb = picture(path)
+        rgb = Photo(path).rgb
         labeller.forget()
         alpha = labeller.alpha(rgb, looks=2)
         paper = np.abs(rgb.astype(np.int16) - np.median(rgb[0], axis=0)).max(axis=2) < PAPER
@@ -137,7 +125,7 @@ def keyed(names: list[Path]) -> Iterator[tuple[str, Picture]]:
 def rooms(names: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]]:
     """Rooms as RGB, those with a person in them left out."""
     for path in names:
-        rgb = picture(path)
+        rgb = Photo(path).rgb
         labeller.forget()
         share = float((labeller.alpha(rgb) > 127).mean())
         if share > PERSON_IN_ROOM:
@@ -171,4 +159,4 @@ def prepare(data: Path, out: Path, labeller: Labeller, only: Collection[str] = S
 
 
 def _is_clip(path: Path) -> bool:
-    return path.suffix in {".mkv", ".mp4", ".gif"} and not is_aside(path)
+    return path.suffix.lower() in VIDEO_SUFFIXES and not is_aside(path)

@@ -90,13 +90,8 @@ def _trained(
 def narrowed(net: LivebgNet, design: str, pictures: Path, run: Run) -> LivebgNet:
     """The network in a narrower design, by importance on some batches."""
     batches = loader(pictures, run.course, seed=run.seed + 1, workers=0)
-    weights = importance(net, _scaled(islice(batches, PRUNING_BATCHES)))
+    weights = importance(net, (batch.scaled() for batch in islice(batches, PRUNING_BATCHES)))
     return pruned(net, DESIGNS[design], weights)
-
-
-def _scaled(batches: Iterator[Batch]) -> Iterator[Batch]:
-    for batch in batches:
-        yield Batch(batch.before / 255, batch.picture / 255, batch.alpha / 255, batch.prior / 255, batch.own)
 
 
 def beginning(path: Path | None, design: str) -> LivebgNet:
@@ -131,4 +126,5 @@ def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule
 def calibration(pictures: Path, run: Run) -> Iterator[Batch]:
     """What the ranges of 8-bit numbers are taken from: pictures of the default size, with priors."""
     course = replace(run.course, sizes=run.course.sizes[:1])
-    return _scaled(islice(loader(pictures, course, seed=run.seed + 3, workers=0), CALIBRATION_BATCHES))
+    batches = loader(pictures, course, seed=run.seed + 3, workers=0)
+    return (batch.scaled() for batch in islice(batches, CALIBRATION_BATCHES))
