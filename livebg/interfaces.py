@@ -37,6 +37,21 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class LiveSource(Source, Protocol):
+    """A camera, or what stands in for one: a source whose frames come when they come.
+
+    - ``now`` is the present in seconds on the clock of its frames' times, so that ``now() - frame.time`` is a frame's age.
+    - Iterating waits for the next frame, and raises ``SourceError`` when none came within the source's deadline. ``close`` from
+      another thread ends the wait, and with it the iteration.
+    - ``about`` names it and its mode in a few words, for people.
+    """
+
+    @property
+    def about(self) -> str: ...
+    def now(self) -> float: ...
+
+
+@runtime_checkable
 class Sink(Protocol):
     """Where composites go.
 

@@ -23,13 +23,15 @@ FLOORS = [
         "matting",
         "compositing",
         "backgrounds",
+        "v4l2",
+        "geometry",
         "sources",
         "sinks",
         "synthetic",
     },
     {"pipeline"},
     {"build"},
-    {"photo", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training"},
+    {"photo", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training", "live", "devices"},
     {"cli", "__main__"},
 ]
 HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}
