@@ -1,0 +1,122 @@
+"""Request numbers, constants and (from :mod:`livebg.v4l2.structs`) structs of the Video4Linux API, version 2.
+
+Names are those of ``<linux/videodev2.h>`` without their prefix. Only what livebg uses is here.
+"""
+
+import ctypes
+from typing import Final
+
+from livebg.v4l2.structs import (
+    Buffer,
+    BufferType,
+    Capability,
+    CaptureParameters,
+    Format,
+    FormatDescription,
+    Fract,
+    FrameInterval,
+    FrameSize,
+    IntervalRange,
+    PixFormat,
+    RequestBuffers,
+    Size,
+    SizeRange,
+    StreamParameters,
+    TimeValue,
+)
+
+__all__ = [
+    "Buffer",
+    "BufferType",
+    "Capability",
+    "CaptureParameters",
+    "Format",
+    "FormatDescription",
+    "Fract",
+    "FrameInterval",
+    "FrameSize",
+    "IntervalRange",
+    "PixFormat",
+    "RequestBuffers",
+    "Size",
+    "SizeRange",
+    "StreamParameters",
+    "TimeValue",
+]
+"""The structs, which others take from here; all else is this module's own."""
+
+
+def fourcc(code: str) -> int:
+    """A pixel format's number from its four characters: ``YU12`` is 0x32315559."""
+    if len(code) != 4:
+        raise ValueError(f"a pixel format has four characters, got {code!r}")
+    return int.from_bytes(code.encode("ascii"), "little")
+
+
+def fourcc_text(number: int) -> str:
+    """The inverse of :func:`fourcc`; bit 31, which says big-endian, is left out, and unprintable characters become dots."""
+    text = (number & 0x7FFFFFFF).to_bytes(4, "little").decode("latin-1")
+    return "".join(char if char.isascii() and char.isprintable() else "." for char in text)
+
+
+_WRITE: Final = 1
+_READ: Final = 2
+
+
+def _request(direction: int, number: int, argument: type[ctypes.Structure]) -> int:
+    """``_IOC('V', ...)`` as all architectures but alpha, mips, powerpc and sparc have it."""
+    return direction << 30 | ctypes.sizeof(argument) << 16 | ord("V") << 8 | number
+
+
+QUERYCAP: Final = _request(_READ, 0, Capability)
+ENUM_FMT: Final = _request(_READ | _WRITE, 2, FormatDescription)
+G_FMT: Final = _request(_READ | _WRITE, 4, Format)
+S_FMT: Final = _request(_READ | _WRITE, 5, Format)
+REQBUFS: Final = _request(_READ | _WRITE, 8, RequestBuffers)
+QUERYBUF: Final = _request(_READ | _WRITE, 9, Buffer)
+QBUF: Final = _request(_READ | _WRITE, 15, Buffer)
+DQBUF: Final = _request(_READ | _WRITE, 17, Buffer)
+STREAMON: Final = _request(_WRITE, 18, BufferType)
+STREAMOFF: Final = _request(_WRITE, 19, BufferType)
+G_PARM: Final = _request(_READ | _WRITE, 21, StreamParameters)
+S_PARM: Final = _request(_READ | _WRITE, 22, StreamParameters)
+ENUM_FRAMESIZES: Final = _request(_READ | _WRITE, 74, FrameSize)
+ENUM_FRAMEINTERVALS: Final = _request(_READ | _WRITE, 75, FrameInterval)
+
+CAP_VIDEO_CAPTURE: Final = 0x00000001
+CAP_VIDEO_OUTPUT: Final = 0x00000002
+CAP_STREAMING: Final = 0x04000000
+CAP_DEVICE_CAPS: Final = 0x80000000
+CAP_TIMEPERFRAME: Final = 0x1000
+"""In ``CaptureParameters.capability``: the frame rate can be set."""
+
+BUF_TYPE_VIDEO_CAPTURE: Final = 1
+BUF_TYPE_VIDEO_OUTPUT: Final = 2
+MEMORY_MMAP: Final = 1
+FIELD_ANY: Final = 0
+FIELD_NONE: Final = 1
+PIX_FMT_PRIV_MAGIC: Final = 0xFEEDCAFE
+
+FRMSIZE_TYPE_DISCRETE: Final = 1
+FRMIVAL_TYPE_DISCRETE: Final = 1
+
+BUF_FLAG_ERROR: Final = 0x00000040
+BUF_FLAG_TIMESTAMP_MASK: Final = 0x0000E000
+BUF_FLAG_TIMESTAMP_MONOTONIC: Final = 0x00002000
+
+COLORSPACE_DEFAULT: Final = 0
+COLORSPACE_SMPTE170M: Final = 1
+COLORSPACE_REC709: Final = 3
+COLORSPACE_JPEG: Final = 7
+COLORSPACE_SRGB: Final = 8
+COLORSPACE_BT2020: Final = 10
+COLORSPACE_DCI_P3: Final = 12
+YCBCR_ENC_DEFAULT: Final = 0
+YCBCR_ENC_601: Final = 1
+YCBCR_ENC_709: Final = 2
+YCBCR_ENC_XV709: Final = 4
+YCBCR_ENC_BT2020: Final = 6
+YCBCR_ENC_BT2020_CONST_LUM: Final = 7
+QUANTIZATION_DEFAULT: Final = 0
+QUANTIZATION_FULL_RANGE: Final = 1
+QUANTIZATION_LIM_RANGE: Final = 2
