@@ -1,15 +1,18 @@
 """The only place where a Composite is made, so the only door through which a picture leaves.
 
-Each function asks for what makes its picture fit to be shown: a matte for this very frame, or the user's own word.
+Each function asks for what makes its picture fit to be shown: a matte for this very frame, the user's own word, a size to draw
+a placeholder at, or a picture that was fit already.
 """
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import _SEAL, Alpha8, Composite, Frame, Matte, Planes, blank, planes
+from livebg.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, blank, planes
+from livebg.placeholder import calm_picture
 
 OLDEST_MATTE = 0.25
 """Seconds. A matte from a picture older than this no longer covers what it should."""
@@ -67,6 +70,26 @@ def passthrough(frame: Frame, consent: Consent) -> Composite:
     if not isinstance(consent, Consent):
         raise TypeError("the room is shown only on the user's own word")
     return Composite(frame.data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
+
+
+class Placeholder:
+    """The calm picture for when there is nothing else to show, drawn once; ``width`` and ``height`` are even."""
+
+    def __init__(self, width: int, height: int, color: ColorSpec) -> None:
+        self._color = color
+        self._data = calm_picture(width, height, color)
+        self._data.flags.writeable = False  # all composites share it
+
+    def at(self, pts: int, time_base: Fraction) -> Composite:
+        """The picture at ``pts * time_base`` seconds."""
+        return Composite(self._data, pts, time_base, self._color, seal=_SEAL)
+
+
+def restamped(composite: Composite, pts: int, time_base: Fraction) -> Composite:
+    """The same picture at another time, for an output that keeps its own clock. The arrays are shared."""
+    if not isinstance(composite, Composite):
+        raise TypeError(f"only a composite is fit to be shown again, got {type(composite).__name__}")
+    return replace(composite, pts=pts, time_base=time_base)
 
 
 def plane_alphas(alpha: Alpha8) -> Planes:

@@ -13,6 +13,7 @@ FLOORS = [
     {"errors", "frame", "interfaces", "timing"},
     {
         "config",
+        "notation",
         "jobs",
         "models",
         "network",
@@ -25,6 +26,7 @@ FLOORS = [
         "backgrounds",
         "v4l2",
         "geometry",
+        "placeholder",
         "sources",
         "sinks",
         "synthetic",
