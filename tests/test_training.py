@@ -19,6 +19,7 @@ from livebg.training.__main__ import app  # noqa: E402
 from livebg.training.ancestry import from_exported  # noqa: E402
 from livebg.training.architecture import DESIGNS, SLIM, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
 from livebg.training.export import export  # noqa: E402
+from livebg.training.growing import grown  # noqa: E402
 from livebg.training.loader import Course, Priors, loader  # noqa: E402
 from livebg.training.loop import Schedule, Trainer, read_checkpoint  # noqa: E402
 from livebg.training.losses import Batch, loss  # noqa: E402
@@ -153,6 +154,34 @@ def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -
     assert torch.allclose(slim(scaled.input()), wide(scaled.input()), atol=1e-5)
 
 
+def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: Path) -> None:
+    net = LivebgNet(TINY)
+    roomy = tuple(replace(block, middle=7) for block in TINY.down)
+    wide = grown(net, Design(TINY.stem, roomy, tuple(replace(block, middle=7) for block in TINY.up)))
+    batch = a_batch(prepared)
+    assert torch.allclose(wide(batch.scaled().input()), net(batch.scaled().input()), atol=1e-6)
+    before = {name: value.clone() for name, value in wide.named_parameters()}
+    trainer = Trainer(wide, Schedule(100, rate=1e-2))
+    for _ in range(2):
+        trainer.step(batch)
+    unheard = "down.0.bottom.0.weight"  # its first step teaches others to hear it, the second teaches it what to say
+    assert bool((trainer.net.get_parameter(unheard)[4:] != before[unheard][4:]).any())
+
+
+def test_a_network_grows_inside_its_blocks_alone() -> None:
+    with pytest.raises(ValueError, match="only blocks may grow"):
+        grown(LivebgNet(TINY), Design(9, TINY.down, TINY.up))
+
+
+def test_half_precision_learns_as_well(prepared: Path) -> None:
+    batch = a_batch(prepared)
+    torch.manual_seed(1)
+    trainer = Trainer(LivebgNet(TINY), Schedule(10_000, rate=3e-3, warm_up=1, half=True))
+    losses = [trainer.step(batch) for _ in range(30)]
+    assert losses[-1] < 0.9 * losses[0]
+    assert all(parameter.dtype == torch.float32 for parameter in trainer.net.parameters())
+
+
 def test_the_true_alpha_is_the_least_loss(prepared: Path) -> None:
     truth = (a_batch(prepared).alpha >= 128).float()
     right = (truth * 2 - 1) * 20
@@ -187,7 +216,7 @@ def test_a_prior_of_its_own_is_its_answer_for_the_frame_before(prepared: Path) -
     assert trainer.step(batch) != pytest.approx(trainer.step(empty), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["slim", "wide"])
+@pytest.mark.parametrize("name", ["slim", "wide", "full"])
 def test_the_designs_answer_at_every_size_in_steps_of_16(name: str) -> None:
     net = LivebgNet(DESIGNS[name])
     with torch.no_grad():
@@ -227,7 +256,7 @@ def test_the_whole_recipe_in_a_few_steps(prepared: Path, u2netp: Path, tmp_path:
     segmenter = U2NetSegmenter(out, unknown_card(out.name))
     alpha = segmenter.segment(np.full((144, 256, 3), 90, np.uint8))
     assert alpha.shape == (144, 256)
-    assert read_checkpoint(tmp_path / "work" / "slim.pt")[0] == "slim"
+    assert read_checkpoint(tmp_path / "work" / "full.pt")[0] == "full"
 
 
 def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from livebg.errors import LivebgError
+from livebg.training.architecture import DESIGNS
 from livebg.training.export import export
+from livebg.training.growing import grown
 from livebg.training.loader import COURSES
 from livebg.training.loop import Schedule, Trainer, read_checkpoint
 from livebg.training.recipe import Run, beginning, calibration, make, narrowed, prepared, trained
@@ -22,8 +24,9 @@ Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")]
 Processes = Annotated[int, typer.Option(help="Processes that train together, on the CPU.")]
 Workers = Annotated[int, typer.Option(help="Processes that load pictures, for each of them.")]
 Threads = Annotated[int, typer.Option(help="Threads that compute, on the CPU.")]
-DesignName = Literal["wide", "slim", "tiny"]
+DesignName = Literal["wide", "slim", "full", "tiny"]
 CourseName = Annotated[Literal["broad", "near"], typer.Option(help="What is shown: broad, or near (the end of a training).")]
+Half = Annotated[bool, typer.Option("--half", help="Compute in bfloat16 where that is safe.")]
 Seed = Annotated[int, typer.Option(help="Of the random draws.")]
 LABELLER = typer.Option(help="The matting network (ONNX) that softens masks and labels clips.", exists=True)
 
@@ -38,7 +41,7 @@ def prepare_command(data: Data, out: Prepared, labeller: Annotated[Path, LABELLE
 def train_command(
     pictures_in: Prepared,
     checkpoint: Annotated[Path, typer.Argument(help="Written as it goes; if it is there, the training goes on from it.")],
-    design: DesignName = "slim",
+    design: DesignName = "full",
     start: Annotated[
         Path | None, typer.Option(help="First weights: a checkpoint, an exported ONNX file, u2netp (for wide).")
     ] = None,
@@ -50,11 +53,12 @@ def train_command(
     processes: Processes = 1,
     workers: Workers = 1,
     threads: Threads = 1,
+    half: Half = False,
     seed: Seed = 0,
 ) -> None:
     """Trains one design."""
     run = Run(device, processes, workers, threads, seed, COURSES[course], until)
-    trained(beginning(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate), run)
+    trained(beginning(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
 
 
 @app.command("prune")
@@ -68,6 +72,16 @@ def prune_command(
     """Drops the channels that matter least."""
     _, net = read_checkpoint(wide)
     Trainer(narrowed(net, design, pictures_in, Run(seed=seed)), Schedule(0)).save(out, design)
+
+
+@app.command("grow")
+def grow_command(
+    checkpoint: Annotated[Path, typer.Argument(help="The checkpoint of a network with fewer channels.", exists=True)],
+    out: Annotated[Path, typer.Argument(help="The checkpoint to write.")],
+    design: DesignName = "full",
+) -> None:
+    """Adds channels inside the blocks, and changes no answer."""
+    Trainer(grown(read_checkpoint(checkpoint)[1], DESIGNS[design]), Schedule(0)).save(out, design)
 
 
 @app.command("export")
@@ -95,11 +109,14 @@ def make_command(
     processes: Processes = 1,
     workers: Workers = 1,
     threads: Threads = 1,
+    half: Half = False,
     seed: Seed = 0,
 ) -> None:
     """The whole way, from the data to the ONNX file. Stopped anywhere, it goes on from there when it is called again."""
     prepared(data, work / "prepared", labeller)
-    make(work / "prepared", u2netp, work, out, Schedule(pictures, rate), Run(device, processes, workers, threads, seed))
+    make(
+        work / "prepared", u2netp, work, out, Schedule(pictures, rate, half=half), Run(device, processes, workers, threads, seed)
+    )
 
 
 def main() -> None:

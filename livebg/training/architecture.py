@@ -45,19 +45,23 @@ class Design:
 U2NETP_MIDDLE, U2NETP_OUT = 16, 64
 
 
-def _design(outs: Sequence[int], *, stem: int = 16) -> Design:
+def _design(outs: Sequence[int], *, stem: int = 16, first: int = U2NETP_MIDDLE) -> Design:
     shapes = ((7, False), (6, False), (5, False), (4, False), (4, True))
-    down = tuple(Block(height, U2NETP_MIDDLE, out, dilated) for (height, dilated), out in zip(shapes, outs, strict=True))
+    middles = (first, *(U2NETP_MIDDLE,) * (len(shapes) - 1))
+    parts = zip(shapes, middles, outs, strict=True)
+    down = tuple(Block(height, middle, out, dilated) for (height, dilated), middle, out in parts)
     return Design(stem, down, tuple(reversed(down[:-1])))
 
 
 WIDE = _design((U2NETP_OUT,) * 5)
 """As wide as u2netp, whose weights fit without pruning."""
 SLIM = _design((32, 32, 48, 48, 48))
-"""What is shipped: fewer channels where the pixels are many."""
+"""Fewer channels where the pixels are many."""
+FULL = _design((32, 32, 48, 48, 48), first=2 * U2NETP_MIDDLE)
+"""What is shipped: the same, with twice the channels inside the blocks that see the finest features."""
 TINY = Design(8, (Block(4, 4, 8), Block(3, 4, 8, dilated=True)), (Block(4, 4, 8),))
 """For tests: learns in seconds."""
-DESIGNS = {"wide": WIDE, "slim": SLIM, "tiny": TINY}
+DESIGNS = {"wide": WIDE, "slim": SLIM, "full": FULL, "tiny": TINY}
 
 
 class ConvRelu(nn.Sequential):

@@ -46,7 +46,7 @@ class Course:
 
 BROAD = Course()
 """Whatever may come: most of a training."""
-NEAR = Course(mix=Mix(flat=0.56, empty=0.12, squashed=0.6, harm=0.4), priors=Priors(own=0.25))
+NEAR = Course(mix=Mix(flat=0.5, empty=0.14, squashed=0.55, harm=0.45), priors=Priors(own=0.25))
 """More photos as they are, less spoiled: the end of a training, while the learning rate falls."""
 COURSES = {"broad": BROAD, "near": NEAR}
 

@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 
 from livebg.training.architecture import DESIGNS, LivebgNet
 from livebg.training.losses import Batch, loss
+from livebg.training.optimiser import Optimiser
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ class Schedule:
     warm_up: int = 1_600
     average: int = 500
     every: float = 90.0
+    half: bool = False
+    """Whether to compute in bfloat16 where that is safe: a third less time on processors that have it."""
 
     def rate_at(self, pictures: int) -> float:
         """The learning rate after so many pictures: a linear rise, then half a cosine down to a fiftieth."""
@@ -67,7 +70,7 @@ class Trainer:
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = LivebgNet(net.design).to(device)
         self.average.load_state_dict(net.state_dict())
-        self.optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.rate, weight_decay=1e-4)
+        self.optimiser = Optimiser(self.net, schedule.rate)
         self.schedule, self.pictures, self._device, self._steps, self._team = schedule, 0, device, 0, team
 
     @property
@@ -78,14 +81,14 @@ class Trainer:
     def step(self, batch: Batch) -> float:
         """One step on one batch (uint8 tensors); returns the loss."""
         batch = self._ready(batch)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.rate_at(self.pictures)
-        value = loss(self.net.answers(batch.input().contiguous(memory_format=torch.channels_last)), batch.alpha)
-        self.optimiser.zero_grad()
+        with self._precision():
+            answers = self.net.answers(batch.input().contiguous(memory_format=torch.channels_last))
+        value = loss([answer.float() for answer in answers], batch.alpha)
+        self.net.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         self._team.share([parameter.grad for parameter in self.net.parameters() if parameter.grad is not None])
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimiser.step()
+        self.optimiser.step(self.schedule.rate_at(self.pictures))
         self.pictures += len(batch.picture) * self._team.count
         self._steps += 1
         memory = min(1 - 1 / self.schedule.average, self._steps / (self._steps + 10))
@@ -100,12 +103,15 @@ class Trainer:
         own = batch.own
         if not bool(own.any()):
             return batch
-        with torch.no_grad():
+        with torch.no_grad(), self._precision():
             before = torch.cat((batch.before[own], batch.prior[own]), 1)
             guess = self.net(before.contiguous(memory_format=torch.channels_last))
         prior = batch.prior.clone()
-        prior[own] = guess
+        prior[own] = guess.float()
         return replace(batch, prior=prior)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.schedule.half)
 
     def save(self, path: Path, design: str) -> None:
         """Writes a checkpoint, whole or not at all."""

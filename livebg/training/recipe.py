@@ -11,8 +11,9 @@ import torch
 from torch import distributed, multiprocessing
 
 from livebg.training.ancestry import from_exported, from_u2netp
-from livebg.training.architecture import DESIGNS, LivebgNet
+from livebg.training.architecture import DESIGNS, FULL, LivebgNet
 from livebg.training.export import export
+from livebg.training.growing import grown
 from livebg.training.labelling import Labeller
 from livebg.training.loader import BROAD, NEAR, Course, loader
 from livebg.training.loop import ALONE, Schedule, Team, Trainer, read_checkpoint, train
@@ -113,14 +114,16 @@ def beginning(path: Path | None, design: str) -> LivebgNet:
 
 
 def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule, run: Run, warm_up: Schedule = WIDE) -> None:
-    """u2netp -> wide -> slim -> ONNX, with checkpoints under `work`."""
+    """u2netp -> wide -> slim -> full -> ONNX, with checkpoints under `work`."""
     work.mkdir(parents=True, exist_ok=True)
     wide = trained(beginning(u2netp, "wide"), "wide", pictures, work / "wide.pt", warm_up, run)
     slim = narrowed(wide, "slim", pictures, run)
-    first = replace(run, until=round(BROAD_SHARE * schedule.pictures))
-    slim = trained(slim, "slim", pictures, work / "slim.pt", schedule, first)
-    last = replace(run, course=replace(run.course, mix=NEAR.mix, priors=NEAR.priors))
-    export(trained(slim, "slim", pictures, work / "slim.pt", schedule, last), "slim", out, calibration(pictures, run))
+    first = replace(schedule, pictures=round(BROAD_SHARE * schedule.pictures))
+    slim = trained(slim, "slim", pictures, work / "slim.pt", first, run)
+    last = replace(schedule, pictures=schedule.pictures - first.pictures)
+    near = replace(run, course=replace(run.course, mix=NEAR.mix, priors=NEAR.priors))
+    full = trained(grown(slim, FULL), "full", pictures, work / "full.pt", last, near)
+    export(full, "full", out, calibration(pictures, run))
 
 
 def calibration(pictures: Path, run: Run) -> Iterator[Batch]:

@@ -18,16 +18,16 @@ from livebg.training.store import Picture, Store
 
 Size = tuple[int, int]
 
-FLAT: Mapping[str, float] = {"portraits": 0.68, "streets": 0.19, "clips": 0.13}
+FLAT: Mapping[str, float] = {"portraits": 0.62, "streets": 0.25, "clips": 0.13}
 """Stores whose pictures are used with their own rooms, and how often each is chosen."""
 SHARES: Mapping[str, tuple[float, float]] = {
     "heads": (0.75, 1.0),
     "halfbody": (0.5, 1.0),
-    "figures": (0.2, 0.62),
+    "figures": (0.2, 0.8),
     "talking": (0.85, 1.0),
 }
 """Stores of cut-outs, and the part of the person, from the top, that the frame may show."""
-PEOPLE: Mapping[str, float] = {"heads": 0.42, "halfbody": 0.25, "figures": 0.25, "talking": 0.08}
+PEOPLE: Mapping[str, float] = {"heads": 0.37, "halfbody": 0.22, "figures": 0.33, "talking": 0.08}
 ROOMS = "rooms"
 
 
