@@ -4,13 +4,14 @@ from pathlib import Path
 
 from livebg.backgrounds import BlurBackground, ColorBackground, PictureBackground, read_picture
 from livebg.compositing import composite, cutout, matte_picture
-from livebg.config import Settings, parse_color, parse_size
+from livebg.config import Settings
 from livebg.errors import ConfigError
 from livebg.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
 from livebg.jobs import VIDEO_SUFFIXES
 from livebg.matting import EdgeUpsampler
 from livebg.models import find
+from livebg.notation import parse_color, parse_size
 from livebg.pipeline import Look, Pipeline
 from livebg.sinks.codecs import Content, Encoding
 from livebg.smoothing import AlphaSmoother

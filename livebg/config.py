@@ -5,7 +5,6 @@ the command line. Mode ``none`` is not among the settings: showing the room as i
 """
 
 import difflib
-import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from livebg.errors import ConfigError
+from livebg.notation import parse_color, parse_size
 
 Mode = Literal["portrait", "greenscreen", "matte", "cutout", "background"]
 Temporal = Literal["causal"]
@@ -33,6 +33,19 @@ def _hex_color(text: str) -> str:
 
 def _input_size(text: str) -> str:
     parse_size(text)
+    return text
+
+
+def _frame_size(text: str) -> str:
+    if parse_size(text) is None:
+        raise ValueError("auto is no size here: write WIDTHxHEIGHT, such as 1280x720")
+    return text
+
+
+def _output_size(text: str) -> str:
+    size = parse_size(text)
+    if size and (size[0] % 2 or size[1] % 2):
+        raise ValueError(f"{text} is odd: width and height of a virtual camera are even")
     return text
 
 
@@ -88,6 +101,30 @@ class Render(_Section):
     jobs: int = Field(1, ge=1, le=64, description="how many files to render at the same time")
 
 
+class Camera(_Section):
+    """The real camera that `livebg run` reads."""
+
+    device: str = Field(
+        "auto", description="auto, a part of its name, its number, /dev/video0, a URL, or a video file that stands in for it"
+    )
+    size: Annotated[str, AfterValidator(_frame_size)] = Field(
+        "1280x720", description="WIDTHxHEIGHT to ask for; the camera's nearest is taken"
+    )
+    frame_rate: float = Field(30.0, ge=1, le=240, description="frames a second to ask for")
+    mirror: bool = Field(False, description="show left and right as a mirror does")
+    rotate: Literal[0, 90, 180, 270] = Field(0, description="degrees clockwise, for a camera that hangs: 0, 90, 180 or 270")
+
+
+class Output(_Section):
+    """The camera that calls see."""
+
+    backend: Literal["auto", "v4l2loopback", "obs", "null"] = Field(
+        "auto", description="auto, v4l2loopback (Linux), obs (macOS, Windows), or null: nothing is shown anywhere"
+    )
+    label: str = Field("livebg", description="the name of the v4l2loopback device to write to")
+    size: Annotated[str, AfterValidator(_output_size)] = Field("auto", description="WIDTHxHEIGHT, even; auto: the camera's own")
+
+
 class Settings(BaseSettings):
     """All settings, frozen; an unknown key is refused."""
 
@@ -99,6 +136,8 @@ class Settings(BaseSettings):
     model: Model = Model()
     smoothing: Smoothing = Smoothing()
     render: Render = Render()
+    camera: Camera = Camera()
+    output: Output = Output()
 
 
 def load_settings(overrides: Mapping[str, Any], config: Path | None = None) -> Settings:
@@ -145,40 +184,9 @@ def setting_keys() -> tuple[str, ...]:
     return tuple(f"{section}.{key}" for section, fields in _sections().items() for key in fields)
 
 
-def parse_color(text: str) -> tuple[int, int, int]:
-    """``#rrggbb`` to red, green and blue, 0..255. Raises ValueError."""
-    digits = text.removeprefix("#")
-    if not text.startswith("#") or len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
-        raise ValueError(f"{text!r} is not a colour: write #rrggbb, such as #00ff00")
-    red, green, blue = bytes.fromhex(digits)
-    return red, green, blue
-
-
-def parse_size(text: str) -> tuple[int, int] | None:
-    """``WIDTHxHEIGHT`` to both numbers, ``auto`` to None. Raises ValueError."""
-    if text == "auto":
-        return None
-    width, cross, height = text.partition("x")
-    if not cross or not (width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
-        raise ValueError(f"{text!r} is not a size: write WIDTHxHEIGHT, such as 256x144")
-    if not (16 <= int(width) <= 4096 and 16 <= int(height) <= 4096):
-        raise ValueError(f"{text} is out of range: width and height are 16 to 4096")
-    return int(width), int(height)
-
-
-def parse_time(text: str) -> float:
-    """Seconds, ``MM:SS`` or ``HH:MM:SS``, each with decimals if wanted, to seconds. Raises ValueError."""
-    try:
-        parts = [float(part) for part in text.split(":")]
-    except ValueError:
-        parts = []
-    if not 1 <= len(parts) <= 3 or any(not 0 <= part < math.inf for part in parts) or any(part >= 60 for part in parts[1:]):
-        raise ValueError(f"{text!r} is not a time: write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5")
-    return math.fsum(part * 60**power for power, part in enumerate(reversed(parts)))
-
-
 def _sections() -> dict[str, Iterable[str]]:
     parts: dict[str, type[_Section]] = {"effect": Effect, "model": Model, "smoothing": Smoothing, "render": Render}
+    parts |= {"camera": Camera, "output": Output}
     return {name: part.model_fields for name, part in parts.items()}
 
 

@@ -12,12 +12,10 @@ from livebg.config import (
     Settings,
     default_config_path,
     load_settings,
-    parse_color,
-    parse_size,
-    parse_time,
     setting_keys,
 )
 from livebg.errors import ConfigError
+from livebg.notation import parse_color, parse_size, parse_time
 from livebg.sinks.codecs import PRESETS
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -33,6 +31,8 @@ DEFAULTS = {
     },
     "smoothing": {"temporal": "causal", "time_constant": 0.1},
     "render": {"codec": "libx264", "crf": 19.0, "preset": "medium", "jobs": 1},
+    "camera": {"device": "auto", "size": "1280x720", "frame_rate": 30.0, "mirror": False, "rotate": 0},
+    "output": {"backend": "auto", "label": "livebg", "size": "auto"},
 }
 
 
@@ -64,11 +64,19 @@ def test_the_example_gives_the_defaults() -> None:
     assert load_settings({}, EXAMPLE).model_dump() == DEFAULTS
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [("camera__size", "auto", "no size here"), ("output__size", "641x360", "even"), ("camera__rotate", 45, "0, 90, 180 or 270")],
+)
+def test_a_size_or_a_turn_that_cannot_be_is_refused(key: str, value: object, advice: str) -> None:
+    assert advice in refusal(**{key: value})
+
+
 def test_the_example_names_every_setting_in_the_order_of_the_class() -> None:
     written = tomllib.loads(EXAMPLE.read_text())
     keys = [f"{section}.{key}" for section, values in written.items() for key in values]
     assert keys == list(setting_keys())
-    assert len(keys) == len(set(keys)) == 16
+    assert len(keys) == len(set(keys)) == 24
 
 
 def test_the_example_describes_every_setting_above_it() -> None:

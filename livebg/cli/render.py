@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
-from livebg.config import Settings, Temporal, load_settings, parse_time
+from livebg.config import Settings, Temporal, load_settings
 from livebg.errors import ConfigError
 from livebg.jobs import RenderMode, plan
+from livebg.notation import parse_time
 
 if TYPE_CHECKING:
     from livebg.batch import FileOptions
