@@ -37,6 +37,12 @@ class ModelError(LivebgError):
     exit_code = 5
 
 
+class NotRunningError(LivebgError):
+    """There is no running livebg to ask."""
+
+    exit_code = 6
+
+
 class Stopped(LivebgError):
     """The user asked to stop; what was begun has been put away."""
 

@@ -15,6 +15,8 @@ from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_er
 from livebg.cli.demo import demo
 from livebg.cli.render import render
 from livebg.cli.score import score
+from livebg.cli.status import status
+from livebg.cli.stop import stop
 from livebg.errors import LivebgError
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app.add_typer(bench.app, name="bench")
 app.command(no_args_is_help=True)(render)
 app.command()(demo)
 app.command(no_args_is_help=True)(score)
+app.command()(status)
+app.command()(stop)
 
 
 def _print_version(asked: bool) -> None:

@@ -1,0 +1,124 @@
+"""``livebg status``."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from livebg.cli.console import output, spoken_errors
+from livebg.live.client import ask
+from livebg.live.status import CameraStatus, Counts, CpuCost, ModelStatus, OutputStatus, State, Status
+
+_INTERVAL: Final = 1.0
+"""Seconds between two looks."""
+_COLOURS: Final[dict[State, str]] = {"live": "green", "camera lost": "red", "stopping": "yellow", "waking": "yellow"}
+
+
+def status(
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every second, until Ctrl-C.")] = False,
+) -> None:
+    """How the running livebg is: state, camera, rates, delay, cost. Exit code 6 when none runs."""
+    out = output()
+    with spoken_errors():
+        if not watch:
+            _print(out, ask("status"), json_lines)
+            return
+        try:
+            _watch(out, json_lines)
+        except KeyboardInterrupt:
+            return  # which is how it is meant to end
+
+
+def _watch(out: Console, json_lines: bool) -> None:
+    looks = _looks()
+    if json_lines or not out.is_terminal:
+        for told in looks:
+            _print(out, told, json_lines)
+            if out.quiet:  # nobody reads it any more
+                return
+    with Live(_table(Status.from_dict(next(looks))), console=out, auto_refresh=False, vertical_overflow="visible") as live:
+        for told in looks:
+            live.update(_table(Status.from_dict(told)), refresh=True)
+
+
+def _looks() -> Iterator[Any]:
+    while True:
+        begin = time.monotonic()
+        yield ask("status")
+        time.sleep(max(0.0, begin + _INTERVAL - time.monotonic()))
+
+
+def _print(out: Console, told: Any, json_lines: bool) -> None:
+    if json_lines:
+        out.print(json.dumps(told), markup=False)
+    else:
+        out.print(_table(Status.from_dict(told)))
+
+
+def _table(status: Status) -> Table:
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _rows(status):
+        table.add_row(name, text if isinstance(text, Text) else Text(text))
+    return table
+
+
+def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
+    yield "state", Text(status.state, style=f"bold {_COLOURS.get(status.state, '')}")
+    if status.reason:
+        yield "", status.reason
+    yield "mode", status.mode
+    yield "camera", _camera(status.camera)
+    yield "output", _output(status.output)
+    yield "rate", f"{status.fps_in:.1f} fps in, {status.fps_out:.1f} fps out"
+    if status.latency:
+        yield "delay", f"{status.latency.p50_ms:.0f} ms, and 95 % within {status.latency.p95_ms:.0f} ms"
+    yield "frames", _counts(status.counts)
+    if status.cpu_ms:
+        yield "CPU", _cost(status.cpu_ms)
+    if status.model:
+        yield "model", _model(status.model)
+    if status.last_error:
+        yield "last error", f"{status.last_error.text} ({_duration(status.last_error.seconds_ago)} ago)"
+    yield "running", f"for {_duration(status.uptime)}, pid {status.pid}, livebg {status.version}"
+
+
+def _camera(camera: CameraStatus) -> str:
+    if camera.name is None:
+        return f"none open, {camera.asked} is asked for"
+    opened = f"opened {camera.opened} times" if camera.opened > 1 else ""
+    return ", ".join(part for part in (camera.name, camera.mode_text, opened) if part)
+
+
+def _output(output: OutputStatus) -> str:
+    device = f" {output.device}" if output.device else ""
+    return f"{output.backend}{device}, {output.width}x{output.height} at {output.fps:g} fps"
+
+
+def _counts(counts: Counts) -> str:
+    taken = f"{counts.captured} captured, {counts.dropped} dropped, {counts.processed} processed"
+    return f"{taken}; {counts.sent} sent, {counts.placeholders} of them placeholders, {counts.repeated} repeated"
+
+
+def _cost(cost: CpuCost) -> str:
+    stages = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in cost.stages.items())
+    return f"{cost.total:.1f} ms a frame" + (f": {stages}" if stages else "")
+
+
+def _model(model: ModelStatus) -> str:
+    size = " at {}x{}".format(*model.input_size) if model.input_size else ""
+    return f"{model.name}{size} on {model.provider}"
+
+
+def _duration(seconds: float) -> str:
+    """``5 s``, and from a minute on ``0:01:05``."""
+    return f"{seconds:.0f} s" if seconds < 59.5 else str(timedelta(seconds=round(seconds)))

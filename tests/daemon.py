@@ -1,0 +1,137 @@
+"""What stands in for the running livebg: it holds the lock and answers on the socket, and has no camera."""
+
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from livebg.live.control import Command, ControlServer, no_arguments
+from livebg.live.runtime_folder import SOCKET_NAME, hold_lock
+from livebg.live.status import CameraStatus, Counts, CpuCost, LastError, Latency, ModelStatus, OutputStatus, Status
+
+DEADLINE = 20.0
+"""Seconds after which a test takes something for hung."""
+
+LIVE = Status(
+    state="live",
+    reason=None,
+    mode="portrait",
+    uptime=3725.4,
+    camera=CameraStatus("auto", "HD Webcam [C920]", "1280x720 30 fps MJPEG", 2, (1280, 720)),
+    output=OutputStatus("v4l2loopback", "/dev/video10", 1280, 720, 30.0),
+    fps_in=29.97002997,
+    fps_out=30.0,
+    counts=Counts(captured=900, dropped=3, processed=897, sent=910, placeholders=10, repeated=4),
+    latency=Latency(41.23456, 60.5),
+    cpu_ms=CpuCost(6.31, {"network": 3.14159, "compositing": 2.0}),
+    model=ModelStatus("livebg-u2", "CPUExecutionProvider", (256, 144)),
+    last_error=LastError("the camera [C920] was lost: plug it in", 75.0),
+    version="0.1.0",
+    pid=4242,
+)
+ASLEEP = Status(
+    state="asleep",
+    reason="nobody watches",
+    mode="portrait",
+    uptime=5.0,
+    camera=CameraStatus("auto", None, None, 0, None),
+    output=OutputStatus("null", None, 640, 480, 25.0),
+    fps_in=0.0,
+    fps_out=10.0,
+    counts=Counts(0, 0, 0, 50, 50, 0),
+    latency=None,
+    cpu_ms=None,
+    model=None,
+    last_error=None,
+    version="0.1.0",
+    pid=4243,
+)
+
+
+@contextmanager
+def runtime_folder_of_ones_own(patch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """XDG_RUNTIME_DIR and, beside it, XDG_CACHE_HOME: new folders with short paths, since a socket's may not be long."""
+    with tempfile.TemporaryDirectory(prefix="livebg-") as folder:
+        for variable, name in (("XDG_RUNTIME_DIR", "run"), ("XDG_CACHE_HOME", "cache")):
+            (Path(folder) / name).mkdir(mode=0o700)
+            patch.setenv(variable, str(Path(folder) / name))
+        yield Path(folder) / "run"
+
+
+class Daemon:
+    """A livebg without a camera in the user's runtime folder, from its making on; ``stop`` ends it, unless it is ``deaf``."""
+
+    def __init__(self, status: Status = LIVE, more: Mapping[str, Command] | None = None, deaf: bool = False) -> None:
+        self.status = status
+        self._deaf = deaf
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._more = dict(more or {})
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._ready.wait(DEADLINE)
+
+    def _run(self) -> None:
+        commands = {"status": no_arguments(lambda: self.status.as_dict()), "stop": no_arguments(self._asked_to_stop)}
+        with hold_lock() as folder:
+            server = ControlServer(folder / SOCKET_NAME, commands | self._more)
+            server.start()
+            self._ready.set()
+            self._stop.wait(DEADLINE)
+            server.close()
+
+    def _asked_to_stop(self) -> None:
+        if not self._deaf:
+            self._stop.set()
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join(DEADLINE)
+        assert self.ended
+
+
+class Caller:
+    """A client that says bytes and reads lines."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._connection.settimeout(DEADLINE)
+        self._connection.connect(str(path))
+        self._lines = self._connection.makefile("rb")
+
+    def say(self, said: bytes) -> None:
+        self._connection.sendall(said)
+
+    def hear(self) -> bytes:
+        """The next line; empty when the other side has hung up."""
+        try:
+            return self._lines.readline()
+        except ConnectionResetError:
+            return b""
+
+    def finish(self) -> None:
+        """Say no more, and listen."""
+        self._connection.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._lines.close()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.close()
