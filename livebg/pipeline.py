@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from livebg.compositing import Consent, passthrough
 from livebg.errors import ModelError
-from livebg.frame import Composite, Frame, Matte
+from livebg.frame import Alpha, Composite, Frame, Matte
 from livebg.interfaces import Segmenter
 from livebg.matting import EdgeUpsampler
 from livebg.smoothing import AlphaSmoother
@@ -40,14 +43,21 @@ class Pipeline:
         with self._stage("network"):
             image = frame.rgb(self._segmenter.input_size(frame.width, frame.height))
             try:
-                alpha = self._segmenter.segment(image, self._smoother.past(frame.time, image.shape[:2]))
-            except ModelError:
+                alpha = self._segment(image, frame.time)
+            except Exception:
                 self.reset()
                 raise
         with self._stage("smoothing"):
             steady = self._smoother.smooth(alpha, image, frame.time)
         with self._stage("upsampling"):
             return Matte(self._upsampler.upsample(steady, frame.y), frame.time, frame.time)
+
+    def _segment(self, image: NDArray[np.uint8], time: float) -> Alpha:
+        """The network's alpha, trusted only as far as it is one: a NaN would be any number once it is an integer."""
+        alpha = self._segmenter.segment(image, self._smoother.past(time, image.shape[:2]))
+        if alpha.shape != image.shape[:2] or not np.isfinite(alpha).all():
+            raise ModelError(f"the network {self._segmenter.name} gave no usable alpha: choose another with model.name")
+        return alpha
 
     def composite(self, frame: Frame, matte: Matte) -> Composite:
         """What is shown of ``frame``. Raises ValueError when ``matte`` is not this frame's."""
@@ -70,3 +80,6 @@ class Unprocessed:
 
     def process(self, frame: Frame) -> Composite:
         return passthrough(frame, self._consent)
+
+    def reset(self) -> None:
+        """There is no past."""

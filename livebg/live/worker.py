@@ -1,0 +1,134 @@
+"""The worker thread: frames in, composites out, and whatever happens to the network stays in here."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from livebg.frame import Composite, VideoFormat
+from livebg.geometry import Geometry
+from livebg.interfaces import LiveSource
+from livebg.live.camera import Captured
+from livebg.live.latest import Latest
+from livebg.render import Processor
+from livebg.timing import StageClock
+
+_LOG = logging.getLogger(__name__)
+_WAIT = 0.2
+"""Seconds after which the worker looks up, although there is no frame."""
+
+
+class LiveProcessor(Processor, Protocol):
+    """A processor whose past can be forgotten: when another camera, or the same one after a gap, goes on."""
+
+    def reset(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A composite, what it was made from, and which look it has: a look that was changed since must not be shown."""
+
+    composite: Composite
+    captured: Captured
+    look: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong last, as people need to hear it, and when (seconds on the session's clock)."""
+
+    text: str
+    time: float
+
+
+class Looks:
+    """Which look is wanted: how to build its processor, and its number. Whoever shows a picture holds ``gate`` meanwhile, so
+    that after :meth:`change` no picture of an earlier look leaves."""
+
+    def __init__(self, build: Callable[[], LiveProcessor]) -> None:
+        self.gate = threading.Lock()
+        self._build = build
+        self.number = 0
+
+    def change(self, build: Callable[[], LiveProcessor]) -> None:
+        with self.gate:
+            self._build, self.number = build, self.number + 1
+
+    def current(self) -> tuple[Callable[[], LiveProcessor], int]:
+        with self.gate:
+            return self._build, self.number
+
+
+class WorkerLoop:
+    """Runs in a thread of its own (:meth:`run`). It builds the processor there, since a network takes its time to load.
+
+    What a processor raises is a ``failure``: told, logged, and the next frame is tried. The room is not shown meanwhile, because
+    nothing but a composite ever goes on from here. What building a processor raises ends the thread, and the session.
+    """
+
+    def __init__(
+        self,
+        looks: Looks,
+        arrange: Callable[[VideoFormat], Geometry],
+        frames: Latest[Captured],
+        shown: Latest[Shown],
+        stages: StageClock,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._looks, self._arrange, self._stages, self._clock = looks, arrange, stages, clock
+        self._frames, self._shown = frames, shown
+        self._stop = threading.Event()
+        self._source: LiveSource | None = None
+        self._geometry: Geometry | None = None
+        self.processed = self.failed = 0
+        self.loading = True
+        self.failure: Failure | None = None
+        self.failing = False
+        """Whether the last frame failed."""
+        self.busy_since: float | None = None
+        """When the frame that is being worked on was begun, on the session's clock; None between two frames."""
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            self.loading = True
+            build, look = self._looks.current()
+            processor = build()
+            self.loading = False
+            while not self._stop.is_set() and look == self._looks.number:
+                captured = self._frames.take(_WAIT)
+                if captured is not None:
+                    self._work(processor, captured, look)
+
+    def stop(self) -> None:
+        """Ends :meth:`run` after the frame that is being worked on."""
+        self._stop.set()
+
+    def _work(self, processor: LiveProcessor, captured: Captured, look: int) -> None:
+        self.busy_since = self._clock()
+        try:
+            if captured.source is not self._source or self._geometry is None:
+                processor.reset()
+                self._source, self._geometry = captured.source, self._arrange(captured.source.format)
+            with self._stages.stage("geometry"):
+                frame = self._geometry.apply(captured.frame)
+            composite = processor.process(frame)
+        except Exception as error:  # noqa: BLE001 - the output outlives whatever a network does; it is logged and told
+            self._fail(error)
+            processor.reset()
+        else:
+            self.failing = False
+            self.processed += 1
+            self._shown.put(Shown(composite, captured, look))
+        finally:
+            self.busy_since = None
+
+    def _fail(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        if not self.failing or self.failure is None or self.failure.text != text:
+            _LOG.warning("a frame was not shown: %s", text)
+            _LOG.debug("it came from here", exc_info=error)
+        self.failed += 1
+        self.failing = True
+        self.failure = Failure(text, self._clock())
