@@ -27,6 +27,7 @@ FLOORS = [
         "v4l2",
         "geometry",
         "placeholder",
+        "recolor",
         "sources",
         "sinks",
         "synthetic",

@@ -13,7 +13,7 @@ from livebg.errors import SourceError
 from livebg.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
 from livebg.sources.looped import LoopedFile
-from livebg.sources.recolour import recoloured
+from livebg.recolor import recolored
 from tests.media import Clip, flat, read_stamp
 from tests.reading import frames_of, stamps
 from tests.source_contract import SourceContract
@@ -214,7 +214,7 @@ def test_a_picture_means_the_same_colours_after_its_conversion(given: ColorSpec)
     grid = np.random.default_rng(1).integers(0, 256, (12, 16, 3), np.uint8)
     rgb = np.kron(grid, np.ones((4, 4, 1), np.uint8))
     wanted = ColorSpec(BT601)
-    made = recoloured(rgb_to_i420(rgb, given), given, wanted)
+    made = recolored(rgb_to_i420(rgb, given), given, wanted)
     # Between blocks luma takes its share of a chroma that has a quarter of its samples, so look within them.
     difference = np.abs(made.astype(int) - rgb_to_i420(rgb, wanted))
     assert difference[:48].reshape(12, 4, 16, 4)[:, 1:3, :, 1:3].max() <= 6
@@ -225,7 +225,7 @@ def test_white_and_black_of_the_full_range_end_at_the_limits() -> None:
     full, limited = ColorSpec(BT601, full_range=True), ColorSpec(BT601)
     data = np.full((72, 64), 128, np.uint8)
     data[:24], data[24:48] = 0, 255
-    made = recoloured(data, full, limited)
+    made = recolored(data, full, limited)
     assert (set(made[:24].ravel().tolist()), set(made[24:48].ravel().tolist()), set(made[48:].ravel().tolist())) == (
         {16},
         {235},

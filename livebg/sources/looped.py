@@ -11,8 +11,8 @@ from typing import Final
 from livebg.errors import SourceError
 from livebg.frame import Frame, VideoFormat
 from livebg.interfaces import LiveSource
+from livebg.recolor import for_virtual_camera, recolored
 from livebg.sources.file import FileSource
-from livebg.sources.recolour import for_virtual_camera, recoloured
 
 LATEST: Final = 1.0
 """Seconds after which a frame that nobody asked for is gone, as it is with a camera."""
@@ -80,7 +80,7 @@ class LoopedFile(LiveSource):
             self._wait_until(frame.time)
             if self._closed.is_set():
                 return
-            yield frame if frame.color == self._format.color else self._recoloured(frame)
+            yield frame if frame.color == self._format.color else self._recolored(frame)
 
     def _rounds(self) -> Iterator[Frame]:
         """The file's frames for ever, times going on from round to round."""
@@ -121,6 +121,6 @@ class LoopedFile(LiveSource):
         while self._paced and (wait := due - self.now()) > 0 and not self._closed.wait(wait):
             pass
 
-    def _recoloured(self, frame: Frame) -> Frame:
+    def _recolored(self, frame: Frame) -> Frame:
         color = self._format.color
-        return replace(frame, data=recoloured(frame.data, frame.color, color), color=color)
+        return replace(frame, data=recolored(frame.data, frame.color, color), color=color)

@@ -23,7 +23,7 @@ def for_virtual_camera(color: ColorSpec) -> ColorSpec:
     return replace(color, matrix=BT601, full_range=False)
 
 
-def recoloured(data: NDArray[np.uint8], given: ColorSpec, wanted: ColorSpec) -> NDArray[np.uint8]:
+def recolored(data: NDArray[np.uint8], given: ColorSpec, wanted: ColorSpec) -> NDArray[np.uint8]:
     """I420 in the colour ``given`` as I420 in the colour ``wanted``, within about a level.
 
     Luma depends on chroma only where the matrix changes; chroma never depends on luma, since grey stays grey.
