@@ -18,7 +18,13 @@ from livebg.live.status import CameraStatus, Counts, CpuCost, ModelStatus, Outpu
 
 _INTERVAL: Final = 1.0
 """Seconds between two looks."""
-_COLOURS: Final[dict[State, str]] = {"live": "green", "camera lost": "red", "stopping": "yellow", "waking": "yellow"}
+_COLOURS: Final[dict[State, str]] = {
+    "live": "green",
+    "camera lost": "red",
+    "stalled": "red",
+    "stopping": "yellow",
+    "waking": "yellow",
+}
 
 
 def status(
@@ -105,8 +111,8 @@ def _output(output: OutputStatus) -> str:
 
 
 def _counts(counts: Counts) -> str:
-    taken = f"{counts.captured} captured, {counts.dropped} dropped, {counts.processed} processed"
-    return f"{taken}; {counts.sent} sent, {counts.placeholders} of them placeholders, {counts.repeated} repeated"
+    taken = f"{counts.captured} captured, {counts.sent} shown, {counts.dropped} dropped, {counts.failed} failed"
+    return f"{taken}; {counts.repeated} shown again, {counts.placeholders} placeholders"
 
 
 def _cost(cost: CpuCost) -> str:

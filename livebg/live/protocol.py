@@ -71,10 +71,12 @@ class Lines:
             if len(self._rest) > self._limit:
                 too_long = True
                 self._rest.clear()
-            left = deadline - time.monotonic()
-            if left <= 0 and too_long:
-                raise LineTooLong
-            chunk = self._received(left)
+            try:
+                chunk = self._received(deadline - time.monotonic())
+            except TimeoutError:
+                if too_long:
+                    raise LineTooLong from None
+                raise
             if not chunk:
                 return None
             self._rest += chunk

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from livebg.errors import LivebgError
 
-State = Literal["asleep", "waking", "live", "camera lost", "paused", "stopping"]
+State = Literal["asleep", "waking", "live", "camera lost", "stalled", "paused", "stopping"]
 """asleep: nobody watches, the camera is free; waking: the camera or the network is not ready yet; live: people are seen;
-camera lost: it is missing, busy or silent, and tried again; paused: by the user; stopping: on the way out."""
+camera lost: it is missing, busy or silent, and tried again; stalled: the network or the output fails or hangs; paused: by the
+user; stopping: on the way out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,17 @@ class Counts:
     captured: int
     """By the camera."""
     dropped: int
-    """Captured, and never processed, since a newer one was there."""
+    """Captured and never shown, since a newer one was there or it came too late."""
     processed: int
     """Composited."""
     sent: int
-    """To the output, placeholders and repetitions among them."""
+    """Composites that were shown, each counted once: captured = sent + dropped + failed, but for those under way."""
     placeholders: int
-    """Sent with nothing of the camera in them."""
+    """Pictures with nothing of the camera in them that were shown."""
     repeated: int
-    """Sent once more, since there was no newer one."""
+    """Composites shown once more, since there was no newer one."""
+    failed: int = 0
+    """Captured, and not composited since the network failed."""
 
 
 @dataclass(frozen=True, slots=True)
