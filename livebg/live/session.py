@@ -89,8 +89,10 @@ class Session:
         ]
         self.began = clock()
 
-    def run(self) -> Exit:
+    def run(self, on_started: Callable[[], None] = lambda: None) -> Exit:
         """Runs the session in threads of its own, and waits here for its end. May be called once.
+
+        ``on_started`` is called here once the first picture, a placeholder, was written: from then on readers see the camera.
 
         Raises what a thread died of: :class:`~livebg.errors.SinkError` when the output cannot be opened at first,
         :class:`~livebg.errors.ModelError` when the network cannot be built. What happens later to camera, network or output is
@@ -99,8 +101,12 @@ class Session:
         try:
             for thread in self._threads:
                 thread.start()
+            told = False
             while not self._stop.wait(_TICK):
                 self._raise_errors()
+                if not told and self.output.started.is_set():
+                    told = True
+                    on_started()
                 if self.camera.ended and self._is_drained():
                     return Exit.END
             return Exit.STOP
@@ -154,6 +160,10 @@ class Session:
     def uptime(self) -> float:
         """Seconds."""
         return self._clock() - self.began
+
+    def age_of(self, failure: Failure) -> float:
+        """Seconds since then."""
+        return max(self._clock() - failure.time, 0.0)
 
     def _hangs(self) -> bool:
         since = self.worker.busy_since

@@ -1,0 +1,107 @@
+"""``livebg run``."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, spoken_errors
+from livebg.config import Settings, load_settings
+from livebg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from livebg.live.session import Exit
+    from livebg.live.status import Status
+
+RunMode = Literal["portrait", "greenscreen", "background", "matte", "none"]
+CameraOption = Annotated[
+    str | None, typer.Option(metavar="NAME|NUMBER|PATH|URL|FILE", help="The camera, or a video in its place.")
+]
+OutputOption = Annotated[str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, obs or null (shown nowhere).")]
+SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="What to ask the camera for; by default 1280x720.")]
+
+
+def run(
+    camera: CameraOption = None,
+    output: OutputOption = None,
+    mode: Annotated[RunMode | None, typer.Option(help="What becomes of the room; by default portrait.")] = None,
+    background: Annotated[str | None, typer.Option(metavar="PICTURE|#rrggbb", help="What to show in the room's place.")] = None,
+    blur: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
+    ] = None,
+    size: SizeOption = None,
+    fps: Annotated[float | None, typer.Option(min=1, max=240, help="Frames a second; by default 30.")] = None,
+    mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Show left and right as a mirror does.")] = None,
+    rotate: Annotated[
+        int | None, typer.Option(metavar="DEGREES", help="Clockwise, for a camera that hangs: 90, 180, 270.")
+    ] = None,
+    output_size: Annotated[str | None, typer.Option(metavar="WxH", help="Of the output; by default the camera's.")] = None,
+    model: ModelOption = None,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """The camera named livebg: your webcam with the room out of sight, until Ctrl-C or `livebg stop`."""
+    be_verbose(verbose)
+    with spoken_errors():
+        if background is not None and mode not in (None, "background"):
+            raise ConfigError(f"--background belongs to --mode background, not to --mode {mode}: leave one of them out")
+        chosen = "background" if background is not None else mode
+        overrides = {
+            "camera.device": camera,
+            "camera.size": size,
+            "camera.frame_rate": fps,
+            "camera.mirror": mirror,
+            "camera.rotate": rotate,
+            "output.backend": output,
+            "output.size": output_size,
+            "effect.mode": None if chosen == "none" else chosen,
+            "effect.background": background,
+            "effect.blur": blur,
+            "model.name": model,
+        }
+        settings = load_settings(overrides, config)
+        if settings.effect.mode == "cutout" and chosen != "none":
+            raise ConfigError("the mode cutout is for files, a camera has no transparency: choose greenscreen, or another mode")
+        ended = _run(settings, chosen == "none")
+    errors().print(f"livebg has ended: {ended.value}")
+
+
+def _run(settings: Settings, as_it_is: bool) -> "Exit":
+    from livebg.live.runtime_folder import hold_lock
+
+    with hold_lock() as folder:  # before anything is loaded: the second one is told at once
+        import cv2
+
+        from livebg.build import build_look
+        from livebg.compositing import Consent
+        from livebg.live.assembly import build_session
+        from livebg.live.control import ControlServer, no_arguments
+        from livebg.live.runtime_folder import SOCKET_NAME
+        from livebg.live.session import Exit
+        from livebg.live.telling import StatusTeller
+        from livebg.models import find
+
+        cv2.setNumThreads(1)  # the planes of a frame are too small to share out
+        consent = Consent("livebg run --mode none") if as_it_is else None
+        if consent is None:  # what cannot be is told before anything is opened
+            find(settings.model.name, settings.model.folders)
+            build_look(settings)
+        session, builder = build_session(settings, consent)
+        tell = StatusTeller(session, settings, builder, "none" if as_it_is else settings.effect.mode)
+
+        server = ControlServer(
+            folder / SOCKET_NAME,
+            {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)},
+        )
+        server.start()
+        try:
+            return session.run(lambda: _say_started(tell()))
+        except KeyboardInterrupt:  # Ctrl-C and SIGTERM are how a daemon is meant to end
+            return Exit.STOP
+        finally:
+            server.close()
+
+
+def _say_started(status: "Status") -> None:
+    output = status.output
+    place = "no camera is shown anywhere (output null)" if output.backend == "null" else "the camera livebg is there"
+    errors().print(f"{place}, {output.width}x{output.height}, mode {status.mode}; Ctrl-C or `livebg stop` ends it")
