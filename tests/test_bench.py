@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import av
 import pytest
 from typer.testing import CliRunner
 
-from livebg.bench import FINISHING, STAGES, bench_render, write_clip
+from livebg.bench.clips import write_clip, write_webcam_clip
+from livebg.bench.live import bench_live
+from livebg.bench.recorded import FINISHING, STAGES, bench_render
 from livebg.cli import app
 from livebg.compositing import Consent
 from livebg.config import Settings
@@ -52,3 +55,40 @@ def test_the_command_prints_one_json_object(tmp_path: Path, clip: Path) -> None:
     facts = json.loads(result.stdout)
     assert facts["frames"] == 10
     assert facts["finishing_blends"] > 0
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    return ToyNetwork().write(tmp_path / "toy.onnx")
+
+
+def test_the_webcam_clip_is_motion_jpeg_in_full_range(tmp_path: Path) -> None:
+    path = tmp_path / "webcam.mkv"
+    write_webcam_clip(path, frames=12, size=(320, 180))
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("mjpeg", "yuvj422p")
+        assert sum(1 for _ in container.decode(stream)) == 12
+
+
+def test_a_live_session_is_measured_beside_one_that_changes_nothing(clip: Path, network: Path) -> None:
+    settings = Settings.model_validate({"model": {"name": str(network)}})
+    bare = bench_live(settings, clip, 1, Consent("a test"))
+    cost = bench_live(settings, clip, 1)
+    assert (bare.model, bare.input_size, cost.model) == ("none", None, "toy")
+    assert set(bare.stages) == {"camera", "geometry", "output"}
+    assert set(cost.stages) == {"camera", "geometry", "network", "smoothing", "upsampling", "compositing", "output"}
+    for each in (bare, cost):
+        assert each.captured > 5
+        assert each.total > 0
+        assert each.in_stages == pytest.approx(sum(each.stages.values()))
+        assert each.latency is not None
+
+
+def test_the_live_command_prints_an_object_a_session(clip: Path, network: Path) -> None:
+    arguments = ["bench", "live", str(clip), "--seconds", "1", "--model", str(network), "--against", str(network), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    bare, *others = [json.loads(line) for line in result.stdout.splitlines()]
+    assert bare["over_pass_through"] == 1
+    assert [other["model"] for other in others] == ["toy"] * 2

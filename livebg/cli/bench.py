@@ -13,7 +13,8 @@ from livebg.cli.console import ConfigOption, ModelOption, output, spoken_errors
 from livebg.config import load_settings
 
 if TYPE_CHECKING:
-    from livebg.bench import RenderCost
+    from livebg.bench.live import LiveCost
+    from livebg.bench.recorded import RenderCost
 
 app = typer.Typer(help="What livebg costs on this machine.", no_args_is_help=True)
 
@@ -36,8 +37,8 @@ def bench_render(
     with spoken_errors(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
         overrides = {"model.name": model, "model.input_size": input_size, "model.threads": 1}
         settings = load_settings(overrides, config)
-        from livebg.bench import bench_render as measure
-        from livebg.bench import write_clip
+        from livebg.bench.clips import write_clip
+        from livebg.bench.recorded import bench_render as measure
         from livebg.build import build_segmenter
         from livebg.compositing import Consent
 
@@ -71,3 +72,56 @@ def _tell(cost: "RenderCost") -> None:
     )
     if cost.peak:
         out.print(f"peak memory: {cost.peak[0]:.0f} MiB after a tenth of the frames, {cost.peak[1]:.0f} MiB at the end")
+
+
+@app.command("live")
+def bench_live(
+    clip: Annotated[Path | None, typer.Argument(help="A video; without one, a 720p MJPEG clip is made up.")] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="How long to measure each session.")] = 10,
+    model: ModelOption = None,
+    against: Annotated[
+        list[str] | None, typer.Option("--against", metavar="NAME|FILE", help="Another network to measure in the same run.")
+    ] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a session.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """CPU time a frame of `livebg run` by stage, its delay and rates, beside a session that passes the same clip through."""
+    with spoken_errors(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
+        chosen = [load_settings({"model.name": name}, config) for name in [model, *(against or [])]]
+        from livebg.bench.clips import write_webcam_clip
+        from livebg.bench.live import bench_live as measure
+        from livebg.compositing import Consent
+
+        if clip is None:
+            clip = Path(folder) / "made-up.mkv"
+            write_webcam_clip(clip)
+        bare = measure(chosen[0], clip, seconds, Consent("livebg bench live"))
+        costs = [bare, *(measure(settings, clip, seconds) for settings in chosen)]
+    if json_lines:
+        for cost in costs:
+            ratios = {"in_stages": cost.in_stages, "over_pass_through": cost.total / bare.total}
+            output().print(json.dumps(asdict(cost) | ratios), markup=False)
+    else:
+        _tell_live(clip.name, costs)
+
+
+def _tell_live(clip: str, costs: list["LiveCost"]) -> None:
+    bare = costs[0]
+    table = Table("CPU ms a frame", *("pass-through" if cost is bare else cost.model for cost in costs))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for stage in costs[-1].stages:
+        table.add_row(stage, *(f"{cost.stages[stage]:.2f}" if stage in cost.stages else "" for cost in costs))
+    table.add_section()
+    table.add_row("all stages", *(f"{cost.in_stages:.2f}" for cost in costs))
+    table.add_row("the whole process", *(f"{cost.total:.2f}" for cost in costs))
+    table.add_row("over the pass-through", *(f"{cost.total / bare.total:.2f}" for cost in costs))
+    table.add_section()
+    table.add_row("frames a second in", *(f"{cost.fps_in:.1f}" for cost in costs))
+    table.add_row("composites a second out", *(f"{cost.fps_out:.1f}" for cost in costs))
+    table.add_row("dropped", *(f"{cost.dropped} of {cost.captured}" for cost in costs))
+    table.add_row("delay, median, ms", *(f"{cost.latency.p50_ms:.1f}" if cost.latency else "" for cost in costs))
+    table.add_row("delay, 95 %, ms", *(f"{cost.latency.p95_ms:.1f}" if cost.latency else "" for cost in costs))
+    output().print(table)
+    sizes = ", ".join(f"{cost.model} at {'x'.join(map(str, cost.input_size))}" for cost in costs if cost.input_size)
+    output().print(f"{clip}, played in real time; {sizes}")

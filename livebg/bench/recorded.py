@@ -1,27 +1,23 @@
-"""What a frame costs, by stage, told as ratios taken in one run: these are what compares between machines."""
+"""What a frame of a recorded file costs, by stage, told as ratios taken in one run."""
 
-import math
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from livebg.build import build_encoding, build_pipeline
-from livebg.compositing import Consent, composite
+from livebg.compositing import Consent
 from livebg.config import Settings
-from livebg.frame import BT709, Alpha8, ColorSpec, Frame, Matte, VideoFormat, blank, planes
+from livebg.frame import Frame, VideoFormat, blank
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Unprocessed
 from livebg.render import Processor
-from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from livebg.sources.file import FileSource
 from livebg.timing import StageClock, one_opencv_thread
@@ -103,17 +99,6 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
     )
 
 
-def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
-    """A clip to measure with where none is at hand: a textured shape sways before a textured room, 30 frames a second."""
-    video = VideoFormat(*size, Fraction(30), ColorSpec(BT709, BT709, BT709))
-    rng = np.random.default_rng(7)
-    person, room = _texture(rng, size, 150), _texture(rng, size, 90)
-    with FileSink(path, video, Fraction(1, 30), encoding=Encoding()) as sink:
-        for number in range(frames):
-            frame = Frame(person, number, Fraction(1, 30), video.color)
-            sink.send(composite(frame, room, Matte(_swaying(number, size), frame.time, frame.time)))
-
-
 def _pass(
     settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageClock, blend: _Blend | None = None
 ) -> tuple[VideoFormat, int, tuple[float, float] | None]:
@@ -159,25 +144,3 @@ def _peak_mebibytes() -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def _texture(rng: np.random.Generator, size: tuple[int, int], mean: int) -> NDArray[np.uint8]:
-    """An I420 picture with detail at several scales, as a room has, and a little colour."""
-    data = blank(*size)
-    for plane, level, spread in zip(planes(data), (mean, 128, 128), (60, 20, 20), strict=True):
-        height, width = plane.shape
-        layers = [
-            cv2.resize(rng.random((max(height // step, 1), max(width // step, 1)), np.float32), (width, height)) - 0.5
-            for step in (4, 16, 64)
-        ]
-        plane[:] = np.clip(level + spread * sum(layers), 16, 235)
-    return data
-
-
-def _swaying(number: int, size: tuple[int, int]) -> Alpha8:
-    width, height = size
-    alpha = np.zeros((height, width), np.uint8)
-    middle = width // 2 + round(width / 12 * math.sin(number / 15))
-    cv2.ellipse(alpha, (middle, height // 3), (height // 7, height // 5), 0, 0, 360, 255, -1, cv2.LINE_AA)
-    cv2.ellipse(alpha, (middle, height), (height // 3, height // 2), 0, 0, 360, 255, -1, cv2.LINE_AA)
-    return alpha
