@@ -32,8 +32,9 @@ def find_camera(name: str | Path, kernel: Kernel = SYSTEM) -> Device:
     if text.casefold() == AUTO:
         return _first_of(real, refused, kernel)
     fits = _called(text, real) or _called(text, cameras)
-    if len({(device.card, device.bus) for device in fits}) == 1:
-        return fits[0]  # one camera may have several nodes, the first of which is the main one
+    if len({device.bus for device in fits}) == 1:
+        # One camera may have several nodes: a second one for H.264, one for infrared.
+        return next((device for device in fits if _is_readable(device, kernel)), fits[0])
     if fits:
         several = " and ".join(str(device) for device in fits)
         raise SourceError(f"several cameras have {text!r} in their name ({several}): give one by its path")
@@ -100,16 +101,21 @@ def _called(text: str, cameras: Sequence[Device]) -> list[Device]:
 
 def _first_of(cameras: Sequence[Device], refused: Sequence[Refused], kernel: Kernel) -> Device:
     for device in cameras:
-        try:
-            with opened(device.path, kernel) as fd:
-                if readable(read_modes(fd, kernel)):
-                    return device
-        except OSError:  # this one cannot be asked; the next may
-            continue
+        if _is_readable(device, kernel):
+            return device
     if cameras:
         names = " and ".join(str(device) for device in cameras)
         raise SourceError(f"no camera gives pictures that livebg reads, only {names} are there: `livebg devices` tells more")
     raise SourceError(_absent("there is no camera", cameras, refused))
+
+
+def _is_readable(device: Device, kernel: Kernel) -> bool:
+    """Whether it has a mode that livebg reads; one that cannot be asked has none."""
+    try:
+        with opened(device.path, kernel) as fd:
+            return bool(readable(read_modes(fd, kernel)))
+    except OSError:
+        return False
 
 
 def _absent(what: str, cameras: Sequence[Device], refused: Sequence[Refused]) -> str:

@@ -1,0 +1,142 @@
+"""``livebg devices``."""
+
+import json
+import sys
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from livebg.cli.console import ConfigOption, output, spoken_errors
+from livebg.config import load_settings
+from livebg.notation import parse_size
+
+if TYPE_CHECKING:
+    from livebg.devices import CameraFacts, Devices, LoopbackFacts
+    from livebg.v4l2.modes import Mode
+    from livebg.v4l2.system import Holder
+
+
+def devices(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False, config: ConfigOption = None
+) -> None:
+    """List the cameras with their modes, and the loopback devices that calls can see."""
+    with spoken_errors():
+        settings = load_settings({}, config)
+        from livebg.devices import look_around
+
+        size = parse_size(settings.camera.size)
+        assert size is not None, "a camera's size is never auto"
+        found = look_around(settings.output.label, size, settings.camera.frame_rate)
+    if as_json:
+        output().print(json.dumps(facts(found)), markup=False)
+    else:
+        tell(found)
+
+
+def tell(found: "Devices") -> None:
+    """Print what was found, for people."""
+    out = output()
+    for camera in found.cameras:
+        out.print(_camera_table(camera))
+    if not found.cameras:
+        out.print(_no_camera(), markup=False)
+    for loopback in found.loopbacks:
+        out.print(_loopback_lines(loopback), markup=False)
+    if not found.loopbacks and sys.platform == "linux":
+        from livebg.v4l2.loopback import modprobe_line
+
+        out.print(f"No loopback device, which is what calls see: make one with `{modprobe_line('livebg')}`.", markup=False)
+    for path, why in found.refused:
+        out.print(f"{path} {why}", markup=False)
+
+
+def facts(found: "Devices") -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "cameras": [_camera_facts(camera) for camera in found.cameras],
+        "loopbacks": [_loopback_facts(loopback) for loopback in found.loopbacks],
+        "refused": [{"path": str(path), "why": why} for path, why in found.refused],
+    }
+
+
+def _camera_table(camera: "CameraFacts") -> Table:
+    device = camera.device
+    about = f"{device.card} ({device.path}), {device.driver}, {device.bus}{_held(camera.holders)}"
+    table = Table("", "size", "frames a second", box=box.SIMPLE_HEAD, show_edge=False, title=escape(about), title_justify="left")
+    for (name, rates), sizes in _grouped(camera.modes).items():
+        for number, size in enumerate(_lines(sizes)):
+            table.add_row("" if number else escape(name), size, "" if number else rates)
+    choice = f"livebg would choose {camera.choice}" if camera.choice else "none that livebg reads"
+    table.caption = escape(f"its modes cannot be read: {camera.trouble}" if camera.trouble else choice)
+    table.caption_justify = "left"
+    return table
+
+
+def _grouped(modes: "Iterable[Mode]") -> dict[tuple[str, str], list[str]]:
+    """Sizes by pixel format and rates."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for mode in modes:
+        rates = ", ".join(_number(rate) for rate in mode.frame_rates) or "not told"
+        groups.setdefault((mode.pixel_format, rates), []).append(f"{mode.width}x{mode.height}")
+    return groups
+
+
+def _lines(words: list[str], most: int = 4) -> list[str]:
+    return [" ".join(words[start : start + most]) for start in range(0, len(words), most)]
+
+
+def _number(rate: Fraction) -> str:
+    return f"{float(rate):.4g}"
+
+
+def _loopback_lines(loopback: "LoopbackFacts") -> str:
+    device = loopback.device
+    says = {"both": "both capture and output", "neither": "neither capture nor output"}.get(
+        loopback.announces, loopback.announces
+    )
+    verdict = "fit for livebg" if loopback.fit else "not fit for livebg"
+    form = loopback.format or "no format yet"
+    held = _held(loopback.holders)
+    return f"{device.card} ({device.path}), a loopback device that announces {says}, {form}{held}\n  {verdict}: {loopback.remark}"
+
+
+def _held(holders: "Iterable[Holder]") -> str:
+    by = " and ".join(f"{holder.program} (process {holder.pid}, for {holder.access})" for holder in holders)
+    return f", held open by {by}" if by else ""
+
+
+def _no_camera() -> str:
+    if sys.platform != "linux":
+        return "livebg lists devices on Linux alone: elsewhere the system's settings show the cameras."
+    return "No camera: plug one in, or try a video in its place with `livebg run --camera FILE`."
+
+
+def _camera_facts(camera: "CameraFacts") -> dict[str, Any]:
+    device = camera.device
+    modes = [
+        {
+            "pixel_format": mode.pixel_format,
+            "size": [mode.width, mode.height],
+            "frame_rates": [float(rate) for rate in mode.frame_rates],
+        }
+        for mode in camera.modes
+    ]
+    about: dict[str, Any] = {"path": str(device.path), "name": device.card, "driver": device.driver, "bus": device.bus}
+    about |= {"modes": modes, "choice": camera.choice and str(camera.choice), "holders": _holder_facts(camera.holders)}
+    return about | {"trouble": camera.trouble}
+
+
+def _loopback_facts(loopback: "LoopbackFacts") -> dict[str, Any]:
+    device = loopback.device
+    about: dict[str, Any] = {"path": str(device.path), "label": device.card, "announces": loopback.announces}
+    about |= {"format": loopback.format, "holders": _holder_facts(loopback.holders)}
+    return about | {"fit": loopback.fit, "remark": loopback.remark}
+
+
+def _holder_facts(holders: "Iterable[Holder]") -> list[dict[str, Any]]:
+    return [{"pid": holder.pid, "program": holder.program, "access": holder.access} for holder in holders]

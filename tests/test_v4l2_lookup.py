@@ -1,0 +1,134 @@
+"""Finding cameras by what people call them, and the loopback device by its label."""
+
+import errno
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from livebg.errors import SinkError, SourceError
+from livebg.v4l2 import abi
+from livebg.v4l2.lookup import find_camera
+from livebg.v4l2.loopback import find_loopback
+from livebg.v4l2.modes import Mode
+from tests.fake_video import CAPTURE, OUTPUT, FakeDevice, FakeKernel
+
+METADATA = abi.CAP_STREAMING | 0x00800000
+
+
+def desk() -> FakeKernel:
+    """A laptop's camera with a metadata node and an infrared one, two webcams of a kind, and two loopback devices."""
+    grey = [Mode("GREY", 640, 360, (Fraction(15),))]
+    return FakeKernel(
+        {
+            "/dev/video0": FakeDevice("Integrated Camera: Integrated I", modes=grey, bus="usb-1"),
+            "/dev/video1": FakeDevice("Integrated Camera: Integrated C", caps=METADATA, bus="usb-1"),
+            "/dev/video2": FakeDevice("Integrated Camera: Integrated C", bus="usb-1"),
+            "/dev/video3": FakeDevice("Integrated Camera: Integrated C", bus="usb-1", modes=grey),
+            "/dev/video5": FakeDevice("HD Pro Webcam C920", bus="usb-2"),
+            "/dev/video7": FakeDevice("HD Pro Webcam C920", bus="usb-3"),
+            "/dev/video8": FakeDevice("Logitech BRIO", bus="usb-4"),
+            "/dev/video42": FakeDevice("livebg", driver="v4l2 loopback", caps=OUTPUT, bus="platform:v4l2loopback-042"),
+            "/dev/video43": FakeDevice(
+                "OBS Virtual Camera", driver="v4l2 loopback", caps=CAPTURE, bus="platform:v4l2loopback-043"
+            ),
+        },
+        links={"/dev/v4l/by-id/usb-brio": "/dev/video8"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("auto", "/dev/video2"),
+        ("AUTO", "/dev/video2"),
+        ("8", "/dev/video8"),
+        (" 8 ", "/dev/video8"),
+        ("/dev/video5", "/dev/video5"),
+        (Path("/dev/video7"), "/dev/video7"),
+        ("/dev/v4l/by-id/usb-brio", "/dev/video8"),
+        ("brio", "/dev/video8"),
+        ("logitech BRIO", "/dev/video8"),
+        ("integrated camera", "/dev/video2"),
+        ("integrated i", "/dev/video2"),
+        ("Integrated Camera: Integrated I", "/dev/video0"),
+        ("obs", "/dev/video43"),
+        ("43", "/dev/video43"),
+    ],
+)
+def test_a_camera_is_found(name: str | Path, path: str) -> None:
+    kernel = desk()
+    assert find_camera(name, kernel).path == Path(path)
+    assert not kernel.open_fds
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "c920",
+            r"^several cameras have 'c920' in their name \(HD Pro Webcam C920 \(/dev/video5\) and .*video7\)\): give one by",
+        ),
+        ("Kiyo", r"^no camera is called 'Kiyo', only Integrated .*: choose one of these, or plug it in$"),
+        ("9", r"^there is no camera /dev/video9, only "),
+        ("1", r"a device that gives no pictures: `livebg devices`"),
+        ("42", r"^livebg \(/dev/video42\) is a loopback device that nobody writes to"),
+    ],
+)
+def test_what_is_no_camera_is_told(name: str, sentence: str) -> None:
+    with pytest.raises(SourceError, match=sentence):
+        find_camera(name, desk())
+
+
+def test_a_file_that_is_no_device_is_told() -> None:
+    kernel = FakeKernel({"/dev/null": FakeDevice(failures={abi.QUERYCAP: errno.ENOTTY})})
+    with pytest.raises(SourceError, match=r"^/dev/null is not a camera"):
+        find_camera("/dev/null", kernel)
+
+
+def test_auto_never_takes_a_loopback_and_says_what_is_missing() -> None:
+    devices = {"/dev/video42": FakeDevice("livebg", driver="v4l2 loopback", caps=CAPTURE)}
+    with pytest.raises(SourceError, match=r"^there is no camera: plug one in$"):
+        find_camera("auto", FakeKernel(devices))
+
+
+def test_auto_tells_of_cameras_that_may_not_be_opened() -> None:
+    kernel = FakeKernel({"/dev/video0": FakeDevice()})
+    kernel.refusals[Path("/dev/video0")] = errno.EACCES
+    with pytest.raises(SourceError, match=r"that this user may open \(/dev/video0 may not be\): add yourself to the group video"):
+        find_camera("auto", kernel)
+
+
+def test_auto_with_infrared_alone_is_told() -> None:
+    kernel = FakeKernel({"/dev/video0": FakeDevice(modes=[Mode("GREY", 640, 360)])})
+    with pytest.raises(SourceError, match=r"^no camera gives pictures that livebg reads"):
+        find_camera("auto", kernel)
+
+
+def test_a_loopback_is_found_by_its_label() -> None:
+    kernel = desk()
+    assert find_loopback("livebg", kernel) == Path("/dev/video42")
+    assert not kernel.open_fds
+
+
+def test_a_camera_of_the_same_name_is_no_loopback() -> None:
+    with pytest.raises(SinkError, match=r"^there is no loopback device called BRIO: make one with `sudo modprobe v4l2loopback"):
+        find_loopback("BRIO", FakeKernel({"/dev/video0": FakeDevice("BRIO")}))
+
+
+def test_loopbacks_of_other_names_are_told() -> None:
+    with pytest.raises(SinkError, match=r"no loopback device is called desk, only /dev/video42 \(livebg\) and /dev/video43 "):
+        find_loopback("desk", desk())
+
+
+def test_two_loopbacks_of_a_name_are_told() -> None:
+    devices = {f"/dev/video4{number}": FakeDevice("livebg", driver="v4l2 loopback", caps=OUTPUT) for number in (1, 2)}
+    with pytest.raises(SinkError, match="several loopback devices are called livebg"):
+        find_loopback("livebg", FakeKernel(devices))
+
+
+def test_a_loopback_that_may_not_be_opened_is_told() -> None:
+    kernel = FakeKernel({"/dev/video42": FakeDevice("livebg", driver="v4l2 loopback", caps=OUTPUT)})
+    kernel.refusals[Path("/dev/video42")] = errno.EACCES
+    with pytest.raises(SinkError, match="/dev/video42 may not be opened by this user: add yourself to the group video"):
+        find_loopback("livebg", kernel)

@@ -1,0 +1,118 @@
+"""The door to the kernel, tried on what every Linux has: eventfd, /dev/null and a terminal."""
+
+import ctypes
+import os
+import pty
+import subprocess
+import sys
+import termios
+import threading
+from pathlib import Path
+
+import pytest
+
+from livebg.v4l2.system import SYSTEM
+
+LONG = 20.0
+
+
+class Pair(ctypes.Structure):
+    """``winsize``, in as many bytes."""
+
+    rows: int
+    columns: int
+
+    _fields_ = (("rows", ctypes.c_uint16), ("columns", ctypes.c_uint16), ("pixels", ctypes.c_uint16 * 2))
+
+
+def test_an_ioctl_writes_into_its_argument() -> None:
+    master, slave = pty.openpty()
+    try:
+        SYSTEM.ioctl(slave, termios.TIOCSWINSZ, Pair(rows=24, columns=80))
+        answer = Pair()
+        SYSTEM.ioctl(slave, termios.TIOCGWINSZ, answer)
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert (answer.rows, answer.columns) == (24, 80)
+
+
+def test_an_ioctl_that_is_refused_raises() -> None:
+    fd = SYSTEM.open(Path("/dev/null"))
+    try:
+        with pytest.raises(OSError, match="Inappropriate ioctl"):
+            SYSTEM.ioctl(fd, termios.TIOCGWINSZ, Pair())
+        assert SYSTEM.write(fd, b"abc") == 3
+    finally:
+        SYSTEM.close(fd)
+
+
+def test_a_file_can_be_mapped_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "buffer"
+    path.write_bytes(b"0123456789" * 1000)
+    fd = SYSTEM.open(path)
+    memory = SYSTEM.mmap(fd, 10_000, 0)
+    SYSTEM.close(fd)
+    assert memory[:12] == b"012345678901"
+    memory.close()
+
+
+def test_a_poll_tells_a_readable_device_from_a_wake_from_nothing() -> None:
+    fd, waker = os.eventfd(0, os.EFD_NONBLOCK), SYSTEM.waker()
+    try:
+        assert SYSTEM.poll(fd, waker, 0) == (False, False, False)
+        os.eventfd_write(fd, 1)
+        assert SYSTEM.poll(fd, waker, LONG) == (True, False, False)
+        waker.wake()
+        assert SYSTEM.poll(fd, waker, LONG) == (True, False, True)
+    finally:
+        waker.close()
+        os.close(fd)
+
+
+def test_a_hung_up_device_is_in_trouble() -> None:
+    reader, writer = os.pipe()
+    waker = SYSTEM.waker()
+    os.close(writer)
+    try:
+        assert SYSTEM.poll(reader, waker, LONG).failed
+    finally:
+        waker.close()
+        os.close(reader)
+
+
+def test_a_wake_ends_a_poll_in_another_thread() -> None:
+    fd, waker = os.eventfd(0, os.EFD_NONBLOCK), SYSTEM.waker()
+    found: list[tuple[bool, bool, bool]] = []
+    waiting = threading.Thread(target=lambda: found.append(SYSTEM.poll(fd, waker, LONG)))
+    waiting.start()
+    waker.wake()
+    waiting.join(LONG / 2)
+    waker.close()
+    os.close(fd)
+    assert found == [(False, False, True)]
+
+
+def test_holders_are_other_processes_with_what_they_do(tmp_path: Path) -> None:
+    path = tmp_path / "device"
+    path.touch()
+    wait = f"file = open({str(path)!r}, 'rb'); print('open', flush=True); input()"
+    with path.open("wb"), subprocess.Popen([sys.executable, "-c", wait], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        found = SYSTEM.holders(path)
+        other.communicate(b"\n")
+    assert [(holder.pid, holder.access) for holder in found] == [(other.pid, "reading")]
+    assert found[0].program.startswith("python")
+    assert SYSTEM.holders(path) == []
+
+
+def test_nodes_are_in_the_order_of_their_numbers() -> None:
+    numbers = [int(path.name.removeprefix("video")) for path in SYSTEM.nodes()]
+    assert numbers == sorted(numbers)
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "video0").touch()
+    (tmp_path / "by-id").symlink_to("video0")
+    assert SYSTEM.resolve(tmp_path / "by-id") == tmp_path / "video0"
