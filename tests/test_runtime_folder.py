@@ -1,5 +1,6 @@
 """Where the running livebg lives, and that there is one alone."""
 
+import fcntl
 import os
 import signal
 import stat
@@ -8,7 +9,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -134,26 +134,17 @@ def test_a_stale_pid_says_nothing(runtime: Path) -> None:
         assert running_pid() == os.getpid()
 
 
-def test_those_who_look_hinder_no_start(runtime: Path) -> None:  # noqa: ARG001
-    stop = threading.Event()
+def test_those_who_look_hinder_neither_each_other_nor_a_start(runtime: Path) -> None:
     with hold_lock():
         pass
-
-    def look() -> None:
-        while not stop.is_set():
-            running_pid()
-
-    threads = [threading.Thread(target=look) for _ in range(2)]
-    with ExitStack() as stack:
-        stack.callback(stop.set)
-        for thread in threads:
-            thread.start()
-        for _ in range(50):
-            with hold_lock():
-                assert running_pid() == os.getpid()
-    for thread in threads:
-        thread.join(DEADLINE)
-        assert not thread.is_alive()
+    with (runtime / "livebg" / LOCK_NAME).open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        assert running_pid() is None
+        done = threading.Timer(0.05, lambda: fcntl.flock(looking, fcntl.LOCK_UN))
+        done.start()
+        with hold_lock():
+            assert running_pid() == os.getpid()
+        done.join(DEADLINE)
 
 
 def test_kill_9_hinders_no_next_start(runtime: Path) -> None:

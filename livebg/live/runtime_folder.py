@@ -22,7 +22,7 @@ from livebg.errors import ConfigError
 SOCKET_NAME: Final = "livebg.sock"
 LOCK_NAME: Final = "livebg.lock"
 _LOG: Final = logging.getLogger(__name__)
-_PROBE_PATIENCE: Final = 0.3
+_PROBE_PATIENCE: Final = 0.5
 """Seconds for which a start tries again: somebody who only looks holds the lock for an instant."""
 
 if sys.platform == "win32":
