@@ -50,7 +50,7 @@ def desk() -> FakeKernel:
         ("brio", "/dev/video8"),
         ("logitech BRIO", "/dev/video8"),
         ("integrated camera", "/dev/video2"),
-        ("integrated i", "/dev/video2"),
+        ("integrated i", "/dev/video0"),
         ("Integrated Camera: Integrated I", "/dev/video0"),
         ("obs", "/dev/video43"),
         ("43", "/dev/video43"),

@@ -162,6 +162,8 @@ class NetworkCamera(LiveSource):
             if self._closed:
                 return []
             raise self._silent(_why(error)) from error
+        if self._closed:
+            return []
         raise self._silent(f"no picture for {self._deadline:.3g} s" if time.monotonic() > end else "it ended the stream")
 
     def _silent(self, why: str) -> SourceError:
