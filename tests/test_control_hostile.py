@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,44 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livebg.live.control import ControlServer, no_arguments
 from livebg.live.protocol import MAX_REQUEST
+from tests.control_parts import ANSWER, ASKED, LARGE, Server, clients_are_gone
 from tests.daemon import DEADLINE, Caller, runtime_folder_of_ones_own
-
-ASKED = b'{"version": 1, "command": "word"}\n'
-ANSWER = b'{"version": 1, "ok": true, "result": "well"}\n'
-LARGE = "x" * 4_000_000
-"""More than a socket holds that nobody reads."""
-
-
-class Server:
-    """A server at a path of its own."""
-
-    def __init__(self, folder: Path, timeout: float = DEADLINE, most: int = 32) -> None:
-        self.path = folder / "s"
-        self.hanging, self.release = threading.Event(), threading.Event()
-        commands = {"word": lambda: "well", "large": lambda: LARGE, "hang": self._hang}
-        self._server = ControlServer(
-            self.path, {name: no_arguments(run) for name, run in commands.items()}, timeout=timeout, most=most
-        )
-        self._server.start()
-
-    def _hang(self) -> str:
-        self.hanging.set()
-        self.release.wait(DEADLINE)
-        return "late"
-
-    def close(self) -> None:
-        """Close, which must come to its end though a command may hang on."""
-        closing = threading.Thread(target=self._server.close)
-        closing.start()
-        closing.join(DEADLINE)
-        assert not closing.is_alive()
-
-    def answers(self) -> bool:
-        with Caller(self.path) as caller:
-            caller.say(ASKED)
-            return caller.hear() == ANSWER
 
 
 @pytest.fixture
@@ -80,21 +44,6 @@ def lasting() -> Iterator[Server]:
         server = Server(folder)
         yield server
         server.close()
-
-
-def clients_are_gone() -> bool:
-    """Whether no thread of a connection is left, once those on their way out have gone."""
-    deadline = time.monotonic() + DEADLINE
-    while any(thread.name == "livebg control client" for thread in threading.enumerate()):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def open_files() -> int:
-    """How many file descriptors are open, where the system tells."""
-    return sum(1 for _ in Path("/dev/fd").iterdir()) if Path("/dev/fd").exists() else 0
 
 
 def refusal(line: bytes) -> str:
@@ -236,59 +185,3 @@ def test_one_too_many_is_told_and_the_next_is_welcome_when_one_has_left(folder: 
         callers[1].say(ASKED)
         assert callers[1].hear() == ANSWER
     server.close()
-
-
-def test_closing_waits_for_nobody_who_is_silent_or_does_not_read(folder: Path) -> None:
-    server = Server(folder)
-    with Caller(server.path) as silent, Caller(server.path) as half, Caller(server.path) as deaf:
-        half.say(ASKED[:9])
-        deaf.say(b'{"version": 1, "command": "large"}\n')
-        assert server.answers()
-        server.close()
-        assert silent.hear() == half.hear() == b""
-        assert len(deaf.hear()) < len(LARGE)
-    assert clients_are_gone()
-
-
-def test_closing_lets_an_answer_under_way_out(folder: Path) -> None:
-    server = Server(folder)
-    with Caller(server.path) as caller:
-        caller.say(b'{"version": 1, "command": "hang"}\n')
-        assert server.hanging.wait(DEADLINE)
-        soon = threading.Timer(0.1, server.release.set)
-        soon.start()
-        server.close()
-        assert caller.hear() == b'{"version": 1, "ok": true, "result": "late"}\n'
-        soon.join(DEADLINE)
-    assert clients_are_gone()
-
-
-def test_closing_leaves_a_command_behind_that_hangs(folder: Path) -> None:
-    server = Server(folder)
-    with Caller(server.path) as caller:
-        caller.say(b'{"version": 1, "command": "hang"}\n')
-        assert server.hanging.wait(DEADLINE)
-        server.close()
-        assert caller.hear() == b""
-    assert not server.path.exists()
-    server.release.set()
-
-
-def test_a_command_may_close_the_server(folder: Path) -> None:
-    servers: list[ControlServer] = []
-    server = ControlServer(folder / "s", {"close": no_arguments(lambda: servers[0].close())})
-    servers.append(server)
-    server.start()
-    with Caller(folder / "s") as caller:
-        caller.say(b'{"version": 1, "command": "close"}\n')
-        assert caller.hear() == b'{"version": 1, "ok": true, "result": null}\n'
-
-
-def test_a_thousand_clients_leave_no_thread_and_no_file_descriptor(folder: Path) -> None:
-    before = open_files()
-    server = Server(folder)
-    for _ in range(1000):
-        assert server.answers()
-    server.close()
-    assert clients_are_gone()
-    assert open_files() == before
