@@ -143,6 +143,14 @@ def test_a_timestamp_of_another_clock_is_replaced_by_the_present(delivery: Deliv
         assert before - 1e-5 <= next(iter(source)).time <= source.now() + 1e-5
 
 
+def test_a_timestamp_of_an_unknown_clock_is_not_believed_though_it_could_be() -> None:
+    device = camera()
+    with opened(device) as source:
+        before = source.now()
+        device.deliver(Delivery(raw(bars(), "YUYV"), flags=0, microseconds=round(before * 1e6) - 1_000_000))
+        assert next(iter(source)).time >= before - 1e-5
+
+
 def test_times_increase_though_the_cameras_do_not() -> None:
     device = camera()
     with opened(device) as source:
@@ -161,6 +169,7 @@ def test_of_several_pictures_that_wait_the_newest_is_taken() -> None:
         device.deliver(*[raw(still(bars(), luma), "YUYV") for luma in (40, 80, 120)])
         assert next(iter(source)).y[0, 0] == rgb_to_i420(still(bars(), 120), LIMITED)[0, 0]
         assert source.skipped == 2
+        assert len(device.queued) == 4
 
 
 def test_every_buffer_goes_back_to_the_driver() -> None:
@@ -206,6 +215,7 @@ def test_damaged_pictures_are_counted_and_left_out() -> None:
             device.deliver(each)
             assert difference(next(frames), bars()) <= 12
             assert source.damaged == number
+            assert len(device.queued) == 4
 
 
 def test_a_raw_picture_that_breaks_off_is_damaged() -> None:

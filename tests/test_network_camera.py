@@ -115,9 +115,9 @@ def test_a_camera_that_hangs_up_is_told() -> None:
 
 def test_a_picture_of_another_size_is_told() -> None:
     lens = Lens([jpeg(bars(*SIZE))] * 60 + [jpeg(bars(640, 480))])
-    with on_air(lens) as url, NetworkCamera(url, deadline=LONG) as source:
-        with pytest.raises(SourceError, match="changed its picture from 320x240 to 640x480"):
-            list(islice(source, 200))
+    changed = pytest.raises(SourceError, match="changed its picture from 320x240 to 640x480")
+    with on_air(lens) as url, NetworkCamera(url, deadline=LONG) as source, changed:
+        list(islice(source, 200))
 
 
 def test_closing_ends_a_wait_in_another_thread() -> None:
