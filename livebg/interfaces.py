@@ -43,7 +43,7 @@ class LiveSource(Source, Protocol):
     - ``now`` is the present in seconds on the clock of its frames' times, so that ``now() - frame.time`` is a frame's age.
     - Iterating waits for the next frame, and raises ``SourceError`` when none came within the source's deadline. ``close`` from
       another thread ends the wait, and with it the iteration.
-    - ``about`` names it and its mode in a few words, for people.
+    - ``about`` is its name and its mode in a few words each, for people, with a comma between them.
     """
 
     @property

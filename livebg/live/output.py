@@ -52,6 +52,8 @@ class OutputLoop:
         self.started = threading.Event()
         """Set once the first picture was written."""
         self.sent = self.repeated = self.placeholders = self.outdated = 0
+        self.device: str | None = None
+        """Where the output is, for people, if it is anywhere."""
         self.lost: str | None = None
         """Why nothing can be written at the moment."""
         self.showing = False
@@ -64,7 +66,7 @@ class OutputLoop:
         while not self._stop.is_set():
             try:
                 with self._open_sink() as sink:
-                    self.lost = None
+                    self.device, self.lost = getattr(sink, "device", None), None
                     self._serve(sink)
             except SinkError as error:
                 if not self.started.is_set():

@@ -1,6 +1,7 @@
 """A session's status, as :mod:`livebg.live.status` words it."""
 
 import os
+import sys
 import time
 
 from livebg import __version__
@@ -40,14 +41,18 @@ class StatusTeller:
 
     def _camera(self) -> CameraStatus:
         source = self._session.camera.source
-        about = None if source is None else source.about
-        size = None if source is None else (source.format.width, source.format.height)
-        return CameraStatus(self._settings.camera.device, about, None, self._session.camera.opened, size)
+        asked, opened = self._settings.camera.device, self._session.camera.opened
+        if source is None:
+            return CameraStatus(asked, None, None, opened, None)
+        name, _, mode = source.about.rpartition(", ")
+        return CameraStatus(asked, name, mode, opened, (source.format.width, source.format.height))
 
     def _output(self) -> OutputStatus:
         shape = self._session.format
         backend = self._settings.output.backend
-        return OutputStatus(backend, None, shape.width, shape.height, float(shape.frame_rate))
+        if backend == "auto":
+            backend = "v4l2loopback" if sys.platform.startswith("linux") else "obs"
+        return OutputStatus(backend, self._session.output.device, shape.width, shape.height, float(shape.frame_rate))
 
     def _counts(self) -> Counts:
         session = self._session
@@ -66,7 +71,7 @@ class StatusTeller:
         frames = self._session.worker.processed
         if not frames:
             return None
-        stages = {name: seconds / frames * 1000 for name, seconds in self._session.stages.seconds.items()}
+        stages = {name: seconds / frames * 1000 for name, seconds in dict(self._session.stages.seconds).items()}
         return CpuCost((time.process_time() - self._cpu) / frames * 1000, stages)
 
     def _model(self) -> ModelStatus | None:
