@@ -29,9 +29,7 @@ def desk() -> FakeKernel:
             "/dev/video7": FakeDevice("HD Pro Webcam C920", bus="usb-3"),
             "/dev/video8": FakeDevice("Logitech BRIO", bus="usb-4"),
             "/dev/video42": FakeDevice("livebg", driver="v4l2 loopback", caps=OUTPUT, bus="platform:v4l2loopback-042"),
-            "/dev/video43": FakeDevice(
-                "OBS Virtual Camera", driver="v4l2 loopback", caps=CAPTURE, bus="platform:v4l2loopback-043"
-            ),
+            "/dev/video43": FakeDevice("OBS copy of BRIO", driver="v4l2 loopback", caps=CAPTURE, bus="platform:v4l2loopback-043"),
         },
         links={"/dev/v4l/by-id/usb-brio": "/dev/video8"},
     )
