@@ -103,5 +103,6 @@ def _run(settings: Settings, as_it_is: bool) -> "Exit":
 
 def _say_started(status: "Status") -> None:
     output = status.output
-    place = "no camera is shown anywhere (output null)" if output.backend == "null" else f"the camera livebg is there ({output.device})"
+    shown = output.backend != "null"
+    place = f"the camera livebg is there ({output.device})" if shown else "no camera is shown anywhere (output null)"
     errors().print(f"{place}, {output.width}x{output.height}, mode {status.mode}; Ctrl-C or `livebg stop` ends it")
