@@ -20,8 +20,8 @@ _PATIENCE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LiveCost:
-    """Of one session over some seconds: ``stages`` in CPU milliseconds a frame that went through the stage, ``total`` those of the
-    whole process a captured frame; frames a second; frames captured and dropped; and the delay from capture to output.
+    """Of one session over some seconds: ``stages`` in CPU milliseconds a frame that went through the stage, ``total`` those of
+    the whole process a captured frame; frames a second; frames captured and dropped; and the delay from capture to output.
     """
 
     model: str

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final, Protocol
 
 import av
+import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
@@ -28,6 +29,8 @@ _OTHER_MATRICES: Final = (BT709, BT2020)
 """All that cameras say beside BT.601."""
 _SCALER_BT601: Final = 5
 """libswscale's number for the matrix of BT.601."""
+_JPEGS: Final = ("yuvj422p", "yuvj420p")
+"""What webcams' JPEGs decode to: full range, chroma halved in width."""
 _FULL: Final = 2
 """FFmpeg's number for full range."""
 
@@ -136,6 +139,8 @@ class CameraConverter:
         """A new I420 array of the picture's size, which is even."""
         image, color = picture.image, picture.color
         other = color.matrix in _OTHER_MATRICES
+        if color.full_range and not other and image.format.name in _JPEGS:
+            return _limited(image)
         if image.format.name != "yuv420p" or (color.full_range and not other):
             given = ColorRange.JPEG if color.full_range else ColorRange.MPEG
             image = self._reformatter.reformat(
@@ -150,6 +155,22 @@ class CameraConverter:
         data = _contiguous(image)
         # Between matrices libswscale goes through RGB, at ten times the cost.
         return recolored(data, color, CAMERA_COLOR) if other else data
+
+
+def _limited(image: av.VideoFrame) -> NDArray[np.uint8]:
+    """A JPEG's full range in 4:2:2 or 4:2:0 as limited I420, at a third of what libswscale takes for it.
+
+    Two rows of chroma become one by their mean. H.273, equations 20 to 31, has both ranges.
+    """
+    data = blank(image.width, image.height)
+    for plane, target, scale in zip(image.planes, planes(data), (219, 224, 224), strict=True):
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        lowest = 16 if scale == 219 else 128 - 128 * scale / 255
+        if plane.height == target.shape[0]:
+            cv2.addWeighted(rows, scale / 255, rows, 0, lowest, dst=target)
+        else:
+            cv2.addWeighted(rows[0::2], scale / 510, rows[1::2], scale / 510, lowest, dst=target)
+    return data
 
 
 def _contiguous(image: av.VideoFrame) -> NDArray[np.uint8]:

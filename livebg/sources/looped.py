@@ -1,5 +1,6 @@
 """A video file that stands in for the camera: played in real time, again and again."""
 
+import gc
 import math
 import threading
 import time
@@ -114,6 +115,7 @@ class LoopedFile(LiveSource):
             before.close()
             if self._closed.is_set():
                 file.close()
+        gc.collect()  # a file's first picture lies in a reference cycle: without this, one a round would gather
         if replace(file.format, color=self._format.color) != self._format:
             raise SourceError(f"{self.path} was replaced by a video of another size or rate: start again to play that")
 
