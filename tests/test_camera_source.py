@@ -409,3 +409,13 @@ def test_times_of_many_frames_run_forward() -> None:
             device.deliver(raw(bars(), "YUYV"))
             kept += islice(frames, 1)
     assert all(before.pts < after.pts for before, after in pairwise(kept))
+
+
+def test_livebgs_own_output_is_no_camera_for_it() -> None:
+    """Or the call would see its own picture, again and again."""
+    kernel = FakeKernel({"/dev/video42": FakeDevice("livebg", driver="v4l2 loopback")})
+    for name in ("livebg", "/dev/video42", "42"):
+        with pytest.raises(SourceError, match="is what livebg writes to"):
+            open_camera(name, (640, 480), 30, output="livebg", kernel=kernel)
+    with open_camera("livebg", (640, 480), 30, output="another", kernel=kernel) as source:
+        assert source.about.startswith("livebg, ")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.media import Clip
 from tests.toy_network import ToyNetwork
 
 PATIENCE = 60.0
-Environment = Mapping[str, str]
+Environment = dict[str, str]
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from livebg.errors import SourceError
 from livebg.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
-from livebg.sources.looped import LoopedFile
 from livebg.recolor import recolored
+from livebg.sources.looped import LoopedFile
 from tests.media import Clip, flat, read_stamp
 from tests.reading import frames_of, stamps
 from tests.source_contract import SourceContract

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 import pytest
-import pyvirtualcam  # type: ignore[import-untyped]
+import pyvirtualcam
 from numpy.typing import NDArray
-from pyvirtualcam.camera import BACKENDS  # type: ignore[import-untyped]
+from pyvirtualcam.camera import BACKENDS
 
 from livebg.compositing import Consent, passthrough
 from livebg.errors import SinkError

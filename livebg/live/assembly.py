@@ -60,7 +60,7 @@ def camera_opener(settings: Settings) -> Callable[[], LiveSource]:
     from livebg.sources.camera import open_camera
 
     size = parse_size(camera.size) or (0, 0)
-    return lambda: open_camera(camera.device, size, camera.frame_rate)
+    return lambda: open_camera(camera.device, size, camera.frame_rate, output=settings.output.label)
 
 
 def output_format(settings: Settings) -> VideoFormat:

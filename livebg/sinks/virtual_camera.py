@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-import pyvirtualcam  # type: ignore[import-untyped]
+import pyvirtualcam
 from numpy.typing import NDArray
-from pyvirtualcam.camera import BACKENDS  # type: ignore[import-untyped]
+from pyvirtualcam.camera import BACKENDS
 
 from livebg.errors import SinkError
 from livebg.frame import Composite, VideoFormat

@@ -37,17 +37,26 @@ _WAKING: Final = 2.0
 
 
 def open_camera(
-    device: str | Path, size: tuple[int, int], frame_rate: float, *, deadline: float = DEADLINE, kernel: Kernel = SYSTEM
+    device: str | Path,
+    size: tuple[int, int],
+    frame_rate: float,
+    *,
+    output: str | None = None,
+    deadline: float = DEADLINE,
+    kernel: Kernel = SYSTEM,
 ) -> LiveSource:
     """Open what ``device`` names: a URL, or a camera of this machine as :func:`~livebg.v4l2.lookup.find_camera` explains.
 
-    ``size`` (width, height) and ``frame_rate`` are what to come near to. ``deadline`` in seconds. Raises
-    :class:`~livebg.errors.SourceError`.
+    ``size`` (width, height) and ``frame_rate`` are what to come near to. ``output`` is the label of the loopback device that the
+    pictures go to: it is no camera for them. ``deadline`` in seconds. Raises :class:`~livebg.errors.SourceError`.
     """
     if is_url(str(device)):
         return NetworkCamera(str(device), deadline=deadline)
     if sys.platform != "linux":
         return open_elsewhere(str(device), size, frame_rate, deadline)
+    found = find_camera(device, kernel)
+    if found.is_loopback and found.card == output:
+        raise SourceError(f"the camera {found} is what livebg writes to: choose a real camera with --camera")
     return CameraSource(device, size, frame_rate, deadline=deadline, kernel=kernel)
 
 
