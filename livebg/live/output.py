@@ -19,7 +19,7 @@ from livebg.timing import StageClock
 _LOG = logging.getLogger(__name__)
 FRESH: Final = 0.25
 """Seconds for which a composite is shown again, when no newer one comes; then the placeholder takes its place."""
-LATEST: Final = 1.0
+LATEST: Final = 2.0
 """Seconds after which a picture is no longer shown at all, such as one that a network held back."""
 INTERVAL: Final = 1 / 15
 """Seconds without anything new after which something is sent nevertheless: readers take silence for a fault."""
