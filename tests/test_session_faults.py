@@ -116,7 +116,7 @@ def test_the_network_raises(sink: KeepingSink, error: Exception) -> None:
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
     with running(live):
-        wait_for(lambda: live.state is State.STALLED, "the failure")
+        wait_for(lambda: live.last_failure is not None and live.state is State.STALLED, "the failure")
         assert live.last_failure is not None
         assert live.last_failure.text in (str(error), type(error).__name__)
         shown_again(live, sink)
@@ -144,13 +144,22 @@ def test_the_network_hangs_and_its_late_answer_is_not_shown(sink: KeepingSink) -
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)))
     with running(live):
-        wait_for(lambda: live.state is State.STALLED, "the hang")
-        assert live.reason == "the network does not answer"
+        wait_for(lambda: live.reason == "the network does not answer", "the hang")
+        assert live.state is State.STALLED
         assert placeholder_now(sink)
         outdated = live.output.outdated
         answer.set()
         shown_again(live, sink)
         assert live.output.outdated > outdated
+
+
+def test_pictures_that_come_rarely_are_not_shown_for_longer(sink: KeepingSink) -> None:
+    live = session(lambda: ToyCamera(rate=2), sink, hidden)
+    with running(live):
+        for _ in range(2):
+            wait_for(lambda: live.state is State.LIVE, "a picture")
+            wait_for(lambda: live.state is State.STALLED, "the placeholder")
+            assert "too rarely" in str(live.reason)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

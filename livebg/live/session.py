@@ -129,7 +129,8 @@ class Session:
             return State.CAMERA_LOST
         if self.output.showing:
             return State.LIVE
-        return State.STALLED if self.worker.failing or self._hangs() or self.output.lost else State.WAKING
+        begun = self.output.sent > 0 and not self.worker.loading
+        return State.STALLED if begun or self.worker.failing or self._hangs() or self.output.lost else State.WAKING
 
     @property
     def reason(self) -> str | None:
@@ -140,11 +141,18 @@ class Session:
         if state is State.CAMERA_LOST:
             return self.camera.lost
         if state is State.STALLED:
-            failure = self.worker.failure
-            return failure.text if failure and not self._hangs() else "the network does not answer"
+            return self._why_stalled()
         if state is State.WAKING:
             return "the network is being loaded" if self.worker.loading else "the camera is being opened"
         return None
+
+    def _why_stalled(self) -> str:
+        failure = self.worker.failure
+        if self._hangs():
+            return "the network does not answer"
+        if self.worker.failing and failure is not None:
+            return failure.text
+        return "pictures come too rarely: the placeholder stands in when the last one is a quarter of a second old"
 
     @property
     def last_failure(self) -> Failure | None:
