@@ -66,6 +66,9 @@ def test_the_camera_is_busy_at_first(sink: KeepingSink) -> None:
         assert live.reason == str(busy)
         assert placeholder_now(sink)
         shown_again(live, sink)
+        assert live.failures.last is not None
+        assert live.failures.last.text == str(busy)  # told although it is over
+        assert live.failures.seconds_ago >= 0
     assert cameras.opened == 3
 
 
@@ -116,9 +119,9 @@ def test_the_network_raises(sink: KeepingSink, error: Exception) -> None:
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
     with running(live):
-        wait_for(lambda: live.last_failure is not None and live.state is State.STALLED, "the failure")
-        assert live.last_failure is not None
-        assert live.last_failure.text in (str(error), type(error).__name__)
+        wait_for(lambda: live.failures.last is not None and live.state is State.STALLED, "the failure")
+        assert live.failures.last is not None
+        assert live.failures.last.text in (str(error), type(error).__name__)
         shown_again(live, sink)
     assert live.worker.failed == 40
 

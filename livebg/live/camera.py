@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from livebg.errors import SourceError
 from livebg.frame import Frame
 from livebg.interfaces import LiveSource
+from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.live.meters import Rate
 from livebg.timing import StageClock
@@ -38,10 +39,12 @@ class CameraLoop:
     little later each time. A source that simply ends is the end of the session: ``ended`` says so.
     """
 
-    def __init__(self, open_source: Callable[[], LiveSource], frames: Latest[Captured], clock: StageClock, rate: Rate) -> None:
+    def __init__(
+        self, open_source: Callable[[], LiveSource], frames: Latest[Captured], stages: StageClock, rate: Rate, failures: Failures
+    ) -> None:
         self._open_source = open_source
         self._frames = frames
-        self._clock = clock
+        self._stages, self._failures = stages, failures
         self.rate = rate
         self._stop = threading.Event()
         self._source: LiveSource | None = None
@@ -65,6 +68,7 @@ class CameraLoop:
                 if str(error) != self.lost:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
+                self._failures.note(self.lost)
                 wait = _FIRST_WAIT if self.captured > before else min(wait * 2, _LONGEST_WAIT)
                 self._stop.wait(wait)
 
@@ -87,7 +91,7 @@ class CameraLoop:
     def _pass_on(self, source: LiveSource) -> None:
         frames = iter(source)
         while not self._stop.is_set():
-            with self._clock.stage("camera"):
+            with self._stages.stage("camera"):
                 frame = next(frames, None)
             if frame is None:
                 self.ended = not self._stop.is_set()

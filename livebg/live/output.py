@@ -11,6 +11,7 @@ from livebg.compositing import Placeholder, restamped
 from livebg.errors import SinkError
 from livebg.frame import Composite
 from livebg.interfaces import Sink
+from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.live.meters import Latencies, Rate
 from livebg.live.worker import Looks, Shown
@@ -43,10 +44,11 @@ class OutputLoop:
         stages: StageClock,
         rate: Rate,
         latencies: Latencies,
+        failures: Failures,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, looks, placeholder
-        self._stages, self._clock = stages, clock
+        self._stages, self._failures, self._clock = stages, failures, clock
         self.rate, self.latencies = rate, latencies
         self._stop = threading.Event()
         self.started = threading.Event()
@@ -75,6 +77,7 @@ class OutputLoop:
                 if str(error) != self.lost:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
+                self._failures.note(self.lost)
                 self._stop.wait(_RETRY)
 
     def stop(self) -> None:

@@ -14,11 +14,12 @@ from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
 from livebg.live.camera import CameraLoop, Captured
+from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.live.meters import Latencies, Rate
 from livebg.live.output import OutputLoop
 from livebg.live.thread import Companion
-from livebg.live.worker import Failure, LiveProcessor, Looks, Shown, WorkerLoop
+from livebg.live.worker import LiveProcessor, Looks, Shown, WorkerLoop
 from livebg.timing import StageClock
 
 _TICK = 0.1
@@ -77,10 +78,11 @@ class Session:
         self._frames, self._composites = Latest[Captured](), Latest[Shown]()
         self._looks = Looks(build)
         placeholder = Placeholder(format.width, format.height, format.color)
-        self.camera = CameraLoop(open_camera, self._frames, self.stages, Rate(clock))
-        self.worker = WorkerLoop(self._looks, arrange, self._frames, self._composites, self.stages, clock)
+        self.failures = Failures(clock)
+        self.camera = CameraLoop(open_camera, self._frames, self.stages, Rate(clock), self.failures)
+        self.worker = WorkerLoop(self._looks, arrange, self._frames, self._composites, self.stages, self.failures, clock)
         self.output = OutputLoop(
-            open_output, self._composites, self._looks, placeholder, self.stages, Rate(clock), Latencies(), clock
+            open_output, self._composites, self._looks, placeholder, self.stages, Rate(clock), Latencies(), self.failures, clock
         )
         self._threads = [
             Companion("livebg-output", self.output.run),
@@ -130,7 +132,7 @@ class Session:
         if self.output.showing:
             return State.LIVE
         begun = self.output.sent > 0 and not self.worker.loading
-        return State.STALLED if begun or self.worker.failing or self._hangs() or self.output.lost else State.WAKING
+        return State.STALLED if begun or self.worker.failing is not None or self._hangs() or self.output.lost else State.WAKING
 
     @property
     def reason(self) -> str | None:
@@ -147,17 +149,10 @@ class Session:
         return None
 
     def _why_stalled(self) -> str:
-        failure = self.worker.failure
         if self._hangs():
             return "the network does not answer"
-        if self.worker.failing and failure is not None:
-            return failure.text
-        return "pictures come too rarely: the placeholder stands in when the last one is a quarter of a second old"
-
-    @property
-    def last_failure(self) -> Failure | None:
-        """What went wrong last with a frame, even if it is long over."""
-        return self.worker.failure
+        too_rare = "pictures come too rarely: the placeholder stands in when the last one is a quarter of a second old"
+        return self.worker.failing or too_rare
 
     @property
     def dropped(self) -> int:
@@ -168,10 +163,6 @@ class Session:
     def uptime(self) -> float:
         """Seconds."""
         return self._clock() - self.began
-
-    def age_of(self, failure: Failure) -> float:
-        """Seconds since then."""
-        return max(self._clock() - failure.time, 0.0)
 
     def _hangs(self) -> bool:
         since = self.worker.busy_since

@@ -20,7 +20,7 @@ class StatusTeller:
 
     def __call__(self) -> Status:
         session = self._session
-        failure = session.last_failure
+        failure = session.failures.last
         return Status(
             state=session.state.value,
             reason=session.reason,
@@ -34,7 +34,7 @@ class StatusTeller:
             latency=session.output.latencies.summary(),
             cpu_ms=self._cost(),
             model=self._model(),
-            last_error=LastError(failure.text, session.age_of(failure)) if failure else None,
+            last_error=LastError(failure.text, session.failures.seconds_ago) if failure else None,
             version=__version__,
             pid=os.getpid(),
         )

@@ -11,6 +11,7 @@ from livebg.frame import Composite, VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.camera import Captured
+from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.render import Processor
 from livebg.timing import StageClock
@@ -35,14 +36,6 @@ class Shown:
     look: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What went wrong last, as people need to hear it, and when (seconds on the session's clock)."""
-
-    text: str
-    time: float
-
-
 class Looks:
     """Which look is wanted: how to build its processor, and its number. Whoever shows a picture holds ``gate`` meanwhile, so
     that after :meth:`change` no picture of an earlier look leaves."""
@@ -64,7 +57,7 @@ class Looks:
 class WorkerLoop:
     """Runs in a thread of its own (:meth:`run`). It builds the processor there, since a network takes its time to load.
 
-    What a processor raises is a ``failure``: told, logged, and the next frame is tried. The room is not shown meanwhile, because
+    What a processor raises is a failure: told, logged, and the next frame is tried. The room is not shown meanwhile, because
     nothing but a composite ever goes on from here. What building a processor raises ends the thread, and the session.
     """
 
@@ -75,18 +68,18 @@ class WorkerLoop:
         frames: Latest[Captured],
         shown: Latest[Shown],
         stages: StageClock,
+        failures: Failures,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._looks, self._arrange, self._stages, self._clock = looks, arrange, stages, clock
-        self._frames, self._shown = frames, shown
+        self._frames, self._shown, self._failures = frames, shown, failures
         self._stop = threading.Event()
         self._source: LiveSource | None = None
         self._geometry: Geometry | None = None
         self.processed = self.failed = 0
         self.loading = True
-        self.failure: Failure | None = None
-        self.failing = False
-        """Whether the last frame failed."""
+        self.failing: str | None = None
+        """Why the last frame failed, as a sentence; None when it did not."""
         self.busy_since: float | None = None
         """When the frame that is being worked on was begun, on the session's clock; None between two frames."""
 
@@ -118,7 +111,7 @@ class WorkerLoop:
             self._fail(error)
             processor.reset()
         else:
-            self.failing = False
+            self.failing = None
             self.processed += 1
             self._shown.put(Shown(composite, captured, look))
         finally:
@@ -126,9 +119,9 @@ class WorkerLoop:
 
     def _fail(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
-        if not self.failing or self.failure is None or self.failure.text != text:
+        if text != self.failing:
             _LOG.warning("a frame was not shown: %s", text)
             _LOG.debug("it came from here", exc_info=error)
         self.failed += 1
-        self.failing = True
-        self.failure = Failure(text, self._clock())
+        self.failing = text
+        self._failures.note(text)
