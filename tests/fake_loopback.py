@@ -1,4 +1,4 @@
-"""A kernel with one v4l2loopback device, whose node is a real file that a test may take away or replace."""
+"""A kernel with one v4l2loopback device of version 0.12, whose node is a real file that a test may take away or replace."""
 
 import ctypes
 import errno
@@ -16,6 +16,7 @@ class FakeLoopback(Kernel):
     """Takes pictures, and fails as it is told: ``refused`` requests and calls by their errno, a format that is ``kept``.
 
     ``pictures`` are those that arrived; ``set_to`` is (width, height, pixel format); ``rate`` in frames a second.
+    ``readers`` is how many other programs read the device.
     """
 
     def __init__(self, node: Path, card: str = "livebg", driver: str = "v4l2 loopback", caps: int = OUTPUT) -> None:
@@ -31,7 +32,9 @@ class FakeLoopback(Kernel):
         self.pictures: list[bytes] = []
         self.set_to: tuple[int, int, str] | None = None
         self.rate: Fraction | None = None
+        self.readers = 0
         self.streaming: set[int] = set()
+        self.writing: set[int] = set()
         self.open_now: set[int] = set()
 
     def nodes(self) -> list[Path]:
@@ -50,13 +53,16 @@ class FakeLoopback(Kernel):
     def close(self, fd: int) -> None:
         self.open_now.remove(fd)
         os.close(fd)
-        if fd in self.streaming:
-            self.streaming.remove(fd)
-            self.caps = OUTPUT
+        if fd in self.streaming | self.writing:
+            self.caps = (OUTPUT if fd in self.streaming else 0) | (CAPTURE if self.readers else 0)
+            self.streaming.discard(fd)
+            self.writing.discard(fd)
 
     def write(self, fd: int, data: bytes | memoryview) -> int:
         assert fd in self.open_now
         self._may("write")
+        self.caps = CAPTURE
+        self.writing.add(fd)
         taken = bytes(data)[: self.takes]
         self.pictures.append(taken)
         return len(taken)
@@ -74,7 +80,9 @@ class FakeLoopback(Kernel):
                 self.rate = argument.capture.timeperframe.inverse
             case abi.BufferType(type=abi.BUF_TYPE_VIDEO_OUTPUT):
                 self.streaming.add(fd)
-                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+                if not self.set_to:
+                    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+                self.caps = CAPTURE
             case _:
                 raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
 

@@ -126,6 +126,7 @@ def test_without_g_fmt_the_answer_to_s_fmt_counts(kernel: FakeLoopback) -> None:
         (abi.S_FMT, errno.EIO, r"cannot be set up"),
         (abi.S_FMT, errno.EINVAL, r"cannot be set up"),
         (abi.G_FMT, errno.EIO, r"cannot be set up"),
+        (abi.STREAMON, errno.EIO, r"cannot be set up"),
         (abi.S_PARM, errno.ENODEV, r"cannot be set up .*load v4l2loopback"),
         (abi.QUERYCAP, errno.ENOTTY, r"is no video device"),
     ],
@@ -157,6 +158,25 @@ def test_a_device_that_is_dead_since_its_writer_died_comes_back(kernel: FakeLoop
     with camera(kernel) as sink:
         sink.send(noise())
     assert kernel.caps == OUTPUT
+    assert len(kernel.pictures) == 1
+
+
+@pytest.mark.parametrize("readers", [0, 1])
+def test_a_device_is_free_again_when_its_writer_ends(kernel: FakeLoopback, readers: int) -> None:
+    """A call that goes on reading must not keep the next livebg out."""
+    kernel.readers = readers
+    for number in range(2):
+        with camera(kernel) as sink:
+            sink.send(noise(number))
+            assert kernel.caps == CAPTURE
+        assert kernel.caps & OUTPUT
+    assert len(kernel.pictures) == 2
+
+
+def test_a_device_that_needs_not_be_told_who_writes_will_do(kernel: FakeLoopback) -> None:
+    kernel.refused = {abi.STREAMON: errno.EINVAL}
+    with camera(kernel) as sink:
+        sink.send(noise())
     assert len(kernel.pictures) == 1
 
 
