@@ -14,6 +14,7 @@ from livebg.frame import BT601, ColorSpec, VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Segmenter, Sink
 from livebg.jobs import VIDEO_SUFFIXES
+from livebg.live.output import INTERVAL
 from livebg.live.session import Session
 from livebg.live.worker import LiveProcessor
 from livebg.notation import parse_size
@@ -22,6 +23,8 @@ from livebg.timing import StageClock
 
 READERS_COLOR: Final = ColorSpec(BT601, BT601, BT601)
 """What the readers of a virtual camera take I420 for."""
+
+_LEAST_RATE: Final = Fraction(round(1 / INTERVAL))
 
 
 class LookBuilder:
@@ -74,7 +77,8 @@ def output_format(settings: Settings) -> VideoFormat:
     if size is None:
         turned = settings.camera.rotate in (90, 270)
         size = (given.height, given.width) if turned else (given.width, given.height)
-    return VideoFormat(*size, given.frame_rate, READERS_COLOR)
+    # The output thread repeats itself when nothing new comes: readers that are told less would take that for a fault.
+    return VideoFormat(*size, max(given.frame_rate, _LEAST_RATE), READERS_COLOR)
 
 
 def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, LookBuilder]:

@@ -123,36 +123,35 @@ class Session:
         """Another look, from the next picture on: when this returns, no picture of the look before leaves any more."""
         self._looks.change(build)
 
+    def condition(self) -> tuple[State, str | None]:
+        """The state, and why it is not LIVE, as a sentence for people; both of the same moment."""
+        camera_lost, output_lost, failing = self.camera.lost, self.output.lost, self.worker.failing
+        if self._stop.is_set():
+            return State.STOPPING, None
+        if camera_lost is not None:
+            return State.CAMERA_LOST, camera_lost
+        if output_lost is not None:
+            return State.STALLED, output_lost
+        if self.output.showing:
+            return State.LIVE, None
+        if self.worker.loading:
+            return State.WAKING, "the network is being loaded"
+        if self._hangs():
+            return State.STALLED, "the network does not answer"
+        if failing is not None:
+            return State.STALLED, failing
+        if self.output.sent == 0:
+            return State.WAKING, "the camera is being opened"
+        return State.STALLED, "pictures come too rarely: the last one is older than a quarter of a second"
+
     @property
     def state(self) -> State:
-        if self._stop.is_set():
-            return State.STOPPING
-        if self.camera.lost is not None:
-            return State.CAMERA_LOST
-        if self.output.showing:
-            return State.LIVE
-        begun = self.output.sent > 0 and not self.worker.loading
-        return State.STALLED if begun or self.worker.failing is not None or self._hangs() or self.output.lost else State.WAKING
+        return self.condition()[0]
 
     @property
     def reason(self) -> str | None:
-        """Why the state is not LIVE, as a sentence for people."""
-        state = self.state
-        if self.output.lost is not None:
-            return self.output.lost
-        if state is State.CAMERA_LOST:
-            return self.camera.lost
-        if state is State.STALLED:
-            return self._why_stalled()
-        if state is State.WAKING:
-            return "the network is being loaded" if self.worker.loading else "the camera is being opened"
-        return None
-
-    def _why_stalled(self) -> str:
-        if self._hangs():
-            return "the network does not answer"
-        too_rare = "pictures come too rarely: the placeholder stands in when the last one is a quarter of a second old"
-        return self.worker.failing or too_rare
+        """Why the state is what it is."""
+        return self.condition()[1]
 
     @property
     def dropped(self) -> int:

@@ -21,9 +21,10 @@ class StatusTeller:
     def __call__(self) -> Status:
         session = self._session
         failure = session.failures.last
+        state, reason = session.condition()
         return Status(
-            state=session.state.value,
-            reason=session.reason,
+            state=state.value,
+            reason=reason,
             mode=self._mode,
             uptime=session.uptime,
             camera=self._camera(),
