@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from livebg.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
 from livebg.recolor import recolored
 from livebg.sources.looped import LoopedFile
-from tests.media import Clip, flat, read_stamp
+from tests.media import Clip, flat, read_stamp, yuv_picture
 from tests.reading import frames_of, stamps
 from tests.source_contract import SourceContract
 
@@ -231,3 +232,18 @@ def test_white_and_black_of_the_full_range_end_at_the_limits() -> None:
         {235},
         {128},
     )
+
+
+def test_a_webcams_jpeg_keeps_its_colours(tmp_path: Path) -> None:
+    """Motion JPEG in 4:2:2 and full range, as webcams send it, within what the codec itself costs."""
+
+    def picture(_: int, width: int, height: int) -> av.VideoFrame:
+        chroma = [np.full((height, width // 2), level, np.uint8) for level in (110, 170)]
+        return yuv_picture([np.full((height, width), 90, np.uint8), *chroma], "yuvj422p")
+
+    clip = Clip(count=3, codec="mjpeg", pix_fmt="yuvj422p", picture=picture).write(tmp_path / "webcam.mkv")
+    (frame, *_) = taken(LoopedFile(clip, paced=False), 3)
+    expected = (16 + 90 * 219 / 255, 128 + (110 - 128) * 224 / 255, 128 + (170 - 128) * 224 / 255)
+    assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
+    for plane, level in zip(frame.planes, expected, strict=True):
+        assert np.abs(plane.astype(float) - level).max() <= 2
