@@ -57,9 +57,9 @@ class Geometry:
 
     def apply(self, frame: Frame) -> Frame:
         """The frame in its new shape at the same time; the very same object where there is nothing to do."""
-        crop = self._crop(frame.width, frame.height)
         if self._turn == (False, None) and (frame.width, frame.height) == self._output:
             return frame
+        crop = self._crop(frame.width, frame.height)
         width, height = self._output
         data = blank(width, height)
         for number, (plane, out) in enumerate(zip(frame.planes, planes(data), strict=True)):

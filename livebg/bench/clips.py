@@ -1,6 +1,7 @@
 """Clips to measure with, where none is at hand."""
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.compositing import composite
-from livebg.frame import BT709, Alpha8, ColorSpec, Frame, Matte, VideoFormat, blank, planes
+from livebg.frame import BT709, Alpha8, ColorSpec, Composite, Frame, Matte, VideoFormat, blank, planes
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 
@@ -18,11 +19,9 @@ from livebg.sinks.file import FileSink
 def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
     """A clip to measure with where none is at hand: a textured shape sways before a textured room, 30 frames a second."""
     video = VideoFormat(*size, Fraction(30), ColorSpec(BT709, BT709, BT709))
-    person, room = _scene(size)
     with FileSink(path, video, Fraction(1, 30), encoding=Encoding()) as sink:
-        for number in range(frames):
-            frame = Frame(person, number, Fraction(1, 30), video.color)
-            sink.send(composite(frame, room, Matte(_swaying(number, size), frame.time, frame.time)))
+        for shown in _scene(frames, size, video.color):
+            sink.send(shown)
 
 
 def write_webcam_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
@@ -30,26 +29,24 @@ def write_webcam_clip(path: Path, frames: int = 150, size: tuple[int, int] = (12
 
     ``path`` ends in .mkv.
     """
-    person, room = _scene(size)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=30, options={"qmin": "8", "qmax": "8"})
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj422p"
         stream.codec_context.thread_count = 1
-        for number in range(frames):
-            alpha = _swaying(number, size)
-            frame = Frame(person, number, Fraction(1, 30))
-            picture = composite(frame, room, Matte(alpha, frame.time, frame.time)).data
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p").reformat(format="yuvj422p")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
+        for shown in _scene(frames, size, ColorSpec()):
+            picture = av.VideoFrame.from_ndarray(shown.data, format="yuv420p")
+            container.mux(stream.encode(picture.reformat(format="yuvj422p")))
+        container.mux(stream.encode())
 
 
-def _scene(size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Person and room, I420."""
+def _scene(frames: int, size: tuple[int, int], color: ColorSpec) -> Iterator[Composite]:
+    """The person swaying before the room, 30 pictures a second."""
     rng = np.random.default_rng(7)
-    return _texture(rng, size, 150), _texture(rng, size, 90)
+    person, room = _texture(rng, size, 150), _texture(rng, size, 90)
+    for number in range(frames):
+        frame = Frame(person, number, Fraction(1, 30), color)
+        yield composite(frame, room, Matte(_swaying(number, size), frame.time, frame.time))
 
 
 def _texture(rng: np.random.Generator, size: tuple[int, int], mean: int) -> NDArray[np.uint8]:

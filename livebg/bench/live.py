@@ -51,7 +51,7 @@ def bench_live(settings: Settings, clip: Path, seconds: float, consent: Consent 
     output = settings.output.model_copy(update={"backend": "null"})
     with one_opencv_thread():
         session, builder = build_session(settings.model_copy(update={"camera": camera, "output": output}), consent)
-        thread = Companion("livebg-session", lambda: _run(session))
+        thread = Companion("livebg-session", session.run)
         thread.start()
         try:
             _await_live(session, thread)
@@ -59,10 +59,6 @@ def bench_live(settings: Settings, clip: Path, seconds: float, consent: Consent 
         finally:
             session.stop()
             thread.join(_PATIENCE)
-
-
-def _run(session: Session) -> None:
-    session.run()
 
 
 def _await_live(session: Session, thread: Companion) -> None:

@@ -10,7 +10,7 @@ class Companion:
     It is a daemon so that a call that never returns, into a driver or a network, cannot keep the process from ending.
     """
 
-    def __init__(self, name: str, target: Callable[[], None]) -> None:
+    def __init__(self, name: str, target: Callable[[], object]) -> None:
         self._target = target
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.error: BaseException | None = None

@@ -57,7 +57,7 @@ def open_camera(
     found = find_camera(device, kernel)
     if found.is_loopback and found.card == output:
         raise SourceError(f"the camera {found} is what livebg writes to: choose a real camera with --camera")
-    return CameraSource(device, size, frame_rate, deadline=deadline, kernel=kernel)
+    return CameraSource(found.path, size, frame_rate, deadline=deadline, kernel=kernel)
 
 
 def camera_format(device: str | Path, size: tuple[int, int], frame_rate: float, *, kernel: Kernel = SYSTEM) -> VideoFormat | None:

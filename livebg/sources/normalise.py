@@ -21,8 +21,9 @@ _MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte24
 class Normaliser:
     """Brings the pictures of one stream into the format of its first one.
 
-    Pictures that are upright yuv420p already are copied plane by plane, bytes untouched. All others pass a filter graph, built
-    once for each kind of picture. ``notes`` says what was done, in clauses for people.
+    Pictures that are upright yuv420p already are copied plane by plane, bytes untouched, and so is a webcam's JPEG but for its
+    chroma, of which two rows become one. All others pass a filter graph, built once for each kind of
+    picture. ``notes`` says what was done, in clauses for people.
     """
 
     def __init__(
@@ -151,7 +152,7 @@ class Normaliser:
         data = blank(self.format.width, self.format.height)
         for plane, target in zip(picture.planes, planes(data), strict=True):
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-            if picture.format.name == _WEBCAM_JPEG and target.shape[0] * 2 <= self.format.height and len(rows) > target.shape[0]:
+            if len(rows) == 2 * len(target):  # the chroma of a webcam's JPEG
                 rows = np.asarray(cv2.addWeighted(rows[0::2], 0.5, rows[1::2], 0.5, 0), np.uint8)
             _place(rows, target, self._turned)
         return Frame(data, pts, self._time_base, self.format.color)
