@@ -18,7 +18,8 @@ from livebg.training.samples import Mix, Sample, Samples, Size
 class Priors:
     """How often which prior is given: none, the truth distorted, another picture's (these make 1).
 
-    `own`, whichever it was: how often the network first answers for the frame before with it, and gets that answer as the prior.
+    `own`, whichever it was: how often the network first answers for the frame before with it, once or several times over, and
+    gets that answer as the prior.
     """
 
     empty: float = 0.5
@@ -46,7 +47,7 @@ class Course:
 
 BROAD = Course()
 """Whatever may come: most of a training."""
-NEAR = Course(mix=Mix(flat=0.5, empty=0.14, squashed=0.55, harm=0.45), priors=Priors(own=0.25))
+NEAR = Course(mix=Mix(flat=0.5, empty=0.14, squashed=0.55, harm=0.45), priors=Priors(own=0.4))
 """More photos as they are, less spoiled: the end of a training, while the learning rate falls."""
 COURSES = {"broad": BROAD, "near": NEAR}
 

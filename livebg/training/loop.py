@@ -16,6 +16,10 @@ from livebg.training.optimiser import Optimiser
 
 log = logging.getLogger(__name__)
 
+LONGEST_CHAIN = 4
+"""How often, at most, the network answers for the frame before with its own answer as the prior: a mistake that confirms itself
+grows with every answer, and the answer after it has to withstand that."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -103,11 +107,11 @@ class Trainer:
         own = batch.own
         if not bool(own.any()):
             return batch
-        with torch.no_grad(), self._precision():
-            before = torch.cat((batch.before[own], batch.prior[own]), 1)
-            guess = self.net(before.contiguous(memory_format=torch.channels_last))
         prior = batch.prior.clone()
-        prior[own] = guess.float()
+        with torch.no_grad(), self._precision():
+            for _ in range(int(torch.randint(1, LONGEST_CHAIN + 1, ()))):
+                before = torch.cat((batch.before[own], prior[own]), 1)
+                prior[own] = self.net(before.contiguous(memory_format=torch.channels_last)).float()
         return replace(batch, prior=prior)
 
     def _precision(self) -> torch.autocast:
