@@ -1,29 +1,29 @@
 """The settings: what each means, its default, and where it may come from.
 
-A setting comes from the configuration file, is overruled by the environment (``LIVEBG_EFFECT__MODE=greenscreen``) and that by
-the command line. Mode ``none`` is not among the settings: showing the room as it is takes the user's own word, each time.
+A setting comes from the configuration file, is overruled by what was chosen while livebg ran before, that by the environment
+(``LIVEBG_EFFECT__MODE=greenscreen``) and that by the command line. Mode ``none`` is not among the settings: showing the room as
+it is takes the user's own word, each time.
 """
 
-import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from livebg.errors import ConfigError
 from livebg.notation import parse_color, parse_size
+from livebg.setting_errors import CONFIG_VARIABLE, PREFIX, check_environment, no_setting, refused_settings, refused_value
 
 Mode = Literal["portrait", "greenscreen", "matte", "cutout", "background"]
 Temporal = Literal["causal"]
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
-_PREFIX: Final = "LIVEBG_"
-_CONFIG_VARIABLE: Final = "LIVEBG_CONFIG"
-"""Names the configuration file; the one variable that is no setting."""
 
 
 def _hex_color(text: str) -> str:
@@ -51,6 +51,11 @@ def _output_size(text: str) -> str:
 
 def _split_folders(value: object) -> object:
     return [folder for folder in value.split(os.pathsep) if folder] if isinstance(value, str) else value
+
+
+def _whole_number(value: object) -> object:
+    """Variables are text, which a choice of numbers does not take."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
 
 
 class _Section(BaseModel):
@@ -112,7 +117,9 @@ class Camera(_Section):
     )
     frame_rate: float = Field(30.0, ge=1, le=240, description="frames a second to ask for")
     mirror: bool = Field(False, description="show left and right as a mirror does")
-    rotate: Literal[0, 90, 180, 270] = Field(0, description="degrees clockwise, for a camera that hangs: 0, 90, 180 or 270")
+    rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_whole_number)] = Field(
+        0, description="degrees clockwise, for a camera that hangs: 0, 90, 180 or 270"
+    )
 
 
 class Output(_Section):
@@ -129,7 +136,7 @@ class Settings(BaseSettings):
     """All settings, frozen; an unknown key is refused."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
     )
 
     effect: Effect = Effect()
@@ -140,20 +147,52 @@ class Settings(BaseSettings):
     output: Output = Output()
 
 
-def load_settings(overrides: Mapping[str, Any], config: Path | None = None) -> Settings:
-    """Settings from the file, the environment and ``overrides`` (dotted keys such as ``effect.blur``; None counts as unsaid).
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """The configuration file as it is written, not yet checked: ``tree`` holds a table a section, and is empty without a file."""
 
-    ``config`` names the file; without it LIVEBG_CONFIG does, and without that the platform's configuration folder, where it need
-    not exist. Raises :class:`~livebg.errors.ConfigError` naming the key, and the nearest right one when it is mistyped.
+    path: Path
+    tree: Mapping[str, Any] = field(default_factory=dict)
+
+    def says(self, key: str) -> Any:
+        """What it says of a dotted key; None when it says nothing."""
+        section, _, name = key.partition(".")
+        table = self.tree.get(section)
+        return table.get(name) if isinstance(table, Mapping) else None
+
+
+def read_config(config: Path | None = None) -> ConfigFile:
+    """The file that ``config`` names; without it LIVEBG_CONFIG does, and without that the platform's configuration folder, where
+    it need not exist. Raises :class:`~livebg.errors.ConfigError` when it cannot be read, or is no TOML.
     """
-    asked = config or (Path(os.environ[_CONFIG_VARIABLE]) if os.environ.get(_CONFIG_VARIABLE) else None)
+    asked = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
     path = asked or default_config_path()
-    if asked and not asked.is_file():
-        found = "is not a file" if asked.exists() else "does not exist"
-        raise ConfigError(f"the configuration file {asked} {found}: name another, or leave it out for the defaults")
-    _check_environment(os.environ)
+    if not path.is_file():
+        if asked:
+            found = "is not a file" if asked.exists() else "does not exist"
+            raise ConfigError(f"the configuration file {asked} {found}: name another, or leave it out for the defaults")
+        return ConfigFile(path)
+    try:
+        return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file {path} is not valid TOML ({error}): mend it there") from None
+    except OSError as error:
+        raise ConfigError(f"the configuration file {path} cannot be read ({error.strerror}): check its permissions") from None
 
-    class FromFile(Settings):
+
+def load_settings(
+    overrides: Mapping[str, Any], config: Path | ConfigFile | None = None, chosen: Mapping[str, Any] | None = None
+) -> Settings:
+    """Settings from the file, what was ``chosen`` earlier, the environment and ``overrides``, each overruling those before it.
+
+    ``overrides`` and ``chosen`` have dotted keys such as ``effect.blur``; None counts as unsaid. ``config`` is a file, or what
+    :func:`read_config` finds for it. Raises :class:`~livebg.errors.ConfigError` naming the key, and the nearest right one when it
+    is mistyped.
+    """
+    file = config if isinstance(config, ConfigFile) else read_config(config)
+    check_environment(os.environ, setting_keys())
+
+    class FromEverywhere(Settings):
         @classmethod
         def settings_customise_sources(
             cls,
@@ -163,16 +202,41 @@ def load_settings(overrides: Mapping[str, Any], config: Path | None = None) -> S
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
+            earlier = InitSettingsSource(settings_cls, _nested(chosen or {}))
+            return init_settings, env_settings, earlier, InitSettingsSource(settings_cls, dict(file.tree))
 
     try:
-        return FromFile(**_nested(overrides))
+        return FromEverywhere(**_nested(overrides))
     except ValidationError as error:
-        raise ConfigError(_explain(error, overrides, path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration file {path} is not valid TOML ({error}): mend it there") from None
-    except OSError as error:
-        raise ConfigError(f"the configuration file {path} cannot be read ({error.strerror}): check its permissions") from None
+        said = {key for key, value in overrides.items() if value is not None}
+        raise refused_settings(error, said, file.path, [*setting_keys(), *_sections()]) from None
+
+
+def check_setting(key: str, value: Any) -> Any:
+    """``value`` as the setting ``key`` takes it, whatever other settings say.
+
+    Text is read as TOML where that gives what the setting needs (``0.05``, ``true``), and as it stands otherwise: colours, names
+    and paths need no quotes. Raises :class:`~livebg.errors.ConfigError` as :func:`load_settings` does.
+    """
+    if key not in setting_keys():
+        raise no_setting(key, setting_keys())
+    section, _, name = key.partition(".")
+    kind = _sections()[section]
+    try:
+        return getattr(kind.model_validate({name: _as_toml(value)}), name)
+    except ValidationError as error:
+        with suppress(ValidationError):
+            return getattr(kind.model_validate({name: value}), name)
+        raise refused_value(key, value, error) from None
+
+
+def _as_toml(value: Any) -> Any:
+    """What the text means in TOML, or the value itself where it is none."""
+    try:
+        tree = tomllib.loads(f"value = {value}") if isinstance(value, str) else {}
+    except (ValueError, RecursionError):  # numbers of thousands of digits and brackets of thousands of levels among them
+        return value
+    return tree["value"] if tree.keys() == {"value"} else value
 
 
 def default_config_path() -> Path:
@@ -181,13 +245,12 @@ def default_config_path() -> Path:
 
 def setting_keys() -> tuple[str, ...]:
     """Every setting by its dotted key, in order."""
-    return tuple(f"{section}.{key}" for section, fields in _sections().items() for key in fields)
+    return tuple(f"{section}.{key}" for section, kind in _sections().items() for key in kind.model_fields)
 
 
-def _sections() -> dict[str, Iterable[str]]:
-    parts: dict[str, type[_Section]] = {"effect": Effect, "model": Model, "smoothing": Smoothing, "render": Render}
-    parts |= {"camera": Camera, "output": Output}
-    return {name: part.model_fields for name, part in parts.items()}
+def _sections() -> dict[str, type[_Section]]:
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, _Section)}
 
 
 def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,50 +260,3 @@ def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
             section, _, name = key.partition(".")
             tree.setdefault(section, {})[name] = value
     return tree
-
-
-def _check_environment(environment: Mapping[str, str]) -> None:
-    """Refuse a mistyped variable, which pydantic-settings would pass over in silence."""
-    known = {_variable(key) for key in setting_keys()} | {_CONFIG_VARIABLE}
-    for name in environment:
-        if name.upper().startswith(_PREFIX) and name.upper() not in known:
-            key = name.lower().removeprefix(_PREFIX.lower()).replace("__", ".")
-            near = _nearest(key, [*setting_keys(), "config"])
-            raise ConfigError(f"the environment variable {name} is no setting: {_advice(near and _variable(near))}")
-
-
-def _explain(error: ValidationError, overrides: Mapping[str, Any], path: Path) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"][:2])
-    if first["type"] == "extra_forbidden":
-        known = [*setting_keys(), *(_sections() if "." not in key else ())]
-        return f"{path}: {key} is no setting: {_advice(_nearest(key, known))}"
-    reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "it should be").partition(", unable to")[0]
-    if key == "effect.mode" and first["input"] == "none":
-        reason = "the room is shown on your own word alone, say --mode none on the command line"
-    if first["type"] == "model_type":
-        reason = f"it should be a table, [{key}], with settings below it"
-    return f"the setting {key} cannot be {first['input']!r} ({_origin(key, overrides, path)}): {reason}"
-
-
-def _origin(key: str, overrides: Mapping[str, Any], path: Path) -> str:
-    if overrides.get(key) is not None:
-        return "on the command line"
-    named = [name for name in os.environ if name.upper() == _variable(key)]
-    return f"from the environment variable {named[0]}" if named else f"from {path}"
-
-
-def _variable(key: str) -> str:
-    return _PREFIX + key.upper().replace(".", "__")
-
-
-def _nearest(key: str, known: Iterable[str]) -> str | None:
-    """The known key that was most likely meant: that of the same name in another section, else the most alike."""
-    names = {each.rpartition(".")[2]: each for each in known}
-    name = key.rpartition(".")[2]
-    alike = difflib.get_close_matches(key, sorted(names.values()), n=1)
-    return names.get(name) or next(iter(alike), None) or next((names[n] for n in difflib.get_close_matches(name, names, 1)), None)
-
-
-def _advice(nearest: str | None) -> str:
-    return f"did you mean {nearest}?" if nearest else "config.example.toml lists them all"

@@ -14,6 +14,7 @@ FLOORS = [
     {
         "config",
         "notation",
+        "setting_errors",
         "jobs",
         "models",
         "network",
