@@ -15,6 +15,7 @@ from livebg.errors import SinkError, SourceError
 from livebg.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, blank, planes
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
+from livebg.live.presence import AlwaysWatched, Presence
 from livebg.live.session import Exit, Session
 from livebg.live.worker import LiveProcessor
 from livebg.matting import EdgeUpsampler
@@ -203,8 +204,31 @@ def session(
     sink: KeepingSink,
     build: Callable[[], LiveProcessor],
     clock: Callable[[], float] = time.monotonic,
+    *,
+    presence: Callable[[Callable[[], str | None], Callable[[], None]], Presence] = AlwaysWatched,
+    forget: Callable[[], None] = lambda: None,
 ) -> Session:
-    return Session(camera, sink.open, build, FORMAT, lambda _: Geometry(SIZE), clock=clock)
+    return Session(camera, sink.open, build, FORMAT, lambda _: Geometry(SIZE), presence=presence, forget=forget, clock=clock)
+
+
+class Watchers:
+    """Says whether somebody watches, as the test does (:meth:`say`)."""
+
+    def __init__(self, device: Callable[[], str | None], changed: Callable[[], None]) -> None:
+        self.watched: bool | None = None
+        self.method = "unknown"
+        self.device = device
+        self._changed, self._end = changed, threading.Event()
+
+    def run(self) -> None:
+        self._end.wait()
+
+    def stop(self) -> None:
+        self._end.set()
+
+    def say(self, watched: bool | None) -> None:
+        self.watched = watched
+        self._changed()
 
 
 @contextmanager

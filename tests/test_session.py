@@ -12,8 +12,9 @@ from livebg.errors import ModelError, SinkError, SourceError
 from livebg.frame import Composite, Frame
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
+from livebg.live.condition import State
 from livebg.live.latest import Latest
-from livebg.live.session import Exit, Session, State
+from livebg.live.session import Exit, Session
 from livebg.live.thread import Companion
 from livebg.pipeline import Pipeline, Unprocessed
 from livebg.render import render
@@ -194,11 +195,11 @@ def test_a_switch_holds_from_the_moment_it_returns() -> None:
     with running(live):
         wait_for(lambda: live.output.sent > 5, "the room")
         for _ in range(5):
-            live.switch(lambda: green(PersonSegmenter()))
+            live.switch(lambda: green(PersonSegmenter()), at_once=True)
             since = len(sink.composites)
             wait_for(lambda since=since: any(map(is_green, sink.composites[since:])), "the person before green")  # type: ignore[misc]
             assert not any(map(shows_room, sink.composites[since:]))
-            live.switch(lambda: Unprocessed(Consent("a test")))
+            live.switch(lambda: Unprocessed(Consent("a test")), at_once=True)
             since = len(sink.composites)
             wait_for(lambda since=since: any(map(shows_room, sink.composites[since:])), "the room again")  # type: ignore[misc]
 

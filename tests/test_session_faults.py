@@ -13,7 +13,8 @@ import pytest
 from livebg.compositing import Consent, passthrough
 from livebg.errors import ModelError, SourceError
 from livebg.frame import Alpha, Composite, Frame
-from livebg.live.session import Session, State
+from livebg.live.condition import State
+from livebg.live.session import Session
 from livebg.live.worker import LiveProcessor
 from tests.live_parts import (
     SIZE,
@@ -156,6 +157,45 @@ def test_the_network_hangs_and_its_late_answer_is_not_shown(sink: KeepingSink) -
         assert live.output.outdated > outdated
 
 
+def test_a_hung_network_is_left_behind_and_another_takes_over(sink: KeepingSink) -> None:
+    answer = threading.Event()
+    built: list[int] = []
+
+    def build() -> LiveProcessor:
+        built.append(len(built))
+
+        def hangs(look: int) -> None:
+            if len(built) == 1 and look == 20:
+                answer.wait(60)
+
+        return green(PersonSegmenter(hangs))
+
+    forgotten: list[int] = []
+    live = session(ToyCamera, sink, build, forget=lambda: forgotten.append(len(built)))
+    with running(live):
+        wait_for(lambda: len(built) == 2, "another worker")
+        before = live.output.sent
+        wait_for(lambda: live.output.sent > before + 10, "the person again")
+        assert live.state is State.LIVE
+        last = live.failures.last
+        assert last is not None
+        assert "started anew" in last.text
+        processed = live.worker.processed
+        answer.set()  # nobody waits for it any more
+        wait_for(lambda: live.worker.processed > processed + 5, "more pictures")
+    assert forgotten == [1]  # the network that hung was given up before the other was built
+    assert live.camera.captured == live.output.sent + live.dropped + live.worker.failed
+
+
+def test_a_network_that_hangs_again_and_again_ends_the_session(sink: KeepingSink) -> None:
+    def hangs(_: int) -> None:
+        threading.Event().wait(60)
+
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=lambda: time.monotonic() * 10)
+    with pytest.raises(ModelError, match="4 times within a minute: choose another"), running(live) as exits:
+        wait_for(lambda: exits or live.stopping, "the end")
+
+
 def test_pictures_that_come_rarely_are_not_shown_for_longer(sink: KeepingSink) -> None:
     live = session(lambda: ToyCamera(rate=2), sink, hidden)
     with running(live):
@@ -251,7 +291,7 @@ def test_a_change_of_look_while_the_network_fails(sink: KeepingSink) -> None:
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
     with running(live):
         wait_for(lambda: live.worker.failed > 10, "the failures")
-        live.switch(hidden)
+        live.switch(hidden, at_once=True)
         shown_again(live, sink)
 
 
@@ -270,7 +310,7 @@ def test_a_raw_frame_is_held_back_once_another_look_is_wanted() -> None:
     live = session(ToyCamera, sink, Slow)
     with running(live):
         begun.wait(30)
-        live.switch(hidden)
+        live.switch(hidden, at_once=True)
         go_on.set()
         shown_again(live, sink)
     assert not any(map(shows_room, sink.composites))

@@ -9,7 +9,8 @@ from livebg.compositing import Consent
 from livebg.config import Settings
 from livebg.errors import LivebgError
 from livebg.live.assembly import LookBuilder, build_session
-from livebg.live.session import Session, State
+from livebg.live.condition import State
+from livebg.live.session import Session
 from livebg.live.status import Latency
 from livebg.live.thread import Companion
 from livebg.timing import one_opencv_thread

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from livebg.errors import SourceError
 from livebg.frame import Frame
 from livebg.interfaces import LiveSource
+from livebg.live.demand import Demand
 from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.live.meters import Rate
@@ -17,6 +18,8 @@ _LOG = logging.getLogger(__name__)
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 2.0
 """Seconds between two tries to open a camera."""
+_REST = 0.5
+"""Seconds after which a resting thread looks up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,19 +38,28 @@ class Captured:
 class CameraLoop:
     """Runs in a thread of its own (:meth:`run`); everything else may be asked from any thread.
 
-    ``open_source`` opens the camera, or raises :class:`~livebg.errors.SourceError`; after any of those it is asked again, a
-    little later each time. A source that simply ends is the end of the session: ``ended`` says so.
+    The camera is open only while pictures are wanted (``demand``). ``open_source`` opens it, or raises
+    :class:`~livebg.errors.SourceError`; after any of those it is asked again, a little later each time. A source that simply
+    ends is the end of the session: ``ended`` says so.
     """
 
     def __init__(
-        self, open_source: Callable[[], LiveSource], frames: Latest[Captured], stages: StageClock, rate: Rate, failures: Failures
+        self,
+        open_source: Callable[[], LiveSource],
+        demand: Demand,
+        frames: Latest[Captured],
+        stages: StageClock,
+        rate: Rate,
+        failures: Failures,
     ) -> None:
-        self._open_source = open_source
+        self._open_source, self._demand = open_source, demand
         self._frames = frames
         self._stages, self._failures = stages, failures
         self.rate = rate
         self._stop = threading.Event()
         self._source: LiveSource | None = None
+        self._dismissed: LiveSource | None = None
+        """A source that was closed from outside: its end is not the stream's."""
         self.captured = self.opened = 0
         self.lost: str | None = None
         """Why there is no camera at the moment, as a sentence; None while there is one, or it is being opened at first."""
@@ -61,6 +73,8 @@ class CameraLoop:
     def run(self) -> None:
         wait = _FIRST_WAIT
         while not self._stop.is_set() and not self.ended:
+            if not self._demand.wait(_REST):
+                continue
             before = self.captured
             try:
                 self._capture()
@@ -75,26 +89,40 @@ class CameraLoop:
     def stop(self) -> None:
         """Ends :meth:`run`, from another thread."""
         self._stop.set()
+        self.release()
+
+    def use(self, open_source: Callable[[], LiveSource]) -> None:
+        """Another camera, at once; from another thread."""
+        self._open_source = open_source
+        self.release()
+
+    def release(self) -> None:
+        """Closes the camera, from another thread; it is opened again when, and if, it is wanted."""
         source = self._source
         if source is not None:
+            self._dismissed = source
             source.close()
 
     def _capture(self) -> None:
-        with self._open_source() as source:
+        opener = self._open_source
+        with opener() as source:
             self._source = source
             self.opened += 1
             try:
-                self._pass_on(source)
+                self._pass_on(source, opener)
             finally:
                 self._source = None
 
-    def _pass_on(self, source: LiveSource) -> None:
+    def _pass_on(self, source: LiveSource, opener: Callable[[], LiveSource]) -> None:
+        """Until the camera is no longer wanted, or another one is: whoever released it before it was here is heard here."""
         frames = iter(source)
-        while not self._stop.is_set():
+        while not self._stop.is_set() and self._demand.wanted and opener is self._open_source:
             with self._stages.stage("camera"):
                 frame = next(frames, None)
             if frame is None:
-                self.ended = not self._stop.is_set()
+                self.ended = not self._stop.is_set() and source is not self._dismissed
+                return
+            if not self._demand.wanted:
                 return
             self.captured += 1
             self.rate.tick()

@@ -30,6 +30,17 @@ class Latest(Generic[T]):
             item, self._item = self._item, None
             return item
 
+    def wake(self) -> None:
+        """Ends a wait of :meth:`take` now, although nothing has come."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Drops what lies there."""
+        with self._changed:
+            self.dropped += self._item is not None
+            self._item = None
+
     def close(self) -> None:
         """Wakes who waits, and takes nothing more."""
         with self._changed:

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
@@ -11,6 +10,7 @@ from livebg.compositing import Placeholder, restamped
 from livebg.errors import SinkError
 from livebg.frame import Composite
 from livebg.interfaces import Sink
+from livebg.live.demand import Demand
 from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.live.meters import Latencies, Rate
@@ -24,6 +24,8 @@ LATEST: Final = 2.0
 """Seconds after which a picture is no longer shown at all, such as one that a network held back."""
 INTERVAL: Final = 1 / 15
 """Seconds without anything new after which something is sent nevertheless: readers take silence for a fault."""
+RESTING: Final = 0.5
+"""The same while nobody watches, when it only keeps the camera visible."""
 _RETRY: Final = 0.25
 _TIME_BASE: Final = Fraction(1, 1_000_000)
 
@@ -31,8 +33,9 @@ _TIME_BASE: Final = Fraction(1, 1_000_000)
 class OutputLoop:
     """Runs in a thread of its own (:meth:`run`).
 
-    A new composite is sent at once; the newest again, or the placeholder, when none comes. ``open_sink`` opens the output or
-    raises :class:`~livebg.errors.SinkError`: the first time that ends the session, later it is tried until it succeeds.
+    A new composite is sent at once; the newest again, or the placeholder, when none comes. Where no pictures are wanted
+    (``demand``), it is always the placeholder. ``open_sink`` opens the output or raises :class:`~livebg.errors.SinkError`: the
+    first time that ends the session, later it is tried until it succeeds. ``on_alive`` is called whenever the loop goes round.
     """
 
     def __init__(
@@ -40,14 +43,17 @@ class OutputLoop:
         open_sink: Callable[[], Sink],
         shown: Latest[Shown],
         looks: Looks,
+        demand: Demand,
         placeholder: Placeholder,
         stages: StageClock,
         rate: Rate,
         latencies: Latencies,
         failures: Failures,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
+        on_alive: Callable[[], None],
     ) -> None:
         self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, looks, placeholder
+        self._demand, self._on_alive = demand, on_alive
         self._stages, self._failures, self._clock = stages, failures, clock
         self.rate, self.latencies = rate, latencies
         self._stop = threading.Event()
@@ -78,6 +84,7 @@ class OutputLoop:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
                 self._failures.note(self.lost)
+                self._on_alive()
                 self._stop.wait(_RETRY)
 
     def stop(self) -> None:
@@ -87,7 +94,8 @@ class OutputLoop:
     def _serve(self, sink: Sink) -> None:
         self._send(sink, None)  # readers see the camera from the first picture on, so it must not wait for anything
         while not self._stop.is_set():
-            self._send(sink, self._shown.take(INTERVAL))
+            self._send(sink, self._shown.take(INTERVAL if self._demand.watched else RESTING))
+            self._on_alive()
 
     def _send(self, sink: Sink, new: Shown | None) -> None:
         with self._looks.gate, self._stages.stage("output"):
@@ -107,7 +115,8 @@ class OutputLoop:
     def _current(self, now: float) -> Shown | None:
         """The newest composite, as long as it may be shown."""
         newest = self._newest
-        if newest is None or newest.look != self._looks.number or not 0 <= now - self._arrived <= FRESH:
+        allowed = newest is not None and newest.look >= self._looks.oldest and self._demand.wanted
+        if not (allowed and 0 <= now - self._arrived <= FRESH):
             self._newest = None
         return self._newest
 

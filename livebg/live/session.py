@@ -1,10 +1,12 @@
-"""The live session: three threads, and the only place where threads are started.
+"""The live session: its threads, and the only place where threads are started.
 
 camera thread -> newest frame -> worker thread -> newest composite -> output thread -> the virtual camera. Each slot between two
-threads holds one item, so a slow thread makes the picture rarer, never later.
+threads holds one item, so a slow thread makes the picture rarer, never later. A fourth thread sees whether anybody watches:
+while nobody does, the camera is free and the network rests.
 """
 
 import enum
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,18 +16,21 @@ from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
 from livebg.live.camera import CameraLoop, Captured
+from livebg.live.condition import State, condition
+from livebg.live.demand import Demand
 from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.live.meters import Latencies, Rate
 from livebg.live.output import OutputLoop
+from livebg.live.presence import AlwaysWatched, Presence
 from livebg.live.thread import Companion
 from livebg.live.worker import LiveProcessor, Looks, Shown, WorkerLoop
+from livebg.live.workers import Workers
 from livebg.timing import StageClock
 
+_LOG = logging.getLogger(__name__)
 _TICK = 0.1
 """Seconds between two looks at the threads."""
-_HUNG = 2.0
-"""Seconds for which a network may think about one frame before it is said that it hangs."""
 _LEAVE = 2.0
 """Seconds that a thread gets to end."""
 
@@ -37,16 +42,8 @@ class Exit(enum.Enum):
     STOP = "it was stopped"
 
 
-class State(enum.StrEnum):
-    """What a session is doing. In every state but LIVE the placeholder is shown."""
-
-    ASLEEP = "asleep"
-    WAKING = "waking"
-    LIVE = "live"
-    CAMERA_LOST = "camera lost"
-    STALLED = "stalled"
-    PAUSED = "paused"
-    STOPPING = "stopping"
+def _nothing() -> None:
+    """What is done where nothing is to be done."""
 
 
 class Session:
@@ -57,6 +54,10 @@ class Session:
     - ``build`` makes what turns frames into composites; it may take its time, and what it raises ends the session.
     - ``format`` is the output's, for the whole session: readers of a virtual camera cannot follow a change. ``arrange``
       tells what brings the frames of a camera, by its format, to it.
+    - ``presence`` makes what sees whether anybody watches, from what tells the output's node and what is to be called after
+      each change; without it somebody always does.
+    - ``forget`` is called when the network hangs, before ``build`` is called anew in another thread, and ``on_alive`` by the
+      output thread several times a second.
     - ``clock`` is in seconds and never goes back; ``stages`` takes the CPU time of each stage.
     """
 
@@ -68,26 +69,43 @@ class Session:
         format: VideoFormat,  # noqa: A002 - the word of the field
         arrange: Callable[[VideoFormat], Geometry],
         *,
+        presence: Callable[[Callable[[], str | None], Callable[[], None]], Presence] = AlwaysWatched,
+        forget: Callable[[], None] = _nothing,
+        on_alive: Callable[[], None] = _nothing,
         stages: StageClock | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.format = format
         self.stages = stages or StageClock(time.thread_time)
-        self._clock = clock
+        self._clock, self._arrange = clock, arrange
         self._stop = threading.Event()
+        self._demand = Demand()
+        self._shown_before = 0
+        """Composites that had been shown when pictures were last wanted anew."""
         self._frames, self._composites = Latest[Captured](), Latest[Shown]()
         self._looks = Looks(build)
         placeholder = Placeholder(format.width, format.height, format.color)
         self.failures = Failures(clock)
-        self.camera = CameraLoop(open_camera, self._frames, self.stages, Rate(clock), self.failures)
-        self.worker = WorkerLoop(self._looks, arrange, self._frames, self._composites, self.stages, self.failures, clock)
+        self.camera = CameraLoop(open_camera, self._demand, self._frames, self.stages, Rate(clock), self.failures)
+        self._workers = Workers(self._make_worker, forget, self.failures, clock)
         self.output = OutputLoop(
-            open_output, self._composites, self._looks, placeholder, self.stages, Rate(clock), Latencies(), self.failures, clock
+            open_output,
+            self._composites,
+            self._looks,
+            self._demand,
+            placeholder,
+            self.stages,
+            Rate(clock),
+            Latencies(),
+            self.failures,
+            clock,
+            on_alive,
         )
+        self.presence = presence(lambda: self.output.device, self._attend)
         self._threads = [
             Companion("livebg-output", self.output.run),
-            Companion("livebg-worker", self.worker.run),
             Companion("livebg-camera", self.camera.run),
+            Companion("livebg-presence", self._watch),
         ]
         self.began = clock()
 
@@ -101,11 +119,12 @@ class Session:
         told by :attr:`reason`, and mended as soon as it can be.
         """
         try:
-            for thread in self._threads:
+            for thread in self._all_threads():
                 thread.start()
             told = False
             while not self._stop.wait(_TICK):
                 self._raise_errors()
+                self._workers.replace_hung()
                 if not told and self.output.started.is_set():
                     told = True
                     on_started()
@@ -119,39 +138,63 @@ class Session:
         """Ends :meth:`run`, from any thread."""
         self._stop.set()
 
-    def switch(self, build: Callable[[], LiveProcessor]) -> None:
-        """Another look, from the next picture on: when this returns, no picture of the look before leaves any more."""
-        self._looks.change(build)
+    def switch(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
+        """Another look, from the next picture on. ``build`` is called in the worker's thread; what it raises ends the session.
 
-    def condition(self) -> tuple[State, str | None]:
-        """The state, and why it is not LIVE, as a sentence for people; both of the same moment."""
-        camera_lost, output_lost, failing = self.camera.lost, self.output.lost, self.worker.failing
-        if self._stop.is_set():
-            return State.STOPPING, None
-        if camera_lost is not None:
-            return State.CAMERA_LOST, camera_lost
-        if output_lost is not None:
-            return State.STALLED, output_lost
-        if self.output.showing:
-            return State.LIVE, None
-        if self.worker.loading:
-            return State.WAKING, "the network is being loaded"
-        if self._hangs():
-            return State.STALLED, "the network does not answer"
-        if failing is not None:
-            return State.STALLED, failing
-        if self.output.sent == 0:
-            return State.WAKING, "the camera is being opened"
-        return State.STALLED, "pictures come too rarely: the last one is older than a quarter of a second"
+        ``at_once``: when this returns, no picture of an earlier look leaves any more, and the placeholder bridges the time.
+        Otherwise the last of them is repeated until the new look's first is there.
+        """
+        self._looks.change(build, at_once=at_once)
+
+    def pause(self) -> None:
+        """The placeholder, and the camera is let go: when this returns, no picture of it leaves any more."""
+        self._want(paused=True)
+
+    def resume(self) -> None:
+        self._want(paused=False)
+
+    def use_camera(self, open_camera: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
+        """Another camera, or the same one otherwise: it is opened, where pictures are wanted, once the present one is closed."""
+        self._arrange = arrange
+        self.worker.arrange(arrange)
+        self.camera.use(open_camera)
+
+    @property
+    def worker(self) -> WorkerLoop:
+        """The one at work: when a network hangs, another takes over."""
+        return self._workers.current
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody is looking, or might be."""
+        return self._demand.watched
+
+    @property
+    def paused(self) -> bool:
+        return self._demand.paused
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    @property
+    def waking(self) -> bool:
+        """Whether no picture has been shown since they were last wanted."""
+        return self.output.sent == self._shown_before
+
+    @property
+    def hanging(self) -> bool:
+        """Whether the network does not answer."""
+        return self._workers.hanging
 
     @property
     def state(self) -> State:
-        return self.condition()[0]
+        return condition(self)[0]
 
     @property
     def reason(self) -> str | None:
         """Why the state is what it is."""
-        return self.condition()[1]
+        return condition(self)[1]
 
     @property
     def dropped(self) -> int:
@@ -163,12 +206,45 @@ class Session:
         """Seconds."""
         return self._clock() - self.began
 
-    def _hangs(self) -> bool:
-        since = self.worker.busy_since
-        return since is not None and self._clock() - since > _HUNG
+    def _watch(self) -> None:
+        try:
+            self.presence.run()
+        except Exception:  # noqa: BLE001 - whatever it is, the call goes on
+            _LOG.exception("nobody can tell any more whether the camera is watched: it stays on")
+            self._want(watched=True)
+
+    def _attend(self) -> None:
+        self._want(watched=self.presence.watched is not False)
+
+    def _want(self, *, watched: bool | None = None, paused: bool | None = None) -> None:
+        with self._looks.gate:  # no picture is under way when this changes
+            changed = self._demand.tell(watched=watched, paused=paused)
+            if changed and self._demand.wanted:
+                self._shown_before = self.output.sent
+        if changed and not self._demand.wanted:
+            self.camera.release()
+            self._frames.clear()
+            self._composites.clear()
+        self._composites.wake()  # somebody who has just come sees something at once
+
+    def _make_worker(self, processed: int, failed: int) -> WorkerLoop:
+        return WorkerLoop(
+            self._looks,
+            self._arrange,
+            self._frames,
+            self._composites,
+            self.stages,
+            self.failures,
+            self._clock,
+            processed=processed,
+            failed=failed,
+        )
+
+    def _all_threads(self) -> tuple[Companion, ...]:
+        return *self._threads, self._workers.thread
 
     def _raise_errors(self) -> None:
-        for thread in self._threads:
+        for thread in self._all_threads():
             if thread.error is not None:
                 raise thread.error
 
@@ -178,10 +254,11 @@ class Session:
 
     def _end(self) -> None:
         self._stop.set()
+        self.presence.stop()
         self.camera.stop()
         self.worker.stop()
         self.output.stop()
         self._frames.close()
         self._composites.close()
-        for thread in self._threads:
+        for thread in self._all_threads():
             thread.join(_LEAVE)

@@ -7,6 +7,7 @@ import time
 from livebg import __version__
 from livebg.config import Settings
 from livebg.live.assembly import LookBuilder
+from livebg.live.condition import condition
 from livebg.live.session import Session
 from livebg.live.status import CameraStatus, Counts, CpuCost, LastError, ModelStatus, OutputStatus, Status
 
@@ -21,7 +22,7 @@ class StatusTeller:
     def __call__(self) -> Status:
         session = self._session
         failure = session.failures.last
-        state, reason = session.condition()
+        state, reason = condition(session)
         return Status(
             state=state.value,
             reason=reason,

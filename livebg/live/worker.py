@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,16 +37,18 @@ class Shown:
 
 class Looks:
     """Which look is wanted: how to build its processor, and its number. Whoever shows a picture holds ``gate`` meanwhile, so
-    that after :meth:`change` no picture of an earlier look leaves."""
+    that after a :meth:`change` ``at_once`` no picture of an earlier look leaves."""
 
     def __init__(self, build: Callable[[], LiveProcessor]) -> None:
         self.gate = threading.Lock()
         self._build = build
-        self.number = 0
+        self.number = self.oldest = 0
+        """``oldest`` is the earliest look that may still be shown."""
 
-    def change(self, build: Callable[[], LiveProcessor]) -> None:
+    def change(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
         with self.gate:
             self._build, self.number = build, self.number + 1
+            self.oldest = self.number if at_once else self.oldest
 
     def current(self) -> tuple[Callable[[], LiveProcessor], int]:
         with self.gate:
@@ -56,6 +57,8 @@ class Looks:
 
 class WorkerLoop:
     """Runs in a thread of its own (:meth:`run`). It builds the processor there, since a network takes its time to load.
+    ``arrange`` brings the frames of a camera, by its format, to the output's. A worker that takes another one's place goes on
+    counting where that one was, at ``processed`` and ``failed``.
 
     What a processor raises is a failure: told, logged, and the next frame is tried. The room is not shown meanwhile, because
     nothing but a composite ever goes on from here. What building a processor raises ends the thread, and the session.
@@ -69,14 +72,18 @@ class WorkerLoop:
         shown: Latest[Shown],
         stages: StageClock,
         failures: Failures,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
+        *,
+        processed: int = 0,
+        failed: int = 0,
     ) -> None:
         self._looks, self._arrange, self._stages, self._clock = looks, arrange, stages, clock
         self._frames, self._shown, self._failures = frames, shown, failures
         self._stop = threading.Event()
+        self._abandoned = False
         self._source: LiveSource | None = None
         self._geometry: Geometry | None = None
-        self.processed = self.failed = 0
+        self.processed, self.failed = processed, failed
         self.loading = True
         self.failing: str | None = None
         """Why the last frame failed, as a sentence; None when it did not."""
@@ -98,6 +105,15 @@ class WorkerLoop:
         """Ends :meth:`run` after the frame that is being worked on."""
         self._stop.set()
 
+    def abandon(self) -> None:
+        """Ends :meth:`run`, whenever that will be, and nothing of it is shown any more: another worker has taken over."""
+        self._abandoned = True
+        self._stop.set()
+
+    def arrange(self, arrange: Callable[[VideoFormat], Geometry]) -> None:
+        """Another camera's frames come, from the next source on."""
+        self._arrange = arrange
+
     def _work(self, processor: LiveProcessor, captured: Captured, look: int) -> None:
         self.busy_since = self._clock()
         try:
@@ -113,7 +129,8 @@ class WorkerLoop:
         else:
             self.failing = None
             self.processed += 1
-            self._shown.put(Shown(composite, captured, look))
+            if not self._abandoned:
+                self._shown.put(Shown(composite, captured, look))
         finally:
             self.busy_since = None
 
