@@ -17,6 +17,8 @@ from livebg.training.labelling import Labeller, agreed, foreground
 from livebg.training.prepare import prepare
 from livebg.training.samples import Mix, Samples
 from livebg.training.store import Store, write_store
+from livebg.training.teacher import Lessons, Teacher
+from tests.toy_network import ToyNetwork
 
 Bytes = NDArray[np.uint8]
 
@@ -189,3 +191,29 @@ def test_a_cutout_is_what_it_was_before_it_was_stored(stores: Path) -> None:
     stored = Cutout(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
     assert np.array_equal(stored.rgb, person.rgb)
     assert np.array_equal(stored.alpha, person.alpha)
+
+
+def test_what_teachers_think_of_photos_is_averaged_with_the_truth(stores: Path, tmp_path: Path) -> None:
+    """The toy sees somebody where the picture is bright, by its own formula; composites keep their exact truth."""
+    teacher = Teacher([ToyNetwork(size=(64, 64), gain=8.0).write(tmp_path / "toy.onnx")], Lessons(asked=1.0, doubled=0.0))
+    draw = np.random.default_rng(3)
+    photos, scenes = Samples(stores, Mix(flat=1.0)), Samples(stores, Mix(flat=0.0, empty=0.0))
+    drawn = [photos.draw(draw, (64, 64)), scenes.draw(draw, (64, 64))]
+    photo, scene = teacher.teach(drawn, draw)
+    opinion = teacher.opinion(drawn[0].picture)
+    assert np.abs(photo.alpha.astype(float) - (drawn[0].alpha.astype(float) + opinion) / 2).max() <= 1
+    assert np.ptp(opinion) > 0 or np.ptp(drawn[0].picture) == 0
+    assert scene is drawn[1]
+
+
+def test_a_photo_that_is_exposed_twice_has_the_teachers_alpha_alone(stores: Path, tmp_path: Path) -> None:
+    teacher = Teacher([ToyNetwork(size=(64, 64)).write(tmp_path / "toy.onnx")], Lessons(asked=0.0, doubled=1.0))
+    draw = np.random.default_rng(4)
+    drawn = [Samples(stores, Mix(flat=flat)).draw(draw, (64, 64)) for flat in (0.0, 1.0)]
+    _, doubled = teacher.teach(drawn, draw)
+    low, high = (np.minimum(drawn[0].picture, drawn[1].picture), np.maximum(drawn[0].picture, drawn[1].picture))
+    assert (doubled.picture >= low).all()
+    assert (doubled.picture <= high).all()
+    assert not np.array_equal(doubled.picture, drawn[1].picture)
+    assert np.array_equal(doubled.alpha, teacher.opinion(doubled.picture))
+    assert np.array_equal(doubled.alpha_before, teacher.opinion(doubled.before))

@@ -28,6 +28,7 @@ DesignName = Literal["wide", "slim", "full", "tiny"]
 CourseName = Annotated[Literal["broad", "near"], typer.Option(help="What is shown: broad, or near (the end of a training).")]
 Half = Annotated[bool, typer.Option("--half", help="Compute in bfloat16 where that is safe.")]
 Seed = Annotated[int, typer.Option(help="Of the random draws.")]
+TEACHER = typer.Option(help="A network whose opinion of the photos is heard; may be repeated.", exists=True)
 LABELLER = typer.Option(help="The matting network (ONNX) that softens masks and labels clips.", exists=True)
 
 
@@ -53,11 +54,12 @@ def train_command(
     processes: Processes = 1,
     workers: Workers = 1,
     threads: Threads = 1,
+    teacher: Annotated[list[Path] | None, TEACHER] = None,
     half: Half = False,
     seed: Seed = 0,
 ) -> None:
     """Trains one design."""
-    run = Run(device, processes, workers, threads, seed, COURSES[course], until)
+    run = Run(device, processes, workers, threads, seed, COURSES[course], until, tuple(teacher or ()))
     trained(beginning(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
 
 
@@ -102,6 +104,7 @@ def make_command(
     out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
     u2netp: Annotated[Path, typer.Option(help="The published u2netp.onnx.", exists=True)],
     labeller: Annotated[Path, LABELLER],
+    teacher: Annotated[list[Path] | None, TEACHER] = None,
     work: Annotated[Path, typer.Option(help="The folder for prepared pictures and checkpoints.")] = Path("training"),
     pictures: Pictures = 200_000,
     rate: Rate = 1e-3,
@@ -114,9 +117,8 @@ def make_command(
 ) -> None:
     """The whole way, from the data to the ONNX file. Stopped anywhere, it goes on from there when it is called again."""
     prepared(data, work / "prepared", labeller)
-    make(
-        work / "prepared", u2netp, work, out, Schedule(pictures, rate, half=half), Run(device, processes, workers, threads, seed)
-    )
+    run = Run(device, processes, workers, threads, seed, teachers=tuple(teacher or ()))
+    make(work / "prepared", u2netp, work, out, Schedule(pictures, rate, half=half), run)
 
 
 def main() -> None:

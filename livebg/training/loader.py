@@ -1,6 +1,6 @@
 """Samples -> batches, in processes of their own, so that the network never waits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from livebg.training.distort import Alpha, Doubt, Random, doubtful
 from livebg.training.losses import Batch
 from livebg.training.samples import Mix, Sample, Samples, Size
+from livebg.training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,23 @@ COURSES = {"broad": BROAD, "near": NEAR}
 
 
 class Batches(IterableDataset[Batch]):
-    """Batches without end, different in every process and after every restart (`seed`)."""
+    """Batches without end, different in every process and after every restart (`seed`), with what the `teachers` say, if any."""
 
-    def __init__(self, folder: Path, course: Course, seed: int) -> None:
-        self._folder, self._course, self._seed = folder, course, seed
+    def __init__(self, folder: Path, course: Course, seed: int, teachers: Sequence[Path]) -> None:
+        self._folder, self._course, self._seed, self._teachers = folder, course, seed, teachers
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(1)
         worker = get_worker_info()
         draw = np.random.default_rng((self._seed, worker.id if worker else 0))
         samples = Samples(self._folder, self._course.mix)
+        teacher = Teacher(self._teachers) if self._teachers else None
         sizes = [size for size, _ in self._course.sizes]
         chances = np.array([chance for _, chance in self._course.sizes])
         while True:
             size = sizes[int(draw.choice(len(sizes), p=chances / chances.sum()))]
-            yield batch([samples.draw(draw, size) for _ in range(self._course.batch)], self._course, draw)
+            drawn = [samples.draw(draw, size) for _ in range(self._course.batch)]
+            yield batch(teacher.teach(drawn, draw) if teacher else drawn, self._course, draw)
 
 
 def batch(samples: list[Sample], course: Course, draw: Random) -> Batch:
@@ -94,8 +97,7 @@ def _tensor(values: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.Te
     return torch.from_numpy(np.ascontiguousarray(values))
 
 
-def loader(folder: Path, course: Course, *, seed: int, workers: int) -> Iterator[Batch]:
+def loader(folder: Path, course: Course, *, seed: int, workers: int, teachers: Sequence[Path] = ()) -> Iterator[Batch]:
     """Batches from `workers` processes (0: in this one). Their tensors are uint8: the trainer scales them where it computes."""
-    return iter(
-        DataLoader(Batches(folder, course, seed), batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
-    )
+    batches = Batches(folder, course, seed, teachers)
+    return iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))

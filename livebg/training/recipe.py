@@ -45,6 +45,8 @@ class Run:
     course: Course = BROAD
     until: int = 0
     """Stop after so many pictures, wherever the schedule is (0: at its end)."""
+    teachers: tuple[Path, ...] = ()
+    """Networks whose opinion of the photos is heard."""
 
 
 def prepared(data: Path, out: Path, labeller: Path) -> None:
@@ -84,7 +86,8 @@ def _trained(
         log.info("going on from %s after %d pictures", checkpoint, trainer.pictures)
     until = min(run.until or schedule.pictures, schedule.pictures)
     if trainer.pictures < until:
-        batches = loader(pictures, run.course, seed=run.seed + trainer.pictures + team.rank, workers=run.workers)
+        seed = run.seed + trainer.pictures + team.rank
+        batches = loader(pictures, run.course, seed=seed, workers=run.workers, teachers=run.teachers)
         train(trainer, batches, checkpoint, design, until)
     return trainer.average.cpu()
 

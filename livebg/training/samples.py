@@ -47,12 +47,16 @@ class Mix:
 
 @dataclass(frozen=True)
 class Sample:
-    """`before` and `picture` (h, w, 3) are neighbouring frames; `alpha_before` and `alpha` (h, w) are true. All uint8."""
+    """`before` and `picture` (h, w, 3) are neighbouring frames; `alpha_before` and `alpha` (h, w) are true. All uint8.
+
+    `photo`: it was taken as it is, with its own room.
+    """
 
     before: Picture
     picture: Picture
     alpha_before: Alpha
     alpha: Alpha
+    photo: bool
 
 
 class Samples:
@@ -70,18 +74,18 @@ class Samples:
     def draw(self, draw: Random, size: Size) -> Sample:
         """One sample of `size` (width, height)."""
         chance = draw.random()
-        if ROOMS not in self._stores or (chance < self._mix.flat and any(name in self._stores for name in FLAT)):
-            sample = self._photo(draw, size)
-        else:
-            sample = self._scene(draw, size, nobody=chance > 1 - self._mix.empty)
+        photo = ROOMS not in self._stores or (chance < self._mix.flat and any(name in self._stores for name in FLAT))
+        sample = self._photo(draw, size) if photo else self._scene(draw, size, nobody=chance > 1 - self._mix.empty)
         if draw.random() < 0.5:
-            sample = Sample(sample.before[:, ::-1], sample.picture[:, ::-1], sample.alpha_before[:, ::-1], sample.alpha[:, ::-1])
+            frames = (sample.before, sample.picture, sample.alpha_before, sample.alpha)
+            before, picture, alpha_before, alpha = (frame[:, ::-1] for frame in frames)
+            sample = Sample(before, picture, alpha_before, alpha, photo)
         seed = int(draw.integers(2**31))  # both frames come from the same camera: same light, same flaws
         first, second = (
             as_filmed(np.ascontiguousarray(frame), np.random.default_rng(seed), self._mix.harm)
             for frame in (sample.before, sample.picture)
         )
-        return Sample(first, second, np.ascontiguousarray(sample.alpha_before), np.ascontiguousarray(sample.alpha))
+        return Sample(first, second, np.ascontiguousarray(sample.alpha_before), np.ascontiguousarray(sample.alpha), photo)
 
     def _pick(self, draw: Random, weights: Mapping[str, float]) -> tuple[str, int]:
         names = [name for name in weights if name in self._stores and len(self._stores[name])]
@@ -104,7 +108,7 @@ class Samples:
                 )
             )
         before, now = frames
-        return Sample(before[..., :3], now[..., :3], before[..., 3], now[..., 3])
+        return Sample(before[..., :3], now[..., :3], before[..., 3], now[..., 3], photo=True)
 
     def _whole(self, draw: Random, source: Size, size: Size) -> Matrix:
         """The whole photo, or nearly, pressed into the frame."""
@@ -138,7 +142,7 @@ class Samples:
             for into, view in zip(layers, (_nudged(matrix, draw, size, self._mix.step), matrix), strict=True):
                 into.insert(0, place(cutout, view, size))
         (before, alpha_before), (now, alpha) = (over(behind, *people) for behind, people in zip(rooms, layers, strict=True))
-        return Sample(before, now, alpha_before, alpha)
+        return Sample(before, now, alpha_before, alpha, photo=False)
 
     def _person(self, draw: Random, size: Size, *, second: bool) -> tuple[Cutout, Matrix]:
         """Somebody cut off by the frame's lower edge, somewhere in the frame, under a light of their own."""
