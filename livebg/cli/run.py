@@ -1,12 +1,16 @@
 """``livebg run``."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, spoken_errors
-from livebg.config import Settings, load_settings
 from livebg.errors import ConfigError
+from livebg.live.choices import Choices
+from livebg.live.layers import Layers
+from livebg.live.runtime_folder import SOCKET_NAME, hold_lock
 
 if TYPE_CHECKING:
     from livebg.live.session import Exit
@@ -58,43 +62,40 @@ def run(
             "effect.blur": blur,
             "model.name": model,
         }
-        settings = load_settings(overrides, config)
-        if settings.effect.mode == "cutout" and chosen != "none":
-            raise ConfigError("the mode cutout is for files, a camera has no transparency: choose greenscreen, or another mode")
-        ended = _run(settings, chosen == "none")
+        ended = _run(overrides, config, chosen == "none")
     errors().print(f"livebg has ended: {ended.value}")
 
 
-def _run(settings: Settings, as_it_is: bool) -> "Exit":
-    from livebg.live.runtime_folder import hold_lock
-
-    with hold_lock() as folder:  # before anything is loaded: the second one is told at once
+def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Exit":
+    choices = Choices()
+    layers = Layers.start(options, config, choices.read())
+    layers.settings()  # what cannot be is told before anything is loaded
+    with hold_lock() as folder:
         import cv2
 
-        from livebg.build import build_look
+        from livebg.cli.consent import room_commands
         from livebg.compositing import Consent
-        from livebg.live.assembly import build_session
+        from livebg.live.assembly import build_session, startable
+        from livebg.live.commands import commands
         from livebg.live.control import ControlServer, no_arguments
-        from livebg.live.runtime_folder import SOCKET_NAME
+        from livebg.live.hangup import reloading_on_hangup
         from livebg.live.session import Exit
+        from livebg.live.steering import Steering
         from livebg.live.telling import StatusTeller
-        from livebg.models import find
 
         cv2.setNumThreads(1)  # the planes of a frame are too small to share out
         consent = Consent("livebg run --mode none") if as_it_is else None
-        if consent is None:  # what cannot be is told before anything is opened
-            find(settings.model.name, settings.model.folders)
-            build_look(settings)
-        session, builder = build_session(settings, consent)
-        tell = StatusTeller(session, settings, builder, "none" if as_it_is else settings.effect.mode)
+        layers = layers if as_it_is else startable(layers)
+        session, builder = build_session(layers.settings(), consent)
+        steering = Steering(session, builder, layers, choices, consent)
+        tell = StatusTeller(session, steering, builder)
 
-        server = ControlServer(
-            folder / SOCKET_NAME,
-            {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)},
-        )
+        asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)}
+        server = ControlServer(folder / SOCKET_NAME, asked | commands(steering) | room_commands(steering))
         server.start()
         try:
-            return session.run(lambda: _say_started(tell()))
+            with reloading_on_hangup(steering.reload):
+                return session.run(lambda: _say_started(tell()))
         except KeyboardInterrupt:  # Ctrl-C and SIGTERM are how a daemon is meant to end
             return Exit.STOP
         finally:

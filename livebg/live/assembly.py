@@ -1,48 +1,115 @@
 """From settings to a live session."""
 
+import logging
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from livebg.build import build_pipeline, build_segmenter
+from livebg.build import build_look, build_pipeline, build_segmenter
 from livebg.compositing import Consent
 from livebg.config import Settings
-from livebg.errors import SourceError
+from livebg.errors import LivebgError, SourceError
 from livebg.frame import BT601, ColorSpec, VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Segmenter, Sink
 from livebg.jobs import VIDEO_SUFFIXES
+from livebg.live.choices import KEPT
+from livebg.live.layers import Layers, check_mode
 from livebg.live.output import INTERVAL
 from livebg.live.session import Session
 from livebg.live.worker import LiveProcessor
+from livebg.models import find
 from livebg.notation import parse_size
 from livebg.pipeline import Unprocessed
 from livebg.timing import StageClock
 
+_LOG: Final = logging.getLogger(__name__)
 READERS_COLOR: Final = ColorSpec(BT601, BT601, BT601)
 """What the readers of a virtual camera take I420 for."""
 
 _LEAST_RATE: Final = Fraction(round(1 / INTERVAL))
 
 
-class LookBuilder:
-    """Builds what turns frames into composites; ``segmenter`` is the network once it is there, and None in mode ``none``.
+Build = Callable[[], LiveProcessor]
+"""Makes what turns frames into composites; called in the worker's thread."""
 
-    ``consent`` is the user's own word to show the room as it is.
+
+class _Network:
+    """A network that runs, and the settings that it runs by. Raises :class:`~livebg.errors.ModelError`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings.model
+        self.segmenter = build_segmenter(settings)
+        self.hangs = False
+
+
+class LookBuilder:
+    """Builds what turns frames into composites. The network is loaded once and shared by all looks, until it hangs.
+
+    Calling it gives the first look, by ``settings``, or with the user's ``consent`` the room as it is.
     """
 
     def __init__(self, settings: Settings, consent: Consent | None, stages: StageClock) -> None:
         self._settings, self._consent, self._stages = settings, consent, stages
-        self.segmenter: Segmenter | None = None
+        self._at_hand: _Network | None = None
+        self._in_use: _Network | None = None
+
+    @property
+    def segmenter(self) -> Segmenter | None:
+        """The network in use; None while it is loaded, and in mode ``none``."""
+        network = self._in_use
+        return network.segmenter if network else None
 
     def __call__(self) -> LiveProcessor:
-        """Raises :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`."""
+        """May take its time. Raises :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`."""
         if self._consent is not None:
-            return Unprocessed(self._consent)
-        self.segmenter = build_segmenter(self._settings)
-        return build_pipeline(self._settings, self.segmenter, self._stages)
+            return self.unprocessed(self._consent)()
+        return self.prepare(self._settings)()
+
+    def prepare(self, settings: Settings) -> Build:
+        """Makes all of a look ready that may fail or take its time, in the thread that calls; building it is cheap then.
+
+        Built a second time, after the network hung, all of it is made anew, in the worker's thread. Raises
+        :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`.
+        """
+        network = self._load(settings)
+        ready = [build_pipeline(settings, network.segmenter, self._stages)]
+
+        def build() -> LiveProcessor:
+            # What hung may wake up and go on writing: nothing of it is used again.
+            if network.hangs or not ready:
+                self._in_use = self._load(settings)
+                return build_pipeline(settings, self._in_use.segmenter, self._stages)
+            self._in_use = network
+            return ready.pop()
+
+        return build
+
+    def unprocessed(self, consent: Consent) -> Build:
+        """The room as it is, on the user's own word. The network stays at hand."""
+
+        def build() -> LiveProcessor:
+            self._in_use = None
+            return Unprocessed(consent)
+
+        return build
+
+    def forget(self) -> None:
+        """The network hangs: it is not asked again."""
+        for network in (self._in_use, self._at_hand):
+            if network is not None:
+                network.hangs = True
+        self._at_hand = None
+
+    def _load(self, settings: Settings) -> _Network:
+        network = self._at_hand
+        if network is None or network.settings != settings.model:
+            network = self._at_hand = _Network(settings)
+        return network
 
 
 def stand_in(device: str) -> Path | None:
@@ -64,6 +131,66 @@ def camera_opener(settings: Settings) -> Callable[[], LiveSource]:
 
     size = parse_size(camera.size) or (0, 0)
     return lambda: open_camera(camera.device, size, camera.frame_rate, output=settings.output.label)
+
+
+def check_camera(settings: Settings) -> str | None:
+    """Why the camera that the settings name cannot be seen now, which may change; None when it can, or nobody knows.
+
+    Raises :class:`~livebg.errors.SourceError` for what will not change: a file in its place that cannot be read.
+    """
+    device = settings.camera.device
+    file = stand_in(device)
+    if file is not None:
+        from livebg.sources.looped import LoopedFile
+
+        LoopedFile(file).close()
+        return None
+    if not sys.platform.startswith("linux") or "://" in device:
+        return None
+    from livebg.v4l2.lookup import find_camera
+
+    try:
+        find_camera(device)
+    except SourceError as error:
+        return str(error)
+    return None
+
+
+def check_startable(settings: Settings) -> None:
+    """Raises the :class:`~livebg.errors.LivebgError` of whatever would end a session at its start, before anything is opened."""
+    check_mode(settings.effect.mode)
+    find(settings.model.name, settings.model.folders)
+    build_look(settings)
+    check_camera(settings)
+
+
+def startable(layers: Layers) -> Layers:
+    """``layers``, without the choices of earlier runs that can no longer be, such as a picture that was removed; that is logged.
+
+    Raises as :func:`check_startable` does when it is not the choices that are to blame.
+    """
+    try:
+        check_startable(layers.settings())
+    except LivebgError as error:
+        keys = [key for key in reversed(KEPT) if key in layers.choices]
+        for dropped in (*([key] for key in keys), keys):
+            fewer = layers.without(dropped)
+            with suppress(LivebgError):
+                check_startable(fewer.settings())
+                _LOG.warning("what was chosen of %s is left out: %s", " and ".join(dropped), error)
+                return fewer
+        raise
+    return layers
+
+
+def camera_arranger(settings: Settings, shape: VideoFormat) -> Callable[[VideoFormat], Geometry]:
+    """What brings the frames of the camera that the settings describe, by its format, to the output's ``shape``."""
+    camera = settings.camera
+
+    def arrange(given: VideoFormat) -> Geometry:
+        return Geometry((shape.width, shape.height), camera.mirror, camera.rotate, given.sample_aspect_ratio)
+
+    return arrange
 
 
 def output_format(settings: Settings) -> VideoFormat:
@@ -92,11 +219,9 @@ def build_session(settings: Settings, consent: Consent | None) -> tuple[Session,
     def open_output() -> Sink:
         return open_virtual_camera(settings.output.backend, settings.output.label, shape)
 
-    def arrange(given: VideoFormat) -> Geometry:
-        size = (shape.width, shape.height)
-        return Geometry(size, settings.camera.mirror, settings.camera.rotate, given.sample_aspect_ratio)
-
-    return Session(camera_opener(settings), open_output, builder, shape, arrange, stages=stages), builder
+    arrange = camera_arranger(settings, shape)
+    session = Session(camera_opener(settings), open_output, builder, shape, arrange, forget=builder.forget, stages=stages)
+    return session, builder
 
 
 def _expected(settings: Settings) -> VideoFormat:

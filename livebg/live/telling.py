@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from typing import Protocol
 
 from livebg import __version__
 from livebg.config import Settings
@@ -12,11 +13,22 @@ from livebg.live.session import Session
 from livebg.live.status import CameraStatus, Counts, CpuCost, LastError, ModelStatus, OutputStatus, Status
 
 
-class StatusTeller:
-    """Tells the status of ``session`` at any time, from any thread. ``mode`` is what the user sees, ``none`` among it."""
+class Holding(Protocol):
+    """What holds at a moment (:class:`~livebg.live.steering.Steering`)."""
 
-    def __init__(self, session: Session, settings: Settings, builder: LookBuilder, mode: str) -> None:
-        self._session, self._settings, self._builder, self._mode = session, settings, builder, mode
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def mode(self) -> str:
+        """What the user sees, ``none`` among it."""
+        ...
+
+
+class StatusTeller:
+    """Tells the status of ``session`` at any time, from any thread, with what is ``held`` then."""
+
+    def __init__(self, session: Session, held: Holding, builder: LookBuilder) -> None:
+        self._session, self._held, self._builder = session, held, builder
         self._cpu = time.process_time()
 
     def __call__(self) -> Status:
@@ -26,7 +38,7 @@ class StatusTeller:
         return Status(
             state=state.value,
             reason=reason,
-            mode=self._mode,
+            mode=self._held.mode,
             uptime=session.uptime,
             camera=self._camera(),
             output=self._output(),
@@ -43,7 +55,7 @@ class StatusTeller:
 
     def _camera(self) -> CameraStatus:
         source = self._session.camera.source
-        asked, opened = self._settings.camera.device, self._session.camera.opened
+        asked, opened = self._held.settings.camera.device, self._session.camera.opened
         if source is None:
             return CameraStatus(asked, None, None, opened, None)
         name, _, mode = source.about.rpartition(", ")
@@ -51,7 +63,7 @@ class StatusTeller:
 
     def _output(self) -> OutputStatus:
         shape = self._session.format
-        backend = self._settings.output.backend
+        backend = self._held.settings.output.backend
         if backend == "auto":
             backend = "v4l2loopback" if sys.platform.startswith("linux") else "obs"
         return OutputStatus(backend, self._session.output.device, shape.width, shape.height, float(shape.frame_rate))

@@ -1,0 +1,140 @@
+"""``livebg on``, ``off``, ``toggle``, ``pause``, ``resume``, ``mode``, ``background``, ``set`` and ``reload``."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from livebg.cli.console import output, spoken_errors
+from livebg.errors import ConfigError
+from livebg.live.client import ask
+from livebg.live.held import Held
+from livebg.live.layers import settable_keys
+
+_PATIENCE: Final = 60.0
+"""Seconds within which any command is answered; one that loads a large network takes some."""
+_SET_HELP: Final = f"""Change settings of the running livebg: what blur, which camera, which model.
+
+What was said of effect.mode, effect.background, effect.blur, effect.screen and camera.device also holds at the next start.
+
+The keys: {", ".join(settable_keys())}."""
+
+
+def on() -> None:
+    """The room out of sight again, after `livebg off`."""
+    _tell("on")
+
+
+def off() -> None:
+    """The room as it is, until `livebg on`, or until livebg ends."""
+    _tell("off")
+
+
+def toggle() -> None:
+    """Off when the effect is on, on when it is off; for a hot key."""
+    _tell("toggle")
+
+
+def pause() -> None:
+    """A calm picture in your place, and the camera free for others."""
+    _tell("pause")
+
+
+def resume() -> None:
+    """End the pause."""
+    _tell("resume")
+
+
+def mode(name: Annotated[str, typer.Argument(metavar="NAME", help="portrait, greenscreen, background or matte.")]) -> None:
+    """Choose what becomes of the room, now and at the next start."""
+    _tell("mode", {"mode": name})
+
+
+def background(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[FILE|#rrggbb|NAME]", help="A picture, a colour, or a built-in background.")
+    ] = None,
+) -> None:
+    """Show something else in the room's place, now and at the next start. Without an argument: list what is built in."""
+    if what is None:
+        from livebg.scenery import names
+
+        output().print("\n".join(names()), markup=False)
+        return
+    _tell("background", {"background": _background(what)})
+
+
+def set_(
+    pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False)],
+) -> None:
+    with spoken_errors():
+        said = dict(_pair(pair) for pair in pairs)
+    _tell("set", {"settings": said})
+
+
+set_.__doc__ = _SET_HELP
+
+
+def reload() -> None:
+    """Read the configuration file again, and apply what has changed there."""
+    _tell("reload")
+
+
+def _tell(command: str, arguments: Mapping[str, Any] | None = None) -> None:
+    with spoken_errors():
+        held = Held.from_dict(ask(command, arguments, timeout=_PATIENCE))
+        output().print(_sentence(command, held), markup=False)
+
+
+def _sentence(command: str, held: Held) -> str:
+    parts = [_seen(held)]
+    if command in ("set", "reload"):
+        parts.insert(0, f"changed: {', '.join(held.changed)}" if held.changed else "nothing has changed")
+    if held.at_next_start:
+        parts.append(f"at the next start of livebg: {', '.join(held.at_next_start)}")
+    return "; ".join([*parts, *([held.note] if held.note else [])])
+
+
+def _seen(held: Held) -> str:
+    """What the others see."""
+    if held.paused:
+        return "paused, the camera is free, until `livebg resume`"
+    if not held.effect:
+        return "the room is shown as it is, until `livebg on`"
+    seen = {
+        "portrait": f"blurred by {held.blur:g} of the height",
+        "greenscreen": held.screen,
+        "background": held.background,
+        "matte": "the matte alone",
+    }
+    return f"{held.mode}: {seen.get(held.mode, 'the room is out of sight')}"
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"{text!r} is no setting with its value: write KEY=VALUE, such as effect.blur=0.05")
+    return key, _in_place(key, value)
+
+
+def _in_place(key: str, value: str) -> str:
+    """Files are named from where the user is, which the running livebg does not know."""
+    if key == "effect.background":
+        return _background(value)
+    if key in ("model.name", "camera.device"):
+        return _absolute(value, "/" in value and "://" not in value)
+    if key == "model.folders" and not value.startswith("["):
+        return os.pathsep.join(str(Path(folder).expanduser().absolute()) for folder in value.split(os.pathsep) if folder)
+    return value
+
+
+def _background(name: str) -> str:
+    """A name without a separator and a suffix is a built-in one, unless there is such a file here."""
+    return name if name.startswith("#") else _absolute(name, "/" in name or bool(Path(name).suffix))
+
+
+def _absolute(name: str, surely: bool) -> str:
+    path = Path(name).expanduser()
+    return str(path.absolute()) if surely or path.is_file() else name
