@@ -36,6 +36,7 @@ FLOORS = [
     {"pipeline"},
     {"build"},
     {"photo", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training", "live", "devices"},
+    {"doctor"},
     {"cli", "__main__"},
 ]
 HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}

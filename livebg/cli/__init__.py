@@ -14,6 +14,7 @@ from livebg.cli import bench, models
 from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_error
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
+from livebg.cli.doctor import doctor
 from livebg.cli.render import render
 from livebg.cli.run import run
 from livebg.cli.score import score
@@ -32,6 +33,7 @@ app.add_typer(bench.app, name="bench")
 app.command(no_args_is_help=True)(render)
 app.command()(demo)
 app.command()(devices)
+app.command()(doctor)
 app.command(no_args_is_help=True)(score)
 app.command()(run)
 app.command()(status)

@@ -1,0 +1,85 @@
+"""``livebg doctor``."""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from livebg.cli.console import ConfigOption, errors, output, spoken_errors
+
+if TYPE_CHECKING:
+    from livebg.doctor.findings import Result, Status
+
+_COLOURS: Final[dict["Status", str]] = {"ok": "green", "warn": "yellow", "FAIL": "bold red", "skipped": "dim"}
+_STATUS_WIDTH: Final = len("skipped")
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    no_measure: Annotated[bool, typer.Option("--no-measure", help="Leave out the measurement of some seconds.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Look for what keeps livebg from a good picture in a call, and name what mends it. Exit code 1 when something FAILs."""
+    with spoken_errors():
+        from livebg.doctor.examination import Examination
+        from livebg.doctor.host import Host
+        from livebg.doctor.rounds import examine
+
+        results = examine(Examination(Host(), config), not no_measure)
+        with errors().status("looking around ..."):
+            if as_json:
+                found = list(results)
+                output().print(json.dumps([result.as_dict() for result in found], ensure_ascii=False), markup=False)
+            else:
+                found = tell(results)
+    if any(result.finding.status == "FAIL" for result in found):
+        raise typer.Exit(1)
+
+
+def tell(results: "Iterable[Result]") -> "list[Result]":
+    """Print what was found group by group, for people, each as soon as it is whole; all of it."""
+    out = output()
+    everything: list[Result] = []
+    for group, found in groupby(results, key=lambda result: result.group):
+        members = list(found)
+        everything += members
+        out.print(Text(group, "bold"))
+        for status, names, finding, mend in _lines(members):
+            out.print(_row(status, names, finding))
+            if mend:
+                out.print(Text(f"{'':{_STATUS_WIDTH + 4}}{mend}", "cyan"))  # never folded: it is there to be copied
+        out.print()
+    out.print(_summary(everything), markup=False)
+    return everything
+
+
+def _row(status: "Status", names: str, found: str) -> Padding:
+    style = "dim" if status == "skipped" else ""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=_STATUS_WIDTH)
+    table.add_column()
+    table.add_row(Text(status, _COLOURS[status]), Text(f"{names}: {found}", style))
+    return Padding(table, (0, 0, 0, 2), expand=False)
+
+
+def _lines(results: "list[Result]") -> "Iterator[tuple[Status, str, str, str | None]]":
+    """Status, names, what was found, what mends it; checks that were skipped for one reason share a line."""
+    for (status, found, mend), alike in groupby(results, key=lambda result: _key(result)):
+        yield status, ", ".join(result.check for result in alike), found, mend
+
+
+def _key(result: "Result") -> "tuple[Status, str, str | None]":
+    return result.finding.status, result.finding.found, result.finding.mend
+
+
+def _summary(results: "list[Result]") -> str:
+    failed = sum(result.finding.status == "FAIL" for result in results)
+    warned = sum(result.finding.status == "warn" for result in results)
+    if failed:
+        return f"{failed} FAIL, {warned} warn: what is named first is best mended first."
+    return f"Nothing FAILs, {warned} warn." if warned else "All is well."
