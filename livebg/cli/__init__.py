@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 
 from livebg import __version__
-from livebg.cli import bench, models
+from livebg.cli import bench, control, models
 from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_error
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
@@ -38,6 +38,15 @@ app.command(no_args_is_help=True)(score)
 app.command()(run)
 app.command()(status)
 app.command()(stop)
+app.command()(control.on)
+app.command()(control.off)
+app.command()(control.toggle)
+app.command()(control.pause)
+app.command()(control.resume)
+app.command(no_args_is_help=True)(control.mode)
+app.command()(control.background)
+app.command("set", no_args_is_help=True)(control.set_)
+app.command()(control.reload)
 
 
 def _print_version(asked: bool) -> None:
