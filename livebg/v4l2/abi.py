@@ -1,4 +1,4 @@
-"""Request numbers, constants and (from :mod:`livebg.v4l2.structs`) structs of the Video4Linux API, version 2.
+"""Request numbers, constants and (from :mod:`livebg.v4l2.structs`, :mod:`~livebg.v4l2.event_structs`) structs of V4L2.
 
 Names are those of ``<linux/videodev2.h>`` without their prefix. Only what livebg uses is here.
 """
@@ -6,6 +6,7 @@ Names are those of ``<linux/videodev2.h>`` without their prefix. Only what liveb
 import ctypes
 from typing import Final
 
+from livebg.v4l2.event_structs import Event, EventSubscription
 from livebg.v4l2.structs import (
     Buffer,
     BufferType,
@@ -30,6 +31,8 @@ __all__ = [
     "BufferType",
     "Capability",
     "CaptureParameters",
+    "Event",
+    "EventSubscription",
     "Format",
     "FormatDescription",
     "Fract",
@@ -82,6 +85,15 @@ G_PARM: Final = _request(_READ | _WRITE, 21, StreamParameters)
 S_PARM: Final = _request(_READ | _WRITE, 22, StreamParameters)
 ENUM_FRAMESIZES: Final = _request(_READ | _WRITE, 74, FrameSize)
 ENUM_FRAMEINTERVALS: Final = _request(_READ | _WRITE, 75, FrameInterval)
+DQEVENT: Final = _request(_READ, 89, Event)
+SUBSCRIBE_EVENT: Final = _request(_WRITE, 90, EventSubscription)
+
+EVENT_CLIENT_USAGE: Final = 0x10E00001
+"""v4l2loopback's own, ``V4L2_EVENT_PRI_CLIENT_USAGE``: somebody began or ceased to stream from it; from 0.13 on."""
+EVENT_CLIENT_USAGE_UBUNTU: Final = 0x08000000
+"""The same in the 0.12 that Ubuntu patched, and beside the other in its later ones."""
+EVENT_SUB_FL_SEND_INITIAL: Final = 1
+"""In ``EventSubscription.flags``: an event that tells the present state comes at once."""
 
 CAP_VIDEO_CAPTURE: Final = 0x00000001
 CAP_VIDEO_OUTPUT: Final = 0x00000002

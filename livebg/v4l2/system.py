@@ -25,7 +25,7 @@ class Memory(Protocol):
 
 
 class Ready(NamedTuple):
-    """What a poll found: a buffer to take, a device in trouble, a waker that was rung; none of them means time is up."""
+    """What a poll found: a buffer (or event) to take, a device in trouble, a rung waker; none of them means time is up."""
 
     readable: bool
     failed: bool
@@ -98,15 +98,20 @@ class Kernel:
     def waker(self) -> Waker:
         return Waker()
 
-    def poll(self, fd: int, waker: Waker, timeout: float) -> Ready:
-        """Wait up to ``timeout`` seconds until a buffer can be taken, the device fails or the waker is rung."""
+    def poll(self, fd: int | None, waker: Waker, timeout: float, *, event: bool = False) -> Ready:
+        """Wait up to ``timeout`` seconds until a buffer can be taken, the device fails or the waker is rung.
+
+        ``event``: what is waited for is an event of V4L2 in place of a buffer. Without an ``fd`` the waker alone ends it.
+        """
+        wanted = select.POLLPRI if event else select.POLLIN
         poller = select.poll()
-        poller.register(fd, select.POLLIN)
+        if fd is not None:
+            poller.register(fd, wanted)
         poller.register(waker, select.POLLIN)
         events = dict(poller.poll(max(0.0, timeout) * 1000))
-        mask = events.get(fd, 0)
+        mask = events.get(fd, 0) if fd is not None else 0
         trouble = mask & (select.POLLERR | select.POLLHUP | select.POLLNVAL)
-        return Ready(bool(mask & select.POLLIN), bool(trouble), waker.fileno() in events)
+        return Ready(bool(mask & wanted), bool(trouble), waker.fileno() in events)
 
     def now(self) -> float:
         """CLOCK_MONOTONIC in seconds, the clock of the kernel's timestamps."""
