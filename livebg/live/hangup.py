@@ -54,6 +54,7 @@ def _reload_when_asked(asked: "queue.SimpleQueue[bool]", reload: Callable[[], ob
     while asked.get():
         try:
             reload()
+            _LOG.info("the configuration was read again")
         except LivebgError as error:
             _LOG.error("the configuration was not read again, and the settings stay: %s", error)
 

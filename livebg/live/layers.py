@@ -69,7 +69,7 @@ def check_mode(mode: str) -> None:
     if mode == "cutout":
         raise ConfigError("the mode cutout is for files, a camera has no transparency: choose greenscreen, or another mode")
     if mode not in LIVE_MODES:
-        check_setting("effect.mode", mode)
+        raise ConfigError(f"no mode is called {mode[:40]!r}: say one of {', '.join(LIVE_MODES)}")
 
 
 def changed_keys(before: Settings, after: Settings) -> tuple[str, ...]:

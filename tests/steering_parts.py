@@ -1,0 +1,93 @@
+"""What the tests of the control commands steer: a session that writes down what it is told, and looks that cost nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from livebg.compositing import Consent
+from livebg.config import Settings
+from livebg.errors import ConfigError, ModelError
+from livebg.frame import VideoFormat
+from livebg.geometry import Geometry
+from livebg.interfaces import LiveSource
+from livebg.live.assembly import Build
+from livebg.live.choices import Choices
+from livebg.live.layers import Layers
+from livebg.live.steering import Steering
+from livebg.live.worker import LiveProcessor
+from livebg.pipeline import Unprocessed
+from tests.live_parts import FORMAT, PersonSegmenter, green
+
+MISSING = "missing.png"
+"""The background that cannot be read."""
+BROKEN = "broken.onnx"
+"""The network that cannot be loaded."""
+CONSENT = Consent("a test")
+
+
+class NotedSession:
+    """Writes down what it is told, in words."""
+
+    def __init__(self) -> None:
+        self.format: VideoFormat = FORMAT
+        self.told: list[str] = []
+        self.paused = False
+        self.camera: tuple[Callable[[], LiveSource], Callable[[VideoFormat], Geometry]] | None = None
+
+    def switch(self, build: Build, *, at_once: bool) -> None:
+        room = isinstance(build(), Unprocessed)
+        self.told.append(f"{'room' if room else 'hidden'}{' at once' if at_once else ''}")
+
+    def pause(self) -> None:
+        self.paused = True
+        self.told.append("pause")
+
+    def resume(self) -> None:
+        self.paused = False
+        self.told.append("resume")
+
+    def use_camera(self, open_camera: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
+        self.camera = open_camera, arrange
+        self.told.append("camera")
+
+
+class ToyLooks:
+    """Ready at once, but for what is known to fail. Whatever the mode, the room is replaced by green."""
+
+    def __init__(self) -> None:
+        self.prepared: list[Settings] = []
+        self.before: Callable[[], object] = lambda: None
+
+    def prepare(self, settings: Settings) -> Build:
+        self.before()
+        if settings.effect.background.endswith(MISSING):
+            raise ConfigError(f"the background {settings.effect.background} does not exist: name another")
+        if settings.model.name.endswith(BROKEN):
+            raise ModelError(f"{settings.model.name} is no network: choose another")
+        self.prepared.append(settings)
+        return _green
+
+    def unprocessed(self, consent: Consent) -> Build:
+        return lambda: Unprocessed(consent)
+
+
+class Desk:
+    """A Steering with its session, its looks, its configuration file and its choices, all of one test's own."""
+
+    def __init__(self, folder: Path, options: dict[str, Any] | None = None, consent: Consent | None = None) -> None:
+        self.config = folder / "config.toml"
+        if not self.config.exists():
+            self.config.touch()
+        self.choices = Choices(folder / "state" / "choices.json")
+        self.session, self.looks = NotedSession(), ToyLooks()
+        layers = Layers.start(options or {}, self.config, self.choices.read())
+        self.steering = Steering(self.session, self.looks, layers, self.choices, consent)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The values that the next start will find."""
+        return {key: word.value for key, word in self.choices.read().items()}
+
+
+def _green() -> LiveProcessor:
+    return green(PersonSegmenter())
