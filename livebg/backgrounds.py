@@ -17,6 +17,10 @@ WEAKEST_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is this one: showing the room as it is takes mode ``none``, said aloud."""
 
 
+_FINE, _COARSE = 1.5, 0.75
+"""Pixels of the small picture that the Gaussian's standard deviation keeps at least."""
+
+
 class BlurBackground:
     """The room, softly out of focus, without the person's colours in it.
 
@@ -24,13 +28,15 @@ class BlurBackground:
     blur(room * (1 - alpha)) / blur(1 - alpha). All of it is linear, so it is done on the Y, U and V planes as they come, and
     on a small picture, since a blurred one has no detail to lose.
 
-    ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1. One background serves one thread.
+    ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1. ``coarse`` is for slow machines: the
+    small picture has a quarter of the pixels, and the blur is a little less smooth. One background serves one thread.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, *, coarse: bool = False) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"a blur is a share of the frame's height, 0 to 1, got {share}")
         self._share = max(share, WEAKEST_BLUR)
+        self._least_sigma = _COARSE if coarse else _FINE
         self._picture: NDArray[np.uint8] | None = None
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
@@ -61,10 +67,9 @@ class BlurBackground:
             1e-3 * value / max(room, 1e-3) + trace for value, trace in zip((*colour, room), (128e-6,) * 3 + (1e-6,), strict=True)
         )
 
-    @staticmethod
-    def _halvings(sigma: float, width: int, height: int) -> int:
-        """How often to halve before blurring: the Gaussian keeps at least 1.5 pixels, and the small picture at least 8 lines."""
-        by_sigma = int(math.log2(sigma / 1.5)) if sigma > 1.5 else 0
+    def _halvings(self, sigma: float, width: int, height: int) -> int:
+        """How often to halve before blurring: the Gaussian keeps its least width, and the small picture at least 8 lines."""
+        by_sigma = int(math.log2(sigma / self._least_sigma)) if sigma > self._least_sigma else 0
         by_size = int(math.log2(min(width, height) / 8)) if min(width, height) > 8 else 0
         return min(by_sigma, by_size)
 

@@ -35,16 +35,21 @@ def build_segmenter(settings: Settings) -> Segmenter:
 
 def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock | None = None) -> Pipeline:
     """A pipeline with a state of its own; the segmenter may be shared."""
-    return Pipeline(segmenter, AlphaSmoother(settings.smoothing.time_constant), EdgeUpsampler(), build_look(settings), clock)
+    smoother, look = AlphaSmoother(settings.smoothing.time_constant), build_look(settings)
+    coarse = build_look(settings, coarse=True) if settings.effect.mode == "portrait" else None
+    return Pipeline(segmenter, smoother, EdgeUpsampler(), look, clock, coarse)
 
 
-def build_look(settings: Settings) -> Look:
-    """What the mode makes of a frame and its matte. Raises :class:`~livebg.errors.ConfigError` for an unusable background."""
+def build_look(settings: Settings, *, coarse: bool = False) -> Look:
+    """What the mode makes of a frame and its matte, with the ``coarse`` blur where it blurs.
+
+    Raises :class:`~livebg.errors.ConfigError` for an unusable background.
+    """
     if settings.effect.mode == "matte":
         return matte_picture
     if settings.effect.mode == "cutout":
         return cutout
-    background = build_background(settings)
+    background = build_background(settings, coarse=coarse)
 
     def look(frame: Frame, matte: Matte) -> Composite:
         return composite(frame, background.picture(frame, matte), matte)
@@ -52,10 +57,10 @@ def build_look(settings: Settings) -> Look:
     return look
 
 
-def build_background(settings: Settings) -> Background:
+def build_background(settings: Settings, *, coarse: bool = False) -> Background:
     effect = settings.effect
     if effect.mode == "portrait":
-        return BlurBackground(effect.blur)
+        return BlurBackground(effect.blur, coarse=coarse)
     if effect.mode == "greenscreen":
         return ColorBackground(parse_color(effect.screen))
     if effect.background.startswith("#"):

@@ -130,6 +130,14 @@ class Output(_Section):
     )
     label: str = Field("livebg", description="the name of the v4l2loopback device to write to")
     size: Annotated[str, AfterValidator(_output_size)] = Field("auto", description="WIDTHxHEIGHT, even; auto: the camera's own")
+    on_demand: bool = Field(True, description="open the camera only while somebody watches, where that can be known")
+
+
+class Governor(_Section):
+    """What livebg does where the machine is too slow for every frame, or runs on its battery."""
+
+    enabled: bool = Field(True, description="give up masks, their size and the blur's quality rather than frames")
+    on_battery: Literal["save", "same"] = Field("save", description="on battery: save with fewer masks, or same as on mains")
 
 
 class Settings(BaseSettings):
@@ -145,6 +153,7 @@ class Settings(BaseSettings):
     render: Render = Render()
     camera: Camera = Camera()
     output: Output = Output()
+    governor: Governor = Governor()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,18 @@ class Segmenter(Protocol):
         ...
 
 
+@runtime_checkable
+class ScalableSegmenter(Segmenter, Protocol):
+    """A segmenter that can be shown smaller pictures, where time is short."""
+
+    def scaled_size(self, width: int, height: int, scale: float) -> tuple[int, int]:
+        """A size about ``scale``, 0..1, times that of :meth:`input_size` on each side, which :meth:`segment` takes as well.
+
+        A network that runs at one size alone gives that.
+        """
+        ...
+
+
 class Background(Protocol):
     """What stands behind the person."""
 

@@ -1,14 +1,16 @@
 """What happens to a frame between source and sink, live and offline alike. No threads, no input, no output."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from livebg.compositing import Consent, passthrough
 from livebg.errors import ModelError
 from livebg.frame import Alpha, Composite, Frame, Matte
-from livebg.interfaces import Segmenter
+from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.matting import EdgeUpsampler
 from livebg.smoothing import AlphaSmoother
 from livebg.timing import StageClock
@@ -17,11 +19,22 @@ Look = Callable[[Frame, Matte], Composite]
 """A mode: turns a frame and its matte into what is shown."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Mask:
+    """A steadied alpha at model resolution, and the time in seconds of the picture that the network saw."""
+
+    alpha: Alpha
+    time: float
+
+
 class Pipeline:
     """Frame -> alpha -> steadied in time -> refined at the edges -> composite.
 
     What it carries from frame to frame is the smoother's state alone, gone after :meth:`reset`: the prior that the network is
     told is the alpha that the smoother made last, as long as that says anything about the frame.
+
+    :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share nothing.
+    ``coarse_look`` is a cheaper ``look`` of the same mode, where there is one.
     """
 
     def __init__(
@@ -31,38 +44,73 @@ class Pipeline:
         upsampler: EdgeUpsampler,
         look: Look,
         clock: StageClock | None = None,
+        coarse_look: Look | None = None,
     ) -> None:
         self._segmenter = segmenter
         self._smoother = smoother
         self._upsampler = upsampler
         self._look = look
+        self._coarse_look = coarse_look
         self._stage = (clock or StageClock()).stage
 
-    def matte(self, frame: Frame) -> Matte:
-        """Alpha for ``frame``. Raises :class:`~livebg.errors.ModelError` when the network fails; nothing is carried on then."""
+    @property
+    def has_coarse_look(self) -> bool:
+        return self._coarse_look is not None
+
+    def size(self, frame: Frame) -> tuple[int, int]:
+        """Width and height of the masks of ``frame``, whatever their scale."""
+        return self._segmenter.input_size(frame.width, frame.height)
+
+    def mask(self, frame: Frame, scale: float = 1.0, prior: Alpha | None = None) -> Mask:
+        """What the network sees in ``frame``, steadied in time.
+
+        A ``scale`` below 1 has it look at a smaller picture, where it can; the mask is of the same size all the same, so that
+        nothing jumps when the scale changes. ``prior``, of that size, stands in for the alpha that was made last.
+        Raises :class:`~livebg.errors.ModelError` when the network fails; nothing is carried on then.
+        """
         with self._stage("network"):
-            image = frame.rgb(self._segmenter.input_size(frame.width, frame.height))
+            image = frame.rgb(self.size(frame))
+            told = self._smoother.past(frame.time, image.shape[:2]) if prior is None else prior
             try:
-                alpha = self._segment(image, frame.time)
+                alpha = self._segment(image, self._looked_at(frame, scale), told)
             except Exception:
                 self.reset()
                 raise
         with self._stage("smoothing"):
-            steady = self._smoother.smooth(alpha, image, frame.time)
+            return Mask(self._smoother.smooth(alpha, image, frame.time), frame.time)
+
+    def refine(self, mask: Mask, frame: Frame) -> Matte:
+        """A mask that lies where ``frame`` has the person, refined along the frame's own edges."""
         with self._stage("upsampling"):
-            return Matte(self._upsampler.upsample(steady, frame.y), frame.time, frame.time)
+            return Matte(self._upsampler.upsample(mask.alpha, frame.y), frame.time, mask.time)
 
-    def _segment(self, image: NDArray[np.uint8], time: float) -> Alpha:
-        """The network's alpha, trusted only as far as it is one: a NaN would be any number once it is an integer."""
-        alpha = self._segmenter.segment(image, self._smoother.past(time, image.shape[:2]))
-        if alpha.shape != image.shape[:2] or not np.isfinite(alpha).all():
+    def matte(self, frame: Frame) -> Matte:
+        """Alpha for ``frame``. Raises as :meth:`mask` does."""
+        return self.refine(self.mask(frame), frame)
+
+    def _looked_at(self, frame: Frame, scale: float) -> tuple[int, int]:
+        if scale < 1 and isinstance(self._segmenter, ScalableSegmenter):
+            return self._segmenter.scaled_size(frame.width, frame.height, scale)
+        return self.size(frame)
+
+    def _segment(self, image: NDArray[np.uint8], size: tuple[int, int], prior: Alpha | None) -> Alpha:
+        """The network's alpha of ``image`` looked at in ``size``, trusted only as far as it is one: a NaN would be any number
+        once it is an integer."""
+        own = (image.shape[1], image.shape[0])
+        picture = image if size == own else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        alpha = self._segmenter.segment(picture, None if prior is None else _at(prior, size))
+        if alpha.shape != picture.shape[:2] or not np.isfinite(alpha).all():
             raise ModelError(f"the network {self._segmenter.name} gave no usable alpha: choose another with model.name")
-        return alpha
+        return _at(alpha, own)
 
-    def composite(self, frame: Frame, matte: Matte) -> Composite:
-        """What is shown of ``frame``. Raises ValueError when ``matte`` is not this frame's."""
+    def composite(self, frame: Frame, matte: Matte, *, coarse: bool = False) -> Composite:
+        """What is shown of ``frame``; ``coarse`` is cheaper where there is a coarse look, and the same elsewhere.
+
+        Raises ValueError when ``matte`` is not this frame's.
+        """
+        look = self._coarse_look if coarse and self._coarse_look is not None else self._look
         with self._stage("compositing"):
-            return self._look(frame, matte)
+            return look(frame, matte)
 
     def process(self, frame: Frame) -> Composite:
         return self.composite(frame, self.matte(frame))
@@ -83,3 +131,10 @@ class Unprocessed:
 
     def reset(self) -> None:
         """There is no past."""
+
+
+def _at(alpha: Alpha, size: tuple[int, int]) -> Alpha:
+    """An alpha at ``size``; the very same object where it has it."""
+    if alpha.shape == size[::-1]:
+        return alpha
+    return np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -87,11 +87,15 @@ class U2NetSegmenter:
 
     def input_size(self, width: int, height: int) -> Size:
         """The fixed size, or the default number of pixels in the frame's aspect, rounded to multiples of the card's stride."""
+        return self.scaled_size(width, height, 1.0)
+
+    def scaled_size(self, width: int, height: int, scale: float) -> Size:
+        """As :meth:`input_size`, with ``scale`` times its width and height; the fixed size where there is one."""
         if self._size:
             return self._size
         # A frame that is far wider or higher than any camera's is squeezed, or rounding would make the small side too large.
         root = math.sqrt(min(max(width / height, 1 / _WIDEST_ASPECT), _WIDEST_ASPECT))
-        side, stride = math.sqrt(self._pixels), self._card.stride
+        side, stride = math.sqrt(self._pixels) * scale, self._card.stride
         return max(round(side * root / stride), 1) * stride, max(round(side / root / stride), 1) * stride
 
     def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:

@@ -22,6 +22,7 @@ FLOORS = [
         "runtime",
         "segmentation",
         "smoothing",
+        "carrying",
         "matting",
         "compositing",
         "backgrounds",
