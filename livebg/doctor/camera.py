@@ -7,7 +7,7 @@ from typing import Final
 from livebg.devices import CameraFacts
 from livebg.doctor.examination import Examination, told
 from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
-from livebg.doctor.virtual_camera import access, group_advice
+from livebg.doctor.virtual_camera import access, group_advice, loopback_nodes
 from livebg.errors import SourceError
 from livebg.notation import parse_size
 from livebg.v4l2.lookup import find_camera
@@ -18,7 +18,7 @@ _SLOW: Final = Fraction(20)
 
 def camera(exam: Examination) -> Finding:
     """Whether the camera that the settings name is there."""
-    name = exam.settings.camera.device
+    name = exam.camera
     elsewhere = _elsewhere(name)
     if elsewhere:
         return ok(elsewhere)
@@ -65,8 +65,9 @@ def in_use(exam: Examination) -> Finding:
 
 def permissions(exam: Examination) -> Finding:
     """Whether this user may open the cameras."""
-    loopbacks = {path.parent.name for path in exam.host.path("/sys/devices/virtual/video4linux").glob("video*/max_openers")}
-    closed = [each.path for each in exam.refused if isinstance(each.error, PermissionError) and each.path.name not in loopbacks]
+    loopbacks = loopback_nodes(exam.host)
+    forbidden = [each.path for each in exam.refused if isinstance(each.error, PermissionError)]
+    closed = [path for path in forbidden if path.name not in loopbacks]
     if closed:
         found = f"{access(exam.host, closed[0])} may not be opened by this user"
         return (warn if exam.devices.cameras else fail)(found, group_advice(exam.host))
@@ -84,11 +85,11 @@ def _elsewhere(name: str) -> str | None:
 
 
 def _is_first(exam: Examination) -> bool:
-    return exam.settings.camera.device == "auto" and len(exam.devices.cameras) > 1
+    return exam.camera == "auto" and len(exam.devices.cameras) > 1
 
 
 def _chosen(exam: Examination) -> CameraFacts | None:
-    name = exam.settings.camera.device
+    name = exam.camera
     if _elsewhere(name):
         return None
     try:

@@ -90,6 +90,12 @@ class Examination:
         return self.settings.output.label
 
     @property
+    def camera(self) -> str:
+        """The name of the real camera: what the running livebg was asked for, else what the settings say."""
+        status = self.running.status
+        return status.camera.asked if status else self.settings.camera.device
+
+    @property
     def loopback(self) -> LoopbackFacts | None:
         """The loopback device of that label, if there is exactly one and it may be opened."""
         alike = [facts for facts in self.devices.loopbacks if facts.device.card == self.label]

@@ -7,10 +7,11 @@ from typing import Final
 
 from livebg.doctor.distribution import install_headers, install_module
 from livebg.doctor.examination import Examination
-from livebg.doctor.findings import Finding, fail, ok, skipped
+from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.doctor.host import Host, ToolHung, ToolMissing
 
 SETUP: Final = "livebg setup"
+NO_DEVICE: Final = "there is no device to look at yet"
 _LOADED: Final = "/sys/module/v4l2loopback"
 _FOLDERS: Final = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")
 _FILE: Final = re.compile(r"v4l2loopback\.ko(\.(xz|zst|gz))?")
@@ -73,9 +74,21 @@ def loaded(exam: Examination) -> Finding:
     barrier = secure_boot(exam)
     if barrier.status == "FAIL":
         return Finding("FAIL", "v4l2loopback is not loaded, since the kernel does not let it in", barrier.mend)
-    if _is_configured(host):
+    if _is_listed(host):
         return fail("v4l2loopback is set up to be loaded at every start, and is not loaded", "sudo modprobe v4l2loopback")
     return fail("v4l2loopback is installed, but not loaded", SETUP)
+
+
+def after_restart(exam: Examination) -> Finding:
+    """Whether the device will be there again when the machine has been started anew."""
+    host = exam.host
+    if exam.loopback is None:
+        return skipped(NO_DEVICE)
+    missing = [] if _is_listed(host) else ["v4l2loopback is not loaded by itself"]
+    missing += [] if exam.label in _labels(host) else [f"no device is called {exam.label!r}"]
+    if missing:
+        return warn(f"after a restart of the machine {' and '.join(missing)}", SETUP)
+    return ok("it will be there again after a restart of the machine")
 
 
 def _let_in(host: Host, how: str) -> Finding:
@@ -188,9 +201,24 @@ def _was_rejected(host: Host) -> bool:
     return bool(_REJECTED.search(outcome.out))
 
 
-def _is_configured(host: Host) -> bool:
+def _is_listed(host: Host) -> bool:
     """Whether systemd is told to load it at every start."""
-    folders = [host.path(folder) for folder in ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")]
-    files = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.conf"))]
-    texts = [file.read_text(errors="replace") for file in files] + [host.read("/etc/modules") or ""]
-    return any(re.search(r"^\s*v4l2loopback\b", text, re.MULTILINE) for text in texts)
+    return bool(re.search(r"^\s*v4l2loopback\b", _texts(host, "modules-load.d", "/etc/modules"), re.MULTILINE))
+
+
+def _labels(host: Host) -> list[str]:
+    """The labels that the module will give its devices when it is loaded the next time; of several lists the last one counts."""
+    lines = re.findall(r"^\s*options\s+v4l2loopback\b(.*)", _texts(host, "modprobe.d"), re.MULTILINE)
+    lists = [found for line in lines for found in re.findall(r"""card_label=((?:"[^"]*"|[^\s"])*)""", line)]
+    return [label.strip('"') for label in lists[-1].split(",")] if lists else []
+
+
+def _texts(host: Host, folder: str, *more: str) -> str:
+    """The system's configuration in folders of this name, file after file by their names, and in more files.
+
+    A file in /etc hides one of its name in /run, and that one in /usr/lib.
+    """
+    places = [host.path(f"{parent}/{folder}") for parent in ("/usr/lib", "/run", "/etc")]
+    files = {file.name: file for place in places if place.is_dir() for file in place.glob("*.conf")}
+    texts = [files[name].read_text(errors="replace") for name in sorted(files)]
+    return "\n".join(texts + [host.read(each) or "" for each in more])

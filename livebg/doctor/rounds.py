@@ -34,6 +34,8 @@ CHECKS: Final = (
     Check("virtual camera", "writer", virtual_camera.writer),
     Check("virtual camera", "format", virtual_camera.picture_format),
     Check("virtual camera", "openers", virtual_camera.max_openers),
+    Check("virtual camera", "on demand", virtual_camera.on_demand),
+    Check("virtual camera", "after a restart", kernel_module.after_restart),
     Check("virtual camera", "OBS", elsewhere.obs, ("darwin", "win32")),
     Check("camera", "camera", camera.camera),
     Check("camera", "camera permissions", camera.permissions),

@@ -8,12 +8,12 @@ from typing import Final
 from livebg.doctor.examination import Examination, told
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.doctor.host import Host, ToolHung, ToolMissing
-from livebg.doctor.kernel_module import SETUP, is_loaded
+from livebg.doctor.kernel_module import NO_DEVICE, SETUP, is_loaded
 from livebg.notation import parse_size
 from livebg.v4l2.device import Device
+from livebg.v4l2.events import Subscription
 from livebg.v4l2.lookup import GROUP_ADVICE
 
-_NO_DEVICE: Final = "there is no device to look at yet"
 _FIREFOX_END: Final = 64
 _FEW_OPENERS: Final = 4
 """livebg itself takes up to two, the program of the call one, its settings page or PipeWire another."""
@@ -29,10 +29,10 @@ def device(exam: Examination) -> Finding:
     if alike:
         paths = " and ".join(str(each.path) for each in alike)
         return fail(f"{len(alike)} loopback devices are called {exam.label!r} ({paths}), where livebg needs one", SETUP)
-    if any(each.path.name in _loopback_nodes(exam.host) for each in exam.refused):
+    if any(each.path.name in loopback_nodes(exam.host) for each in exam.refused):
         return skipped("a loopback device is there, and may not be opened (see permissions)")
     if not loopbacks and not is_loaded(exam.host):
-        return skipped(_NO_DEVICE)
+        return skipped(NO_DEVICE)
     if loopbacks:
         names = " and ".join(f"{each.card!r} ({each.path})" for each in loopbacks)
         return fail(f"no loopback device is called {exam.label!r}, only {names}", SETUP)
@@ -41,19 +41,19 @@ def device(exam: Examination) -> Finding:
 
 def permissions(exam: Examination) -> Finding:
     """Whether this user may open the loopback devices."""
-    nodes = _loopback_nodes(exam.host)
+    nodes = loopback_nodes(exam.host)
     closed = [each.path for each in exam.refused if each.path.name in nodes and isinstance(each.error, PermissionError)]
     if closed:
         return fail(f"{access(exam.host, closed[0])} may not be opened by this user", group_advice(exam.host))
     if not exam.devices.loopbacks:
-        return skipped(_NO_DEVICE)
+        return skipped(NO_DEVICE)
     return ok("this user may open it")
 
 
 def exclusive_caps(exam: Examination) -> Finding:
     """Whether the device shows itself as a camera alone, which Chromium insists on."""
     if exam.loopback is None:
-        return skipped(_NO_DEVICE)
+        return skipped(NO_DEVICE)
     one = exam.loopback.device
     if not (one.captures and one.outputs):
         return ok("it announces one direction at a time, as Chromium wants it")
@@ -65,9 +65,9 @@ def exclusive_caps(exam: Examination) -> Finding:
 def number(exam: Examination) -> Finding:
     """Firefox looks at the first 64 numbers alone."""
     if exam.loopback is None:
-        return skipped(_NO_DEVICE)
+        return skipped(NO_DEVICE)
     one = exam.loopback.device
-    if int(re.sub(r"\D", "", one.path.name) or 0) < _FIREFOX_END:
+    if int(one.path.name.removeprefix("video")) < _FIREFOX_END:
         return ok(f"its number is below {_FIREFOX_END}, so Firefox finds it")
     return warn(f"{one.path} has a number that Firefox does not look at: it stops before {_FIREFOX_END}", SETUP)
 
@@ -75,9 +75,9 @@ def number(exam: Examination) -> Finding:
 def writer(exam: Examination) -> Finding:
     """Whether somebody else sends pictures to it."""
     if exam.loopback is None:
-        return skipped(_NO_DEVICE)
+        return skipped(NO_DEVICE)
     one = exam.loopback.device
-    if exam.is_written_by_livebg:
+    if exam.is_written_by_livebg or any(holder.pid == exam.running.pid for holder in exam.loopback.holders):
         return ok("livebg writes to it, and nobody else can")
     if not _is_streamed_to(exam.host, one):
         return ok("nobody writes to it")
@@ -96,7 +96,7 @@ def writer(exam: Examination) -> Finding:
 def picture_format(exam: Examination) -> Finding:
     """Whether it will take livebg's format: while somebody reads, or keep_format is set, it keeps the one it has."""
     if exam.loopback is None:
-        return skipped(_NO_DEVICE)
+        return skipped(NO_DEVICE)
     one = exam.loopback.device
     now = exam.loopback.format
     if exam.is_written_by_livebg:
@@ -116,7 +116,7 @@ def picture_format(exam: Examination) -> Finding:
 def max_openers(exam: Examination) -> Finding:
     """Whether enough programs may have it open at a time."""
     if exam.loopback is None:
-        return skipped(_NO_DEVICE)
+        return skipped(NO_DEVICE)
     one = exam.loopback.device
     attribute = f"/sys/devices/virtual/video4linux/{one.path.name}/max_openers"
     most = exam.host.read(attribute) or ""
@@ -131,30 +131,45 @@ def max_openers(exam: Examination) -> Finding:
     return ok(f"it may be opened {most} times")
 
 
+def on_demand(exam: Examination) -> Finding:
+    """Whether the module tells when somebody watches, so that the camera can rest while nobody does."""
+    if exam.loopback is None:
+        return skipped(NO_DEVICE)
+    subscription = Subscription(exam.loopback.device.path, exam.host.kernel)
+    subscription.close()
+    if subscription.type is not None:
+        return ok("the module tells when somebody watches, so the camera rests while nobody does")
+    return ok("this v4l2loopback does not tell when somebody watches (0.13 does), so livebg goes by who has the device open")
+
+
+def loopback_nodes(host: Host) -> set[str]:
+    """The names of v4l2loopback's nodes, as sysfs tells them, also of those that may not be opened."""
+    folder = host.path("/sys/devices/virtual/video4linux")
+    return {entry.parent.name for entry in folder.glob("video*/max_openers")}
+
+
 def access(host: Host, path: Path) -> str:
-    """A node with what its rights say: ``/dev/video42 (owner 0, group 44, rw-rw----)``."""
+    """A node with what its rights say: ``/dev/video42 (rw-rw----, group video)``."""
     try:
         status = host.path(path).stat()
     except OSError:
         return str(path)
-    return f"{path} (owner {status.st_uid}, group {status.st_gid}, {stat.filemode(status.st_mode)[1:]})"
+    group = next((name for name, gid, _ in _groups(host) if gid == status.st_gid), status.st_gid)
+    return f"{path} ({stat.filemode(status.st_mode)[1:]}, group {group})"
 
 
 def group_advice(host: Host) -> str:
     """What lets this user open video devices."""
     user = host.environment.get("USER", "")
-    for line in (host.read("/etc/group") or "").splitlines():
-        name, _, gid, members = [*line.split(":"), "", "", ""][:4]
-        is_member = user in members.split(",") and bool(user)
-        if name == "video" and is_member and gid.isdecimal() and int(gid) not in host.groups:
-            return "log out and in again, since you are in the group video, but this session is not yet"
+    if any(name == "video" and user in members and gid not in host.groups for name, gid, members in _groups(host)):
+        return "log out and in again: you are in the group video, but this session is not yet"
     return GROUP_ADVICE
 
 
-def _loopback_nodes(host: Host) -> set[str]:
-    """The names of v4l2loopback's nodes, as sysfs tells them, also of those that may not be opened."""
-    folder = host.path("/sys/devices/virtual/video4linux")
-    return {entry.parent.name for entry in folder.glob("video*/max_openers")}
+def _groups(host: Host) -> list[tuple[str, int, list[str]]]:
+    """The groups with their ids and their members, as /etc/group tells them."""
+    rows = [line.split(":") for line in (host.read("/etc/group") or "").splitlines()]
+    return [(row[0], int(row[2]), row[3].split(",")) for row in rows if len(row) == 4 and row[2].isdecimal()]
 
 
 def _parameter(host: Host, path: Path, name: str) -> str | None:

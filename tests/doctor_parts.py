@@ -1,0 +1,134 @@
+"""A machine for the doctor to look at: a folder for its root, tools that say what they are told to say, devices from memory."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livebg.doctor.examination import Examination
+from livebg.doctor.host import Commands, Host, Outcome, ToolMissing
+from livebg.v4l2 import abi
+from livebg.v4l2.modes import Mode
+from livebg.v4l2.system import Holder
+from tests.command import Workshop
+from tests.daemon import runtime_folder_of_ones_own
+from tests.fake_video import HD, OUTPUT, VGA, FakeDevice, FakeKernel
+
+RELEASE = "6.1.0-18-amd64"
+NODE = "/dev/video42"
+DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\n'
+UBUNTU = 'NAME="Ubuntu"\nVERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n'
+FEDORA = 'NAME="Fedora Linux"\nVERSION_ID=40\nID=fedora\n'
+TUMBLEWEED = 'NAME="openSUSE Tumbleweed"\nID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"\n'
+ARCH = 'NAME="Arch Linux"\nID=arch\n'
+
+
+class ToldCommands(Commands):
+    """Tools that answer from a table; what is not in it is not installed. ``asked`` is every command that was run."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Outcome | Exception] = {}
+        self.asked: list[str] = []
+
+    def run(self, *command: str, patience: float = 5.0) -> Outcome:  # noqa: ARG002
+        line = " ".join(command)
+        self.asked.append(line)
+        fits = [start for start in self.answers if line.startswith(start)]
+        if not fits:
+            raise ToolMissing(command[0])
+        answer = self.answers[max(fits, key=len)]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class HeldKernel(FakeKernel):
+    """Devices that each have their own holders."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.held: dict[Path, list[Holder]] = {}
+
+    def holders(self, path: Path) -> list[Holder]:
+        return self.held.get(path, [])
+
+
+class Patient:
+    """The machine, put together by a test."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.commands = ToldCommands()
+        self.kernel = HeldKernel()
+        self.environment = {"USER": "ada"}
+        self.groups = frozenset({1000})
+        self.system = "linux"
+        self.file("/etc/os-release", DEBIAN)
+
+    def file(self, path: str, text: str = "") -> None:
+        place = self.root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+
+    def folder(self, path: str) -> None:
+        (self.root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+
+    def tool(self, command: str, out: str = "", code: int = 0, err: str = "") -> None:
+        """What a command that begins so says."""
+        self.commands.answers[command] = Outcome(code, out, err)
+
+    def module(self, release: str = RELEASE) -> None:
+        """v4l2loopback as DKMS installs it."""
+        self.folder(f"/lib/modules/{release}/build")
+        self.file(f"/lib/modules/{release}/updates/dkms/v4l2loopback.ko.xz")
+
+    def loaded(self, version: str = "0.13.2") -> None:
+        self.module()
+        self.file("/sys/module/v4l2loopback/version", f"{version}\n")
+
+    def device(self, node: str = NODE, label: str = "livebg", caps: int = OUTPUT) -> FakeDevice:
+        """A loopback device, with what sysfs has of it."""
+        self.loaded()
+        self.file(f"/sys/devices/virtual/video4linux/{Path(node).name}/max_openers", "10\n")
+        device = FakeDevice(label, modes=(), driver="v4l2 loopback", bus="platform:v4l2loopback-042", caps=caps)
+        self.kernel.devices[Path(node)] = device
+        return device
+
+    def camera(self, node: str = "/dev/video0", modes: Sequence[Mode] = (VGA, HD)) -> FakeDevice:
+        device = self.kernel.devices[Path(node)] = FakeDevice(modes=modes)
+        return device
+
+    def held(self, node: str, *holders: Holder) -> None:
+        self.kernel.held[Path(node)] = list(holders)
+
+    def exam(self, config: Path | None = None) -> Examination:
+        return Examination(self.host(), config)
+
+    def host(self) -> Host:
+        return Host(self.root, self.system, RELEASE, self.environment, self.groups, self.commands, self.kernel)
+
+
+def set_to(device: FakeDevice, width: int, height: int, pixel_format: str = "YU12") -> None:
+    """Let a device have a format."""
+    device.pix.width, device.pix.height, device.pix.pixelformat = width, height, abi.fourcc(pixel_format)
+
+
+def pipewire_dump(*objects: dict[str, Any]) -> str:
+    """As pw-dump prints the objects of these properties, beside those that are always there."""
+    core = {"id": 0, "type": "PipeWire:Interface:Core", "version": 4, "info": {"cookie": 1, "props": {"core.name": "pipewire-0"}}}
+    metadata = {"id": 37, "type": "PipeWire:Interface:Metadata", "props": {"metadata.name": "default"}, "metadata": []}
+    kind = "PipeWire:Interface:Device"
+    told = [{"id": 40 + number, "type": kind, "info": {"props": each}} for number, each in enumerate(objects)]
+    return json.dumps([core, metadata, *told], indent=2)
+
+
+@contextmanager
+def patient_in(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Patient]:
+    """A patient whose user has no settings and no livebg that runs, but for what a test gives."""
+    Workshop(folder, patch)
+    with runtime_folder_of_ones_own(patch):
+        (folder / "root").mkdir()
+        yield Patient(folder / "root")

@@ -1,0 +1,341 @@
+"""``livebg doctor``: the virtual camera and the real one."""
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from livebg.doctor import camera, virtual_camera
+from livebg.doctor.findings import Finding
+from livebg.v4l2 import abi
+from livebg.v4l2.modes import Mode
+from livebg.v4l2.system import Holder
+from tests.daemon import LIVE, Daemon
+from tests.doctor_parts import NODE, Patient, patient_in, set_to
+from tests.fake_video import CAPTURE, OUTPUT
+
+FIREFOX = Holder(7, "firefox", "reading")
+OBS = Holder(8, "obs", "reading and writing")
+GROUP = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
+MINE = replace(LIVE, output=replace(LIVE.output, device=NODE))
+"""A livebg that shows itself on the device."""
+
+
+@pytest.fixture
+def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
+    with patient_in(tmp_path, monkeypatch) as patient:
+        yield patient
+
+
+def forbid(patient: Patient, node: str) -> None:
+    patient.kernel.refusals[Path(node)] = errno.EACCES
+    patient.file(node)
+    (patient.root / node.lstrip("/")).chmod(0o660)
+
+
+def test_the_device_is_there(patient: Patient) -> None:
+    patient.device()
+    assert virtual_camera.device(patient.exam()) == Finding("ok", f"the virtual camera 'livebg' is {NODE}")
+
+
+def test_no_device_while_the_module_is_not_loaded(patient: Patient) -> None:
+    assert virtual_camera.device(patient.exam()) == Finding("skipped", "there is no device to look at yet")
+
+
+def test_no_device_though_the_module_is_loaded(patient: Patient) -> None:
+    patient.loaded()
+    finding = virtual_camera.device(patient.exam())
+    assert finding == Finding("FAIL", "there is no virtual camera called 'livebg'", "livebg setup")
+
+
+def test_a_device_of_another_label(patient: Patient) -> None:
+    patient.device(label="OBS Virtual Camera")
+    found = f"no loopback device is called 'livebg', only 'OBS Virtual Camera' ({NODE})"
+    assert virtual_camera.device(patient.exam()) == Finding("FAIL", found, "livebg setup")
+
+
+def test_the_label_is_that_of_the_settings(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_OUTPUT__LABEL", "Desk")
+    patient.device(label="Desk")
+    assert virtual_camera.device(patient.exam()).status == "ok"
+
+
+def test_two_devices_of_the_label(patient: Patient) -> None:
+    patient.device()
+    patient.device("/dev/video43")
+    finding = virtual_camera.device(patient.exam())
+    assert finding.status == "FAIL"
+    assert f"2 loopback devices are called 'livebg' ({NODE} and /dev/video43)" in finding.found
+
+
+def test_a_device_that_may_not_be_opened(patient: Patient) -> None:
+    patient.device()
+    forbid(patient, NODE)
+    gid = (patient.root / NODE.lstrip("/")).stat().st_gid
+    patient.file("/etc/group", f"root:x:99990:\nvideo:x:{gid}:bob\n")
+    assert virtual_camera.device(patient.exam()).status == "skipped"
+    found = f"{NODE} (rw-rw----, group video) may not be opened by this user"
+    assert virtual_camera.permissions(patient.exam()) == Finding("FAIL", found, GROUP)
+
+
+def test_a_group_that_the_session_does_not_have_yet(patient: Patient) -> None:
+    patient.device()
+    forbid(patient, NODE)
+    patient.file("/etc/group", "video:x:44:bob,ada\n")
+    mend = "log out and in again: you are in the group video, but this session is not yet"
+    assert virtual_camera.permissions(patient.exam()).mend == mend
+    patient.groups = frozenset({44})
+    assert virtual_camera.permissions(patient.exam()).mend == GROUP
+
+
+def test_a_device_that_may_be_opened(patient: Patient) -> None:
+    patient.device()
+    assert virtual_camera.permissions(patient.exam()) == Finding("ok", "this user may open it")
+
+
+@pytest.mark.parametrize("caps", [OUTPUT, CAPTURE, abi.CAP_STREAMING])
+def test_exclusive_caps_by_what_the_device_announces(patient: Patient, caps: int) -> None:
+    patient.device(caps=caps)
+    assert virtual_camera.exclusive_caps(patient.exam()).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "values", "status"),
+    [
+        ("42,-1,-1", "N,N,N", "FAIL"),
+        ("10,42,-1", "Y,N,N", "FAIL"),
+        ("10,42,-1", "N,Y,N", "ok"),
+        ("-1,-1,-1", "Y,Y,Y", "FAIL"),  # made later on, by v4l2loopback-ctl: the device's word counts
+    ],
+)
+def test_exclusive_caps_of_a_device_that_announces_both(patient: Patient, numbers: str, values: str, status: str) -> None:
+    patient.device(caps=CAPTURE | OUTPUT)
+    patient.file("/sys/module/v4l2loopback/parameters/video_nr", f"{numbers}\n")
+    patient.file("/sys/module/v4l2loopback/parameters/exclusive_caps", f"{values}\n")
+    finding = virtual_camera.exclusive_caps(patient.exam())
+    assert finding.status == status
+    if status == "FAIL":
+        assert "Chromium and programs built on it do not list it" in finding.found
+        assert finding.mend == "livebg setup"
+
+
+@pytest.mark.parametrize(("node", "status"), [("/dev/video0", "ok"), ("/dev/video63", "ok"), ("/dev/video64", "warn")])
+def test_firefox_looks_at_low_numbers(patient: Patient, node: str, status: str) -> None:
+    patient.device(node)
+    finding = virtual_camera.number(patient.exam())
+    assert finding.status == status
+    assert (finding.mend == "livebg setup") == (status == "warn")
+
+
+def test_nobody_writes(patient: Patient) -> None:
+    patient.device()
+    patient.held(NODE, FIREFOX)
+    assert virtual_camera.writer(patient.exam()) == Finding("ok", "nobody writes to it")
+
+
+def test_a_second_writer_is_told_by_name_and_pid(patient: Patient) -> None:
+    patient.device(caps=CAPTURE)
+    patient.held(NODE, FIREFOX, OBS)
+    found, mend = f"another program writes to {NODE}: obs (process 8)", "end it there, or with `kill 8`"
+    assert virtual_camera.writer(patient.exam()) == Finding("FAIL", found, mend)
+
+
+def test_a_second_writer_shows_without_exclusive_caps(patient: Patient) -> None:
+    patient.device(caps=CAPTURE | OUTPUT)
+    patient.file("/sys/devices/virtual/video4linux/video42/state", "capture\n")
+    patient.held(NODE, OBS)
+    assert virtual_camera.writer(patient.exam()).status == "FAIL"
+
+
+def test_a_second_writer_that_cannot_be_seen(patient: Patient) -> None:
+    patient.device(caps=CAPTURE)
+    finding = virtual_camera.writer(patient.exam())
+    assert "of another user or in a sandbox" in finding.found
+    assert finding.mend == f"find it with `sudo fuser -v {NODE}` and end it"
+
+
+def test_a_format_that_is_kept_looks_like_a_writer(patient: Patient) -> None:
+    patient.device(caps=CAPTURE)
+    patient.tool(f"v4l2-ctl -d {NODE} -C keep_format", "keep_format: 1\n")
+    finding = virtual_camera.writer(patient.exam())
+    assert "since its format is kept" in finding.found
+    assert finding.mend == f"v4l2-ctl -d {NODE} -c keep_format=0"
+
+
+def test_the_running_livebg_is_no_second_writer(patient: Patient) -> None:
+    set_to(patient.device(caps=CAPTURE), 1280, 720)
+    patient.held(NODE, Holder(os.getpid(), "livebg", "reading and writing"), FIREFOX)
+    with Daemon(MINE):
+        exam = patient.exam()
+        assert virtual_camera.writer(exam) == Finding("ok", "livebg writes to it, and nobody else can")
+        assert virtual_camera.picture_format(exam) == Finding("ok", "it carries livebg's pictures, 1280x720 YU12")
+
+
+def test_a_livebg_that_writes_elsewhere_does_not_hide_a_writer(patient: Patient) -> None:
+    patient.device(caps=CAPTURE)
+    patient.held(NODE, OBS)
+    with Daemon(LIVE):
+        assert virtual_camera.writer(patient.exam()).status == "FAIL"
+
+
+def test_a_format_that_nobody_holds(patient: Patient) -> None:
+    device = patient.device()
+    assert virtual_camera.picture_format(patient.exam()) == Finding("ok", "it takes whatever size it is given")
+    set_to(device, 640, 480, "YUYV")
+    patient.tool("v4l2-ctl", "keep_format: 0\n")
+    assert virtual_camera.picture_format(patient.exam()).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("held", "kept", "by", "mend"),
+    [
+        ((FIREFOX,), "0", "firefox (process 7)", "close firefox (process 7)"),
+        ((), "1", "keep_format", f"v4l2-ctl -d {NODE} -c keep_format=0"),
+        (
+            (FIREFOX,),
+            "1",
+            "firefox (process 7)",
+            f"close firefox (process 7), then v4l2-ctl -d {NODE} -c keep_format=0",
+        ),
+    ],
+)
+def test_a_format_that_is_locked(patient: Patient, held: tuple[Holder, ...], kept: str, by: str, mend: str) -> None:
+    set_to(patient.device(), 640, 480, "YUYV")
+    patient.held(NODE, *held)
+    patient.tool("v4l2-ctl", f"keep_format: {kept}\n")
+    found = f"{NODE} is held at 640x480 YUYV by {by}, and livebg cannot set another"
+    assert virtual_camera.picture_format(patient.exam()) == Finding("FAIL", found, mend)
+
+
+def test_a_format_that_is_locked_at_livebgs_own(patient: Patient) -> None:
+    set_to(patient.device(), 1280, 720)
+    patient.held(NODE, FIREFOX)
+    finding = virtual_camera.picture_format(patient.exam())
+    assert finding.status == "ok"
+    assert "held at 1280x720 YU12 by firefox (process 7)" in finding.found
+
+
+@pytest.mark.parametrize(("most", "status"), [("10", "ok"), ("3", "warn"), ("2", "FAIL")])
+def test_too_few_openers(patient: Patient, most: str, status: str) -> None:
+    patient.device()
+    patient.held(NODE, FIREFOX, OBS)
+    attribute = "/sys/devices/virtual/video4linux/video42/max_openers"
+    patient.file(attribute, f"{most}\n")
+    finding = virtual_camera.max_openers(patient.exam())
+    assert finding.status == status
+    assert finding.mend == (None if status == "ok" else f"echo 10 | sudo tee {attribute}")
+    if status == "FAIL":
+        assert "may be opened 2 times, and is: firefox (process 7) and obs (process 8)" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("unknown", "words"),
+    [
+        ((), "the module tells when somebody watches"),
+        ((abi.SUBSCRIBE_EVENT,), "does not tell when somebody watches (0.13 does)"),
+    ],
+)
+def test_who_watches(patient: Patient, unknown: tuple[int, ...], words: str) -> None:
+    patient.device().failures = dict.fromkeys(unknown, errno.EINVAL)
+    finding = virtual_camera.on_demand(patient.exam())
+    assert finding.status == "ok"
+    assert words in finding.found
+    assert not patient.kernel.open_fds
+
+
+def test_looking_starts_nothing(patient: Patient) -> None:
+    for device in (patient.device(), patient.camera()):
+        device.failures = dict.fromkeys((abi.S_FMT, abi.S_PARM, abi.REQBUFS, abi.STREAMON), errno.EBUSY)
+    exam = patient.exam()
+    looks = (virtual_camera.device, virtual_camera.writer, virtual_camera.picture_format, camera.camera, camera.mode)
+    assert {look(exam).status for look in looks} == {"ok"}
+    assert not patient.kernel.open_fds
+
+
+def test_no_camera(patient: Patient) -> None:
+    assert camera.camera(patient.exam()) == Finding("FAIL", "there is no camera", "plug one in")
+    assert camera.mode(patient.exam()).status == "skipped"
+    assert camera.in_use(patient.exam()).status == "skipped"
+
+
+def test_the_camera_of_the_settings(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    patient.camera()
+    assert camera.camera(patient.exam()) == Finding("ok", "HD Pro Webcam C920 (/dev/video0) is there")
+    monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", "Kiyo")
+    found, mend = "no camera is called 'Kiyo', only HD Pro Webcam C920 (/dev/video0)", "choose one of these, or plug it in"
+    assert camera.camera(patient.exam()) == Finding("FAIL", found, mend)
+
+
+@pytest.mark.parametrize(("name", "words"), [("rtsp://door/1", "a camera in the network"), ("toy.onnx", "the file toy.onnx")])
+def test_what_stands_in_for_a_camera(patient: Patient, monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
+    monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", name)
+    finding = camera.camera(patient.exam())
+    assert finding.status == "ok"
+    assert words in finding.found
+
+
+def test_a_camera_that_fits(patient: Patient) -> None:
+    patient.camera()
+    assert camera.mode(patient.exam()) == Finding("ok", "it would give 1280x720 MJPG at 30 frames a second")
+
+
+@pytest.mark.parametrize(
+    ("modes", "status", "words"),
+    [
+        ([Mode("GREY", 640, 360, (Fraction(15),))], "skipped", "there is no camera to look at"),
+        ([Mode("YUYV", 1280, 720, (Fraction(10),))], "warn", "gives 10 frames a second at 1280x720 YUYV"),
+        ([Mode("YUYV", 640, 480, (Fraction(30),))], "warn", "gives 640x480 YUYV where 1280x720 is asked for"),
+    ],
+)
+def test_a_camera_that_fits_badly(patient: Patient, modes: list[Mode], status: str, words: str) -> None:
+    patient.camera(modes=modes)
+    finding = camera.mode(patient.exam())
+    assert finding.status == status
+    assert words in finding.found
+
+
+def test_a_camera_without_a_format_that_is_read(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", "0")
+    patient.camera(modes=[Mode("GREY", 640, 360, (Fraction(15),))])
+    finding = camera.mode(patient.exam())
+    assert finding.status == "FAIL"
+    assert "offers no format that livebg reads, only GREY" in finding.found
+
+
+def test_a_camera_that_does_not_answer(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", "0")
+    patient.camera().failures[abi.ENUM_FMT] = errno.EIO
+    finding = camera.mode(patient.exam())
+    assert (finding.status, finding.mend) == ("FAIL", "unplug it and plug it in again")
+
+
+def test_a_camera_that_is_in_use_by_whom(patient: Patient) -> None:
+    patient.camera()
+    assert camera.in_use(patient.exam()) == Finding("ok", "nobody has it open")
+    patient.held("/dev/video0", Holder(9, "zoom", "reading and writing"))
+    finding = camera.in_use(patient.exam())
+    assert finding.status == "warn"
+    assert "HD Pro Webcam C920 (/dev/video0) is held open by zoom (process 9)" in finding.found
+    assert finding.mend == "choose 'livebg' as the camera there, or close it"
+
+
+def test_the_running_livebg_may_have_the_camera(patient: Patient) -> None:
+    patient.camera()
+    patient.held("/dev/video0", Holder(os.getpid(), "livebg", "reading and writing"))
+    with Daemon(MINE):
+        assert camera.in_use(patient.exam()) == Finding("ok", "livebg has it open, and nobody else")
+
+
+def test_a_camera_that_may_not_be_opened(patient: Patient) -> None:
+    patient.camera()
+    forbid(patient, "/dev/video0")
+    exam = patient.exam()
+    assert camera.permissions(exam).status == "FAIL"
+    assert camera.permissions(exam).mend == GROUP
+    assert "(/dev/video0 may not be)" in camera.camera(exam).found
+    patient.camera("/dev/video2")
+    assert camera.permissions(patient.exam()).status == "warn"
