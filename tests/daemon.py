@@ -34,6 +34,8 @@ LIVE = Status(
     last_error=LastError("the camera [C920] was lost: plug it in", 75.0),
     version="0.1.0",
     pid=4242,
+    watched_by="event",
+    given_up=("a mask for every 2nd frame",),
 )
 ASLEEP = Status(
     state="asleep",
@@ -51,6 +53,8 @@ ASLEEP = Status(
     last_error=None,
     version="0.1.0",
     pid=4243,
+    watched=False,
+    watched_by="proc",
 )
 
 

@@ -43,6 +43,7 @@ def test_people_read_the_state_first(shop: Workshop) -> None:
     assert rows(said.out) == {
         "state": "live",
         "mode": "portrait",
+        "watched": "by somebody",
         "camera": "HD Webcam [C920], 1280x720 30 fps MJPEG, opened 2 times",
         "output": "v4l2loopback /dev/video10, 1280x720 at 30 fps",
         "rate": "30.0 fps in, 30.0 fps out",
@@ -50,6 +51,7 @@ def test_people_read_the_state_first(shop: Workshop) -> None:
         "frames": "900 captured, 895 shown, 3 dropped, 2 failed; 4 shown again, 10 placeholders",
         "CPU": "6.3 ms a frame: network 3.1, compositing 2.0",
         "model": "livebg-u2 at 256x144 on CPUExecutionProvider",
+        "given up": "a mask for every 2nd frame",
         "last error": "the camera [C920] was lost: plug it in (0:01:15 ago)",
         "running": "for 1:02:05, pid 4242, livebg 0.1.0",
     }
@@ -62,6 +64,7 @@ def test_what_is_not_there_is_not_told(shop: Workshop) -> None:
         "state": "asleep",
         "": "nobody watches",
         "mode": "portrait",
+        "watched": "by nobody",
         "camera": "none open, auto is asked for",
         "output": "null, 640x480 at 25 fps",
         "rate": "0.0 fps in, 10.0 fps out",

@@ -62,7 +62,7 @@ def test_no_camera_is_opened_before_somebody_watches(seen: Seen) -> None:
     with running(seen.live):
         wait_for(lambda: len(seen.sink.composites) >= 3, "placeholders for nobody")
         assert seen.live.state is State.ASLEEP
-        assert seen.live.reason is None
+        assert seen.live.reason == "nobody watches, and the camera is free"
         assert not seen.cameras
         assert seen.live.output.placeholders == len(seen.sink.composites)
 
@@ -134,6 +134,7 @@ def test_pause_holds_from_the_moment_it_returns(seen: Seen) -> None:
             seen.live.pause()
             count = len(seen.sink.composites)
             assert seen.live.state is State.PAUSED
+            assert "livebg resume" in str(seen.live.reason)
             wait_for(lambda: len(seen.sink.composites) > count + 4, "placeholders")  # noqa: B023
             assert not any(is_green(shown) for shown in seen.sink.composites[count:])
             wait_for(lambda: not seen.camera_open, "the camera's end")

@@ -34,6 +34,9 @@ def test_the_names_and_values_that_scripts_read() -> None:
         "last_error": {"text": "the camera [C920] was lost: plug it in", "seconds_ago": 75.0},
         "version": "0.1.0",
         "pid": 4242,
+        "watched": True,
+        "watched_by": "event",
+        "given_up": ["a mask for every 2nd frame"],
     }
 
 

@@ -13,6 +13,7 @@ from livebg.live.layers import Layers
 from livebg.live.runtime_folder import SOCKET_NAME, hold_lock
 
 if TYPE_CHECKING:
+    from livebg.live.service import ServiceManager
     from livebg.live.session import Exit
     from livebg.live.status import Status
 
@@ -79,6 +80,7 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         from livebg.live.commands import commands
         from livebg.live.control import ControlServer, no_arguments
         from livebg.live.hangup import reloading_on_hangup
+        from livebg.live.service import ServiceManager
         from livebg.live.session import Exit
         from livebg.live.steering import Steering
         from livebg.live.telling import StatusTeller
@@ -86,7 +88,8 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         cv2.setNumThreads(1)  # the planes of a frame are too small to share out
         consent = Consent("livebg run --mode none") if as_it_is else None
         layers = layers if as_it_is else startable(layers)
-        session, builder = build_session(layers.settings(), consent)
+        manager = ServiceManager()
+        session, builder = build_session(layers.settings(), consent, manager.alive)
         steering = Steering(session, builder, layers, choices, consent)
         tell = StatusTeller(session, steering, builder)
 
@@ -95,14 +98,16 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         server.start()
         try:
             with reloading_on_hangup(steering.reload):
-                return session.run(lambda: _say_started(tell()))
+                return session.run(lambda: _say_started(tell(), manager))
         except KeyboardInterrupt:  # Ctrl-C and SIGTERM are how a daemon is meant to end
             return Exit.STOP
         finally:
+            manager.stopping()
             server.close()
 
 
-def _say_started(status: "Status") -> None:
+def _say_started(status: "Status", manager: "ServiceManager") -> None:
+    manager.ready()
     output = status.output
     shown = output.backend != "null"
     place = f"the camera livebg is there ({output.device})" if shown else "no camera is shown anywhere (output null)"

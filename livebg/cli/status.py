@@ -83,6 +83,7 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
     if status.reason:
         yield "", status.reason
     yield "mode", status.mode
+    yield "watched", _watched(status)
     yield "camera", _camera(status.camera)
     yield "output", _output(status.output)
     yield "rate", f"{status.fps_in:.1f} fps in, {status.fps_out:.1f} fps out"
@@ -93,9 +94,17 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
         yield "CPU", _cost(status.cpu_ms)
     if status.model:
         yield "model", _model(status.model)
+    if status.given_up:
+        yield "given up", ", ".join(status.given_up)
     if status.last_error:
         yield "last error", f"{status.last_error.text} ({_duration(status.last_error.seconds_ago)} ago)"
     yield "running", f"for {_duration(status.uptime)}, pid {status.pid}, livebg {status.version}"
+
+
+def _watched(status: Status) -> str:
+    if status.watched_by == "unknown":
+        return "that cannot be known here, so the camera stays on"
+    return "by somebody" if status.watched else "by nobody"
 
 
 def _camera(camera: CameraStatus) -> str:

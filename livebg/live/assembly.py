@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,13 @@ from livebg.jobs import VIDEO_SUFFIXES
 from livebg.live.choices import KEPT
 from livebg.live.layers import Layers, check_mode
 from livebg.live.output import INTERVAL
-from livebg.live.session import Session
+from livebg.live.presence import AlwaysWatched, DevicePresence
+from livebg.live.session import PresenceMaker, Session
 from livebg.live.worker import LiveProcessor
 from livebg.models import find
 from livebg.notation import parse_size
 from livebg.pipeline import Unprocessed
+from livebg.sinks.backend import resolved
 from livebg.timing import StageClock
 
 _LOG: Final = logging.getLogger(__name__)
@@ -165,15 +168,15 @@ def check_startable(settings: Settings) -> None:
 
 
 def startable(layers: Layers) -> Layers:
-    """``layers``, without the choices of earlier runs that can no longer be, such as a picture that was removed; that is logged.
+    """``layers`` without the choices of earlier runs that can no longer be, such as a picture that was removed; that is logged.
 
-    Raises as :func:`check_startable` does when it is not the choices that are to blame.
+    No more choices are left out than must be. Raises as :func:`check_startable` does when it is not the choices that are to blame.
     """
     try:
         check_startable(layers.settings())
     except LivebgError as error:
         keys = [key for key in reversed(KEPT) if key in layers.choices]
-        for dropped in (*([key] for key in keys), keys):
+        for dropped in chain.from_iterable(combinations(keys, count) for count in range(1, len(keys) + 1)):
             fewer = layers.without(dropped)
             with suppress(LivebgError):
                 check_startable(fewer.settings())
@@ -208,8 +211,20 @@ def output_format(settings: Settings) -> VideoFormat:
     return VideoFormat(*size, max(given.frame_rate, _LEAST_RATE), READERS_COLOR)
 
 
-def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, LookBuilder]:
-    """A session that has not begun, and what builds its look. Raises as :func:`output_format` does."""
+def presence_of(settings: Settings) -> PresenceMaker:
+    """What sees whether anybody watches the output: only Linux's virtual camera lets itself be asked."""
+    if settings.output.on_demand and resolved(settings.output.backend) == "v4l2loopback":
+        return DevicePresence
+    return AlwaysWatched
+
+
+def build_session(
+    settings: Settings, consent: Consent | None, on_alive: Callable[[], None] = lambda: None
+) -> tuple[Session, LookBuilder]:
+    """A session that has not begun, and what builds its look; the output thread calls ``on_alive`` as it goes round.
+
+    Raises as :func:`output_format` does.
+    """
     from livebg.sinks.virtual_camera import open_virtual_camera
 
     shape = output_format(settings)
@@ -220,7 +235,17 @@ def build_session(settings: Settings, consent: Consent | None) -> tuple[Session,
         return open_virtual_camera(settings.output.backend, settings.output.label, shape)
 
     arrange = camera_arranger(settings, shape)
-    session = Session(camera_opener(settings), open_output, builder, shape, arrange, forget=builder.forget, stages=stages)
+    session = Session(
+        camera_opener(settings),
+        open_output,
+        builder,
+        shape,
+        arrange,
+        presence=presence_of(settings),
+        forget=builder.forget,
+        on_alive=on_alive,
+        stages=stages,
+    )
     return session, builder
 
 

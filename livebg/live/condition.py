@@ -25,9 +25,9 @@ def condition(session: "Session") -> tuple[State, str | None]:
     if session.stopping:
         return State.STOPPING, None
     if session.paused:
-        return State.PAUSED, None
+        return State.PAUSED, "you paused it: `livebg resume` goes on"
     if not session.watched and output_lost is None:
-        return State.ASLEEP, None
+        return State.ASLEEP, "nobody watches, and the camera is free"
     if camera_lost is not None:
         return State.CAMERA_LOST, camera_lost
     if output_lost is not None:

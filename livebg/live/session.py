@@ -42,6 +42,10 @@ class Exit(enum.Enum):
     STOP = "it was stopped"
 
 
+PresenceMaker = Callable[[Callable[[], str | None], Callable[[], None]], Presence]
+"""Makes a presence from what tells the output's node and what to call after each change."""
+
+
 def _nothing() -> None:
     """What is done where nothing is to be done."""
 
@@ -54,8 +58,7 @@ class Session:
     - ``build`` makes what turns frames into composites; it may take its time, and what it raises ends the session.
     - ``format`` is the output's, for the whole session: readers of a virtual camera cannot follow a change. ``arrange``
       tells what brings the frames of a camera, by its format, to it.
-    - ``presence`` makes what sees whether anybody watches, from what tells the output's node and what is to be called after
-      each change; without it somebody always does.
+    - ``presence`` makes what sees whether anybody watches; without it somebody always does.
     - ``forget`` is called when the network hangs, before ``build`` is called anew in another thread, and ``on_alive`` by the
       output thread several times a second.
     - ``clock`` is in seconds and never goes back; ``stages`` takes the CPU time of each stage.
@@ -69,7 +72,7 @@ class Session:
         format: VideoFormat,  # noqa: A002 - the word of the field
         arrange: Callable[[VideoFormat], Geometry],
         *,
-        presence: Callable[[Callable[[], str | None], Callable[[], None]], Presence] = AlwaysWatched,
+        presence: PresenceMaker = AlwaysWatched,
         forget: Callable[[], None] = _nothing,
         on_alive: Callable[[], None] = _nothing,
         stages: StageClock | None = None,

@@ -120,6 +120,12 @@ class Status:
     version: str
     """livebg's."""
     pid: int
+    watched: bool = True
+    """Whether anybody looks at the output, as far as that can be known: where it cannot, somebody is taken to."""
+    watched_by: str = "unknown"
+    """How that is known: ``event``, ``inotify``, ``proc``, or ``unknown``."""
+    given_up: tuple[str, ...] = ()
+    """What is given up for the frame rate or the battery, in words for people."""
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON: objects, lists, text, and numbers to three decimals."""

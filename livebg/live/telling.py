@@ -1,7 +1,6 @@
 """A session's status, as :mod:`livebg.live.status` words it."""
 
 import os
-import sys
 import time
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from livebg.live.assembly import LookBuilder
 from livebg.live.condition import condition
 from livebg.live.session import Session
 from livebg.live.status import CameraStatus, Counts, CpuCost, LastError, ModelStatus, OutputStatus, Status
+from livebg.sinks.backend import resolved
 
 
 class Holding(Protocol):
@@ -51,6 +51,8 @@ class StatusTeller:
             last_error=LastError(failure.text, session.failures.seconds_ago) if failure else None,
             version=__version__,
             pid=os.getpid(),
+            watched=session.watched,
+            watched_by=session.presence.method,
         )
 
     def _camera(self) -> CameraStatus:
@@ -63,9 +65,7 @@ class StatusTeller:
 
     def _output(self) -> OutputStatus:
         shape = self._session.format
-        backend = self._held.settings.output.backend
-        if backend == "auto":
-            backend = "v4l2loopback" if sys.platform.startswith("linux") else "obs"
+        backend = resolved(self._held.settings.output.backend)
         return OutputStatus(backend, self._session.output.device, shape.width, shape.height, float(shape.frame_rate))
 
     def _counts(self) -> Counts:

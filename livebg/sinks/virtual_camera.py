@@ -14,6 +14,7 @@ from livebg.errors import SinkError
 from livebg.frame import Composite, VideoFormat
 from livebg.interfaces import Sink
 from livebg.recolor import for_virtual_camera, recolored
+from livebg.sinks.backend import BackendSetting, resolved
 from livebg.sinks.loopback import LoopbackDevice
 from livebg.sinks.null import NullSink
 from livebg.v4l2.loopback import find_loopback
@@ -102,21 +103,21 @@ class VirtualCameraSink(Sink):
 
 
 def open_virtual_camera(
-    backend: Literal["auto", "v4l2loopback", "obs", "null"],
+    backend: BackendSetting,
     label: str,
     format: VideoFormat,  # noqa: A002 - the word of the field
     kernel: Kernel = SYSTEM,
 ) -> Sink:
-    """The sink that the setting ``output.backend`` means: ``auto`` is v4l2loopback on Linux and OBS's camera elsewhere.
+    """The sink that the setting ``output.backend`` means.
 
     ``label`` is that of the v4l2loopback device. Raises :class:`~livebg.errors.SinkError` when there is none that can be used.
     """
-    linux = sys.platform.startswith("linux")
-    if backend == "null":
+    meant = resolved(backend)
+    if meant == "null":
         return NullSink()
-    if backend == "obs" or (backend == "auto" and not linux):
+    if meant == "obs":
         return VirtualCameraSink(format, None, "obs")
-    if not linux:
+    if not sys.platform.startswith("linux"):
         raise SinkError("v4l2loopback is a part of Linux alone: set output.backend to obs, or leave it at auto")
     return VirtualCameraSink(format, find_loopback(label, kernel), "v4l2loopback", kernel)
 
