@@ -21,6 +21,7 @@ _FLATPAKS: Final = {
     "org.signal.Signal": "Signal",
     "com.github.IsmaelMartinez.teams_for_linux": "Teams for Linux",
 }
+_LOOK_AGAIN: Final = "systemctl --user restart wireplumber"
 _SNAPS: Final = ("firefox", "chromium", "brave", "opera", "zoom-client", "slack", "discord", "signal-desktop", "teams-for-linux")
 
 
@@ -68,7 +69,7 @@ def portal(exam: Examination) -> Finding:
     if "true" in answer.out:
         return ok("the desktop's portal has a camera to offer to sandboxes")
     found = "the desktop's portal has no camera to offer to sandboxes"
-    return warn(found, "see PipeWire, and start livebg first") if exam.is_written_by_livebg else skipped(f"{found} as yet")
+    return warn(found, _LOOK_AGAIN) if exam.is_written_by_livebg else skipped(f"{found} as yet")
 
 
 def _sees_devices(host: Host, app: str) -> bool:

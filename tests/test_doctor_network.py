@@ -1,0 +1,117 @@
+"""``livebg doctor``: the network, and whether the machine is fast enough for it."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from livebg.doctor import network
+from livebg.doctor.findings import Finding
+from livebg.doctor.network import ADVICE, Measured, judge
+from livebg.models import REGISTRY
+from tests.daemon import LIVE, Daemon
+from tests.doctor_parts import Patient, patient_in
+
+
+@pytest.fixture
+def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
+    with patient_in(tmp_path, monkeypatch) as patient:
+        yield patient
+
+
+def test_the_bundled_network_runs(patient: Patient) -> None:
+    exam = patient.exam()
+    assert network.libraries(exam) == Finding("ok", "numpy, OpenCV, PyAV and onnxruntime load")
+    assert network.model(exam) == Finding("ok", "livebg-u2 is whole and runs, at 256x144 for 16:9")
+
+
+def test_the_provider_that_is_used(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_MODEL__PROVIDER", "cpu")
+    assert network.provider(patient.exam()) == Finding("ok", "the network runs on CPUExecutionProvider")
+    monkeypatch.setenv("LIVEBG_MODEL__PROVIDER", "quantum")
+    exam = patient.exam()
+    assert network.provider(exam).status == "skipped"
+    finding = network.model(exam)
+    assert finding.status == "FAIL"
+    assert finding.found.startswith("the provider quantum is not in this build of onnxruntime")
+
+
+@pytest.mark.parametrize("name", ["u2netp", "nobody", "there.onnx"])
+def test_a_network_that_is_not_there(patient: Patient, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("LIVEBG_MODEL__NAME", name)
+    finding = network.model(patient.exam())
+    assert finding.status == "FAIL"
+    assert name in finding.found
+    assert finding.mend
+    if name == "u2netp":
+        assert finding.mend == "run `livebg models pull u2netp`"
+
+
+def test_a_network_that_is_damaged(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_MODEL__NAME", "u2netp")
+    monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", str(tmp_path))
+    path = tmp_path / "u2netp.onnx"
+    path.write_bytes(bytes(REGISTRY["u2netp"].size_bytes))
+    finding = network.model(patient.exam())
+    assert finding == Finding(
+        "FAIL",
+        f"{path} is damaged: its SHA-256 is not that of u2netp",
+        f"rm {path} && livebg models pull u2netp",
+    )
+
+
+def test_a_file_that_is_no_network(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "text.onnx"
+    path.write_text("not a network")
+    monkeypatch.setenv("LIVEBG_MODEL__NAME", str(path))
+    finding = network.model(patient.exam())
+    assert finding.status == "FAIL"
+    assert "text.onnx" in finding.found
+
+
+def test_a_library_of_the_system_that_is_missing(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    finding = network.libraries(patient.exam())
+    assert finding.status == "FAIL"
+    assert finding.found.startswith("opencv-python does not load (libGL.so.1")
+    assert finding.mend == "sudo apt install libgl1 libglib2.0-0 libxcb1"
+
+
+@pytest.mark.parametrize(
+    ("measured", "status", "words"),
+    [
+        (Measured(10.94, 16.2, 0.0), "ok", "takes 10.9 ms of the 33 ms that it has at 30 a second (16.2 ms with camera"),
+        (Measured(28.0, 35.0, 0.0), "warn", "leaves the call itself little"),
+        (Measured(10.0, 15.0, 0.4), "warn", "and yet 40% came too late"),
+        (Measured(60.0, 70.0, 0.5), "FAIL", "so this machine shows fewer"),
+    ],
+)
+def test_what_a_measurement_means(measured: Measured, status: str, words: str) -> None:
+    finding = judge(measured)
+    assert finding.status == status
+    assert words in finding.found
+    assert finding.mend == (None if status == "ok" else ADVICE)
+
+
+def test_a_measurement(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_MODEL__NAME", "toy.onnx")
+    measured = network.measure(patient.exam(), seconds=0.5)
+    assert 0 < measured.chain_ms < measured.process_ms
+    assert 0 <= measured.dropped <= 1
+
+
+def test_a_measurement_that_cannot_be_made(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_MODEL__NAME", "u2netp")
+    assert network.speed(patient.exam()).status == "FAIL"
+
+
+@pytest.mark.parametrize(("shown", "status"), [(29.5, "ok"), (14.0, "warn")])
+def test_a_livebg_that_is_live_tells_by_itself(patient: Patient, shown: float, status: str) -> None:
+    with Daemon(replace(LIVE, fps_out=shown)):
+        finding = network.speed(patient.exam())
+    assert finding.status == status
+    assert f"shows {shown:.0f} of 30 frames a second, at 6.3 ms of CPU time a frame" in finding.found

@@ -1,0 +1,149 @@
+"""``livebg doctor``: the settings, the service, and the livebg that runs."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from livebg import __version__
+from livebg.doctor import service
+from livebg.doctor.findings import Finding
+from livebg.live.runtime_folder import hold_lock
+from tests.daemon import LIVE, Daemon
+from tests.doctor_parts import Patient, patient_in
+
+SHOW = "systemctl --user show livebg.service"
+LOG = "journalctl --user --unit=livebg.service --lines=20"
+WELL = {
+    "LoadState": "loaded",
+    "UnitFileState": "enabled",
+    "ActiveState": "active",
+    "SubState": "running",
+    "Result": "success",
+    "ExecMainStatus": "0",
+    "NRestarts": "0",
+    "ExecStart": "{ path=/home/ada/.local/bin/livebg ; argv[]=/home/ada/.local/bin/livebg run ; ignore_errors=no ; pid=4242 }",
+}
+
+
+@pytest.fixture
+def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
+    with patient_in(tmp_path, monkeypatch) as patient:
+        patient.file("/home/ada/.local/bin/livebg")
+        yield patient
+
+
+def shown(patient: Patient, **changed: str) -> Finding:
+    patient.tool(SHOW, "".join(f"{key}={value}\n" for key, value in (WELL | changed).items()))
+    return service.unit(patient.exam())
+
+
+def test_a_service_that_is_well(patient: Patient) -> None:
+    assert shown(patient) == Finding("ok", "the service is enabled and runs")
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "words", "mend"),
+    [
+        ({"LoadState": "not-found"}, "warn", "not installed as a service", "livebg setup"),
+        ({"LoadState": "masked"}, "FAIL", "livebg.service is masked", "systemctl --user status livebg.service"),
+        ({"LoadState": "bad-setting"}, "FAIL", "is not valid", "systemctl --user status livebg.service"),
+        ({"UnitFileState": "disabled"}, "warn", "not start by itself", "systemctl --user enable livebg.service"),
+        ({"ActiveState": "inactive", "SubState": "dead"}, "warn", "not running", "systemctl --user start livebg.service"),
+        ({"NRestarts": "3"}, "warn", "started again 3 times", LOG),
+        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "2"}, "FAIL", "its settings ask for what", LOG),
+        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "4"}, "FAIL", "camera could not be written", LOG),
+        ({"ActiveState": "failed", "Result": "watchdog", "ExecMainStatus": "6"}, "FAIL", "watchdog, exit code 6", LOG),
+        (
+            {"ExecStart": "{ path=/old/venv/bin/livebg ; argv[]=... }"},
+            "FAIL",
+            "/old/venv/bin/livebg, which is not",
+            "livebg setup",
+        ),
+    ],
+)
+def test_a_service_that_is_not(patient: Patient, changed: dict[str, str], status: str, words: str, mend: str) -> None:
+    finding = shown(patient, **changed)
+    assert (finding.status, finding.mend) == (status, mend)
+    assert words in finding.found
+
+
+def test_a_service_that_systemd_gave_up(patient: Patient) -> None:
+    finding = shown(patient, ActiveState="failed", Result="start-limit-hit")
+    assert finding.status == "FAIL"
+    assert finding.mend is not None
+    assert finding.mend.endswith("systemctl --user reset-failed livebg.service && systemctl --user start livebg.service")
+
+
+def test_without_a_service_manager(patient: Patient) -> None:
+    patient.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
+    found = "this session has no systemd to ask (Failed to connect to bus: No medium found)"
+    assert service.unit(patient.exam()) == Finding("skipped", found)
+
+
+def test_a_configuration(patient: Patient, tmp_path: Path) -> None:
+    assert service.configuration(patient.exam()) == Finding("ok", "there is no configuration file, so the defaults hold")
+    file = tmp_path / "my.toml"
+    file.write_text("[effect]\nblur = 0.1\n")
+    assert service.configuration(patient.exam(file)) == Finding("ok", f"{file} is valid")
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "mend"),
+    [
+        ("[effect]\nblurr = 0.1\n", "effect.blurr is no setting", "did you mean effect.blur?"),
+        ("[effect\n", "is not valid TOML", "mend it there"),
+    ],
+)
+def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, text: str, words: str, mend: str) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(text)
+    exam = patient.exam(file)
+    finding = service.configuration(exam)
+    assert (finding.status, finding.mend) == ("FAIL", mend)
+    assert words in finding.found
+    assert exam.label == "livebg"  # all else is looked at with the defaults
+
+
+def test_nobody_runs(patient: Patient) -> None:
+    exam = patient.exam()
+    found, mend = "livebg is not running, so nobody sees the virtual camera", "livebg run, or systemctl --user start livebg"
+    assert service.running(exam) == Finding("warn", found, mend)
+    assert service.version(exam) == Finding("ok", f"livebg {__version__}")
+
+
+def test_one_runs(patient: Patient) -> None:
+    with Daemon(replace(LIVE, last_error=None, version=__version__)):
+        exam = patient.exam()
+        assert service.running(exam) == Finding("ok", "livebg (pid 4242) is live")
+        assert service.version(exam) == Finding("ok", f"livebg {__version__}, as the one that runs")
+
+
+def test_one_runs_with_trouble_behind_it(patient: Patient) -> None:
+    with Daemon(LIVE):
+        finding = service.running(patient.exam())
+    assert finding.status == "ok"
+    assert "the last error was 75 s ago: the camera [C920] was lost" in finding.found
+
+
+def test_one_runs_with_trouble(patient: Patient) -> None:
+    with Daemon(replace(LIVE, state="camera lost", reason="the camera C920 has gone")):
+        finding = service.running(patient.exam())
+    assert finding == Finding("warn", "livebg (pid 4242) is camera lost: the camera C920 has gone", "livebg status --watch")
+
+
+def test_another_release_runs(patient: Patient) -> None:
+    with Daemon(replace(LIVE, version="0.0.9")):
+        finding = service.version(patient.exam())
+    assert (finding.status, finding.found) == ("warn", f"livebg 0.0.9 runs, and livebg {__version__} is installed")
+    assert finding.mend == "livebg stop && livebg run, or systemctl --user restart livebg"
+
+
+def test_one_runs_and_does_not_answer(patient: Patient) -> None:
+    with hold_lock():
+        finding = service.running(patient.exam())
+    assert finding.status == "FAIL"
+    assert finding.found == f"livebg (pid {os.getpid()}) is starting or stopping and takes no commands"
+    assert finding.mend == "try again, or end it by its pid"
