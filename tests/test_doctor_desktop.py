@@ -156,9 +156,9 @@ def test_flatpaks(patient: Patient) -> None:
     permissions = "[Context]\nshared=network;ipc;\nsockets=x11;wayland;pulseaudio;\ndevices={}\nfilesystems=xdg-download;\n"
     patient.tool("flatpak info --show-permissions org.mozilla.firefox", permissions.format("all;"))
     patient.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("all;"))
-    assert sandboxes.flatpak(patient.exam()) == Finding("ok", "as Flatpaks, Firefox and Chrome may see video devices")
+    assert sandboxes.flatpak(patient.exam()) == Finding("ok", "Flatpaks that may see video devices: Firefox and Chrome")
     patient.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("dri;"))
-    found = "as Flatpaks, Chrome see cameras through PipeWire's portal alone, if at all"
+    found = "Flatpaks that see cameras through PipeWire's portal alone, if at all: Chrome"
     mend = "flatpak override --user --device=all com.google.Chrome"
     assert sandboxes.flatpak(patient.exam()) == Finding("warn", found, mend)
     patient.tool("flatpak list", "org.gnome.Maps\n")
@@ -170,11 +170,12 @@ def test_snaps(patient: Patient) -> None:
     patient.tool("snap list", SNAP_LIST)
     patient.tool("snap connections firefox", CONNECTIONS.format("firefox", ":camera"))
     patient.tool("snap connections chromium", CONNECTIONS.format("chromium", ":camera"))
-    assert sandboxes.snap(patient.exam()) == Finding("ok", "as Snaps, firefox and chromium may see cameras")
+    assert sandboxes.snap(patient.exam()) == Finding("ok", "Snaps that may see cameras: firefox and chromium")
     patient.tool("snap connections chromium", CONNECTIONS.format("chromium", "-"))
-    assert sandboxes.snap(patient.exam()) == Finding(
-        "warn", "as Snaps, chromium may not see cameras", "sudo snap connect chromium:camera"
-    )
+    mend = "sudo snap connect chromium:camera"
+    assert sandboxes.snap(patient.exam()) == Finding("warn", "Snaps that may not see cameras: chromium", mend)
+    patient.tool("snap connections firefox", CONNECTIONS.format("firefox", "-"))
+    assert sandboxes.snap(patient.exam()).mend == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
     patient.tool("snap list", "No snaps are installed yet. Try 'snap install hello-world'.\n")
     assert sandboxes.snap(patient.exam()).status == "ok"
 

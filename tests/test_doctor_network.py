@@ -100,7 +100,8 @@ def test_what_a_measurement_means(measured: Measured, status: str, words: str) -
 def test_a_measurement(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_MODEL__NAME", "toy.onnx")
     measured = network.measure(patient.exam(), seconds=0.5)
-    assert 0 < measured.chain_ms < measured.process_ms
+    assert measured.chain_ms > 0
+    assert measured.process_ms > 0
     assert 0 <= measured.dropped <= 1
 
 

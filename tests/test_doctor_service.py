@@ -59,7 +59,7 @@ def test_a_service_that_is_well(patient: Patient) -> None:
         (
             {"ExecStart": "{ path=/old/venv/bin/livebg ; argv[]=... }"},
             "FAIL",
-            "/old/venv/bin/livebg, which is not",
+            "starts /old/venv/bin/livebg",
             "livebg setup",
         ),
     ],

@@ -36,11 +36,9 @@ def flatpak(exam: Examination) -> Finding:
         return ok("no program of a call that is known to livebg is a Flatpak")
     blind = [app for app in known if not _sees_devices(exam.host, app)]
     if not blind:
-        return ok(f"as Flatpaks, {_names(known)} may see video devices")
-    return warn(
-        f"as Flatpaks, {_names(blind)} see cameras through PipeWire's portal alone, if at all",
-        f"flatpak override --user --device=all {blind[0]}",
-    )
+        return ok(f"Flatpaks that may see video devices: {_names(known)}")
+    mend = " && ".join(f"flatpak override --user --device=all {app}" for app in blind)
+    return warn(f"Flatpaks that see cameras through PipeWire's portal alone, if at all: {_names(blind)}", mend)
 
 
 def snap(exam: Examination) -> Finding:
@@ -55,8 +53,9 @@ def snap(exam: Examination) -> Finding:
         return ok("no program of a call that is known to livebg is a Snap")
     blind = [name for name in known if not _is_connected(exam.host, name)]
     if not blind:
-        return ok(f"as Snaps, {' and '.join(known)} may see cameras")
-    return warn(f"as Snaps, {' and '.join(blind)} may not see cameras", f"sudo snap connect {blind[0]}:camera")
+        return ok(f"Snaps that may see cameras: {' and '.join(known)}")
+    mend = " && ".join(f"sudo snap connect {name}:camera" for name in blind)
+    return warn(f"Snaps that may not see cameras: {' and '.join(blind)}", mend)
 
 
 def portal(exam: Examination) -> Finding:
