@@ -43,6 +43,12 @@ class NotRunningError(LivebgError):
     exit_code = 6
 
 
+class SetupError(LivebgError):
+    """The system cannot be set up, or not be brought back to how it was."""
+
+    exit_code = 7
+
+
 class Stopped(LivebgError):
     """The user asked to stop; what was begun has been put away."""
 

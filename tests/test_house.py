@@ -26,6 +26,7 @@ FLOORS = [
         "matting",
         "compositing",
         "backgrounds",
+        "scenery",
         "v4l2",
         "geometry",
         "placeholder",
@@ -37,7 +38,7 @@ FLOORS = [
     {"pipeline"},
     {"build"},
     {"photo", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training", "live", "devices"},
-    {"doctor"},
+    {"doctor", "setup"},
     {"cli", "__main__"},
 ]
 HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}

@@ -18,6 +18,7 @@ from livebg.cli.doctor import doctor
 from livebg.cli.render import render
 from livebg.cli.run import run
 from livebg.cli.score import score
+from livebg.cli.setup import setup
 from livebg.cli.status import status
 from livebg.cli.stop import stop
 from livebg.errors import LivebgError
@@ -34,6 +35,7 @@ app.command(no_args_is_help=True)(render)
 app.command()(demo)
 app.command()(devices)
 app.command()(doctor)
+app.command()(setup)
 app.command(no_args_is_help=True)(score)
 app.command()(run)
 app.command()(status)

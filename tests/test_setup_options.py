@@ -1,0 +1,122 @@
+"""The kernel module's options, merged with those of others."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from livebg.errors import SetupError
+from livebg.setup.options import FILE, Loopback, configured, options_line, with_livebg
+from tests.setup_parts import OBS, Bench
+
+DUMMY = Loopback(None, "", False)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "bench")
+
+
+def devices(bench: Bench) -> list[Loopback]:
+    return list(configured(bench.machine, besides=bench.machine.path(FILE)).devices)
+
+
+def merged(bench: Bench) -> str:
+    return options_line(with_livebg(devices(bench), "livebg", ()))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("# options v4l2loopback devices=2\nalias v4l2loopback x\noptions snd-hda-intel index=1\n", []),
+        ("options v4l2loopback max_buffers=4\n", []),
+        ("options v4l2loopback exclusive_caps=1\n", [Loopback(None, "", True)]),
+        ("options v4l2loopback devices=2\n", [DUMMY, DUMMY]),
+        ("options v4l2loopback video_nr=3,4 card_label=one\n", [Loopback(3, "one", False), Loopback(4, "", False)]),
+        ('options v4l2loopback video_nr=9 card_label="A name, another" debug=1\n', [Loopback(9, "A name", False)]),
+        ("options v4l2loopback devices=1 \\\n  video_nr=7\\\n  exclusive_caps=Y\n", [Loopback(7, "", True)]),
+        ("options v4l2loopback devices=1\noptions v4l2loopback devices=0\n", []),
+        ("options v4l2loopback video_nr=-1 card_label=x\n", [Loopback(None, "x", False)]),
+    ],
+)
+def test_what_a_file_makes_of_the_module(bench: Bench, text: str, found: list[Loopback]) -> None:
+    bench.put("/etc/modprobe.d/some.conf", text)
+    assert devices(bench) == found
+
+
+def test_of_several_files_the_last_by_name_counts_wherever_it_lies(bench: Bench) -> None:
+    bench.put("/etc/modprobe.d/a.conf", "options v4l2loopback video_nr=1 card_label=first\n")
+    bench.put("/usr/lib/modprobe.d/b.conf", "options v4l2loopback video_nr=2\n")
+    assert devices(bench) == [Loopback(2, "first", False)]
+
+
+def test_of_files_with_one_name_that_in_etc_counts(bench: Bench) -> None:
+    bench.put("/etc/modprobe.d/a.conf", "options v4l2loopback video_nr=1\n")
+    bench.put("/usr/lib/modprobe.d/a.conf", "options v4l2loopback video_nr=2 card_label=hidden\n")
+    assert devices(bench) == [Loopback(1, "", False)]
+
+
+def test_livebgs_own_file_is_not_somebody_elses(bench: Bench) -> None:
+    bench.put(FILE, OBS)
+    assert devices(bench) == []
+
+
+def test_it_is_read_last() -> None:
+    names = ["obs.conf", "v4l2loopback.conf", "z.conf", Path(FILE).name]
+    assert sorted(names)[-1] == Path(FILE).name
+
+
+def test_modprobe_splits_the_line_into_four_options(bench: Bench) -> None:
+    bench.put("/etc/modprobe.d/obs.conf", OBS)
+    assert shlex.split(merged(bench)) == [
+        "options",
+        "v4l2loopback",
+        "devices=2",
+        "video_nr=10,42",
+        "card_label=OBS Virtual Camera,livebg",
+        "exclusive_caps=1,1",
+    ]
+
+
+def test_reading_what_was_written_finds_the_same(bench: Bench) -> None:
+    bench.put("/etc/modprobe.d/obs.conf", 'options v4l2loopback devices=3 card_label="A b,,C" exclusive_caps=0,1\n')
+    line = merged(bench)
+    assert line.split()[2:4] == ["devices=4", "video_nr=-1,-1,-1,42"]
+    bench.put("/etc/modprobe.d/obs.conf", f"{line}\n")
+    assert [device.label for device in devices(bench)] == ["A b", "", "C", "livebg"]
+    assert merged(bench) == line
+
+
+def test_a_device_called_livebg_becomes_livebgs_own(bench: Bench) -> None:
+    bench.put("/etc/modprobe.d/old.conf", "options v4l2loopback devices=2 video_nr=50,51 card_label=livebg,other\n")
+    assert with_livebg(devices(bench), "livebg", ()) == (Loopback(50, "livebg", True), Loopback(51, "other", False))
+
+
+@pytest.mark.parametrize(("taken", "number"), [(set(), 42), ({42}, 43), (set(range(42, 64)), 0), (set(range(63)), 63)])
+def test_the_number_is_free_and_one_that_firefox_looks_at(taken: set[int], number: int) -> None:
+    assert with_livebg((), "livebg", taken) == (Loopback(number, "livebg", True),)
+
+
+def test_a_number_that_others_will_get_is_not_livebgs() -> None:
+    assert with_livebg((Loopback(42, "x", False),), "livebg", ())[1].number == 43
+
+
+def test_a_number_that_firefox_passes_over_is_changed() -> None:
+    assert with_livebg((Loopback(100, "livebg", False),), "livebg", ()) == (Loopback(42, "livebg", True),)
+
+
+@pytest.mark.parametrize("label", ["a,b", 'a"b', "x" * 32, " ", "a\nb"])
+def test_a_name_that_cannot_be_a_devices_is_refused(label: str) -> None:
+    with pytest.raises(SetupError, match=r"output\.label"):
+        with_livebg((), label, ())
+
+
+def test_more_devices_than_the_module_makes_are_refused() -> None:
+    with pytest.raises(SetupError, match="8 at most"):
+        with_livebg([DUMMY] * 8, "livebg", ())
+
+
+def test_no_number_left_is_told() -> None:
+    with pytest.raises(SetupError, match="all numbers for cameras"):
+        with_livebg((), "livebg", range(64))
