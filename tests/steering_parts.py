@@ -65,7 +65,7 @@ class ToyLooks:
         if settings.model.name.endswith(BROKEN):
             raise ModelError(f"{settings.model.name} is no network: choose another")
         self.prepared.append(settings)
-        return _green
+        return green_look
 
     def unprocessed(self, consent: Consent) -> Build:
         return lambda: Unprocessed(consent)
@@ -89,5 +89,5 @@ class Desk:
         return {key: word.value for key, word in self.choices.read().items()}
 
 
-def _green() -> LiveProcessor:
+def green_look() -> LiveProcessor:
     return green(PersonSegmenter())

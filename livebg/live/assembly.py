@@ -170,7 +170,7 @@ def check_startable(settings: Settings) -> None:
 def startable(layers: Layers) -> Layers:
     """``layers`` without the choices of earlier runs that can no longer be, such as a picture that was removed; that is logged.
 
-    No more choices are left out than must be. Raises as :func:`check_startable` does when it is not the choices that are to blame.
+    No more of them are left out than must be. Raises as :func:`check_startable` does when it is not they that are to blame.
     """
     try:
         check_startable(layers.settings())

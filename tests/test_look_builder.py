@@ -1,0 +1,100 @@
+"""Looks that are made ready before they are wanted: one network for all of them, and none that has hung."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livebg.compositing import Consent
+from livebg.config import Settings, load_settings
+from livebg.errors import ConfigError, ModelError
+from livebg.frame import Composite, planes
+from livebg.live.assembly import LookBuilder
+from livebg.live.worker import LiveProcessor
+from livebg.pipeline import Unprocessed
+from livebg.timing import StageClock
+from tests.fakes import noise_frame
+from tests.photos import save_photo
+from tests.toy_network import ToyNetwork
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> str:
+    return str(ToyNetwork(gain=0.0).write(tmp_path / "toy.onnx"))  # nobody anywhere
+
+
+def settings(network: str, **more: object) -> Settings:
+    return load_settings({"model.name": network, **{key.replace("__", "."): value for key, value in more.items()}})
+
+
+def shown(look: LiveProcessor) -> Composite:
+    return look.process(noise_frame(1))
+
+
+def test_the_network_is_loaded_once_for_all_looks(network: str) -> None:
+    builder = LookBuilder(settings(network, effect__mode="greenscreen"), None, StageClock())
+    assert builder.segmenter is None
+    first = builder()
+    segmenter = builder.segmenter
+    assert segmenter is not None
+    Path(network).unlink()  # from here on nothing can be loaded
+    other = builder.prepare(
+        settings(network, effect__mode="background", effect__background="#ff0000", smoothing__time_constant=0)
+    )
+    red, green = shown(other()), shown(first)
+    assert builder.segmenter is segmenter
+    assert planes(red.data)[2].min() > 200  # V
+    assert planes(green.data)[2].max() < 60
+
+
+def test_another_network_is_loaded_before_it_is_used(network: str, tmp_path: Path) -> None:
+    builder = LookBuilder(settings(network), None, StageClock())
+    builder()
+    before = builder.segmenter
+    with pytest.raises(ModelError):
+        builder.prepare(settings(str(tmp_path / "missing.onnx")))
+    build = builder.prepare(settings(network, model__threads=2))
+    assert builder.segmenter is before
+    build()
+    assert builder.segmenter is not before
+
+
+def test_a_picture_is_read_before_it_is_used(network: str, tmp_path: Path) -> None:
+    builder = LookBuilder(settings(network), None, StageClock())
+    save_photo(tmp_path / "photo.png")
+    wanted = settings(network, effect__mode="background", effect__background=str(tmp_path / "photo.png"))
+    build = builder.prepare(wanted)
+    (tmp_path / "photo.png").unlink()
+    assert np.ptp(planes(shown(build()).data)[0]) > 50
+    with pytest.raises(ConfigError):
+        builder.prepare(wanted)
+
+
+def test_the_room_takes_no_network_and_keeps_it_at_hand(network: str) -> None:
+    builder = LookBuilder(settings(network), Consent("a test"), StageClock())
+    assert isinstance(builder(), Unprocessed)
+    assert builder.segmenter is None
+    builder.prepare(settings(network))()
+    segmenter = builder.segmenter
+    assert isinstance(builder.unprocessed(Consent("a test"))(), Unprocessed)
+    assert builder.segmenter is None
+    Path(network).unlink()
+    builder.prepare(settings(network))()
+    assert builder.segmenter is segmenter
+
+
+def test_what_has_hung_is_made_anew(network: str) -> None:
+    builder = LookBuilder(settings(network), None, StageClock())
+    first = builder()
+    hung = builder.segmenter
+    waiting = builder.prepare(settings(network, effect__mode="greenscreen"))  # made ready with the network that hangs
+    builder.forget()
+    again = builder()
+    assert again is not first
+    assert builder.segmenter is not hung
+    fresh = builder.segmenter
+    waiting()
+    assert builder.segmenter is fresh
+    builder.forget()
+    waiting()  # the worker of this look hung
+    assert builder.segmenter not in (hung, fresh)
