@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pty
+import socket
 import subprocess
 import sys
 import termios
@@ -68,6 +69,22 @@ def test_a_poll_tells_a_readable_device_from_a_wake_from_nothing() -> None:
     finally:
         waker.close()
         os.close(fd)
+
+
+def test_a_poll_for_events_sees_those_alone() -> None:
+    """A socket's urgent byte is the same to a poll as a device's event."""
+    waker = SYSTEM.waker()
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as far:
+        near, _ = server.accept()
+        with near:
+            far.send(b"data")
+            assert SYSTEM.poll(near.fileno(), waker, LONG) == (True, False, False)
+            assert SYSTEM.poll(near.fileno(), waker, 0, event=True) == (False, False, False)
+            far.send(b"!", socket.MSG_OOB)
+            assert SYSTEM.poll(near.fileno(), waker, LONG, event=True) == (True, False, False)
+    waker.wake()
+    assert SYSTEM.poll(None, waker, LONG) == (False, False, True)
+    waker.close()
 
 
 def test_a_hung_up_device_is_in_trouble() -> None:

@@ -167,6 +167,7 @@ class DevicePresence:
             watch = self._watch or self._approach(path)
             if watch is not None:
                 self._attend(watch, waker)
+                self._retry = _ABSENT
                 return
         except OSError as error:
             self._tell(f"cannot be asked who watches it ({error.strerror or error})")
@@ -180,7 +181,7 @@ class DevicePresence:
         self._watch = watch = self._open(Path(path))
         self._judgement.settle = watch.settle
         self._look(watch)
-        self._alone_since, self._retry = None, _ABSENT
+        self._alone_since = None
         return watch
 
     def _open(self, node: Path) -> Watch:
