@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -115,6 +116,17 @@ class PictureBackground(_StillBackground):
 
     def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
         return rgb_to_i420(_fill(self._rgb, width, height), color)
+
+
+class PaintedBackground(_StillBackground):
+    """A picture that is painted at the frame's own size; ``paint(width, height)`` gives RGB, uint8, (height, width, 3)."""
+
+    def __init__(self, paint: Callable[[int, int], NDArray[np.uint8]]) -> None:
+        super().__init__()
+        self._paint = paint
+
+    def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
+        return rgb_to_i420(self._paint(width, height), color)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

@@ -1,8 +1,10 @@
 """From settings to objects: the only module that knows both."""
 
+from functools import partial
 from pathlib import Path
 
-from livebg.backgrounds import BlurBackground, ColorBackground, PictureBackground, read_picture
+from livebg import scenery
+from livebg.backgrounds import BlurBackground, ColorBackground, PaintedBackground, PictureBackground, read_picture
 from livebg.compositing import composite, cutout, matte_picture
 from livebg.config import Settings
 from livebg.errors import ConfigError
@@ -68,7 +70,14 @@ def build_background(settings: Settings, *, coarse: bool = False) -> Background:
             return ColorBackground(parse_color(effect.background))
         except ValueError as error:
             raise ConfigError(f"the background {error}") from None
+    if effect.background in scenery.names():
+        return PaintedBackground(partial(scenery.paint, effect.background))
     path = Path(effect.background).expanduser()
+    if path.name == effect.background and not path.suffix and not path.exists():
+        built_in = ", ".join(scenery.names())
+        raise ConfigError(
+            f"the background {path} is neither a file nor built in ({built_in}): name one of these, a picture or #rrggbb"
+        )
     if path.suffix.lower() in VIDEO_SUFFIXES:
         raise ConfigError(f"the background {path} is a video, which cannot be a background yet: use a picture or #rrggbb")
     return PictureBackground(read_picture(path))

@@ -66,7 +66,11 @@ class Effect(_Section):
     """What becomes of the room."""
 
     mode: Mode = Field("portrait", description="portrait, greenscreen, matte, cutout or background")
-    background: str = Field("#204060", description="for mode background: a picture, or a colour as #rrggbb")
+    background: str = Field(
+        "#204060",
+        description="for mode background: dawn, dusk, slate, paper, lights, leaves, "
+        "a colour as #rrggbb, or a picture; of one called dawn say ./dawn",
+    )
     blur: float = Field(0.025, ge=0, le=1, description="for mode portrait: the blur's width as a share of the frame's height")
     screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its colour")
 

@@ -27,7 +27,9 @@ def render(
     inputs: InputsArgument,
     output: OutputOption = None,
     mode: Annotated[RenderMode | None, typer.Option(help="What becomes of the room; by default portrait.")] = None,
-    background: Annotated[str | None, typer.Option(metavar="PICTURE|#rrggbb", help="What to show in the room's place.")] = None,
+    background: Annotated[
+        str | None, typer.Option(metavar="PICTURE|#rrggbb|NAME", help="What to show in the room's place.")
+    ] = None,
     blur: Annotated[
         float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
     ] = None,

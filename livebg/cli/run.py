@@ -29,7 +29,9 @@ def run(
     camera: CameraOption = None,
     output: OutputOption = None,
     mode: Annotated[RunMode | None, typer.Option(help="What becomes of the room; by default portrait.")] = None,
-    background: Annotated[str | None, typer.Option(metavar="PICTURE|#rrggbb", help="What to show in the room's place.")] = None,
+    background: Annotated[
+        str | None, typer.Option(metavar="PICTURE|#rrggbb|NAME", help="What to show in the room's place.")
+    ] = None,
     blur: Annotated[
         float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
     ] = None,
