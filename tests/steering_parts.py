@@ -10,9 +10,9 @@ from livebg.errors import ConfigError, ModelError
 from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.assembly import Build
 from livebg.live.choices import Choices
 from livebg.live.layers import Layers
+from livebg.live.looks import Build
 from livebg.live.steering import Steering
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed

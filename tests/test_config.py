@@ -10,8 +10,10 @@ import pytest
 from livebg.config import (
     Preset,
     Settings,
+    check_setting,
     default_config_path,
     load_settings,
+    read_config,
     setting_keys,
 )
 from livebg.errors import ConfigError
@@ -213,6 +215,41 @@ def test_folders_come_as_a_list_or_with_colons_between_them(config: Path, monkey
     assert load_settings({}, config).model.folders == (Path("/c"), Path("/d e"))
     monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", "")
     assert load_settings({}, config).model.folders == ()
+
+
+def test_what_was_chosen_earlier_overrules_the_file_alone(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text('[effect]\nmode = "matte"\nblur = 0.1\nscreen = "#0000ff"\n')
+    monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "0.2")
+    chosen = {"effect.mode": "greenscreen", "effect.blur": 0.3, "camera.device": "C920"}
+    settings = load_settings({"camera.device": "C270"}, config, chosen)
+    assert (settings.effect.mode, settings.effect.blur, settings.effect.screen) == ("greenscreen", 0.2, "#0000ff")
+    assert settings.camera.device == "C270"
+
+
+def test_a_file_is_read_once_and_says_what_is_written(config: Path) -> None:
+    config.write_text("[effect]\nblur = 0.1\n")
+    file = read_config(config)
+    config.write_text("[effect]\nblur = 0.2\n")
+    assert load_settings({}, file).effect.blur == 0.1
+    assert [file.says(key) for key in ("effect.blur", "effect.mode", "model.name", "effect")] == [0.1, None, None, None]
+    config.write_text("effect = 3\n")
+    assert read_config(config).says("effect.blur") is None
+
+
+def test_a_choice_of_numbers_takes_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_CAMERA__ROTATE", "90")
+    assert load_settings({}).camera.rotate == 90
+    for text in ("45", "x", "9" * 5000, "²"):
+        monkeypatch.setenv("LIVEBG_CAMERA__ROTATE", text)
+        assert "it should be 0, 90, 180 or 270" in refusal()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [("effect.blur", "0.5", 0.5), ("effect.blur", 1, 1.0), ("effect.screen", "#00ff00", "#00ff00"), ("camera.device", "0", "0")],
+)
+def test_one_setting_alone_is_read_as_the_file_has_it(key: str, value: object, read: object) -> None:
+    assert check_setting(key, value) == read
 
 
 def test_settings_are_frozen() -> None:

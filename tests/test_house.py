@@ -97,6 +97,32 @@ def test_only_the_command_line_gives_consent() -> None:
     assert {room(name) for name in makers} == {"cli"}
 
 
+@pytest.mark.parametrize("module", [name for name in modules() if room(name) not in ("cli", "compositing")])
+def test_nobody_else_keeps_a_way_to_give_consent(module: str) -> None:
+    """Outside the command line the class is named in annotations alone: handed on, or under another name, it could be called."""
+    tree = modules()[module]
+    annotations = {
+        id(node)
+        for each in ast.walk(tree)
+        for annotation in (getattr(each, "annotation", None), getattr(each, "returns", None))
+        if isinstance(annotation, ast.AST)
+        for node in ast.walk(annotation)
+    }
+    for node in ast.walk(tree):
+        named = isinstance(node, ast.Name) and node.id == "Consent"
+        assert not named or id(node) in annotations, f"{module}, line {getattr(node, 'lineno', 0)}"
+        assert not (isinstance(node, ast.Attribute) and node.attr == "Consent"), module
+        assert not (isinstance(node, ast.alias) and node.name == "Consent" and node.asname), module
+
+
+def test_the_live_sessions_own_commands_need_no_consent() -> None:
+    """Those that show the room are the command line's, which gives the user's word with each message."""
+    commands = ast.unparse(modules()["live.commands"])
+    assert "steering.on" in commands
+    assert "steering.off" not in commands
+    assert "steering.toggle" not in commands
+
+
 @pytest.mark.parametrize("module", [name for name in modules() if room(name) != "cli" and not name.endswith("__main__")])
 def test_only_the_command_line_prints_or_exits(module: str) -> None:
     for node in ast.walk(modules()[module]):

@@ -9,7 +9,7 @@ from livebg.compositing import Consent
 from livebg.config import Settings, load_settings
 from livebg.errors import ConfigError, ModelError
 from livebg.frame import Composite, planes
-from livebg.live.assembly import LookBuilder
+from livebg.live.looks import LookBuilder
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
 from livebg.timing import StageClock

@@ -8,8 +8,9 @@ from typing import Final
 from livebg.compositing import Consent
 from livebg.config import Settings
 from livebg.errors import LivebgError
-from livebg.live.assembly import LookBuilder, build_session
+from livebg.live.assembly import build_session
 from livebg.live.condition import State
+from livebg.live.looks import LookBuilder
 from livebg.live.session import Session
 from livebg.live.status import Latency
 from livebg.live.thread import Companion

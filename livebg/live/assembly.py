@@ -10,23 +10,22 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Final
 
-from livebg.build import build_look, build_pipeline, build_segmenter
+from livebg.build import build_look
 from livebg.compositing import Consent
 from livebg.config import Settings
 from livebg.errors import LivebgError, SourceError
 from livebg.frame import BT601, ColorSpec, VideoFormat
 from livebg.geometry import Geometry
-from livebg.interfaces import LiveSource, Segmenter, Sink
+from livebg.interfaces import LiveSource, Sink
 from livebg.jobs import VIDEO_SUFFIXES
 from livebg.live.choices import KEPT
 from livebg.live.layers import Layers, check_mode
+from livebg.live.looks import LookBuilder
 from livebg.live.output import INTERVAL
 from livebg.live.presence import AlwaysWatched, DevicePresence
 from livebg.live.session import PresenceMaker, Session
-from livebg.live.worker import LiveProcessor
 from livebg.models import find
 from livebg.notation import parse_size
-from livebg.pipeline import Unprocessed
 from livebg.sinks.backend import resolved
 from livebg.timing import StageClock
 
@@ -35,84 +34,6 @@ READERS_COLOR: Final = ColorSpec(BT601, BT601, BT601)
 """What the readers of a virtual camera take I420 for."""
 
 _LEAST_RATE: Final = Fraction(round(1 / INTERVAL))
-
-
-Build = Callable[[], LiveProcessor]
-"""Makes what turns frames into composites; called in the worker's thread."""
-
-
-class _Network:
-    """A network that runs, and the settings that it runs by. Raises :class:`~livebg.errors.ModelError`."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings.model
-        self.segmenter = build_segmenter(settings)
-        self.hangs = False
-
-
-class LookBuilder:
-    """Builds what turns frames into composites. The network is loaded once and shared by all looks, until it hangs.
-
-    Calling it gives the first look, by ``settings``, or with the user's ``consent`` the room as it is.
-    """
-
-    def __init__(self, settings: Settings, consent: Consent | None, stages: StageClock) -> None:
-        self._settings, self._consent, self._stages = settings, consent, stages
-        self._at_hand: _Network | None = None
-        self._in_use: _Network | None = None
-
-    @property
-    def segmenter(self) -> Segmenter | None:
-        """The network in use; None while it is loaded, and in mode ``none``."""
-        network = self._in_use
-        return network.segmenter if network else None
-
-    def __call__(self) -> LiveProcessor:
-        """May take its time. Raises :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`."""
-        if self._consent is not None:
-            return self.unprocessed(self._consent)()
-        return self.prepare(self._settings)()
-
-    def prepare(self, settings: Settings) -> Build:
-        """Makes all of a look ready that may fail or take its time, in the thread that calls; building it is cheap then.
-
-        Built a second time, after the network hung, all of it is made anew, in the worker's thread. Raises
-        :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`.
-        """
-        network = self._load(settings)
-        ready = [build_pipeline(settings, network.segmenter, self._stages)]
-
-        def build() -> LiveProcessor:
-            # What hung may wake up and go on writing: nothing of it is used again.
-            if network.hangs or not ready:
-                self._in_use = self._load(settings)
-                return build_pipeline(settings, self._in_use.segmenter, self._stages)
-            self._in_use = network
-            return ready.pop()
-
-        return build
-
-    def unprocessed(self, consent: Consent) -> Build:
-        """The room as it is, on the user's own word. The network stays at hand."""
-
-        def build() -> LiveProcessor:
-            self._in_use = None
-            return Unprocessed(consent)
-
-        return build
-
-    def forget(self) -> None:
-        """The network hangs: it is not asked again."""
-        for network in (self._in_use, self._at_hand):
-            if network is not None:
-                network.hangs = True
-        self._at_hand = None
-
-    def _load(self, settings: Settings) -> _Network:
-        network = self._at_hand
-        if network is None or network.settings != settings.model:
-            network = self._at_hand = _Network(settings)
-        return network
 
 
 def stand_in(device: str) -> Path | None:

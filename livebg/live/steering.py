@@ -10,10 +10,11 @@ from livebg.config import Settings
 from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.assembly import Build, camera_arranger, camera_opener, check_camera
+from livebg.live.assembly import camera_arranger, camera_opener, check_camera
 from livebg.live.choices import Choices
 from livebg.live.held import Held
 from livebg.live.layers import Layers, changed_keys, check_mode, pinned
+from livebg.live.looks import Build
 
 Arrange = Callable[[VideoFormat], Geometry]
 
@@ -32,7 +33,7 @@ class Steered(Protocol):
 
 
 class Preparer(Protocol):
-    """What of a :class:`~livebg.live.assembly.LookBuilder` makes looks ready."""
+    """What of a :class:`~livebg.live.looks.LookBuilder` makes looks ready."""
 
     def prepare(self, settings: Settings) -> Build: ...
     def unprocessed(self, consent: Consent) -> Build: ...

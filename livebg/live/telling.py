@@ -6,8 +6,8 @@ from typing import Protocol
 
 from livebg import __version__
 from livebg.config import Settings
-from livebg.live.assembly import LookBuilder
 from livebg.live.condition import condition
+from livebg.live.looks import LookBuilder
 from livebg.live.session import Session
 from livebg.live.status import CameraStatus, Counts, CpuCost, LastError, ModelStatus, OutputStatus, Status
 from livebg.sinks.backend import resolved
@@ -53,6 +53,7 @@ class StatusTeller:
             pid=os.getpid(),
             watched=session.watched,
             watched_by=session.presence.method,
+            given_up=self._builder.given_up,
         )
 
     def _camera(self) -> CameraStatus:

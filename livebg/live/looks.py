@@ -1,0 +1,101 @@
+"""What turns frames into composites, made ready before it is wanted."""
+
+from collections.abc import Callable
+
+from livebg.build import build_segmenter
+from livebg.compositing import Consent
+from livebg.config import Settings
+from livebg.interfaces import Segmenter
+from livebg.live.governed import GovernedPipeline, governed
+from livebg.live.worker import LiveProcessor
+from livebg.pipeline import Unprocessed
+from livebg.timing import StageClock
+
+Build = Callable[[], LiveProcessor]
+"""Makes what turns frames into composites; called in the worker's thread."""
+
+
+class _Network:
+    """A network that runs, and the settings that it runs by. Raises :class:`~livebg.errors.ModelError`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings.model
+        self.segmenter = build_segmenter(settings)
+        self.hangs = False
+
+
+class LookBuilder:
+    """Builds what turns frames into composites. The network is loaded once and shared by all looks, until it hangs.
+
+    Calling it gives the first look, by ``settings``, or with the user's ``consent`` the room as it is.
+    """
+
+    def __init__(self, settings: Settings, consent: Consent | None, stages: StageClock) -> None:
+        self._settings, self._consent, self._stages = settings, consent, stages
+        self._at_hand: _Network | None = None
+        self._in_use: _Network | None = None
+        self._pipeline: GovernedPipeline | None = None
+
+    @property
+    def segmenter(self) -> Segmenter | None:
+        """The network in use; None while it is loaded, and in mode ``none``."""
+        network = self._in_use
+        return network.segmenter if network else None
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """What the look in use gives up to keep the frame rate, in words for people."""
+        pipeline = self._pipeline
+        return pipeline.given_up if pipeline and self._in_use else ()
+
+    def __call__(self) -> LiveProcessor:
+        """May take its time. Raises :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`."""
+        if self._consent is not None:
+            return self.unprocessed(self._consent)()
+        return self.prepare(self._settings)()
+
+    def prepare(self, settings: Settings) -> Build:
+        """Makes all of a look ready that may fail or take its time, in the thread that calls; building it is cheap then.
+
+        Built a second time, after the network hung, all of it is made anew, in the worker's thread. Raises
+        :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`.
+        """
+        network = self._load(settings)
+        ready = [self._governed(settings, network)]
+
+        def build() -> LiveProcessor:
+            # What hung may wake up and go on writing: nothing of it is used again.
+            if network.hangs or not ready:
+                fresh = self._load(settings)
+                self._pipeline, self._in_use = self._governed(settings, fresh), fresh
+            else:
+                self._pipeline, self._in_use = ready.pop(), network
+            return self._pipeline
+
+        return build
+
+    def unprocessed(self, consent: Consent) -> Build:
+        """The room as it is, on the user's own word. The network stays at hand."""
+
+        def build() -> LiveProcessor:
+            self._in_use = None
+            return Unprocessed(consent)
+
+        return build
+
+    def forget(self) -> None:
+        """The network hangs: it is not asked again."""
+        for network in (self._in_use, self._at_hand):
+            if network is not None:
+                network.hangs = True
+        self._at_hand = None
+
+    def _load(self, settings: Settings) -> _Network:
+        network = self._at_hand
+        if network is None or network.settings != settings.model:
+            network = self._at_hand = _Network(settings)
+        return network
+
+    def _governed(self, settings: Settings, network: _Network) -> GovernedPipeline:
+        """A machine that was too slow for the look before is too slow for this one."""
+        return governed(settings, network.segmenter, self._stages, self._pipeline)
