@@ -20,6 +20,7 @@ from tests.fake_video import CAPTURE, OUTPUT
 
 FIREFOX = Holder(7, "firefox", "reading")
 OBS = Holder(8, "obs", "reading and writing")
+ANEW = "livebg setup, then sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
 GROUP = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
 MINE = replace(LIVE, output=replace(LIVE.output, device=NODE))
 """A livebg that shows itself on the device."""
@@ -70,6 +71,7 @@ def test_two_devices_of_the_label(patient: Patient) -> None:
     finding = virtual_camera.device(patient.exam())
     assert finding.status == "FAIL"
     assert f"2 loopback devices are called 'livebg' ({NODE} and /dev/video43)" in finding.found
+    assert finding.mend == ANEW
 
 
 def test_a_device_that_may_not_be_opened(patient: Patient) -> None:
@@ -120,7 +122,7 @@ def test_exclusive_caps_of_a_device_that_announces_both(patient: Patient, number
     assert finding.status == status
     if status == "FAIL":
         assert "Chromium and programs built on it do not list it" in finding.found
-        assert finding.mend == "livebg setup"
+        assert finding.mend == ANEW
 
 
 @pytest.mark.parametrize(("node", "status"), [("/dev/video0", "ok"), ("/dev/video63", "ok"), ("/dev/video64", "warn")])
@@ -128,7 +130,7 @@ def test_firefox_looks_at_low_numbers(patient: Patient, node: str, status: str) 
     patient.device(node)
     finding = virtual_camera.number(patient.exam())
     assert finding.status == status
-    assert (finding.mend == "livebg setup") == (status == "warn")
+    assert finding.mend == (ANEW if status == "warn" else None)
 
 
 def test_nobody_writes(patient: Patient) -> None:
@@ -164,6 +166,26 @@ def test_a_format_that_is_kept_looks_like_a_writer(patient: Patient) -> None:
     finding = virtual_camera.writer(patient.exam())
     assert "since its format is kept" in finding.found
     assert finding.mend == f"v4l2-ctl -d {NODE} -c keep_format=0"
+
+
+def test_a_format_that_is_kept_does_no_harm_where_the_device_takes_pictures(patient: Patient) -> None:
+    patient.device(caps=CAPTURE | OUTPUT)
+    patient.file("/sys/devices/virtual/video4linux/video42/state", "capture\n")
+    patient.tool(f"v4l2-ctl -d {NODE} -C keep_format", "keep_format: 1\n")
+    assert virtual_camera.writer(patient.exam()) == Finding("ok", "nobody writes to it, though its format is kept")
+
+
+def test_version_0_12_without_exclusive_caps_does_not_tell_its_writer(patient: Patient) -> None:
+    patient.device(caps=CAPTURE | OUTPUT)
+    patient.held(NODE, OBS)
+    assert virtual_camera.writer(patient.exam()).status == "skipped"
+
+
+def test_the_format_of_a_second_writer_is_its_own(patient: Patient) -> None:
+    set_to(patient.device(caps=CAPTURE), 320, 240)
+    patient.held(NODE, OBS)
+    finding = virtual_camera.picture_format(patient.exam())
+    assert finding == Finding("skipped", "its format is that of whoever writes to it")
 
 
 def test_the_running_livebg_is_no_second_writer(patient: Patient) -> None:

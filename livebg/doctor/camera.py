@@ -42,10 +42,13 @@ def mode(exam: Examination) -> Finding:
     asked, rate = exam.settings.camera.size, max(chosen.choice.frame_rates, default=None)
     wanted = parse_size(asked) or (0, 0)
     if rate is not None and rate < _SLOW:
-        advice = "set camera.size to a smaller one: `livebg devices` lists those that are faster"
+        advice = "livebg devices, and set camera.size to one that is faster"
         return warn(f"{chosen.device} gives {float(rate):.3g} frames a second at {chosen.choice}", advice)
     if chosen.choice.width * chosen.choice.height * 2 < wanted[0] * wanted[1]:
-        return warn(f"{chosen.device} gives {chosen.choice} where {asked} is asked for", "`livebg devices` lists what it offers")
+        return warn(
+            f"{chosen.device} gives {chosen.choice} where {asked} is asked for",
+            "livebg devices, and set camera.size to one of its sizes",
+        )
     return ok(f"it would give {chosen.choice}{f' at {float(rate):.4g} frames a second' if rate else ''}")
 
 

@@ -11,6 +11,8 @@ from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.doctor.host import Host, ToolHung, ToolMissing
 
 SETUP: Final = "livebg setup"
+RELOAD: Final = "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
+"""Makes its devices anew, as they are set up."""
 NO_DEVICE: Final = "there is no device to look at yet"
 _LOADED: Final = "/sys/module/v4l2loopback"
 _FOLDERS: Final = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")

@@ -8,7 +8,7 @@ from typing import Final
 from livebg.doctor.examination import Examination, told
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.doctor.host import Host, ToolHung, ToolMissing
-from livebg.doctor.kernel_module import NO_DEVICE, SETUP, is_loaded
+from livebg.doctor.kernel_module import NO_DEVICE, RELOAD, SETUP, is_loaded
 from livebg.notation import parse_size
 from livebg.v4l2.device import Device
 from livebg.v4l2.events import Subscription
@@ -17,6 +17,7 @@ from livebg.v4l2.lookup import GROUP_ADVICE
 _FIREFOX_END: Final = 64
 _FEW_OPENERS: Final = 4
 """livebg itself takes up to two, the program of the call one, its settings page or PipeWire another."""
+_ANEW: Final = f"{SETUP}, then {RELOAD}"
 _HOLD: Final = "v4l2-ctl -d {} -c keep_format=0"
 
 
@@ -28,7 +29,7 @@ def device(exam: Examination) -> Finding:
         return ok(f"the virtual camera {exam.label!r} is {alike[0].path}")
     if alike:
         paths = " and ".join(str(each.path) for each in alike)
-        return fail(f"{len(alike)} loopback devices are called {exam.label!r} ({paths}), where livebg needs one", SETUP)
+        return fail(f"{len(alike)} loopback devices are called {exam.label!r} ({paths}), where livebg needs one", _ANEW)
     if any(each.path.name in loopback_nodes(exam.host) for each in exam.refused):
         return skipped("a loopback device is there, and may not be opened (see permissions)")
     if not loopbacks and not is_loaded(exam.host):
@@ -59,7 +60,7 @@ def exclusive_caps(exam: Examination) -> Finding:
         return ok("it announces one direction at a time, as Chromium wants it")
     if _parameter(exam.host, one.path, "exclusive_caps") == "Y":
         return ok("it was made with exclusive_caps=1, as Chromium wants it")
-    return fail(f"{one.path} was made without exclusive_caps=1, so Chromium and programs built on it do not list it", SETUP)
+    return fail(f"{one.path} was made without exclusive_caps=1, so Chromium and programs built on it do not list it", _ANEW)
 
 
 def number(exam: Examination) -> Finding:
@@ -69,7 +70,7 @@ def number(exam: Examination) -> Finding:
     one = exam.loopback.device
     if int(one.path.name.removeprefix("video")) < _FIREFOX_END:
         return ok(f"its number is below {_FIREFOX_END}, so Firefox finds it")
-    return warn(f"{one.path} has a number that Firefox does not look at: it stops before {_FIREFOX_END}", SETUP)
+    return warn(f"{one.path} has a number that Firefox does not look at: it stops before {_FIREFOX_END}", _ANEW)
 
 
 def writer(exam: Examination) -> Finding:
@@ -79,14 +80,26 @@ def writer(exam: Examination) -> Finding:
     one = exam.loopback.device
     if exam.is_written_by_livebg or any(holder.pid == exam.running.pid for holder in exam.loopback.holders):
         return ok("livebg writes to it, and nobody else can")
-    if not _is_streamed_to(exam.host, one):
+    is_streamed_to = _is_streamed_to(exam.host, one)
+    if is_streamed_to is None:
+        return skipped("without exclusive_caps this v4l2loopback does not tell whether somebody writes to it")
+    if not is_streamed_to:
         return ok("nobody writes to it")
     others = [holder for holder in exam.others(exam.loopback.holders) if holder.access != "reading"]
     if others:
         pids = " ".join(str(holder.pid) for holder in others)
         return fail(f"another program writes to {one.path}: {told(others)}", f"end it there, or with `kill {pids}`")
-    if _keeps_format(exam.host, one):
-        return fail(f"{one.path} looks as if somebody wrote to it, since its format is kept", _HOLD.format(one.path))
+    return _unseen_writer(exam.host, one)
+
+
+def _unseen_writer(host: Host, one: Device) -> Finding:
+    """Nobody is seen to have it open, and yet it takes itself for written to."""
+    is_kept = _keeps_format(host, one)
+    if is_kept and one.outputs:
+        return ok("nobody writes to it, though its format is kept")
+    if is_kept:
+        found = f"{one.path} takes no pictures: it looks as if somebody wrote to it, since its format is kept"
+        return fail(found, _HOLD.format(one.path))
     return fail(
         f"another program writes to {one.path}, of another user or in a sandbox",
         f"find it with `sudo fuser -v {one.path}` and end it",
@@ -101,6 +114,8 @@ def picture_format(exam: Examination) -> Finding:
     now = exam.loopback.format
     if exam.is_written_by_livebg:
         return ok(f"it carries livebg's pictures{', ' + now if now else ''}")
+    if _is_streamed_to(exam.host, one) and exam.loopback.holders:
+        return skipped("its format is that of whoever writes to it")
     readers = exam.others(exam.loopback.holders)
     is_kept = _keeps_format(exam.host, one)
     if now is None or not (readers or is_kept):
@@ -181,13 +196,15 @@ def _parameter(host: Host, path: Path, name: str) -> str | None:
     return values[at] if at is not None and at < len(values) else None
 
 
-def _is_streamed_to(host: Host, one: Device) -> bool:
-    if one.captures and not one.outputs:
-        return True
+def _is_streamed_to(host: Host, one: Device) -> bool | None:
+    """Whether the device takes itself for written to; None where 0.12, which has no attribute for it, does not tell."""
+    if not (one.captures and one.outputs):
+        return one.captures
     try:
-        return host.read(f"/sys/devices/virtual/video4linux/{one.path.name}/state") == "capture"
+        state = host.read(f"/sys/devices/virtual/video4linux/{one.path.name}/state")
     except OSError:  # it answers so while there is nothing to tell
         return False
+    return None if state is None and _parameter(host, one.path, "exclusive_caps") != "Y" else state == "capture"
 
 
 def _keeps_format(host: Host, one: Device) -> bool | None:
