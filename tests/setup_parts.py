@@ -35,7 +35,7 @@ class TreeCommands:
         return name in self.there
 
     def run(self, *command: str) -> None:
-        if command[0] in self.failing:
+        if self.failing & {command[0], command[-1]}:
             self.said.append(command[0])
             raise SetupError(f"`{command[0]}` failed (it was told to): mend that")
         if command[0] == "systemctl":
@@ -73,7 +73,7 @@ class Bench:
         self.home = folder / "home"
         self.home.mkdir(parents=True)
         config = self.home / ".config"
-        there = {"sudo", "systemctl", "v4l2loopback-ctl"}
+        there = {"sudo", "systemctl", "v4l2loopback-ctl", "wireplumber"}
         self.commands = TreeCommands(folder / "stubs", self.root / "sys", config / "systemd" / "user", there)
         self.put(f"/lib/modules/{RELEASE}/modules.dep", "kernel/drivers/x.ko:\nupdates/dkms/v4l2loopback.ko.xz: kernel/y.ko\n")
         self.put("/etc/os-release", "ID=debian\n")

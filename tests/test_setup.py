@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -363,6 +364,18 @@ def test_a_device_in_use_does_not_stop_the_undo(bench: Bench) -> None:
     assert bench.tree() == before
 
 
+def test_a_wireplumber_that_does_not_start_anew_is_told_and_no_failure(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.commands.failing.add("wireplumber.service")
+    install(bench)
+    assert "note: `systemctl` failed" in capsys.readouterr().out
+
+
+def test_where_there_is_no_wireplumber_none_is_started_anew(bench: Bench) -> None:
+    bench.without("wireplumber")
+    install(bench)
+    assert not any("wireplumber" in said for said in bench.commands.said)
+
+
 def test_there_is_nothing_to_undo_without_a_setup(bench: Bench) -> None:
     with pytest.raises(ConfigError, match="nothing to undo"):
         take_back(bench)
@@ -376,8 +389,6 @@ def test_a_damaged_journal_is_told(bench: Bench) -> None:
 
 
 def test_a_path_with_blanks_and_percent_signs_is_quoted(bench: Bench) -> None:
-    from dataclasses import replace
-
     install(bench, machine=replace(bench.machine, command=("/opt/my 100% tools/livebg",)))
     unit = (bench.machine.units / "livebg.service").read_text()
     assert 'ExecStart="/opt/my 100%% tools/livebg" run\n' in unit

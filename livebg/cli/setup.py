@@ -46,7 +46,8 @@ def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run:
     _show_plan(plan, machine)
     if dry_run or not _agreed("Do this?", yes):
         return
-    carry_out(plan, machine)
+    for remark in carry_out(plan, machine):
+        _say(f"note: {remark}")
     _say_done(plan, label)
 
 
@@ -76,7 +77,7 @@ def _show_plan(plan: "Plan", machine: "Machine") -> None:
             _say(f"  run {plan.device.make}")
     _say("\nas you:")
     _show_files([file for file in plan.files if not file.as_root])
-    for command in plan.user_commands:
+    for command in (*plan.user_commands, *plan.courtesies):
         _say(f"  run {' '.join(command)}")
     if not plan.files and not plan.device.make:
         _say("  everything is written already")

@@ -34,6 +34,8 @@ class Plan:
     device: DeviceStep
     service: bool
     """Whether the service is to be enabled and started."""
+    look_again: bool
+    """Whether WirePlumber is to look at the cameras anew: it has seen a new device before anybody wrote to it, and looks once."""
     remarks: tuple[str, ...]
     """What people should know beforehand, a sentence each."""
 
@@ -46,6 +48,11 @@ class Plan:
         """What is run as the user in the end, in this order."""
         return tuple(self._user_commands())
 
+    @property
+    def courtesies(self) -> tuple[tuple[str, ...], ...]:
+        """What is run as the user after that, and may fail."""
+        return (("systemctl", "--user", "try-restart", "wireplumber.service"),) if self.look_again else ()
+
     def _user_commands(self) -> Iterator[tuple[str, ...]]:
         if not self.service:
             return
@@ -55,8 +62,6 @@ class Plan:
         yield ("systemctl", "--user", "enable", UNIT)
         if not self.device.hindrance:
             yield ("systemctl", "--user", "restart" if renewed or self.device.make else "start", UNIT)
-        if self.device.make:  # it has looked at the new device before anybody could write to it, and looks once
-            yield ("systemctl", "--user", "try-restart", "wireplumber.service")
 
 
 def make_plan(machine: Machine, label: str, service: bool) -> Plan:
@@ -82,7 +87,8 @@ def make_plan(machine: Machine, label: str, service: bool) -> Plan:
         service = False
     root_files = {machine.path(_LOAD_FILE): f"{_SIGNED}{MODULE}\n", own: _modprobe_text(options_line(devices), others.files)}
     changes = [*_changes(root_files, as_root=True), *_changes(_user_files(machine, service), as_root=False)]
-    return Plan(tuple(changes), step, service, tuple(remarks))
+    look_again = bool(step.make) and service and machine.commands.find("wireplumber")
+    return Plan(tuple(changes), step, service, look_again, tuple(remarks))
 
 
 def _modprobe_text(line: str, others: tuple[Path, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from livebg.errors import SetupError
 from livebg.setup import files
@@ -10,9 +11,13 @@ from livebg.setup.journal import NAME, Journal, Written, read_journal
 from livebg.setup.machine import Machine
 from livebg.setup.plan import UNIT, FileChange, Plan
 
+_SYSTEMCTL: Final = ("systemctl", "--user")
+_PATH: Final = "PATH=$PATH:/usr/sbin:/sbin"
+"""Where modprobe lies; not every root looks there."""
 
-def carry_out(plan: Plan, machine: Machine) -> None:
-    """Do it: root's part first, so that nothing is half done when the password is refused.
+
+def carry_out(plan: Plan, machine: Machine) -> tuple[str, ...]:
+    """Do it: root's part first, so that nothing is half done when the password is refused. What there is to say, a sentence each.
 
     Raises :class:`~livebg.errors.SetupError` at the first step that fails; what was done until then is noted.
     """
@@ -34,11 +39,12 @@ def carry_out(plan: Plan, machine: Machine) -> None:
         files.write(file.path, file.after)
     for command in plan.user_commands:
         machine.commands.run(*command)
+    return tuple(remark for command in plan.courtesies for remark in _tried(machine, *command))
 
 
 def root_script(plan: Plan) -> str:
     """All that root does, as one shell script for one question for the password."""
-    lines = ["umask 022"]
+    lines = [_PATH, "umask 022"]
     for file in plan.files:
         if file.as_root:
             lines += files.script_to_write(file.path, file.after.decode("utf-8", "surrogateescape"))
@@ -53,7 +59,7 @@ def undo_script(journal: Journal, machine: Machine) -> str:
     ]
     if journal.unmake_device and loaded(machine):  # what is in use stays until the machine's next start
         lines.append(f"({journal.unmake_device}) || true")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}\n" for line in [_PATH, *lines]) if lines else ""
 
 
 def undo(journal: Journal, machine: Machine) -> tuple[str, ...]:
@@ -100,7 +106,7 @@ def _changed(file: Written) -> bool:
 
 def _end_service(journal: Journal, machine: Machine) -> Iterator[str]:
     if journal.service:
-        yield from _tried(machine, "disable", "--now", UNIT)
+        yield from _tried(machine, *_SYSTEMCTL, "disable", "--now", UNIT)
         link = _wants(machine) / UNIT
         if link.is_symlink():  # systemd could not be asked
             files.remove(link)
@@ -109,15 +115,15 @@ def _end_service(journal: Journal, machine: Machine) -> Iterator[str]:
 def _tell_systemd(journal: Journal, machine: Machine) -> Iterator[str]:
     units = [file for file in journal.files if file.path.name == UNIT]
     if units:
-        yield from _tried(machine, "daemon-reload")
+        yield from _tried(machine, *_SYSTEMCTL, "daemon-reload")
     if not journal.service and any(file.before is not None for file in units):
-        yield from _tried(machine, "try-restart", UNIT)
+        yield from _tried(machine, *_SYSTEMCTL, "try-restart", UNIT)
 
 
-def _tried(machine: Machine, *words: str) -> Iterator[str]:
-    """A word to the service manager, whose refusal is no reason to leave the rest undone."""
+def _tried(machine: Machine, *command: str) -> Iterator[str]:
+    """Run what may fail: that is no reason to leave the rest undone."""
     try:
-        machine.commands.run("systemctl", "--user", *words)
+        machine.commands.run(*command)
     except SetupError as error:
         yield str(error)
 

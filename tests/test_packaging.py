@@ -1,0 +1,90 @@
+"""What livebg carries for the desktop and the service manager, and that the wheel has it."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from livebg.errors import ConfigError, ModelError, SinkError
+from livebg.setup.resources import carried, desktop_entry, service_unit
+
+CHECKOUT = Path(__file__).parents[1]
+CARRIED = ("livebg.service", "livebg.desktop", "livebg.svg", "livebg-symbolic.svg")
+
+
+def values(text: str, key: str) -> list[str]:
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
+
+
+def checked(*command: str) -> str:
+    """What a command said; it must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling, which builds the wheel, is not installed")
+def test_the_wheel_carries_what_setup_installs(tmp_path: Path) -> None:
+    # From a copy: a build leaves nothing in the checkout, and what lies around there leaves nothing in the wheel.
+    for name in ("livebg/__init__.py", "pyproject.toml", "README.md", "LICENSE"):
+        target = tmp_path / "source" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(CHECKOUT / name, target)
+    shutil.copytree(CHECKOUT / "systemd", tmp_path / "source" / "systemd")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    checked(*build, "--wheel-dir", str(tmp_path), str(tmp_path / "source"))
+    (wheel,) = tmp_path.glob("livebg-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in CARRIED:
+            assert archive.read(f"livebg/systemd/{name}") == (CHECKOUT / "systemd" / name).read_bytes()
+
+
+def test_what_restarts_and_what_does_not() -> None:
+    unit = service_unit(("/usr/bin/livebg",))
+    (prevented,) = values(unit, "RestartPreventExitStatus")
+    assert prevented.split() == [str(ConfigError.exit_code)]
+    assert values(unit, "Restart") == ["on-failure"]
+    assert not {str(SinkError.exit_code), str(ModelError.exit_code)} & set(prevented.split())
+
+
+def test_the_unit_is_ready_before_wireplumber_looks() -> None:
+    unit = service_unit(("/usr/bin/livebg",))
+    assert values(unit, "Type") == ["notify"]
+    assert values(unit, "Before") == ["wireplumber.service"]
+    assert values(unit, "WantedBy") == ["default.target"]
+    assert values(unit, "TimeoutStartSec") == ["5"]
+    head, _, service = unit.partition("[Service]")
+    assert "StartLimitIntervalSec" in head  # it has no effect anywhere else
+    assert "StartLimit" not in service
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("command", [("/bin/true",), ("/bin/true", "-m", "livebg")])
+def test_systemd_finds_nothing_wrong_with_the_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    unit = tmp_path / "livebg.service"
+    unit.write_text(service_unit(command))
+    assert "livebg" not in checked("systemd-analyze", "--user", "verify", str(unit))
+
+
+@pytest.mark.skipif(shutil.which("desktop-file-validate") is None, reason="desktop-file-validate is not installed")
+@pytest.mark.parametrize("command", [("/usr/bin/livebg",), ("/home/me/my $tools/livebg",), ("/usr/bin/python3", "-m", "livebg")])
+def test_the_application_entry_is_valid(tmp_path: Path, command: tuple[str, ...]) -> None:
+    entry = tmp_path / "livebg.desktop"
+    entry.write_text(desktop_entry(command))
+    assert checked("desktop-file-validate", str(entry)) == ""
+
+
+@pytest.mark.parametrize("name", ["livebg.svg", "livebg-symbolic.svg"])
+def test_the_icons_are_square_pictures(name: str) -> None:
+    root = ElementTree.fromstring(carried(name))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.attrib["width"] == root.attrib["height"]
+    assert root.attrib["viewBox"] == f"0 0 {root.attrib['width']} {root.attrib['height']}"
