@@ -20,7 +20,7 @@ _STATUS_WIDTH: Final = len("skipped")
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of group, check, status, found and mend.")] = False,
     no_measure: Annotated[bool, typer.Option("--no-measure", help="Leave out the measurement of some seconds.")] = False,
     config: ConfigOption = None,
 ) -> None:

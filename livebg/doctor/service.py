@@ -8,6 +8,7 @@ from livebg.config import default_config_path
 from livebg.doctor.examination import Examination
 from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
 from livebg.doctor.kernel_module import SETUP
+from livebg.errors import NotRunningError
 
 UNIT: Final = "livebg.service"
 _LOG: Final = f"journalctl --user --unit={UNIT} --lines=20"
@@ -55,7 +56,9 @@ def running(exam: Examination) -> Finding:
     """How the livebg that runs is."""
     now = exam.running
     if now.trouble is not None:
-        return failed_by(now.trouble)
+        finding = failed_by(now.trouble)
+        is_passing = isinstance(now.trouble, NotRunningError)  # it is about to listen, or to end
+        return warn(finding.found, finding.mend) if is_passing else finding
     if now.status is None:
         return warn("livebg is not running, so nobody sees the virtual camera", "livebg run, or systemctl --user start livebg")
     status = now.status
