@@ -1,15 +1,24 @@
 """The kernel module's options, merged with those of others."""
 
+import os
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from livebg.errors import SetupError
 from livebg.setup.options import FILE, Loopback, configured, options_line, with_livebg
-from tests.setup_parts import OBS, Bench
+from tests.setup_parts import OBS, RELEASE, Bench
 
+_SUPERUSERS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 DUMMY = Loopback(None, "", False)
+
+
+def _tool(name: str) -> str:
+    """The path of a tool of root's that anybody may run, or nothing."""
+    return shutil.which(name, path=_SUPERUSERS) or ""
 
 
 @pytest.fixture
@@ -120,3 +129,29 @@ def test_more_devices_than_the_module_makes_are_refused() -> None:
 def test_no_number_left_is_told() -> None:
     with pytest.raises(SetupError, match="all numbers for cameras"):
         with_livebg((), "livebg", range(64))
+
+
+@pytest.mark.skipif(not (_tool("modprobe") and _tool("depmod")), reason="modprobe and depmod are not installed")
+def test_modprobe_itself_reads_livebgs_line_last(bench: Bench) -> None:
+    """The assumption that the whole merge stands on, asked of the real tool; nothing is loaded."""
+    bench.put("/etc/modprobe.d/v4l2loopback.conf", OBS)
+    bench.put(FILE, f"{merged(bench)}\n")
+    modules = bench.root / "lib/modules" / RELEASE
+    for name in ("v4l2loopback.ko", "modules.order", "modules.builtin"):
+        (modules / name).touch()
+    (modules / "modules.dep").write_text("v4l2loopback.ko:\n")
+    subprocess.run([_tool("depmod"), "-b", bench.root, RELEASE], capture_output=True, check=True)
+    show = [
+        _tool("modprobe"),
+        "-d",
+        bench.root,
+        "-S",
+        RELEASE,
+        "-C",
+        bench.root / "etc/modprobe.d",
+        "--show-depends",
+        "v4l2loopback",
+    ]
+    told = subprocess.run(show, capture_output=True, text=True, check=True).stdout
+    assert told.index('card_label="OBS Virtual Camera"') < told.index('card_label="OBS Virtual Camera,livebg"')
+    assert told.split("exclusive_caps=1 ")[-1].split()[:2] == ["devices=2", "video_nr=10,42"]
