@@ -140,7 +140,7 @@ def test_modprobe_itself_reads_livebgs_line_last(bench: Bench) -> None:
     for name in ("v4l2loopback.ko", "modules.order", "modules.builtin"):
         (modules / name).touch()
     (modules / "modules.dep").write_text("v4l2loopback.ko:\n")
-    subprocess.run([_tool("depmod"), "-b", bench.root, RELEASE], capture_output=True, check=True)
+    subprocess.run([_tool("depmod"), "-b", str(bench.root), RELEASE], capture_output=True, check=True)
     show = [
         _tool("modprobe"),
         "-d",
