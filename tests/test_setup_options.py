@@ -141,17 +141,8 @@ def test_modprobe_itself_reads_livebgs_line_last(bench: Bench) -> None:
         (modules / name).touch()
     (modules / "modules.dep").write_text("v4l2loopback.ko:\n")
     subprocess.run([_tool("depmod"), "-b", str(bench.root), RELEASE], capture_output=True, check=True)
-    show = [
-        _tool("modprobe"),
-        "-d",
-        bench.root,
-        "-S",
-        RELEASE,
-        "-C",
-        bench.root / "etc/modprobe.d",
-        "--show-depends",
-        "v4l2loopback",
-    ]
+    own = ["-d", str(bench.root), "-S", RELEASE, "-C", str(bench.root / "etc/modprobe.d")]
+    show = [_tool("modprobe"), *own, "--show-depends", "v4l2loopback"]
     told = subprocess.run(show, capture_output=True, text=True, check=True).stdout
     assert told.index('card_label="OBS Virtual Camera"') < told.index('card_label="OBS Virtual Camera,livebg"')
     assert told.split("exclusive_caps=1 ")[-1].split()[:2] == ["devices=2", "video_nr=10,42"]
