@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.interfaces import Segmenter
+from livebg.interfaces import ScalableSegmenter, Segmenter
 
 FRAME_SIZES = [(1280, 720), (640, 480), (480, 640), (2, 2), (7680, 4320), (4000, 8)]
 Image = NDArray[np.uint8]
@@ -40,6 +40,16 @@ class SegmenterContract:
         assert height > 0
         assert segmenter.input_size(*frame_size) == (width, height)
         assert segmenter.segment(noise((width, height), 0)).shape == (height, width)
+
+    @pytest.mark.parametrize("scale", [1.0, 0.75, 0.5])
+    @pytest.mark.parametrize("frame_size", FRAME_SIZES)
+    def test_smaller_pictures_work_as_well(self, segmenter: Segmenter, frame_size: tuple[int, int], scale: float) -> None:
+        if isinstance(segmenter, ScalableSegmenter):
+            width, height = segmenter.scaled_size(*frame_size, scale)
+            full = segmenter.input_size(*frame_size)
+            assert (0, 0) < (width, height) <= full
+            assert scale < 1 or (width, height) == full
+            assert segmenter.segment(noise((width, height), 0)).shape == (height, width)
 
     @pytest.mark.parametrize("level", [0, 1, 128, 255])
     def test_alpha_is_float32_within_0_and_1(self, segmenter: Segmenter, size: tuple[int, int], level: int) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from livebg.backgrounds import WEAKEST_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
 from livebg.errors import ConfigError
 from livebg.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
+from livebg.synthetic import made_up_room
 from tests.fakes import grey_frame, noise_frame
 
 SIZES = [(64, 48), (320, 180), (8, 8), (2, 2), (642, 362), (90, 1280)]
@@ -28,23 +29,41 @@ def room_with_person(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Matte]:
     return Frame(data, 0, frame.time_base, frame.color), matte(alpha)
 
 
+@pytest.mark.parametrize("coarse", [False, True])
 @pytest.mark.parametrize("share", [0.0, 0.025, 0.1, 1.0])
 @pytest.mark.parametrize("size", SIZES)
-def test_an_even_room_stays_even_at_any_blur_and_size(size: tuple[int, int], share: float) -> None:
-    picture = BlurBackground(share).picture(grey_frame(luma=100, size=size), matte(np.zeros((size[1], size[0]), np.uint8)))
+def test_an_even_room_stays_even_at_any_blur_and_size(size: tuple[int, int], share: float, coarse: bool) -> None:
+    picture = BlurBackground(share, coarse=coarse).picture(
+        grey_frame(luma=100, size=size), matte(np.zeros((size[1], size[0]), np.uint8))
+    )
     y, u, v = planes(picture)
     assert np.abs(y.astype(int) - 100).max() <= 1
     assert np.abs(u.astype(int) - 128).max() <= 1
     assert np.abs(v.astype(int) - 128).max() <= 1
 
 
+@pytest.mark.parametrize("coarse", [False, True])
 @pytest.mark.parametrize("share", [0.01, 0.025, 0.1])
-def test_the_person_leaves_no_halo_in_the_room(share: float) -> None:
+def test_the_person_leaves_no_halo_in_the_room(share: float, coarse: bool) -> None:
     frame, alpha = room_with_person()
-    y = planes(BlurBackground(share).picture(frame, alpha))[0]
+    y = planes(BlurBackground(share, coarse=coarse).picture(frame, alpha))[0]
     outside = y[alpha.alpha == 0].astype(int)
     # A plain blur would show up to half of the step of 135 levels here.
     assert np.abs(outside - 100).max() <= 1
+
+
+@pytest.mark.parametrize("share", [0.01, 0.025, 0.1])
+def test_the_coarse_blur_is_close_to_the_fine_one(share: float) -> None:
+    size = (640, 360)
+    color = ColorSpec(BT709)
+    frame = Frame(rgb_to_i420(made_up_room(4, size), color), 0, grey_frame().time_base, color)
+    alpha = room_with_person(size)[1]
+    room = alpha.alpha == 0
+    fine, coarse = (
+        planes(BlurBackground(share, coarse=each).picture(frame, alpha))[0][room].astype(int) for each in (False, True)
+    )
+    assert np.abs(fine - coarse).mean() < 2
+    assert not (fine == coarse).all()
 
 
 def test_a_person_who_fills_the_frame_leaves_something_calm() -> None:

@@ -48,6 +48,41 @@ def test_process_is_matte_then_composite() -> None:
         assert (whole.process(frame).data == parts.composite(frame, parts.matte(frame)).data).all()
 
 
+def test_a_matte_is_a_mask_refined_which_may_come_from_an_earlier_picture() -> None:
+    frame, later = noise_frame(1, number=1), noise_frame(1, number=2)
+    parts = pipeline(LumaSegmenter())
+    mask = parts.mask(frame)
+    assert (parts.refine(mask, frame).alpha == pipeline(LumaSegmenter()).matte(frame).alpha).all()
+    matte = parts.refine(mask, later)
+    assert (matte.time, matte.picture_time) == (later.time, frame.time)
+
+
+def test_a_prior_of_ones_own_takes_the_place_of_the_alpha_before() -> None:
+    segmenter = LumaSegmenter()
+    run = pipeline(segmenter)
+    run.mask(grey_frame(0))
+    own = np.full((24, 32), 0.25, np.float32)
+    run.mask(grey_frame(1), prior=own)
+    np.testing.assert_array_equal(segmenter.priors[1], own)
+
+
+def test_the_coarse_look_is_taken_where_there_is_one() -> None:
+    def white(frame: Frame, matte: Matte) -> Composite:
+        return composite(frame, grey_frame(luma=235, size=(frame.width, frame.height)).data, matte)
+
+    def lumas(run: Pipeline) -> list[int]:
+        frame = grey_frame(luma=16)
+        matte = run.matte(frame)
+        return [int(planes(run.composite(frame, matte, coarse=coarse).data)[0].max()) for coarse in (False, True)]
+
+    plain = pipeline(LumaSegmenter())
+    both = Pipeline(LumaSegmenter(), AlphaSmoother(), EdgeUpsampler(), over_black, coarse_look=white)
+    assert not plain.has_coarse_look
+    assert lumas(plain) == [16, 16]
+    assert both.has_coarse_look
+    assert lumas(both) == [16, 235]
+
+
 def test_the_prior_is_the_steadied_alpha_before() -> None:
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)

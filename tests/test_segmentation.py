@@ -69,6 +69,16 @@ def test_a_network_of_ones_own_keeps_the_number_of_pixels_it_was_exported_for(wr
     assert segmenter.input_size(1280, 720) == (432, 240)
 
 
+def test_a_smaller_picture_has_the_same_aspect_in_steps_of_the_stride(write_toy: WriteToy) -> None:
+    segmenter = U2NetSegmenter(write_toy(ToyNetwork()), CARD)
+    whole, most, half = (segmenter.scaled_size(1280, 720, scale) for scale in (1.0, 0.75, 0.5))
+    assert whole == segmenter.input_size(1280, 720)
+    for size, scale in ((most, 0.75), (half, 0.5)):
+        assert all(abs(now - scale * was) <= CARD.stride / 2 for now, was in zip(size, whole, strict=True))
+        assert not any(side % CARD.stride for side in size)
+    assert U2NetSegmenter(write_toy(ToyNetwork()), CARD, input_size=(96, 64)).scaled_size(1280, 720, 0.5) == (96, 64)
+
+
 @pytest.mark.parametrize("network", [ToyNetwork(), ToyNetwork(size=(320, 320)), ToyNetwork(size=(320, 320), lists_weights=True)])
 def test_the_size_asked_for_is_the_size_for_every_frame(write_toy: WriteToy, network: ToyNetwork) -> None:
     segmenter = U2NetSegmenter(write_toy(network), CARD, input_size=(50, 34))

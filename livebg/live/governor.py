@@ -15,6 +15,8 @@ _FITS_BELOW: Final = 0.85
 """Share that a lower level may be reckoned to take to be chosen at once."""
 _FITS_ABOVE: Final = 0.75
 """Share that a better level may be reckoned to take to be tried."""
+_ALIKE: Final = 1.03
+"""Two loads of which one is at most this many times the other are alike."""
 _BESIDE: Final = 0.85
 _TOGETHER: Final = 0.7
 """Shares of a frame's time above which masks are made beside the frames, and below which within them again."""
@@ -65,13 +67,16 @@ class Plan:
 def ladder(*, smaller: bool, coarse: bool) -> tuple[Plan, ...]:
     """All plans, from nothing given up downwards: the mask's rate, then its size, then the blur; never the frame rate.
 
+    Half-size masks come last of all: a network that was not made for them may lose people altogether.
     ``smaller`` says whether the network runs at smaller sizes, ``coarse`` whether there is a coarse blur.
     """
     plans = [Plan(), Plan(2), Plan(3)]
     if smaller:
-        plans += [Plan(3, 0.75), Plan(3, 0.5)]
+        plans.append(Plan(3, 0.75))
     if coarse:
         plans.append(Plan(3, plans[-1].mask_scale, True))
+    if smaller:
+        plans.append(Plan(3, 0.5, coarse))
     return tuple(plans)
 
 
@@ -167,10 +172,12 @@ class Governor:
             self._step_up(now, interval)
 
     def _step_down(self, now: float, interval: float) -> None:
-        lower = range(self._level + 1, len(self._plans))
-        if not lower:
+        loads = {level: self._load(level, interval) for level in range(self._level, len(self._plans))}
+        # Where none fits, the first of those that take least: what does not help is not given up.
+        enough = max(_FITS_BELOW, min(loads.values()) * _ALIKE)
+        fitting = next(level for level, load in loads.items() if load <= enough)
+        if fitting == self._level:
             return
-        fitting = next((level for level in lower if self._load(level, interval) <= _FITS_BELOW), lower[-1])
         if self._climbed is not None and now - self._climbed <= _TRIAL:
             before = self._holds.get(self._level)
             seconds = min(before.seconds * 2, _LONGEST_HOLD) if before else _FIRST_HOLD
