@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from livebg.live.layers import settable_keys
 from livebg.scenery import names
 from tests.command import Said, Workshop
 from tests.daemon import runtime_folder_of_ones_own
@@ -235,9 +234,3 @@ def test_a_setting_without_a_value_is_told_without_asking(shop: Workshop) -> Non
 def test_the_built_in_backgrounds_are_listed(shop: Workshop) -> None:
     said = shop.livebg("background")
     assert (said.code, said.out.split()) == (0, list(names()))
-
-
-def test_help_names_every_setting_that_can_be_set(shop: Workshop) -> None:
-    help_text = shop.livebg("set", "--help").out
-    words = {word.strip(".,") for word in help_text.replace("│", " ").split()}
-    assert set(settable_keys()) <= words

@@ -1,21 +1,25 @@
 """Looks that are made ready before they are wanted: one network for all of them, and none that has hung."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from livebg.compositing import Consent
 from livebg.config import Settings, load_settings
 from livebg.errors import ConfigError, ModelError
-from livebg.frame import Composite, planes
+from livebg.frame import Composite, VideoFormat, planes
 from livebg.live.looks import LookBuilder
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
 from livebg.timing import StageClock
-from tests.fakes import noise_frame
+from tests.fakes import UNTAGGED, noise_frame
 from tests.photos import save_photo
 from tests.toy_network import ToyNetwork
+
+SHAPE = VideoFormat(64, 48, Fraction(30), UNTAGGED)
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def shown(look: LiveProcessor) -> Composite:
 
 
 def test_the_network_is_loaded_once_for_all_looks(network: str) -> None:
-    builder = LookBuilder(settings(network, effect__mode="greenscreen"), None, StageClock())
+    builder = LookBuilder(settings(network, effect__mode="greenscreen"), None, StageClock(), SHAPE)
     assert builder.segmenter is None
     first = builder()
     segmenter = builder.segmenter
@@ -48,7 +52,7 @@ def test_the_network_is_loaded_once_for_all_looks(network: str) -> None:
 
 
 def test_another_network_is_loaded_before_it_is_used(network: str, tmp_path: Path) -> None:
-    builder = LookBuilder(settings(network), None, StageClock())
+    builder = LookBuilder(settings(network), None, StageClock(), SHAPE)
     builder()
     before = builder.segmenter
     with pytest.raises(ModelError):
@@ -60,7 +64,7 @@ def test_another_network_is_loaded_before_it_is_used(network: str, tmp_path: Pat
 
 
 def test_a_picture_is_read_before_it_is_used(network: str, tmp_path: Path) -> None:
-    builder = LookBuilder(settings(network), None, StageClock())
+    builder = LookBuilder(settings(network), None, StageClock(), SHAPE)
     save_photo(tmp_path / "photo.png")
     wanted = settings(network, effect__mode="background", effect__background=str(tmp_path / "photo.png"))
     build = builder.prepare(wanted)
@@ -70,8 +74,20 @@ def test_a_picture_is_read_before_it_is_used(network: str, tmp_path: Path) -> No
         builder.prepare(wanted)
 
 
+def test_a_background_is_made_ready_for_the_frames_that_will_come(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Painting takes longer than the last picture of the look before may be repeated."""
+    builder = LookBuilder(settings(network, effect__mode="background", effect__background="lights"), None, StageClock(), SHAPE)
+    look = builder()
+
+    def paints_no_more(name: str, width: int, height: int) -> NDArray[np.uint8]:
+        raise AssertionError(f"{name} is painted at {width}x{height} while a frame waits")
+
+    monkeypatch.setattr("livebg.backgrounds.rgb_to_i420", paints_no_more)
+    assert np.ptp(planes(shown(look).data)[0]) > 5
+
+
 def test_the_room_takes_no_network_and_keeps_it_at_hand(network: str) -> None:
-    builder = LookBuilder(settings(network), Consent("a test"), StageClock())
+    builder = LookBuilder(settings(network), Consent("a test"), StageClock(), SHAPE)
     assert isinstance(builder(), Unprocessed)
     assert builder.segmenter is None
     builder.prepare(settings(network))()
@@ -84,7 +100,7 @@ def test_the_room_takes_no_network_and_keeps_it_at_hand(network: str) -> None:
 
 
 def test_what_has_hung_is_made_anew(network: str) -> None:
-    builder = LookBuilder(settings(network), None, StageClock())
+    builder = LookBuilder(settings(network), None, StageClock(), SHAPE)
     first = builder()
     hung = builder.segmenter
     waiting = builder.prepare(settings(network, effect__mode="greenscreen"))  # made ready with the network that hangs

@@ -150,7 +150,7 @@ def build_session(
 
     shape = output_format(settings)
     stages = StageClock(time.thread_time)  # each stage runs in one thread
-    builder = LookBuilder(settings, consent, stages)
+    builder = LookBuilder(settings, consent, stages, shape)
 
     def open_output() -> Sink:
         return open_virtual_camera(settings.output.backend, settings.output.label, shape)

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Final
 
+import numpy as np
+
 from livebg.build import build_pipeline
 from livebg.carrying import AlphaCarrier, Motion
 from livebg.compositing import OLDEST_MATTE
 from livebg.config import Settings
-from livebg.frame import Composite, Frame
+from livebg.frame import Composite, Frame, Matte
 from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.live.governor import Governor, Plan, ladder
 from livebg.live.making import MaskMaking
@@ -77,6 +79,14 @@ class GovernedPipeline:
         self._governor.frame(ended, ended - began - self._waited, self._pace.interval)
         self.given_up = self._governor.given_up
         return composite
+
+    def warm(self, frame: Frame) -> None:
+        """Take the slow first composite, whose background is painted or brought to its size, away from the first frame.
+
+        For before the first frame, from any thread; ``frame`` may be any of that format, and nothing is remembered of it.
+        """
+        nobody = np.zeros((frame.height, frame.width), np.uint8)
+        self._pipeline.composite(frame, Matte(nobody, frame.time, frame.time))
 
     @property
     def plan(self) -> Plan:

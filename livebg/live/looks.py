@@ -5,6 +5,7 @@ from collections.abc import Callable
 from livebg.build import build_segmenter
 from livebg.compositing import Consent
 from livebg.config import Settings
+from livebg.frame import Frame, VideoFormat, blank
 from livebg.interfaces import Segmenter
 from livebg.live.governed import GovernedPipeline, governed
 from livebg.live.worker import LiveProcessor
@@ -27,11 +28,13 @@ class _Network:
 class LookBuilder:
     """Builds what turns frames into composites. The network is loaded once and shared by all looks, until it hangs.
 
-    Calling it gives the first look, by ``settings``, or with the user's ``consent`` the room as it is.
+    Calling it gives the first look, by ``settings``, or with the user's ``consent`` the room as it is. ``shape`` is the format of
+    the frames that looks are made ready for.
     """
 
-    def __init__(self, settings: Settings, consent: Consent | None, stages: StageClock) -> None:
+    def __init__(self, settings: Settings, consent: Consent | None, stages: StageClock, shape: VideoFormat) -> None:
         self._settings, self._consent, self._stages = settings, consent, stages
+        self._example = Frame(blank(shape.width, shape.height), 0, 1 / shape.frame_rate, shape.color)
         self._at_hand: _Network | None = None
         self._in_use: _Network | None = None
         self._pipeline: GovernedPipeline | None = None
@@ -97,5 +100,7 @@ class LookBuilder:
         return network
 
     def _governed(self, settings: Settings, network: _Network) -> GovernedPipeline:
-        """A machine that was too slow for the look before is too slow for this one."""
-        return governed(settings, network.segmenter, self._stages, self._pipeline)
+        # A machine that was too slow for the look before is too slow for this one.
+        pipeline = governed(settings, network.segmenter, self._stages, self._pipeline)
+        pipeline.warm(self._example)
+        return pipeline
