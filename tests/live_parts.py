@@ -15,7 +15,7 @@ from livebg.errors import SinkError, SourceError
 from livebg.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, blank, planes
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
-from livebg.live.presence import AlwaysWatched, Presence
+from livebg.live.presence import AlwaysWatched, Method, Presence
 from livebg.live.session import Exit, Session
 from livebg.live.worker import LiveProcessor
 from livebg.matting import EdgeUpsampler
@@ -216,7 +216,7 @@ class Watchers:
 
     def __init__(self, device: Callable[[], str | None], changed: Callable[[], None]) -> None:
         self.watched: bool | None = None
-        self.method = "unknown"
+        self.method: Method = "unknown"
         self.device = device
         self._changed, self._end = changed, threading.Event()
 

@@ -24,7 +24,7 @@ from livebg.cli.stop import stop
 from livebg.errors import LivebgError
 
 app = typer.Typer(
-    help="You sharp, the room out of sight: in recorded files now, in calls soon.",
+    help="You sharp, the room out of sight: in calls and in recorded files.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -131,8 +131,11 @@ def _in_place(key: str, value: str) -> str:
 
 
 def _background(name: str) -> str:
-    """A name without a separator and a suffix is a built-in one, unless there is such a file here."""
-    return name if name.startswith("#") else _absolute(name, "/" in name or bool(Path(name).suffix))
+    """A name of a built-in one is that, whatever lies here: a file is told by its path."""
+    from livebg.scenery import names
+
+    built_in = name.startswith("#") or name in names()
+    return name if built_in else _absolute(name, "/" in name or bool(Path(name).suffix))
 
 
 def _absolute(name: str, surely: bool) -> str:
