@@ -23,8 +23,8 @@ class Lessons:
     """How often a photo's truth is averaged with the teachers' opinion, and how often it is exposed twice, together with
     another sample, where their opinion is all there is."""
 
-    asked: float = 0.6
-    doubled: float = 0.15
+    asked: float = 0.75
+    doubled: float = 0.25
 
 
 class Teacher:
