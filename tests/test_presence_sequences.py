@@ -100,7 +100,7 @@ def test_a_judgement_never_says_nobody_against_what_it_heard(taken: list[tuple[f
         if level is not False:
             silent_since, looks = None, 0
         else:
-            silent_since = time if silent_since is None else silent_since
+            silent_since = time if silent_since is None or not anew else silent_since
             looks += 1
         if before is not False and judgement.watched is False:
             assert looks >= 2
@@ -109,6 +109,18 @@ def test_a_judgement_never_says_nobody_against_what_it_heard(taken: list[tuple[f
             assert before is None or time - silent_since >= GRACE - 1e-9
         if level is None or (level and not settle):
             assert judgement.watched is True
+
+
+def test_who_comes_and_goes_too_quickly_to_be_heard_of_coming_keeps_the_camera_on() -> None:
+    """The driver tells of the latest change alone: of a stream that is over at once, only its end is heard."""
+    judgement = Judgement(GRACE)
+    judgement.take(True, 0, anew=True)
+    for leaving in range(1, 20):
+        judgement.take(False, leaving, anew=False)
+        judgement.take(False, leaving + 0.5, anew=True)
+    assert judgement.watched is True
+    judgement.take(False, 19 + GRACE, anew=True)
+    assert judgement.watched is False
 
 
 def test_an_opener_counts_once_it_has_stayed() -> None:

@@ -5,8 +5,8 @@ class Judgement:
     """Judges levels: True for somebody, False for nobody, None for what cannot be known, which is taken for somebody.
 
     Somebody counts at once, or, after nobody, once two looks ``settle`` seconds apart show them. Nobody counts once ``grace``
-    seconds have gone since that was first said, nothing said otherwise meanwhile, and a look at the end confirms it; before
-    there is any verdict, a look right after the first. Times are in seconds, of any clock that doesn't go back.
+    seconds have gone since somebody was last heard to leave, nothing said otherwise meanwhile, and a look at the end confirms it;
+    before there is any verdict, a look right after the first. Times are in seconds, of any clock that doesn't go back.
 
     ``watched`` is the verdict, None before the first; ``due`` is when to look in order to confirm, None when nothing is pending.
     """
@@ -23,7 +23,8 @@ class Judgement:
             self.due = None
         elif wait is None or (self.due is not None and anew and now >= self.due):
             self.watched, self.due = found, None
-        elif self.due is None:
+        elif self.due is None or not (found or anew):
+            # News of nobody, when that is known already: somebody came and went, too quickly to be heard of.
             self.due = now + wait
 
     def _wait(self, level: bool | None) -> float | None:
