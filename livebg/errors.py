@@ -49,6 +49,12 @@ class SetupError(LivebgError):
     exit_code = 7
 
 
+class DisplayError(LivebgError):
+    """There is no display, or nothing on it in which livebg could be shown."""
+
+    exit_code = 8
+
+
 class Stopped(LivebgError):
     """The user asked to stop; what was begun has been put away."""
 

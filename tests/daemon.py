@@ -13,7 +13,7 @@ import pytest
 
 from livebg.live.control import Command, ControlServer, no_arguments
 from livebg.live.runtime_folder import SOCKET_NAME, hold_lock
-from livebg.live.status import CameraStatus, Counts, CpuCost, LastError, Latency, ModelStatus, OutputStatus, Status
+from livebg.live.status import CameraStatus, Counts, CpuCost, EffectStatus, LastError, Latency, ModelStatus, OutputStatus, Status
 
 DEADLINE = 20.0
 """Seconds after which a test takes something for hung."""
@@ -36,6 +36,7 @@ LIVE = Status(
     pid=4242,
     watched_by="event",
     given_up=("a mask for every 2nd frame",),
+    effect=EffectStatus("portrait", "#204060", 0.025, "#00ff00"),
 )
 ASLEEP = Status(
     state="asleep",

@@ -12,7 +12,7 @@ import pytest
 from livebg.errors import ConfigError, LivebgError, ModelError, NotRunningError, SinkError, SourceError
 from livebg.live.client import ask
 from livebg.live.control import no_arguments
-from livebg.live.protocol import MAX_ANSWER
+from livebg.live.protocol import MAX_ANSWER, OtherVersion
 from livebg.live.runtime_folder import hold_lock
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 
@@ -138,7 +138,7 @@ def test_one_that_takes_nobody_in(runtime: Path) -> None:
     [
         (
             b'{"version": 2, "ok": true, "result": 1}\n',
-            ConfigError,
+            OtherVersion,
             "the other side speaks version 2 of the control protocol where this livebg speaks 1:"
             " stop the running livebg and start it again with this release",
         ),

@@ -47,6 +47,14 @@ class Request:
     arguments: Mapping[str, Any]
 
 
+class OtherVersion(ConfigError):
+    """The other side speaks another version of the protocol: ``found``, None where it told none."""
+
+    def __init__(self, text: str, found: int | None) -> None:
+        super().__init__(text)
+        self.found = found
+
+
 class LineTooLong(ValueError):
     """A line has more bytes than it may."""
 
@@ -119,7 +127,8 @@ def write_refusal(error: LivebgError) -> bytes:
 
 
 def read_answer(line: bytes) -> Any:
-    """The result; raises a :class:`~livebg.errors.LivebgError` of the daemon's kind with its sentence when it refused."""
+    """The result; raises a :class:`~livebg.errors.LivebgError` of the daemon's kind with its sentence when it refused, and
+    :class:`OtherVersion` when it is of another version."""
     fields = _object(line, "the answer of livebg")
     _check_version(fields, "stop the running livebg and start it again with this release")
     if fields.get("ok") is True and "result" in fields:
@@ -167,7 +176,8 @@ def _check_version(fields: Mapping[str, Any], advice: str) -> None:
     found = fields.get("version")
     if type(found) is not int or found != VERSION:
         told = f"version {_shown(found)}" if "version" in fields else "no version"
-        raise ConfigError(f"the other side speaks {told} of the control protocol where this livebg speaks {VERSION}: {advice}")
+        text = f"the other side speaks {told} of the control protocol where this livebg speaks {VERSION}: {advice}"
+        raise OtherVersion(text, found if type(found) is int else None)
 
 
 def _shown(value: object) -> str:

@@ -4,8 +4,9 @@ Times are in seconds and costs in milliseconds, as the names say; sizes are (wid
 known, or is not there at present.
 """
 
+import functools
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -90,6 +91,17 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectStatus:
+    """What is chosen of the effect, also while that is off."""
+
+    mode: str
+    """portrait, greenscreen, matte or background."""
+    background: str
+    blur: float
+    screen: str
+
+
+@dataclass(frozen=True, slots=True)
 class LastError:
     text: str
     seconds_ago: float
@@ -126,21 +138,28 @@ class Status:
     """How that is known: ``event``, ``inotify``, ``proc``, or ``unknown``."""
     given_up: tuple[str, ...] = ()
     """What is given up for the frame rate or the battery, in words for people."""
+    effect: EffectStatus | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON: objects, lists, text, and numbers to three decimals."""
         return asdict(self, dict_factory=_plain_object)
 
-    @classmethod
-    def from_dict(cls, told: Any) -> Self:
+    @staticmethod
+    def from_dict(told: Any) -> "Status":
         """The status that a livebg, perhaps a newer one, told. Raises :class:`~livebg.errors.LivebgError` when it is none."""
         try:
-            return TypeAdapter(cls).validate_python(told)
+            return _adapter().validate_python(told)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "all of it"
             raise LivebgError(
                 f"the running livebg tells its status otherwise ({where} is not as expected): start it again with this release"
             ) from None
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Status]:
+    """Made once: that takes a hundred times as long as what it does."""
+    return TypeAdapter(Status)
 
 
 def _plain_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

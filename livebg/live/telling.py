@@ -9,7 +9,7 @@ from livebg.config import Settings
 from livebg.live.condition import condition
 from livebg.live.looks import LookBuilder
 from livebg.live.session import Session
-from livebg.live.status import CameraStatus, Counts, CpuCost, LastError, ModelStatus, OutputStatus, Status
+from livebg.live.status import CameraStatus, Counts, CpuCost, EffectStatus, LastError, ModelStatus, OutputStatus, Status
 from livebg.sinks.backend import resolved
 
 
@@ -54,6 +54,7 @@ class StatusTeller:
             watched=session.watched,
             watched_by=session.presence.method,
             given_up=self._builder.given_up,
+            effect=self._effect(),
         )
 
     def _camera(self) -> CameraStatus:
@@ -63,6 +64,10 @@ class StatusTeller:
             return CameraStatus(asked, None, None, opened, None)
         name, _, mode = source.about.rpartition(", ")
         return CameraStatus(asked, name, mode, opened, (source.format.width, source.format.height))
+
+    def _effect(self) -> EffectStatus:
+        effect = self._held.settings.effect
+        return EffectStatus(effect.mode, effect.background, effect.blur, effect.screen)
 
     def _output(self) -> OutputStatus:
         shape = self._session.format
