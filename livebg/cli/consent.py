@@ -1,15 +1,19 @@
-"""The commands that may show the room: they need the user's own word, and each gives it for itself.
+"""The commands and views that may show the room: they need the user's own word, and each gives it for itself.
 
-The word is the message on the control socket. Nobody but the user can send one: the socket is the user's alone (0600), in a
-folder that is the user's alone (0700). It is made here, when the message comes, and ends with the next `livebg on` or with the
-process: the live session keeps no way to make one.
+The word is the message on the control socket, or on the preview socket. Nobody but the user can send one: the sockets are the
+user's alone (0600), in a folder that is the user's alone (0700). It is made here, when the message comes, and ends with the next
+`livebg on` or with the process; a preview's ends with the picture that it asked for, and opens no way to a sink: the live session
+keeps no way to make one.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from livebg.frame import Composite
+    from livebg.live.audience import Exhibit
     from livebg.live.control import Command
     from livebg.live.steering import Steering
+    from livebg.live.views import View
 
 
 def room_commands(steering: "Steering") -> "dict[str, Command]":
@@ -21,3 +25,14 @@ def room_commands(steering: "Steering") -> "dict[str, Command]":
         "off": held(lambda: steering.off(Consent("livebg off"))),
         "toggle": held(lambda: steering.toggle(Consent("livebg toggle"))),
     }
+
+
+def room_views() -> "dict[str, View]":
+    """``original``: the frame that the picture was made from, for the preview that asked for it by name."""
+    from livebg.compositing import Consent, passthrough
+
+    def original(exhibit: "Exhibit") -> "Composite | None":
+        shown = exhibit.shown
+        return None if shown is None else passthrough(shown.frame, Consent("livebg preview --original"))
+
+    return {"original": original}

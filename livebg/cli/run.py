@@ -10,7 +10,7 @@ from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verb
 from livebg.errors import ConfigError
 from livebg.live.choices import Choices
 from livebg.live.layers import Layers
-from livebg.live.runtime_folder import SOCKET_NAME, hold_lock
+from livebg.live.runtime_folder import PREVIEW_NAME, SOCKET_NAME, hold_lock
 
 if TYPE_CHECKING:
     from livebg.live.service import ServiceManager
@@ -76,16 +76,18 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
     with hold_lock() as folder:
         import cv2
 
-        from livebg.cli.consent import room_commands
+        from livebg.cli.consent import room_commands, room_views
         from livebg.compositing import Consent
         from livebg.live.assembly import build_session, startable
         from livebg.live.commands import commands
         from livebg.live.control import ControlServer, no_arguments
         from livebg.live.hangup import reloading_on_hangup
+        from livebg.live.preview_server import PreviewServer
         from livebg.live.service import ServiceManager
         from livebg.live.session import Exit
         from livebg.live.steering import Steering
         from livebg.live.telling import StatusTeller
+        from livebg.live.views import views
 
         cv2.setNumThreads(1)  # the planes of a frame are too small to share out
         consent = Consent("livebg run --mode none") if as_it_is else None
@@ -97,14 +99,17 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
 
         asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)}
         server = ControlServer(folder / SOCKET_NAME, asked | commands(steering) | room_commands(steering))
+        previews = PreviewServer(folder / PREVIEW_NAME, session.audience, views() | room_views(), lambda: tell().as_dict())
         server.start()
         try:
+            previews.start()
             with reloading_on_hangup(steering.reload):
                 return session.run(lambda: _say_started(tell(), manager))
         except KeyboardInterrupt:  # Ctrl-C and SIGTERM are how a daemon is meant to end
             return Exit.STOP
         finally:
             manager.stopping()
+            previews.close()
             server.close()
 
 

@@ -2,8 +2,8 @@
 
 import socket
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,28 @@ def ask(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path 
     path = socket_path() if path is None else path
     protocol.check_path(path)
     request = protocol.write_request(command, arguments or {})
-    try:
+    with spoken(path, command, timeout):
         line = _exchange(path, request, time.monotonic() + timeout)
+    if line is None:
+        raise not_running(path)
+    return protocol.read_answer(line)
+
+
+@contextmanager
+def spoken(path: Path, command: str, timeout: float) -> Iterator[None]:
+    """What is raised while the livebg behind the socket ``path`` is asked, as errors for people: those of :func:`ask`."""
+    try:
+        yield
     except (BlockingIOError, TimeoutError):
         raise LivebgError(f"livebg{_which(path)} did not answer within {timeout:g} s: try again, or end it by its pid") from None
     except (FileNotFoundError, NotADirectoryError, ConnectionError):
-        raise _not_running(path) from None
+        raise not_running(path) from None
     except OSError as error:
         raise ConfigError(
             f"the control socket {path} cannot be used ({error.strerror}): ask as the user who runs livebg"
         ) from error
     except protocol.LineTooLong:
         raise LivebgError(f"livebg answered {command} with more than {protocol.MAX_ANSWER // 1024} KiB: report it") from None
-    if line is None:
-        raise _not_running(path)
-    return protocol.read_answer(line)
 
 
 def _exchange(path: Path, request: bytes, deadline: float) -> bytes | None:
@@ -59,7 +66,8 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _not_running(path: Path) -> NotRunningError:
+def not_running(path: Path) -> NotRunningError:
+    """Nobody answers at the socket ``path``."""
     if running_pid(path.parent) is not None:
         return NotRunningError(
             f"livebg{_which(path)} is starting or stopping and takes no commands: try again, or end it by its pid"

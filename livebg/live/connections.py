@@ -1,4 +1,4 @@
-"""The control socket's connections, a thread each. Only for systems with UNIX sockets: :mod:`livebg.live.control` looks first."""
+"""A socket's connections, a thread each. Only for systems with UNIX sockets: :mod:`livebg.live.control` looks first."""
 
 import logging
 import os
@@ -23,8 +23,16 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
     """Listens from its making on. Raises OSError when it cannot."""
 
     request_queue_size = 32
+    thread_name = "livebg control client"
 
-    def __init__(self, path: Path, commands: Mapping[str, Command], timeout: float, most: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        commands: Mapping[str, Command],
+        timeout: float,
+        most: int,
+        handler: "type[Connection] | None" = None,
+    ) -> None:
         self.patience = timeout
         self.ending = threading.Event()
         self._path = path
@@ -32,7 +40,7 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
         self._most = most
         self._threads_of: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
-        super().__init__(str(path), _Connection)
+        super().__init__(str(path), handler or Connection)
 
     def server_bind(self) -> None:
         """Bind a socket that is nobody else's from the first instant.
@@ -56,7 +64,7 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
 
     def process_request(self, request: Any, client_address: Any) -> None:
         thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), name="livebg control client", daemon=True
+            target=self.process_request_thread, args=(request, client_address), name=self.thread_name, daemon=True
         )
         with self._lock:
             welcome = len(self._threads_of) < self._most
@@ -77,7 +85,7 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """A command raised what is no LivebgError: a defect, which ends this connection alone."""
         error = sys.exception()
-        _LOG.error("a control command failed", exc_info=error)
+        _LOG.error("a command failed", exc_info=error)
         told = LivebgError(f"an internal error ({type(error).__name__}: {error}): look into the log of livebg and report it")
         send(request, protocol.write_refusal(told), self.patience)
 
@@ -105,8 +113,13 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
         return not any(thread.is_alive() for thread in threads)
 
 
-class _Connection(socketserver.BaseRequestHandler):
+class Connection(socketserver.BaseRequestHandler):
+    """Lines from a client, and an answer to each."""
+
     server: ConnectionServer
+
+    def answer(self, line: bytes) -> bytes:
+        return self.server.answer(line)
 
     def handle(self) -> None:
         lines = protocol.Lines(self.request, protocol.MAX_REQUEST)
@@ -119,9 +132,9 @@ class _Connection(socketserver.BaseRequestHandler):
                 send(self.request, refusal, self.server.patience)
                 return
             except OSError as error:
-                _LOG.debug("a control client is gone: %s", error or "it was silent for too long")
+                _LOG.debug("a client is gone: %s", error or "it was silent for too long")
                 return
-            if line is None or not send(self.request, self.server.answer(line), self.server.patience):
+            if line is None or not send(self.request, self.answer(line), self.server.patience):
                 return
 
 
@@ -131,6 +144,6 @@ def send(connection: socket.socket, line: bytes, timeout: float) -> bool:
         connection.settimeout(timeout)
         connection.sendall(line)
     except OSError as error:
-        _LOG.debug("a control client does not take its answer: %s", error)
+        _LOG.debug("a client does not take its answer: %s", error)
         return False
     return True

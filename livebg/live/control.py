@@ -51,11 +51,9 @@ class ControlServer:
         if not hasattr(socket, "AF_UNIX"):
             _LOG.warning("livebg takes no commands here, since Python has no UNIX sockets on this system: end it with Ctrl-C")
             return
-        from livebg.live.connections import ConnectionServer
-
         check_path(self._path)
         try:
-            self._server = ConnectionServer(self._path, self._commands, self._timeout, self._most)
+            self._server = self._listen()
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigError(
@@ -63,6 +61,12 @@ class ControlServer:
             ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL,), name="livebg control", daemon=True)
         self._thread.start()
+
+    def _listen(self) -> "ConnectionServer":
+        """Raises OSError."""
+        from livebg.live.connections import ConnectionServer
+
+        return ConnectionServer(self._path, self._commands, self._timeout, self._most)
 
     def close(self) -> None:
         """End all connections, after the answers that are under way, and remove the socket: within about a second.

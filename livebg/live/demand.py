@@ -1,18 +1,22 @@
-"""Whether pictures of the camera are wanted: somebody watches, and the user has not paused."""
+"""Whether pictures of the camera are wanted: somebody watches, a preview counting, and the user has not paused."""
 
 import threading
 
 
 class Demand:
-    """What the presence and the user say, for the threads that act on it. Nobody watches until somebody is seen to."""
+    """What the presence, the previews and the user say, for the threads that act on it.
+
+    Nobody watches until somebody is seen to, or a preview is there.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._watched = self._paused = False
+        self._watched = self._previewed = self._paused = False
 
     @property
     def watched(self) -> bool:
-        return self._watched
+        """By whoever: on the camera, or through a preview."""
+        return self._watched or self._previewed
 
     @property
     def paused(self) -> bool:
@@ -20,13 +24,14 @@ class Demand:
 
     @property
     def wanted(self) -> bool:
-        return self._watched and not self._paused
+        return self.watched and not self._paused
 
-    def tell(self, *, watched: bool | None = None, paused: bool | None = None) -> bool:
+    def tell(self, *, watched: bool | None = None, previewed: bool | None = None, paused: bool | None = None) -> bool:
         """What changed, None standing for what did not; returns whether :attr:`wanted` is another now."""
         with self._changed:
             before = self.wanted
             self._watched = self._watched if watched is None else watched
+            self._previewed = self._previewed if previewed is None else previewed
             self._paused = self._paused if paused is None else paused
             self._changed.notify_all()
             return before != self.wanted

@@ -65,6 +65,8 @@ class GovernedPipeline:
         self._waited = 0.0
         self.given_up: tuple[str, ...] = ()
         """What is given up at the moment, in words for people; empty where nothing is."""
+        self.last_matte: Matte | None = None
+        """The matte of the frame that was processed last."""
 
     def process(self, frame: Frame) -> Composite:
         """Raises what the pipeline raises: :class:`~livebg.errors.ModelError` when a mask failed, this frame's or one before."""
@@ -73,7 +75,8 @@ class GovernedPipeline:
         self._governor.saving = self._power is not None and self._power.on_battery
         mask = self._mask(frame)
         plan = self._governor.plan
-        composite = self._pipeline.composite(frame, self._pipeline.refine(mask, frame), coarse=plan.coarse)
+        self.last_matte = matte = self._pipeline.refine(mask, frame)
+        composite = self._pipeline.composite(frame, matte, coarse=plan.coarse)
         ended = self._clock()
         self._pace.end(ended)
         self._governor.frame(ended, ended - began - self._waited, self._pace.interval)
@@ -96,6 +99,7 @@ class GovernedPipeline:
     def reset(self) -> None:
         """Forget the past, and the mask that is being made with it. Waits for nothing."""
         self._forget()
+        self.last_matte = None
         self._carrier.reset()
         self._pace.reset()
         if self._forgotten is None:

@@ -10,6 +10,7 @@ from livebg.compositing import Placeholder, restamped
 from livebg.errors import SinkError
 from livebg.frame import Composite
 from livebg.interfaces import Sink
+from livebg.live.audience import Audience
 from livebg.live.demand import Demand
 from livebg.live.failure import Failures
 from livebg.live.latest import Latest
@@ -36,6 +37,7 @@ class OutputLoop:
     A new composite is sent at once; the newest again, or the placeholder, when none comes. Where no pictures are wanted
     (``demand``), it is always the placeholder. ``open_sink`` opens the output or raises :class:`~livebg.errors.SinkError`: the
     first time that ends the session, later it is tried until it succeeds. ``on_alive`` is called whenever the loop goes round.
+    What was sent is shown to the ``audience``, which this thread never waits for.
     """
 
     def __init__(
@@ -51,9 +53,10 @@ class OutputLoop:
         failures: Failures,
         clock: Callable[[], float],
         on_alive: Callable[[], None],
+        audience: Audience,
     ) -> None:
         self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, looks, placeholder
-        self._demand, self._on_alive = demand, on_alive
+        self._demand, self._on_alive, self._audience = demand, on_alive, audience
         self._stages, self._failures, self._clock = stages, failures, clock
         self.rate, self.latencies = rate, latencies
         self._stop = threading.Event()
@@ -80,6 +83,7 @@ class OutputLoop:
                 if not self.started.is_set():
                     raise
                 self.showing = False
+                self._audience.clear()
                 if str(error) != self.lost:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
@@ -104,12 +108,14 @@ class OutputLoop:
                 self._newest, self._arrived = new, now
             newest = self._current(now)
             self._pts = max(self._pts + 1, int(now / _TIME_BASE))
+            placed = self._placed(newest)
             try:
-                sink.send(self._placed(newest))
+                sink.send(placed)
             except SinkError:
                 self.outdated += new is not None
                 raise
             self._count(new, newest)
+            self._audience.show(placed, newest)
         self.started.set()
 
     def _current(self, now: float) -> Shown | None:

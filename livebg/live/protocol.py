@@ -94,6 +94,26 @@ class Lines:
             raise LineTooLong
         return line
 
+    def fill(self, target: memoryview, timeout: float) -> None:
+        """Read the bytes behind a line into all of ``target``, of bytes.
+
+        Raises TimeoutError when they are not all there within ``timeout`` seconds, OSError when the connection is lost, also
+        when the other side has hung up.
+        """
+        deadline = time.monotonic() + timeout
+        here = min(len(self._rest), len(target))
+        target[:here] = self._rest[:here]
+        del self._rest[:here]
+        while here < len(target):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._connection.settimeout(left)
+            count = self._connection.recv_into(target[here:])
+            if not count:
+                raise ConnectionResetError("the other side has hung up")
+            here += count
+
     def _received(self, left: float) -> bytes:
         if left <= 0:
             raise TimeoutError

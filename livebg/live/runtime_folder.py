@@ -1,4 +1,4 @@
-"""The running livebg's place on this machine: a private folder with its lock and its control socket.
+"""The running livebg's place on this machine: a private folder with its lock and its sockets.
 
 Whoever holds the lock is the one daemon. The system lets go of the lock however the process ends, so a socket that lies there
 while nobody holds it is stale, and the next start removes it.
@@ -20,6 +20,7 @@ from platformdirs import RuntimeDirWarning, user_cache_path, user_runtime_path
 from livebg.errors import ConfigError
 
 SOCKET_NAME: Final = "livebg.sock"
+PREVIEW_NAME: Final = "preview.sock"
 LOCK_NAME: Final = "livebg.lock"
 _LOG: Final = logging.getLogger(__name__)
 _PROBE_PATIENCE: Final = 0.5
@@ -74,6 +75,11 @@ def socket_path() -> Path:
     return runtime_folder() / SOCKET_NAME
 
 
+def preview_path() -> Path:
+    """The preview socket of the running livebg, if one runs."""
+    return runtime_folder() / PREVIEW_NAME
+
+
 @contextmanager
 def hold_lock(folder: Path | None = None) -> Iterator[Path]:
     """Be the one daemon of ``folder`` (by default :func:`runtime_folder`; made where it is missing) inside the ``with`` block.
@@ -121,7 +127,8 @@ def _take(descriptor: int, folder: Path) -> None:
             raise ConfigError(f"livebg is already running{which}: use that one, or end it with `livebg stop`")
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
-        (folder / SOCKET_NAME).unlink(missing_ok=True)
+        for name in (SOCKET_NAME, PREVIEW_NAME):
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise _unusable(folder, error) from error
 

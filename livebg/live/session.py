@@ -15,6 +15,7 @@ from livebg.compositing import Placeholder
 from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
+from livebg.live.audience import Audience
 from livebg.live.camera import CameraLoop, Captured
 from livebg.live.condition import State, condition
 from livebg.live.demand import Demand
@@ -87,6 +88,8 @@ class Session:
         """Composites that had been shown when pictures were last wanted anew."""
         self._frames, self._composites = Latest[Captured](), Latest[Shown]()
         self._looks = Looks(build)
+        self.audience = Audience(lambda there: self._want(previewed=there))
+        """The user's own previews: while there is one the session is watched, whatever the presence says."""
         placeholder = Placeholder(format.width, format.height, format.color)
         self.failures = Failures(clock)
         self.camera = CameraLoop(open_camera, self._demand, self._frames, self.stages, Rate(clock), self.failures)
@@ -103,6 +106,7 @@ class Session:
             self.failures,
             clock,
             on_alive,
+            self.audience,
         )
         self.presence = presence(lambda: self.output.device, self._attend)
         self._threads = [
@@ -219,9 +223,9 @@ class Session:
     def _attend(self) -> None:
         self._want(watched=self.presence.watched is not False)
 
-    def _want(self, *, watched: bool | None = None, paused: bool | None = None) -> None:
+    def _want(self, *, watched: bool | None = None, previewed: bool | None = None, paused: bool | None = None) -> None:
         with self._looks.gate:  # no picture is under way when this changes
-            changed = self._demand.tell(watched=watched, paused=paused)
+            changed = self._demand.tell(watched=watched, previewed=previewed, paused=paused)
             if changed and self._demand.wanted:
                 self._shown_before = self.output.sent
         if changed and not self._demand.wanted:
@@ -257,6 +261,7 @@ class Session:
 
     def _end(self) -> None:
         self._stop.set()
+        self.audience.close()
         self.presence.stop()
         self.camera.stop()
         self.worker.stop()

@@ -4,9 +4,9 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from livebg.frame import Composite, VideoFormat
+from livebg.frame import Composite, Frame, Matte, VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.camera import Captured
@@ -26,13 +26,25 @@ class LiveProcessor(Processor, Protocol):
     def reset(self) -> None: ...
 
 
+@runtime_checkable
+class Matting(Protocol):
+    """A processor that tells which matte it made the last composite with; None where it made it without."""
+
+    last_matte: Matte | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """A composite, what it was made from, and which look it has: a look that was changed since must not be shown."""
+    """A composite, what it was made from, and which look it has: a look that was changed since must not be shown.
+
+    ``frame`` is the captured one, brought to the output's size; ``matte`` is the one for it, where there is one.
+    """
 
     composite: Composite
     captured: Captured
     look: int
+    frame: Frame
+    matte: Matte | None = None
 
 
 class Looks:
@@ -130,7 +142,8 @@ class WorkerLoop:
             self.failing = None
             self.processed += 1
             if not self._abandoned:
-                self._shown.put(Shown(composite, captured, look))
+                matte = processor.last_matte if isinstance(processor, Matting) else None
+                self._shown.put(Shown(composite, captured, look, frame, matte))
         finally:
             self.busy_since = None
 
