@@ -129,10 +129,11 @@ class Camera(_Section):
 class Output(_Section):
     """The camera that calls see."""
 
-    backend: Literal["auto", "v4l2loopback", "obs", "null"] = Field(
-        "auto", description="auto, v4l2loopback (Linux), obs (macOS, Windows), or null: nothing is shown anywhere"
+    backend: Literal["auto", "v4l2loopback", "pipewire", "obs", "null"] = Field(
+        "auto",
+        description="auto, v4l2loopback or pipewire (Linux), obs (macOS, Windows), or null: nothing is shown anywhere",
     )
-    label: str = Field("livebg", description="the name of the v4l2loopback device to write to")
+    label: str = Field("livebg", description="the camera's name; with v4l2loopback, that of the device to write to")
     size: Annotated[str, AfterValidator(_output_size)] = Field("auto", description="WIDTHxHEIGHT, even; auto: the camera's own")
     on_demand: bool = Field(True, description="open the camera only while somebody watches, where that can be known")
 

@@ -21,7 +21,7 @@ RunMode = Literal["portrait", "greenscreen", "background", "matte", "none"]
 CameraOption = Annotated[
     str | None, typer.Option(metavar="NAME|NUMBER|PATH|URL|FILE", help="The camera, or a video in its place.")
 ]
-OutputOption = Annotated[str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, obs or null (shown nowhere).")]
+OutputOption = Annotated[str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, pipewire, obs or null (nowhere).")]
 SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="What to ask the camera for; by default 1280x720.")]
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Final
@@ -24,9 +25,11 @@ from livebg.live.looks import LookBuilder
 from livebg.live.output import INTERVAL
 from livebg.live.presence import AlwaysWatched, DevicePresence
 from livebg.live.session import PresenceMaker, Session
+from livebg.live.stream_presence import StreamPresence
 from livebg.models import find
 from livebg.notation import parse_size
 from livebg.sinks.backend import resolved
+from livebg.sinks.pipewire.streaming import Streaming
 from livebg.timing import StageClock
 
 _LOG: Final = logging.getLogger(__name__)
@@ -132,10 +135,13 @@ def output_format(settings: Settings) -> VideoFormat:
     return VideoFormat(*size, max(given.frame_rate, _LEAST_RATE), READERS_COLOR)
 
 
-def presence_of(settings: Settings) -> PresenceMaker:
-    """What sees whether anybody watches the output: only Linux's virtual camera lets itself be asked."""
-    if settings.output.on_demand and resolved(settings.output.backend) == "v4l2loopback":
+def presence_of(settings: Settings, streaming: Streaming) -> PresenceMaker:
+    """What sees whether anybody watches the output: only Linux's virtual cameras tell. PipeWire's does by ``streaming``."""
+    backend = resolved(settings.output.backend)
+    if settings.output.on_demand and backend == "v4l2loopback":
         return DevicePresence
+    if settings.output.on_demand and backend == "pipewire":
+        return partial(StreamPresence, streaming)
     return AlwaysWatched
 
 
@@ -148,12 +154,12 @@ def build_session(
     """
     from livebg.sinks.virtual_camera import open_virtual_camera
 
-    shape = output_format(settings)
+    shape, streaming = output_format(settings), Streaming()
     stages = StageClock(time.thread_time)  # each stage runs in one thread
     builder = LookBuilder(settings, consent, stages, shape)
 
     def open_output() -> Sink:
-        return open_virtual_camera(settings.output.backend, settings.output.label, shape)
+        return open_virtual_camera(settings.output.backend, settings.output.label, shape, streaming=streaming)
 
     arrange = camera_arranger(settings, shape)
     session = Session(
@@ -162,7 +168,7 @@ def build_session(
         builder,
         shape,
         arrange,
-        presence=presence_of(settings),
+        presence=presence_of(settings, streaming),
         forget=builder.forget,
         on_alive=on_alive,
         stages=stages,

@@ -20,9 +20,9 @@ _ABSENT: Final = 0.05
 _OPENERS: Final = 3
 """A writer, a reader, and one that listens: the least room there must be for the last."""
 
-Method = Literal["event", "inotify", "proc", "unknown"]
+Method = Literal["event", "inotify", "proc", "pipewire", "unknown"]
 """How presence is told: by v4l2loopback's event; by who has the device open, counted when inotify hints at a change, or from
-time to time; or not at all."""
+time to time; by PipeWire's state of the stream; or not at all."""
 
 
 class Presence(Protocol):

@@ -35,9 +35,9 @@ class CameraStatus:
 @dataclass(frozen=True, slots=True)
 class OutputStatus:
     backend: str
-    """``v4l2loopback``, ``obs`` or ``null``."""
+    """``v4l2loopback``, ``pipewire``, ``obs`` or ``null``."""
     device: str | None
-    """The node, such as ``/dev/video10``, where the backend has one."""
+    """The node, such as ``/dev/video10`` or ``PipeWire node 42``, where the backend has one."""
     width: int
     height: int
     fps: float
@@ -135,7 +135,7 @@ class Status:
     watched: bool = True
     """Whether anybody looks at the output, as far as that can be known: where it cannot, somebody is taken to."""
     watched_by: str = "unknown"
-    """How that is known: ``event``, ``inotify``, ``proc``, or ``unknown``."""
+    """How that is known: ``event``, ``inotify``, ``proc``, ``pipewire``, or ``unknown``."""
     given_up: tuple[str, ...] = ()
     """What is given up for the frame rate or the battery, in words for people."""
     effect: EffectStatus | None = None

@@ -1,7 +1,6 @@
 """The camera that calls see, on pyvirtualcam."""
 
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
@@ -11,12 +10,14 @@ from numpy.typing import NDArray
 from pyvirtualcam.camera import BACKENDS
 
 from livebg.errors import SinkError
-from livebg.frame import Composite, VideoFormat
+from livebg.frame import VideoFormat
 from livebg.interfaces import Sink
-from livebg.recolor import for_virtual_camera, recolored
 from livebg.sinks.backend import BackendSetting, resolved
+from livebg.sinks.camera_sink import CameraSink
 from livebg.sinks.loopback import LoopbackDevice
 from livebg.sinks.null import NullSink
+from livebg.sinks.pipewire.sink import PipeWireSink
+from livebg.sinks.pipewire.streaming import Streaming
 from livebg.v4l2.loopback import find_loopback
 from livebg.v4l2.system import SYSTEM, Kernel
 
@@ -47,12 +48,29 @@ class _LoopbackBackend:
 pyvirtualcam.register_backend(_OURS, _LoopbackBackend)
 
 
-class VirtualCameraSink(Sink):
-    """A :class:`~livebg.interfaces.Sink` that other programs see as a camera, I420 in the size of ``format``.
+class _Obs:
+    """OBS's camera, whose failures become livebg's."""
 
-    ``device`` is the path of the v4l2loopback device, and None for ``obs``. Pictures in other colours than limited-range BT.601,
-    which readers take for granted, are converted. The constructor raises :class:`~livebg.errors.SinkError` when there is no
-    such camera or it cannot be had as ``format`` says; sending raises it when the picture did not arrive, or the device vanished.
+    def __init__(self, camera: pyvirtualcam.Camera) -> None:
+        self._camera = camera
+        self.device = str(camera.device)
+
+    def send(self, picture: NDArray[np.uint8]) -> None:
+        try:
+            self._camera.send(picture)
+        except RuntimeError as error:  # what pyvirtualcam's own backends raise
+            raise SinkError(f"the camera takes no more pictures ({error}): start OBS's virtual camera again") from error
+
+    def close(self) -> None:
+        self._camera.close()
+
+
+class VirtualCameraSink(CameraSink):
+    """A :class:`~livebg.sinks.camera_sink.CameraSink` on pyvirtualcam.
+
+    ``device`` is the path of the v4l2loopback device, and None for ``obs``. The constructor raises
+    :class:`~livebg.errors.SinkError` when there is no such camera or it cannot be had as ``format`` says; sending raises it
+    when the picture did not arrive, or the device vanished.
     """
 
     def __init__(
@@ -62,44 +80,7 @@ class VirtualCameraSink(Sink):
         backend: Backend,
         kernel: Kernel = SYSTEM,
     ) -> None:
-        self._size = (format.width, format.height)
-        self._time: Fraction | None = None
-        self._ended = False
-        self._camera = _on_loopback(format, device, kernel) if backend == "v4l2loopback" else _on_obs(format)
-
-    @property
-    def device(self) -> str:
-        """The path of the device, or the camera's name where devices have none."""
-        return str(self._camera.device)
-
-    def send(self, composite: Composite) -> None:
-        if self._ended:
-            raise SinkError("nothing more can be sent: this camera has been closed")
-        if (composite.width, composite.height) != self._size:
-            raise SinkError(
-                f"a composite of {composite.width}x{composite.height} came for a camera of {self._size[0]}x{self._size[1]}, "
-                "whose size cannot change: please report this"
-            )
-        time = composite.pts * composite.time_base
-        if self._time is not None and time <= self._time:
-            raise SinkError(
-                f"a composite at {float(time):.6f} s came after one at {float(self._time):.6f} s: times must increase"
-            )
-        self._time = time
-        wanted = for_virtual_camera(composite.color)
-        data = composite.data if composite.color == wanted else recolored(composite.data, composite.color, wanted)
-        try:
-            self._camera.send(data)
-        except RuntimeError as error:  # what pyvirtualcam's own backends raise
-            raise SinkError(f"the camera takes no more pictures ({error}): start OBS's virtual camera again") from error
-
-    def close(self) -> None:
-        if not self._ended:
-            self._ended = True
-            self._camera.close()
-
-    def abort(self) -> None:
-        self.close()
+        super().__init__(format, _on_loopback(format, device, kernel) if backend == "v4l2loopback" else _Obs(_on_obs(format)))
 
 
 def open_virtual_camera(
@@ -107,16 +88,20 @@ def open_virtual_camera(
     label: str,
     format: VideoFormat,  # noqa: A002 - the word of the field
     kernel: Kernel = SYSTEM,
+    streaming: Streaming | None = None,
 ) -> Sink:
     """The sink that the setting ``output.backend`` means.
 
-    ``label`` is that of the v4l2loopback device. Raises :class:`~livebg.errors.SinkError` when there is none that can be used.
+    ``label`` is the camera's name, of the v4l2loopback device or of PipeWire's; ``streaming`` is told whether PipeWire's is
+    watched. Raises :class:`~livebg.errors.SinkError` when there is none that can be used.
     """
     meant = resolved(backend)
     if meant == "null":
         return NullSink()
     if meant == "obs":
         return VirtualCameraSink(format, None, "obs")
+    if meant == "pipewire":
+        return PipeWireSink(format, label, streaming or Streaming())
     if not sys.platform.startswith("linux"):
         raise SinkError("v4l2loopback is a part of Linux alone: set output.backend to obs, or leave it at auto")
     return VirtualCameraSink(format, find_loopback(label, kernel), "v4l2loopback", kernel)
