@@ -38,7 +38,8 @@ FLOORS = [
     {"pipeline"},
     {"build"},
     {"photo", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training", "live", "devices"},
-    {"doctor", "setup"},
+    {"doctor", "setup", "preview"},
+    {"tray"},
     {"cli", "__main__"},
 ]
 HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}

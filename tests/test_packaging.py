@@ -14,7 +14,7 @@ from livebg.errors import ConfigError, ModelError, SinkError
 from livebg.setup.resources import carried, desktop_entry, service_unit
 
 CHECKOUT = Path(__file__).parents[1]
-CARRIED = ("livebg.service", "livebg.desktop", "livebg.svg", "livebg-symbolic.svg")
+CARRIED = ("livebg.service", "livebg.desktop", "livebg-tray.desktop", "livebg.svg", "livebg-symbolic.svg")
 
 
 def values(text: str, key: str) -> list[str]:

@@ -46,6 +46,9 @@ def test_a_bare_machine_gets_the_camera_the_service_and_the_entry(bench: Bench) 
     assert "@livebg@" not in unit
     entry = (bench.machine.data / "applications" / "livebg.desktop").read_text()
     assert "Exec=/opt/livebg/bin/livebg pause\n" in entry
+    assert "Exec=/opt/livebg/bin/livebg tray\n" in entry
+    at_login = (bench.machine.config / "autostart" / "livebg-tray.desktop").read_text()
+    assert "Exec=/opt/livebg/bin/livebg tray --wait 60\n" in at_login
     icons = bench.machine.data / "icons" / "hicolor"
     assert (icons / "scalable/apps/livebg.svg").read_text().startswith("<svg")
     assert (icons / "symbolic/apps/livebg-symbolic.svg").read_text().startswith("<svg")
@@ -168,6 +171,7 @@ def test_a_second_setup_remembers_what_the_first_found(bench: Bench) -> None:
 def test_without_the_service_none_of_it_is_touched(bench: Bench) -> None:
     install(bench, service=False)
     assert not bench.machine.units.exists()
+    assert not (bench.machine.config / "autostart").exists()
     assert not any("systemctl" in said for said in bench.commands.said)
 
 

@@ -15,12 +15,15 @@ from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_er
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
+from livebg.cli.preview import preview
 from livebg.cli.render import render
 from livebg.cli.run import run
 from livebg.cli.score import score
 from livebg.cli.setup import setup
+from livebg.cli.snapshot import snapshot
 from livebg.cli.status import status
 from livebg.cli.stop import stop
+from livebg.cli.tray import tray
 from livebg.errors import LivebgError
 
 app = typer.Typer(
@@ -39,7 +42,10 @@ app.command()(setup)
 app.command(no_args_is_help=True)(score)
 app.command()(run)
 app.command()(status)
+app.command()(preview)
+app.command(no_args_is_help=True)(snapshot)
 app.command()(stop)
+app.command()(tray)
 app.command()(control.on)
 app.command()(control.off)
 app.command()(control.toggle)

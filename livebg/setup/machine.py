@@ -79,7 +79,7 @@ class Machine:
             config=platformdirs.user_config_path(),
             data=platformdirs.user_data_path(),
             state=platformdirs.user_state_path("livebg"),
-            command=_own_command(),
+            command=own_command(),
             release=os.uname().release,
             is_root=os.geteuid() == 0,
         )
@@ -122,7 +122,7 @@ def command_line(command: tuple[str, ...]) -> str:
     return " ".join(shown)
 
 
-def _own_command() -> tuple[str, ...]:
+def own_command() -> tuple[str, ...]:
     """The installed ``livebg`` beside this Python, because a service knows no PATH; else this Python with the module."""
     script = Path(sysconfig.get_path("scripts")) / "livebg"
     return (str(script),) if script.is_file() else (sys.executable, "-m", "livebg")

@@ -8,7 +8,7 @@ from typing import Final
 from livebg.setup.device import DeviceStep, device_step, require_module, taken_numbers
 from livebg.setup.machine import Machine
 from livebg.setup.options import FILE, MODULE, configured, options_line, with_livebg
-from livebg.setup.resources import carried, desktop_entry, service_unit
+from livebg.setup.resources import AUTOSTART, carried, desktop_entry, service_unit, tray_entry
 
 UNIT: Final = "livebg.service"
 _LOAD_FILE: Final = "/etc/modules-load.d/livebg.conf"
@@ -104,6 +104,8 @@ def _modprobe_text(line: str, others: tuple[Path, ...]) -> str:
 def _user_files(machine: Machine, service: bool) -> dict[Path, str]:
     files = {machine.units / UNIT: service_unit(machine.command)} if service else {}
     files[machine.data / "applications" / "livebg.desktop"] = desktop_entry(machine.command)
+    if service:  # who does without the service starts livebg himself, and so he does the icon
+        files[machine.config / AUTOSTART] = tray_entry(machine.command)
     return files | {machine.data / "icons" / "hicolor" / place: carried(name) for place, name in _ICONS.items()}
 
 

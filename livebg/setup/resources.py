@@ -6,6 +6,8 @@ from typing import Final
 import livebg
 from livebg.errors import SetupError
 
+AUTOSTART: Final = Path("autostart") / "livebg-tray.desktop"
+"""Where in the user's configuration folder the entry lies that shows the tray's icon at login."""
 _MARK: Final = "@livebg@"
 
 
@@ -26,6 +28,11 @@ def service_unit(command: tuple[str, ...]) -> str:
 def desktop_entry(command: tuple[str, ...]) -> str:
     """``livebg.desktop`` that starts livebg by ``command``."""
     return carried("livebg.desktop").replace(_MARK, " ".join(map(_entry_word, command)))
+
+
+def tray_entry(command: tuple[str, ...]) -> str:
+    """``livebg-tray.desktop`` that shows the tray's icon at login, by ``command``."""
+    return carried("livebg-tray.desktop").replace(_MARK, " ".join(map(_entry_word, command)))
 
 
 def _unit_word(word: str) -> str:

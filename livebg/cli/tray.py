@@ -1,0 +1,73 @@
+"""``livebg tray``."""
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import Annotated, Final
+
+import typer
+
+from livebg.cli.console import VerboseOption, be_verbose, spoken_errors
+from livebg.errors import ConfigError, LivebgError
+from livebg.live.runtime_folder import hold_lock, running_pid, runtime_folder
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def tray(
+    wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds to wait for a panel that is only starting.")] = 5.0,
+    verbose: VerboseOption = False,
+) -> None:
+    """An icon that tells what others see of you, with a menu to change it. Starts livebg where it is not running."""
+    be_verbose(verbose)
+    with spoken_errors():
+        try:
+            renewing = _run(wait)
+        except LivebgError as error:
+            _say_on_the_desktop(str(error))
+            raise
+    if renewing:
+        from livebg.setup.machine import own_command
+
+        command = own_command()
+        os.execv(command[0], [*command, "tray"])
+
+
+def _run(wait: float) -> bool:
+    """Whether it is to be started anew."""
+    folder = runtime_folder() / "tray"  # its lock is apart from the one of the livebg that runs
+    other = running_pid(folder)
+    if other is not None:
+        raise ConfigError(f"the icon is in the tray already (pid {other}): use that one")
+    from livebg.tray.place import Desktop, find_place
+
+    backend = find_place(Desktop(), wait)
+    from platformdirs import user_state_path
+
+    from livebg.setup.machine import own_command
+    from livebg.tray import bus
+    from livebg.tray.app import Tray
+    from livebg.tray.autostart import Autostart
+    from livebg.tray.deeds import Doer
+    from livebg.tray.icon import PystrayIcon
+    from livebg.tray.lookout import Cameras, look
+    from livebg.tray.starting import Starter
+
+    command = own_command()
+    autostart = Autostart.own(command)
+    doer = Doer(command, Starter(command, user_state_path("livebg") / "run.log"), autostart)
+    with hold_lock(folder):
+        icon = Tray(lambda chosen: PystrayIcon(backend, chosen), doer, look, Cameras(), lambda: autostart.is_on, bus.notify)
+        icon.run()
+    return icon.renewing
+
+
+def _say_on_the_desktop(sentence: str) -> None:
+    """Whoever started it from a menu sees no terminal."""
+    if sys.stderr.isatty():
+        return
+    from livebg.tray.bus import BusError, notify
+
+    with suppress(BusError, ImportError):  # jeepney is Linux's alone
+        notify(sentence)

@@ -1,0 +1,216 @@
+"""A desktop for the tray: an X server without a screen, a session bus, and what shows icons, by which menus are clicked.
+
+The last is a StatusNotifierWatcher, as panels have one: what it is shown over D-Bus people see, and where it clicks they do.
+"""
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jeepney import DBusAddress, MessageType, new_method_call, new_method_return
+from jeepney.bus_messages import message_bus
+from jeepney.io.blocking import DBusConnection, open_dbus_connection
+from jeepney.low_level import HeaderFields, Message
+from PIL import Image
+
+PATIENCE = 30.0
+"""Seconds after which a test takes something for hung."""
+_WATCHER = "org.kde.StatusNotifierWatcher"
+_ITEM = "org.kde.StatusNotifierItem"
+_MENU = "com.canonical.dbusmenu"
+
+
+def missing_tools() -> str | None:
+    """Why there can be no such desktop here; None when there can."""
+    tools = [tool for tool in ("Xvfb", "dbus-daemon") if shutil.which(tool) is None]
+    return f"{' and '.join(tools)} is not installed" if tools else None
+
+
+@contextmanager
+def x_server(size: str = "640x640x24") -> Iterator[str]:
+    """An X server of one's own; yields its DISPLAY."""
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as told:
+            yield f":{told.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+
+
+@contextmanager
+def session_bus(variables: Mapping[str, str]) -> Iterator[str]:
+    """A bus of one's own; yields its address. What it starts on demand sees ``variables``."""
+    command = ["dbus-daemon", "--session", "--nofork", "--print-address=1"]
+    bus = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **variables})
+    assert bus.stdout is not None
+    try:
+        yield bus.stdout.readline().strip()
+    finally:
+        bus.terminate()
+        bus.communicate(timeout=PATIENCE)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the menu as a panel is told it."""
+
+    number: int
+    label: str
+    checked: bool | None
+    enabled: bool
+    lines: tuple["Line", ...] = ()
+
+
+@dataclass
+class Panel:
+    """Shows the icons of programs on the bus at ``address``, from its making on, until it is closed."""
+
+    address: str
+    items: list[tuple[str, str]] = field(default_factory=list)
+    """Each icon's place: a name on the bus and an object path."""
+
+    def __post_init__(self) -> None:
+        self._ending = threading.Event()
+        self._connection = open_dbus_connection(self.address)
+        self._connection.send_and_get_reply(message_bus.RequestName(_WATCHER))
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ending.set()
+        self._thread.join(PATIENCE)
+        self._connection.close()
+
+    def _serve(self) -> None:
+        while not self._ending.is_set():
+            try:
+                message = self._connection.receive(timeout=0.05)
+            except TimeoutError:
+                continue
+            if message.header.message_type is MessageType.method_call:
+                self._connection.send(self._reply(message))
+
+    def _reply(self, message: Message) -> Message:
+        fields = message.header.fields
+        match fields[HeaderFields.member]:
+            case "RegisterStatusNotifierItem":
+                (said,) = message.body
+                sender = fields[HeaderFields.sender]
+                self.items.append((sender, said) if said.startswith("/") else (said, "/StatusNotifierItem"))
+                return new_method_return(message)
+            case "GetAll":
+                return new_method_return(message, "a{sv}", ({name: self._property(name) for name in _PROPERTIES},))
+            case "Get":
+                return new_method_return(message, "v", (self._property(message.body[1]),))
+        return new_method_return(message)
+
+    def _property(self, name: str) -> tuple[str, Any]:
+        return {
+            "IsStatusNotifierHostRegistered": ("b", True),
+            "ProtocolVersion": ("i", 0),
+            "RegisteredStatusNotifierItems": ("as", ["".join(item) for item in self.items]),
+        }[name]
+
+
+_PROPERTIES = ("IsStatusNotifierHostRegistered", "ProtocolVersion", "RegisteredStatusNotifierItems")
+
+
+class Person:
+    """Looks at the one icon in a panel, and clicks in its menu."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._connection: DBusConnection = open_dbus_connection(panel.address)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < deadline, (self.title(), self.labels())
+            time.sleep(0.05)
+
+    def await_icon(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self._panel.items:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def sees_no_icon(self) -> bool:
+        name, _ = self._panel.items[-1]
+        return not self._call(message_bus.NameHasOwner(name))[0]
+
+    def title(self) -> str:
+        return str(self._properties().get("Title", ("s", ""))[1])
+
+    def picture(self) -> Image.Image | None:
+        """The icon; None in the instant in which it is changed."""
+        path = Path(self._properties()["IconName"][1])
+        try:
+            with Image.open(path) as picture:
+                return picture.copy()
+        except (FileNotFoundError, SyntaxError, OSError):
+            return None
+
+    def menu(self) -> tuple[Line, ...]:
+        place = self._menu_place()
+        self._call(new_method_call(place, "AboutToShow", "i", (0,)))
+        _, layout = self._call(new_method_call(place, "GetLayout", "iias", (0, -1, [])))
+        return _line(layout).lines
+
+    def labels(self) -> list[str]:
+        return [line.label for line in self.menu() if line.label]
+
+    def line(self, *path: str) -> Line:
+        """By the labels on the way to it."""
+        lines = self.menu()
+        for label in path:
+            found = next((line for line in lines if line.label == label), None)
+            assert found is not None, (label, lines)
+            lines = found.lines
+        assert found is not None
+        return found
+
+    def click(self, *path: str) -> None:
+        line = self.line(*path)
+        assert line.enabled, line
+        place = self._menu_place()
+        self._call(new_method_call(place, "Event", "isvu", (line.number, "clicked", ("i", 0), 0)))
+
+    def _menu_place(self) -> DBusAddress:
+        return DBusAddress(self._properties()["Menu"][1], self._panel.items[-1][0], _MENU)
+
+    def _properties(self) -> Any:
+        name, path = self._panel.items[-1]
+        place = DBusAddress(path, name, "org.freedesktop.DBus.Properties")
+        return self._call(new_method_call(place, "GetAll", "s", (_ITEM,)))[0]
+
+    def _call(self, message: Message) -> Any:
+        reply = self._connection.send_and_get_reply(message, timeout=PATIENCE)
+        assert reply.header.message_type is MessageType.method_return, reply.body
+        return reply.body
+
+
+def _line(layout: Any) -> Line:
+    number, told, children = layout
+    properties = {name: value for name, (_, value) in told.items()}
+    checkable = bool(properties.get("toggle-type"))
+    return Line(
+        number,
+        str(properties.get("label", "")).replace("__", "_"),
+        properties.get("toggle-state") == 1 if checkable else None,
+        bool(properties.get("enabled", True)),
+        tuple(_line(child) for _, child in children),
+    )
