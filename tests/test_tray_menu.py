@@ -1,0 +1,180 @@
+"""What the tray shows and offers, without a display."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from livebg import __version__
+from livebg.errors import LivebgError, NotRunningError
+from livebg.live.choices import LIVE_MODES
+from livebg.live.protocol import OtherVersion
+from livebg.live.status import CameraStatus, EffectStatus, Status
+from livebg.scenery import names
+from livebg.tray.menu import BUILT_IN, MODES, SEPARATOR, Camera, Deed, Entry, Surroundings, Tell, menu
+from livebg.tray.view import TrayState, View, view
+from tests.daemon import ASLEEP, LIVE
+
+NOWHERE = Surroundings()
+EFFECT = EffectStatus("portrait", "dusk", 0.025, "#00ff00")
+
+
+def entries(seen: View, around: Surroundings = NOWHERE) -> dict[str, Entry]:
+    """The menu and its sub-menus by their labels; no label comes twice on a level."""
+    shown = menu(seen, around)
+    labels = [entry.label for entry in shown if entry != SEPARATOR]
+    assert len(labels) == len(set(labels))
+    return {entry.label: entry for entry in shown}
+
+
+def chosen(entry: Entry) -> list[str]:
+    return [each.label for each in entry.entries if each.checked]
+
+
+def default(seen: View) -> Any:
+    """What a click on the icon does; there is one such thing at most."""
+    found = [entry.action for entry in menu(seen, NOWHERE) if entry.default]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "sentence"),
+    [
+        (LIVE, TrayState.LIVE, "live: you, before the room softly blurred"),
+        (replace(LIVE, mode="background"), TrayState.LIVE, "live: you, before another background"),
+        (replace(LIVE, mode="none"), TrayState.EFFECT_OFF, "effect off: the room is seen"),
+        (replace(ASLEEP, mode="none"), TrayState.EFFECT_OFF, "effect off: the room is seen once somebody watches"),
+        (
+            replace(LIVE, mode="none", state="camera lost"),
+            TrayState.EFFECT_OFF,
+            "effect off: the room is seen once the picture is back (camera lost)",
+        ),
+        (replace(LIVE, mode="none", state="paused"), TrayState.PAUSED, "paused: nobody sees you, the camera is free"),
+        (ASLEEP, TrayState.ASLEEP, "asleep: nobody watches, the camera is free"),
+        (replace(LIVE, state="waking"), TrayState.WAKING, "waking: the picture will be there in a moment"),
+        (replace(LIVE, state="camera lost", reason="it is gone"), TrayState.TROUBLE, "camera lost: it is gone"),
+        (replace(LIVE, state="stalled", reason="it hangs"), TrayState.TROUBLE, "stalled: it hangs"),
+        (replace(LIVE, state="stopping"), TrayState.NOT_RUNNING, "livebg is stopping"),
+    ],
+)
+def test_each_state_has_its_icon_and_its_sentence(told: Status, state: TrayState, sentence: str) -> None:
+    assert view(told) == View(state, sentence, told)
+
+
+def test_what_the_absence_of_a_status_means() -> None:
+    gone = NotRunningError("livebg is not running: start it with `livebg run`")
+    assert view(gone) == View(TrayState.NOT_RUNNING, "livebg is not running")
+    assert view(gone, held=True) == View(TrayState.WAKING, "livebg is starting or stopping")
+    assert view(LivebgError("it is deaf: try again")) == View(TrayState.TROUBLE, "it is deaf: try again")
+
+
+@pytest.mark.parametrize(("found", "old"), [(2, True), (0, False), (None, False)])
+def test_another_version_says_which_of_the_two_is_to_be_restarted(found: int | None, old: bool) -> None:
+    seen = view(OtherVersion("...", found), held=True)
+    assert seen == View(TrayState.OUTDATED, "livebg was updated: restart it", None, old)
+    assert entries(seen)["Restart livebg"].action is (Deed.RENEW_TRAY if old else Deed.RESTART)
+    assert entries(seen)["livebg was updated: restart it"].enabled is False
+
+
+def test_a_livebg_of_another_release_that_still_answers() -> None:
+    assert entries(view(replace(LIVE, version="0.0.1")))["livebg was updated: restart it"].action is Deed.RESTART
+    assert "livebg was updated: restart it" not in entries(view(replace(LIVE, version=__version__)))
+
+
+def test_a_click_on_the_icon_hides_and_shows_and_never_by_surprise() -> None:
+    assert default(view(LIVE)) == Tell("off")
+    assert default(view(replace(LIVE, mode="none"))) == Tell("on")
+    assert default(view(NotRunningError("..."))) is Deed.START
+    assert default(view(LivebgError("..."))) is None
+
+
+def test_the_menu_says_what_holds() -> None:
+    shown = entries(view(replace(LIVE, effect=EFFECT)))
+    assert shown["Hide the room"].checked is True
+    assert chosen(shown["Mode"]) == ["Blur"]
+    assert chosen(shown["Background"]) == ["Dusk"]
+    assert chosen(shown["Blur"]) == ["Soft"]
+    assert shown["Pause: nobody sees you"] == Entry("Pause: nobody sees you", Tell("pause"), checked=False)
+
+
+def test_while_the_effect_is_off_the_mode_that_comes_back_is_told() -> None:
+    shown = entries(view(replace(LIVE, mode="none", effect=replace(EFFECT, mode="matte"))))
+    assert shown["Hide the room"] == Entry("Hide the room", Tell("on"), checked=False, default=True)
+    assert chosen(shown["Mode"]) == ["Matte alone"]
+
+
+def test_every_mode_and_background_that_there_is_can_be_chosen() -> None:
+    assert tuple(MODES) == LIVE_MODES
+    assert names() == BUILT_IN
+    shown = entries(view(LIVE))
+    assert [entry.action for entry in shown["Mode"].entries] == [Tell("mode", {"mode": mode}) for mode in LIVE_MODES]
+    told = [entry.action for entry in shown["Background"].entries[: len(BUILT_IN)]]
+    assert told == [Tell("background", {"background": name}) for name in names()]
+    assert shown["Background"].entries[-1].action is Deed.CHOOSE_BACKGROUND
+
+
+@pytest.mark.parametrize(("background", "label"), [("/home/me/my beach.jpg", "my beach.jpg"), ("#204060", "#204060")])
+def test_a_background_of_ones_own_has_its_place(background: str, label: str) -> None:
+    shown = entries(view(replace(LIVE, effect=replace(EFFECT, background=background))))
+    assert chosen(shown["Background"]) == [label]
+
+
+def test_a_blur_of_ones_own_has_its_place() -> None:
+    shown = entries(view(replace(LIVE, effect=replace(EFFECT, blur=0.03))))
+    assert chosen(shown["Blur"]) == ["0.03 of the height"]
+    assert shown["Blur"].entries[1].action == Tell("set", {"settings": {"effect.blur": 0.025}})
+
+
+@pytest.mark.parametrize(
+    ("asked", "label"),
+    [("auto", "The first one"), ("HD Webcam", "HD Webcam"), ("/dev/video2", "C920 (/dev/video2)"), ("talk.mp4", "talk.mp4")],
+)
+def test_the_camera_that_was_asked_for_is_the_chosen_one(asked: str, label: str) -> None:
+    cameras = (Camera("HD Webcam", "HD Webcam"), Camera("C920 (/dev/video2)", "/dev/video2"))
+    told = replace(LIVE, camera=CameraStatus(asked, None, None, 0, None))
+    camera = entries(view(told), Surroundings(cameras))["Camera"]
+    assert chosen(camera) == [label]
+    assert camera.entries[1].action == Tell("set", {"settings": {"camera.device": "HD Webcam"}})
+
+
+def test_an_older_livebg_that_does_not_tell_what_is_chosen() -> None:
+    shown = entries(view(replace(LIVE, effect=None)))
+    assert chosen(shown["Mode"]) == ["Blur"]
+    assert chosen(shown["Background"]) == []
+
+
+def test_what_cannot_be_done_stays_in_its_place_and_grey() -> None:
+    running, gone = entries(view(LIVE)), entries(view(NotRunningError("...")))
+    steering = ["Hide the room", "Mode", "Background", "Blur", "Pause: nobody sees you", "Camera", "Preview"]
+    assert [label for label in gone if label in running and label != ""] == [
+        *steering,
+        "Show this icon at login",
+        "Open log",
+        "What is wrong? (doctor)",
+        "Quit this icon",
+        "Stop livebg and quit",
+    ]
+    assert not any(gone[label].enabled for label in [*steering, "Stop livebg and quit"])
+    assert gone["Start livebg"].action is Deed.START
+
+
+def test_trouble_is_told_in_lines_that_fit() -> None:
+    trouble = "the background /home/me/beach.jpg does not exist: name a picture or a colour such as #204060"
+    lines = [entry for entry in menu(view(LIVE), Surroundings(trouble=trouble)) if entry.action is None and not entry.entries]
+    told = [entry.label for entry in lines if entry != SEPARATOR]
+    assert " ".join(told[1:]) == f"✗ {trouble}"
+    assert max(map(len, told)) <= 52
+    assert not any(entry.enabled for entry in lines if entry != SEPARATOR)
+
+
+def test_while_it_starts_it_is_not_started_again() -> None:
+    shown = entries(view(NotRunningError("...")), Surroundings(busy="livebg is starting ..."))
+    assert shown["livebg is starting ..."].enabled is False
+    assert shown["Start livebg"].enabled is False
+
+
+@pytest.mark.parametrize("at_login", [True, False])
+def test_whether_it_is_there_at_login(at_login: bool) -> None:
+    shown = entries(view(LIVE), Surroundings(at_login=at_login))
+    assert shown["Show this icon at login"] == Entry("Show this icon at login", Deed.LOGIN, checked=at_login)
