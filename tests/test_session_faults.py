@@ -191,9 +191,26 @@ def test_a_network_that_hangs_again_and_again_ends_the_session(sink: KeepingSink
     def hangs(_: int) -> None:
         threading.Event().wait(60)
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=lambda: time.monotonic() * 10)
-    with pytest.raises(ModelError, match="4 times within a minute: choose another"), running(live) as exits:
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=lambda: time.monotonic() * 20)
+    with pytest.raises(ModelError, match="3 times, did not help: choose another"), running(live) as exits:
         wait_for(lambda: exits or live.stopping, "the end")
+    assert live.failures.last is not None
+    assert "for 20 seconds" in live.failures.last.text
+
+
+def test_a_network_that_is_merely_slow_is_given_more_time(sink: KeepingSink) -> None:
+    looks: list[int] = []
+
+    def slow(look: int) -> None:
+        looks.append(look)
+        time.sleep(0.35)  # seven seconds by the session's clock
+
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(slow)), clock=lambda: time.monotonic() * 20)
+    with running(live):
+        wait_for(lambda: len(looks) > 10, "ten looks")
+        assert live.failures.last is not None
+        assert "for 5 seconds" in live.failures.last.text, "it was given up once, and no more"
+        assert live.worker.processed > 5
 
 
 def test_pictures_that_come_rarely_are_not_shown_for_longer(sink: KeepingSink) -> None:

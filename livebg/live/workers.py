@@ -14,10 +14,10 @@ _LOG: Final = logging.getLogger(__name__)
 _SLOW: Final = 2.0
 """Seconds of thinking about one frame after which it is said that the network does not answer."""
 _HUNG: Final = 5.0
-"""Seconds after which it is taken for hung."""
+"""Seconds after which it is taken for hung, at first: on a machine that is merely slow the next one is given twice as long."""
+_LONGEST: Final = 60.0
 _MOST: Final = 3
-"""Workers that may hang within a minute."""
-_MINUTE: Final = 60.0
+"""Workers that may be left behind and still hang: each holds a network's memory."""
 
 
 class Workers:
@@ -32,8 +32,9 @@ class Workers:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make, self._forget, self._failures, self._clock = make, forget, failures, clock
-        self._hangs: list[float] = []
-        """When workers hung, within the last minute."""
+        self._patience = _HUNG
+        self._left: list[Companion] = []
+        """Threads of workers that hung."""
         self.current = make(0, 0)
         self.thread = Companion("livebg-worker", self.current.run)
 
@@ -47,13 +48,13 @@ class Workers:
 
         Raises :class:`~livebg.errors.ModelError` when that does not help.
         """
-        if self._busy() <= _HUNG:
+        if self._busy() <= self._patience:
             return
-        now = self._clock()
-        self._hangs = [*(hang for hang in self._hangs if now - hang < _MINUTE), now]
-        if len(self._hangs) > _MOST:
-            raise ModelError(f"the network hung {len(self._hangs)} times within a minute: choose another with model.name")
-        text = f"the network did not answer for {_HUNG:g} seconds: it was started anew"
+        self._left = [thread for thread in (*self._left, self.thread) if thread.alive]
+        if len(self._left) > _MOST:
+            raise ModelError(f"the network hangs, and new starts, {_MOST} times, did not help: choose another with model.name")
+        text = f"the network did not answer for {self._patience:g} seconds: it was started anew"
+        self._patience = min(self._patience * 2, _LONGEST)
         _LOG.error("%s", text)
         self._failures.note(text)
         hung = self.current
