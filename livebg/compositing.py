@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from livebg.foreground import ForegroundEstimate
 from livebg.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, blank, planes
 from livebg.placeholder import calm_picture
+from livebg.tiles import Grid
 
 OLDEST_MATTE = 0.25
 """Seconds. A matte from a picture older than this no longer covers what it should."""
-
-_BAND = 1 << 16
-"""Pixels that are blended at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +30,14 @@ class Consent:
 def composite(frame: Frame, background: NDArray[np.uint8], matte: Matte) -> Composite:
     """Lay the person over ``background``, I420 of the frame's size and colour: com = fgr * alpha + bgr * (1 - alpha).
 
-    Where alpha is 255 the bytes equal the frame's. Raises ValueError when the matte is not for this frame or too old.
+    Where alpha is 255 the bytes equal the frame's, where it is 0 the background's. Between, the person's own colour is laid on,
+    with the room's taken out. Raises ValueError when the matte is not for this frame or too old.
     """
     alpha = _checked(frame, matte)
     if background.shape != frame.data.shape:
         raise ValueError(f"the background is {background.shape}, the frame {frame.data.shape}")
-    data = blank(frame.width, frame.height)
-    layers = zip(frame.planes, planes(background), plane_alphas(alpha), planes(data), strict=True)
-    for foreground, behind, weight, out in layers:
-        blend(foreground, behind, weight, out)
+    data = background.copy()
+    _lay(frame.planes, plane_alphas(alpha), planes(background), planes(data))
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
@@ -55,13 +53,15 @@ def matte_picture(frame: Frame, matte: Matte) -> Composite:
 
 
 def cutout(frame: Frame, matte: Matte) -> Composite:
-    """The person with straight alpha. Where alpha is 0 the picture is black, so that the room cannot be brought back."""
+    """The person with straight alpha: their own colour under it, with the room's taken out; the frame's bytes where alpha is 255.
+
+    Where alpha is 0 the picture is black, so that the room cannot be brought back.
+    """
     alpha = _checked(frame, matte)
-    data = frame.data.copy()
-    for plane, weight, black in zip(
-        planes(data), plane_alphas(alpha), (0 if frame.color.full_range else 16, 128, 128), strict=True
-    ):
-        plane[weight == 0] = black
+    data = blank(frame.width, frame.height)
+    for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
+        plane[:] = black
+    _lay(frame.planes, plane_alphas(alpha), planes(data.copy()), planes(data), straight=True)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
@@ -99,19 +99,31 @@ def plane_alphas(alpha: Alpha8) -> Planes:
     return alpha, chroma, chroma
 
 
-def blend(foreground: NDArray[np.uint8], background: NDArray[np.uint8], alpha: Alpha8, out: NDArray[np.uint8]) -> None:
-    """foreground * alpha + background * (1 - alpha) into ``out``, planes of one shape; exact at 0 and 255, else within a level.
+def _lay(picture: Planes, alphas: Planes, background: Planes, out: Planes, *, straight: bool = False) -> None:
+    """Lay the person in ``picture`` over the ``background``, a copy of which is in ``out``; ``straight`` is without mixing them.
 
-    Done in bands of rows: what lies between stays in the cache and is not taken from the system anew for every frame.
+    What is all of the person is copied, and only the tiles that an edge goes through are mixed, some at a time.
     """
-    rows = max(1, _BAND // alpha.shape[1])
-    for top in range(0, alpha.shape[0], rows):
-        band = slice(top, top + rows)
-        weight, target = alpha[band], out[band]
-        behind = cv2.bitwise_not(weight)
-        cv2.multiply(background[band], behind, dst=behind, scale=1 / 255)
-        cv2.multiply(foreground[band], weight, dst=target, scale=1 / 255)
-        cv2.add(target, behind, dst=target)
+    for source, alpha, target in zip(picture, alphas, out, strict=True):
+        cv2.copyTo(source, alpha, target)
+    grid = Grid(alphas[0].shape)
+    least, largest = grid.extremes(alphas[0])
+    edge = grid.where((largest > 0) & (least < 255))
+    if not len(edge):
+        return
+    estimate = ForegroundEstimate(picture, alphas)
+    for tiles in edge.chunks():
+        halves = tiles.of_chroma()
+        for number, (person, alpha) in enumerate(estimate.tiles(tiles)):
+            own = halves if number else tiles
+            behind = own.read(background[number])
+            if straight:
+                np.copyto(person, behind, where=alpha == 0)
+            else:
+                person -= behind
+                person *= alpha
+                person += behind
+            own.write(out[number], np.rint(person).astype(np.uint8))
 
 
 def _checked(frame: Frame, matte: Matte) -> Alpha8:

@@ -99,26 +99,33 @@ class Photo:
     def composited(self, frame: Frame, composite: Composite, alpha: Alpha8 | None) -> Image.Image:
         """The composite in RGB, with the detail that 4:2:0 took given back where the person is.
 
-        A composite is linear in the frame, so adding alpha * (photo - frame) to it is the same as compositing the photo itself;
-        where alpha is 255 the photo's bytes come out. ``alpha`` None is a composite that shows everything.
+        A composite is all but linear in the frame, so adding alpha * (photo - frame) to it is as good as compositing the photo
+        itself; where alpha is 255 the photo's bytes come out. ``alpha`` None is a composite that shows everything.
         """
+        whole = np.full((frame.height, frame.width), 255, np.uint8) if alpha is None else alpha
+        return self._image(self._detailed(frame, composite, whole, whole))
+
+    def cutout(self, frame: Frame, composite: Composite, alpha: Alpha8) -> Image.Image:
+        """Straight alpha over the person's own colours: the photo's bytes where it is 255, black where it is 0."""
+        # What is straight has all of its detail, however little of it will be seen.
+        pixels = self._detailed(frame, composite, alpha, np.where(alpha > 0, np.uint8(255), np.uint8(0)))
+        cropped = self._cropped(alpha)
+        pixels[cropped == 0] = 0
+        return self._image(np.dstack([pixels, cropped]))
+
+    def _detailed(self, frame: Frame, composite: Composite, alpha: Alpha8, detail: Alpha8) -> NDArray[np.uint8]:
+        """The composite in RGB with the share ``detail`` of what 4:2:0 took from the photo; its bytes where ``alpha`` is 255."""
         size = (frame.width, frame.height)
         before, after = frame.rgb(size), i420_to_rgb(composite.data, composite.color, size)
         height, width = self.rgb.shape[:2]
         pixels = np.empty_like(self.rgb)
         for top in range(0, height, _BAND):
             part = (slice(top, min(top + _BAND, height)), slice(width))
-            weight = np.float32(1) if alpha is None else alpha[part][..., None] / np.float32(255)
             lost = self.rgb[part].astype(np.int16) - before[part]
-            mixed = np.rint(after[part] + weight * lost).clip(0, 255)
+            mixed = np.rint(after[part] + detail[part][..., None] / np.float32(255) * lost).clip(0, 255)
             # Chroma has a quarter of the pixels: at the very edge some of the background's comes along.
-            pixels[part] = np.where(weight == 1, self.rgb[part], mixed)
-        return self._image(pixels)
-
-    def cutout(self, alpha: Alpha8) -> Image.Image:
-        """Straight alpha over the photo's own RGB, black where alpha is 0."""
-        cropped = self._cropped(alpha)
-        return self._image(np.dstack([np.where(cropped[..., None] == 0, np.uint8(0), self.rgb), cropped]))
+            pixels[part] = np.where(alpha[part][..., None] == 255, self.rgb[part], mixed)
+        return pixels
 
     def matte(self, alpha: Alpha8) -> Image.Image:
         return Image.fromarray(self._cropped(alpha))
@@ -151,7 +158,7 @@ def render_photo(photo: Photo, processor: Pipeline | Unprocessed, mode: str) -> 
         return photo.composited(frame, processor.process(frame), None)
     matte = processor.matte(frame)
     if mode == "cutout":
-        return photo.cutout(matte.alpha)
+        return photo.cutout(frame, processor.composite(frame, matte), matte.alpha)
     if mode == "matte":
         return photo.matte(matte.alpha)
     return photo.composited(frame, processor.composite(frame, matte), matte.alpha)

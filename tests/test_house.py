@@ -25,6 +25,8 @@ FLOORS = [
         "carrying",
         "matting",
         "compositing",
+        "foreground",
+        "tiles",
         "backgrounds",
         "scenery",
         "v4l2",

@@ -53,7 +53,7 @@ def test_a_cutout_has_the_photos_bytes_where_somebody_is_and_nothing_elsewhere(
     for ending in ("png", "webp", "tif"):
         result = np.asarray(written(photo, segmenter, "cutout", tmp_path / f"out.{ending}"))
         np.testing.assert_array_equal(result[..., 3], alpha)
-        np.testing.assert_array_equal(result[alpha > 0][:, :3], pixels[alpha > 0])
+        np.testing.assert_array_equal(result[alpha == 255][:, :3], pixels[alpha == 255])
         assert not result[alpha == 0].any()
 
 

@@ -1,0 +1,106 @@
+"""The parts of a picture where something is to be done: an outline touches a tenth of it, and only that tenth is paid for."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE: Final = 16
+"""Pixels of a tile, each way."""
+
+CHUNK: Final = 128
+"""Tiles that are worked on at a time: what lies between stays in the cache, and a large photo takes no more memory."""
+
+Plane = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tiles:
+    """Some tiles of pictures of one size: ``rows`` and ``columns`` say where each begins, and ``side``
+    how far it goes, (height, width).
+
+    All are even. Where the size is no multiple of a tile the last one lies further in, over a part of the one before.
+    """
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    side: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def chunks(self) -> "list[Tiles]":
+        return [
+            Tiles(self.rows[start : start + CHUNK], self.columns[start : start + CHUNK], self.side)
+            for start in range(0, len(self), CHUNK)
+        ]
+
+    def of_chroma(self) -> "Tiles":
+        """The same tiles on planes of half the width and height."""
+        return Tiles(self.rows // 2, self.columns // 2, (self.side[0] // 2, self.side[1] // 2))
+
+    def read(self, plane: Plane) -> Plane:
+        """What the plane holds there: a new array, (tiles, height, width)."""
+        found: Plane = self._windows(plane)[self.rows, self.columns]
+        return found
+
+    def write(self, plane: Plane, values: Plane) -> None:
+        """Put ``values``, as :meth:`read` gives them, into the plane."""
+        self._windows(plane)[self.rows, self.columns] = values
+
+    def _windows(self, plane: Plane) -> Plane:
+        """Every window of a tile's size that the plane has, by where it begins; four times as fast as sliding_window_view."""
+        (height, width), (down, across) = plane.shape, self.side
+        shape = (height - down + 1, width - across + 1, down, across)
+        return np.lib.stride_tricks.as_strided(plane, shape, plane.strides * 2)
+
+    def maps(self, shape: tuple[int, ...], small: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where each pixel lies in a picture of shape ``small`` that shows the same as one of ``shape``, (height, width) first:
+        columns and rows for ``cv2.remap``, each (tiles, height * width)."""
+        both = []
+        for axis, starts in ((1, self.columns), (0, self.rows)):
+            scale = small[axis] / shape[axis]
+            begin, step = ((starts + 0.5) * scale - 0.5).astype(np.float32), np.arange(self.side[axis], dtype=np.float32)
+            lines = begin[:, None] + step * np.float32(scale)
+            spread = np.empty((len(self), *self.side), np.float32)
+            spread[:] = lines[:, None, :] if axis else lines[:, :, None]
+            both.append(spread.reshape(len(self), -1))
+        return both[0], both[1]
+
+
+class Grid:
+    """The tiles that pictures of one ``shape``, (height, width), both even, are cut into."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._side = min(SIDE, shape[0]), min(SIDE, shape[1])
+        self._starts = [_starts(length, side) for length, side in zip(shape, self._side, strict=True)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Tiles (down, across)."""
+        return len(self._starts[0]), len(self._starts[1])
+
+    def where(self, flags: Flags) -> Tiles:
+        """The tiles that are flagged; ``flags`` has the grid's shape."""
+        down, across = np.nonzero(flags)
+        return Tiles(self._starts[0][down], self._starts[1][across], self._side)
+
+    def extremes(self, plane: Plane) -> tuple[Plane, Plane]:
+        """The least and the largest value of a plane in each tile."""
+        least, largest = (self._reduced(plane, reduce) for reduce in (np.minimum, np.maximum))
+        return least, largest
+
+    def _reduced(self, plane: Plane, reduce: np.ufunc) -> Plane:
+        for side, starts in zip(self._side, self._starts, strict=True):
+            whole = len(plane) // side
+            parts = reduce.reduce(plane[: whole * side].reshape(whole, side, -1), axis=1)
+            if whole < len(starts):
+                parts = np.concatenate([parts, reduce.reduce(plane[starts[-1] :], axis=0)[None]])
+            plane = np.ascontiguousarray(parts.T)
+        return plane
+
+
+def _starts(length: int, side: int) -> NDArray[np.intp]:
+    return np.minimum(np.arange(0, length, side), length - side)
