@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StrictBool, StrictInt, StrictStr, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from livebg.errors import ConfigError, LivebgError
@@ -20,13 +20,13 @@ _WAIT: Final = 0.5
 """Seconds to wait for a picture before it is said that there is no new one."""
 
 
-@dataclass(frozen=True, config={"extra": "forbid", "strict": True})
+@dataclass(frozen=True, config={"extra": "forbid"})
 class _Look:
     """The arguments of ``look``."""
 
-    views: list[str]
-    after: int | None = None
-    status: bool = False
+    views: list[StrictStr]
+    after: StrictInt | None = None
+    status: StrictBool = False
 
 
 _ASKED: Final = TypeAdapter(_Look)
