@@ -78,7 +78,7 @@ def _prepared(library: ctypes.CDLL, symbol: str) -> Any:
 
 
 class Params:
-    """Pods as the functions take them, ``count`` pointers in ``array``, good as long as this is kept; they copy what they take."""
+    """Pods as the functions take them, ``count`` pointers in ``array``, good while this is kept; they copy what they take."""
 
     def __init__(self, pods: Sequence[bytes]) -> None:
         self._buffers = [ctypes.create_string_buffer(pod, len(pod)) for pod in pods]

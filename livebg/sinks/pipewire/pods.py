@@ -48,7 +48,12 @@ def _object(kind: abi.Object, about: abi.Param, properties: Mapping[int, bytes])
 
 
 def offered_format(form: VideoFormat) -> bytes:
-    """The one format of the camera: I420 in the size and rate of ``form``, limited-range BT.601."""
+    """The one format of the camera: I420 in the size and rate of ``form``, limited-range BT.601.
+
+    The rate is rounded: browsers reckon in whole frames a second, ask for just what they made of the offer, and would get nothing
+    for 29 where 30000/1001 was offered. Pictures come when they come.
+    """
+    whole = Fraction(max(1, round(form.frame_rate)))
     return _object(
         abi.Object.FORMAT,
         abi.Param.ENUM_FORMAT,
@@ -57,7 +62,7 @@ def offered_format(form: VideoFormat) -> bytes:
             abi.Format.MEDIA_SUBTYPE: _id(abi.MEDIA_SUBTYPE_RAW),
             abi.Format.VIDEO_FORMAT: _id(abi.VIDEO_FORMAT_I420),
             abi.Format.VIDEO_SIZE: _rectangle(form.width, form.height),
-            abi.Format.VIDEO_FRAMERATE: _fraction(form.frame_rate.limit_denominator(1001)),
+            abi.Format.VIDEO_FRAMERATE: _fraction(whole),
             abi.Format.VIDEO_COLOR_RANGE: _id(abi.COLOR_RANGE_16_235),
             abi.Format.VIDEO_COLOR_MATRIX: _id(abi.COLOR_MATRIX_BT601),
             abi.Format.VIDEO_TRANSFER_FUNCTION: _id(abi.TRANSFER_BT709),

@@ -139,8 +139,8 @@ class CameraStream:
         self._state, self._trouble = abi.State(new), (error or b"").decode(errors="replace")
         self._streaming.tell(new == abi.State.STREAMING)
         if (old, new) == (abi.State.STREAMING, abi.State.PAUSED):
-            # The reader that has left may have taken buffers with it, and the next one would get no picture: an offer, though
-            # it is the same one, makes PipeWire agree on a format anew, and with it on new buffers.
+            # An offer, though it is the same one, makes PipeWire agree on a format anew, and with it on new buffers: who comes
+            # next depends on none that the last reader took with it, and gets no memory with pictures of an earlier call.
             self._tell(self._format)
         if new != abi.State.CONNECTING:
             self._settled.set()

@@ -1,0 +1,183 @@
+"""A desktop of one's own: a session bus, PipeWire and WirePlumber, and programs that look at a camera there."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+PATIENCE = 30.0
+"""Seconds after which something is taken for hung."""
+_TOOLS = ("dbus-daemon", "pipewire", "wireplumber", "pw-dump", "gst-launch-1.0", "gst-inspect-1.0")
+
+
+def missing(tools: tuple[str, ...] = _TOOLS) -> str | None:
+    """Why there can be no such desktop here; None when there can."""
+    if sys.platform != "linux":
+        return "PipeWire is a part of Linux"
+    absent = [tool for tool in tools if shutil.which(tool) is None]
+    if absent:
+        return f"not installed: {', '.join(absent)}"
+    known = subprocess.run(["gst-inspect-1.0", "pipewiresrc"], capture_output=True, check=False, timeout=PATIENCE)
+    return "gstreamer1.0-pipewire is not installed" if known.returncode else None
+
+
+def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    """Fails when it does not hold in time."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.02)
+
+
+class Desktop:
+    """Its programs, and the environment for whoever is to belong to it. ``start`` may be called again after ``stop``."""
+
+    def __init__(self, folder: Path, *, screen: bool = False) -> None:
+        """``screen``: with a display, without which desktops have no portal."""
+        self.folder = folder
+        runtime = folder / "run"
+        runtime.mkdir(mode=0o700)
+        self.runtime = runtime
+        self.environment = {
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(runtime),
+            "PIPEWIRE_RUNTIME_DIR": str(runtime),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "XDG_DATA_HOME": str(folder / "data"),
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={runtime}/bus",
+        }
+        self._screen: subprocess.Popen[bytes] | None = None
+        if screen:
+            self._screen, self.environment["DISPLAY"] = _display()
+            self.environment |= {"XDG_CURRENT_DESKTOP": "GNOME", "GDK_BACKEND": "x11"}
+        self._bus = self.run("dbus-daemon", "--session", "--nofork", f"--address=unix:path={runtime}/bus")
+        self.programs: list[subprocess.Popen[bytes]] = []
+        wait_until((runtime / "bus").exists, "the session bus is there")
+        self.start()
+
+    def start(self) -> None:
+        """PipeWire and WirePlumber."""
+        self.programs.append(self.run("pipewire"))
+        wait_until((self.runtime / "pipewire-0").exists, "PipeWire listens")
+        self.programs.append(self.run("wireplumber"))
+        wait_until(lambda: "WirePlumber" in str(self.dump()), "WirePlumber is there")
+
+    def stop(self) -> None:
+        """WirePlumber ends with PipeWire."""
+        for program in reversed(self.programs):
+            _end(program)
+        self.programs.clear()
+        for socket in self.runtime.glob("pipewire-0*"):
+            socket.unlink()
+
+    def run(self, *command: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a program; what it says is in ``NAME.log``."""
+        with (self.folder / f"{Path(command[0]).name}.log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment, **(variables or {})})
+
+    def dump(self) -> list[dict[str, Any]]:
+        """PipeWire's objects."""
+        env = {**os.environ, **self.environment}
+        told = subprocess.run(["pw-dump"], capture_output=True, text=True, env=env, timeout=PATIENCE, check=False)
+        objects: list[dict[str, Any]] = json.loads(told.stdout) if told.returncode == 0 and told.stdout.strip() else []
+        return objects
+
+    def node(self, name: str) -> dict[str, Any] | None:
+        """What PipeWire tells of the node of a name."""
+        infos = [each["info"] for each in self.dump() if each["type"] == "PipeWire:Interface:Node"]
+        return next((info for info in infos if info["props"].get("node.name") == name), None)
+
+    def grant_camera(self, application: str) -> None:
+        """What a person says in the portal's dialogue."""
+        store = "org.freedesktop.impl.portal.PermissionStore"
+        asked = ("--dest", store, "--object-path", f"/{store.replace('.', '/')}", "--method", f"{store}.SetPermission")
+        said = ("devices", "true", "camera", application, "['yes']")
+        env = {**os.environ, **self.environment}
+        subprocess.run(["gdbus", "call", "--session", *asked, *said], env=env, capture_output=True, timeout=PATIENCE, check=True)
+
+    def close(self) -> None:
+        self.stop()
+        _end(self._bus)
+        if self._screen:
+            _end(self._screen)
+
+
+class Viewer:
+    """A program that shows a camera: it takes I420 pictures of ``size``, as many as there are, into a file."""
+
+    def __init__(self, desktop: Desktop, size: tuple[int, int], camera: str = "livebg") -> None:
+        self._size = size
+        self._file = tempfile.NamedTemporaryFile(dir=desktop.folder, suffix=".yuv")  # noqa: SIM115 - closed in close()
+        source = ("pipewiresrc", f"target-object={camera}", "!", "video/x-raw,format=I420")
+        self.program = desktop.run(
+            "gst-launch-1.0", "-q", *source, "!", "filesink", f"location={self._file.name}", "buffer-mode=unbuffered"
+        )
+
+    @property
+    def pictures(self) -> NDArray[np.uint8]:
+        """Those that came, shape (count, height * 3 / 2, width)."""
+        width, height = self._size
+        data = Path(self._file.name).read_bytes()
+        whole = len(data) // (width * height * 3 // 2)
+        return np.frombuffer(data, np.uint8, whole * width * height * 3 // 2).reshape(whole, height * 3 // 2, width)
+
+    def sees(self, more: int) -> NDArray[np.uint8]:
+        """Waits for that many more pictures, and gives them."""
+        before = len(self.pictures)
+        wait_until(lambda: len(self.pictures) >= before + more, f"{more} more pictures than {before} came")
+        return self.pictures[before:]
+
+    def close(self) -> None:
+        _end(self.program)
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+@contextmanager
+def desktop_of_ones_own(patch: pytest.MonkeyPatch, *, screen: bool = False) -> Iterator[Desktop]:
+    """A desktop that this process belongs to as well."""
+    with tempfile.TemporaryDirectory(prefix="livebg-", ignore_cleanup_errors=True) as folder:
+        desktop = Desktop(Path(folder), screen=screen)
+        for name in ("XDG_RUNTIME_DIR", "PIPEWIRE_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"):
+            patch.setenv(name, desktop.environment[name])
+        try:
+            yield desktop
+        finally:
+            desktop.close()
+
+
+def _display() -> tuple[subprocess.Popen[bytes], str]:
+    """A screen that nobody sees, and its name."""
+    ours, its = os.pipe()
+    command = ["Xvfb", "-displayfd", str(its), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
+    screen = subprocess.Popen(command, pass_fds=[its], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(its)
+    with os.fdopen(ours) as told:
+        return screen, f":{told.readline().strip()}"
+
+
+def _end(program: subprocess.Popen[bytes]) -> None:
+    program.terminate()
+    try:
+        program.wait(PATIENCE / 3)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        program.wait(PATIENCE)

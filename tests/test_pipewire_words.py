@@ -1,0 +1,96 @@
+"""PipeWire's words as livebg writes them, read back here by their definition; and what is said where there is no PipeWire."""
+
+import ctypes
+import struct
+import sys
+from fractions import Fraction
+
+import pytest
+
+from livebg.errors import SinkError
+from livebg.frame import BT601, ColorSpec, VideoFormat
+from livebg.sinks.pipewire import abi, pods
+from livebg.sinks.pipewire.library import Library, Params
+
+Value = int | tuple[int, ...]
+FORM = VideoFormat(640, 360, Fraction(30), ColorSpec(BT601, BT601, BT601))
+
+
+def read_object(pod: bytes) -> tuple[int, int, dict[int, Value]]:
+    """An object's type and id, and its properties: numbers, pairs, or a choice's kind and numbers."""
+    size, kind = struct.unpack_from("=II", pod)
+    assert (kind, size) == (15, len(pod) - 8)
+    object_type, about = struct.unpack_from("=II", pod, 8)
+    properties: dict[int, Value] = {}
+    place = 16
+    while place < len(pod):
+        key, flags, length, value_type = struct.unpack_from("=IIII", pod, place)
+        assert flags == 0
+        numbers = struct.unpack_from(f"={length // 4}I", pod, place + 16)
+        if value_type == 19:
+            assert numbers[1:4] == (0, 4, 4), "no flags, then the size and type of whole numbers"
+            numbers = (numbers[0], *numbers[4:])
+        assert value_type in ((3, 4) if length == 4 else (10, 11) if length == 8 else (19,))
+        properties[key] = numbers[0] if len(numbers) == 1 else numbers
+        place += 16 + -(-length // 8) * 8
+    assert place == len(pod), "everything ends at a multiple of eight bytes"
+    return object_type, about, properties
+
+
+def test_the_offer_says_i420_in_limited_range_bt601() -> None:
+    kind, about, properties = read_object(pods.offered_format(FORM))
+    assert (kind, about) == (0x40003, 3)
+    assert properties == {
+        1: 2,
+        2: 1,
+        0x20001: 2,
+        0x20003: (640, 360),
+        0x20004: (30, 1),
+        0x2000C: 2,
+        0x2000D: 4,
+        0x2000E: 5,
+        0x2000F: 4,
+    }
+
+
+@pytest.mark.parametrize(("rate", "said"), [(Fraction(30000, 1001), 30), (Fraction(24000, 1001), 24), (Fraction(1, 3), 1)])
+def test_the_rate_is_in_whole_frames_as_browsers_ask_for_it(rate: Fraction, said: int) -> None:
+    _, _, properties = read_object(pods.offered_format(VideoFormat(640, 360, rate)))
+    assert properties[0x20004] == (said, 1)
+
+
+def test_buffers_hold_one_picture_each() -> None:
+    kind, about, properties = read_object(pods.wanted_buffers(FORM))
+    assert (kind, about) == (0x40004, 5)
+    assert properties == {1: (1, 8, 2, 16), 2: 1, 3: 640 * 360 * 3 // 2, 4: 640, 6: (4, 1 << 2)}
+
+
+def test_each_picture_has_room_for_its_time() -> None:
+    assert read_object(pods.wanted_header()) == (0x40005, 6, {1: 1, 2: 32})
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [(abi.MetaHeader, 32), (abi.MetaData, 16), (abi.Chunk, 16), (abi.Data, 40), (abi.SpaBuffer, 24), (abi.StreamEvents, 96)],
+)
+@pytest.mark.skipif(ctypes.sizeof(ctypes.c_void_p) != 8, reason="the sizes are those of 64-bit systems")
+def test_structs_have_the_sizes_of_the_headers(kind: type[ctypes.Structure], size: int) -> None:
+    assert ctypes.sizeof(kind) == size
+
+
+def test_lists_of_pods_are_pointers_to_them() -> None:
+    params = Params([b"first", b"second"])
+    assert params.count == 2
+    assert [ctypes.string_at(params.array[place] or 0, size) for place, size in ((0, 5), (1, 6))] == [b"first", b"second"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is looked for")
+def test_without_the_library_it_is_said_what_to_install() -> None:
+    with pytest.raises(SinkError, match=r"libpipewire-9\.so is not on this system .*: install PipeWire .*libpipewire-0\.3-0"):
+        Library("libpipewire-9.so")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is looked for")
+def test_a_library_without_its_functions_is_too_old() -> None:
+    with pytest.raises(SinkError, match=r"older than 0\.3\.34 .*: install a newer one"):
+        Library("libc.so.6")
