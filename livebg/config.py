@@ -136,6 +136,7 @@ class Output(_Section):
     label: str = Field("livebg", description="the camera's name; with v4l2loopback, that of the device to write to")
     size: Annotated[str, AfterValidator(_output_size)] = Field("auto", description="WIDTHxHEIGHT, even; auto: the camera's own")
     on_demand: bool = Field(True, description="open the camera only while somebody watches, where that can be known")
+    pause_on_lock: bool = Field(False, description="pause while the screen is locked, where the desktop tells so (Linux)")
 
 
 class Governor(_Section):

@@ -207,3 +207,26 @@ def test_five_hundred_wakings_leave_nothing_behind(seen: Seen) -> None:
     assert sum(not camera.closed for camera in seen.cameras) == 0
     assert seen.live.camera.captured == seen.live.output.sent + seen.live.dropped + seen.live.worker.failed
     assert not any(shows_room(shown) for shown in seen.sink.composites)
+
+
+def test_a_locked_screen_pauses_and_gives_back_only_what_it_took(seen: Seen) -> None:
+    with running(seen.live):
+        seen.watchers.say(True)
+        seen.shown()
+        seen.live.lock(True)
+        wait_for(lambda: not seen.camera_open, "the camera's end")
+        assert seen.live.state is State.PAUSED
+        assert seen.live.reason == "the screen is locked: unlocking it goes on"
+        seen.live.lock(False)
+        seen.shown()
+
+        seen.live.lock(True)
+        seen.live.pause()
+        seen.live.lock(False)
+        assert seen.live.reason == "you paused it: `livebg resume` goes on"
+        seen.live.resume()
+        seen.shown()
+
+        seen.live.lock(True)
+        seen.live.resume()  # the user's word is above the lock's
+        seen.shown()

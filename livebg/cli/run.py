@@ -83,6 +83,7 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         from livebg.live.control import ControlServer, no_arguments
         from livebg.live.hangup import reloading_on_hangup
         from livebg.live.preview_server import PreviewServer
+        from livebg.live.screen_lock import heeding_the_lock
         from livebg.live.service import ServiceManager
         from livebg.live.session import Exit
         from livebg.live.steering import Steering
@@ -103,7 +104,7 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         server.start()
         try:
             previews.start()
-            with reloading_on_hangup(steering.reload):
+            with reloading_on_hangup(steering.reload), heeding_the_lock(layers.settings().output.pause_on_lock, session.lock):
                 return session.run(lambda: _say_started(tell(), manager))
         except KeyboardInterrupt:  # Ctrl-C and SIGTERM are how a daemon is meant to end
             return Exit.STOP

@@ -24,6 +24,8 @@ def condition(session: "Session") -> tuple[State, str | None]:
     camera_lost, output_lost, failing = session.camera.lost, session.output.lost, session.worker.failing
     if session.stopping:
         return State.STOPPING, None
+    if session.locked:
+        return State.PAUSED, "the screen is locked: unlocking it goes on"
     if session.paused:
         return State.PAUSED, "you paused it: `livebg resume` goes on"
     if not session.watched and output_lost is None:

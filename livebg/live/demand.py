@@ -1,4 +1,4 @@
-"""Whether pictures of the camera are wanted: somebody watches, a preview counting, and the user has not paused."""
+"""Whether pictures of the camera are wanted: somebody watches, a preview counting, and neither user nor locked screen pauses."""
 
 import threading
 
@@ -11,7 +11,7 @@ class Demand:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._watched = self._previewed = self._paused = False
+        self._watched = self._previewed = self._paused = self._locked = False
 
     @property
     def watched(self) -> bool:
@@ -20,19 +20,33 @@ class Demand:
 
     @property
     def paused(self) -> bool:
-        return self._paused
+        """By the user, or because the screen is locked."""
+        return self._paused or self._locked
+
+    @property
+    def locked(self) -> bool:
+        """Whether it is the locked screen alone that pauses."""
+        return self._locked and not self._paused
 
     @property
     def wanted(self) -> bool:
-        return self.watched and not self._paused
+        return self.watched and not self.paused
 
-    def tell(self, *, watched: bool | None = None, previewed: bool | None = None, paused: bool | None = None) -> bool:
+    def tell(
+        self,
+        *,
+        watched: bool | None = None,
+        previewed: bool | None = None,
+        paused: bool | None = None,
+        locked: bool | None = None,
+    ) -> bool:
         """What changed, None standing for what did not; returns whether :attr:`wanted` is another now."""
         with self._changed:
             before = self.wanted
             self._watched = self._watched if watched is None else watched
             self._previewed = self._previewed if previewed is None else previewed
             self._paused = self._paused if paused is None else paused
+            self._locked = self._locked if locked is None else locked
             self._changed.notify_all()
             return before != self.wanted
 

@@ -158,7 +158,12 @@ class Session:
         self._want(paused=True)
 
     def resume(self) -> None:
-        self._want(paused=False)
+        """Whatever paused it: the user's word is above the locked screen's."""
+        self._want(paused=False, locked=False)
+
+    def lock(self, locked: bool) -> None:
+        """The screen was locked, which pauses, or unlocked, which ends that pause and no other."""
+        self._want(locked=locked)
 
     def use_camera(self, open_camera: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
         """Another camera, or the same one otherwise: it is opened, where pictures are wanted, once the present one is closed."""
@@ -179,6 +184,11 @@ class Session:
     @property
     def paused(self) -> bool:
         return self._demand.paused
+
+    @property
+    def locked(self) -> bool:
+        """Whether it is the locked screen alone that pauses."""
+        return self._demand.locked
 
     @property
     def stopping(self) -> bool:
@@ -223,9 +233,16 @@ class Session:
     def _attend(self) -> None:
         self._want(watched=self.presence.watched is not False)
 
-    def _want(self, *, watched: bool | None = None, previewed: bool | None = None, paused: bool | None = None) -> None:
+    def _want(
+        self,
+        *,
+        watched: bool | None = None,
+        previewed: bool | None = None,
+        paused: bool | None = None,
+        locked: bool | None = None,
+    ) -> None:
         with self._looks.gate:  # no picture is under way when this changes
-            changed = self._demand.tell(watched=watched, previewed=previewed, paused=paused)
+            changed = self._demand.tell(watched=watched, previewed=previewed, paused=paused, locked=locked)
             if changed and self._demand.wanted:
                 self._shown_before = self.output.sent
         if changed and not self._demand.wanted:

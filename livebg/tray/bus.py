@@ -71,7 +71,7 @@ def choose_file(title: str) -> Path | None:
 
     Raises :class:`BusError` where there is no portal with such a dialog.
     """
-    from jeepney import DBusAddress, MatchRule, new_method_call
+    from jeepney import DBusAddress, HeaderFields, MatchRule, new_method_call
     from jeepney.bus_messages import message_bus
 
     place = DBusAddress("/org/freedesktop/portal/desktop", "org.freedesktop.portal.Desktop", "org.freedesktop.portal.FileChooser")
@@ -84,7 +84,7 @@ def choose_file(title: str) -> Path | None:
             (handle,) = _answer(bus, new_method_call(place, "OpenFile", "ssa{sv}", ("", title, options)))
             while True:
                 response = bus.recv_until_filtered(responses, timeout=_CHOOSING)
-                if response.header.fields.get(1) == handle:
+                if response.header.fields.get(HeaderFields.path) == handle:
                     code, results = response.body
                     return _path(results["uris"][1]) if code == 0 else None
 
