@@ -151,6 +151,14 @@ class Viewer:
         self.close()
 
 
+def livebg_status(desktop: Desktop) -> dict[str, Any]:
+    """What the livebg that runs there tells of itself."""
+    command = [sys.executable, "-m", "livebg", "status", "--json"]
+    env = {**os.environ, **desktop.environment}
+    told: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, env=env, check=True, timeout=PATIENCE).stdout)
+    return told
+
+
 @contextmanager
 def desktop_of_ones_own(patch: pytest.MonkeyPatch, *, screen: bool = False) -> Iterator[Desktop]:
     """A desktop that this process belongs to as well."""

@@ -1,7 +1,5 @@
 """What Chromium and Firefox make of the camera that a real `livebg run` gives them through PipeWire and the desktop's portal."""
 
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +15,7 @@ import pytest
 from livebg.frame import BT601, ColorSpec, planes, rgb_to_i420
 from tests.browser_parts import PROGRAMS, Browser
 from tests.media import Clip, yuv_picture
-from tests.pipewire_parts import Desktop, Viewer, desktop_of_ones_own, missing, wait_until
+from tests.pipewire_parts import Desktop, Viewer, desktop_of_ones_own, livebg_status, missing, wait_until
 
 _PORTAL = Path("/usr/share/dbus-1/services/org.freedesktop.impl.portal.desktop.gtk.service")
 _MISSING = missing() or (None if _PORTAL.is_file() else "xdg-desktop-portal-gtk is not installed")
@@ -59,14 +57,6 @@ def daemon(desktop: Desktop) -> Iterator[subprocess.Popen[bytes]]:
     assert process.wait(30) == 0
 
 
-def state(desktop: Desktop) -> str:
-    env = {**os.environ, **desktop.environment}
-    command = [sys.executable, "-m", "livebg", "status", "--json"]
-    told: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, env=env, check=True, timeout=30).stdout)
-    assert told["watched_by"] == "pipewire"
-    return str(told["state"])
-
-
 def looked(browser: Browser) -> dict[str, Any]:
     told = browser.told(LOADING)
     assert "error" not in told, told
@@ -88,7 +78,7 @@ def check(told: dict[str, Any]) -> None:
 def test_a_browser_sees_the_camera_by_its_name_moving_and_in_its_colours(name: str, desktop: Desktop) -> None:
     if shutil.which(PROGRAMS[name]) is None:
         pytest.skip(f"{PROGRAMS[name]} is not installed")
-    wait_until(lambda: state(desktop) == "asleep", "nobody looks yet, or any more")
+    wait_until(lambda: livebg_status(desktop)["state"] == "asleep", "nobody looks yet, or any more")
     with Browser(name, desktop, "livebg", SIZE, [*QUARTERS, MARK], FRAMES) as browser:
         check(looked(browser))
         assert looked(browser) == {"stopped": True}
