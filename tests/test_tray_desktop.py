@@ -5,18 +5,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from livebg.errors import NotRunningError
+from livebg.errors import NotRunningError, SourceError
 from livebg.live.client import ask
+from livebg.live.runtime_folder import running_pid
 from livebg.tray.pictures import draw
 from livebg.tray.place import borrow_introspection
 from livebg.tray.view import TrayState
 from tests.command import Workshop
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 from tests.media import Clip
+from tests.photos import save_photo
 from tests.tray_desktop import PATIENCE, Panel, Person, missing_tools, session_bus, x_server
 
 pytestmark = [
@@ -76,12 +80,59 @@ class TrayProcess:
         return self.process.returncode, said
 
 
+StartTray = Callable[..., TrayProcess]
+
+
 @pytest.fixture
-def tray() -> Iterator[TrayProcess]:
-    tray = TrayProcess()
-    yield tray
-    tray.process.kill()
-    tray.process.communicate()
+def start_tray(desk: Workshop) -> Iterator[StartTray]:
+    """Starts trays, which end with the test, and so does what they have started."""
+    assert desk
+    trays: list[TrayProcess] = []
+
+    def start(*options: str) -> TrayProcess:
+        trays.append(TrayProcess(*options))
+        return trays[-1]
+
+    yield start
+    for tray in trays:
+        tray.process.kill()
+        tray.process.communicate()
+    pid = running_pid()
+    if pid and pid != os.getpid():
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def tray(start_tray: StartTray) -> TrayProcess:
+    return start_tray()
+
+
+CONFIG = """
+camera.device = "{camera}"
+output.backend = "null"
+model.name = "{model}"
+"""
+
+
+def configure(desk: Workshop, camera: str) -> None:
+    """What a livebg that the tray starts does without options."""
+    folder = Path(os.environ["XDG_CONFIG_HOME"]) / "livebg"
+    folder.mkdir(parents=True)
+    text = CONFIG.format(camera=desk.folder / camera, model=desk.folder / "toy.onnx")
+    (folder / "config.toml").write_text(text)
+
+
+@pytest.fixture
+def whole_desk(desk: Workshop) -> Workshop:
+    Clip(count=50).write(desk.folder / "clip.mp4")
+    configure(desk, "clip.mp4")
+    return desk
+
+
+@pytest.fixture
+def broken_desk(desk: Workshop) -> Workshop:
+    configure(desk, "nowhere.mp4")
+    return desk
 
 
 def seen_mode() -> str:
@@ -159,12 +210,148 @@ def test_a_click_changes_what_others_see(
 
 def test_a_livebg_that_is_killed_and_comes_back(daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person) -> None:
     person.await_icon()
-    person.until(lambda: person.title().startswith("livebg: live"))
+    person.until(lambda: person.title().startswith("livebg: live:"))
     daemon.kill()
-    person.until(lambda: person.title() == "livebg: livebg is not running")
+    person.until(lambda: person.title() == "livebg is not running")
     person.until(lambda: person.picture() == draw(TrayState.NOT_RUNNING))
     person.until(lambda: not person.line("Mode").enabled)
     with Daemon(LIVE):
-        person.until(lambda: person.title().startswith("livebg: live"))
+        person.until(lambda: person.title().startswith("livebg: live:"))
         person.until(lambda: person.line("Mode").enabled)
     assert tray.end() == (0, "")
+
+
+def test_it_starts_livebg_and_ends_it_with_itself(whole_desk: Workshop, start_tray: StartTray, person: Person) -> None:
+    """As a process of its own, since no service manager is here; the clip and the network come from the configuration."""
+    assert whole_desk
+    tray = start_tray()
+    person.await_icon()
+    person.until(lambda: person.title().startswith("livebg: live:"))
+    assert state_is("live")
+    person.until(lambda: person.line("Stop livebg and quit").enabled)
+    person.click("Stop livebg and quit")
+    assert tray.awaited() == (0, "")
+    deadline = time.monotonic() + PATIENCE
+    while running_pid() is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_livebg_that_does_not_start_is_told_with_its_reason(
+    broken_desk: Workshop, start_tray: StartTray, person: Person
+) -> None:
+    assert broken_desk
+    tray = start_tray()
+    person.await_icon()
+    person.until(lambda: any("nowhere.mp4" in label for label in person.labels()))
+    assert person.title() == "livebg is not running"
+    assert person.line("Start livebg").enabled
+    code, said = tray.end(signal.SIGTERM)
+    assert code == 0
+    assert "livebg did not start: " in said
+
+
+def test_another_protocol_version_and_back(
+    start_tray: StartTray, desk: Workshop, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A livebg of a later version was started under an icon of this one; then one of this version is back."""
+    assert desk
+    with monkeypatch.context() as patch:
+        patch.setattr("livebg.live.protocol.VERSION", 2)
+        with Daemon(LIVE):
+            tray = start_tray()
+            person.await_icon()
+            person.until(lambda: person.title() == "livebg was updated: restart it")
+            person.until(lambda: person.picture() == draw(TrayState.OUTDATED))
+            assert person.line("Restart livebg").enabled
+    with Daemon(LIVE):
+        person.until(lambda: person.title() == "livebg: live: you, before the room softly blurred")
+        assert tray.end() == (0, "")
+
+
+def test_at_login_or_not(start_tray: StartTray, desk: Workshop, person: Person) -> None:
+    entry = Path(os.environ["XDG_CONFIG_HOME"]) / "autostart" / "livebg-tray.desktop"
+    with Daemon(LIVE):
+        tray = start_tray()
+        person.await_icon()
+        person.click("Show this icon at login")
+        person.until(lambda: person.line("Show this icon at login").checked is True)
+        assert "tray --wait 60\n" in entry.read_text()
+        person.click("Show this icon at login")
+        person.until(lambda: person.line("Show this icon at login").checked is False)
+        assert not entry.exists()
+        assert tray.end(signal.SIGHUP) == (0, "")
+    assert desk.livebg("status").code == 6
+
+
+def test_what_livebg_refuses_is_told_and_forgotten_with_the_next_click(
+    start_tray: StartTray, desk: Workshop, person: Person
+) -> None:
+    assert desk
+
+    def refuse(_arguments: Any) -> Any:
+        raise SourceError("the network is damaged: pull it again")
+
+    with Daemon(LIVE, more={"mode": refuse, "pause": lambda _arguments: {}}):
+        tray = start_tray()
+        person.await_icon()
+        person.click("Mode", "Matte alone")
+        person.until(lambda: "✗ the network is damaged: pull it again" in person.labels())
+        person.click("Pause: nobody sees you")
+        person.until(lambda: "✗ the network is damaged: pull it again" not in person.labels())
+        code, said = tray.end()
+    assert code == 0
+    assert "damaged" in said
+
+
+def test_a_chosen_picture_becomes_the_background(
+    start_tray: StartTray, daemon: "subprocess.Popen[bytes]", desk: Workshop, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desktop's dialog is a script that answers as zenity does."""
+    assert daemon.poll() is None
+    save_photo(desk.folder / "my beach.png")
+    folder = desk.folder / "bin"
+    folder.mkdir()
+    dialog = folder / "zenity"
+    dialog.write_text(f'#!/bin/sh\necho "{desk.folder}/my beach.png"\n')
+    dialog.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    tray = start_tray()
+    person.await_icon()
+    person.until(lambda: person.line("Mode").enabled)
+    person.click("Background", "Choose a picture...")
+    person.until(lambda: ask("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
+    person.until(lambda: person.line("Background", "my beach.png").checked is True)
+    assert seen_mode() == "background"
+    assert tray.end() == (0, "")
+
+
+def test_a_second_icon_says_that_there_is_one(start_tray: StartTray, desk: Workshop, person: Person) -> None:
+    with Daemon(LIVE):
+        tray = start_tray()
+        person.await_icon()
+        said = desk.process("tray")
+        assert (said.code, said.sentence) == (2, f"the icon is in the tray already (pid {tray.process.pid}): use that one")
+        assert tray.end() == (0, "")
+
+
+def test_a_desktop_without_a_tray(desk: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = desk.process("tray", "--wait", "0")
+    assert (said.code, said.sentence.partition(":")[0]) == (8, "nothing on this desktop shows tray icons")
+    monkeypatch.setenv("XDG_CURRENT_DESKTOP", "ubuntu:GNOME")
+    assert "gnome-shell-extension-appindicator" in desk.process("tray", "--wait", "0").sentence
+
+
+def test_a_panel_that_starts_later_is_waited_for(start_tray: StartTray, desk: Workshop) -> None:
+    assert desk
+    with Daemon(LIVE):
+        tray = start_tray("--wait", "30")
+        time.sleep(1)
+        assert tray.process.poll() is None
+        panel = Panel(os.environ["DBUS_SESSION_BUS_ADDRESS"])
+        person = Person(panel)
+        person.await_icon()
+        person.until(lambda: person.title().startswith("livebg: live:"))
+        assert tray.end() == (0, "")
+        person.close()
+        panel.close()

@@ -74,7 +74,7 @@ class PystrayIcon:
         if state is not self._state:
             self._state = state
             self._icon.icon = draw(state)
-        self._icon.title = f"livebg: {title}"
+        self._icon.title = title if title.startswith("livebg ") else f"livebg: {title}"
         if entries != self._entries:  # building it anew closes a menu that is open
             self._entries = entries
             if self._icon.visible:
