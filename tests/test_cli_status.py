@@ -171,3 +171,11 @@ def test_one_that_does_not_listen_is_told(shop: Workshop) -> None:
         said = shop.livebg("stop")
     assert said.code == 6
     assert said.sentence.startswith(f"livebg (pid {os.getpid()}) is starting or stopping and takes no commands: ")
+
+
+def test_previews_are_told_beside_who_watches(shop: Workshop) -> None:
+    with Daemon(replace(LIVE, previews=2)):
+        assert rows(shop.livebg("status").out)["watched"] == "by somebody (previews open: 2)"
+    with Daemon(replace(LIVE, previews=1, watched_by="unknown")):
+        told = rows(shop.livebg("status").out)["watched"]
+    assert told == "that cannot be known here, so the camera stays on (previews open: 1)"

@@ -102,9 +102,10 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
 
 
 def _watched(status: Status) -> str:
+    previews = f" (previews open: {status.previews})" if status.previews else ""
     if status.watched_by == "unknown":
-        return "that cannot be known here, so the camera stays on"
-    return "by somebody" if status.watched else "by nobody"
+        return f"that cannot be known here, so the camera stays on{previews}"
+    return f"by somebody{previews}" if status.watched else "by nobody"
 
 
 def _camera(camera: CameraStatus) -> str:

@@ -139,6 +139,8 @@ class Status:
     given_up: tuple[str, ...] = ()
     """What is given up for the frame rate or the battery, in words for people."""
     effect: EffectStatus | None = None
+    previews: int = 0
+    """How many of the user's own previews look at present; they count as watching."""
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON: objects, lists, text, and numbers to three decimals."""

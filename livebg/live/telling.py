@@ -55,6 +55,7 @@ class StatusTeller:
             watched_by=session.presence.method,
             given_up=self._builder.given_up,
             effect=self._effect(),
+            previews=session.audience.count,
         )
 
     def _camera(self) -> CameraStatus:

@@ -1,0 +1,109 @@
+"""What the preview's window shows, as pixels; and that no window is tried where there is no display."""
+
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from livebg.errors import DisplayError
+from livebg.frame import BT601, BT709, ColorSpec, rgb_to_i420
+from livebg.preview.canvas import BAR, line, notice, paint, window_size
+from livebg.preview.channel import Picture
+from livebg.preview.display import check_display
+from tests.daemon import ASLEEP, LIVE
+
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+VIDEO = ColorSpec(BT601, BT601, BT601)
+
+
+def halves(left: tuple[int, int, int], right: tuple[int, int, int], color: ColorSpec = VIDEO) -> Picture:
+    rgb = np.empty((90, 160, 3), np.uint8)
+    rgb[:, :80], rgb[:, 80:] = left, right
+    return Picture(rgb_to_i420(rgb, color), color)
+
+
+def close_to(pixel: NDArray[np.uint8], rgb: tuple[int, int, int]) -> bool:
+    """A pixel of the canvas, which is BGR."""
+    return bool(np.abs(pixel[::-1].astype(int) - rgb).max() <= 3)
+
+
+@pytest.mark.parametrize("color", [VIDEO, ColorSpec(BT709, BT709, BT709), ColorSpec(BT601, full_range=True)])
+def test_colours_are_right_whatever_they_are_written_in(color: ColorSpec) -> None:
+    canvas = paint({"composite": halves(RED, BLUE, color)}, ["composite"], (160, 90), status=None, told=False)
+    assert close_to(canvas[45, 20], RED)
+    assert close_to(canvas[45, 140], BLUE)
+
+
+def test_a_mirror() -> None:
+    canvas = paint({"composite": halves(RED, BLUE)}, ["composite"], (160, 90), status=None, told=False, mirrored=True)
+    assert close_to(canvas[45, 20], BLUE)
+    assert close_to(canvas[45, 140], RED)
+
+
+@pytest.mark.parametrize("size", [(640, 360), (700, 360), (320, 700), (37, 11), (1, 1), (2, 40)])
+def test_any_size_of_window_keeps_the_aspect(size: tuple[int, int]) -> None:
+    canvas = paint({"composite": halves(RED, RED)}, ["composite"], size, status=LIVE, told=False)
+    assert canvas.shape == (size[1], size[0], 3)
+    red = np.abs(canvas[..., ::-1].astype(int) - RED).max(axis=2) <= 3
+    rows, columns = red.any(axis=1).sum(), red.any(axis=0).sum()
+    scale = min(size[0] / 160, size[1] / 90)
+    assert abs(columns - 160 * scale) <= 1
+    assert abs(rows - 90 * scale) <= 1
+
+
+def test_views_stand_beside_each_other_and_a_missing_one_is_told() -> None:
+    pictures = {"composite": halves(RED, RED), "alpha": halves(BLUE, BLUE)}
+    canvas = paint(pictures, ["composite", "original", "alpha"], (480, 90), status=None, told=False)
+    assert close_to(canvas[60, 20], RED)
+    assert close_to(canvas[60, 460], BLUE)
+    middle = canvas[30:60, 170:310]
+    assert middle.max() > 200  # a sentence in white
+    assert not any(close_to(pixel, RED) or close_to(pixel, BLUE) for pixel in middle.reshape(-1, 3)[::50])
+
+
+def test_the_window_has_the_shape_of_the_pictures() -> None:
+    pictures = {"composite": halves(RED, BLUE)}
+    assert window_size(pictures, ["composite"], (1280, 746)) == (1280, 720 + BAR)
+    assert window_size(pictures, ["composite", "alpha"], (1280, 746)) == (1280, 360 + BAR)
+    assert window_size({}, ["composite"], (1280, 746)) == (1280, 720 + BAR)
+
+
+def test_the_line_of_text_tells_state_and_stages() -> None:
+    assert line(LIVE) == "live  ·  portrait  ·  30 fps  ·  41 ms late  ·  CPU ms: network 3.1, compositing 2.0"
+    assert line(ASLEEP) == "asleep  ·  portrait  ·  10 fps"
+
+
+def test_the_line_stands_below_the_picture_unless_it_is_hidden() -> None:
+    pictures = {"composite": halves(RED, RED)}
+    told = paint(pictures, ["composite"], (160, 90 + BAR), status=LIVE)
+    assert close_to(told[89, 80], RED)
+    assert not close_to(told[-1, 80], RED)
+    assert np.ptp(told[90:]) > 100
+    hidden = paint(pictures, ["composite"], (160, 90), status=LIVE, told=False)
+    assert close_to(hidden[-1, 80], RED)
+
+
+@pytest.mark.parametrize("size", [(640, 360), (120, 40), (1, 1)])
+def test_a_notice_fits_any_window(size: tuple[int, int]) -> None:
+    canvas = notice("livebg is not running: start it with `livebg run`", size)
+    assert canvas.shape == (size[1], size[0], 3)
+    if size[0] > 100:
+        assert canvas.max() > 200
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="there is always a display")
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({}, "there is no display here"),
+        ({"DISPLAY": ""}, "there is no display here"),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "install Xwayland"),
+        ({"DISPLAY": ":987"}, "the display :987 cannot be reached|libxcb1"),
+        ({"DISPLAY": "nonsense", "WAYLAND_DISPLAY": "wayland-0"}, "the display nonsense cannot be reached|libxcb1"),
+    ],
+)
+def test_without_a_display_a_sentence(environment: dict[str, str], sentence: str) -> None:
+    with pytest.raises(DisplayError, match=sentence) as told:
+        check_display(environment)
+    assert told.value.exit_code == 8

@@ -1,0 +1,187 @@
+"""The preview's end of the channel: whoever is at the other end, a sentence; and livebg is found again when it is back."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from livebg.errors import ConfigError, LivebgError, NotRunningError
+from livebg.live.protocol import OtherVersion
+from livebg.preview.channel import PreviewChannel, Seen
+from livebg.preview.receiver import Gone, Receiver
+from tests.daemon import DEADLINE, runtime_folder_of_ones_own
+from tests.live_parts import wait_for
+from tests.preview_parts import Stage
+
+NOT_RUNNING = "livebg is not running: start it with `livebg run`"
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with runtime_folder_of_ones_own(monkeypatch) as folder:
+        yield folder
+
+
+class Impostor:
+    """Says ``answer`` to whoever asks, and hangs up."""
+
+    def __init__(self, path: Path, answer: bytes) -> None:
+        self._path, self._answer = path, answer
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listening.accept()
+            with connection:
+                if not connection.recv(65536):
+                    return
+                connection.sendall(self._answer)
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
+            last.connect(str(self._path))
+        self._thread.join(DEADLINE)
+        self._listening.close()
+        self._path.unlink()
+
+
+@pytest.fixture
+def answering(folder: Path) -> Iterator[Callable[[bytes], Path]]:
+    impostors: list[Impostor] = []
+
+    def answer(said: bytes) -> Path:
+        path = folder / f"i{len(impostors)}"
+        impostors.append(Impostor(path, said))
+        return path
+
+    yield answer
+    for impostor in impostors:
+        impostor.close()
+
+
+def told(**fields: object) -> bytes:
+    result = {"number": 1, "placeholder": False, "age": 0.0, "pictures": [], "status": None} | fields
+    return json.dumps({"version": 1, "ok": True, "result": result}).encode() + b"\n"
+
+
+COLOR = {"matrix": 6, "primaries": 6, "transfer": 6, "full_range": False}
+
+
+def test_none_runs(folder: Path) -> None:
+    with pytest.raises(NotRunningError, match="livebg is not running"):
+        PreviewChannel(folder / "p")
+    with pytest.raises(NotRunningError, match="livebg is not running"):
+        PreviewChannel()  # the user's own
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "sentence"),
+    [
+        (b'{"version": 2, "ok": true, "result": 1}\n', OtherVersion, "speaks version 2"),
+        (b'{"version": 1, "ok": false, "error": "a reason", "exit_code": 2}\n', ConfigError, "^a reason$"),
+        (b"nonsense\n", LivebgError, "is not one JSON object"),
+        (b"", NotRunningError, "not running"),
+        (b'{"version": 1', NotRunningError, "not running"),
+        (b'{"version": 1, "ok": true, "result": 1}\n', LivebgError, "shows itself otherwise than expected"),
+        (told(pictures=[{"view": "a", "width": 3, "height": 2, "color": COLOR}]), LivebgError, "otherwise than expected"),
+        (told(pictures=[{"view": "a", "width": 1 << 20, "height": 2, "color": COLOR}]), LivebgError, "otherwise than expected"),
+        (told(pictures=[{"view": "a", "width": 4, "height": 2, "color": COLOR}]) + b"half", NotRunningError, "not running"),
+        (told(status={"state": "flying"}), LivebgError, "tells its status otherwise"),
+    ],
+)
+def test_whatever_is_answered_is_a_picture_or_a_sentence(
+    answering: Callable[[bytes], Path], answer: bytes, kind: type[LivebgError], sentence: str
+) -> None:
+    with PreviewChannel(answering(answer)) as channel, pytest.raises(kind, match=sentence):
+        channel.look(["a"])
+
+
+def test_a_picture_arrives_as_it_was_sent_with_its_colour(answering: Callable[[bytes], Path]) -> None:
+    described = {"view": "a", "width": 4, "height": 2, "color": COLOR | {"full_range": True}, "newer": 1}
+    with PreviewChannel(answering(told(pictures=[described], newer=2) + bytes(range(12)))) as channel:
+        seen = channel.look(["a"])
+    picture = seen.pictures["a"]
+    assert picture.data.tobytes() == bytes(range(12))
+    assert (picture.size, picture.color.full_range, seen.number) == ((4, 2), True, 1)
+
+
+def test_who_does_not_answer_is_not_waited_for(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
+        deaf.bind(str(folder / "d"))
+        deaf.listen()
+        with PreviewChannel(folder / "d", timeout=0.2) as channel, pytest.raises(LivebgError, match=r"within 0\.2 s"):
+            channel.look(["composite"])
+
+
+class Watching:
+    """A receiver whose news are taken as a window takes them."""
+
+    def __init__(self, path: Path) -> None:
+        self.receiver = Receiver(lambda: PreviewChannel(path, timeout=DEADLINE), ("composite",))
+        self.last: Seen | Gone | None = None
+
+    def live(self) -> bool:
+        self._take()
+        return isinstance(self.last, Seen) and bool(self.last.pictures) and not self.last.placeholder
+
+    def gone(self, reason: str) -> bool:
+        self._take()
+        return isinstance(self.last, Gone) and reason in self.last.reason
+
+    def _take(self) -> None:
+        news = self.receiver.next(0.05)
+        self.last = self.last if news is None else news
+
+
+@pytest.fixture
+def watching(folder: Path) -> Iterator[Watching]:
+    watching = Watching(folder / "p")
+    watching.receiver.start()
+    yield watching
+    watching.receiver.close()
+
+
+def test_livebg_goes_and_comes_back_under_a_preview(folder: Path, watching: Watching) -> None:
+    for _ in range(2):
+        wait_for(lambda: watching.gone(NOT_RUNNING), "the word that none runs")
+        assert watching.receiver.status is None
+        with Stage(folder).on():
+            wait_for(watching.live, "a live picture")
+            assert watching.receiver.status is not None
+    wait_for(lambda: watching.gone(NOT_RUNNING), "the word that none runs")
+
+
+def test_a_livebg_of_another_version_is_told_and_followed_by_this_one(folder: Path, watching: Watching) -> None:
+    newer = Impostor(folder / "p", b'{"version": 7, "ok": true, "result": {}}\n')
+    wait_for(lambda: watching.gone("speaks version 7"), "the word of the version")
+    newer.close()
+    with Stage(folder).on():
+        wait_for(watching.live, "a live picture")
+
+
+def test_other_views_are_seen_once_they_are_wanted(folder: Path, watching: Watching) -> None:
+    with Stage(folder).on():
+        wait_for(watching.live, "a live picture")
+        watching.receiver.views = ("composite", "alpha")
+
+        def both() -> bool:
+            return watching.live() and isinstance(watching.last, Seen) and set(watching.last.pictures) == {"composite", "alpha"}
+
+        wait_for(both, "the matte")
+
+
+def test_who_has_closed_looks_no_more(folder: Path) -> None:
+    with Stage(folder).on() as stage:
+        watching = Watching(stage.path)
+        watching.receiver.start()
+        wait_for(watching.live, "a live picture")
+        watching.receiver.close()
+        wait_for(lambda: stage.live.audience.count == 0, "its end")
+        assert "livebg-preview" not in {thread.name for thread in threading.enumerate()}

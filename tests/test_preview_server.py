@@ -1,0 +1,214 @@
+"""The preview socket among those who do not keep to the protocol: none holds up the session, another client, or the end."""
+
+import itertools
+import json
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from livebg.live.views import views
+from tests.daemon import runtime_folder_of_ones_own
+from tests.live_parts import SIZE, wait_for
+from tests.preview_parts import Rude, Stage
+
+BYTES = SIZE[0] * SIZE[1] * 3 // 2
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with runtime_folder_of_ones_own(monkeypatch) as folder:
+        yield folder
+
+
+@pytest.fixture
+def stage(folder: Path) -> Iterator[Stage]:
+    with Stage(folder).on() as stage:
+        yield stage
+
+
+@pytest.fixture
+def impatient(folder: Path) -> Iterator[Stage]:
+    """Hangs up after a second."""
+    with Stage(folder, timeout=1.0).on() as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Stage]:
+    with pytest.MonkeyPatch.context() as patch, runtime_folder_of_ones_own(patch) as folder, Stage(folder).on() as stage:
+        yield stage
+
+
+def answered(stage: Stage) -> bool:
+    with stage.channel() as channel:
+        return bool(channel.look(["composite"]).pictures)
+
+
+def sends_on(stage: Stage) -> None:
+    """The output goes on at its pace, whatever clients do."""
+    sent = len(stage.sink.composites)
+    wait_for(lambda: len(stage.sink.composites) > sent + 10, "pictures")
+
+
+def refusal(line: bytes) -> str:
+    told = json.loads(line)
+    assert told["ok"] is False
+    return str(told["error"])
+
+
+def test_the_socket_is_the_users_alone(stage: Stage) -> None:
+    assert stat.S_IMODE(stage.path.stat().st_mode) == 0o600
+
+
+def test_an_answer_is_a_line_and_the_bytes_that_it_names(stage: Stage) -> None:
+    with Rude(stage.path) as client:
+        client.ask("composite", status=True)
+        told = json.loads(client.line())["result"]
+        assert [picture["view"] for picture in told["pictures"]] == ["composite"]
+        assert (told["pictures"][0]["width"], told["pictures"][0]["height"]) == SIZE
+        assert told["status"]["state"] == "live"
+        picture = b""
+        while len(picture) < BYTES:
+            picture += client.socket.recv(BYTES - len(picture))
+        client.ask("composite")
+        assert json.loads(client.line())["ok"] is True  # no byte more than it named
+        assert picture in [composite.data.tobytes() for composite in stage.sink.composites]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"views": ["bedroom"]}, "the views of look are no names, each once, of composite, alpha, original: name them so"),
+        ({"views": ["alpha", "alpha"]}, "the views of look are no names, each once, of composite, alpha, original: name them so"),
+        ({"views": "composite"}, "the argument views of look is not as expected"),
+        ({"views": [1]}, "the argument views.0 of look is not as expected"),
+        ({"views": [], "after": "1"}, "the argument after of look is not as expected"),
+        ({"views": [], "after": 1.5}, "the argument after of look is not as expected"),
+        ({"views": [], "status": "yes"}, "the argument status of look is not as expected"),
+        ({"views": [], "raw": True}, "the argument raw of look is not as expected"),
+        ({}, "the argument views of look is not as expected"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_and_wakes_nothing(stage: Stage, arguments: dict[str, object], sentence: str) -> None:
+    with Rude(stage.path) as client:
+        client.socket.sendall(json.dumps({"version": 1, "command": "look", "arguments": arguments}).encode() + b"\n")
+        assert refusal(client.line()).startswith(sentence)
+        assert stage.live.audience.count == 0
+        assert not stage.cameras
+        client.ask("composite")
+        assert json.loads(client.line())["ok"] is True
+
+
+def test_the_original_is_no_view_of_the_sessions_own(folder: Path) -> None:
+    with Stage(folder, shows=views()).on() as stage, Rude(stage.path) as client:
+        client.ask("original")
+        assert refusal(client.line()) == "the views of look are no names, each once, of composite, alpha: name them so"
+
+
+def test_another_version_and_another_command_are_refused(stage: Stage) -> None:
+    with Rude(stage.path) as client:
+        client.socket.sendall(b'{"version": 2, "command": "look"}\n')
+        assert "speaks version 2" in refusal(client.line())
+        client.socket.sendall(b'{"version": 1, "command": "stop"}\n')
+        assert refusal(client.line()) == "stop is no command: say one of look"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(max_size=300))
+def test_any_bytes_are_refused_line_by_line(lasting: Stage, said: bytes) -> None:
+    with Rude(lasting.path) as client:
+        client.socket.sendall(said + b"\n")
+        for _ in range(said.count(b"\n") + 1):
+            refusal(client.line())
+    assert lasting.live.audience.count == 0
+
+
+def test_who_never_reads_is_forgotten_and_the_camera_sleeps(impatient: Stage) -> None:
+    with Rude(impatient.path) as deaf:
+        for number in range(400):  # more answers than a socket holds
+            try:
+                deaf.ask("composite", "alpha", "original", after=number)
+            except OSError:
+                break
+        sends_on(impatient)
+        assert answered(impatient)
+        wait_for(lambda: impatient.live.audience.count == 0, "its end")
+        wait_for(lambda: not impatient.camera_open, "the camera's end")
+        assert deaf.is_hung_up_on()
+
+
+def test_who_falls_silent_is_forgotten(impatient: Stage) -> None:
+    with Rude(impatient.path) as silent:
+        silent.ask("composite")
+        silent.line()
+        wait_for(lambda: impatient.live.audience.count == 1, "its seat")
+        wait_for(lambda: impatient.live.audience.count == 0, "its end")
+        assert silent.is_hung_up_on()
+    assert answered(impatient)
+
+
+def test_who_is_slow_gets_the_newest_picture(stage: Stage) -> None:
+    with stage.channel() as slow:
+        numbers = []
+        for _ in range(5):
+            seen = slow.look(["composite"])
+            assert seen.number is not None
+            numbers.append(seen.number)
+            time.sleep(0.2)  # at fifteen pictures a second at the least, some are missed
+    assert all(later > earlier + 1 for earlier, later in itertools.pairwise(numbers))
+
+
+@pytest.mark.parametrize("said", [b"", b"{", b'{"version": 1, "command": "look"', b"x" * 100_000])
+def test_who_hangs_up_in_the_middle_is_forgotten(stage: Stage, said: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with Rude(stage.path) as client:
+        client.socket.sendall(said)
+    with Rude(stage.path) as client:  # and with an answer under way
+        client.ask("composite", "alpha", "original")
+        client.socket.recv(10)
+    wait_for(lambda: stage.live.audience.count == 0, "their ends")
+    assert answered(stage)
+    assert caplog.records == []
+
+
+def test_one_too_many_is_told(folder: Path) -> None:
+    with Stage(folder, most=3).on() as stage, ExitStack() as stack:
+        channels = [stack.enter_context(stage.channel()) for _ in range(3)]
+        for channel in channels:
+            assert channel.look(["composite"]).pictures
+        with Rude(stage.path) as late:
+            assert "3 others are connected" in refusal(late.line())
+        channels[0].close()
+        wait_for(lambda: stage.live.audience.count == 2, "one to leave")
+        wait_for(lambda: answered_if_welcome(stage), "a free seat")
+
+
+def answered_if_welcome(stage: Stage) -> bool:
+    with Rude(stage.path) as client:
+        with suppress(BrokenPipeError):  # hung up on, and told why
+            client.ask("composite")
+        return json.loads(client.line() or b'{"ok": false}')["ok"] is True
+
+
+def test_a_thousand_connections_do_not_keep_the_session_from_sending(impatient: Stage) -> None:
+    impatient.watchers.say(True)
+    for _ in range(10):
+        with ExitStack() as stack:
+            for _ in range(100):
+                stack.enter_context(Rude(impatient.path))
+            sends_on(impatient)
+    wait_for(lambda: answered_if_welcome(impatient), "an answer after them")
+
+
+def test_the_end_does_not_wait_for_who_never_reads(folder: Path) -> None:
+    with Stage(folder).on() as stage:
+        deaf = Rude(stage.path)
+        for number in range(100):
+            deaf.ask("composite", after=number)
+        wait_for(lambda: stage.live.audience.count == 1, "its seat")
+    deaf.socket.close()
