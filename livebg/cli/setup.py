@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
-from livebg.config import load_settings
+from livebg.config import load_settings, read_config
 from livebg.errors import ConfigError, Stopped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from livebg.setup.journal import Journal
     from livebg.setup.machine import Machine
     from livebg.setup.plan import FileChange, Plan
@@ -20,6 +22,9 @@ def setup(
     service: Annotated[
         bool, typer.Option("--service/--no-service", help="Whether livebg starts by itself at each login.")
     ] = True,
+    pipewire: Annotated[
+        bool, typer.Option("--pipewire", help="A camera of PipeWire's: no kernel module, no root, not for every program.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     take_back: Annotated[bool, typer.Option("--undo", help="Take back everything that setup has done.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
@@ -29,20 +34,23 @@ def setup(
     from livebg.setup.machine import Machine
 
     with spoken_errors():
-        label = load_settings({}, config).output.label
+        written = read_config(config)
+        settings = load_settings({}, written).output
+        chosen = written.path if pipewire or settings.backend == "pipewire" else None
         machine = Machine.own()
         if take_back:
             undo_setup(machine, yes=yes, dry_run=dry_run)
         else:
-            set_up(machine, label, service=service, yes=yes, dry_run=dry_run)
+            set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen)
 
 
-def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run: bool) -> None:
-    """Show, ask, do. Raises :class:`~livebg.errors.LivebgError`."""
+def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run: bool, settings: "Path | None" = None) -> None:
+    """Show, ask, do; for PipeWire with ``settings``, the configuration file. Raises :class:`~livebg.errors.LivebgError`."""
+    from livebg.setup.pipewire import make_pipewire_plan
     from livebg.setup.plan import make_plan
     from livebg.setup.steps import carry_out
 
-    plan = make_plan(machine, label, service)
+    plan = make_pipewire_plan(machine, settings, service) if settings else make_plan(machine, label, service)
     _show_plan(plan, machine)
     if dry_run or not _agreed("Do this?", yes):
         return

@@ -1,10 +1,9 @@
 """Checks on the desktop between the virtual camera and the programs of a call."""
 
-import json
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
+from livebg.doctor import pipewire_camera
 from livebg.doctor.distribution import install_package
 from livebg.doctor.examination import Examination
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
@@ -28,6 +27,8 @@ def session(exam: Examination) -> Finding:
 
 def pipewire(exam: Examination) -> Finding:
     """Whether PipeWire offers the virtual camera; it looks at a device once, when it appears."""
+    if exam.backend == "pipewire":
+        return pipewire_camera.offered(exam)
     if exam.loopback is None:
         return skipped("there is no virtual camera yet for PipeWire to see")
     path = str(exam.loopback.device.path)
@@ -37,7 +38,7 @@ def pipewire(exam: Examination) -> Finding:
         return _wireplumber(exam)
     if dump.code:
         return skipped(f"PipeWire does not run here ({_last_line(dump.err) or 'pw-dump failed'})")
-    properties = list(_properties(dump.out))
+    properties = list(pipewire_camera.properties(dump.out))
     if any(each.get("media.class") == "Video/Source" and each.get("api.v4l2.path") == path for each in properties):
         return ok(f"PipeWire offers {exam.label!r} as a camera")
     is_known = any(each.get("media.class") == "Video/Device" and each.get("api.v4l2.path") == path for each in properties)
@@ -58,14 +59,6 @@ def tray(exam: Examination) -> Finding:
         install = install_package(exam.host, "gnome-shell-extension-appindicator")
         return warn("GNOME shows tray icons only with an extension", f"{install}, log in again and switch it on in Extensions")
     return warn("nothing on this desktop shows tray icons", "add the tray (StatusNotifier, AppIndicator) to your panel")
-
-
-def _properties(dump: str) -> Iterator[dict[str, Any]]:
-    """Of PipeWire's objects, as pw-dump tells them. Raises ValueError when it tells no JSON."""
-    for entry in json.loads(dump):
-        properties = (entry.get("info") or {}).get("props") if isinstance(entry, dict) else None
-        if isinstance(properties, dict):
-            yield properties
 
 
 def _not_offered(exam: Examination, how: str) -> Finding:

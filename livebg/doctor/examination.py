@@ -14,6 +14,7 @@ from livebg.live.client import ask
 from livebg.live.runtime_folder import running_pid
 from livebg.live.status import Status
 from livebg.notation import parse_size
+from livebg.sinks.backend import resolved
 from livebg.v4l2.device import Refused, survey
 from livebg.v4l2.system import Holder
 
@@ -102,9 +103,18 @@ class Examination:
         return alike[0] if len(alike) == 1 else None
 
     @property
+    def backend(self) -> str:
+        """What kind of camera livebg is: the one that runs, else the one that the settings mean."""
+        status = self.running.status
+        return status.output.backend if status else resolved(self.settings.output.backend)
+
+    @property
     def is_written_by_livebg(self) -> bool:
-        """Whether the running livebg shows itself on the device."""
-        status, loopback = self.running.status, self.loopback
+        """Whether the running livebg shows itself on the device, or as PipeWire's camera."""
+        status = self.running.status
+        if status is not None and status.output.backend == "pipewire":
+            return status.output.device is not None
+        loopback = self.loopback
         return status is not None and loopback is not None and status.output.device == str(loopback.device.path)
 
     def others(self, holders: Sequence[Holder]) -> list[Holder]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from livebg.doctor import camera, desktop, elsewhere, kernel_module, network, sandboxes, service, virtual_camera
+from livebg.doctor import camera, desktop, elsewhere, kernel_module, network, pipewire_camera, sandboxes, service, virtual_camera
 from livebg.doctor.examination import Examination
 from livebg.doctor.findings import Finding, Result, skipped, warn
 from livebg.doctor.host import ToolHung, ToolMissing
@@ -15,27 +15,30 @@ MEASUREMENT: Final = "speed"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``systems`` are those of sys.platform on which it means something; None: all."""
+    """``systems`` are those of sys.platform on which it means something; None: all. ``backend``: the same of kinds of cameras."""
 
     group: str
     name: str
     look: Callable[[Examination], Finding]
     systems: tuple[str, ...] | None = ("linux",)
+    backend: Literal["v4l2loopback", "pipewire"] | None = None
 
 
 CHECKS: Final = (
-    Check("virtual camera", "module", kernel_module.installed),
-    Check("virtual camera", "Secure Boot", kernel_module.secure_boot),
-    Check("virtual camera", "module loaded", kernel_module.loaded),
-    Check("virtual camera", "device", virtual_camera.device),
-    Check("virtual camera", "device permissions", virtual_camera.permissions),
-    Check("virtual camera", "exclusive_caps", virtual_camera.exclusive_caps),
-    Check("virtual camera", "device number", virtual_camera.number),
-    Check("virtual camera", "writer", virtual_camera.writer),
-    Check("virtual camera", "format", virtual_camera.picture_format),
-    Check("virtual camera", "openers", virtual_camera.max_openers),
-    Check("virtual camera", "on demand", virtual_camera.on_demand),
-    Check("virtual camera", "after a restart", kernel_module.after_restart),
+    Check("virtual camera", "route", pipewire_camera.route),
+    Check("virtual camera", "module", kernel_module.installed, backend="v4l2loopback"),
+    Check("virtual camera", "Secure Boot", kernel_module.secure_boot, backend="v4l2loopback"),
+    Check("virtual camera", "module loaded", kernel_module.loaded, backend="v4l2loopback"),
+    Check("virtual camera", "device", virtual_camera.device, backend="v4l2loopback"),
+    Check("virtual camera", "device permissions", virtual_camera.permissions, backend="v4l2loopback"),
+    Check("virtual camera", "exclusive_caps", virtual_camera.exclusive_caps, backend="v4l2loopback"),
+    Check("virtual camera", "device number", virtual_camera.number, backend="v4l2loopback"),
+    Check("virtual camera", "writer", virtual_camera.writer, backend="v4l2loopback"),
+    Check("virtual camera", "format", virtual_camera.picture_format, backend="v4l2loopback"),
+    Check("virtual camera", "openers", virtual_camera.max_openers, backend="v4l2loopback"),
+    Check("virtual camera", "on demand", virtual_camera.on_demand, backend="v4l2loopback"),
+    Check("virtual camera", "after a restart", kernel_module.after_restart, backend="v4l2loopback"),
+    Check("virtual camera", "PipeWire library", pipewire_camera.library, backend="pipewire"),
     Check("virtual camera", "OBS", elsewhere.obs, ("darwin", "win32")),
     Check("camera", "camera", camera.camera),
     Check("camera", "camera permissions", camera.permissions),
@@ -43,6 +46,7 @@ CHECKS: Final = (
     Check("camera", "camera in use", camera.in_use),
     Check("desktop", "session", desktop.session),
     Check("desktop", "PipeWire", desktop.pipewire),
+    Check("desktop", "session manager", pipewire_camera.session_manager, backend="pipewire"),
     Check("desktop", "Flatpak", sandboxes.flatpak),
     Check("desktop", "Snap", sandboxes.snap),
     Check("desktop", "portal", sandboxes.portal),
@@ -70,6 +74,9 @@ def examine(exam: Examination, measuring: bool = True) -> Iterator[Result]:
 
 def _looked(check: Check, exam: Examination) -> Finding:
     """The check's finding; what keeps one from looking does not keep the others."""
+    other = "v4l2loopback" if exam.backend == "pipewire" else "pipewire"
+    if check.backend == other:
+        return skipped(f"it matters for {other} alone, and output.backend is {exam.backend}")
     try:
         return check.look(exam)
     except ToolMissing as error:

@@ -22,6 +22,8 @@ _FLATPAKS: Final = {
     "com.github.IsmaelMartinez.teams_for_linux": "Teams for Linux",
 }
 _LOOK_AGAIN: Final = "systemctl --user restart wireplumber"
+_PORTAL: Final = "/usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service"
+_INSTALL: Final = "install xdg-desktop-portal and its part for your desktop (-gnome, -kde, -gtk or -wlr), then log in again"
 _SNAPS: Final = ("firefox", "chromium", "brave", "opera", "zoom-client", "slack", "discord", "signal-desktop", "teams-for-linux")
 
 
@@ -63,6 +65,8 @@ def portal(exam: Examination) -> Finding:
     place = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop", "org.freedesktop.DBus.Properties", "Get")
     asked = ("busctl", "--user", "--auto-start=no", "call", *place, "ss", "org.freedesktop.portal.Camera", "IsCameraPresent")
     answer = exam.host.commands.run(*asked)
+    if answer.code and exam.backend == "pipewire" and not exam.host.path(_PORTAL).exists():
+        return warn("there is no portal, through which browsers find PipeWire's cameras", _INSTALL)
     if answer.code:
         return skipped("the desktop's portal does not run, or knows nothing of cameras")
     if "true" in answer.out:

@@ -38,6 +38,8 @@ class Plan:
     """Whether WirePlumber is to look at the cameras anew: it has seen a new device before anybody wrote to it, and looks once."""
     remarks: tuple[str, ...]
     """What people should know beforehand, a sentence each."""
+    anew: bool = False
+    """Whether a service that runs has to begin anew for what is written beside its unit."""
 
     @property
     def needs_root(self) -> bool:
@@ -61,7 +63,7 @@ class Plan:
             yield ("systemctl", "--user", "daemon-reload")
         yield ("systemctl", "--user", "enable", UNIT)
         if not self.device.hindrance:
-            yield ("systemctl", "--user", "restart" if renewed or self.device.make else "start", UNIT)
+            yield ("systemctl", "--user", "restart" if renewed or self.anew or self.device.make else "start", UNIT)
 
 
 def make_plan(machine: Machine, label: str, service: bool) -> Plan:
@@ -82,13 +84,24 @@ def make_plan(machine: Machine, label: str, service: bool) -> Plan:
     step = device_step(machine, label, devices)
     if step.hindrance:
         remarks.append(step.hindrance)
-    if service and not machine.has_systemd:
-        remarks.append("no systemd runs here, so there is no service: start the camera with `livebg run`")
-        service = False
+    service = with_systemd(machine, service, remarks)
     root_files = {machine.path(_LOAD_FILE): f"{_SIGNED}{MODULE}\n", own: _modprobe_text(options_line(devices), others.files)}
-    changes = [*_changes(root_files, as_root=True), *_changes(_user_files(machine, service), as_root=False)]
+    changes = [*_changes(root_files, as_root=True), *user_changes(machine, service)]
     look_again = bool(step.make) and service and machine.commands.find("wireplumber")
     return Plan(tuple(changes), step, service, look_again, tuple(remarks))
+
+
+def with_systemd(machine: Machine, service: bool, remarks: list[str]) -> bool:
+    """Whether there will be a service, as it is wanted and can be; what keeps it from being is added to the remarks."""
+    if service and not machine.has_systemd:
+        remarks.append("no systemd runs here, so there is no service: start the camera with `livebg run`")
+        return False
+    return service
+
+
+def user_changes(machine: Machine, service: bool) -> tuple[FileChange, ...]:
+    """What is written as the user for any camera."""
+    return tuple(_changes(_user_files(machine, service), as_root=False))
 
 
 def _modprobe_text(line: str, others: tuple[Path, ...]) -> str:

@@ -116,7 +116,8 @@ def _tell_systemd(journal: Journal, machine: Machine) -> Iterator[str]:
     units = [file for file in journal.files if file.path.name == UNIT]
     if units:
         yield from _tried(machine, *_SYSTEMCTL, "daemon-reload")
-    if not journal.service and any(file.before is not None for file in units):
+    settings = any(file.path.suffix == ".toml" for file in journal.files)
+    if not journal.service and (settings or any(file.before is not None for file in units)):
         yield from _tried(machine, *_SYSTEMCTL, "try-restart", UNIT)
 
 

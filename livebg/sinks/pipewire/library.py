@@ -48,7 +48,7 @@ class Library:
             library = ctypes.CDLL(name, use_errno=True)
         except OSError as error:
             raise SinkError(
-                f"{name} is not on this system ({error}): install PipeWire (Debian and Ubuntu: libpipewire-0.3-0), "
+                f"{name} is not on this system ({error}): install PipeWire (libpipewire-0.3-0 on Debian and Ubuntu), "
                 "or set output.backend to v4l2loopback"
             ) from error
         try:
