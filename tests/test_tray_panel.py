@@ -1,0 +1,142 @@
+"""The tray in a real panel, xfce4's, with a real mouse: what is seen is looked for in screenshots."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageGrab
+
+from livebg.live.client import ask
+from livebg.live.control import no_arguments
+from livebg.live.held import Held
+from livebg.tray.pictures import draw
+from livebg.tray.place import borrow_introspection
+from livebg.tray.view import TrayState
+from tests.command import Workshop
+from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
+from tests.tray_desktop import PATIENCE, missing_tools, session_bus, x_server
+
+MISSING = missing_tools() or next(
+    (f"{tool} is not installed" for tool in ("xfce4-panel", "xdotool") if shutil.which(tool) is None), None
+)
+pytestmark = [
+    pytest.mark.desktop,
+    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
+    pytest.mark.skipif(not borrow_introspection(), reason="no PyGObject for this Python (python3-gi)"),
+]
+HEIGHT = 32
+PANEL = f"""<?xml version="1.0" encoding="UTF-8"?>
+<channel name="xfce4-panel" version="1.0">
+  <property name="configver" type="int" value="2"/>
+  <property name="panels" type="array">
+    <value type="int" value="1"/>
+    <property name="panel-1" type="empty">
+      <property name="position" type="string" value="p=6;x=0;y=0"/>
+      <property name="length" type="uint" value="100"/>
+      <property name="size" type="uint" value="{HEIGHT}"/>
+      <property name="plugin-ids" type="array"><value type="int" value="1"/></property>
+    </property>
+  </property>
+  <property name="plugins" type="empty"><property name="plugin-1" type="string" value="systray"/></property>
+</channel>
+"""
+
+
+class Screen:
+    """What is on the X server, and a mouse over it."""
+
+    def __init__(self, display: str) -> None:
+        self._display = display
+
+    def picture(self) -> NDArray[np.uint8]:
+        """RGB, uint8, (height, width, 3)."""
+        return np.asarray(ImageGrab.grab(xdisplay=self._display).convert("RGB"))
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def icon_of(self, state: TrayState) -> bool:
+        """Whether the panel shows it somewhere in its left end, at whatever size it draws."""
+        shown = self.picture()[:HEIGHT, :64].astype(int)
+        for size in (16, 20, 22, 24):
+            icon = draw(state).resize((size, size), Image.Resampling.BILINEAR)
+            rgba = np.asarray(icon).astype(int)
+            solid = rgba[..., 3] > 250
+            for top in range(HEIGHT - size + 1):
+                for left in range(64 - size + 1):
+                    there = shown[top : top + size, left : left + size]
+                    if np.abs(there - rgba[..., :3])[solid].mean() < 14:
+                        return True
+        return False
+
+    def click(self, x: int, y: int) -> None:
+        subprocess.run(["xdotool", "mousemove", str(x), str(y), "click", "1"], check=True, timeout=PATIENCE)
+
+    def press(self, *keys: str) -> None:
+        subprocess.run(["xdotool", "key", *keys], check=True, timeout=PATIENCE)
+
+
+@pytest.fixture
+def screen(shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    for name in ("WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "PYSTRAY_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+    assert shop
+    channels = tmp_path / "config" / "xfce4" / "xfconf" / "xfce-perchannel-xml"
+    channels.mkdir(parents=True)
+    (channels / "xfce4-panel.xml").write_text(PANEL)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_AT_BRIDGE", "1")
+    with runtime_folder_of_ones_own(monkeypatch), x_server("400x420x24") as display:
+        monkeypatch.setenv("DISPLAY", display)
+        with session_bus({}) as address:
+            monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+            panel = subprocess.Popen(["xfce4-panel", "--disable-wm-check"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            yield Screen(display)
+            panel.kill()
+            panel.wait(PATIENCE)
+
+
+class Steered:
+    """A livebg that only remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def does(self, command: str) -> Callable[[], object]:
+        def do() -> object:
+            self.asked.append(command)
+            return Held(command == "on", False, "portrait", "#204060", 0.025, "#00ff00", "auto").as_dict()
+
+        return do
+
+
+def test_the_icon_is_seen_and_its_menu_opens_and_does_what_is_chosen(screen: Screen) -> None:
+    steered = Steered()
+    daemon = Daemon(LIVE, more={name: no_arguments(steered.does(name)) for name in ("on", "off")})
+    with daemon:
+        tray = subprocess.Popen([sys.executable, "-m", "livebg", "tray", "--wait", "30"], stderr=subprocess.PIPE, text=True)
+        try:
+            screen.until(lambda: screen.icon_of(TrayState.LIVE))
+            assert not screen.icon_of(TrayState.EFFECT_OFF)
+            bare = screen.picture()
+            screen.click(16, HEIGHT // 2)
+            screen.until(lambda: bool((screen.picture()[HEIGHT + 20 :] != bare[HEIGHT + 20 :]).any(-1).sum() > 10_000))
+            screen.press("Down", "Return")  # the first line that can be clicked: Hide the room
+            screen.until(lambda: steered.asked == ["off"])
+            assert ask("status")["state"] == "live"
+        finally:
+            tray.send_signal(signal.SIGTERM)
+            assert tray.communicate(timeout=PATIENCE)[1] == ""
+    assert tray.returncode == 0
+    assert "DISPLAY" in os.environ

@@ -1,0 +1,294 @@
+"""What stands behind the tray's menu: looking, starting, other programs' windows, the entry at login, the place for the icon."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from livebg.doctor.host import Commands, Outcome
+from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
+from livebg.tray.autostart import Autostart
+from livebg.tray.deeds import Doer
+from livebg.tray.lookout import Cameras, look
+from livebg.tray.menu import Camera, Deed, Tell
+from livebg.tray.place import Desktop, find_place
+from livebg.tray.starting import Starter
+from livebg.tray.view import TrayState
+from livebg.tray.windows import TERMINALS, choose_picture, doctor_command, in_terminal, launch, log_command
+from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
+
+DEADLINE = 20.0
+linux = pytest.mark.skipif(sys.platform != "linux", reason="for Linux's desktops")
+COMMAND = ("/opt/livebg/bin/livebg",)
+
+
+def fails(reason: str) -> None:
+    pytest.fail(reason)
+
+
+def test_a_look_at_a_livebg_that_runs_and_at_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with runtime_folder_of_ones_own(monkeypatch):
+        assert look().state is TrayState.NOT_RUNNING
+        with Daemon(LIVE):
+            seen = look()
+            assert seen.state is TrayState.LIVE
+            assert seen.status is not None
+            assert seen.status.pid == LIVE.pid
+        assert look().state is TrayState.NOT_RUNNING
+
+
+def test_a_look_at_one_that_is_starting() -> None:
+    def asked(_command: str) -> object:
+        raise NotRunningError("not yet")
+
+    assert look(asked, lambda: 4711).state is TrayState.WAKING
+    assert look(lambda _command: {"state": "live"}, lambda: 4711).state is TrayState.TROUBLE
+
+
+def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> None:
+    surveys: list[int] = []
+
+    def survey() -> tuple[Camera, ...]:
+        surveys.append(1)
+        return (Camera("C920", "C920"),)
+
+    cameras = Cameras(tmp_path, survey)
+    for _ in range(20):
+        assert cameras() == (Camera("C920", "C920"),)
+    assert len(surveys) == 2  # at first, and once more when its rights are set
+    os.utime(tmp_path, ns=(1, 1))
+    for _ in range(20):
+        cameras()
+    assert len(surveys) == 4
+
+
+class NoService(Commands):
+    """A machine on which systemctl knows nothing of livebg."""
+
+    def run(self, *command: str, patience: float = 5.0) -> Outcome:  # noqa: ARG002
+        return Outcome(1, "", f"{command[0]}: no such unit")
+
+
+@dataclass
+class Service(Commands):
+    """A service manager that knows livebg; ``code`` is how starting it ends."""
+
+    code: int = 0
+    pid: int = 0
+    said: list[str] = field(default_factory=list)
+
+    def run(self, *command: str, patience: float = 5.0) -> Outcome:  # noqa: ARG002
+        self.said.append(" ".join(command))
+        match command[0], command[2]:
+            case "systemctl", "show":
+                return Outcome(0, f"{self.pid}\n")
+            case "systemctl", "start" | "restart":
+                return Outcome(self.code, "", "Job for livebg.service failed.")
+            case "journalctl", _:
+                return Outcome(0, "livebg: there is no camera: plug one in\n")
+        return Outcome(0, "")
+
+
+def starter(commands: Commands, log: Path, command: tuple[str, ...] = COMMAND, answers: bool = True) -> Starter:
+    def asked(_command: str) -> object:
+        if not answers:
+            raise NotRunningError("...")
+        return {}
+
+    return Starter(command, log, commands=commands, asked=asked, holder=lambda: None)
+
+
+def test_the_service_is_started_where_it_is_installed(tmp_path: Path) -> None:
+    service = Service()
+    starter(service, tmp_path / "run.log").start()
+    assert "systemctl --user start livebg.service" in service.said
+    assert not (tmp_path / "run.log").exists()
+
+
+def test_a_service_that_fails_is_told_in_livebgs_own_words(tmp_path: Path) -> None:
+    with pytest.raises(LivebgError, match=r"^livebg did not start: there is no camera: plug one in$"):
+        starter(Service(code=1), tmp_path / "run.log").start()
+
+
+def test_what_the_service_started_the_service_restarts(tmp_path: Path) -> None:
+    service = Service(pid=4711)
+    Starter(COMMAND, tmp_path / "log", commands=service, asked=lambda _command: {}, holder=lambda: 4711).restart()
+    assert service.said[-1] == "systemctl --user restart livebg.service"
+
+
+@linux
+def test_without_a_service_a_process_is_started_that_writes_a_log(tmp_path: Path) -> None:
+    script = tmp_path / "livebg"
+    script.write_text('#!/bin/sh\necho "livebg: said $1" >&2\nexit 3\n')
+    script.chmod(0o755)
+    log = tmp_path / "state" / "run.log"
+    with pytest.raises(LivebgError, match=r"^livebg did not start: said run$"):
+        starter(NoService(), log, (str(script),), answers=False).start()
+    assert log.read_text() == "livebg: said run\n"
+
+
+def test_a_livebg_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LivebgError, match=r"cannot be started \(No such file or directory: /nowhere/livebg\): install it anew"):
+        starter(NoService(), tmp_path / "run.log", ("/nowhere/livebg",), answers=False).start()
+
+
+@linux
+def test_restarting_ends_a_livebg_that_nobody_can_talk_to(tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    service = Service(pid=1)
+
+    def holder() -> int | None:
+        return other.pid if other.poll() is None else None
+
+    Starter(COMMAND, tmp_path / "log", commands=service, asked=lambda _command: {}, holder=holder).restart()
+    assert other.wait(DEADLINE) < 0
+    assert "systemctl --user start livebg.service" in service.said
+
+
+def test_terminals_are_taken_in_their_order_and_spoken_to_in_their_way() -> None:
+    there = {"konsole", "gnome-terminal"}
+    find = {name: f"/usr/bin/{name}" for name in there}.get
+    assert in_terminal(("tail", "log"), find) == ("gnome-terminal", "--", "tail", "log")
+    assert in_terminal(("tail",), lambda _name: None) is None
+    for name in TERMINALS:
+        words = in_terminal(("tail", "log"), {name: name}.get)
+        assert words is not None
+        assert (words[0], words[-2:]) == (name, ("tail", "log"))
+
+
+@linux
+def test_the_doctor_in_a_terminal_is_this_installations(tmp_path: Path) -> None:
+    fake = tmp_path / "my livebg"
+    fake.write_text('#!/bin/sh\necho "examined: $1"\n')
+    fake.chmod(0o755)
+    done = subprocess.run(doctor_command((str(fake),)), input="\n", capture_output=True, text=True, timeout=DEADLINE, check=True)
+    assert done.stdout == "examined: doctor\n\nEnter closes this window. "
+
+
+def test_the_log_is_the_journal_or_a_file(tmp_path: Path) -> None:
+    assert log_command(True, tmp_path / "log")[:2] == ("journalctl", "--user")
+    with pytest.raises(LivebgError, match="no log yet"):
+        log_command(False, tmp_path / "log")
+    (tmp_path / "log").write_text("well\n")
+    assert log_command(False, tmp_path / "log")[-1] == str(tmp_path / "log")
+
+
+@linux
+def test_a_window_that_fails_says_why_and_one_that_ends_well_says_nothing() -> None:
+    told: list[str] = []
+    heard = threading.Event()
+
+    def failed(reason: str) -> None:
+        told.append(reason)
+        heard.set()
+
+    launch(["/bin/sh", "-c", "true"], fails)
+    launch(["/bin/sh", "-c", "echo working; echo 'livebg: no display here' >&2; exit 8"], failed)
+    assert heard.wait(DEADLINE)
+    assert told == ["no display here"]
+    with pytest.raises(LivebgError, match="cannot be started"):
+        launch(["/nowhere/to/be/found"], fails)
+
+
+@linux
+@pytest.mark.parametrize(
+    ("script", "chosen"), [("echo '/home/me/my beach.png'", Path("/home/me/my beach.png")), ("exit 1", None), ("exit 0", None)]
+)
+@pytest.mark.parametrize(("desktop", "dialog"), [("KDE", "kdialog"), ("XFCE", "zenity")])
+def test_the_desktops_own_dialog_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, chosen: Path | None, desktop: str, dialog: str
+) -> None:
+    for name in ("zenity", "kdialog"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script if name == dialog else 'exit 7'}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert choose_picture(variables={"XDG_CURRENT_DESKTOP": desktop}) == chosen
+
+
+@linux
+def test_where_there_is_no_dialog_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
+    with pytest.raises(LivebgError, match="install zenity"):
+        choose_picture(find=lambda _name: None, variables={})
+
+
+def test_a_chosen_file_becomes_a_command_and_none_becomes_nothing(tmp_path: Path) -> None:
+    def doer(picture: Path | None) -> Doer:
+        begin = starter(NoService(), tmp_path / "log")
+        return Doer(COMMAND, begin, Autostart(tmp_path, COMMAND), choose=lambda: picture)
+
+    assert doer(None).do(Deed.CHOOSE_BACKGROUND, fails) is None
+    picture = tmp_path / "beach.jpg"
+    assert doer(picture).do(Deed.CHOOSE_BACKGROUND, fails) == Tell("background", {"background": str(picture)})
+
+
+def test_the_entry_at_login_comes_and_goes(tmp_path: Path) -> None:
+    autostart = Autostart(tmp_path / "config", ("/opt/my livebg",))
+    assert not autostart.is_on
+    autostart.switch(True)
+    assert autostart.is_on
+    assert 'Exec="/opt/my livebg" tray --wait 60\n' in autostart.path.read_text()
+    autostart.switch(False)
+    assert not autostart.is_on
+    autostart.switch(False)
+
+
+@pytest.mark.parametrize("line", ["Hidden=true", "X-GNOME-Autostart-enabled=false"])
+def test_an_entry_that_the_desktops_settings_switched_off_is_off(tmp_path: Path, line: str) -> None:
+    autostart = Autostart(tmp_path, COMMAND)
+    autostart.switch(True)
+    text = autostart.path.read_text().replace("X-GNOME-Autostart-enabled=true", "")
+    autostart.path.write_text(f"{text}{line}\n")
+    assert not autostart.is_on
+    autostart.switch(True)
+    assert autostart.is_on
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(SetupError, match="cannot be read or written"):
+        Autostart(tmp_path / "config", COMMAND).switch(True)
+
+
+def desktop(variables: Mapping[str, str], *there: str, system: str = "linux") -> Desktop:
+    return Desktop(
+        system,
+        variables,
+        has_bus=lambda: "bus" in there,
+        shows_icons=lambda: "icons" in there,
+        shows_x_icons=lambda: "x icons" in there,
+        introspection=lambda: "gi" in there,
+    )
+
+
+X11, WAYLAND = {"DISPLAY": ":0"}, {"WAYLAND_DISPLAY": "wayland-0"}
+
+
+def test_where_the_icon_goes() -> None:
+    assert find_place(desktop(WAYLAND, "gi", "bus", "icons")) == "appindicator"
+    assert find_place(desktop(X11, "gi", "bus", "icons", "x icons")) == "appindicator"
+    assert find_place(desktop(X11, "gi", "bus", "x icons")) == "gtk"
+    assert find_place(desktop({}, system="darwin")) == "own"
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (desktop({}, "gi", "bus", "icons"), "there is no display"),
+        (desktop(X11, "bus", "icons"), "needs the system's PyGObject"),
+        (desktop(X11, "gi", "x icons"), "D-Bus does not answer"),
+        (desktop(X11, "gi", "bus"), "nothing on this desktop shows tray icons"),
+        (desktop(WAYLAND, "gi", "bus", "x icons"), "nothing on this desktop shows tray icons"),
+        (desktop({**WAYLAND, "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, "gi", "bus"), "gnome-shell-extension-appindicator"),
+    ],
+)
+def test_where_it_cannot_go_the_sentence_says_why(found: Desktop, sentence: str) -> None:
+    with pytest.raises(DisplayError, match=sentence) as caught:
+        find_place(found)
+    assert caught.value.exit_code == 8
