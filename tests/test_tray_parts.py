@@ -1,6 +1,7 @@
 """What stands behind the tray's menu: looking, starting, other programs' windows, the entry at login, the place for the icon."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +22,13 @@ from livebg.tray.starting import Starter
 from livebg.tray.view import TrayState
 from livebg.tray.windows import TERMINALS, choose_picture, doctor_command, in_terminal, launch, log_command
 from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
+
+if sys.platform == "linux":
+    from jeepney import DBusAddress, MessageType, new_method_return, new_signal
+    from jeepney.bus_messages import message_bus
+    from jeepney.io.blocking import open_dbus_connection
+
+    from tests.tray_desktop import session_bus
 
 DEADLINE = 20.0
 linux = pytest.mark.skipif(sys.platform != "linux", reason="for Linux's desktops")
@@ -292,3 +300,39 @@ def test_where_it_cannot_go_the_sentence_says_why(found: Desktop, sentence: str)
     with pytest.raises(DisplayError, match=sentence) as caught:
         find_place(found)
     assert caught.value.exit_code == 8
+
+
+class Portal:
+    """The desktop's portal on a bus: its dialog answers with ``uris``, or with nobody having chosen."""
+
+    def __init__(self, address: str, uris: list[str] | None) -> None:
+        self._uris = uris
+        self._connection = open_dbus_connection(address)
+        self._connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.portal.Desktop"))
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while (message := self._connection.receive(timeout=DEADLINE)).header.message_type is not MessageType.method_call:
+            continue
+        self._connection.send(new_method_return(message, "o", ("/request/7",)))
+        place = DBusAddress("/request/7", interface="org.freedesktop.portal.Request")
+        results = {"uris": ("as", self._uris)} if self._uris else {}
+        self._connection.send(new_signal(place, "Response", "ua{sv}", (0 if self._uris else 1, results)))
+
+    def close(self) -> None:
+        self._thread.join(DEADLINE)
+        self._connection.close()
+
+
+@linux
+@pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+@pytest.mark.parametrize(("uris", "chosen"), [(["file:///home/me/my%20beach.png"], Path("/home/me/my beach.png")), (None, None)])
+def test_without_a_dialog_program_the_portal_is_asked(
+    monkeypatch: pytest.MonkeyPatch, uris: list[str] | None, chosen: Path | None
+) -> None:
+    with session_bus({}) as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        portal = Portal(address, uris)
+        assert choose_picture(find=lambda _name: None, variables={}) == chosen
+        portal.close()

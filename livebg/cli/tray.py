@@ -69,5 +69,5 @@ def _say_on_the_desktop(sentence: str) -> None:
         return
     from livebg.tray.bus import BusError, notify
 
-    with suppress(BusError, ImportError):  # jeepney is Linux's alone
+    with suppress(BusError):
         notify(sentence)

@@ -25,9 +25,12 @@ class BusError(DisplayError):
 @contextmanager
 def session_bus() -> "Iterator[DBusConnection]":
     """A connection of one's own. Raises :class:`BusError`, also for what is raised inside the block by the bus."""
-    from jeepney.auth import AuthenticationError
-    from jeepney.io.blocking import open_dbus_connection
-    from jeepney.wrappers import DBusErrorResponse
+    try:
+        from jeepney.auth import AuthenticationError
+        from jeepney.io.blocking import open_dbus_connection
+        from jeepney.wrappers import DBusErrorResponse
+    except ImportError:
+        raise BusError("there is no D-Bus on this system: it is Linux's") from None
 
     try:
         with open_dbus_connection(_address()) as connection:
@@ -47,10 +50,10 @@ def has_bus() -> bool:
 
 def shows_icons() -> bool:
     """Whether somebody on the session's bus shows the icons of programs. Starts nothing."""
-    from jeepney.bus_messages import message_bus
-
     try:
         with session_bus() as bus:
+            from jeepney.bus_messages import message_bus
+
             return bool(_answer(bus, message_bus.NameHasOwner(WATCHER))[0])
     except BusError:
         return False
@@ -58,11 +61,11 @@ def shows_icons() -> bool:
 
 def notify(text: str) -> None:
     """A message on the desktop. Raises :class:`BusError` where nobody shows them."""
-    from jeepney import DBusAddress, new_method_call
-
     name = "org.freedesktop.Notifications"
-    place = DBusAddress("/org/freedesktop/Notifications", name, name)
     with session_bus() as bus:
+        from jeepney import DBusAddress, new_method_call
+
+        place = DBusAddress("/org/freedesktop/Notifications", name, name)
         _answer(bus, new_method_call(place, "Notify", "susssasa{sv}i", ("livebg", 0, "livebg", "livebg", text, [], {}, -1)))
 
 
@@ -71,12 +74,13 @@ def choose_file(title: str) -> Path | None:
 
     Raises :class:`BusError` where there is no portal with such a dialog.
     """
-    from jeepney import DBusAddress, HeaderFields, MatchRule, new_method_call
-    from jeepney.bus_messages import message_bus
-
-    place = DBusAddress("/org/freedesktop/portal/desktop", "org.freedesktop.portal.Desktop", "org.freedesktop.portal.FileChooser")
-    pictures = ("Pictures", [(1, "image/*")])
     with session_bus() as bus:
+        from jeepney import DBusAddress, HeaderFields, MatchRule, new_method_call
+        from jeepney.bus_messages import message_bus
+
+        portal = "org.freedesktop.portal"
+        place = DBusAddress("/org/freedesktop/portal/desktop", f"{portal}.Desktop", f"{portal}.FileChooser")
+        pictures = ("Pictures", [(1, "image/*")])
         rule = MatchRule(type="signal", interface="org.freedesktop.portal.Request", member="Response")
         _answer(bus, message_bus.AddMatch(rule))
         with bus.filter(rule, bufsize=16) as responses:
