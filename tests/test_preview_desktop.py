@@ -112,7 +112,8 @@ def test_what_calls_see_is_on_the_screen_and_comes_back_after_a_kill(
     preview = started(["preview"], home)
     processes.append(preview)
     shot = tmp_path / "screen.png"
-    wait_for(lambda: greens(screen(home, shot)) > 50_000, "green on the screen")
+    wait_for(lambda: preview.poll() is not None or greens(screen(home, shot)) > 50_000, "green on the screen")
+    assert preview.poll() is None
     bright = (screen(home, shot).min(axis=2) > 150).sum()
     assert bright > 10_000, "the person"
 
