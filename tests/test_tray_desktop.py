@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from livebg.errors import NotRunningError, SourceError
 from livebg.live.client import ask
@@ -178,6 +180,11 @@ def test_a_click_changes_what_others_see(
     person.click("Mode", "Green screen")
     person.until(lambda: person.title() == "livebg: live: you, before one colour")
     assert seen_mode() == "greenscreen"
+    assert desk.livebg("snapshot", "green.png").code == 0
+    with Image.open(desk.folder / "green.png") as taken:
+        screen = np.asarray(taken.convert("RGB"), int)
+    green = (screen[..., 1] > 200) & (screen[..., 0] < 60) & (screen[..., 2] < 60)
+    assert green.mean() > 0.1  # what calls see
     assert person.line("Mode", "Green screen").checked
     assert not person.line("Mode", "Blur").checked
 
