@@ -114,14 +114,14 @@ def _lay(picture: Planes, alphas: Planes, background: Planes, out: Planes, *, st
     estimate = ForegroundEstimate(picture, alphas)
     for tiles in edge.chunks():
         halves = tiles.of_chroma()
-        for number, (person, alpha) in enumerate(estimate.tiles(tiles)):
+        for number, (person, share) in enumerate(estimate.tiles(tiles)):
             own = halves if number else tiles
             behind = own.read(background[number])
             if straight:
-                np.copyto(person, behind, where=alpha == 0)
+                np.copyto(person, behind, where=share == 0)
             else:
                 person -= behind
-                person *= alpha
+                person *= share
                 person += behind
             own.write(out[number], np.rint(person).astype(np.uint8))
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.frame import Alpha8, Planes
-from livebg.tiles import Tiles
+from livebg.tiles import Tiles, doubled
 
 _LINES: Final = 60
 """About how many lines the small picture has that colours are gathered on: twice as many gain nothing that can be measured."""
@@ -52,7 +52,7 @@ class ForegroundEstimate:
             if number < 2:
                 share = own.read(alpha) * weight
             # What was gathered changes so slowly that luma does without what lies between two chroma samples.
-            person, room = (each[number] if number else _doubled(each[0]) for each in (people, rooms))
+            person, room = (each[number] if number else doubled(each[0]) for each in (people, rooms))
             told.append((_unmixed(own.read(plane), share, person, room), share))
         return told
 
@@ -69,10 +69,6 @@ def _unmixed(seen: NDArray[np.uint8], share: Colours, person: Colours, room: Col
     unexplained *= share
     unexplained += person
     return np.clip(unexplained, 0, 255, out=unexplained)
-
-
-def _doubled(values: Colours) -> Colours:
-    return values.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def _gathered(picture: Planes, alpha: Alpha8) -> tuple[Colours, Colours]:

@@ -1,61 +1,147 @@
 """From alpha at model resolution to a matte at the frame's, with its edges where the picture has them."""
 
+from collections.abc import Sequence
+from itertools import starmap
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha, Alpha8, resized
+from livebg.frame import Alpha, Alpha8
+from livebg.specks import without_specks
+from livebg.tiles import Grid, Tiles, doubled
+
+Plane = NDArray[np.uint8]
+Lines = NDArray[np.float32]
+"""Alpha as a straight line over the picture: slopes over Y, U and V and an offset, shape (height, width, 4)."""
 
 
 class EdgeUpsampler:
-    """Fast guided filter (He and Sun 2015, arXiv:1505.00996) with the frame's luma as the guide.
+    """Fast guided filter (He and Sun 2015, arXiv:1505.00996) with the frame's luma and chroma as the guide.
 
-    Within each window alpha is a straight line over luma, a * Y + b. The lines are found at model resolution, where it is
-    cheap, and only a and b are enlarged, so that the matte's edge comes from the full-resolution luma.
+    Within each window alpha is a straight line over the colour, a * Y + b * U + c * V + d. The lines are found at model
+    resolution, where it is cheap, and only they are enlarged, so that the matte's edge comes from the picture at full resolution,
+    also where person and room differ in hue alone. It is worked out only where alpha is neither all person nor all room.
 
-    ``radius`` is the window's, in pixels of the model's picture; ``softness`` is the luma contrast (standard deviation, levels
-    of 255) under which the guide is not followed; ``low`` and ``high`` are the probabilities that become alpha 0 and 1: a
-    probability is not an alpha, and used as one it makes hands transparent. One upsampler serves one thread.
+    ``radius`` is the window's, in pixels of the model's picture; ``softness`` and ``chroma_softness`` are the contrasts (standard
+    deviation, levels of 255) under which the guide is not followed; ``low`` and ``high`` are the probabilities that become
+    alpha 0 and 1: a probability is not an alpha, and used as one it makes hands transparent.
+
+    Measured on true alpha shrunk to 256x144 and on the network's, 16 pictures at 1280x720 (MAD x1e3, Grad /1e3): enlarged
+    plainly 2.2, 1.6 and 26.9, 10.9; by luma alone 3.8, 3.6 and 26.3, 8.3; by colour 2.9, 2.2 and 25.8, 7.1. Joint
+    bilateral upsampling, at 288 lines, lies between the plain one and this, at ten times the cost. With 0.15 and 0.85 Grad is a
+    tenth better still, but where a network is not quite sure of the room a veil of it stays.
     """
 
-    def __init__(self, radius: int = 3, softness: float = 10.0, low: float = 0.2, high: float = 0.8) -> None:
+    def __init__(
+        self, radius: int = 3, softness: float = 20.0, low: float = 0.2, high: float = 0.8, *, chroma_softness: float = 5.0
+    ) -> None:
         if not 0 <= low < high <= 1:
             raise ValueError(f"low and high are probabilities with low < high, got {low} and {high}")
+        # Further off the windows still see the edge, but hardly anything comes of it.
+        self._reach = radius - 1
         self._window = (2 * radius + 1, 2 * radius + 1)
-        self._epsilon = softness**2
-        self._low = low
-        self._gain = 255.0 / (high - low)
-        self._scratch: tuple[Alpha, Alpha] | None = None
+        self._epsilons = softness**2, chroma_softness**2
+        self._low, self._high = low, high
 
-    def upsample(self, alpha: Alpha, luma: NDArray[np.uint8]) -> Alpha8:
-        """Enlarge ``alpha``, float32 (h, w), 0..1, to the size of ``luma``, uint8 (height, width). Returns a new uint8 array."""
-        guide = resized(luma, (alpha.shape[1], alpha.shape[0])).astype(np.float32)
-        slope, offset = self._lines(guide, alpha)
-        # The steepening is linear, so it goes into the small coefficients and costs nothing at full size.
-        slope *= self._gain
-        offset = (offset - self._low) * self._gain
-        size = (luma.shape[1], luma.shape[0])
-        matte, enlarged = self._scratch_for(luma.shape)
-        cv2.resize(slope, size, dst=matte, interpolation=cv2.INTER_LINEAR)
-        cv2.multiply(matte, luma, dst=matte, dtype=cv2.CV_32F)
-        cv2.resize(offset, size, dst=enlarged, interpolation=cv2.INTER_LINEAR)
-        return np.asarray(cv2.add(matte, enlarged, dtype=cv2.CV_8U), np.uint8)
+    def upsample(self, alpha: Alpha, luma: Plane, chroma: tuple[Plane, Plane] | None = None) -> Alpha8:
+        """Enlarge ``alpha``, float32 (h, w), 0..1, to the size of ``luma``, uint8 (height, width). Returns a new uint8 array.
 
-    def _scratch_for(self, shape: tuple[int, ...]) -> tuple[Alpha, Alpha]:
-        """Two float planes, kept: taking megabytes from the system for each frame costs more than the arithmetic on them."""
-        if self._scratch is None or self._scratch[0].shape != shape:
-            self._scratch = (np.empty(shape, np.float32), np.empty(shape, np.float32))
-        return self._scratch
+        ``chroma`` is U and V, uint8, (height / 2, width / 2); without it luma alone guides, and the height and width may be odd.
+        """
+        alpha = without_specks(alpha, self._low)
+        grid = Grid(luma.shape)
+        matte, undecided, box = self._decided(alpha, grid)
+        if not len(undecided):
+            return matte
+        size = (alpha.shape[1], alpha.shape[0])
+        guides = [_shrunk(plane, size)[box] for plane in (luma, *(chroma or ()))]
+        lines = np.zeros((*alpha.shape, 4), np.float32)
+        lines[box] = self._lines(guides, alpha[box])
+        for tiles in undecided.chunks():
+            tiles.write(matte, _along(lines, luma, chroma or (), tiles))
+        return matte
 
-    def _lines(self, guide: Alpha, alpha: Alpha) -> tuple[Alpha, Alpha]:
-        """Slope and offset of alpha over luma, averaged over all windows that a pixel lies in."""
-        mean_guide, mean_alpha = cv2.blur(guide, self._window), cv2.blur(alpha, self._window)
-        variance = cv2.blur(guide * guide, self._window) - mean_guide * mean_guide
-        covariance = cv2.blur(guide * alpha, self._window) - mean_guide * mean_alpha
-        slope = _float(covariance / (variance + self._epsilon))
-        offset = _float(mean_alpha - slope * mean_guide)
-        return _float(cv2.blur(slope, self._window)), _float(cv2.blur(offset, self._window))
+    def _decided(self, alpha: Alpha, grid: Grid) -> tuple[Alpha8, Tiles, tuple[slice, slice]]:
+        """The matte where no window sees an edge, the tiles where one does, and the part of ``alpha`` that they need."""
+        person, room = (cv2.inRange(alpha, *bounds) for bounds in ((self._high, 1.0), (0.0, self._low)))
+        # Seen from the middle of a tile an edge is as far off as the window reaches, and half a tile.
+        middles, halves = grid.middles(alpha.shape)
+        window = np.ones([2 * (self._reach + half) + 1 for half in halves], np.uint8)
+        decided_person, decided_room = (cv2.erode(side, window) > 0 for side in (person, room))
+        undecided = ~(decided_person | decided_room)
+        left, top, width, height = cv2.boundingRect(undecided.view(np.uint8))
+        # A tile reaches half of itself further than its middle, and interpolation one pixel.
+        down, across = (half + 1 for half in halves)
+        box = np.s_[max(top - down, 0) : top + height + down, max(left - across, 0) : left + width + across]
+        return grid.filled(decided_person[middles]), grid.where(undecided[middles]), box
+
+    def _lines(self, guides: list[Plane], alpha: Alpha) -> Lines:
+        """Of each pixel the mean of the lines of all windows that it lies in, steepened, in levels of 255."""
+        slopes, offset = self._colour_lines(guides, alpha) if len(guides) == 3 else self._luma_lines(guides[0], alpha)
+        gain = np.float32(255 / (self._high - self._low))
+        merged = cv2.merge([*slopes, offset - np.float32(self._low)])
+        return np.asarray(cv2.blur(merged, self._window) * gain, np.float32)
+
+    def _luma_lines(self, luma: Plane, alpha: Alpha) -> tuple[list[Alpha], Alpha]:
+        guide = luma.astype(np.float32)
+        moments = cv2.merge([guide, alpha, guide * guide, guide * alpha])
+        y, a, yy, ya = cv2.split(np.asarray(cv2.blur(moments, self._window), np.float32))
+        slope = (ya - y * a) / (yy - y * y + self._epsilons[0])
+        none = np.zeros_like(alpha)
+        return [np.asarray(slope, np.float32), none, none], np.asarray(a - slope * y, np.float32)
+
+    def _colour_lines(self, guides: list[Plane], alpha: Alpha) -> tuple[list[Alpha], Alpha]:
+        """By the inverse of the colour's covariance, written out: there are as many of them as pixels."""
+        y, u, v = (plane.astype(np.float32) - np.float32(128) for plane in guides)
+        means, pairs, others = cv2.merge([y, u, v, alpha]), cv2.merge([u, v, alpha, y]), cv2.merge([v, alpha])
+        first = np.asarray(cv2.blur(means, self._window), np.float32)
+        mean_y, mean_u, mean_v, mean_a = _parts(first)
+        yy, uu, vv, _ = _parts(cv2.blur(means * means, self._window) - first * first)
+        turned = cv2.merge([mean_u, mean_v, mean_a, mean_y])
+        yu, uv, va, ya = _parts(cv2.blur(means * pairs, self._window) - first * turned)
+        last = np.asarray(cv2.blur(cv2.merge([y, u]) * others, self._window), np.float32)
+        yv, ua = _parts(last - cv2.merge([mean_y * mean_v, mean_u * mean_a]))
+        yy, uu, vv = (
+            each + np.float32(soft) for each, soft in zip((yy, uu, vv), self._epsilons + self._epsilons[1:], strict=True)
+        )
+        slopes = _solved(yy, uu, vv, yu, yv, uv, (ya, ua, va))
+        offset = mean_a - slopes[0] * (mean_y + 128) - slopes[1] * (mean_u + 128) - slopes[2] * (mean_v + 128)
+        return slopes, np.asarray(offset, np.float32)
 
 
-def _float(values: NDArray[np.generic]) -> Alpha:
-    return np.asarray(values, np.float32)
+def _solved(yy: Alpha, uu: Alpha, vv: Alpha, yu: Alpha, yv: Alpha, uv: Alpha, known: tuple[Alpha, Alpha, Alpha]) -> list[Alpha]:
+    """The slopes that solve a symmetric system of three equations at each pixel, by its cofactors."""
+    rows = (
+        (uu * vv - uv * uv, yv * uv - yu * vv, yu * uv - yv * uu),
+        (yv * uv - yu * vv, yy * vv - yv * yv, yu * yv - yy * uv),
+        (yu * uv - yv * uu, yu * yv - yy * uv, yy * uu - yu * yu),
+    )
+    scale = 1 / (yy * rows[0][0] + yu * rows[0][1] + yv * rows[0][2])
+    return [np.asarray(sum(starmap(np.multiply, zip(row, known, strict=True))) * scale, np.float32) for row in rows]
+
+
+def _parts(channels: NDArray[np.generic]) -> list[Alpha]:
+    return [np.asarray(channel, np.float32) for channel in cv2.split(np.asarray(channels, np.float32))]
+
+
+def _along(lines: Lines, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) -> Plane:
+    """Alpha by the lines over what the picture holds in some tiles: uint8, (tiles, height, width)."""
+    halves = tiles.of_chroma()
+    columns, rows = halves.maps((luma.shape[0] // 2, luma.shape[1] // 2), lines.shape)
+    enlarged = cv2.remap(lines, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    slope, *slopes, offset = (part.reshape(len(halves), *halves.side) for part in _parts(enlarged))
+    for each, plane in zip(slopes, chroma, strict=False):
+        offset = offset + each * halves.read(plane)
+    flat = len(tiles), -1
+    sloped = cv2.multiply(doubled(slope).reshape(flat), tiles.read(luma).reshape(flat), dtype=cv2.CV_32F)
+    found = cv2.add(sloped, doubled(np.asarray(offset, np.float32)).reshape(flat), dtype=cv2.CV_8U)
+    return np.asarray(found, np.uint8).reshape(len(tiles), *tiles.side)
+
+
+def _shrunk(plane: Plane, size: tuple[int, int]) -> Plane:
+    """A plane at ``size`` from four pixels in each: half the time of the mean of all, and as good a guide."""
+    if plane.shape[1] < 2 * size[0] or plane.shape[0] < 2 * size[1]:
+        return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    few = cv2.resize(plane, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.resize(few, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -82,7 +82,7 @@ class Pipeline:
     def refine(self, mask: Mask, frame: Frame) -> Matte:
         """A mask that lies where ``frame`` has the person, refined along the frame's own edges."""
         with self._stage("upsampling"):
-            return Matte(self._upsampler.upsample(mask.alpha, frame.y), frame.time, mask.time)
+            return Matte(self._upsampler.upsample(mask.alpha, frame.y, frame.planes[1:]), frame.time, mask.time)
 
     def matte(self, frame: Frame) -> Matte:
         """Alpha for ``frame``. Raises as :meth:`mask` does."""

@@ -1,5 +1,6 @@
 """The parts of a picture where something is to be done: an outline touches a tenth of it, and only that tenth is paid for."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 SIDE: Final = 16
 """Pixels of a tile, each way."""
 
-CHUNK: Final = 128
+CHUNK: Final = 256
 """Tiles that are worked on at a time: what lies between stays in the cache, and a large photo takes no more memory."""
 
 Plane = NDArray[np.uint8]
@@ -74,6 +75,7 @@ class Grid:
     """The tiles that pictures of one ``shape``, (height, width), both even, are cut into."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape[0], shape[1]
         self._side = min(SIDE, shape[0]), min(SIDE, shape[1])
         self._starts = [_starts(length, side) for length, side in zip(shape, self._side, strict=True)]
 
@@ -86,6 +88,23 @@ class Grid:
         """The tiles that are flagged; ``flags`` has the grid's shape."""
         down, across = np.nonzero(flags)
         return Tiles(self._starts[0][down], self._starts[1][across], self._side)
+
+    def filled(self, flags: Flags) -> Plane:
+        """A plane that is 255 in the tiles that are flagged, 0 elsewhere."""
+        down, across = self._side
+        lines = (flags.view(np.uint8) * np.uint8(255)).repeat(across, axis=1)[:, : self._shape[1]]
+        return lines.repeat(down, axis=0)[: self._shape[0]]
+
+    def middles(self, small: tuple[int, ...]) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], tuple[int, int]]:
+        """Where the tiles' middles lie in a picture of shape ``small``, (height, width), that shows the same: what takes them out
+        of it; and half of a tile there, rounded up (down, across)."""
+        scales = [few / many for few, many in zip(small, self._shape, strict=True)]
+        down, across = (
+            ((starts + side / 2) * scale).astype(np.intp)
+            for starts, side, scale in zip(self._starts, self._side, scales, strict=True)
+        )
+        half_down, half_across = (math.ceil(side / 2 * scale) for side, scale in zip(self._side, scales, strict=True))
+        return (down[:, None], across[None, :]), (half_down, half_across)
 
     def extremes(self, plane: Plane) -> tuple[Plane, Plane]:
         """The least and the largest value of a plane in each tile."""
@@ -104,3 +123,8 @@ class Grid:
 
 def _starts(length: int, side: int) -> NDArray[np.intp]:
     return np.minimum(np.arange(0, length, side), length - side)
+
+
+def doubled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What chroma's tiles hold, (tiles, height, width), for each pixel of luma's."""
+    return values.repeat(2, axis=1).repeat(2, axis=2)

@@ -26,6 +26,7 @@ FLOORS = [
         "matting",
         "compositing",
         "foreground",
+        "specks",
         "tiles",
         "backgrounds",
         "scenery",

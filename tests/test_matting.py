@@ -1,11 +1,13 @@
-"""Edges come from the full-resolution luma, probabilities become alpha."""
+"""Edges come from the full-resolution picture, probabilities become alpha, specks go."""
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from livebg.frame import Alpha
 from livebg.matting import EdgeUpsampler
 
 
@@ -29,6 +31,72 @@ def test_the_edge_lands_where_the_picture_has_it() -> None:
     guided = EdgeUpsampler().upsample(blurred, luma) / 255
     plain = np.clip((cv2.resize(blurred, (640, 360)) - 0.2) / 0.6, 0, 1)
     assert np.abs(guided - truth).mean() < np.abs(plain - truth).mean() / 3
+
+
+def test_an_edge_of_hue_alone_is_found() -> None:
+    """A yellow person before a grey wall of the same luma."""
+    x, y = np.meshgrid(np.arange(640), np.arange(360))
+    truth = ((x - 200 - 0.4 * y) > 0).astype(np.float32)
+    luma = np.full((360, 640), 120, np.uint8)
+    few = cv2.resize(truth, (320, 180), interpolation=cv2.INTER_AREA)
+    chroma = tuple(np.rint(128 + step * few).astype(np.uint8) for step in (-50, 20))
+    small = cv2.resize(truth, (160, 90), interpolation=cv2.INTER_AREA)
+    blurred = np.asarray(cv2.blur(small, (3, 3)), np.float32)
+    by_luma = EdgeUpsampler().upsample(blurred, luma) / 255
+    by_colour = EdgeUpsampler().upsample(blurred, luma, (chroma[0], chroma[1])) / 255
+    assert np.abs(by_colour - truth).mean() < np.abs(by_luma - truth).mean() / 2
+
+
+def somebody() -> Alpha:
+    """A head and shoulders in a model's picture."""
+    alpha = np.zeros((144, 256), np.float32)
+    cv2.circle(alpha, (128, 60), 26, 1, cv2.FILLED)
+    cv2.ellipse(alpha, (128, 150), (70, 60), 0, 0, 360, 1, cv2.FILLED)
+    return alpha
+
+
+def seen(truth: Alpha) -> NDArray[np.uint8]:
+    """The frame's luma, with a person brighter than the room where they truly are."""
+    person = cv2.resize(truth, (1280, 720), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(60 + 120 * person + np.random.default_rng(3).integers(0, 12, (720, 1280)), np.uint8)
+
+
+def test_an_island_far_from_everybody_is_dropped_and_what_is_near_stays() -> None:
+    alpha = somebody()
+    far, near = alpha.copy(), alpha.copy()
+    cv2.circle(far, (30, 30), 5, 1, cv2.FILLED)
+    cv2.circle(near, (128, 28), 4, 1, cv2.FILLED)
+    assert (EdgeUpsampler().upsample(far, seen(far)) == EdgeUpsampler().upsample(alpha, seen(far))).all()
+    assert EdgeUpsampler().upsample(near, seen(near))[28 * 5, 128 * 5] == 255
+
+
+def test_a_second_person_is_no_island_and_comes_in_softly() -> None:
+    shown = []
+    for radius in (5, 7, 8, 12):
+        both = somebody()
+        cv2.circle(both, (30, 40), radius, 1, cv2.FILLED)
+        shown.append(int(EdgeUpsampler().upsample(both, seen(both))[200, 150]))
+    assert shown[0] == 0
+    assert shown[3] == 255
+    assert shown == sorted(shown)
+
+
+def test_holes_are_kept_but_for_unsure_pinholes_deep_inside() -> None:
+    alpha = somebody()
+    alpha[120:132, 122:134] = 0  # the room through a handle
+    truth = alpha.copy()
+    alpha[62:64, 127:129] = 0.3  # a speck amid the head
+    matte = EdgeUpsampler().upsample(alpha, seen(truth))
+    assert (matte[280:340, 600:680] == 255).all()
+    assert (matte[610:650, 620:660] == 0).all()
+
+
+def test_somebody_at_the_border_is_whole() -> None:
+    alpha, luma = np.zeros((144, 256), np.float32), np.random.default_rng(3).integers(0, 256, (720, 1280), np.uint8)
+    alpha[40:, :120] = 1
+    matte = EdgeUpsampler().upsample(alpha, luma)
+    assert (matte[240:, :560] == 255).all()
+    assert (matte[:160] == 0).all()
 
 
 def test_texture_inside_the_person_makes_no_holes() -> None:
