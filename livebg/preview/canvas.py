@@ -1,5 +1,6 @@
 """What the preview's window shows, as a picture: no window in here."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -18,7 +19,7 @@ BAR: Final = 26
 _TEXT: Final = 15
 _SMALL: Final = 13
 _MARGIN: Final = 10
-_GROUND: Final = (30, 27, 25)
+_GROUND: Final = 27
 _BRIGHT: Final = (240, 240, 240)
 _DIM: Final = (165, 160, 155)
 _DOT: Final = {"live": (100, 200, 90), "camera lost": (70, 70, 230), "stalled": (70, 70, 230)}
@@ -85,19 +86,14 @@ def notice(text: str, size: tuple[int, int]) -> Canvas:
 
 
 def _empty(size: tuple[int, int]) -> Canvas:
-    canvas = np.empty((size[1], size[0], 3), np.uint8)
-    canvas[:] = _GROUND
-    return canvas
+    return np.full((size[1], size[0], 3), _GROUND, np.uint8)
 
 
 def _hang(pane: Canvas, picture: Picture, *, mirrored: bool) -> None:
     width, height = picture.size
     scale = min(pane.shape[1] / width, pane.shape[0] / height)
     inner = max(round(width * scale), 1), max(round(height * scale), 1)
-    shown = picture.bgr()
-    if inner != picture.size:
-        way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-        shown = np.asarray(cv2.resize(shown, inner, interpolation=way), np.uint8)
+    shown = picture.bgr(inner)
     left, top = (pane.shape[1] - inner[0]) // 2, (pane.shape[0] - inner[1]) // 2
     pane[top : top + inner[1], left : left + inner[0]] = shown[:, ::-1] if mirrored else shown
 
@@ -105,7 +101,7 @@ def _hang(pane: Canvas, picture: Picture, *, mirrored: bool) -> None:
 def _label(pane: Canvas, text: str) -> None:
     corner = pane[: BAR - 2, : 14 + 8 * len(text)]
     corner[:] = corner // 3
-    _write(pane, text, (7, 16), _SMALL, _BRIGHT)
+    _write(corner, text, (7, 16), _SMALL, _BRIGHT)
 
 
 def _bar(bar: Canvas, status: Status) -> None:
@@ -138,12 +134,17 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _width(text: str, size: int) -> int:
-    left, _, width, _ = cv2.getTextSize((1, 1), text, (0, 0), cv2.FontFace("sans"), size, _REGULAR)
+    left, _, width, _ = cv2.getTextSize((1, 1), text, (0, 0), _face(), size, _REGULAR)
     return int(left + width)
 
 
 def _write(pane: Canvas, text: str, at: tuple[int, int], size: int, color: tuple[int, int, int]) -> None:
-    # OpenCV would break what is too long into lines below.
-    part = np.ascontiguousarray(pane)
-    cv2.putText(part, text, at, color, cv2.FontFace("sans"), size, _REGULAR)
+    part = np.ascontiguousarray(pane)  # of a row's part OpenCV would draw into a copy
+    cv2.putText(part, text, at, color, _face(), size, _REGULAR)
     pane[:] = part
+
+
+@functools.cache
+def _face() -> cv2.FontFace:
+    """Made once: that takes milliseconds."""
+    return cv2.FontFace("sans")

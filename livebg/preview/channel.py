@@ -42,11 +42,13 @@ class Picture:
         """Shape (height, width); of the view ``alpha`` the matte, 255 = foreground."""
         return planes(self.data)[0]
 
-    def bgr(self) -> NDArray[np.uint8]:
-        """As OpenCV's windows want it: uint8, (height, width, 3)."""
+    def bgr(self, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """At ``size`` (width, height), as OpenCV's windows want it: uint8, (height, width, 3)."""
         if self.color.matrix == BT601 and not self.color.full_range:  # which is what OpenCV takes I420 for
-            return np.asarray(cv2.cvtColor(self.data, cv2.COLOR_YUV2BGR_I420), np.uint8)
-        return np.ascontiguousarray(i420_to_rgb(self.data, self.color, self.size)[..., ::-1])
+            bgr = np.asarray(cv2.cvtColor(self.data, cv2.COLOR_YUV2BGR_I420), np.uint8)
+            way = cv2.INTER_AREA if 2 * size[0] <= self.size[0] else cv2.INTER_LINEAR
+            return bgr if size == self.size else np.asarray(cv2.resize(bgr, size, interpolation=way), np.uint8)
+        return i420_to_rgb(self.data, self.color, size)[..., ::-1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
