@@ -63,6 +63,11 @@ class Sender:
         self.sink.close()
 
 
+def links(desktop: Desktop) -> list[dict[str, Any]]:
+    """The connections between a camera and a viewer."""
+    return [each for each in desktop.dump() if each["type"] == "PipeWire:Interface:Link"]
+
+
 @contextmanager
 def sending() -> Iterator[Sender]:
     sender = Sender()
@@ -152,6 +157,21 @@ def test_viewers_at_once_each_see_pictures_until_the_last_has_gone(desktop: Desk
         first.sees(10)
         assert sender.heard == [True]
     assert sender.error is None
+
+
+def test_viewers_that_keep_buffers_take_them_from_nobody(desktop: Desktop) -> None:
+    with sending() as sender, Viewer(desktop, SIZE) as faithful:
+        faithful.sees(5)
+        for _ in range(2):
+            before = len(links(desktop))
+            with Viewer(desktop, SIZE, hoarding=True) as hoarding:
+                wait_until(lambda: len(links(desktop)) > before, "it is there")  # noqa: B023 - called at once
+                faithful.sees(2 * RATE)
+                hoarding.program.kill()
+        faithful.sees(RATE)
+        with Viewer(desktop, SIZE) as late:
+            late.sees(5)
+        assert sender.heard == [True]
 
 
 def test_a_viewer_that_hangs_holds_nobody_up(desktop: Desktop) -> None:

@@ -115,7 +115,8 @@ class Meta(enum.IntEnum):
 
 
 META_HEADER: Final = 1
-"""``SPA_META_Header`` of spa/buffer/meta.h."""
+META_BUSY: Final = 7
+"""``SPA_META_*`` of spa/buffer/meta.h."""
 
 
 class MetaHeader(ctypes.Structure):
@@ -134,6 +135,15 @@ class MetaHeader(ctypes.Structure):
         ("dts_offset", ctypes.c_int64),
         ("seq", ctypes.c_uint64),
     )
+
+
+class MetaBusy(ctypes.Structure):
+    """``spa_meta_busy`` of spa/buffer/meta.h: how many hold the buffer."""
+
+    flags: int
+    count: int
+
+    _fields_ = (("flags", _U32), ("count", _U32))
 
 
 class MetaData(ctypes.Structure):
@@ -188,6 +198,11 @@ class SpaBuffer(ctypes.Structure):
     )
 
 
+def metas(buffer: SpaBuffer) -> list[MetaData]:
+    """What a buffer carries beside its data."""
+    return buffer.metas[: buffer.n_metas] if buffer.n_metas else []
+
+
 class Buffer(ctypes.Structure):
     """``pw_buffer`` of pipewire/stream.h, as far as all versions have it."""
 
@@ -204,6 +219,9 @@ STATE_CHANGED: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, cty
 PARAM_CHANGED: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, _U32, ctypes.c_void_p)
 """(data, what the parameter is about, the parameter or NULL)"""
 
+REMOVE_BUFFER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+"""(data, the buffer)"""
+
 
 class StreamEvents(ctypes.Structure):
     """``pw_stream_events`` of pipewire/stream.h; what is not set is not called."""
@@ -216,7 +234,7 @@ class StreamEvents(ctypes.Structure):
         ("io_changed", ctypes.c_void_p),
         ("param_changed", PARAM_CHANGED),
         ("add_buffer", ctypes.c_void_p),
-        ("remove_buffer", ctypes.c_void_p),
+        ("remove_buffer", REMOVE_BUFFER),
         ("process", ctypes.c_void_p),
         ("drained", ctypes.c_void_p),
         ("command", ctypes.c_void_p),

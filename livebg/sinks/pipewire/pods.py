@@ -11,7 +11,7 @@ from fractions import Fraction
 from livebg.frame import VideoFormat
 from livebg.sinks.pipewire import abi
 
-_FEWEST, _USUAL, _MOST = 2, 8, 16
+_FEWEST, _USUAL, MOST = 2, 8, 16
 """Buffers: a reader and the writer take one each at least; browsers hold several."""
 
 
@@ -77,7 +77,7 @@ def wanted_buffers(form: VideoFormat) -> bytes:
         abi.Object.PARAM_BUFFERS,
         abi.Param.BUFFERS,
         {
-            abi.Buffers.BUFFERS: _choice(abi.Choice.RANGE, _USUAL, _FEWEST, _MOST),
+            abi.Buffers.BUFFERS: _choice(abi.Choice.RANGE, _USUAL, _FEWEST, MOST),
             abi.Buffers.BLOCKS: _int(1),
             abi.Buffers.SIZE: _int(form.width * form.height * 3 // 2),
             abi.Buffers.STRIDE: _int(form.width),

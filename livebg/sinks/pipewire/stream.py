@@ -15,6 +15,7 @@ from livebg.errors import SinkError
 from livebg.frame import VideoFormat
 from livebg.sinks.pipewire import abi, pods
 from livebg.sinks.pipewire.library import Library, Params
+from livebg.sinks.pipewire.loans import Loans
 from livebg.sinks.pipewire.streaming import Streaming
 
 _PATIENCE: Final = 1.5
@@ -37,10 +38,14 @@ class CameraStream:
         self._memory = Params([pods.wanted_buffers(form), pods.wanted_header()])
         self._state, self._trouble = abi.State.UNCONNECTED, ""
         self._settled = threading.Event()
-        self._sequence = 0
+        self._sequence, self._loans = 0, Loans()
         # PipeWire keeps no reference to them: they must live as long as the stream does.
-        self._on_state, self._on_param = abi.STATE_CHANGED(self._state_changed), abi.PARAM_CHANGED(self._param_changed)
-        self._events = abi.StreamEvents(abi.EVENTS_VERSION, state_changed=self._on_state, param_changed=self._on_param)
+        self._events = abi.StreamEvents(
+            abi.EVENTS_VERSION,
+            state_changed=abi.STATE_CHANGED(self._state_changed),
+            param_changed=abi.PARAM_CHANGED(self._param_changed),
+            remove_buffer=abi.REMOVE_BUFFER(self._remove_buffer),
+        )
         with ExitStack() as opening:
             opening.callback(streaming.tell, False)
             self._loop = self._made("thread_loop_new", b"livebg", None)
@@ -70,8 +75,9 @@ class CameraStream:
             self._check_connection()
             if self._state != abi.State.STREAMING:
                 return
-            place = self._library.call("stream_dequeue_buffer", self._stream)
+            place = self._take()
             if place:
+                self._loans.take(place)
                 self._fill(abi.Buffer.from_address(place).buffer.contents, picture)
                 self._library.call("stream_queue_buffer", self._stream, place)
             self._library.call("stream_trigger_process", self._stream)
@@ -120,6 +126,15 @@ class CameraStream:
             why = f" ({self._trouble})" if self._trouble else ""
             raise SinkError(f"PipeWire has ended the connection{why}: if the camera does not come back, {_START}")
 
+    def _take(self) -> int | None:
+        """A buffer to fill; None while all are on their way."""
+        for _ in range(pods.MOST):
+            place: int | None = self._library.call("stream_dequeue_buffer", self._stream)
+            if place or ctypes.get_errno() != errno.EBUSY:
+                return place
+            self._loans.reclaim()  # that one is held by a reader; the next may be free
+        return None
+
     def _fill(self, buffer: abi.SpaBuffer, picture: NDArray[np.uint8]) -> None:
         block = buffer.datas[0]
         if not block.data or block.maxsize < self._size:
@@ -128,7 +143,7 @@ class CameraStream:
         chunk = block.chunk.contents
         chunk.offset, chunk.size, chunk.stride, chunk.flags = 0, self._size, self._stride, 0
         self._sequence += 1
-        for meta in buffer.metas[: buffer.n_metas]:
+        for meta in abi.metas(buffer):
             if meta.type == abi.META_HEADER and meta.data and meta.size >= ctypes.sizeof(abi.MetaHeader):
                 header = abi.MetaHeader.from_address(meta.data)
                 header.flags, header.offset, header.dts_offset = 0, 0, 0
@@ -149,6 +164,10 @@ class CameraStream:
         """In the loop's thread: a format was chosen, and there is but one."""
         if about == abi.Param.FORMAT and param:
             self._tell(self._memory)
+
+    def _remove_buffer(self, _data: int | None, buffer: int | None) -> None:
+        """In the loop's thread, or in that which destroys the stream."""
+        self._loans.forget(buffer or 0)
 
     def _tell(self, params: Params) -> None:
         self._library.call("stream_update_params", self._stream, params.array, params.count)

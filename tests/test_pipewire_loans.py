@@ -1,0 +1,65 @@
+"""Buffers that readers took with them, on buffers made in memory here."""
+
+import ctypes
+
+from livebg.sinks.pipewire import abi
+from livebg.sinks.pipewire.loans import Loans
+
+
+class MadeUp:
+    """A buffer with a header and a count of those that hold it."""
+
+    def __init__(self) -> None:
+        self.header, self.busy = abi.MetaHeader(), abi.MetaBusy()
+        self._metas = (abi.MetaData * 2)(
+            abi.MetaData(abi.META_HEADER, ctypes.sizeof(self.header), ctypes.addressof(self.header)),
+            abi.MetaData(abi.META_BUSY, ctypes.sizeof(self.busy), ctypes.addressof(self.busy)),
+        )
+        self._inner = abi.SpaBuffer(2, 0, self._metas, None)
+        self._outer = abi.Buffer(ctypes.pointer(self._inner))
+        self.address = ctypes.addressof(self._outer)
+
+
+def test_what_is_held_for_long_is_taken_back_and_nothing_else() -> None:
+    now = 10.0
+    loans = Loans(lambda: now)
+    early, late = MadeUp(), MadeUp()
+    loans.take(early.address)
+    now = 10.2
+    loans.take(late.address)
+    early.busy.count = late.busy.count = 2
+    loans.reclaim()
+    assert (early.busy.count, late.busy.count) == (2, 2), "readers have their time"
+    now = 10.35
+    loans.reclaim()
+    assert (early.busy.count, late.busy.count) == (0, 2)
+    assert (early.header.flags, early.header.seq) == (0, 0)
+
+
+def test_who_fills_a_buffer_is_the_only_one_that_holds_it() -> None:
+    buffer = MadeUp()
+    buffer.busy.count = 0xFFFFFFFF  # who gave it back after it had been taken back
+    Loans().take(buffer.address)
+    assert buffer.busy.count == 1
+
+
+def test_buffers_that_are_gone_are_not_touched() -> None:
+    now = 0.0
+    loans = Loans(lambda: now)
+    buffer = MadeUp()
+    loans.take(buffer.address)
+    loans.forget(buffer.address)
+    loans.forget(buffer.address)
+    now = 9.0
+    loans.reclaim()
+    assert buffer.busy.count == 1
+
+
+def test_buffers_without_a_count_are_left_alone() -> None:
+    inner = abi.SpaBuffer(0, 0, None, None)
+    outer = abi.Buffer(ctypes.pointer(inner))
+    now = 0.0
+    loans = Loans(lambda: now)
+    loans.take(ctypes.addressof(outer))
+    now = 9.0
+    loans.reclaim()
