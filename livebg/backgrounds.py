@@ -3,7 +3,10 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -13,13 +16,26 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from livebg.errors import ConfigError
 from livebg.frame import ColorSpec, Frame, Matte, blank, halved, planes, resized, rgb_to_i420
+from livebg.placing import Fit, placed
 
 WEAKEST_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is this one: showing the room as it is takes mode ``none``, said aloud."""
 
 
+Lens = Literal["gaussian", "disc"]
+"""The shape that a point out of focus takes: soft all over, or a disc as a lens wide open draws it."""
+
 _FINE, _COARSE = 1.5, 0.75
 """Pixels of the small picture that the Gaussian's standard deviation keeps at least."""
+
+_LARGEST_DISC = 5.0
+"""Pixels of the small picture that a disc's radius has at most: OpenCV takes five times as long for the next larger one."""
+
+_RADIUS = 2.0
+"""Standard deviations of the Gaussian that scatters light as far as a disc of this radius does."""
+
+_BLOOM = 12.0
+"""How many times a white pixel counts beside a dark one under the disc: in the scene it is far brighter than its number says."""
 
 
 class BlurBackground:
@@ -29,15 +45,17 @@ class BlurBackground:
     blur(room * (1 - alpha)) / blur(1 - alpha). All of it is linear, so it is done on the Y, U and V planes as they come, and
     on a small picture, since a blurred one has no detail to lose.
 
-    ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1. ``coarse`` is for slow machines: the
-    small picture has a quarter of the pixels, and the blur is a little less smooth. One background serves one thread.
+    ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1; a disc is as large as scatters light
+    as far, and lights shine through it as they do through a lens. ``coarse`` is for slow machines: the small picture of a
+    Gaussian has a quarter of the pixels, and the blur is a little less smooth. One background serves one thread.
     """
 
-    def __init__(self, share: float, *, coarse: bool = False) -> None:
+    def __init__(self, share: float, *, lens: Lens = "gaussian", coarse: bool = False) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"a blur is a share of the frame's height, 0 to 1, got {share}")
         self._share = max(share, WEAKEST_BLUR)
         self._least_sigma = _COARSE if coarse else _FINE
+        self._disc = lens == "disc"
         self._picture: NDArray[np.uint8] | None = None
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
@@ -49,8 +67,10 @@ class BlurBackground:
         # A small pixel that is part person has the person's colour in it: only those count whose neighbours are room as well.
         covered = cv2.dilate(halved(matte.alpha, halvings), np.ones((3, 3), np.uint8))
         room = 1.0 - covered * np.float32(1 / 255)
+        if self._disc:
+            room *= _bloom(frame.color)[shrunk[0]]
         weighted = cv2.merge([*(resized(plane, size) * room for plane in shrunk), room])
-        blurred = cv2.GaussianBlur(weighted, (0, 0), sigma / 2**halvings, borderType=cv2.BORDER_REFLECT)
+        blurred = self._blurred(weighted, sigma / 2**halvings)
         blurred = cv2.add(blurred, np.array(self._fallback(weighted)))
         scale = np.asarray(1.0 / blurred[..., 3], np.float32)
         if self._picture is None or self._picture.shape != frame.data.shape:
@@ -59,6 +79,11 @@ class BlurBackground:
             small = cv2.multiply(blurred[..., channel], scale, dtype=cv2.CV_8U)
             cv2.resize(small, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
         return self._picture
+
+    def _blurred(self, weighted: MatLike, sigma: float) -> MatLike:
+        if self._disc and _RADIUS * sigma <= _LARGEST_DISC:
+            return cv2.filter2D(weighted, -1, _disc(_RADIUS * sigma), borderType=cv2.BORDER_REFLECT)
+        return cv2.GaussianBlur(weighted, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
 
     @staticmethod
     def _fallback(weighted: MatLike) -> tuple[float, ...]:
@@ -70,9 +95,28 @@ class BlurBackground:
 
     def _halvings(self, sigma: float, width: int, height: int) -> int:
         """How often to halve before blurring: the Gaussian keeps its least width, and the small picture at least 8 lines."""
-        by_sigma = int(math.log2(sigma / self._least_sigma)) if sigma > self._least_sigma else 0
+        if self._disc:
+            by_sigma = max(math.ceil(math.log2(_RADIUS * sigma / _LARGEST_DISC)), 0)
+        else:
+            by_sigma = int(math.log2(sigma / self._least_sigma)) if sigma > self._least_sigma else 0
         by_size = int(math.log2(min(width, height) / 8)) if min(width, height) > 8 else 0
         return min(by_sigma, by_size)
+
+
+def _disc(radius: float) -> NDArray[np.float32]:
+    """A disc that sums up to 1, its rim as soft as a pixel."""
+    reach = math.ceil(radius)
+    across = np.arange(-reach, reach + 1, dtype=np.float32)
+    disc = np.clip(radius + 0.5 - np.hypot(across[:, None], across), 0, 1)
+    return np.asarray(disc / disc.sum(), np.float32)
+
+
+@lru_cache(maxsize=2)
+def _bloom(color: ColorSpec) -> NDArray[np.float32]:
+    """How much each luma counts under the disc, 1 for black: what is near white stands for light of any strength above it."""
+    black, white = (0, 255) if color.full_range else (16, 235)
+    light = np.clip((np.arange(256) - black) / (white - black), 0, 1)
+    return np.asarray(1 + (_BLOOM - 1) * light**8, np.float32)
 
 
 class _StillBackground(ABC):
@@ -108,14 +152,23 @@ class ColorBackground(_StillBackground):
 
 
 class PictureBackground(_StillBackground):
-    """A picture that fills the frame, cropped at its middle where the aspects differ. ``rgb`` is uint8, (height, width, 3)."""
+    """A picture that fills the frame, cropped at its middle where the aspects differ, or whole with its own blur around it.
 
-    def __init__(self, rgb: NDArray[np.uint8]) -> None:
+    ``rgb`` is uint8, (height, width, 3).
+    """
+
+    def __init__(self, rgb: NDArray[np.uint8], fit: Fit = "fill") -> None:
         super().__init__()
         self._rgb = rgb
+        self._fit = fit
 
     def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        return rgb_to_i420(_fill(self._rgb, width, height), color)
+        if self._fit == "fill":
+            return rgb_to_i420(_fill(self._rgb, width, height), color)
+        down, across = self._rgb.shape[:2]
+        even = np.pad(self._rgb, ((0, down % 2), (0, across % 2), (0, 0)), mode="edge")
+        told = color.told(height)
+        return placed(Frame(rgb_to_i420(even, told), 0, Fraction(1), told), (width, height), "fit")
 
 
 class PaintedBackground(_StillBackground):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from livebg.build import build_encoding, build_pipeline
+from livebg.build import build_encoding, build_look, build_pipeline
 from livebg.compositing import Consent
 from livebg.config import Settings
 from livebg.errors import LivebgError, ModelError, Stopped
@@ -100,7 +100,10 @@ class Batch:
         self._made: list[Path] = []
 
     def check(self, jobs: Sequence[Job]) -> None:
-        """Raise :class:`~livebg.errors.ConfigError` for an encoding that no video of ``jobs`` can have: before hours of work."""
+        """Raise :class:`~livebg.errors.ConfigError`, before hours of work, for an encoding that no video of ``jobs`` can have, or
+        a background that cannot be read."""
+        if self._consent is None:
+            build_look(self._settings)
         encoding = build_encoding(self._settings, self._mode)
         for output in {job.output.suffix.lower(): job.output for job in jobs if not job.is_photo}.values():
             plan_encoder(encoding, output)

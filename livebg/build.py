@@ -5,7 +5,7 @@ from pathlib import Path
 
 from livebg import scenery
 from livebg.backgrounds import BlurBackground, ColorBackground, PaintedBackground, PictureBackground, read_picture
-from livebg.compositing import composite, cutout, matte_picture
+from livebg.compositing import composite, cutout, matte_picture, tightened
 from livebg.config import Settings
 from livebg.errors import ConfigError
 from livebg.frame import Composite, Frame, Matte
@@ -13,6 +13,7 @@ from livebg.interfaces import Background, Segmenter
 from livebg.jobs import VIDEO_SUFFIXES
 from livebg.matting import EdgeUpsampler
 from livebg.models import find
+from livebg.moving_background import VideoBackground
 from livebg.notation import parse_color, parse_size
 from livebg.pipeline import Look, Pipeline
 from livebg.sinks.codecs import Content, Encoding
@@ -35,15 +36,15 @@ def build_segmenter(settings: Settings) -> Segmenter:
     )
 
 
-def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock | None = None) -> Pipeline:
-    """A pipeline with a state of its own; the segmenter may be shared."""
-    smoother, look = AlphaSmoother(settings.smoothing.time_constant), build_look(settings)
-    coarse = build_look(settings, coarse=True) if settings.effect.mode == "portrait" else None
+def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock | None = None, *, live: bool = False) -> Pipeline:
+    """A pipeline with a state of its own; the segmenter may be shared. Where it is ``live`` no frame waits for its background."""
+    smoother, look = AlphaSmoother(settings.smoothing.time_constant), build_look(settings, live=live)
+    coarse = build_look(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
     return Pipeline(segmenter, smoother, EdgeUpsampler(), look, clock, coarse)
 
 
-def build_look(settings: Settings, *, coarse: bool = False) -> Look:
-    """What the mode makes of a frame and its matte, with the ``coarse`` blur where it blurs.
+def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) -> Look:
+    """What the mode makes of a frame and its matte, with the ``coarse`` blur where it blurs, waiting for nothing where ``live``.
 
     Raises :class:`~livebg.errors.ConfigError` for an unusable background.
     """
@@ -51,18 +52,25 @@ def build_look(settings: Settings, *, coarse: bool = False) -> Look:
         return matte_picture
     if settings.effect.mode == "cutout":
         return cutout
-    background = build_background(settings, coarse=coarse)
+    background = build_background(settings, coarse=coarse, live=live)
+
+    shape = tightened if settings.effect.mode == "greenscreen" else _as_it_is
 
     def look(frame: Frame, matte: Matte) -> Composite:
-        return composite(frame, background.picture(frame, matte), matte)
+        return composite(frame, background.picture(frame, matte), shape(matte))
 
     return look
 
 
-def build_background(settings: Settings, *, coarse: bool = False) -> Background:
+def _as_it_is(matte: Matte) -> Matte:
+    return matte
+
+
+def build_background(settings: Settings, *, coarse: bool = False, live: bool = False) -> Background:
+    """What stands behind the person. Raises :class:`~livebg.errors.ConfigError` for what cannot."""
     effect = settings.effect
     if effect.mode == "portrait":
-        return BlurBackground(effect.blur, coarse=coarse)
+        return BlurBackground(effect.blur, lens=effect.lens, coarse=coarse)
     if effect.mode == "greenscreen":
         return ColorBackground(parse_color(effect.screen))
     if effect.background.startswith("#"):
@@ -79,8 +87,8 @@ def build_background(settings: Settings, *, coarse: bool = False) -> Background:
             f"the background {path} is neither a file nor built in ({built_in}): name one of these, a picture or #rrggbb"
         )
     if path.suffix.lower() in VIDEO_SUFFIXES:
-        raise ConfigError(f"the background {path} is a video, which cannot be a background yet: use a picture or #rrggbb")
-    return PictureBackground(read_picture(path))
+        return VideoBackground(path, live=live, fit=effect.background_fit)
+    return PictureBackground(read_picture(path), effect.background_fit)
 
 
 def build_encoding(settings: Settings, mode: str, threads: int = 0) -> Encoding:

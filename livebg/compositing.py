@@ -6,6 +6,7 @@ a placeholder at, or a picture that was fit already.
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -18,6 +19,10 @@ from livebg.tiles import Grid
 
 OLDEST_MATTE = 0.25
 """Seconds. A matte from a picture older than this no longer covers what it should."""
+
+
+_TIGHT = (96, 232)
+"""Levels of alpha that become 0 and 255 before a green screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,18 @@ def composite(frame: Frame, background: NDArray[np.uint8], matte: Matte) -> Comp
     data = background.copy()
     _lay(frame.planes, plane_alphas(alpha), planes(background), planes(data))
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
+
+
+def tightened(matte: Matte) -> Matte:
+    """The matte for a green screen: its edge drawn in by a third and hardened, so that a keyer finds no rim of the room, and
+    nothing half transparent that it would have to take the green out of."""
+    return replace(matte, alpha=np.asarray(cv2.LUT(matte.alpha, _tight()), np.uint8))
+
+
+@lru_cache(maxsize=1)
+def _tight() -> Alpha8:
+    low, high = _TIGHT
+    return np.rint(np.clip((np.arange(256) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
 def matte_picture(frame: Frame, matte: Matte) -> Composite:

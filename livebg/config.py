@@ -69,9 +69,15 @@ class Effect(_Section):
     background: str = Field(
         "#204060",
         description="for mode background: dawn, dusk, slate, paper, lights, leaves, "
-        "a colour as #rrggbb, or a picture; of one called dawn say ./dawn",
+        "a colour as #rrggbb, a picture or a video; of one called dawn say ./dawn",
+    )
+    background_fit: Literal["fill", "fit"] = Field(
+        "fill", description="a picture or video: fill the frame and crop, or fit in whole with its own blur around it"
     )
     blur: float = Field(0.025, ge=0, le=1, description="for mode portrait: the blur's width as a share of the frame's height")
+    lens: Literal["gaussian", "disc"] = Field(
+        "gaussian", description="for mode portrait: a soft blur, or discs of light as a lens draws them"
+    )
     screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its colour")
 
 

@@ -5,7 +5,7 @@ picture that the network sees is turned to RGB.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
@@ -38,6 +38,10 @@ _LUMA_WEIGHTS: Final = {
 }
 
 
+def _guess(height: int) -> int:
+    return BT709 if height >= 720 else BT601
+
+
 @dataclass(frozen=True, slots=True)
 class ColorSpec:
     """How the numbers of a picture are to be read: H.273 code points, and whether luma spans 0..255 or 16..235."""
@@ -47,10 +51,13 @@ class ColorSpec:
     transfer: int = UNSPECIFIED
     full_range: bool = False
 
+    def told(self, height: int) -> "ColorSpec":
+        """The same colour with its matrix said outright, as players guess it for a picture of so many lines."""
+        return self if self.matrix != UNSPECIFIED else replace(self, matrix=_guess(height))
+
     def luma_weights(self, height: int) -> tuple[float, float]:
         """Kr and Kb of H.273 table 4; an untagged picture is BT.709 from 720 lines on and BT.601 below, as players do."""
-        guess = BT709 if height >= 720 else BT601
-        return _LUMA_WEIGHTS.get(self.matrix, _LUMA_WEIGHTS[guess])
+        return _LUMA_WEIGHTS.get(self.matrix, _LUMA_WEIGHTS[_guess(height)])
 
     def rgb_to_yuv(self, height: int) -> NDArray[np.float64]:
         """The 3x4 matrix that takes (R, G, B, 1), 0..255, to (Y, Cb, Cr), 0..255 (H.273, equations 38 to 43)."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from livebg.compositing import tightened
 from livebg.errors import ConfigError, SinkError, SourceError
 from livebg.frame import BT601, Alpha8, ColorSpec, Composite, Frame, i420_to_rgb, rgb_to_i420
 from livebg.pipeline import Pipeline, Unprocessed
@@ -161,7 +162,8 @@ def render_photo(photo: Photo, processor: Pipeline | Unprocessed, mode: str) -> 
         return photo.cutout(frame, processor.composite(frame, matte), matte.alpha)
     if mode == "matte":
         return photo.matte(matte.alpha)
-    return photo.composited(frame, processor.composite(frame, matte), matte.alpha)
+    seen = tightened(matte) if mode == "greenscreen" else matte
+    return photo.composited(frame, processor.composite(frame, matte), seen.alpha)
 
 
 def write_photo(image: Image.Image, part: PartFile, path: Path) -> None:

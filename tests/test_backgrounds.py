@@ -1,12 +1,15 @@
 """The room out of focus, without the person in it; colours; pictures."""
 
+from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from livebg.backgrounds import WEAKEST_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
+from livebg.compositing import composite
 from livebg.errors import ConfigError
 from livebg.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
 from livebg.synthetic import made_up_room
@@ -64,6 +67,55 @@ def test_the_coarse_blur_is_close_to_the_fine_one(share: float) -> None:
     )
     assert np.abs(fine - coarse).mean() < 2
     assert not (fine == coarse).all()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.025, 0.1])
+def test_the_disc_leaves_no_halo_and_an_even_room_even(share: float) -> None:
+    frame, alpha = room_with_person()
+    y = planes(BlurBackground(share, lens="disc").picture(frame, alpha))[0]
+    assert np.abs(y[alpha.alpha == 0].astype(int) - 100).max() <= 1
+
+
+def test_a_light_out_of_focus_is_a_disc_and_shines() -> None:
+    """A point of light: flat within the disc's radius and gone beyond it, where the Gaussian has a peak and no end."""
+    data = grey_frame(luma=30, size=(640, 360)).data.copy()
+    data[172:188, 312:328] = 235
+    frame, nothing = Frame(data, 0, grey_frame().time_base), matte(np.zeros((360, 640), np.uint8))
+    disc, soft = (planes(BlurBackground(0.05, lens=lens).picture(frame, nothing))[0].astype(int) for lens in ("disc", "gaussian"))
+    radius = round(2 * 0.05 * 360)
+    middle, half, out = disc[180, 320], disc[180, 320 + radius // 2], disc[180, 320 + radius + 20]
+    assert middle > soft[180, 320] + 20
+    assert middle - half < (middle - 30) / 4
+    assert out <= 32
+    assert soft[180, 320] - soft[180, 320 + radius // 2] > (soft[180, 320] - 30) / 4
+
+
+def test_a_red_person_leaves_nothing_red_on_a_white_wall() -> None:
+    color = ColorSpec(BT709)
+    rgb = np.full((720, 1280, 3), 235, np.uint8)
+    hard = np.zeros((720, 1280), np.uint8)
+    cv2.ellipse(hard, (640, 720), (300, 420), 0, 0, 360, 255, cv2.FILLED)
+    alpha = cv2.GaussianBlur(hard, (0, 0), 1.5)
+    share = alpha[..., None] / 255
+    frame = Frame(
+        rgb_to_i420(np.rint((200, 20, 20) * share + rgb * (1 - share)).astype(np.uint8), color), 0, Fraction(1, 30), color
+    )
+    own = Matte(np.asarray(alpha, np.uint8), 0.0, 0.0)
+    outside = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
+    for lens in ("gaussian", "disc"):
+        shown = composite(frame, BlurBackground(0.025, lens=lens).picture(frame, own), own)
+        picture = Frame(shown.data, 0, Fraction(1, 30), color).rgb((1280, 720)).astype(int)
+        redder = (picture[..., 0] - picture[..., 1:].max(axis=2))[outside]
+        assert redder.max() <= 2
+
+
+def test_a_whole_picture_has_its_own_blur_around_it() -> None:
+    rgb = np.full((50, 201, 3), 220, np.uint8)
+    data = PictureBackground(rgb, "fit").picture(grey_frame(size=(64, 64)), matte(np.zeros((64, 64), np.uint8)))
+    luma = planes(data)[0]
+    assert (np.abs(luma[26:38].astype(int) - 205) <= 2).all()
+    assert (luma[:20] < 140).all()
+    assert (luma[44:] < 140).all()
 
 
 def test_a_person_who_fills_the_frame_leaves_something_calm() -> None:

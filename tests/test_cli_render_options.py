@@ -68,14 +68,19 @@ def test_a_background_colour_or_picture_is_meant_when_it_is_named(shop: Workshop
         ("missing.png", "the background missing.png does not exist: name a picture or a colour such as #204060"),
         ("bad.png", "the background bad.png is not a picture that can be read: use JPEG, PNG or WebP, or #rrggbb"),
         ("#12345", "the background '#12345' is not a colour: write #rrggbb, such as #00ff00"),
-        ("video.mp4", "the background video.mp4 is a video, which cannot be a background yet: use a picture or #rrggbb"),
+        (
+            "bad.mp4",
+            "the background cannot be used: bad.mp4 cannot be read as a video: it is another kind of file, damaged, or was never "
+            "written to its end",
+        ),
     ],
 )
 def test_a_background_that_cannot_be(background: str, sentence: str, shop: Workshop, clip: Path) -> None:
-    (shop.folder / "bad.png").write_text("no picture")
+    for name in ("bad.png", "bad.mp4"):
+        (shop.folder / name).write_text("no picture")
     said = shop.render(str(clip), "--background", background)
     assert (said.code, said.sentence) == (2, sentence)
-    assert shop.files() == {"video.mp4", "bad.png"}
+    assert shop.files() == {"video.mp4", "bad.png", "bad.mp4"}
 
 
 def test_a_background_does_not_go_with_another_mode(shop: Workshop, photo: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.compositing import OLDEST_MATTE, Consent, composite, cutout, matte_picture, passthrough, plane_alphas
+from livebg.compositing import OLDEST_MATTE, Consent, composite, cutout, matte_picture, passthrough, plane_alphas, tightened
 from livebg.frame import Alpha8, ColorSpec, Frame, Matte, blank, planes
 from tests.fakes import grey_frame, noise_frame
 
@@ -134,6 +134,15 @@ def test_a_cutouts_edge_has_the_persons_colour() -> None:
     assert np.abs(y[seen].astype(int) - person.y[seen]).max() <= 12  # the mixture is 120 levels off here
     for plane, own in zip((u, v), person.planes[1:], strict=True):
         assert np.abs(plane[chroma].astype(int) - own[chroma]).max() <= 12
+
+
+def test_a_green_screens_matte_is_tighter_and_harder() -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    tight = tightened(matte_for(levels)).alpha.ravel().astype(int)
+    assert (tight <= np.arange(256)).sum() > 180
+    assert (tight[:90] == 0).all()
+    assert (tight[240:] == 255).all()
+    assert (np.diff(tight) >= 0).all()
 
 
 def test_the_room_as_it_is_takes_consent() -> None:

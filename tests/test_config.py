@@ -22,7 +22,14 @@ from livebg.sinks.codecs import PRESETS
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 DEFAULTS = {
-    "effect": {"mode": "portrait", "background": "#204060", "blur": 0.025, "screen": "#00ff00"},
+    "effect": {
+        "mode": "portrait",
+        "background": "#204060",
+        "background_fit": "fill",
+        "blur": 0.025,
+        "lens": "gaussian",
+        "screen": "#00ff00",
+    },
     "model": {
         "name": "livebg-u2",
         "input_size": "auto",

@@ -27,6 +27,8 @@ FLOORS = [
         "compositing",
         "foreground",
         "specks",
+        "placing",
+        "moving_background",
         "tiles",
         "backgrounds",
         "scenery",

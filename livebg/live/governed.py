@@ -232,7 +232,7 @@ def governed(
     ``segmenter`` may be shared. ``before`` is the pipeline in whose place this one comes: what that had given up stays given up.
     Raises :class:`~livebg.errors.ConfigError` for an unusable background.
     """
-    pipeline = build_pipeline(settings, segmenter, stages)
+    pipeline = build_pipeline(settings, segmenter, stages, live=True)
     wanted = settings.governor.enabled
     smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL, 0.5) != segmenter.input_size(
         *_NOMINAL
