@@ -16,6 +16,7 @@ from livebg.config import Settings
 from livebg.errors import LivebgError, ModelError, Stopped
 from livebg.interfaces import Segmenter
 from livebg.jobs import Job
+from livebg.lookahead import LookAhead
 from livebg.photo import Photo, check_ending, render_photo, write_photo
 from livebg.pipeline import Pipeline, Unprocessed
 from livebg.render import Rendered, render
@@ -152,7 +153,8 @@ class Batch:
         with FileSource(job.input, options.start, options.end) as source, self._sink(job, source) as sink:
             network = self._network(source.format.width, source.format.height)
             self._reporter.started(job, source.frame_estimate)
-            done = render(source, sink, network.processor, lambda frames: self._reporter.advanced(job, frames), self._stop)
+            processor = self._in_time(network.processor)
+            done = render(source, sink, processor, lambda frames: self._reporter.advanced(job, frames), self._stop)
         return Summary(job, done, network.model, network.provider, network.input_size, (*source.notes, *sink.notes))
 
     def _sink(self, job: Job, source: FileSource) -> FileSink:
@@ -199,6 +201,13 @@ class Batch:
         segmenter = self._loaded_segmenter()
         size = segmenter.input_size(width, height)
         return _Network(build_pipeline(self._settings, segmenter), segmenter.name, segmenter.provider, size)
+
+    def _in_time(self, processor: Pipeline | Unprocessed) -> Pipeline | Unprocessed | LookAhead:
+        """What renders a video, whose frames have neighbours."""
+        smoothing = self._settings.smoothing
+        if smoothing.temporal == "causal" or not smoothing.time_constant or isinstance(processor, Unprocessed):
+            return processor
+        return LookAhead(processor, smoothing.time_constant)
 
     def _loaded_segmenter(self) -> Segmenter:
         with self._loading:

@@ -48,15 +48,21 @@ class Motion:
         """
         return Motion(step.flow + _moved(self.flow, step.flow))
 
+    def at(self, size: tuple[int, int]) -> "Motion":
+        """The same way in the pixels of pictures of ``size`` (width, height)."""
+        rows, columns = self.flow.shape[:2]
+        if size == (columns, rows):
+            return self
+        flow = cv2.resize(self.flow, size, interpolation=cv2.INTER_LINEAR)
+        return Motion(_floats(flow * np.array([size[0] / columns, size[1] / rows], np.float32)))
+
     def carry(self, alpha: Alpha) -> Alpha:
         """An alpha of the earlier picture, float32 (h, w), as it lies in the later one: a new array."""
-        height, width = alpha.shape
-        rows, columns = self.flow.shape[:2]
-        flow = self.flow
-        if (height, width) != (rows, columns):
-            flow = _floats(cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR))
-            flow = _floats(flow * np.array([width / columns, height / rows], np.float32))
-        return _moved(alpha, flow)
+        return _moved(alpha, self.at((alpha.shape[1], alpha.shape[0])).flow)
+
+    def carry_picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The earlier picture, uint8 (h, w, 3), as it would look from where the later one was taken: a new array."""
+        return np.asarray(_taken(picture, _places(self.at((picture.shape[1], picture.shape[0])).flow)), np.uint8)
 
 
 class AlphaCarrier:
@@ -75,13 +81,28 @@ class AlphaCarrier:
 
         None where there is no frame before, or it had another size: nothing can be carried then.
         """
+        pair = self._pair(luma)
+        return None if pair is None else self._search_from(*pair)
+
+    def follow_both(self, luma: NDArray[np.uint8]) -> tuple[Motion, Motion] | None:
+        """:meth:`follow`, and the way from the frame before to this one, for who looks ahead. Twice the cost."""
+        pair = self._pair(luma)
+        return None if pair is None else (self._search_from(*pair), self._search_from(*pair[::-1]))
+
+    def _pair(self, luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+        """This frame and the one before, small; this one is from now on the one before."""
         before = self._small if luma.shape == self._shape else None
         self._shape = luma.shape
         self._small = small = resized(luma, self.size(luma.shape[1], luma.shape[0]))
-        if before is None:
-            return None
+        return None if before is None else (small, before)
+
+    def _search_from(self, small: NDArray[np.uint8], other: NDArray[np.uint8]) -> Motion:
         # What is handed in is where the search begins.
-        return Motion(_floats(self._search.calc(small, before, np.zeros((*small.shape, 2), np.float32))))
+        return Motion(_floats(self._search.calc(small, other, np.zeros((*small.shape, 2), np.float32))))
+
+    def see(self, luma: NDArray[np.uint8]) -> None:
+        """Follow from this frame on, where the way to it is known: costs next to nothing."""
+        self._pair(luma)
 
     def reset(self) -> None:
         """Forget the frame before."""
@@ -97,10 +118,18 @@ class AlphaCarrier:
 
 def _moved(plane: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
     """Each pixel from where ``flow`` points to; beyond the edge it is the edge."""
+    return _floats(_taken(plane, _places(flow)))
+
+
+def _places(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The columns and the rows that ``flow`` points to."""
     height, width = flow.shape[:2]
-    columns = flow[..., 0] + np.arange(width, dtype=np.float32)
-    rows = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return _floats(cv2.remap(plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    return _floats(flow[..., 0] + np.arange(width, dtype=np.float32)), _floats(flow[..., 1] + rows)
+
+
+def _taken(picture: cv2.typing.MatLike, places: tuple[NDArray[np.float32], NDArray[np.float32]]) -> cv2.typing.MatLike:
+    return cv2.remap(picture, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _floats(values: object) -> NDArray[np.float32]:

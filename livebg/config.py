@@ -22,7 +22,7 @@ from livebg.notation import parse_color, parse_size
 from livebg.setting_errors import CONFIG_VARIABLE, PREFIX, check_environment, no_setting, refused_settings, refused_value
 
 Mode = Literal["portrait", "greenscreen", "matte", "cutout", "background"]
-Temporal = Literal["causal"]
+Temporal = Literal["lookahead", "causal"]
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
 
 
@@ -103,8 +103,10 @@ class Model(_Section):
 class Smoothing(_Section):
     """How the matte is steadied in time."""
 
-    temporal: Temporal = Field("causal", description="causal: from the past alone")
-    time_constant: float = Field(0.1, ge=0, le=5, description="seconds in which a still part follows the network")
+    temporal: Temporal = Field(
+        "lookahead", description="of files: lookahead, from what comes as well; causal, from the past alone, as live always is"
+    )
+    time_constant: float = Field(0.25, ge=0, le=5, description="seconds in which a still part follows the network")
 
 
 class Render(_Section):

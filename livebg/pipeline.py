@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from livebg.carrying import Motion
 from livebg.compositing import Consent, passthrough
 from livebg.errors import ModelError
 from livebg.frame import Alpha, Composite, Frame, Matte
@@ -20,6 +21,16 @@ Look = Callable[[Frame, Matte], Composite]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What the network made of one picture, not steadied: ``alpha`` at model resolution, the picture that it was shown, RGB uint8
+    of that size, and its time in seconds."""
+
+    alpha: Alpha
+    image: NDArray[np.uint8]
+    time: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Mask:
     """A steadied alpha at model resolution, and the time in seconds of the picture that the network saw."""
 
@@ -30,8 +41,8 @@ class Mask:
 class Pipeline:
     """Frame -> alpha -> steadied in time -> refined at the edges -> composite.
 
-    What it carries from frame to frame is the smoother's state alone, gone after :meth:`reset`: the prior that the network is
-    told is the alpha that the smoother made last, as long as that says anything about the frame.
+    What it carries from frame to frame is the smoother's state alone, gone after :meth:`reset`. The network looks at each picture
+    afresh: told of the alpha that was made last it clings to its mistakes (see :mod:`livebg.smoothing` for the figures).
 
     :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share nothing.
     ``coarse_look`` is a cheaper ``look`` of the same mode, where there is one.
@@ -51,7 +62,8 @@ class Pipeline:
         self._upsampler = upsampler
         self._look = look
         self._coarse_look = coarse_look
-        self._stage = (clock or StageClock()).stage
+        self.stage = (clock or StageClock()).stage
+        """Times a stage of the frame's way, for who takes the way apart."""
 
     @property
     def has_coarse_look(self) -> bool:
@@ -61,27 +73,35 @@ class Pipeline:
         """Width and height of the masks of ``frame``, whatever their scale."""
         return self._segmenter.input_size(frame.width, frame.height)
 
-    def mask(self, frame: Frame, scale: float = 1.0, prior: Alpha | None = None) -> Mask:
-        """What the network sees in ``frame``, steadied in time.
+    def sight(self, frame: Frame, scale: float = 1.0) -> Sight:
+        """What the network sees in ``frame``.
 
-        A ``scale`` below 1 has it look at a smaller picture, where it can; the mask is of the same size all the same, so that
-        nothing jumps when the scale changes. ``prior``, of that size, stands in for the alpha that was made last.
-        Raises :class:`~livebg.errors.ModelError` when the network fails; nothing is carried on then.
+        A ``scale`` below 1 has it look at a smaller picture, where it can; the alpha is of the same size all the same, so that
+        nothing jumps when the scale changes. Raises :class:`~livebg.errors.ModelError` when the network fails; nothing is carried
+        on then.
         """
-        with self._stage("network"):
+        with self.stage("network"):
             image = frame.rgb(self.size(frame))
-            told = self._smoother.past(frame.time, image.shape[:2]) if prior is None else prior
             try:
-                alpha = self._segment(image, self._looked_at(frame, scale), told)
+                alpha = self._segment(image, self._looked_at(frame, scale))
             except Exception:
                 self.reset()
                 raise
-        with self._stage("smoothing"):
-            return Mask(self._smoother.smooth(alpha, image, frame.time), frame.time)
+            return Sight(alpha, image, frame.time)
+
+    def mask(self, frame: Frame, scale: float = 1.0, motion: Motion | None = None) -> Mask:
+        """:meth:`sight`, steadied in time.
+
+        ``motion`` is the way from ``frame`` back to the one whose mask was made last, for who knows it: it is not looked for a
+        second time then. Raises as :meth:`sight` does.
+        """
+        sight = self.sight(frame, scale)
+        with self.stage("smoothing"):
+            return Mask(self._smoother.smooth(sight.alpha, sight.image, sight.time, motion), sight.time)
 
     def refine(self, mask: Mask, frame: Frame) -> Matte:
         """A mask that lies where ``frame`` has the person, refined along the frame's own edges."""
-        with self._stage("upsampling"):
+        with self.stage("upsampling"):
             return Matte(self._upsampler.upsample(mask.alpha, frame.y, frame.planes[1:]), frame.time, mask.time)
 
     def matte(self, frame: Frame) -> Matte:
@@ -93,12 +113,12 @@ class Pipeline:
             return self._segmenter.scaled_size(frame.width, frame.height, scale)
         return self.size(frame)
 
-    def _segment(self, image: NDArray[np.uint8], size: tuple[int, int], prior: Alpha | None) -> Alpha:
+    def _segment(self, image: NDArray[np.uint8], size: tuple[int, int]) -> Alpha:
         """The network's alpha of ``image`` looked at in ``size``, trusted only as far as it is one: a NaN would be any number
         once it is an integer."""
         own = (image.shape[1], image.shape[0])
         picture = image if size == own else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        alpha = self._segmenter.segment(picture, None if prior is None else _at(prior, size))
+        alpha = self._segmenter.segment(picture)
         if alpha.shape != picture.shape[:2] or not np.isfinite(alpha).all():
             raise ModelError(f"the network {self._segmenter.name} gave no usable alpha: choose another with model.name")
         return _at(alpha, own)
@@ -109,7 +129,7 @@ class Pipeline:
         Raises ValueError when ``matte`` is not this frame's.
         """
         look = self._coarse_look if coarse and self._coarse_look is not None else self._look
-        with self._stage("compositing"):
+        with self.stage("compositing"):
             return look(frame, matte)
 
     def process(self, frame: Frame) -> Composite:

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from livebg.errors import Stopped
 from livebg.frame import Composite, Frame
 from livebg.interfaces import Sink, Source
+from livebg.lookahead import LookAhead
 
 
 class Processor(Protocol):
@@ -30,21 +31,30 @@ class Rendered:
 
 
 def render(
-    source: Source, sink: Sink, processor: Processor, on_frame: Callable[[int], None], stop: threading.Event | None = None
+    source: Source,
+    sink: Sink,
+    processor: Processor | LookAhead,
+    on_frame: Callable[[int], None],
+    stop: threading.Event | None = None,
 ) -> Rendered:
-    """Render every frame of ``source`` into ``sink`` and close both.
+    """Render every frame of ``source`` into ``sink`` and close both, each by itself or with what comes after it in view.
 
     ``on_frame`` is told how many frames are done. When anything fails, or ``stop`` is set (then
     :class:`~livebg.errors.Stopped` is raised), the sink is aborted and leaves nothing behind. The loop ends when the source does.
     """
     begin = time.perf_counter()
-    frames = 0
-    with source, sink:
+    sent = 0
+
+    def frames() -> Iterator[Frame]:
         for frame in source:
             if stop is not None and stop.is_set():
-                raise Stopped(f"stopped after {frames} frames; the unfinished output was removed")
-            # Look-ahead will stand here: a pass over the matte track, between Pipeline.matte and Pipeline.composite.
-            sink.send(processor.process(frame))
-            frames += 1
-            on_frame(frames)
-    return Rendered(frames, time.perf_counter() - begin)
+                raise Stopped(f"stopped after {sent} frames; the unfinished output was removed")
+            yield frame
+
+    with source, sink:
+        composites = processor.composites(frames()) if isinstance(processor, LookAhead) else map(processor.process, frames())
+        for composite in composites:
+            sink.send(composite)
+            sent += 1
+            on_frame(sent)
+    return Rendered(sent, time.perf_counter() - begin)

@@ -42,7 +42,7 @@ FLOORS = [
     },
     {"pipeline"},
     {"build"},
-    {"photo", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training", "live", "devices"},
+    {"photo", "lookahead", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training", "live", "devices"},
     {"doctor", "setup", "preview"},
     {"tray"},
     {"cli", "__main__"},

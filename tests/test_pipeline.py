@@ -57,15 +57,6 @@ def test_a_matte_is_a_mask_refined_which_may_come_from_an_earlier_picture() -> N
     assert (matte.time, matte.picture_time) == (later.time, frame.time)
 
 
-def test_a_prior_of_ones_own_takes_the_place_of_the_alpha_before() -> None:
-    segmenter = LumaSegmenter()
-    run = pipeline(segmenter)
-    run.mask(grey_frame(0))
-    own = np.full((24, 32), 0.25, np.float32)
-    run.mask(grey_frame(1), prior=own)
-    np.testing.assert_array_equal(segmenter.priors[1], own)
-
-
 def test_the_coarse_look_is_taken_where_there_is_one() -> None:
     def white(frame: Frame, matte: Matte) -> Composite:
         return composite(frame, grey_frame(luma=235, size=(frame.width, frame.height)).data, matte)
@@ -83,44 +74,33 @@ def test_the_coarse_look_is_taken_where_there_is_one() -> None:
     assert lumas(both) == [16, 235]
 
 
-def test_the_prior_is_the_steadied_alpha_before() -> None:
+def test_the_network_looks_at_each_picture_afresh() -> None:
+    """Told of what it saw before it would cling to its mistakes."""
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)
-    run.process(grey_frame(0, luma=100))
-    run.process(grey_frame(1, luma=100))
-    first, second = segmenter.priors
-    assert first is None
-    assert second is not None
-    assert second.shape == (24, 32)
-    assert second.mean() == pytest.approx((100 - 16) / 219, abs=0.01)
+    for number in range(3):
+        run.process(grey_frame(number))
+    assert segmenter.priors == [None, None, None]
 
 
-@pytest.mark.parametrize(("number", "kept"), [(2, True), (15, True), (16, True), (17, False), (0, False), (1, False)])
-def test_a_gap_or_a_step_back_in_time_ends_the_prior(number: int, kept: bool) -> None:
-    """Half a second, 15 frames, is the bound: the smoother's own."""
-    segmenter = LumaSegmenter()
-    run = pipeline(segmenter)
-    run.process(grey_frame(1, luma=200))
-    run.process(grey_frame(number, luma=100))
-    assert (segmenter.priors[1] is not None) == kept
+def test_a_sight_is_the_networks_own_and_leaves_the_past_alone() -> None:
+    frame = grey_frame(1, luma=200)
+    run = pipeline(LumaSegmenter())
+    first = run.mask(grey_frame(0, luma=100))
+    sight = run.sight(frame)
+    assert sight.image.shape == (24, 32, 3)
+    assert sight.time == frame.time
+    assert sight.alpha.mean() == pytest.approx(sight.image.mean() / 255, abs=1e-3)
+    again = run.mask(grey_frame(1, luma=100))
+    np.testing.assert_allclose(again.alpha, first.alpha, atol=1e-6)
 
 
-def test_a_frame_of_another_size_has_no_prior() -> None:
-    segmenter = LumaSegmenter()
-    run = pipeline(segmenter)
-    run.matte(grey_frame(0))
-    run.matte(grey_frame(1, size=(32, 64)))
-    run.matte(grey_frame(2, size=(32, 64)))
-    assert [prior if prior is None else prior.shape for prior in segmenter.priors] == [None, None, (32, 16)]
-
-
-def test_reset_forgets_prior_and_past() -> None:
+def test_reset_forgets_the_past() -> None:
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)
     run.process(noise_frame(1, number=0))
     run.reset()
     again = run.process(noise_frame(2, number=1))
-    assert segmenter.priors[1] is None
     assert (again.data == pipeline(LumaSegmenter()).process(noise_frame(2, number=1)).data).all()
 
 
@@ -131,7 +111,6 @@ def test_a_network_that_fails_lets_nothing_out_and_the_next_picture_starts_anew(
     with pytest.raises(ModelError):
         run.process(grey_frame(1))
     after = run.matte(grey_frame(2, luma=20))
-    assert segmenter.priors[2] is None
     assert (after.alpha == pipeline(LumaSegmenter()).matte(grey_frame(2, luma=20)).alpha).all(), "nor is it smoothed"
 
 

@@ -1,4 +1,4 @@
-"""Still parts are steadied, moving parts are not held back, and time is counted in seconds."""
+"""Still parts are steadied, moving parts are not held back, a cut begins anew, and time is counted in seconds."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from livebg.carrying import Motion
 from livebg.frame import Alpha
 from livebg.smoothing import AlphaSmoother
+from livebg.synthetic import made_up_room
+from tests.moving import HEIGHT, WIDTH
+from tests.moving import picture as swaying
+from tests.moving import true_alpha
+
+RISING = 2.5
+"""How much faster alpha rises than it falls."""
 
 
 def alpha(value: float) -> Alpha:
@@ -18,71 +26,102 @@ def picture(level: int = 100) -> NDArray[np.uint8]:
     return np.full((12, 16, 3), level, np.uint8)
 
 
-def after_step(smoother: AlphaSmoother, fps: float, seconds: float) -> float:
-    """Alpha of a still picture ``seconds`` after the network changed its mind from 0 to 1."""
-    smoother.smooth(alpha(0), picture(), 0.0)
+def seen(number: int) -> NDArray[np.uint8]:
+    """The swaying shape's picture at ``number`` thirtieths of a second, in grey."""
+    return np.repeat(swaying(number)[..., None], 3, axis=2)
+
+
+def after_step(smoother: AlphaSmoother, fps: float, seconds: float, to: float) -> float:
+    """Alpha of a still picture ``seconds`` after the network changed its mind, from 0 to 1 or the other way round."""
+    smoother.smooth(alpha(1 - to), picture(), 0.0)
     steps = round(seconds * fps)
-    return float([smoother.smooth(alpha(1), picture(), number / fps) for number in range(1, steps + 1)][-1].mean())
+    return float([smoother.smooth(alpha(to), picture(), number / fps) for number in range(1, steps + 1)][-1].mean())
 
 
 @pytest.mark.parametrize("fps", [15, 30, 60])
 def test_the_time_constant_is_in_seconds_at_any_rate(fps: float) -> None:
-    assert after_step(AlphaSmoother(0.2), fps, 0.2) == pytest.approx(1 - np.exp(-1), abs=1e-3)
+    assert after_step(AlphaSmoother(0.2), fps, 0.2, to=0) == pytest.approx(np.exp(-1), abs=1e-3)
+    assert after_step(AlphaSmoother(0.2), fps, 0.2, to=1) == pytest.approx(1 - np.exp(-RISING), abs=1e-3)
+
+
+@pytest.mark.parametrize("value", [0.3, 0.5, 0.8])
+def test_an_alpha_that_is_not_sure_is_followed_as_slowly_at_any_rate(value: float) -> None:
+    levels = [after_step_to(value, fps) for fps in (15, 30, 60)]
+    assert max(levels) - min(levels) < 1e-3
+    assert levels[0] > value + (1 - value) * np.exp(-1), "slower than a sure one"
+
+
+def after_step_to(value: float, fps: int) -> float:
+    smoother = AlphaSmoother(0.2)
+    smoother.smooth(alpha(1), picture(), 0.0)
+    return float([smoother.smooth(alpha(value), picture(), n / fps) for n in range(1, round(0.2 * fps) + 1)][-1].mean())
 
 
 def test_flicker_on_a_still_picture_is_damped() -> None:
-    smoother = AlphaSmoother(0.15)
+    smoother = AlphaSmoother(0.25)
     out = [float(smoother.smooth(alpha(number % 2), picture(), number / 30).mean()) for number in range(60)]
     assert max(np.abs(np.diff(out[30:]))) < 0.25
 
 
+def test_flicker_on_somebody_who_moves_is_damped_and_the_outline_does_not_trail() -> None:
+    """Every second look of the network misses half of the shape."""
+    smoother, changes, raw_changes, errors = AlphaSmoother(0.25), [], [], []
+    before = raw_before = None
+    for number in range(24):
+        truth = true_alpha(number)
+        raw = truth * np.float32(0.5 if number % 2 else 1)
+        out = smoother.smooth(raw, seen(number), number / 30)
+        middle = truth == 1
+        errors.append(np.abs(out - truth)[truth == 0].mean())
+        if before is not None and raw_before is not None:
+            changes.append(np.abs(out - before)[middle].mean())
+            raw_changes.append(np.abs(raw - raw_before)[middle].mean())
+        before, raw_before = out, raw
+    assert np.mean(changes[6:]) < 0.4 * np.mean(raw_changes[6:])
+    assert np.mean(errors) < 0.02, "nothing stays behind where the shape was"
+
+
 def test_what_moves_is_taken_as_it_comes() -> None:
-    smoother = AlphaSmoother(0.15)
-    smoother.smooth(alpha(0), picture(50), 0.0)
-    assert (smoother.smooth(alpha(1), picture(200), 1 / 30) == 1).all()
+    """A tenth of the picture changes out of nothing: too little for a cut, and nothing that was there explains it."""
+    smoother = AlphaSmoother(0.25)
+    room = made_up_room(1, (256, 144))
+    nobody = np.zeros((144, 256), np.float32)
+    smoother.smooth(nobody, room, 0.0)
+    hand, there = room.copy(), nobody.copy()
+    part = slice(40, 90), slice(100, 160)
+    hand[part] = np.random.default_rng(1).integers(0, 256, (50, 60, 3), np.uint8)
+    there[part] = 1
+    out = smoother.smooth(there, hand, 1 / 30)
+    assert out[44:86, 104:156].mean() > 0.95
+    gone = smoother.smooth(nobody, room, 2 / 30)
+    assert gone[44:86, 104:156].mean() < 0.05
 
 
-def test_motion_in_one_corner_leaves_the_rest_still() -> None:
-    smoother = AlphaSmoother(0.15)
-    smoother.smooth(alpha(0), picture(), 0.0)
-    moved = picture()
-    moved[:3, :3] = 250
-    out = smoother.smooth(alpha(1), moved, 1 / 30)
-    assert out[0, 0] == 1
-    assert out[-1, -1] == pytest.approx(1 - np.exp(-1 / 30 / 0.15), abs=1e-5)
-
-
-def test_the_past_is_what_was_made_last_as_long_as_it_says_anything() -> None:
-    smoother = AlphaSmoother(0.15)
-    assert smoother.past(0.0, (12, 16)) is None
-    smoother.smooth(alpha(0), picture(), 1.0)
-    steady = smoother.smooth(alpha(1), picture(), 1.1)
-    assert 0.1 < steady.mean() < 0.9
-    for time in (1.2, 1.6):
-        past = smoother.past(time, (12, 16))
-        assert past is not None
-        np.testing.assert_array_equal(past, steady)
-    for time in (1.61, 1.1, 1.0):
-        assert smoother.past(time, (12, 16)) is None
-    assert smoother.past(1.2, (16, 12)) is None
-    smoother.reset()
-    assert smoother.past(1.2, (12, 16)) is None
+def test_a_cut_begins_anew_with_its_first_frame() -> None:
+    smoother = AlphaSmoother(0.25)
+    for number in range(3):
+        smoother.smooth(np.ones((144, 256), np.float32), made_up_room(1, (256, 144)), number / 30)
+    raw = np.random.default_rng(2).random((144, 256), np.float32)
+    np.testing.assert_array_equal(smoother.smooth(raw, made_up_room(2, (256, 144)), 3 / 30), raw)
 
 
 @pytest.mark.parametrize("time", [0.6, 0.0, -1.0])
 def test_a_gap_or_a_step_back_in_time_begins_anew(time: float) -> None:
-    smoother = AlphaSmoother(0.15)
-    smoother.smooth(alpha(0), picture(), 0.0)
-    assert (smoother.smooth(alpha(1), picture(), time) == 1).all()
+    smoother = AlphaSmoother(0.25)
+    smoother.smooth(alpha(1), picture(), 0.0)
+    assert (smoother.smooth(alpha(0), picture(), time) == 0).all()
+    other = AlphaSmoother(0.25)
+    other.smooth(alpha(1), picture(), 0.0)
+    assert (other.smooth(alpha(0), picture(), 0.5) > 0).all(), "half a second is no gap yet"
 
 
 def test_reset_and_another_size_begin_anew() -> None:
-    smoother = AlphaSmoother(0.15)
-    smoother.smooth(alpha(0), picture(), 0.0)
+    smoother = AlphaSmoother(0.25)
+    smoother.smooth(alpha(1), picture(), 0.0)
     smoother.reset()
-    assert (smoother.smooth(alpha(1), picture(), 1 / 30) == 1).all()
-    bigger = np.zeros((24, 16), np.float32)
-    assert smoother.smooth(bigger, np.zeros((24, 16, 3), np.uint8), 2 / 30).shape == (24, 16)
+    assert (smoother.smooth(alpha(0), picture(), 1 / 30) == 0).all()
+    bigger = np.ones((24, 16), np.float32)
+    assert (smoother.smooth(bigger, np.zeros((24, 16, 3), np.uint8), 2 / 30) == 1).all()
 
 
 def test_no_time_constant_is_no_filter() -> None:
@@ -91,20 +130,32 @@ def test_no_time_constant_is_no_filter() -> None:
     assert (smoother.smooth(alpha(1), picture(), 1 / 30) == 1).all()
 
 
+def test_a_motion_that_is_known_is_not_looked_for() -> None:
+    """Three frames lie between two alphas: told of the way, the past is where the shape is now."""
+    steady = AlphaSmoother(0.25)
+    steady.smooth(true_alpha(0), seen(0), 0.0)
+    shift = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    shift[..., 0] = -18 * np.sin(3 / 8)
+    told = steady.smooth(true_alpha(3), seen(3), 0.1, Motion(shift))
+    assert np.abs(told - true_alpha(3)).mean() < 0.01
+    after = steady.smooth(true_alpha(4), seen(4), 4 / 30)
+    assert np.abs(after - true_alpha(4)).mean() < 0.01, "it goes on from there by itself"
+
+
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(0, 255)), min_size=1, max_size=8))
 def test_the_result_stays_between_the_alphas_given_so_far(steps: list[tuple[float, int]]) -> None:
     smoother = AlphaSmoother(0.15)
     for number, (value, level) in enumerate(steps):
         out = smoother.smooth(alpha(value), picture(level), number / 30)
-    seen = [value for value, _ in steps]
-    assert min(seen) - 1e-6 <= float(out.min()) <= float(out.max()) <= max(seen) + 1e-6
+    values = [value for value, _ in steps]
+    assert min(values) - 1e-6 <= float(out.min()) <= float(out.max()) <= max(values) + 1e-6
 
 
 def test_the_result_is_the_callers_own() -> None:
     smoother = AlphaSmoother(0.15)
     first = smoother.smooth(alpha(0.5), picture(), 0.0)
     first[:] = 0
-    assert (smoother.smooth(alpha(0.5), picture(), 1 / 30) == 0.5).all()
+    assert smoother.smooth(alpha(0.5), picture(), 1 / 30).min() == pytest.approx(0.5)
 
 
 def test_a_negative_time_constant_is_refused() -> None:

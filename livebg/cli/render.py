@@ -36,7 +36,9 @@ def render(
     model: ModelOption = None,
     input_size: Annotated[str | None, typer.Option(metavar="WxH", help="The size of the network's picture.")] = None,
     provider: Annotated[str | None, typer.Option(help="Where onnxruntime runs the network: auto, cpu, cuda, ...")] = None,
-    temporal: Annotated[Temporal | None, typer.Option(help="How the matte is steadied in time.")] = None,
+    temporal: Annotated[
+        Temporal | None, typer.Option(help="Steady the matte from what comes as well, or from the past alone.")
+    ] = None,
     start: Annotated[str | None, typer.Option(metavar="T", help="Begin here: seconds or HH:MM:SS.")] = None,
     end: Annotated[str | None, typer.Option(metavar="T", help="End before this: seconds or HH:MM:SS.")] = None,
     codec: Annotated[str | None, typer.Option(help="The video encoder; by default libx264.")] = None,

@@ -160,10 +160,10 @@ class GovernedPipeline:
                 self._forgotten.wait()
             self._forgotten = None
             self._pipeline.reset()
-        # Between two masks the person has moved, and the network is better told of where they are now.
-        prior = self._carried().alpha if plan.mask_every > 1 and self._is_young(frame) else None
+        # The way back to the last mask's picture is known: steadying needs no other.
+        motion = self._held[1] if self._held is not None and plan.mask_every > 1 else None
         self._begun = 0
-        self._making = MaskMaking(frame.time, plan.mask_scale, lambda: self._pipeline.mask(frame, plan.mask_scale, prior))
+        self._making = MaskMaking(frame.time, plan.mask_scale, lambda: self._pipeline.mask(frame, plan.mask_scale, motion))
         if self._governor.beside:
             self._making.start()
         else:
