@@ -31,7 +31,7 @@ def options(*words: str) -> set[str]:
         if word not in commands:
             break
         found = commands[word]
-    return {option for parameter in found.params for option in parameter.opts}
+    return {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
 
 
 def test_there_are_commands_to_check() -> None:
