@@ -27,7 +27,7 @@ class ForegroundEstimate:
 
     By blurred fusion (Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021) on the planes as they come: near each
     pixel the mean colour of the person F and of the room B are gathered, each pixel counting by the square of its share. What
-    F * alpha + B * (1 - alpha) then leaves unexplained belongs to the person by the share of alpha. The colours are gathered on a
+    F * alpha + B * (1 - alpha) then leaves unexplained is shared out between the two. The colours are gathered on a
     small picture, the rest is told for the pixels that are asked for.
 
     ``alphas`` are those of each plane, as :func:`livebg.compositing.plane_alphas` gives them.
@@ -66,7 +66,10 @@ def _unmixed(seen: NDArray[np.uint8], share: Colours, person: Colours, room: Col
     """``person``, with what the two do not explain of what is ``seen``, by the share of the person in it."""
     unexplained = seen - room
     unexplained -= share * (person - room)
-    unexplained *= share
+    # Of two that may be wrong about a colour the one with the larger share is the likelier: what is unexplained is shared out by
+    # the squares, as the nearest pair of colours that explains all of it would.
+    rest = 1 - share
+    unexplained *= share / (share * share + rest * rest)
     unexplained += person
     return np.clip(unexplained, 0, 255, out=unexplained)
 

@@ -57,13 +57,19 @@ class Tiles:
         shape = (height - down + 1, width - across + 1, down, across)
         return np.lib.stride_tricks.as_strided(plane, shape, plane.strides * 2)
 
-    def maps(self, shape: tuple[int, ...], small: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def widened(self) -> "Tiles":
+        """The same tiles with a pixel more on each side, in planes that have got a margin of one pixel themselves."""
+        return Tiles(self.rows, self.columns, (self.side[0] + 2, self.side[1] + 2))
+
+    def maps(
+        self, shape: tuple[int, ...], small: tuple[int, ...], margin: int = 0
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Where each pixel lies in a picture of shape ``small`` that shows the same as one of ``shape``, (height, width) first:
-        columns and rows for ``cv2.remap``, each (tiles, height * width)."""
+        columns and rows for ``cv2.remap``, each (tiles, height * width). ``margin`` is what that one has got on each side."""
         both = []
         for axis, starts in ((1, self.columns), (0, self.rows)):
             scale = small[axis] / shape[axis]
-            begin, step = ((starts + 0.5) * scale - 0.5).astype(np.float32), np.arange(self.side[axis], dtype=np.float32)
+            begin, step = ((starts - margin + 0.5) * scale - 0.5).astype(np.float32), np.arange(self.side[axis], dtype=np.float32)
             lines = begin[:, None] + step * np.float32(scale)
             spread = np.empty((len(self), *self.side), np.float32)
             spread[:] = lines[:, None, :] if axis else lines[:, :, None]
