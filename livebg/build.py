@@ -9,6 +9,7 @@ from livebg.compositing import composite, cutout, matte_picture, tightened
 from livebg.config import Settings
 from livebg.errors import ConfigError
 from livebg.frame import Composite, Frame, Matte
+from livebg.framing import Framing
 from livebg.interfaces import Background, Segmenter
 from livebg.jobs import VIDEO_SUFFIXES
 from livebg.matting import EdgeUpsampler
@@ -40,7 +41,8 @@ def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock |
     """A pipeline with a state of its own; the segmenter may be shared. Where it is ``live`` no frame waits for its background."""
     smoother, look = AlphaSmoother(settings.smoothing.time_constant), build_look(settings, live=live)
     coarse = build_look(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
-    return Pipeline(segmenter, smoother, EdgeUpsampler(), look, clock, coarse)
+    framing = Framing(settings.effect.framing) if settings.effect.framing > 1 else None
+    return Pipeline(segmenter, smoother, EdgeUpsampler(), look, clock, coarse, framing)
 
 
 def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) -> Look:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from livebg.foreground import ForegroundEstimate
 from livebg.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, blank, planes
+from livebg.framing import View
 from livebg.placeholder import calm_picture
 from livebg.tiles import Grid
 
@@ -107,6 +108,17 @@ def restamped(composite: Composite, pts: int, time_base: Fraction) -> Composite:
     if not isinstance(composite, Composite):
         raise TypeError(f"only a composite is fit to be shown again, got {type(composite).__name__}")
     return replace(composite, pts=pts, time_base=time_base)
+
+
+def part_of(composite: Composite, view: View) -> Composite:
+    """A part of the picture, and of its alpha, at the whole one's size; the very same where the view is the whole frame."""
+    if view.is_whole:
+        return composite
+    data = blank(composite.width, composite.height)
+    for plane, out in zip(planes(composite.data), planes(data), strict=True):
+        out[:] = view.cut_out(plane)
+    alpha = None if composite.alpha is None else view.cut_out(composite.alpha)
+    return replace(composite, data=data, alpha=alpha)
 
 
 def plane_alphas(alpha: Alpha8) -> Planes:

@@ -79,6 +79,7 @@ class Effect(_Section):
         "gaussian", description="for mode portrait: a soft blur, or discs of light as a lens draws them"
     )
     screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its colour")
+    framing: float = Field(1.0, ge=1, le=3, description="follow the person, enlarging the picture so much at most; 1: all of it")
 
 
 class Model(_Section):
@@ -106,7 +107,7 @@ class Smoothing(_Section):
     temporal: Temporal = Field(
         "lookahead", description="of files: lookahead, from what comes as well; causal, from the past alone, as live always is"
     )
-    time_constant: float = Field(0.25, ge=0, le=5, description="seconds in which a still part follows the network")
+    time_constant: float = Field(0.35, ge=0, le=5, description="seconds in which a still part follows the network")
 
 
 class Render(_Section):

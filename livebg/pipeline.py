@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.carrying import Motion
-from livebg.compositing import Consent, passthrough
+from livebg.compositing import Consent, part_of, passthrough
 from livebg.errors import ModelError
 from livebg.frame import Alpha, Composite, Frame, Matte
+from livebg.framing import Framing
 from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.matting import EdgeUpsampler
 from livebg.smoothing import AlphaSmoother
@@ -45,7 +46,7 @@ class Pipeline:
     afresh: told of the alpha that was made last it clings to its mistakes (see :mod:`livebg.smoothing` for the figures).
 
     :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share nothing.
-    ``coarse_look`` is a cheaper ``look`` of the same mode, where there is one.
+    ``coarse_look`` is a cheaper ``look`` of the same mode, where there is one; ``framing`` follows the person, where wanted.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Pipeline:
         look: Look,
         clock: StageClock | None = None,
         coarse_look: Look | None = None,
+        framing: Framing | None = None,
     ) -> None:
         self._segmenter = segmenter
         self._smoother = smoother
         self._upsampler = upsampler
         self._look = look
         self._coarse_look = coarse_look
+        self._framing = framing
         self.stage = (clock or StageClock()).stage
         """Times a stage of the frame's way, for who takes the way apart."""
 
@@ -130,7 +133,11 @@ class Pipeline:
         """
         look = self._coarse_look if coarse and self._coarse_look is not None else self._look
         with self.stage("compositing"):
-            return look(frame, matte)
+            shown = look(frame, matte)
+        if self._framing is None:
+            return shown
+        with self.stage("framing"):
+            return part_of(shown, self._framing.view(matte.alpha, frame.time))
 
     def process(self, frame: Frame) -> Composite:
         return self.composite(frame, self.matte(frame))

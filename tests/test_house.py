@@ -25,6 +25,7 @@ FLOORS = [
         "carrying",
         "matting",
         "compositing",
+        "framing",
         "foreground",
         "specks",
         "placing",

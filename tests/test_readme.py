@@ -48,7 +48,8 @@ def test_every_option_that_the_text_names_exists() -> None:
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     named = set(re.findall(r"`(--[a-z-]+)", text)) - {"--help", "--install-completion"}
     assert named
-    known = [options(*words) for words in (("render",), ("run",), ("status",), ("setup",), ("doctor",), ("preview",), ("snapshot",), ("bench", "live"))]
+    commands = (("render",), ("run",), ("status",), ("setup",), ("doctor",), ("preview",), ("snapshot",), ("bench", "live"))
+    known = [options(*words) for words in commands]
     assert named <= set.union(*known)
 
 

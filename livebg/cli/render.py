@@ -33,6 +33,7 @@ def render(
     blur: Annotated[
         float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
     ] = None,
+    framing: Annotated[float | None, typer.Option(min=1, max=3, help="Follow the person, enlarging so much at most.")] = None,
     model: ModelOption = None,
     input_size: Annotated[str | None, typer.Option(metavar="WxH", help="The size of the network's picture.")] = None,
     provider: Annotated[str | None, typer.Option(help="Where onnxruntime runs the network: auto, cpu, cuda, ...")] = None,
@@ -60,6 +61,7 @@ def render(
             "effect.mode": None if chosen == "none" else chosen,
             "effect.background": background,
             "effect.blur": blur,
+            "effect.framing": framing,
             "model.name": model,
             "model.input_size": input_size,
             "model.provider": provider,

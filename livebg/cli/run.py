@@ -35,6 +35,7 @@ def run(
     blur: Annotated[
         float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
     ] = None,
+    framing: Annotated[float | None, typer.Option(min=1, max=3, help="Follow the person, enlarging so much at most.")] = None,
     size: SizeOption = None,
     fps: Annotated[float | None, typer.Option(min=1, max=240, help="Frames a second; by default 30.")] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Show left and right as a mirror does.")] = None,
@@ -63,6 +64,7 @@ def run(
             "effect.mode": None if chosen == "none" else chosen,
             "effect.background": background,
             "effect.blur": blur,
+            "effect.framing": framing,
             "model.name": model,
         }
         ended = _run(overrides, config, chosen == "none")
