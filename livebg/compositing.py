@@ -143,16 +143,16 @@ def _lay(picture: Planes, alphas: Planes, background: Planes, out: Planes, *, st
     estimate = ForegroundEstimate(picture, alphas)
     for tiles in edge.chunks():
         halves = tiles.of_chroma()
-        for number, (person, share) in enumerate(estimate.tiles(tiles)):
+        for number, (person, alpha) in enumerate(estimate.tiles(tiles)):
             own = halves if number else tiles
-            behind = own.read(background[number])
+            behind = own.read(background[number]).reshape(alpha.shape)
             if straight:
-                np.copyto(person, behind, where=share == 0)
+                mixed = cv2.divide(person, alpha, scale=255)
+                cv2.copyTo(behind, (alpha == 0).view(np.uint8), mixed)
             else:
-                person -= behind
-                person *= share
-                person += behind
-            own.write(out[number], np.rint(person).astype(np.uint8))
+                mixed = cv2.multiply(behind, cv2.bitwise_not(alpha), scale=1 / 255)
+                cv2.add(mixed, person, dst=mixed)
+            own.write(out[number], np.asarray(mixed, np.uint8).reshape(len(own), *own.side))
 
 
 def _checked(frame: Frame, matte: Matte) -> Alpha8:

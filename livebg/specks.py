@@ -10,7 +10,7 @@ from livebg.frame import Alpha
 
 _SMALL_ISLAND: Final = 0.003
 _ISLAND: Final = 0.006
-"""Shares of the picture's pixels that an island's alpha adds up to: it is dropped up to the first and stays whole from the second
+"""Shares of the picture's pixels that an island has: it is dropped up to the first and stays whole from the second
 on, so that somebody who walks up from afar comes in softly and does not flicker."""
 
 _FAR: Final = 0.03
@@ -38,8 +38,8 @@ def _without_islands(alpha: Alpha, low: float) -> Alpha:
     above = (alpha > low).view(np.uint8)
     if _outlines(above, cv2.RETR_EXTERNAL) <= 1:
         return alpha
-    count, labels, statistics, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
-    share = np.bincount(labels.ravel(), alpha.ravel(), count) / alpha.size
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+    share = statistics[:, cv2.CC_STAT_AREA] / alpha.size
     share[0] = 0
     keep = np.clip((share - _SMALL_ISLAND) / (_ISLAND - _SMALL_ISLAND), 0, 1).astype(np.float32)
     keep[0] = keep[int(share.argmax())] = 1
