@@ -34,7 +34,7 @@ _LARGEST_DISC = 5.0
 _RADIUS = 2.0
 """Standard deviations of the Gaussian that scatters light as far as a disc of this radius does."""
 
-_BLOOM = 12.0
+_BLOOM = 5.0
 """How many times a white pixel counts beside a dark one under the disc: in the scene it is far brighter than its number says."""
 
 
