@@ -54,7 +54,7 @@ def mode(name: Annotated[str, typer.Argument(metavar="NAME", help="portrait, gre
 
 def background(
     what: Annotated[
-        str | None, typer.Argument(metavar="[FILE|#rrggbb|NAME]", help="A picture, a colour, or a built-in background.")
+        str | None, typer.Argument(metavar="[FILE|#rrggbb|NAME]", help="A picture, a video, a colour, or a built-in background.")
     ] = None,
 ) -> None:
     """Show something else in the room's place, now and at the next start. Without an argument: list what is built in."""
