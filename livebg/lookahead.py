@@ -12,13 +12,15 @@ import numpy as np
 from livebg.carrying import AlphaCarrier
 from livebg.frame import Alpha, Composite, Frame
 from livebg.pipeline import Mask, Pipeline, Sight
-from livebg.smoothing import LONGEST_GAP, TIME_CONSTANT, Passage
+from livebg.smoothing import LONGEST_GAP, TIME_CONSTANT, Passage, known
 
 _AHEAD: Final = 0.2
 """Seconds that are looked ahead: twice as far changes the figures by less than a hundredth."""
+_INSTANT: Final = 1e-6
+"""Seconds that make no difference: times are sums of fractions."""
 _MOST_AHEAD: Final = 12
 """Frames that are looked ahead at most: what is held in memory, whatever the frame rate."""
-_OWN: Final = 0.5
+_OWN: Final = 0.25
 """What a frame's own alpha counts beside what it is told from both sides: one of three, and the one in a hurry."""
 
 
@@ -34,10 +36,11 @@ class _Opinion(NamedTuple):
 @dataclass(slots=True, eq=False)
 class _Moment:
     """A frame that waits for those to come. ``told`` is what the past says of it; ``passage`` leads from the next frame to this
-    one. Either is None across a cut or a gap, and at an end."""
+    one. Either is None across a cut or a gap, and at an end. ``begun`` is the time from which on all that went before counts."""
 
     frame: Frame
     sight: Sight
+    begun: float
     told: _Opinion | None = None
     passage: Passage | None = None
 
@@ -73,7 +76,7 @@ class LookAhead:
         self._carrier.reset()
         for frame, sight in sights:
             with self._pipeline.stage("smoothing"):
-                self._meet(_Moment(frame, sight))
+                self._meet(_Moment(frame, sight, sight.time))
             while self._is_far_enough():
                 yield self._settled()
         while self._moments:
@@ -93,11 +96,13 @@ class LookAhead:
         if here is None or there is None:
             return
         before.passage = there
-        moment.told = _opinion(here, _taken(before.sight.alpha, before.told), sight.alpha)
+        moment.begun = before.begun
+        so_far = known(sight.time - before.begun, self._time_constant)
+        moment.told = _opinion(here, _taken(before.sight.alpha, before.told), sight.alpha, so_far)
 
     def _is_far_enough(self) -> bool:
         ahead = self._moments[-1].sight.time - self._moments[0].sight.time
-        return len(self._moments) > 1 and (ahead >= _AHEAD or len(self._moments) > _MOST_AHEAD)
+        return len(self._moments) > 1 and (ahead > _AHEAD - _INSTANT or len(self._moments) > _MOST_AHEAD)
 
     def _settled(self) -> tuple[Frame, Mask]:
         """The oldest moment's mask, from all that is known by now."""
@@ -109,16 +114,20 @@ class LookAhead:
 
     def _coming(self) -> _Opinion | None:
         """What the frames to come tell the oldest one."""
-        later, told = self._moments[-1].sight.alpha, None
+        later, told, since = self._moments[-1].sight.alpha, None, self._moments[-1].sight.time
         for moment in islice(reversed(self._moments), 1, None):
-            told = _opinion(moment.passage, later, moment.sight.alpha) if moment.passage else None
+            if moment.passage is None:
+                told, since = None, moment.sight.time
+            else:
+                so_far = known(since - moment.sight.time, self._time_constant)
+                told = _opinion(moment.passage, later, moment.sight.alpha, so_far)
             later = _taken(moment.sight.alpha, told)
         return told
 
 
-def _opinion(passage: Passage, other: Alpha, alpha: Alpha) -> _Opinion:
+def _opinion(passage: Passage, other: Alpha, alpha: Alpha, so_far: float) -> _Opinion:
     told = passage.told(other)
-    return _Opinion(told, passage.share(alpha, told), passage.elapsed)
+    return _Opinion(told, passage.share(alpha, told, so_far), passage.elapsed)
 
 
 def _taken(alpha: Alpha, opinion: _Opinion | None) -> Alpha:

@@ -24,6 +24,7 @@ this: tau 0.25, appears 2.5 times as fast       -6 % / -30 %   -3 % / -18 %     
 With a prior the network clings to its mistakes (a shelf, once taken for a shoulder, stays one), with a weak one it gains nothing.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +35,7 @@ from numpy.typing import NDArray
 from livebg.carrying import AlphaCarrier, Motion
 from livebg.frame import Alpha
 
-TIME_CONSTANT: Final = 0.25
+TIME_CONSTANT: Final = 0.35
 """Seconds; the default of the setting."""
 LONGEST_GAP: Final = 0.5
 """Seconds without a picture after which the past says nothing about the present."""
@@ -45,14 +46,27 @@ _SHARPNESS: Final = 0.1
 """Share of the contrast around a pixel that is no difference either: as much comes of carrying a sharp edge between pixels."""
 _CHANGE_LEVELS: Final = 8.0
 """A difference of this many levels beyond the noise is not explained by the past at all."""
-_APPEARING: Final = 2.5
+_APPEARING: Final = 3.0
 """How much faster alpha rises than it falls: a hand that is missing is a worse mistake in a call than one seen a moment longer,
 and a network that overlooks a part of somebody for a frame is more common than one that invents some."""
+_LEFT_BEHIND: Final = 6.0
+"""By how much faster, at most, alpha falls where the picture is slower than what passes it: that is room which was taken for
+somebody for a moment, and would stay behind as a ghost."""
+_PASSING: Final = (0.15, 0.45)
+"""By how many widths a second it is slower, where that begins and where it is full. Sitting and talking stays below; a hand that
+is waved is at one."""
+_COARSE: Final = 4
+"""Pixels to one, for what passes by."""
+_NEAR: Final = 7
+"""As wide a neighbourhood, in those."""
 _UNDECIDED: Final = 0.5
 """By how much an alpha of one half, which tells nothing, counts less than one that is sure."""
 _CUT: Final = 0.15
 """Share of the picture that the past does not explain from which it is another picture. Motion of all kinds, a shaking camera
 among them, stays below 0.09; of cuts, two views of one room are the least, at 0.19."""
+_FIRST: Final = 0.15
+"""Seconds that the first alpha of all counts: as much as one frame would let the others flicker, as much as all would let its
+mistakes last."""
 _NOTHING: Final = 1e-9
 _LEVELS: Final = np.arange(256, dtype=np.float32)
 
@@ -65,12 +79,14 @@ class Passage:
 
     ``motion`` leads from the other back to the one; ``in_place``, uint8, is 255 where staying in place fits better; ``pull``,
     float32, is how strongly the other keeps to its own alpha, in time constants: as many as have passed where the one explains it
-    fully, and very many where it does not at all. Both are (height, width). ``elapsed`` is in seconds.
+    fully, and very many where it does not at all; ``falling``, float32, 1 or more, by how much faster that is where alpha falls.
+    All are (height, width). ``elapsed`` is in seconds.
     """
 
     motion: Motion
     in_place: Image
     pull: Alpha
+    falling: Alpha
     elapsed: float
 
     @classmethod
@@ -88,7 +104,13 @@ class Passage:
             return None
         explained = 1 - np.clip((_LEVELS - _NOISE_LEVELS) / _CHANGE_LEVELS, 0, 1)
         pull = elapsed / time_constant - np.log(np.maximum(explained, _NOTHING))
-        return cls(motion, in_place, np.asarray(cv2.LUT(unlike, pull.astype(np.float32)), np.float32), elapsed)
+        return cls(
+            motion,
+            in_place,
+            np.asarray(cv2.LUT(unlike, pull.astype(np.float32)), np.float32),
+            _falling(motion, unlike, elapsed),
+            elapsed,
+        )
 
     def told(self, alpha: Alpha) -> Alpha:
         """An alpha of the one, as the other would have it: a new array."""
@@ -96,14 +118,22 @@ class Passage:
         cv2.copyTo(alpha, self.in_place, carried)
         return carried
 
-    def share(self, alpha: Alpha, told: Alpha) -> Alpha:
+    def share(self, alpha: Alpha, told: Alpha, known: float) -> Alpha:
         """How much of its own ``alpha`` the other takes, the rest being what it is :meth:`told`: above 0, to 1, per pixel.
 
-        With all explained that is 1 - exp(-dt / tau), so that 15 and 60 frames a second look the same.
+        With all explained that is 1 - exp(-dt / tau), so that 15 and 60 frames a second look the same. ``known``, 0..1, is how
+        much of what it could tell is known to the one: an average that has just begun must not pass for a long one.
         """
         sure = 1 - _UNDECIDED + 2 * _UNDECIDED * np.abs(alpha - np.float32(0.5))
-        speed = np.where(alpha > told, np.float32(_APPEARING), np.float32(1)) * sure
-        return np.asarray(1 - cv2.exp(-self.pull * speed), np.float32)
+        speed = np.where(alpha > told, np.float32(_APPEARING), self.falling) * sure
+        kept = cv2.exp(-self.pull * speed)
+        share = 1 - kept
+        return np.asarray(share / (share + np.float32(known) * kept), np.float32)
+
+
+def known(seconds: float, time_constant: float) -> float:
+    """How much of what it could tell is known to an average that has run for so many seconds, 0..1."""
+    return 1 - math.exp(-seconds / time_constant)
 
 
 class AlphaSmoother:
@@ -112,7 +142,8 @@ class AlphaSmoother:
     What was made last is carried along with the picture, or left in its place, whichever explains the picture better. Where it
     does explain it, alpha follows with ``time_constant`` (seconds), which takes the network's flicker away, and faster where it
     rises; where it does not, alpha is taken as it comes, so that a moving hand leaves no ghost. A picture of which much is not
-    explained is another one: at a cut the filter begins anew with its first frame. 0 is no filter. One smoother serves one
+    explained is another one: at a cut the filter begins anew with its first frame. It begins as a plain average, lest a mistake
+    in the first frame last. 0 is no filter. One smoother serves one
     thread.
     """
 
@@ -122,6 +153,7 @@ class AlphaSmoother:
         self._time_constant = time_constant
         self._carrier = AlphaCarrier()
         self._before: tuple[Alpha, Image, float] | None = None
+        self._begun = 0.0
 
     def reset(self) -> None:
         """Forget the past: after a seek, a change of format or a toggle."""
@@ -137,6 +169,8 @@ class AlphaSmoother:
         if not self._time_constant:
             return alpha.copy()
         steady = self._steadied(alpha, image, time, self._followed(image, motion))
+        if steady is None:
+            steady, self._begun = alpha.copy(), time
         self._before = steady, image, time
         return steady.copy()
 
@@ -147,23 +181,35 @@ class AlphaSmoother:
         self._carrier.see(luma)
         return motion
 
-    def _steadied(self, alpha: Alpha, image: Image, time: float, motion: Motion | None) -> Alpha:
+    def _steadied(self, alpha: Alpha, image: Image, time: float, motion: Motion | None) -> Alpha | None:
+        """None where there is nothing to go on from."""
         if self._before is None or motion is None:
-            return alpha.copy()
+            return None
         before, seen, then = self._before
         if before.shape != alpha.shape or not 0 < time - then <= LONGEST_GAP:
-            return alpha.copy()
+            return None
         passage = Passage.between(seen, image, motion, time - then, self._time_constant)
         if passage is None:
-            return alpha.copy()
+            return None
         told = passage.told(before)
-        return np.asarray(told + (alpha - told) * passage.share(alpha, told), np.float32)
+        share = passage.share(alpha, told, known(time - self._begun + _FIRST, self._time_constant))
+        return np.asarray(told + (alpha - told) * share, np.float32)
 
 
 def _unlike(image: Image, other: Image) -> Image:
     """By how many levels two pictures differ, in the channel where they do most, averaged over 3x3 pixels."""
     red, green, blue = cv2.split(cv2.absdiff(image, other))
     return np.asarray(cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3)), np.uint8)
+
+
+def _falling(motion: Motion, like: Image, elapsed: float) -> Alpha:
+    """By how much faster alpha falls, 1 or more, at the size of ``like``: where something passes."""
+    height, width = motion.flow.shape[:2]
+    coarse = cv2.resize(motion.flow, (-(-width // _COARSE), -(-height // _COARSE)), interpolation=cv2.INTER_AREA)
+    speed = cv2.magnitude(coarse[..., 0], coarse[..., 1]) / np.float32(width * elapsed)
+    slower = cv2.dilate(speed, np.ones((_NEAR, _NEAR), np.uint8)) - speed
+    factor = 1 + _LEFT_BEHIND * np.clip((slower - _PASSING[0]) / (_PASSING[1] - _PASSING[0]), 0, 1)
+    return np.asarray(cv2.resize(factor.astype(np.float32), like.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _tolerance(image: Image) -> Image:

@@ -10,12 +10,15 @@ from livebg.carrying import Motion
 from livebg.frame import Alpha
 from livebg.smoothing import AlphaSmoother
 from livebg.synthetic import made_up_room
-from tests.moving import HEIGHT, WIDTH
+from tests.moving import HEIGHT, WIDTH, true_alpha
 from tests.moving import picture as swaying
-from tests.moving import true_alpha
 
-RISING = 2.5
+RISING = 3.0
 """How much faster alpha rises than it falls."""
+
+
+SETTLED = 4.0
+"""Seconds after which a filter is no longer a beginner's average."""
 
 
 def alpha(value: float) -> Alpha:
@@ -33,9 +36,10 @@ def seen(number: int) -> NDArray[np.uint8]:
 
 def after_step(smoother: AlphaSmoother, fps: float, seconds: float, to: float) -> float:
     """Alpha of a still picture ``seconds`` after the network changed its mind, from 0 to 1 or the other way round."""
-    smoother.smooth(alpha(1 - to), picture(), 0.0)
+    for number in range(round(SETTLED * fps)):
+        smoother.smooth(alpha(1 - to), picture(), number / fps - SETTLED)
     steps = round(seconds * fps)
-    return float([smoother.smooth(alpha(to), picture(), number / fps) for number in range(1, steps + 1)][-1].mean())
+    return float([smoother.smooth(alpha(to), picture(), number / fps) for number in range(steps)][-1].mean())
 
 
 @pytest.mark.parametrize("fps", [15, 30, 60])
@@ -53,8 +57,9 @@ def test_an_alpha_that_is_not_sure_is_followed_as_slowly_at_any_rate(value: floa
 
 def after_step_to(value: float, fps: int) -> float:
     smoother = AlphaSmoother(0.2)
-    smoother.smooth(alpha(1), picture(), 0.0)
-    return float([smoother.smooth(alpha(value), picture(), n / fps) for n in range(1, round(0.2 * fps) + 1)][-1].mean())
+    for number in range(round(SETTLED * fps)):
+        smoother.smooth(alpha(1), picture(), number / fps - SETTLED)
+    return float([smoother.smooth(alpha(value), picture(), number / fps) for number in range(round(0.2 * fps))][-1].mean())
 
 
 def test_flicker_on_a_still_picture_is_damped() -> None:
@@ -79,6 +84,16 @@ def test_flicker_on_somebody_who_moves_is_damped_and_the_outline_does_not_trail(
         before, raw_before = out, raw
     assert np.mean(changes[6:]) < 0.4 * np.mean(raw_changes[6:])
     assert np.mean(errors) < 0.02, "nothing stays behind where the shape was"
+
+
+def test_a_mistake_in_the_first_frame_does_not_last() -> None:
+    """It counts for a few frames, and is not held for as long as what was seen for a while."""
+    smoother = AlphaSmoother(0.35)
+    out = [float(smoother.smooth(alpha(1 if number == 0 else 0), picture(), number / 30).mean()) for number in range(6)]
+    assert out[0] == 1
+    assert 0.3 < out[3] < 0.6
+    assert out[5] < 0.45
+    assert np.exp(-5 / 30 / 0.35) > 0.6, "of what was seen for long"
 
 
 def test_what_moves_is_taken_as_it_comes() -> None:
