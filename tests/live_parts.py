@@ -196,7 +196,7 @@ class KeepingSink(Sink):
 def is_green(shown: Composite) -> bool:
     """Whether the picture is the person before the green of :func:`green`, and nothing else."""
     luma, u, v = planes(shown.data)
-    return bool(luma[40, 32] > 230 and len(np.unique(luma[:20])) == 1 and u[0, 0] < 70 and v[0, 0] < 70)
+    return bool(luma[40, 32] > 230 and len(np.unique(luma[:12])) == 1 and u[0, 0] < 70 and v[0, 0] < 70)
 
 
 def session(
