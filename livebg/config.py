@@ -107,7 +107,7 @@ class Smoothing(_Section):
     temporal: Temporal = Field(
         "lookahead", description="of files: lookahead, from what comes as well; causal, from the past alone, as live always is"
     )
-    time_constant: float = Field(0.35, ge=0, le=5, description="seconds in which a still part follows the network")
+    time_constant: float = Field(0.4, ge=0, le=5, description="seconds in which a still part follows the network")
 
 
 class Render(_Section):

@@ -1,4 +1,7 @@
-"""Steadying a recorded file's alphas from both sides: what is still to come is known there, so nothing need trail behind."""
+"""Steadying a recorded file's alphas from both sides: what is still to come is known there, so nothing need trail behind.
+
+The figures are in :mod:`livebg.smoothing`.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ from livebg.synthetic import made_up_room
 from tests.moving import HEIGHT, WIDTH, true_alpha
 from tests.moving import picture as swaying
 
-RISING = 3.0
+RISING = 2.5
 """How much faster alpha rises than it falls."""
 
 
