@@ -2,7 +2,7 @@
 
 What was tried, with one of the bundled networks, on 8 clips of 40 frames of people moved over rooms at 512x288 and on the first
 45 frames of 7 real clips, none of which it was trained on: MAD and dtSSD against the true alpha, slow and fast, as changes from
-raw; the real clips' warp error, and their IoU with a matting network's alpha. Raw is the network with an empty prior and no filter.
+raw; the real clips' warp error, and their IoU with a matting network's alpha. Raw is the network with an empty prior, no filter.
 
 ===============================================  =============  ==============  ==========  ======
 way                                              slow           fast            warp error  IoU
@@ -22,9 +22,9 @@ this, with what is left behind falling faster    -3 % / -28 %   -12 % / -17 %   
 The true alpha itself, at model resolution and refined as all these are, has a dtSSD of 1.78 and 4.41:
 what is below is not to be had.
 
-What a prior does was measured on the filter before the last refinement, which comes to -4 % / -26 %, +0 % / -17 %, 0.80 and 0.9650
+What a prior does was measured on the filter before the last change, which comes to -4 % / -26 %, +0 % / -17 %, 0.80 and 0.9650
 without. Told of what was made last, the network comes to -1 % / -25 %, +9 % / -13 %, 0.77 and 0.9630; of that only where it is
-surely found, to -1 % / -25 %, +5 % / -14 %, 0.77 and 0.9630; of a quarter of it, to -2 % / -25 %, +5 % / -15 %, 0.81 and 0.9628. It
+surely found, to -1 % / -25 %, +5 % / -14 %, 0.77 and 0.9630; of a quarter of it, to -2 % / -25 %, +5 % / -15 %, 0.81, 0.9628. It
 clings to its mistakes (a shelf, once taken for a shoulder, stays one), so it is told of nothing.
 """
 
