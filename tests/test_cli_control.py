@@ -113,8 +113,9 @@ def test_what_is_refused_is_told_with_its_exit_code(daemon: Running, command: st
         assert refused(livebg("mode", "cutout")).startswith("the mode cutout is for files")
     if command == "background":
         assert str(daemon.shop.folder / "gone.png") in refused(livebg("background", "gone.png"))
-        assert refused(livebg("background", "clip.mp4")).startswith(
-            f"the background {daemon.shop.folder / 'clip.mp4'} is a video"
+        (daemon.shop.folder / "notes.txt").write_text("no picture")
+        assert refused(livebg("background", "notes.txt")).startswith(
+            f"the background {daemon.shop.folder / 'notes.txt'} is not a picture"
         )
     if command == "set":
         assert refused(livebg("set", "effect.blurr=1")) == "effect.blurr is no setting: did you mean effect.blur?"
