@@ -23,7 +23,7 @@ The true alpha itself, at model resolution and refined as all these are, has a d
 what is below is not to be had.
 
 What a prior does was measured on the filter before its last refinement. Without one that comes to -4 % / -26 %, +0 % / -17 %,
-0.80 and 0.9650; told of what was made last, to -1 % / -25 %, +9 % / -13 %, 0.77 and 0.9630; of that only where it is surely found,
+0.80 and 0.9650; told of what was made last, to -1 % / -25 %, +9 % / -13 %, 0.77 and 0.9630; of that where it is surely found,
 to -1 % / -25 %, +5 % / -14 %, 0.77 and 0.9630; of a quarter of it, to -2 % / -25 %, +5 % / -15 %, 0.81 and 0.9628. The network
 clings to its mistakes (a shelf, once taken for a shoulder, stays one), so it is told of nothing.
 """
