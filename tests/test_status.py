@@ -37,12 +37,14 @@ def test_the_names_and_values_that_scripts_read() -> None:
         "watched": True,
         "watched_by": "event",
         "given_up": ["a mask for every 2nd frame"],
+        "effect": {"mode": "portrait", "background": "#204060", "blur": 0.025, "screen": "#00ff00"},
+        "previews": 0,
     }
 
 
 def test_what_is_not_there_is_null() -> None:
     told = ASLEEP.as_dict()
-    assert [name for name, value in told.items() if value is None] == ["latency", "cpu_ms", "model", "last_error"]
+    assert [name for name, value in told.items() if value is None] == ["latency", "cpu_ms", "model", "last_error", "effect"]
     assert [name for name, value in told["camera"].items() if value is None] == ["name", "mode_text", "size"]
     assert told["output"]["device"] is None
 

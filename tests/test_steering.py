@@ -242,7 +242,7 @@ def test_a_word_overrules_variable_and_option_in_this_run_alone(tmp_path: Path, 
 
 def test_reload_applies_what_differs(desk: Desk) -> None:
     assert desk.steering.reload().changed == ()
-    desk.config.write_text("[effect]\nblur = 0.3\n[camera]\nmirror = true\n[smoothing]\ntime_constant = 0.1\n")
+    desk.config.write_text("[effect]\nblur = 0.3\n[camera]\nmirror = true\n[smoothing]\ntime_constant = 0.4\n")
     held = desk.steering.reload()
     assert held.changed == ("effect.blur", "camera.mirror")
     assert (held.blur, desk.session.told) == (0.3, ["hidden", "camera"])
