@@ -1,5 +1,6 @@
 """Fixtures that several modules share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from tests.command import Workshop
 from tests.media import Clip
 from tests.photos import save_photo
 from tests.toy_network import ToyNetwork, WriteToy
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heeded_signals() -> None:
+    """Tests that run in the background, or under ``nohup``, hand on to the processes they start what is ignored there."""
+    for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture
