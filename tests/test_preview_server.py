@@ -208,7 +208,9 @@ def test_a_thousand_connections_do_not_keep_the_session_from_sending(impatient: 
 def test_the_end_does_not_wait_for_who_never_reads(folder: Path) -> None:
     with Stage(folder).on() as stage:
         deaf = Rude(stage.path)
-        for number in range(100):
-            deaf.ask("composite", after=number)
+        deaf.ask("composite", after=0)
         wait_for(lambda: stage.live.audience.count == 1, "its seat")
+        with suppress(OSError):  # once all buffers are full nobody takes its requests any more, and then it is hung up on
+            for number in range(100):
+                deaf.ask("composite", after=number)
     deaf.socket.close()
