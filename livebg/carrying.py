@@ -1,4 +1,4 @@
-"""Moving an alpha along with the picture, for the frames that no mask was made of."""
+"""Moving an alpha along with the picture: to steady the next one, and for the frames that no mask was made of."""
 
 import math
 from dataclasses import dataclass

@@ -147,8 +147,7 @@ class AlphaSmoother:
     does explain it, alpha follows with ``time_constant`` (seconds), which takes the network's flicker away, and faster where it
     rises; where it does not, alpha is taken as it comes, so that a moving hand leaves no ghost. A picture of which much is not
     explained is another one: at a cut the filter begins anew with its first frame. It begins as a plain average, lest a mistake
-    in the first frame last. 0 is no filter. One smoother serves one
-    thread.
+    in the first frame last. 0 is no filter. One smoother serves one thread.
     """
 
     def __init__(self, time_constant: float = TIME_CONSTANT) -> None:
