@@ -1,11 +1,30 @@
-"""How long each stage of the frame's way takes."""
+"""How long each stage of the frame's way takes, and what threads wait with."""
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import cv2
+
+
+class Waits:
+    """What the threads of a session wait with, and for how long that is: by the machine's own time.
+
+    A session takes another one for a time of its own, in which days pass within an hour.
+    """
+
+    def event(self) -> threading.Event:
+        return threading.Event()
+
+    def condition(self) -> threading.Condition:
+        return threading.Condition()
+
+
+REAL: Final = Waits()
+"""It has no state."""
 
 
 class StageClock:

@@ -1,7 +1,6 @@
 """The camera thread: opens the camera, passes its frames on, and takes the camera back when it was lost."""
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from livebg.live.demand import Demand
 from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.live.meters import Rate
-from livebg.timing import StageClock
+from livebg.timing import REAL, StageClock, Waits
 
 _LOG = logging.getLogger(__name__)
 _FIRST_WAIT = 0.25
@@ -51,12 +50,13 @@ class CameraLoop:
         stages: StageClock,
         rate: Rate,
         failures: Failures,
+        waits: Waits = REAL,
     ) -> None:
         self._open_source, self._demand = open_source, demand
         self._frames = frames
         self._stages, self._failures = stages, failures
         self.rate = rate
-        self._stop = threading.Event()
+        self._stop = waits.event()
         self._source: LiveSource | None = None
         self._dismissed: LiveSource | None = None
         """A source that was closed from outside: its end is not the stream's."""

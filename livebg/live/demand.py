@@ -1,6 +1,6 @@
 """Whether pictures of the camera are wanted: somebody watches, a preview counting, and neither user nor locked screen pauses."""
 
-import threading
+from livebg.timing import REAL, Waits
 
 
 class Demand:
@@ -9,8 +9,8 @@ class Demand:
     Nobody watches until somebody is seen to, or a preview is there.
     """
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
+    def __init__(self, waits: Waits = REAL) -> None:
+        self._changed = waits.condition()
         self._watched = self._previewed = self._paused = self._locked = False
 
     @property

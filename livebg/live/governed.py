@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from typing import Final
 
@@ -19,7 +20,7 @@ from livebg.live.governor import Governor, Plan, ladder
 from livebg.live.making import MaskMaking
 from livebg.live.power import PowerSource, on_battery
 from livebg.pipeline import Mask, Pipeline
-from livebg.timing import StageClock
+from livebg.timing import REAL, StageClock, Waits
 
 _OLDEST: Final = OLDEST_MATTE - 0.02
 """Seconds. A mask whose picture is older is not carried on; the next one is waited for."""
@@ -38,7 +39,7 @@ class GovernedPipeline:
     is waited for, however long that takes: whoever watches finds :meth:`process` busy, and no old mask is shown.
 
     ``interval`` is the seconds between two frames until they have been seen; ``power`` says whether to save; ``clock`` is wall
-    time in seconds. ``stages`` takes the CPU time of carrying.
+    time in seconds, and ``waits`` what masks are waited for with. ``stages`` takes the CPU time of carrying.
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class GovernedPipeline:
         power: PowerSource | None = None,
         stages: StageClock | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        waits: Waits = REAL,
     ) -> None:
-        self._pipeline, self._governor, self._power, self._clock = pipeline, governor, power, clock
+        self._pipeline, self._governor, self._power, self._clock, self._waits = pipeline, governor, power, clock, waits
         self._stage = (stages or StageClock()).stage
         self._carrier = AlphaCarrier()
         self._pace = _Pace(interval)
@@ -163,7 +165,8 @@ class GovernedPipeline:
         # The way back to the last mask's picture is known: steadying needs no other.
         motion = self._held[1] if self._held is not None and plan.mask_every > 1 else None
         self._begun = 0
-        self._making = MaskMaking(frame.time, plan.mask_scale, lambda: self._pipeline.mask(frame, plan.mask_scale, motion))
+        make = partial(self._pipeline.mask, frame, plan.mask_scale, motion)
+        self._making = MaskMaking(frame.time, plan.mask_scale, make, self._clock, self._waits)
         if self._governor.beside:
             self._making.start()
         else:
@@ -225,7 +228,13 @@ class _Pace:
 
 
 def governed(
-    settings: Settings, segmenter: Segmenter, stages: StageClock | None = None, before: GovernedPipeline | None = None
+    settings: Settings,
+    segmenter: Segmenter,
+    stages: StageClock | None = None,
+    before: GovernedPipeline | None = None,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    waits: Waits = REAL,
 ) -> GovernedPipeline:
     """The pipeline that the settings ask for, under a governor that gives up nothing where they want none.
 
@@ -240,4 +249,6 @@ def governed(
     plans = ladder(smaller=smaller, coarse=pipeline.has_coarse_look) if wanted else (Plan(),)
     governor = Governor(plans, before.plan if before is not None else Plan())
     power = PowerSource(on_battery, time.monotonic) if wanted and settings.governor.on_battery == "save" else None
-    return GovernedPipeline(pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages)
+    return GovernedPipeline(
+        pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages, clock=clock, waits=waits
+    )

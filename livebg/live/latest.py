@@ -1,7 +1,8 @@
 """One slot between two threads: who comes late gets the newest, and what nobody fetched in time is counted."""
 
-import threading
 from typing import Generic, TypeVar
+
+from livebg.timing import REAL, Waits
 
 T = TypeVar("T")
 
@@ -9,8 +10,8 @@ T = TypeVar("T")
 class Latest(Generic[T]):
     """Holds the newest item until it is taken, once. ``dropped`` counts exactly those that never were."""
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
+    def __init__(self, waits: Waits = REAL) -> None:
+        self._changed = waits.condition()
         self._item: T | None = None
         self._closed = False
         self.dropped = 0

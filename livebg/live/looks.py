@@ -1,5 +1,6 @@
 """What turns frames into composites, made ready before it is wanted."""
 
+import time
 from collections.abc import Callable
 
 from livebg.build import build_segmenter
@@ -10,7 +11,7 @@ from livebg.interfaces import Segmenter
 from livebg.live.governed import GovernedPipeline, governed
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
-from livebg.timing import StageClock
+from livebg.timing import REAL, StageClock, Waits
 
 Build = Callable[[], LiveProcessor]
 """Makes what turns frames into composites; called in the worker's thread."""
@@ -19,9 +20,9 @@ Build = Callable[[], LiveProcessor]
 class _Network:
     """A network that runs, and the settings that it runs by. Raises :class:`~livebg.errors.ModelError`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, open_network: Callable[[Settings], Segmenter]) -> None:
         self.settings = settings.model
-        self.segmenter = build_segmenter(settings)
+        self.segmenter = open_network(settings)
         self.hangs = False
 
 
@@ -29,10 +30,22 @@ class LookBuilder:
     """Builds what turns frames into composites. The network is loaded once and shared by all looks, until it hangs.
 
     Calling it gives the first look, by ``settings``, or with the user's ``consent`` the room as it is. ``shape`` is the format of
-    the frames that looks are made ready for.
+    the frames that looks are made ready for. ``open_network`` opens the one that the settings name; ``clock`` and ``waits`` are
+    those of :class:`~livebg.live.governed.GovernedPipeline`.
     """
 
-    def __init__(self, settings: Settings, consent: Consent | None, stages: StageClock, shape: VideoFormat) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        consent: Consent | None,
+        stages: StageClock,
+        shape: VideoFormat,
+        *,
+        open_network: Callable[[Settings], Segmenter] = build_segmenter,
+        clock: Callable[[], float] = time.perf_counter,
+        waits: Waits = REAL,
+    ) -> None:
+        self._open_network, self._clock, self._waits = open_network, clock, waits
         self._settings, self._consent, self._stages = settings, consent, stages
         self._example = Frame(blank(shape.width, shape.height), 0, 1 / shape.frame_rate, shape.color)
         self._at_hand: _Network | None = None
@@ -96,11 +109,11 @@ class LookBuilder:
     def _load(self, settings: Settings) -> _Network:
         network = self._at_hand
         if network is None or network.settings != settings.model:
-            network = self._at_hand = _Network(settings)
+            network = self._at_hand = _Network(settings, self._open_network)
         return network
 
     def _governed(self, settings: Settings, network: _Network) -> GovernedPipeline:
         # A machine that was too slow for the look before is too slow for this one.
-        pipeline = governed(settings, network.segmenter, self._stages, self._pipeline)
+        pipeline = governed(settings, network.segmenter, self._stages, self._pipeline, clock=self._clock, waits=self._waits)
         pipeline.warm(self._example)
         return pipeline

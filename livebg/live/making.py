@@ -1,13 +1,13 @@
 """One mask on its way: made at once, or in a thread of its own beside the frames."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from time import perf_counter
 from typing import Final
 
 from livebg.carrying import Motion
 from livebg.live.thread import Companion
 from livebg.pipeline import Mask
+from livebg.timing import REAL, Waits
 
 
 class MaskMaking:
@@ -15,28 +15,38 @@ class MaskMaking:
 
     ``motion`` is the way back to that frame, for who follows the picture meanwhile; None: no other frame has come since.
 
-    A thread that makes one mask ends with it, so nobody has to end it; one whose network hangs is left behind.
+    A thread that makes one mask ends with it, so nobody has to end it; one whose network hangs is left behind. ``clock`` is wall
+    time in seconds, and ``waits`` what is waited with.
     """
 
-    def __init__(self, time: float, scale: float, make: Callable[[], Mask]) -> None:
+    def __init__(
+        self,
+        time: float,
+        scale: float,
+        make: Callable[[], Mask],
+        clock: Callable[[], float] = perf_counter,
+        waits: Waits = REAL,
+    ) -> None:
         self.time: Final = time
         self.scale: Final = scale
         self.motion: Motion | None = None
         self.seconds = 0.0
         """Wall seconds that it took, once it is done."""
-        self._make = make
-        self._mask: Future[Mask] = Future()
+        self._make, self._clock = make, clock
+        self._ended = waits.event()
+        self._made: Mask | BaseException | None = None
 
     def run(self) -> None:
         """Make it, here and now; what it raises is kept for :meth:`result`."""
-        begin = perf_counter()
+        begin = self._clock()
         try:
-            mask = self._make()
+            self._made = self._make()
         except BaseException as error:  # noqa: BLE001 - raised again in result()
-            self._mask.set_exception(error)
+            self._made = error
         else:
-            self.seconds = perf_counter() - begin
-            self._mask.set_result(mask)
+            self.seconds = self._clock() - begin
+        finally:
+            self._ended.set()
 
     def start(self) -> None:
         """Make it in a thread of its own."""
@@ -44,12 +54,15 @@ class MaskMaking:
 
     @property
     def done(self) -> bool:
-        return self._mask.done()
+        return self._ended.is_set()
 
     def wait(self) -> None:
         """Until it is done, however it ends, and however long that takes."""
-        wait([self._mask])
+        self._ended.wait()
 
     def result(self) -> Mask:
         """The mask, waited for. Raises what making it raised."""
-        return self._mask.result()
+        self.wait()
+        if isinstance(self._made, Mask):
+            return self._made
+        raise self._made or RuntimeError("nothing was made")

@@ -1,7 +1,6 @@
 """The output thread: owns the virtual camera and its clock, and never stops sending while the session lives."""
 
 import logging
-import threading
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
@@ -16,7 +15,7 @@ from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.live.meters import Latencies, Rate
 from livebg.live.worker import Looks, Shown
-from livebg.timing import StageClock
+from livebg.timing import REAL, StageClock, Waits
 
 _LOG = logging.getLogger(__name__)
 FRESH: Final = 0.25
@@ -54,13 +53,13 @@ class OutputLoop:
         clock: Callable[[], float],
         on_alive: Callable[[], None],
         audience: Audience,
+        waits: Waits = REAL,
     ) -> None:
         self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, looks, placeholder
         self._demand, self._on_alive, self._audience = demand, on_alive, audience
         self._stages, self._failures, self._clock = stages, failures, clock
         self.rate, self.latencies = rate, latencies
-        self._stop = threading.Event()
-        self.started = threading.Event()
+        self._stop, self.started = waits.event(), waits.event()
         """Set once the first picture was written."""
         self.sent = self.repeated = self.placeholders = self.outdated = 0
         self.device: str | None = None

@@ -7,7 +7,6 @@ while nobody does, the camera is free and the network rests.
 
 import enum
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -27,7 +26,7 @@ from livebg.live.presence import AlwaysWatched, Presence
 from livebg.live.thread import Companion
 from livebg.live.worker import LiveProcessor, Looks, Shown, WorkerLoop
 from livebg.live.workers import Workers
-from livebg.timing import StageClock
+from livebg.timing import REAL, StageClock, Waits
 
 _LOG = logging.getLogger(__name__)
 _TICK = 0.1
@@ -62,7 +61,8 @@ class Session:
     - ``presence`` makes what sees whether anybody watches; without it somebody always does.
     - ``forget`` is called when the network hangs, before ``build`` is called anew in another thread, and ``on_alive`` by the
       output thread several times a second.
-    - ``clock`` is in seconds and never goes back; ``stages`` takes the CPU time of each stage.
+    - ``clock`` is in seconds and never goes back, and by it the threads wait with ``waits``; ``stages`` takes the CPU time of
+      each stage.
     """
 
     def __init__(
@@ -78,21 +78,22 @@ class Session:
         on_alive: Callable[[], None] = _nothing,
         stages: StageClock | None = None,
         clock: Callable[[], float] = time.monotonic,
+        waits: Waits = REAL,
     ) -> None:
         self.format = format
         self.stages = stages or StageClock(time.thread_time)
-        self._clock, self._arrange = clock, arrange
-        self._stop = threading.Event()
-        self._demand = Demand()
+        self._clock, self._arrange, self._waits = clock, arrange, waits
+        self._stop = waits.event()
+        self._demand = Demand(waits)
         self._shown_before = 0
         """Composites that had been shown when pictures were last wanted anew."""
-        self._frames, self._composites = Latest[Captured](), Latest[Shown]()
+        self._frames, self._composites = Latest[Captured](waits), Latest[Shown](waits)
         self._looks = Looks(build)
         self.audience = Audience(lambda there: self._want(previewed=there))
         """The user's own previews: while there is one the session is watched, whatever the presence says."""
         placeholder = Placeholder(format.width, format.height, format.color)
         self.failures = Failures(clock)
-        self.camera = CameraLoop(open_camera, self._demand, self._frames, self.stages, Rate(clock), self.failures)
+        self.camera = CameraLoop(open_camera, self._demand, self._frames, self.stages, Rate(clock), self.failures, waits)
         self._workers = Workers(self._make_worker, forget, self.failures, clock)
         self.output = OutputLoop(
             open_output,
@@ -107,6 +108,7 @@ class Session:
             clock,
             on_alive,
             self.audience,
+            waits,
         )
         self.presence = presence(lambda: self.output.device, self._attend)
         self._threads = [
@@ -262,6 +264,7 @@ class Session:
             self._clock,
             processed=processed,
             failed=failed,
+            waits=self._waits,
         )
 
     def _all_threads(self) -> tuple[Companion, ...]:

@@ -13,7 +13,7 @@ from livebg.live.camera import Captured
 from livebg.live.failure import Failures
 from livebg.live.latest import Latest
 from livebg.render import Processor
-from livebg.timing import StageClock
+from livebg.timing import REAL, StageClock, Waits
 
 _LOG = logging.getLogger(__name__)
 _WAIT = 0.2
@@ -88,10 +88,11 @@ class WorkerLoop:
         *,
         processed: int = 0,
         failed: int = 0,
+        waits: Waits = REAL,
     ) -> None:
         self._looks, self._arrange, self._stages, self._clock = looks, arrange, stages, clock
         self._frames, self._shown, self._failures = frames, shown, failures
-        self._stop = threading.Event()
+        self._stop = waits.event()
         self._abandoned = False
         self._source: LiveSource | None = None
         self._geometry: Geometry | None = None

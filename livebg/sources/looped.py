@@ -14,6 +14,7 @@ from livebg.frame import Frame, VideoFormat
 from livebg.interfaces import LiveSource
 from livebg.recolor import for_virtual_camera, recolored
 from livebg.sources.file import FileSource
+from livebg.timing import REAL, Waits
 
 LATEST: Final = 1.0
 """Seconds after which a frame that nobody asked for is gone, as it is with a camera."""
@@ -28,18 +29,18 @@ class LoopedFile(LiveSource):
     comes at once and none is left out; then ``now`` counts from when the newest was handed out.
 
     Colours are limited-range BT.601, as readers of a virtual camera expect: a file tagged otherwise is converted, an untagged
-    one left as it is. ``clock`` gives seconds that run on steadily. The constructor raises
-    :class:`~livebg.errors.SourceError` when the file cannot be read; iterating does when reading breaks off, or the file was
-    replaced by another meanwhile.
+    one left as it is. ``clock`` gives seconds that run on steadily, and by it frames are waited for with ``waits``. The
+    constructor raises :class:`~livebg.errors.SourceError` when the file cannot be read; iterating does when reading breaks off,
+    or the file was replaced by another meanwhile.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic, paced: bool = True) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic, paced: bool = True, waits: Waits = REAL) -> None:
         self.path = path
         self.skipped = 0
         """Frames that were left out because they were asked for too late."""
         self._clock = clock
         self._paced = paced
-        self._closed = threading.Event()
+        self._closed = waits.event()
         self._lock = threading.Lock()
         self._file = FileSource(path, threads=1)
         given = self._file.format
