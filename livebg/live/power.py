@@ -1,19 +1,28 @@
 """Whether the machine runs on its battery."""
 
+import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 _ASK_EVERY: Final = 10.0
 """Seconds."""
+_LOG: Final = logging.getLogger(__name__)
 
 
-def on_battery() -> bool:
-    """Whether there is a battery and no mains; no battery counts as mains."""
+def on_battery(read: Callable[[], Any] | None = None) -> bool:
+    """Whether there is a battery and no mains; no battery, and none that tells, is mains. ``read`` is psutil's by default."""
     import psutil
 
     # On a platform where psutil knows of no batteries it has no such function.
-    read = getattr(psutil, "sensors_battery", None)
-    battery = read() if read is not None else None
+    read = read or getattr(psutil, "sensors_battery", None)
+    if read is None:
+        return False
+    try:
+        battery = read()
+    except OSError as error:
+        # A kernel without power supplies, or a container without /sys, has no folder of them, and one may go while it is read.
+        _LOG.debug("no battery tells: %s", error)
+        return False
     return battery is not None and battery.power_plugged is False
 
 
