@@ -1,0 +1,150 @@
+"""What came out of the camera, looked at on the host: is it livebg's own picture, or is there something of the room in it?"""
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.frame import BT601, ColorSpec
+from livebg.placeholder import calm_picture
+from tests.system.network import COLUMNS, ROWS, SIZE
+
+Kind = Literal["placeholder", "composite", "leak"]
+Plane = NDArray[np.uint8]
+COLOR: Final = ColorSpec(BT601, BT601, BT601)
+"""What readers of a virtual camera take for granted."""
+ROOM: Final = (32, 64, 96)
+"""The colour that livebg is told to show in the room's place, red, green, blue."""
+LEVELS: Final = 4
+"""By which a picture may differ from what it should be."""
+BARS: Final = ((191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191), (0, 0, 0))
+"""What the test camera shows, from left to right: the standard's bars of 75 %."""
+_EDGE: Final = 24 / 180
+"""How far from the person's outline, as a share of the height, a pixel belongs to one side for certain."""
+_STEP: Final = 8
+"""Levels between two neighbours that a blurred room stays below; the camera's bars are 18 or more apart."""
+_HEADER: Final = struct.Struct("<dII")
+
+
+def expected(rgb: tuple[int, int, int], height: int) -> tuple[int, int, int]:
+    """A colour as Y, U and V of limited-range BT.601."""
+    y, u, v = np.rint(COLOR.rgb_to_yuv(height) @ np.array([*rgb, 1.0])).astype(int).tolist()
+    return y, u, v
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the picture, in its planes."""
+
+    luma: tuple[slice, slice]
+    chroma: tuple[slice, slice]
+
+
+def person(width: int, height: int) -> Region:
+    """Where every pixel is the person's for certain."""
+    edge = _EDGE * height
+    top, bottom = ROWS.start * height / SIZE[1] + edge, ROWS.stop * height / SIZE[1] - edge
+    left, right = COLUMNS.start * width / SIZE[0] + edge, COLUMNS.stop * width / SIZE[0] - edge
+    chroma = slice(-int(-top // 2), int(bottom // 2)), slice(-int(-left // 2), int(right // 2))
+    rows, columns = (slice(part.start * 2, part.stop * 2) for part in chroma)
+    return Region((rows, columns), chroma)
+
+
+def room_mask(width: int, height: int, scale: int) -> NDArray[np.bool_]:
+    """Where every pixel is the room's for certain, in a plane that is ``scale`` times smaller."""
+    edge = _EDGE * height
+    top, bottom = ROWS.start * height / SIZE[1] - edge, ROWS.stop * height / SIZE[1] + edge
+    left, right = COLUMNS.start * width / SIZE[0] - edge, COLUMNS.stop * width / SIZE[0] + edge
+    mask = np.ones((height // scale, width // scale), np.bool_)
+    mask[max(0, int(top // scale)) : -int(-bottom // scale), int(left // scale) : -int(-right // scale)] = False
+    return mask
+
+
+def planes(data: Plane, width: int, height: int) -> tuple[Plane, Plane, Plane]:
+    """Y, U and V of I420."""
+    luma, half = width * height, width * height // 4
+    u, v = data[luma : luma + half], data[luma + half : luma + 2 * half]
+    return data[:luma].reshape(height, width), u.reshape(height // 2, width // 2), v.reshape(height // 2, width // 2)
+
+
+class Judge:
+    """Tells livebg's own pictures of one size from everything else."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._calm = calm_picture(width, height, COLOR).tobytes()
+        self._luma, self._chroma = room_mask(width, height, 1), room_mask(width, height, 2)
+        self._room = expected(ROOM, height)
+
+    def kind(self, data: Plane) -> Kind:
+        """A leak is whatever is neither the placeholder to the byte nor a picture without the room in it."""
+        if data.tobytes() == self._calm:
+            return "placeholder"
+        if data.size != self.width * self.height * 3 // 2:
+            return "leak"
+        return "composite" if self._is_coloured(data) or self._is_blurred(data) else "leak"
+
+    def _is_coloured(self, data: Plane) -> bool:
+        masks = (self._luma, self._chroma, self._chroma)
+        found = planes(data, self.width, self.height)
+        return all(
+            int(np.abs(plane[mask].astype(int) - level).max()) <= LEVELS
+            for plane, mask, level in zip(found, masks, self._room, strict=True)
+        )
+
+    def _is_blurred(self, data: Plane) -> bool:
+        luma = planes(data, self.width, self.height)[0].astype(int)
+        both = self._luma[:, 1:] & self._luma[:, :-1]
+        return bool(np.abs(np.diff(luma, axis=1))[both].max() <= _STEP)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture that a reader got: when by the guest's clock, its number, what it is, and its bytes."""
+
+    time: float
+    number: int
+    kind: Kind
+    data: Plane
+
+
+class Recording:
+    """What a recorder has written so far; ``width`` and ``height`` are the device's."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        form = json.loads(self._file.readline())
+        self.width, self.height, self.pixel_format = form["width"], form["height"], form["pixel_format"]
+        self._judge = Judge(self.width, self.height)
+        self._shown: list[Shown] = []
+
+    def pictures(self) -> list[Shown]:
+        """All that came until now."""
+        self._shown.extend(self._new())
+        return self._shown
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _new(self) -> Iterator[Shown]:
+        while True:
+            start = self._file.tell()
+            header = self._file.read(_HEADER.size)
+            if len(header) < _HEADER.size:
+                self._file.seek(start)
+                return
+            time, number, length = _HEADER.unpack(header)
+            data = self._file.read(length)
+            if len(data) < length:
+                self._file.seek(start)
+                return
+            if length:
+                picture = np.frombuffer(data, np.uint8)
+                yield Shown(time, number, self._judge.kind(picture), picture)
+            else:
+                yield Shown(time, number, self._shown[-1].kind, self._shown[-1].data)

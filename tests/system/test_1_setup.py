@@ -1,0 +1,108 @@
+"""``livebg setup`` and ``livebg doctor`` on machines that lack something, and in the end on one that does not."""
+
+import re
+import signal
+
+import pytest
+
+from tests.system.call import CAMERA, NODE, OTHER, Call
+
+_WRONG = "video_nr=12 card_label=Another exclusive_caps=1"
+_NOT_EXCLUSIVE = "video_nr=42 card_label=livebg exclusive_caps=0"
+
+
+def test_the_module_is_missing(call: Call) -> None:
+    call.use_modules(call.guest.parts.bare)
+    call.load_camera()
+    call.guest.call("warm")
+    found = call.doctor()
+    assert found["module"]["status"] == "FAIL"
+    assert "not installed" in found["module"]["found"]
+    assert "v4l2loopback-dkms" in found["module"]["mend"]
+    assert found["camera"]["status"] == "ok"
+    assert found["camera"]["found"] == f"vivid ({CAMERA}) is there"
+    refused = call.guest.run("livebg", "setup", "--no-service", "--yes")
+    assert refused.code == 7
+    assert "v4l2loopback is not installed for the kernel" in refused.err
+    assert call.guest.run("livebg", "run").code == 4
+
+
+def test_the_label_is_another(call: Call) -> None:
+    call.use_modules(call.guest.parts.modules)
+    call.load_loopback(_WRONG)
+    found = call.doctor()["device"]
+    assert found["status"] == "FAIL"
+    assert found["found"] == "no loopback device is called 'livebg', only 'Another' (/dev/video12)"
+    refused = call.guest.run("livebg", "run")
+    assert refused.code == 4
+    assert "no loopback device is called livebg, only /dev/video12 (Another)" in refused.err
+
+
+def test_the_device_is_not_exclusive(call: Call) -> None:
+    call.load_loopback(_NOT_EXCLUSIVE)
+    found = call.doctor()["exclusive_caps"]
+    assert found["status"] == "FAIL"
+    assert found["found"].startswith(f"{NODE} was made without exclusive_caps=1")
+
+
+def test_setup_makes_the_camera_beside_another(call: Call) -> None:
+    call.unload_loopback()
+    options = "options v4l2loopback devices=1 video_nr=11 card_label=Other exclusive_caps=1\n"
+    call.guest.call("write", path="/etc/modprobe.d/other.conf", text=options)
+    done = call.guest.run("livebg", "setup", "--no-service", "--yes")
+    assert done.code == 0, done
+    listed = call.guest.run("v4l2-ctl", "--list-devices").out
+    assert re.search(rf"^livebg \(platform:v4l2loopback-\d+\):\n\t{NODE}$", listed, re.MULTILINE), listed
+    assert re.search(rf"^Other \(platform:v4l2loopback-\d+\):\n\t{OTHER}$", listed, re.MULTILINE), listed
+    assert call.guest.call("read", path="/etc/modprobe.d/other.conf") == options
+    assert call.guest.call("read", path="/etc/modules-load.d/livebg.conf").endswith("v4l2loopback\n")
+    found = call.doctor()
+    assert [name for name, each in found.items() if each["status"] == "FAIL"] == []
+    assert found["after a restart"]["status"] == "ok"
+    assert found["device"]["found"] == f"the virtual camera 'livebg' is {NODE}"
+
+
+def test_another_program_writes_to_it(call: Call) -> None:
+    writer = call.guest.start("python3", "-m", "inside.writer", NODE, "320", "180", "YU12")
+    call.guest.wait_for("it writes", lambda: "Capture" in call.faces())
+    found = call.doctor()["writer"]
+    assert found["status"] == "FAIL"
+    assert found["found"].startswith(f"another program writes to {NODE}: ")
+    assert f"(process {writer.pid})" in found["found"]
+    refused = call.guest.run("livebg", "run")
+    writer.stop(signal.SIGKILL)
+    assert refused.code == 4
+    assert f"{NODE} takes no pictures" in refused.err
+    assert f"(process {writer.pid})" in refused.err
+
+
+def test_a_reader_holds_another_format(call: Call) -> None:
+    call.load_loopback()
+    writer = call.guest.start("python3", "-m", "inside.writer", NODE, "640", "480", "YU12")
+    call.guest.wait_for("it writes", lambda: "Capture" in call.faces())
+    reader = call.guest.start("v4l2-ctl", "-d", NODE, "--stream-mmap", "--stream-to=/dev/null")
+    call.guest.wait_for("it reads", lambda: reader.holds(NODE) and "<" in reader.err + reader.out)
+    writer.stop(signal.SIGKILL)
+    found = call.doctor()["format"]
+    assert found["status"] == "FAIL"
+    assert found["found"] == f"{NODE} is held at 640x480 YU12 by v4l2-ctl (process {reader.pid}), and livebg cannot set another"
+    refused = call.guest.run("livebg", "run")
+    reader.stop()
+    assert refused.code == 4
+    assert f"{NODE} cannot be set to 320x180 I420" in refused.err
+    assert f"v4l2-ctl (process {reader.pid}) has it open" in refused.err
+
+
+@pytest.mark.parametrize("command", ["doctor", "run"])
+def test_a_user_without_access(call: Call, command: str) -> None:
+    call.load_loopback()
+    if command == "doctor":
+        found = call.doctor(user="nobody")
+        assert found["device permissions"]["status"] == "FAIL"
+        assert found["device permissions"]["mend"] == "sudo usermod -aG video $USER, and log in again"
+        assert found["camera permissions"]["status"] == "FAIL"
+    else:
+        refused = call.guest.run("livebg", "run", "--model", "/run/share/block.onnx", user="nobody")
+        assert refused.code == 4
+        assert "may not be opened by this user" in refused.err
+        assert "usermod -aG video" in refused.err
