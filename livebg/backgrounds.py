@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from livebg.errors import ConfigError
-from livebg.frame import ColorSpec, Frame, Matte, blank, halved, planes, resized, rgb_to_i420
+from livebg.frame import ColorSpec, Frame, Matte, blank, planes, rgb_to_i420
 from livebg.placing import Fit, placed
+from livebg.pyramid import resized
 
 WEAKEST_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is this one: showing the room as it is takes mode ``none``, said aloud."""
@@ -61,11 +62,11 @@ class BlurBackground:
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
         sigma = self._share * frame.height
         halvings = self._halvings(sigma, frame.width, frame.height)
-        luma, *chroma = frame.planes
-        shrunk = [halved(luma, halvings), *(halved(plane, max(halvings - 1, 0)) for plane in chroma)]
+        luma, *chroma = frame.pyramids
+        shrunk = [luma.halved(halvings), *(plane.halved(max(halvings - 1, 0)) for plane in chroma)]
         size = (shrunk[0].shape[1], shrunk[0].shape[0])
         # A small pixel that is part person has the person's colour in it: only those count whose neighbours are room as well.
-        covered = cv2.dilate(halved(matte.alpha, halvings), np.ones((3, 3), np.uint8))
+        covered = cv2.dilate(matte.pyramid.halved(halvings), np.ones((3, 3), np.uint8))
         room = 1.0 - covered * np.float32(1 / 255)
         if self._disc:
             room *= _bloom(frame.color)[shrunk[0]]

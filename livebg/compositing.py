@@ -16,6 +16,7 @@ from livebg.foreground import ForegroundEstimate
 from livebg.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, blank, planes
 from livebg.framing import View
 from livebg.placeholder import calm_picture
+from livebg.pyramid import Pyramid
 from livebg.tiles import Grid
 
 OLDEST_MATTE = 0.25
@@ -39,11 +40,11 @@ def composite(frame: Frame, background: NDArray[np.uint8], matte: Matte) -> Comp
     Where alpha is 255 the bytes equal the frame's, where it is 0 the background's. Between, the person's own colour is laid on,
     with the room's taken out. Raises ValueError when the matte is not for this frame or too old.
     """
-    alpha = _checked(frame, matte)
+    _checked(frame, matte)
     if background.shape != frame.data.shape:
         raise ValueError(f"the background is {background.shape}, the frame {frame.data.shape}")
     data = background.copy()
-    _lay(frame.planes, plane_alphas(alpha), planes(background), planes(data))
+    _lay(frame.planes, plane_alphas(matte.pyramid), planes(background), planes(data))
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
@@ -79,7 +80,7 @@ def cutout(frame: Frame, matte: Matte) -> Composite:
     data = blank(frame.width, frame.height)
     for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
         plane[:] = black
-    _lay(frame.planes, plane_alphas(alpha), planes(data.copy()), planes(data), straight=True)
+    _lay(frame.planes, plane_alphas(matte.pyramid), planes(data.copy()), planes(data), straight=True)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
@@ -121,11 +122,9 @@ def part_of(composite: Composite, view: View) -> Composite:
     return replace(composite, data=data, alpha=alpha)
 
 
-def plane_alphas(alpha: Alpha8) -> Planes:
-    """Alpha for each plane of an I420 picture: as it is for luma, the mean of each 2x2 block for U and V."""
-    height, width = alpha.shape
-    chroma = np.asarray(cv2.resize(alpha, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
-    return alpha, chroma, chroma
+def plane_alphas(alpha: Pyramid) -> Planes:
+    """Alpha, of even size, for each plane of an I420 picture: as it is for luma, the mean of each 2x2 block for U and V."""
+    return alpha.halved(0), alpha.halved(1), alpha.halved(1)
 
 
 def _lay(picture: Planes, alphas: Planes, background: Planes, out: Planes, *, straight: bool = False) -> None:

@@ -4,7 +4,6 @@ Pictures are I420 all the way: 8-bit planar YUV 4:2:0, which decoders, encoders 
 picture that the network sees is turned to RGB.
 """
 
-import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
@@ -12,6 +11,8 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from livebg.pyramid import Pyramid, resized
 
 Alpha = NDArray[np.float32]
 """An alpha matte at model resolution: shape (height, width), float32, 0..1, 1 = foreground."""
@@ -107,25 +108,6 @@ def blank(width: int, height: int) -> NDArray[np.uint8]:
     return np.empty((height * 3 // 2, width), np.uint8)
 
 
-def halved(plane: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """Area averages by two, again and again: OpenCV has a fast path for exactly this step."""
-    for _ in range(times):
-        size = (max(plane.shape[1] // 2, 1), max(plane.shape[0] // 2, 1))
-        plane = np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return plane
-
-
-def resized(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A plane at ``size`` (width, height): area averages to shrink, linear to enlarge."""
-    width, height = plane.shape[1], plane.shape[0]
-    if (width, height) == size:
-        return plane
-    if size[0] > width or size[1] > height:
-        return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    times = int(math.log2(min(width / size[0], height / size[1])))
-    return np.asarray(cv2.resize(halved(plane, times), size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
 def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
     """RGB, uint8, (height, width, 3) of even size, to I420 in the given colour; chroma is the mean of each 2x2 block."""
     height, width = rgb.shape[:2]
@@ -141,8 +123,11 @@ def i420_to_rgb(data: NDArray[np.uint8], color: ColorSpec, size: tuple[int, int]
 
     The planes are brought to size before they are converted, so the cost follows the size wanted.
     """
-    merged = cv2.merge([resized(plane, size) for plane in planes(data)])
-    return np.asarray(cv2.transform(merged, color.yuv_to_rgb(data.shape[0] * 2 // 3)), np.uint8)
+    return _to_rgb([resized(plane, size) for plane in planes(data)], color.yuv_to_rgb(data.shape[0] * 2 // 3))
+
+
+def _to_rgb(yuv: list[NDArray[np.uint8]], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.transform(cv2.merge(yuv), matrix), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,12 +142,16 @@ class Frame:
     pts: int
     time_base: Fraction
     color: ColorSpec = ColorSpec()
+    pyramids: tuple[Pyramid, Pyramid, Pyramid] = field(init=False, repr=False)
+    """Of the planes."""
 
     def __post_init__(self) -> None:
         rows, width = self.data.shape
         if self.data.dtype != np.uint8 or rows % 3 or width % 2 or not self.data.flags.c_contiguous:
             raise ValueError(f"a frame needs C-contiguous uint8 I420 of even size, got {self.data.dtype} {self.data.shape}")
         self.data.flags.writeable = False
+        luma, u, v = self.planes
+        object.__setattr__(self, "pyramids", (Pyramid(luma), Pyramid(u), Pyramid(v)))
 
     @property
     def width(self) -> int:
@@ -187,7 +176,7 @@ class Frame:
 
     def rgb(self, size: tuple[int, int]) -> NDArray[np.uint8]:
         """The picture at ``size`` (width, height) as RGB, uint8, shape (height, width, 3)."""
-        return i420_to_rgb(self.data, self.color, size)
+        return _to_rgb([pyramid.at(size) for pyramid in self.pyramids], self.color.yuv_to_rgb(self.height))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,6 +190,11 @@ class Matte:
     alpha: Alpha8
     time: float
     picture_time: float
+    pyramid: Pyramid = field(init=False, repr=False)
+    """Of alpha."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pyramid", Pyramid(self.alpha))
 
 
 _SEAL: Final = object()

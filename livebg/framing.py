@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha8, resized
+from livebg.frame import Alpha8
+from livebg.pyramid import resized
 
 _LOOKED_AT: Final = 160
 """Columns of the small matte that the person is looked for on."""

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat, blank, halved, planes
+from livebg.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat, blank, planes
+from livebg.pyramid import halved
 
 ROTATIONS: Final = (0, 90, 180, 270)
 """Degrees clockwise."""

@@ -46,19 +46,21 @@ class Tiles:
 
     def read(self, plane: Plane) -> Plane:
         """What the plane holds there: a new array, (tiles, height, width)."""
-        found: Plane = self._windows(plane)[self.rows, self.columns]
-        return found
+        return self._lines_of(plane)[self.rows, self.columns].view(np.uint8).reshape(len(self), *self.side)
 
     def write(self, plane: Plane, values: Plane) -> None:
         """Put ``values``, as :meth:`read` gives them, into the plane."""
-        self._windows(plane)[self.rows, self.columns] = values
+        lines = self._lines_of(plane)
+        lines[self.rows, self.columns] = np.ascontiguousarray(values).view(lines.dtype)[..., 0]
 
-    def _windows(self, plane: Plane) -> Plane:
-        """Every window of a tile's size that the plane, which is C-contiguous, has, by where it begins. NumPy's own functions for
-        this take longer than the reading."""
+    def _lines_of(self, plane: Plane) -> NDArray[np.void]:
+        """The lines of every window of a tile's size that the plane, which is C-contiguous, has, by where the window begins.
+
+        A line is one item, which NumPy copies as it is: four times as fast as pixel by pixel.
+        """
         (height, width), (down, across) = plane.shape, self.side
-        shape = (height - down + 1, width - across + 1, down, across)
-        return np.ndarray(shape, np.uint8, plane, strides=plane.strides * 2)
+        shape = (height - down + 1, width - across + 1, down)
+        return np.ndarray(shape, f"V{across}", plane, strides=(*plane.strides, plane.strides[0]))
 
     def widened(self) -> "Tiles":
         """The same tiles with a pixel more on each side, in planes that have got a margin of one pixel themselves."""

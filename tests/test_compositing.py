@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from livebg.compositing import OLDEST_MATTE, Consent, composite, cutout, matte_picture, passthrough, plane_alphas, tightened
 from livebg.frame import Alpha8, ColorSpec, Frame, Matte, blank, planes
+from livebg.pyramid import Pyramid
 from tests.fakes import grey_frame, noise_frame
 
 
@@ -30,7 +31,7 @@ def split_room(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Frame, Alpha8
     alpha = np.rint(np.broadcast_to(ramp * 255, (height, width))).astype(np.uint8)
     mixed, person = blank(width, height), blank(width, height)
     for out, alone, share, levels in zip(
-        planes(mixed), planes(person), plane_alphas(alpha), ((200, 40), (90, 150), (170, 100)), strict=True
+        planes(mixed), planes(person), plane_alphas(Pyramid(alpha)), ((200, 40), (90, 150), (170, 100)), strict=True
     ):
         weight = share / 255
         out[:] = np.rint(levels[0] * weight + levels[1] * (1 - weight))
@@ -42,7 +43,7 @@ def test_the_rooms_colour_is_taken_out_of_the_edge() -> None:
     frame, person, alpha = split_room()
     background = np.full_like(frame.data, 16)
     shown = composite(frame, background, matte_for(alpha))
-    for got, own, share in zip(planes(shown.data), person.planes, plane_alphas(alpha), strict=True):
+    for got, own, share in zip(planes(shown.data), person.planes, plane_alphas(Pyramid(alpha)), strict=True):
         weight = share / 255
         expected = own * weight + 16 * (1 - weight)
         assert np.abs(got - expected).max() <= 6  # a plain blend is up to 40 levels off here
@@ -60,7 +61,9 @@ def test_any_size_is_exact_at_the_ends(width: int, height: int, seed: int) -> No
     alpha = rng.choice(np.array([0, 255, 90], np.uint8), (height // 2, width // 2)).repeat(2, 0).repeat(2, 1)
     frame, background = noise_frame(seed, (width, height)), noise_frame(seed + 1, (width, height)).data
     shown = composite(frame, background, matte_for(alpha))
-    for got, own, behind, share in zip(planes(shown.data), frame.planes, planes(background), plane_alphas(alpha), strict=True):
+    for got, own, behind, share in zip(
+        planes(shown.data), frame.planes, planes(background), plane_alphas(Pyramid(alpha)), strict=True
+    ):
         assert (got[share == 255] == own[share == 255]).all()
         assert (got[share == 0] == behind[share == 0]).all()
 
@@ -69,7 +72,7 @@ def test_any_size_is_exact_at_the_ends(width: int, height: int, seed: int) -> No
 def test_foreground_bytes_are_the_input_and_room_bytes_the_background(seed: int) -> None:
     frame, background, alpha = noise_frame(seed), noise_frame(seed + 1).data, random_alpha(seed)
     shown = composite(frame, background, matte_for(alpha))
-    weight = np.concatenate([plane.ravel() for plane in plane_alphas(alpha)]).reshape(72, 64)
+    weight = np.concatenate([plane.ravel() for plane in plane_alphas(Pyramid(alpha))]).reshape(72, 64)
     assert (shown.data[weight == 255] == frame.data[weight == 255]).all()
     assert (shown.data[weight == 0] == background[weight == 0]).all()
     assert (shown.pts, shown.time_base, shown.color) == (frame.pts, frame.time_base, frame.color)
@@ -78,7 +81,7 @@ def test_foreground_bytes_are_the_input_and_room_bytes_the_background(seed: int)
 def test_chroma_takes_the_mean_alpha_of_its_block() -> None:
     alpha = np.zeros((4, 4), np.uint8)
     alpha[0, :2] = 255
-    _, u, v = plane_alphas(alpha)
+    _, u, v = plane_alphas(Pyramid(alpha))
     assert u.tolist() == v.tolist() == [[128, 0], [0, 0]]
 
 
@@ -130,7 +133,7 @@ def test_a_cutouts_edge_has_the_persons_colour() -> None:
     frame, person, alpha = split_room()
     shown = cutout(frame, matte_for(alpha))
     y, u, v = planes(shown.data)
-    seen, chroma = alpha > 60, plane_alphas(alpha)[1] > 60
+    seen, chroma = alpha > 60, plane_alphas(Pyramid(alpha))[1] > 60
     assert np.abs(y[seen].astype(int) - person.y[seen]).max() <= 12  # the mixture is 120 levels off here
     for plane, own in zip((u, v), person.planes[1:], strict=True):
         assert np.abs(plane[chroma].astype(int) - own[chroma]).max() <= 12

@@ -13,6 +13,7 @@ from livebg.backgrounds import ColorBackground
 from livebg.compositing import composite, plane_alphas
 from livebg.frame import BT709, Alpha, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
 from livebg.matting import EdgeUpsampler
+from livebg.pyramid import Pyramid
 from livebg.score.alphas import as_alpha
 from livebg.score.truth import gradient_error, mean_absolute_difference
 from livebg.synthetic import Cutout, Pose, blob_person, made_up_room, over, place, standing
@@ -51,7 +52,12 @@ def band_error(scene: Scene, alpha: Alpha8, screen: tuple[int, int, int], shown:
     behind = ColorBackground(screen).picture(scene.frame, Matte(alpha, 0.0, 0.0))
     errors = []
     for got, own, back, share, truth in zip(
-        planes(shown), planes(scene.person), planes(behind), plane_alphas(alpha), plane_alphas(scene.alpha), strict=True
+        planes(shown),
+        planes(scene.person),
+        planes(behind),
+        plane_alphas(Pyramid(alpha)),
+        plane_alphas(Pyramid(scene.alpha)),
+        strict=True,
     ):
         weight = share / 255
         band = (share > 0) & (share < 255) & (truth > 24)
@@ -62,7 +68,7 @@ def band_error(scene: Scene, alpha: Alpha8, screen: tuple[int, int, int], shown:
 def plainly(frame: Frame, alpha: Alpha8, behind: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What is seen laid over a background as it is, with the room in it."""
     out = np.empty_like(behind)
-    for seen, back, share, target in zip(frame.planes, planes(behind), plane_alphas(alpha), planes(out), strict=True):
+    for seen, back, share, target in zip(frame.planes, planes(behind), plane_alphas(Pyramid(alpha)), planes(out), strict=True):
         target[:] = np.rint(seen * (share / 255) + back * (1 - share / 255))
     return out
 

@@ -14,7 +14,7 @@ from livebg.build import build_pipeline
 from livebg.compositing import OLDEST_MATTE, matte_picture
 from livebg.config import Settings
 from livebg.errors import ModelError
-from livebg.frame import Alpha, ColorSpec, Composite, Frame, Matte, blank, planes, resized, rgb_to_i420
+from livebg.frame import Alpha, ColorSpec, Composite, Frame, Matte, blank, planes, rgb_to_i420
 from livebg.interfaces import Segmenter
 from livebg.live.governed import GovernedPipeline, governed
 from livebg.live.governor import Governor, Plan, ladder
@@ -22,6 +22,7 @@ from livebg.live.power import PowerSource
 from livebg.matting import EdgeUpsampler
 from livebg.models import find
 from livebg.pipeline import Pipeline
+from livebg.pyramid import resized
 from livebg.segmentation import U2NetSegmenter
 from livebg.smoothing import AlphaSmoother
 from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, made_up_room

@@ -10,7 +10,7 @@ import livebg
 
 ROOT = Path(livebg.__file__).parent
 FLOORS = [
-    {"errors", "frame", "interfaces", "timing"},
+    {"errors", "frame", "interfaces", "pyramid", "timing"},
     {
         "config",
         "notation",
