@@ -1,10 +1,7 @@
-"""What livebg carries for the desktop and the service manager, and that the wheel has it."""
+"""What livebg carries for the desktop and the service manager."""
 
 import shutil
 import subprocess
-import sys
-import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,9 +9,6 @@ import pytest
 
 from livebg.errors import ConfigError, ModelError, SinkError
 from livebg.setup.resources import carried, desktop_entry, service_unit
-
-CHECKOUT = Path(__file__).parents[1]
-CARRIED = ("livebg.service", "livebg.desktop", "livebg-tray.desktop", "livebg.svg", "livebg-symbolic.svg")
 
 
 def values(text: str, key: str) -> list[str]:
@@ -26,22 +20,6 @@ def checked(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-@pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling, which builds the wheel, is not installed")
-def test_the_wheel_carries_what_setup_installs(tmp_path: Path) -> None:
-    # From a copy: a build leaves nothing in the checkout, and what lies around there leaves nothing in the wheel.
-    for name in ("livebg/__init__.py", "pyproject.toml", "README.md", "LICENSE"):
-        target = tmp_path / "source" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(CHECKOUT / name, target)
-    shutil.copytree(CHECKOUT / "systemd", tmp_path / "source" / "systemd")
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    checked(*build, "--wheel-dir", str(tmp_path), str(tmp_path / "source"))
-    (wheel,) = tmp_path.glob("livebg-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        for name in CARRIED:
-            assert archive.read(f"livebg/systemd/{name}") == (CHECKOUT / "systemd" / name).read_bytes()
 
 
 def test_what_restarts_and_what_does_not() -> None:

@@ -1,0 +1,90 @@
+"""The README's examples, told apart by what a bare machine can do with them."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.bare.material import BEACH, FACE, ROOM, difference, fineness
+from tests.bare.readme import all_livebg_lines, livebg_lines
+from tests.decoding import luma_of, pictures_of, rgb_of
+
+RENDERED = [
+    line
+    for heading in ("Render files", "Backgrounds and edges")
+    for line in livebg_lines(heading)
+    if line.startswith("livebg render")
+]
+SCORED = [line for line in all_livebg_lines() if line.startswith("livebg score")]
+LIVE_RUN = "livebg run --camera talk.mp4 --output null"
+STOP = "livebg stop"
+_STEERING = ("off", "on", "toggle", "pause", "resume", "mode", "background", "set", "reload", "snapshot")
+STEERED = [line for line in all_livebg_lines() if line.split()[1] in _STEERING]
+TOLD = ("livebg devices", "livebg doctor", "livebg setup --dry-run")
+"""What says what there is, and is looked at by itself."""
+REFUSALS = {
+    "livebg run": (4,),  # there is no virtual camera
+    "livebg setup": (2, 7),  # nothing to undo; neither v4l2loopback nor PipeWire
+    "livebg stop": (6,),
+    "livebg status": (6,),
+    "livebg tray": (8,),
+    "livebg preview": (8,),
+    "livebg models eval": (2, 3, 5),  # no such network, no such sets
+}
+"""What cannot be had on a bare machine, by how the lines begin, with the exit codes that say so."""
+_OTHERS = {*RENDERED, *SCORED, *STEERED, LIVE_RUN}
+REFUSED = [line for line in all_livebg_lines() if line not in _OTHERS and not line.startswith(TOLD)]
+KEPT = 5.0
+"""Levels by which an encoder may change what livebg passes on."""
+
+
+def check_rendered(line: str, folder: Path) -> None:
+    """Look at what a line of :data:`RENDERED` has left in ``folder``: she is there, and the room is not as it was."""
+    if "holiday/" in line:
+        _check_blur(folder / "rendered" / "boat.portrait.mkv", folder / "holiday" / "boat.mkv", 3)
+        assert (folder / "rendered" / "first day" / "me.portrait.png").is_file()
+    elif "me.jpg" in line:
+        _check_cutout(_rgba(folder / "me.cutout.png"))
+    elif "--mode cutout" in line:
+        _check_cutout(_rgba(folder / "talk.cutout.mov"))
+    elif "--mode matte" in line:
+        mattes = [luma_of(picture) for picture in pictures_of(folder / "matte.mkv")]
+        assert len(mattes) == 125
+        assert mattes[60][FACE].mean() > 250
+        assert mattes[60][ROOM].mean() < 5
+    elif "--mode greenscreen" in line:
+        _check_colour(folder, "greenscreen", (0, 255, 0))
+    elif "beach.jpg" in line:
+        _check_colour(folder, "background", BEACH)
+    elif "waves.mp4" in line:
+        _check_colour(folder, "background", tuple(rgb_of(folder / "waves.mp4")[0][0, 0]))
+    else:
+        count, begin = (30, 90) if "--start 1:30 --end 2:00" in line else (125, 0)
+        _check_blur(folder / "talk.portrait.mp4", folder / "talk.mp4", count, begin)
+
+
+def _check_blur(rendered: Path, talk: Path, count: int, begin: int = 0) -> None:
+    pictures, originals = rgb_of(rendered), rgb_of(talk)[begin : begin + count]
+    assert len(pictures) == len(originals) == count
+    for picture, original in zip(pictures, originals, strict=True):
+        assert difference(picture[FACE], original[FACE]) < KEPT
+        assert fineness(picture[ROOM]) < 0.5 * fineness(original[ROOM])
+
+
+def _check_colour(folder: Path, mode: str, colour: tuple[int, int, int]) -> None:
+    pictures, originals = rgb_of(folder / f"talk.{mode}.mp4"), rgb_of(folder / "talk.mp4")
+    assert len(pictures) == len(originals) == 125
+    for picture, original in zip(pictures, originals, strict=True):
+        assert difference(picture[FACE], original[FACE]) < KEPT
+        assert np.abs(picture[ROOM].mean((0, 1)) - colour).max() < 3 * KEPT
+
+
+def _check_cutout(pixels: NDArray[np.uint8]) -> None:
+    assert pixels[FACE][..., 3].mean() > 250
+    assert pixels[ROOM][..., 3].mean() < 5
+
+
+def _rgba(path: Path) -> NDArray[np.uint8]:
+    """The picture, or the video's last but one, with its alpha."""
+    picture = pictures_of(path)[:60][-1]
+    return np.asarray(picture.to_ndarray(format="rgba"), np.uint8)

@@ -1,0 +1,94 @@
+"""What the README's examples name: talk.mp4, beach.jpg, holiday/ and the like, made of a photo of an astronaut."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from livebg.demo.clips import package_folder
+from tests.media import Clip, PictureMaker, flat
+
+SIZE = 256
+FACE = (slice(30, 75), slice(95, 145))
+"""Rows and columns in which there is nothing but her, in every frame."""
+ROOM = (slice(40, 140), slice(195, 245))
+"""Where there is none of her; a model of a rocket stands there, full of edges."""
+BEACH = (230, 170, 40)
+_MARGIN = 32
+
+Pixels = NDArray[np.uint8]
+
+
+def make_material(folder: Path) -> None:
+    """Write it all into an existing folder; talk.mp4 is 125 seconds long, as an example begins at 1:30, with a frame a second."""
+    photo = _astronaut()
+    talk(125, Fraction(1)).write(folder / "talk.mp4")
+    Clip(count=10, width=160, height=120, picture=flat(90, 200, 60)).write(folder / "waves.mp4")
+    Image.new("RGB", (320, 200), BEACH).save(folder / "beach.jpg")
+    Image.fromarray(photo[:SIZE, :SIZE]).save(folder / "me.jpg", quality=95)
+    (folder / "rendered").mkdir()
+    (folder / "holiday" / "first day").mkdir(parents=True)
+    talk(3, Fraction(25)).write(folder / "holiday" / "boat.mkv")
+    Image.fromarray(photo[:SIZE, :SIZE]).save(folder / "holiday" / "first day" / "me.png")
+
+
+def make_mattes(folder: Path) -> None:
+    """What is scored: a matte beside a true one that is a little wider, as videos and as pictures."""
+    for name, column in (("matte.mkv", 30), ("true.mkv", 32), ("talk.mp4", 31)):
+        Clip(count=12, picture=_half(column), codec="libx264" if name == "talk.mp4" else "ffv1").write(folder / name)
+    for name, column in (("masks", 30), ("frames", 30), ("true", 32)):
+        (folder / name).mkdir()
+        for number in range(5):
+            Image.fromarray(_half_luma(column, 64, 48)).save(folder / name / f"{number}.png")
+
+
+def talk(count: int, rate: Fraction) -> Clip:
+    """Her before her flag and her rocket, the camera swaying a little, with sound."""
+    photo = _astronaut()
+
+    def picture(number: int, width: int, height: int) -> av.VideoFrame:
+        left, top = _MARGIN // 2 + round(_MARGIN / 4 * np.sin(number / 5)), _MARGIN // 4
+        shot = np.ascontiguousarray(photo[top : top + height, left : left + width])
+        return av.VideoFrame.from_ndarray(shot, format="rgb24").reformat(format="yuv420p")
+
+    return Clip(count=count, width=SIZE, height=SIZE, rate=rate, audio="aac", picture=picture)
+
+
+def _astronaut() -> Pixels:
+    """RGB, shape (SIZE + 32, SIZE + 32, 3)."""
+    package = package_folder("skimage")
+    if package is None:
+        pytest.skip("scikit-image, which has the photo, is not installed: it comes with the extra livebg[demo]")
+    with Image.open(package / "data" / "astronaut.png") as photo:
+        scaled = photo.convert("RGB").resize((SIZE + _MARGIN,) * 2, Image.Resampling.LANCZOS)
+    return np.asarray(scaled, np.uint8)
+
+
+def _half_luma(column: int, width: int, height: int) -> Pixels:
+    pixels = np.zeros((height, width), np.uint8)
+    pixels[:, :column] = 255
+    return pixels
+
+
+def _half(column: int) -> PictureMaker:
+    """Left of ``column`` white, black else."""
+
+    def picture(_number: int, width: int, height: int) -> av.VideoFrame:
+        grey = av.VideoFrame.from_ndarray(_half_luma(column, width, height), format="gray")
+        return grey.reformat(format="yuv420p")
+
+    return picture
+
+
+def difference(one: Pixels, other: Pixels) -> float:
+    """The mean absolute difference in levels."""
+    return float(np.abs(one.astype(np.int16) - other.astype(np.int16)).mean())
+
+
+def fineness(pixels: Pixels) -> float:
+    """How much neighbours differ, in levels: what a blur takes away."""
+    return float(np.abs(np.diff(pixels.astype(np.int16), axis=1)).mean())

@@ -1,0 +1,130 @@
+"""What is handed out: the wheel and the sdist hold what is committed for them, all of it, and nothing that lies around."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from livebg import __version__
+
+CHECKOUT = Path(__file__).parents[1]
+NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore")
+SHIPPED = {
+    "livebg/__main__.py",
+    "livebg/py.typed",
+    "livebg/models/livebg-u2.onnx",
+    "livebg/models/livebg-u2.md",
+    "livebg/systemd/livebg.service",
+    "livebg/systemd/livebg.desktop",
+    "livebg/systemd/livebg-tray.desktop",
+    "livebg/systemd/livebg.svg",
+    "livebg/systemd/livebg-symbolic.svg",
+}
+"""What is no module, or easily forgotten. The backgrounds are painted by a module."""
+STRAY = (
+    "livebg/models/u2netp.onnx",
+    "livebg/models/livebg-u2.onnx.orig",
+    "livebg/notes.txt",
+    "livebg/__pycache__/frame.cpython-311.pyc",
+    "livebg/live/.session.py.swp",
+    "systemd/override.conf",
+    "tests/test_frame.py",
+    "shared/data/clip.mp4",
+    ".venv/lib/site-packages/livebg/frame.py",
+    "build/lib/livebg/frame.py",
+    "demo.mp4",
+    "demo.png",
+    "config.toml",
+)
+
+pytestmark = pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling, which builds them, is not installed")
+
+
+def committed() -> list[str]:
+    """The paths that git knows, or all where this is no clone."""
+    listed = subprocess.run(("git", "-C", str(CHECKOUT), "ls-files"), capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip(f"what is committed is not known: {listed.stderr.strip()}")
+    return [name for name in listed.stdout.splitlines() if (CHECKOUT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is committed, with all kinds of things lying around in it."""
+    folder = tmp_path_factory.mktemp("source")
+    for name in committed():
+        if name in NAMED or name.startswith(("livebg/", "systemd/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CHECKOUT / name, folder / name)
+    for name in STRAY:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("not for others")
+    return folder
+
+
+def build(source: Path, kind: str, into: Path) -> Path:
+    """The one file that hatchling makes of ``source``; nothing is fetched."""
+    command = (sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(into))
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (made,) = into.iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return read_wheel(build(source, "wheel", tmp_path_factory.mktemp("wheel")))
+
+
+@pytest.fixture(scope="module")
+def sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(source, "sdist", tmp_path_factory.mktemp("sdist"))
+
+
+def read_wheel(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_wheel_holds_what_is_committed_for_it_and_nothing_else(wheel: dict[str, bytes]) -> None:
+    carried = {name: name for name in committed() if name.startswith("livebg/")}
+    carried |= {f"livebg/{name}": name for name in committed() if name.startswith("systemd/")}
+    information = f"livebg-{__version__}.dist-info"
+    about = {f"{information}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
+    assert carried.keys() >= SHIPPED
+    assert set(wheel) == carried.keys() | about
+    for name, origin in carried.items():
+        assert wheel[name] == (CHECKOUT / origin).read_bytes(), name
+    assert wheel[f"{information}/licenses/LICENSE"] == (CHECKOUT / "LICENSE").read_bytes()
+    assert b"livebg = livebg.cli:main" in wheel[f"{information}/entry_points.txt"]
+
+
+def test_the_wheel_says_what_it_needs(wheel: dict[str, bytes]) -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]
+    told = wheel[f"livebg-{__version__}.dist-info/METADATA"].decode().partition("\n\n")[0].splitlines()
+    assert "License-Expression: MIT" in told
+    assert f"Requires-Python: {project['requires-python']}" in told
+    wanted = [line.split(": ")[1] for line in told if line.startswith("Requires-Dist") and "extra ==" not in line]
+    assert sorted(each.split(";")[0] for each in wanted) == sorted(each.split(";")[0] for each in project["dependencies"])
+    extras = {line.removeprefix("Provides-Extra: ") for line in told if line.startswith("Provides-Extra")}
+    assert extras == project["optional-dependencies"].keys()
+
+
+def test_the_sdist_holds_what_the_wheel_is_made_of_and_nothing_else(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
+    wanted = {name for name in committed() if name.startswith(("livebg/", "systemd/"))}
+    assert names == wanted | {*NAMED, "PKG-INFO"}
+
+
+def test_from_the_sdist_comes_the_same_wheel(sdist: Path, wheel: dict[str, bytes], tmp_path: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    assert read_wheel(build(unpacked, "wheel", tmp_path / "wheel")) == wheel
