@@ -41,7 +41,7 @@ KEPT = 5.0
 def check_rendered(line: str, folder: Path) -> None:
     """Look at what a line of :data:`RENDERED` has left in ``folder``: she is there, and the room is not as it was."""
     if "holiday/" in line:
-        _check_blur(folder / "rendered" / "boat.portrait.mkv", folder / "holiday" / "boat.mkv", 3)
+        check_blur(folder / "rendered" / "boat.portrait.mkv", folder / "holiday" / "boat.mkv", 3)
         assert (folder / "rendered" / "first day" / "me.portrait.png").is_file()
     elif "me.jpg" in line:
         _check_cutout(_rgba(folder / "me.cutout.png"))
@@ -60,10 +60,10 @@ def check_rendered(line: str, folder: Path) -> None:
         _check_colour(folder, "background", tuple(rgb_of(folder / "waves.mp4")[0][0, 0]))
     else:
         count, begin = (30, 90) if "--start 1:30 --end 2:00" in line else (125, 0)
-        _check_blur(folder / "talk.portrait.mp4", folder / "talk.mp4", count, begin)
+        check_blur(folder / "talk.portrait.mp4", folder / "talk.mp4", count, begin)
 
 
-def _check_blur(rendered: Path, talk: Path, count: int, begin: int = 0) -> None:
+def check_blur(rendered: Path, talk: Path, count: int, begin: int = 0) -> None:
     pictures, originals = rgb_of(rendered), rgb_of(talk)[begin : begin + count]
     assert len(pictures) == len(originals) == count
     for picture, original in zip(pictures, originals, strict=True):

@@ -82,8 +82,8 @@ def pip_variables() -> dict[str, str]:
 
 
 def uv_variables(pip: Mapping[str, str]) -> dict[str, str]:
-    """The same for uv, which does not read pip's settings."""
-    return {uv: pip[name] for name, uv in _UV_NAMES.items() if name in pip}
+    """The same for uv, which does not read pip's settings, and by itself takes the first index that has a package at all."""
+    return {uv: pip[name] for name, uv in _UV_NAMES.items() if name in pip} | {"UV_INDEX_STRATEGY": "unsafe-best-match"}
 
 
 def _carried() -> dict[str, str]:

@@ -1,0 +1,119 @@
+"""livebg installed as people do it: the wheel in an environment of its own, by pipx, and by uv."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tests.bare.examples import check_blur
+from tests.bare.machine import committed_copy
+from tests.bare.material import talk
+from tests.bare.readme import CHECKOUT, keeping_line
+from tests.bare.sources import pip_variables, uv_variables
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands lie in Scripts there, not in bin")
+
+_OWN = ("XDG_", "LIVEBG_", "PYTHON", "VIRTUAL_ENV")
+"""How those variables begin that belong to this environment and its user."""
+CARRIED = """
+from livebg.setup.resources import carried, desktop_entry, service_unit, tray_entry
+print(service_unit(("LIVEBG",)), desktop_entry(("LIVEBG",)), tray_entry(("LIVEBG",)))
+print(carried("livebg.svg"), carried("livebg-symbolic.svg"))
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A home of one's own; ``variables`` are what commands are told beside this machine's."""
+
+    home: Path
+    variables: Mapping[str, str]
+
+    def says(self, *command: str, folder: Path | None = None, codes: tuple[int, ...] = (0,)) -> str:
+        """What the command says on standard output; it has to end with one of the codes."""
+        told = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            ("nice", "-n", "10", *command),
+            cwd=folder or self.home,
+            env={**told, "HOME": str(self.home), **self.variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode in codes, f"{command}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not (CHECKOUT / ".git").exists():
+        pytest.skip("this is no clone, and what is committed is what is installed")
+    folder = tmp_path_factory.mktemp("clone") / "livebg"
+    committed_copy(CHECKOUT, folder)
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """It knows where this machine gets its packages, whatever home that is written in."""
+    home = tmp_path / "home"
+    home.mkdir()
+    pip = pip_variables()
+    return Place(home, {**pip, **uv_variables(pip), "PIPX_HOME": str(home / "pipx"), "PIPX_BIN_DIR": str(home / "bin")})
+
+
+def new_environment(folder: Path) -> Path:
+    """The folder of its commands."""
+    venv.create(folder, with_pip=True)
+    return folder / "bin"
+
+
+def check_livebg(livebg: Path, place: Place) -> None:
+    """It says what it can do, says what is wrong, and renders: nothing that it needs was left behind."""
+    assert "render" in place.says(str(livebg), "--help")
+    checks = json.loads(place.says(str(livebg), "doctor", "--json", "--no-measure", codes=(0, 1)))
+    status = {check["check"]: check["status"] for check in checks}
+    assert status["model"] == "ok", checks
+    clip = talk(10, Fraction(25)).write(place.home / "talk.mp4")
+    place.says(str(livebg), "render", "talk.mp4")
+    check_blur(place.home / "talk.portrait.mp4", clip, 10)
+
+
+def test_the_wheel_works_in_an_environment_of_its_own(clone: Path, place: Place, tmp_path: Path) -> None:
+    commands = new_environment(tmp_path / "environment")
+    place.says(str(commands / "pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(clone))
+    shutil.rmtree(clone / "livebg")  # nothing is taken from there
+    try:
+        (wheel,) = tmp_path.glob("livebg-*.whl")
+        place.says(str(commands / "pip"), "install", "--quiet", str(wheel))
+        check_livebg(commands / "livebg", place)
+        files = place.says(str(commands / "python"), "-c", CARRIED)
+        started = re.findall(r"^(?:Exec|ExecStart)=LIVEBG (\w+)", files, re.MULTILINE)
+        assert started == ["run", "tray", "preview", "pause", "resume", "stop", "tray"]
+        assert files.count("<svg ") == 2
+    finally:
+        place.says("git", "checkout", "--quiet", ".", folder=clone)
+
+
+@pytest.mark.parametrize("tool", ["pipx", "uv"])
+def test_the_readmes_line_puts_livebg_on_the_path(tool: str, clone: Path, place: Place, tmp_path: Path) -> None:
+    commands = new_environment(tmp_path / "tools")
+    try:
+        place.says(str(commands / "pip"), "install", "--quiet", tool)
+    except AssertionError as error:
+        pytest.skip(f"{tool} cannot be had here: {error}")
+    program, *arguments = keeping_line(tool).split()
+    place.says(str(commands / program), *arguments, folder=clone)
+    folder = place.home / ("bin" if tool == "pipx" else ".local/bin")
+    check_livebg(folder / "livebg", place)
