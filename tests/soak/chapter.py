@@ -1,0 +1,265 @@
+"""One session of a soak, from its start to its end."""
+
+import gc
+import logging
+import random
+import tempfile
+import threading
+import time as real
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+from PIL import Image
+
+from livebg.cli.consent import room_commands, room_views
+from livebg.frame import VideoFormat
+from livebg.geometry import Geometry
+from livebg.interfaces import LiveSource
+from livebg.live.assembly import READERS_COLOR, camera_arranger
+from livebg.live.choices import Choices
+from livebg.live.commands import commands
+from livebg.live.control import ControlServer, no_arguments
+from livebg.live.layers import Layers
+from livebg.live.looks import LookBuilder
+from livebg.live.presence import DevicePresence, Presence
+from livebg.live.preview_server import PreviewServer
+from livebg.live.session import Exit, Session
+from livebg.live.steering import Steering
+from livebg.live.telling import StatusTeller
+from livebg.live.views import views
+from livebg.timing import StageClock, one_opencv_thread
+from tests.control_parts import clients_are_gone, open_files
+from tests.soak.director import NAME, Director
+from tests.soak.figures import Figures, Sample
+from tests.soak.room import RATE, SIZE, write_clip
+from tests.soak.stage import CameraFaults, Departures, NetworkFaults, SoakCamera, SoakUsage, Violations, network_opener
+from tests.soak.virtual_time import VirtualTime
+from tests.toy_network import ToyNetwork
+
+FORMAT: Final = VideoFormat(*SIZE, RATE, READERS_COLOR)
+_LEAVE: Final = 30.0
+"""Real seconds that a thread gets to end."""
+_PATIENCE: Final = 1800.0
+"""Real seconds after which a chapter hangs."""
+
+
+class Props:
+    """The files of a soak, made once in ``folder``; ``network`` is an ONNX file, else a toy that takes bright for people."""
+
+    def __init__(self, folder: Path, network: Path | None = None, input_size: str = "64x36") -> None:
+        self.folder, self.input_size = folder, input_size
+        toy = ToyNetwork(gain=1.6, offset=-0.3).write(folder / "toy.onnx")
+        (folder / "broken.onnx").write_bytes(toy.read_bytes()[:200])
+        Image.linear_gradient("L").resize((300, 200)).convert("RGB").save(folder / "picture.png")
+        self.files = {
+            "clip": write_clip(folder / "clip.mp4"),
+            "network": network or toy,
+            "other": ToyNetwork(gain=1.5, offset=-0.25).write(folder / "other.onnx"),
+            "broken": folder / "broken.onnx",
+            "picture": folder / "picture.png",
+        }
+
+
+class OnTheStage:
+    """The session as it is steered, but that every camera that is chosen is the stage's."""
+
+    def __init__(self, live: Session, open_camera: Callable[[], LiveSource]) -> None:
+        self._live, self._open_camera = live, open_camera
+        self.format = live.format
+        self.switch, self.pause, self.resume = live.switch, live.pause, live.resume
+
+    @property
+    def paused(self) -> bool:
+        return self._live.paused
+
+    def use_camera(self, _chosen: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
+        # Another function each time: a camera that is still to be opened is known by it.
+        self._live.use_camera(lambda: self._open_camera(), arrange)
+
+
+class Chapter:
+    """A session with everything about it, in a folder of its own; ``number`` and the figures' seed decide what happens."""
+
+    def __init__(self, props: Props, figures: Figures, number: int, folder: Path) -> None:
+        self._figures, self._folder = figures, folder
+        self.violations = Violations()
+        self.time = VirtualTime([NAME])
+        self._config = folder / "config.toml"
+        self._config.touch()
+        camera, network, usage = CameraFaults(), NetworkFaults(), SoakUsage(self.time)
+        self.departures = Departures(self.time, self.violations)
+        options = {"model.name": str(props.files["network"]), "model.input_size": props.input_size, "model.provider": "cpu"}
+        choices = Choices(folder / "choices.json")
+        layers = Layers.start(options, self._config, {})
+        stages = StageClock(real.thread_time)
+        builder = LookBuilder(
+            layers.settings(),
+            None,
+            stages,
+            FORMAT,
+            open_network=network_opener(self.time, network),
+            clock=self.time.now,
+            waits=self.time,
+        )
+
+        def open_camera() -> LiveSource:
+            return SoakCamera(props.files["clip"], self.time, camera)
+
+        def presence(device: Callable[[], str | None], changed: Callable[[], None]) -> Presence:
+            return DevicePresence(device, changed, kernel=usage, root=folder, clock=self.time.now)
+
+        self.live = live = Session(
+            open_camera,
+            self.departures.open,
+            builder,
+            FORMAT,
+            camera_arranger(layers.settings(), FORMAT),
+            presence=presence,
+            forget=builder.forget,
+            stages=stages,
+            clock=self.time.now,
+            waits=self.time,
+        )
+        steering = Steering(OnTheStage(live, open_camera), builder, layers, choices)
+        tell = StatusTeller(live, steering, builder)
+        asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(live.stop)}
+        self._control = ControlServer(folder / "c", asked | commands(steering) | room_commands(steering), timeout=_LEAVE)
+        shown = views() | room_views()
+        self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: tell().as_dict(), timeout=_LEAVE)
+        stage = camera, network, self.departures, usage
+        self.director = Director(
+            live,
+            self.time,
+            random.Random(f"{figures.seed} {number}"),
+            stage,
+            folder / "c",
+            folder / "p",
+            self._config,
+            props.files,
+            self.violations,
+        )
+
+    def run(self, frames: int, rest_every: int) -> None:
+        """Until ``frames`` have left; all that is found goes into the figures."""
+        began, before = real.monotonic(), self._figures.frames
+        with self.time, noticed(self.violations), self._served():
+            session = threading.Thread(target=self._live, name="livebg-session", daemon=True)
+            director = threading.Thread(
+                target=self._guarded(lambda: self.director.play(frames, rest_every, lambda: self._sample(before))),
+                name=NAME,
+                daemon=True,
+            )
+            session.start()
+            director.start()
+            director.join(_PATIENCE)
+            if director.is_alive():
+                raise TimeoutError(
+                    f"the soak hangs at {self.time.now():.3f} s of its time: {self.live.state}, {self.live.reason}"
+                )
+            self.live.stop()
+            session.join(_LEAVE)
+            self._check_end()
+        self._account(real.monotonic() - began)
+
+    def _live(self) -> None:
+        def run() -> None:
+            ended = self.live.run()
+            if ended is not Exit.STOP:
+                self.violations.note(f"the session ended: {ended}")
+
+        self._guarded(run)()
+
+    def _guarded(self, act: Callable[[], None]) -> Callable[[], None]:
+        """Whatever it raises is a violation, and the end of the session."""
+
+        def guarded() -> None:
+            try:
+                act()
+            except Exception as error:
+                self.violations.note(f"{threading.current_thread().name} died of {error!r}")
+                logging.getLogger(__name__).exception("a soak's thread died")
+                self.live.stop()
+
+        return guarded
+
+    @contextmanager
+    def _served(self) -> Iterator[None]:
+        self._control.start()
+        self._preview.start()
+        try:
+            yield
+        finally:
+            self._preview.close()
+            self._control.close()
+
+    def _check_end(self) -> None:
+        live = self.live
+        counted = live.output.sent + live.dropped + live.worker.failed
+        if abs(live.camera.captured - counted) > 1:  # one may have been under way
+            self.violations.note(f"{live.camera.captured} frames were captured and {counted} counted")
+
+    def _sample(self, before: int) -> None:
+        if not clients_are_gone():
+            self.violations.note("clients of the control socket are left")
+        gc.collect()
+        process = psutil.Process()
+        self._figures.samples.append(
+            Sample(
+                self._figures.processes,
+                before + self.live.output.sent,
+                round(process.memory_info().rss / 2**20, 2),
+                threading.active_count(),
+                open_files(),
+            )
+        )
+
+    def _account(self, seconds: float) -> None:
+        figures, output, departures = self._figures, self.live.output, self.departures
+        figures.chapters += 1
+        figures.frames += output.sent
+        figures.pictures += departures.pictures
+        figures.placeholders += output.placeholders
+        figures.repeated += output.repeated
+        figures.captured += self.live.camera.captured
+        figures.dropped += self.live.dropped
+        figures.failed += self.live.worker.failed
+        figures.rooms_allowed += departures.rooms
+        figures.clip_seconds = round(figures.clip_seconds + self.time.now(), 3)
+        figures.real_seconds = round(figures.real_seconds + seconds, 1)
+        figures.longest_silence = max(figures.longest_silence, round(departures.longest_silence, 6))
+        for act, count in self.director.acts.items():
+            figures.acts[act] = figures.acts.get(act, 0) + count
+        figures.violations += [f"chapter {figures.chapters}: {text}" for text in self.violations]
+
+
+def soak(props: Props, figures: Figures, frames: int, rest_every: int) -> None:
+    """One more chapter, which counts into the figures."""
+    with one_opencv_thread(), tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        Chapter(props, figures, figures.chapters + 1, Path(folder)).run(frames, rest_every)
+
+
+@contextmanager
+def noticed(violations: Violations) -> Iterator[None]:
+    """Inside the ``with`` block what livebg logs goes nowhere, but defects are violations."""
+    log, handler = logging.getLogger("livebg"), _Defects(violations)
+    passed_on = log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = passed_on
+
+
+class _Defects(logging.Handler):
+    def __init__(self, violations: Violations) -> None:
+        super().__init__(logging.ERROR)
+        self._violations = violations
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._violations.note(f"a defect was logged: {record.getMessage()}: {record.exc_info[1]!r}")

@@ -1,0 +1,21 @@
+"""Some two minutes of a core: a quarter of an hour in front of the camera in which everything happens."""
+
+from pathlib import Path
+
+from tests.soak.chapter import Props, soak
+from tests.soak.figures import Figures
+
+FRAMES, CHAPTER, REST = 24_000, 8_000, 800
+
+
+def test_the_room_stays_in_the_output_never_falls_silent_and_nothing_grows(tmp_path: Path) -> None:
+    figures = Figures(seed=8)
+    props = Props(tmp_path)
+    while figures.frames < FRAMES:
+        soak(props, figures, CHAPTER, REST)
+    assert figures.violations == []
+    assert figures.trends() == []
+    assert figures.longest_silence <= 0.5
+    assert figures.rooms_allowed > 100, "the observer has never seen the room, although the user asked for it"
+    assert len(figures.samples) > FRAMES / REST * 0.8
+    assert {"network hangs", "network slow", "break_camera", "break_output", "previews", "garbage"} <= figures.acts.keys()
