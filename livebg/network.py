@@ -75,7 +75,7 @@ class NetworkFile:
             own = _times(self.size)
             raise ResizingUnavailable(
                 f"{self.path} is made for pictures of {own}, and onnx, which fits it to other sizes, is not installed:"
-                f" run `pip install 'livebg[resize]'`, or choose {own} or no input size"
+                f" run `pip install onnx`, or choose {own} or no input size"
             ) from error
         model = onnx.load(str(self.path))
         weights = {weight.name for weight in model.graph.initializer}  # older files list them among the inputs

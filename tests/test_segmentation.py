@@ -151,7 +151,7 @@ class TestWithoutOnnx:
             assert segmenter.segment(noise((48, 32), 1)).shape == (32, 48)
 
     def test_another_size_names_the_extra(self, path: Path) -> None:
-        with pytest.raises(ModelError, match=r"made for pictures of 48x32, and onnx.* run `pip install 'livebg\[resize\]'`"):
+        with pytest.raises(ModelError, match=r"made for pictures of 48x32, and onnx.* run `pip install onnx`"):
             U2NetSegmenter(path, CARD, input_size=(64, 64))
 
 
