@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from livebg.errors import ConfigError
 from livebg.frame import ColorSpec, Frame, Matte, blank, planes, rgb_to_i420
 from livebg.placing import Fit, placed
-from livebg.pyramid import resized
+from livebg.pyramid import channels, resized
 
 WEAKEST_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is this one: showing the room as it is takes mode ``none``, said aloud."""
@@ -35,6 +35,9 @@ _LARGEST_DISC = 5.0
 _RADIUS = 2.0
 """Standard deviations of the Gaussian that scatters light as far as a disc of this radius does."""
 
+_TAIL = 3.0
+"""Standard deviations from which on nothing of the Gaussian is left: 3 in 1000 of it."""
+
 _BLOOM = 5.0
 """How many times a white pixel counts beside a dark one under the disc: in the scene it is far brighter than its number says."""
 
@@ -51,13 +54,14 @@ class BlurBackground:
     Gaussian has a quarter of the pixels, and the blur is a little less smooth. One background serves one thread.
     """
 
+    fresh = True
+
     def __init__(self, share: float, *, lens: Lens = "gaussian", coarse: bool = False) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"a blur is a share of the frame's height, 0 to 1, got {share}")
         self._share = max(share, WEAKEST_BLUR)
         self._least_sigma = _COARSE if coarse else _FINE
         self._disc = lens == "disc"
-        self._picture: NDArray[np.uint8] | None = None
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
         sigma = self._share * frame.height
@@ -73,18 +77,19 @@ class BlurBackground:
         weighted = cv2.merge([*(resized(plane, size) * room for plane in shrunk), room])
         blurred = self._blurred(weighted, sigma / 2**halvings)
         blurred = cv2.add(blurred, np.array(self._fallback(weighted)))
-        scale = np.asarray(1.0 / blurred[..., 3], np.float32)
-        if self._picture is None or self._picture.shape != frame.data.shape:
-            self._picture = blank(frame.width, frame.height)
-        for channel, target in enumerate(planes(self._picture)):
-            small = cv2.multiply(blurred[..., channel], scale, dtype=cv2.CV_8U)
+        *colours, weight = channels(np.asarray(blurred, np.float32))
+        scale = 1 / weight
+        picture = blank(frame.width, frame.height)
+        for colour, target in zip(colours, planes(picture), strict=True):
+            small = cv2.multiply(colour, scale, dtype=cv2.CV_8U)
             cv2.resize(small, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
-        return self._picture
+        return picture
 
     def _blurred(self, weighted: MatLike, sigma: float) -> MatLike:
         if self._disc and _RADIUS * sigma <= _LARGEST_DISC:
             return cv2.filter2D(weighted, -1, _disc(_RADIUS * sigma), borderType=cv2.BORDER_REFLECT)
-        return cv2.GaussianBlur(weighted, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        reach = math.ceil(_TAIL * sigma)
+        return cv2.GaussianBlur(weighted, (2 * reach + 1, 2 * reach + 1), sigma, borderType=cv2.BORDER_REFLECT)
 
     @staticmethod
     def _fallback(weighted: MatLike) -> tuple[float, ...]:
@@ -122,6 +127,8 @@ def _bloom(color: ColorSpec) -> NDArray[np.float32]:
 
 class _StillBackground(ABC):
     """One picture for all frames of a format, made when the first of them comes."""
+
+    fresh = False
 
     def __init__(self) -> None:
         self._made: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None

@@ -59,7 +59,7 @@ def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) 
     shape = tightened if settings.effect.mode == "greenscreen" else _as_it_is
 
     def look(frame: Frame, matte: Matte) -> Composite:
-        return composite(frame, background.picture(frame, matte), shape(matte))
+        return composite(frame, background.picture(frame, matte), shape(matte), in_place=background.fresh)
 
     return look
 

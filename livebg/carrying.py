@@ -65,7 +65,9 @@ class Motion:
 
     def carry_picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The earlier picture, uint8 (h, w, 3), as it would look from where the later one was taken: a new array."""
-        return np.asarray(_taken(picture, _places(self.at((picture.shape[1], picture.shape[0])).flow)), np.uint8)
+        # OpenCV takes half as long for four channels as for three.
+        taken = _taken(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), _places(self.at((picture.shape[1], picture.shape[0])).flow))
+        return np.asarray(cv2.cvtColor(taken, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 class AlphaCarrier:

@@ -17,7 +17,7 @@ from livebg.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Plan
 from livebg.framing import View
 from livebg.placeholder import calm_picture
 from livebg.pyramid import Pyramid
-from livebg.tiles import Grid
+from livebg.tiles import Grid, Plane
 
 OLDEST_MATTE = 0.25
 """Seconds. A matte from a picture older than this no longer covers what it should."""
@@ -25,6 +25,9 @@ OLDEST_MATTE = 0.25
 
 _TIGHT = (96, 232)
 """Levels of alpha that become 0 and 255 before a green screen."""
+
+_SIDE = 8
+"""Pixels of a tile that an edge goes through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,18 @@ class Consent:
     command: str
 
 
-def composite(frame: Frame, background: NDArray[np.uint8], matte: Matte) -> Composite:
+def composite(frame: Frame, background: NDArray[np.uint8], matte: Matte, *, in_place: bool = False) -> Composite:
     """Lay the person over ``background``, I420 of the frame's size and colour: com = fgr * alpha + bgr * (1 - alpha).
 
     Where alpha is 255 the bytes equal the frame's, where it is 0 the background's. Between, the person's own colour is laid on,
-    with the room's taken out. Raises ValueError when the matte is not for this frame or too old.
+    with the room's taken out. ``in_place`` has the background's own array become the picture, for who needs it no more. Raises
+    ValueError when the matte is not for this frame or too old.
     """
     _checked(frame, matte)
     if background.shape != frame.data.shape:
         raise ValueError(f"the background is {background.shape}, the frame {frame.data.shape}")
-    data = background.copy()
-    _lay(frame.planes, plane_alphas(matte.pyramid), planes(background), planes(data))
+    data = background if in_place else background.copy()
+    _lay(frame.planes, plane_alphas(matte.pyramid), planes(data))
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
@@ -80,7 +84,7 @@ def cutout(frame: Frame, matte: Matte) -> Composite:
     data = blank(frame.width, frame.height)
     for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
         plane[:] = black
-    _lay(frame.planes, plane_alphas(matte.pyramid), planes(data.copy()), planes(data), straight=True)
+    _lay(frame.planes, plane_alphas(matte.pyramid), planes(data), straight=True)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
@@ -127,31 +131,35 @@ def plane_alphas(alpha: Pyramid) -> Planes:
     return alpha.halved(0), alpha.halved(1), alpha.halved(1)
 
 
-def _lay(picture: Planes, alphas: Planes, background: Planes, out: Planes, *, straight: bool = False) -> None:
-    """Lay the person in ``picture`` over the ``background``, a copy of which is in ``out``; ``straight`` is without mixing them.
+def _lay(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False) -> None:
+    """Lay the person in ``picture`` over the background that is in ``out``; ``straight`` is without mixing them.
 
-    What is all of the person is copied, and only the tiles that an edge goes through are mixed, some at a time.
+    What is all of the person is copied, and only the tiles that an edge goes through are mixed, some at a time: all of them
+    before the first is written, since they overlap where the size is no multiple of theirs.
     """
-    for source, alpha, target in zip(picture, alphas, out, strict=True):
-        cv2.copyTo(source, alpha, target)
-    grid = Grid(alphas[0].shape)
-    least, largest = grid.extremes(alphas[0])
-    edge = grid.where((largest > 0) & (least < 255))
-    if not len(edge):
-        return
-    estimate = ForegroundEstimate(picture, alphas)
-    for tiles in edge.chunks():
-        halves = tiles.of_chroma()
-        for number, (person, alpha) in enumerate(estimate.tiles(tiles)):
-            own = halves if number else tiles
-            behind = own.read(background[number]).reshape(alpha.shape)
-            if straight:
-                mixed = cv2.divide(person, alpha, scale=255)
-                cv2.copyTo(behind, (alpha == 0).view(np.uint8), mixed)
-            else:
-                mixed = cv2.multiply(behind, cv2.bitwise_not(alpha), scale=1 / 255)
-                cv2.add(mixed, person, dst=mixed)
-            own.write(out[number], np.asarray(mixed, np.uint8).reshape(len(own), *own.side))
+    mixed = []
+    edge = Grid(alphas[0].shape, _SIDE).mixed(alphas[0])
+    if len(edge):
+        estimate = ForegroundEstimate(picture, alphas)
+        for tiles in edge.chunks():
+            halves = tiles.of_chroma()
+            for own, plane, (person, alpha) in zip((tiles, halves, halves), out, estimate.tiles(tiles), strict=True):
+                mixed.append((own, plane, _mixed(person, alpha, own.read(plane), straight=straight)))
+    for source, alpha, plane in zip(picture, alphas, out, strict=True):
+        cv2.copyTo(source, alpha, plane)
+    for own, plane, values in mixed:
+        own.write(plane, values)
+
+
+def _mixed(person: Plane, alpha: Plane, behind: Plane, *, straight: bool) -> Plane:
+    """``person`` is that already times ``alpha``."""
+    if straight:
+        shown = cv2.divide(person, alpha, scale=255)
+        cv2.copyTo(behind, (alpha == 0).view(np.uint8), shown)
+    else:
+        shown = cv2.multiply(behind, cv2.bitwise_not(alpha), scale=1 / 255)
+        cv2.add(shown, person, dst=shown)
+    return np.asarray(shown, np.uint8)
 
 
 def _checked(frame: Frame, matte: Matte) -> Alpha8:

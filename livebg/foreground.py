@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.frame import Alpha8, Planes
-from livebg.tiles import Plane, Tiles, doubled
+from livebg.pyramid import channels
+from livebg.tiles import Plane, Tiles
 
 _LINES: Final = 45
 """About how many lines the small picture has that colours are gathered on: twice as many take a tenth off what error is left."""
@@ -43,27 +44,28 @@ class ForegroundEstimate:
     def tiles(self, tiles: Tiles) -> list[Mixture]:
         """For Y, U and V the person's colours times alpha, and alpha, both uint8.
 
-        All are (tiles, height * width), U's and V's of half the tiles' size. Where alpha is 255 the colour is the picture's,
+        All are (height, tiles * width), U's and V's of half the tiles' size. Where alpha is 255 the colour is the picture's,
         where it is 0 there is none. Exact within two levels.
         """
         halves = tiles.of_chroma()
-        columns, rows = halves.maps(self._picture[1].shape, self._person.shape)
-        person, room = (self._spread(small, columns, rows, halves) for small in (self._person, self._room))
+        maps = halves.maps(self._picture[1].shape, self._person.shape)
+        person, room = (self._spread(small, maps) for small in (self._person, self._room))
         # What was gathered changes so slowly that luma does without what lies between two chroma samples.
-        person[0], room[0] = doubled(person[0]), doubled(room[0])
+        person[0], room[0] = _doubled(person[0]), _doubled(room[0])
         luma, chroma = tiles.read(self._alphas[0]), halves.read(self._alphas[1])
         each = zip((tiles, halves, halves), self._picture, (luma, chroma, chroma), person, room, strict=True)
-        return [_unmixed(*map(_flat, (own.read(plane), alpha, theirs, its))) for own, plane, alpha, theirs, its in each]
+        return [_unmixed(own.read(plane), alpha, theirs, its) for own, plane, alpha, theirs, its in each]
 
     @staticmethod
-    def _spread(small: Plane, columns: Colours, rows: Colours, tiles: Tiles) -> list[Plane]:
-        """Y, U and V of the small picture where the tiles are, each (tiles, height, width)."""
-        spread = cv2.remap(small, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return [np.asarray(plane, np.uint8).reshape(len(tiles), *tiles.side) for plane in cv2.split(spread)[:3]]
+    def _spread(small: Plane, maps: tuple[Colours, Colours]) -> list[Plane]:
+        """Y, U and V of the small picture where the ``maps`` lead."""
+        spread = cv2.remap(small, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return channels(np.asarray(spread, np.uint8))[:3]
 
 
-def _flat(values: Plane) -> Plane:
-    return values.reshape(len(values), -1)
+def _doubled(plane: Plane) -> Plane:
+    size = 2 * plane.shape[1], 2 * plane.shape[0]
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _unmixed(seen: Plane, alpha: Plane, person: Plane, room: Plane) -> Mixture:

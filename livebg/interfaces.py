@@ -117,6 +117,10 @@ class ScalableSegmenter(Segmenter, Protocol):
 class Background(Protocol):
     """What stands behind the person."""
 
+    fresh: bool
+    """Whether each picture is a new array, and the caller's own. If not, the caller does not write to it, and uses it before the
+    next call."""
+
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
-        """An I420 picture of the frame's size and colour. The caller does not write to it, and uses it before the next call."""
+        """An I420 picture of the frame's size and colour."""
         ...

@@ -1,13 +1,13 @@
 """From alpha at model resolution to a matte at the frame's, with its edges where the picture has them."""
 
 from collections.abc import Sequence
-from itertools import starmap
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from livebg.frame import Alpha, Alpha8
+from livebg.pyramid import Pyramid, channels
 from livebg.specks import without_specks
 from livebg.tiles import Grid, Tiles
 
@@ -47,24 +47,26 @@ class EdgeUpsampler:
         self._epsilons = softness**2, chroma_softness**2
         self._low, self._high = low, high
 
-    def upsample(self, alpha: Alpha, luma: Plane, chroma: tuple[Plane, Plane] | None = None) -> Alpha8:
+    def upsample(self, alpha: Alpha, luma: Pyramid, chroma: tuple[Pyramid, Pyramid] | None = None) -> Alpha8:
         """Enlarge ``alpha``, float32 (h, w), 0..1, to the size of ``luma``, uint8 (height, width). Returns a new uint8 array.
 
         ``chroma`` is U and V, uint8, (height / 2, width / 2); without it luma alone guides, and the height and width may be odd.
         """
         alpha = without_specks(alpha, self._low)
-        grid = Grid(luma.shape)
+        planes = [each.halved(0) for each in (luma, *(chroma or ()))]
+        grid = Grid(planes[0].shape)
         matte, undecided = self._decided(alpha, grid)
         if not len(undecided):
             return matte
         size = max(alpha.shape[1] // 2, 1), max(alpha.shape[0] // 2, 1)
         guides = [
-            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8) for plane in (luma, *(chroma or ()))
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+            for plane in (luma.halved(1), *planes[1:])
         ]
         lines = self._lines(guides, np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
-        margins = [np.asarray(cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8) for plane in chroma or ()]
+        margins = [np.asarray(cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8) for plane in planes[1:]]
         for tiles in undecided.chunks():
-            tiles.write(matte, _along(lines, luma, margins, tiles))
+            tiles.write(matte, _along(lines, planes[0], margins, tiles))
         return matte
 
     def _decided(self, alpha: Alpha, grid: Grid) -> tuple[Alpha8, Tiles]:
@@ -79,72 +81,63 @@ class EdgeUpsampler:
 
     def _lines(self, guides: list[Plane], alpha: Alpha) -> Lines:
         """Of each pixel the mean of the lines of all windows that it lies in, steepened, in levels of 255."""
-        slopes, offset = self._colour_lines(guides, alpha) if len(guides) == 3 else self._luma_lines(guides[0], alpha)
+        # What is small should not be the difference of what is large.
+        planes = [plane.astype(np.float32) - np.float32(128) for plane in guides]
+        means, mean = [self._mean(plane) for plane in planes], self._mean(alpha)
+        covariances = [
+            [self._mean(one * other) - mean_one * means[column] for column, other in enumerate(planes[: row + 1])]
+            for row, (one, mean_one) in enumerate(zip(planes, means, strict=True))
+        ]
+        for row, epsilon in zip(covariances, self._epsilons + self._epsilons[1:], strict=False):
+            row[-1] = row[-1] + np.float32(epsilon)
+        known = [self._mean(plane * alpha) - each * mean for plane, each in zip(planes, means, strict=True)]
+        slopes = _solved(covariances, known)
+        offset = mean - np.float32(self._low)
+        for slope, each in zip(slopes, means, strict=True):
+            offset = offset - slope * (each + np.float32(128))
+        none = [np.zeros_like(alpha)] * (3 - len(slopes))
         gain = np.float32(255 / (self._high - self._low))
-        merged = cv2.merge([*slopes, offset - np.float32(self._low)])
-        return np.asarray(cv2.blur(merged, self._window) * gain, np.float32)
+        return np.asarray(cv2.blur(cv2.merge([*slopes, *none, offset]), self._window) * gain, np.float32)
 
-    def _luma_lines(self, luma: Plane, alpha: Alpha) -> tuple[list[Alpha], Alpha]:
-        guide = luma.astype(np.float32)
-        moments = cv2.merge([guide, alpha, guide * guide, guide * alpha])
-        y, a, yy, ya = cv2.split(np.asarray(cv2.blur(moments, self._window), np.float32))
-        slope = (ya - y * a) / (yy - y * y + self._epsilons[0])
-        none = np.zeros_like(alpha)
-        return [np.asarray(slope, np.float32), none, none], np.asarray(a - slope * y, np.float32)
-
-    def _colour_lines(self, guides: list[Plane], alpha: Alpha) -> tuple[list[Alpha], Alpha]:
-        """By the inverse of the colour's covariance, written out: there are as many of them as pixels."""
-        y, u, v = (plane.astype(np.float32) - np.float32(128) for plane in guides)
-        means, pairs, others = cv2.merge([y, u, v, alpha]), cv2.merge([u, v, alpha, y]), cv2.merge([v, alpha])
-        first = np.asarray(cv2.blur(means, self._window), np.float32)
-        mean_y, mean_u, mean_v, mean_a = _parts(first)
-        yy, uu, vv, _ = _parts(cv2.blur(means * means, self._window) - first * first)
-        turned = cv2.merge([mean_u, mean_v, mean_a, mean_y])
-        yu, uv, va, ya = _parts(cv2.blur(means * pairs, self._window) - first * turned)
-        last = np.asarray(cv2.blur(cv2.merge([y, u]) * others, self._window), np.float32)
-        yv, ua = _parts(last - cv2.merge([mean_y * mean_v, mean_u * mean_a]))
-        yy, uu, vv = (
-            each + np.float32(soft) for each, soft in zip((yy, uu, vv), self._epsilons + self._epsilons[1:], strict=True)
-        )
-        slopes = _solved(yy, uu, vv, yu, yv, uv, (ya, ua, va))
-        offset = mean_a - slopes[0] * (mean_y + 128) - slopes[1] * (mean_u + 128) - slopes[2] * (mean_v + 128)
-        return slopes, np.asarray(offset, np.float32)
+    def _mean(self, plane: Alpha) -> Alpha:
+        return np.asarray(cv2.blur(plane, self._window), np.float32)
 
 
-def _solved(yy: Alpha, uu: Alpha, vv: Alpha, yu: Alpha, yv: Alpha, uv: Alpha, known: tuple[Alpha, Alpha, Alpha]) -> list[Alpha]:
-    """The slopes that solve a symmetric system of three equations at each pixel, by its cofactors."""
-    rows = (
-        (uu * vv - uv * uv, yv * uv - yu * vv, yu * uv - yv * uu),
-        (yv * uv - yu * vv, yy * vv - yv * yv, yu * yv - yy * uv),
-        (yu * uv - yv * uu, yu * yv - yy * uv, yy * uu - yu * yu),
-    )
-    scale = 1 / (yy * rows[0][0] + yu * rows[0][1] + yv * rows[0][2])
-    return [np.asarray(sum(starmap(np.multiply, zip(row, known, strict=True))) * scale, np.float32) for row in rows]
+def _solved(rows: list[list[Alpha]], known: list[Alpha]) -> list[Alpha]:
+    """The slopes that solve a symmetric, positive definite system of one or three equations at each pixel.
 
-
-def _parts(channels: NDArray[np.generic]) -> list[Alpha]:
-    return [np.asarray(channel, np.float32) for channel in cv2.split(np.asarray(channels, np.float32))]
+    ``rows`` are those of its lower triangle. There are as many systems as pixels, so the elimination is written out.
+    """
+    (yy,), *rest = rows
+    if not rest:
+        return [known[0] / yy]
+    (yu, uu), (yv, uv, vv) = rest
+    ya, ua, va = known
+    u_by_y, v_by_y = yu / yy, yv / yy
+    uu, uv, ua = uu - u_by_y * yu, uv - u_by_y * yv, ua - u_by_y * ya
+    v_by_u = uv / uu
+    v = (va - v_by_y * ya - v_by_u * ua) / (vv - v_by_y * yv - v_by_u * uv)
+    u = ua / uu - v_by_u * v
+    return [ya / yy - u_by_y * u - v_by_y * v, u, v]
 
 
 def _along(lines: Lines, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) -> Plane:
-    """Alpha by the lines over what the picture holds in some tiles: uint8, (tiles, height, width).
+    """Alpha by the lines over what the picture holds in some tiles: uint8, (height, tiles * width).
 
     ``chroma`` has a margin of one pixel, and so is enlarged without a step from tile to tile.
     """
     wide = tiles.of_chroma().widened()
-    columns, rows = wide.maps((luma.shape[0] // 2, luma.shape[1] // 2), lines.shape, margin=1, beside=True)
-    enlarged = cv2.remap(lines, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    slope, *slopes, offset = _parts(enlarged)
+    maps = wide.maps((luma.shape[0] // 2, luma.shape[1] // 2), lines.shape, margin=1)
+    enlarged = cv2.remap(lines, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    slope, *slopes, offset = channels(np.asarray(enlarged, np.float32))
     for each, plane in zip(slopes, chroma, strict=False):
-        offset += each * wide.read(plane).transpose(1, 0, 2).reshape(each.shape)
-    size = 2 * columns.shape[1], 2 * columns.shape[0]
+        offset += each * wide.read(plane)
+    size = 2 * offset.shape[1], 2 * offset.shape[0]
     slope, offset = (
-        np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        .reshape(size[1], len(wide), -1)[2:-2, :, 2:-2]
-        .transpose(1, 0, 2)
+        wide.trimmed(np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32), 2)
         for part in (slope, offset)
     )
-    found = slope * tiles.read(luma)
-    found += offset
-    levels: Plane = np.rint(np.clip(found, 0, 255, out=found), out=found).astype(np.uint8)
+    slope *= tiles.read(luma)
+    slope += offset
+    levels: Plane = np.rint(np.clip(slope, 0, 255, out=slope), out=slope).astype(np.uint8)
     return levels

@@ -48,6 +48,8 @@ class VideoBackground:
     :class:`~livebg.errors.SourceError` in a file, while in a call the last picture stays. One background serves one thread.
     """
 
+    fresh = False
+
     def __init__(self, path: Path, *, live: bool = False, fit: Fit = "fill") -> None:
         try:
             source = FileSource(path, threads=1)

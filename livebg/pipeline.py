@@ -105,7 +105,8 @@ class Pipeline:
     def refine(self, mask: Mask, frame: Frame) -> Matte:
         """A mask that lies where ``frame`` has the person, refined along the frame's own edges."""
         with self.stage("upsampling"):
-            return Matte(self._upsampler.upsample(mask.alpha, frame.y, frame.planes[1:]), frame.time, mask.time)
+            luma, u, v = frame.pyramids
+            return Matte(self._upsampler.upsample(mask.alpha, luma, (u, v)), frame.time, mask.time)
 
     def matte(self, frame: Frame) -> Matte:
         """Alpha for ``frame``. Raises as :meth:`mask` does."""

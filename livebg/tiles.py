@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 SIDE: Final = 16
 """Pixels of a tile, each way."""
 
-CHUNK: Final = 256
-"""Tiles that are worked on at a time, about as many as one person has: what lies between stays in the cache, and a large photo
-takes no more memory."""
+CHUNK: Final = 65536
+"""Pixels that are worked on at a time, about as many as one person's outline has: what lies between stays in the cache, and a
+large photo takes no more memory."""
 
 Plane = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
@@ -24,7 +24,8 @@ class Tiles:
     """Some tiles of pictures of one size: ``rows`` and ``columns`` say where each begins, and ``side``
     how far it goes, (height, width).
 
-    All are even. Where the size is no multiple of a tile the last one lies further in, over a part of the one before.
+    All are even. Where the size is no multiple of a tile the last one lies further in, over a part of the one before. What is
+    taken out of a picture has all tiles beside each other, (height, tiles * width), and so is a picture itself.
     """
 
     rows: NDArray[np.intp]
@@ -35,9 +36,10 @@ class Tiles:
         return len(self.rows)
 
     def chunks(self) -> "list[Tiles]":
+        many = max(CHUNK // (self.side[0] * self.side[1]), 1)
         return [
-            Tiles(self.rows[start : start + CHUNK], self.columns[start : start + CHUNK], self.side)
-            for start in range(0, len(self), CHUNK)
+            Tiles(self.rows[start : start + many], self.columns[start : start + many], self.side)
+            for start in range(0, len(self), many)
         ]
 
     def of_chroma(self) -> "Tiles":
@@ -45,13 +47,13 @@ class Tiles:
         return Tiles(self.rows // 2, self.columns // 2, (self.side[0] // 2, self.side[1] // 2))
 
     def read(self, plane: Plane) -> Plane:
-        """What the plane holds there: a new array, (tiles, height, width)."""
-        return self._lines_of(plane)[self.rows, self.columns].view(np.uint8).reshape(len(self), *self.side)
+        """What the plane holds there: a new array, (height, tiles * width)."""
+        return self._lines_of(plane)[self.rows, self.columns].T.copy().view(np.uint8)
 
     def write(self, plane: Plane, values: Plane) -> None:
         """Put ``values``, as :meth:`read` gives them, into the plane."""
         lines = self._lines_of(plane)
-        lines[self.rows, self.columns] = np.ascontiguousarray(values).view(lines.dtype)[..., 0]
+        lines[self.rows, self.columns] = values.view(lines.dtype).T
 
     def _lines_of(self, plane: Plane) -> NDArray[np.void]:
         """The lines of every window of a tile's size that the plane, which is C-contiguous, has, by where the window begins.
@@ -66,36 +68,38 @@ class Tiles:
         """The same tiles with a pixel more on each side, in planes that have got a margin of one pixel themselves."""
         return Tiles(self.rows, self.columns, (self.side[0] + 2, self.side[1] + 2))
 
-    def maps(
-        self, shape: tuple[int, ...], small: tuple[int, ...], *, margin: int = 0, beside: bool = False
-    ) -> tuple[Numbers, Numbers]:
+    def trimmed(self, values: Numbers, margin: int) -> Numbers:
+        """What lies inside a ``margin`` of so many pixels that each tile has got on each side, (height, tiles * width)."""
+        height, width = values.shape
+        across, item = width // len(self), values.itemsize
+        shape, kept = (height - 2 * margin, len(self)), f"V{(across - 2 * margin) * item}"
+        lines: NDArray[np.void] = np.ndarray(
+            shape, kept, values, offset=(width + 1) * margin * item, strides=(width * item, across * item)
+        )
+        return lines.copy().view(np.float32)
+
+    def maps(self, shape: tuple[int, ...], small: tuple[int, ...], *, margin: int = 0) -> tuple[Numbers, Numbers]:
         """Where each pixel lies in a picture of shape ``small`` that shows the same as one of ``shape``, (height, width) first.
 
-        Columns and rows for ``cv2.remap``, each (tiles, height * width), or with the tiles ``beside`` each other
-        (height, tiles * width). ``margin`` is what the tiles' picture has got on each side.
+        Columns and rows for ``cv2.remap``, (height, tiles * width). ``margin`` is what the tiles' picture has got on each side.
         """
         both = []
         for axis, starts in ((1, self.columns), (0, self.rows)):
             scale = small[axis] / shape[axis]
             begin, step = ((starts - margin + 0.5) * scale - 0.5).astype(np.float32), np.arange(self.side[axis], dtype=np.float32)
             step *= np.float32(scale)
-            if beside:
-                spread = np.empty((self.side[0], len(self), self.side[1]), np.float32)
-                spread[:] = begin[None, :, None] + (step[None, None, :] if axis else step[:, None, None])
-                both.append(spread.reshape(self.side[0], -1))
-            else:
-                spread = np.empty((len(self), *self.side), np.float32)
-                spread[:] = begin[:, None, None] + (step[None, None, :] if axis else step[None, :, None])
-                both.append(spread.reshape(len(self), -1))
+            spread = np.empty((self.side[0], len(self), self.side[1]), np.float32)
+            spread[:] = begin[None, :, None] + (step[None, None, :] if axis else step[:, None, None])
+            both.append(spread.reshape(self.side[0], -1))
         return both[0], both[1]
 
 
 class Grid:
-    """The tiles that pictures of one ``shape``, (height, width), both even, are cut into."""
+    """The tiles that pictures of one ``shape``, (height, width), both even, are cut into; ``side`` is a tile's, even."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], side: int = SIDE) -> None:
         self._shape = shape[0], shape[1]
-        self._side = min(SIDE, shape[0]), min(SIDE, shape[1])
+        self._side = min(side, shape[0]), min(side, shape[1])
         self._starts = [_starts(length, side) for length, side in zip(shape, self._side, strict=True)]
 
     @property
@@ -125,25 +129,18 @@ class Grid:
         half_down, half_across = (math.ceil(side / 2 * scale) for side, scale in zip(self._side, scales, strict=True))
         return (down[:, None], across[None, :]), (half_down, half_across)
 
-    def extremes(self, plane: Plane) -> tuple[Plane, Plane]:
-        """The least and the largest value of a plane in each tile."""
-        least, largest = (self._reduced(plane, reduce) for reduce in (np.minimum, np.maximum))
-        return least, largest
-
-    def _reduced(self, plane: Plane, reduce: np.ufunc) -> Plane:
-        for side, starts in zip(self._side, self._starts, strict=True):
-            whole = len(plane) // side
-            parts = reduce.reduce(plane[: whole * side].reshape(whole, side, -1), axis=1)
-            if whole < len(starts):
-                parts = np.concatenate([parts, reduce.reduce(plane[starts[-1] :], axis=0)[None]])
-            plane = np.ascontiguousarray(parts.T)
-        return plane
+    def mixed(self, plane: Plane) -> Tiles:
+        """The tiles where a plane is neither 0 all over nor 255."""
+        (rows, columns), (down, across) = self.shape, self._side
+        below, beside = rows * down - self._shape[0], columns * across - self._shape[1]
+        if below or beside:
+            plane = np.pad(plane, ((0, below), (0, beside)), mode="edge")
+        # As many pixels as fit into one number are looked at together.
+        word = np.dtype(f"u{math.gcd(across, 8)}")
+        words = plane.view(word).reshape(rows, down, columns, -1)
+        least, most = (each.reduce(each.reduce(words, axis=1), axis=2) for each in (np.bitwise_and, np.bitwise_or))
+        return self.where((most > 0) & (least < np.iinfo(word).max))
 
 
 def _starts(length: int, side: int) -> NDArray[np.intp]:
     return np.minimum(np.arange(0, length, side), length - side)
-
-
-def doubled(values: Plane) -> Plane:
-    """What chroma's tiles hold, (tiles, height, width), for each pixel of luma's."""
-    return values.repeat(2, axis=1).repeat(2, axis=2)

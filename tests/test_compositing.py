@@ -49,6 +49,20 @@ def test_the_rooms_colour_is_taken_out_of_the_edge() -> None:
         assert np.abs(got - expected).max() <= 6  # a plain blend is up to 40 levels off here
 
 
+@pytest.mark.parametrize("size", [(64, 48), (50, 38), (12, 6), (2, 2)])
+def test_in_place_it_is_the_same_and_otherwise_the_background_stays(size: tuple[int, int]) -> None:
+    width, height = size
+    rng = np.random.default_rng(3)
+    frame, background = noise_frame(1, size), noise_frame(2, size).data.copy()
+    matte = matte_for(rng.choice(np.array([0, 0, 255, 255, 90, 254, 1], np.uint8), (height, width)))
+    before = background.copy()
+    shown = composite(frame, background, matte)
+    assert (background == before).all()
+    own = background.copy()
+    assert composite(frame, own, matte, in_place=True).data is own
+    assert (own == shown.data).all()
+
+
 def test_a_picture_over_itself_stays_itself_about() -> None:
     frame, _, alpha = split_room()
     shown = composite(frame, grey_frame(luma=40, size=(320, 180)).data, matte_for(alpha))

@@ -87,7 +87,7 @@ def recovery(scenes: list[Scene], alpha_of: Callable[[Scene], Alpha8], screen: t
 
 def refined(scene: Scene) -> Alpha8:
     """The alpha that comes of the true one at the network's size."""
-    return EdgeUpsampler().upsample(shrunk(scene.alpha), scene.frame.y, scene.frame.planes[1:])
+    return EdgeUpsampler().upsample(shrunk(scene.alpha), scene.frame.pyramids[0], scene.frame.pyramids[1:])
 
 
 def shrunk(alpha: Alpha8) -> Alpha:
@@ -106,8 +106,8 @@ def test_colour_finds_edges_better_than_luma(scenes: list[Scene]) -> None:
         # As a network gives it: not as sharp as its size allows.
         given = np.asarray(cv2.GaussianBlur(shrunk(each.alpha), (0, 0), 1.5), np.float32)
         truth = as_alpha(each.alpha)
-        for row, chroma in enumerate((None, each.frame.planes[1:])):
-            alpha = as_alpha(EdgeUpsampler().upsample(given, each.frame.y, chroma))
+        for row, chroma in enumerate((None, each.frame.pyramids[1:])):
+            alpha = as_alpha(EdgeUpsampler().upsample(given, each.frame.pyramids[0], chroma))
             sums[row] += mean_absolute_difference(alpha, truth), gradient_error(alpha, truth)
     by_luma, by_colour = sums
     assert (by_colour < 0.75 * by_luma).all()

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from livebg.frame import Alpha
 from livebg.matting import EdgeUpsampler
+from livebg.pyramid import Pyramid
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (64, 48), (8, 8), (1918, 1078)])
 @pytest.mark.parametrize(("value", "expected"), [(0.0, 0), (0.1, 0), (0.5, 128), (0.9, 255), (1.0, 255)])
 def test_an_even_alpha_is_steepened_at_any_size(size: tuple[int, int], value: float, expected: int) -> None:
     luma = np.random.default_rng(1).integers(0, 256, (size[1], size[0]), np.uint8)
-    matte = EdgeUpsampler().upsample(np.full((144, 256), value, np.float32), luma)
+    matte = EdgeUpsampler().upsample(np.full((144, 256), value, np.float32), Pyramid(luma))
     assert matte.shape == luma.shape
     assert matte.dtype == np.uint8
     assert np.abs(matte.astype(int) - expected).max() <= 1
@@ -28,7 +29,7 @@ def test_the_edge_lands_where_the_picture_has_it() -> None:
     luma = np.where(truth > 0, 60, 190).astype(np.uint8)
     small = cv2.resize(truth, (160, 90), interpolation=cv2.INTER_AREA)
     blurred = np.asarray(cv2.blur(small, (3, 3)), np.float32)
-    guided = EdgeUpsampler().upsample(blurred, luma) / 255
+    guided = EdgeUpsampler().upsample(blurred, Pyramid(luma)) / 255
     plain = np.clip((cv2.resize(blurred, (640, 360)) - 0.2) / 0.6, 0, 1)
     assert np.abs(guided - truth).mean() < np.abs(plain - truth).mean() / 3
 
@@ -42,8 +43,8 @@ def test_an_edge_of_hue_alone_is_found() -> None:
     chroma = tuple(np.rint(128 + step * few).astype(np.uint8) for step in (-50, 20))
     small = cv2.resize(truth, (160, 90), interpolation=cv2.INTER_AREA)
     blurred = np.asarray(cv2.blur(small, (3, 3)), np.float32)
-    by_luma = EdgeUpsampler().upsample(blurred, luma) / 255
-    by_colour = EdgeUpsampler().upsample(blurred, luma, (chroma[0], chroma[1])) / 255
+    by_luma = EdgeUpsampler().upsample(blurred, Pyramid(luma)) / 255
+    by_colour = EdgeUpsampler().upsample(blurred, Pyramid(luma), (Pyramid(chroma[0]), Pyramid(chroma[1]))) / 255
     assert np.abs(by_colour - truth).mean() < np.abs(by_luma - truth).mean() / 2
 
 
@@ -66,8 +67,8 @@ def test_an_island_far_from_everybody_is_dropped_and_what_is_near_stays() -> Non
     far, near = alpha.copy(), alpha.copy()
     cv2.circle(far, (30, 30), 5, 1, cv2.FILLED)
     cv2.circle(near, (128, 28), 4, 1, cv2.FILLED)
-    assert (EdgeUpsampler().upsample(far, seen(far)) == EdgeUpsampler().upsample(alpha, seen(far))).all()
-    assert EdgeUpsampler().upsample(near, seen(near))[28 * 5, 128 * 5] == 255
+    assert (EdgeUpsampler().upsample(far, Pyramid(seen(far))) == EdgeUpsampler().upsample(alpha, Pyramid(seen(far)))).all()
+    assert EdgeUpsampler().upsample(near, Pyramid(seen(near)))[28 * 5, 128 * 5] == 255
 
 
 def test_a_second_person_is_no_island_and_comes_in_softly() -> None:
@@ -75,7 +76,7 @@ def test_a_second_person_is_no_island_and_comes_in_softly() -> None:
     for radius in (5, 7, 8, 12):
         both = somebody()
         cv2.circle(both, (30, 40), radius, 1, cv2.FILLED)
-        shown.append(int(EdgeUpsampler().upsample(both, seen(both))[200, 150]))
+        shown.append(int(EdgeUpsampler().upsample(both, Pyramid(seen(both)))[200, 150]))
     assert shown[0] == 0
     assert shown[3] == 255
     assert shown == sorted(shown)
@@ -86,7 +87,7 @@ def test_holes_are_kept_but_for_unsure_pinholes_deep_inside() -> None:
     alpha[120:132, 122:134] = 0  # the room through a handle
     truth = alpha.copy()
     alpha[62:64, 127:129] = 0.3  # a speck amid the head
-    matte = EdgeUpsampler().upsample(alpha, seen(truth))
+    matte = EdgeUpsampler().upsample(alpha, Pyramid(seen(truth)))
     assert (matte[280:340, 600:680] == 255).all()
     assert (matte[610:650, 620:660] == 0).all()
 
@@ -94,7 +95,7 @@ def test_holes_are_kept_but_for_unsure_pinholes_deep_inside() -> None:
 def test_somebody_at_the_border_is_whole() -> None:
     alpha, luma = np.zeros((144, 256), np.float32), np.random.default_rng(3).integers(0, 256, (720, 1280), np.uint8)
     alpha[40:, :120] = 1
-    matte = EdgeUpsampler().upsample(alpha, luma)
+    matte = EdgeUpsampler().upsample(alpha, Pyramid(luma))
     assert (matte[240:, :560] == 255).all()
     assert (matte[:160] == 0).all()
 
@@ -103,7 +104,7 @@ def test_texture_inside_the_person_makes_no_holes() -> None:
     luma = (np.indices((360, 640)).sum(axis=0) // 8 % 2 * 200).astype(np.uint8)
     alpha = np.zeros((90, 160), np.float32)
     alpha[20:, 40:120] = 1
-    matte = EdgeUpsampler().upsample(alpha, luma)
+    matte = EdgeUpsampler().upsample(alpha, Pyramid(luma))
     assert (matte[120:, 200:440] == 255).all()
     assert (matte[:40] == 0).all()
 
@@ -113,7 +114,7 @@ def test_the_inputs_are_left_alone(seed: int) -> None:
     rng = np.random.default_rng(seed)
     alpha, luma = rng.random((9, 16), np.float32), rng.integers(0, 256, (36, 64), np.uint8)
     before = alpha.copy(), luma.copy()
-    EdgeUpsampler().upsample(alpha, luma)
+    EdgeUpsampler().upsample(alpha, Pyramid(luma))
     assert (alpha == before[0]).all()
     assert (luma == before[1]).all()
 
