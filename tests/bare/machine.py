@@ -131,10 +131,10 @@ class BareMachine:
         limit: float = 600,
         strict: bool = True,
     ) -> Done:
-        """Run with mounts and processes of its own, and out of the way of whatever else runs here."""
+        """Run with mounts and processes of its own."""
         fences = ("--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", *(() if network else ("--net",)))
         ran = subprocess.run(
-            ("nice", "-n", "10", "unshare", *fences, *command),
+            ("unshare", *fences, *command),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -13,27 +13,29 @@ from livebg.demo.clips import package_folder
 from tests.media import Clip, PictureMaker, flat
 
 SIZE = 256
-FACE = (slice(30, 75), slice(95, 145))
+FACE = (slice(20, 60), slice(92, 126))
 """Rows and columns in which there is nothing but her, in every frame."""
 ROOM = (slice(40, 140), slice(195, 245))
 """Where there is none of her; a model of a rocket stands there, full of edges."""
 BEACH = (230, 170, 40)
+FRAMES, SECONDS = 42, Fraction(3)
+"""So many frames has talk.mp4, so many seconds apart."""
 _MARGIN = 32
 
 Pixels = NDArray[np.uint8]
 
 
 def make_material(folder: Path) -> None:
-    """Write it all into an existing folder; talk.mp4 is 125 seconds long, as an example begins at 1:30, with a frame a second."""
-    photo = _astronaut()
-    talk(125, Fraction(1)).write(folder / "talk.mp4")
+    """Write it all into an existing folder; talk.mp4 has few frames, but lasts, since an example begins at 1:30."""
+    portrait = _astronaut()[_MARGIN // 4 :, _MARGIN // 2 :][:SIZE, :SIZE]
+    talk(FRAMES, 1 / SECONDS).write(folder / "talk.mp4")
     Clip(count=10, width=160, height=120, picture=flat(90, 200, 60)).write(folder / "waves.mp4")
     Image.new("RGB", (320, 200), BEACH).save(folder / "beach.jpg")
-    Image.fromarray(photo[:SIZE, :SIZE]).save(folder / "me.jpg", quality=95)
+    Image.fromarray(portrait).save(folder / "me.jpg", quality=95)
     (folder / "rendered").mkdir()
     (folder / "holiday" / "first day").mkdir(parents=True)
     talk(3, Fraction(25)).write(folder / "holiday" / "boat.mkv")
-    Image.fromarray(photo[:SIZE, :SIZE]).save(folder / "holiday" / "first day" / "me.png")
+    Image.fromarray(portrait).save(folder / "holiday" / "first day" / "me.png")
 
 
 def make_mattes(folder: Path) -> None:
@@ -51,7 +53,7 @@ def talk(count: int, rate: Fraction) -> Clip:
     photo = _astronaut()
 
     def picture(number: int, width: int, height: int) -> av.VideoFrame:
-        left, top = _MARGIN // 2 + round(_MARGIN / 4 * np.sin(number / 5)), _MARGIN // 4
+        left, top = _MARGIN // 2 + round(_MARGIN / 4 * np.sin(number / 2)), _MARGIN // 4
         shot = np.ascontiguousarray(photo[top : top + height, left : left + width])
         return av.VideoFrame.from_ndarray(shot, format="rgb24").reformat(format="yuv420p")
 

@@ -81,7 +81,7 @@ def test_files_are_rendered_as_in_the_examples(line: str, machine: BareMachine, 
     check_rendered(line, work)
     if "--json" in line:
         events = [json.loads(said)["event"] for said in done.out.splitlines()]
-        assert (events[0], events[-1]) == ("started", "finished")
+        assert (events[0], events[-1]) == ("started", "done")
 
 
 @pytest.mark.parametrize("line", SCORED)

@@ -42,7 +42,7 @@ class Place:
         """What the command says on standard output; it has to end with one of the codes."""
         told = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
         done: subprocess.CompletedProcess[str] = subprocess.run(
-            ("nice", "-n", "10", *command),
+            command,
             cwd=folder or self.home,
             env={**told, "HOME": str(self.home), **self.variables},
             stdin=subprocess.DEVNULL,
