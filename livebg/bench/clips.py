@@ -1,23 +1,28 @@
 """Clips to measure with, where none is at hand."""
 
-import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 import av
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from livebg.compositing import composite
-from livebg.frame import BT709, Alpha8, ColorSpec, Composite, Frame, Matte, VideoFormat, blank, planes
+from livebg.frame import BT709, ColorSpec, Composite, Frame, Matte, VideoFormat, planes, rgb_to_i420
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
+from livebg.synthetic import MOTIONS, Actor, blob_person, clip, made_up_room
+
+_SEED: Final = 5
+_NOISE: Final = 2.0
+"""Levels of 255 that a camera's luma is off by (standard deviation)."""
+_GRAIN: Final = 7
+"""Pictures after which the noise repeats."""
 
 
 def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
-    """A clip to measure with where none is at hand: a textured shape sways before a textured room, 30 frames a second."""
+    """A clip to measure with where none is at hand: somebody drawn sways before a room, 30 frames a second."""
     video = VideoFormat(*size, Fraction(30), ColorSpec(BT709, BT709, BT709))
     with FileSink(path, video, Fraction(1, 30), encoding=Encoding()) as sink:
         for shown in _scene(frames, size, video.color):
@@ -25,12 +30,12 @@ def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720
 
 
 def write_webcam_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
-    """The same scene as a webcam sends it: motion JPEG, full range, 4:2:2, 30 frames a second, at 720p some 75 kB each.
+    """The same scene as a webcam sends it: motion JPEG, full range, 4:2:2, 30 frames a second, at 720p some 70 kB each.
 
     ``path`` ends in .mkv.
     """
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=30, options={"qmin": "8", "qmax": "8"})
+        stream = container.add_stream("mjpeg", rate=30, options={"qmin": "4", "qmax": "4"})
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj422p"
         stream.codec_context.thread_count = 1
@@ -41,31 +46,14 @@ def write_webcam_clip(path: Path, frames: int = 150, size: tuple[int, int] = (12
 
 
 def _scene(frames: int, size: tuple[int, int], color: ColorSpec) -> Iterator[Composite]:
-    """The person swaying before the room, 30 pictures a second."""
-    rng = np.random.default_rng(7)
-    person, room = _texture(rng, size, 150), _texture(rng, size, 90)
-    for number in range(frames):
-        frame = Frame(person, number, Fraction(1, 30), color)
-        yield composite(frame, room, Matte(_swaying(number, size), frame.time, frame.time))
-
-
-def _texture(rng: np.random.Generator, size: tuple[int, int], mean: int) -> NDArray[np.uint8]:
-    """An I420 picture with detail at several scales, as a room has, and a little colour."""
-    data = blank(*size)
-    for plane, level, spread in zip(planes(data), (mean, 128, 128), (60, 20, 20), strict=True):
-        height, width = plane.shape
-        layers = [
-            cv2.resize(rng.random((max(height // step, 1), max(width // step, 1)), np.float32), (width, height)) - 0.5
-            for step in (4, 16, 64)
-        ]
-        plane[:] = np.clip(level + spread * sum(layers), 16, 235)
-    return data
-
-
-def _swaying(number: int, size: tuple[int, int]) -> Alpha8:
-    width, height = size
-    alpha = np.zeros((height, width), np.uint8)
-    middle = width // 2 + round(width / 12 * math.sin(number / 15))
-    cv2.ellipse(alpha, (middle, height // 3), (height // 7, height // 5), 0, 0, 360, 255, -1, cv2.LINE_AA)
-    cv2.ellipse(alpha, (middle, height), (height // 3, height // 2), 0, 0, 360, 255, -1, cv2.LINE_AA)
-    return alpha
+    """Somebody who sways before a room, 30 pictures a second, as a camera sees it."""
+    rng = np.random.default_rng(_SEED)
+    noise = rng.normal(0, _NOISE, (_GRAIN, *size[::-1])).astype(np.float32)
+    everything = np.full(size[::-1], 255, np.uint8)
+    person, room = Actor([blob_person(_SEED)]), made_up_room(_SEED, size)
+    for number, moment in enumerate(clip(MOTIONS["slow"], [person], room, size, frames=frames, seed=_SEED)):
+        data = rgb_to_i420(moment.rgb, color)
+        luma = planes(data)[0]
+        luma[:] = np.clip(luma + noise[number % _GRAIN], 16, 235)
+        frame = Frame(data, number, Fraction(1, 30), color)
+        yield composite(frame, data, Matte(everything, frame.time, frame.time))
