@@ -15,7 +15,7 @@ from livebg.sinks.file import FileSink
 from livebg.synthetic import MOTIONS, Actor, blob_person, clip, made_up_room
 
 _SEED: Final = 5
-_NOISE: Final = 2.0
+_NOISE: Final = 1.0
 """Levels of 255 that a camera's luma is off by (standard deviation)."""
 _GRAIN: Final = 7
 """Pictures after which the noise repeats."""
