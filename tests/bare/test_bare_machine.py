@@ -89,7 +89,8 @@ def test_mattes_are_scored_as_in_the_examples(line: str, machine: BareMachine, w
     make_mattes(work)
     done = say(machine, work, line)
     assert done.code == 0, done.text
-    assert ("MAD" in done.out) == ("--truth" in line)
+    # The edge is off by two of 64 columns, which makes a MAD of 31.25 thousandths.
+    assert ("31.25" in done.out) == ("--truth" in line)
     assert "lag" in done.out.lower() or "masks/" in line  # pictures by themselves have no time
 
 
