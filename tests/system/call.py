@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.system.guest import Guest, GuestError, Program
+from tests.system.guest import Guest, Program
 from tests.system.kernel import loopback_version
 from tests.system.network import write_network
 from tests.system.pictures import Kind, Recording, Shown
@@ -55,19 +55,17 @@ class Watcher:
         self._guest = guest
         self._path = guest.share / f"{name}.pictures"
         self._path.unlink(missing_ok=True)
-        self.program = guest.start("python3", "-m", "inside.recorder", device, f"/run/share/{self._path.name}")
+        self.program = guest.start("python", "-m", "tests.system.inside.recorder", device, f"/run/share/{self._path.name}")
         self._recording: Recording | None = None
 
     @property
     def recording(self) -> Recording:
         if self._recording is None:
-            self._guest.wait_for("a reader has the device", self._has_begun)
+            self._guest.wait_for("a reader has the device", self._has_begun, alive=self.program)
             self._recording = Recording(self._path)
         return self._recording
 
     def _has_begun(self) -> bool:
-        if (code := self.program.code) is not None:
-            raise GuestError(f"the reader ended with {code}: {self.program.err[-400:]}")
         return self._path.exists() and b"\n" in self._path.read_bytes()[:200]
 
     def sees(self, kind: Kind, count: int = 3, since: float | None = None) -> list[Shown]:
@@ -78,7 +76,7 @@ class Watcher:
             found = [each for each in self.recording.pictures() if each.kind == kind and each.time > after]
             return found if len(found) >= count else None
 
-        found = self._guest.wait_for(f"{count} pictures: {kind}", seen)
+        found = self._guest.wait_for(f"{count} pictures: {kind}", seen, alive=self.program)
         assert found is not None
         return found
 
@@ -137,20 +135,20 @@ class Call:
         assert done.code == int(any(each["status"] == "FAIL" for each in found.values())), done
         return found
 
-    def running(self) -> Program:
-        """livebg, started unless it runs."""
+    def running(self, *, cold: bool = False) -> Program:
+        """livebg, started unless it runs; ``cold`` as :meth:`Guest.start` has it."""
         if not lets_see(self.guest, "v4l2loopback"):
             self.guest.run("livebg", "setup", "--no-service", "--yes")
         self.load_camera()
         if self.daemon is None or self.daemon.code is not None:
-            self.start()
+            self.start(cold=cold)
         assert self.daemon is not None
         return self.daemon
 
     def start(self, *options: str, cold: bool = False) -> Program:
         """``livebg run``, until it answers."""
         self.daemon = self.guest.start("livebg", "run", *options, cold=cold)
-        self.guest.wait_for("livebg answers", self._answers)
+        self.guest.wait_for("livebg answers", lambda: self.status()["state"] != "none", alive=self.daemon)
         return self.daemon
 
     def stop(self) -> None:
@@ -165,19 +163,19 @@ class Call:
 
     def becomes(self, state: str) -> dict[str, Any]:
         """Wait for a state, and give the status that tells it."""
-        return self.guest.wait_for(f"state {state}", lambda: self._status_if(state)) or {}
+        return self.guest.wait_for(f"state {state}", lambda: self._status_if(state), alive=self.daemon) or {}
 
     def camera_is_open(self) -> bool:
         return self.daemon is not None and self.daemon.holds(CAMERA)
 
+    def counted(self, what: str, more: int) -> None:
+        """Wait until livebg has counted that many more of something, such as ``sent``."""
+        before = self.status()["counts"][what]
+        self.guest.wait_for(f"{more} more {what}", lambda: self.status().get("counts", {what: 0})[what] >= before + more)
+
     def _status_if(self, state: str) -> dict[str, Any] | None:
         status = self.status()
         return status if status["state"] == state else None
-
-    def _answers(self) -> bool:
-        if self.daemon is not None and self.daemon.code is not None:
-            raise GuestError(f"livebg ended with {self.daemon.code}: {self.daemon.out[-500:]}{self.daemon.err[-500:]}")
-        return self.status()["state"] != "none"
 
     # -- who looks
 
@@ -220,7 +218,8 @@ class Call:
 
 def lets_see(guest: Guest, module: str) -> bool:
     """Whether a module is loaded."""
-    return module in guest.call("links", folder="/sys/module")
+    modules: list[str] = guest.call("links", folder="/sys/module")
+    return module in modules
 
 
 def discard(share: Path) -> None:

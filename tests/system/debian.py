@@ -13,7 +13,8 @@ from typing import Final
 from platformdirs import user_cache_path
 
 TOOLS: Final = (
-    "qemu-system-x86_64", "busybox", "modprobe", "depmod", "zstd", "cpio", "strip", "make", "gcc", "v4l2-ctl", "ffmpeg", "apt-get", "dpkg-deb",
+    "qemu-system-x86_64", "busybox", "modprobe", "depmod", "zstd", "cpio", "strip", "make", "gcc", "v4l2-ctl", "ffmpeg",
+    "apt-get", "dpkg-deb",
 )  # fmt: skip
 INSTALL: Final = (
     "sudo apt install qemu-system-x86 busybox-static kmod zstd cpio gcc make linux-headers-amd64 v4l-utils ffmpeg "

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -98,12 +99,25 @@ class Guest:
             raise GuestError(f"{script!r} ended with {done.code}: {done.out}{done.err}")
         return done.out
 
-    def wait_for(self, what: str, look: Callable[[], _Told], patience: float = PATIENCE) -> _Told:
-        """The first thing that ``look`` gives which is neither None nor False nor empty."""
+    @contextmanager
+    def background(self, *command: str) -> Iterator["Program"]:
+        """A program that runs for as long as the context does."""
+        program = self.start(*command)
+        try:
+            yield program
+        finally:
+            program.stop(signal.SIGKILL)
+
+    def wait_for(
+        self, what: str, look: Callable[[], _Told], *, alive: "Program | None" = None, patience: float = PATIENCE
+    ) -> _Told:
+        """The first thing that ``look`` gives which is neither None nor False nor empty; ``alive`` must not end before."""
         deadline = time.monotonic() + patience
         while not (found := look()):
             if time.monotonic() > deadline:
                 raise GuestError(f"never: {what}; {self.console[-300:]}")
+            if alive is not None and alive.code is not None:
+                raise GuestError(f"never: {what}; {alive.told}")
             time.sleep(_PAUSE)
         return found
 
@@ -148,13 +162,18 @@ class Program:
     def err(self) -> str:
         return self.guest.call("read", path=f"{self._output}.err") or ""
 
+    @property
+    def told(self) -> str:
+        """How it ended, and its last words."""
+        return f"exit code {self.code}: {self.out[-600:]}{self.err[-600:]}"
+
     def wait(self, patience: float = PATIENCE) -> Outcome:
         """Wait for its end; what does not end in time is killed, and raises :class:`GuestError`."""
         deadline = time.monotonic() + patience
         while (code := self.code) is None:
             if time.monotonic() > deadline:
                 self.kill(signal.SIGKILL)
-                raise GuestError(f"it did not end: {self.out[-500:]}{self.err[-500:]}")
+                raise GuestError(f"it did not end: {self.told}")
             time.sleep(_PAUSE)
         return Outcome(code, self.out, self.err)
 
@@ -169,7 +188,8 @@ class Program:
 
     def holds(self, device: str) -> bool:
         """Whether it has a file open."""
-        return device in self.guest.call("links", folder=f"/proc/{self.pid}/fd")
+        links: list[str] = self.guest.call("links", folder=f"/proc/{self.pid}/fd")
+        return device in links
 
 
 def _fill(share: Path) -> None:
@@ -178,7 +198,10 @@ def _fill(share: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__")
     for folder in ("livebg", "systemd"):
         shutil.copytree(tree / folder, share / folder, ignore=ignore)
-    shutil.copytree(_INSIDE, share / "inside", ignore=ignore)
+    for package in ("tests", "tests/system"):
+        (share / package).mkdir()
+        shutil.copy(_ROOT / package / "__init__.py", share / package)
+    shutil.copytree(_INSIDE, share / "tests/system/inside", ignore=ignore)
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(share)], check=True)
 
 

@@ -31,7 +31,7 @@ mkdir -p /root/dev/shm /root/dev/pts
 mount -t tmpfs tmpfs /root/dev/shm; mount -t devpts devpts /root/dev/pts; mount -t tmpfs tmpfs /root/run
 mkdir -p /root/run/share
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=none share /root/run/share || poweroff -f
-exec switch_root /root PYTHON /run/share/inside/agent.py
+exec switch_root /root PYTHON /run/share/tests/system/inside/agent.py
 """
 
 

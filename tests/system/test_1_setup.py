@@ -1,10 +1,11 @@
 """``livebg setup`` and ``livebg doctor`` on machines that lack something, and in the end on one that does not."""
 
 import re
-import signal
+from contextlib import ExitStack
 
 import pytest
 
+from livebg.v4l2.lookup import GROUP_ADVICE
 from tests.system.call import CAMERA, NODE, OTHER, Call
 
 _WRONG = "video_nr=12 card_label=Another exclusive_caps=1"
@@ -63,14 +64,13 @@ def test_setup_makes_the_camera_beside_another(call: Call) -> None:
 
 
 def test_another_program_writes_to_it(call: Call) -> None:
-    writer = call.guest.start("python3", "-m", "inside.writer", NODE, "320", "180", "YU12")
-    call.guest.wait_for("it writes", lambda: "Capture" in call.faces())
-    found = call.doctor()["writer"]
+    with call.guest.background("python", "-m", "tests.system.inside.writer", NODE, "320", "180", "YU12") as writer:
+        call.guest.wait_for("it writes", lambda: "Capture" in call.faces(), alive=writer)
+        found = call.doctor()["writer"]
+        refused = call.guest.run("livebg", "run")
     assert found["status"] == "FAIL"
     assert found["found"].startswith(f"another program writes to {NODE}: ")
     assert f"(process {writer.pid})" in found["found"]
-    refused = call.guest.run("livebg", "run")
-    writer.stop(signal.SIGKILL)
     assert refused.code == 4
     assert f"{NODE} takes no pictures" in refused.err
     assert f"(process {writer.pid})" in refused.err
@@ -78,16 +78,16 @@ def test_another_program_writes_to_it(call: Call) -> None:
 
 def test_a_reader_holds_another_format(call: Call) -> None:
     call.load_loopback()
-    writer = call.guest.start("python3", "-m", "inside.writer", NODE, "640", "480", "YU12")
-    call.guest.wait_for("it writes", lambda: "Capture" in call.faces())
-    reader = call.guest.start("v4l2-ctl", "-d", NODE, "--stream-mmap", "--stream-to=/dev/null")
-    call.guest.wait_for("it reads", lambda: reader.holds(NODE) and "<" in reader.err + reader.out)
-    writer.stop(signal.SIGKILL)
-    found = call.doctor()["format"]
+    with ExitStack() as readers:
+        with call.guest.background("python", "-m", "tests.system.inside.writer", NODE, "640", "480", "YU12") as writer:
+            call.guest.wait_for("it writes", lambda: "Capture" in call.faces(), alive=writer)
+            streaming = ("v4l2-ctl", "-d", NODE, "--stream-mmap", "--stream-to=/dev/null")
+            reader = readers.enter_context(call.guest.background(*streaming))
+            call.guest.wait_for("it reads", lambda: "<" in reader.err + reader.out, alive=reader)
+        found = call.doctor()["format"]
+        refused = call.guest.run("livebg", "run")
     assert found["status"] == "FAIL"
     assert found["found"] == f"{NODE} is held at 640x480 YU12 by v4l2-ctl (process {reader.pid}), and livebg cannot set another"
-    refused = call.guest.run("livebg", "run")
-    reader.stop()
     assert refused.code == 4
     assert f"{NODE} cannot be set to 320x180 I420" in refused.err
     assert f"v4l2-ctl (process {reader.pid}) has it open" in refused.err
@@ -99,7 +99,7 @@ def test_a_user_without_access(call: Call, command: str) -> None:
     if command == "doctor":
         found = call.doctor(user="nobody")
         assert found["device permissions"]["status"] == "FAIL"
-        assert found["device permissions"]["mend"] == "sudo usermod -aG video $USER, and log in again"
+        assert found["device permissions"]["mend"] == GROUP_ADVICE
         assert found["camera permissions"]["status"] == "FAIL"
     else:
         refused = call.guest.run("livebg", "run", "--model", "/run/share/block.onnx", user="nobody")

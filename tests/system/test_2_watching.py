@@ -1,23 +1,159 @@
-"""Somebody looks at the camera, and somebody else: what they see, and when the real camera is on."""
+"""Who looks at the camera, what they see, and when the real one is on."""
 
-from tests.system.call import Call
+import numpy as np
+
+from livebg.placeholder import calm_picture
+from tests.system.call import NODE, SIZE, Call
+from tests.system.network import COLUMNS
+from tests.system.network import SIZE as NETWORK
+from tests.system.pictures import BARS, COLOR, LEVELS, ROOM, Judge, Shown, person, planes, room_mask
 
 
 def test_listed_before_anybody_looks(call: Call) -> None:
-    call.start(cold=True)
-    call.guest.wait_for("the node says that it is a camera", lambda: call.faces() == {"Capture"})
-    call.becomes("asleep")
-    status = call.status()
+    call.stop()
+    call.running(cold=True)
+    call.guest.wait_for("the node says that it is a camera, and nothing else", lambda: call.faces() == {"Capture"})
+    listed = call.guest.run("v4l2-ctl", "--list-devices").out
+    assert "livebg (platform:v4l2loopback-" in listed
+    status = call.becomes("asleep")
     assert status["camera"]["opened"] == 0
+    assert status["watched_by"] == ("event" if call.tells else "inotify")
+    assert (status["output"]["device"], status["output"]["width"], status["output"]["height"]) == (NODE, *SIZE)
     assert not call.camera_is_open()
 
 
-def test_somebody_looks(call: Call) -> None:
+def test_the_camera_is_on_while_somebody_looks(call: Call) -> None:
     call.running()
-    with call.watching() as watcher:
-        seen = watcher.sees("composite", 5)
-        assert call.camera_is_open()
-        call.becomes("live")
-    assert seen[0].data.size == 320 * 180 * 3 // 2
     call.becomes("asleep")
-    assert not call.camera_is_open()
+    opened = call.status()["camera"]["opened"]
+    raw = call.camera_picture()
+    assert Judge(*SIZE).kind(np.frombuffer(raw, np.uint8)) == "leak", "the judge knows the room when it sees it"
+    with call.watching() as watcher:
+        composites = watcher.sees("composite", 8)
+        assert call.camera_is_open()
+        assert call.becomes("live")["camera"]["opened"] == opened + 1
+        recording = watcher.recording
+    assert (recording.width, recording.height, recording.pixel_format) == (*SIZE, "YU12")
+    assert_person_is_the_cameras(composites[-1], raw)
+    call.becomes("asleep")
+    call.guest.wait_for("the camera is free", lambda: not call.camera_is_open())
+
+
+def assert_person_is_the_cameras(shown: Shown, raw: bytes) -> None:
+    """Where alpha is 1 the bytes equal the camera's."""
+    region = person(*SIZE)
+    found, wanted = planes(shown.data, *SIZE), planes(np.frombuffer(raw, np.uint8), *SIZE)
+    for plane, other, part in zip(found, wanted, (region.luma, region.chroma, region.chroma), strict=True):
+        assert np.array_equal(plane[part], other[part])
+
+
+def test_the_picture_moves(call: Call) -> None:
+    call.running()
+    call.camera_control("horizontal_movement=1")
+    with call.watching() as watcher:
+        watcher.sees("composite")
+        pictures = watcher.recording.pictures
+        call.guest.wait_for(
+            "different composites", lambda: len({rows(each) for each in pictures() if each.kind == "composite"}) >= 4
+        )
+    call.camera_control("horizontal_movement=3")
+
+
+def rows(shown: Shown) -> bytes:
+    """Of the person."""
+    return planes(shown.data, *SIZE)[0][person(*SIZE).luma].tobytes()
+
+
+def test_ffmpeg_sees_the_right_colours(call: Call) -> None:
+    """Its own conversion to RGB, which goes by what the device says of range and matrix."""
+    call.running()
+    width, height = SIZE
+    file = call.guest.share / "pictures.rgb"
+    frames = "-frames:v 60 -fps_mode passthrough -f rawvideo -pix_fmt rgb24"
+    call.guest.shell(f"ffmpeg -nostdin -loglevel error -f v4l2 -i {NODE} {frames} -y /run/share/{file.name}")
+    pictures = np.fromfile(file, np.uint8).reshape(-1, height, width, 3).astype(int)
+    mask = room_mask(width, height, 1)
+    composites = [each for each in pictures if np.abs(each[mask] - ROOM).max() <= LEVELS]
+    assert composites, "none has the chosen colour in the room's place"
+    lumas = [each @ COLOR.rgb_to_yuv(height)[0, :3] + COLOR.rgb_to_yuv(height)[0, 3] for each in pictures]
+    calm = calm_picture(width, height, COLOR)[:height].astype(int)
+    placeholders = [luma for luma in lumas if np.abs(luma - calm).max() <= LEVELS]
+    assert len(composites) + len(placeholders) == len(pictures), "a picture is neither"
+    assert_bars(composites[-1])
+
+
+def assert_bars(picture: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> None:
+    """In the middle of those bars that are the person's, the standard's colours."""
+    height, width = picture.shape[:2]
+    first, last = (round(COLUMNS.start * 8 / NETWORK[0]) + 1, round(COLUMNS.stop * 8 / NETWORK[0]) - 1)
+    for bar in range(first, last):
+        found = picture[height * 5 // 9, (2 * bar + 1) * width // 16]
+        assert np.abs(found - BARS[bar]).max() <= LEVELS, (bar, found)
+
+
+def test_v4l2_ctl_sees_it(call: Call) -> None:
+    call.running()
+    file = call.guest.share / "pictures.yuv"
+    call.guest.shell(f"v4l2-ctl -d {NODE} --stream-mmap --stream-count=40 --stream-to=/run/share/{file.name}")
+    pictures = np.fromfile(file, np.uint8).reshape(-1, SIZE[0] * SIZE[1] * 3 // 2)
+    kinds = [Judge(*SIZE).kind(each) for each in pictures]
+    assert len(kinds) == 40
+    assert "leak" not in kinds
+    form = call.guest.run("v4l2-ctl", "-d", NODE, "--get-fmt-video").out
+    assert "320/180" in form
+    assert "'YU12'" in form
+
+
+def test_a_second_reader(call: Call) -> None:
+    call.running()
+    with call.watching() as first:
+        first.sees("composite")
+        if call.tells:
+            refused = call.guest.run("python", "-m", "tests.system.inside.recorder", NODE, "/run/share/second")
+            assert refused.code == 1
+            assert "Device or resource busy" in refused.err
+        else:
+            with call.watching() as second:
+                second.sees("composite")
+        first.sees("composite")
+        assert first.program.err == ""
+
+
+def test_two_hundred_watchers_one_after_the_other(call: Call) -> None:
+    daemon = call.running()
+    with call.watching() as watcher:
+        watcher.sees("composite")
+    call.becomes("asleep")
+    before = vitals(call)
+    done = call.guest.run("python", "-m", "tests.system.inside.cycles", NODE, "200")
+    assert (done.code, done.out.strip()) == (0, "200"), done
+    call.becomes("asleep")
+    call.guest.wait_for("the camera is free", lambda: not call.camera_is_open())
+    after = vitals(call)
+    assert daemon.code is None
+    assert after["descriptors"] <= before["descriptors"]
+    assert after["threads"] <= before["threads"]
+    assert after["kilobytes"] <= before["kilobytes"] * 1.05 + 4096
+
+
+def vitals(call: Call) -> dict[str, int]:
+    """Of the process that runs livebg."""
+    assert call.daemon is not None
+    place = f"/proc/{call.daemon.pid}"
+    told = dict(line.split(":", 1) for line in call.guest.call("read", path=f"{place}/status").splitlines() if ":" in line)
+    return {
+        "descriptors": len(call.guest.call("links", folder=f"{place}/fd")),
+        "threads": int(told["Threads"]),
+        "kilobytes": int(told["VmRSS"].split()[0]),
+    }
+
+
+def test_looking_at_the_list_wakes_nobody(call: Call) -> None:
+    call.running()
+    opened = call.becomes("asleep")["camera"]["opened"]
+    for _ in range(5):
+        call.guest.run("v4l2-ctl", "--list-devices")
+        call.guest.run("v4l2-ctl", "-d", NODE, "--all")
+    if call.tells:
+        assert call.status()["camera"]["opened"] == opened
+    call.becomes("asleep")

@@ -8,11 +8,13 @@ import importlib
 import json
 import os
 import pwd
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -43,12 +45,25 @@ class Agent:
         output = OUTPUTS / str(self._count)
         pid = os.fork()
         if pid == 0:
+            code = 127
             try:
                 _become(output, user)
-                os._exit(_livebg(command) if command[0] == "livebg" and self._is_warm and not cold else _exec(command))
+                code = _exec(command) if cold else self._forked(command)
             finally:
-                os._exit(127)
+                if sys.exc_info()[0] is not None:
+                    traceback.print_exc()
+                for stream in (sys.stdout, sys.stderr):
+                    stream.flush()
+                os._exit(code)
         return [pid, str(output)]
+
+    def _forked(self, command: list[str]) -> int:
+        """What a command does, in this process where Python need not begin anew for it."""
+        if command[0] == "livebg" and self._is_warm:
+            return _ended(importlib.import_module("livebg.cli").main, command)
+        if command[:2] == ["python", "-m"]:
+            return _ended(lambda: runpy.run_module(command[2], run_name="__main__"), command[2:])
+        return _exec(command)
 
     def ended(self, pid: int) -> int | None:
         """The exit code of a program that was started, negative for a signal; None while it runs."""
@@ -121,16 +136,15 @@ def _exec(command: list[str]) -> int:
     os.execvp(words[0], words)
 
 
-def _livebg(command: list[str]) -> int:
-    """What the command ``livebg`` does, with the imports that are there."""
+def _ended(main: Callable[[], object], command: list[str]) -> int:
+    """The exit code that a program's function comes to."""
     sys.argv = command
+    code: object = 1
     try:
-        importlib.import_module("livebg.cli").main()
-        code: object = 0
+        main()
+        code = 0
     except SystemExit as ended:
         code = ended.code
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
     return code if isinstance(code, int) else int(code is not None)
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from inside.video import Reader
+from tests.system.inside.video import Reader
 
 
 def main(device: str, count: str) -> None:
@@ -10,7 +10,7 @@ def main(device: str, count: str) -> None:
     for _ in range(int(count)):
         with Reader(device) as reader:
             came += reader.next(10.0) is not None
-    print(came)
+    sys.stdout.write(f"{came}\n")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ import sys
 import time
 
 from livebg.v4l2 import abi
-
-from inside.video import Reader
+from tests.system.inside.video import Reader
 
 
 def main(device: str, path: str) -> None:
@@ -29,7 +28,7 @@ def main(device: str, path: str) -> None:
             except OSError as error:
                 if error.errno == errno.ENODEV:
                     return
-                print(f"{time.monotonic():.3f} {error}", flush=True)
+                sys.stderr.write(f"{time.monotonic():.3f} {error}\n")
                 time.sleep(0.1)
                 continue
             if picture is None:

@@ -1,4 +1,4 @@
-"""``writer.py DEVICE WIDTH HEIGHT FORMAT``: another program that writes to a loopback device: a still picture, ten times a second.
+"""``writer.py DEVICE WIDTH HEIGHT FORMAT``: another writer to a loopback device: a still picture, ten times a second.
 
 The picture is bars of 75 %, eight to its width, in YUYV; in other formats it is grey. It prints the format that the device took.
 """
@@ -9,8 +9,7 @@ import time
 from typing import Final
 
 from livebg.v4l2 import abi
-
-from inside.video import open_writer
+from tests.system.inside.video import open_writer
 
 BARS: Final = (
     (180, 128, 128),
@@ -26,7 +25,8 @@ BARS: Final = (
 
 def main(device: str, width: str, height: str, pixel_format: str) -> None:
     fd, pix = open_writer(device, int(width), int(height), pixel_format)
-    print(pix.width, pix.height, abi.fourcc_text(pix.pixelformat), pix.sizeimage, flush=True)
+    sys.stdout.write(f"{pix.width} {pix.height} {abi.fourcc_text(pix.pixelformat)} {pix.sizeimage}\n")
+    sys.stdout.flush()
     picture = _bars(pix) if pixel_format == "YUYV" else b"\x80" * pix.sizeimage
     while True:
         os.write(fd, picture)

@@ -1,0 +1,102 @@
+"""Chromium in the guest, on a page that shows the camera and tells what it sees."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from livebg.placeholder import calm_picture
+from tests.system.call import Call
+from tests.system.debian import BROWSER
+from tests.system.guest import GuestError
+from tests.system.inside.page import PERSON, POINTS, PORT
+from tests.system.pictures import COLOR, LEVELS, ROOM
+
+_OPTIONS = (
+    "--no-sandbox", "--disable-gpu", "--no-zygote", "--use-fake-ui-for-media-stream", "--mute-audio",
+    "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage", "--user-data-dir=/run/home/chromium",
+)  # fmt: skip
+Pixel = list[int]
+
+
+class Browser:
+    """The browser, and what its page has told so far."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._path = call.guest.share / "told.json"
+        self._path.unlink(missing_ok=True)
+        guest = call.guest
+        self._server = guest.start("python", "-m", "tests.system.inside.page", "livebg", f"/run/share/{self._path.name}")
+        listening = f":{PORT:04X} "
+        guest.wait_for("the page is served", lambda: listening in (guest.call("read", path="/proc/net/tcp") or ""))
+        self.program = guest.start(str(BROWSER), *_OPTIONS, f"http://127.0.0.1:{PORT}/")
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """All that the page told."""
+        if self.program.code is not None:
+            raise GuestError(f"Chromium ended: {self.program.err[-600:]}")
+        lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
+        return [json.loads(line) for line in lines[:-1]]
+
+    def waits_for(self, what: str, key: str, count: int = 1, after: int = 0) -> list[dict[str, Any]]:
+        """Wait until the page has told ``count`` things with a key, of those after the first ``after``."""
+
+        def told() -> list[dict[str, Any]] | None:
+            found = [each for each in self.told[after:] if key in each]
+            return found if len(found) >= count else None
+
+        return self._call.guest.wait_for(what, told) or []
+
+    def frames(self, after: int = 0) -> list[dict[str, Any]]:
+        """The frames that it saw, but for those before that many tellings."""
+        return [each for each in self.told[after:] if "pixels" in each]
+
+    def composites(self, count: int, after: int) -> list[dict[str, Any]]:
+        """Wait for that many frames with the chosen colour in the room's place."""
+
+        def seen() -> list[dict[str, Any]] | None:
+            found = [each for each in self.frames(after) if is_composite(each)]
+            return found if len(found) >= count else None
+
+        return self._call.guest.wait_for(f"{count} composites in Chromium", seen) or []
+
+    def close(self) -> list[dict[str, Any]]:
+        """End it; all frames that it saw."""
+        frames = self.frames() if self.program.code is None else []
+        self.program.stop()
+        self._server.stop()
+        return frames
+
+
+@contextmanager
+def browsing(call: Call) -> Iterator[Browser]:
+    """Chromium looks, and shows nothing of the room."""
+    browser = Browser(call)
+    frames: list[dict[str, Any]] = []
+    try:
+        yield browser
+    finally:
+        frames = browser.close()
+    leaks = [each for each in frames if not is_composite(each) and not is_placeholder(each)]
+    assert not leaks, f"{len(leaks)} of {len(frames)} frames show the room: {leaks[0]}"
+
+
+def is_composite(frame: dict[str, Any]) -> bool:
+    """Whether each pixel of the room has the chosen colour."""
+    return all(_alike(pixel, list(ROOM)) for pixel in frame["pixels"][:-PERSON])
+
+
+def is_placeholder(frame: dict[str, Any]) -> bool:
+    """Whether each pixel is the placeholder's."""
+    width, height = frame["width"], frame["height"]
+    luma = calm_picture(width, height, COLOR)[:height]
+    to_yuv = COLOR.rgb_to_yuv(height)
+    found = [to_yuv[0, :3] @ pixel + to_yuv[0, 3] for pixel in frame["pixels"]]
+    wanted = [int(luma[int(y * height), int(x * width)]) for x, y in POINTS]
+    return all(abs(one - other) <= LEVELS for one, other in zip(found, wanted, strict=True))
+
+
+def _alike(one: Pixel, other: Pixel) -> bool:
+    return all(abs(a - b) <= LEVELS for a, b in zip(one, other, strict=True))

@@ -1,0 +1,88 @@
+"""``page.py LABEL FILE``: serves a page that shows the camera of that label as a call does, and keeps what the page tells.
+
+FILE gets a line of JSON for each thing that is told: the cameras that are listed before anybody looks, each opening, and of each
+frame its size and some of its pixels (red, green, blue). A camera that falls silent or ends is opened again.
+"""
+
+import http.server
+import json
+import os
+import sys
+from typing import Final
+
+PORT: Final = 8765
+POINTS: Final = (
+    *((x / 16, 0.5 / 9) for x in (0.5, 4, 8, 12, 15.5)),
+    *((x / 16, 8.5 / 9) for x in (0.5, 1.5, 14.5, 15.5)),
+    *((x / 16, 4.5 / 9) for x in (0.5, 1.5, 14.5, 15.5)),
+    *((x / 16, 5 / 9) for x in (6, 7, 8, 9, 10)),
+)
+"""Where the page looks, as shares of width and height: at the room first, at the person in the end."""
+PERSON: Final = 5
+"""How many of the points are the person's."""
+_PAGE: Final = """<!doctype html><title>call</title><video id=video autoplay muted playsinline></video><script>
+const tell = (what) => fetch("/told", {method: "POST", body: JSON.stringify(what)});
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+const cameras = async () => (await navigator.mediaDevices.enumerateDevices()).filter((each) => each.kind == "videoinput");
+const silence = 5000;
+let stream = null, last = 0;
+const open = async () => {
+  const found = (await cameras()).find((each) => each.label == LABEL);
+  if (!found) throw new Error("no camera of that label");
+  stream = await navigator.mediaDevices.getUserMedia({video: {deviceId: {exact: found.deviceId}}});
+  video.srcObject = stream;
+  await video.play();
+  last = performance.now();
+  const track = stream.getVideoTracks()[0];
+  await tell({opened: track.label, settings: track.getSettings()});
+};
+const look = () => {
+  last = performance.now();
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+  const pen = canvas.getContext("2d", {willReadFrequently: true});
+  pen.drawImage(video, 0, 0);
+  const at = ([x, y]) => Array.from(pen.getImageData(x * canvas.width, y * canvas.height, 1, 1).data.slice(0, 3));
+  tell({width: canvas.width, height: canvas.height, pixels: POINTS.map(at)});
+  video.requestVideoFrameCallback(look);
+};
+(async () => {
+  await tell({listed: (await cameras()).map((each) => each.label)});
+  video.requestVideoFrameCallback(look);
+  for (;;) {
+    const ended = !stream || stream.getVideoTracks()[0].readyState == "ended";
+    if (ended || performance.now() - last > silence) {
+      if (stream) stream.getTracks().forEach((track) => track.stop());
+      stream = null;
+      try { await open(); } catch (error) { await tell({error: String(error)}); }
+    }
+    await wait(500);
+  }
+})();
+</script>"""
+
+
+def main(label: str, path: str) -> None:
+    page = _PAGE.replace("LABEL", json.dumps(label)).replace("POINTS", json.dumps(POINTS)).encode()
+    told = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def do_POST(self) -> None:
+            os.write(told, self.rfile.read(int(self.headers["Content-Length"])) + b"\n")
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

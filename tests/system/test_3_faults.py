@@ -1,0 +1,100 @@
+"""What goes wrong in a call: the camera goes, livebg dies, the machine sleeps. Somebody looks all the while."""
+
+import signal
+
+import pytest
+
+from tests.system.call import CAMERA, NODE, Call
+
+_DRIVER = "/sys/bus/platform/drivers/vivid"
+
+
+def test_unplugged_and_plugged_in_again(call: Call) -> None:
+    daemon = call.running()
+    with call.watching() as watcher:
+        watcher.sees("composite")
+        call.guest.shell(f"echo vivid.0 > {_DRIVER}/unbind")
+        lost = call.becomes("camera lost")
+        assert lost["camera"]["name"] is None
+        watcher.sees("placeholder", 5)
+        assert call.faces() >= {"Capture"}
+        call.guest.shell(f"echo vivid.0 > {_DRIVER}/bind")
+        call.becomes("live")
+        watcher.sees("composite", 5)
+        assert watcher.program.err == "", "the reader's stream was never disturbed"
+    assert daemon.code is None
+    call.load_camera()
+
+
+@pytest.mark.parametrize("control", ["inject_fatal_streaming_error=1", "percentage_of_dropped_buffers=50"])
+def test_the_driver_fails(call: Call, control: str) -> None:
+    call.running()
+    with call.watching() as watcher:
+        watcher.sees("composite")
+        opened = call.status()["camera"]["opened"]
+        call.camera_control(control)
+        if "fatal" in control:
+            call.guest.wait_for("it is opened anew", lambda: call.status()["camera"]["opened"] > opened)
+        watcher.sees("composite", 5)
+        call.becomes("live")
+    call.camera_control("percentage_of_dropped_buffers=0")
+
+
+def test_the_camera_is_busy(call: Call) -> None:
+    call.running()
+    call.becomes("asleep")
+    busy = call.guest.background("v4l2-ctl", "-d", CAMERA, "--stream-mmap", "--stream-to=/dev/null")
+    with busy as other, call.watching() as watcher:
+        call.guest.wait_for("another program has the camera", lambda: "<" in other.err + other.out, alive=other)
+        lost = call.becomes("camera lost")
+        assert lost["reason"].startswith(f"the camera vivid ({CAMERA}) is in use by v4l2-ctl (process {other.pid})")
+        watcher.sees("placeholder")
+        other.stop()
+        watcher.sees("composite")
+
+
+def test_killed_and_started_again(call: Call) -> None:
+    killed = call.running()
+    with call.watching() as watcher:
+        watcher.sees("composite")
+        killed.stop(signal.SIGKILL)
+        watcher.recording.pictures()
+        call.guest.wait_for("the node is free for the next writer", lambda: "Output" in call.faces())
+        call.start()
+        watcher.sees("placeholder", 1)
+        watcher.sees("composite")
+        assert watcher.program.code is None
+
+
+def test_the_machine_sleeps(call: Call) -> None:
+    """Tasks and devices are frozen for five seconds, as on the way to sleep, and thawed."""
+    daemon = call.running()
+    with call.watching() as watcher:
+        for depth in ("freezer", "devices"):
+            watcher.sees("composite")
+            call.guest.shell(f"echo {depth} > /sys/power/pm_test; echo mem > /sys/power/state; echo none > /sys/power/pm_test")
+            watcher.sees("composite")
+        call.becomes("live")
+    assert daemon.code is None
+
+
+def test_the_blurred_room(call: Call) -> None:
+    """Bars whose edges nobody could miss are out of focus, from the first picture on, and when the look is changed."""
+    call.running()
+    with call.watching() as watcher:
+        watcher.sees("composite")
+        assert call.guest.run("livebg", "mode", "portrait").code == 0
+        blurred = watcher.sees("composite", 5)
+        assert call.guest.run("livebg", "mode", "background").code == 0
+        coloured = watcher.sees("composite", 5)
+    assert blurred[-1].data.tobytes() != coloured[-1].data.tobytes()
+
+
+def test_stopped(call: Call) -> None:
+    daemon = call.running()
+    with call.watching() as watcher:
+        watcher.sees("composite")
+        assert call.guest.run("livebg", "stop").code == 0
+        assert daemon.wait().code == 0
+    call.guest.wait_for("the node is free", lambda: call.faces(NODE) == {"Output"})
+    assert call.guest.run("livebg", "status").code == 6

@@ -1,0 +1,56 @@
+"""Cameras of unusual sizes and colours."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from tests.system.call import OTHER, SIZE, Call
+from tests.system.pictures import BARS, LEVELS, expected, planes
+
+_WIDE = (426, 242)
+_ODD = (427, 241)
+
+
+@pytest.mark.parametrize("size", [_WIDE, _ODD])
+def test_an_unusual_size(call: Call, size: tuple[int, int]) -> None:
+    """A camera's size that no encoder likes is shown whole; an odd one is refused in a sentence, and nothing of it is shown."""
+    call.stop()
+    call.load_loopback()
+    writing = call.guest.background("python", "-m", "tests.system.inside.writer", OTHER, *map(str, size), "YUYV")
+    with writing as camera, ExitStack() as readers:
+        took = call.guest.wait_for("it gives pictures", lambda: camera.out.split(), alive=camera)
+        call.start("--camera", OTHER, "--output-size", "320x180")
+        watcher = readers.enter_context(call.watching())
+        if int(took[0]) % 2 or int(took[1]) % 2:
+            assert "which livebg cannot read" in call.becomes("camera lost")["reason"]
+            watcher.sees("placeholder")
+        else:
+            shown = watcher.sees("composite")[-1]
+            luma = planes(shown.data, *SIZE)[0]
+            assert sorted({int(level) for level in luma[100, 120:200:20]}, reverse=True) == [131, 112, 84, 65]
+            assert call.status()["camera"]["size"] == list(size)
+    call.stop()
+
+
+@pytest.mark.parametrize(("encoding", "quantization"), [(2, 1), (1, 1), (2, 2)])
+def test_the_cameras_colours(call: Call, encoding: int, quantization: int) -> None:
+    """Whatever matrix and range the camera has, readers get limited-range BT.601."""
+    call.running()
+    call.becomes("asleep")
+    call.camera_control(f"ycbcr_encoding={encoding},quantization={quantization}")
+    with call.watching() as watcher:
+        shown = watcher.sees("composite", 5)[-1]
+    call.camera_control("ycbcr_encoding=0,quantization=0")
+    y, u, v = planes(shown.data, *SIZE)
+    for bar in (3, 4):
+        column = (2 * bar + 1) * SIZE[0] // 16
+        found = y[100, column], u[50, column // 2], v[50, column // 2]
+        wanted = expected(BARS[bar], SIZE[1])
+        assert max(abs(int(one) - other) for one, other in zip(found, wanted, strict=True)) <= LEVELS, (bar, found, wanted)
+
+
+def test_nothing_of_the_room_in_any_picture(call: Call) -> None:
+    """Of the whole run, its faults included; each reader's pictures were looked at when it ended."""
+    assert call.tally.kinds.get("leak", 0) == 0
+    assert call.tally.kinds["composite"] > 0
+    assert call.tally.kinds["placeholder"] > 0
