@@ -73,13 +73,13 @@ def test_the_webcam_clip_is_motion_jpeg_in_full_range(tmp_path: Path) -> None:
 
 def test_a_live_session_is_measured_beside_one_that_changes_nothing(clip: Path, network: Path) -> None:
     settings = Settings.model_validate({"model": {"name": str(network)}})
-    bare = bench_live(settings, clip, 1, Consent("a test"))
-    cost = bench_live(settings, clip, 1)
+    bare = bench_live(settings, clip, 2, Consent("a test"))
+    cost = bench_live(settings, clip, 2)
     assert (bare.model, bare.input_size, cost.model) == ("none", None, "toy")
     assert set(bare.stages) == {"camera", "geometry", "output"}
     assert set(cost.stages) == {"camera", "geometry", "network", "smoothing", "upsampling", "compositing", "output"}
     for each in (bare, cost):
-        assert each.captured > 5
+        assert each.captured > 1
         assert each.total > 0
         assert each.in_stages == pytest.approx(sum(each.stages.values()))
         assert each.latency is not None
