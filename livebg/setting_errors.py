@@ -35,7 +35,7 @@ def refused_settings(error: ValidationError, overrides: Collection[str], path: P
     key = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] == "extra_forbidden":
         candidates = [each for each in known if "." not in key or "." in each]
-        return ConfigError(f"{path}: {_brief(key)} is no setting: {_advice(_nearest(key, candidates))}")
+        return ConfigError(f"{path}: {_named(key)} is no setting: {_advice(_nearest(key, candidates))}")
     return ConfigError(
         f"the setting {key} cannot be {_brief(repr(first['input']))} ({_origin(key, overrides, path)}): {_reason(key, error)}"
     )
@@ -48,8 +48,7 @@ def refused_value(key: str, value: object, error: ValidationError) -> ConfigErro
 
 def no_setting(key: str, keys: Iterable[str]) -> ConfigError:
     """Of a key, said just now."""
-    name = key if key.replace(".", "_").isidentifier() else repr(key)
-    return ConfigError(f"{_brief(name)} is no setting: {_advice(_nearest(key[:_SHOWN], keys))}")
+    return ConfigError(f"{_named(key)} is no setting: {_advice(_nearest(key[:_SHOWN], keys))}")
 
 
 def _reason(key: str, error: ValidationError) -> str:
@@ -82,6 +81,12 @@ def _nearest(key: str, known: Iterable[str]) -> str | None:
 
 def _advice(nearest: str | None) -> str:
     return f"did you mean {nearest}?" if nearest else "config.example.toml lists them all"
+
+
+def _named(key: str) -> str:
+    """Somebody's word in a sentence: as it is where it looks like a key. What else it may hold, line ends and a terminal's orders
+    among them, is written out."""
+    return _brief(key if key.replace(".", "_").isidentifier() and key.isprintable() else repr(key))
 
 
 def _brief(text: str) -> str:

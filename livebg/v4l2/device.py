@@ -80,4 +80,5 @@ def survey(kernel: Kernel = SYSTEM) -> tuple[list[Device], list[Refused]]:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
+    """What a device calls itself is shown to people, in sentences and on terminals: no line ends, no orders to those."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in raw.decode("utf-8", "replace"))
