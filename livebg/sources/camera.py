@@ -32,6 +32,8 @@ from livebg.v4l2.system import SYSTEM, Kernel
 _log = logging.getLogger(__name__)
 DEADLINE: Final = 2.0
 """Seconds without a frame after which a camera counts as stalled."""
+_WIDEST: Final = 16_384
+"""Pixels on a side; what has more is a mistake, and would ask for all memory."""
 _WAKING: Final = 2.0
 """By which the wait for the very first frame is longer: cameras that were asleep take a second or two to begin."""
 
@@ -150,7 +152,8 @@ class CameraSource(LiveSource):
     def _negotiated(self, pix: abi.PixFormat) -> VideoFormat:
         """Drivers answer with what they can, which need not be what they listed."""
         pixel_format = abi.fourcc_text(pix.pixelformat)
-        if pixel_format not in COSTS or pix.width % 2 or pix.height % 2 or not pix.width * pix.height:
+        even = not (pix.width % 2 or pix.height % 2)
+        if pixel_format not in COSTS or not even or not 0 < min(pix.width, pix.height) <= max(pix.width, pix.height) <= _WIDEST:
             raise SourceError(
                 f"the camera {self._device} gives {pix.width}x{pix.height} {pixel_format}, which livebg cannot read: "
                 "ask for another size, or choose another camera"

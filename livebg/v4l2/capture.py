@@ -14,6 +14,8 @@ from livebg.v4l2.system import SYSTEM, Kernel, Memory
 
 _BUFFERS: Final = 4
 """One that the camera fills, one that waits, and two for a moment in which nobody looks."""
+_MOST_BUFFERS: Final = 32
+"""What the kernel allows (``VIDEO_MAX_FRAME``)."""
 _OLDEST: Final = 5.0
 """Seconds; a timestamp further back is none of this clock's, as from a driver told to use the time of day."""
 _UNSUPPORTED: Final = (errno.ENOTTY, errno.EINVAL)
@@ -109,6 +111,8 @@ class Capture:
     def _map_buffers(self) -> None:
         request = abi.RequestBuffers(count=_BUFFERS, type=abi.BUF_TYPE_VIDEO_CAPTURE, memory=abi.MEMORY_MMAP)
         self._kernel.ioctl(self._fd, abi.REQBUFS, request)
+        if not 0 < request.count <= _MOST_BUFFERS:
+            raise OSError(errno.EIO, f"the driver answers with {request.count} buffers")
         for index in range(request.count):
             buffer = self._buffer(index)
             self._kernel.ioctl(self._fd, abi.QUERYBUF, buffer)

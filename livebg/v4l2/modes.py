@@ -70,7 +70,9 @@ def read_modes(fd: int, kernel: Kernel, size: Size | None = None, frame_rate: Fr
 def readable(modes: Iterable[Mode]) -> list[Mode]:
     """Those whose pixel format livebg reads and whose size is even."""
     return [
-        mode for mode in modes if mode.pixel_format in COSTS and mode.width % 2 == mode.height % 2 == 0 < mode.width * mode.height
+        mode
+        for mode in modes
+        if mode.pixel_format in COSTS and mode.width % 2 == mode.height % 2 == 0 < min(mode.width, mode.height)
     ]
 
 
