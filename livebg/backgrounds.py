@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from livebg.errors import ConfigError
 from livebg.frame import ColorSpec, Frame, Matte, blank, planes, rgb_to_i420
+from livebg.pillow import READ_FAILURES, reading
 from livebg.placing import Fit, placed
 from livebg.pyramid import channels, resized
 
@@ -196,11 +197,11 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises :class:`~livebg.errors.ConfigError` when it cannot be read.
     """
     try:
-        with Image.open(path) as picture:
+        with reading(), Image.open(path) as picture:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except FileNotFoundError:
         raise ConfigError(f"the background {path} does not exist: name a picture or a colour such as #204060") from None
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+    except (*READ_FAILURES, Image.DecompressionBombError):
         raise ConfigError(f"the background {path} is not a picture that can be read: use JPEG, PNG or WebP, or #rrggbb") from None
 
 

@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from livebg.compositing import tightened
 from livebg.errors import ConfigError, SinkError, SourceError
 from livebg.frame import BT601, Alpha8, ColorSpec, Composite, Frame, i420_to_rgb, rgb_to_i420
+from livebg.pillow import READ_FAILURES, reading
 from livebg.pipeline import Pipeline, Unprocessed
 from livebg.sinks.part_file import PartFile, writing
 
@@ -56,7 +57,7 @@ class Photo:
         self.notes: tuple[str, ...] = ()
         self._profile: bytes | None = None
         try:
-            with Image.open(path) as image:
+            with reading(), Image.open(path) as image:
                 self._exif = _kept_exif(image.getexif())
                 if getattr(image, "n_frames", 1) > 1:
                     self.notes += (f"the first of {getattr(image, 'n_frames', 1)} pictures",)
@@ -67,7 +68,7 @@ class Photo:
             raise SourceError(f"{path} is too large for a photo: shrink it below 178 megapixels") from None
         except PermissionError:
             raise SourceError(f"{path} may not be read by this user: change the permissions of the file or its folder") from None
-        except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # what Pillow's readers raise for damaged files
+        except READ_FAILURES as error:
             _LOG.debug("%s: %s", path, error)
             raise SourceError(f"{path} is damaged or cut short: get it again from where it came") from None
 

@@ -29,6 +29,7 @@ FLOORS = [
         "foreground",
         "specks",
         "placing",
+        "pillow",
         "moving_background",
         "tiles",
         "backgrounds",
