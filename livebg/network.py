@@ -16,6 +16,8 @@ from livebg.runtime import RUN_FAILURES, onnxruntime
 
 _LOG: Final = logging.getLogger(__name__)
 _FATAL: Final = 4
+_WIDEST: Final = 16_384
+"""Pixels on a side of a network's picture; what asks for more is damaged, and would ask for all memory."""
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -157,9 +159,11 @@ def _require_readable(path: Path) -> None:
 def _channels_and_size(path: Path, shape: list[int | str | None]) -> tuple[int, Size | None]:
     """The batch and the sizes may be free, which onnxruntime tells by a name or None."""
     match shape:
-        case [1 | str() | None, 3 | 4 as channels, int(height), int(width)]:
+        case [1 | str() | None, 3 | 4 as channels, int(height), int(width)] if (
+            0 < min(height, width) <= max(height, width) <= _WIDEST
+        ):
             return channels, (width, height)
-        case [1 | str() | None, 3 | 4 as channels, _, _]:
+        case [1 | str() | None, 3 | 4 as channels, str() | None, _] | [1 | str() | None, 3 | 4 as channels, _, str() | None]:
             return channels, None
     found = _times(shape)
     raise ModelError(f"{path} takes an input of {found} where a U²-Net takes 1x3xHxW or 1x4xHxW: choose another network")

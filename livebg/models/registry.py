@@ -113,5 +113,6 @@ def as_told(card: ModelCard, metadata: Mapping[str, str]) -> ModelCard:
     if not metadata.get("input", "").endswith("0..1"):
         return card
     stride = metadata.get("stride", "")
-    told = int(stride) if stride.isdecimal() and int(stride) else card.stride
+    usable = stride.isascii() and stride.isdecimal() and len(stride) <= 3 and int(stride) > 0
+    told = int(stride) if usable else card.stride
     return replace(card, mean=_AS_IT_IS, std=_UNSCALED, stride=told)
