@@ -1,7 +1,7 @@
 """Fixtures that several modules share."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,3 +71,14 @@ def u2netp() -> Path:
         return find("u2netp", [beside]).path
     except ModelError as error:
         pytest.skip(f"no u2netp.onnx: {error}")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-times", type=int, default=1, help="so many times as many altered inputs as usual")
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """How many altered inputs to try, where so many are usual."""
+    times: int = request.config.getoption("--fuzz-times")
+    return lambda usual: usual * times

@@ -185,7 +185,7 @@ def test_the_observer_finds_the_room_a_silence_and_a_wrong_picture(watched: tupl
         after(time, 0.1, departures, passthrough(filmed(90), CONSENT))
         after(time, 0.51, departures, calm.at(4, Fraction(1)))
         after(time, 0.1, departures, Placeholder(64, 48, READERS_COLOR).at(5, Fraction(1)))
-        after(time, 0.1, departures, calm.at(5, Fraction(1)))
+        after(time, 0.1, departures, calm.at(4, Fraction(1)))
         departures.broken = "gone"
         with pytest.raises(SinkError):
             departures.open()
@@ -195,7 +195,7 @@ def test_the_observer_finds_the_room_a_silence_and_a_wrong_picture(watched: tupl
         "the room was seen at 0.700 s",
         "nothing left for 0.510 s before 1.210 s",
         "a picture of 64x48 at 5.0 after 4.0",
-        "a picture of 320x180 at 5.0 after 5.0",
+        "a picture of 320x180 at 4.0 after 4.0",
     ]
 
 
