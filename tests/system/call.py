@@ -25,7 +25,7 @@ SETTINGS: Final = """\
 [camera]
 device = "/dev/video0"
 size = "320x180"
-frame_rate = 4
+frame_rate = 5
 [effect]
 mode = "background"
 background = "#204060"

@@ -37,7 +37,7 @@ def require_machine() -> str:
     if os.geteuid():
         raise Unavailable("only root may hand its files to the guest as they are")
     absent = [tool for tool in TOOLS if shutil.which(tool, path=_PATH) is None]
-    releases = sorted(path.parent.name for path in Path("/lib/modules").glob("*/build") if path.is_dir())
+    releases = sorted((path.parent.name for path in Path("/lib/modules").glob("*/build") if path.is_dir()), key=_numbers)
     missing = [*absent, *([] if releases else ["a kernel's headers"]), *([] if BROWSER.exists() else [BROWSER.name])]
     if missing:
         raise Unavailable(f"not installed: {', '.join(missing)}; run `{INSTALL}`")
@@ -107,6 +107,10 @@ def stable_options(folder: Path) -> tuple[str, ...]:
     )
     run("apt-get", "update", "-qq", *flags)
     return flags
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", release)]
 
 
 @contextmanager

@@ -209,12 +209,12 @@ def _command(parts: Parts, share: Path, channel: Path) -> list[str]:
     """QEMU without hardware virtualisation: that hangs on some machines, and is not to be had on most that test."""
     files = "security_model=none,multidevs=remap"
     return [
-        "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max", "-M", "q35", "-smp", "2", "-m", "3G",
+        "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max,-avx512f,-avx2,-avx,-fma", "-M", "q35", "-smp", "2", "-m", "3G",
         "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci",
         "-kernel", str(parts.image), "-initrd", str(share / "initramfs"),
         "-virtfs", f"local,path=/,mount_tag=host,readonly=on,{files}",
         "-virtfs", f"local,path={share},mount_tag=share,{files}",
         "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={channel},server=on,wait=off",
         "-device", "virtserialport,chardev=agent,name=livebg.agent",
-        "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0",
+        "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 no_timer_check",
     ]  # fmt: skip

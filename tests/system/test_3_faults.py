@@ -19,7 +19,6 @@ def test_unplugged_and_plugged_in_again(call: Call) -> None:
         watcher.sees("placeholder", 5)
         assert call.faces() >= {"Capture"}
         call.guest.shell(f"echo vivid.0 > {_DRIVER}/bind")
-        call.becomes("live")
         watcher.sees("composite", 5)
         assert watcher.program.err == "", "the reader's stream was never disturbed"
     assert daemon.code is None
@@ -36,7 +35,6 @@ def test_the_driver_fails(call: Call, control: str) -> None:
         if "fatal" in control:
             call.guest.wait_for("it is opened anew", lambda: call.status()["camera"]["opened"] > opened)
         watcher.sees("composite", 5)
-        call.becomes("live")
     call.camera_control("percentage_of_dropped_buffers=0")
 
 
@@ -74,7 +72,6 @@ def test_the_machine_sleeps(call: Call) -> None:
             watcher.sees("composite")
             call.guest.shell(f"echo {depth} > /sys/power/pm_test; echo mem > /sys/power/state; echo none > /sys/power/pm_test")
             watcher.sees("composite")
-        call.becomes("live")
     assert daemon.code is None
 
 
