@@ -80,6 +80,11 @@ class Watcher:
         assert found is not None
         return found
 
+    @property
+    def composites(self) -> list[Shown]:
+        """Those that came until now."""
+        return [each for each in self.recording.pictures() if each.kind == "composite"]
+
     def close(self) -> list[Shown]:
         """End it, and give all that it saw."""
         self.program.stop()

@@ -22,6 +22,8 @@ PATIENCE: Final = 900.0
 _ROOT: Final = Path(__file__).parents[2]
 _INSIDE: Final = Path(__file__).parent / "inside"
 _PAUSE: Final = 0.25
+_PROCESSOR: Final = "max,-avx512f,-avx2,-avx,-fma"
+"""Wide registers cost emulation more than they spare."""
 _Told = TypeVar("_Told")
 
 
@@ -209,7 +211,7 @@ def _command(parts: Parts, share: Path, channel: Path) -> list[str]:
     """QEMU without hardware virtualisation: that hangs on some machines, and is not to be had on most that test."""
     files = "security_model=none,multidevs=remap"
     return [
-        "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max,-avx512f,-avx2,-avx,-fma", "-M", "q35", "-smp", "2", "-m", "3G",
+        "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", _PROCESSOR, "-M", "q35", "-smp", "2", "-m", "3G",
         "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio", "-device", "virtio-rng-pci",
         "-kernel", str(parts.image), "-initrd", str(share / "initramfs"),
         "-virtfs", f"local,path=/,mount_tag=host,readonly=on,{files}",
