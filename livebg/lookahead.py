@@ -19,6 +19,8 @@ from livebg.smoothing import LONGEST_GAP, TIME_CONSTANT, Passage, known
 
 _AHEAD: Final = 0.2
 """Seconds that are looked ahead: twice as far changes the figures by less than a hundredth."""
+_LEAST: Final = np.float32(1e-6)
+"""Of a share: that of frames a billionth of a second apart, as a damaged file may have them, is lost in rounding."""
 _INSTANT: Final = 1e-6
 """Seconds that make no difference: times are sums of fractions."""
 _MOST_AHEAD: Final = 12
@@ -147,6 +149,6 @@ def _fused(alpha: Alpha, opinions: list[_Opinion]) -> Alpha:
     if not opinions:
         return alpha
     own = _OWN * sum(opinion.elapsed for opinion in opinions) / len(opinions)
-    weights = [(1 / opinion.share - 1) * opinion.elapsed for opinion in opinions]
+    weights = [(1 / np.maximum(opinion.share, _LEAST) - 1) * opinion.elapsed for opinion in opinions]
     total = sum(weight * opinion.told for weight, opinion in zip(weights, opinions, strict=True)) + own * alpha
     return np.asarray(total / (own + sum(weights)), np.float32)

@@ -217,3 +217,15 @@ def test_with_no_filter_there_is_nothing_ahead_either(shop: Workshop) -> None:
         assert done.code == 0, done.err
     ahead, causal = (np.stack(rgb_of(shop.folder / f"{name}.mkv")) for name in ("lookahead", "causal"))
     assert (ahead == causal).all()
+
+
+def test_frames_a_billionth_of_a_second_apart_are_mattes_all_the_same() -> None:
+    """As in a damaged file: so short a time is lost in rounding, and a NaN would be any number once it is an integer."""
+    run = pipeline(Restless([3, 3, 4, 5]))
+    times = (0, 1, 2, 40_000_000)
+    frames = [Frame(frame(number).data, time, Fraction(1, 10**9)) for number, time in zip((3, 3, 4, 5), times, strict=True)]
+    alphas = [mask.alpha for _, mask in LookAhead(run).masks((each, run.sight(each)) for each in frames)]
+    assert len(alphas) == 4
+    for alpha, number in zip(alphas, (3, 3, 4, 5), strict=True):
+        assert np.isfinite(alpha).all()
+        assert np.abs(alpha - true_alpha(number)).mean() < 0.1
