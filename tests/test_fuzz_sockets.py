@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -47,9 +47,18 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def lines_of(chance: random.Random) -> bytes:
     """Some messages, each on a line, most of them altered; no line is empty by itself."""
-    said = [json.dumps(chance.choice(ASKED), ensure_ascii=chance.random() < 0.5).encode() for _ in range(chance.randrange(1, 6))]
-    lines = [altered(line, chance).replace(b"\n", b" ") if chance.random() < 0.8 else line for line in said]
+    asked = [chance.choice(ASKED) for _ in range(chance.randrange(1, 6))]
+    said = [json.dumps(exchanged(each, chance) if chance.random() < 0.4 else each).encode() for each in asked]
+    lines = [altered(line, chance).replace(b"\n", b" ") if chance.random() < 0.6 else line for line in said]
     return b"\n".join(lines) + b"\n"
+
+
+def exchanged(told: Any, chance: random.Random) -> Any:
+    """What is told, a part of it another value."""
+    if not isinstance(told, dict) or not told or chance.random() < 0.2:
+        return chance.choice((None, True, -1, 1e308, "", "x" * 5000, "\x1b[31m\n", [], [{}], {}, {"": {}}, [[[[]]]], "\ud800"))
+    key = chance.choice(sorted(told))
+    return told | {key: exchanged(told[key], chance)}
 
 
 def pieces(data: bytes, chance: random.Random) -> Iterator[bytes]:

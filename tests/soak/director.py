@@ -19,8 +19,12 @@ NAME: Final = "livebg-director"
 """Of the director's thread."""
 _MEAN_PAUSE: Final = 0.7
 """Seconds of the session's time between two acts."""
-_BACK: Final = 30.0
-"""Seconds within which the picture is back when all is well again; a network that hung may take as long to be replaced."""
+_LEFT_BEHIND: Final = 61.0
+"""Seconds after which nobody waits for a network that hangs."""
+_SELDOM: Final = 300.0
+"""Seconds after which there is a rest, however few frames have left: what never comes back is found out in one."""
+_BACK: Final = 80.0
+"""Seconds within which the picture is back when all is well again; one that hangs is replaced within a minute."""
 _CALM: Final = "[effect]\nblur = 0.06\n[smoothing]\ntime_constant = 0.4\n"
 _FILES: Final = (
     _CALM,
@@ -74,9 +78,12 @@ class Director:
         ]
 
     def play(self, frames: int, rest_every: int, at_rest: Callable[[], None]) -> None:
-        """Until ``frames`` have left, with a rest each ``rest_every`` of them and at the end, at which ``at_rest`` is called."""
+        """Until ``frames`` have left, with a rest each ``rest_every`` of them and at the end, at which ``at_rest`` is called.
+
+        It ends early where the picture does not come back in a rest.
+        """
         self._rewrite(_CALM)
-        rest = rest_every
+        rest, latest = rest_every, _SELDOM
         self._usage.stream(True)
         weights, deeds = zip(*self._deeds, strict=True)
         while self._live.output.sent < frames and not self._live.stopping:
@@ -84,14 +91,15 @@ class Director:
             (deed,) = self._chance.choices(deeds, weights)
             self.acts[deed.__name__.strip("_")] += 1
             deed()
-            if self._live.output.sent >= rest:
-                rest = self._live.output.sent + rest_every
-                self.rest(at_rest)
+            self._check_replaced()
+            if self._live.output.sent >= rest or self._time.now() >= latest:
+                if not self.rest(at_rest):
+                    return
+                rest, latest = self._live.output.sent + rest_every, self._time.now() + _SELDOM
         self.rest(at_rest)
-        self._lookers.close()
 
-    def rest(self, at_rest: Callable[[], None]) -> None:
-        """Everything is mended, and the picture has to come back."""
+    def rest(self, at_rest: Callable[[], None]) -> bool:
+        """Everything is mended, and the picture has to come back; whether it does."""
         self._camera.error, self._camera.stall, self._camera.busy = None, 0.0, 0
         self._network.looks = 0
         self._departures.mend()
@@ -102,19 +110,23 @@ class Director:
         for command, arguments in (("reload", None), ("set", {"settings": self._usual()}), ("resume", None), ("on", None)):
             self._say(command, arguments)
         end = self._time.now() + _BACK
-        while self._network.hanging:
-            self._time.sleep(1.0)
-            end = self._time.now() + _BACK
         while (told := self._status()) != "live":
             if self._time.now() > end:
                 self._violations.note(f"all is well, and it is still {told} at {self._time.now():.1f} s: {self._live.reason}")
-                return
+                return False
             self._time.sleep(0.25)
         before = self._live.output.sent
         self._time.sleep(2.0)
         if self._live.output.sent - before < 40:
             self._violations.note(f"only {self._live.output.sent - before} frames left in 2 s of rest")
-        at_rest()
+        if not self._network.hanging:  # the thread that is left behind would count
+            at_rest()
+        return True
+
+    def _check_replaced(self) -> None:
+        since = self._live.worker.busy_since
+        if since is not None and self._time.now() - since > _LEFT_BEHIND:
+            self._violations.note(f"a network that hangs since {since:.1f} s is still waited for at {self._time.now():.1f} s")
 
     def _usual(self) -> dict[str, Any]:
         return {
@@ -194,15 +206,13 @@ class Director:
                 self._camera.busy = self._chance.choice((1, 2, 4))
 
     def _break_network(self) -> None:
-        if self._network.hanging:
-            return
         kinds = ("fails", "defect", "memory", "no numbers", "other size", "slow", "slow", "slow", "hangs")
-        kind = self._chance.choice(kinds)
+        kind = self._chance.choice(kinds[:-1] if self._network.hanging else kinds)
         seconds, looks = 0.0, self._chance.choice((1, 3, 20))
         if kind == "slow":
             seconds, looks = self._chance.choice((0.025, 0.045, 0.08, 0.3)), self._chance.choice((5, 60, 150))
         elif kind == "hangs":
-            seconds, looks = self._chance.choice((1.0, 3.0, 6.0, 12.0, 25.0, 70.0)), 1
+            seconds, looks = self._chance.choice((1.0, 3.0, 6.0, 12.0, 90.0, 90.0)), 1
         self._network.kind, self._network.looks, self._network.seconds = kind, looks, seconds
         self.acts[f"network {kind}"] += 1
 

@@ -86,7 +86,7 @@ class NetworkFaults:
         self.looks = 0
         self.seconds = 0.0
         self.hanging = 0
-        """Threads that are held at this moment."""
+        """Threads that hang at this moment."""
 
 
 class SoakNetwork(ScalableSegmenter):
@@ -126,9 +126,10 @@ class SoakNetwork(ScalableSegmenter):
                 return np.full(image.shape[:2], np.nan, np.float32)
             case "other size":
                 return np.ones((3, 5), np.float32)
-        faults.hanging += 1
+        hangs = faults.kind == "hangs"
+        faults.hanging += hangs
         self._time.sleep(faults.seconds)
-        faults.hanging -= 1
+        faults.hanging -= hangs
         return self._network.segment(image, prior)
 
 
