@@ -16,8 +16,8 @@ LIVE_RUN = "livebg run --camera talk.mp4 --output null"
 STOP = "livebg stop"
 _STEERING = ("off", "on", "toggle", "pause", "resume", "mode", "background", "set", "reload", "snapshot")
 STEERED = [line for line in all_livebg_lines() if line.split()[1] in _STEERING]
-TOLD = ("livebg devices", "livebg doctor", "livebg setup --dry-run")
-"""What says what there is, and is looked at by itself."""
+BY_ITSELF = ("livebg devices", "livebg doctor", "livebg setup --dry-run", "livebg models pull")
+"""What is looked at by itself."""
 REFUSALS = {
     "livebg run": (4,),  # there is no virtual camera
     "livebg setup": (2, 7),  # nothing to undo; neither v4l2loopback nor PipeWire
@@ -29,7 +29,7 @@ REFUSALS = {
 }
 """What cannot be had on a bare machine, by how the lines begin, with the exit codes that say so."""
 _OTHERS = {*RENDERED, *SCORED, *STEERED, LIVE_RUN}
-REFUSED = [line for line in all_livebg_lines() if line not in _OTHERS and not line.startswith(TOLD)]
+REFUSED = [line for line in all_livebg_lines() if line not in _OTHERS and not line.startswith(BY_ITSELF)]
 KEPT = 3.0
 """Levels by which an encoder may change what livebg passes on."""
 

@@ -13,6 +13,12 @@ def apt_line() -> str:
     return str(line)
 
 
+def apt_line_of_pipx() -> str:
+    """Where the README says that pipx comes from."""
+    (line,) = re.findall(r"`sudo (apt install pipx)`", _TEXT)
+    return str(line)
+
+
 def try_lines() -> tuple[str, str]:
     """The one line that installs livebg and shows it, and the one line that runs its tests."""
     demo, tests = (line for line in _lines("Try it") if line.startswith("python3 -m venv"))

@@ -11,7 +11,7 @@ import pytest
 from tests.bare.examples import LIVE_RUN, REFUSALS, REFUSED, RENDERED, SCORED, STEERED, STOP, check_rendered
 from tests.bare.machine import HOME, BareMachine, Done, bare_machine, committed_copy, missing
 from tests.bare.material import make_material, make_mattes
-from tests.bare.readme import CHECKOUT, apt_line, try_lines
+from tests.bare.readme import CHECKOUT, apt_line, apt_line_of_pipx, keeping_line, try_lines
 from tests.bare.sources import sources_of_this_machine
 from tests.decoding import rgb_of
 
@@ -151,7 +151,20 @@ def test_setup_finds_what_it_installs(machine: BareMachine, work: Path) -> None:
         assert f"/{name}" in done.out
     assert f"Exec={COMMANDS}/livebg tray" in done.out
     assert "no systemd runs here" in done.out
-    assert not (machine.home / ".config").exists()
+    assert not (machine.home / ".config" / "systemd").exists()
+    assert not (machine.home / ".local" / "share" / "applications").exists()
+
+
+def test_what_has_to_be_downloaded_is_told_where_there_is_no_network(machine: BareMachine, work: Path) -> None:
+    done = say(machine, work, "livebg models pull u2netp")
+    assert done.code == 5, done.text
+    assert "connect to the internet and run `livebg models pull u2netp` again" in done.err
+
+
+def test_debians_own_pipx_puts_livebg_on_the_path(machine: BareMachine) -> None:
+    machine.must(apt_line_of_pipx(), user="root")
+    machine.must(keeping_line("pipx"), folder=CLONE)
+    assert "render" in machine.must(f"{HOME}/.local/bin/livebg --help")
 
 
 def test_one_line_runs_the_tests_and_they_pass(machine: BareMachine) -> None:
