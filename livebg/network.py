@@ -50,19 +50,19 @@ class NetworkFile:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             session = _open_session(path, options, CPU)
+            # Names and texts that are no UTF-8 come to light only when they are asked for.
+            inputs = [(entry.name, entry.type, entry.shape) for entry in session.get_inputs()]
+            metadata = MappingProxyType(dict(session.get_modelmeta().custom_metadata_map))
         except RUN_FAILURES as error:
             _LOG.debug("%s: %s", path, error)
             raise ModelError(f"{path} is no ONNX network, or damaged: download or copy it again") from error
-        inputs = session.get_inputs()
         if len(inputs) != 1:
-            names = ", ".join(entry.name for entry in inputs) or "none"
+            names = ", ".join(name if name.isprintable() else repr(name) for name, _, _ in inputs) or "none"
             raise ModelError(f"{path} takes {len(inputs)} inputs ({names}) where a U²-Net takes one: choose another network")
-        if inputs[0].type != "tensor(float)":
-            raise ModelError(
-                f"{path} takes {inputs[0].type} where livebg feeds tensor(float): export the network with float32 input"
-            )
-        metadata = MappingProxyType(dict(session.get_modelmeta().custom_metadata_map))
-        return cls(path, *_channels_and_size(path, inputs[0].shape), metadata)
+        _, kind, shape = inputs[0]
+        if kind != "tensor(float)":
+            raise ModelError(f"{path} takes {kind} where livebg feeds tensor(float): export the network with float32 input")
+        return cls(path, *_channels_and_size(path, shape), metadata)
 
     def resized(self, size: Size | None) -> Self:
         """The same network for pictures of ``size``, or of any where None. Whether its graph can do that, a run has to show.
@@ -187,4 +187,7 @@ def _open_session(source: bytes | Path, options: Any, provider: str) -> Any:
 
 
 def _times(shape: Sequence[int | str | None]) -> str:
-    return "x".join("?" if length is None else str(length) for length in shape) or "a single number"
+    """Lengths, or what a file calls them."""
+    return (
+        "x".join("?" if length is None or not str(length).isprintable() else str(length) for length in shape) or "a single number"
+    )
