@@ -28,6 +28,10 @@ _EDGE: Final = 24 / 180
 """How far from the person's outline, as a share of the height, a pixel belongs to one side for certain."""
 _STEP: Final = 8
 """Levels between two neighbours that a blurred room stays below; the camera's bars are 18 or more apart."""
+_FALL: Final = 80
+"""By how many levels the room's left edge is brighter than its right one, blurred or not."""
+_GRAIN: Final = 2
+"""Levels by which the placeholder may be another where the processor rounds otherwise."""
 _HEADER: Final = struct.Struct("<dII")
 
 
@@ -77,16 +81,16 @@ class Judge:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self._calm = calm_picture(width, height, COLOR).tobytes()
+        self._calm = calm_picture(width, height, COLOR).ravel().astype(int)
         self._luma, self._chroma = room_mask(width, height, 1), room_mask(width, height, 2)
         self._room = expected(ROOM, height)
 
     def kind(self, data: Plane) -> Kind:
-        """A leak is whatever is neither the placeholder to the byte nor a picture without the room in it."""
-        if data.tobytes() == self._calm:
-            return "placeholder"
-        if data.size != self.width * self.height * 3 // 2:
+        """A leak is whatever is neither the placeholder nor a picture with the room hidden."""
+        if data.size != self._calm.size:
             return "leak"
+        if np.abs(data - self._calm).max() <= _GRAIN:
+            return "placeholder"
         return "composite" if self._is_coloured(data) or self._is_blurred(data) else "leak"
 
     def _is_coloured(self, data: Plane) -> bool:
@@ -98,9 +102,11 @@ class Judge:
         )
 
     def _is_blurred(self, data: Plane) -> bool:
+        """The bars, from bright on the left to dark on the right, without their edges."""
         luma = planes(data, self.width, self.height)[0].astype(int)
         both = self._luma[:, 1:] & self._luma[:, :-1]
-        return bool(np.abs(np.diff(luma, axis=1))[both].max() <= _STEP)
+        fall = luma[:, 0].mean() - luma[:, -1].mean()
+        return bool(np.abs(np.diff(luma, axis=1))[both].max() <= _STEP and fall >= _FALL)
 
 
 @dataclass(frozen=True, slots=True)

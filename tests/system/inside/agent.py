@@ -22,7 +22,16 @@ from typing import Any, Final
 SHARE: Final = Path("/run/share")
 RUNTIME: Final = Path("/run/user")
 OUTPUTS: Final = Path("/run/outputs")
-_HEAVY: Final = ("av", "cv2", "onnxruntime", "pyvirtualcam", "livebg.cli", "livebg.live.assembly", "livebg.doctor.rounds")
+_HEAVY: Final = (
+    "av",
+    "cv2",
+    "onnxruntime",
+    "pyvirtualcam",
+    "livebg.cli",
+    "livebg.live.assembly",
+    "livebg.doctor.rounds",
+    "livebg.cli.consent",
+)
 
 
 class Agent:
@@ -124,10 +133,13 @@ def _become(output: Path, user: str | None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if user is not None:
         account = pwd.getpwnam(user)
+        home = Path("/run") / f"home-of-{user}"
+        home.mkdir(exist_ok=True)
+        os.chown(home, account.pw_uid, account.pw_gid)
         os.setgroups([])
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
-        os.environ |= {"USER": user, "HOME": "/nonexistent"}
+        os.environ |= {"USER": user, "HOME": str(home)}
         os.environ.pop("XDG_RUNTIME_DIR", None)
 
 
