@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.soak.chapter import Props, soak
 from tests.soak.figures import Figures
 
-FRAMES, CHAPTER, REST = 24_000, 8_000, 800
+FRAMES, CHAPTER, REST = 16_000, 8_000, 600
 
 
 def test_the_room_stays_in_the_output_never_falls_silent_and_nothing_grows(tmp_path: Path) -> None:
