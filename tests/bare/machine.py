@@ -96,7 +96,7 @@ class BareMachine:
             os.chown(each, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def run(
-        self, script: str, *, user: str = USER, folder: str = HOME, path: str = "", network: bool = True, limit: float = 600
+        self, script: str, *, user: str = USER, folder: str = HOME, path: str = "", network: bool = True, limit: float = 1800
     ) -> Done:
         """A shell script; ``path`` goes before the others in PATH, without ``network`` there is the machine itself alone.
 
@@ -128,7 +128,7 @@ class BareMachine:
         *command: str,
         network: bool = True,
         environment: dict[str, str] | None = None,
-        limit: float = 600,
+        limit: float = 1800,
         strict: bool = True,
     ) -> Done:
         """Run with mounts and processes of its own."""
