@@ -14,7 +14,7 @@ from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from livebg.synthetic import MOTIONS, Actor, blob_person, clip, made_up_room
 
-_SEED: Final = 5
+_SEED: Final = 7
 _NOISE: Final = 1.0
 """Levels of 255 that a camera's luma is off by (standard deviation)."""
 _GRAIN: Final = 7
