@@ -22,9 +22,10 @@ this, with what is left behind falling faster    -3 % / -28 %   -12 % / -17 %   
 The true alpha itself, at model resolution and refined as all these are, has a dtSSD of 1.78 and 4.41:
 what is below is not to be had.
 
-The network that is shipped now, its mattes refined by colour as well: raw 19.05 / 3.19, 18.66 / 10.95 and 1.55; this -2 % / -36 %,
--14 % / -20 % and 0.70; looking ahead -1 % / -37 %, -22 % / -27 % and 0.71. Robust Video Matting at 512x288, at eighteen times the
-CPU time, on four of the clips each: 5.0 / 1.71, 7.6 / 5.20 and 0.92, where this had 22.0 / 1.98, 18.7 / 8.93 and 0.71.
+The network that is shipped now, its mattes refined by colour as well: raw 19.05 / 3.19, 18.66 / 10.95 and 1.55; this -2 % /
+-36 %, -14 % / -20 % and 0.70; looking ahead -1 % / -37 %, -22 % / -27 % and 0.71. Robust Video Matting at 512x288, at
+eighteen times the CPU time, on four of the clips each: 5.0 / 1.71, 7.6 / 5.20 and 0.92, where this had 22.0 / 1.98, 18.7 /
+8.93 and 0.71.
 
 What a prior does was measured on the filter before its last refinement. Without one that comes to -4 % / -26 %, +0 % / -17 %,
 0.80 and 0.9650; told of what was made last, to -1 % / -25 %, +9 % / -13 %, 0.77 and 0.9630; of that where it is surely found,
