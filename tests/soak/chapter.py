@@ -1,8 +1,10 @@
 """One session of a soak, from its start to its end."""
 
+import ctypes
 import gc
 import logging
 import random
+import sys
 import tempfile
 import threading
 import time as real
@@ -51,6 +53,8 @@ class Props:
 
     def __init__(self, folder: Path, network: Path | None = None, input_size: str = "64x36") -> None:
         self.folder, self.input_size = folder, input_size
+        # A real network may take a room upside down for anything, which is its mistake and not what is looked for.
+        self.turns: tuple[object, ...] = (0, 45) if network else (0, 180, "180", 45)
         toy = ToyNetwork(gain=1.6, offset=-0.3).write(folder / "toy.onnx")
         (folder / "broken.onnx").write_bytes(toy.read_bytes()[:200])
         Image.linear_gradient("L").resize((300, 200)).convert("RGB").save(folder / "picture.png")
@@ -139,6 +143,7 @@ class Chapter:
             folder / "p",
             self._config,
             props.files,
+            props.turns,
             self.violations,
         )
 
@@ -205,6 +210,7 @@ class Chapter:
         if not clients_are_gone():
             self.violations.note("clients of the control socket are left")
         gc.collect()
+        give_back()
         process = psutil.Process()
         self._figures.samples.append(
             Sample(
@@ -239,6 +245,13 @@ def soak(props: Props, figures: Figures, frames: int, rest_every: int) -> None:
     """One more chapter, which counts into the figures."""
     with one_opencv_thread(), tempfile.TemporaryDirectory(prefix="soak-") as folder:
         Chapter(props, figures, figures.chapters + 1, Path(folder)).run(frames, rest_every)
+
+
+def give_back() -> None:
+    """Has the allocator give back what was freed, which it would keep in a heap a thread: what grows then is what is held."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 @contextmanager

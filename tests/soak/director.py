@@ -42,7 +42,7 @@ _FILES: Final = (
 
 class Director:
     """``say``s things through the control socket at ``control`` and breaks what the stage has; ``files`` are the model files by
-    their kind, ``config`` the configuration file."""
+    their kind, ``config`` the configuration file; ``turns`` are the rotations that are asked for."""
 
     def __init__(
         self,
@@ -54,11 +54,12 @@ class Director:
         preview: Path,
         config: Path,
         files: dict[str, Path],
+        turns: tuple[object, ...],
         violations: Violations,
     ) -> None:
         self._live, self._time, self._chance, self._violations = live, time, chance, violations
         self._camera, self._network, self._departures, self._usage = stage
-        self._control, self._config, self._files = control, config, files
+        self._control, self._config, self._files, self._turns = control, config, files, turns
         self._lookers = Lookers(preview, violations)
         self._effect, self._paused, self._locked = True, False, False
         self.acts: Counter[str] = Counter()
@@ -153,7 +154,7 @@ class Director:
             ("effect.framing", (1, 1.5, "2", 9)),
             ("smoothing.time_constant", (0, 0.4, "1.5", -1)),
             ("camera.mirror", (True, "false", "perhaps")),
-            ("camera.rotate", (0, 180, "180", 45)),
+            ("camera.rotate", self._turns),
             ("camera.device", ("auto", "C920", "gone.mp4", str(self._files["clip"]))),
             ("governor.enabled", (True, False)),
             ("governor.on_battery", ("same", "save")),
