@@ -56,16 +56,14 @@ def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) 
         return cutout
     background = build_background(settings, coarse=coarse, live=live)
 
-    shape = tightened if settings.effect.mode == "greenscreen" else _as_it_is
+    keyed = settings.effect.mode == "greenscreen"
+    wrap = 0.0 if keyed else settings.effect.light_wrap
 
     def look(frame: Frame, matte: Matte) -> Composite:
-        return composite(frame, background.picture(frame, matte), shape(matte), in_place=background.fresh)
+        shown = tightened(matte) if keyed else matte
+        return composite(frame, background.picture(frame, matte), shown, in_place=background.fresh, light_wrap=wrap)
 
     return look
-
-
-def _as_it_is(matte: Matte) -> Matte:
-    return matte
 
 
 def build_background(settings: Settings, *, coarse: bool = False, live: bool = False) -> Background:

@@ -37,18 +37,22 @@ class Consent:
     command: str
 
 
-def composite(frame: Frame, background: NDArray[np.uint8], matte: Matte, *, in_place: bool = False) -> Composite:
+def composite(
+    frame: Frame, background: NDArray[np.uint8], matte: Matte, *, in_place: bool = False, light_wrap: float = 0.0
+) -> Composite:
     """Lay the person over ``background``, I420 of the frame's size and colour: com = fgr * alpha + bgr * (1 - alpha).
 
     Where alpha is 255 the bytes equal the frame's, where it is 0 the background's. Between, the person's own colour is laid on,
-    with the room's taken out. ``in_place`` has the background's own array become the picture, for who needs it no more. Raises
-    ValueError when the matte is not for this frame or too old.
+    with the room's taken out. ``in_place`` has the background's own array become the picture, for who needs it no more.
+    ``light_wrap``, 0..1, is how much the background's light reaches round the edge: there the person keeps
+    1 - light_wrap * (1 - alpha) of their light, and the background makes up for it. Raises ValueError when the matte is not for
+    this frame or too old.
     """
     _checked(frame, matte)
     if background.shape != frame.data.shape:
         raise ValueError(f"the background is {background.shape}, the frame {frame.data.shape}")
     data = background if in_place else background.copy()
-    _lay(frame.planes, plane_alphas(matte.pyramid), planes(data))
+    _lay(frame.planes, plane_alphas(matte.pyramid), planes(data), light_wrap=light_wrap)
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
@@ -131,7 +135,7 @@ def plane_alphas(alpha: Pyramid) -> Planes:
     return alpha.halved(0), alpha.halved(1), alpha.halved(1)
 
 
-def _lay(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False) -> None:
+def _lay(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False, light_wrap: float = 0.0) -> None:
     """Lay the person in ``picture`` over the background that is in ``out``; ``straight`` is without mixing them.
 
     What is all of the person is copied, and only the tiles that an edge goes through are mixed, some at a time: all of them
@@ -144,22 +148,37 @@ def _lay(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False
         for tiles in edge.chunks():
             halves = tiles.of_chroma()
             for own, plane, (person, alpha) in zip((tiles, halves, halves), out, estimate.tiles(tiles), strict=True):
-                mixed.append((own, plane, _mixed(person, alpha, own.read(plane), straight=straight)))
+                behind = own.read(plane)
+                shown = _cut_out(person, alpha, behind) if straight else _blended(person, alpha, behind, light_wrap)
+                mixed.append((own, plane, shown))
     for source, alpha, plane in zip(picture, alphas, out, strict=True):
         cv2.copyTo(source, alpha, plane)
     for own, plane, values in mixed:
         own.write(plane, values)
 
 
-def _mixed(person: Plane, alpha: Plane, behind: Plane, *, straight: bool) -> Plane:
-    """``person`` is that already times ``alpha``."""
-    if straight:
-        shown = cv2.divide(person, alpha, scale=255)
-        cv2.copyTo(behind, (alpha == 0).view(np.uint8), shown)
-    else:
-        shown = cv2.multiply(behind, cv2.bitwise_not(alpha), scale=1 / 255)
-        cv2.add(shown, person, dst=shown)
+def _cut_out(person: Plane, alpha: Plane, behind: Plane) -> Plane:
+    """``person``, which is that already times ``alpha``, as it is by itself, and what is behind where there is nothing of it."""
+    shown = cv2.divide(person, alpha, scale=255)
+    cv2.copyTo(behind, (alpha == 0).view(np.uint8), shown)
     return np.asarray(shown, np.uint8)
+
+
+def _blended(person: Plane, alpha: Plane, behind: Plane, light_wrap: float) -> Plane:
+    """``person``, which is that already times ``alpha``, before what is behind."""
+    rest = cv2.bitwise_not(alpha)
+    if light_wrap:
+        kept, rest = (cv2.LUT(alpha, table) for table in _wrapped(light_wrap))
+        person = np.asarray(cv2.multiply(person, kept, scale=1 / 255), np.uint8)
+    return np.asarray(cv2.add(cv2.multiply(behind, rest, scale=1 / 255), person), np.uint8)
+
+
+@lru_cache(maxsize=2)
+def _wrapped(light_wrap: float) -> tuple[Plane, Plane]:
+    """By level of alpha how much of their light the person keeps, and how much of its own the background gives."""
+    alpha = np.arange(256) / 255
+    kept = 1 - light_wrap * (1 - alpha)
+    return np.rint(kept * 255).astype(np.uint8), np.rint((1 - alpha * kept) * 255).astype(np.uint8)
 
 
 def _checked(frame: Frame, matte: Matte) -> Alpha8:

@@ -78,6 +78,9 @@ class Effect(_Section):
     lens: Literal["gaussian", "disc"] = Field(
         "gaussian", description="for mode portrait: a soft blur, or discs of light as a lens draws them"
     )
+    light_wrap: float = Field(
+        0.0, ge=0, le=1, description="how much the background's light reaches round the person's edge; not in mode greenscreen"
+    )
     screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its colour")
     framing: float = Field(1.0, ge=1, le=3, description="follow the person, enlarging the picture so much at most; 1: all of it")
 

@@ -63,6 +63,24 @@ def test_in_place_it_is_the_same_and_otherwise_the_background_stays(size: tuple[
     assert (own == shown.data).all()
 
 
+def test_the_backgrounds_light_wraps_round_the_edge_alone() -> None:
+    frame, person, alpha = split_room()
+    bright = np.full_like(frame.data, 240)
+    plain, half, full = (
+        composite(frame, bright, matte_for(alpha), light_wrap=wrap).data[: frame.height].astype(float) for wrap in (0.0, 0.5, 1.0)
+    )
+    sure = (alpha == 255) | (alpha == 0)
+    assert (plain[sure] == full[sure]).all()
+    assert (plain[alpha == 255] == frame.y[alpha == 255]).all()
+    weight = alpha / 255
+    for shown, wrap in ((half, 0.5), (full, 1.0)):
+        kept = weight * (1 - wrap * (1 - weight))
+        assert np.abs(shown - (person.y * kept + 240 * (1 - kept))).max() <= 7
+    edge = ~sure
+    assert (full[edge] >= half[edge]).all()
+    assert (full - plain)[edge].mean() > 3
+
+
 def test_a_picture_over_itself_stays_itself_about() -> None:
     frame, _, alpha = split_room()
     shown = composite(frame, grey_frame(luma=40, size=(320, 180)).data, matte_for(alpha))

@@ -28,6 +28,7 @@ DEFAULTS = {
         "background_fit": "fill",
         "blur": 0.025,
         "lens": "gaussian",
+        "light_wrap": 0.0,
         "screen": "#00ff00",
         "framing": 1.0,
     },
