@@ -107,6 +107,8 @@ class Call:
         self._count = 0
         write_network(guest.share / "block.onnx")
         guest.call("write", path=CONFIG, text=SETTINGS)
+        self.use_modules(guest.parts.modules)
+        guest.call("warm")
 
     # -- modules
 

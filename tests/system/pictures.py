@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from livebg.frame import BT601, ColorSpec
 from livebg.placeholder import calm_picture
 from tests.system.network import COLUMNS, ROWS, SIZE
 
-Kind = Literal["placeholder", "composite", "leak"]
+Kind = Literal["placeholder", "composite", "torn", "leak"]
+"""Torn: a part of one and the rest of the other. A reader that is slow finds its buffer written anew while it looks."""
 Plane = NDArray[np.uint8]
 COLOR: Final = ColorSpec(BT601, BT601, BT601)
 """What readers of a virtual camera take for granted."""
@@ -28,7 +29,9 @@ _EDGE: Final = 24 / 180
 """How far from the person's outline, as a share of the height, a pixel belongs to one side for certain."""
 _STEP: Final = 8
 """Levels between two neighbours that a blurred room stays below; the camera's bars are 18 or more apart."""
-_FALL: Final = 80
+_TORN_ROWS: Final = 2
+"""Rows in which a blurred picture may go over into another."""
+_FALL: Final = 40
 """By how many levels the room's left edge is brighter than its right one, blurred or not."""
 _GRAIN: Final = 2
 """Levels by which the placeholder may be another where the processor rounds otherwise."""
@@ -69,7 +72,7 @@ def room_mask(width: int, height: int, scale: int) -> NDArray[np.bool_]:
     return mask
 
 
-def planes(data: Plane, width: int, height: int) -> tuple[Plane, Plane, Plane]:
+def planes(data: NDArray[Any], width: int, height: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Y, U and V of I420."""
     luma, half = width * height, width * height // 4
     u, v = data[luma : luma + half], data[luma + half : luma + 2 * half]
@@ -91,22 +94,32 @@ class Judge:
             return "leak"
         if np.abs(data - self._calm).max() <= _GRAIN:
             return "placeholder"
-        return "composite" if self._is_coloured(data) or self._is_blurred(data) else "leak"
+        if self._is_coloured(data) or self._is_blurred(data):
+            return "composite"
+        return "torn" if self._is_coloured(data, torn=True) else "leak"
 
-    def _is_coloured(self, data: Plane) -> bool:
+    def _is_coloured(self, data: Plane, *, torn: bool = False) -> bool:
+        """Whether all of the room has the chosen colour; ``torn``: or is the placeholder."""
         masks = (self._luma, self._chroma, self._chroma)
-        found = planes(data, self.width, self.height)
-        return all(
-            int(np.abs(plane[mask].astype(int) - level).max()) <= LEVELS
-            for plane, mask, level in zip(found, masks, self._room, strict=True)
+        both = zip(
+            planes(data, self.width, self.height), planes(self._calm, self.width, self.height), masks, self._room, strict=True
         )
+        for plane, calm, mask, level in both:
+            found = plane[mask].astype(int)
+            hidden = np.abs(found - level) <= LEVELS
+            if torn:
+                hidden |= np.abs(found - calm[mask]) <= _GRAIN
+            if not hidden.all():
+                return False
+        return True
 
     def _is_blurred(self, data: Plane) -> bool:
         """The bars, from bright on the left to dark on the right, without their edges."""
         luma = planes(data, self.width, self.height)[0].astype(int)
         both = self._luma[:, 1:] & self._luma[:, :-1]
+        steps = np.abs(np.diff(luma, axis=1)) * both
         fall = luma[:, 0].mean() - luma[:, -1].mean()
-        return bool(np.abs(np.diff(luma, axis=1))[both].max() <= _STEP and fall >= _FALL)
+        return bool((steps.max(axis=1) > _STEP).sum() <= _TORN_ROWS and fall >= _FALL)
 
 
 @dataclass(frozen=True, slots=True)

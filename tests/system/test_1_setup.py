@@ -15,7 +15,6 @@ _NOT_EXCLUSIVE = "video_nr=42 card_label=livebg exclusive_caps=0"
 def test_the_module_is_missing(call: Call) -> None:
     call.use_modules(call.guest.parts.bare)
     call.load_camera()
-    call.guest.call("warm")
     found = call.doctor()
     assert found["module"]["status"] == "FAIL"
     assert "not installed" in found["module"]["found"]

@@ -65,13 +65,12 @@ def test_killed_and_started_again(call: Call) -> None:
 
 
 def test_the_machine_sleeps(call: Call) -> None:
-    """Tasks and devices are frozen for five seconds, as on the way to sleep, and thawed."""
+    """Tasks are frozen for five seconds, as on the way to sleep. Devices are not: the guest's own do not survive it."""
     daemon = call.running()
     with call.watching() as watcher:
-        for depth in ("freezer", "devices"):
-            watcher.sees("composite")
-            call.guest.shell(f"echo {depth} > /sys/power/pm_test; echo mem > /sys/power/state; echo none > /sys/power/pm_test")
-            watcher.sees("composite")
+        watcher.sees("composite")
+        call.guest.shell("echo freezer > /sys/power/pm_test; echo mem > /sys/power/state; echo none > /sys/power/pm_test")
+        watcher.sees("composite")
     assert daemon.code is None
 
 

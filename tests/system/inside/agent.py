@@ -54,7 +54,7 @@ class Agent:
         output = OUTPUTS / str(self._count)
         pid = os.fork()
         if pid == 0:
-            code = 127
+            code = 1
             try:
                 _become(output, user)
                 code = _exec(command) if cold else self._forked(command)

@@ -58,6 +58,8 @@ class Reader:
         return picture
 
     def close(self) -> None:
+        for mapped in self._maps:  # the driver takes the device for open as long as its memory is mapped
+            mapped.close()
         os.close(self.fd)
 
     def __enter__(self) -> Self:
