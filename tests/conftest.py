@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from livebg.errors import ModelError
 from livebg.models import find
@@ -14,6 +15,9 @@ from tests.command import Workshop
 from tests.media import Clip
 from tests.photos import save_photo
 from tests.toy_network import ToyNetwork, WriteToy
+
+settings.register_profile("livebg", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("livebg")
 
 
 @pytest.fixture(scope="session", autouse=True)
