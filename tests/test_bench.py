@@ -79,7 +79,7 @@ def test_a_live_session_is_measured_beside_one_that_changes_nothing(clip: Path, 
     assert set(bare.stages) == {"camera", "geometry", "output"}
     assert set(cost.stages) == {"camera", "geometry", "network", "smoothing", "upsampling", "compositing", "output"}
     for each in (bare, cost):
-        assert each.captured > 1
+        assert each.captured > 0
         assert each.total > 0
         assert each.in_stages == pytest.approx(sum(each.stages.values()))
         assert each.latency is not None

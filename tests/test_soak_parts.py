@@ -63,6 +63,17 @@ def test_time_passes_to_the_next_who_wakes_up() -> None:
     assert told == [(4, "b"), (10, "a"), (15, "b"), (20, "a"), (3620, "a")]
 
 
+def test_time_does_not_wait_for_who_was_there_before() -> None:
+    ended = threading.Event()
+    left_behind = threading.Thread(target=ended.wait, args=(PATIENCE,), name="livebg-worker", daemon=True)
+    left_behind.start()
+    with VirtualTime(ACTORS) as time:
+        in_threads(lambda: time.sleep(60))
+        assert time.now() == 60
+        assert left_behind.is_alive()
+    ended.set()
+
+
 def test_time_waits_for_who_works_and_not_for_who_is_beside_it() -> None:
     working, done = threading.Event(), threading.Event()
     with VirtualTime(ACTORS) as time:

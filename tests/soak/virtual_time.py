@@ -35,7 +35,7 @@ class _Sleeper:
 class VirtualTime(Waits):
     """The time itself, in seconds from 0 (:meth:`now`), and what to wait with by it; ``with`` it, until its end.
 
-    Threads that are named otherwise than ``actors`` may wait as well, but time does not stop for them.
+    Threads that are named otherwise than ``actors``, or were there before, may wait as well, but time does not stop for them.
     """
 
     def __init__(self, actors: Iterable[str] = ()) -> None:
@@ -44,6 +44,7 @@ class VirtualTime(Waits):
         self._lock = threading.Lock()
         self._sleepers: list[_Sleeper] = []
         self._absent: set[threading.Thread] = set()
+        self._before = frozenset(threading.enumerate())
         self._closed = threading.Event()
         self._looking = threading.Thread(target=self._look, name="virtual time", daemon=True)
 
@@ -104,7 +105,7 @@ class VirtualTime(Waits):
     def pass_on(self) -> None:
         """To the next moment at which somebody wakes up, if all are asleep."""
         with self._lock:
-            asleep = {sleeper.thread for sleeper in self._sleepers} | self._absent
+            asleep = {sleeper.thread for sleeper in self._sleepers} | self._absent | self._before
             if any(thread.name in self._actors and thread not in asleep for thread in threading.enumerate()):
                 return
             ends = [sleeper.until for sleeper in self._sleepers if sleeper.until is not None]
