@@ -50,7 +50,9 @@ def tell(found: "Devices") -> None:
     if not found.loopbacks and sys.platform == "linux":
         from livebg.v4l2.loopback import modprobe_line
 
-        out.print(f"No loopback device, which is what calls see: make one with `{modprobe_line('livebg')}`.", markup=False)
+        out.print(
+            f"No loopback device, which is what calls see: `livebg setup` makes it, or `{modprobe_line('livebg')}`.", markup=False
+        )
     for path, why in found.refused:
         out.print(f"{path} {why}", markup=False)
 

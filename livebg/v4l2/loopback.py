@@ -52,4 +52,7 @@ def _none(label: str, loopbacks: list[Device], refused: list[Refused]) -> str:
             f"no loopback device is called {label}, only {names}: name one of them in the configuration, "
             f"or load the module anew with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`"
         )
-    return f"there is no loopback device called {label}: make one with `{modprobe_line(label)}` (package v4l2loopback-dkms)"
+    return (
+        f"there is no loopback device called {label}: `livebg setup` makes livebg's, or, with the package v4l2loopback-dkms, "
+        f"`{modprobe_line(label)}`"
+    )
