@@ -110,7 +110,7 @@ def test_a_loopback_is_found_by_its_label() -> None:
 
 
 def test_a_camera_of_the_same_name_is_no_loopback() -> None:
-    with pytest.raises(SinkError, match=r"^there is no loopback device called BRIO: make one with `sudo modprobe v4l2loopback"):
+    with pytest.raises(SinkError, match=r"^there is no loopback device called BRIO: `livebg setup` makes livebg's, or, with"):
         find_loopback("BRIO", FakeKernel({"/dev/video0": FakeDevice("BRIO")}))
 
 
