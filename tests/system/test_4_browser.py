@@ -17,14 +17,14 @@ def test_a_call_in_chromium(call: Call) -> None:
         assert "livebg" in listed, "before anybody looks"
         opened = browser.waits_for("Chromium opens the camera", "opened")[0]
         assert opened["opened"] == "livebg"
-        seen = browser.composites(8, after=0)
+        seen = browser.composites(5, after=0)
         assert {(each["width"], each["height"]) for each in seen} == {(320, 180)}
         assert len({str(each["pixels"][-PERSON:]) for each in seen}) >= 3, "it moves"
         call.camera_control("horizontal_movement=3")
         assert call.daemon is not None
         call.daemon.stop(signal.SIGKILL)
         call.start()
-        again = browser.composites(5, after=len(browser.told))
+        again = browser.composites(3, after=len(browser.told))
         bars = {tuple(pixel) for each in again for pixel in each["pixels"][-PERSON:]}
         assert all(any(max(abs(a - b) for a, b in zip(pixel, bar, strict=True)) <= LEVELS for bar in BARS) for pixel in bars)
     call.becomes("asleep")

@@ -1,7 +1,7 @@
 """``page.py LABEL FILE``: serves a page that shows the camera of that label as a call does, and keeps what the page tells.
 
 FILE gets a line of JSON for each thing that is told: the cameras that are listed before anybody looks, each opening, and of each
-frame its size and some of its pixels (red, green, blue). A camera that falls silent or ends is opened again.
+frame it looks at its size and some of its pixels (red, green, blue). A camera that falls silent or ends is opened again.
 """
 
 import http.server
@@ -20,11 +20,11 @@ POINTS: Final = (
 """Where the page looks, as shares of width and height: at the room first, at the person in the end."""
 PERSON: Final = 5
 """How many of the points are the person's."""
-_PAGE: Final = """<!doctype html><title>call</title><video id=video autoplay muted playsinline></video><script>
+_PAGE: Final = """<!doctype html><title>call</title><video id=video width=32 autoplay muted playsinline></video><script>
 const tell = (what) => fetch("/told", {method: "POST", body: JSON.stringify(what)});
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const cameras = async () => (await navigator.mediaDevices.enumerateDevices()).filter((each) => each.kind == "videoinput");
-const silence = 5000;
+const silence = 5000, rest = 300;  // ms; under emulation to look at each frame leaves livebg no time
 let stream = null, last = 0;
 const open = async () => {
   const found = (await cameras()).find((each) => each.label == LABEL);
@@ -43,7 +43,7 @@ const look = () => {
   pen.drawImage(video, 0, 0);
   const at = ([x, y]) => Array.from(pen.getImageData(x * canvas.width, y * canvas.height, 1, 1).data.slice(0, 3));
   tell({width: canvas.width, height: canvas.height, pixels: POINTS.map(at)});
-  video.requestVideoFrameCallback(look);
+  setTimeout(() => video.requestVideoFrameCallback(look), rest);
 };
 (async () => {
   await tell({listed: (await cameras()).map((each) => each.label)});
