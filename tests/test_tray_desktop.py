@@ -168,6 +168,14 @@ def daemon(desk: Workshop) -> "Iterator[subprocess.Popen[bytes]]":
     process.wait(DEADLINE)
 
 
+def green_share(desk: Workshop) -> float:
+    """How much of what calls see now is the green screen."""
+    assert desk.livebg("snapshot", "green.png", "--overwrite").code == 0
+    with Image.open(desk.folder / "green.png") as taken:
+        screen = np.asarray(taken.convert("RGB"), int)
+    return float(((screen[..., 1] > 200) & (screen[..., 0] < 60) & (screen[..., 2] < 60)).mean())
+
+
 def test_a_click_changes_what_others_see(
     daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person, desk: Workshop
 ) -> None:
@@ -180,11 +188,7 @@ def test_a_click_changes_what_others_see(
     person.click("Mode", "Green screen")
     person.until(lambda: person.title() == "livebg: live: you, before one colour")
     assert seen_mode() == "greenscreen"
-    assert desk.livebg("snapshot", "green.png").code == 0
-    with Image.open(desk.folder / "green.png") as taken:
-        screen = np.asarray(taken.convert("RGB"), int)
-    green = (screen[..., 1] > 200) & (screen[..., 0] < 60) & (screen[..., 2] < 60)
-    assert green.mean() > 0.1  # what calls see
+    person.until(lambda: green_share(desk) > 0.1)  # what calls see; on a busy machine the placeholder may come between
     assert person.line("Mode", "Green screen").checked
     assert not person.line("Mode", "Blur").checked
 
