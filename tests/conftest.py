@@ -77,6 +77,23 @@ def u2netp() -> Path:
         pytest.skip(f"no u2netp.onnx: {error}")
 
 
+LONGER = {
+    "bare": "a Debian with nothing in it takes a quarter of an hour: `python -m pytest -m bare`",
+    "soak": "a soak takes two minutes of a core: `python -m pytest -m soak`",
+    "system": "a kernel of its own takes minutes: `python -m pytest -m system`",
+}
+"""Folders whose tests have their name as a mark, and run only where the command line names it; why."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        kind = item.path.relative_to(Path(__file__).parent).parts[0]
+        if kind in LONGER:
+            item.add_marker(kind)
+            if kind not in config.getoption("markexpr"):
+                item.add_marker(pytest.mark.skip(reason=LONGER[kind]))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-times", type=int, default=1, help="so many times as many altered inputs as usual")
 

@@ -1,7 +1,6 @@
 """One boot of the guest for each version of v4l2loopback, and the tests in the order of their files."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,18 +8,6 @@ from tests.system.call import Call, discard
 from tests.system.debian import Unavailable
 from tests.system.guest import Guest
 from tests.system.kernel import VERSIONS, Version, loopback_version, parts
-
-_HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """They take a quarter of an hour, so they run only where they are asked for."""
-    asked = "system" in config.getoption("markexpr")
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.system)
-            if not asked:
-                item.add_marker(pytest.mark.skip(reason="a kernel of its own takes minutes: `python -m pytest -m system`"))
 
 
 @pytest.fixture(scope="session", params=VERSIONS)
