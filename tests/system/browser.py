@@ -62,6 +62,10 @@ class Browser:
 
         return self._call.guest.wait_for(f"{count} composites in Chromium", seen) or []
 
+    @property
+    def composites_so_far(self) -> list[dict[str, Any]]:
+        return [each for each in self.frames() if is_composite(each)]
+
     def close(self) -> list[dict[str, Any]]:
         """End it; all frames that it saw."""
         frames = self.frames() if self.program.code is None else []

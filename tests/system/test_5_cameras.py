@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.system.call import OTHER, SIZE, Call
-from tests.system.pictures import BARS, LEVELS, expected, planes
+from tests.system.pictures import BARS, LEVELS, Shown, expected, planes
 
 _WIDE = (426, 242)
 _ODD = (427, 241)
@@ -19,17 +19,16 @@ def test_an_unusual_size(call: Call, size: tuple[int, int]) -> None:
     writing = call.guest.background("python", "-m", "tests.system.inside.writer", OTHER, *map(str, size), "YUYV")
     with writing as camera, ExitStack() as readers:
         took = call.guest.wait_for("it gives pictures", lambda: camera.out.split(), alive=camera)
+        readers.callback(call.stop)
         call.start("--camera", OTHER, "--output-size", "320x180")
         watcher = readers.enter_context(call.watching())
         if int(took[0]) % 2 or int(took[1]) % 2:
-            assert "which livebg cannot read" in call.becomes("camera lost")["reason"]
+            assert f"{size[0]}x{size[1]}, and livebg reads even sizes alone" in call.becomes("camera lost")["reason"]
             watcher.sees("placeholder")
         else:
             shown = watcher.sees("composite")[-1]
-            luma = planes(shown.data, *SIZE)[0]
-            assert sorted({int(level) for level in luma[100, 120:200:20]}, reverse=True) == [131, 112, 84, 65]
+            assert_bars(shown)
             assert call.status()["camera"]["size"] == list(size)
-    call.stop()
 
 
 @pytest.mark.parametrize(("encoding", "quantization"), [(2, 2), (1, 1), (2, 1)])
@@ -41,6 +40,11 @@ def test_the_cameras_colours(call: Call, encoding: int, quantization: int) -> No
     with call.watching() as watcher:
         shown = watcher.sees("composite", 5)[-1]
     call.camera_control("y_cbcr_encoding=0,quantization=0")
+    assert_bars(shown)
+
+
+def assert_bars(shown: Shown) -> None:
+    """In the middle of two bars, the standard's colours in limited-range BT.601."""
     y, u, v = planes(shown.data, *SIZE)
     for bar in (3, 4):
         column = (2 * bar + 1) * SIZE[0] // 16

@@ -15,10 +15,10 @@ POINTS: Final = (
     *((x / 16, 0.5 / 9) for x in (0.5, 4, 8, 12, 15.5)),
     *((x / 16, 8.5 / 9) for x in (0.5, 1.5, 14.5, 15.5)),
     *((x / 16, 4.5 / 9) for x in (0.5, 1.5, 14.5, 15.5)),
-    *((x / 16, 5 / 9) for x in (6, 7, 8, 9, 10)),
+    *((x / 16, 5 / 9) for x in (5.6, 7, 9, 10.4)),
 )
 """Where the page looks, as shares of width and height: at the room first, at the person in the end."""
-PERSON: Final = 5
+PERSON: Final = 4
 """How many of the points are the person's."""
 _PAGE: Final = """<!doctype html><title>call</title><video id=video width=32 autoplay muted playsinline></video><script>
 const tell = (what) => fetch("/told", {method: "POST", body: JSON.stringify(what)});
