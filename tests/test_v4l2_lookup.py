@@ -8,7 +8,7 @@ import pytest
 
 from livebg.errors import SinkError, SourceError
 from livebg.v4l2 import abi
-from livebg.v4l2.lookup import find_camera
+from livebg.v4l2.lookup import find_camera, modes_of
 from livebg.v4l2.loopback import find_loopback
 from livebg.v4l2.modes import Mode
 from tests.fake_video import CAPTURE, OUTPUT, FakeDevice, FakeKernel
@@ -130,3 +130,11 @@ def test_a_loopback_that_may_not_be_opened_is_told() -> None:
     kernel.refusals[Path("/dev/video42")] = errno.EACCES
     with pytest.raises(SinkError, match="/dev/video42 may not be opened by this user: add yourself to the group video"):
         find_loopback("livebg", kernel)
+
+
+def test_a_camera_with_odd_sizes_alone_is_told_so() -> None:
+    odd = [Mode("YUYV", 427, 241, (Fraction(15),)), Mode("GREY", 640, 480, (Fraction(15),))]
+    kernel = FakeKernel({"/dev/video0": FakeDevice("Microscope", modes=odd)})
+    text = r"^the camera Microscope \(/dev/video0\) offers 427x241, and livebg reads even sizes alone: choose another camera$"
+    with pytest.raises(SourceError, match=text):
+        modes_of(find_camera("Microscope", kernel), kernel, (640, 480), Fraction(15))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from livebg.errors import SourceError
 from livebg.v4l2.device import Device, Refused, ask, opened, survey
-from livebg.v4l2.modes import Mode, read_modes, readable
+from livebg.v4l2.modes import COSTS, Mode, read_modes, readable
 from livebg.v4l2.system import SYSTEM, Kernel
 
 AUTO = "auto"
@@ -51,6 +51,10 @@ def modes_of(device: Device, kernel: Kernel, size: tuple[int, int], frame_rate: 
     fit = readable(modes)
     if fit:
         return fit
+    odd = [f"{mode.width}x{mode.height}" for mode in modes if mode.pixel_format in COSTS]
+    if odd:
+        sizes = " and ".join(dict.fromkeys(odd))
+        raise SourceError(f"the camera {device} offers {sizes}, and livebg reads even sizes alone: choose another camera")
     offered = ", ".join(dict.fromkeys(mode.pixel_format for mode in modes)) or "none at all"
     raise SourceError(
         f"the camera {device} offers no pixel format that livebg reads (it offers {offered}, and one of NV12, YU12, YUYV, UYVY, "
