@@ -93,7 +93,7 @@ class Chapter:
         self.time = VirtualTime([NAME])
         self._config = folder / "config.toml"
         self._config.touch()
-        camera, network, usage = CameraFaults(), NetworkFaults(), SoakUsage(self.time)
+        camera, network, usage = CameraFaults(), NetworkFaults(self.time), SoakUsage(self.time)
         self.departures = Departures(self.time, self.violations)
         options = {"model.name": str(props.files["network"]), "model.input_size": props.input_size, "model.provider": "cpu"}
         choices = Choices(folder / "choices.json")

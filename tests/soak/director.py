@@ -120,8 +120,9 @@ class Director:
         self._time.sleep(2.0)
         if self._live.output.sent - before < 40:
             self._violations.note(f"only {self._live.output.sent - before} frames left in 2 s of rest")
-        if not self._network.hanging:  # the thread that is left behind would count
-            at_rest()
+        self._network.release()  # a thread that was left behind would count
+        self._time.sleep(1.0)
+        at_rest()
         return True
 
     def _check_replaced(self) -> None:

@@ -81,12 +81,25 @@ class SoakCamera(LiveSource):
 class NetworkFaults:
     """What the network does: ``kind`` for so many ``looks`` yet, and for so many ``seconds`` each where it is slow or hangs."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: VirtualTime) -> None:
         self.kind = ""
         self.looks = 0
         self.seconds = 0.0
         self.hanging = 0
         """Threads that hang at this moment."""
+        self._time = time
+        self._released = time.event()
+
+    def hang(self) -> None:
+        """Until the time is over, or somebody releases it."""
+        self.hanging += 1
+        self._released.wait(self.seconds)
+        self.hanging -= 1
+
+    def release(self) -> None:
+        """Whatever hangs goes on."""
+        released, self._released = self._released, self._time.event()
+        released.set()
 
 
 class SoakNetwork(ScalableSegmenter):
@@ -126,10 +139,10 @@ class SoakNetwork(ScalableSegmenter):
                 return np.full(image.shape[:2], np.nan, np.float32)
             case "other size":
                 return np.ones((3, 5), np.float32)
-        hangs = faults.kind == "hangs"
-        faults.hanging += hangs
-        self._time.sleep(faults.seconds)
-        faults.hanging -= hangs
+            case "hangs":
+                faults.hang()
+            case _:
+                self._time.sleep(faults.seconds)
         return self._network.segment(image, prior)
 
 

@@ -17,5 +17,5 @@ def test_the_room_stays_in_the_output_never_falls_silent_and_nothing_grows(tmp_p
     assert figures.trends() == []
     assert figures.longest_silence <= 0.5
     assert figures.rooms_allowed > 100, "the observer has never seen the room, although the user asked for it"
-    assert len(figures.samples) > FRAMES / REST * 0.8
+    assert len(figures.samples) > FRAMES / REST / 2, "a deed and a rest have frames of their own, but not so many"
     assert {"network hangs", "network slow", "break_camera", "break_output", "previews", "garbage"} <= figures.acts.keys()
