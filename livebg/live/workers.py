@@ -16,6 +16,8 @@ _SLOW: Final = 2.0
 _HUNG: Final = 5.0
 """Seconds after which it is taken for hung, at first: on a machine that is merely slow the next one is given twice as long."""
 _LONGEST: Final = 60.0
+_FORGOTTEN: Final = 600.0
+"""Seconds without so long an answer after which no more than that is waited for again: a hang a day says nothing of the next."""
 _MOST: Final = 3
 """Workers that may be left behind and still hang: each holds a network's memory."""
 
@@ -32,7 +34,7 @@ class Workers:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make, self._forget, self._failures, self._clock = make, forget, failures, clock
-        self._patience = _HUNG
+        self._patience, self._answers_since = _HUNG, clock()
         self._left: list[Companion] = []
         """Threads of workers that hung."""
         self.current = make(0, 0)
@@ -48,7 +50,12 @@ class Workers:
 
         Raises :class:`~livebg.errors.ModelError` when that does not help.
         """
-        if self._busy() <= self._patience:
+        busy, now = self._busy(), self._clock()
+        if busy > _HUNG:
+            self._answers_since = now
+        elif now - self._answers_since > _FORGOTTEN:
+            self._patience = _HUNG
+        if busy <= self._patience:
             return
         self._left = [thread for thread in (*self._left, self.thread) if thread.alive]
         if len(self._left) > _MOST:

@@ -15,9 +15,10 @@ def test_listed_before_anybody_looks(call: Call) -> None:
     call.guest.wait_for("the node says that it is a camera, and nothing else", lambda: call.faces() == {"Capture"})
     listed = call.guest.run("v4l2-ctl", "--list-devices").out
     assert "livebg (platform:v4l2loopback-" in listed
+    method = "event" if call.tells else "inotify"
+    call.guest.wait_for("it finds out how to know who looks", lambda: call.status()["watched_by"] == method)
     status = call.becomes("asleep")
     assert status["camera"]["opened"] == 0
-    assert status["watched_by"] == ("event" if call.tells else "inotify")
     assert (status["output"]["device"], status["output"]["width"], status["output"]["height"]) == (NODE, *SIZE)
     assert not call.camera_is_open()
 
