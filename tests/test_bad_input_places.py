@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.bare.readme import apt_line
 from tests.command import Workshop, refused
 from tests.media import Clip
 
@@ -93,3 +94,16 @@ def test_who_reads_the_output_may_go_away(shop: Workshop, clip: Path) -> None:
     said = shop.process("render", str(clip), "--model", "toy.onnx", "--json", prefix=prefix)
     assert (said.code, said.out, said.err) == (0, "", "")
     assert shop.files() == {"video.mp4", "video.portrait.mp4"}
+
+
+def test_a_library_of_the_system_is_missing(shop: Workshop) -> None:
+    """As OpenCV says it on a machine without a desktop."""
+    place = shop.folder / "without"
+    place.mkdir()
+    (place / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n')
+    said = shop.process("demo", env={"PYTHONPATH": str(place)})
+    assert said.code == 1
+    assert said.sentence.startswith("the system's library libGL.so.1 is missing, which OpenCV needs: install it (")
+    advised = said.sentence.split("`")[1].split()[3:]
+    assert len(advised) == 3
+    assert set(advised) < set(apt_line().split()), "as the README has it"

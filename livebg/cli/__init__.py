@@ -1,6 +1,7 @@
 """The command line: a function a command, each thin. Only this package prints or exits."""
 
 import logging
+import re
 import signal
 import sys
 import warnings
@@ -57,6 +58,9 @@ app.command("set", no_args_is_help=True)(control.set_)
 app.command()(control.reload)
 
 
+_LIBRARIES = "on Debian and Ubuntu with `sudo apt install libgl1 libglib2.0-0 libxcb1`"
+
+
 def _print_version(asked: bool) -> None:
     if asked:
         output().print(f"livebg {__version__}")
@@ -85,5 +89,9 @@ def main() -> None:
         app(prog_name="livebg")
     except Exception as error:
         logging.getLogger("livebg").debug("internal error", exc_info=error)
-        say_error(f"an internal error ({type(error).__name__}: {error}): run again with -v and report it")
+        library = re.match(r"lib\S+\.so\S*(?=: cannot open shared object file)", str(error))
+        if isinstance(error, ImportError) and library:
+            say_error(f"the system's library {library[0]} is missing, which OpenCV needs: install it ({_LIBRARIES})")
+        else:
+            say_error(f"an internal error ({type(error).__name__}: {error}): run again with -v and report it")
         raise SystemExit(LivebgError.exit_code) from None
