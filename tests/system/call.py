@@ -153,9 +153,10 @@ class Call:
         return self.daemon
 
     def start(self, *options: str, cold: bool = False) -> Program:
-        """``livebg run``, until it answers."""
+        """``livebg run``, until it answers and the node is a camera."""
         self.daemon = self.guest.start("livebg", "run", *options, cold=cold)
         self.guest.wait_for("livebg answers", lambda: self.status()["state"] != "none", alive=self.daemon)
+        self.guest.wait_for("the node is a camera", lambda: "Capture" in self.faces(), alive=self.daemon)
         return self.daemon
 
     def stop(self) -> None:
