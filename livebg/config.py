@@ -1,25 +1,17 @@
-"""The settings: what each means, its default, and where it may come from.
+"""The settings: what each means, its default, and what it may be. Where they come from is :mod:`livebg.setting_sources`' affair.
 
-A setting comes from the configuration file, is overruled by what was chosen while livebg ran before, that by the environment
-(``LIVEBG_EFFECT__MODE=greenscreen``) and that by the command line. Mode ``none`` is not among the settings: showing the room as
-it is takes the user's own word, each time.
+Mode ``none`` is not among them: showing the room as it is takes the user's own word, each time.
 """
 
 import os
-import tomllib
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from livebg.errors import ConfigError
 from livebg.notation import parse_color, parse_size
-from livebg.setting_errors import CONFIG_VARIABLE, PREFIX, check_environment, no_setting, refused_settings, refused_value
+from livebg.setting_errors import PREFIX
 
 Mode = Literal["portrait", "greenscreen", "matte", "cutout", "background"]
 Temporal = Literal["lookahead", "causal"]
@@ -58,11 +50,13 @@ def _whole_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of the configuration file."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Effect(_Section):
+class Effect(Section):
     """What becomes of the room."""
 
     mode: Mode = Field("portrait", description="portrait, greenscreen, matte, cutout or background")
@@ -85,7 +79,7 @@ class Effect(_Section):
     framing: float = Field(1.0, ge=1, le=3, description="follow the person, enlarging the picture so much at most; 1: all of it")
 
 
-class Model(_Section):
+class Model(Section):
     """The network that tells the person from the room."""
 
     name: str = Field("livebg-u2", description="a name from `livebg models`, or an ONNX file")
@@ -104,7 +98,7 @@ class Model(_Section):
     )
 
 
-class Smoothing(_Section):
+class Smoothing(Section):
     """How the matte is steadied in time."""
 
     temporal: Temporal = Field(
@@ -113,7 +107,7 @@ class Smoothing(_Section):
     time_constant: float = Field(0.4, ge=0, le=5, description="seconds in which a still part follows the network")
 
 
-class Render(_Section):
+class Render(Section):
     """How files are written."""
 
     codec: str = Field("libx264", description="libx264, libx265, libvpx-vp9, libsvtav1, ffv1, ...: the video encoder")
@@ -122,7 +116,7 @@ class Render(_Section):
     jobs: int = Field(1, ge=1, le=64, description="how many files to render at the same time")
 
 
-class Camera(_Section):
+class Camera(Section):
     """The real camera that `livebg run` reads."""
 
     device: str = Field(
@@ -138,7 +132,7 @@ class Camera(_Section):
     )
 
 
-class Output(_Section):
+class Output(Section):
     """The camera that calls see."""
 
     backend: Literal["auto", "v4l2loopback", "pipewire", "obs", "null"] = Field(
@@ -151,7 +145,7 @@ class Output(_Section):
     pause_on_lock: bool = Field(False, description="pause while the screen is locked, where the desktop tells so (Linux)")
 
 
-class Governor(_Section):
+class Governor(Section):
     """What livebg does where the machine is too slow for every frame, or runs on its battery."""
 
     enabled: bool = Field(True, description="give up masks, their size and the blur's quality rather than frames")
@@ -174,116 +168,12 @@ class Settings(BaseSettings):
     governor: Governor = Governor()
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
-    """The configuration file as it is written, not yet checked: ``tree`` holds a table a section, and is empty without a file."""
-
-    path: Path
-    tree: Mapping[str, Any] = field(default_factory=dict)
-
-    def says(self, key: str) -> Any:
-        """What it says of a dotted key; None when it says nothing."""
-        section, _, name = key.partition(".")
-        table = self.tree.get(section)
-        return table.get(name) if isinstance(table, Mapping) else None
-
-
-def read_config(config: Path | None = None) -> ConfigFile:
-    """The file that ``config`` names; without it LIVEBG_CONFIG does, and without that the platform's configuration folder, where
-    it need not exist. Raises :class:`~livebg.errors.ConfigError` when it cannot be read, or is no TOML.
-    """
-    asked = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
-    path = asked or default_config_path()
-    if not path.is_file():
-        if asked:
-            found = "is not a file" if asked.exists() else "does not exist"
-            raise ConfigError(f"the configuration file {asked} {found}: name another, or leave it out for the defaults")
-        return ConfigFile(path)
-    try:
-        return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration file {path} is not valid TOML ({error}): mend it there") from None
-    except OSError as error:
-        raise ConfigError(f"the configuration file {path} cannot be read ({error.strerror}): check its permissions") from None
-
-
-def load_settings(
-    overrides: Mapping[str, Any], config: Path | ConfigFile | None = None, chosen: Mapping[str, Any] | None = None
-) -> Settings:
-    """Settings from the file, what was ``chosen`` earlier, the environment and ``overrides``, each overruling those before it.
-
-    ``overrides`` and ``chosen`` have dotted keys such as ``effect.blur``; None counts as unsaid. ``config`` is a file, or what
-    :func:`read_config` finds for it. Raises :class:`~livebg.errors.ConfigError` naming the key, and the nearest right one when it
-    is mistyped.
-    """
-    file = config if isinstance(config, ConfigFile) else read_config(config)
-    check_environment(os.environ, setting_keys())
-
-    class FromEverywhere(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            earlier = InitSettingsSource(settings_cls, _nested(chosen or {}))
-            return init_settings, env_settings, earlier, InitSettingsSource(settings_cls, dict(file.tree))
-
-    try:
-        return FromEverywhere(**_nested(overrides))
-    except ValidationError as error:
-        said = {key for key, value in overrides.items() if value is not None}
-        raise refused_settings(error, said, file.path, [*setting_keys(), *_sections()]) from None
-
-
-def check_setting(key: str, value: Any) -> Any:
-    """``value`` as the setting ``key`` takes it, whatever other settings say.
-
-    Text is read as TOML where that gives what the setting needs (``0.05``, ``true``), and as it stands otherwise: colours, names
-    and paths need no quotes. Raises :class:`~livebg.errors.ConfigError` as :func:`load_settings` does.
-    """
-    if key not in setting_keys():
-        raise no_setting(key, setting_keys())
-    section, _, name = key.partition(".")
-    kind = _sections()[section]
-    try:
-        return getattr(kind.model_validate({name: _as_toml(value)}), name)
-    except ValidationError as error:
-        with suppress(ValidationError):
-            return getattr(kind.model_validate({name: value}), name)
-        raise refused_value(key, value, error) from None
-
-
-def _as_toml(value: Any) -> Any:
-    """What the text means in TOML, or the value itself where it is none."""
-    try:
-        tree = tomllib.loads(f"value = {value}") if isinstance(value, str) else {}
-    except (ValueError, RecursionError):  # numbers of thousands of digits and brackets of thousands of levels among them
-        return value
-    return tree["value"] if tree.keys() == {"value"} else value
-
-
-def default_config_path() -> Path:
-    return Path(platformdirs.user_config_path("livebg")) / "config.toml"
-
-
 def setting_keys() -> tuple[str, ...]:
     """Every setting by its dotted key, in order."""
-    return tuple(f"{section}.{key}" for section, kind in _sections().items() for key in kind.model_fields)
+    return tuple(f"{section}.{key}" for section, kind in sections().items() for key in kind.model_fields)
 
 
-def _sections() -> dict[str, type[_Section]]:
+def sections() -> dict[str, type[Section]]:
+    """Each section's model by its name."""
     kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
-    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, _Section)}
-
-
-def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, dict[str, Any]] = {}
-    for key, value in overrides.items():
-        if value is not None:
-            section, _, name = key.partition(".")
-            tree.setdefault(section, {})[name] = value
-    return tree
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from livebg.config import load_settings
 from livebg.errors import ConfigError, ModelError
 from livebg.live.assembly import startable
 from livebg.live.choices import KEPT, Choices, Word
 from livebg.live.layers import Layers
+from livebg.setting_sources import load_settings
 from tests.toy_network import ToyNetwork
 
 

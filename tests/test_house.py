@@ -43,7 +43,7 @@ FLOORS = [
         "synthetic",
     },
     {"pipeline"},
-    {"build"},
+    {"build", "setting_sources"},
     {"photo", "lookahead", "render", "batch", "reporting", "score", "bench", "demo", "evaluation", "training", "live", "devices"},
     {"doctor", "setup", "preview"},
     {"tray"},

@@ -8,12 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.compositing import Consent
-from livebg.config import Settings, load_settings
+from livebg.config import Settings
 from livebg.errors import ConfigError, ModelError
 from livebg.frame import Composite, VideoFormat, planes
 from livebg.live.looks import LookBuilder
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
+from livebg.setting_sources import load_settings
 from livebg.timing import StageClock
 from tests.fakes import UNTAGGED, noise_frame
 from tests.photos import save_photo

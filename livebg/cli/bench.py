@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, ModelOption, output, spoken_errors
-from livebg.config import load_settings
+from livebg.setting_sources import load_settings
 
 if TYPE_CHECKING:
     from livebg.bench.live import LiveCost

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, output, spoken_errors
-from livebg.config import load_settings
 from livebg.notation import parse_size
+from livebg.setting_sources import load_settings
 
 if TYPE_CHECKING:
     from livebg.devices import CameraFacts, Devices, LoopbackFacts

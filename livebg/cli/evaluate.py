@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, VerboseOption, be_verbose, output, spoken_errors
-from livebg.config import load_settings
+from livebg.setting_sources import load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
 from livebg.cli.evaluate import models_eval
-from livebg.config import load_settings
 from livebg.errors import ModelError
+from livebg.setting_sources import load_settings
 
 if TYPE_CHECKING:
     from livebg.models import LocatedModel, ModelCard

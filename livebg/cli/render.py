@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
-from livebg.config import Settings, Temporal, load_settings
+from livebg.config import Settings, Temporal
 from livebg.errors import ConfigError
 from livebg.jobs import RenderMode, plan
 from livebg.notation import parse_time
+from livebg.setting_sources import load_settings
 
 if TYPE_CHECKING:
     from livebg.batch import FileOptions

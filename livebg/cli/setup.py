@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
-from livebg.config import load_settings, read_config
 from livebg.errors import ConfigError, Stopped
+from livebg.setting_sources import load_settings, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path

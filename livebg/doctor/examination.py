@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from livebg.config import Settings, load_settings
+from livebg.config import Settings
 from livebg.devices import Devices, LoopbackFacts, look_around
 from livebg.doctor.host import Host
 from livebg.errors import ConfigError, LivebgError
@@ -14,6 +14,7 @@ from livebg.live.client import ask
 from livebg.live.runtime_folder import running_pid
 from livebg.live.status import Status
 from livebg.notation import parse_size
+from livebg.setting_sources import load_settings
 from livebg.sinks.backend import resolved
 from livebg.v4l2.device import Refused, survey
 from livebg.v4l2.system import Holder

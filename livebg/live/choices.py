@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from platformdirs import user_state_path
 
-from livebg.config import ConfigFile, check_setting
 from livebg.errors import ConfigError
+from livebg.setting_sources import ConfigFile, check_setting
 
 _LOG: Final = logging.getLogger(__name__)
 KEPT: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from livebg.config import ConfigFile, Settings, check_setting, load_settings, read_config, setting_keys
+from livebg.config import Settings, setting_keys
 from livebg.errors import ConfigError
 from livebg.live.choices import KEPT, LIVE_MODES, Word
+from livebg.setting_sources import ConfigFile, check_setting, load_settings, read_config
 
 _FIXED: Final = {
     "output": "readers of a camera cannot follow that: write it into the configuration file, and start livebg again",
@@ -32,12 +33,12 @@ class Layers:
 
     @classmethod
     def start(cls, options: Mapping[str, Any], config: Path | None, choices: Mapping[str, Word]) -> Self:
-        """At the start of a run; ``config`` and the errors are those of :func:`~livebg.config.read_config`."""
+        """At the start of a run; ``config`` and the errors are those of :func:`~livebg.setting_sources.read_config`."""
         file = read_config(config)
         return cls(options, config, file, _holding(choices, file))
 
     def settings(self) -> Settings:
-        """Raises :class:`~livebg.errors.ConfigError`, as :func:`~livebg.config.load_settings` does."""
+        """Raises :class:`~livebg.errors.ConfigError`, as :func:`~livebg.setting_sources.load_settings` does."""
         said = {key: word.value for key, word in self.words.items()}
         return load_settings({**self.options, **said}, self.file, {key: word.value for key, word in self.choices.items()})
 
