@@ -53,11 +53,13 @@ class Devices:
     refused: tuple[tuple[Path, str], ...]
 
 
-def look_around(label: str, size: tuple[int, int], frame_rate: float, kernel: Kernel = SYSTEM) -> Devices:
+def look_around(
+    label: str, size: tuple[int, int], frame_rate: float, kernel: Kernel = SYSTEM, *, running: int | None = None
+) -> Devices:
     """Ask every video device. No camera is started, so none shows its light.
 
     ``label`` is that of the loopback device which livebg writes to; ``size`` (width, height) and ``frame_rate`` are what it
-    would ask a camera for.
+    would ask a camera for. ``running`` is the process of the livebg that runs, if one does.
     """
     found, refused = survey(kernel)
     rate = Fraction(frame_rate).limit_denominator(1001)
@@ -66,7 +68,7 @@ def look_around(label: str, size: tuple[int, int], frame_rate: float, kernel: Ke
     alike = [device for device in loopbacks if device.card == label]
     return Devices(
         tuple(cameras),
-        tuple(_loopback(device, label, alike, kernel) for device in loopbacks),
+        tuple(_loopback(device, label, alike, running, kernel) for device in loopbacks),
         tuple((each.path, _why(each)) for each in refused),
     )
 
@@ -83,14 +85,17 @@ def _camera(device: Device, size: tuple[int, int], rate: Fraction, kernel: Kerne
     return CameraFacts(device, modes, choice, holders)
 
 
-def _loopback(device: Device, label: str, alike: Sequence[Device], kernel: Kernel) -> LoopbackFacts:
+def _loopback(device: Device, label: str, alike: Sequence[Device], running: int | None, kernel: Kernel) -> LoopbackFacts:
     announces: Announcement = "neither"
     if device.outputs:
         announces = "both" if device.captures else "output"
     elif device.captures:
         announces = "capture"
     holders = tuple(kernel.holders(device.path))
-    fit, remark = _fitness(device, announces, label, alike)
+    if announces == "capture" and running in {holder.pid for holder in holders}:
+        fit, remark = True, "livebg writes to it"
+    else:
+        fit, remark = _fitness(device, announces, label, alike)
     return LoopbackFacts(device, announces, _format(device, kernel), holders, fit, remark)
 
 

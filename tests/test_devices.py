@@ -66,6 +66,14 @@ def test_a_loopback_tells_what_it_announces(caps: int, announces: str, fit: bool
     assert remark in one.remark
 
 
+def test_the_running_livebg_is_no_stranger() -> None:
+    kernel = FakeKernel({"/dev/video42": loopback(caps=CAPTURE)}, (Holder(7, "livebg", "writing"), Holder(8, "zoom", "reading")))
+    told = {running: look_around("livebg", (1280, 720), 30, kernel, running=running).loopbacks[0] for running in (7, 9, None)}
+    assert (told[7].fit, told[7].remark) == (True, "livebg writes to it")
+    assert told[9] == told[None]
+    assert (told[9].fit, told[9].remark) == (False, "somebody writes to it already")
+
+
 def test_a_loopback_of_another_name_or_a_second_one_is_not_fit() -> None:
     found = seen({"/dev/video3": loopback("OBS"), "/dev/video42": loopback(), "/dev/video43": loopback()})
     assert [(one.device.card, one.fit) for one in found.loopbacks] == [("OBS", False), ("livebg", False), ("livebg", False)]

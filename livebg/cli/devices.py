@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, output, spoken_errors
+from livebg.errors import ConfigError
 from livebg.notation import parse_size
 from livebg.setting_sources import load_settings
 
@@ -31,11 +33,20 @@ def devices(
 
         size = parse_size(settings.camera.size)
         assert size is not None, "a camera's size is never auto"
-        found = look_around(settings.output.label, size, settings.camera.frame_rate)
+        found = look_around(settings.output.label, size, settings.camera.frame_rate, running=_running())
     if as_json:
         output().print(json.dumps(facts(found)), markup=False)
     else:
         tell(found)
+
+
+def _running() -> int | None:
+    """livebg's process, if there is one and its folder can be read."""
+    from livebg.live.runtime_folder import running_pid
+
+    with suppress(ConfigError):
+        return running_pid()
+    return None
 
 
 def tell(found: "Devices") -> None:

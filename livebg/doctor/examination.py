@@ -72,7 +72,7 @@ class Examination:
         camera = self.settings.camera
         size = parse_size(camera.size)
         assert size is not None, "a camera's size is never auto"
-        return look_around(self.label, size, camera.frame_rate, self.host.kernel)
+        return look_around(self.label, size, camera.frame_rate, self.host.kernel, running=self.running.pid)
 
     @cached_property
     def refused(self) -> Sequence[Refused]:
