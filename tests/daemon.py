@@ -11,9 +11,19 @@ from typing import Any, Self
 
 import pytest
 
-from livebg.live.control import Command, ControlServer, no_arguments
-from livebg.live.runtime_folder import SOCKET_NAME, hold_lock
-from livebg.live.status import CameraStatus, Counts, CpuCost, EffectStatus, LastError, Latency, ModelStatus, OutputStatus, Status
+from livebg.live.control.runtime_folder import SOCKET_NAME, hold_lock
+from livebg.live.control.server import Command, ControlServer, no_arguments
+from livebg.live.control.status import (
+    CameraStatus,
+    Counts,
+    CpuCost,
+    EffectStatus,
+    LastError,
+    Latency,
+    ModelStatus,
+    OutputStatus,
+    Status,
+)
 
 DEADLINE = 20.0
 """Seconds after which a test takes something for hung."""

@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from livebg.cli.consent import room_views
 from livebg.interfaces import LiveSource
+from livebg.live.control.preview_server import PreviewServer
+from livebg.live.control.views import View, views
 from livebg.live.governed import GovernedPipeline
 from livebg.live.governor import Governor, Plan
 from livebg.live.presence import Presence
-from livebg.live.preview_server import PreviewServer
-from livebg.live.views import View, views
 from livebg.live.worker import LiveProcessor
 from livebg.preview.channel import PreviewChannel
 from tests.daemon import LIVE

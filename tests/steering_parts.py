@@ -10,10 +10,10 @@ from livebg.errors import ConfigError, ModelError
 from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.choices import Choices
-from livebg.live.layers import Layers
+from livebg.live.control.choices import Choices
+from livebg.live.control.layers import Layers
+from livebg.live.control.steering import Steering
 from livebg.live.looks import Build
-from livebg.live.steering import Steering
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
 from tests.live_parts import FORMAT, PersonSegmenter, green

@@ -9,8 +9,8 @@ import pytest
 
 from livebg.errors import ConfigError, ModelError
 from livebg.live.assembly import startable
-from livebg.live.choices import KEPT, Choices, Word
-from livebg.live.layers import Layers
+from livebg.live.control.choices import KEPT, Choices, Word
+from livebg.live.control.layers import Layers
 from livebg.setting_sources import load_settings
 from tests.toy_network import ToyNetwork
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from livebg.compositing import Consent
 from livebg.errors import ModelError
-from livebg.live.runtime_folder import PREVIEW_NAME, hold_lock
+from livebg.live.control.runtime_folder import PREVIEW_NAME, hold_lock
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
 from livebg.preview import still

@@ -18,14 +18,14 @@ from livebg.errors import SourceError
 from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.choices import Choices
-from livebg.live.commands import commands
-from livebg.live.control import ControlServer
-from livebg.live.held import Held
-from livebg.live.layers import Layers, settable_keys
-from livebg.live.protocol import VERSION
+from livebg.live.control.choices import Choices
+from livebg.live.control.commands import commands
+from livebg.live.control.held import Held
+from livebg.live.control.layers import Layers, settable_keys
+from livebg.live.control.protocol import VERSION
+from livebg.live.control.server import ControlServer
+from livebg.live.control.steering import Steering
 from livebg.live.session import Session
-from livebg.live.steering import Steering
 from tests.control_parts import clients_are_gone, open_files
 from tests.daemon import Caller, runtime_folder_of_ones_own
 from tests.live_parts import SIZE, KeepingSink, ToyCamera, is_green, running, session, shows_room, wait_for

@@ -10,7 +10,7 @@ import pytest
 from livebg import __version__
 from livebg.doctor import service
 from livebg.doctor.findings import Finding
-from livebg.live.runtime_folder import hold_lock
+from livebg.live.control.runtime_folder import hold_lock
 from tests.daemon import LIVE, Daemon
 from tests.doctor_parts import Patient, patient_in
 

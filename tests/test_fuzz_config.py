@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from livebg.config import Settings, setting_keys
 from livebg.errors import ConfigError
-from livebg.live.choices import KEPT, Choices
-from livebg.live.layers import Layers
+from livebg.live.control.choices import KEPT, Choices
+from livebg.live.control.layers import Layers
 from livebg.setting_sources import ConfigFile, check_setting, load_settings
 from tests.fuzz_parts import altered, is_sentence, must_be_sentence, seeds, shuffled_lines
 

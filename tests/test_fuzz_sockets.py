@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pytest
 
-from livebg.live.commands import commands
-from livebg.live.control import ControlServer
-from livebg.live.layers import settable_keys
+from livebg.live.control.commands import commands
+from livebg.live.control.layers import settable_keys
+from livebg.live.control.server import ControlServer
 from tests.control_parts import clients_are_gone, open_files
 from tests.daemon import Caller, runtime_folder_of_ones_own
 from tests.fuzz_parts import altered, seeds

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import ConfigError, LivebgError, NotRunningError
-from livebg.live.protocol import OtherVersion
+from livebg.live.control.protocol import OtherVersion
 from livebg.preview.channel import PreviewChannel, Seen
 from livebg.preview.receiver import Gone, Receiver
 from tests.daemon import DEADLINE, runtime_folder_of_ones_own

@@ -10,7 +10,7 @@ import pytest
 from livebg.compositing import Consent
 from livebg.frame import planes
 from livebg.live.condition import State, condition
-from livebg.live.views import views
+from livebg.live.control.views import views
 from livebg.pipeline import Unprocessed
 from livebg.preview.channel import PreviewChannel, Seen
 from tests.control_parts import open_files

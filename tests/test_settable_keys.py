@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from livebg.config import setting_keys
-from livebg.live.layers import settable_keys
+from livebg.live.control.layers import settable_keys
 from tests.command import Workshop
 
 ROOT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from livebg.errors import LivebgError
-from livebg.live.status import Status
+from livebg.live.control.status import Status
 from tests.daemon import ASLEEP, LIVE
 
 

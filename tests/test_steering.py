@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from livebg.errors import ConfigError, LivebgError, ModelError, SourceError
-from livebg.live.held import Held
-from livebg.live.layers import settable_keys
+from livebg.live.control.held import Held
+from livebg.live.control.layers import settable_keys
 from tests.live_parts import FORMAT, PATIENCE, wait_for
 from tests.media import Clip
 from tests.steering_parts import BROKEN, CONSENT, MISSING, Desk

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from livebg.errors import NotRunningError, SourceError
-from livebg.live.client import ask
-from livebg.live.runtime_folder import running_pid
+from livebg.live.control.client import ask
+from livebg.live.control.runtime_folder import running_pid
 from livebg.tray.pictures import draw
 from livebg.tray.place import borrow_introspection
 from livebg.tray.view import TrayState
@@ -268,7 +268,7 @@ def test_another_protocol_version_and_back(
     """A livebg of a later version was started under an icon of this one; then one of this version is back."""
     assert desk
     with monkeypatch.context() as patch:
-        patch.setattr("livebg.live.protocol.VERSION", 2)
+        patch.setattr("livebg.live.control.protocol.VERSION", 2)
         with Daemon(LIVE):
             tray = start_tray()
             person.await_icon()

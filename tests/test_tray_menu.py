@@ -7,9 +7,9 @@ import pytest
 
 from livebg import __version__
 from livebg.errors import LivebgError, NotRunningError
-from livebg.live.choices import LIVE_MODES
-from livebg.live.protocol import OtherVersion
-from livebg.live.status import CameraStatus, EffectStatus, Status
+from livebg.live.control.choices import LIVE_MODES
+from livebg.live.control.protocol import OtherVersion
+from livebg.live.control.status import CameraStatus, EffectStatus, Status
 from livebg.scenery import names
 from livebg.tray.menu import BUILT_IN, MODES, SEPARATOR, Camera, Deed, Entry, Surroundings, Tell, menu
 from livebg.tray.view import TrayState, View, view

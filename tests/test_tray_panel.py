@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
-from livebg.live.client import ask
-from livebg.live.control import no_arguments
-from livebg.live.held import Held
+from livebg.live.control.client import ask
+from livebg.live.control.held import Held
+from livebg.live.control.server import no_arguments
 from livebg.tray.pictures import draw
 from livebg.tray.place import borrow_introspection
 from livebg.tray.view import TrayState

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from livebg.frame import Composite
     from livebg.live.audience import Exhibit
-    from livebg.live.control import Command
-    from livebg.live.steering import Steering
-    from livebg.live.views import View
+    from livebg.live.control.server import Command
+    from livebg.live.control.steering import Steering
+    from livebg.live.control.views import View
 
 
 def room_commands(steering: "Steering") -> "dict[str, Command]":
     """``off`` and ``toggle``."""
     from livebg.compositing import Consent
-    from livebg.live.commands import held
+    from livebg.live.control.commands import held
 
     return {
         "off": held(lambda: steering.off(Consent("livebg off"))),

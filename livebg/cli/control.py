@@ -9,9 +9,9 @@ import typer
 
 from livebg.cli.console import output, spoken_errors
 from livebg.errors import ConfigError
-from livebg.live.client import ask
-from livebg.live.held import Held
-from livebg.live.layers import settable_keys
+from livebg.live.control.client import ask
+from livebg.live.control.held import Held
+from livebg.live.control.layers import settable_keys
 
 _PATIENCE: Final = 60.0
 """Seconds within which any command is answered; one that loads a large network takes some."""

@@ -42,7 +42,7 @@ def devices(
 
 def _running() -> int | None:
     """livebg's process, if there is one and its folder can be read."""
-    from livebg.live.runtime_folder import running_pid
+    from livebg.live.control.runtime_folder import running_pid
 
     with suppress(ConfigError):
         return running_pid()

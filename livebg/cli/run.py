@@ -8,14 +8,14 @@ import typer
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, spoken_errors
 from livebg.errors import ConfigError
-from livebg.live.choices import Choices
-from livebg.live.layers import Layers
-from livebg.live.runtime_folder import PREVIEW_NAME, SOCKET_NAME, hold_lock
+from livebg.live.control.choices import Choices
+from livebg.live.control.layers import Layers
+from livebg.live.control.runtime_folder import PREVIEW_NAME, SOCKET_NAME, hold_lock
 
 if TYPE_CHECKING:
+    from livebg.live.control.status import Status
     from livebg.live.service import ServiceManager
     from livebg.live.session import Exit
-    from livebg.live.status import Status
 
 RunMode = Literal["portrait", "greenscreen", "background", "matte", "none"]
 CameraOption = Annotated[
@@ -81,16 +81,16 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         from livebg.cli.consent import room_commands, room_views
         from livebg.compositing import Consent
         from livebg.live.assembly import build_session, startable
-        from livebg.live.commands import commands
-        from livebg.live.control import ControlServer, no_arguments
-        from livebg.live.hangup import reloading_on_hangup
-        from livebg.live.preview_server import PreviewServer
+        from livebg.live.control.commands import commands
+        from livebg.live.control.hangup import reloading_on_hangup
+        from livebg.live.control.preview_server import PreviewServer
+        from livebg.live.control.server import ControlServer, no_arguments
+        from livebg.live.control.steering import Steering
+        from livebg.live.control.telling import StatusTeller
+        from livebg.live.control.views import views
         from livebg.live.screen_lock import heeding_the_lock
         from livebg.live.service import ServiceManager
         from livebg.live.session import Exit
-        from livebg.live.steering import Steering
-        from livebg.live.telling import StatusTeller
-        from livebg.live.views import views
 
         cv2.setNumThreads(1)  # the planes of a frame are too small to share out
         consent = Consent("livebg run --mode none") if as_it_is else None

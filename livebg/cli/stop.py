@@ -5,8 +5,8 @@ from typing import Final
 
 from livebg.cli.console import output, spoken_errors
 from livebg.errors import LivebgError
-from livebg.live.client import ask
-from livebg.live.runtime_folder import running_pid
+from livebg.live.control.client import ask
+from livebg.live.control.runtime_folder import running_pid
 
 _PATIENCE: Final = 5.0
 """Seconds in which a livebg that was asked to stop is gone."""

@@ -10,7 +10,7 @@ import typer
 
 from livebg.cli.console import VerboseOption, be_verbose, spoken_errors
 from livebg.errors import ConfigError, LivebgError
-from livebg.live.runtime_folder import hold_lock, running_pid, runtime_folder
+from livebg.live.control.runtime_folder import hold_lock, running_pid, runtime_folder
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from livebg.devices import Devices, LoopbackFacts, look_around
 from livebg.doctor.host import Host
 from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
-from livebg.live.client import ask
-from livebg.live.runtime_folder import running_pid
-from livebg.live.status import Status
+from livebg.live.control.client import ask
+from livebg.live.control.runtime_folder import running_pid
+from livebg.live.control.status import Status
 from livebg.notation import parse_size
 from livebg.setting_sources import load_settings
 from livebg.sinks.backend import resolved

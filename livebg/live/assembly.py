@@ -19,8 +19,8 @@ from livebg.frame import BT601, ColorSpec, VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
 from livebg.jobs import VIDEO_SUFFIXES
-from livebg.live.choices import KEPT
-from livebg.live.layers import Layers, check_mode
+from livebg.live.control.choices import KEPT
+from livebg.live.control.layers import Layers, check_mode
 from livebg.live.looks import LookBuilder
 from livebg.live.output import INTERVAL
 from livebg.live.presence import AlwaysWatched, DevicePresence

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from livebg.live.status import Latency
+from livebg.live.control.status import Latency
 
 
 class Rate:

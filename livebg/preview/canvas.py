@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.live.status import Status
+from livebg.live.control.status import Status
 from livebg.preview.channel import Picture
 
 Canvas = NDArray[np.uint8]

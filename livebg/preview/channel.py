@@ -1,4 +1,4 @@
-"""A connection to the running livebg's preview socket (:mod:`livebg.live.preview_server`)."""
+"""A connection to the running livebg's preview socket (:mod:`livebg.live.control.preview_server`)."""
 
 import functools
 import socket
@@ -16,10 +16,10 @@ from pydantic.dataclasses import dataclass as checked
 
 from livebg.errors import ConfigError, LivebgError
 from livebg.frame import BT601, ColorSpec, blank, i420_to_rgb, planes
-from livebg.live import protocol
-from livebg.live.client import not_running, spoken
-from livebg.live.runtime_folder import preview_path
-from livebg.live.status import Status
+from livebg.live.control import protocol
+from livebg.live.control.client import not_running, spoken
+from livebg.live.control.runtime_folder import preview_path
+from livebg.live.control.status import Status
 
 _LARGEST: Final = 16_384
 """Pixels on a side; nothing larger is made room for."""
@@ -70,7 +70,7 @@ class PreviewChannel:
 
     From the first look to :meth:`close` livebg counts it as somebody who watches. ``timeout``, in seconds, is for connecting and
     for each look. The constructor and :meth:`look` raise :class:`~livebg.errors.NotRunningError` when none runs,
-    :class:`~livebg.live.protocol.OtherVersion` for a livebg of another protocol version, and other
+    :class:`~livebg.live.control.protocol.OtherVersion` for a livebg of another protocol version, and other
     :class:`~livebg.errors.LivebgError` when it does not answer in time or refuses.
     """
 

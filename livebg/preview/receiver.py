@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from livebg.errors import LivebgError
+from livebg.live.control.status import Status
 from livebg.live.latest import Latest
-from livebg.live.status import Status
 from livebg.live.thread import Companion
 from livebg.preview.channel import PreviewChannel, Seen
 

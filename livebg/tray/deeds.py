@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.errors import LivebgError, NotRunningError
-from livebg.live.client import ask
+from livebg.live.control.client import ask
 from livebg.tray import bus, windows
 from livebg.tray.autostart import Autostart
 from livebg.tray.menu import Action, Deed, Tell

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.errors import LivebgError
-from livebg.live.client import ask
-from livebg.live.runtime_folder import running_pid
-from livebg.live.status import Status
+from livebg.live.control.client import ask
+from livebg.live.control.runtime_folder import running_pid
+from livebg.live.control.status import Status
 from livebg.tray.menu import Camera
 from livebg.tray.view import View, view
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg import __version__
-from livebg.live.status import EffectStatus, Status
+from livebg.live.control.status import EffectStatus, Status
 from livebg.tray.view import TrayState, View
 
 BUILT_IN: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from livebg.doctor.host import Commands, Outcome, ToolHung, ToolMissing
 from livebg.errors import LivebgError, NotRunningError
-from livebg.live.client import ask
-from livebg.live.runtime_folder import running_pid
+from livebg.live.control.client import ask
+from livebg.live.control.runtime_folder import running_pid
 
 UNIT: Final = "livebg.service"
 _PATIENCE: Final = 30.0

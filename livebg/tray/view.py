@@ -4,8 +4,8 @@ import enum
 from dataclasses import dataclass
 
 from livebg.errors import LivebgError, NotRunningError
-from livebg.live.protocol import VERSION, OtherVersion
-from livebg.live.status import Status
+from livebg.live.control.protocol import VERSION, OtherVersion
+from livebg.live.control.status import Status
 
 
 class TrayState(enum.Enum):

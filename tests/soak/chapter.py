@@ -21,17 +21,17 @@ from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.assembly import READERS_COLOR, camera_arranger
-from livebg.live.choices import Choices
-from livebg.live.commands import commands
-from livebg.live.control import ControlServer, no_arguments
-from livebg.live.layers import Layers
+from livebg.live.control.choices import Choices
+from livebg.live.control.commands import commands
+from livebg.live.control.layers import Layers
+from livebg.live.control.preview_server import PreviewServer
+from livebg.live.control.server import ControlServer, no_arguments
+from livebg.live.control.steering import Steering
+from livebg.live.control.telling import StatusTeller
+from livebg.live.control.views import views
 from livebg.live.looks import LookBuilder
 from livebg.live.presence import DevicePresence, Presence
-from livebg.live.preview_server import PreviewServer
 from livebg.live.session import Exit, Session
-from livebg.live.steering import Steering
-from livebg.live.telling import StatusTeller
-from livebg.live.views import views
 from livebg.timing import StageClock, one_opencv_thread
 from tests.control_parts import clients_are_gone, open_files
 from tests.soak.director import NAME, Director

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.errors import SourceError
-from livebg.live.protocol import VERSION
+from livebg.live.control.protocol import VERSION
 from livebg.live.session import Session
 from tests.daemon import Caller
 from tests.soak.lookers import Lookers

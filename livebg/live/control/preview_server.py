@@ -1,7 +1,7 @@
 """The preview socket of the running livebg: pictures as they were sent, for this user's own previews alone.
 
 Beside the control socket (``preview.sock`` in the user's runtime folder, mode 0600, in a folder of mode 0700). Requests and
-answers are lines as in :mod:`livebg.live.protocol`, of the same version; there is one command:
+answers are lines as in :mod:`livebg.live.control.protocol`, of the same version; there is one command:
 
     {"version": 1, "command": "look", "arguments": {"views": ["composite", "alpha"], "after": 41, "status": false}}
     {"version": 1, "ok": true, "result": {"number": 42, "placeholder": false, "age": 0.018, "status": null, "pictures": [
@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livebg.live.audience import Audience
-from livebg.live.control import ControlServer
-from livebg.live.views import View
+from livebg.live.control.server import ControlServer
+from livebg.live.control.views import View
 
 if TYPE_CHECKING:
-    from livebg.live.connections import ConnectionServer
+    from livebg.live.control.connections import ConnectionServer
 
 
 class PreviewServer(ControlServer):
@@ -62,6 +62,6 @@ class PreviewServer(ControlServer):
             super().start()
 
     def _listen(self) -> "ConnectionServer":
-        from livebg.live.preview_connections import PreviewConnectionServer
+        from livebg.live.control.preview_connections import PreviewConnectionServer
 
         return PreviewConnectionServer(self._path, self._audience, self._views, self._tell, self._timeout, self._most)

@@ -1,4 +1,6 @@
-"""The control socket of the running livebg: whoever is this user may ask it and tell it, as :mod:`livebg.live.protocol` says."""
+"""The control socket of the running livebg: whoever is this user may ask it and tell it, as
+:mod:`livebg.live.control.protocol` says.
+"""
 
 import logging
 import socket
@@ -9,10 +11,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from livebg.errors import ConfigError
-from livebg.live.protocol import check_path
+from livebg.live.control.protocol import check_path
 
 if TYPE_CHECKING:
-    from livebg.live.connections import ConnectionServer
+    from livebg.live.control.connections import ConnectionServer
 
 Command = Callable[[Mapping[str, Any]], Any]
 """Takes a request's arguments and gives what is JSON; a :class:`~livebg.errors.LivebgError` that it raises is told to the asker.
@@ -29,9 +31,9 @@ _GRACE: Final = 0.5
 class ControlServer:
     """Answers requests on the socket ``path`` until it is closed.
 
-    Whoever starts one holds the lock of the folder (:func:`livebg.live.runtime_folder.hold_lock`), which is private. A client
-    that takes longer than ``timeout`` seconds over a request, or over reading an answer, is hung up on. At most ``most`` clients
-    are connected at a time. No client holds up another one, or :meth:`close`.
+    Whoever starts one holds the lock of the folder (:func:`livebg.live.control.runtime_folder.hold_lock`), which is private. A
+    client that takes longer than ``timeout`` seconds over a request, or over reading an answer, is hung up on. At most ``most``
+    clients are connected at a time. No client holds up another one, or :meth:`close`.
     """
 
     def __init__(self, path: Path, commands: Mapping[str, Command], *, timeout: float = 5.0, most: int = 32) -> None:
@@ -64,7 +66,7 @@ class ControlServer:
 
     def _listen(self) -> "ConnectionServer":
         """Raises OSError."""
-        from livebg.live.connections import ConnectionServer
+        from livebg.live.control.connections import ConnectionServer
 
         return ConnectionServer(self._path, self._commands, self._timeout, self._most)
 

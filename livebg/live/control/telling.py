@@ -1,4 +1,4 @@
-"""A session's status, as :mod:`livebg.live.status` words it."""
+"""A session's status, as :mod:`livebg.live.control.status` words it."""
 
 import os
 import time
@@ -7,14 +7,14 @@ from typing import Protocol
 from livebg import __version__
 from livebg.config import Settings
 from livebg.live.condition import condition
+from livebg.live.control.status import CameraStatus, Counts, CpuCost, EffectStatus, LastError, ModelStatus, OutputStatus, Status
 from livebg.live.looks import LookBuilder
 from livebg.live.session import Session
-from livebg.live.status import CameraStatus, Counts, CpuCost, EffectStatus, LastError, ModelStatus, OutputStatus, Status
 from livebg.sinks.backend import resolved
 
 
 class Holding(Protocol):
-    """What holds at a moment (:class:`~livebg.live.steering.Steering`)."""
+    """What holds at a moment (:class:`~livebg.live.control.steering.Steering`)."""
 
     @property
     def settings(self) -> Settings: ...

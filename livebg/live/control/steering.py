@@ -11,9 +11,9 @@ from livebg.frame import VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.assembly import camera_arranger, camera_opener, check_camera
-from livebg.live.choices import Choices
-from livebg.live.held import Held
-from livebg.live.layers import Layers, changed_keys, check_mode, pinned
+from livebg.live.control.choices import Choices
+from livebg.live.control.held import Held
+from livebg.live.control.layers import Layers, changed_keys, check_mode, pinned
 from livebg.live.looks import Build
 
 Arrange = Callable[[VideoFormat], Geometry]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from livebg.errors import ConfigError, LivebgError, NotRunningError
-from livebg.live import protocol
-from livebg.live.runtime_folder import running_pid, socket_path
+from livebg.live.control import protocol
+from livebg.live.control.runtime_folder import running_pid, socket_path
 
 
 def ask(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path | None = None, timeout: float = 2.0) -> Any:

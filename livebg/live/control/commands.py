@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from livebg.errors import ConfigError
-from livebg.live.control import Command, no_arguments
-from livebg.live.held import Held
-from livebg.live.steering import Steering
+from livebg.live.control.held import Held
+from livebg.live.control.server import Command, no_arguments
+from livebg.live.control.steering import Steering
 
 _LONGEST: Final = 4096
 """Characters of a value; the longest path that Linux takes."""

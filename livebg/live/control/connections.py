@@ -1,4 +1,4 @@
-"""A socket's connections, a thread each. Only for systems with UNIX sockets: :mod:`livebg.live.control` looks first."""
+"""A socket's connections, a thread each. Only for systems with UNIX sockets: :mod:`livebg.live.control.server` looks first."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.errors import ConfigError, LivebgError
-from livebg.live import protocol
+from livebg.live.control import protocol
 
 Command = Callable[[Mapping[str, Any]], Any]
 _LOG: Final = logging.getLogger(__name__)

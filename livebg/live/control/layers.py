@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from livebg.config import Settings, setting_keys
 from livebg.errors import ConfigError
-from livebg.live.choices import KEPT, LIVE_MODES, Word
+from livebg.live.control.choices import KEPT, LIVE_MODES, Word
 from livebg.setting_sources import ConfigFile, check_setting, load_settings, read_config
 
 _FIXED: Final = {

@@ -1,4 +1,4 @@
-"""The preview socket's connections. Only for systems with UNIX sockets: :mod:`livebg.live.preview_server` looks first."""
+"""The preview socket's connections. Only for systems with UNIX sockets: :mod:`livebg.live.control.preview_server` looks first."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -11,10 +11,10 @@ from pydantic.dataclasses import dataclass
 
 from livebg.errors import ConfigError, LivebgError
 from livebg.frame import Composite
-from livebg.live import protocol
 from livebg.live.audience import Audience, Exhibit
-from livebg.live.connections import Connection, ConnectionServer
-from livebg.live.views import View
+from livebg.live.control import protocol
+from livebg.live.control.connections import Connection, ConnectionServer
+from livebg.live.control.views import View
 
 _WAIT: Final = 0.5
 """Seconds to wait for a picture before it is said that there is no new one."""
