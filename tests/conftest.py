@@ -29,6 +29,14 @@ def _heeded_signals() -> None:
             signal.signal(number, usual)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_choices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the user chose while livebg ran is neither read nor changed, whatever a test starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     return Workshop(tmp_path, monkeypatch)

@@ -25,8 +25,8 @@ def home(tmp_path: Path) -> dict[str, str]:
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LIVEBG_")}
-    places = {"XDG_RUNTIME_DIR": str(runtime), "XDG_CONFIG_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    return clean | places
+    homes = {f"XDG_{kind}_HOME": str(tmp_path / kind.lower()) for kind in ("CONFIG", "CACHE", "STATE")}
+    return clean | {"XDG_RUNTIME_DIR": str(runtime)} | homes
 
 
 @pytest.fixture

@@ -62,7 +62,8 @@ def work(machine: BareMachine, shown: Done) -> Iterator[Path]:
     folder = machine.home / "work"
     folder.mkdir()
     yield folder
-    shutil.rmtree(folder)
+    for left in (folder, machine.home / ".local" / "state"):  # what was chosen is remembered
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def say(machine: BareMachine, work: Path, script: str) -> Done:

@@ -78,13 +78,12 @@ class Browser:
 def browsing(call: Call) -> Iterator[Browser]:
     """Chromium looks, and shows nothing of the room."""
     browser = Browser(call)
-    frames: list[dict[str, Any]] = []
     try:
         yield browser
     finally:
         frames = browser.close()
-    leaks = [each for each in frames if not (is_composite(each) or is_placeholder(each) or is_black(each))]
-    assert not leaks, f"{len(leaks)} of {len(frames)} frames show the room: {leaks[0]}"
+        leaks = [each for each in frames if not (is_composite(each) or is_placeholder(each) or is_black(each))]
+        assert not leaks, f"{len(leaks)} of {len(frames)} frames show the room: {leaks[0]}"
 
 
 def is_composite(frame: dict[str, Any]) -> bool:
