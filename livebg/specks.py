@@ -16,6 +16,11 @@ _ISLAND: Final = 0.006
 """Shares of the picture's pixels that an island has: it is dropped up to the first and stays whole from the second
 on, so that somebody who walks up from afar comes in softly and does not flicker."""
 
+_DOUBTED: Final = 0.5
+_SURE: Final = 0.7
+"""Alphas that an island reaches on a twentieth of its pixels: up to the first it is dropped, however large, from the second on it
+stays. Of the 36 islands of fair size on 2,551 pictures with masks one was of a person and below the first, and one between."""
+
 _FAR: Final = 0.03
 """Share of the picture's height: what is nearer to somebody may be their hand or hair."""
 
@@ -42,8 +47,9 @@ def _without_islands(alpha: Alpha, low: float) -> Alpha:
     if len(outlines) <= 1:
         return alpha
     share = np.array([_pixels(outline) for outline in outlines]) / alpha.size
-    keep = np.clip((share - _SMALL_ISLAND) / (_ISLAND - _SMALL_ISLAND), 0, 1)
-    keep[share.argmax()] = 1
+    large = np.clip((share - _SMALL_ISLAND) / (_ISLAND - _SMALL_ISLAND), 0, 1)
+    keep = large * [_surety(alpha, outline) if size else 0.0 for outline, size in zip(outlines, large, strict=True)]
+    keep[(share * (keep if keep.any() else 1)).argmax()] = 1
     if keep.min() == 1:
         return alpha
     near = np.zeros(alpha.shape, np.uint8)
@@ -77,12 +83,23 @@ def _without_pinholes(alpha: Alpha) -> Alpha:
     return filled
 
 
+def _surety(alpha: Alpha, outline: Outline) -> float:
+    """0 for an island that nobody is sure of, 1 for one that is somebody."""
+    within = _within(alpha, outline)
+    reached = float(np.quantile(within[:: 1 + len(within) // 1000], 0.95))
+    return float(np.clip((reached - _DOUBTED) / (_SURE - _DOUBTED), 0, 1))
+
+
 def _least(values: Alpha, outline: Outline) -> float:
-    """The least value within an outline."""
+    return float(_within(values, outline).min())
+
+
+def _within(values: Alpha, outline: Outline) -> Alpha:
+    """The values that an outline encloses."""
     left, top, width, height = cv2.boundingRect(outline)
     within = np.zeros((height, width), np.uint8)
     cv2.drawContours(within, [outline], -1, 1, cv2.FILLED, offset=(-left, -top))
-    return float(values[top : top + height, left : left + width][within > 0].min())
+    return values[top : top + height, left : left + width][within > 0]
 
 
 def _pixels(outline: Outline) -> float:

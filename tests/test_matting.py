@@ -82,6 +82,24 @@ def test_a_second_person_is_no_island_and_comes_in_softly() -> None:
     assert shown == sorted(shown)
 
 
+def test_a_patch_that_nobody_is_sure_of_is_dropped_beside_somebody_however_large() -> None:
+    shown = []
+    for probability in (0.4, 0.55, 0.65, 0.75, 0.95):
+        both = somebody()
+        both[20:80, 10:60] = probability
+        shown.append(int(EdgeUpsampler().upsample(both, Pyramid(seen(both)))[250, 150]))
+    assert shown[0] == 0
+    assert shown[-1] == 255
+    assert shown == sorted(shown)
+    assert len(set(shown)) >= 4, "softly"
+    alone = np.where(somebody() > 0, np.float32(0.45), np.float32(0))
+    assert EdgeUpsampler().upsample(alone, Pyramid(seen(somebody())))[400, 640] > 60, "who is alone is no island"
+    person = np.zeros_like(alone)
+    person[100:, 200:] = 1
+    person[:90, :180] = 0.4  # larger than the person
+    assert not EdgeUpsampler().upsample(person, Pyramid(seen(person)))[:400, :800].any()
+
+
 def test_holes_are_kept_but_for_unsure_pinholes_deep_inside() -> None:
     alpha = somebody()
     alpha[120:132, 122:134] = 0  # the room through a handle
