@@ -19,7 +19,8 @@ on, so that somebody who walks up from afar comes in softly and does not flicker
 _DOUBTED: Final = 0.5
 _SURE: Final = 0.7
 """Alphas that an island reaches on a twentieth of its pixels: up to the first it is dropped, however large, from the second on it
-stays. Of the 36 islands of fair size on 2,551 pictures with masks one was of a person and below the first, and one between."""
+stays. On 2,551 pictures with masks there were 40 islands of some size: 35 mistakes and one person below the first, two mistakes
+and one person between, one mistake above."""
 
 _FAR: Final = 0.03
 """Share of the picture's height: what is nearer to somebody may be their hand or hair."""
