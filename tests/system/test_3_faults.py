@@ -1,6 +1,8 @@
 """What goes wrong in a call: the camera goes, livebg dies, the machine sleeps. Somebody looks all the while."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,16 +15,25 @@ def test_unplugged_and_plugged_in_again(call: Call) -> None:
     daemon = call.running()
     with call.watching() as watcher:
         watcher.sees("composite")
-        call.guest.shell(f"echo vivid.0 > {_DRIVER}/unbind")
-        lost = call.becomes("camera lost")
-        assert lost["camera"]["name"] is None
-        watcher.sees("placeholder", 5)
-        assert call.faces() >= {"Capture"}
-        call.guest.shell(f"echo vivid.0 > {_DRIVER}/bind")
+        with unplugged(call):
+            lost = call.becomes("camera lost")
+            assert lost["camera"]["name"] is None
+            watcher.sees("placeholder", 5)
+            assert call.faces() >= {"Capture"}
         watcher.sees("composite", 5)
         assert watcher.program.err == "", "the reader's stream was never disturbed"
     assert daemon.code is None
     call.load_camera()
+
+
+@contextmanager
+def unplugged(call: Call) -> Iterator[None]:
+    """The camera is gone for as long as the context lasts."""
+    call.guest.shell(f"echo vivid.0 > {_DRIVER}/unbind")
+    try:
+        yield
+    finally:
+        call.guest.shell(f"echo vivid.0 > {_DRIVER}/bind")
 
 
 @pytest.mark.parametrize("control", ["inject_fatal_streaming_error=1", "percentage_of_dropped_buffers=50"])
@@ -70,6 +81,8 @@ def test_the_machine_sleeps(call: Call) -> None:
     with call.watching() as watcher:
         watcher.sees("composite")
         call.guest.shell("echo freezer > /sys/power/pm_test; echo mem > /sys/power/state; echo none > /sys/power/pm_test")
+        assert "PM: suspend debug: Waiting for 5 second(s)" in call.guest.shell("dmesg | tail -n 30")
+        call.counted("sent", 5)  # what waited in the node's buffers is no sign of life
         watcher.sees("composite")
     assert daemon.code is None
 
