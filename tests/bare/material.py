@@ -39,13 +39,13 @@ def make_material(folder: Path) -> None:
 
 
 def make_mattes(folder: Path) -> None:
-    """What is scored: a matte beside a true one that is a little wider, as videos and as pictures."""
-    for name, column in (("matte.mkv", 30), ("true.mkv", 32), ("talk.mp4", 31)):
-        Clip(count=12, picture=_half(column), codec="libx264" if name == "talk.mp4" else "ffv1").write(folder / name)
-    for name, column in (("masks", 30), ("frames", 30), ("true", 32)):
+    """What is scored: a matte whose edge moves by a column each frame, two behind the true one's and one behind the picture's."""
+    for name, column in (("matte.mkv", 28), ("true.mkv", 30), ("talk.mp4", 29)):
+        Clip(count=20, picture=_half(column), codec="libx264" if name == "talk.mp4" else "ffv1").write(folder / name)
+    for name, column in (("masks", 28), ("frames", 28), ("true", 30)):
         (folder / name).mkdir()
-        for number in range(5):
-            Image.fromarray(_half_luma(column, 64, 48)).save(folder / name / f"{number}.png")
+        for number in range(20):
+            Image.fromarray(_half_luma(column + number, 64, 48)).save(folder / name / f"{number}.png")
 
 
 def talk(count: int, rate: Fraction) -> Clip:
@@ -77,10 +77,10 @@ def _half_luma(column: int, width: int, height: int) -> Pixels:
 
 
 def _half(column: int) -> PictureMaker:
-    """Left of ``column`` white, black else."""
+    """Left of ``column``, which moves on with each frame, white, black else."""
 
-    def picture(_number: int, width: int, height: int) -> av.VideoFrame:
-        grey = av.VideoFrame.from_ndarray(_half_luma(column, width, height), format="gray")
+    def picture(number: int, width: int, height: int) -> av.VideoFrame:
+        grey = av.VideoFrame.from_ndarray(_half_luma(column + number, width, height), format="gray")
         return grey.reformat(format="yuv420p")
 
     return picture

@@ -101,7 +101,12 @@ def test_mattes_are_scored_as_in_the_examples(line: str, machine: BareMachine, w
     assert done.code == 0, done.text
     # The edge is off by two of 64 columns, which makes a MAD of 31.25 thousandths.
     assert ("31.25" in done.out) == ("--truth" in line)
-    assert "lag" in done.out.lower() or "masks/" in line  # pictures by themselves have no time
+    lag = re.search(r'(?:Edge lag, frames +|"edge_lag": {"mean": )([0-9.]+)', done.out)
+    if "masks/" in line:  # pictures by themselves have no time
+        assert lag is None
+    else:
+        assert lag is not None, done.out
+        assert round(float(lag[1]), 3) == (1 if "--picture" in line else 2)
 
 
 def test_a_call_without_a_camera_does_what_it_is_told(machine: BareMachine, work: Path, material: Path) -> None:
