@@ -48,8 +48,9 @@ def _without_islands(alpha: Alpha, low: float) -> Alpha:
     if len(outlines) <= 1:
         return alpha
     share = np.array([_pixels(outline) for outline in outlines]) / alpha.size
-    large = np.clip((share - _SMALL_ISLAND) / (_ISLAND - _SMALL_ISLAND), 0, 1)
-    keep = large * [_surety(alpha, outline) if size else 0.0 for outline, size in zip(outlines, large, strict=True)]
+    keep = np.clip((share - _SMALL_ISLAND) / (_ISLAND - _SMALL_ISLAND), 0, 1)
+    if np.count_nonzero(keep) > 1:  # else it is the one that stays in any case
+        keep *= [_surety(alpha, outline) if kept else 0.0 for outline, kept in zip(outlines, keep, strict=True)]
     keep[(share * (keep if keep.any() else 1)).argmax()] = 1
     if keep.min() == 1:
         return alpha
