@@ -92,14 +92,15 @@ def _loopback(device: Device, label: str, alike: Sequence[Device], running: int 
     elif device.captures:
         announces = "capture"
     holders = tuple(kernel.holders(device.path))
-    if announces == "capture" and running in {holder.pid for holder in holders}:
-        fit, remark = True, "livebg writes to it"
-    else:
-        fit, remark = _fitness(device, announces, label, alike)
+    own = running in {holder.pid for holder in holders}
+    fit, remark = _fitness(device, announces, label, alike, own)
     return LoopbackFacts(device, announces, _format(device, kernel), holders, fit, remark)
 
 
-def _fitness(device: Device, announces: Announcement, label: str, alike: Sequence[Device]) -> tuple[bool, str]:
+def _fitness(device: Device, announces: Announcement, label: str, alike: Sequence[Device], own: bool) -> tuple[bool, str]:
+    """``own``: the running livebg has it open."""
+    if own and announces == "capture":
+        return True, "livebg writes to it"
     if device.card != label:
         return False, f"livebg writes to the device called {label}: set output.label to use this one"
     if len(alike) > 1:
