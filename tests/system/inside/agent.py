@@ -164,7 +164,8 @@ def _prepare() -> None:
     """The folders and variables of somebody who has logged in."""
     for folder in (RUNTIME, OUTPUTS, Path("/run/home")):
         folder.mkdir(mode=0o700)
-    for folder in Path(sys.executable).absolute().parents:  # other users are to find Python as well
+    # Other users are to find Python as well: the environment, and the Python that it was made from.
+    for folder in {*Path(sys.executable).absolute().parents, *Path(os.__file__).resolve().parents}:
         folder.chmod(folder.stat().st_mode | 0o555)
     OUTPUTS.chmod(0o777)
     os.environ |= {
