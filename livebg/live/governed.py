@@ -1,32 +1,25 @@
 """The pipeline on a machine that may be too slow for it: each frame leaves in its time, with its own mask or a carried one."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from statistics import median
 from typing import Final
 
 import numpy as np
 
 from livebg.build import build_pipeline
 from livebg.carrying import AlphaCarrier, Motion
-from livebg.compositing import OLDEST_MATTE
 from livebg.config import Settings
 from livebg.frame import Composite, Frame, Matte
 from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.live.governor import Governor, Plan, ladder
-from livebg.live.making import MaskMaking
+from livebg.live.making import OLDEST_MASK, MaskMaking
+from livebg.live.pace import Pace
 from livebg.live.power import PowerSource, on_battery
 from livebg.pipeline import Mask, Pipeline
 from livebg.timing import REAL, StageClock, Waits
 
-_OLDEST: Final = OLDEST_MATTE - 0.02
-"""Seconds. A mask whose picture is older is not carried on; the next one is waited for."""
-_IDLE: Final = 0.25
-"""Share of an interval for which the processor lay idle before a frame: then it had waited for that very frame."""
-_INTERVALS: Final = 9
 _NOMINAL: Final = (1280, 720)
 
 
@@ -56,7 +49,7 @@ class GovernedPipeline:
         self._pipeline, self._governor, self._power, self._clock, self._waits = pipeline, governor, power, clock, waits
         self._stage = (stages or StageClock()).stage
         self._carrier = AlphaCarrier()
-        self._pace = _Pace(interval)
+        self._pace = Pace(interval)
         self._held: tuple[Mask, Motion | None] | None = None
         """The last mask that was made, and the way from the present frame back to its picture; None: it is this frame's."""
         self._making: MaskMaking | None = None
@@ -131,7 +124,7 @@ class GovernedPipeline:
         return self._carried()
 
     def _is_young(self, frame: Frame) -> bool:
-        return self._held is not None and 0 <= frame.time - self._held[0].time <= _OLDEST
+        return self._held is not None and 0 <= frame.time - self._held[0].time <= OLDEST_MASK
 
     def _follow(self, frame: Frame) -> None:
         """Bring all that is on the way to the present frame."""
@@ -152,7 +145,7 @@ class GovernedPipeline:
             return True
         # At low frame rates the next mask would come too late if it were begun a frame later.
         ready = self._governor.mask_seconds + self._pace.interval
-        return frame.time - self._held[0].time + ready > _OLDEST
+        return frame.time - self._held[0].time + ready > OLDEST_MASK
 
     def _begin(self, frame: Frame) -> None:
         """Begin the mask of ``frame``, and where it is not made beside the frames make it."""
@@ -201,30 +194,6 @@ class GovernedPipeline:
             return mask
         with self._stage("carrying"):
             return Mask(motion.carry(mask.alpha), mask.time)
-
-
-class _Pace:
-    """How often frames come: known of those that were waited for, since a busy processor misses frames and cannot tell."""
-
-    def __init__(self, interval: float) -> None:
-        self._seen: deque[float] = deque([interval], maxlen=_INTERVALS)
-        self._ended: float | None = None
-        self._time = 0.0
-        self.interval = interval
-
-    def begin(self, now: float, frame_time: float) -> None:
-        """A frame of ``frame_time`` is begun at ``now``, both in seconds, on clocks of their own."""
-        apart = frame_time - self._time
-        if self._ended is not None and now - self._ended > _IDLE * self.interval and 0 < apart <= _OLDEST:
-            self._seen.append(apart)
-            self.interval = median(self._seen)
-        self._time = frame_time
-
-    def end(self, now: float) -> None:
-        self._ended = now
-
-    def reset(self) -> None:
-        self._ended = None
 
 
 def governed(

@@ -5,9 +5,13 @@ from time import perf_counter
 from typing import Final
 
 from livebg.carrying import Motion
+from livebg.compositing import OLDEST_MATTE
 from livebg.live.thread import Companion
 from livebg.pipeline import Mask
 from livebg.timing import REAL, Waits
+
+OLDEST_MASK: Final = OLDEST_MATTE - 0.02
+"""Seconds. A mask whose picture is older is not carried on; the next one is waited for."""
 
 
 class MaskMaking:
