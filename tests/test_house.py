@@ -14,6 +14,7 @@ FLOORS = [
     {
         "config",
         "notation",
+        "containers",
         "setting_errors",
         "jobs",
         "models",

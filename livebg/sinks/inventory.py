@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 
+from livebg.containers import opened
 from livebg.errors import SourceError
 from livebg.sources.opening import is_cover, main_video
-
-ENCODING_ERRORS: Final = "surrogateescape"
-"""Tags in any old encoding pass through as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Inventory:
 def open_input(path: Path) -> InputContainer:
     """Open a file for copying from it; raises :class:`~livebg.errors.SourceError` when that cannot be."""
     try:
-        return av.open(str(path.absolute()), "r", metadata_errors=ENCODING_ERRORS)
+        return opened(str(path.absolute()))
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"the input {path} cannot be opened: {error.strerror}") from error
 

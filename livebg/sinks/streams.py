@@ -102,7 +102,7 @@ class OtherStreams:
     def video_end(self) -> Fraction | None:
         """Where the last picture of the rendered stream ends, in seconds of the input's time, when the input says so."""
         video = self._inventory.video
-        if video is None or video.duration is None or video.time_base is None:
+        if video is None or video.duration is None or not video.time_base:
             return None
         return ((video.start_time or 0) + video.duration) * video.time_base
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import av
 
+from livebg.containers import opened
 from livebg.errors import SinkError
-from livebg.sinks.inventory import ENCODING_ERRORS
 from livebg.sinks.streams import CopiedStream, is_gap
 from livebg.sources.opening import is_cover
 
@@ -58,7 +58,7 @@ def verify(part: Path, path: Path, expected: Expected) -> Fraction:
     finds, since not every codec and container can carry it.
     """
     try:
-        with av.open(str(part), "r", metadata_errors=ENCODING_ERRORS) as container:
+        with opened(str(part)) as container:
             read = _read(container, path)
     except (av.FFmpegError, ValueError) as error:
         raise _differs(path, f"it does not open ({error})") from error
@@ -74,12 +74,12 @@ def verify(part: Path, path: Path, expected: Expected) -> Fraction:
 
 def _read(container: av.container.InputContainer, path: Path) -> _Read:
     video = next((each for each in container.streams.video if not is_cover(each)), None)
-    if video is None or video.time_base is None:
+    if video is None or not video.time_base:
         raise _differs(path, "it holds no video")
     kinds = [(each.index, each.type) for each in container.streams]
     pictures = sum(is_cover(each) for each in container.streams.video)
-    shape = video.sample_aspect_ratio or Fraction(1)
-    read = _Read(video.time_base, shape, "matroska" in container.format.name, kinds, pictures)
+    shape = Fraction(video.sample_aspect_ratio or 1)
+    read = _Read(Fraction(video.time_base), shape, "matroska" in container.format.name, kinds, pictures)
     for packet in container.demux():
         index = packet.stream_index
         if (packet.size == 0 and packet.dts is None) or is_gap(packet):

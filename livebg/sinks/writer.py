@@ -13,11 +13,11 @@ from typing import Final
 import av
 from av.packet import Packet
 
+from livebg.containers import begun
 from livebg.errors import ConfigError
 from livebg.frame import ColorSpec, Composite, VideoFormat
 from livebg.sinks import tags
 from livebg.sinks.codecs import EncoderPlan
-from livebg.sinks.inventory import ENCODING_ERRORS
 from livebg.sinks.pictures import to_av
 from livebg.sinks.streams import OtherStreams
 from livebg.sinks.verify import FINEST_MP4_UNIT
@@ -56,9 +56,7 @@ class VideoWriter:
         self.pts = array("q")
         """The times of the frames so far, in units of the time base."""
         options = self._muxer_options(others)
-        self._output = av.open(
-            str(part.absolute()), "w", format=plan.container, container_options=options, metadata_errors=ENCODING_ERRORS
-        )
+        self._output = begun(str(part.absolute()), plan.container, options)
         try:
             self._stream = self._add_video(format, threads)
             if others is not None:

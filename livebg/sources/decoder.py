@@ -82,7 +82,7 @@ class Decoder:
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         self.container, self.stream = open_video(path, threads)
-        self.time_base: Fraction = self.stream.time_base or Fraction(1, 1000)
+        self.time_base = Fraction(self.stream.time_base or Fraction(1, 1000))
         self.rate = frame_rate(self.stream)
         self.origin = _origin(self.container, self.stream, self.time_base)
         self.duration = _duration(self.container, self.stream, self.time_base, self.origin)
@@ -184,7 +184,7 @@ def frame_rate(stream: VideoStream) -> Fraction:
     """The nominal frame rate: what the container says on average, else what libav guesses, else 25."""
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and 0 < rate <= 1000:
-            return rate
+            return Fraction(rate)
     return Fraction(25)
 
 

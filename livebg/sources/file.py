@@ -58,7 +58,7 @@ class FileSource(Source):
             self._pictures, first = self._begin()
             decoder = self._decoder
             self._normaliser = Normaliser(
-                first[0], decoder.time_base, decoder.rate, decoder.stream.sample_aspect_ratio or Fraction(1), threads
+                first[0], decoder.time_base, decoder.rate, Fraction(decoder.stream.sample_aspect_ratio or 1), threads
             )
             self._frames = self._iterate(first)
             opened.pop_all()

@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from livebg.containers import opened
 from livebg.errors import SourceError
 
 _NOT_VIDEO: Final = frozenset({"tty", "bin", "xbin", "idf", "adf", "txt"})
@@ -62,7 +63,7 @@ def _require_file(path: Path) -> None:
 def _open(path: Path) -> InputContainer:
     try:
         # The prefix keeps a colon in a name from being read as a protocol, the whitelist a playlist from reaching the network.
-        container = av.open(f"file:{path}", "r", container_options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        container = opened(f"file:{path}", {"protocol_whitelist": "file"})
     except av.error.PermissionError as error:
         raise SourceError(f"{path} may not be read by this user: change the permissions of the file") from error
     except av.error.FFmpegError as error:

@@ -18,7 +18,7 @@ TOOLS: Final = (
 )  # fmt: skip
 INSTALL: Final = (
     "sudo apt install qemu-system-x86 busybox-static kmod zstd cpio gcc make linux-headers-amd64 v4l-utils ffmpeg "
-    "chromium-headless-shell"
+    "sudo chromium-headless-shell"
 )
 """What a person runs to have all of it."""
 BROWSER: Final = Path("/usr/lib/chromium/chromium-headless-shell")

@@ -1,15 +1,18 @@
 """``livebg setup`` and ``livebg doctor`` on machines that lack something, and in the end on one that does not."""
 
 import re
+import shutil
 from contextlib import ExitStack
 
 import pytest
 
 from livebg.v4l2.lookup import GROUP_ADVICE
-from tests.system.call import CAMERA, NODE, OTHER, Call
+from tests.system.call import CAMERA, NODE, OTHER, Call, lets_see
 
 _WRONG = "video_nr=12 card_label=Another exclusive_caps=1"
 _NOT_EXCLUSIVE = "video_nr=42 card_label=livebg exclusive_caps=0"
+_SETTINGS = "ls -lR /etc/modprobe.d /etc/modules-load.d; grep -r '' /etc/modprobe.d /etc/modules-load.d || true"
+_TRUSTED = "/etc/sudoers.d/trusted"
 
 
 def test_the_module_is_missing(call: Call) -> None:
@@ -43,6 +46,29 @@ def test_the_device_is_not_exclusive(call: Call) -> None:
     found = call.doctor()["exclusive_caps"]
     assert found["status"] == "FAIL"
     assert found["found"].startswith(f"{NODE} was made without exclusive_caps=1")
+
+
+@pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not installed")
+def test_an_ordinary_user_sets_it_up_and_takes_it_back(call: Call) -> None:
+    call.unload_loopback()
+    before = call.guest.shell(_SETTINGS)
+    refused = call.guest.run("livebg", "setup", "--no-service", "--yes", user="nobody")
+    assert refused.code == 7
+    assert "`sudo /bin/sh -ec ...` failed" in refused.err
+    assert "password" in refused.err
+    assert call.guest.shell(_SETTINGS) == before
+    call.guest.shell(f"umask 227; echo 'nobody ALL=(root) NOPASSWD: ALL' > {_TRUSTED}")
+    try:
+        done = call.guest.run("livebg", "setup", "--no-service", "--yes", user="nobody")
+        assert done.code == 0, done
+        assert re.search(rf"^livebg .*:\n\t{NODE}$", call.guest.run("v4l2-ctl", "--list-devices").out, re.MULTILINE)
+        assert call.guest.shell(_SETTINGS) != before
+        undone = call.guest.run("livebg", "setup", "--undo", "--yes", user="nobody")
+        assert undone.code == 0, undone
+    finally:
+        call.guest.shell(f"rm {_TRUSTED}")
+    assert call.guest.shell(_SETTINGS) == before
+    assert not lets_see(call.guest, "v4l2loopback")
 
 
 def test_setup_makes_the_camera_beside_another(call: Call) -> None:
