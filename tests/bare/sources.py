@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEBIAN = "bookworm"
-"""Debian 12."""
+DEBIAN = os.environ.get("LIVEBG_BARE_DEBIAN", "bookworm")
+"""The release: Debian 12, or another by its name."""
 _CARRIED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 _START = r"(?:(?<=file://)|(?<!\S))"
 """Where a path begins in a list of paths and addresses."""
