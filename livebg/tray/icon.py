@@ -49,6 +49,7 @@ class PystrayIcon:
             raise DisplayError(
                 f"the tray icon cannot be shown ({_in_a_line(error)}): `livebg status --watch` tells the same"
             ) from error
+        _quieten_indicator()
         self._pystray, self._chosen = pystray, chosen
         self._entries: Sequence[Entry] = ()
         self._state: TrayState | None = None
@@ -116,6 +117,14 @@ class PystrayIcon:
     def _ended(self) -> bool:
         self._icon.stop()
         return False
+
+
+def _quieten_indicator() -> None:
+    """The library behind pystray's icon tells programmers, on standard error, to use its successor: that helps nobody else."""
+    if "gi" in sys.modules:
+        from gi.repository import GLib
+
+        GLib.log_set_handler("libayatana-appindicator", GLib.LogLevelFlags.LEVEL_WARNING, lambda *_: None, None)
 
 
 def _always(checked: bool) -> Callable[[Any], bool]:

@@ -20,6 +20,8 @@ from livebg.sinks.pipewire.streaming import Streaming
 
 _PATIENCE: Final = 1.5
 """Seconds in which PipeWire has to take the camera; a session that ends waits for two."""
+_AWAY: Final = 0.5
+"""Seconds after which a reader that takes no pictures has left: some stop for a moment while they begin."""
 _NOT_RUNNING: Final = (errno.ENOENT, errno.EHOSTDOWN, errno.ECONNREFUSED)
 _START: Final = "start it with `systemctl --user start pipewire.socket`, or set output.backend to v4l2loopback"
 
@@ -38,6 +40,8 @@ class CameraStream:
         self._memory = Params([pods.wanted_buffers(form), pods.wanted_header()])
         self._state, self._trouble = abi.State.UNCONNECTED, ""
         self._settled = threading.Event()
+        self._left: float | None = None
+        """When the last reader stopped taking pictures, on the monotonic clock, until the camera is ready for the next one."""
         self._sequence, self._loans = 0, Loans()
         # PipeWire keeps no reference to them: they must live as long as the stream does.
         self._events = abi.StreamEvents(
@@ -74,6 +78,7 @@ class CameraStream:
         with self._library.locked(self._loop):
             self._check_connection()
             if self._state != abi.State.STREAMING:
+                self._make_ready()
                 return
             place = self._take()
             if place:
@@ -135,6 +140,17 @@ class CameraStream:
             self._loans.reclaim()  # that one is held by a reader; the next may be free
         return None
 
+    def _make_ready(self) -> None:
+        """For the next reader, once the last has left.
+
+        An offer, though it is the same one, makes PipeWire agree on a format anew, and with it on new buffers: who comes next
+        depends on none that the last reader took with it, and gets no memory with pictures of an earlier call. To a reader that
+        is still there it would be a change of format, at which GStreamer gives up (seen with 1.4).
+        """
+        if self._left is not None and time.monotonic() - self._left > _AWAY:
+            self._left = None
+            self._tell(self._format)
+
     def _fill(self, buffer: abi.SpaBuffer, picture: NDArray[np.uint8]) -> None:
         block = buffer.datas[0]
         if not block.data or block.maxsize < self._size:
@@ -153,10 +169,7 @@ class CameraStream:
         """In the loop's thread, or in that which destroys the stream."""
         self._state, self._trouble = abi.State(new), (error or b"").decode(errors="replace")
         self._streaming.tell(new == abi.State.STREAMING)
-        if (old, new) == (abi.State.STREAMING, abi.State.PAUSED):
-            # An offer, though it is the same one, makes PipeWire agree on a format anew, and with it on new buffers: who comes
-            # next depends on none that the last reader took with it, and gets no memory with pictures of an earlier call.
-            self._tell(self._format)
+        self._left = time.monotonic() if (old, new) == (abi.State.STREAMING, abi.State.PAUSED) else None
         if new != abi.State.CONNECTING:
             self._settled.set()
 
