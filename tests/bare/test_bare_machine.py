@@ -21,6 +21,11 @@ SUITE_LIMIT = 3600.0
 """Seconds for all tests, on a machine that has other things to do."""
 FEWEST_TESTS = 1500
 """So many pass at least: they are not skipped as a whole."""
+DESKTOP = """dbus-daemon pipewire-bin wireplumber gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+    gstreamer1.0-pipewire xdg-desktop-portal-gtk libglib2.0-bin xvfb chromium firefox-esr python3-gi gir1.2-gtk-3.0
+    gir1.2-ayatanaappindicator3-0.1 xfce4-panel librsvg2-common xdotool imagemagick systemd procps"""
+"""What the tests of PipeWire, tray and preview look at livebg with."""
+FEWEST_OF_A_DESKTOP = 40
 CARRIED = ("livebg.desktop", "livebg.svg", "livebg-symbolic.svg")
 """What `livebg setup` installs where no systemd runs."""
 
@@ -181,3 +186,14 @@ def test_one_line_runs_the_tests_and_they_pass(machine: BareMachine) -> None:
     assert int(passed[1]) > FEWEST_TESTS
     # What cannot be tried there says why.
     assert all(re.match(r"SKIPPED \[\d+\] \S+: .{10}", line) for line in done.out.splitlines() if line.startswith("SKIPPED"))
+
+
+def test_what_needs_a_desktop_passes_with_this_debians(machine: BareMachine) -> None:
+    """Its PipeWire, portal, browsers, panel and GTK are others than this machine's may be."""
+    machine.must(f"apt-get install -qq --no-install-recommends {' '.join(DESKTOP.split())}", user="root")
+    line = try_lines()[1].replace("pytest", "pytest -m 'pipewire or desktop'")
+    done = machine.run(line, folder=CLONE, limit=SUITE_LIMIT)
+    assert done.code == 0, done.text
+    passed = re.search(r"(\d+) passed", done.out.splitlines()[-1])
+    assert passed, done.text
+    assert int(passed[1]) >= FEWEST_OF_A_DESKTOP, done.text
