@@ -25,7 +25,8 @@ _MISSING = missing()
 pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]
 SIZE = (WIDTH, HEIGHT)
 RATE = 50
-_MOMENT = 0.02
+_MOMENT = 0.1
+"""Seconds: a viewer that is back so soon was never away."""
 FORMAT = VideoFormat(*SIZE, Fraction(RATE), ColorSpec(BT601, BT601, BT601))
 
 
@@ -157,6 +158,7 @@ def test_viewers_one_after_the_other_each_see_pictures(desktop: Desktop) -> None
                 if number == 1:
                     viewer.program.kill()  # it takes its buffers with it
             wait_until(lambda: not sender.streaming.now, "nobody looks any more")
+            time.sleep(2 * _MOMENT)
         assert sender.heard == [True, False] * 4
 
 
