@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 PATIENCE = 30.0
 """Seconds after which something is taken for hung."""
-_TOOLS = ("dbus-daemon", "pipewire", "wireplumber", "pw-dump", "gst-launch-1.0", "gst-inspect-1.0")
+TOOLS = ("dbus-daemon", "pipewire", "wireplumber", "pw-dump", "gst-launch-1.0", "gst-inspect-1.0")
 
 
-def missing(tools: tuple[str, ...] = _TOOLS) -> str | None:
+def missing(tools: tuple[str, ...] = TOOLS) -> str | None:
     """Why there can be no such desktop here; None when there can."""
     if sys.platform != "linux":
         return "PipeWire is a part of Linux"

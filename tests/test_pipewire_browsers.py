@@ -15,17 +15,10 @@ import pytest
 from livebg.frame import BT601, ColorSpec, planes, rgb_to_i420
 from tests.browser_parts import PROGRAMS, Browser
 from tests.media import Clip, yuv_picture
-from tests.pipewire_parts import Desktop, Viewer, desktop_of_ones_own, livebg_status, missing, wait_until
+from tests.pipewire_parts import TOOLS, Desktop, Viewer, desktop_of_ones_own, livebg_status, missing, wait_until
 
 _PORTAL = Path("/usr/share/dbus-1/services/org.freedesktop.impl.portal.desktop.gtk.service")
-_MISSING = missing() or next(
-    (
-        f"{what} is not installed"
-        for what, there in (("xdg-desktop-portal-gtk", _PORTAL.is_file()), ("gdbus", shutil.which("gdbus")))
-        if not there
-    ),
-    None,
-)
+_MISSING = missing((*TOOLS, "gdbus")) or (None if _PORTAL.is_file() else "xdg-desktop-portal-gtk is not installed")
 pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]
 SIZE = (640, 360)
 QUARTERS = {(0.25, 0.3): (220, 20, 60), (0.75, 0.3): (240, 230, 140), (0.25, 0.75): (50, 205, 50), (0.75, 0.75): (238, 130, 238)}

@@ -62,8 +62,8 @@ class Screen:
 
     def until(self, holds: Callable[[], bool], *, trying: Callable[[], None] | None = None) -> None:
         """Wait for it; ``trying`` is done first, and again after every few seconds in vain."""
-        deadline = time.monotonic() + PATIENCE
-        again = time.monotonic() if trying else deadline
+        again = time.monotonic()
+        deadline = again + PATIENCE
         while not holds():
             assert time.monotonic() < deadline
             if trying and time.monotonic() >= again:
