@@ -10,7 +10,7 @@ import numpy as np
 
 from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
-from livebg.evaluation.sets import SPLIT_SETS, Masked, clips, evenly, picture_sets, rooms_aside
+from livebg.evaluation.sets import SPLIT_SETS, LabeledPicture, clips, evenly, picture_sets, rooms_aside
 from livebg.evaluation.split import is_aside
 from livebg.frame import Alpha8
 from livebg.photo import Photo
@@ -39,7 +39,7 @@ class Cast:
     people or rooms are drawn, because there are none.
     """
 
-    people: tuple[Masked, ...]
+    people: tuple[LabeledPicture, ...]
     screens: tuple[Path, ...]
     rooms: tuple[Path, ...]
 

@@ -18,7 +18,13 @@ FIGURE_SIZE: Final = (256, 144)
 """What a network that runs at any size is fed for the figure, whatever the picture's aspect."""
 
 _BY_NAME: Final = {measure.name: measure for measure in PICTURE_MEASURES}
-_SCORED: Final = tuple(_BY_NAME[name] for name in ("iou", "boundary_f", "mad"))
+FAILED: Final = 0.8
+"""IoU below which a user would say that the person was missed."""
+
+_SCORED: Final = (
+    *(_BY_NAME[name] for name in ("iou", "boundary_f", "mad")),
+    Measure("failed", f"IoU under {FAILED}, %", "pictures with a large part of a person missed, or much of the room taken"),
+)
 _OWN_SIZE: Final = tuple(replace(each, name=f"own_{each.name}", label=f"{each.label}, own size") for each in _SCORED)
 MEASURES: Final[tuple[Measure, ...]] = (*_SCORED, *_OWN_SIZE)
 
@@ -53,5 +59,6 @@ def _row(network: Network, rgb: Rgb, alpha: Alpha, truth: Alpha) -> tuple[float,
     return (*row, *_scored(look(network, rgb), truth))
 
 
-def _scored(alpha: Alpha, truth: Alpha) -> tuple[float, float, float]:
-    return foreground_iou(alpha, truth), boundary_f_measure(alpha, truth), mean_absolute_difference(alpha, truth)
+def _scored(alpha: Alpha, truth: Alpha) -> tuple[float, float, float, float]:
+    iou = foreground_iou(alpha, truth)
+    return iou, boundary_f_measure(alpha, truth), mean_absolute_difference(alpha, truth), 100.0 * (iou < FAILED)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -48,12 +48,22 @@ class Masked:
         return rgb, mask
 
 
+class LabeledPicture(Protocol):
+    """A picture and the mask of the people in it, which are read when they are needed."""
+
+    @property
+    def name(self) -> str: ...
+    def read(self) -> tuple[Rgb, Alpha8]:
+        """RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8. Raises SourceError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PictureSet:
     """Pictures with masks; ``name`` is the folder's path below the data folder."""
 
     name: str
-    pairs: tuple[Masked, ...]
+    pairs: tuple[LabeledPicture, ...]
 
 
 def require_folder(data: Path) -> None:

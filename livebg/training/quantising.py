@@ -50,5 +50,5 @@ def quantised(path: Path, batches: Iterable[Batch]) -> None:
 
 def _feeds(batches: Iterable[Batch]) -> Iterator[dict[str, NDArray[np.float32]]]:
     for batch in batches:
-        for picture in batch.input().numpy():
+        for picture in batch.picture.numpy():
             yield {"picture": picture[None]}
