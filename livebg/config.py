@@ -99,7 +99,7 @@ class Model(Section):
 
 
 class Smoothing(Section):
-    """How the matte is steadied in time."""
+    """How the matte is steadied in time. The network itself sees each picture on its own."""
 
     temporal: Temporal = Field(
         "lookahead", description="of files: lookahead, from what comes as well; causal, from the past alone, as live always is"

@@ -29,13 +29,9 @@ class ResizingUnavailable(ModelError):
 
 @dataclass(frozen=True, slots=True)
 class NetworkFile:
-    """A network at rest: its input takes ``channels`` (3, or 4 with the prior alpha) and is of ``size``, or of any where None.
-
-    ``metadata`` is what the file says of itself.
-    """
+    """A network at rest, for RGB pictures of ``size``, or of any size if None. ``metadata`` is what the file says of itself."""
 
     path: Path
-    channels: int
     size: Size | None
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     content: bytes | None = None
@@ -62,7 +58,7 @@ class NetworkFile:
         _, kind, shape = inputs[0]
         if kind != "tensor(float)":
             raise ModelError(f"{path} takes {kind} where livebg feeds tensor(float): export the network with float32 input")
-        return cls(path, *_channels_and_size(path, shape), metadata)
+        return cls(path, _size(path, shape), metadata)
 
     def resized(self, size: Size | None) -> Self:
         """The same network for pictures of ``size``, or of any where None. Whether its graph can do that, a run has to show.
@@ -109,7 +105,7 @@ class NetworkFile:
                 f"{provider} does not work on this machine, where onnxruntime fell back to {runs_on}:"
                 f" install its drivers and libraries, or choose the provider auto"
             )
-        return RunningNetwork(self.path, self.channels, provider, session)
+        return RunningNetwork(self.path, provider, session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +113,11 @@ class RunningNetwork:
     """A network that is open on ``provider``. It keeps nothing between runs, which may be made from several threads."""
 
     path: Path
-    channels: int
     provider: str
     session: Any
 
     def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The first output, float32, shape (height, width), all finite, for float32 of shape (1, channels, height, width).
+        """The first output, float32, shape (height, width), all finite, for float32 of shape (1, 3, height, width).
 
         Raises ModelError when the network fails, or gives anything else.
         """
@@ -156,17 +151,18 @@ def _require_readable(path: Path) -> None:
         raise ModelError(f"the model file {path} is empty: download or copy it again")
 
 
-def _channels_and_size(path: Path, shape: list[int | str | None]) -> tuple[int, Size | None]:
-    """The batch and the sizes may be free, which onnxruntime tells by a name or None."""
+def _size(path: Path, shape: list[int | str | None]) -> Size | None:
+    """The size that the shape of the input fixes, or None. onnxruntime reports a free dimension as a name or None."""
+    advice = "choose another network"
     match shape:
-        case [1 | str() | None, 3 | 4 as channels, int(height), int(width)] if (
-            0 < min(height, width) <= max(height, width) <= _WIDEST
-        ):
-            return channels, (width, height)
-        case [1 | str() | None, 3 | 4 as channels, str() | None, _] | [1 | str() | None, 3 | 4 as channels, _, str() | None]:
-            return channels, None
-    found = _times(shape)
-    raise ModelError(f"{path} takes an input of {found} where a U²-Net takes 1x3xHxW or 1x4xHxW: choose another network")
+        case [1 | str() | None, 3, int(height), int(width)] if 0 < min(height, width) <= max(height, width) <= _WIDEST:
+            return width, height
+        case [1 | str() | None, 3, str() | None, _] | [1 | str() | None, 3, _, str() | None]:
+            return None
+        case [1 | str() | None, 4, _, _]:
+            # Earlier exports took the alpha of the previous picture as a fourth channel.
+            advice = "export the network for RGB alone, or choose another one"
+    raise ModelError(f"{path} takes an input of {_times(shape)} where livebg feeds RGB, 1x3xHxW: {advice}")
 
 
 def _session_options(threads: int) -> Any:

@@ -1,4 +1,4 @@
-"""U²-Net on onnxruntime: a small RGB picture, and with some networks the alpha before it, to an alpha at model resolution."""
+"""U²-Net on onnxruntime: a small RGB picture to an alpha at model resolution."""
 
 import logging
 import math
@@ -28,10 +28,9 @@ Normalisation = Literal["sigmoid", "minmax"]
 class U2NetSegmenter:
     """A network of the U²-Net family as a :class:`~livebg.interfaces.Segmenter`.
 
-    It keeps nothing between pictures, and :meth:`segment` may be called from several threads at once.
+    It sees each picture on its own, and :meth:`segment` may be called from several threads at once.
 
-    - ``path``: an ONNX file with one float32 input, 1x3xHxW or, with the prior alpha, 1x4xHxW; its first output is the alpha,
-      1x1xHxW, after the sigmoid.
+    - ``path``: an ONNX file with one float32 input, 1x3xHxW; its first output is the alpha, 1x1xHxW, after the sigmoid.
     - ``card``: how the input is scaled, and how many pixels it has by default. What livebg's training wrote into a file's
       metadata overrules it.
     - ``input_size``: (width, height) for every frame. None follows the aspect of the frame at the card's number of pixels, or
@@ -98,16 +97,14 @@ class U2NetSegmenter:
         side, stride = math.sqrt(self._pixels) * scale, self._card.stride
         return max(round(side * root / stride), 1) * stride, max(round(side / root / stride), 1) * stride
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
         """Tell foreground from background, as :class:`~livebg.interfaces.Segmenter` says.
 
-        Raises ValueError when ``image`` is not RGB in uint8, or ``prior`` is of another size.
+        Raises ValueError when ``image`` is not RGB in uint8.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"a segmenter needs uint8 of shape (height, width, 3), got {image.dtype} {image.shape}")
-        if prior is not None and prior.shape != image.shape[:2]:
-            raise ValueError(f"the prior must be of the picture's size {image.shape[:2]}, got {prior.shape}")
-        return self._run(self._network, image, prior)
+        return self._run(self._network, image)
 
     def _start(self, network: NetworkFile) -> RunningNetwork:
         """Open the network and run it once, which proves the size and takes the slow first run away from the first frame."""
@@ -116,18 +113,18 @@ class U2NetSegmenter:
 
         def start(provider: str) -> RunningNetwork:
             running = network.open(provider, self._threads)
-            self._run(running, grey, None)
+            self._run(running, grey)
             return running
 
         def seconds(running: RunningNetwork) -> float:
-            return median_seconds(lambda: self._run(running, grey, None))
+            return median_seconds(lambda: self._run(running, grey))
 
         status = network.path.stat()
         identity = self._card.sha256 or f"{network.path.resolve()} {status.st_size} {status.st_mtime_ns}"
         return self._chooser.open(f"{identity} {width}x{height} threads={self._threads}", start, seconds)
 
-    def _run(self, network: RunningNetwork, image: NDArray[np.uint8], prior: Alpha | None) -> Alpha:
-        output = network.run(self._tensor(image, prior, network.channels))
+    def _run(self, network: RunningNetwork, image: NDArray[np.uint8]) -> Alpha:
+        output = network.run(self._tensor(image))
         if self._normalisation == "minmax":
             low, high = output.min(), output.max()
             if high > low:  # an even output has nothing to stretch
@@ -135,14 +132,12 @@ class U2NetSegmenter:
         alpha: Alpha = np.clip(output, 0, 1)
         return alpha
 
-    def _tensor(self, image: NDArray[np.uint8], prior: Alpha | None, channels: int) -> NDArray[np.float32]:
-        """The network's input, shape (1, channels, height, width): one table look-up a value, straight into its place."""
-        tensor = np.empty((1, channels, *image.shape[:2]), np.float32)
+    def _tensor(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The network's input, shape (1, 3, height, width): one table look-up a value, straight into its place."""
+        tensor = np.empty((1, 3, *image.shape[:2]), np.float32)
         table = self._table(255 if self._normalisation == "sigmoid" else max(int(image.max()), 1))
         for channel, plane in enumerate(cv2.split(image)):
             cv2.LUT(plane, table[channel : channel + 1], tensor[0, channel])
-        if channels == 4:
-            tensor[0, 3] = 0 if prior is None else prior
         return tensor
 
     def _table(self, maximum: int) -> NDArray[np.float32]:

@@ -13,16 +13,16 @@ from livebg.frame import Alpha
 from livebg.network import Size
 
 Rgb = NDArray[np.uint8]
-AlphaOf = Callable[[Rgb, Alpha | None], Alpha]
+AlphaOf = Callable[[Rgb], Alpha]
 
 
 class KnownNetwork:
-    """A network that is a function of the picture and the prior, and notes what it was shown. ``size`` None: of any size."""
+    """A network that is a function of the picture, and notes what it was shown. ``size`` None: of any size."""
 
     remembers = False
 
-    def __init__(self, alpha_of: AlphaOf, *, size: Size | None = None, takes_prior: bool = False) -> None:
-        self.name, self.path, self.takes_prior = "known", Path("known.onnx"), takes_prior
+    def __init__(self, alpha_of: AlphaOf, *, size: Size | None = None) -> None:
+        self.name, self.path = "known", Path("known.onnx")
         self.shown: list[Size] = []
         self._alpha_of = alpha_of
         self._size = size
@@ -30,22 +30,22 @@ class KnownNetwork:
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
         return self._size or wanted or (width, height)
 
-    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:
+    def alpha(self, image: Rgb) -> Alpha:
         self.shown.append((image.shape[1], image.shape[0]))
-        return np.asarray(self._alpha_of(image, prior), np.float32)
+        return np.asarray(self._alpha_of(image), np.float32)
 
     def forget(self) -> None:
         """It remembers nothing."""
 
 
-def bright(image: Rgb, prior: Alpha | None = None) -> Alpha:  # noqa: ARG001 - has no past
+def bright(image: Rgb) -> Alpha:
     """Somebody is where it is bright, for certain."""
     return np.asarray(image.mean(axis=2) > 127, np.float32)
 
 
 def level(value: float) -> AlphaOf:
     """The same alpha everywhere."""
-    return lambda image, _prior: np.full(image.shape[:2], value, np.float32)
+    return lambda image: np.full(image.shape[:2], value, np.float32)
 
 
 def save(path: Path, pixels: NDArray[np.uint8]) -> Path:

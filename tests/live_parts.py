@@ -70,14 +70,12 @@ class PersonSegmenter(LumaSegmenter):
 
     def __init__(self, before: Callable[[int], Alpha | None] = lambda _: None) -> None:
         super().__init__()
-        self.looks = 0
         self._before = before
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         return width, height
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
-        self.priors.append(prior)
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
         self.looks += 1
         instead = self._before(self.looks)
         return person_mask(image.shape[1], image.shape[0]) if instead is None else instead

@@ -39,9 +39,9 @@ class Restless(LumaSegmenter):
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         return width, height
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
-        super().segment(image, prior)
-        number = self._numbers[len(self.priors) - 1]
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
+        super().segment(image)
+        number = self._numbers[self.looks - 1]
         return np.zeros((HEIGHT, WIDTH), np.float32) if number in self._overlooked else true_alpha(number)
 
 

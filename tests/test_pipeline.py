@@ -74,13 +74,15 @@ def test_the_coarse_look_is_taken_where_there_is_one() -> None:
     assert lumas(both) == [16, 235]
 
 
-def test_the_network_looks_at_each_picture_afresh() -> None:
-    """Told of what it saw before it would cling to its mistakes."""
+def test_the_network_sees_each_picture_on_its_own() -> None:
+    """What it saw in the frames before changes nothing of what it sees in this one."""
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)
     for number in range(3):
-        run.process(grey_frame(number))
-    assert segmenter.priors == [None, None, None]
+        run.process(grey_frame(number, luma=200))
+    assert segmenter.looks == 3
+    frame = noise_frame(4, number=3)
+    np.testing.assert_array_equal(run.sight(frame).alpha, pipeline(LumaSegmenter()).sight(frame).alpha)
 
 
 def test_a_sight_is_the_networks_own_and_leaves_the_past_alone() -> None:

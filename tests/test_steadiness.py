@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from livebg.compositing import matte_picture
 from livebg.evaluation.cast import cast
-from livebg.evaluation.prior import FORGOTTEN
 from livebg.frame import BT601, Alpha, ColorSpec, Frame, rgb_to_i420
 from livebg.lookahead import LookAhead
 from livebg.matting import EdgeUpsampler
@@ -32,6 +31,8 @@ FRAMES = 20
 CLIPS = 4
 COLOR = ColorSpec(BT601)
 WAYS = ("raw", "causal", "lookahead")
+FORGOTTEN = 0.01
+"""Mean difference of two alphas up to which it is not visible."""
 
 
 @dataclass(frozen=True)

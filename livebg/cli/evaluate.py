@@ -35,7 +35,7 @@ def models_eval(
     ] = None,
     section: Annotated[
         list[str] | None,
-        typer.Option(metavar="SECTION", help="pictures, rooms, moving, prior, real or cost alone; may be repeated."),
+        typer.Option(metavar="SECTION", help="pictures, rooms, moving, real or cost alone; may be repeated."),
     ] = None,
     motion: Annotated[
         list[str] | None, typer.Option(metavar="MOTION", help="Of moving people; slow and fast by default; may be repeated.")

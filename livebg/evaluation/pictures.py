@@ -1,4 +1,4 @@
-"""Pictures with masks: does the network find the person in one look, without a past?"""
+"""Pictures with masks: does the network find the person in one look?"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,13 +30,13 @@ MEASURES: Final[tuple[Measure, ...]] = (*_SCORED, *_OWN_SIZE)
 
 
 def measure_pictures(networks: Mapping[str, Network], pictures: PictureSet, sheets: Sheets) -> Section:
-    """IoU at 0.5, boundary F and MAD at the picture's full size, with an empty prior.
+    """IoU at 0.5, boundary F and MAD at the picture's full size, after one look.
 
     The picture is shrunk by area averages to :data:`FIGURE_SIZE`, then once more to the network's own size in the picture's
     aspect; a network of one size gets that both times. Raises :class:`~livebg.errors.SourceError` for what cannot be read.
     """
     width, height = FIGURE_SIZE
-    about = f"one look, empty prior, fed {width}x{height} (then its own size in the picture's aspect), measured at full size"
+    about = f"one look, fed {width}x{height} (then its own size in the picture's aspect), measured at full size"
     tally = Tally(pictures.name, about, "picture", MEASURES, list(networks))
     worst = sheets.worst(pictures.name, len(pictures.pairs))
     evaluated = next(iter(networks))

@@ -27,11 +27,11 @@ MEASURES: Final = (
 
 
 def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[Path], sheets: Sheets) -> Section:
-    """Mean alpha of pictures without people, by one look with an empty prior at the network's own size in their aspect.
+    """Mean alpha of pictures without people, by one look at the network's own size in their aspect.
 
     Raises :class:`~livebg.errors.SourceError` for what cannot be read.
     """
-    tally = Tally("empty rooms", "one look, empty prior, at the network's own size", "room", MEASURES, list(networks))
+    tally = Tally("empty rooms", "one look, at the network's own size", "room", MEASURES, list(networks))
     worst = sheets.worst("empty rooms", len(rooms))
     evaluated = next(iter(networks))
     for path in rooms:

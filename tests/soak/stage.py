@@ -123,10 +123,10 @@ class SoakNetwork(ScalableSegmenter):
     def scaled_size(self, width: int, height: int, scale: float) -> tuple[int, int]:
         return self._network.scaled_size(width, height, scale)
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
         faults = self._faults
         if faults.looks <= 0:
-            return self._network.segment(image, prior)
+            return self._network.segment(image)
         faults.looks -= 1
         match faults.kind:
             case "fails":
@@ -143,7 +143,7 @@ class SoakNetwork(ScalableSegmenter):
                 faults.hang()
             case _:
                 self._time.sleep(faults.seconds)
-        return self._network.segment(image, prior)
+        return self._network.segment(image)
 
 
 def network_opener(time: VirtualTime, faults: NetworkFaults) -> Callable[[Settings], Segmenter]:
