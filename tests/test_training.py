@@ -10,6 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
+import onnx  # noqa: E402
+from onnx import TensorProto, numpy_helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from livebg.models.registry import unknown_card  # noqa: E402
@@ -25,6 +27,7 @@ from livebg.training.loop import Schedule, Trainer, read_checkpoint  # noqa: E40
 from livebg.training.losses import Batch, loss  # noqa: E402
 from livebg.training.pruning import importance, pruned  # noqa: E402
 from livebg.training.recipe import Run, beginning, calibration, make, trained  # noqa: E402
+from livebg.training.rounding import avoid_ties  # noqa: E402
 from livebg.training.store import write_store  # noqa: E402
 
 SIZE = (64, 48)
@@ -107,6 +110,18 @@ def test_in_8_bits_it_says_nearly_the_same(prepared: Path, tmp_path: Path) -> No
     difference = segmenter.segment(picture) - _alpha(net, picture, prior)
     assert 0 < np.abs(difference).mean() < 0.02
     assert np.abs(segmenter.segment(picture).mean() - _alpha(net, picture, prior).mean()) < 0.02
+
+
+def test_in_8_bits_a_second_look_finds_no_ties_and_no_wide_weights(prepared: Path, tmp_path: Path) -> None:
+    """Both would make alphas differ from CPU to CPU."""
+    path = tmp_path / "tiny.onnx"
+    export(LivebgNet(TINY), "tiny", path, calibration(prepared, RUN))
+    model = onnx.load(str(path))
+    weights = [numpy_helper.to_array(each) for each in model.graph.initializer if each.data_type == TensorProto.INT8]
+    assert max(np.abs(weight.astype(int)).max() for weight in weights) == 64
+    exported = model.SerializeToString()
+    avoid_ties(model)
+    assert model.SerializeToString() == exported
 
 
 @pytest.mark.parametrize(("whole_numbers", "steps"), [(True, 2**5), (False, 2**10)])
