@@ -1,8 +1,10 @@
 """What the tests of the evaluation share: networks whose alpha is known, without a file, and sets of made-up pictures."""
 
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -103,3 +105,16 @@ def _write(path: Path, nodes: list[object], inputs: list[object], outputs: list[
     graph = helper.make_graph(nodes, "known", inputs, outputs, weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
     return path
+
+
+def save_archive(path: Path, names: Sequence[str]) -> None:
+    """An archive of people: every picture is its own noise, with a person at its lower edge."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            draw = np.random.default_rng([path.stem.encode()[0], *name.encode()])
+            noise = cv2.resize(draw.integers(0, 256, (8, 8, 3)).astype(np.uint8), (64, 48), interpolation=cv2.INTER_CUBIC)
+            alpha = np.zeros((48, 64), np.uint8)
+            alpha[12:, 20:44] = 255
+            for folder, picture in (("images", noise), ("alpha", alpha)):
+                archive.writestr(f"{folder}/{name}.webp", cv2.imencode(".webp", picture)[1].tobytes())

@@ -58,23 +58,14 @@ class ArchivedPicture:
 
         Raises :class:`~livebg.errors.SourceError` when the archive cannot be read or one of the two is missing or damaged.
         """
-        bgr = self._decoded("images", cv2.IMREAD_COLOR)
-        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), self._decoded("alpha", cv2.IMREAD_GRAYSCALE)
+        bgr = _decoded(self.archive, f"images/{self.name}.webp", cv2.IMREAD_COLOR)
+        alpha = _decoded(self.archive, f"alpha/{self.name}.webp", cv2.IMREAD_GRAYSCALE)
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), alpha
 
     def thumbnail(self) -> NDArray[np.uint8]:
         """The picture in gray, uint8, :data:`THUMBNAIL_SIDE` square. Raises as :meth:`read`."""
-        gray = self._decoded("images", cv2.IMREAD_GRAYSCALE)
+        gray = _decoded(self.archive, f"images/{self.name}.webp", cv2.IMREAD_GRAYSCALE)
         return np.asarray(cv2.resize(gray, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-
-    def _decoded(self, folder: str, flags: int) -> NDArray[np.uint8]:
-        name = f"{folder}/{self.name}.webp"
-        try:
-            decoded = cv2.imdecode(np.frombuffer(self.archive.read(name), np.uint8), flags)
-        except (OSError, KeyError, zipfile.BadZipFile, cv2.error) as error:
-            raise SourceError(f"{name} in {self.archive.filename} cannot be read ({error}): copy the archive again") from error
-        if decoded is None:
-            raise SourceError(f"{name} in {self.archive.filename} is damaged: copy the archive again")
-        return np.asarray(decoded, np.uint8)
 
 
 def archived_pictures(path: Path) -> list[ArchivedPicture]:
@@ -82,12 +73,23 @@ def archived_pictures(path: Path) -> list[ArchivedPicture]:
 
     Raises :class:`~livebg.errors.SourceError` when it is not a zip file.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{path} cannot be read ({error}): copy it again") from error
+    archive = opened_archive(path)
     names = [Path(name).stem for name in archive.namelist() if name.startswith("images/") and name.endswith(".webp")]
     return [ArchivedPicture(archive, path.stem, name) for name in sorted(names)]
+
+
+def opened_archive(path: Path) -> zipfile.ZipFile:
+    """A zip file, open for reading. Raises :class:`~livebg.errors.SourceError` when it is not one."""
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{path} cannot be read ({error}): copy it again") from error
+
+
+def archived_rgb(path: Path, name: str) -> Rgb:
+    """The picture ``name`` of the zip file ``path``, RGB. Raises :class:`~livebg.errors.SourceError` when it cannot be read."""
+    with opened_archive(path) as archive:
+        return np.asarray(cv2.cvtColor(_decoded(archive, name, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def people_archives(data: Path) -> list[Path]:
@@ -171,3 +173,14 @@ def _hash_bits(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A perceptual hash, +1 or -1 (63): which of the lowest frequencies of the cosine transform exceed their median."""
     spectrum = cv2.dct(np.ascontiguousarray(thumbnail, np.float32))[:_HASH_SIDE, :_HASH_SIDE].ravel()[1:]
     return np.where(spectrum > np.median(spectrum), np.float32(1), np.float32(-1)).astype(np.float32)
+
+
+def _decoded(archive: zipfile.ZipFile, name: str, flags: int) -> NDArray[np.uint8]:
+    """A picture of an archive, decoded by OpenCV. Raises :class:`~livebg.errors.SourceError` when it cannot be."""
+    try:
+        decoded = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), flags)
+    except (OSError, KeyError, zipfile.BadZipFile, cv2.error) as error:
+        raise SourceError(f"{name} in {archive.filename} cannot be read ({error}): copy the archive again") from error
+    if decoded is None:
+        raise SourceError(f"{name} in {archive.filename} is damaged: copy the archive again")
+    return np.asarray(decoded, np.uint8)

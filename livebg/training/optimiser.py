@@ -23,7 +23,7 @@ class Optimiser:
 
     def __init__(self, net: nn.Module, rate: float) -> None:
         parameters = list(net.parameters())
-        self._kernels = [parameter for parameter in parameters if _is_kernel(parameter)]
+        self._kernels: list[Tensor] = [parameter for parameter in parameters if _is_kernel(parameter)]
         self._momenta = [torch.zeros_like(kernel) for kernel in self._kernels]
         self._by_shape: dict[tuple[int, ...], list[int]] = {}
         for index, kernel in enumerate(self._kernels):
@@ -71,7 +71,7 @@ def orthogonalized(matrices: Tensor) -> Tensor:
     for _ in range(_ITERATIONS):
         polynomial = a * identity + b * gram + c * (gram @ gram)
         gram, product = polynomial @ gram @ polynomial, polynomial @ product
-    result = product @ wide
+    result: Tensor = product @ wide
     return result.transpose(1, 2) if tall else result
 
 

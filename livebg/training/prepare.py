@@ -6,7 +6,6 @@ held out for evaluation.
 """
 
 import logging
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,14 @@ import av
 import cv2
 import numpy as np
 
-from livebg.evaluation.holdout import ArchivedPicture, archived_pictures, held_out_keys, people_archives
+from livebg.evaluation.holdout import (
+    ArchivedPicture,
+    archived_pictures,
+    archived_rgb,
+    held_out_keys,
+    opened_archive,
+    people_archives,
+)
 from livebg.evaluation.sets import Masked
 from livebg.evaluation.split import aside, files, is_aside
 from livebg.jobs import VIDEO_SUFFIXES
@@ -147,10 +153,9 @@ def rooms(names: list[Path], archives: list[Path], labeller: Labeller) -> Iterat
             continue
         yield path.stem, _room(rgb)
     for path in archives:
-        with zipfile.ZipFile(path) as archive:
-            for name in aside(sorted(archive.namelist()), kept=False):
-                bgr = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_COLOR)
-                yield Path(name).stem, _room(np.asarray(cv2.cvtColor(np.asarray(bgr, np.uint8), cv2.COLOR_BGR2RGB), np.uint8))
+        with opened_archive(path) as archive:
+            members = aside(sorted(archive.namelist()), kept=False)
+        yield from ((Path(member).stem, _room(archived_rgb(path, member))) for member in members)
 
 
 def _room(rgb: Picture) -> Picture:

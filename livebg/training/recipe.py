@@ -20,12 +20,13 @@ from livebg.training.loop import ALONE, Schedule, Team, Trainer, read_checkpoint
 from livebg.training.losses import Batch
 from livebg.training.prepare import prepare
 from livebg.training.pruning import importance, pruned
+from livebg.training.reviving import revived
 
 log = logging.getLogger(__name__)
 
 WIDE = Schedule(8_000, rate=5e-4)
 """Enough for the new stem and head to settle, so that a channel's importance means something."""
-PRUNING_BATCHES = 16
+SOME_BATCHES = 8
 CALIBRATION_BATCHES = 24
 """With four, one picture in a few hundred met ranges that it did not fit into, and its alpha was lost."""
 
@@ -65,6 +66,8 @@ def prepared(data: Path, out: Path, labeller: Path) -> None:
 
 def trained(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
     """Trains `net`, or continues from the checkpoint if there is one; returns the weight average."""
+    if not checkpoint.exists():
+        log.info("%d dead channels revived", revived(net, _some_batches(pictures, run)))
     if run.processes == 1:
         return _trained(net, design, pictures, checkpoint, schedule, run, ALONE)
     with TemporaryDirectory() as meeting:
@@ -103,9 +106,12 @@ def _trained(
 
 def narrowed(net: LivebgNet, design: str, pictures: Path, run: Run) -> LivebgNet:
     """The network in a narrower design, by importance on some batches."""
+    return pruned(net, DESIGNS[design], importance(net, _some_batches(pictures, run)))
+
+
+def _some_batches(pictures: Path, run: Run) -> Iterator[Batch]:
     batches = loader(pictures, run.stages[0].course, seed=run.seed + 1, workers=0, left_out=run.left_out)
-    weights = importance(net, (batch.scaled() for batch in islice(batches, PRUNING_BATCHES)))
-    return pruned(net, DESIGNS[design], weights)
+    return (batch.scaled() for batch in islice(batches, SOME_BATCHES))
 
 
 def beginning(path: Path | None, design: str) -> LivebgNet:
