@@ -19,11 +19,11 @@ from livebg.live.control.status import (
     CpuCost,
     EffectStatus,
     LastError,
-    Latency,
     ModelStatus,
     OutputStatus,
     Status,
 )
+from livebg.live.meters import Latency
 
 DEADLINE = 20.0
 """Seconds after which a test takes something for hung."""

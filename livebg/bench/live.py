@@ -10,8 +10,8 @@ from livebg.config import Settings
 from livebg.errors import LivebgError
 from livebg.live.assembly import build_session
 from livebg.live.condition import State
-from livebg.live.control.status import Latency
 from livebg.live.looks import LookBuilder
+from livebg.live.meters import Latency
 from livebg.live.session import Session
 from livebg.live.thread import Companion
 from livebg.timing import one_opencv_thread

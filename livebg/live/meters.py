@@ -5,9 +5,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
-
-from livebg.live.control.status import Latency
 
 
 class Rate:
@@ -49,6 +48,14 @@ class Rate:
         while self._times and self._times[0] <= old:
             self._times.popleft()
         self._silent = self._silent or (not self._times and self._begin <= old)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From the camera's own time of a frame to its writing to the output, over the last 300 frames; milliseconds."""
+
+    p50_ms: float
+    p95_ms: float
 
 
 class Latencies:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from livebg.errors import LivebgError
+from livebg.live.meters import Latency
 
 State = Literal["asleep", "waking", "live", "camera lost", "stalled", "paused", "stopping"]
 """asleep: nobody watches, the camera is free; waking: the camera or the network is not ready yet; live: people are seen;
@@ -62,14 +63,6 @@ class Counts:
     """Composites shown once more, since there was no newer one."""
     failed: int = 0
     """Captured, and not composited since the network failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """From the camera's own time of a frame to its writing to the output, over the last 300 frames; milliseconds."""
-
-    p50_ms: float
-    p95_ms: float
 
 
 @dataclass(frozen=True, slots=True)
