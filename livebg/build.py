@@ -11,7 +11,6 @@ from livebg.errors import ConfigError
 from livebg.frame import Composite, Frame, Matte
 from livebg.framing import Framing
 from livebg.interfaces import Background, Segmenter
-from livebg.jobs import VIDEO_SUFFIXES
 from livebg.matting import EdgeUpsampler
 from livebg.models import find
 from livebg.moving_background import VideoBackground
@@ -19,6 +18,7 @@ from livebg.notation import parse_color, parse_size
 from livebg.pipeline import Look, Pipeline
 from livebg.sinks.codecs import Content, Encoding
 from livebg.smoothing import AlphaSmoother
+from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.timing import StageClock
 
 

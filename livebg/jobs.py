@@ -11,32 +11,9 @@ from typing import Final, Literal, get_args
 
 from livebg.config import Mode
 from livebg.errors import ConfigError, SinkError, SourceError
+from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 _LOG: Final = logging.getLogger(__name__)
-PHOTO_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"}
-)
-"""What is taken for a photo. HEIC cannot be read, which is told of each rather than passed over."""
-VIDEO_SUFFIXES = frozenset(
-    {
-        ".mp4",
-        ".mov",
-        ".m4v",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".gif",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".wmv",
-        ".flv",
-        ".ogv",
-        ".3gp",
-    }
-)
 KEPT_CONTAINERS = frozenset({".mp4", ".mov", ".m4v", ".mkv"})
 RenderMode = Literal[Mode, "none"]
 """Every mode there is: those of the settings, and the one that takes the user's own word."""

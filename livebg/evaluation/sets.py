@@ -11,9 +11,9 @@ from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
 from livebg.evaluation.split import ROOMS_WITH_PEOPLE, aside, files, is_aside
 from livebg.frame import Alpha8
-from livebg.jobs import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from livebg.photo import Photo
 from livebg.score.reading import picture_at
+from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 Thing = TypeVar("Thing")
 """Whatever a list is of."""

@@ -18,7 +18,6 @@ from livebg.errors import LivebgError, SourceError
 from livebg.frame import BT601, ColorSpec, VideoFormat
 from livebg.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
-from livebg.jobs import VIDEO_SUFFIXES
 from livebg.live.control.choices import KEPT
 from livebg.live.control.layers import Layers, check_mode
 from livebg.live.looks import LookBuilder
@@ -30,6 +29,7 @@ from livebg.models import find
 from livebg.notation import parse_size
 from livebg.sinks.backend import resolved
 from livebg.sinks.pipewire.streaming import Streaming
+from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.timing import StageClock
 
 _LOG: Final = logging.getLogger(__name__)

@@ -18,9 +18,9 @@ from PIL import Image, UnidentifiedImageError
 
 from livebg.errors import SourceError
 from livebg.frame import Alpha8
-from livebg.jobs import PHOTO_SUFFIXES
 from livebg.score.alphas import as_luma
 from livebg.sources.file import FileSource
+from livebg.sources.media_types import PHOTO_SUFFIXES
 from livebg.sources.opening import open_video
 
 _LOG: Final = logging.getLogger(__name__)
