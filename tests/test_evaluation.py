@@ -19,7 +19,7 @@ from livebg.evaluation.results import Section
 from livebg.evaluation.rooms import measure_rooms
 from livebg.evaluation.sets import picture_sets
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
+from livebg.imaging.frame import Alpha
 from livebg.synthetic import MOTIONS, clip
 from tests.evaluation_parts import KnownNetwork, Rgb, bright, level, save, save_pair
 from tests.media import FAST, Clip

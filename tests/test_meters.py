@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.live.meters import Latencies, Latency, Rate
+from livebg.live.stats import Latencies, Latency, Rate
 from tests.daemon import DEADLINE
 
 

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra livebg[tra
 from typer.testing import CliRunner  # noqa: E402
 
 from livebg.models.registry import unknown_card  # noqa: E402
-from livebg.segmentation import U2NetSegmenter  # noqa: E402
+from livebg.segmentation.u2net import U2NetSegmenter  # noqa: E402
 from livebg.synthetic import blob_person, made_up_room  # noqa: E402
 from livebg.training.__main__ import app  # noqa: E402
 from livebg.training.ancestry import from_exported  # noqa: E402

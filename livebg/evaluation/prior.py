@@ -10,8 +10,8 @@ from livebg.evaluation.baselines import Network, Rgb
 from livebg.evaluation.looking import at_size, fed
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
-from livebg.score.report import Measure
+from livebg.imaging.frame import Alpha
+from livebg.metrics.statistics import Measure
 
 FORGOTTEN: Final = 0.01
 """Mean difference of two alphas up to which nobody sees one."""

@@ -9,9 +9,9 @@ from livebg.evaluation.looking import look
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sets import room_name
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
-from livebg.photo import Photo
-from livebg.score.report import Measure
+from livebg.imaging.frame import Alpha
+from livebg.metrics.statistics import Measure
+from livebg.rendering.photo import Photo
 
 CLEAR: Final = 0.005
 """Mean alpha below which a room counts as empty."""

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from livebg.clock import one_opencv_thread
 from livebg.errors import ConfigError
 from livebg.evaluation.baselines import Candidate, Network
 from livebg.evaluation.cast import cast
@@ -19,9 +20,8 @@ from livebg.evaluation.results import Skipped
 from livebg.evaluation.rooms import measure_rooms
 from livebg.evaluation.sets import clips, evenly, picture_sets, require_folder, rooms_aside
 from livebg.evaluation.sheets import Sheets
-from livebg.photo import Photo
+from livebg.rendering.photo import Photo
 from livebg.synthetic import MOTIONS, clip
-from livebg.timing import one_opencv_thread
 
 SECTIONS: Final = ("pictures", "rooms", "moving", "prior", "real", "cost")
 """What can be measured, in the order in which it is."""

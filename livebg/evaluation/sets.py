@@ -10,9 +10,9 @@ import numpy as np
 from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
 from livebg.evaluation.split import ROOMS_WITH_PEOPLE, aside, files, is_aside
-from livebg.frame import Alpha8
-from livebg.photo import Photo
-from livebg.score.reading import picture_at
+from livebg.imaging.frame import Alpha8
+from livebg.metrics.readers import picture_at
+from livebg.rendering.photo import Photo
 from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 Thing = TypeVar("Thing")

@@ -14,7 +14,7 @@ import numpy as np
 
 from livebg.evaluation.sets import Masked
 from livebg.evaluation.split import aside, files, is_aside
-from livebg.photo import Photo
+from livebg.rendering.photo import Photo
 from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.synthetic import cut_green
 from livebg.training.labelling import Labeller, agreed, foreground

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from livebg.evaluation.baselines import candidate
-from livebg.pyramid import resized
+from livebg.imaging.pyramid import resized
 from livebg.training.distort import Alpha, Random
 from livebg.training.samples import Sample
 from livebg.training.store import Picture
