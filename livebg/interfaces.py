@@ -9,7 +9,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha, Composite, Frame, Matte, VideoFormat
+from livebg.imaging.frame import Alpha, Composite, Frame, Matte, VideoFormat
 
 
 @runtime_checkable

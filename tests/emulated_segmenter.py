@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.models import find
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.u2net import U2NetSegmenter
 
 NAME = "livebg-u2"
 SIZE = (128, 80)

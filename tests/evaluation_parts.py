@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from PIL import Image
 
-from livebg.frame import Alpha
-from livebg.network import Size
+from livebg.imaging.frame import Alpha
+from livebg.segmentation.onnx_model import Size
 
 Rgb = NDArray[np.uint8]
 AlphaOf = Callable[[Rgb], Alpha]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import ModelError, SinkError
-from livebg.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, blank, planes
 from livebg.interfaces import Sink, Source
 
 UNTAGGED = ColorSpec()

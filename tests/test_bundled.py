@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.build import build_segmenter
-from livebg.compositing import Consent
-from livebg.config import Settings
+from livebg.compositing.composite import Consent
+from livebg.config.loading import load_settings
+from livebg.config.settings import Settings
 from livebg.demo import find_material, make_demo
 from livebg.demo.clips import package_folder
+from livebg.factory import build_segmenter
 from livebg.interfaces import Segmenter
 from livebg.models import REGISTRY, find, models_folder
-from livebg.segmentation import U2NetSegmenter
-from livebg.setting_sources import load_settings
+from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import made_up_room
 from tests.command import Workshop
 from tests.decoding import rgb_of

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.build import build_segmenter
+from livebg.config.loading import load_settings
 from livebg.demo import Demo, Material, film
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.setting_sources import load_settings
+from livebg.factory import build_segmenter
 from tests.decoding import rgb_of, samples_of
 from tests.demo_parts import BLACK, BRIGHT, DARK, FRAMES, GREEN, WHITE, close_to, make, write_photo
 from tests.fakes import LumaSegmenter

@@ -1,6 +1,7 @@
 """Each section, with networks whose alpha is known."""
 
 import math
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from livebg.evaluation.pictures import measure_pictures
 from livebg.evaluation.real import measure_real
 from livebg.evaluation.results import Section
 from livebg.evaluation.rooms import measure_rooms
-from livebg.evaluation.sets import picture_sets
+from livebg.evaluation.sets import EmptyRoom, picture_sets
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
+from livebg.imaging.frame import Alpha
 from livebg.synthetic import MOTIONS, clip
 from tests.evaluation_parts import KnownNetwork, Rgb, bright, level, save, save_pair
 from tests.media import FAST, Clip
@@ -76,12 +77,12 @@ def test_what_a_small_picture_cannot_hold_is_lost(tmp_path: Path) -> None:
     assert mean(section, "seer", "iou") < 0.9
 
 
-def test_rooms_are_clear_or_haunted(tmp_path: Path) -> None:
+def test_rooms_are_clear_or_haunted() -> None:
     rooms = []
     for number, columns in enumerate((0, 1, 20, 0)):
         room = np.zeros((10, 100, 3), np.uint8)
         room[:, :columns] = 255
-        rooms.append(save(tmp_path / "hall" / f"{number}.png", room))
+        rooms.append(EmptyRoom(f"hall/{number}.png", partial(np.copy, room)))
     section = measure_rooms({"seer": KnownNetwork(bright), "sure": KnownNetwork(level(0.004))}, rooms, NO_SHEETS)
     assert mean(section, "seer", "mean_alpha") == pytest.approx(1000 * 0.21 / 4)
     assert (mean(section, "seer", "clear"), mean(section, "seer", "ghosts")) == (50, 25)

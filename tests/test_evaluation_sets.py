@@ -11,7 +11,7 @@ from livebg.evaluation.results import Tally
 from livebg.evaluation.sets import clips, evenly, picture_sets, rooms_aside
 from livebg.evaluation.sheets import Sheets
 from livebg.evaluation.split import ROOMS_WITH_PEOPLE
-from livebg.score.report import Measure
+from livebg.metrics.statistics import Measure
 from tests.evaluation_parts import save, save_pair
 
 BLACK = np.zeros((4, 6, 3), np.uint8)

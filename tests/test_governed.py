@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.build import build_pipeline
-from livebg.compositing import OLDEST_MATTE, matte_picture
-from livebg.config import Settings
+from livebg.compositing.composite import OLDEST_MATTE, matte_picture
+from livebg.config.settings import Settings
 from livebg.errors import ModelError
-from livebg.frame import Alpha, ColorSpec, Composite, Frame, Matte, blank, planes, rgb_to_i420
+from livebg.factory import build_pipeline
+from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, Matte, blank, planes, rgb_to_i420
+from livebg.imaging.pyramid import resized
 from livebg.interfaces import Segmenter
-from livebg.live.governed import GovernedPipeline, governed
-from livebg.live.governor import Governor, Plan, ladder
-from livebg.live.power import PowerSource
-from livebg.matting import EdgeUpsampler
+from livebg.live.quality.adaptive_pipeline import GovernedPipeline, governed
+from livebg.live.quality.governor import Governor, Plan, ladder
+from livebg.live.quality.power import PowerSource
 from livebg.models import find
 from livebg.pipeline import Pipeline
-from livebg.pyramid import resized
-from livebg.segmentation import U2NetSegmenter
-from livebg.smoothing import AlphaSmoother
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, made_up_room
 from tests.fakes import LumaSegmenter, noise_frame
 

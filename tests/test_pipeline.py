@@ -5,15 +5,15 @@ import threading
 import numpy as np
 import pytest
 
-from livebg.compositing import Consent, composite
+from livebg.clock import StageClock
+from livebg.compositing.composite import Consent, composite
 from livebg.errors import ModelError, SinkError, Stopped
-from livebg.frame import Composite, Frame, Matte, planes
+from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.interfaces import Segmenter
-from livebg.matting import EdgeUpsampler
 from livebg.pipeline import Pipeline, Unprocessed
-from livebg.render import render
-from livebg.smoothing import AlphaSmoother
-from livebg.timing import StageClock
+from livebg.rendering.loop import render
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
 from tests.fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, grey_frame, noise_frame
 
 

@@ -9,8 +9,8 @@ from typer.main import get_command
 
 from livebg import errors
 from livebg.cli import app
-from livebg.jobs import MODES
 from livebg.models import REGISTRY
+from livebg.rendering.jobs import MODES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

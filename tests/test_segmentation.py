@@ -10,7 +10,7 @@ from livebg.errors import ModelError
 from livebg.interfaces import Segmenter
 from livebg.models import REGISTRY, ModelCard
 from livebg.models.registry import unknown_card
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.u2net import U2NetSegmenter
 from tests.segmenter_contract import SegmenterContract, noise
 from tests.toy_network import CARD, MEAN, STD, ToyNetwork, WriteToy
 

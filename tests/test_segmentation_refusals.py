@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from livebg.errors import ModelError
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.u2net import U2NetSegmenter
 from tests.toy_network import CARD, ToyNetwork, WriteToy
 
 

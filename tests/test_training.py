@@ -15,7 +15,7 @@ from onnx import TensorProto, numpy_helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from livebg.models.registry import unknown_card  # noqa: E402
-from livebg.segmentation import U2NetSegmenter  # noqa: E402
+from livebg.segmentation.u2net import U2NetSegmenter  # noqa: E402
 from livebg.synthetic import blob_person, made_up_room  # noqa: E402
 from livebg.training.__main__ import app  # noqa: E402
 from livebg.training.ancestry import from_exported  # noqa: E402
@@ -237,14 +237,14 @@ def test_orthogonalized_matrices_have_singular_values_near_one() -> None:
 
 def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
     net = LivebgNet(TINY)
-    layer = net.get_submodule("down.0.bottom.0")
+    weight, bias = net.get_parameter("down.0.bottom.0.weight"), net.get_parameter("down.0.bottom.0.bias")
     with torch.no_grad():
-        layer.weight[1], layer.bias[1] = 0, -1
-    kept = layer.weight.detach().clone()
+        weight[1], bias[1] = 0, -1
+    kept = weight.detach().clone()
     batch = a_batch(prepared).scaled()
     assert revived(net, [batch]) >= 1
-    assert layer.weight[1].abs().max() > 0
-    assert torch.equal(layer.weight[0], kept[0])
+    assert weight[1].abs().max() > 0
+    assert torch.equal(weight[0], kept[0])
     assert revived(net, [batch]) == 0
 
 

@@ -26,9 +26,9 @@ def doctor(
 ) -> None:
     """Look for what keeps livebg from a good picture in a call, and name what mends it. Exit code 1 when something FAILs."""
     with spoken_errors():
-        from livebg.doctor.examination import Examination
-        from livebg.doctor.host import Host
-        from livebg.doctor.rounds import examine
+        from livebg.doctor.checks import examine
+        from livebg.doctor.context import Examination
+        from livebg.system.host import Host
 
         results = examine(Examination(Host(), config), not no_measure)
         with errors().status("looking around ..."):

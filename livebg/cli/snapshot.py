@@ -8,7 +8,7 @@ import typer
 from livebg.cli.console import output, spoken_errors
 
 if TYPE_CHECKING:
-    from livebg.preview.channel import Seen
+    from livebg.preview.client import Seen
 
 
 def snapshot(
@@ -18,8 +18,8 @@ def snapshot(
 ) -> None:
     """One picture of what calls see now. A livebg that sleeps is woken for it. Exit code 6 when none runs."""
     with spoken_errors():
-        from livebg.preview import still
-        from livebg.preview.channel import PreviewChannel
+        from livebg.preview import snapshot as still
+        from livebg.preview.client import PreviewChannel
 
         seen = still.snapshot(file, PreviewChannel, alpha=alpha, overwrite=overwrite)
     output().print(_sentence(file, seen), markup=False)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import ModelError
-from livebg.frame import Alpha
+from livebg.imaging.frame import Alpha
 from livebg.models import LocatedModel, find
-from livebg.network import Size
-from livebg.providers import CPU
-from livebg.runtime import RUN_FAILURES, onnxruntime
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.execution_providers import CPU
+from livebg.segmentation.onnx_model import Size
+from livebg.segmentation.ort import RUN_FAILURES, onnxruntime
+from livebg.segmentation.u2net import U2NetSegmenter
 
 _LOG: Final = logging.getLogger(__name__)
 _SIZED: Final = re.compile(r"(?P<model>.+)@(?P<width>[1-9]\d{0,3})x(?P<height>[1-9]\d{0,3})")
@@ -63,7 +63,7 @@ class Network(Protocol):
 
 
 class FamilyNetwork:
-    """What livebg itself can run: :class:`~livebg.segmentation.U2NetSegmenter`. ``size`` overrules every other."""
+    """What livebg itself can run: :class:`~livebg.segmentation.u2net.U2NetSegmenter`. ``size`` overrules every other."""
 
     remembers = False
 
@@ -163,7 +163,7 @@ def candidate(name_or_file: str, folders: Sequence[Path] = ()) -> Candidate:
 
     ``name_or_file`` is a registry name or a file, with ``@WxH`` behind it for another input size. Raises
     :class:`~livebg.errors.ModelError` when there is no such network; what is of none of the kinds here is left to
-    :class:`~livebg.segmentation.U2NetSegmenter` to open or to refuse.
+    :class:`~livebg.segmentation.u2net.U2NetSegmenter` to open or to refuse.
     """
     match = _SIZED.fullmatch(name_or_file)
     size = (int(match["width"]), int(match["height"])) if match else None

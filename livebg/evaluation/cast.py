@@ -12,7 +12,7 @@ from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
 from livebg.evaluation.sets import SPLIT_SETS, EmptyRoom, LabeledPicture, clips, evenly, picture_sets, rooms_aside
 from livebg.evaluation.split import is_aside
-from livebg.frame import Alpha8
+from livebg.imaging.frame import Alpha8
 from livebg.sources.file import FileSource
 from livebg.synthetic import Actor, Cutout, blob_person, cut_green, made_up_room
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
-from livebg.frame import Alpha8
+from livebg.imaging.frame import Alpha8
 
 PEOPLE: Final = "people"
 """The folder of the archives under the data folder."""

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from livebg.evaluation.baselines import Network, Rgb
-from livebg.frame import Alpha
-from livebg.network import Size
+from livebg.imaging.frame import Alpha
+from livebg.segmentation.onnx_model import Size
 
 
 def fed(picture: Rgb, size: Size) -> Rgb:

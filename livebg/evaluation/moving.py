@@ -12,11 +12,10 @@ from livebg.evaluation.cast import Cast
 from livebg.evaluation.looking import Watcher
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sheets import Sheets, Worst
-from livebg.frame import Alpha
-from livebg.score.alphas import as_alpha
-from livebg.score.lag import EDGE_LAG, EdgeLag
-from livebg.score.report import Measure
-from livebg.score.truth import (
+from livebg.imaging.frame import Alpha
+from livebg.metrics.conversions import as_alpha
+from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
+from livebg.metrics.reference import (
     DTSSD,
     PICTURE_MEASURES,
     gradient_error,
@@ -24,6 +23,7 @@ from livebg.score.truth import (
     mean_squared_error,
     temporal_difference,
 )
+from livebg.metrics.statistics import Measure
 from livebg.synthetic import MOTIONS, Moment, clip
 
 SIZE: Final = (512, 288)

@@ -9,10 +9,10 @@ from livebg.evaluation.looking import look
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sets import PictureSet
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
-from livebg.score.alphas import as_alpha
-from livebg.score.report import Measure
-from livebg.score.truth import PICTURE_MEASURES, boundary_f_measure, foreground_iou, mean_absolute_difference
+from livebg.imaging.frame import Alpha
+from livebg.metrics.conversions import as_alpha
+from livebg.metrics.reference import PICTURE_MEASURES, boundary_f_measure, foreground_iou, mean_absolute_difference
+from livebg.metrics.statistics import Measure
 
 FIGURE_SIZE: Final = (256, 144)
 """What a network that runs at any size is fed for the figure, whatever the picture's aspect."""

@@ -12,11 +12,11 @@ from livebg.evaluation.baselines import Network, Rgb
 from livebg.evaluation.looking import Watcher
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sheets import Sheets, Worst
-from livebg.frame import Alpha
-from livebg.score.blind import MEASURES as BLIND
-from livebg.score.blind import BlindScore
-from livebg.score.report import Measure
-from livebg.score.truth import foreground_iou, mean_absolute_difference
+from livebg.imaging.frame import Alpha
+from livebg.metrics.no_reference import MEASURES as BLIND
+from livebg.metrics.no_reference import BlindScore
+from livebg.metrics.reference import foreground_iou, mean_absolute_difference
+from livebg.metrics.statistics import Measure
 from livebg.sources.file import FileSource
 
 TEACHER: Final = (

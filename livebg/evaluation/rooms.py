@@ -8,8 +8,8 @@ from livebg.evaluation.looking import look
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sets import EmptyRoom
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
-from livebg.score.report import Measure
+from livebg.imaging.frame import Alpha
+from livebg.metrics.statistics import Measure
 
 CLEAR: Final = 0.005
 """Mean alpha below which a room counts as empty."""

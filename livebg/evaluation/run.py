@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from livebg.clock import one_opencv_thread
 from livebg.errors import ConfigError
 from livebg.evaluation.baselines import Candidate, Network
 from livebg.evaluation.cast import cast
@@ -17,7 +18,6 @@ from livebg.evaluation.rooms import measure_rooms
 from livebg.evaluation.sets import clips, picture_sets, require_folder, rooms_aside
 from livebg.evaluation.sheets import Sheets
 from livebg.synthetic import MOTIONS
-from livebg.timing import one_opencv_thread
 
 SECTIONS: Final = ("pictures", "rooms", "moving", "real", "cost")
 """What can be measured, in the order in which it is."""

@@ -19,10 +19,10 @@ from livebg.evaluation.holdout import (
     people_archives,
 )
 from livebg.evaluation.split import ROOMS_WITH_PEOPLE, aside, files, is_aside
-from livebg.frame import Alpha8
-from livebg.jobs import PHOTO_SUFFIXES, VIDEO_SUFFIXES
-from livebg.photo import Photo
-from livebg.score.reading import picture_at
+from livebg.imaging.frame import Alpha8
+from livebg.metrics.readers import picture_at
+from livebg.rendering.photo import Photo
+from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 Thing = TypeVar("Thing")
 """Whatever a list is of."""

@@ -24,8 +24,8 @@ from livebg.evaluation.holdout import (
 )
 from livebg.evaluation.sets import Masked
 from livebg.evaluation.split import aside, files, is_aside
-from livebg.jobs import VIDEO_SUFFIXES
-from livebg.photo import Photo
+from livebg.rendering.photo import Photo
+from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.synthetic import cut_green
 from livebg.training.labelling import Labeller, agreed, foreground
 from livebg.training.store import INDEX, Picture, Store, write_store

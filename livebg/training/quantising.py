@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from livebg.runtime import quantization
+from livebg.segmentation.ort import quantization
 from livebg.training.losses import Batch
 from livebg.training.rounding import avoid_ties
 

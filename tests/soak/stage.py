@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.build import build_segmenter
-from livebg.config import Settings
+from livebg.config.settings import Settings
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.frame import Alpha, Composite, Frame, VideoFormat
+from livebg.factory import build_segmenter
+from livebg.imaging.frame import Alpha, Composite, Frame, VideoFormat
 from livebg.interfaces import LiveSource, ScalableSegmenter, Segmenter, Sink
-from livebg.sources.looped import LoopedFile
-from livebg.v4l2.system import Ready, Waker
+from livebg.sources.looping_file import LoopedFile
+from livebg.v4l2.syscalls import Ready, Waker
 from tests.fake_usage import NODE, FakeUsage
 from tests.soak.room import SIZE, RoomDetector
 from tests.soak.virtual_time import VirtualTime
