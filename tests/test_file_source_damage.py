@@ -37,7 +37,7 @@ class TestDamage:
         path = copy_from(whole, tmp_path / name, 7)
         source, frames = frames_of(path)
         assert stamps(frames) == list(range(20, 60))
-        assert source.notes == ("skipped 13 packets at the start, which cannot be decoded",)
+        assert source.notes == ("skipped 13 packets at the start that cannot be decoded",)
 
     def test_a_damaged_stretch_is_skipped_and_counted(self, tmp_path: Path) -> None:
         path = Clip(100, 128, 96, picture=grainy, options={"g": "20", "sc_threshold": "0"}).write(tmp_path / "a.mp4")
@@ -49,7 +49,7 @@ class TestDamage:
         path.write_bytes(content)
         source, frames = frames_of(path)
         assert 60 < len(frames) < 100
-        assert any(re.fullmatch(r"skipped \d+ packets, which cannot be decoded", note) for note in source.notes)
+        assert any(re.fullmatch(r"skipped \d+ packets that cannot be decoded", note) for note in source.notes)
         whole = [frame for frame in frames if not 40 * 512 <= frame.pts < 80 * 512]
         assert [frame.pts // 512 for frame in whole] == stamps(whole) == [*range(40), *range(80, 100)]
 
@@ -70,7 +70,7 @@ class TestDamage:
         path = clip.write(tmp_path / name)
         whole = frames_of(path)[1]
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-        with pytest.raises(SourceError, match=r"is cut short, it breaks off at \d+\.\d{3} s: .* --end \d+\.\d{3}$") as caught:
+        with pytest.raises(SourceError, match=r"is truncated at \d+\.\d{3} s\. .* --end \d+\.\d{3}\.$") as caught:
             FileSource(path)
         end = float(str(caught.value).removesuffix(".").rsplit(" ", 1)[1])
         assert 0.2 < end < 4
@@ -104,14 +104,14 @@ class TestRefusal:
             FileSource(tmp_path / "gone.mp4")
 
     def test_a_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(SourceError, match="is a folder"):
+        with pytest.raises(SourceError, match="is a folder, not a video file"):
             FileSource(tmp_path)
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
     def test_unreadable(self, tmp_path: Path) -> None:
         path = Clip(2).write(tmp_path / "secret.mp4")
         path.chmod(0)
-        with pytest.raises(SourceError, match="may not be read"):
+        with pytest.raises(SourceError, match="cannot be read by this user"):
             FileSource(path)
 
     @pytest.mark.parametrize("name", ["note.txt", "note.mp4", "note.nfo", "note"])
@@ -128,7 +128,7 @@ class TestRefusal:
             FileSource(path)
 
     def test_only_sound(self, tmp_path: Path) -> None:
-        with pytest.raises(SourceError, match=r"song\.m4a has no video stream, it holds only sound"):
+        with pytest.raises(SourceError, match=r"song\.m4a has no video stream; it holds only sound"):
             FileSource(write_sound(tmp_path / "song.m4a", "aac"))
 
     def test_sound_with_a_cover(self, tmp_path: Path) -> None:
@@ -151,12 +151,12 @@ class TestRefusal:
         path = Clip().write(tmp_path / "a.mp4")
         content = path.read_bytes()
         path.write_bytes(content[: content.index(b"moov") - 4])
-        with pytest.raises(SourceError, match=r"a\.mp4 cannot be read as a video: .* never written to its end"):
+        with pytest.raises(SourceError, match=r"a\.mp4 cannot be read as a video\. Check that it is a complete video file\.$"):
             FileSource(path)
 
     def test_a_codec_that_cannot_be_opened(self, tmp_path: Path) -> None:
         path = Clip(2, codec="rawvideo").write(tmp_path / "raw.mov")
-        with pytest.raises(SourceError, match="cannot decode: convert it"):
+        with pytest.raises(SourceError, match=r"cannot decode\. Convert it"):
             FileSource(path)
 
     @pytest.mark.parametrize("name", ["none.mp4", "none.mkv"])
@@ -170,5 +170,5 @@ class TestRefusal:
         begin, end = content.index(b"mdat") + 4, content.index(b"moov") - 4
         content[begin:end] = bytes(end - begin)
         path.write_bytes(content)
-        with pytest.raises(SourceError, match=r"no picture in .*a\.mp4 decodes"):
+        with pytest.raises(SourceError, match=r"No picture in .*a\.mp4 can be decoded"):
             FileSource(path)

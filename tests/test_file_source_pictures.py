@@ -125,7 +125,7 @@ class TestConversion:
         boxed = frames[75].y
         assert boxed[:, 32].min() > 190
         assert set(np.unique(boxed[:, :6])) == {16}
-        assert sum("size changes" in note for note in source.notes) == 2
+        assert sum("size change" in note for note in source.notes) == 2
         assert [float(b - a) for a, b in zip(times(frames), times(frames)[1:], strict=False)] == pytest.approx([0.04] * 119)
 
     def test_the_deinterlacers_last_frame_survives_a_change_of_size(self, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_neither_password_nor_token_is_told() -> None:
         assert "320x240 mjpeg" in source.about
     with pytest.raises(SourceError) as told:
         NetworkCamera("http://user:secret@127.0.0.1:9/video", deadline=LONG)
-    assert str(told.value).startswith("the camera http://127.0.0.1:9/video cannot be opened (Connection refused)")
+    assert str(told.value).startswith("The camera http://127.0.0.1:9/video cannot be opened (Connection refused)")
 
 
 def test_a_camera_that_stalls_is_told() -> None:
@@ -115,7 +115,7 @@ def test_a_camera_that_hangs_up_is_told() -> None:
 
 def test_a_picture_of_another_size_is_told() -> None:
     lens = Lens([jpeg(bars(*SIZE))] * 60 + [jpeg(bars(640, 480))])
-    changed = pytest.raises(SourceError, match="changed its picture from 320x240 to 640x480")
+    changed = pytest.raises(SourceError, match="changed its picture size from 320x240 to 640x480")
     with on_air(lens) as url, NetworkCamera(url, deadline=LONG) as source, changed:
         list(islice(source, 200))
 
@@ -157,5 +157,5 @@ def test_what_an_address_is(name: str, expected: bool) -> None:
 
 
 def test_elsewhere_than_linux_macos_and_windows_there_are_no_cameras() -> None:
-    with pytest.raises(SourceError, match="only on Linux, macOS and Windows: give the URL of a camera"):
+    with pytest.raises(SourceError, match=r"only on Linux, macOS and Windows\. Give a camera\'s URL"):
         open_elsewhere("auto", SIZE, 30, 2)

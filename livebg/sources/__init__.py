@@ -1,1 +1,1 @@
-"""Where frames come from."""
+"""Frame sources: video files, cameras and network streams."""

@@ -1,7 +1,7 @@
-"""Opening media files with PyAV 18, the last for Python 3.11, and with those after it, so that both behave alike.
+"""Opens media files with PyAV 18 (the last release for Python 3.11) and later releases, with the same behavior.
 
-From 19 on tags are always read and written as bytes that may be of any encoding; before, one has to ask for that. And what were
-fractions or None there are rationals of libav's own, falsy where nothing is known: whoever keeps one makes it a ``Fraction``.
+PyAV 19 and later always decode tags with surrogateescape; earlier releases need ``metadata_errors``. PyAV 19 also returns libav
+rationals, falsy if unknown, for values that were ``Fraction`` or None: convert them to ``Fraction`` before you store them.
 """
 
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ _ANY_ENCODING: Final = "surrogateescape"
 
 
 def opened(name: str, options: Mapping[str, str] | None = None) -> InputContainer:
-    """A file, or whatever else libav opens by that name, to read from. Raises ``av.FFmpegError`` and OSError."""
-    told = dict(options or {})
+    """Open a file, or another input that libav accepts, for reading. Raises ``av.FFmpegError`` and OSError."""
+    container_options = dict(options or {})
     if _IS_BYTE_EXACT:
-        return av.open(name, "r", container_options=told)
-    return av.open(name, "r", container_options=told, metadata_errors=_ANY_ENCODING)
+        return av.open(name, "r", container_options=container_options)
+    return av.open(name, "r", container_options=container_options, metadata_errors=_ANY_ENCODING)
 
 
 def begun(name: str, container: str, options: Mapping[str, str] | None = None) -> OutputContainer:
-    """A new file in ``container`` (libav's name) to write to. Raises ``av.FFmpegError`` and OSError."""
-    told = dict(options or {})
+    """Create a file in ``container`` (libav's name) for writing. Raises ``av.FFmpegError`` and OSError."""
+    container_options = dict(options or {})
     if _IS_BYTE_EXACT:
-        return av.open(name, "w", format=container, container_options=told)
-    return av.open(name, "w", format=container, container_options=told, metadata_errors=_ANY_ENCODING)
+        return av.open(name, "w", format=container, container_options=container_options)
+    return av.open(name, "w", format=container, container_options=container_options, metadata_errors=_ANY_ENCODING)

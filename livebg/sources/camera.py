@@ -1,4 +1,4 @@
-"""A camera as a source, whichever way it is reached."""
+"""Camera sources, local or by URL."""
 
 import logging
 import sys
@@ -29,13 +29,13 @@ from livebg.v4l2.find_camera import camera_failure, find_camera, modes_of
 from livebg.v4l2.modes import COSTS, Mode, choose_mode
 from livebg.v4l2.syscalls import SYSTEM, Kernel
 
-_log = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger(__name__)
 DEADLINE: Final = 2.0
 """Seconds without a frame after which a camera counts as stalled."""
-_WIDEST: Final = 16_384
-"""Pixels on a side; what has more is a mistake, and would ask for all memory."""
-_WAKING: Final = 2.0
-"""By which the wait for the very first frame is longer: cameras that were asleep take a second or two to begin."""
+_MAX_SIDE: Final = 16_384
+"""Pixels. Larger sizes are driver errors and would exhaust memory."""
+_WAKE_TIME_S: Final = 2.0
+"""Extra wait for the first frame: a suspended camera takes a second or two to start."""
 
 
 def open_camera(
@@ -47,10 +47,11 @@ def open_camera(
     deadline: float = DEADLINE,
     kernel: Kernel = SYSTEM,
 ) -> LiveSource:
-    """Open what ``device`` names: a URL, or a camera of this machine as :func:`~livebg.v4l2.find_camera.find_camera` explains.
+    """Open ``device``: a URL, or a local camera (see :func:`~livebg.v4l2.find_camera.find_camera`).
 
-    ``size`` (width, height) and ``frame_rate`` are what to come near to. ``output`` is the label of the loopback device that the
-    pictures go to: it is no camera for them. ``deadline`` in seconds. Raises :class:`~livebg.errors.SourceError`.
+    ``size`` (width, height) and ``frame_rate`` are the target; the nearest mode is used. ``output`` is the label of the loopback
+    device that livebg writes to, which is rejected as a camera. ``deadline`` is in seconds. Raises
+    :class:`~livebg.errors.SourceError`.
     """
     if is_url(str(device)):
         return NetworkCamera(str(device), deadline=deadline)
@@ -58,14 +59,14 @@ def open_camera(
         return open_elsewhere(str(device), size, frame_rate, deadline)
     found = find_camera(device, kernel)
     if found.is_loopback and found.card == output:
-        raise SourceError(f"the camera {found} is what livebg writes to: choose a real camera with --camera")
+        raise SourceError(f"The camera {found} is the device that livebg writes to. Choose a real camera with --camera.")
     return CameraSource(found.path, size, frame_rate, deadline=deadline, kernel=kernel)
 
 
 def camera_format(device: str | Path, size: tuple[int, int], frame_rate: float, *, kernel: Kernel = SYSTEM) -> VideoFormat | None:
-    """The format that opening would most likely give, from what the camera lists: it is not opened to stream and stays dark.
+    """Return the format that opening the camera would most likely give, from the modes it lists. The camera does not stream.
 
-    None where that cannot be known: URLs, other systems than Linux, no such camera, or one that may not be asked.
+    None if unknown: for URLs, on systems other than Linux, and for a camera that is absent or cannot be queried.
     """
     if is_url(str(device)) or sys.platform != "linux":
         return None
@@ -77,15 +78,15 @@ def camera_format(device: str | Path, size: tuple[int, int], frame_rate: float, 
 
 
 class CameraSource(LiveSource):
-    """A camera of this Linux machine: frames with the kernel's timestamps, in microseconds of CLOCK_MONOTONIC.
+    """A local Linux camera: frames with the kernel's timestamps, in microseconds of CLOCK_MONOTONIC.
 
-    Frames are limited-range BT.601 I420, converted once where the camera delivers something else. ``damaged`` counts pictures
-    that did not decode or that the driver marked, ``skipped`` those that waited so long that a newer one replaced them, and
-    ``lost`` those that the driver numbered and did not deliver.
+    Frames are limited-range BT.601 I420; other formats are converted once. ``damaged`` counts pictures that did not decode or
+    that the driver flagged as corrupt, ``skipped`` those replaced by a newer one before they were read, and ``lost`` gaps in the
+    driver's sequence numbers.
 
-    Opening raises :class:`~livebg.errors.SourceError` for a camera that is absent, busy, forbidden or none; iterating does when
-    no good picture came within ``deadline`` seconds (two more for the very first), when the camera has gone, or when a picture
-    has another size than was negotiated.
+    Opening raises :class:`~livebg.errors.SourceError` if the camera is absent, busy, forbidden or not a camera. Iterating raises
+    it if no good picture arrives within ``deadline`` seconds (two more for the first), if the camera is unplugged, or if a
+    picture has another size than negotiated.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class CameraSource(LiveSource):
     ) -> None:
         self._kernel = kernel
         self._deadline = deadline
-        self._last = -1
+        self._last_pts = -1
         self._undecodable = 0
         self._device, mode, rate = _choose(device, size, frame_rate, kernel)
         newest = mode.pixel_format not in BUILDS_ON_OTHERS
@@ -115,12 +116,12 @@ class CameraSource(LiveSource):
 
     @property
     def path(self) -> Path:
-        """The device."""
+        """The device path."""
         return self._device.path
 
     @property
     def mode_text(self) -> str:
-        """Such as ``1280x720 MJPG 30 fps``."""
+        """The mode in use, such as ``1280x720 MJPG 30 fps``."""
         pixel_format = abi.fourcc_text(self._capture.pix.pixelformat)
         return f"{self._format.width}x{self._format.height} {pixel_format} {float(self._format.frame_rate):.4g} fps"
 
@@ -150,32 +151,32 @@ class CameraSource(LiveSource):
         self._capture.close()
 
     def _negotiated(self, pix: abi.PixFormat) -> VideoFormat:
-        """Drivers answer with what they can, which need not be what they listed."""
+        """Return the format that the driver chose, which can differ from what it listed."""
         pixel_format = abi.fourcc_text(pix.pixelformat)
         even = not (pix.width % 2 or pix.height % 2)
-        if pixel_format not in COSTS or not even or not 0 < min(pix.width, pix.height) <= max(pix.width, pix.height) <= _WIDEST:
+        if pixel_format not in COSTS or not even or not 0 < min(pix.width, pix.height) <= max(pix.width, pix.height) <= _MAX_SIDE:
             raise SourceError(
-                f"the camera {self._device} gives {pix.width}x{pix.height} {pixel_format}, which livebg cannot read: "
-                "ask for another size, or choose another camera"
+                f"The camera {self._device} delivers {pix.width}x{pix.height} {pixel_format}, which livebg cannot read. "
+                "Set another size, or choose another camera."
             )
         return VideoFormat(pix.width, pix.height, self._capture.frame_rate, CAMERA_COLOR)
 
     def _iterate(self) -> Iterator[Frame]:
-        patience = self._deadline + _WAKING
-        while (pictures := self._wait_for_pictures(patience)) is not None:
-            patience = self._deadline
+        timeout = self._deadline + _WAKE_TIME_S
+        while (pictures := self._wait_for_pictures(timeout)) is not None:
+            timeout = self._deadline
             for picture in pictures:
                 yield self._frame(picture)
 
-    def _wait_for_pictures(self, patience: float) -> list[Picture] | None:
-        """At least one; None when the source was closed."""
-        end = self._kernel.now() + patience
+    def _wait_for_pictures(self, timeout: float) -> list[Picture] | None:
+        """Return at least one picture; None if the source was closed."""
+        end = self._kernel.now() + timeout
         damaged = self.damaged
         while True:
             try:
                 captured = self._capture.read(end - self._kernel.now())
             except TimeoutError:
-                raise self._stalled(patience, self.damaged - damaged) from None
+                raise self._stall_error(timeout, self.damaged - damaged) from None
             except OSError as error:
                 raise camera_failure(self._device, error, self._kernel) from error
             if captured is None:
@@ -183,23 +184,25 @@ class CameraSource(LiveSource):
             try:
                 pictures = self._reader.read(captured.data, captured.microseconds)
             except DamagedPicture as error:
-                _log.debug("a picture of %s is damaged: %s", self._device, error)
+                _LOG.debug("Damaged picture from %s: %s", self._device, error)
                 self._undecodable += 1
                 continue
             if pictures:
                 return pictures
 
-    def _stalled(self, seconds: float, damaged: int) -> SourceError:
-        what = f"only damaged pictures ({damaged} of them)" if damaged else "no picture"
-        return SourceError(f"the camera {self._device} gave {what} for {seconds:.3g} s: unplug it and plug it in again")
+    def _stall_error(self, seconds: float, damaged: int) -> SourceError:
+        delivered = f"only damaged pictures ({damaged})" if damaged else "no picture"
+        return SourceError(
+            f"The camera {self._device} delivered {delivered} for {seconds:.3g} s. Unplug it and plug it in again."
+        )
 
     def _frame(self, picture: Picture) -> Frame:
         form = self._format
         if picture.size != (form.width, form.height):
             raise size_changed(str(self._device), picture, form)
-        # Two pictures may bear one stamp, or the clock of the camera be read unevenly.
-        self._last = max(picture.pts, self._last + 1)
-        return Frame(self._converter.convert(picture), self._last, MICROSECONDS, form.color)
+        # Timestamps can repeat or go backwards; pts must increase.
+        self._last_pts = max(picture.pts, self._last_pts + 1)
+        return Frame(self._converter.convert(picture), self._last_pts, MICROSECONDS, form.color)
 
 
 def _choose(device: str | Path, size: tuple[int, int], frame_rate: float, kernel: Kernel) -> tuple[Device, Mode, Fraction]:

@@ -1,26 +1,24 @@
-"""Cameras of macOS and Windows, through FFmpeg's readers. Written from their documentation and not tried on either system."""
+"""Cameras on macOS and Windows through FFmpeg's input devices. Written from their documentation; untested on either system."""
 
 import sys
 
 from livebg.errors import SourceError
 from livebg.sources.ffmpeg_camera import Input, NetworkCamera
 
-_READERS = {"darwin": "avfoundation", "win32": "dshow"}
+_INPUT_DEVICES = {"darwin": "avfoundation", "win32": "dshow"}
 
 
 def open_elsewhere(device: str, size: tuple[int, int], frame_rate: float, deadline: float) -> NetworkCamera:
-    """The camera of this name, or on macOS of this index; ``auto`` is the first, on macOS alone.
+    """Open a camera by name or, on macOS, by index. ``auto`` opens the first one, on macOS only.
 
-    ``size`` (width, height) and ``frame_rate`` are asked for as they are: these readers refuse what the camera does not have.
-    Raises :class:`~livebg.errors.SourceError`.
+    ``size`` (width, height) and ``frame_rate`` must be a mode of the camera: these input devices reject others. Raises
+    :class:`~livebg.errors.SourceError`.
     """
-    reader = _READERS.get(sys.platform)
-    if reader is None:
-        raise SourceError(
-            f"livebg reads no cameras on {sys.platform}, only on Linux, macOS and Windows: give the URL of a camera"
-        )
-    if reader == "dshow" and device == "auto":
-        raise SourceError("on Windows a camera needs its name: give it with --camera, as the system's settings show it")
-    address = f"video={device}" if reader == "dshow" else "0" if device == "auto" else device
+    input_device = _INPUT_DEVICES.get(sys.platform)
+    if input_device is None:
+        raise SourceError(f"livebg cannot read cameras on {sys.platform}, only on Linux, macOS and Windows. Give a camera's URL.")
+    if input_device == "dshow" and device == "auto":
+        raise SourceError("On Windows a camera must be given by name. Use --camera with the name shown in the system settings.")
+    address = f"video={device}" if input_device == "dshow" else "0" if device == "auto" else device
     options = {"video_size": "{}x{}".format(*size), "framerate": f"{frame_rate:g}"}
-    return NetworkCamera(Input(address, device, reader, options), deadline=deadline)
+    return NetworkCamera(Input(address, device, input_device, options), deadline=deadline)

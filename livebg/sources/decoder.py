@@ -1,4 +1,4 @@
-"""A file's video stream as pictures in the order they are shown, each at its own time."""
+"""Decodes a file's video stream to pictures in presentation order with exact timestamps."""
 
 import heapq
 import logging
@@ -15,69 +15,69 @@ from av.video.stream import VideoStream
 from livebg.sources.video_file import open_video
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
-"""A string, for at run time the class takes no parameter."""
+"""A string, because the class takes no parameter at run time."""
 
-_log = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger(__name__)
 
 _READ_ATTEMPTS: Final = 8
-"""Reading errors in a row after which a file counts as broken off."""
+"""Consecutive read errors after which a file counts as truncated."""
 DECODE_ORDER_ONLY: Final = frozenset({"avi"})
-"""Containers without presentation times: what libav gives for them is guessed, and with B-frames guessed wrong."""
+"""Containers without presentation times: libav guesses them, wrongly with B-frames."""
 
 
 class Timestamps:
-    """Strictly increasing timestamps from what a file says, and a count of those that had to be made up or moved."""
+    """Makes timestamps strictly increasing and counts those that were missing or moved."""
 
     def __init__(self, step: int, second: int, decode_order_only: bool) -> None:
-        """``step`` is the nominal distance of frames, ``second`` the length of a second, in ticks."""
+        """``step`` is the nominal frame distance and ``second`` the length of a second, both in ticks."""
         self.corrected = 0
         self._second = second
         self._offset = 0
         self._step = max(1, step)
         self._decode_order_only = decode_order_only
-        self._waiting: list[int] = []
+        self._pending_dts: list[int] = []
         self._last: int | None = None
 
     def packet(self, pts: int | None, dts: int | None) -> None:
-        """Note a packet on its way into the decoder."""
+        """Record the times of a packet before it is decoded."""
         if dts is not None and (pts is None or self._decode_order_only):
-            heapq.heappush(self._waiting, dts)
+            heapq.heappush(self._pending_dts, dts)
 
     def frame(self, pts: int | None) -> int:
-        """The timestamp for the next frame. Frames come out in the order shown, so the n-th takes the n-th decoding time."""
-        known = None if self._decode_order_only else pts
-        if known is None:
-            known = heapq.heappop(self._waiting) if self._waiting else pts
+        """Return the next frame's timestamp. Frames come in presentation order, so the n-th takes the n-th decoding time."""
+        timestamp = None if self._decode_order_only else pts
+        if timestamp is None:
+            timestamp = heapq.heappop(self._pending_dts) if self._pending_dts else pts
             self.corrected += not self._decode_order_only
         last = self._last
-        if known is None:
-            known = 0 if last is None else last + self._step
+        if timestamp is None:
+            timestamp = 0 if last is None else last + self._step
         elif last is not None:
-            known = self._after(last, known)
-        self._last = known
-        return known
+            timestamp = self._next_after(last, timestamp)
+        self._last = timestamp
+        return timestamp
 
-    def _after(self, last: int, given: int) -> int:
-        """``given``, or the nearest that lies after ``last``."""
-        if given > last:
+    def _next_after(self, last: int, pts: int) -> int:
+        """Return ``pts``, or the nearest timestamp after ``last``."""
+        if pts > last:
             self._offset = 0
-        if given + self._offset > last:
-            return given + self._offset
+        if pts + self._offset > last:
+            return pts + self._offset
         self.corrected += 1
-        if last - given - self._offset <= self._second:
+        if last - pts - self._offset <= self._second:
             return last + 1
-        # A recording joined to another: its clock starts again, and goes on from here.
-        self._offset = last + self._step - given
+        # Joined recordings: the clock restarts, so continue from the last timestamp.
+        self._offset = last + self._step - pts
         return last + self._step
 
 
 class Decoder:
-    """Decodes one video stream, once. Counts what it could not decode, and goes on.
+    """Decodes one video stream once. Skips and counts packets that cannot be decoded.
 
     Attributes: ``origin``, the file's start as players count it, in seconds on the stream's clock; ``duration`` in seconds and
-    the number of ``frames`` as the container has them, None or 0 where it does not; ``undecodable`` packets in the middle;
-    ``leading`` packets before the first picture that decodes; ``damaged`` pictures that were decoded with errors; ``broken_at``,
-    the pts at which reading failed for good, or None.
+    the number of ``frames``, both from the container, None or 0 if unknown; ``undecodable`` packets in the middle; ``leading``
+    packets before the first picture that decodes; ``damaged`` pictures that were decoded with errors; ``broken_at``, the pts at
+    which reading failed for good, or None.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
@@ -91,17 +91,17 @@ class Decoder:
         self.broken_at: int | None = None
         self._step = round(1 / self.rate / self.time_base)
         self._timestamps = Timestamps(self._step, round(1 / self.time_base), self.container.format.name in DECODE_ORDER_ONLY)
-        self._before: list[int] = []
-        self._starts_at_key: bool | None = None
-        self._key_seen = self._begun = False
+        self._leading_times: list[int] = []
+        self._starts_with_key_frame: bool | None = None
+        self._key_frame_seen = self._started = False
 
     @property
     def corrected(self) -> int:
-        """How many timestamps were missing, repeated or reversed."""
+        """The number of timestamps that were missing, repeated or reversed."""
         return self._timestamps.corrected
 
     def seek(self, time: Fraction) -> bool:
-        """Go to the key frame at or before ``time`` (seconds on the stream's own clock); False if the file cannot."""
+        """Seek to the key frame at or before ``time`` (seconds on the stream's clock). Returns False if the file cannot seek."""
         try:
             self.container.seek(int(time / self.time_base), stream=self.stream)
         except av.error.FFmpegError:
@@ -109,15 +109,15 @@ class Decoder:
         return True
 
     def pictures(self) -> Generator[tuple[av.VideoFrame, int], None, None]:
-        """Yield each picture that decodes, with its pts."""
+        """Yield each decodable picture with its pts."""
         last = 0
         for packet in self._packets():
             for picture in self._decode(packet):
-                if not self._begun and not self._begin(picture):
+                if not self._started and not self._start(picture):
                     continue
                 last = self._timestamps.frame(picture.pts)
                 yield picture, last
-                self.damaged += picture.is_corrupt  # once it is known that it was wanted
+                self.damaged += picture.is_corrupt  # only if the consumer used it
         if self.broken_at is not None:
             self.broken_at = last + self._step
 
@@ -125,7 +125,7 @@ class Decoder:
         self.container.close()
 
     def _packets(self) -> Iterator[VideoPacket]:
-        """The stream's packets; the last one is empty and flushes the decoder."""
+        """Yield the stream's packets; the last one is empty and flushes the decoder."""
         failures = 0
         while True:
             try:
@@ -133,7 +133,7 @@ class Decoder:
                     failures = 0
                     yield packet
             except av.error.FFmpegError as error:
-                _log.debug("reading failed: %s", error)
+                _LOG.debug("Read failed: %s", error)
                 failures += 1
                 if failures < _READ_ATTEMPTS:
                     continue
@@ -154,34 +154,34 @@ class Decoder:
         except av.error.EOFError:
             return []
         except av.error.FFmpegError as error:
-            _log.debug("a packet at %s does not decode: %s", packet.pts, error)
+            _LOG.debug("Cannot decode the packet at %s: %s", packet.pts, error)
             self.undecodable += 1
             return []
 
     def _register(self, packet: VideoPacket) -> None:
-        if self._starts_at_key is None:
-            self._starts_at_key = packet.is_keyframe
-        self._key_seen = self._key_seen or packet.is_keyframe
-        if self._key_seen:
+        if self._starts_with_key_frame is None:
+            self._starts_with_key_frame = packet.is_keyframe
+        self._key_frame_seen = self._key_frame_seen or packet.is_keyframe
+        if self._key_frame_seen:
             self._timestamps.packet(packet.pts, packet.dts)
         time = packet.pts if packet.pts is not None else packet.dts
-        if not self._begun and not packet.is_discard and time is not None:
-            self._before.append(time)
+        if not self._started and not packet.is_discard and time is not None:
+            self._leading_times.append(time)
 
-    def _begin(self, picture: av.VideoFrame) -> bool:
-        """Whether the picture is fit to be the first: what follows a cut in mid-group is made of references that are missing."""
-        if not picture.key_frame and (picture.is_corrupt or not self._starts_at_key):
+    def _start(self, picture: av.VideoFrame) -> bool:
+        """Return whether the picture can be the first: after a cut inside a group of pictures, references are missing."""
+        if not picture.key_frame and (picture.is_corrupt or not self._starts_with_key_frame):
             return False
-        self._begun = True
+        self._started = True
         first = picture.pts
-        self.leading = 0 if first is None else sum(time < first for time in self._before)
+        self.leading = 0 if first is None else sum(time < first for time in self._leading_times)
         self.undecodable = 0
-        self._before.clear()
+        self._leading_times.clear()
         return True
 
 
 def frame_rate(stream: VideoStream) -> Fraction:
-    """The nominal frame rate: what the container says on average, else what libav guesses, else 25."""
+    """Return the nominal frame rate: the container's average, else libav's guess, else 25."""
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and 0 < rate <= 1000:
             return Fraction(rate)
@@ -189,13 +189,13 @@ def frame_rate(stream: VideoStream) -> Fraction:
 
 
 def _origin(container: InputContainer, stream: VideoStream, time_base: Fraction) -> Fraction:
-    """The start of the earliest stream, in seconds."""
-    own = (stream.start_time or 0) * time_base
+    """Return the start of the earliest stream, in seconds."""
+    stream_start = (stream.start_time or 0) * time_base
     if container.start_time is None:
-        return own
-    whole = Fraction(container.start_time, av.time_base)
-    # The container counts in microseconds: where it means this stream, the stream's own ticks are exact.
-    return own if abs(own - whole) < Fraction(1, 10_000) else whole
+        return stream_start
+    container_start = Fraction(container.start_time, av.time_base)
+    # The container counts in microseconds. If this stream is the earliest, its own ticks are exact.
+    return stream_start if abs(stream_start - container_start) < Fraction(1, 10_000) else container_start
 
 
 def _duration(container: InputContainer, stream: VideoStream, time_base: Fraction, origin: Fraction) -> Fraction | None:

@@ -1,4 +1,4 @@
-"""Cameras that FFmpeg reads: those of the network, by URL, and those of other systems than Linux, by FFmpeg's own readers."""
+"""Cameras read by FFmpeg: network cameras by URL, and cameras on systems other than Linux."""
 
 import logging
 import threading
@@ -19,21 +19,21 @@ from livebg.interfaces import LiveSource
 from livebg.sources.camera_decoding import CAMERA_COLOR, MICROSECONDS, CameraConverter, Picture, size_changed
 from livebg.sources.decoder import frame_rate
 
-_log = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger(__name__)
 _SCHEMES: Final = frozenset({"http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp"})
-_CONNECTING: Final = 5.0
-"""Seconds that opening may take at least: a camera of the network shakes hands and waits for a key picture."""
-_FULL: Final = 2
+_MIN_CONNECT_TIMEOUT_S: Final = 5.0
+"""The least time to allow for opening: a network camera negotiates and waits for a key frame."""
+_FULL_RANGE: Final = 2
 
 
 def is_url(name: str) -> bool:
-    """Whether this names a camera of the network."""
+    """Return whether ``name`` is the URL of a network camera."""
     return "://" in name and urlsplit(name).scheme.lower() in _SCHEMES
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What to tell FFmpeg: ``format`` is the name of its reader, None where the address decides; ``label`` is for people."""
+    """An FFmpeg input. ``format`` names the demuxer, None to detect it; ``label`` is for display."""
 
     address: str
     label: str
@@ -42,19 +42,18 @@ class Input:
 
 
 class NetworkCamera(LiveSource):
-    """A camera that FFmpeg reads; its size and rate are its own.
+    """A camera read by FFmpeg, at its own size and rate.
 
-    Frames are limited-range BT.601 I420. Their time is that of their arrival, in microseconds of the monotonic clock: what the
-    network delayed before, nobody here can know. ``damaged`` counts pictures that did not decode.
+    Frames are limited-range BT.601 I420. Their time is the arrival time in microseconds of the monotonic clock, since the delay
+    of the network is unknown. ``damaged`` counts pictures that did not decode.
 
-    Waiting goes on inside FFmpeg, under its own deadline: ``close`` from another thread ends the iteration at the next picture,
-    at the latest after ``deadline`` seconds, and the thread that reads then releases the connection. Raises
-    :class:`~livebg.errors.SourceError` when it cannot be opened, when no picture came within ``deadline`` seconds, and when the
-    pictures' size changes.
+    FFmpeg waits with its own timeout: ``close`` from another thread ends the iteration at the next picture, at the latest after
+    ``deadline`` seconds, and the reading thread then releases the connection. Raises :class:`~livebg.errors.SourceError` if the
+    camera cannot be opened, if no picture arrives within ``deadline`` seconds, and if the picture size changes.
     """
 
     def __init__(self, camera: str | Input, *, deadline: float = 2.0) -> None:
-        self._input = camera if isinstance(camera, Input) else _input(camera)
+        self._input = camera if isinstance(camera, Input) else _parse_url(camera)
         self._deadline = deadline
         self.damaged = 0
         self._last = -1
@@ -89,7 +88,7 @@ class NetworkCamera(LiveSource):
         self._release()
 
     def _release(self) -> None:
-        """Close the connection, unless a thread is reading from it: that one does it then."""
+        """Close the connection. If another thread is reading, that thread closes it later."""
         if self._reading.acquire(blocking=False):
             try:
                 self._container.close()
@@ -97,28 +96,30 @@ class NetworkCamera(LiveSource):
                 self._reading.release()
 
     def _open(self) -> InputContainer:
-        asked = self._input
-        opening = max(self._deadline, _CONNECTING)
+        source = self._input
+        connect_timeout = max(self._deadline, _MIN_CONNECT_TIMEOUT_S)
         try:
             container = av.open(
-                asked.address, format=asked.format, options=dict(asked.options), timeout=(opening, self._deadline)
+                source.address, format=source.format, options=dict(source.options), timeout=(connect_timeout, self._deadline)
             )
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(
-                f"the camera {asked.label} cannot be opened ({_why(error)}): see that it is on and its name or address right"
+                f"The camera {source.label} cannot be opened ({_reason(error)}). "
+                "Check that it is on and that its name or address is right."
             ) from error
         return container
 
     def _find_stream(self) -> VideoStream:
         if not self._container.streams.video:
             self._container.close()
-            raise SourceError(f"{self._input.label} has no video: give the address of a camera's video stream")
+            raise SourceError(f"{self._input.label} has no video. Give the URL of a camera's video stream.")
         stream = self._container.streams.video[0]
         width, height = stream.codec_context.width, stream.codec_context.height
         if width % 2 or height % 2 or not width * height:
             self._container.close()
             raise SourceError(
-                f"the camera {self._input.label} gives {width}x{height}, where livebg needs an even size: set another there"
+                f"The camera {self._input.label} delivers {width}x{height}, but livebg needs an even size. "
+                "Set another size on the camera."
             )
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
@@ -134,7 +135,7 @@ class NetworkCamera(LiveSource):
                 yield self._frame(picture)
 
     def _read(self) -> list[Picture]:
-        """The pictures of the next packets that give any; none once closed."""
+        """Return the pictures of the next packets that hold any; none if closed."""
         with self._reading:
             pictures = self._decode_until(time.monotonic() + self._deadline) if not self._closed else []
         if self._closed:
@@ -150,7 +151,7 @@ class NetworkCamera(LiveSource):
                 try:
                     images = packet.decode()
                 except av.error.FFmpegError as error:
-                    _log.debug("a packet of %s does not decode: %s", self._input.label, error)
+                    _LOG.debug("Cannot decode a packet from %s: %s", self._input.label, error)
                     self.damaged += 1
                     images = []
                 if images:
@@ -161,13 +162,15 @@ class NetworkCamera(LiveSource):
         except (av.error.FFmpegError, OSError) as error:
             if self._closed:
                 return []
-            raise self._silent(_why(error)) from error
+            raise self._end_error(_reason(error)) from error
         if self._closed:
             return []
-        raise self._silent(f"no picture for {self._deadline:.3g} s" if time.monotonic() > end else "it ended the stream")
+        raise self._end_error(f"no picture for {self._deadline:.3g} s" if time.monotonic() > end else "the stream ended")
 
-    def _silent(self, why: str) -> SourceError:
-        return SourceError(f"the camera {self._input.label} gives no more pictures ({why}): see that it is on and reachable")
+    def _end_error(self, reason: str) -> SourceError:
+        return SourceError(
+            f"The camera {self._input.label} delivers no more pictures ({reason}). Check that it is on and reachable."
+        )
 
     def _frame(self, picture: Picture) -> Frame:
         form = self._format
@@ -177,11 +180,11 @@ class NetworkCamera(LiveSource):
         return Frame(self._converter.convert(picture), self._last, MICROSECONDS, form.color)
 
 
-def _input(url: str) -> Input:
-    """An address as livebg asks for it, and without its user and password for people and logs."""
+def _parse_url(url: str) -> Input:
+    """Return the FFmpeg input for a URL; its label omits the user, password and query."""
     parts = urlsplit(url)
     label = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-    # Lost UDP packets tear pictures; and what FFmpeg holds back to be on the safe side is all delay.
+    # Lost UDP packets tear pictures, and FFmpeg's input buffer adds delay.
     options = {"fflags": "nobuffer"}
     if parts.scheme.lower().startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
@@ -189,11 +192,11 @@ def _input(url: str) -> Input:
 
 
 def _color(image: av.VideoFrame) -> ColorSpec:
-    """As it is tagged; untagged pictures are BT.709 from 720 lines on and BT.601 below, as players take them."""
+    """Return the tagged color; as in players, untagged pictures are BT.709 from 720 lines up and BT.601 below."""
     guess = BT709 if image.height >= 720 and not image.format.name.startswith("yuvj") else BT601
     matrix = guess if image.colorspace == UNSPECIFIED else image.colorspace
-    return ColorSpec(matrix, full_range=image.color_range == _FULL or image.format.name.startswith("yuvj"))
+    return ColorSpec(matrix, full_range=image.color_range == _FULL_RANGE or image.format.name.startswith("yuvj"))
 
 
-def _why(error: av.error.FFmpegError | OSError) -> str:
+def _reason(error: av.error.FFmpegError | OSError) -> str:
     return error.strerror or str(error)

@@ -1,4 +1,4 @@
-"""A libav filter graph with one way in and one way out."""
+"""A libav filter graph with one input and one output."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,31 +15,31 @@ from livebg.sources.tonemap import cube
 Step = tuple[str, Mapping[str, str]]
 """A filter's name and its options."""
 
-_TABLE = "{table}"
-"""Stands for the path of the tone-mapping table, which exists only while a graph is built."""
+_TABLE_PLACEHOLDER = "{table}"
+"""Placeholder for the path of the tone-mapping table, which exists only while a graph is built."""
 
 
 def tone_map_steps(kind: PictureKind) -> list[Step]:
-    """The filters that take BT.2020 HLG or PQ to BT.709 R'G'B'."""
-    given = {"in_color_matrix": "bt2020nc", "in_range": "pc" if kind.full_range else "tv"}
+    """Return the filters that convert BT.2020 HLG or PQ to BT.709 R'G'B'."""
+    color_options = {"in_color_matrix": "bt2020nc", "in_range": "pc" if kind.full_range else "tv"}
     return [
-        ("scale", given | {"flags": "bicubic+accurate_rnd+full_chroma_inp"}),
+        ("scale", color_options | {"flags": "bicubic+accurate_rnd+full_chroma_inp"}),
         ("format", {"pix_fmts": "gbrp10le"}),
-        ("lut3d", {"file": _TABLE, "interp": "tetrahedral"}),
+        ("lut3d", {"file": _TABLE_PLACEHOLDER, "interp": "tetrahedral"}),
         ("setparams", {"color_primaries": "bt709", "color_trc": "bt709"}),
     ]
 
 
 class FilterGraph:
-    """Pictures of one kind in, filtered pictures out, in order. ``steps`` run one after the other.
+    """Filters pictures of one kind in order. ``steps`` run one after the other.
 
-    Raises :class:`av.error.FFmpegError` when a filter refuses.
+    Raises :class:`av.error.FFmpegError` if a filter fails.
     """
 
     def __init__(self, kind: PictureKind, time_base: Fraction, steps: Sequence[Step], threads: int) -> None:
         self._graph = Graph()
         self._graph.threads = threads
-        given = {
+        source_options = {
             "video_size": f"{kind.width}x{kind.height}",
             "pix_fmt": kind.pix_fmt,
             "time_base": f"{time_base.numerator}/{time_base.denominator}",
@@ -50,19 +50,21 @@ class FilterGraph:
             table = Path(folder) / "tonemap.cube"
             if kind.hdr:
                 table.write_text(cube(kind.transfer))
-            last = self._graph.add("buffer", **given)
+            last = self._graph.add("buffer", **source_options)
             for name, options in steps:
-                last = self._follow(last, name, {key: str(table) if text == _TABLE else text for key, text in options.items()})
-            self._follow(last, "buffersink", {})
+                last = self._append(
+                    last, name, {key: str(table) if text == _TABLE_PLACEHOLDER else text for key, text in options.items()}
+                )
+            self._append(last, "buffersink", {})
             self._graph.configure()
 
     def push(self, picture: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """Hand in a picture and yield those that are ready."""
+        """Push a picture and yield the pictures that are ready."""
         self._graph.vpush(picture)
         return self._ready()
 
     def flush(self) -> Iterator[av.VideoFrame]:
-        """End the stream and yield what was held back."""
+        """End the stream and yield the delayed pictures."""
         self._graph.vpush(None)
         return self._ready()
 
@@ -73,7 +75,7 @@ class FilterGraph:
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
 
-    def _follow(self, last: FilterContext, name: str, options: Mapping[str, str]) -> FilterContext:
+    def _append(self, last: FilterContext, name: str, options: Mapping[str, str]) -> FilterContext:
         context = self._graph.add(name, **options)
         last.link_to(context)
         return context

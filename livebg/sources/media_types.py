@@ -1,11 +1,11 @@
-"""Which file suffixes are taken for photos and which for videos."""
+"""The file suffixes of photos and videos."""
 
 from typing import Final
 
 PHOTO_SUFFIXES: Final = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"}
 )
-"""What is taken for a photo. HEIC cannot be read, which is told of each rather than passed over."""
+"""Photo suffixes. HEIC cannot be read; it is listed so that such files are reported rather than ignored."""
 VIDEO_SUFFIXES: Final = frozenset(
     {
         ".mp4",

@@ -1,4 +1,4 @@
-"""From whatever a decoder gives to frames of one size, one colour and one layout: upright 8-bit I420."""
+"""Converts decoded pictures to frames of one size, color and layout: upright 8-bit I420."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,17 +13,17 @@ from livebg.sources.filter_graph import FilterGraph, Step, tone_map_steps
 from livebg.sources.pixel_layout import Orientation, PictureKind
 
 _WEBCAM_JPEG = "yuvj422p"
-"""Twice as many rows of chroma as I420 has; libswscale takes six times as long over their means."""
+"""Has twice the chroma rows of I420; averaging them takes libswscale six times as long."""
 _MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc"}
-"""H.273 matrix code points by the names that FFmpeg's ``scale`` knows."""
+"""FFmpeg's ``scale`` names of the H.273 matrix code points."""
 
 
 class Normaliser:
-    """Brings the pictures of one stream into the format of its first one.
+    """Converts the pictures of one stream to the format of the first one.
 
-    Pictures that are upright yuv420p already are copied plane by plane, bytes untouched, and so is a webcam's JPEG but for its
-    chroma, of which two rows become one. All others pass a filter graph, built once for each kind of
-    picture. ``notes`` says what was done, in clauses for people.
+    Upright yuv420p pictures are copied plane by plane, bytes unchanged. So are webcam JPEGs, except that two chroma rows are
+    averaged into one. All others pass through a filter graph, built once per picture kind. ``notes`` holds clauses on what was
+    done.
     """
 
     def __init__(
@@ -33,15 +33,15 @@ class Normaliser:
         self._threads = threads
         self._deinterlace = first.interlaced_frame
         self._rotation = first.rotation
-        self._orientation = self._turned = Orientation.of(first)
+        self._orientation = self._active_orientation = Orientation.of(first)
         self._first = PictureKind.of(first, self._orientation, self._deinterlace)
         self._kind: PictureKind | None = None
         self._graph: FilterGraph | None = None
         self._notes: dict[str, None] = {}
-        width, height = _even(self._shown_size(self._first))
-        turned = self._first.orientation.transposed
+        width, height = _round_up_to_even(self._display_size(self._first))
+        transposed = self._first.orientation.transposed
         self.format = VideoFormat(
-            width, height, frame_rate, self._first.color, 1 / sample_aspect_ratio if turned else sample_aspect_ratio
+            width, height, frame_rate, self._first.color, 1 / sample_aspect_ratio if transposed else sample_aspect_ratio
         )
         self._note_first()
 
@@ -50,7 +50,7 @@ class Normaliser:
         return tuple(self._notes)
 
     def push(self, picture: av.VideoFrame, pts: int) -> Iterator[Frame]:
-        """Take the next picture; yield the frames that are ready, which the deinterlacer delays by one."""
+        """Push the next picture; yield the frames that are ready (the deinterlacer delays by one)."""
         self._deinterlace = self._deinterlace or picture.interlaced_frame
         if picture.rotation != self._rotation:
             self._rotation, self._orientation = picture.rotation, Orientation.of(picture)
@@ -66,7 +66,7 @@ class Normaliser:
                 yield self._filtered(ready)
 
     def flush(self) -> Iterator[Frame]:
-        """Yield the frames that are still under way."""
+        """Yield the delayed frames."""
         graph, self._graph, self._kind = self._graph, None, None
         if graph:
             for ready in graph.flush():
@@ -76,9 +76,9 @@ class Normaliser:
         if kind.interlaced:
             self._notes["deinterlaced"] = None
         if (kind.width, kind.height) != (self._first.width, self._first.height):
-            self._notes[f"scaled from {kind.width}x{kind.height}, to which the size changes on the way"] = None
+            self._notes[f"scaled from {kind.width}x{kind.height} after a size change"] = None
         steps = self._steps(kind)
-        self._kind, self._turned = kind, kind.orientation
+        self._kind, self._active_orientation = kind, kind.orientation
         self._graph = FilterGraph(kind, self._time_base, steps, self._threads) if steps else None
 
     def _note_first(self) -> None:
@@ -89,14 +89,14 @@ class Normaliser:
             self._notes[f"tone-mapped from {kind.hdr} to SDR BT.709"] = None
         elif kind.pix_fmt not in ("yuv420p", "yuvj420p"):
             self._notes[f"converted from {kind.pix_fmt} to 8-bit 4:2:0"] = None
-        width, height = self._shown_size(kind)
+        width, height = self._display_size(kind)
         if (width, height) != (form.width, form.height):
             self._notes[f"padded from {width}x{height} to {form.width}x{form.height} (edge repeated)"] = None
 
     def _steps(self, kind: PictureKind) -> list[Step]:
         steps: list[Step] = []
         if kind.bottom_up:
-            steps.append(("copy", {}))  # numpy reads planes from the top
+            steps.append(("copy", {}))  # numpy needs a positive line size
         if kind.interlaced:
             steps.append(("bwdif", {"mode": "send_frame", "parity": "auto", "deint": "interlaced"}))
         if kind.hdr:
@@ -105,23 +105,23 @@ class Normaliser:
         if scale:
             steps.append(("scale", scale))
         steps += self._letterbox(kind)
-        if steps or not _is_plain(kind):
+        if steps or not _is_copyable(kind):
             steps.append(("format", {"pix_fmts": "yuv420p"}))
         return steps
 
     def _scale(self, kind: PictureKind) -> dict[str, str]:
-        """Options of the one ``scale`` that brings layout, colour and size; none where nothing is to do."""
-        wanted = self.format.color
-        given = wanted if kind.hdr else kind.color
-        layout_changes = kind.hdr is not None or not _is_plain(kind)
+        """Return the options of the ``scale`` filter that converts layout, color and size; empty if nothing changes."""
+        target = self.format.color
+        source = target if kind.hdr else kind.color
+        layout_changes = kind.hdr is not None or not _is_copyable(kind)
         size_changes = bool(self._letterbox(kind))
-        if not layout_changes and not size_changes and (given.matrix, given.full_range) == (wanted.matrix, wanted.full_range):
+        if not layout_changes and not size_changes and (source.matrix, source.full_range) == (target.matrix, target.full_range):
             return {}
-        options = {"out_range": "pc" if wanted.full_range else "tv", "flags": "bicubic+accurate_rnd+full_chroma_int"}
+        options = {"out_range": "pc" if target.full_range else "tv", "flags": "bicubic+accurate_rnd+full_chroma_int"}
         if not kind.rgb and not kind.hdr:
             options["in_range"] = "pc" if kind.full_range else "tv"
-        if wanted.matrix in _MATRIX_NAMES and (kind.rgb or kind.hdr or kind.matrix in _MATRIX_NAMES):
-            options["out_color_matrix"] = _MATRIX_NAMES[wanted.matrix]
+        if target.matrix in _MATRIX_NAMES and (kind.rgb or kind.hdr or kind.matrix in _MATRIX_NAMES):
+            options["out_color_matrix"] = _MATRIX_NAMES[target.matrix]
             if not kind.rgb and not kind.hdr:
                 options["in_color_matrix"] = _MATRIX_NAMES[kind.matrix]
         if size_changes:
@@ -130,7 +130,7 @@ class Normaliser:
         return options
 
     def _letterbox(self, kind: PictureKind) -> list[Step]:
-        if self._shown_size(kind) == self._shown_size(self._first):
+        if self._display_size(kind) == self._display_size(self._first):
             return []
         width, height = self._stored_target(kind)
         return [("pad", {"w": str(width), "h": str(height), "x": "-1", "y": "-1"})]
@@ -139,37 +139,37 @@ class Normaliser:
         form = self.format
         return (form.height, form.width) if kind.orientation.transposed else (form.width, form.height)
 
-    def _shown_size(self, kind: PictureKind) -> tuple[int, int]:
+    def _display_size(self, kind: PictureKind) -> tuple[int, int]:
         return (kind.height, kind.width) if kind.orientation.transposed else (kind.width, kind.height)
 
     def _filtered(self, picture: av.VideoFrame) -> Frame:
         assert picture.pts is not None
         assert picture.time_base is not None
-        # The deinterlacer counts in half ticks.
+        # The deinterlacer's time base has half ticks.
         return self._frame(picture, round(picture.pts * picture.time_base / self._time_base))
 
     def _frame(self, picture: av.VideoFrame, pts: int) -> Frame:
         data = blank(self.format.width, self.format.height)
         for plane, target in zip(picture.planes, planes(data), strict=True):
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-            if len(rows) == 2 * len(target):  # the chroma of a webcam's JPEG
+            if len(rows) == 2 * len(target):  # a webcam JPEG's chroma
                 rows = np.asarray(cv2.addWeighted(rows[0::2], 0.5, rows[1::2], 0.5, 0), np.uint8)
-            _place(rows, target, self._turned)
+            _write_upright(rows, target, self._active_orientation)
         return Frame(data, pts, self._time_base, self.format.color)
 
 
-def _is_plain(kind: PictureKind) -> bool:
-    """Whether the planes can be taken as they are, or, for a webcam's JPEG, by the mean of two rows of chroma."""
+def _is_copyable(kind: PictureKind) -> bool:
+    """Return whether the planes can be copied, or for a webcam JPEG averaged over two chroma rows, without a filter graph."""
     upright_jpeg = kind.pix_fmt == _WEBCAM_JPEG and kind.height % 2 == 0 and not kind.orientation.transposed
     return upright_jpeg or kind.pix_fmt in ("yuv420p", "yuvj420p")
 
 
-def _even(size: tuple[int, int]) -> tuple[int, int]:
+def _round_up_to_even(size: tuple[int, int]) -> tuple[int, int]:
     return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
-def _place(plane: NDArray[np.uint8], target: NDArray[np.uint8], orientation: Orientation) -> None:
-    """Write the plane upright into ``target``, its last row and column repeated where the target is larger."""
+def _write_upright(plane: NDArray[np.uint8], target: NDArray[np.uint8], orientation: Orientation) -> None:
+    """Write the plane upright into ``target``; repeat its last row and column if the target is larger."""
     upright = cv2.transpose(plane) if orientation.transposed else plane
     if orientation.hflip or orientation.vflip:
         both = orientation.hflip and orientation.vflip

@@ -1,4 +1,4 @@
-"""What a decoded picture says of itself: layout, colour, orientation."""
+"""A decoded picture's properties: layout, color and orientation."""
 
 import struct
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _SRGB_TRANSFER: Final = 13
 
 
 class Orientation(NamedTuple):
-    """How stored pixels become shown ones: first the transposition, then the flips."""
+    """The transformation from stored to displayed pixels: first the transposition, then the flips."""
 
     transposed: bool = False
     hflip: bool = False
     vflip: bool = False
 
     def describe(self) -> str:
-        """A clause for people."""
+        """Return a clause for display."""
         names = {
             (True, True, False): "rotated by 90 degrees",
             (False, True, True): "rotated by 180 degrees",
@@ -37,10 +37,11 @@ class Orientation(NamedTuple):
 
     @classmethod
     def of(cls, picture: av.VideoFrame) -> Self:
-        """From the display matrix that container or codec carry; angles between the right ones count as none.
+        """Return the orientation from the container's or codec's display matrix; angles that are not multiples of 90 degrees
+        count as none.
 
-        Not for every picture: looking at a picture's side data ties it into a reference cycle, and its memory then waits for
-        the garbage collector. A hundred megabytes of pictures may have gathered by then.
+        Do not call this for every picture: reading side data ties a picture into a reference cycle, and its memory is freed only
+        by the garbage collector. A hundred megabytes can accumulate by then.
         """
         matrix = cast(SideDataContainer, picture.side_data).get(SideDataType.DISPLAYMATRIX)
         if matrix is None:
@@ -55,7 +56,7 @@ class Orientation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PictureKind:
-    """All that decides how a picture is brought into I420; pictures of one kind go through one filter graph."""
+    """The properties that determine how a picture is converted to I420; all pictures of one kind share a filter graph."""
 
     pix_fmt: str
     width: int
@@ -71,16 +72,16 @@ class PictureKind:
 
     @classmethod
     def of(cls, picture: av.VideoFrame, orientation: Orientation, interlaced: bool) -> Self:
-        """``interlaced``: whether to deinterlace, which is decided over more than one picture."""
+        """Return the kind of ``picture``. ``interlaced`` is whether to deinterlace, which depends on more than one picture."""
         layout = picture.format
-        # FFmpeg reads untagged grey as full range, and every yuvj format is.
+        # FFmpeg treats untagged gray as full range; every yuvj format is full range.
         untagged_full = layout.name.startswith(("yuvj", "gray")) and picture.color_range != 1
         return cls(
             pix_fmt=layout.name,
             width=picture.width,
             height=picture.height,
             orientation=orientation,
-            # Code point 0 is R'G'B', which planes of luma and chroma cannot be; encoders refuse it for them.
+            # Code point 0 is R'G'B', invalid for luma and chroma planes; encoders reject it.
             matrix=picture.colorspace or UNSPECIFIED,
             primaries=picture.color_primaries,
             transfer=picture.color_trc,
@@ -92,12 +93,12 @@ class PictureKind:
 
     @property
     def hdr(self) -> str | None:
-        """The name of the HDR transfer, or None for SDR."""
+        """The HDR transfer's name, or None for SDR."""
         return HDR_TRANSFERS.get(self.transfer)
 
     @property
     def color(self) -> ColorSpec:
-        """The colour after conversion to 8-bit SDR YUV."""
+        """The color after conversion to 8-bit SDR YUV."""
         guess = BT709 if self.height >= 720 else BT601
         if self.hdr:
             return ColorSpec(BT709, BT709, BT709, False)
@@ -106,5 +107,5 @@ class PictureKind:
             return ColorSpec(guess, primaries, _SRGB_TRANSFER if self.transfer == UNSPECIFIED else self.transfer, False)
         matrix = self.matrix
         if matrix == UNSPECIFIED and self.orientation.transposed:
-            matrix = guess  # whoever guesses later sees another height
+            matrix = guess  # a later guess would use the transposed height
         return ColorSpec(matrix, self.primaries, self.transfer, self.full_range)

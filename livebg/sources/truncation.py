@@ -1,4 +1,4 @@
-"""Is a file all there? Containers say how long they are; a copy that was broken off is shorter."""
+"""Detects truncated files by comparing the file size with the length in the container header."""
 
 import math
 import os
@@ -12,8 +12,8 @@ from av.stream import Discard
 
 from livebg.sources.decoder import DECODE_ORDER_ONLY, Decoder, VideoPacket
 
-_DEEPEST_REORDERING: Final = 4
-"""Frames; encoders use up to three B-frame levels."""
+_MAX_REORDERED_FRAMES: Final = 4
+"""Frames. Encoders use up to three B-frame levels."""
 _EBML_MAGIC: Final = b"\x1a\x45\xdf\xa3"
 _SEGMENT: Final = b"\x18\x53\x80\x67"
 _MP4_BOXES: Final = frozenset(
@@ -38,18 +38,18 @@ _MP4_BOXES: Final = frozenset(
 
 
 def is_cut_short(path: Path) -> bool:
-    """Whether an MP4, MOV, Matroska, WebM or AVI file is shorter than its own headers say; others count as whole."""
+    """Return whether an MP4, MOV, Matroska, WebM or AVI file is shorter than its headers declare; False for other containers."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         head = file.read(12)
         check: Callable[[BinaryIO, int], bool]
         if head[4:8] in _MP4_BOXES:
-            check = _mp4_is_cut
+            check = _is_mp4_truncated
         elif head[:4] == _EBML_MAGIC:
-            check = _matroska_is_cut
+            check = _is_matroska_truncated
         elif head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-            check = _riff_is_cut
+            check = _is_riff_truncated
         else:
             return False
         file.seek(0)
@@ -57,44 +57,48 @@ def is_cut_short(path: Path) -> bool:
 
 
 def breaks_off_at(path: Path) -> float:
-    """The time in seconds, on the file's own timeline and rounded down to milliseconds, before which all frames are there."""
+    """Return the time before which all frames are present, in seconds on the file's timeline, rounded down to milliseconds."""
     decoder = Decoder(path)
     try:
         for stream in decoder.container.streams:
             stream.discard = Discard.default if stream.index == decoder.stream.index else Discard.all
-        missing = _first_missing(decoder) - _reordering(decoder)
-        return max(0, math.floor((missing * decoder.time_base - decoder.origin) * 1000)) / 1000
+        first_missing = _end_of_last_packet(decoder) - _reorder_delay(decoder)
+        return max(0, math.floor((first_missing * decoder.time_base - decoder.origin) * 1000)) / 1000
     finally:
         decoder.close()
 
 
-def _first_missing(decoder: Decoder) -> Fraction:
-    """In ticks. No frame is shown before it is decoded: what is missing comes after the last decoding time that is there."""
+def _end_of_last_packet(decoder: Decoder) -> Fraction:
+    """Return, in ticks, the end of the last decoding time present. Frames are shown after they are decoded, so all missing ones
+    are later.
+    """
     step = 1 / decoder.rate / decoder.time_base
-    after = Fraction(decoder.stream.start_time or 0)
+    end = Fraction(decoder.stream.start_time or 0)
     try:
         for packet in decoder.container.demux(decoder.stream):
             time = _decoding_time(packet)
             if packet.size and packet.is_corrupt:
-                return Fraction(time) if time is not None else after
+                return Fraction(time) if time is not None else end
             if packet.size and time is not None:
-                after = time + step
+                end = time + step
     except av.error.FFmpegError:
-        return after
-    return after
+        return end
+    return end
 
 
-def _reordering(decoder: Decoder) -> Fraction:
-    """In ticks, how much earlier than its decoding time a frame may be shown, where times are those of decoding."""
+def _reorder_delay(decoder: Decoder) -> Fraction:
+    """Return, in ticks, how much earlier than its decoding time a frame can be shown, if the container has only decoding
+    times.
+    """
     reordered = decoder.container.format.name in DECODE_ORDER_ONLY and decoder.stream.codec_context.has_b_frames
-    return _DEEPEST_REORDERING / decoder.rate / decoder.time_base if reordered else Fraction(0)
+    return _MAX_REORDERED_FRAMES / decoder.rate / decoder.time_base if reordered else Fraction(0)
 
 
 def _decoding_time(packet: VideoPacket) -> int | None:
     return packet.dts if packet.dts is not None else packet.pts
 
 
-def _mp4_is_cut(file: BinaryIO, size: int) -> bool:
+def _is_mp4_truncated(file: BinaryIO, size: int) -> bool:
     position = 0
     while position + 8 <= size:
         file.seek(position)
@@ -103,27 +107,27 @@ def _mp4_is_cut(file: BinaryIO, size: int) -> bool:
         if length == 1:
             length = int.from_bytes(header[8:16])
         if kind not in _MP4_BOXES or length < 8:
-            return False  # to the end of the file (0), or something appended that is no box
+            return False  # 0 means up to the end of the file; otherwise appended data, not a box
         if position + length > size:
             return kind in (b"mdat", b"moof")
         position += length
     return False
 
 
-def _matroska_is_cut(file: BinaryIO, size: int) -> bool:
+def _is_matroska_truncated(file: BinaryIO, size: int) -> bool:
     file.seek(4)
-    length = _vint(file)
+    length = _read_ebml_length(file)
     if length is None:
         return False
     file.seek(length, os.SEEK_CUR)
     if file.read(4) != _SEGMENT:
         return False
-    length = _vint(file)
+    length = _read_ebml_length(file)
     return length is not None and file.tell() + length > size
 
 
-def _vint(file: BinaryIO) -> int | None:
-    """An EBML length; None when it is the one that means unknown, as live recordings write it."""
+def _read_ebml_length(file: BinaryIO) -> int | None:
+    """Read an EBML length; None for the reserved value "unknown" of live recordings."""
     first = file.read(1)
     if not first or not first[0]:
         return None
@@ -132,8 +136,8 @@ def _vint(file: BinaryIO) -> int | None:
     return None if value == (1 << 7 * (more + 1)) - 1 else value
 
 
-def _riff_is_cut(file: BinaryIO, size: int) -> bool:
-    """AVI files above a gigabyte are a row of RIFF chunks."""
+def _is_riff_truncated(file: BinaryIO, size: int) -> bool:
+    """Return whether a RIFF chunk is incomplete; AVI files above a gigabyte have several."""
     position = 0
     while position + 12 <= size:
         file.seek(position)
@@ -142,7 +146,7 @@ def _riff_is_cut(file: BinaryIO, size: int) -> bool:
             return False
         length = int.from_bytes(head[4:8], "little")
         if length == 0:
-            return False  # never completed by its writer; libav reads it to the end
+            return False  # left at 0 by its writer; libav reads it to the end
         position += 8 + length + length % 2
         if position > size + 1:
             return True

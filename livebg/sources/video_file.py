@@ -1,4 +1,4 @@
-"""Opening a video file, and saying in a sentence why it cannot be."""
+"""Opens video files and explains in one sentence why a file cannot be opened."""
 
 import stat
 from pathlib import Path
@@ -13,13 +13,13 @@ from livebg.errors import SourceError
 from livebg.sources.av_compat import opened
 
 _NOT_VIDEO: Final = frozenset({"tty", "bin", "xbin", "idf", "adf", "txt"})
-"""Formats under which FFmpeg takes any text for a film of a terminal."""
+"""FFmpeg formats that accept any text file as terminal art."""
 
 
 def open_video(path: Path, threads: int = 0) -> tuple[InputContainer, VideoStream]:
-    """Open a file and pick its main video stream; ``threads`` is for the decoder, 0 = as it sees fit.
+    """Open a file and select its main video stream; ``threads`` is the number of decoder threads, 0 = automatic.
 
-    Raises :class:`~livebg.errors.SourceError`, and then leaves nothing open.
+    Raises :class:`~livebg.errors.SourceError` and then leaves nothing open.
     """
     _require_file(path)
     container = _open(path)
@@ -31,41 +31,41 @@ def open_video(path: Path, threads: int = 0) -> tuple[InputContainer, VideoStrea
 
 
 def is_cover(stream: Stream) -> bool:
-    """Whether a video stream is a still picture on the cover."""
+    """Return whether a video stream is a cover picture."""
     return bool(stream.disposition & Disposition.attached_pic)
 
 
 def main_video(container: InputContainer) -> VideoStream | None:
-    """The stream that is rendered: libav's best that moves, else the first that does, None where nothing moves.
+    """Return the stream to process: libav's best one if it is not a cover, else the first such stream, else None.
 
-    Whoever copies the other streams must ask here too, or the room goes along as it is.
+    Code that copies the other streams must use this function as well, or it would copy the unprocessed video.
     """
-    moving = [stream for stream in container.streams.video if not is_cover(stream)]
+    videos = [stream for stream in container.streams.video if not is_cover(stream)]
     best = container.streams.best("video")
-    return next((stream for stream in moving if best and stream.index == best.index), moving[0] if moving else None)
+    return next((stream for stream in videos if best and stream.index == best.index), videos[0] if videos else None)
 
 
 def _require_file(path: Path) -> None:
     try:
         mode = path.stat()
     except PermissionError as error:
-        raise SourceError(f"{path} may not be read by this user: change the permissions of the file or its folder") from error
+        raise SourceError(f"{path} cannot be read by this user. Change the permissions of the file or its folder.") from error
     except OSError as error:
-        raise SourceError(f"{path} does not exist: give the path of a video file") from error
+        raise SourceError(f"{path} does not exist. Give the path of a video file.") from error
     if stat.S_ISDIR(mode.st_mode):
-        raise SourceError(f"{path} is a folder where a video file is expected: name a file in it")
+        raise SourceError(f"{path} is a folder, not a video file. Name a file in it.")
     if not stat.S_ISREG(mode.st_mode):
-        raise SourceError(f"{path} is not a regular file: give the path of a video file")
+        raise SourceError(f"{path} is not a regular file. Give the path of a video file.")
     if mode.st_size == 0:
-        raise SourceError(f"{path} is empty: give a video file that was written to its end")
+        raise SourceError(f"{path} is empty. Give a complete video file.")
 
 
 def _open(path: Path) -> InputContainer:
     try:
-        # The prefix keeps a colon in a name from being read as a protocol, the whitelist a playlist from reaching the network.
+        # The prefix prevents a colon from being parsed as a protocol; the whitelist keeps playlists off the network.
         container = opened(f"file:{path}", {"protocol_whitelist": "file"})
     except av.error.PermissionError as error:
-        raise SourceError(f"{path} may not be read by this user: change the permissions of the file") from error
+        raise SourceError(f"{path} cannot be read by this user. Change the permissions of the file.") from error
     except av.error.FFmpegError as error:
         raise _not_a_video(path) from error
     if container.format.name in _NOT_VIDEO:
@@ -75,21 +75,21 @@ def _open(path: Path) -> InputContainer:
 
 
 def _not_a_video(path: Path) -> SourceError:
-    return SourceError(f"{path} cannot be read as a video: it is another kind of file, damaged, or was never written to its end")
+    return SourceError(f"{path} cannot be read as a video. Check that it is a complete video file.")
 
 
 def _main_video(path: Path, container: InputContainer, threads: int) -> VideoStream:
     stream = main_video(container)
     if stream is None:
-        found = "only sound" if container.streams.audio else "no stream that livebg knows"
-        raise SourceError(f"{path} has no video stream, it holds {found}: give a file with moving pictures")
-    unknown = SourceError(f"{path} is coded in a way that this build of FFmpeg cannot decode: convert it to H.264 first")
+        content = "only sound" if container.streams.audio else "no stream that livebg can read"
+        raise SourceError(f"{path} has no video stream; it holds {content}. Give a file with video.")
+    undecodable = SourceError(f"{path} uses a codec that this build of FFmpeg cannot decode. Convert it to H.264 first.")
     if stream.codec_context is None or not stream.time_base:
-        raise unknown
+        raise undecodable
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = threads
     try:
         stream.codec_context.open()
     except av.error.FFmpegError as error:
-        raise unknown from error
+        raise undecodable from error
     return stream
