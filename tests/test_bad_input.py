@@ -16,7 +16,7 @@ from tests.media import Clip, write_sound
 
 pytestmark = pytest.mark.usefixtures("silent_libraries")
 
-UNREADABLE = "cannot be read as a video: it is another kind of file, damaged, or was never written to its end"
+UNREADABLE = "cannot be read as a video. Check that it is a complete video file."
 NO_PHOTO = "is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF"
 
 
@@ -31,7 +31,7 @@ NO_PHOTO = "is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or A
         (noise, "talk.mp4", UNREADABLE),
         (noise, "talk.ts", UNREADABLE),
         (noise, "talk.avi", UNREADABLE),
-        (empty, "talk.mp4", "is empty: give a video file that was written to its end"),
+        (empty, "talk.mp4", "is empty. Give a complete video file."),
         (text, "photo.jpg", NO_PHOTO),
         (text, "photo.heic", NO_PHOTO),
         (noise, "photo.png", NO_PHOTO),
@@ -58,8 +58,8 @@ def test_a_video_cut_short_says_how_much_is_there(ending: str, shop: Workshop) -
     path = Clip(count=100, codec=codec, container_options=options).write(shop.folder / f"talk.{ending}")
     os.truncate(path, path.stat().st_size * 2 // 3)
     sentence = refused(shop, 3, path.name)
-    assert sentence.startswith(f"talk.{ending} is cut short, it breaks off at ")
-    assert "copy it again, or render what is there with --end " in sentence
+    assert sentence.startswith(f"talk.{ending} is truncated at ")
+    assert "Copy it again, or process the complete part with --end " in sentence
     there = sentence.rpartition("--end ")[2].rstrip(".")
     assert shop.render(path.name, "--end", there).code == 0
 
@@ -80,9 +80,9 @@ def test_a_photo_cut_short(shop: Workshop) -> None:
     [
         ("mkv", f"talk.mkv {UNREADABLE}"),
         ("webm", f"talk.webm {UNREADABLE}"),
-        ("mp4", "talk.mp4 has no video stream, it holds no stream that livebg knows: give a file with moving pictures"),
-        ("mov", "talk.mov has no video stream, it holds no stream that livebg knows: give a file with moving pictures"),
-        ("avi", "no picture in talk.avi decodes: the file is damaged, or its end is all that was kept"),
+        ("mp4", "talk.mp4 has no video stream; it holds no stream that livebg can read. Give a file with video."),
+        ("mov", "talk.mov has no video stream; it holds no stream that livebg can read. Give a file with video."),
+        ("avi", "No picture in talk.avi can be decoded. Get an undamaged copy of the file."),
     ],
 )
 def test_a_video_without_frames(ending: str, sentence: str, shop: Workshop) -> None:
@@ -95,12 +95,12 @@ def test_a_video_without_frames(ending: str, sentence: str, shop: Workshop) -> N
 
 def test_sound_alone(shop: Workshop) -> None:
     write_sound(shop.folder / "talk.mp4", "aac")
-    assert refused(shop, 3, "talk.mp4") == "talk.mp4 has no video stream, it holds only sound: give a file with moving pictures"
+    assert refused(shop, 3, "talk.mp4") == "talk.mp4 has no video stream; it holds only sound. Give a file with video."
 
 
 def test_neither_file_nor_folder(shop: Workshop) -> None:
     os.mkfifo("pipe.mp4")
-    assert refused(shop, 3, "pipe.mp4") == "pipe.mp4 is not a regular file: give the path of a video file"
+    assert refused(shop, 3, "pipe.mp4") == "pipe.mp4 is not a regular file. Give the path of a video file."
     Path("link.mp4").symlink_to("nowhere.mp4")
     assert refused(shop, 3, "link.mp4") == "link.mp4 does not exist: name a video, a photo or a folder of either"
 

@@ -32,7 +32,7 @@ def test_a_file_that_may_not_be_read(shop: Workshop, clip: Path, photo: Path) ->
     said = shop.process("render", str(clip), str(photo), "--model", "toy.onnx", prefix=prefix)
     assert (said.code, said.out) == (3, "")
     assert said.err.splitlines() == [
-        "livebg: video.mp4 may not be read by this user: change the permissions of the file",
+        "livebg: video.mp4 cannot be read by this user. Change the permissions of the file.",
         "livebg: photo.png may not be read by this user: change the permissions of the file or its folder",
     ]
     assert shop.files() == before
@@ -45,10 +45,10 @@ def test_a_folder_that_may_not_be_written(shop: Workshop, clip: Path, photo: Pat
     folder.chmod(0o555)
     said = shop.process("render", str(clip), str(photo), "-o", "out", "--model", "toy.onnx", prefix=prefix)
     assert (said.code, said.out) == (4, "")
-    advice = "permission denied; choose a folder that you may write to"
+    reason = "permission denied. Choose a folder that you can write to."
     assert said.err.splitlines() == [
-        f"livebg: cannot write out/video.portrait.mp4: {advice}",
-        f"livebg: cannot write out/photo.portrait.png: {advice}",
+        f"livebg: Cannot write out/video.portrait.mp4: {reason}",
+        f"livebg: Cannot write out/photo.portrait.png: {reason}",
     ]
     assert list(folder.iterdir()) == []
 
@@ -70,9 +70,9 @@ def test_a_subfolder_that_cannot_be_made(shop: Workshop) -> None:
     (shop.folder / "out" / "sub").write_text("in the way")
     Image.new("RGB", (20, 20)).save(shop.folder / "in" / "sub" / "photo.png")
     sentence = refused(shop, 4, "in", "-o", "out")
-    assert sentence.startswith("cannot write out/sub/photo.portrait.png: out/sub is not a folder")
+    assert sentence.startswith("Cannot write out/sub/photo.portrait.png: out/sub is not a folder")
     (shop.folder / "in" / "sub" / "photo.png").rename(shop.folder / "in" / "sub" / "deep" / "photo.png")
-    assert refused(shop, 4, "in", "-o", "out").startswith("cannot write out/sub/deep/photo.portrait.png: ")
+    assert refused(shop, 4, "in", "-o", "out").startswith("Cannot write out/sub/deep/photo.portrait.png: ")
 
 
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
@@ -85,7 +85,10 @@ def test_a_full_disk(shop: Workshop) -> None:
         said = shop.process(*arguments, prefix=("prlimit", "--fsize=2048"))
         assert said.code == 4
         output = name.replace(".", ".none.")
-        assert said.sentence == f"cannot write {output}: file too large; choose a folder or a limit that allows larger files"
+        assert (
+            said.sentence
+            == f"Cannot write {output}: file too large. Choose a folder or a file size limit that allows larger files."
+        )
         assert shop.files() == before
 
 

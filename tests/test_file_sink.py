@@ -112,7 +112,7 @@ class TestTimes:
     def test_a_time_between_the_ticks_is_refused(self, tmp_path: Path) -> None:
         sink = FileSink(tmp_path / "out.mp4", FORMAT, Fraction(1, 30), encoding=FAST)
         sink.send(composite(0))
-        with pytest.raises(SinkError, match="no multiple"):
+        with pytest.raises(SinkError, match="is not a multiple"):
             sink.send(composite(40))
         assert list(tmp_path.iterdir()) == []
 
@@ -131,7 +131,7 @@ class TestConfiguration:
         ("name", "encoding", "words"),
         [
             ("out.avi", FAST, ".avi"),
-            ("out", FAST, "no ending"),
+            ("out", FAST, "no extension"),
             ("out.mp4", Encoding(codec="nonsense"), "nonsense"),
             ("out.mp4", Encoding(codec="aac"), "aac"),
             ("out.mp4", Encoding(codec="libx264rgb"), "4:2:0"),

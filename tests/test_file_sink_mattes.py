@@ -52,7 +52,7 @@ class TestMatte:
         assert np.abs(gray.astype(int) - ramp()).max() <= 2
 
     def test_another_codec_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="without loss"):
+        with pytest.raises(ConfigError, match="is lossless"):
             FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=Encoding(codec="libx265", content=Content.MATTE))
 
 

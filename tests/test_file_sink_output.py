@@ -51,7 +51,7 @@ class TestOutputFile:
     def test_an_existing_output_is_kept(self, tmp_path: Path) -> None:
         out = tmp_path / "out.mp4"
         out.write_bytes(b"precious")
-        with pytest.raises(SinkError, match="exists already"):
+        with pytest.raises(SinkError, match="already exists"):
             FileSink(out, FORMAT, TIME_BASE, encoding=FAST)
         assert out.read_bytes() == b"precious"
 
@@ -69,7 +69,7 @@ class TestOutputFile:
         sink = FileSink(out, FORMAT, TIME_BASE, encoding=FAST)
         sink.send(composite(0))
         out.write_bytes(b"precious")
-        with pytest.raises(SinkError, match="exists already"):
+        with pytest.raises(SinkError, match="already exists"):
             sink.close()
         assert out.read_bytes() == b"precious"
         assert list(tmp_path.iterdir()) == [out]
@@ -115,7 +115,7 @@ class TestOutputFile:
             sink.send(noise(number, pts=40 * number))
         part = next(tmp_path.iterdir())
         os.truncate(part, 1000)
-        with pytest.raises(SinkError, match="not what was sent"):
+        with pytest.raises(SinkError, match=r"Verification of .* failed"):
             sink.close()
         assert list(tmp_path.iterdir()) == []
 
@@ -153,7 +153,7 @@ class TestFullDisk:
         )
         assert run.returncode == 1
         message = run.stderr.strip()
-        assert message.startswith(f"SinkError cannot write {out}: file too large")
+        assert message.startswith(f"SinkError Cannot write {out}: file too large")
         assert "\n" not in message
         assert list(tmp_path.iterdir()) == []
 
@@ -161,5 +161,5 @@ class TestFullDisk:
         folder = Path("/proc/self")
         if not folder.is_dir():
             pytest.skip("no /proc: nothing here refuses even root")
-        with pytest.raises(SinkError, match=r"cannot write /proc/self/out.mp4: "):
+        with pytest.raises(SinkError, match=r"Cannot write /proc/self/out.mp4: "):
             FileSink(folder / "out.mp4", FORMAT, TIME_BASE, encoding=FAST)

@@ -56,7 +56,7 @@ class TestPictures:
         assert (frame.width, frame.height) == (8, 8)
 
     def test_too_small_for_the_encoder_is_one_sentence(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="libx265 does not take 8x8"):
+        with pytest.raises(ConfigError, match="libx265 does not accept 8x8"):
             FileSink(tmp_path / "out.mp4", VideoFormat(8, 8, Fraction(25)), TIME_BASE, encoding=Encoding(codec="libx265"))
         assert list(tmp_path.iterdir()) == []
 
@@ -101,7 +101,7 @@ class TestColour:
 
     def test_another_colour_is_refused(self, tmp_path: Path) -> None:
         sink = FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=FAST)
-        with pytest.raises(SinkError, match="colour"):
+        with pytest.raises(SinkError, match="color"):
             sink.send(noise(0, color=ColorSpec(1, 1, 1)))
 
     @pytest.mark.parametrize("ending", [".mp4", ".m4v", ".mov", ".mkv"])

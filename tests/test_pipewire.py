@@ -231,9 +231,11 @@ def test_when_pipewire_ends_sending_fails_and_the_next_camera_is_there_once_it_i
         desktop.stop()
         try:
             wait_until(lambda: sender.error is not None, "the loss is told")
-            assert str(sender.error).startswith("PipeWire has ended the connection (")
+            assert str(sender.error).startswith("PipeWire has closed the connection (")
             assert not sender.streaming.now, "nobody can watch what is not there"
-            with pytest.raises(SinkError, match=r"PipeWire does not run for this user .*: start it with `systemctl --user start"):
+            with pytest.raises(
+                SinkError, match=r"PipeWire is not running for this user .*\. Start it with `systemctl --user start"
+            ):
                 PipeWireSink(FORMAT, "livebg", Streaming())
         finally:
             desktop.start()
@@ -245,7 +247,7 @@ def test_pipewire_that_does_not_answer_is_told(desktop: Desktop) -> None:
     daemon = desktop.programs[0]
     daemon.send_signal(signal.SIGSTOP)
     try:
-        with pytest.raises(SinkError, match="PipeWire did not take the camera within"):
+        with pytest.raises(SinkError, match="PipeWire did not accept the camera within"):
             PipeWireSink(FORMAT, "livebg", Streaming())
     finally:
         daemon.send_signal(signal.SIGCONT)

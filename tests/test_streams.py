@@ -146,10 +146,15 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("name", "recording", "to", "words"),
         [
-            ("in.mkv", Recording(subtitles=TEXTS), ".mp4", "subtitle stream 2 (srt, ger) does not go into MP4"),
+            ("in.mkv", Recording(subtitles=TEXTS), ".mp4", "subtitle stream 2 (srt, ger) is not supported by MP4"),
             ("in.mp4", Recording(), ".webm", "audio stream 1 (aac"),
             ("in.ts", Recording(data="klv"), ".mp4", "data stream 2 (klv)"),
-            ("in.mkv", Recording(videos=2), ".mkv", "video stream 1 (h264) is another video and would show the room"),
+            (
+                "in.mkv",
+                Recording(videos=2),
+                ".mkv",
+                "video stream 1 (h264) is a second video and would show the unprocessed room",
+            ),
             ("in.mkv", Recording(font=b"FONT"), ".mp4", "attachment stream 2 (font.ttf)"),
             ("in.mp4", Recording(cover=True), ".mov", "video stream 2 (mjpeg)"),
         ],

@@ -1,1 +1,1 @@
-"""Where composites go."""
+"""Sinks for composites: virtual cameras and video files."""

@@ -1,4 +1,4 @@
-"""An output that appears under its name only when it is whole."""
+"""Output files that appear under their final name only when complete."""
 
 import errno
 import os
@@ -13,76 +13,76 @@ import av
 
 from livebg.errors import SinkError
 
-_ADVICE: Final = MappingProxyType(
+_FIXES: Final = MappingProxyType(
     {
-        errno.ENOSPC: "make room or choose another folder",
-        errno.EDQUOT: "make room or choose another folder",
-        errno.EFBIG: "choose a folder or a limit that allows larger files",
-        errno.EACCES: "choose a folder that you may write to",
-        errno.EPERM: "choose a folder that you may write to",
-        errno.EROFS: "choose a folder that you may write to",
+        errno.ENOSPC: "Free some disk space, or choose another folder.",
+        errno.EDQUOT: "Free some disk space, or choose another folder.",
+        errno.EFBIG: "Choose a folder or a file size limit that allows larger files.",
+        errno.EACCES: "Choose a folder that you can write to.",
+        errno.EPERM: "Choose a folder that you can write to.",
+        errno.EROFS: "Choose a folder that you can write to.",
     }
 )
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the system or libav says while ``path`` is written into a SinkError of one sentence."""
+    """Convert OS and libav errors raised while writing ``path`` to SinkError."""
     try:
         yield
     except (OSError, av.FFmpegError) as error:
         reason = error.strerror or str(error)
-        advice = _ADVICE.get(error.errno or 0)
-        raise SinkError(f"cannot write {path}: {reason[:1].lower()}{reason[1:]}{f'; {advice}' if advice else ''}") from error
+        fix = _FIXES.get(error.errno or 0, "Choose another output.")
+        raise SinkError(f"Cannot write {path}: {reason[:1].lower()}{reason[1:]}. {fix}") from error
 
 
 class PartFile:
-    """A hidden file beside ``path`` that takes its name in :meth:`keep`, or goes in :meth:`discard`.
+    """A hidden file next to ``path``, renamed to it by :meth:`keep` or removed by :meth:`discard`.
 
-    The constructor makes it, empty, and raises :class:`~livebg.errors.SinkError` where that cannot be, where ``path`` exists
-    and ``overwrite`` does not allow it, and where ``path`` is the file ``never``, also by way of links.
+    The constructor creates it empty. It raises :class:`~livebg.errors.SinkError` if that fails, if ``path`` exists and
+    ``overwrite`` is False, and if ``path`` is the file ``never``, directly or through links.
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False, never: Path | None = None) -> None:
         self._path = path
         self._overwrite = overwrite
-        self._refuse_folder()
-        self._refuse_existing()
+        self._check_folder()
+        self._check_overwrite()
         if never is not None and path.exists() and never.exists() and path.samefile(never):
-            raise SinkError(f"the output {path} is the input itself, which is never overwritten: choose another output")
+            raise SinkError(f"The output {path} is the input itself, which is never overwritten. Choose another output.")
         self.part = path.absolute().parent / f".livebg-{secrets.token_hex(6)}.part"
         with writing(path):
             os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
-    def _refuse_folder(self) -> None:
+    def _check_folder(self) -> None:
         folder = self._path.parent
         if not folder.is_dir():
-            found = "is not a folder" if folder.exists() else "does not exist"
-            raise SinkError(f"cannot write {self._path}: {folder} {found}; make the folder first or choose another output")
+            problem = "is not a folder" if folder.exists() else "does not exist"
+            raise SinkError(f"Cannot write {self._path}: {folder} {problem}. Create the folder first, or choose another output.")
         if self._path.is_dir():
-            raise SinkError(f"cannot write {self._path}: it is a folder; name a file in it")
+            raise SinkError(f"Cannot write {self._path}: it is a folder. Name a file in it.")
 
-    def _refuse_existing(self) -> None:
+    def _check_overwrite(self) -> None:
         if not self._overwrite and (self._path.exists() or self._path.is_symlink()):
-            raise SinkError(f"the output {self._path} exists already: choose another output or allow overwriting (--overwrite)")
+            raise SinkError(f"The output {self._path} already exists. Choose another output, or use --overwrite.")
 
     def keep(self) -> None:
-        """Give the file its name; raises SinkError when that cannot be, and then leaves nothing behind."""
+        """Rename the file to its final name. Raises SinkError if that fails, and then leaves nothing behind."""
         try:
             with writing(self._path):
-                # Some file systems notice only here that the disk is full.
+                # Some file systems report a full disk only here.
                 descriptor = os.open(self.part, os.O_RDONLY)
                 try:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-                self._refuse_existing()
+                self._check_overwrite()
                 self.part.replace(self._path)
         except BaseException:
             self.discard()
             raise
 
     def discard(self) -> None:
-        """Remove the file, if it is still there."""
+        """Remove the file if it exists."""
         with suppress(FileNotFoundError):
             self.part.unlink()

@@ -1,4 +1,4 @@
-"""Which kind of virtual camera a setting means on this system."""
+"""Selects the virtual camera backend for this system."""
 
 import sys
 from typing import Literal
@@ -7,7 +7,7 @@ BackendSetting = Literal["auto", "v4l2loopback", "pipewire", "obs", "null"]
 
 
 def resolved(backend: BackendSetting) -> Literal["v4l2loopback", "pipewire", "obs", "null"]:
-    """``auto`` is v4l2loopback on Linux and OBS's camera elsewhere."""
+    """Resolve ``auto`` to v4l2loopback on Linux and to OBS's camera elsewhere."""
     if backend != "auto":
         return backend
     return "v4l2loopback" if sys.platform.startswith("linux") else "obs"

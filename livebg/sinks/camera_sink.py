@@ -1,4 +1,4 @@
-"""What every camera that livebg shows itself as has in common: its pictures' size, order and colours."""
+"""The common part of all virtual cameras: checks the pictures' size, order and color."""
 
 from fractions import Fraction
 from typing import Protocol
@@ -13,7 +13,7 @@ from livebg.interfaces import Sink
 
 
 class Camera(Protocol):
-    """Takes pictures as I420 of its size, and raises :class:`~livebg.errors.SinkError` when it cannot."""
+    """Accepts I420 pictures of its size. Raises :class:`~livebg.errors.SinkError` on failure."""
 
     @property
     def device(self) -> str: ...
@@ -22,38 +22,38 @@ class Camera(Protocol):
 
 
 class CameraSink(Sink):
-    """A :class:`~livebg.interfaces.Sink` that other programs see as a camera, in the size of ``format``.
+    """A :class:`~livebg.interfaces.Sink` that other programs see as a camera with the size of ``format``.
 
-    Pictures in other colours than limited-range BT.601, which readers take for granted, are converted.
+    Pictures are converted to limited-range BT.601, which readers assume.
     """
 
-    def __init__(self, format: VideoFormat, camera: Camera) -> None:  # noqa: A002 - the word of the field
+    def __init__(self, format: VideoFormat, camera: Camera) -> None:  # noqa: A002 - the usual term
         self._size = (format.width, format.height)
         self._camera = camera
-        self._time: Fraction | None = None
+        self._last_time: Fraction | None = None
         self._ended = False
 
     @property
     def device(self) -> str:
-        """Where the camera is, for people."""
+        """The camera's device, for display."""
         return str(self._camera.device)
 
     def send(self, composite: Composite) -> None:
         if self._ended:
-            raise SinkError("nothing more can be sent: this camera has been closed")
+            raise SinkError("The virtual camera is closed. Open it again.")
         if (composite.width, composite.height) != self._size:
             raise SinkError(
-                f"a composite of {composite.width}x{composite.height} came for a camera of {self._size[0]}x{self._size[1]}, "
-                "whose size cannot change: please report this"
+                f"A {composite.width}x{composite.height} composite was sent to a {self._size[0]}x{self._size[1]} camera, "
+                "whose size cannot change. Please report this."
             )
         time = composite.pts * composite.time_base
-        if self._time is not None and time <= self._time:
+        if self._last_time is not None and time <= self._last_time:
             raise SinkError(
-                f"a composite at {float(time):.6f} s came after one at {float(self._time):.6f} s: times must increase"
+                f"A composite at {float(time):.6f} s followed one at {float(self._last_time):.6f} s. Times must increase."
             )
-        self._time = time
-        wanted = for_virtual_camera(composite.color)
-        data = composite.data if composite.color == wanted else recolored(composite.data, composite.color, wanted)
+        self._last_time = time
+        color = for_virtual_camera(composite.color)
+        data = composite.data if composite.color == color else recolored(composite.data, composite.color, color)
         self._camera.send(data)
 
     def close(self) -> None:

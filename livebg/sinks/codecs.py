@@ -1,4 +1,4 @@
-"""Which encoder writes what into which container: the only module that knows encoders by name."""
+"""Chooses encoders and their options. This is the only module that knows encoders by name."""
 
 import io
 import os
@@ -18,21 +18,21 @@ from livebg.errors import ConfigError
 CONTAINERS: Final[Mapping[str, str]] = MappingProxyType(
     {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 )
-"""The muxer of libav for each ending that a video may have."""
+"""libav's muxer for each video file extension."""
 
 PRESETS: Final = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
-"""x264's names, fastest first; other encoders get their own nearest step."""
+"""x264's preset names, fastest first; other encoders use their nearest step."""
 
 DEFAULT_CODEC: Final = "libx264"
 _VP9_CPU_USED: Final = (5, 5, 5, 5, 4, 3, 2, 1, 0, 0)
 _SVTAV1_PRESET: Final = (12, 11, 10, 9, 8, 7, 5, 4, 3, 1)
 _MAX_CRF: Final = MappingProxyType({"libx264": 51, "libx265": 51})
 _OTHER_MAX_CRF: Final = 63
-_FIXED_QUANTISER: Final = 3
+_FIXED_QUANTIZER: Final = 3
 
 
 class Content(StrEnum):
-    """What the composites show, and so what must survive the encoder."""
+    """What the composites show, which determines what the encoder must preserve."""
 
     PICTURE = "picture"
     MATTE = "matte"
@@ -41,12 +41,12 @@ class Content(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a video is to be encoded.
+    """How to encode a video.
 
-    ``codec`` is an encoder of libav that takes 8-bit 4:2:0; a WebM file, which cannot hold H.264, gets VP9 for the default one.
-    ``crf`` is the encoder's own quality scale (0 the best; 0..51 for x264 and x265, 0..63 for VP9 and AV1); ``preset`` is one
-    of :data:`PRESETS`. A matte and a cut-out have a codec of their own, chosen by the file's ending, and the matte no ``crf``.
-    ``threads`` is for the encoder; 0 lets it choose.
+    ``codec`` is a libav encoder for 8-bit 4:2:0; for the default, a WebM file, which cannot hold H.264, uses VP9. ``crf`` is the
+    encoder's quality scale (0 is best; 0..51 for x264 and x265, 0..63 for VP9 and AV1). ``preset`` is one of :data:`PRESETS`. The
+    codec of a matte or cutout depends on the file extension, and a matte has no ``crf``. ``threads`` is the number of encoder
+    threads, 0 = automatic.
     """
 
     codec: str = DEFAULT_CODEC
@@ -58,7 +58,7 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class EncoderPlan:
-    """An encoder, settled: libav's names for it, its pixel format and its options."""
+    """A chosen encoder: libav's names, pixel format and options."""
 
     container: str
     codec: str
@@ -70,23 +70,22 @@ class EncoderPlan:
 
 
 def container_of(path: Path) -> str:
-    """libav's name of the container that the ending of ``path`` stands for; raises ConfigError for an ending that livebg does
-    not write."""
+    """Return libav's name of the container for the extension of ``path``. Raises ConfigError for an unsupported one."""
     try:
         return CONTAINERS[path.suffix.lower()]
     except KeyError:
-        endings = " ".join(CONTAINERS)
-        found = f"the ending {path.suffix}" if path.suffix else "no ending"
-        raise ConfigError(f"the output {path} has {found}, and a video needs one of {endings}: rename the output") from None
+        extensions = " ".join(CONTAINERS)
+        found = f"the extension {path.suffix}" if path.suffix else "no extension"
+        raise ConfigError(f"The output {path} has {found}, but a video needs one of {extensions}. Rename the output.") from None
 
 
 def plan_encoder(encoding: Encoding, path: Path) -> EncoderPlan:
-    """Choose encoder and options for a video at ``path``; raises ConfigError for what does not fit together."""
+    """Choose the encoder and its options for a video at ``path``. Raises ConfigError if the settings are incompatible."""
     container = container_of(path)
     if encoding.preset not in PRESETS:
-        raise ConfigError(f"the preset {encoding.preset!r} is not known: choose one of {', '.join(PRESETS)}")
+        raise ConfigError(f"Unknown preset {encoding.preset!r}. Choose one of {', '.join(PRESETS)}.")
     if encoding.threads < 0:
-        raise ConfigError(f"the encoder cannot run on {encoding.threads} threads: give 0 for its own choice, or more")
+        raise ConfigError(f"Invalid number of encoder threads {encoding.threads}. Use 0 (automatic) or more.")
     if encoding.content is Content.MATTE:
         plan = _plan_matte(encoding, container)
     elif encoding.content is Content.CUTOUT:
@@ -94,26 +93,26 @@ def plan_encoder(encoding: Encoding, path: Path) -> EncoderPlan:
     else:
         plan = _plan_picture(encoding, container)
     if plan.codec == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")  # its library writes to stderr by itself; 1 = errors only
-    _try_out(plan, encoding, path)
+        os.environ.setdefault("SVT_LOG", "1")  # the library logs to stderr; 1 = errors only
+    _check_encoder(plan, encoding, path)
     return plan
 
 
 def _plan_picture(encoding: Encoding, container: str) -> EncoderPlan:
     if encoding.codec == DEFAULT_CODEC and container == "webm":
-        note = "VP9 as the codec, since WebM cannot hold H.264"
+        note = "encoded as VP9, because WebM cannot hold H.264"
         return replace(_plan_picture(replace(encoding, codec="libvpx-vp9"), container), note=note)
-    codec = _encoder_named(encoding.codec)
+    codec = _encoder_name(encoding.codec)
     options = _options(codec, encoding)
-    tag = "hvc1" if codec == "libx265" and container in ("mp4", "mov") else None  # players of Apple want hvc1, not hev1
-    # Encoders that have no quality scale of their own would fall back on a bit rate fit for stamps.
-    quantiser = None if options else _FIXED_QUANTISER
+    tag = "hvc1" if codec == "libx265" and container in ("mp4", "mov") else None  # Apple's players need hvc1, not hev1
+    # Encoders without a quality scale would use a bit rate for tiny pictures.
+    quantiser = None if options else _FIXED_QUANTIZER
     return EncoderPlan(container, codec, options=options, tag=tag, quantiser=quantiser)
 
 
 def _plan_matte(encoding: Encoding, container: str) -> EncoderPlan:
     codec = {"matroska": "ffv1", "webm": "libvpx-vp9"}.get(container, "libx264")
-    _refuse_other_codec(encoding, codec, "a matte is written without loss")
+    _check_codec(encoding, codec, "A matte is lossless")
     options = _options(codec, encoding)
     options.pop("crf", None)
     lossless = {"libx264": {"qp": "0"}, "libvpx-vp9": {"lossless": "1"}}.get(codec, {})
@@ -122,45 +121,44 @@ def _plan_matte(encoding: Encoding, container: str) -> EncoderPlan:
 
 def _plan_cutout(encoding: Encoding, container: str, path: Path) -> EncoderPlan:
     if container == "webm":
-        _refuse_other_codec(encoding, "libvpx-vp9", "a cut-out in WebM is VP9 with alpha")
-        options = _options("libvpx-vp9", encoding) | {"auto-alt-ref": "0"}  # libvpx cannot hide frames of the alpha channel
+        _check_codec(encoding, "libvpx-vp9", "A WebM cutout is VP9 with alpha")
+        # libvpx does not support hidden frames in the alpha channel.
+        options = _options("libvpx-vp9", encoding) | {"auto-alt-ref": "0"}
         return EncoderPlan(container, "libvpx-vp9", "yuva420p", options)
     if container == "mov":
-        _refuse_other_codec(encoding, "prores_ks", "a cut-out in MOV is ProRes 4444")
+        _check_codec(encoding, "prores_ks", "A MOV cutout is ProRes 4444")
         options = {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"}
         return EncoderPlan(container, "prores_ks", "yuva444p10le", options)
     raise ConfigError(
-        f"a {path.suffix} file cannot hold a cut-out's transparency: name the output .webm (VP9) or .mov (ProRes 4444)"
+        f"A {path.suffix} file cannot hold a cutout's transparency. Name the output .webm (VP9) or .mov (ProRes 4444)."
     )
 
 
-def _refuse_other_codec(encoding: Encoding, codec: str, reason: str) -> None:
+def _check_codec(encoding: Encoding, codec: str, reason: str) -> None:
     if encoding.codec not in (DEFAULT_CODEC, codec):
-        raise ConfigError(f"{reason}, with {codec} here and not with {encoding.codec}: leave the codec out")
+        raise ConfigError(f"{reason}, written with {codec} and not with {encoding.codec}. Do not set a codec.")
 
 
-def _encoder_named(name: str) -> str:
-    """libav's own name of the video encoder called ``name`` ("h264" is "libx264"); raises ConfigError when it will not do."""
+def _encoder_name(name: str) -> str:
+    """Return libav's name of the video encoder ``name`` ("h264" is "libx264"). Raises ConfigError if it is unsuitable."""
     try:
         codec = av.Codec(name, "w")
     except UnknownCodecError:
-        raise ConfigError(
-            f"the codec {name!r} is no encoder of this libav: choose for example libx264, libx265 or libsvtav1"
-        ) from None
+        raise ConfigError(f"This libav has no encoder {name!r}. Choose for example libx264, libx265 or libsvtav1.") from None
     formats = codec.video_formats
     if codec.type != "video" or (formats is not None and "yuv420p" not in [each.name for each in formats]):
         raise ConfigError(
-            f"the codec {name!r} does not encode 8-bit 4:2:0 video: choose for example libx264, libx265 or libsvtav1"
+            f"The codec {name!r} does not encode 8-bit 4:2:0 video. Choose for example libx264, libx265 or libsvtav1."
         )
     return codec.name
 
 
 def _options(codec: str, encoding: Encoding) -> dict[str, str]:
-    """The encoder's own words for quality, speed and threads (those that libav's common ``threads`` does not reach)."""
-    top = _MAX_CRF.get(codec, _OTHER_MAX_CRF)
-    if not 0 <= encoding.crf <= top:
+    """Return the encoder's options for quality, speed and threads (if libav's common ``threads`` has no effect)."""
+    max_crf = _MAX_CRF.get(codec, _OTHER_MAX_CRF)
+    if not 0 <= encoding.crf <= max_crf:
         raise ConfigError(
-            f"the quality crf {encoding.crf:g} is outside 0 to {top} of the codec {codec}: choose one inside, 0 is the best"
+            f"CRF {encoding.crf:g} is outside the range 0 to {max_crf} of the codec {codec}. Choose a value in it; 0 is best."
         )
     crf = {"crf": f"{encoding.crf:g}"}
     step = PRESETS.index(encoding.preset)
@@ -180,9 +178,10 @@ def _options(codec: str, encoding: Encoding) -> dict[str, str]:
     return {}
 
 
-def _try_out(plan: EncoderPlan, encoding: Encoding, path: Path) -> None:
-    """Raise ConfigError unless the encoder starts and the muxer takes it: a header is written into memory, because the muxers'
-    own lists are longer than their practice."""
+def _check_encoder(plan: EncoderPlan, encoding: Encoding, path: Path) -> None:
+    """Raise ConfigError unless the encoder starts and the muxer accepts it. Writes a header into memory, because the muxers list
+    more codecs than they accept.
+    """
     with closing(av.open(io.BytesIO(), "w", format=plan.container)) as probe:
         try:
             stream = probe.add_stream(plan.codec, rate=25, options={**plan.options, "threads": "1"})
@@ -190,15 +189,15 @@ def _try_out(plan: EncoderPlan, encoding: Encoding, path: Path) -> None:
             stream.width, stream.height, stream.pix_fmt = 64, 64, plan.pix_fmt
             stream.codec_context.open()
         except av.FFmpegError as error:
-            reason = f"the codec {encoding.codec} does not start here ({error.strerror}): choose another codec"
+            reason = f"The codec {encoding.codec} cannot be opened ({error.strerror}). Choose another codec."
             raise ConfigError(reason) from error
         except ValueError as error:
-            raise ConfigError(_misfit(encoding, path)) from error
+            raise ConfigError(_container_error(encoding, path)) from error
         try:
             probe.start_encoding()
         except av.FFmpegError as error:
-            raise ConfigError(_misfit(encoding, path)) from error
+            raise ConfigError(_container_error(encoding, path)) from error
 
 
-def _misfit(encoding: Encoding, path: Path) -> str:
-    return f"a {path.suffix} file cannot hold what the codec {encoding.codec} writes: choose another codec or ending"
+def _container_error(encoding: Encoding, path: Path) -> str:
+    return f"A {path.suffix} file cannot hold the codec {encoding.codec}. Choose another codec or extension."

@@ -1,6 +1,6 @@
-"""Cover pictures: an attachment in Matroska, a packet of a stream of its own in MP4."""
+"""Cover pictures: an attachment in Matroska, a packet of a separate stream in MP4."""
 
-from __future__ import annotations  # PyAV's classes are generic in its stubs alone
+from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from livebg.sinks.stream_selection import open_input
 
 
 class Covers:
-    """The cover pictures of the file ``source``: those of its ``streams`` that were found fit."""
+    """Copies the cover pictures in ``streams`` of the file ``source``."""
 
     def __init__(self, source: Path, streams: Sequence[Stream]) -> None:
         self._source = source
@@ -21,10 +21,10 @@ class Covers:
         self._packets: list[Packet[Stream]] = []
 
     def add_to(self, output: OutputContainer) -> None:
-        """Add them to ``output``, before its header is written."""
+        """Add the covers to ``output``, before its header is written."""
         if not self._indices:
             return
-        # Read through an opening of their own, so that others can read from the beginning.
+        # Open the source separately, so that the other streams are read from the start.
         with open_input(self._source) as container:
             for stream in container.streams:
                 stream.discard = Discard.default if stream.index in self._indices else Discard.all
@@ -38,7 +38,7 @@ class Covers:
                 self._add(output, container.streams[index], packet)
 
     def write_to(self, output: OutputContainer) -> None:
-        """Write those that travel as packets, after the header."""
+        """Write the covers that are packets, after the header."""
         for packet in self._packets:
             output.mux(packet)
 

@@ -1,6 +1,6 @@
-"""What a file says about itself: which tags and chapters an output takes over from its input."""
+"""Selects the tags and chapters that an output takes from its input."""
 
-from __future__ import annotations  # PyAV's classes are generic in its stubs alone
+from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from av.container.core import Chapter  # a TypedDict of the stubs alone
+    from av.container.core import Chapter  # a TypedDict that exists only in the stubs
 
 _STALE_IN_FILES: Final = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 _STALE_IN_STREAMS: Final = frozenset(
     {"duration", "rotate", "vendor_id", "bps", "number_of_frames", "number_of_bytes", "filename", "mimetype", "alpha_mode"}
 )
-_CLASSIC: Final = frozenset(
+_MP4_FIELDS: Final = frozenset(
     [
         "title",
         "artist",
@@ -41,24 +41,25 @@ _CLASSIC: Final = frozenset(
         "timecode",
     ]
 )
-_CLASSIC_MOV: Final = frozenset(
+_MOV_FIELDS: Final = frozenset(
     ["title", "artist", "album", "comment", "date", "genre", "copyright", "creation_time", "location", "location-eng", "timecode"]
 )
-# libav writes MOV languages by QuickTime's short table, which knows one of ISO 639-2's two codes each.
+# libav writes MOV languages from QuickTime's table, which has only one of the two ISO 639-2 codes.
 _MOV_LANGUAGES: Final = MappingProxyType(
     {"deu": "ger", "nld": "dut", "zho": "chi", "fre": "fra", "cze": "ces", "ell": "gre", "rum": "ron"}
 )
 
 
 def file_tags(tags: Mapping[str, str], *, timecode: bool) -> dict[str, str]:
-    """The tags of a file without those that only describe the input, with or without its ``timecode``."""
+    """Return a file's tags without those that only describe the input, with or without its ``timecode``."""
     stale = _STALE_IN_FILES | (set() if timecode else {"timecode"})
     return {key: value for key, value in tags.items() if key.lower() not in stale}
 
 
 def stream_tags(tags: Mapping[str, str], container: str, *, encoded: bool, timecode: bool) -> dict[str, str]:
-    """The tags of a stream without rotation and statistics, and without its encoder when it has been ``encoded`` anew; with or
-    without its ``timecode``."""
+    """Return a stream's tags without rotation and statistics, without its encoder if it has been ``encoded`` again, and with or
+    without its ``timecode``.
+    """
     stale = _STALE_IN_STREAMS | ({"encoder"} if encoded else set()) | (set() if timecode else {"timecode"})
     if container not in ("mp4", "mov"):
         stale |= {"handler_name"}
@@ -67,7 +68,7 @@ def stream_tags(tags: Mapping[str, str], container: str, *, encoded: bool, timec
         name = key.lower().split("-")[0]  # Matroska's statistics carry a language, as in BPS-eng
         if name not in stale and not name.startswith("_statistics_"):
             kept[key] = value
-    if "name" in kept:  # as libav reads what it writes as the title of a track in MP4
+    if "name" in kept:  # libav reads MP4 track titles as "name"
         kept.setdefault("title", kept.pop("name"))
     if container == "mov" and kept.get("language") in _MOV_LANGUAGES:
         kept["language"] = _MOV_LANGUAGES[kept["language"]]
@@ -75,20 +76,21 @@ def stream_tags(tags: Mapping[str, str], container: str, *, encoded: bool, timec
 
 
 def unclassic(tags: Iterable[str], container: str) -> list[str]:
-    """The keys for which MP4 and MOV have no field of their own, so that libav drops them unless it writes ``mdta`` keys."""
-    classic = _CLASSIC_MOV if container == "mov" else _CLASSIC
-    return [key for key in tags if key.lower() not in classic] if container in ("mp4", "mov") else []
+    """Return the keys without a native field in MP4 or MOV, which libav drops unless it writes ``mdta`` keys."""
+    fields = _MOV_FIELDS if container == "mov" else _MP4_FIELDS
+    return [key for key in tags if key.lower() not in fields] if container in ("mp4", "mov") else []
 
 
 def clipped_chapters(chapters: Iterable[Chapter], start: float | None, end: float | None) -> list[Chapter]:
-    """The chapters within ``start`` to ``end`` (seconds; None = unlimited), moved so that ``start`` is 0."""
+    """Return the chapters within ``start`` to ``end`` (seconds; None = unlimited), shifted so that ``start`` is 0."""
     kept: list[Chapter] = []
     for chapter in chapters:
         unit = chapter["time_base"] or Fraction(1, 1000)
-        first = 0 if start is None else round(Fraction(start) / unit)
-        last = math.inf if end is None else round(Fraction(end) / unit)
-        begins, ends = max(chapter["start"], first) if start is not None else chapter["start"], min(chapter["end"], last)
-        if begins < ends or (chapter["start"] == chapter["end"] == begins and begins < last):
-            moved: Chapter = {**chapter, "start": begins - first, "end": int(ends) - first}
+        range_start = 0 if start is None else round(Fraction(start) / unit)
+        range_end = math.inf if end is None else round(Fraction(end) / unit)
+        begins = max(chapter["start"], range_start) if start is not None else chapter["start"]
+        ends = min(chapter["end"], range_end)
+        if begins < ends or (chapter["start"] == chapter["end"] == begins and begins < range_end):
+            moved: Chapter = {**chapter, "start": begins - range_start, "end": int(ends) - range_start}
             kept.append(moved)
     return kept

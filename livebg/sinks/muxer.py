@@ -1,6 +1,6 @@
-"""One encoder and one muxer at work: frames and copied packets in, a file out."""
+"""Encodes frames and muxes them with copied packets into a file."""
 
-from __future__ import annotations  # PyAV's classes are generic in its stubs alone
+from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
 import math
 from array import array
@@ -27,17 +27,17 @@ _COARSE_TIMESCALE: Final = 1000
 
 
 class VideoWriter:
-    """Writes the container ``part`` as ``plan`` says; the constructor writes the header.
+    """Writes the container ``part`` according to ``plan``; the constructor writes the header.
 
-    ``others`` are the streams to copy along. Errors of the system and of libav pass through as they are; an encoder that does
-    not take ``format`` raises :class:`~livebg.errors.ConfigError`.
+    ``others`` are the streams to copy. OS and libav errors propagate unchanged; an encoder that does not accept ``format`` raises
+    :class:`~livebg.errors.ConfigError`.
     """
 
     def __init__(
         self,
         part: Path,
         plan: EncoderPlan,
-        format: VideoFormat,  # noqa: A002 - the word of the field
+        format: VideoFormat,  # noqa: A002 - the usual term
         time_base: Fraction,
         *,
         threads: int = 0,
@@ -46,15 +46,15 @@ class VideoWriter:
         self._plan = plan
         self._time_base = time_base
         self._others = others
-        # MP4 counts a frame's length with 31 bits too, so nanoseconds would end after two seconds.
+        # MP4 stores a frame's duration in 31 bits, so nanoseconds would overflow after two seconds.
         is_mp4 = plan.container in ("mp4", "mov")
         self._track_unit = max(time_base, FINEST_MP4_UNIT) if is_mp4 else time_base
-        limited = plan.pix_fmt == "yuva444p10le"  # ProRes knows no full range
+        limited = plan.pix_fmt == "yuva444p10le"  # ProRes does not support full range
         self._color = replace(format.color, full_range=False) if limited else format.color
         self._duration = max(1, round(1 / (format.frame_rate * time_base))) if format.frame_rate > 0 else 1
-        self._held: list[Packet[av.VideoStream]] = []
+        self._held_packets: list[Packet[av.VideoStream]] = []
         self.pts = array("q")
-        """The times of the frames so far, in units of the time base."""
+        """The times of the frames written so far, in units of the time base."""
         options = self._muxer_options(others)
         self._output = begun(str(part.absolute()), plan.container, options)
         try:
@@ -73,34 +73,34 @@ class VideoWriter:
         """Encode one composite at ``pts``, in units of the time base."""
         frame = to_av(composite, self._plan.pix_fmt)
         frame.pts, frame.time_base, frame.duration = pts, self._time_base, self._duration
-        _tag_color(frame, self._color)  # ProRes takes its tags from the frames, the others from the context
+        _tag_color(frame, self._color)  # ProRes reads the color tags from the frames, other encoders from the context
         self.pts.append(pts)
         self._mux(self._stream.encode(frame))
 
     def copy_until(self, seconds: float | None, offset: Fraction) -> None:
-        """Copy the other streams up to ``seconds`` of the input's time (None = all), ``offset`` seconds earlier."""
+        """Copy the other streams up to ``seconds`` of the input's time (None = all), shifted ``offset`` seconds earlier."""
         if self._others is not None:
             self._others.copy_until(seconds, self._output, offset)
 
     def finish(self, end: int | None = None) -> None:
-        """Write what the encoder still holds, and the trailer; the last frame lasts until ``end`` when that is known."""
-        last = [*self._held, *self._stream.encode(None)]
-        for packet in last:
+        """Flush the encoder and write the trailer. If ``end`` is given, the last frame lasts until then."""
+        packets = [*self._held_packets, *self._stream.encode(None)]
+        for packet in packets:
             if end is not None and packet.pts == self.pts[-1] and end > self.pts[-1]:
                 packet.duration = end - self.pts[-1]
-        self._output.mux(last)
+        self._output.mux(packets)
         self._output.close()
 
     def discard(self) -> None:
-        """Close everything, whatever comes of it."""
+        """Close everything and ignore errors."""
         with suppress(av.FFmpegError, OSError, ValueError):
             self._output.close()
 
     def _mux(self, packets: list[Packet[av.VideoStream]]) -> None:
-        # One packet stays back, so that the last frame of all can be given its length in `finish`.
-        queue = [*self._held, *packets]
+        # Hold one packet back, so that `finish` can set the last frame's duration.
+        queue = [*self._held_packets, *packets]
         self._output.mux(queue[:-1])
-        self._held = queue[-1:]
+        self._held_packets = queue[-1:]
 
     def _add_video(self, format: VideoFormat, threads: int) -> av.VideoStream:  # noqa: A002
         plan = self._plan
@@ -120,13 +120,13 @@ class VideoWriter:
             context.open()
         except av.FFmpegError as error:
             size = f"{format.width}x{format.height}"
-            reason = f"the codec {plan.codec} does not take {size} pixels at the time base {self._time_base} ({error.strerror})"
-            raise ConfigError(f"{reason}: choose another codec") from error
+            reason = f"The codec {plan.codec} does not accept {size} at the time base {self._time_base} ({error.strerror})"
+            raise ConfigError(f"{reason}. Choose another codec.") from error
         return stream
 
     def _muxer_options(self, others: OtherStreams | None) -> dict[str, str]:
         if self._plan.container not in ("mp4", "mov"):
-            # Sound may begin a little before zero (priming); moving all streams for it would move the pictures.
+            # Audio can begin slightly before zero (priming); shifting all streams would shift the pictures.
             return {"avoid_negative_ts": "disabled"}
         flags = "+faststart"
         if others is not None and not others.pictures and metadata.unclassic(others.tags, self._plan.container):
@@ -134,9 +134,9 @@ class VideoWriter:
         return {"movflags": flags, "movie_timescale": str(self._movie_timescale(others))}
 
     def _movie_timescale(self, others: OtherStreams | None) -> int:
-        """A unit in which edit lists, which delay streams, are exact: for all streams where that fits, else for the video.
+        """Return a timescale in which edit lists, which delay streams, are exact: for all streams if it fits, else for the video.
 
-        MP4 counts a chapter's length in it too, with 31 bits.
+        MP4 also stores a chapter's duration in it, in 31 bits.
         """
         video = self._track_unit.denominator
         common = math.lcm(video, *(others.rates if others else ()))

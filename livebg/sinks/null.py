@@ -1,4 +1,4 @@
-"""A sink that counts and drops, to measure everything that comes before a sink."""
+"""A sink that discards its input, for measuring everything before a sink."""
 
 from livebg.errors import SinkError
 from livebg.imaging.frame import Composite
@@ -6,20 +6,22 @@ from livebg.interfaces import Sink
 
 
 class NullSink(Sink):
-    """Takes composites, counts them in ``frames`` and keeps nothing."""
+    """Counts composites in ``frames`` and discards them."""
 
     def __init__(self) -> None:
         self.frames = 0
         self._ended = False
-        self._time = float("-inf")
+        self._last_time = float("-inf")
 
     def send(self, composite: Composite) -> None:
-        """Count one composite; raises SinkError after the end, and when time does not increase."""
+        """Count one composite. Raises SinkError after the end and if time does not increase."""
         if self._ended:
-            raise SinkError("nothing more can be sent: this sink has been closed")
-        if composite.time <= self._time:
-            raise SinkError(f"a composite at {composite.time:.6f} s came after one at {self._time:.6f} s: times must increase")
-        self._time = composite.time
+            raise SinkError("The sink is closed. Open it again.")
+        if composite.time <= self._last_time:
+            raise SinkError(
+                f"A composite at {composite.time:.6f} s followed one at {self._last_time:.6f} s. Times must increase."
+            )
+        self._last_time = composite.time
         self.frames += 1
 
     def close(self) -> None:

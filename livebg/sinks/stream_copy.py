@@ -1,6 +1,6 @@
-"""Everything in a file that is not its picture: copied from the input, packet by packet, as the video goes on."""
+"""Copies everything except the video from the input, packet by packet, as the video is written."""
 
-from __future__ import annotations  # PyAV's classes are generic in its stubs alone
+from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from livebg.sinks import metadata
 from livebg.sinks.cover_art import Covers
 from livebg.sinks.stream_selection import open_input, take_inventory
 
-_USUAL_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
+_DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of the input, in seconds of its own time, that goes into the output; None = unlimited."""
+    """The range of the input to copy, in seconds of its time; None = unlimited."""
 
     start: float | None = None
     end: float | None = None
@@ -38,9 +38,9 @@ class Window:
 
 @dataclass(slots=True)
 class CopiedStream:
-    """A stream on its way: where its packets go, and what has gone so far (for reading back).
+    """A copied stream: its target and the packets copied so far (for verification).
 
-    ``target`` must not be touched once its container is closed: PyAV's streams do not outlive it.
+    Do not use ``target`` after its container is closed: PyAV's streams do not outlive it.
     """
 
     index: int
@@ -54,11 +54,11 @@ class CopiedStream:
 
 
 class OtherStreams:
-    """The streams of the input ``source`` beside the one video stream that is rendered.
+    """Copies the streams of the input ``source`` other than the processed video stream.
 
-    The constructor opens ``source`` and sorts its streams; it raises :class:`~livebg.errors.SourceError` when it cannot be
-    opened, and :class:`~livebg.errors.SinkError` when ``container`` (libav's name) cannot hold one of them, or a second video
-    would show the room, unless ``drop`` is set: then :attr:`notes` names them.
+    The constructor opens ``source`` and selects its streams. It raises :class:`~livebg.errors.SourceError` if the file cannot be
+    opened, and :class:`~livebg.errors.SinkError` if ``container`` (libav's name) cannot hold a stream or a second video would
+    show the room, unless ``drop`` is set: then :attr:`notes` names them.
     """
 
     def __init__(self, source: Path, output: Path, container: str, window: Window, *, drop: bool = False) -> None:
@@ -69,57 +69,59 @@ class OtherStreams:
         self.notes: tuple[str, ...] = ()
         self._input = open_input(source)
         try:
-            self._inventory = take_inventory(self._input, container)
-            self._refuse(output, drop)
+            self._selection = take_inventory(self._input, container)
+            self._check_refused(output, drop)
         except BaseException:
             self._input.close()
             raise
-        self._ahead: Packet[Stream] | None = None
+        self._next_packet: Packet[Stream] | None = None
         self._covers: Covers | None = None
         self._packets: Iterator[Packet[Stream]] = iter(())
 
     @property
     def pictures(self) -> int:
-        """How many cover pictures go along."""
-        return len(self._inventory.covers)
+        """The number of cover pictures copied."""
+        return len(self._selection.covers)
 
     @property
     def attachments(self) -> int:
-        return len(self._inventory.attachments)
+        return len(self._selection.attachments)
 
     @property
     def rates(self) -> list[int]:
         """The sample rates of the copied audio streams, in hertz."""
-        return [stream.sample_rate for stream in self._inventory.copied if isinstance(stream, av.AudioStream)]
+        return [stream.sample_rate for stream in self._selection.copied if isinstance(stream, av.AudioStream)]
 
     @property
     def longest_chapter(self) -> float:
-        """Seconds; 0 without chapters."""
+        """The length of the longest chapter in seconds; 0 without chapters."""
         chapters = [(each["end"] - each["start"]) * (each["time_base"] or 0) for each in self._input.chapters()]
         return float(max(chapters, default=0))
 
     @property
     def video_end(self) -> Fraction | None:
-        """Where the last picture of the rendered stream ends, in seconds of the input's time, when the input says so."""
-        video = self._inventory.video
+        """The end of the processed stream's last picture, in seconds of the input's time, if the input declares it."""
+        video = self._selection.video
         if video is None or video.duration is None or not video.time_base:
             return None
         return ((video.start_time or 0) + video.duration) * video.time_base
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags of the file as a whole."""
+        """The tags of the whole file."""
         return metadata.file_tags(self._input.metadata, timecode=self._keeps_timecode)
 
     @property
     def _keeps_timecode(self) -> bool:
-        """Untrue once the start is cut off; and libav's MP4 gives up the reference to its chapters for a timecode track."""
+        """False if the start is cut off, and in MP4 with chapters, because libav would replace their reference with the timecode
+        track's.
+        """
         chapters = self._container in ("mp4", "mov") and bool(self._input.chapters())
         return not self._window.start and not chapters
 
     def describe_video(self, target: av.VideoStream) -> None:
-        """Give the rendered stream what its original says about itself."""
-        video = self._inventory.video
+        """Copy the tags and disposition of the original video stream to ``target``."""
+        video = self._selection.video
         if video is None:
             return
         kept = metadata.stream_tags(video.metadata, self._container, encoded=True, timecode=self._keeps_timecode)
@@ -130,58 +132,60 @@ class OtherStreams:
         """Add the streams, tags and chapters to ``output``, before its header is written."""
         output.metadata.update(self.tags)
         output.set_chapters(metadata.clipped_chapters(self._input.chapters(), self._window.start, self._window.end))
-        for stream in self._inventory.copied:
+        for stream in self._selection.copied:
             is_pcm = stream.codec_context is not None and stream.codec_context.name.startswith("pcm_")
             self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, self._add(output, stream)))
-        for stream in self._inventory.attachments:
+        for stream in self._selection.attachments:
             output.add_stream_from_template(stream)
-        self._covers = Covers(self._path, self._inventory.covers)
+        self._covers = Covers(self._path, self._selection.covers)
         self._covers.add_to(output)
-        wanted = {stream.index for stream in self._inventory.copied}
+        wanted = {stream.index for stream in self._selection.copied}
         for stream in self._input.streams:
             stream.discard = Discard.default if stream.index in wanted else Discard.all
         if wanted:
             self._packets = self._input.demux([self._input.streams[index] for index in sorted(wanted)])
 
     def begin(self, output: OutputContainer) -> None:
-        """Write what goes before everything else; to be called once, after the header."""
+        """Write the packets that precede all others. Call once, after the header."""
         if self._covers is not None:
             self._covers.write_to(output)
 
     def copy_until(self, seconds: float | None, output: OutputContainer, offset: Fraction) -> None:
-        """Write the packets up to ``seconds`` of the input's time (None = all), moved to be ``offset`` seconds earlier."""
+        """Write the packets up to ``seconds`` of the input's time (None = all), shifted ``offset`` seconds earlier."""
         by_index = {copied.index: copied for copied in self.copied}
         while not all(copied.done for copied in self.copied):
-            packet = self._ahead or self._next()
-            self._ahead = None
+            packet = self._next_packet or self._read_packet()
+            self._next_packet = None
             if packet is None:
                 break
             copied = by_index[packet.stream_index]
             time = _time(packet)
             if seconds is not None and time > seconds:
-                self._ahead = packet
+                self._next_packet = packet
                 break
             if self._window.ended(time):
                 copied.done = True
-            # What an edit list hides at the end stays away; what it hides before zero (priming) is hidden again.
+            # Drop packets that an edit list hides at the end; those before zero (priming) are hidden again.
             elif self._window.holds(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
-                _forward(packet, copied, output, offset)
+                _mux_shifted(packet, copied, output, offset)
 
     def close(self) -> None:
         self._input.close()
 
-    def _next(self) -> Packet[Stream] | None:
+    def _read_packet(self) -> Packet[Stream] | None:
         try:
             return next((packet for packet in self._packets if packet.dts is not None or packet.pts is not None), None)
         except (av.FFmpegError, OSError) as error:
-            raise SourceError(f"the sound or subtitles of {self._path} cannot be read: {error.strerror}") from error
+            raise SourceError(
+                f"The sound or subtitles of {self._path} cannot be read ({error.strerror}). Copy the file again."
+            ) from error
 
-    def _refuse(self, output: Path, drop: bool) -> None:
-        refused = self._inventory.refused
+    def _check_refused(self, output: Path, drop: bool) -> None:
+        refused = self._selection.refused
         if refused and not drop:
-            advice = "choose an ending that holds them, or leave them out (--drop-streams)"
-            raise SinkError(f"{output} cannot take over every stream of {self._path}: {'; '.join(refused)}; {advice}")
-        self.notes = tuple(f"left out: {reason}" for reason in refused)
+            fix = "Choose a file extension that supports them, or use --drop-streams."
+            raise SinkError(f"{output} cannot hold every stream of {self._path}: {'; '.join(refused)}. {fix}")
+        self.notes = tuple(f"dropped: {reason}" for reason in refused)
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
         target = output.add_stream_from_template(stream, opaque=True)
@@ -190,19 +194,19 @@ class OtherStreams:
         target.metadata.update(kept)
         target.disposition = stream.disposition
         if isinstance(target, av.AudioStream):
-            _name_channels(target)
+            _set_channel_layout(target)
         return target
 
 
-def _name_channels(stream: av.AudioStream) -> None:
-    """Say what the channels are where the input (AVI, Matroska with PCM) only counts them; MP4 cannot do without."""
-    usual = _USUAL_LAYOUTS.get(stream.codec_context.layout.nb_channels)
-    if usual is not None and all(channel.name == "NONE" for channel in stream.codec_context.layout.channels):
-        stream.codec_context.layout = usual
+def _set_channel_layout(stream: av.AudioStream) -> None:
+    """Set the channel layout if the input (AVI, Matroska with PCM) has only a channel count; MP4 requires a layout."""
+    layout = _DEFAULT_LAYOUTS.get(stream.codec_context.layout.nb_channels)
+    if layout is not None and all(channel.name == "NONE" for channel in stream.codec_context.layout.channels):
+        stream.codec_context.layout = layout
 
 
 def is_gap(packet: Packet[Stream]) -> bool:
-    """Whether the packet is MP4's empty text between two subtitles, which the muxer makes anew."""
+    """Return whether the packet is MP4's empty text between two subtitles, which the muxer regenerates."""
     context = packet.stream.codec_context
     return context is not None and context.name == "mov_text" and bytes(packet) == bytes(2)
 
@@ -213,17 +217,17 @@ def _time(packet: Packet[Stream]) -> float:
     return float(ticks * packet.time_base)
 
 
-def _forward(packet: Packet[Stream], copied: CopiedStream, output: OutputContainer, offset: Fraction) -> None:
+def _mux_shifted(packet: Packet[Stream], copied: CopiedStream, output: OutputContainer, offset: Fraction) -> None:
     ticks = round(offset / packet.time_base)
     packet.pts = None if packet.pts is None else packet.pts - ticks
     packet.dts = packet.pts if packet.dts is None else packet.dts - ticks
     assert packet.dts is not None
     if copied.last_dts is not None and packet.dts <= copied.last_dts:
-        # Damaged inputs repeat times, which most containers refuse: one tick later is nearest.
+        # Most containers reject the repeated times of damaged inputs: use the next tick.
         packet.dts = copied.last_dts + 1
         packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else packet.dts
     if copied.kind == "audio" and not packet.duration and copied.last_dts is not None:
-        packet.duration = packet.dts - copied.last_dts  # else MP4 would end where the last packet begins
+        packet.duration = packet.dts - copied.last_dts  # otherwise an MP4 would end at the start of its last packet
     copied.last_dts = packet.dts
     copied.packets += 1
     copied.size += packet.size

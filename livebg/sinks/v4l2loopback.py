@@ -1,4 +1,4 @@
-"""A v4l2loopback device to write to: set up, checked, and watched at every write, since the module itself says little."""
+"""Writes to a v4l2loopback device. Checks the device at every write, because the module reports few errors."""
 
 import errno
 import logging
@@ -14,18 +14,18 @@ from livebg.v4l2.device import Device, ask, opened
 from livebg.v4l2.loopback import modprobe_line
 from livebg.v4l2.syscalls import SYSTEM, Kernel
 
-_log = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger(__name__)
 _I420: Final = abi.fourcc("YU12")
-"""The kernel's name for I420."""
-_UNASKABLE: Final = (errno.EINVAL, errno.ENOTTY)
+"""The kernel's code for I420."""
+_UNSUPPORTED: Final = (errno.EINVAL, errno.ENOTTY)
 
 
 class LoopbackDevice:
-    """The device at ``path``, opened for pictures in ``form``: I420 of its size at its rate.
+    """The device at ``path``, opened for I420 pictures in the size and rate of ``form``.
 
-    The constructor raises :class:`~livebg.errors.SinkError`, and then leaves nothing open, when the device is not there, may not
-    be opened, is no loopback device, has another writer, or keeps another format, which it does without a word while
-    somebody reads it.
+    The constructor raises :class:`~livebg.errors.SinkError`, and then leaves nothing open, if the device does not exist, cannot
+    be opened, is not a loopback device, has another writer, or keeps another format (which it does silently while a program reads
+    it).
     """
 
     def __init__(self, path: Path, form: VideoFormat, kernel: Kernel = SYSTEM) -> None:
@@ -33,10 +33,10 @@ class LoopbackDevice:
         self._kernel = kernel
         self._size = form.width * form.height * 3 // 2
         try:
-            self._revive()
+            self._recover_stale_device()
             self._fd = kernel.open(path)
         except OSError as error:
-            raise self._failed("cannot be opened", error) from error
+            raise self._os_error("cannot be opened", error) from error
         with ExitStack() as opening:
             opening.callback(kernel.close, self._fd)
             try:
@@ -44,137 +44,145 @@ class LoopbackDevice:
                 self._require_output()
                 self._set_format(form)
                 self._set_rate(form)
-                self._stream(self._fd)
+                self._start_streaming(self._fd)
             except OSError as error:
-                raise self._failed("cannot be set up", error) from error
+                raise self._os_error("cannot be set up", error) from error
             opening.pop_all()
 
     def write(self, picture: memoryview) -> None:
-        """One picture, its bytes in I420's order. Raises SinkError when it did not arrive whole, or nobody can see it."""
+        """Write one picture as I420 bytes. Raises SinkError if it was not written completely, or if the device node has
+        changed.
+        """
         if self._node != _node_at(self.path):
             raise SinkError(
-                f"{self.path} is gone, or another device has taken its place, so nobody sees the pictures: "
-                "if it does not come back, load v4l2loopback again"
+                f"{self.path} is gone or has been replaced by another device, so apps receive no pictures. "
+                "If it does not come back, load v4l2loopback again."
             )
         try:
             written = self._kernel.write(self._fd, picture)
         except OSError as error:
-            raise self._failed("takes no more pictures", error) from error
+            raise self._os_error("no longer accepts pictures", error) from error
         if written != self._size:
             raise SinkError(
-                f"{self.path} took {written} of a picture's {self._size} bytes, so its format has been changed by somebody else: "
-                "close the other programs that use it"
+                f"{self.path} took {written} of a picture's {self._size} bytes, so another program has changed its format. "
+                "Close the other programs that use it."
             )
 
     def close(self) -> None:
-        """Let go of the device; once."""
+        """Close the device. Call once."""
         self._kernel.close(self._fd)
 
-    def _revive(self) -> None:
-        """In v4l2loopback 0.12 a device whose writer died serves neither way until somebody has begun to stream and left."""
+    def _recover_stale_device(self) -> None:
+        """Restore a v4l2loopback 0.12 device whose writer crashed: it can be neither read nor written until a program
+        has started and stopped streaming.
+        """
         with opened(self.path, self._kernel) as fd:
-            device = self._ask(fd)
+            device = self._query_loopback(fd)
             if device.outputs or device.captures:
                 return
-            self._stream(fd)
+            self._start_streaming(fd)
 
-    def _stream(self, fd: int) -> None:
-        """Be the device's writer by name. Version 0.12 takes who only writes for nobody: when that one ends, however it does,
-        the device is not free again, and as long as somebody reads it, it looks as if it had a writer still."""
+    def _start_streaming(self, fd: int) -> None:
+        """Register as the device's writer. v4l2loopback 0.12 does not register a writer that only calls write(): after it exits
+        the device stays busy, and appears to have a writer for as long as a program reads it.
+        """
         try:
             self._kernel.ioctl(fd, abi.STREAMON, abi.BufferType(abi.BUF_TYPE_VIDEO_OUTPUT))
         except OSError as error:
-            # Without a format 0.12 answers so and has done it; later versions need nothing of the kind, and decline.
-            if error.errno not in _UNASKABLE:
+            # Without a format, 0.12 succeeds but returns this error; later versions reject the call and do not need it.
+            if error.errno not in _UNSUPPORTED:
                 raise
 
     def _require_output(self) -> None:
-        device = self._ask(self._fd)
+        device = self._query_loopback(self._fd)
         if not device.outputs:
             raise SinkError(
-                f"{self.path} takes no pictures, {self._holders() or 'another program seems to send to it'}: end that program, "
-                f"or load the module anew with `sudo modprobe -r v4l2loopback` and `{modprobe_line(device.card)}`"
+                f"{self.path} accepts no pictures, {self._other_holders() or 'another program seems to write to it'}. "
+                "Close that program, or reload the module with "
+                f"`sudo modprobe -r v4l2loopback` and `{modprobe_line(device.card)}`."
             )
 
-    def _ask(self, fd: int) -> Device:
+    def _query_loopback(self, fd: int) -> Device:
         try:
             device = ask(self.path, fd, self._kernel)
         except OSError as error:
-            if error.errno not in _UNASKABLE:
+            if error.errno not in _UNSUPPORTED:
                 raise
-            raise SinkError(f"{self.path} is no video device: name the label of a v4l2loopback device in output.label") from error
+            raise SinkError(
+                f"{self.path} is not a video device. Set output.label to the label of a v4l2loopback device."
+            ) from error
         if not device.is_loopback:
             raise SinkError(
-                f"{self.path} is {device.card}, run by {device.driver}, where a v4l2loopback device is expected: "
-                "name the label of one in output.label"
+                f"{self.path} is {device.card} (driver {device.driver}), not a v4l2loopback device. "
+                "Set output.label to the label of one."
             )
         return device
 
     def _set_format(self, form: VideoFormat) -> None:
-        wanted = abi.Format(type=abi.BUF_TYPE_VIDEO_OUTPUT)
-        wanted.pix.width, wanted.pix.height = form.width, form.height
-        wanted.pix.pixelformat, wanted.pix.field = _I420, abi.FIELD_NONE
-        wanted.pix.bytesperline, wanted.pix.sizeimage = form.width, self._size
+        requested = abi.Format(type=abi.BUF_TYPE_VIDEO_OUTPUT)
+        requested.pix.width, requested.pix.height = form.width, form.height
+        requested.pix.pixelformat, requested.pix.field = _I420, abi.FIELD_NONE
+        requested.pix.bytesperline, requested.pix.sizeimage = form.width, self._size
         try:
-            self._kernel.ioctl(self._fd, abi.S_FMT, wanted)
+            self._kernel.ioctl(self._fd, abi.S_FMT, requested)
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
-            raise self._fixed(form, "its present format") from error
-        for answer in (wanted, self._read_format()):
-            if answer and (answer.pix.width, answer.pix.height, answer.pix.pixelformat) != (form.width, form.height, _I420):
-                kept = f"{answer.pix.width}x{answer.pix.height} {abi.fourcc_text(answer.pix.pixelformat)}"
-                raise self._fixed(form, kept.replace("YU12", "I420"))
+            raise self._format_error(form, "its current format") from error
+        for reply in (requested, self._read_format()):
+            if reply and (reply.pix.width, reply.pix.height, reply.pix.pixelformat) != (form.width, form.height, _I420):
+                kept = f"{reply.pix.width}x{reply.pix.height} {abi.fourcc_text(reply.pix.pixelformat)}"
+                raise self._format_error(form, kept.replace("YU12", "I420"))
 
     def _read_format(self) -> abi.Format | None:
-        """What the device is set to; None where it cannot be asked, and its answer to the setting has to do."""
-        answer = abi.Format(type=abi.BUF_TYPE_VIDEO_OUTPUT)
+        """Return the device's current format; None if it cannot be queried, and the reply to S_FMT must do."""
+        reply = abi.Format(type=abi.BUF_TYPE_VIDEO_OUTPUT)
         try:
-            self._kernel.ioctl(self._fd, abi.G_FMT, answer)
+            self._kernel.ioctl(self._fd, abi.G_FMT, reply)
         except OSError as error:
-            if error.errno not in _UNASKABLE:
+            if error.errno not in _UNSUPPORTED:
                 raise
             return None
-        return answer
+        return reply
 
     def _set_rate(self, form: VideoFormat) -> None:
-        """Tell readers how many pictures a second to expect; they come when they come, so a device may decline."""
+        """Set the frame rate that readers see. It is only informative, so a device may reject it."""
         parameters = abi.StreamParameters(type=abi.BUF_TYPE_VIDEO_OUTPUT)
         rate = form.frame_rate.limit_denominator(1001)
         parameters.capture.timeperframe = abi.Fract(rate.denominator, rate.numerator)
         try:
             self._kernel.ioctl(self._fd, abi.S_PARM, parameters)
         except OSError as error:
-            if error.errno not in _UNASKABLE:
+            if error.errno not in _UNSUPPORTED:
                 raise
-            _log.info("%s does not take a frame rate (%s)", self.path, error)
+            _LOG.info("%s does not accept a frame rate (%s)", self.path, error)
 
-    def _fixed(self, form: VideoFormat, kept: str) -> SinkError:
-        holders = self._holders()
-        who = f"{holders}, which keeps" if holders else "somebody keeps"
+    def _format_error(self, form: VideoFormat, kept: str) -> SinkError:
+        holders = self._other_holders()
+        holder = f"{holders}, which keeps" if holders else "another program keeps"
         return SinkError(
-            f"{self.path} cannot be set to {form.width}x{form.height} I420, {who} it at {kept}: "
-            "close the programs that read it, or set output.size to its size"
+            f"{self.path} cannot be set to {form.width}x{form.height} I420, {holder} it at {kept}. "
+            "Close the programs that read it, or set output.size to its size."
         )
 
-    def _holders(self) -> str:
-        """Who else has the device open, as a clause; empty when that cannot be told."""
+    def _other_holders(self) -> str:
+        """Return a clause with the other processes that have the device open; empty if unknown."""
         names = [f"{each.program} (process {each.pid})" for each in self._kernel.holders(self._kernel.resolve(self.path))]
         return f"{' and '.join(names)} has it open" if names else ""
 
-    def _failed(self, how: str, error: OSError) -> SinkError:
-        cures = {
-            errno.ENOENT: "load v4l2loopback again",
-            errno.ENODEV: "load v4l2loopback again",
-            errno.EACCES: "add yourself to the group video with `sudo usermod -aG video $USER` and log in again",
-            errno.EBUSY: "close the other programs that use it",
+    def _os_error(self, problem: str, error: OSError) -> SinkError:
+        fixes = {
+            errno.ENOENT: "Load v4l2loopback again.",
+            errno.ENODEV: "Load v4l2loopback again.",
+            errno.EACCES: "Add yourself to the group video with `sudo usermod -aG video $USER` and log in again.",
+            errno.EBUSY: "Close the other programs that use it.",
         }
-        cure = cures.get(error.errno or 0, "see `dmesg` for what the kernel says of it, or load v4l2loopback again")
-        return SinkError(f"{self.path} {how} ({error.strerror}): {cure}")
+        fix = fixes.get(error.errno or 0, "Check `dmesg` for kernel messages, or load v4l2loopback again.")
+        return SinkError(f"{self.path} {problem} ({error.strerror}). {fix}")
 
 
 class _Node(NamedTuple):
-    """Which file system, which inode, which device: whether two looks see the same node."""
+    """Identifies a device node by file system, inode and device number."""
 
     file_system: int
     inode: int

@@ -1,4 +1,4 @@
-"""The camera that calls see, on pyvirtualcam."""
+"""The virtual camera on v4l2loopback or OBS, through pyvirtualcam."""
 
 import sys
 from pathlib import Path
@@ -22,12 +22,12 @@ from livebg.v4l2.loopback import find_loopback
 from livebg.v4l2.syscalls import SYSTEM, Kernel
 
 Backend = Literal["v4l2loopback", "obs"]
-_OURS: Final = "livebg-v4l2loopback"
-"""pyvirtualcam's own backend for Linux passes over writes that fail, a size that was not taken, and the frame rate."""
+_BACKEND_NAME: Final = "livebg-v4l2loopback"
+"""livebg's own pyvirtualcam backend: pyvirtualcam's one for Linux ignores failed writes, a rejected size and the frame rate."""
 
 
 class _LoopbackBackend:
-    """What pyvirtualcam asks of a backend, over a device that has been opened already, so that its errors come out whole."""
+    """A pyvirtualcam backend for an already open device, so that its errors reach the caller unchanged."""
 
     def __init__(self, *, width: int, height: int, fps: float, fourcc: int, device: str, opened: LoopbackDevice) -> None:  # noqa: ARG002
         self._device, self._fourcc, self._opened = device, fourcc, opened
@@ -45,11 +45,11 @@ class _LoopbackBackend:
         return self._fourcc
 
 
-pyvirtualcam.register_backend(_OURS, _LoopbackBackend)
+pyvirtualcam.register_backend(_BACKEND_NAME, _LoopbackBackend)
 
 
-class _Obs:
-    """OBS's camera, whose failures become livebg's."""
+class _ObsCamera:
+    """OBS's camera; converts its errors to SinkError."""
 
     def __init__(self, camera: pyvirtualcam.Camera) -> None:
         self._camera = camera
@@ -58,8 +58,8 @@ class _Obs:
     def send(self, picture: NDArray[np.uint8]) -> None:
         try:
             self._camera.send(picture)
-        except RuntimeError as error:  # what pyvirtualcam's own backends raise
-            raise SinkError(f"the camera takes no more pictures ({error}): start OBS's virtual camera again") from error
+        except RuntimeError as error:  # raised by pyvirtualcam's backends
+            raise SinkError(f"OBS's virtual camera no longer accepts pictures ({error}). Start it again.") from error
 
     def close(self) -> None:
         self._camera.close()
@@ -68,48 +68,50 @@ class _Obs:
 class VirtualCameraSink(CameraSink):
     """A :class:`~livebg.sinks.camera_sink.CameraSink` on pyvirtualcam.
 
-    ``device`` is the path of the v4l2loopback device, and None for ``obs``. The constructor raises
-    :class:`~livebg.errors.SinkError` when there is no such camera or it cannot be had as ``format`` says; sending raises it
-    when the picture did not arrive, or the device vanished.
+    ``device`` is the path of the v4l2loopback device, None for ``obs``. The constructor raises :class:`~livebg.errors.SinkError`
+    if there is no such camera or it does not support ``format``; sending raises it if the picture was not delivered or the device
+    is gone.
     """
 
     def __init__(
         self,
-        format: VideoFormat,  # noqa: A002 - the word of the field
+        format: VideoFormat,  # noqa: A002 - the usual term
         device: Path | None,
         backend: Backend,
         kernel: Kernel = SYSTEM,
     ) -> None:
-        super().__init__(format, _on_loopback(format, device, kernel) if backend == "v4l2loopback" else _Obs(_on_obs(format)))
+        super().__init__(
+            format, _loopback_camera(format, device, kernel) if backend == "v4l2loopback" else _ObsCamera(_obs_camera(format))
+        )
 
 
 def open_virtual_camera(
     backend: BackendSetting,
     label: str,
-    format: VideoFormat,  # noqa: A002 - the word of the field
+    format: VideoFormat,  # noqa: A002 - the usual term
     kernel: Kernel = SYSTEM,
     streaming: Streaming | None = None,
 ) -> Sink:
-    """The sink that the setting ``output.backend`` means.
+    """Open the sink for the setting ``output.backend``.
 
-    ``label`` is the camera's name, of the v4l2loopback device or of PipeWire's; ``streaming`` is told whether PipeWire's is
-    watched. Raises :class:`~livebg.errors.SinkError` when there is none that can be used.
+    ``label`` is the name of the v4l2loopback device or PipeWire camera; ``streaming`` receives whether the PipeWire camera is in
+    use. Raises :class:`~livebg.errors.SinkError` if no usable device is found.
     """
-    meant = resolved(backend)
-    if meant == "null":
+    backend_name = resolved(backend)
+    if backend_name == "null":
         return NullSink()
-    if meant == "obs":
+    if backend_name == "obs":
         return VirtualCameraSink(format, None, "obs")
-    if meant == "pipewire":
+    if backend_name == "pipewire":
         return PipeWireSink(format, label, streaming or Streaming())
     if not sys.platform.startswith("linux"):
-        raise SinkError("v4l2loopback is a part of Linux alone: set output.backend to obs, or leave it at auto")
+        raise SinkError("v4l2loopback is available only on Linux. Set output.backend to auto or obs.")
     return VirtualCameraSink(format, find_loopback(label, kernel), "v4l2loopback", kernel)
 
 
-def _on_loopback(form: VideoFormat, device: Path | None, kernel: Kernel) -> pyvirtualcam.Camera:
+def _loopback_camera(form: VideoFormat, device: Path | None, kernel: Kernel) -> pyvirtualcam.Camera:
     if device is None:
-        raise ValueError("a v4l2loopback device is chosen by its path, never left to chance")
+        raise ValueError("a v4l2loopback device needs an explicit path")
     opened = LoopbackDevice(device, form, kernel)
     return pyvirtualcam.Camera(
         form.width,
@@ -117,14 +119,14 @@ def _on_loopback(form: VideoFormat, device: Path | None, kernel: Kernel) -> pyvi
         float(form.frame_rate),
         fmt=pyvirtualcam.PixelFormat.I420,
         device=str(device),
-        backend=_OURS,
+        backend=_BACKEND_NAME,
         opened=opened,
     )
 
 
-def _on_obs(form: VideoFormat) -> pyvirtualcam.Camera:
+def _obs_camera(form: VideoFormat) -> pyvirtualcam.Camera:
     if "obs" not in BACKENDS:
-        raise SinkError("OBS's virtual camera is there on macOS and Windows alone: set output.backend to auto")
+        raise SinkError("OBS's virtual camera is available only on macOS and Windows. Set output.backend to auto.")
     try:
         return pyvirtualcam.Camera(
             form.width, form.height, float(form.frame_rate), fmt=pyvirtualcam.PixelFormat.I420, backend="obs"
@@ -132,5 +134,5 @@ def _on_obs(form: VideoFormat) -> pyvirtualcam.Camera:
     except RuntimeError as error:
         reason = str(error).removeprefix("'obs' backend: ").strip().rstrip(".")
         raise SinkError(
-            f"OBS's virtual camera cannot be opened ({reason}): install OBS Studio, then start and stop its virtual camera once"
+            f"OBS's virtual camera cannot be opened ({reason}). Install OBS Studio, then start and stop its virtual camera once."
         ) from error

@@ -1,6 +1,6 @@
-"""Constants and structs of libpipewire-0.3 and its SPA, whose binary interface has been fixed since PipeWire 0.3.
+"""Constants and structs of libpipewire-0.3 and SPA, whose ABI has been stable since PipeWire 0.3.
 
-Names are those of the headers without their prefix; each group says which header has it. Only what livebg uses is here.
+Names are those of the headers without their prefix, with the header named per group. Only what livebg uses is included.
 """
 
 import ctypes
@@ -16,13 +16,13 @@ DIRECTION_OUTPUT: Final = 1
 
 FLAG_MAP_BUFFERS: Final = 1 << 2
 FLAG_DRIVER: Final = 1 << 3
-"""``PW_STREAM_FLAG_*`` of pipewire/stream.h: buffers come mapped; the stream gives the graph its beat."""
+"""``PW_STREAM_FLAG_*`` of pipewire/stream.h: buffers are mapped; the stream drives the graph."""
 EVENTS_VERSION: Final = 2
 """``PW_VERSION_STREAM_EVENTS`` of pipewire/stream.h."""
 
 
 class State(enum.IntEnum):
-    """``pw_stream_state`` of pipewire/stream.h. STREAMING: somebody takes pictures; PAUSED: nobody does."""
+    """``pw_stream_state`` of pipewire/stream.h. STREAMING: a reader receives pictures; PAUSED: none does."""
 
     ERROR = -1
     UNCONNECTED = 0
@@ -32,7 +32,7 @@ class State(enum.IntEnum):
 
 
 class Type(enum.IntEnum):
-    """``SPA_TYPE_*`` of spa/utils/type.h: the kinds of values."""
+    """``SPA_TYPE_*`` of spa/utils/type.h: the value types."""
 
     ID = 3
     INT = 4
@@ -58,7 +58,7 @@ class Object(enum.IntEnum):
 
 
 class Param(enum.IntEnum):
-    """``SPA_PARAM_*`` of spa/param/param.h: what an object is said about."""
+    """``SPA_PARAM_*`` of spa/param/param.h: the kinds of parameters."""
 
     ENUM_FORMAT = 3
     FORMAT = 4
@@ -88,7 +88,7 @@ VIDEO_FORMAT_I420: Final = 2
 COLOR_RANGE_16_235: Final = 2
 COLOR_MATRIX_BT601: Final = 4
 TRANSFER_BT709: Final = 5
-"""BT.601 has the same curve, and no number of its own before SPA 1.0."""
+"""The same curve as BT.601's, which has no code of its own before SPA 1.0."""
 COLOR_PRIMARIES_SMPTE170M: Final = 4
 """Of spa/param/video/color.h."""
 
@@ -104,7 +104,7 @@ class Buffers(enum.IntEnum):
 
 
 DATA_MEM_FD: Final = 2
-"""``SPA_DATA_MemFd`` of spa/buffer/buffer.h: memory that is shared by a file descriptor."""
+"""``SPA_DATA_MemFd`` of spa/buffer/buffer.h: memory shared by a file descriptor."""
 
 
 class Meta(enum.IntEnum):
@@ -138,7 +138,7 @@ class MetaHeader(ctypes.Structure):
 
 
 class MetaBusy(ctypes.Structure):
-    """``spa_meta_busy`` of spa/buffer/meta.h: how many hold the buffer."""
+    """``spa_meta_busy`` of spa/buffer/meta.h: the number of holders of the buffer."""
 
     flags: int
     count: int
@@ -157,7 +157,7 @@ class MetaData(ctypes.Structure):
 
 
 class Chunk(ctypes.Structure):
-    """``spa_chunk`` of spa/buffer/buffer.h: what of a block is valid."""
+    """``spa_chunk`` of spa/buffer/buffer.h: the valid part of a block."""
 
     offset: int
     size: int
@@ -199,12 +199,12 @@ class SpaBuffer(ctypes.Structure):
 
 
 def metas(buffer: SpaBuffer) -> list[MetaData]:
-    """What a buffer carries beside its data."""
+    """Return a buffer's metadata."""
     return buffer.metas[: buffer.n_metas] if buffer.n_metas else []
 
 
 class Buffer(ctypes.Structure):
-    """``pw_buffer`` of pipewire/stream.h, as far as all versions have it."""
+    """``pw_buffer`` of pipewire/stream.h, with the fields of all versions."""
 
     _fields_ = (
         ("buffer", ctypes.POINTER(SpaBuffer)),
@@ -217,14 +217,14 @@ class Buffer(ctypes.Structure):
 STATE_CHANGED: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_char_p)
 """(data, old state, new state, error)"""
 PARAM_CHANGED: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, _U32, ctypes.c_void_p)
-"""(data, what the parameter is about, the parameter or NULL)"""
+"""(data, the parameter's ID, the parameter or NULL)"""
 
 REMOVE_BUFFER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 """(data, the buffer)"""
 
 
 class StreamEvents(ctypes.Structure):
-    """``pw_stream_events`` of pipewire/stream.h; what is not set is not called."""
+    """``pw_stream_events`` of pipewire/stream.h; unset callbacks are not called."""
 
     _fields_ = (
         ("version", _U32),

@@ -1,4 +1,4 @@
-"""The system's libpipewire-0.3, by ctypes: there is no binding for Python that is kept up, and these are fifteen functions."""
+"""Loads the system's libpipewire-0.3 with ctypes, because no maintained Python binding exists."""
 
 import ctypes
 import sys
@@ -32,38 +32,40 @@ _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
     "pw_stream_queue_buffer": (_INT, _POINTER, _POINTER),
     "pw_stream_trigger_process": (_INT, _POINTER),
 }
-"""What each returns and takes, from pipewire/pipewire.h, properties.h, thread-loop.h and stream.h (all there since 0.3.34)."""
+"""The result and argument types, from pipewire/pipewire.h, properties.h, thread-loop.h and stream.h (all present since
+0.3.34).
+"""
 
 
 class Library:
-    """libpipewire, ready to use; a function's name is that in C without ``pw_``.
+    """The initialized libpipewire; function names are those of C without ``pw_``.
 
-    Raises :class:`~livebg.errors.SinkError` where it is not installed, too old, or not for this system.
+    Raises :class:`~livebg.errors.SinkError` if it is not installed, too old, or not available on this system.
     """
 
     def __init__(self, name: str = NAME) -> None:
         if not sys.platform.startswith("linux"):
-            raise SinkError("PipeWire is a part of Linux alone: set output.backend to obs, or leave it at auto")
+            raise SinkError("PipeWire is available only on Linux. Set output.backend to auto or obs.")
         try:
             library = ctypes.CDLL(name, use_errno=True)
         except OSError as error:
             raise SinkError(
-                f"{name} is not on this system ({error}): install PipeWire (libpipewire-0.3-0 on Debian and Ubuntu), "
-                "or set output.backend to v4l2loopback"
+                f"{name} cannot be loaded ({error}). Install PipeWire (libpipewire-0.3-0 on Debian and Ubuntu), "
+                "or set output.backend to v4l2loopback."
             ) from error
         try:
-            self._functions = {symbol: _prepared(library, symbol) for symbol in _SIGNATURES}
+            self._functions = {symbol: _typed_function(library, symbol) for symbol in _SIGNATURES}
         except AttributeError as error:
-            raise SinkError(f"the PipeWire of this system is older than 0.3.34 ({error}): install a newer one") from error
+            raise SinkError(f"This system's PipeWire is older than 0.3.34 ({error}). Install a newer version.") from error
         self.call("init", None, None)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call a function. The interpreter's lock is not held meanwhile."""
+        """Call a function. The GIL is released during the call."""
         return self._functions[f"pw_{name}"](*arguments)
 
     @contextmanager
     def locked(self, loop: int) -> Iterator[None]:
-        """Keeps a thread loop's own thread from running."""
+        """Hold a thread loop's lock, which stops its thread."""
         self.call("thread_loop_lock", loop)
         try:
             yield
@@ -71,14 +73,14 @@ class Library:
             self.call("thread_loop_unlock", loop)
 
 
-def _prepared(library: ctypes.CDLL, symbol: str) -> Any:
+def _typed_function(library: ctypes.CDLL, symbol: str) -> Any:
     function = getattr(library, symbol)
     function.restype, *function.argtypes = _SIGNATURES[symbol]
     return function
 
 
 class Params:
-    """Pods as the functions take them, ``count`` pointers in ``array``, good while this is kept; they copy what they take."""
+    """Pods as function arguments: ``count`` pointers in ``array``, valid while this object exists. libpipewire copies them."""
 
     def __init__(self, pods: Sequence[bytes]) -> None:
         self._buffers = [ctypes.create_string_buffer(pod, len(pod)) for pod in pods]

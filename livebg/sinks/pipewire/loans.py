@@ -1,8 +1,8 @@
-"""Buffers that readers hold, and those that they took with them when they left.
+"""Reclaims buffers from readers that never return them.
 
-A reader counts itself in where it takes a buffer, in memory that all share, and out when it is done; until then PipeWire does not
-give the buffer back. A reader that leaves, hangs or dies with buffers in its hands never counts itself out, and PipeWire does not
-do it for it as long as others read on (seen with 0.3.65): sooner or later no buffer is left, and nobody gets pictures.
+A reader increments a buffer's busy counter in shared memory when it takes the buffer and decrements it when it is done; until
+then PipeWire does not return the buffer. A reader that leaves, hangs or crashes never decrements it, and PipeWire does not do so
+while other readers are active (observed with 0.3.65). Eventually no buffer is left and no reader receives pictures.
 """
 
 import ctypes
@@ -12,40 +12,42 @@ from typing import Final
 
 from livebg.sinks.pipewire import abi
 
-_HELD: Final = 0.3
-"""Seconds after which a buffer is taken back: a picture that old is of no use in a call."""
+_MAX_LEASE_S: Final = 0.3
+"""Seconds after which a buffer is reclaimed: an older picture is useless in a call."""
 
 
 class Loans:
-    """Keeps the time at which each buffer was last filled. Buffers are the addresses of ``pw_buffer``; all calls from one thread
-    at a time. ``clock`` is in seconds and never goes back.
+    """Records when each buffer was last filled. Buffers are addresses of ``pw_buffer``. Not thread-safe. ``clock`` returns
+    monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._filled: dict[int, float] = {}
+        self._filled_at: dict[int, float] = {}
 
     def take(self, buffer: int) -> None:
-        """A buffer that is being filled: whoever held it, one holds it now, and counts itself out when it is passed on."""
-        self._filled[buffer] = self._clock()
-        for busy in _counts(buffer):
+        """Record that a buffer is being filled and set its busy counter to 1 (the writer, which decrements it when it queues the
+        buffer).
+        """
+        self._filled_at[buffer] = self._clock()
+        for busy in _busy_counters(buffer):
             busy.count = 1
 
     def forget(self, buffer: int) -> None:
-        """A buffer that is there no more."""
-        self._filled.pop(buffer, None)
+        """Remove a buffer that no longer exists."""
+        self._filled_at.pop(buffer, None)
 
     def reclaim(self) -> None:
-        """Take back what has been held for too long. Who still reads it sees a newer picture in its place."""
+        """Reclaim buffers held for too long. A reader that still uses one sees a newer picture in it."""
         now = self._clock()
-        for buffer, filled in self._filled.items():
-            if now - filled > _HELD:
-                for busy in _counts(buffer):
+        for buffer, filled_at in self._filled_at.items():
+            if now - filled_at > _MAX_LEASE_S:
+                for busy in _busy_counters(buffer):
                     busy.count = 0
 
 
-def _counts(buffer: int) -> Iterator[abi.MetaBusy]:
-    """The count of those that hold a buffer, if it has one."""
+def _busy_counters(buffer: int) -> Iterator[abi.MetaBusy]:
+    """Yield the buffer's busy counter, if it has one."""
     for meta in abi.metas(abi.Buffer.from_address(buffer).buffer.contents):
         if meta.type == abi.META_BUSY and meta.data and meta.size >= ctypes.sizeof(abi.MetaBusy):
             yield abi.MetaBusy.from_address(meta.data)

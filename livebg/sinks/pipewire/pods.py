@@ -1,6 +1,6 @@
-"""PipeWire's plain old data: values in bytes, as spa/pod/pod.h lays them out, and the three that the camera says of itself.
+"""PipeWire's plain old data (POD): values as bytes in the layout of spa/pod/pod.h, and the camera's three parameters.
 
-A value is its size and its type, four bytes each in the machine's order, then its body, filled up to a multiple of eight bytes.
+A value is its size and its type, four bytes each in native byte order, then its body, padded to a multiple of eight bytes.
 """
 
 import ctypes
@@ -11,8 +11,8 @@ from fractions import Fraction
 from livebg.imaging.frame import VideoFormat
 from livebg.sinks.pipewire import abi
 
-_FEWEST, _USUAL, MOST = 2, 8, 16
-"""Buffers: a reader and the writer take one each at least; browsers hold several."""
+_MIN_BUFFERS, _DEFAULT_BUFFERS, MOST = 2, 8, 16
+"""Numbers of buffers: a reader and the writer need at least one each; browsers hold several."""
 
 
 def _pod(kind: abi.Type, body: bytes) -> bytes:
@@ -36,24 +36,24 @@ def _fraction(value: Fraction) -> bytes:
 
 
 def _choice(kind: abi.Choice, *values: int) -> bytes:
-    """Of whole numbers: the usual one first, then what ``kind`` says. They share one size and type."""
+    """Encode a choice of integers: the default first, then the values that ``kind`` requires. All share one size and type."""
     body = struct.pack("=IIII", kind, 0, 4, abi.Type.INT) + struct.pack(f"={len(values)}i", *values)
     return _pod(abi.Type.CHOICE, body)
 
 
-def _object(kind: abi.Object, about: abi.Param, properties: Mapping[int, bytes]) -> bytes:
-    """Its properties in their order, each with a key, no flags, and a value."""
-    body = struct.pack("=II", kind, about) + b"".join(struct.pack("=II", key, 0) + value for key, value in properties.items())
+def _object(kind: abi.Object, param: abi.Param, properties: Mapping[int, bytes]) -> bytes:
+    """Encode an object: its properties in order, each with a key, no flags, and a value."""
+    body = struct.pack("=II", kind, param) + b"".join(struct.pack("=II", key, 0) + value for key, value in properties.items())
     return _pod(abi.Type.OBJECT, body)
 
 
 def offered_format(form: VideoFormat) -> bytes:
-    """The one format of the camera: I420 in the size and rate of ``form``, limited-range BT.601.
+    """Return the camera's only format: I420 in the size and rate of ``form``, limited-range BT.601.
 
-    The rate is rounded: browsers reckon in whole frames a second, ask for just what they made of the offer, and would get nothing
-    for 29 where 30000/1001 was offered. Pictures come when they come.
+    The rate is rounded, because browsers use integer frame rates: they would request 29 after an offer of 30000/1001, and the
+    negotiation would fail. The rate does not limit when pictures are sent.
     """
-    whole = Fraction(max(1, round(form.frame_rate)))
+    frame_rate = Fraction(max(1, round(form.frame_rate)))
     return _object(
         abi.Object.FORMAT,
         abi.Param.ENUM_FORMAT,
@@ -62,7 +62,7 @@ def offered_format(form: VideoFormat) -> bytes:
             abi.Format.MEDIA_SUBTYPE: _id(abi.MEDIA_SUBTYPE_RAW),
             abi.Format.VIDEO_FORMAT: _id(abi.VIDEO_FORMAT_I420),
             abi.Format.VIDEO_SIZE: _rectangle(form.width, form.height),
-            abi.Format.VIDEO_FRAMERATE: _fraction(whole),
+            abi.Format.VIDEO_FRAMERATE: _fraction(frame_rate),
             abi.Format.VIDEO_COLOR_RANGE: _id(abi.COLOR_RANGE_16_235),
             abi.Format.VIDEO_COLOR_MATRIX: _id(abi.COLOR_MATRIX_BT601),
             abi.Format.VIDEO_TRANSFER_FUNCTION: _id(abi.TRANSFER_BT709),
@@ -72,12 +72,12 @@ def offered_format(form: VideoFormat) -> bytes:
 
 
 def wanted_buffers(form: VideoFormat) -> bytes:
-    """Memory for whole pictures, each in one block that both sides map."""
+    """Return the buffer parameters: complete pictures, each in one block mapped by both sides."""
     return _object(
         abi.Object.PARAM_BUFFERS,
         abi.Param.BUFFERS,
         {
-            abi.Buffers.BUFFERS: _choice(abi.Choice.RANGE, _USUAL, _FEWEST, MOST),
+            abi.Buffers.BUFFERS: _choice(abi.Choice.RANGE, _DEFAULT_BUFFERS, _MIN_BUFFERS, MOST),
             abi.Buffers.BLOCKS: _int(1),
             abi.Buffers.SIZE: _int(form.width * form.height * 3 // 2),
             abi.Buffers.STRIDE: _int(form.width),
@@ -87,6 +87,6 @@ def wanted_buffers(form: VideoFormat) -> bytes:
 
 
 def wanted_header() -> bytes:
-    """Room beside each picture for the time it is of."""
+    """Return the metadata parameter that reserves space for each picture's timestamp."""
     size = ctypes.sizeof(abi.MetaHeader)
     return _object(abi.Object.PARAM_META, abi.Param.META, {abi.Meta.TYPE: _id(abi.META_HEADER), abi.Meta.SIZE: _int(size)})

@@ -1,4 +1,4 @@
-"""The sink of the backend pipewire."""
+"""The sink of the PipeWire backend."""
 
 from livebg.imaging.frame import VideoFormat
 from livebg.sinks.camera_sink import CameraSink
@@ -8,15 +8,15 @@ from livebg.sinks.pipewire.streaming import Streaming
 
 
 class PipeWireSink(CameraSink):
-    """A camera called ``label`` that PipeWire offers, I420 in the size and at the rate of ``format``.
+    """A PipeWire camera named ``label``, I420 in the size and rate of ``format``.
 
-    ``streaming`` learns whether anybody takes pictures, and ``device`` is the camera's node in words. The constructor raises
-    :class:`~livebg.errors.SinkError` when PipeWire is not there; sending raises it once the connection is lost.
+    ``streaming`` receives whether an app takes pictures; ``device`` names the camera's node. The constructor raises
+    :class:`~livebg.errors.SinkError` if PipeWire is not available; sending raises it after the connection is lost.
     """
 
     def __init__(
         self,
-        format: VideoFormat,  # noqa: A002 - the word of the field
+        format: VideoFormat,  # noqa: A002 - the usual term
         label: str,
         streaming: Streaming,
         library: Library | None = None,

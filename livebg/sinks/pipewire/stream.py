@@ -1,4 +1,4 @@
-"""The camera as PipeWire knows it: a stream of pictures, and the loop in whose thread PipeWire says what becomes of it."""
+"""The PipeWire stream of the camera and the thread loop that runs its callbacks."""
 
 import ctypes
 import errno
@@ -18,19 +18,19 @@ from livebg.sinks.pipewire.libpipewire import Library, Params
 from livebg.sinks.pipewire.loans import Loans
 from livebg.sinks.pipewire.streaming import Streaming
 
-_PATIENCE: Final = 1.5
-"""Seconds in which PipeWire has to take the camera; a session that ends waits for two."""
-_AWAY: Final = 0.5
-"""Seconds after which a reader that takes no pictures has left: some stop for a moment while they begin."""
+_CONNECT_TIMEOUT_S: Final = 1.5
+"""Seconds that PipeWire has to accept the camera; a session that stops waits for two."""
+_READER_GONE_AFTER_S: Final = 0.5
+"""Seconds after which a paused reader counts as gone: some pause briefly at the start."""
 _NOT_RUNNING: Final = (errno.ENOENT, errno.EHOSTDOWN, errno.ECONNREFUSED)
-_START: Final = "start it with `systemctl --user start pipewire.socket`, or set output.backend to v4l2loopback"
+_RECOVERY: Final = "with `systemctl --user start pipewire.socket`, or set output.backend to v4l2loopback."
 
 
 class CameraStream:
-    """A camera called ``label`` among PipeWire's, with pictures in ``form``: I420 of its size at its rate.
+    """A PipeWire camera named ``label`` with I420 pictures in the size and rate of ``form``.
 
-    ``streaming`` is told when somebody begins to take pictures, and when nobody does any more. The constructor raises
-    :class:`~livebg.errors.SinkError`, and then leaves nothing open, when PipeWire does not run or does not take the camera.
+    ``streaming`` is set when the first reader starts to take pictures and cleared when the last one stops. The constructor raises
+    :class:`~livebg.errors.SinkError`, and then leaves nothing open, if PipeWire is not running or rejects the camera.
     """
 
     def __init__(self, label: str, form: VideoFormat, streaming: Streaming, library: Library) -> None:
@@ -38,12 +38,12 @@ class CameraStream:
         self._size, self._stride = form.width * form.height * 3 // 2, form.width
         self._format = Params([pods.offered_format(form)])
         self._memory = Params([pods.wanted_buffers(form), pods.wanted_header()])
-        self._state, self._trouble = abi.State.UNCONNECTED, ""
+        self._state, self._error = abi.State.UNCONNECTED, ""
         self._settled = threading.Event()
-        self._left: float | None = None
-        """When the last reader stopped taking pictures, on the monotonic clock, until the camera is ready for the next one."""
-        self._sequence, self._loans = 0, Loans()
-        # PipeWire keeps no reference to them: they must live as long as the stream does.
+        self._stopped_at: float | None = None
+        """When the last reader stopped, on the monotonic clock; None once the camera is ready for the next one."""
+        self._sequence, self._leases = 0, Loans()
+        # PipeWire holds no reference to the callbacks: they must outlive the stream.
         self._events = abi.StreamEvents(
             abi.EVENTS_VERSION,
             state_changed=abi.STATE_CHANGED(self._state_changed),
@@ -52,57 +52,57 @@ class CameraStream:
         )
         with ExitStack() as opening:
             opening.callback(streaming.tell, False)
-            self._loop = self._made("thread_loop_new", b"livebg", None)
+            self._loop = self._create("thread_loop_new", b"livebg", None)
             opening.callback(library.call, "thread_loop_destroy", self._loop)
             if library.call("thread_loop_start", self._loop) < 0:
-                raise _refused("its thread cannot be started", ctypes.get_errno())
+                raise _unusable("its thread cannot be started", ctypes.get_errno())
             opening.callback(library.call, "thread_loop_stop", self._loop)
             with library.locked(self._loop):
                 self._stream = self._new_stream(label)
                 opening.callback(self._destroy_stream)
                 self._connect()
-            self._await()
+            self._wait_until_accepted()
             self._opened = opening.pop_all()
 
     @property
     def device(self) -> str:
-        """The camera's number among PipeWire's objects, in words."""
+        """The camera's PipeWire node ID, for display."""
         return f"PipeWire node {self._library.call('stream_get_node_id', self._stream)}"
 
     def send(self, picture: NDArray[np.uint8]) -> None:
-        """Pass a picture on, if anybody takes one now; who has no room for one yet misses it.
+        """Send a picture to the active readers; a reader without a free buffer misses it.
 
-        ``picture`` is I420 of the camera's size, C-contiguous. Raises :class:`~livebg.errors.SinkError` when PipeWire has ended
+        ``picture`` is I420 of the camera's size, C-contiguous. Raises :class:`~livebg.errors.SinkError` if PipeWire has closed
         the connection.
         """
         with self._library.locked(self._loop):
             self._check_connection()
             if self._state != abi.State.STREAMING:
-                self._make_ready()
+                self._prepare_for_next_reader()
                 return
-            place = self._take()
-            if place:
-                self._loans.take(place)
-                self._fill(abi.Buffer.from_address(place).buffer.contents, picture)
-                self._library.call("stream_queue_buffer", self._stream, place)
+            buffer = self._dequeue_buffer()
+            if buffer:
+                self._leases.take(buffer)
+                self._fill(abi.Buffer.from_address(buffer).buffer.contents, picture)
+                self._library.call("stream_queue_buffer", self._stream, buffer)
             self._library.call("stream_trigger_process", self._stream)
 
     def close(self) -> None:
-        """Take the camera away; once."""
+        """Remove the camera. Call once."""
         self._opened.close()
 
-    def _made(self, name: str, *arguments: Any) -> int:
+    def _create(self, name: str, *arguments: Any) -> int:
         address: int | None = self._library.call(name, *arguments)
         if not address:
-            raise _refused(f"pw_{name} failed", ctypes.get_errno())
+            raise _unusable(f"pw_{name} failed", ctypes.get_errno())
         return address
 
     def _new_stream(self, label: str) -> int:
-        properties = self._made("properties_new_string", b"")
+        properties = self._create("properties_new_string", b"")
         for key, value in _properties(label).items():
             self._library.call("properties_set", properties, key.encode(), value.encode())
         loop = self._library.call("thread_loop_get_loop", self._loop)
-        return self._made("stream_new_simple", loop, label.encode(), properties, ctypes.byref(self._events), None)
+        return self._create("stream_new_simple", loop, label.encode(), properties, ctypes.byref(self._events), None)
 
     def _destroy_stream(self) -> None:
         with self._library.locked(self._loop):
@@ -110,51 +110,51 @@ class CameraStream:
 
     def _connect(self) -> None:
         flags = abi.FLAG_MAP_BUFFERS | abi.FLAG_DRIVER
-        told = self._library.call(
+        result = self._library.call(
             "stream_connect", self._stream, abi.DIRECTION_OUTPUT, abi.ANY, flags, self._format.array, self._format.count
         )
-        if -told in _NOT_RUNNING:
-            raise SinkError(f"PipeWire does not run for this user ({os.strerror(-told)}): {_START}")
-        if told < 0:
-            raise _refused("it takes no stream", -told)
+        if -result in _NOT_RUNNING:
+            raise SinkError(f"PipeWire is not running for this user ({os.strerror(-result)}). Start it {_RECOVERY}")
+        if result < 0:
+            raise _unusable("it rejects streams", -result)
 
-    def _await(self) -> None:
-        """Until PipeWire has taken the camera, or not."""
-        taken = self._settled.wait(_PATIENCE)
+    def _wait_until_accepted(self) -> None:
+        """Wait until PipeWire accepts or rejects the camera."""
+        accepted = self._settled.wait(_CONNECT_TIMEOUT_S)
         with self._library.locked(self._loop):
             self._check_connection()
-        if not taken:
-            raise SinkError(f"PipeWire did not take the camera within {_PATIENCE:g} s: restart it, or log in again")
+        if not accepted:
+            raise SinkError(f"PipeWire did not accept the camera within {_CONNECT_TIMEOUT_S:g} s. Restart it, or log in again.")
 
     def _check_connection(self) -> None:
         if self._settled.is_set() and self._state in (abi.State.ERROR, abi.State.UNCONNECTED):
-            why = f" ({self._trouble})" if self._trouble else ""
-            raise SinkError(f"PipeWire has ended the connection{why}: if the camera does not come back, {_START}")
+            reason = f" ({self._error})" if self._error else ""
+            raise SinkError(f"PipeWire has closed the connection{reason}. If the camera does not come back, start it {_RECOVERY}")
 
-    def _take(self) -> int | None:
-        """A buffer to fill; None while all are on their way."""
+    def _dequeue_buffer(self) -> int | None:
+        """Return a buffer to fill; None if all are in use."""
         for _ in range(pods.MOST):
-            place: int | None = self._library.call("stream_dequeue_buffer", self._stream)
-            if place or ctypes.get_errno() != errno.EBUSY:
-                return place
-            self._loans.reclaim()  # that one is held by a reader; the next may be free
+            buffer: int | None = self._library.call("stream_dequeue_buffer", self._stream)
+            if buffer or ctypes.get_errno() != errno.EBUSY:
+                return buffer
+            self._leases.reclaim()  # a reader holds that one; the next may be free
         return None
 
-    def _make_ready(self) -> None:
-        """For the next reader, once the last has left.
+    def _prepare_for_next_reader(self) -> None:
+        """Renegotiate the format for the next reader after the last one has left.
 
-        An offer, though it is the same one, makes PipeWire agree on a format anew, and with it on new buffers: who comes next
-        depends on none that the last reader took with it, and gets no memory with pictures of an earlier call. To a reader that
-        is still there it would be a change of format, at which GStreamer gives up (seen with 1.4).
+        Offering the format again, even unchanged, makes PipeWire negotiate new buffers: the next reader then does not depend on
+        buffers that the last one kept, and gets no memory with pictures of an earlier call. A reader that is still connected
+        would see a format change, which GStreamer treats as an error (observed with 1.4).
         """
-        if self._left is not None and time.monotonic() - self._left > _AWAY:
-            self._left = None
-            self._tell(self._format)
+        if self._stopped_at is not None and time.monotonic() - self._stopped_at > _READER_GONE_AFTER_S:
+            self._stopped_at = None
+            self._update_params(self._format)
 
     def _fill(self, buffer: abi.SpaBuffer, picture: NDArray[np.uint8]) -> None:
         block = buffer.datas[0]
         if not block.data or block.maxsize < self._size:
-            raise SinkError(f"PipeWire gave {block.maxsize} bytes for a picture of {self._size}: please report this")
+            raise SinkError(f"PipeWire gave {block.maxsize} bytes for a picture of {self._size}. Please report this.")
         ctypes.memmove(block.data, picture.ctypes.data, self._size)
         chunk = block.chunk.contents
         chunk.offset, chunk.size, chunk.stride, chunk.flags = 0, self._size, self._stride, 0
@@ -166,28 +166,28 @@ class CameraStream:
                 header.pts, header.seq = time.monotonic_ns(), self._sequence
 
     def _state_changed(self, _data: int | None, old: int, new: int, error: bytes | None) -> None:
-        """In the loop's thread, or in that which destroys the stream."""
-        self._state, self._trouble = abi.State(new), (error or b"").decode(errors="replace")
+        """Handle a state change. Runs in the loop's thread or the one that destroys the stream."""
+        self._state, self._error = abi.State(new), (error or b"").decode(errors="replace")
         self._streaming.tell(new == abi.State.STREAMING)
-        self._left = time.monotonic() if (old, new) == (abi.State.STREAMING, abi.State.PAUSED) else None
+        self._stopped_at = time.monotonic() if (old, new) == (abi.State.STREAMING, abi.State.PAUSED) else None
         if new != abi.State.CONNECTING:
             self._settled.set()
 
-    def _param_changed(self, _data: int | None, about: int, param: int | None) -> None:
-        """In the loop's thread: a format was chosen, and there is but one."""
-        if about == abi.Param.FORMAT and param:
-            self._tell(self._memory)
+    def _param_changed(self, _data: int | None, param_id: int, param: int | None) -> None:
+        """Request buffers once the format is negotiated. Runs in the loop's thread."""
+        if param_id == abi.Param.FORMAT and param:
+            self._update_params(self._memory)
 
     def _remove_buffer(self, _data: int | None, buffer: int | None) -> None:
-        """In the loop's thread, or in that which destroys the stream."""
-        self._loans.forget(buffer or 0)
+        """Forget a removed buffer. Runs in the loop's thread or the one that destroys the stream."""
+        self._leases.forget(buffer or 0)
 
-    def _tell(self, params: Params) -> None:
+    def _update_params(self, params: Params) -> None:
         self._library.call("stream_update_params", self._stream, params.array, params.count)
 
 
 def _properties(label: str) -> dict[str, str]:
-    """What programs know a camera by (pipewire/keys.h); portals offer what has the role Camera."""
+    """Return the properties that identify a camera (pipewire/keys.h); portals offer nodes with the role Camera."""
     return {
         "media.class": "Video/Source",
         "media.type": "Video",
@@ -198,5 +198,5 @@ def _properties(label: str) -> dict[str, str]:
     }
 
 
-def _refused(what: str, number: int) -> SinkError:
-    return SinkError(f"PipeWire cannot be used, {what} ({os.strerror(number)}): log in again, or install PipeWire anew")
+def _unusable(problem: str, number: int) -> SinkError:
+    return SinkError(f"PipeWire cannot be used: {problem} ({os.strerror(number)}). Log in again, or reinstall PipeWire.")

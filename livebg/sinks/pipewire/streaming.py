@@ -1,21 +1,21 @@
-"""Whether anybody takes pictures from the camera that PipeWire offers, between who learns of it and who acts on it."""
+"""Whether an app takes pictures from the PipeWire camera, shared between the output and its listener."""
 
 from collections.abc import Callable
 
 
-def _nobody(streaming: bool) -> None:
-    """Who listens as long as nobody does."""
+def _ignore(streaming: bool) -> None:
+    """The default listener; does nothing."""
 
 
 class Streaming:
-    """Told by the output, asked from any thread. Without a camera there is nobody who could watch it.
+    """A flag set by the output and readable from any thread; False without a camera.
 
-    ``listener`` is called with each change, in the thread that tells of it, which it must not hold up.
+    ``listener`` is called on each change, in the thread that calls :meth:`tell`, and must not block.
     """
 
     def __init__(self) -> None:
         self.now = False
-        self.listener: Callable[[bool], None] = _nobody
+        self.listener: Callable[[bool], None] = _ignore
 
     def tell(self, streaming: bool) -> None:
         if streaming != self.now:
