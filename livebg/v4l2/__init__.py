@@ -1,1 +1,1 @@
-"""Linux's cameras and loopback devices, by the kernel's own interface: ctypes, ioctl and mmap, nothing else."""
+"""Linux cameras and loopback devices through the kernel's interface (ctypes, ioctl and mmap only)."""

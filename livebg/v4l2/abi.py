@@ -1,6 +1,6 @@
 """Request numbers, constants and (from :mod:`livebg.v4l2.structs`, :mod:`~livebg.v4l2.event_structs`) structs of V4L2.
 
-Names are those of ``<linux/videodev2.h>`` without their prefix. Only what livebg uses is here.
+Names are those of ``<linux/videodev2.h>`` without their prefix. Only what livebg uses is included.
 """
 
 import ctypes
@@ -46,18 +46,18 @@ __all__ = [
     "StreamParameters",
     "TimeValue",
 ]
-"""The structs, which others take from here; all else is this module's own."""
+"""The structs, re-exported; everything else is defined here."""
 
 
 def fourcc(code: str) -> int:
-    """A pixel format's number from its four characters: ``YU12`` is 0x32315559."""
+    """Return a pixel format's number from its four characters: ``YU12`` is 0x32315559."""
     if len(code) != 4:
         raise ValueError(f"a pixel format has four characters, got {code!r}")
     return int.from_bytes(code.encode("ascii"), "little")
 
 
 def fourcc_text(number: int) -> str:
-    """The inverse of :func:`fourcc`; bit 31, which says big-endian, is left out, and unprintable characters become dots."""
+    """Return the inverse of :func:`fourcc`, ignoring bit 31 (big-endian); unprintable characters become dots."""
     text = (number & 0x7FFFFFFF).to_bytes(4, "little").decode("latin-1")
     return "".join(char if char.isascii() and char.isprintable() else "." for char in text)
 
@@ -67,7 +67,7 @@ _READ: Final = 2
 
 
 def _request(direction: int, number: int, argument: type[ctypes.Structure]) -> int:
-    """``_IOC('V', ...)`` as all architectures but alpha, mips, powerpc and sparc have it."""
+    """Return ``_IOC('V', ...)`` as on all architectures except alpha, mips, powerpc and sparc."""
     return direction << 30 | ctypes.sizeof(argument) << 16 | ord("V") << 8 | number
 
 
@@ -89,11 +89,11 @@ DQEVENT: Final = _request(_READ, 89, Event)
 SUBSCRIBE_EVENT: Final = _request(_WRITE, 90, EventSubscription)
 
 EVENT_CLIENT_USAGE: Final = 0x10E00001
-"""v4l2loopback's own, ``V4L2_EVENT_PRI_CLIENT_USAGE``: somebody began or ceased to stream from it; from 0.13 on."""
+"""v4l2loopback's ``V4L2_EVENT_PRI_CLIENT_USAGE``: a reader started or stopped streaming; since 0.13."""
 EVENT_CLIENT_USAGE_UBUNTU: Final = 0x08000000
-"""The same in the 0.12 that Ubuntu patched, and beside the other in its later ones."""
+"""The same event in Ubuntu's patched 0.12; Ubuntu's later versions have both."""
 EVENT_SUB_FL_SEND_INITIAL: Final = 1
-"""In ``EventSubscription.flags``: an event that tells the present state comes at once."""
+"""In ``EventSubscription.flags``: send an event with the current state immediately."""
 
 CAP_VIDEO_CAPTURE: Final = 0x00000001
 CAP_VIDEO_OUTPUT: Final = 0x00000002

@@ -1,4 +1,4 @@
-"""Streaming from a capture device, with a deadline for every wait."""
+"""Streams from a capture device, with a timeout for every wait."""
 
 import errno
 import threading
@@ -12,38 +12,38 @@ from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import SYSTEM, Kernel, Memory
 
-_BUFFERS: Final = 4
-"""One that the camera fills, one that waits, and two for a moment in which nobody looks."""
-_MOST_BUFFERS: Final = 32
-"""What the kernel allows (``VIDEO_MAX_FRAME``)."""
-_OLDEST: Final = 5.0
-"""Seconds; a timestamp further back is none of this clock's, as from a driver told to use the time of day."""
+_BUFFER_COUNT: Final = 4
+"""One being filled, one ready, and two in reserve for a slow reader."""
+_MAX_BUFFERS: Final = 32
+"""The kernel's limit (``VIDEO_MAX_FRAME``)."""
+_MAX_TIMESTAMP_AGE_S: Final = 5.0
+"""Seconds. An older timestamp is from another clock, such as a driver set to wall-clock time."""
 _UNSUPPORTED: Final = (errno.ENOTTY, errno.EINVAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A buffer's content, copied, and when it was captured: microseconds of CLOCK_MONOTONIC."""
+    """A copy of a buffer's content and its capture time in microseconds of CLOCK_MONOTONIC."""
 
     data: bytes
     microseconds: int
 
 
 class Capture:
-    """A device that streams in a mode. Opening raises ``OSError`` and leaves nothing open: EBUSY when another has it.
+    """A device that streams in a mode. Opening raises ``OSError`` and leaves nothing open: EBUSY if another program uses it.
 
-    Attributes: ``pix`` is the format that the device gave, which may differ from what was asked; ``frame_rate`` likewise;
-    ``broken`` counts buffers that the driver marked as damaged, ``passed_over`` good ones that a newer one replaced, and
-    ``lost`` those that the driver numbered and did not deliver.
+    Attributes: ``pix`` is the format that the device chose, which can differ from the requested one; so can ``frame_rate``.
+    ``broken`` counts buffers that the driver flagged as corrupt, ``passed_over`` good ones replaced by a newer one, and ``lost``
+    gaps in the driver's sequence numbers.
     """
 
     def __init__(self, path: Path, mode: Mode, frame_rate: Fraction, kernel: Kernel = SYSTEM, *, newest: bool = True) -> None:
-        """``newest``: of several waiting buffers take the last; a pixel format whose pictures build on each other needs all."""
+        """``newest``: return only the newest of several waiting buffers. Inter-coded pixel formats need all of them."""
         self.broken = self.passed_over = self.lost = 0
         self._kernel = kernel
         self._newest = newest
-        self._sequence: int | None = None
-        self._reading, self._closed = threading.Lock(), threading.Lock()
+        self._last_sequence: int | None = None
+        self._read_lock, self._close_lock = threading.Lock(), threading.Lock()
         self._closing = False
         with ExitStack() as undo:
             self._waker = kernel.waker()
@@ -60,17 +60,17 @@ class Capture:
             self._undo = undo.pop_all()
 
     def read(self, timeout: float) -> Captured | None:
-        """The next good buffer; None once closed. Waits up to ``timeout`` seconds, then raises ``TimeoutError``.
+        """Return the next good buffer; None once closed. Waits up to ``timeout`` seconds, then raises ``TimeoutError``.
 
-        Raises ``OSError`` when the device fails: ENODEV when it has gone.
+        Raises ``OSError`` if the device fails: ENODEV if it has been unplugged.
         """
         end = self._kernel.now() + timeout
-        with self._reading:
+        with self._read_lock:
             while not self._closing:
                 ready = self._kernel.poll(self._fd, self._waker, end - self._kernel.now())
                 if ready.woken:
                     break
-                captured = self._take() if ready.readable or ready.failed else None
+                captured = self._dequeue_chosen() if ready.readable or ready.failed else None
                 if captured:
                     return captured
                 if ready.failed and not ready.readable:
@@ -80,12 +80,12 @@ class Capture:
         return None
 
     def close(self) -> None:
-        """Stop the stream and release the device; a thread that reads gets None. May be called again."""
-        with self._closed:
+        """Stop the stream and release the device; a reading thread gets None. Idempotent."""
+        with self._close_lock:
             if not self._closing:
                 self._closing = True
                 self._waker.wake()
-            with self._reading:
+            with self._read_lock:
                 self._undo.close()
 
     def _set_format(self, mode: Mode) -> abi.PixFormat:
@@ -97,22 +97,22 @@ class Capture:
         return form.pix
 
     def _set_rate(self, rate: Fraction) -> Fraction:
-        """Set the frame rate where that is possible; what the device made of it."""
-        asked = abi.StreamParameters(type=abi.BUF_TYPE_VIDEO_CAPTURE)
-        asked.capture.timeperframe = abi.Fract(rate.denominator, rate.numerator)
+        """Set the frame rate if the driver supports it; return the actual one."""
+        parameters = abi.StreamParameters(type=abi.BUF_TYPE_VIDEO_CAPTURE)
+        parameters.capture.timeperframe = abi.Fract(rate.denominator, rate.numerator)
         try:
-            self._kernel.ioctl(self._fd, abi.S_PARM, asked)
+            self._kernel.ioctl(self._fd, abi.S_PARM, parameters)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
             return rate
-        return asked.capture.timeperframe.inverse or rate
+        return parameters.capture.timeperframe.inverse or rate
 
     def _map_buffers(self) -> None:
-        request = abi.RequestBuffers(count=_BUFFERS, type=abi.BUF_TYPE_VIDEO_CAPTURE, memory=abi.MEMORY_MMAP)
+        request = abi.RequestBuffers(count=_BUFFER_COUNT, type=abi.BUF_TYPE_VIDEO_CAPTURE, memory=abi.MEMORY_MMAP)
         self._kernel.ioctl(self._fd, abi.REQBUFS, request)
-        if not 0 < request.count <= _MOST_BUFFERS:
-            raise OSError(errno.EIO, f"the driver answers with {request.count} buffers")
+        if not 0 < request.count <= _MAX_BUFFERS:
+            raise OSError(errno.EIO, f"the driver allocated {request.count} buffers")
         for index in range(request.count):
             buffer = self._buffer(index)
             self._kernel.ioctl(self._fd, abi.QUERYBUF, buffer)
@@ -123,7 +123,7 @@ class Capture:
         self._kernel.ioctl(self._fd, abi.STREAMON, abi.BufferType(abi.BUF_TYPE_VIDEO_CAPTURE))
 
     def _stop(self) -> None:
-        with suppress(OSError):  # it may have gone
+        with suppress(OSError):  # it may be unplugged
             self._kernel.ioctl(self._fd, abi.STREAMOFF, abi.BufferType(abi.BUF_TYPE_VIDEO_CAPTURE))
 
     def _release_buffers(self) -> None:
@@ -139,26 +139,26 @@ class Capture:
     def _queue(self, index: int) -> None:
         self._kernel.ioctl(self._fd, abi.QBUF, self._buffer(index))
 
-    def _take(self) -> Captured | None:
-        """Take the buffer that is wanted out of those waiting and queue the others again; None when none is good."""
-        wanted: abi.Buffer | None = None
+    def _dequeue_chosen(self) -> Captured | None:
+        """Return the newest good buffer's content (the next, if all are needed) and requeue the rest; None if none is good."""
+        chosen: abi.Buffer | None = None
         while (buffer := self._dequeue()) is not None:
             self._count_lost(buffer.sequence)
             if buffer.flags & abi.BUF_FLAG_ERROR or not buffer.bytesused:
                 self.broken += 1
                 self._queue(buffer.index)
                 continue
-            if wanted is not None:
+            if chosen is not None:
                 self.passed_over += 1
-                self._queue(wanted.index)
-            wanted = buffer
+                self._queue(chosen.index)
+            chosen = buffer
             if not self._newest:
                 break
-        if wanted is None:
+        if chosen is None:
             return None
-        data = self._buffers[wanted.index][: wanted.bytesused]
-        self._queue(wanted.index)
-        return Captured(data, self._microseconds(wanted))
+        data = self._buffers[chosen.index][: chosen.bytesused]
+        self._queue(chosen.index)
+        return Captured(data, self._microseconds(chosen))
 
     def _dequeue(self) -> abi.Buffer | None:
         buffer = self._buffer()
@@ -169,16 +169,16 @@ class Capture:
         return buffer
 
     def _count_lost(self, sequence: int) -> None:
-        """The driver numbers what it captured; some number nothing, and stay at 0."""
-        if self._sequence is not None and sequence > self._sequence:
-            self.lost += sequence - self._sequence - 1
-        self._sequence = sequence
+        """Count gaps in the driver's sequence numbers; some drivers leave them at 0."""
+        if self._last_sequence is not None and sequence > self._last_sequence:
+            self.lost += sequence - self._last_sequence - 1
+        self._last_sequence = sequence
 
     def _microseconds(self, buffer: abi.Buffer) -> int:
-        """The kernel's timestamp, or the present where it is none of the monotonic clock's."""
+        """Return the kernel's timestamp, or the current time if it is not from the monotonic clock."""
         now = round(self._kernel.now() * 1_000_000)
         stamp = buffer.timestamp.tv_sec * 1_000_000 + buffer.timestamp.tv_usec
         monotonic = buffer.flags & abi.BUF_FLAG_TIMESTAMP_MASK == abi.BUF_FLAG_TIMESTAMP_MONOTONIC
-        if not monotonic or not now - _OLDEST * 1_000_000 <= stamp <= now:
+        if not monotonic or not now - _MAX_TIMESTAMP_AGE_S * 1_000_000 <= stamp <= now:
             return now
         return stamp

@@ -1,18 +1,18 @@
-"""v4l2loopback's client-usage event: whether somebody streams from the device, told by the driver itself.
+"""v4l2loopback's client-usage event: the driver reports whether a program streams from the device.
 
-What its source says (0.13 to 0.15, and the 0.12 that Ubuntu patched), and what is made of it here:
+How it works, according to the source (0.13 to 0.15, and Ubuntu's patched 0.12), and how livebg uses it:
 
-- The event comes when a reader begins to stream (STREAMON, or the first ``read``), ceases to, or closes; not when somebody just
-  opens the device, as those do who list the cameras there are. Its payload is a level, 1 or 0, and not a count of changes: a
-  subscription holds one event, and a newer one takes the older one's place.
-- ``SEND_INITIAL`` gives the present level at once, on a descriptor that was not subscribed before; subscribing again on the same
-  one does nothing. So the level can be read anew on a fresh descriptor only. The driver tells it to all subscribers then.
-- A descriptor that only listens is none of the driver's readers or writers. It does count as an opener: beyond ``max_openers``
-  (10 unless told otherwise) opening fails with EBUSY, for whoever comes next. One is held here, and two for the moment of a
-  reading anew; where there is no room for that beside a writer and a reader, :mod:`livebg.v4l2.open_count` does without.
-- While any other descriptor is open, a writer can't change the size of the device's buffers. So livebg listens only while its
+- The event is sent when a reader starts streaming (STREAMON, or the first ``read``), stops, or closes; not when a program only
+  opens the device, as programs that list cameras do. Its payload is a level, 1 or 0, not a count: a subscription holds one
+  event, and a newer event replaces an older one.
+- ``SEND_INITIAL`` returns the current level immediately on a newly subscribed descriptor; subscribing again on the same one has
+  no effect. So reading the level again requires a new descriptor. The driver then sends the event to all subscribers.
+- A listening descriptor is not one of the driver's readers or writers, but it counts as an opener: beyond ``max_openers`` (10 by
+  default) opening fails with EBUSY for the next program. livebg holds one, and two briefly while it reads the level again. If
+  the limit does not allow that beside a writer and a reader, livebg uses :mod:`livebg.v4l2.open_count` instead.
+- While any other descriptor is open, a writer cannot change the size of the device's buffers. So livebg listens only while its
   output is open, and that output never changes its size.
-- Up to the removal of the device a poll is woken within the kernel for each picture that is written, and sleeps on.
+- Until the device is removed, the kernel wakes a poll internally for each written picture, and it sleeps again.
 """
 
 import errno
@@ -25,13 +25,13 @@ from livebg.v4l2.syscalls import SYSTEM, Kernel, Waker
 
 EVENT_TYPES: Final = (abi.EVENT_CLIENT_USAGE, abi.EVENT_CLIENT_USAGE_UBUNTU)
 _UNSUPPORTED: Final = (errno.EINVAL, errno.ENOTTY)
-_NOTHING_WAITS: Final = (errno.ENOENT, errno.EAGAIN)
+_NO_EVENT: Final = (errno.ENOENT, errno.EAGAIN)
 
 
 class Subscription:
-    """A descriptor of ``node`` that gets the event in one of its ``types``, the first that the driver knows.
+    """A descriptor of ``node`` subscribed to the first of the event ``types`` that the driver supports.
 
-    ``type`` is that one, None where the driver knows none. Raises ``OSError`` when the node cannot be opened.
+    ``type`` is that type, None if the driver supports none. Raises ``OSError`` if the node cannot be opened.
     """
 
     def __init__(self, node: Path, kernel: Kernel = SYSTEM, types: tuple[int, ...] = EVENT_TYPES) -> None:
@@ -43,7 +43,7 @@ class Subscription:
             undo.pop_all()
 
     def level(self) -> bool | None:
-        """Whether somebody streams, by the last of the events that wait; None where none does. Raises ``OSError``."""
+        """Return whether a program streams, from the newest pending event; None if there is none. Raises ``OSError``."""
         level = None
         while (event := self._dequeue()) is not None:
             if event.type == self.type:
@@ -54,10 +54,10 @@ class Subscription:
         self._kernel.close(self.fd)
 
     def _subscribe(self, event_type: int) -> bool:
-        """Whether the driver knows the event."""
-        wanted = abi.EventSubscription(type=event_type, flags=abi.EVENT_SUB_FL_SEND_INITIAL)
+        """Subscribe to an event; return whether the driver supports it."""
+        subscription = abi.EventSubscription(type=event_type, flags=abi.EVENT_SUB_FL_SEND_INITIAL)
         try:
-            self._kernel.ioctl(self.fd, abi.SUBSCRIBE_EVENT, wanted)
+            self._kernel.ioctl(self.fd, abi.SUBSCRIBE_EVENT, subscription)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
@@ -69,51 +69,54 @@ class Subscription:
         try:
             self._kernel.ioctl(self.fd, abi.DQEVENT, event)
         except OSError as error:
-            if error.errno not in _NOTHING_WAITS:
+            if error.errno not in _NO_EVENT:
                 raise
             return None
         return event
 
 
 class UsageEvents:
-    """Watches ``node`` by its events: a :class:`livebg.live.presence.device.Watch`. Every method but ``close`` may raise
-    ``OSError``."""
+    """Detects use of ``node`` by events: a :class:`livebg.live.presence.device.Watch`. Every method except ``close`` may raise
+    ``OSError``.
+    """
 
     method: Final[Literal["event"]] = "event"
     settle: Final = 0.0
-    """The driver's word counts at once."""
+    """Seconds. Events are reliable immediately."""
 
     def __init__(self, node: Path, subscription: Subscription, resync: float, kernel: Kernel = SYSTEM) -> None:
-        """``subscription`` is taken over. ``resync``: seconds after which the level is read anew, since an event may get lost."""
+        """Takes ownership of ``subscription``. ``resync``: seconds after which the level is read again, in case an event was
+        lost.
+        """
         self._node, self._kernel, self._subscription = node, kernel, subscription
         self.interval = resync
 
     def wait(self, waker: Waker, timeout: float) -> bool:
-        """Sleeps up to ``timeout`` seconds, or until an event comes (then True) or ``waker`` rings."""
+        """Wait up to ``timeout`` seconds for an event (returns True) or a wake-up from ``waker``."""
         ready = self._kernel.poll(self._subscription.fd, waker, timeout, event=True)
         if ready.failed and not ready.readable:
-            raise OSError(errno.ENODEV, "the device has gone")
+            raise OSError(errno.ENODEV, "the device is gone")
         return ready.readable
 
     def heard(self) -> bool:
-        """What the event said."""
+        """Return the level in the event."""
         level = self._subscription.level()
-        if level is None:  # a poll that returns for nothing would do so for ever
-            raise OSError(errno.EIO, "the device announces an event and has none")
+        if level is None:  # otherwise poll would return immediately forever
+            raise OSError(errno.EIO, "the device signals an event but has none")
         return level
 
     def look(self) -> bool | None:
-        """The level, on a fresh descriptor, which replaces the one before; None where the driver does not say."""
-        known = self._subscription.type
+        """Return the level from a new descriptor, which replaces the previous one; None if the driver does not report it."""
+        event_type = self._subscription.type
         try:
-            fresh = Subscription(self._node, self._kernel, EVENT_TYPES if known is None else (known,))
+            renewed = Subscription(self._node, self._kernel, EVENT_TYPES if event_type is None else (event_type,))
         except OSError as error:
-            if error.errno == errno.EBUSY:  # so many have it open that there is no room for one more
+            if error.errno == errno.EBUSY:  # the maximum number of openers is reached
                 return True
             raise
         self._subscription.close()
-        self._subscription = fresh
-        return fresh.level()
+        self._subscription = renewed
+        return renewed.level()
 
     def close(self) -> None:
         self._subscription.close()

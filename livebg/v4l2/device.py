@@ -1,4 +1,4 @@
-"""Which video devices there are, and what each says of itself."""
+"""Lists video devices and queries their capabilities."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ LOOPBACK_DRIVER: Final = "v4l2 loopback"
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A node and what its driver says of it. ``caps`` are the node's own, as bits of ``abi.CAP_*``."""
+    """A device node and its driver's capabilities. ``caps`` are the node's own bits of ``abi.CAP_*``."""
 
     path: Path
     driver: str
@@ -28,7 +28,7 @@ class Device:
 
     @property
     def captures(self) -> bool:
-        """Whether pictures can be read from it; metadata nodes and radios say no."""
+        """Whether pictures can be read from it; False for metadata nodes and radios."""
         return bool(self.caps & abi.CAP_VIDEO_CAPTURE)
 
     @property
@@ -42,7 +42,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A node that could not be opened or asked, and why."""
+    """A node that could not be opened or queried, and the error."""
 
     path: Path
     error: OSError
@@ -50,7 +50,7 @@ class Refused:
 
 @contextmanager
 def opened(path: Path, kernel: Kernel) -> Iterator[int]:
-    """A node's descriptor for the length of a block. Raises ``OSError``."""
+    """Open a node for the duration of a block. Raises ``OSError``."""
     fd = kernel.open(path)
     try:
         yield fd
@@ -59,15 +59,15 @@ def opened(path: Path, kernel: Kernel) -> Iterator[int]:
 
 
 def ask(path: Path, fd: int, kernel: Kernel) -> Device:
-    """What the opened node is. Raises ``OSError``; ENOTTY when it is no video device."""
-    answer = abi.Capability()
-    kernel.ioctl(fd, abi.QUERYCAP, answer)
-    caps = answer.device_caps if answer.capabilities & abi.CAP_DEVICE_CAPS else answer.capabilities
-    return Device(path, _text(answer.driver), _text(answer.card), _text(answer.bus_info), caps)
+    """Query an open node. Raises ``OSError``; ENOTTY if it is not a video device."""
+    capability = abi.Capability()
+    kernel.ioctl(fd, abi.QUERYCAP, capability)
+    caps = capability.device_caps if capability.capabilities & abi.CAP_DEVICE_CAPS else capability.capabilities
+    return Device(path, _printable(capability.driver), _printable(capability.card), _printable(capability.bus_info), caps)
 
 
 def survey(kernel: Kernel = SYSTEM) -> tuple[list[Device], list[Refused]]:
-    """All video nodes in the order of their numbers: those that answered and those that did not."""
+    """Return all video nodes in numeric order: those that responded and those that failed."""
     found: list[Device] = []
     refused: list[Refused] = []
     for path in kernel.nodes():
@@ -79,6 +79,6 @@ def survey(kernel: Kernel = SYSTEM) -> tuple[list[Device], list[Refused]]:
     return found, refused
 
 
-def _text(raw: bytes) -> str:
-    """What a device calls itself is shown to people, in sentences and on terminals: no line ends, no orders to those."""
+def _printable(raw: bytes) -> str:
+    """Return a device's text without control characters, safe to print in sentences and on terminals."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in raw.decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""The structs of V4L2 events, as ``<linux/videodev2.h>`` has them, for a 64-bit time."""
+"""The structs of V4L2 events from ``<linux/videodev2.h>``, with 64-bit time."""
 
 import ctypes
 from typing import Final
@@ -7,7 +7,7 @@ _U32: Final = ctypes.c_uint32
 
 
 class EventSubscription(ctypes.Structure):
-    """``v4l2_event_subscription``: which events a descriptor is to get."""
+    """``v4l2_event_subscription``: the events to subscribe to."""
 
     type: int
     id: int
@@ -26,12 +26,12 @@ class TimeSpec(ctypes.Structure):
 
 
 class _EventUnion(ctypes.Union):
-    # A 64-bit member of the kernel's union aligns it. ``count`` is v4l2loopback's own, where a driver's payload begins.
+    # A 64-bit member aligns the kernel's union. ``count`` is v4l2loopback's, at the start of a driver's payload.
     _fields_ = (("count", _U32), ("data", ctypes.c_uint8 * 64), ("value64", ctypes.c_int64))
 
 
 class Event(ctypes.Structure):
-    """``v4l2_event``: one event; ``pending`` tells how many more wait, ``count`` is the payload of the client-usage event."""
+    """``v4l2_event``: ``pending`` is the number of further events, ``count`` the payload of the client-usage event."""
 
     type: int
     count: int

@@ -1,9 +1,10 @@
-"""From the name that people give a camera to its device, and from what the kernel refuses to a sentence."""
+"""Finds a camera by name and explains in one sentence why a camera cannot be used."""
 
 import errno
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 from livebg.errors import SourceError
 from livebg.v4l2.device import Device, Refused, ask, opened, survey
@@ -12,95 +13,99 @@ from livebg.v4l2.syscalls import SYSTEM, Kernel
 
 AUTO = "auto"
 GROUP_ADVICE = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
+_GROUP_SENTENCE: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
+_NO_CAMERA: Final = "There is no camera"
 
 
 def find_camera(name: str | Path, kernel: Kernel = SYSTEM) -> Device:
-    """The capture device that ``name`` means.
+    """Find the capture device for ``name``.
 
-    A path or a link to one, an index (``"0"``), a part of a card label that no other camera has (``"C920"``, in whatever
-    case), or ``"auto"``: the first camera that has a mode livebg reads. A loopback device is taken only when it is named.
-    Raises :class:`~livebg.errors.SourceError` in a sentence that says which cameras there are.
+    ``name`` is a path or a link to one, an index (``"0"``), a unique part of a card label (``"C920"``, case-insensitive), or
+    ``"auto"``: the first camera with a mode that livebg reads. A loopback device is used only if it is named. Raises
+    :class:`~livebg.errors.SourceError` listing the available cameras.
     """
     text = str(name).strip()
     if text.isdecimal():
-        return _at(Path(f"/dev/video{int(text)}"), kernel)
+        return _device_at(Path(f"/dev/video{int(text)}"), kernel)
     if isinstance(name, Path) or "/" in text:
-        return _at(kernel.resolve(Path(text)), kernel)
+        return _device_at(kernel.resolve(Path(text)), kernel)
     found, refused = survey(kernel)
     cameras = [device for device in found if device.captures]
     real = [device for device in cameras if not device.is_loopback]
     if text.casefold() == AUTO:
         return _first_of(real, refused, kernel)
-    fits = _called(text, real) or _called(text, cameras)
-    if len({device.bus for device in fits}) == 1:
-        # One camera may have several nodes: a second one for H.264, one for infrared.
-        return next((device for device in fits if _is_readable(device, kernel)), fits[0])
-    if fits:
-        several = " and ".join(str(device) for device in fits)
-        raise SourceError(f"several cameras have {text!r} in their name ({several}): give one by its path")
-    raise SourceError(_absent(f"no camera is called {text!r}", real, refused))
+    matches = _matching(text, real) or _matching(text, cameras)
+    if len({device.bus for device in matches}) == 1:
+        # One camera can have several nodes, for example for H.264 or infrared.
+        return next((device for device in matches if _is_readable(device, kernel)), matches[0])
+    if matches:
+        several = " and ".join(str(device) for device in matches)
+        raise SourceError(f"Several cameras match {text!r} ({several}). Give the path of one.")
+    raise SourceError(_not_found(f"No camera matches {text!r}", real, refused))
 
 
 def modes_of(device: Device, kernel: Kernel, size: tuple[int, int], frame_rate: Fraction) -> list[Mode]:
-    """The modes of a camera that livebg reads; at least one. Raises :class:`~livebg.errors.SourceError`."""
+    """Return the modes of a camera that livebg reads, at least one. Raises :class:`~livebg.errors.SourceError`."""
     try:
         with opened(device.path, kernel) as fd:
             modes = read_modes(fd, kernel, size, frame_rate)
     except OSError as error:
         raise camera_failure(device, error, kernel) from error
-    fit = readable(modes)
-    if fit:
-        return fit
-    odd = [f"{mode.width}x{mode.height}" for mode in modes if mode.pixel_format in COSTS]
-    if odd:
-        sizes = " and ".join(dict.fromkeys(odd))
-        raise SourceError(f"the camera {device} offers {sizes}, and livebg reads even sizes alone: choose another camera")
-    offered = ", ".join(dict.fromkeys(mode.pixel_format for mode in modes)) or "none at all"
+    usable = readable(modes)
+    if usable:
+        return usable
+    odd_sizes = [f"{mode.width}x{mode.height}" for mode in modes if mode.pixel_format in COSTS]
+    if odd_sizes:
+        sizes = " and ".join(dict.fromkeys(odd_sizes))
+        raise SourceError(f"The camera {device} offers {sizes}, but livebg reads only even sizes. Choose another camera.")
+    offered = ", ".join(dict.fromkeys(mode.pixel_format for mode in modes)) or "none"
     raise SourceError(
-        f"the camera {device} offers no pixel format that livebg reads (it offers {offered}, and one of NV12, YU12, YUYV, UYVY, "
-        "MJPG and H264 is needed): choose another camera"
+        f"The camera {device} offers no pixel format that livebg reads (it offers {offered}; livebg needs NV12, YU12, YUYV, "
+        "UYVY, MJPG or H264). Choose another camera."
     )
 
 
 def camera_failure(camera: Device | Path, error: OSError, kernel: Kernel) -> SourceError:
-    """The sentence for what the kernel said of a camera."""
+    """Return the error for an OSError of a camera."""
     path = camera.path if isinstance(camera, Device) else camera
     match error.errno:
         case errno.EBUSY:
-            return SourceError(f"the camera {camera} is in use{_by(path, kernel)}: close it there, or choose another camera")
+            return SourceError(
+                f"The camera {camera} is in use{_used_by(path, kernel)}. Close that program, or choose another camera."
+            )
         case errno.EACCES | errno.EPERM:
-            return SourceError(f"the camera {camera} may not be opened by this user: {GROUP_ADVICE}")
+            return SourceError(f"The camera {camera} cannot be opened by this user. {_GROUP_SENTENCE}")
         case errno.ENODEV | errno.ENXIO | errno.ENOENT:
-            return SourceError(f"the camera {camera} has gone: plug it in again, or choose another camera")
+            return SourceError(f"The camera {camera} is gone. Plug it in again, or choose another camera.")
         case errno.ENOSPC:
             return SourceError(
-                f"the camera {camera} finds no room on its USB bus: plug it into another port, or ask for a smaller size"
+                f"The USB bus of the camera {camera} has no bandwidth left. Plug it into another port, or set a smaller size."
             )
         case errno.ENOTTY:
-            return SourceError(f"{path} is not a camera: `livebg devices` lists the cameras there are")
-    return SourceError(f"the camera {camera} does not work ({error.strerror or error}): unplug it and plug it in again")
+            return SourceError(f"{path} is not a camera. Run `livebg devices` to list the cameras.")
+    return SourceError(f"The camera {camera} does not work ({error.strerror or error}). Unplug it and plug it in again.")
 
 
-def _at(path: Path, kernel: Kernel) -> Device:
+def _device_at(path: Path, kernel: Kernel) -> Device:
     try:
         with opened(path, kernel) as fd:
             device = ask(path, fd, kernel)
     except FileNotFoundError:
         found, refused = survey(kernel)
         real = [each for each in found if each.captures and not each.is_loopback]
-        raise SourceError(_absent(f"there is no camera {path}", real, refused)) from None
+        raise SourceError(_not_found(f"There is no camera {path}", real, refused)) from None
     except OSError as error:
         raise camera_failure(path, error, kernel) from error
     if not device.captures:
-        what = "a loopback device that nobody writes to" if device.is_loopback else "a device that gives no pictures"
-        raise SourceError(f"{device} is {what}: `livebg devices` lists the cameras there are")
+        kind = "a loopback device without a writer" if device.is_loopback else "a device that cannot capture video"
+        raise SourceError(f"{device} is {kind}. Run `livebg devices` to list the cameras.")
     return device
 
 
-def _called(text: str, cameras: Sequence[Device]) -> list[Device]:
-    wanted = text.casefold()
-    whole = [device for device in cameras if device.card.casefold() == wanted]
-    return whole or [device for device in cameras if wanted in device.card.casefold()]
+def _matching(text: str, cameras: Sequence[Device]) -> list[Device]:
+    label = text.casefold()
+    exact = [device for device in cameras if device.card.casefold() == label]
+    return exact or [device for device in cameras if label in device.card.casefold()]
 
 
 def _first_of(cameras: Sequence[Device], refused: Sequence[Refused], kernel: Kernel) -> Device:
@@ -109,12 +114,12 @@ def _first_of(cameras: Sequence[Device], refused: Sequence[Refused], kernel: Ker
             return device
     if cameras:
         names = " and ".join(str(device) for device in cameras)
-        raise SourceError(f"no camera gives pictures that livebg reads, only {names} are there: `livebg devices` tells more")
-    raise SourceError(_absent("there is no camera", cameras, refused))
+        raise SourceError(f"livebg cannot read any of the cameras {names}. Run `livebg devices` for details.")
+    raise SourceError(_not_found(_NO_CAMERA, cameras, refused))
 
 
 def _is_readable(device: Device, kernel: Kernel) -> bool:
-    """Whether it has a mode that livebg reads; one that cannot be asked has none."""
+    """Return whether the device has a mode that livebg reads; False if it cannot be queried."""
     try:
         with opened(device.path, kernel) as fd:
             return bool(readable(read_modes(fd, kernel)))
@@ -122,15 +127,15 @@ def _is_readable(device: Device, kernel: Kernel) -> bool:
         return False
 
 
-def _absent(what: str, cameras: Sequence[Device], refused: Sequence[Refused]) -> str:
+def _not_found(problem: str, cameras: Sequence[Device], refused: Sequence[Refused]) -> str:
     forbidden = [str(each.path) for each in refused if isinstance(each.error, PermissionError)]
     if cameras:
-        return f"{what}, only {' and '.join(str(device) for device in cameras)}: choose one of these, or plug it in"
+        return f"{problem}, only {' and '.join(str(device) for device in cameras)}. Choose one of these, or plug it in."
     if forbidden:
-        return f"{what} that this user may open ({' and '.join(forbidden)} may not be): {GROUP_ADVICE}"
-    return f"{what}, nor any other: plug one in" if what != "there is no camera" else "there is no camera: plug one in"
+        return f"{problem} that this user can open (not {' or '.join(forbidden)}). {_GROUP_SENTENCE}"
+    return f"{problem}, nor any other camera. Plug one in." if problem != _NO_CAMERA else f"{_NO_CAMERA}. Plug one in."
 
 
-def _by(path: Path, kernel: Kernel) -> str:
+def _used_by(path: Path, kernel: Kernel) -> str:
     holders = kernel.holders(path)
     return " by " + " and ".join(f"{holder.program} (process {holder.pid})" for holder in holders) if holders else ""

@@ -1,4 +1,4 @@
-"""Finding the loopback device that livebg writes to."""
+"""Finds the loopback device that livebg writes to."""
 
 import errno
 from pathlib import Path
@@ -10,49 +10,49 @@ from livebg.v4l2.syscalls import SYSTEM, Kernel
 
 
 def modprobe_line(label: str) -> str:
-    """The command that makes a loopback device of this label; Firefox looks at numbers below 64 only."""
+    """Return the command that creates a loopback device with this label. Firefox ignores video numbers above 63."""
     return f"sudo modprobe v4l2loopback card_label={label} exclusive_caps=1 video_nr=42"
 
 
 def find_loopback(label: str, kernel: Kernel = SYSTEM) -> Path:
-    """The path of the v4l2loopback device whose card label is ``label``.
+    """Return the path of the v4l2loopback device with the card label ``label``.
 
-    Raises :class:`~livebg.errors.SinkError` when there is none, when there are several, and when a device may not be opened
-    that could be it.
+    Raises :class:`~livebg.errors.SinkError` if there is none, if there are several, or if a device that might be it cannot be
+    opened.
     """
     found, refused = survey(kernel)
     loopbacks = [device for device in found if device.is_loopback]
-    fits = [device for device in loopbacks if device.card == label]
-    if len(fits) == 1:
-        return fits[0].path
-    raise SinkError(_several(label, fits) if fits else _none(label, loopbacks, refused))
+    matches = [device for device in loopbacks if device.card == label]
+    if len(matches) == 1:
+        return matches[0].path
+    raise SinkError(_several_message(label, matches) if matches else _none_message(label, loopbacks, refused))
 
 
-def _several(label: str, fits: list[Device]) -> str:
-    paths = " and ".join(str(device.path) for device in fits)
+def _several_message(label: str, matches: list[Device]) -> str:
+    paths = " and ".join(str(device.path) for device in matches)
     return (
-        f"several loopback devices are called {label} ({paths}), where livebg needs one: "
-        f"load the module anew with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`"
+        f"Several loopback devices are named {label} ({paths}), but livebg needs exactly one. "
+        f"Reload the module with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`."
     )
 
 
-_NOT_ALLOWED: Final = (errno.EACCES, errno.EPERM)
+_PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM)
 
 
-def _none(label: str, loopbacks: list[Device], refused: list[Refused]) -> str:
-    forbidden = [each.path for each in refused if each.error.errno in _NOT_ALLOWED]
+def _none_message(label: str, loopbacks: list[Device], refused: list[Refused]) -> str:
+    forbidden = [each.path for each in refused if each.error.errno in _PERMISSION_ERRORS]
     if forbidden:
         return (
-            f"no loopback device called {label} could be found, and {forbidden[0]} may not be opened by this user: "
-            "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
+            f"No loopback device named {label} was found, and {forbidden[0]} cannot be opened by this user. "
+            "Add yourself to the group video with `sudo usermod -aG video $USER` and log in again."
         )
     if loopbacks:
         names = " and ".join(f"{device.path} ({device.card})" for device in loopbacks)
         return (
-            f"no loopback device is called {label}, only {names}: name one of them in the configuration, "
-            f"or load the module anew with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`"
+            f"No loopback device is named {label}, only {names}. Set output.label to one of them, "
+            f"or reload the module with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`."
         )
     return (
-        f"there is no loopback device called {label}: `livebg setup` makes livebg's, or, with the package v4l2loopback-dkms, "
-        f"`{modprobe_line(label)}`"
+        f"There is no loopback device named {label}. Run `livebg setup`, or install the package v4l2loopback-dkms and run "
+        f"`{modprobe_line(label)}`."
     )

@@ -1,19 +1,19 @@
-"""Whether others have a loopback device open, where its driver has no event to tell that somebody streams from it.
+"""Detects whether other programs have a loopback device open, for drivers without a client-usage event.
 
-That is v4l2loopback 0.12, which Debian 12 has. There are three ways to know, and none is enough by itself:
+That is v4l2loopback 0.12, as in Debian 12. There are three sources, and none is sufficient:
 
-- **inotify** on the node tells of an open or a close as it happens. Identical events merge, those from before the watch are
-  missing, and a queue may overflow: it is a hint to look, never a count.
-- **/proc/PID/fd** tells who has the node open, among the processes that this user may look into. Those of other users, and some
-  in sandboxes, are not among them, so "nobody there" means nothing. (``hidepid`` and containers hide even that there are such.)
-- **The module's reference count** (``/sys/module/v4l2loopback/refcnt``) goes up by one for each open file of any of its devices,
-  whoever opened it, wherever from. Less those of this process, which ``/proc/self/fd`` lists, it is the number of others: 0 is
-  certain silence, the only one to be had. Where the module has several devices (OBS has one of its own), /proc tells whether
-  those others are at them; what it cannot explain counts as a watcher of ours.
+- **inotify** on the node reports opens and closes as they happen. Identical events merge, earlier events are missing, and the
+  queue can overflow: it is a hint to look, never a count.
+- **/proc/PID/fd** shows which processes have the node open, among those that this user can inspect. Other users' processes and
+  some sandboxed ones are missing, so an empty result proves nothing. (``hidepid`` and containers hide even their existence.)
+- **The module's reference count** (``/sys/module/v4l2loopback/refcnt``) increases by one for each open file of any of its
+  devices, in every process. Minus this process's own files, listed in ``/proc/self/fd``, it is the number of other openers: 0 is
+  the only reliable proof that there are none. If the module has several devices (such as OBS's), /proc shows which device the
+  openers use; an opener that it does not explain counts as one of ours.
 
-So the count decides, inotify says when to look at it, and /proc tells devices apart. Where there is no count, nothing is known,
-and the answer is None, which is to be taken for "somebody". To have a device open is less than to stream from it: who lists the
-cameras opens each of them for a moment. So an opener counts once it has stayed for :attr:`OpenerWatch.settle` seconds.
+So the count decides, inotify triggers a check, and /proc tells devices apart. Without a count the result is None (unknown), which
+must be treated as "in use". Programs that list cameras open each device briefly, so an opener counts only after
+:attr:`OpenerWatch.settle` seconds.
 """
 
 import errno
@@ -29,126 +29,128 @@ from livebg.v4l2.syscalls import SYSTEM, Kernel, Waker
 if TYPE_CHECKING:
     from inotify_simple import INotify
 
-_BREATH: Final = 0.1
-"""Seconds between two looks at least, however often somebody opens and closes the device."""
-_SHARE: Final = 100
-"""A look that took long is followed by a rest that many times as long: a hundredth of a core at most."""
-_TRIES: Final = 5
+_MIN_POLL_INTERVAL_S: Final = 0.1
+"""The least time between two checks, however often programs open and close the device."""
+_PAUSE_FACTOR: Final = 100
+"""A check is followed by a pause this many times as long as the check: at most 1 % of a core."""
+_MAX_TRIES: Final = 5
 
 
 class Openers:
-    """Counts who has ``node`` open. ``root`` is where ``dev``, ``proc`` and ``sys`` are."""
+    """Detects openers of ``node``. ``root`` is the folder with ``dev``, ``proc`` and ``sys``."""
 
     def __init__(self, node: Path, root: Path = Path("/")) -> None:
         self._node = node
         self._proc, self._sys, self._dev = root / "proc", root / "sys", root / "dev"
 
     def others(self) -> bool | None:
-        """Whether another process has the node open; None when that cannot be known."""
+        """Return whether another process has the node open; None if unknown."""
         nodes = self._nodes()
-        mine = _identity(self._node)
-        if mine is None or mine not in nodes.values():
+        ours = _identity(self._node)
+        if ours is None or ours not in nodes.values():
             return None
         count = self._count(nodes)
         if not count:
             return None if count is None else False
         if len(nodes) == 1:
             return True
-        return self._among(nodes, mine, count)
+        return self._has_node_open(nodes, ours, count)
 
     @property
     def limit(self) -> int | None:
-        """How many may have the node open at a time; None when that is not told."""
-        return _number(self._sys / "class/video4linux" / self._node.name / "max_openers")
+        """The maximum number of openers of the node; None if unknown."""
+        return _read_int(self._sys / "class/video4linux" / self._node.name / "max_openers")
 
     def _nodes(self) -> "dict[str, _Identity]":
-        """The module's devices by name: no other driver of video devices has this attribute."""
+        """Return the module's devices by name; no other video driver has this attribute."""
         names = [path.parent.name for path in (self._sys / "class/video4linux").glob("*/max_openers")]
         found = {name: _identity(self._dev / name) for name in names}
         return {name: identity for name, identity in found.items() if identity is not None}
 
     def _count(self, nodes: "dict[str, _Identity]") -> int | None:
-        """Open files of the module's devices, but for this process's own; None when there is no telling."""
-        for _ in range(_TRIES):
-            before = self._own(nodes)
-            total = _number(self._sys / "module/v4l2loopback/refcnt")
+        """Return the number of open files of the module's devices in other processes; None if unknown."""
+        for _ in range(_MAX_TRIES):
+            before = self._own_files(nodes)
+            total = _read_int(self._sys / "module/v4l2loopback/refcnt")
             if total is None:
                 return None
-            if self._own(nodes) == before <= total:  # else another thread opened or closed one meanwhile
+            if self._own_files(nodes) == before <= total:  # otherwise another thread opened or closed one: retry
                 return total - before
         return None
 
-    def _own(self, nodes: "dict[str, _Identity]") -> int:
-        return len(list(_held(self._proc / "self", nodes)))
+    def _own_files(self, nodes: "dict[str, _Identity]") -> int:
+        return len(list(_open_nodes(self._proc / "self", nodes)))
 
-    def _among(self, nodes: "dict[str, _Identity]", mine: "_Identity", count: int) -> bool | None:
-        """Where there are several devices: whether one of ``count`` openers is at ``mine``."""
+    def _has_node_open(self, nodes: "dict[str, _Identity]", ours: "_Identity", count: int) -> bool | None:
+        """Return whether one of ``count`` openers has ``ours`` open, if there are several devices; None if unknown."""
         elsewhere = 0
         for process in self._proc.glob("[0-9]*"):
             if process.name == str(os.getpid()):
                 continue
             try:
-                held = set(_held(process, nodes))
-            except OSError:  # it ended, or belongs to somebody else
+                opened_nodes = set(_open_nodes(process, nodes))
+            except OSError:  # it exited, or belongs to another user
                 continue
-            if mine in held:
+            if ours in opened_nodes:
                 return True
-            elsewhere += bool(held)
+            elsewhere += bool(opened_nodes)
         return False if elsewhere >= count else None
 
 
 class OpenerWatch:
-    """Watches ``node`` by its openers: a :class:`livebg.live.presence.device.Watch`."""
+    """Detects use of ``node`` by its openers: a :class:`livebg.live.presence.device.Watch`."""
 
     settle: Final = 0.2
-    """Seconds; who lists cameras is gone by then."""
+    """Seconds. Programs that list cameras close the device within this time."""
 
     def __init__(self, node: Path, openers: Openers, kernel: Kernel = SYSTEM) -> None:
-        """Raises ``FileNotFoundError`` where there is no node."""
+        """Raises ``FileNotFoundError`` if the node does not exist."""
         self._node, self._kernel, self._openers = node, kernel, openers
-        self._hints = _hints(node)
-        self._looked = kernel.now() - _BREATH
-        self._took = 0.0
+        self._inotify = _inotify(node)
+        self._checked_at = kernel.now() - _MIN_POLL_INTERVAL_S
+        self._check_duration_s = 0.0
 
     @property
     def method(self) -> Literal["inotify", "proc"]:
-        return "proc" if self._hints is None else "inotify"
+        return "proc" if self._inotify is None else "inotify"
 
     @property
     def interval(self) -> float:
-        """Seconds after which to look again although there was no hint."""
-        return max(1.0, self._took * _SHARE)
+        """Seconds after which to check without a hint."""
+        return max(1.0, self._check_duration_s * _PAUSE_FACTOR)
 
     def wait(self, waker: Waker, timeout: float) -> bool:
-        """Sleeps up to ``timeout`` seconds, or until the node is opened or closed (then True) or ``waker`` rings."""
-        rest = self._looked + _BREATH - self._kernel.now()
+        """Wait up to ``timeout`` seconds for an open or close of the node (returns True) or a wake-up from ``waker``."""
+        rest = self._checked_at + _MIN_POLL_INTERVAL_S - self._kernel.now()
         if rest > 0 and self._kernel.poll(None, waker, min(rest, timeout)).woken:
             return False
-        hints = None if self._hints is None else self._hints.fileno()
-        return self._kernel.poll(hints, waker, max(0.0, timeout - max(rest, 0.0))).readable
+        inotify = None if self._inotify is None else self._inotify.fileno()
+        return self._kernel.poll(inotify, waker, max(0.0, timeout - max(rest, 0.0))).readable
 
     def heard(self) -> None:
-        """Hints say nothing by themselves. Raises ``FileNotFoundError`` when the last one says that the node is gone."""
+        """Read the hints; they carry no state. Raises ``FileNotFoundError`` if the last one reports that the node is gone."""
         from inotify_simple import flags
 
-        if self._hints is not None and any(hint.mask & flags.IGNORED for hint in self._hints.read(timeout=0)):
-            raise FileNotFoundError(errno.ENOENT, "the device has gone")
+        if self._inotify is not None and any(hint.mask & flags.IGNORED for hint in self._inotify.read(timeout=0)):
+            raise FileNotFoundError(errno.ENOENT, "the device is gone")
 
     def look(self) -> bool | None:
-        """Whether others have the node open; None when that cannot be known. Raises ``FileNotFoundError`` where it is gone."""
+        """Return whether other processes have the node open; None if unknown. Raises ``FileNotFoundError`` if the node is
+        gone.
+        """
         self._node.stat()
-        self._looked = self._kernel.now()
+        self._checked_at = self._kernel.now()
         found = self._openers.others()
-        self._took = self._kernel.now() - self._looked
+        self._check_duration_s = self._kernel.now() - self._checked_at
         return found
 
     def close(self) -> None:
-        if self._hints is not None:
-            self._hints.close()
+        if self._inotify is not None:
+            self._inotify.close()
 
 
 _Identity = tuple[int, int]
-"""A device's number, or for what is none (as in tests) its file system and inode."""
+"""A device number, or for other files (as in tests) the file system and inode."""
 
 
 def _identity(path: Path) -> _Identity | None:
@@ -159,41 +161,41 @@ def _identity(path: Path) -> _Identity | None:
     return (0, found.st_rdev) if stat.S_ISCHR(found.st_mode) else (found.st_dev, found.st_ino)
 
 
-def _held(process: Path, nodes: dict[str, _Identity]) -> Iterator[_Identity]:
-    """Which of the nodes a process has open, as often as it does. Raises ``OSError`` when it may not be looked into."""
+def _open_nodes(process: Path, nodes: dict[str, _Identity]) -> Iterator[_Identity]:
+    """Yield the nodes that a process has open, once per open file. Raises ``OSError`` if it cannot be inspected."""
     for link in (process / "fd").iterdir():
         try:
-            target = os.readlink(link)  # noqa: PTH115 - the text counts, and a Path would be in the way
-        except FileNotFoundError:  # closed meanwhile
+            target = os.readlink(link)  # noqa: PTH115 - only the text is needed
+        except FileNotFoundError:  # closed in the meantime
             continue
-        # Only what has a node's name is asked for more: to ask a file on a server that is gone may take for ever.
+        # Stat only files with a node's name: stat on an unreachable network file system can block forever.
         if re.sub(r" \(deleted\)$", "", target).rpartition("/")[2] in nodes:
             identity = _identity(link)
             if identity in nodes.values() and identity is not None:
                 yield identity
 
 
-def _number(path: Path) -> int | None:
+def _read_int(path: Path) -> int | None:
     try:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
 
 
-def _hints(node: Path) -> "INotify | None":
-    """An inotify that tells when the node is opened or closed; None where the system has none left to give."""
-    from inotify_simple import INotify, flags  # not there but on Linux
+def _inotify(node: Path) -> "INotify | None":
+    """Return an inotify instance that reports opens and closes of the node; None if the system's limit is reached."""
+    from inotify_simple import INotify, flags  # available only on Linux
 
     try:
-        hints = INotify(nonblocking=True)
+        inotify = INotify(nonblocking=True)
     except OSError:
         return None
     try:
-        hints.add_watch(node, flags.OPEN | flags.CLOSE_WRITE | flags.CLOSE_NOWRITE)
+        inotify.add_watch(node, flags.OPEN | flags.CLOSE_WRITE | flags.CLOSE_NOWRITE)
     except FileNotFoundError:
-        hints.close()
+        inotify.close()
         raise
     except OSError:
-        hints.close()
+        inotify.close()
         return None
-    return hints
+    return inotify

@@ -1,6 +1,6 @@
-"""The structs of the Video4Linux API, version 2, as ``<linux/videodev2.h>`` has them.
+"""The structs of the Video4Linux API, version 2, from ``<linux/videodev2.h>``.
 
-Sizes are those of a 64-bit time, which every kernel that Python 3.11 meets understands.
+Sizes assume 64-bit time, which every kernel that runs Python 3.11 supports.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ _U32: Final = ctypes.c_uint32
 
 
 class Capability(ctypes.Structure):
-    """``v4l2_capability``: who the driver is. ``device_caps`` are this node's, ``capabilities`` the whole device's."""
+    """``v4l2_capability``: the driver's identity. ``device_caps`` are this node's, ``capabilities`` the whole device's."""
 
     driver: bytes
     card: bytes
@@ -61,7 +61,7 @@ class Fract(ctypes.Structure):
 
     @property
     def inverse(self) -> Fraction | None:
-        """A frame rate from a frame's duration; None when either is 0."""
+        """The frame rate for this frame interval; None if either field is 0."""
         return Fraction(self.denominator, self.numerator) if self.numerator and self.denominator else None
 
 
@@ -99,7 +99,7 @@ class _SizeUnion(ctypes.Union):
 
 
 class FrameSize(ctypes.Structure):
-    """``v4l2_frmsizeenum``: a size, or a range of sizes, of a pixel format."""
+    """``v4l2_frmsizeenum``: a size, or a range of sizes, for a pixel format."""
 
     index: int
     pixel_format: int
@@ -112,7 +112,7 @@ class FrameSize(ctypes.Structure):
 
 
 class IntervalRange(ctypes.Structure):
-    """``v4l2_frmival_stepwise``: durations of a frame, the shortest (``min``) to the longest (``max``)."""
+    """``v4l2_frmival_stepwise``: frame intervals from the shortest (``min``) to the longest (``max``)."""
 
     min: Fract
     max: Fract
@@ -126,7 +126,7 @@ class _IntervalUnion(ctypes.Union):
 
 
 class FrameInterval(ctypes.Structure):
-    """``v4l2_frmivalenum``: a frame's duration, or a range of durations, at a size of a pixel format."""
+    """``v4l2_frmivalenum``: a frame interval, or a range of them, for a pixel format and size."""
 
     index: int
     pixel_format: int
@@ -149,7 +149,7 @@ class FrameInterval(ctypes.Structure):
 
 
 class PixFormat(ctypes.Structure):
-    """``v4l2_pix_format``. The fields behind ``priv`` count only where that is :data:`PIX_FMT_PRIV_MAGIC`."""
+    """``v4l2_pix_format``. The fields after ``priv`` are valid only if it is :data:`PIX_FMT_PRIV_MAGIC`."""
 
     width: int
     height: int
@@ -181,7 +181,7 @@ class PixFormat(ctypes.Structure):
 
 
 class _FormatUnion(ctypes.Union):
-    # One member of the kernel's union holds pointers: they align it, and make the whole 208 bytes on 64 bit and 204 on 32.
+    # A member with pointers aligns the kernel's union: the struct has 208 bytes on 64-bit systems and 204 on 32-bit ones.
     _fields_ = (("pix", PixFormat), ("raw_data", ctypes.c_uint8 * 200), ("pointer", ctypes.c_void_p))
 
 
