@@ -1,6 +1,6 @@
-"""What every Sink owes its user (:class:`livebg.interfaces.Sink`), as tests over a factory.
+"""The contract of :class:`livebg.interfaces.Sink`, as tests that every implementation inherits.
 
-A test class inherits :class:`SinkContract` and gives the fixture ``make_sink``.
+A test class inherits :class:`SinkContract` and provides the fixture ``make_sink``.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def composite(
     color: ColorSpec = UNTAGGED,
     alpha: Alpha8 | None = None,
 ) -> Composite:
-    """A plain grey composite; its luma follows ``pts`` unless given."""
+    """Return a plain gray composite; its luma follows ``pts`` unless given."""
     width, height = size
     data = np.full((height * 3 // 2, width), 128, np.uint8)
     data[:height] = 40 + pts % 160 if luma is None else luma
@@ -37,7 +37,7 @@ def composite(
 
 
 class SinkContract:
-    """Send, close, abort and the ``with`` block."""
+    """Tests send, close, abort and the ``with`` block."""
 
     def test_it_is_a_sink(self, make_sink: MakeSink) -> None:
         with make_sink() as sink:
@@ -79,7 +79,7 @@ class SinkContract:
         before = picture.data.copy()
         with make_sink() as sink:
             sink.send(picture)
-            # The block may be used again at once: no reference to it is kept.
+            # The array can be reused immediately: the sink keeps no reference.
             np.testing.assert_array_equal(picture.data, before)
             picture.data[:] = 0
 

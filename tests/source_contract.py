@@ -1,4 +1,4 @@
-"""What the docstrings of :mod:`livebg.interfaces` promise, as tests that every implementation inherits."""
+"""The contract of :class:`livebg.interfaces.Source`, as tests that every implementation inherits."""
 
 from collections.abc import Callable
 from itertools import islice, pairwise
@@ -10,7 +10,7 @@ from livebg.interfaces import Source
 
 
 class SourceContract:
-    """Inherit, name the class ``Test...``, and give a fixture ``open_source`` that opens a source of at least three frames."""
+    """Inherit in a class named ``Test...`` and provide a fixture ``open_source`` that opens a source of at least three frames."""
 
     @pytest.fixture
     def open_source(self) -> Callable[[], Source]:

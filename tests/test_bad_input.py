@@ -1,4 +1,4 @@
-"""Bad input: one clear sentence, the right exit code, nothing left behind."""
+"""Bad input: a one-line error, the right exit code, nothing left behind."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ NO_PHOTO = "is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or A
 
 
 @pytest.mark.parametrize(
-    ("make", "name", "sentence"),
+    ("make", "name", "message"),
     [
         (text, "talk.mp4", UNREADABLE),
         (text, "talk.mkv", UNREADABLE),
@@ -40,9 +40,9 @@ NO_PHOTO = "is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or A
         (photo_by_name_only, "photo.avif", NO_PHOTO),
     ],
 )
-def test_what_is_neither_video_nor_photo(make: Callable[[Path], None], name: str, sentence: str, shop: Workshop) -> None:
+def test_what_is_neither_video_nor_photo(make: Callable[[Path], None], name: str, message: str, shop: Workshop) -> None:
     make(shop.folder / name)
-    assert refused(shop, 3, name) == f"{name} {sentence}"
+    assert refused(shop, 3, name) == f"{name} {message}"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -57,11 +57,11 @@ def test_a_video_cut_short_says_how_much_is_there(ending: str, shop: Workshop) -
     codec = "mpeg4" if ending == "avi" else "libx264"
     path = Clip(count=100, codec=codec, container_options=options).write(shop.folder / f"talk.{ending}")
     os.truncate(path, path.stat().st_size * 2 // 3)
-    sentence = refused(shop, 3, path.name)
-    assert sentence.startswith(f"talk.{ending} is truncated at ")
-    assert "Copy it again, or process the complete part with --end " in sentence
-    there = sentence.rpartition("--end ")[2].rstrip(".")
-    assert shop.render(path.name, "--end", there).code == 0
+    message = refused(shop, 3, path.name)
+    assert message.startswith(f"talk.{ending} is truncated at ")
+    assert "Copy it again, or process the complete part with --end " in message
+    end = message.rpartition("--end ")[2].rstrip(".")
+    assert shop.render(path.name, "--end", end).code == 0
 
 
 def test_a_video_without_its_index(shop: Workshop, clip: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_photo_cut_short(shop: Workshop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "sentence"),
+    ("ending", "message"),
     [
         ("mkv", f"talk.mkv {UNREADABLE}"),
         ("webm", f"talk.webm {UNREADABLE}"),
@@ -85,12 +85,12 @@ def test_a_photo_cut_short(shop: Workshop) -> None:
         ("avi", "No picture in talk.avi can be decoded. Get an undamaged copy of the file."),
     ],
 )
-def test_a_video_without_frames(ending: str, sentence: str, shop: Workshop) -> None:
+def test_a_video_without_frames(ending: str, message: str, shop: Workshop) -> None:
     with av.open(f"talk.{ending}", "w") as container:
         stream = container.add_stream("libvpx-vp9" if ending == "webm" else "mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         container.start_encoding()
-    assert refused(shop, 3, f"talk.{ending}") == sentence
+    assert refused(shop, 3, f"talk.{ending}") == message
 
 
 def test_sound_alone(shop: Workshop) -> None:
@@ -109,9 +109,9 @@ def test_neither_file_nor_folder(shop: Workshop) -> None:
 def test_eight_by_eight_pixels(mode: str, shop: Workshop) -> None:
     Image.new("RGB", (8, 8), (200, 200, 200)).save(shop.folder / "photo.png")
     Clip(count=3, width=8, height=8).write(shop.folder / "video.mp4")
-    said = shop.render("photo.png", "video.mp4", "--mode", mode, "--json")
-    assert (said.code, said.err) == (0, "")
-    assert said.facts[-1]["frames"] == 4
+    result = shop.render("photo.png", "video.mp4", "--mode", mode, "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.facts[-1]["frames"] == 4
     with Image.open(f"photo.{mode}.png") as image:
         assert image.size == (8, 8)
     with av.open(f"video.{mode}.mov" if mode == "cutout" else f"video.{mode}.mp4") as container:
@@ -123,9 +123,9 @@ def test_eight_thousand_pixels(shop: Workshop) -> None:
     picture[:, :3000] = 20
     Image.fromarray(picture).save(shop.folder / "photo.jpg")
     Clip(count=1, width=7680, height=4320, options={"preset": "ultrafast"}).write(shop.folder / "video.mp4")
-    said = shop.render("photo.jpg", "video.mp4", "--mode", "greenscreen", "--preset", "ultrafast", "--json")
-    assert (said.code, said.err) == (0, "")
-    assert said.facts[-1]["frames"] == 2
+    result = shop.render("photo.jpg", "video.mp4", "--mode", "greenscreen", "--preset", "ultrafast", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.facts[-1]["frames"] == 2
     with Image.open("photo.greenscreen.jpg") as image:
         assert image.size == (7680, 4320)
         assert np.abs(np.array(image.getpixel((100, 4000))) - (0, 255, 0)).max() <= 3

@@ -1,4 +1,4 @@
-"""Files and folders that may not be read or written: one clear sentence each, nothing left behind."""
+"""Files and folders without read or write permission: one-line errors, nothing left behind."""
 
 import os
 import shutil
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.usefixtures("silent_libraries")
 
 
 def as_anybody() -> tuple[str, ...]:
-    """The command that starts another without root's right to read and write everything."""
+    """Return a command prefix that drops root's right to read and write every file."""
     if os.geteuid() != 0:
         return ()
     if shutil.which("setpriv") is None:
-        pytest.skip("root may read and write everything, and there is no setpriv to give that up")
+        pytest.skip("root can read and write everything, and setpriv is missing")
     return ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
 
 
@@ -29,9 +29,9 @@ def test_a_file_that_may_not_be_read(shop: Workshop, clip: Path, photo: Path) ->
     for path in (clip, photo):
         path.chmod(0)
     before = shop.files()
-    said = shop.process("render", str(clip), str(photo), "--model", "toy.onnx", prefix=prefix)
-    assert (said.code, said.out) == (3, "")
-    assert said.err.splitlines() == [
+    result = shop.process("render", str(clip), str(photo), "--model", "toy.onnx", prefix=prefix)
+    assert (result.code, result.out) == (3, "")
+    assert result.err.splitlines() == [
         "livebg: video.mp4 cannot be read by this user. Change the permissions of the file.",
         "livebg: photo.png may not be read by this user: change the permissions of the file or its folder",
     ]
@@ -43,10 +43,10 @@ def test_a_folder_that_may_not_be_written(shop: Workshop, clip: Path, photo: Pat
     folder = shop.folder / "out"
     folder.mkdir()
     folder.chmod(0o555)
-    said = shop.process("render", str(clip), str(photo), "-o", "out", "--model", "toy.onnx", prefix=prefix)
-    assert (said.code, said.out) == (4, "")
+    result = shop.process("render", str(clip), str(photo), "-o", "out", "--model", "toy.onnx", prefix=prefix)
+    assert (result.code, result.out) == (4, "")
     reason = "permission denied. Choose a folder that you can write to."
-    assert said.err.splitlines() == [
+    assert result.err.splitlines() == [
         f"livebg: Cannot write out/video.portrait.mp4: {reason}",
         f"livebg: Cannot write out/photo.portrait.png: {reason}",
     ]
@@ -59,9 +59,9 @@ def test_a_folder_that_may_not_be_read(shop: Workshop) -> None:
     folder.mkdir(parents=True)
     Image.new("RGB", (20, 20)).save(shop.folder / "in" / "photo.png")
     folder.chmod(0)
-    said = shop.process("render", "in", "--model", "toy.onnx", prefix=prefix)
-    assert said.code == 3
-    assert said.sentence == "the folder in/shut cannot be read (Permission denied): change its permissions or leave it out"
+    result = shop.process("render", "in", "--model", "toy.onnx", prefix=prefix)
+    assert result.code == 3
+    assert result.sentence == "the folder in/shut cannot be read (Permission denied): change its permissions or leave it out"
 
 
 def test_a_subfolder_that_cannot_be_made(shop: Workshop) -> None:
@@ -69,8 +69,8 @@ def test_a_subfolder_that_cannot_be_made(shop: Workshop) -> None:
     (shop.folder / "out").mkdir()
     (shop.folder / "out" / "sub").write_text("in the way")
     Image.new("RGB", (20, 20)).save(shop.folder / "in" / "sub" / "photo.png")
-    sentence = refused(shop, 4, "in", "-o", "out")
-    assert sentence.startswith("Cannot write out/sub/photo.portrait.png: out/sub is not a folder")
+    message = refused(shop, 4, "in", "-o", "out")
+    assert message.startswith("Cannot write out/sub/photo.portrait.png: out/sub is not a folder")
     (shop.folder / "in" / "sub" / "photo.png").rename(shop.folder / "in" / "sub" / "deep" / "photo.png")
     assert refused(shop, 4, "in", "-o", "out").startswith("Cannot write out/sub/deep/photo.portrait.png: ")
 
@@ -82,11 +82,11 @@ def test_a_full_disk(shop: Workshop) -> None:
     before = shop.files()
     for name in ("video.mp4", "photo.png"):
         arguments = ("render", name, "--model", "toy.onnx", "--crf", "0", "--mode", "none")
-        said = shop.process(*arguments, prefix=("prlimit", "--fsize=2048"))
-        assert said.code == 4
+        result = shop.process(*arguments, prefix=("prlimit", "--fsize=2048"))
+        assert result.code == 4
         output = name.replace(".", ".none.")
         assert (
-            said.sentence
+            result.sentence
             == f"Cannot write {output}: file too large. Choose a folder or a file size limit that allows larger files."
         )
         assert shop.files() == before
@@ -94,19 +94,19 @@ def test_a_full_disk(shop: Workshop) -> None:
 
 def test_who_reads_the_output_may_go_away(shop: Workshop, clip: Path) -> None:
     prefix = ("bash", "-o", "pipefail", "-c", '"$@" | true', "bash")
-    said = shop.process("render", str(clip), "--model", "toy.onnx", "--json", prefix=prefix)
-    assert (said.code, said.out, said.err) == (0, "", "")
+    result = shop.process("render", str(clip), "--model", "toy.onnx", "--json", prefix=prefix)
+    assert (result.code, result.out, result.err) == (0, "", "")
     assert shop.files() == {"video.mp4", "video.portrait.mp4"}
 
 
 def test_a_library_of_the_system_is_missing(shop: Workshop) -> None:
-    """As OpenCV says it on a machine without a desktop."""
+    """OpenCV's import error on a machine without a desktop."""
     place = shop.folder / "without"
     place.mkdir()
     (place / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n')
-    said = shop.process("demo", env={"PYTHONPATH": str(place)})
-    assert said.code == 1
-    assert said.sentence.startswith("the system's library libGL.so.1 is missing, which OpenCV needs: install it (")
-    advised = said.sentence.split("`")[1].split()[3:]
+    result = shop.process("demo", env={"PYTHONPATH": str(place)})
+    assert result.code == 1
+    assert result.sentence.startswith("the system's library libGL.so.1 is missing, which OpenCV needs: install it (")
+    advised = result.sentence.split("`")[1].split()[3:]
     assert len(advised) == 3
     assert set(advised) < set(apt_line().split()), "as the README has it"

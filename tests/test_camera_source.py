@@ -1,4 +1,4 @@
-"""The camera as a source, on a kernel with cameras that are not there."""
+"""CameraSource on a fake kernel with fake cameras."""
 
 import errno
 import threading
@@ -24,7 +24,7 @@ from tests.source_contract import SourceContract
 SIZE = 640, 480
 NODE = "/dev/video0"
 HANGS = 20.0
-"""Seconds; whoever needs longer hangs."""
+"""Seconds after which a call counts as hung."""
 
 
 def camera(pixel_format: str = "YUYV", padding: int = 0) -> FakeDevice:
@@ -36,7 +36,9 @@ def opened(device: FakeDevice, deadline: float = 5.0) -> CameraSource:
 
 
 def difference(frame: Frame, rgb: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> int:
-    """The greatest over luma and chroma, in levels of limited BT.601; edges of the bars, where chroma is mixed, left out."""
+    """Return the greatest difference in luma and chroma, in levels of limited BT.601, without the bars' edges, where chroma is
+    mixed.
+    """
     wanted = rgb_to_i420(rgb, LIMITED)
     worst = 0
     for given, true in zip(frame.planes, planes(wanted), strict=True):
@@ -317,17 +319,17 @@ def test_a_busy_camera_is_told_with_who_has_it(request_number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "sentence"),
+    ("number", "message"),
     [
         (errno.EBUSY, r"/dev/video0 is in use\. Close"),
         (errno.EACCES, r"/dev/video0 cannot be opened by this user\. Add yourself to the group video"),
         (errno.ENODEV, r"/dev/video0 is gone"),
     ],
 )
-def test_a_camera_that_cannot_be_opened_is_told(number: int, sentence: str) -> None:
+def test_a_camera_that_cannot_be_opened_is_told(number: int, message: str) -> None:
     kernel = FakeKernel({NODE: camera()})
     kernel.refusals[Path(NODE)] = number
-    with pytest.raises(SourceError, match=sentence):
+    with pytest.raises(SourceError, match=message):
         CameraSource(NODE, SIZE, 30, kernel=kernel)
 
 
@@ -416,7 +418,7 @@ def test_times_of_many_frames_run_forward() -> None:
 
 
 def test_livebgs_own_output_is_no_camera_for_it() -> None:
-    """Or the call would see its own picture, again and again."""
+    """Otherwise the call would show its own picture in a loop."""
     kernel = FakeKernel({"/dev/video42": FakeDevice("livebg", driver="v4l2 loopback")})
     for name in ("livebg", "/dev/video42", "42"):
         with pytest.raises(SourceError, match="is the device that livebg writes to"):

@@ -1,4 +1,4 @@
-"""The sinks: their contract, the times in the file, and settings that do not fit."""
+"""The sinks: their contract, the times in the file, and incompatible settings."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,7 +37,7 @@ class TestFileSink(SinkContract):
 
 
 def jittered(count: int) -> list[int]:
-    """Times of a phone: 30 fps in units of 1/90000 s, each off by up to 15 ms, with pauses."""
+    """A phone's frame times: 30 fps in units of 1/90000 s with up to 15 ms of jitter and with pauses."""
     chance = np.random.default_rng(1)
     steps = chance.integers(1650, 4350, count) + (chance.random(count) < 0.01) * 60_000
     return [int(each) for each in np.cumsum(steps)]

@@ -1,4 +1,4 @@
-"""The file sink's mattes and cut-outs: alpha arrives, and nothing of the room beside it."""
+"""The file sink's mattes and cutouts: alpha is exact, and nothing of the room is visible."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.writing import FORMAT
 
 
 def ramp() -> NDArray[np.uint8]:
-    """Luma with all 256 values in order above, and in disorder below, where nothing but a lossless codec gets it right."""
+    """Luma with all 256 values, ascending above and shuffled below, which only a lossless codec preserves."""
     luma = np.arange(WIDTH * HEIGHT, dtype=np.uint32).reshape(HEIGHT, WIDTH) % 256
     luma[HEIGHT // 2 :] = np.random.default_rng(2).integers(0, 256, (HEIGHT // 2, WIDTH))
     return luma.astype(np.uint8)
@@ -57,7 +57,7 @@ class TestMatte:
 
 
 def cutout_picture(*, full_range: bool = False) -> tuple[Composite, Alpha8]:
-    """A person of colour on nothing: a disc with a soft edge, black where alpha is 0."""
+    """A colored disc with a soft edge on an empty background, black where alpha is 0."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     distance = np.hypot(rows - HEIGHT / 2, columns - WIDTH / 2)
     alpha = (np.clip((18 - distance) / 6, 0, 1) * 255).astype(np.uint8)
@@ -70,7 +70,7 @@ def cutout_picture(*, full_range: bool = False) -> tuple[Composite, Alpha8]:
 
 
 def decode_rgba(path: Path, decoder: str | None = None) -> NDArray[np.uint8]:
-    """The first picture as straight RGBA, through a decoder of choice."""
+    """Return the first picture as straight RGBA, decoded with the given decoder."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         packet = next(packet for packet in container.demux(stream) if packet.size)
@@ -134,7 +134,7 @@ class TestCutout:
 
 
 def picture_rgb(picture: Composite) -> NDArray[np.float64]:
-    """The composite as RGB by H.273, chroma repeated."""
+    """Return the composite as RGB by H.273, chroma repeated."""
     y, u, v = planes(picture.data)
     full = np.stack([y, *(plane.repeat(2, 0).repeat(2, 1) for plane in (u, v)), np.ones_like(y)], axis=-1)
     return np.clip(full @ picture.color.yuv_to_rgb(HEIGHT).T, 0, 255)

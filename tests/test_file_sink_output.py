@@ -1,4 +1,4 @@
-"""The file sink and the file system: an output is whole or not there, and nothing is lost for it."""
+"""The file sink and the file system: an output is complete or absent, and no other file is lost."""
 
 import os
 import resource
@@ -140,7 +140,7 @@ except SinkError as error:
 
 class TestFullDisk:
     @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-    # The limit strikes while packets are written, and, where little is written at all, with the trailer.
+    # The limit is hit while packets are written or, for short files, with the trailer.
     @pytest.mark.parametrize(("limit", "frames"), [(100_000, 200), (2_000, 2), (100, 2)])
     def test_nothing_is_left(self, tmp_path: Path, ending: str, limit: int, frames: int) -> None:
         out = tmp_path / f"out{ending}"
@@ -160,6 +160,6 @@ class TestFullDisk:
     def test_a_folder_that_may_not_be_written_to(self) -> None:
         folder = Path("/proc/self")
         if not folder.is_dir():
-            pytest.skip("no /proc: nothing here refuses even root")
+            pytest.skip("no /proc, the only folder that root cannot write to")
         with pytest.raises(SinkError, match=r"Cannot write /proc/self/out.mp4: "):
             FileSink(folder / "out.mp4", FORMAT, TIME_BASE, encoding=FAST)

@@ -1,4 +1,4 @@
-"""The file sink's pictures: their bytes, their codecs, their colours and the shape of their pixels."""
+"""The file sink's pictures: bytes, codecs, colors and pixel aspect ratio."""
 
 from dataclasses import replace
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""FileSource: the contract, names, memory, and the development clips."""
+"""FileSource: the contract, file names, memory, and the development clips."""
 
 import gc
 from collections.abc import Callable
@@ -46,7 +46,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "video"
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the development clips are not there")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the development clips are missing")
 @pytest.mark.parametrize("pattern", ["signing/*.mkv", "signing/*male.gif", "desk/*.mp4", "talking/*.mp4"])
 def test_real_clips(pattern: str) -> None:
     path = sorted(SHARED.glob(pattern))[0]

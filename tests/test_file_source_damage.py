@@ -1,4 +1,4 @@
-"""FileSource and bad files: what is damaged gives what it holds, what is no video is refused."""
+"""FileSource and bad files: damaged files are read as far as possible, other files are rejected."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from tests.reading import frames_of, stamps, times
 
 
 def grainy(number: int, width: int, height: int) -> av.VideoFrame:
-    """A stamp under noise, so that the pictures weigh more than the file's headers."""
+    """A stamp with noise, so that the pictures are larger than the file's headers."""
     luma = stamped(number, width, height) + np.random.default_rng(number).integers(-25, 25, (height, width))
     chroma = np.full((height // 2, width // 2), 128, np.uint8)
     return yuv_picture([luma.astype(np.uint8), chroma, chroma], "yuv420p")
@@ -28,7 +28,7 @@ class TestDamage:
         [
             ("a.mp4", "libx264", {"sc_threshold": "0"}),
             ("a.mkv", "libx264", {"sc_threshold": "0"}),
-            # Its decoder does not wait for a key frame, it paints on grey.
+            # This decoder does not wait for a key frame but starts from gray.
             ("asp.mkv", "mpeg4", {"sc_threshold": "1000000"}),
         ],
     )
@@ -83,18 +83,18 @@ class TestDamage:
 
 
 def copy_from(source: Path, target: Path, first_packet: int) -> Path:
-    """What ``-c copy`` does when it is told to start anywhere."""
-    with av.open(str(source)) as given, av.open(str(target), "w") as made:
-        stream = given.streams.video[0]
-        copied = made.add_stream_from_template(stream)
-        packets = [packet for packet in given.demux(stream) if packet.dts is not None][first_packet:]
+    """Copy the packets from an arbitrary one on, as ``-c copy`` does."""
+    with av.open(str(source)) as original, av.open(str(target), "w") as output:
+        stream = original.streams.video[0]
+        copied = output.add_stream_from_template(stream)
+        packets = [packet for packet in original.demux(stream) if packet.dts is not None][first_packet:]
         begin = packets[0].dts
         for packet in packets:
             assert packet.pts is not None
             assert packet.dts is not None
             assert begin is not None
             packet.pts, packet.dts, packet.stream = packet.pts - begin, packet.dts - begin, copied
-            made.mux(packet)
+            output.mux(packet)
     return target
 
 
@@ -107,7 +107,7 @@ class TestRefusal:
         with pytest.raises(SourceError, match="is a folder, not a video file"):
             FileSource(tmp_path)
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
     def test_unreadable(self, tmp_path: Path) -> None:
         path = Clip(2).write(tmp_path / "secret.mp4")
         path.chmod(0)

@@ -1,4 +1,4 @@
-"""FileSource's pictures: untouched where that can be, else upright, 8-bit, 4:2:0 and SDR."""
+"""FileSource's pictures: unchanged if possible, otherwise upright 8-bit 4:2:0 SDR."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -64,7 +64,7 @@ class TestBytes:
         clip = Clip(2, codec="mjpeg", pix_fmt="yuvj422p", picture=flat(248, pix_fmt="yuvj420p"))
         source, frames = frames_of(clip.write(tmp_path / "camera.avi"))
         assert source.format.color.full_range
-        assert int(np.median(frames[0].y)) == pytest.approx(248, abs=5)  # 229 when squeezed into limited range
+        assert int(np.median(frames[0].y)) == pytest.approx(248, abs=5)  # 229 in limited range
 
     def test_an_untagged_turned_picture_says_its_matrix(self, tmp_path: Path) -> None:
         clip = Clip(2, 960, 540, display=(90, False, False), options=FAST)
@@ -137,7 +137,7 @@ class TestConversion:
 
 
 def comb(luma: NDArray[np.uint8]) -> float:
-    """How much neighbouring rows differ, in the mean."""
+    """Return the mean difference between neighboring rows."""
     return float(np.abs(np.diff(luma.astype(int), axis=0)).mean())
 
 
@@ -157,7 +157,7 @@ class TestHdr:
     @pytest.mark.parametrize(
         ("nits", "sdr"),
         [
-            # Up to the knee of BT.2390's EETF the light is that of BT.2408's scaling: (nits / 203) ** (1 / 2.4).
+            # Below the knee of BT.2390's EETF, only BT.2408's scaling applies: (nits / 203) ** (1 / 2.4).
             pytest.param(0, 16, id="black"),
             pytest.param(26, 109, id="18 % grey"),
             pytest.param(65, 152, id="light skin"),
@@ -176,7 +176,7 @@ class TestHdr:
         assert source.notes == (f"tone-mapped from {'PQ' if transfer == 16 else 'HLG'} to SDR BT.709",)
 
     def test_skin_keeps_its_colour(self, tmp_path: Path) -> None:
-        light_709 = np.array([60.0, 35.0, 25.0])  # cd/m2, below the knee, so nothing but scale and primaries change
+        light_709 = np.array([60.0, 35.0, 25.0])  # cd/m2, below the knee, so only scale and primaries change
         bt709_to_bt2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
         signal = np.array([pq(value) for value in bt709_to_bt2020 @ light_709])
         luma = float(signal @ [0.2627, 0.6780, 0.0593])

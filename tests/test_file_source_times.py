@@ -1,4 +1,4 @@
-"""FileSource's times: every frame at its own, and no frame outside the range."""
+"""FileSource's times: exact times for all frames, and no frame outside the range."""
 
 from fractions import Fraction
 from pathlib import Path

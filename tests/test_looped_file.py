@@ -1,4 +1,4 @@
-"""A video file in the camera's place."""
+"""A video file in place of the camera."""
 
 import itertools
 import threading
@@ -20,11 +20,11 @@ from tests.reading import frames_of, stamps
 from tests.source_contract import SourceContract
 
 DEADLINE = 20
-"""Seconds after which a thread counts as hanging."""
+"""Seconds after which a thread counts as hung."""
 
 
 class SetClock:
-    """A clock that stands still until a test moves it."""
+    """A clock that only advances when a test moves it."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -72,7 +72,7 @@ def test_it_begins_again_and_time_goes_on(clip: Path) -> None:
 
 
 def test_uneven_times_stay_as_they_are_in_every_round(tmp_path: Path) -> None:
-    """Frames at 3, 5 and 10 hundredths from a start that is not 0."""
+    """Frames at 3, 5 and 10 hundredths of a second; the first is not at 0."""
     path = Clip(count=3, rate=Fraction(20), pts=[3, 5, 10], time_base=Fraction(1, 100)).write(tmp_path / "vfr.mkv")
     with LoopedFile(path, paced=False) as source:
         step = round(100 / source.format.frame_rate)
@@ -94,7 +94,7 @@ def test_frames_that_nobody_asked_for_in_time_are_gone_as_with_a_camera(tmp_path
         frames = iter(source)
         assert read_stamp(next(frames).y) == 0
         clock.time += 1.0
-        # Late by a second and no more is still in time.
+        # A delay of exactly one second is still in time.
         assert read_stamp(next(frames).y) == 1
         clock.time += 1.0
         assert read_stamp(next(frames).y) == 25
@@ -135,7 +135,7 @@ def in_thread(frames: Iterator[Frame]) -> tuple[threading.Thread, list[Frame]]:
 
 
 def test_close_ends_a_wait_in_another_thread(clip: Path) -> None:
-    """With a clock that stands still, the second frame is never due."""
+    """With a stopped clock, the second frame is never due."""
     source = LoopedFile(clip, SetClock())
     frames = iter(source)
     next(frames)
@@ -216,7 +216,7 @@ def test_a_picture_means_the_same_colours_after_its_conversion(given: ColorSpec)
     rgb = np.kron(grid, np.ones((4, 4, 1), np.uint8))
     wanted = ColorSpec(BT601)
     made = recolored(rgb_to_i420(rgb, given), given, wanted)
-    # Between blocks luma takes its share of a chroma that has a quarter of its samples, so look within them.
+    # Chroma is subsampled 2x2 and blends at block edges, so compare inside the blocks.
     difference = np.abs(made.astype(int) - rgb_to_i420(rgb, wanted))
     assert difference[:48].reshape(12, 4, 16, 4)[:, 1:3, :, 1:3].max() <= 6
     assert difference[48:].max() <= 1
@@ -235,7 +235,7 @@ def test_white_and_black_of_the_full_range_end_at_the_limits() -> None:
 
 
 def test_a_webcams_jpeg_keeps_its_colours(tmp_path: Path) -> None:
-    """Motion JPEG in 4:2:2 and full range, as webcams send it, within what the codec itself costs."""
+    """Full-range 4:2:2 Motion JPEG, as webcams send it, within the codec's own error."""
 
     def picture(_: int, width: int, height: int) -> av.VideoFrame:
         chroma = [np.full((height, width // 2), level, np.uint8) for level in (110, 170)]

@@ -1,4 +1,4 @@
-"""Cameras of the network, on a server of this machine: motion JPEG over HTTP, as cheap cameras have it."""
+"""Network cameras, on a local server: Motion JPEG over HTTP, as cheap cameras use it."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ LONG = 20.0
 
 
 class Lens:
-    """What a camera shows: these pictures, then the last for ever, or nothing more."""
+    """The pictures that a camera sends: these, then the last one repeated, or nothing more."""
 
     def __init__(self, pictures: Sequence[bytes], stalls: bool = False) -> None:
         self.pictures = pictures
@@ -37,7 +37,7 @@ class Lens:
 
 @contextmanager
 def on_air(lens: Lens) -> Iterator[str]:
-    """The URL under which the pictures are shown."""
+    """Serve the pictures and yield their URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -91,9 +91,9 @@ def test_neither_password_nor_token_is_told() -> None:
         assert "secret" not in source.about
         assert source.about.startswith("http://127.0.0.1:")
         assert "320x240 mjpeg" in source.about
-    with pytest.raises(SourceError) as told:
+    with pytest.raises(SourceError) as caught:
         NetworkCamera("http://user:secret@127.0.0.1:9/video", deadline=LONG)
-    assert str(told.value).startswith("The camera http://127.0.0.1:9/video cannot be opened (Connection refused)")
+    assert str(caught.value).startswith("The camera http://127.0.0.1:9/video cannot be opened (Connection refused)")
 
 
 def test_a_camera_that_stalls_is_told() -> None:

@@ -1,4 +1,4 @@
-"""Buffers that readers took with them, on buffers made in memory here."""
+"""Reclaiming leased buffers, with buffers in local memory."""
 
 import ctypes
 
@@ -7,7 +7,7 @@ from livebg.sinks.pipewire.loans import Loans
 
 
 class MadeUp:
-    """A buffer with a header and a count of those that hold it."""
+    """A buffer with a header and a busy counter."""
 
     def __init__(self) -> None:
         self.header, self.busy = abi.MetaHeader(), abi.MetaBusy()
@@ -38,7 +38,7 @@ def test_what_is_held_for_long_is_taken_back_and_nothing_else() -> None:
 
 def test_who_fills_a_buffer_is_the_only_one_that_holds_it() -> None:
     buffer = MadeUp()
-    buffer.busy.count = 0xFFFFFFFF  # who gave it back after it had been taken back
+    buffer.busy.count = 0xFFFFFFFF  # a reader returned it after it had been reclaimed
     Loans().take(buffer.address)
     assert buffer.busy.count == 1
 

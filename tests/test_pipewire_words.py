@@ -1,4 +1,4 @@
-"""PipeWire's words as livebg writes them, read back here by their definition; and what is said where there is no PipeWire."""
+"""PipeWire's PODs as livebg writes them, parsed here by their definition; and the errors without PipeWire."""
 
 import ctypes
 import struct
@@ -17,7 +17,7 @@ FORM = VideoFormat(640, 360, Fraction(30), ColorSpec(BT601, BT601, BT601))
 
 
 def read_object(pod: bytes) -> tuple[int, int, dict[int, Value]]:
-    """An object's type and id, and its properties: numbers, pairs, or a choice's kind and numbers."""
+    """Return an object's type, ID and properties: numbers, pairs, or a choice's kind and numbers."""
     size, kind = struct.unpack_from("=II", pod)
     assert (kind, size) == (15, len(pod) - 8)
     object_type, about = struct.unpack_from("=II", pod, 8)
@@ -84,13 +84,13 @@ def test_lists_of_pods_are_pointers_to_them() -> None:
     assert [ctypes.string_at(params.array[place] or 0, size) for place, size in ((0, 5), (1, 6))] == [b"first", b"second"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is looked for")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux looks for the library")
 def test_without_the_library_it_is_said_what_to_install() -> None:
     with pytest.raises(SinkError, match=r"libpipewire-9\.so cannot be loaded .*\. Install PipeWire .*libpipewire-0\.3-0"):
         Library("libpipewire-9.so")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is looked for")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux looks for the library")
 def test_a_library_without_its_functions_is_too_old() -> None:
     with pytest.raises(SinkError, match=r"older than 0\.3\.34 .*\. Install a newer version"):
         Library("libc.so.6")

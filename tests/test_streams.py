@@ -1,4 +1,4 @@
-"""What goes along with the picture: sound and subtitles, and what cannot go along."""
+"""Copied streams: audio and subtitles, and streams that cannot be copied."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -51,11 +51,11 @@ class TestSound:
     @pytest.mark.parametrize(
         ("codec", "ending", "to"),
         [
-            ("pcm_s16le", ".avi", ".mp4"),  # channels counted but not named
+            ("pcm_s16le", ".avi", ".mp4"),  # only a channel count, no layout
             ("pcm_s16le", ".mkv", ".mov"),
             ("alac", ".mkv", ".mp4"),  # packets without a duration
             ("libmp3lame", ".avi", ".mkv"),
-            ("aac", ".ts", ".mp4"),  # with headers that MP4 keeps elsewhere
+            ("aac", ".ts", ".mp4"),  # ADTS headers, which MP4 stores elsewhere
             ("aac", ".ts", ".mkv"),
         ],
     )

@@ -1,4 +1,4 @@
-"""What goes along with the picture besides streams: chapters, covers, attachments and tags."""
+"""Copied chapters, covers, attachments and tags."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -115,7 +115,7 @@ class TestTags:
             assert len(whole.streams.data) == 1
 
     def test_chapters_come_before_a_timecode(self, tmp_path: Path) -> None:
-        # libav's MP4 has room for a reference to one of the two only, and chapters without it look like subtitles.
+        # libav's MP4 can reference only one of the two, and unreferenced chapters look like subtitles.
         recording = Recording(video_tags={"timecode": "01:00:00:00"}, fps=25, chapters=CHAPTERS)
         source = record(tmp_path / "in.mkv", recording)
         render(source, tmp_path / "out.mov")

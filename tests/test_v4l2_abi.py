@@ -1,4 +1,4 @@
-"""The kernel's structs and numbers, as its header has them."""
+"""The kernel's structs and constants against its header."""
 
 import ctypes
 import sys

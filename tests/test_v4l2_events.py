@@ -1,4 +1,4 @@
-"""V4L2 events: their structs, and the subscription to v4l2loopback's own."""
+"""V4L2 events: the structs and the subscription to v4l2loopback's event."""
 
 import ctypes
 import errno

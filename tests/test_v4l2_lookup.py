@@ -1,4 +1,4 @@
-"""Finding cameras by what people call them, and the loopback device by its label."""
+"""Finding cameras by name, and the loopback device by its label."""
 
 import errno
 from fractions import Fraction
@@ -17,14 +17,14 @@ METADATA = abi.CAP_STREAMING | 0x00800000
 
 
 def desk() -> FakeKernel:
-    """A laptop's camera with a metadata node and an infrared one, two webcams of a kind, and two loopback devices."""
-    grey = [Mode("GREY", 640, 360, (Fraction(15),))]
+    """A laptop's camera with metadata and infrared nodes, two webcams of one model, and two loopback devices."""
+    infrared = [Mode("GREY", 640, 360, (Fraction(15),))]
     return FakeKernel(
         {
-            "/dev/video0": FakeDevice("Integrated Camera: Integrated I", modes=grey, bus="usb-1"),
+            "/dev/video0": FakeDevice("Integrated Camera: Integrated I", modes=infrared, bus="usb-1"),
             "/dev/video1": FakeDevice("Integrated Camera: Integrated C", caps=METADATA, bus="usb-1"),
             "/dev/video2": FakeDevice("Integrated Camera: Integrated C", bus="usb-1"),
-            "/dev/video3": FakeDevice("Integrated Camera: Integrated C", bus="usb-1", modes=grey),
+            "/dev/video3": FakeDevice("Integrated Camera: Integrated C", bus="usb-1", modes=infrared),
             "/dev/video5": FakeDevice("HD Pro Webcam C920", bus="usb-2"),
             "/dev/video7": FakeDevice("HD Pro Webcam C920", bus="usb-3"),
             "/dev/video8": FakeDevice("Logitech BRIO", bus="usb-4"),
@@ -61,7 +61,7 @@ def test_a_camera_is_found(name: str | Path, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "message"),
     [
         (
             "c920",
@@ -73,8 +73,8 @@ def test_a_camera_is_found(name: str | Path, path: str) -> None:
         ("42", r"^livebg \(/dev/video42\) is a loopback device without a writer"),
     ],
 )
-def test_what_is_no_camera_is_told(name: str, sentence: str) -> None:
-    with pytest.raises(SourceError, match=sentence):
+def test_what_is_no_camera_is_told(name: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
         find_camera(name, desk())
 
 

@@ -1,4 +1,4 @@
-"""What cameras offer, and what is chosen of it."""
+"""Listing a camera's modes and choosing one."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +21,7 @@ def offered(device: FakeDevice, size: tuple[int, int] | None = None, rate: Fract
 
 
 def mode(text: str) -> Mode:
-    """``1280x720 MJPG 30 15``."""
+    """Parse a mode such as ``1280x720 MJPG 30 15``."""
     size, pixel_format, *rates = text.split()
     width, height = map(int, size.split("x"))
     return Mode(pixel_format, width, height, tuple(Fraction(rate) for rate in rates))

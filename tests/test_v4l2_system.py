@@ -1,4 +1,4 @@
-"""The door to the kernel, tried on what every Linux has: eventfd, /dev/null and a terminal."""
+"""System calls on files that every Linux has: eventfd, /dev/null and a terminal."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ LONG = 20.0
 
 
 class Pair(ctypes.Structure):
-    """``winsize``, in as many bytes."""
+    """A ``winsize``."""
 
     rows: int
     columns: int
@@ -72,7 +72,7 @@ def test_a_poll_tells_a_readable_device_from_a_wake_from_nothing() -> None:
 
 
 def test_a_poll_for_events_sees_those_alone() -> None:
-    """A socket's urgent byte is the same to a poll as a device's event."""
+    """A socket's urgent byte looks like a device event to poll."""
     waker = SYSTEM.waker()
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as far:
         near, _ = server.accept()

@@ -1,4 +1,4 @@
-"""The camera that calls see: what arrives in the device, and what is said when something is wrong with it."""
+"""The virtual camera: the pictures that reach the device, and the error messages."""
 
 import errno
 import sys
@@ -120,7 +120,7 @@ def test_without_g_fmt_the_answer_to_s_fmt_counts(kernel: FakeLoopback) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "number", "said"),
+    ("call", "number", "message"),
     [
         ("open", errno.EBUSY, r"cannot be opened .*Close the other programs"),
         ("open", errno.EACCES, r"cannot be opened .*group video"),
@@ -133,9 +133,9 @@ def test_without_g_fmt_the_answer_to_s_fmt_counts(kernel: FakeLoopback) -> None:
         (abi.QUERYCAP, errno.ENOTTY, r"is not a video device"),
     ],
 )
-def test_what_the_kernel_refuses_is_told(kernel: FakeLoopback, call: int | str, number: int, said: str) -> None:
+def test_what_the_kernel_refuses_is_told(kernel: FakeLoopback, call: int | str, number: int, message: str) -> None:
     kernel.refused = {call: number}
-    with pytest.raises(SinkError, match=f"video10 {said}"):
+    with pytest.raises(SinkError, match=f"video10 {message}"):
         camera(kernel)
 
 
@@ -165,7 +165,7 @@ def test_a_device_that_is_dead_since_its_writer_died_comes_back(kernel: FakeLoop
 
 @pytest.mark.parametrize("readers", [0, 1])
 def test_a_device_is_free_again_when_its_writer_ends(kernel: FakeLoopback, readers: int) -> None:
-    """A call that goes on reading must not keep the next livebg out."""
+    """A call that keeps reading must not block the next livebg."""
     kernel.readers = readers
     for number in range(2):
         with camera(kernel) as sink:
@@ -217,7 +217,7 @@ def test_a_node_that_vanished_is_noticed_before_the_next_write(kernel: FakeLoopb
 
 
 def test_a_node_that_was_replaced_is_noticed_and_can_be_opened_anew(kernel: FakeLoopback, tmp_path: Path) -> None:
-    """The old node lives on while it is open, so the new one cannot have its inode."""
+    """The old node exists while it is open, so the new one has another inode."""
     with camera(kernel) as sink:
         sink.send(noise(0))
         (tmp_path / "new").touch()
@@ -245,20 +245,20 @@ def macos(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeObs:
-    """OBS's camera as pyvirtualcam's own backends behave."""
+    """OBS's camera with the behavior of pyvirtualcam's backends."""
 
     pictures: list[bytes]
     made: dict[str, object]
-    trouble: str | None = None
+    failure: str | None = None
 
     def __init__(self, *, width: int, height: int, fps: float, fourcc: int, device: str | None) -> None:
-        if FakeObs.trouble == "opening":
+        if FakeObs.failure == "opening":
             raise RuntimeError("virtual camera output could not be started.")
         FakeObs.made = {"size": (width, height), "fps": fps, "fourcc": fourcc, "device": device}
         FakeObs.pictures = []
 
     def send(self, frame: NDArray[np.uint8]) -> None:
-        if FakeObs.trouble == "sending":
+        if FakeObs.failure == "sending":
             raise RuntimeError("output is gone")
         FakeObs.pictures.append(frame.tobytes())
 
@@ -275,7 +275,7 @@ class FakeObs:
 @pytest.fixture
 def obs(monkeypatch: pytest.MonkeyPatch) -> type[FakeObs]:
     monkeypatch.setitem(BACKENDS, "obs", FakeObs)
-    monkeypatch.setattr(FakeObs, "trouble", None)
+    monkeypatch.setattr(FakeObs, "failure", None)
     return FakeObs
 
 
@@ -315,7 +315,7 @@ def test_elsewhere_there_is_no_v4l2loopback() -> None:
 
 
 def test_obs_that_is_not_there_is_told(obs: type[FakeObs], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(obs, "trouble", "opening")
+    monkeypatch.setattr(obs, "failure", "opening")
     with pytest.raises(SinkError, match=r"cannot be opened \(virtual camera output could not be started\)\. Install OBS"):
         open_virtual_camera("obs", "livebg", FORMAT)
     monkeypatch.delitem(BACKENDS, "obs")
@@ -326,6 +326,6 @@ def test_obs_that_is_not_there_is_told(obs: type[FakeObs], monkeypatch: pytest.M
 def test_obs_that_ends_on_the_way_is_told(obs: type[FakeObs], monkeypatch: pytest.MonkeyPatch) -> None:
     with open_virtual_camera("obs", "livebg", FORMAT) as sink:
         sink.send(noise(0))
-        monkeypatch.setattr(obs, "trouble", "sending")
+        monkeypatch.setattr(obs, "failure", "sending")
         with pytest.raises(SinkError, match=r"no longer accepts pictures \(output is gone\)"):
             sink.send(noise(1))
