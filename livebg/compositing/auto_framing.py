@@ -76,7 +76,7 @@ class Framing:
 
     def __init__(self, zoom: float) -> None:
         if not zoom >= 1:
-            raise ValueError(f"A zoom must be at least 1, got {zoom}")
+            raise ValueError(f"A zoom must be at least 1, got {zoom}.")
         self._min_size = 1 / zoom
         self._last_time: float | None = None
         self._last_seen = -math.inf

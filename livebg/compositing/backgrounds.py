@@ -60,7 +60,7 @@ class BlurBackground:
 
     def __init__(self, share: float, *, lens: Lens = "gaussian", coarse: bool = False) -> None:
         if not 0 <= share <= 1:
-            raise ValueError(f"A blur must be a share of the frame's height, 0 to 1, got {share}")
+            raise ValueError(f"A blur must be a share of the frame's height, 0 to 1, got {share}.")
         self._share = max(share, WEAKEST_BLUR)
         self._min_sigma = _COARSE_SIGMA if coarse else _FINE_SIGMA
         self._disc = lens == "disc"
@@ -123,14 +123,15 @@ def _disc(radius: float) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=2)
 def _bloom(color: ColorSpec) -> NDArray[np.float32]:
-    """How much each luma counts under the disc, 1 for black: what is near white stands for light of any strength above it."""
+    """Returns the weight of each luma level under the disc, 1 for black: values near white represent clipped highlights of any
+    intensity."""
     black, white = (0, 255) if color.full_range else (16, 235)
     light = np.clip((np.arange(256) - black) / (white - black), 0, 1)
     return np.asarray(1 + (_BLOOM_WEIGHT - 1) * light**8, np.float32)
 
 
 class _StillBackground(ABC):
-    """One picture for all frames of a format, made when the first of them comes."""
+    """One picture for all frames of a format, made for the first of them."""
 
     fresh = False
 
@@ -145,11 +146,11 @@ class _StillBackground(ABC):
 
     @abstractmethod
     def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        """The picture in I420."""
+        """Returns the picture in I420."""
 
 
 class ColorBackground(_StillBackground):
-    """One colour: the green screen, or any ``#rrggbb``."""
+    """A solid color: the green screen, or any ``#rrggbb``."""
 
     def __init__(self, rgb: tuple[int, int, int]) -> None:
         super().__init__()
@@ -164,7 +165,7 @@ class ColorBackground(_StillBackground):
 
 
 class PictureBackground(_StillBackground):
-    """A picture that fills the frame, cropped at its middle where the aspects differ, or whole with its own blur around it.
+    """A picture that fills the frame, cropped around its center, or (``fit``) whole on top of its own blur.
 
     ``rgb`` is uint8, (height, width, 3).
     """
@@ -184,7 +185,7 @@ class PictureBackground(_StillBackground):
 
 
 class PaintedBackground(_StillBackground):
-    """A picture that is painted at the frame's own size; ``paint(width, height)`` gives RGB, uint8, (height, width, 3)."""
+    """A picture painted at the frame's size; ``paint(width, height)`` returns RGB, uint8, (height, width, 3)."""
 
     def __init__(self, paint: Callable[[int, int], NDArray[np.uint8]]) -> None:
         super().__init__()
@@ -195,9 +196,9 @@ class PaintedBackground(_StillBackground):
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """The picture at ``path`` as RGB, uint8, shape (height, width, 3), turned as its EXIF data say.
+    """Read the picture at ``path`` as RGB, uint8, shape (height, width, 3), rotated according to its EXIF data.
 
-    Raises :class:`~livebg.errors.ConfigError` when it cannot be read.
+    Raises :class:`~livebg.errors.ConfigError` if it cannot be read.
     """
     try:
         with reading(), Image.open(path) as picture:

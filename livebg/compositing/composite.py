@@ -115,7 +115,7 @@ def restamped(composite: Composite, pts: int, time_base: Fraction) -> Composite:
     """Returns the same picture with another time, for an output with its own clock. The arrays are shared. Raises TypeError for
     anything but a composite."""
     if not isinstance(composite, Composite):
-        raise TypeError(f"Only a composite can be given another time, got {type(composite).__name__}")
+        raise TypeError(f"Only a composite can be given another time, got {type(composite).__name__}.")
     return replace(composite, pts=pts, time_base=time_base)
 
 

@@ -93,7 +93,7 @@ class VideoFormat:
 
     def __post_init__(self) -> None:
         if self.width < 2 or self.height < 2 or self.width % 2 or self.height % 2:
-            raise ValueError(f"A video format needs an even width and height of at least 2, got {self.width}x{self.height}")
+            raise ValueError(f"A video format needs an even width and height of at least 2, got {self.width}x{self.height}.")
 
 
 def planes(data: NDArray[np.uint8]) -> Planes:
@@ -149,7 +149,7 @@ class Frame:
     def __post_init__(self) -> None:
         rows, width = self.data.shape
         if self.data.dtype != np.uint8 or rows % 3 or width % 2 or not self.data.flags.c_contiguous:
-            raise ValueError(f"A frame needs C-contiguous uint8 I420 of even size, got {self.data.dtype} {self.data.shape}")
+            raise ValueError(f"A frame needs C-contiguous uint8 I420 of even size, got {self.data.dtype} {self.data.shape}.")
         self.data.flags.writeable = False
         luma, u, v = self.planes
         object.__setattr__(self, "pyramids", (Pyramid(luma), Pyramid(u), Pyramid(v)))

@@ -47,9 +47,9 @@ class Geometry:
         self, output: tuple[int, int], mirror: bool = False, rotate: int = 0, sample_aspect_ratio: Fraction = Fraction(1)
     ) -> None:
         if rotate not in ROTATIONS:
-            raise ValueError(f"Pictures are rotated by {ROTATIONS} degrees, got {rotate}")
+            raise ValueError(f"Pictures are rotated by {ROTATIONS} degrees, got {rotate}.")
         if min(output) < 2 or output[0] % 2 or output[1] % 2:
-            raise ValueError(f"The output needs an even width and height of at least 2, got {output[0]}x{output[1]}")
+            raise ValueError(f"The output needs an even width and height of at least 2, got {output[0]}x{output[1]}.")
         self._output = output
         self._turn = _TURNS[rotate, mirror]
         # Size and aspect in stored orientation, before a quarter turn swaps the sides.

@@ -13,7 +13,7 @@ def as_alpha(alpha: Alpha | Alpha8) -> Alpha:
     Raises ValueError for any other shape or dtype.
     """
     if alpha.ndim != 2 or not alpha.size or alpha.dtype not in (np.uint8, np.float32):
-        raise ValueError(f"An alpha must be uint8 or float32 of shape (height, width), got {alpha.dtype} {alpha.shape}")
+        raise ValueError(f"An alpha must be uint8 or float32 of shape (height, width), got {alpha.dtype} {alpha.shape}.")
     return np.divide(alpha, np.float32(255), dtype=np.float32) if alpha.dtype == np.uint8 else np.asarray(alpha, np.float32)
 
 
@@ -24,7 +24,7 @@ def as_luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if picture.dtype != np.uint8 or not picture.size or not (picture.ndim == 2 or picture.shape[2:] == (3,)):
         found = f"{picture.dtype} {picture.shape}"
-        raise ValueError(f"A picture must be uint8, luma (height, width) or RGB (height, width, 3), got {found}")
+        raise ValueError(f"A picture must be uint8, luma (height, width) or RGB (height, width, 3), got {found}.")
     return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
 
 

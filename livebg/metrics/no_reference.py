@@ -92,10 +92,10 @@ class BlindScore:
         clip = self._clips[-1]
         if clip and time <= clip[-1][0]:
             raise ValueError(f"Time must increase, got {time} s after {clip[-1][0]} s.")
-        here = self._frame_stats(luma.astype(np.float32), within(full, _MAX_SIDE))
-        self._lag.add(here.alpha, here.luma.astype(np.float32))
-        row = self._warp_error(here), self._still_change(here), self._flips(here)
-        self._recent.append(here)
+        current = self._frame_stats(luma.astype(np.float32), within(full, _MAX_SIDE))
+        self._lag.add(current.alpha, current.luma.astype(np.float32))
+        row = self._warp_error(current), self._still_change(current), self._flips(current)
+        self._recent.append(current)
         self._rows.append(row)
         clip.append((time, float(full.mean(dtype=np.float64))))
         return {measure.name: value for measure, value in zip(MEASURES, row, strict=False)}
@@ -116,28 +116,28 @@ class BlindScore:
         still = _static_pixels(smooth, self._recent[-1].smooth) if self._recent else np.zeros(small.shape, np.bool_)
         return _FrameStats(alpha.copy(), np.rint(small).astype(np.uint8), smooth, still)
 
-    def _warp_error(self, here: _FrameStats) -> float:
+    def _warp_error(self, current: _FrameStats) -> float:
         if not self._recent:
             return math.nan
         before = self._recent[-1]
-        way = self._flow.way(here.luma, before.luma)
+        way = self._flow.way(current.luma, before.luma)
         if way.known.mean() < _MIN_KNOWN_SHARE:
             return math.nan
-        return float(np.abs(here.alpha - way.warped(before.alpha))[way.known].mean(dtype=np.float64)) * 1e3
+        return float(np.abs(current.alpha - way.warped(before.alpha))[way.known].mean(dtype=np.float64)) * 1e3
 
-    def _still_change(self, here: _FrameStats) -> float:
-        if here.still.mean() < _MIN_STATIC_SHARE:
+    def _still_change(self, current: _FrameStats) -> float:
+        if current.still.mean() < _MIN_STATIC_SHARE:
             return math.nan
-        return float(np.abs(here.alpha - self._recent[-1].alpha)[here.still].mean(dtype=np.float64)) * 1e3
+        return float(np.abs(current.alpha - self._recent[-1].alpha)[current.still].mean(dtype=np.float64)) * 1e3
 
-    def _flips(self, here: _FrameStats) -> float:
+    def _flips(self, current: _FrameStats) -> float:
         if len(self._recent) < 2:
             return math.nan
         first, second = self._recent[-2], self._recent[-1]
-        still = here.still & second.still
+        still = current.still & second.still
         if still.mean() < _MIN_STATIC_SHARE:
             return math.nan
-        there, back = second.alpha - first.alpha, here.alpha - second.alpha
+        there, back = second.alpha - first.alpha, current.alpha - second.alpha
         flipped = (np.minimum(np.abs(there), np.abs(back)) > _MIN_FLIP) & (np.abs(there + back) < _MIN_FLIP)
         return float(flipped[still].mean(dtype=np.float64)) * 1e3
 

@@ -71,7 +71,7 @@ def paired_difference(first: Sequence[float] | Values, second: Sequence[float] |
     """
     ours, theirs = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if ours.shape != theirs.shape:
-        raise ValueError(f"Pairs need two series of equal length, got {ours.shape} and {theirs.shape}")
+        raise ValueError(f"Pairs need two series of equal length, got {ours.shape} and {theirs.shape}.")
     return summarise(ours - theirs, block)
 
 

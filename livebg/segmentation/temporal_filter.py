@@ -57,7 +57,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
-    """The transition between two adjacent pictures: what the alpha of the reference says about the other.
+    """The transition between two adjacent pictures: predicts the alpha of the other from the alpha of the reference.
 
     ``motion`` is the backward flow from the other to the reference; ``in_place``, uint8, is 255 where no motion fits better;
     ``pull``, float32, is how strongly the other keeps its own alpha, in time constants: the elapsed ones where the reference
@@ -102,8 +102,7 @@ class Passage:
         return carried
 
     def share(self, alpha: Alpha, predicted: Alpha, known: float) -> Alpha:
-        """Returns the weight of the other's own ``alpha``, above 0 and up to 1, per pixel; the rest is the prediction,
-        ``predicted``.
+        """Returns the weight of the other's own ``alpha``, above 0 and up to 1, per pixel; the rest goes to ``predicted``.
 
         If everything is explained the weight is 1 - exp(-dt / tau), so that 15 and 60 frames per second look the same. ``known``,
         0..1, is the warm-up of the reference: an average that has just started must not count as a long one.
@@ -133,7 +132,7 @@ class AlphaSmoother:
 
     def __init__(self, time_constant: float = TIME_CONSTANT) -> None:
         if time_constant < 0:
-            raise ValueError(f"A time constant must be at least 0 seconds, got {time_constant}")
+            raise ValueError(f"A time constant must be at least 0 seconds, got {time_constant}.")
         self._time_constant = time_constant
         self._carrier = AlphaCarrier()
         self._previous: tuple[Alpha, Image, float] | None = None

@@ -104,7 +104,7 @@ class U2NetSegmenter:
         Raises ValueError if ``image`` is not RGB in uint8.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"A segmenter needs uint8 of shape (height, width, 3), got {image.dtype} {image.shape}")
+            raise ValueError(f"A segmenter needs uint8 of shape (height, width, 3), got {image.dtype} {image.shape}.")
         return self._run(self._network, image)
 
     def _start(self, network: NetworkFile) -> RunningNetwork:
