@@ -47,6 +47,20 @@ def test_topic_is_formatted_on_a_terminal(shop: Workshop, monkeypatch: pytest.Mo
     assert max(map(len, plain.splitlines())) <= 80
 
 
+def test_topic_list_has_one_line_per_topic_on_a_terminal(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shop.livebg("help").out)
+    lines = [line.split() for line in plain.splitlines() if line.strip()]
+    assert [words[3] for words in lines[1:-1]] == [f"{name}:" for name in sorted(TOPICS)]
+
+
+@pytest.mark.parametrize("name", sorted(TOPICS))
+def test_code_of_a_topic_fits_80_columns(name: str) -> None:
+    code = re.findall(r"```\w*\n(.*?)```", PAGES[name], re.DOTALL)
+    assert [line for block in code for line in block.splitlines() if len(line) > 78] == []
+
+
 def test_unknown_topic_lists_the_topics_and_exits_with_code_2(shop: Workshop) -> None:
     done = shop.livebg("help", "nothing")
     assert done.code == 2

@@ -11,10 +11,13 @@ from typer.main import get_command
 
 from livebg import errors
 from livebg.cli import app
+from livebg.config import sections, setting_keys
+from livebg.doctor.findings import Result, ok
 from livebg.jobs import MODES
 from livebg.live.control.status import Status
 from livebg.models import REGISTRY
 from tests.bare.readme import PAGES, all_livebg_lines, code_lines
+from tests.command import Workshop
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -105,10 +108,43 @@ def status_fields(kind: Any) -> set[str]:
     return {field.name for field in fields(kind)}.union(*map(status_fields, inner))
 
 
+def json_names(command: str) -> set[str]:
+    """The names in the section of the JSON topic about a command."""
+    section = PAGES["json"].split(f"## livebg {command} --json")[1].split("\n## ")[0]
+    return set(re.findall(r"`(\w+)`", section))
+
+
+def keys(value: Any) -> set[str]:
+    """The keys of all objects in a JSON value."""
+    if isinstance(value, list):
+        return set().union(*map(keys, value))
+    return set(value).union(*map(keys, value.values())) if isinstance(value, dict) else set()
+
+
 def test_json_topic_names_every_field_of_the_status() -> None:
-    section = PAGES["json"].split("## livebg status --json")[1].split("\n## ")[0]
-    named = set(re.findall(r"`(\w+)`", section))
-    assert status_fields(Status) <= named
+    assert status_fields(Status) <= json_names("status")
+
+
+def test_json_topic_names_every_field_of_a_check() -> None:
+    assert Result("service", "unit", ok("fine")).as_dict().keys() <= json_names("doctor")
+
+
+def test_json_topic_names_every_event_and_field_of_render(shop: Workshop, clip: Path) -> None:
+    (shop.folder / "damaged.mp4").write_bytes(b"not a video")
+    facts = shop.render(str(clip), "damaged.mp4", "-o", ".", "--json").facts
+    events = {fact.pop("event") for fact in facts}
+    assert events >= {"started", "progress", "done", "error", "summary"}
+    assert events | keys(facts) <= json_names("render")
+
+
+def test_json_topic_names_every_field_of_the_networks(shop: Workshop) -> None:
+    assert keys(shop.livebg("models", "list", "--json").facts) <= json_names("models list")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_setting_that_is_named_exists(page: str) -> None:
+    named = re.findall(rf"(?<![\w.])((?:{'|'.join(sections())})\.[a-z_]+)\b", PAGES[page])
+    assert set(named) <= set(setting_keys())
 
 
 def test_readme_is_one_page() -> None:
