@@ -9,7 +9,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha, Composite, Frame, Matte, VideoFormat
+from livebg.imaging.frame import Alpha, Composite, Frame, Matte, VideoFormat
 
 
 @runtime_checkable
@@ -78,7 +78,7 @@ class Sink(Protocol):
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """The network. It has no state of its own: what it is told about the past is the argument ``prior``.
+    """The network. It sees each picture on its own and keeps nothing between pictures.
 
     ``name`` is the model's and ``provider`` onnxruntime's own word for where it runs, for summaries and status.
     """
@@ -92,12 +92,11 @@ class Segmenter(Protocol):
         """The size (width, height) of the picture to hand to :meth:`segment` for frames of the given size."""
         ...
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
         """Tell foreground from background.
 
-        ``image`` is RGB, uint8, shape (height, width, 3), of the size that :meth:`input_size` gave. ``prior`` is the alpha of
-        the picture before at the same size, or None when there is none; networks without that input ignore it. Returns a new
-        array, float32, shape (height, width), 0..1, all finite. Raises :class:`~livebg.errors.ModelError` when the network fails.
+        ``image`` is RGB, uint8, shape (height, width, 3), of the size that :meth:`input_size` gave. Returns a new array,
+        float32, shape (height, width), 0..1, all finite. Raises :class:`~livebg.errors.ModelError` when the network fails.
         """
         ...
 

@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.carrying import Motion
-from livebg.compositing import Consent, part_of, passthrough
+from livebg.clock import StageClock
+from livebg.compositing.auto_framing import Framing
+from livebg.compositing.composite import Consent, part_of, passthrough
 from livebg.errors import ModelError
-from livebg.frame import Alpha, Composite, Frame, Matte
-from livebg.framing import Framing
+from livebg.imaging.frame import Alpha, Composite, Frame, Matte
+from livebg.imaging.optical_flow import Motion
 from livebg.interfaces import ScalableSegmenter, Segmenter
-from livebg.matting import EdgeUpsampler
-from livebg.smoothing import AlphaSmoother
-from livebg.timing import StageClock
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
 
 Look = Callable[[Frame, Matte], Composite]
 """A mode: turns a frame and its matte into what is shown."""
@@ -43,7 +43,8 @@ class Pipeline:
     """Frame -> alpha -> steadied in time -> refined at the edges -> composite.
 
     What it carries from frame to frame is the smoother's state alone, gone after :meth:`reset`. The network looks at each picture
-    afresh: told of the alpha that was made last it clings to its mistakes (see :mod:`livebg.smoothing` for the figures).
+    afresh: told of the alpha that was made last it clings to its mistakes (:mod:`livebg.segmentation.temporal_filter` has the
+    figures).
 
     :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share nothing.
     ``coarse_look`` is a cheaper ``look`` of the same mode, where there is one; ``framing`` follows the person, where wanted.

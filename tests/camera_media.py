@@ -7,7 +7,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from livebg.frame import BT601, ColorSpec, planes, rgb_to_i420
+from livebg.imaging.frame import BT601, ColorSpec, planes, rgb_to_i420
 
 Rgb = NDArray[np.uint8]
 LIMITED = ColorSpec(BT601)

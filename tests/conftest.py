@@ -10,7 +10,7 @@ from hypothesis import settings
 from livebg.errors import ModelError
 from livebg.models import find
 from livebg.models.registry import unknown_card
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.u2net import U2NetSegmenter
 from tests.command import Workshop
 from tests.media import Clip
 from tests.photos import save_photo

@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from livebg.live.control.server import ControlServer, no_arguments
+from livebg.daemon.server import ControlServer, no_arguments
 from tests.daemon import DEADLINE, Caller
 
 ASKED = b'{"version": 1, "command": "word"}\n'

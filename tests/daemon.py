@@ -11,19 +11,19 @@ from typing import Any, Self
 
 import pytest
 
-from livebg.live.control.runtime_folder import SOCKET_NAME, hold_lock
-from livebg.live.control.server import Command, ControlServer, no_arguments
-from livebg.live.control.status import (
+from livebg.daemon.runtime_dir import SOCKET_NAME, hold_lock
+from livebg.daemon.server import Command, ControlServer, no_arguments
+from livebg.daemon.status import (
     CameraStatus,
     Counts,
     CpuCost,
     EffectStatus,
     LastError,
-    Latency,
     ModelStatus,
     OutputStatus,
     Status,
 )
+from livebg.live.stats import Latency
 
 DEADLINE = 20.0
 """Seconds after which a test takes something for hung."""

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from livebg.compositing import Consent
-from livebg.config import Settings
+from livebg.compositing.composite import Consent
+from livebg.config.settings import Settings
 from livebg.demo import Demo, Material, make_demo
 from livebg.interfaces import Segmenter
 from tests.fakes import LumaSegmenter

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from livebg.doctor.examination import Examination
-from livebg.doctor.host import Commands, Host, Outcome, ToolMissing
+from livebg.doctor.context import Examination
+from livebg.system.host import Commands, Host, Outcome, ToolMissing
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.system import Holder
+from livebg.v4l2.syscalls import Holder
 from tests.command import Workshop
 from tests.daemon import runtime_folder_of_ones_own
 from tests.fake_video import HD, OUTPUT, VGA, FakeDevice, FakeKernel

@@ -1,28 +1,30 @@
 """What the tests of the evaluation share: networks whose alpha is known, without a file, and sets of made-up pictures."""
 
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from PIL import Image
 
-from livebg.frame import Alpha
-from livebg.network import Size
+from livebg.imaging.frame import Alpha
+from livebg.segmentation.onnx_model import Size
 
 Rgb = NDArray[np.uint8]
-AlphaOf = Callable[[Rgb, Alpha | None], Alpha]
+AlphaOf = Callable[[Rgb], Alpha]
 
 
 class KnownNetwork:
-    """A network that is a function of the picture and the prior, and notes what it was shown. ``size`` None: of any size."""
+    """A network that is a function of the picture, and notes what it was shown. ``size`` None: of any size."""
 
     remembers = False
 
-    def __init__(self, alpha_of: AlphaOf, *, size: Size | None = None, takes_prior: bool = False) -> None:
-        self.name, self.path, self.takes_prior = "known", Path("known.onnx"), takes_prior
+    def __init__(self, alpha_of: AlphaOf, *, size: Size | None = None) -> None:
+        self.name, self.path = "known", Path("known.onnx")
         self.shown: list[Size] = []
         self._alpha_of = alpha_of
         self._size = size
@@ -30,22 +32,22 @@ class KnownNetwork:
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
         return self._size or wanted or (width, height)
 
-    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:
+    def alpha(self, image: Rgb) -> Alpha:
         self.shown.append((image.shape[1], image.shape[0]))
-        return np.asarray(self._alpha_of(image, prior), np.float32)
+        return np.asarray(self._alpha_of(image), np.float32)
 
     def forget(self) -> None:
         """It remembers nothing."""
 
 
-def bright(image: Rgb, prior: Alpha | None = None) -> Alpha:  # noqa: ARG001 - has no past
+def bright(image: Rgb) -> Alpha:
     """Somebody is where it is bright, for certain."""
     return np.asarray(image.mean(axis=2) > 127, np.float32)
 
 
 def level(value: float) -> AlphaOf:
     """The same alpha everywhere."""
-    return lambda image, _prior: np.full(image.shape[:2], value, np.float32)
+    return lambda image: np.full(image.shape[:2], value, np.float32)
 
 
 def save(path: Path, pixels: NDArray[np.uint8]) -> Path:
@@ -103,3 +105,16 @@ def _write(path: Path, nodes: list[object], inputs: list[object], outputs: list[
     graph = helper.make_graph(nodes, "known", inputs, outputs, weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
     return path
+
+
+def save_archive(path: Path, names: Sequence[str]) -> None:
+    """An archive of people: every picture is its own noise, with a person at its lower edge."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            draw = np.random.default_rng([path.stem.encode()[0], *name.encode()])
+            noise = cv2.resize(draw.integers(0, 256, (8, 8, 3)).astype(np.uint8), (64, 48), interpolation=cv2.INTER_CUBIC)
+            alpha = np.zeros((48, 64), np.uint8)
+            alpha[12:, 20:44] = 255
+            for folder, picture in (("images", noise), ("alpha", alpha)):
+                archive.writestr(f"{folder}/{name}.webp", cv2.imencode(".webp", picture)[1].tobytes())

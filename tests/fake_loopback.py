@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from livebg.v4l2 import abi
-from livebg.v4l2.system import Holder, Kernel
+from livebg.v4l2.syscalls import Holder, Kernel
 
 CAPTURE, OUTPUT = abi.CAP_VIDEO_CAPTURE, abi.CAP_VIDEO_OUTPUT
 

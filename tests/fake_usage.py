@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from livebg.v4l2 import abi
-from livebg.v4l2.system import Kernel, Ready, Waker
+from livebg.v4l2.syscalls import Kernel, Ready, Waker
 
 NODE = Path("/dev/video42")
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.system import Holder, Kernel, Memory
+from livebg.v4l2.syscalls import Holder, Kernel, Memory
 
 CAPTURE = abi.CAP_VIDEO_CAPTURE | abi.CAP_STREAMING
 OUTPUT = abi.CAP_VIDEO_OUTPUT | abi.CAP_STREAMING

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import ModelError, SinkError
-from livebg.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, blank, planes
 from livebg.interfaces import Sink, Source
 
 UNTAGGED = ColorSpec()
@@ -72,21 +72,21 @@ class ListSink(Sink):
 
 
 class LumaSegmenter:
-    """Takes bright for foreground: alpha is luma / 255. Remembers the priors that it was given; fails at picture ``fails_at``."""
+    """Takes bright for foreground: alpha is luma / 255. ``looks`` counts the pictures; the one at index ``fails_at`` fails."""
 
     name = "luma"
     provider = "none"
 
     def __init__(self, fails_at: int | None = None) -> None:
-        self.priors: list[Alpha | None] = []
+        self.looks = 0
         self._fails_at = fails_at
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         return width // 2, height // 2
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
-        self.priors.append(prior)
-        if len(self.priors) - 1 == self._fails_at:
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
+        self.looks += 1
+        if self.looks - 1 == self._fails_at:
             raise ModelError("the network failed")
         return np.asarray(image.mean(axis=2) / 255, np.float32)
 
@@ -98,6 +98,6 @@ class StillSegmenter(LumaSegmenter):
         super().__init__()
         self._alpha = alpha
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
-        self.priors.append(prior)
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
+        self.looks += 1
         return self._alpha(image.shape[1], image.shape[0])

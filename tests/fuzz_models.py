@@ -11,7 +11,7 @@ import numpy as np
 
 from livebg.errors import ModelError
 from livebg.models.registry import unknown_card
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.u2net import U2NetSegmenter
 
 
 def outcome(path: Path) -> str:

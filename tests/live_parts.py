@@ -9,18 +9,18 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.backgrounds import ColorBackground
-from livebg.compositing import composite
+from livebg.compositing.backgrounds import ColorBackground
+from livebg.compositing.composite import composite
 from livebg.errors import SinkError, SourceError
-from livebg.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, blank, planes
-from livebg.geometry import Geometry
+from livebg.imaging.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, blank, planes
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
-from livebg.live.presence import AlwaysWatched, Method, Presence
+from livebg.live.presence.device import AlwaysWatched, Method, Presence
 from livebg.live.session import Exit, Session
 from livebg.live.worker import LiveProcessor
-from livebg.matting import EdgeUpsampler
 from livebg.pipeline import Pipeline
-from livebg.smoothing import AlphaSmoother
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
 from tests.fakes import LumaSegmenter
 
 SIZE = (64, 48)
@@ -70,14 +70,12 @@ class PersonSegmenter(LumaSegmenter):
 
     def __init__(self, before: Callable[[int], Alpha | None] = lambda _: None) -> None:
         super().__init__()
-        self.looks = 0
         self._before = before
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         return width, height
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
-        self.priors.append(prior)
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
         self.looks += 1
         instead = self._before(self.looks)
         return person_mask(image.shape[1], image.shape[0]) if instead is None else instead

@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from livebg.backgrounds import BlurBackground, ColorBackground
-from livebg.compositing import Consent, composite, cutout, matte_picture
-from livebg.frame import Composite, Frame, Matte
+from livebg.compositing.backgrounds import BlurBackground, ColorBackground
+from livebg.compositing.composite import Consent, composite, cutout, matte_picture
+from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background
-from livebg.matting import EdgeUpsampler
-from livebg.photo import Photo, render_photo, write_photo
 from livebg.pipeline import Look, Pipeline, Unprocessed
-from livebg.segmentation import U2NetSegmenter
-from livebg.sinks.part_file import PartFile
-from livebg.smoothing import AlphaSmoother
+from livebg.rendering.photo import Photo, render_photo, write_photo
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.u2net import U2NetSegmenter
+from livebg.sinks.atomic_file import PartFile
 
 Pixels = NDArray[np.uint8]
 GREEN = (0, 255, 0)

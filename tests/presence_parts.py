@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from livebg.live.presence import DevicePresence
-from livebg.v4l2.system import SYSTEM, Kernel
+from livebg.live.presence.device import DevicePresence
+from livebg.v4l2.syscalls import SYSTEM, Kernel
 from tests.fake_usage import NODE, ScriptedUsage
 from tests.live_parts import PATIENCE, wait_for
 

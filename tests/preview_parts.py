@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from livebg.cli.consent import room_views
+from livebg.daemon.preview_server import PreviewServer
+from livebg.daemon.views import View, views
 from livebg.interfaces import LiveSource
-from livebg.live.control.preview_server import PreviewServer
-from livebg.live.control.views import View, views
-from livebg.live.governed import GovernedPipeline
-from livebg.live.governor import Governor, Plan
-from livebg.live.presence import Presence
+from livebg.live.presence.device import Presence
+from livebg.live.quality.adaptive_pipeline import GovernedPipeline
+from livebg.live.quality.governor import Governor, Plan
 from livebg.live.worker import LiveProcessor
-from livebg.preview.channel import PreviewChannel
+from livebg.preview.client import PreviewChannel
 from tests.daemon import LIVE
 from tests.live_parts import KeepingSink, PersonSegmenter, ToyCamera, Watchers, green, running, session
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from livebg.frame import Frame
+from livebg.imaging.frame import Frame
 from livebg.sources.file import FileSource
 from tests.media import read_stamp
 

@@ -18,9 +18,7 @@ def noise(size: tuple[int, int], seed: int) -> Image:
 
 
 class SegmenterContract:
-    """Inherit, give the fixture ``segmenter``, and say whether it looks at the prior."""
-
-    looks_at_prior = False
+    """Inherit, and give the fixture ``segmenter``."""
 
     @pytest.fixture
     def segmenter(self) -> Segmenter:
@@ -60,34 +58,22 @@ class SegmenterContract:
         assert alpha.min() >= 0
         assert alpha.max() <= 1
 
-    def test_alpha_is_a_new_array_and_the_arguments_stay(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
-        image, prior = noise(size, 1), np.full((size[1], size[0]), 0.5, np.float32)
+    def test_alpha_is_a_new_array_and_the_picture_stays(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        image = noise(size, 1)
         before = image.copy()
-        first = segmenter.segment(image, prior)
+        first = segmenter.segment(image)
         kept = first.copy()
-        second = segmenter.segment(noise(size, 2), prior)
-        assert not any(np.shares_memory(first, other) for other in (second, image, prior))
+        second = segmenter.segment(noise(size, 2))
+        assert not any(np.shares_memory(first, other) for other in (second, image))
         np.testing.assert_array_equal(first, kept)
         np.testing.assert_array_equal(image, before)
-        assert (prior == 0.5).all()
         first[:] = 0  # it is the caller's to write to
 
     def test_keeps_nothing_between_pictures(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         first = segmenter.segment(noise(size, 1))
-        other = segmenter.segment(noise(size, 2), np.ones((size[1], size[0]), np.float32))
+        other = segmenter.segment(noise(size, 2))
         assert not np.array_equal(first, other)
         np.testing.assert_array_equal(segmenter.segment(noise(size, 1)), first)
-
-    def test_no_prior_is_a_prior_of_zeros(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
-        image = noise(size, 3)
-        np.testing.assert_array_equal(
-            segmenter.segment(image), segmenter.segment(image, np.zeros((size[1], size[0]), np.float32))
-        )
-
-    def test_looks_at_the_prior_where_it_takes_one(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
-        image = noise(size, 4)
-        full = segmenter.segment(image, np.ones((size[1], size[0]), np.float32))
-        assert np.array_equal(full, segmenter.segment(image)) != self.looks_at_prior
 
     def test_takes_a_view(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         image = noise(size, 5)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import SetupError
-from livebg.setup.machine import Machine
+from livebg.setup.target import Machine
 
 RELEASE: Final = "6.1.0-test"
 OBS: Final = 'options v4l2loopback devices=1 video_nr=10 card_label="OBS Virtual Camera" exclusive_caps=1\n'

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from livebg.errors import SinkError
-from livebg.frame import _SEAL, Alpha8, ColorSpec, Composite
+from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite
 from livebg.interfaces import Sink
 
 WIDTH, HEIGHT = 64, 48

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from livebg.compositing import Consent
-from livebg.config import Settings
+from livebg.compositing.composite import Consent
+from livebg.config.settings import Settings
+from livebg.daemon.controller import Steering
+from livebg.daemon.saved_choices import Choices
+from livebg.daemon.settings_layers import Layers
 from livebg.errors import ConfigError, ModelError
-from livebg.frame import VideoFormat
-from livebg.geometry import Geometry
+from livebg.imaging.frame import VideoFormat
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.control.choices import Choices
-from livebg.live.control.layers import Layers
-from livebg.live.control.steering import Steering
-from livebg.live.looks import Build
+from livebg.live.effect_builder import Build
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
 from tests.live_parts import FORMAT, PersonSegmenter, green

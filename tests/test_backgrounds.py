@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.backgrounds import WEAKEST_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
-from livebg.compositing import composite
+from livebg.compositing.backgrounds import WEAKEST_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
+from livebg.compositing.composite import composite
 from livebg.errors import ConfigError
-from livebg.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
+from livebg.imaging.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
 from livebg.synthetic import made_up_room
 from tests.fakes import grey_frame, noise_frame
 

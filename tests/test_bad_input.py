@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.jobs import MODES
+from livebg.rendering.jobs import MODES
 from tests.broken import empty, noise, photo_by_name_only, text
 from tests.command import Workshop, refused
 from tests.media import Clip, write_sound

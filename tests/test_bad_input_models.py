@@ -35,10 +35,14 @@ def two_numbers(path: Path) -> None:
         (noise, "net.onnx is no ONNX network, or damaged: download or copy it again"),
         (halved, "net.onnx is no ONNX network, or damaged: download or copy it again"),
         (empty, "the model file net.onnx is empty: download or copy it again"),
-        (two_numbers, "net.onnx takes an input of 2 where a U²-Net takes 1x3xHxW or 1x4xHxW: choose another network"),
+        (two_numbers, "net.onnx takes an input of 2 where livebg feeds RGB, 1x3xHxW: choose another network"),
         (
             ToyNetwork(inputs=2).write,
             "net.onnx takes 2 inputs (picture, extra1) where a U²-Net takes one: choose another network",
+        ),
+        (
+            ToyNetwork(channels=4).write,
+            "net.onnx takes an input of 1x4xheightxwidth where livebg feeds RGB, 1x3xHxW: export the network for RGB alone",
         ),
         (ToyNetwork(channels=5).write, "net.onnx takes an input of 1x5x"),
         (ToyNetwork(rank=3).write, "net.onnx takes an input of 3x"),

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from livebg.bench.clips import write_clip, write_webcam_clip
 from livebg.bench.live import bench_live
-from livebg.bench.recorded import FINISHING, STAGES, bench_render
+from livebg.bench.render import FINISHING, STAGES, bench_render
 from livebg.cli import app
-from livebg.compositing import Consent
-from livebg.config import Settings
+from livebg.compositing.composite import Consent
+from livebg.config.settings import Settings
 from livebg.sources.file import FileSource
 from tests.fakes import LumaSegmenter
 from tests.toy_network import ToyNetwork

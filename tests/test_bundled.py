@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.build import build_segmenter
-from livebg.compositing import Consent
-from livebg.config import Settings
+from livebg.compositing.composite import Consent
+from livebg.config.loading import load_settings
+from livebg.config.settings import Settings
 from livebg.demo import find_material, make_demo
 from livebg.demo.clips import package_folder
-from livebg.frame import Alpha
+from livebg.factory import build_segmenter
 from livebg.interfaces import Segmenter
 from livebg.models import REGISTRY, find, models_folder
-from livebg.segmentation import U2NetSegmenter
-from livebg.setting_sources import load_settings
+from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import made_up_room
 from tests.command import Workshop
 from tests.decoding import rgb_of
@@ -48,8 +47,6 @@ def astronaut(bundled: U2NetSegmenter) -> NDArray[np.uint8]:
 
 
 class TestContract(SegmenterContract):
-    looks_at_prior = True
-
     @pytest.fixture
     def segmenter(self, bundled: U2NetSegmenter) -> Segmenter:
         return bundled
@@ -106,24 +103,6 @@ class TestPictures:
     @pytest.mark.parametrize("level", [0, 128, 255])
     def test_a_blank_picture_is_empty(self, bundled: U2NetSegmenter, level: int) -> None:
         assert bundled.segment(np.full((144, 256, 3), level, np.uint8)).mean() < 0.05
-
-    def test_with_a_true_prior_it_stays_and_a_wrong_one_is_forgotten(
-        self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8]
-    ) -> None:
-        alone = bundled.segment(astronaut)
-        assert np.abs(bundled.segment(astronaut, alone) - alone).mean() < 0.08
-        alpha: Alpha = np.ascontiguousarray(1 - alone)
-        assert np.abs(alpha - alone).mean() > 0.7
-        for _ in range(3):
-            alpha = bundled.segment(astronaut, alpha)
-        assert np.abs(alpha - alone).mean() < 0.2
-
-    def test_a_prior_helps_where_the_picture_says_little(self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8]) -> None:
-        """The network is told of the astronaut, and then the light goes almost out."""
-        alone = bundled.segment(astronaut)
-        dark = (astronaut * 0.04).astype(np.uint8)
-        told, untold = (np.abs(bundled.segment(dark, prior) - alone).mean() for prior in (alone, None))
-        assert told < untold
 
 
 class TestOffline:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from livebg.errors import SourceError
-from livebg.frame import BT601, BT709, ColorSpec, Frame, planes, rgb_to_i420
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, planes, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
 from livebg.sources.camera import CameraSource, camera_format, open_camera
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.system import Holder
+from livebg.v4l2.syscalls import Holder
 from tests.camera_media import LIMITED, bars, h264, jpeg, raw, still
 from tests.fake_video import HD, OUTPUT, VGA, Delivery, FakeDevice, FakeKernel
 from tests.source_contract import SourceContract

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from livebg.carrying import AlphaCarrier, Motion
-from livebg.frame import Alpha
+from livebg.imaging.frame import Alpha
+from livebg.imaging.optical_flow import AlphaCarrier, Motion
 from tests.moving import picture, true_alpha
 
 

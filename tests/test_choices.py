@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from livebg.config.loading import load_settings
+from livebg.daemon.bootstrap import startable
+from livebg.daemon.saved_choices import KEPT, Choices, Word
+from livebg.daemon.settings_layers import Layers
 from livebg.errors import ConfigError, ModelError
-from livebg.live.assembly import startable
-from livebg.live.control.choices import KEPT, Choices, Word
-from livebg.live.control.layers import Layers
-from livebg.setting_sources import load_settings
 from tests.toy_network import ToyNetwork
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from livebg.scenery import names
+from livebg.compositing.builtin_backgrounds import names
 from tests.command import Said, Workshop
 from tests.daemon import runtime_folder_of_ones_own
 from tests.media import Clip

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.compositing import Consent
+from livebg.compositing.composite import Consent
+from livebg.daemon.runtime_dir import PREVIEW_NAME, hold_lock
 from livebg.errors import ModelError
-from livebg.live.control.runtime_folder import PREVIEW_NAME, hold_lock
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
-from livebg.preview import still
-from livebg.preview.channel import PreviewChannel
+from livebg.preview import snapshot
+from livebg.preview.client import PreviewChannel
 from tests.command import Workshop
 from tests.daemon import LIVE, runtime_folder_of_ones_own
 from tests.live_parts import PersonSegmenter, green, person_mask, wait_for
@@ -102,7 +102,7 @@ def test_one_that_does_not_become_live_is_not_waited_for_for_ever(shop: Workshop
         raise ModelError("no network today")
 
     with running(lambda: green(PersonSegmenter(fail))) as stage:
-        seen = still.snapshot(shop.folder / "me.png", stage.channel, patience=0.3)
+        seen = snapshot.snapshot(shop.folder / "me.png", stage.channel, patience=0.3)
     assert seen.placeholder
     assert shop.files() == {"me.png"}
 

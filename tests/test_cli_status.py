@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from livebg.live.control.runtime_folder import hold_lock, running_pid
-from livebg.live.control.status import Status
+from livebg.daemon.runtime_dir import hold_lock, running_pid
+from livebg.daemon.status import Status
 from tests.command import Workshop
 from tests.daemon import ASLEEP, DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from livebg.daemon.client import ask
+from livebg.daemon.protocol import MAX_ANSWER, OtherVersion
+from livebg.daemon.runtime_dir import hold_lock
+from livebg.daemon.server import no_arguments
 from livebg.errors import ConfigError, LivebgError, ModelError, NotRunningError, SinkError, SourceError
-from livebg.live.control.client import ask
-from livebg.live.control.protocol import MAX_ANSWER, OtherVersion
-from livebg.live.control.runtime_folder import hold_lock
-from livebg.live.control.server import no_arguments
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 
 NOT_RUNNING = "livebg is not running: start it with `livebg run`"

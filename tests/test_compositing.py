@@ -7,9 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.compositing import OLDEST_MATTE, Consent, composite, cutout, matte_picture, passthrough, plane_alphas, tightened
-from livebg.frame import Alpha8, ColorSpec, Frame, Matte, blank, planes
-from livebg.pyramid import Pyramid
+from livebg.compositing.composite import (
+    OLDEST_MATTE,
+    Consent,
+    composite,
+    cutout,
+    matte_picture,
+    passthrough,
+    plane_alphas,
+    tightened,
+)
+from livebg.imaging.frame import Alpha8, ColorSpec, Frame, Matte, blank, planes
+from livebg.imaging.pyramid import Pyramid
 from tests.fakes import grey_frame, noise_frame
 
 

@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
-from livebg.config import Preset, Settings, setting_keys
+from livebg.config.loading import check_setting, default_config_path, load_settings, read_config
+from livebg.config.parsing import parse_color, parse_size, parse_time
+from livebg.config.settings import Preset, Settings, setting_keys
 from livebg.errors import ConfigError
-from livebg.notation import parse_color, parse_size, parse_time
-from livebg.setting_sources import check_setting, default_config_path, load_settings, read_config
 from livebg.sinks.codecs import PRESETS
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"

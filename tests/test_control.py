@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from livebg.daemon.server import ControlServer, no_arguments
 from livebg.errors import ConfigError, SourceError
-from livebg.live.control.server import ControlServer, no_arguments
 from tests.daemon import DEADLINE, Caller, runtime_folder_of_ones_own
 
 ASKED = b'{"version": 1, "command": "echo", "arguments": {"word": "well"}}\n'

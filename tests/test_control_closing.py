@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.live.control.server import ControlServer, no_arguments
+from livebg.daemon.server import ControlServer, no_arguments
 from tests.control_parts import ASKED, LARGE, Server, clients_are_gone, open_files
 from tests.daemon import DEADLINE, Caller, runtime_folder_of_ones_own
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livebg.live.control.protocol import MAX_REQUEST
+from livebg.daemon.protocol import MAX_REQUEST
 from tests.control_parts import ANSWER, ASKED, LARGE, Server, clients_are_gone
 from tests.daemon import DEADLINE, Caller, runtime_folder_of_ones_own
 

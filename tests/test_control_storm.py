@@ -14,17 +14,17 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from livebg.cli.consent import room_commands
+from livebg.daemon.command_result import Held
+from livebg.daemon.commands import commands
+from livebg.daemon.controller import Steering
+from livebg.daemon.protocol import VERSION
+from livebg.daemon.saved_choices import Choices
+from livebg.daemon.server import ControlServer
+from livebg.daemon.settings_layers import Layers, settable_keys
 from livebg.errors import SourceError
-from livebg.frame import VideoFormat
-from livebg.geometry import Geometry
+from livebg.imaging.frame import VideoFormat
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.control.choices import Choices
-from livebg.live.control.commands import commands
-from livebg.live.control.held import Held
-from livebg.live.control.layers import Layers, settable_keys
-from livebg.live.control.protocol import VERSION
-from livebg.live.control.server import ControlServer
-from livebg.live.control.steering import Steering
 from livebg.live.session import Session
 from tests.control_parts import clients_are_gone, open_files
 from tests.daemon import Caller, runtime_folder_of_ones_own

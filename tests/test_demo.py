@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.build import build_segmenter
+from livebg.config.loading import load_settings
 from livebg.demo import Demo, Material, film
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.setting_sources import load_settings
+from livebg.factory import build_segmenter
 from tests.decoding import rgb_of, samples_of
 from tests.demo_parts import BLACK, BRIGHT, DARK, FRAMES, GREEN, WHITE, close_to, make, write_photo
 from tests.fakes import LumaSegmenter
@@ -127,7 +127,7 @@ class TestDemo:
     def test_the_network_runs_once_a_frame(self, material: Material, tmp_path: Path) -> None:
         segmenter = LumaSegmenter()
         make(tmp_path, material, segmenter)
-        assert segmenter.priors == [None] * (FRAMES + 5), "each picture is looked at afresh"
+        assert segmenter.looks == FRAMES + 5
 
     def test_progress_is_told_to_the_end(self, material: Material, tmp_path: Path) -> None:
         told: list[tuple[str, int, int]] = []
@@ -191,7 +191,7 @@ class TestFailure:
         broken, segmenter = Material(material.photo, write_text(tmp_path / "no.mp4")), LumaSegmenter()
         with pytest.raises(SourceError, match=r"no\.mp4"):
             make(tmp_path, broken, segmenter)
-        assert segmenter.priors == []
+        assert segmenter.looks == 0
         assert [path.name for path in tmp_path.iterdir()] == ["no.mp4"]
 
 

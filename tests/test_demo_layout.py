@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from livebg.demo.layout import CAPTIONS, Grid, cell_size, contact_sheet, to_rgb
-from livebg.frame import ColorSpec
+from livebg.imaging.frame import ColorSpec
 from tests.demo_parts import BLACK, WHITE, close_to
 from tests.fakes import grey_frame
 

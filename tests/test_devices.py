@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from livebg.cli.devices import facts, tell
-from livebg.devices import Devices, look_around
+from livebg.system.devices import Devices, look_around
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.system import Holder
+from livebg.v4l2.syscalls import Holder
 from tests.command import Workshop
 from tests.fake_video import CAPTURE, HD, OUTPUT, VGA, FakeDevice, FakeKernel
 

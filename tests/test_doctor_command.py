@@ -11,9 +11,9 @@ import pytest
 
 from livebg.cli.doctor import tell
 from livebg.doctor import elsewhere
+from livebg.doctor.checks import CHECKS, examine
 from livebg.doctor.findings import Finding, Result
-from livebg.doctor.host import Commands, ToolHung, ToolMissing
-from livebg.doctor.rounds import CHECKS, examine
+from livebg.system.host import Commands, ToolHung, ToolMissing
 from tests.command import Workshop
 from tests.daemon import runtime_folder_of_ones_own
 from tests.doctor_parts import RELEASE, Patient, patient_in

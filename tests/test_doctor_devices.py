@@ -13,7 +13,7 @@ from livebg.doctor import camera, virtual_camera
 from livebg.doctor.findings import Finding
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.system import Holder
+from livebg.v4l2.syscalls import Holder
 from tests.daemon import LIVE, Daemon
 from tests.doctor_parts import NODE, Patient, patient_in, set_to
 from tests.fake_video import CAPTURE, OUTPUT

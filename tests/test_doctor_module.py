@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from livebg.doctor.findings import Finding
-from livebg.doctor.host import ToolHung
 from livebg.doctor.kernel_module import after_restart, installed, loaded, secure_boot
+from livebg.system.host import ToolHung
 from tests.doctor_parts import ARCH, DEBIAN, FEDORA, RELEASE, TUMBLEWEED, UBUNTU, Patient, patient_in
 
 OTHER = "6.1.0-17-amd64"

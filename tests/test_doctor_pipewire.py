@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from livebg.doctor import desktop, pipewire_camera, sandboxes
+from livebg.doctor import desktop, pipewire, sandboxes
+from livebg.doctor.checks import examine
 from livebg.doctor.findings import Result
-from livebg.doctor.rounds import examine
 from tests.daemon import LIVE, Daemon
 from tests.doctor_parts import Patient, patient_in, pipewire_dump
 
@@ -37,7 +37,7 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient
 
 
 def test_the_route_that_is_set(patient: Patient) -> None:
-    found = pipewire_camera.route(patient.exam())
+    found = pipewire.route(patient.exam())
     assert found.status == "ok"
     assert "programs that ask PipeWire or the portal see it" in found.found
 
@@ -47,7 +47,7 @@ def test_the_route_that_would_suit(patient: Patient, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("LIVEBG_OUTPUT__BACKEND")
     if not has_pipewire:
         patient.environment.clear()
-    found = pipewire_camera.route(patient.exam())
+    found = pipewire.route(patient.exam())
     if has_pipewire:
         assert found.status == "warn"
         assert found.mend is not None
@@ -55,7 +55,7 @@ def test_the_route_that_would_suit(patient: Patient, monkeypatch: pytest.MonkeyP
     else:
         assert found.status == "ok"
     patient.loaded()
-    assert pipewire_camera.route(patient.exam()).status == "ok", "v4l2loopback is there, and the better one"
+    assert pipewire.route(patient.exam()).status == "ok", "v4l2loopback is there, and the better one"
 
 
 def test_the_camera_is_offered(patient: Patient) -> None:
@@ -81,14 +81,14 @@ def test_pipewire_that_does_not_run(patient: Patient) -> None:
     found = desktop.pipewire(patient.exam())
     assert found.status == "FAIL"
     assert found.mend == "systemctl --user enable --now pipewire.socket wireplumber.service"
-    assert pipewire_camera.session_manager(patient.exam()).status == "skipped"
+    assert pipewire.session_manager(patient.exam()).status == "skipped"
 
 
 def test_the_session_manager(patient: Patient) -> None:
-    found = pipewire_camera.session_manager(patient.exam())
+    found = pipewire.session_manager(patient.exam())
     assert (found.status, found.found) == ("ok", "WirePlumber connects programs with cameras")
     patient.tool("pw-dump", pipewire_dump(CAMERA))
-    assert pipewire_camera.session_manager(patient.exam()).status == "FAIL"
+    assert pipewire.session_manager(patient.exam()).status == "FAIL"
 
 
 def test_the_portal_that_is_not_installed(patient: Patient) -> None:

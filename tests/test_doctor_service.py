@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from livebg import __version__
+from livebg.daemon.runtime_dir import hold_lock
 from livebg.doctor import service
 from livebg.doctor.findings import Finding
-from livebg.live.control.runtime_folder import hold_lock
 from tests.daemon import LIVE, Daemon
 from tests.doctor_parts import Patient, patient_in
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.backgrounds import ColorBackground
-from livebg.compositing import composite, plane_alphas
-from livebg.frame import BT709, Alpha, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
-from livebg.matting import EdgeUpsampler
-from livebg.pyramid import Pyramid
-from livebg.score.alphas import as_alpha
-from livebg.score.truth import gradient_error, mean_absolute_difference
+from livebg.compositing.backgrounds import ColorBackground
+from livebg.compositing.composite import composite, plane_alphas
+from livebg.imaging.frame import BT709, Alpha, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
+from livebg.imaging.pyramid import Pyramid
+from livebg.metrics.conversions import as_alpha
+from livebg.metrics.reference import gradient_error, mean_absolute_difference
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
 from livebg.synthetic import Cutout, Pose, blob_person, made_up_room, over, place, standing
 
 SIZE = (1280, 720)

@@ -1,6 +1,7 @@
 """Each section, with networks whose alpha is known."""
 
 import math
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,13 +14,12 @@ from livebg.evaluation.cast import cast
 from livebg.evaluation.cost import measure_cost
 from livebg.evaluation.moving import SIZE, measure_moving
 from livebg.evaluation.pictures import measure_pictures
-from livebg.evaluation.prior import Cut, measure_prior
 from livebg.evaluation.real import measure_real
 from livebg.evaluation.results import Section
 from livebg.evaluation.rooms import measure_rooms
-from livebg.evaluation.sets import picture_sets
+from livebg.evaluation.sets import EmptyRoom, picture_sets
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
+from livebg.imaging.frame import Alpha
 from livebg.synthetic import MOTIONS, clip
 from tests.evaluation_parts import KnownNetwork, Rgb, bright, level, save, save_pair
 from tests.media import FAST, Clip
@@ -33,15 +33,23 @@ def mean(section: Section, network: str, measure: str) -> float:
     return summary.mean
 
 
-def follows(image: Rgb, prior: Alpha | None) -> Alpha:
-    """Half of what it sees, half of its past."""
-    seen = bright(image)
-    return 0.5 * seen + 0.5 * (0 if prior is None else prior)
+class Climbing(KnownNetwork):
+    """It remembers: its alpha rises by 0.1 with each picture since it was last asked to forget."""
 
+    remembers = True
 
-def clings(image: Rgb, prior: Alpha | None) -> Alpha:
-    """It looks at the picture only when it knows nothing."""
-    return bright(image) if prior is None else prior
+    def __init__(self) -> None:
+        super().__init__(self._next, size=(16, 16))
+        self.levels: list[float] = []
+        self._seen = 0
+
+    def _next(self, image: Rgb) -> Alpha:
+        self._seen += 1
+        self.levels.append(0.1 * self._seen)
+        return np.full(image.shape[:2], self.levels[-1], np.float32)
+
+    def forget(self) -> None:
+        self._seen = 0
 
 
 def test_pictures_are_measured_at_full_size_from_the_size_that_is_fed(tmp_path: Path) -> None:
@@ -69,12 +77,12 @@ def test_what_a_small_picture_cannot_hold_is_lost(tmp_path: Path) -> None:
     assert mean(section, "seer", "iou") < 0.9
 
 
-def test_rooms_are_clear_or_haunted(tmp_path: Path) -> None:
+def test_rooms_are_clear_or_haunted() -> None:
     rooms = []
     for number, columns in enumerate((0, 1, 20, 0)):
         room = np.zeros((10, 100, 3), np.uint8)
         room[:, :columns] = 255
-        rooms.append(save(tmp_path / "hall" / f"{number}.png", room))
+        rooms.append(EmptyRoom(f"hall/{number}.png", partial(np.copy, room)))
     section = measure_rooms({"seer": KnownNetwork(bright), "sure": KnownNetwork(level(0.004))}, rooms, NO_SHEETS)
     assert mean(section, "seer", "mean_alpha") == pytest.approx(1000 * 0.21 / 4)
     assert (mean(section, "seer", "clear"), mean(section, "seer", "ghosts")) == (50, 25)
@@ -98,18 +106,15 @@ def test_moving_truth_tells_what_is_wrong_and_what_trembles() -> None:
     assert section.scores["nobody"].summaries["edge_lag"] is None  # four frames are too few to tell
 
 
-def test_a_network_with_a_prior_is_measured_with_its_past_and_without() -> None:
-    """Its alpha of the frame before comes in again: 0.1, 0.2, 0.3; without it stays at 0.1. Each clip begins anew."""
-
-    def climbs(image: Rgb, prior: Alpha | None) -> Alpha:
-        return np.full(image.shape[:2], 0.1, np.float32) + (0 if prior is None else prior)
-
-    network = KnownNetwork(climbs, size=(16, 16), takes_prior=True)
-    empty = KnownNetwork(level(0))
-    section = measure_moving({"climbs": network, "empty": empty}, cast(None, 2), "still", clips=2, frames=3, sheets=NO_SHEETS)
-    assert list(section.scores) == ["climbs", "climbs, empty prior", "empty"]
-    assert mean(section, "climbs", "dtssd") == pytest.approx(10, rel=1e-4)
-    assert mean(section, "climbs, empty prior", "dtssd") == pytest.approx(0, abs=1e-6)
+def test_a_network_that_remembers_does_so_within_a_clip() -> None:
+    """0.1, 0.2, 0.3 from frame to frame, and in the next clip from 0.1 on again."""
+    climbing, flat = Climbing(), KnownNetwork(level(0.1))
+    networks = {"climbing": climbing, "flat": flat}
+    section = measure_moving(networks, cast(None, 2), "still", clips=2, frames=3, sheets=NO_SHEETS)
+    assert list(section.scores) == ["climbing", "flat"]
+    assert climbing.levels == pytest.approx([0.1, 0.2, 0.3] * 2)
+    assert mean(section, "climbing", "dtssd") == pytest.approx(10, rel=1e-4)
+    assert mean(section, "flat", "dtssd") == pytest.approx(0, abs=1e-6)
 
 
 def test_people_and_rooms_that_are_kept_aside_play(tmp_path: Path) -> None:
@@ -143,26 +148,6 @@ def test_people_are_cut_out_of_a_green_screen(tmp_path: Path) -> None:
     assert abs(left - 40) <= 2
     assert abs(right - 90) <= 2
     assert abs(top - 30) <= 2
-
-
-def test_a_prior_is_forgotten_as_fast_as_the_network_forgets() -> None:
-    black, white = np.zeros((20, 30, 3), np.uint8), np.full((40, 50, 3), 255, np.uint8)
-    cuts = [Cut("one", white, black), Cut("two", black, white)]
-    networks = {
-        "follows": KnownNetwork(follows, takes_prior=True),
-        "clings": KnownNetwork(clings, takes_prior=True),
-        "looks": KnownNetwork(bright, takes_prior=True),
-    }
-    section = measure_prior(networks, iter(cuts), 2, "two pictures", NO_SHEETS)
-    assert section.units == ("one", "two")
-    # The white picture's own alpha is 0.5, the black one's 0: a difference of 0.5 and 0 that is halved with each look.
-    assert [mean(section, "follows", f"after_{frame}") for frame in (1, 2, 3)] == pytest.approx([125, 62.5, 31.25])
-    assert mean(section, "follows", "forgotten") == 50
-    assert [mean(section, "clings", f"after_{frame}") for frame in (1, 2, 3)] == pytest.approx([1000, 1000, 1000])
-    assert (mean(section, "clings", "forgotten"), mean(section, "looks", "forgotten")) == (0, 100)
-    # After a single look the white picture has 0.5, after three 0.875; the black one 0 and an eighth of 0.5.
-    assert mean(section, "follows", "one_look") == pytest.approx(1000 * (0.375 + 0.0625) / 2)
-    assert mean(section, "looks", "one_look_within") == 100
 
 
 def test_real_clips_are_held_against_the_teacher(tmp_path: Path) -> None:

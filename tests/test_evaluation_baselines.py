@@ -17,7 +17,7 @@ PICTURE = np.random.default_rng(5).integers(0, 256, (12, 16, 3), np.uint8)
 def test_a_network_with_channels_last_gives_its_one_class(tmp_path: Path) -> None:
     found = candidate(str(write_channels_last(tmp_path / "selfie.onnx", classes=1)))
     network = found.open()
-    assert (found.name, network.takes_prior, network.remembers) == ("selfie", False, False)
+    assert (found.name, network.remembers) == ("selfie", False)
     assert network.input_size(640, 480) == network.input_size(100, 300, (256, 144)) == (16, 12)
     assert np.allclose(network.alpha(PICTURE), PICTURE.mean(axis=2) / 255, atol=1e-6)
 
@@ -30,7 +30,7 @@ def test_of_two_classes_the_second_is_the_person(tmp_path: Path) -> None:
 
 def test_a_recurrent_network_remembers_until_it_is_told_to_forget(tmp_path: Path) -> None:
     network = candidate(str(write_recurrent(tmp_path / "matting.onnx"))).open()
-    assert (network.takes_prior, network.remembers) == (False, True)
+    assert network.remembers
     red = PICTURE[..., 0] / 255
     assert np.allclose(network.alpha(PICTURE), 0.1 * red, atol=1e-6)
     assert np.allclose(network.alpha(PICTURE), 0.2 * red, atol=1e-6)
@@ -46,20 +46,17 @@ def test_a_recurrent_network_follows_the_aspect_in_steps_of_16(tmp_path: Path) -
     assert candidate(f"{path}@64x32").open().input_size(1280, 720, (256, 144)) == (64, 32)
 
 
-@pytest.mark.parametrize(("channels", "takes_prior"), [(3, False), (4, True)])
-def test_what_livebg_can_run_is_run_as_livebg_does(channels: int, takes_prior: bool, tmp_path: Path) -> None:
-    toy = ToyNetwork(channels=channels)
+def test_what_livebg_can_run_is_run_as_livebg_does(tmp_path: Path) -> None:
+    toy = ToyNetwork()
     network = candidate(str(toy.write(tmp_path / "toy.onnx"))).open()
-    assert network.takes_prior is takes_prior
-    prior = np.full((12, 16), 0.4, np.float32)
-    expected = np.clip(toy.alpha(PICTURE, prior if takes_prior else None), 0, 1)
-    assert np.allclose(network.alpha(PICTURE, prior), expected, atol=1e-5)
+    assert not network.remembers
+    assert np.allclose(network.alpha(PICTURE), np.clip(toy.alpha(PICTURE), 0, 1), atol=1e-5)
 
 
 def test_a_network_says_itself_that_its_pictures_are_0_to_1(tmp_path: Path) -> None:
-    path = ToyNetwork(channels=4).write(tmp_path / "own.onnx")
+    path = ToyNetwork().write(tmp_path / "own.onnx")
     model = onnx.load(str(path))
-    onnx.helper.set_model_props(model, {"input": "RGB and prior alpha, 0..1", "stride": "32"})
+    onnx.helper.set_model_props(model, {"input": "RGB, 0..1", "stride": "32"})
     onnx.save(model, str(path))
     network = candidate(str(path)).open()
     assert np.allclose(network.alpha(PICTURE), 1 / (1 + np.exp(-PICTURE.mean(axis=2) / 255)), atol=1e-5)
@@ -89,8 +86,9 @@ def test_what_is_no_network_is_told(tmp_path: Path) -> None:
         candidate(str(write_channels_last(tmp_path / "five.onnx", classes=5)))
     with pytest.raises(ModelError, match="runs at 16x12 only, not at 256x144: leave out the size"):
         candidate(f"{write_channels_last(tmp_path / 'selfie.onnx', classes=1)}@256x144")
-    with pytest.raises(ModelError, match="takes an input of 1x5xheightxwidth"):
-        candidate(str(ToyNetwork(channels=5).write(tmp_path / "five.onnx"))).open()
+    for channels in (4, 5):
+        with pytest.raises(ModelError, match=f"takes an input of 1x{channels}xheightxwidth where livebg feeds RGB, 1x3xHxW"):
+            candidate(str(ToyNetwork(channels=channels).write(tmp_path / "more.onnx"))).open()
 
 
 def test_a_picture_that_does_not_fit_is_told(tmp_path: Path) -> None:

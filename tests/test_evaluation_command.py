@@ -34,7 +34,7 @@ def sections(said: Said) -> dict[str, dict[str, Any]]:
 
 
 def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
-    ToyNetwork(channels=4, gain=0.0).write(shop.folder / "nobody.onnx")
+    ToyNetwork(gain=0.0).write(shop.folder / "nobody.onnx")
     options = ("--data", str(data), "--against", "nobody.onnx", "--clips", "2", "--frames", "2", "--json")
     said = shop.livebg("models", "eval", "toy.onnx", *options, "--teacher", "toy.onnx")
     found = sections(said)
@@ -43,7 +43,6 @@ def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
         "empty rooms",
         "moving truth, slow",
         "moving truth, fast",
-        "a wrong prior",
         "real clips",
         "CPU",
     ]
@@ -54,22 +53,19 @@ def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
     assert portraits["differences"]["nobody"]["iou"]["low"] > 0.9
     assert found["empty rooms"]["count"] == 2
     assert found["empty rooms"]["networks"]["nobody"]["clear"]["mean"] == 100
-    assert list(found["moving truth, slow"]["networks"]) == ["toy", "nobody", "nobody, empty prior"]
-    assert found["a wrong prior"]["skipped"] == "toy takes none"
+    assert list(found["moving truth, slow"]["networks"]) == ["toy", "nobody"]
     assert found["real clips"]["networks"]["toy"]["teacher_iou"]["mean"] == 1
     assert found["CPU"]["reference"] == "nobody"
     assert (json.loads(said.out)["network"], json.loads(said.out)["against"]) == ("toy", ["nobody"])
 
 
 def test_without_data_what_needs_none_is_measured_and_called_made_up(shop: Workshop) -> None:
-    ToyNetwork(channels=4).write(shop.folder / "own.onnx")
+    ToyNetwork().write(shop.folder / "own.onnx")
     chosen = ("--motion", "two", "--clips", "2", "--frames", "2", "--json")
     found = sections(shop.livebg("models", "eval", "own.onnx", *chosen))
     skipped = {name: section["skipped"] for name, section in found.items() if "skipped" in section}
     assert skipped == dict.fromkeys(("pictures", "empty rooms", "real clips"), "no --data folder is named")
     assert "made-up people over made-up rooms" in found["moving truth, two"]["about"]
-    assert found["a wrong prior"]["about"].startswith("made-up people")
-    assert found["a wrong prior"]["count"] == 20
     assert found["CPU"]["networks"]["own"]["ratio"] == 1
 
 
@@ -79,7 +75,7 @@ def test_the_tables_name_everything(shop: Workshop, data: Path) -> None:
     said = shop.livebg("models", "eval", "toy.onnx@64x48", "--data", str(data), "--against", "nobody.onnx", *chosen)
     assert (said.code, said.err) == (0, "")
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
-    assert any(line.startswith("portraits/test: 2 pictures; one look, empty prior") for line in lines)
+    assert any(line.startswith("portraits/test: 2 pictures; one look, fed 256x144") for line in lines)
     assert any(line.startswith("IoU toy@64x48 1 ± 0 1 .. 1 1") for line in lines)
     assert any(line.startswith("nobody 0 ± 0 0 .. 0 0 +1 (+1 .. +1)") for line in lines)
     assert any(line.startswith("toy@64x48 64x48 ") for line in lines)
@@ -108,8 +104,9 @@ def test_sheets_are_written(shop: Workshop, data: Path) -> None:
         (
             ("toy.onnx", "--section", "colour"),
             2,
-            "there is no section 'colour': choose of pictures, rooms, moving",
+            "there is no section 'colour': choose of pictures, rooms, moving, real, cost",
         ),
+        (("toy.onnx", "--section", "prior"), 2, "there is no section 'prior': choose of pictures, rooms, moving, real, cost"),
         (("toy.onnx", "--motion", "jump"), 2, "there is no motion 'jump': choose of still, slow, fast"),
         (
             ("toy.onnx", "--against", "toy.onnx"),

@@ -11,7 +11,7 @@ from livebg.evaluation.results import Tally
 from livebg.evaluation.sets import clips, evenly, picture_sets, rooms_aside
 from livebg.evaluation.sheets import Sheets
 from livebg.evaluation.split import ROOMS_WITH_PEOPLE
-from livebg.score.report import Measure
+from livebg.metrics.statistics import Measure
 from tests.evaluation_parts import save, save_pair
 
 BLACK = np.zeros((4, 6, 3), np.uint8)
@@ -53,7 +53,7 @@ def test_rooms_are_a_tenth_of_each_folder_without_those_that_are_not_empty(tmp_p
     for folder, count in (("halls", 12), ("messy_desks", 195)):
         for number in range(count):
             save(tmp_path / "backgrounds" / folder / f"{number:04}.jpg", BLACK)
-    names = [f"{path.parent.name}/{path.name}" for path in rooms_aside(tmp_path)]
+    names = [room.name for room in rooms_aside(tmp_path)]
     assert names[:3] == ["halls/0000.jpg", "halls/0010.jpg", "messy_desks/0000.jpg"]
     assert len(names) == 2 + 19
     assert "messy_desks/0190.jpg" in ROOMS_WITH_PEOPLE

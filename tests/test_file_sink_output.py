@@ -125,7 +125,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 from livebg.errors import SinkError
-from livebg.frame import VideoFormat
+from livebg.imaging.frame import VideoFormat
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from tests.writing import noise

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from livebg.errors import ConfigError, SinkError
-from livebg.frame import ColorSpec, VideoFormat
+from livebg.imaging.frame import ColorSpec, VideoFormat
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from tests.sink_contract import HEIGHT, TIME_BASE, composite

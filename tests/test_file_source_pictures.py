@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.frame import ColorSpec
+from livebg.imaging.frame import ColorSpec
 from tests.media import FAST, Clip, flat, yuv_picture
 from tests.reading import frames_of, stamps, times
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.frame import BT601, BT709, BT2020, ColorSpec, Composite, Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import BT601, BT709, BT2020, ColorSpec, Composite, Frame, VideoFormat, blank, planes
 from tests.fakes import grey_frame, noise_frame
 
 specs = st.builds(ColorSpec, st.sampled_from([BT601, BT709, BT2020, 2]), st.just(2), st.just(2), st.booleans())

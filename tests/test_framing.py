@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from livebg.compositing import matte_picture, part_of
-from livebg.frame import Composite, Frame, Matte, blank, planes
-from livebg.framing import WHOLE, Framing, View
-from livebg.matting import EdgeUpsampler
+from livebg.compositing.auto_framing import WHOLE, Framing, View
+from livebg.compositing.composite import matte_picture, part_of
+from livebg.imaging.frame import Composite, Frame, Matte, blank, planes
 from livebg.pipeline import Pipeline
-from livebg.smoothing import AlphaSmoother
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
 from tests.fakes import LumaSegmenter
 from tests.live_parts import COLOR, TICKS
 

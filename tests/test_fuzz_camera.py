@@ -13,9 +13,9 @@ import pytest
 from livebg.errors import SourceError
 from livebg.sources.camera import CameraSource, camera_format
 from livebg.v4l2 import abi
-from livebg.v4l2.events import EVENT_TYPES, Subscription, UsageEvents
+from livebg.v4l2.client_usage import EVENT_TYPES, Subscription, UsageEvents
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.system import Memory, Ready, Waker
+from livebg.v4l2.syscalls import Memory, Ready, Waker
 from tests.camera_media import bars, h264, jpeg, raw, still
 from tests.fake_usage import NODE, FakeUsage
 from tests.fake_video import FakeDevice, FakeKernel

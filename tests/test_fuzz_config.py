@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livebg.config import Settings, setting_keys
+from livebg.config.loading import ConfigFile, check_setting, load_settings
+from livebg.config.settings import Settings, setting_keys
+from livebg.daemon.saved_choices import KEPT, Choices
+from livebg.daemon.settings_layers import Layers
 from livebg.errors import ConfigError
-from livebg.live.control.choices import KEPT, Choices
-from livebg.live.control.layers import Layers
-from livebg.setting_sources import ConfigFile, check_setting, load_settings
 from tests.fuzz_parts import altered, is_sentence, must_be_sentence, seeds, shuffled_lines
 
 EXAMPLE = (Path(__file__).parents[1] / "config.example.toml").read_text(encoding="utf-8")

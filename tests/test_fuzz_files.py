@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.backgrounds import read_picture
+from livebg.compositing.backgrounds import read_picture
 from livebg.errors import ConfigError, SourceError
-from livebg.photo import Photo
+from livebg.rendering.photo import Photo
 from livebg.sources.file import FileSource
-from livebg.sources.looped import LoopedFile
+from livebg.sources.looping_file import LoopedFile
 from tests.command import Workshop
 from tests.fuzz_parts import altered, is_sentence, must_be_sentence, seeds
 from tests.media import Clip

@@ -60,7 +60,7 @@ def test_truncated_anywhere(tmp_path: Path, rounds: Rounds) -> None:
 
 def test_well_formed_files_of_nonsense(tmp_path: Path, rounds: Rounds) -> None:
     """The format is kept, and what it says is not."""
-    kinds = [ToyNetwork(), ToyNetwork(channels=4), ToyNetwork(shrink=True), ToyNetwork(size=(64, 48), rigid=True)]
+    kinds = [ToyNetwork(), ToyNetwork(lists_weights=True), ToyNetwork(shrink=True), ToyNetwork(size=(64, 48), rigid=True)]
     folder = tmp_path / "nonsense"
     folder.mkdir()
     for number, chance in enumerate(seeds(rounds(80), "nonsense")):

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pytest
 
-from livebg.live.control.commands import commands
-from livebg.live.control.layers import settable_keys
-from livebg.live.control.server import ControlServer
+from livebg.daemon.commands import commands
+from livebg.daemon.server import ControlServer
+from livebg.daemon.settings_layers import settable_keys
 from tests.control_parts import clients_are_gone, open_files
 from tests.daemon import Caller, runtime_folder_of_ones_own
 from tests.fuzz_parts import altered, seeds

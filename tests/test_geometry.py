@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.frame import BT601, BT709, ColorSpec, Frame, VideoFormat, blank, planes
-from livebg.geometry import ROTATIONS, Geometry
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, VideoFormat, blank, planes
+from livebg.imaging.geometry import ROTATIONS, Geometry
 from tests.fakes import grey_frame, noise_frame
 
 even = st.integers(1, 40).map(lambda half: 2 * half)

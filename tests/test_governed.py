@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.build import build_pipeline
-from livebg.compositing import OLDEST_MATTE, matte_picture
-from livebg.config import Settings
+from livebg.compositing.composite import OLDEST_MATTE, matte_picture
+from livebg.config.settings import Settings
 from livebg.errors import ModelError
-from livebg.frame import Alpha, ColorSpec, Composite, Frame, Matte, blank, planes, rgb_to_i420
+from livebg.factory import build_pipeline
+from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, Matte, blank, planes, rgb_to_i420
+from livebg.imaging.pyramid import resized
 from livebg.interfaces import Segmenter
-from livebg.live.governed import GovernedPipeline, governed
-from livebg.live.governor import Governor, Plan, ladder
-from livebg.live.power import PowerSource
-from livebg.matting import EdgeUpsampler
+from livebg.live.quality.adaptive_pipeline import GovernedPipeline, governed
+from livebg.live.quality.governor import Governor, Plan, ladder
+from livebg.live.quality.power import PowerSource
 from livebg.models import find
 from livebg.pipeline import Pipeline
-from livebg.pyramid import resized
-from livebg.segmentation import U2NetSegmenter
-from livebg.smoothing import AlphaSmoother
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, made_up_room
 from tests.fakes import LumaSegmenter, noise_frame
 
@@ -65,7 +65,6 @@ class BrightSegmenter(LumaSegmenter):
 
     def __init__(self, before: Callable[[int], object] = lambda _: None) -> None:
         super().__init__()
-        self.looks = 0
         self.sizes: list[tuple[int, int]] = []
         self._before = before
 
@@ -73,9 +72,8 @@ class BrightSegmenter(LumaSegmenter):
         full = self.input_size(width, height)
         return round(full[0] * scale), round(full[1] * scale)
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
         self.looks += 1
-        self.priors.append(prior)
         self.sizes.append((image.shape[1], image.shape[0]))
         self._before(self.looks)
         return np.asarray(image.mean(axis=2) > 128, np.float32)
@@ -161,7 +159,7 @@ def test_steadying_is_told_of_the_way_that_was_followed() -> None:
     run = fixed(segmenter, Plan(3), mattes)
     for number in range(13):
         run.process(filmed(number))
-    assert segmenter.priors == [None] * 5
+    assert segmenter.looks == 5
     fresh = [iou(matte.alpha, person_at(number)) for number, matte in enumerate(mattes.seen) if number % 3 == 0]
     assert min(fresh) > 0.93
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livebg.live.governor import Governor, Plan, ladder
+from livebg.live.quality.governor import Governor, Plan, ladder
 
 INTERVAL = 1 / 30
 PLANS = ladder(smaller=True, coarse=True)

@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from livebg.cli import app
 from livebg.cli.help import read_topic, topics
-from livebg.config import sections, setting_keys
-from livebg.live.control.choices import LIVE_MODES
-from livebg.live.control.layers import settable_keys
+from livebg.compositing.builtin_backgrounds import names
+from livebg.config.settings import sections, setting_keys
+from livebg.daemon.saved_choices import LIVE_MODES
+from livebg.daemon.settings_layers import settable_keys
 from livebg.models import REGISTRY
-from livebg.scenery import names
 from tests.bare.readme import PAGES
 from tests.command import Workshop
 

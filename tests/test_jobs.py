@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import ConfigError, SinkError, SourceError
-from livebg.jobs import Job, plan
+from livebg.rendering.jobs import Job, plan
 
 Make = Callable[..., Path]
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.compositing import Consent
-from livebg.config import Settings
+from livebg.clock import StageClock
+from livebg.compositing.composite import Consent
+from livebg.config.loading import load_settings
+from livebg.config.settings import Settings
 from livebg.errors import ConfigError, ModelError
-from livebg.frame import Composite, VideoFormat, planes
-from livebg.live.looks import LookBuilder
+from livebg.imaging.frame import Composite, VideoFormat, planes
+from livebg.live.effect_builder import LookBuilder
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
-from livebg.setting_sources import load_settings
-from livebg.timing import StageClock
 from tests.fakes import UNTAGGED, noise_frame
 from tests.photos import save_photo
 from tests.toy_network import ToyNetwork
@@ -83,7 +83,7 @@ def test_a_background_is_made_ready_for_the_frames_that_will_come(network: str, 
     def paints_no_more(name: str, width: int, height: int) -> NDArray[np.uint8]:
         raise AssertionError(f"{name} is painted at {width}x{height} while a frame waits")
 
-    monkeypatch.setattr("livebg.backgrounds.rgb_to_i420", paints_no_more)
+    monkeypatch.setattr("livebg.compositing.backgrounds.rgb_to_i420", paints_no_more)
     assert np.ptp(planes(shown(look).data)[0]) > 5
 
 

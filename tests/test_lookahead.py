@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.compositing import matte_picture
+from livebg.compositing.composite import matte_picture
 from livebg.errors import ModelError, SourceError
-from livebg.frame import Alpha, Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import Alpha, Frame, VideoFormat, blank, planes
 from livebg.interfaces import Source
-from livebg.lookahead import LookAhead
-from livebg.matting import EdgeUpsampler
 from livebg.pipeline import Pipeline, Sight
-from livebg.render import render
-from livebg.smoothing import AlphaSmoother
+from livebg.rendering.lookahead import LookAhead
+from livebg.rendering.loop import render
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
 from tests.command import Workshop
 from tests.decoding import rgb_of
 from tests.fakes import ListSink, ListSource, LumaSegmenter
@@ -39,9 +39,9 @@ class Restless(LumaSegmenter):
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         return width, height
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
-        super().segment(image, prior)
-        number = self._numbers[len(self.priors) - 1]
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
+        super().segment(image)
+        number = self._numbers[self.looks - 1]
         return np.zeros((HEIGHT, WIDTH), np.float32) if number in self._overlooked else true_alpha(number)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from livebg.errors import SourceError
-from livebg.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
+from livebg.imaging.colorspace import recolored
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
-from livebg.recolor import recolored
-from livebg.sources.looped import LoopedFile
+from livebg.sources.looping_file import LoopedFile
 from tests.media import Clip, flat, read_stamp, yuv_picture
 from tests.reading import frames_of, stamps
 from tests.source_contract import SourceContract

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha
-from livebg.matting import EdgeUpsampler
-from livebg.pyramid import Pyramid
+from livebg.imaging.frame import Alpha
+from livebg.imaging.pyramid import Pyramid
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (64, 48), (8, 8), (1918, 1078)])

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.live.control.status import Latency
-from livebg.live.meters import Latencies, Rate
+from livebg.live.stats import Latencies, Latency, Rate
 from tests.daemon import DEADLINE
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from livebg.compositing.video_background import VideoBackground
 from livebg.errors import ConfigError, SourceError
-from livebg.frame import BT601, BT709, ColorSpec, Frame, Matte, planes
-from livebg.moving_background import VideoBackground
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, Matte, planes
 from tests.fakes import UNTAGGED, grey_frame
 from tests.media import FAST, Clip, flat, read_stamp
 

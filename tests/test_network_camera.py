@@ -12,7 +12,7 @@ from livebg.errors import SourceError
 from livebg.interfaces import LiveSource, Source
 from livebg.sources.camera import open_camera
 from livebg.sources.camera_elsewhere import open_elsewhere
-from livebg.sources.network_camera import NetworkCamera, is_url
+from livebg.sources.ffmpeg_camera import NetworkCamera, is_url
 from tests.camera_media import bars, jpeg, still
 from tests.source_contract import SourceContract
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from livebg.errors import ConfigError, SinkError
-from livebg.photo import Photo, check_ending, write_photo
-from livebg.segmentation import U2NetSegmenter
-from livebg.sinks.part_file import PartFile
+from livebg.rendering.photo import Photo, check_ending, write_photo
+from livebg.segmentation.u2net import U2NetSegmenter
+from livebg.sinks.atomic_file import PartFile
 from tests.photos import GREEN, alpha_of, saved, scene, written
 
 MODES = ("portrait", "greenscreen", "matte", "cutout", "none")

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from livebg.errors import SourceError
-from livebg.photo import Photo
-from livebg.segmentation import U2NetSegmenter
+from livebg.rendering.photo import Photo
+from livebg.segmentation.u2net import U2NetSegmenter
 from tests.photos import saved, scene, written
 
 

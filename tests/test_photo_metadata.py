@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from livebg.photo import Photo
-from livebg.segmentation import U2NetSegmenter
+from livebg.rendering.photo import Photo
+from livebg.segmentation.u2net import U2NetSegmenter
 from tests.photos import scene, written
 
 

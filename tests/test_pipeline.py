@@ -5,15 +5,15 @@ import threading
 import numpy as np
 import pytest
 
-from livebg.compositing import Consent, composite
+from livebg.clock import StageClock
+from livebg.compositing.composite import Consent, composite
 from livebg.errors import ModelError, SinkError, Stopped
-from livebg.frame import Composite, Frame, Matte, planes
+from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.interfaces import Segmenter
-from livebg.matting import EdgeUpsampler
 from livebg.pipeline import Pipeline, Unprocessed
-from livebg.render import render
-from livebg.smoothing import AlphaSmoother
-from livebg.timing import StageClock
+from livebg.rendering.loop import render
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
 from tests.fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, grey_frame, noise_frame
 
 
@@ -74,13 +74,15 @@ def test_the_coarse_look_is_taken_where_there_is_one() -> None:
     assert lumas(both) == [16, 235]
 
 
-def test_the_network_looks_at_each_picture_afresh() -> None:
-    """Told of what it saw before it would cling to its mistakes."""
+def test_the_network_sees_each_picture_on_its_own() -> None:
+    """What it saw in the frames before changes nothing of what it sees in this one."""
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)
     for number in range(3):
-        run.process(grey_frame(number))
-    assert segmenter.priors == [None, None, None]
+        run.process(grey_frame(number, luma=200))
+    assert segmenter.looks == 3
+    frame = noise_frame(4, number=3)
+    np.testing.assert_array_equal(run.sight(frame).alpha, pipeline(LumaSegmenter()).sight(frame).alpha)
 
 
 def test_a_sight_is_the_networks_own_and_leaves_the_past_alone() -> None:

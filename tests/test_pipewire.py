@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from livebg.errors import SinkError
-from livebg.frame import BT601, BT709, ColorSpec, VideoFormat
-from livebg.recolor import recolored
+from livebg.imaging.colorspace import recolored
+from livebg.imaging.frame import BT601, BT709, ColorSpec, VideoFormat
 from livebg.sinks.pipewire.sink import PipeWireSink
 from livebg.sinks.pipewire.streaming import Streaming
 from livebg.sinks.virtual_camera import open_virtual_camera

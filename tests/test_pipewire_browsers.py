@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from livebg.frame import BT601, ColorSpec, planes, rgb_to_i420
+from livebg.imaging.frame import BT601, ColorSpec, planes, rgb_to_i420
 from tests.browser_parts import PROGRAMS, Browser
 from tests.media import Clip, yuv_picture
 from tests.pipewire_parts import TOOLS, Desktop, Viewer, desktop_of_ones_own, livebg_status, missing, wait_until

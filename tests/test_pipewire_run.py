@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from livebg.frame import planes
+from livebg.imaging.frame import planes
 from tests.media import Clip, flat
 from tests.pipewire_parts import Desktop, Viewer, desktop_of_ones_own, livebg_status, missing, wait_until
 from tests.toy_network import ToyNetwork

@@ -8,9 +8,9 @@ from fractions import Fraction
 import pytest
 
 from livebg.errors import SinkError
-from livebg.frame import BT601, ColorSpec, VideoFormat
+from livebg.imaging.frame import BT601, ColorSpec, VideoFormat
 from livebg.sinks.pipewire import abi, pods
-from livebg.sinks.pipewire.library import Library, Params
+from livebg.sinks.pipewire.libpipewire import Library, Params
 
 Value = int | tuple[int, ...]
 FORM = VideoFormat(640, 360, Fraction(30), ColorSpec(BT601, BT601, BT601))

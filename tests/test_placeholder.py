@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from livebg.compositing import Consent, Placeholder, passthrough, restamped
-from livebg.frame import BT601, ColorSpec, planes
+from livebg.compositing.composite import Consent, Placeholder, passthrough, restamped
+from livebg.imaging.frame import BT601, ColorSpec, planes
 from tests.fakes import noise_frame
 
 LIMITED = ColorSpec(BT601)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.live.power import on_battery
+from livebg.live.quality.power import on_battery
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.live.presence import AlwaysWatched
+from livebg.live.presence.device import AlwaysWatched
 from livebg.v4l2 import abi
 from tests.fake_usage import NODE, FakeUsage, ScriptedUsage
 from tests.live_parts import PATIENCE, wait_for

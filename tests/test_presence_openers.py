@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from livebg.v4l2.openers import Openers, OpenerWatch
-from livebg.v4l2.system import SYSTEM
+from livebg.v4l2.open_count import Openers, OpenerWatch
+from livebg.v4l2.syscalls import SYSTEM
 from tests.live_parts import wait_for
 from tests.presence_parts import Threaded, in_use, threaded
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livebg.live.judgement import Judgement
+from livebg.live.presence.debounce import Judgement
 from livebg.v4l2 import abi
 from tests.fake_usage import ScriptedUsage
 from tests.presence_parts import GRACE, RESYNC, Run

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.errors import DisplayError
-from livebg.frame import BT601, BT709, ColorSpec, rgb_to_i420
+from livebg.imaging.frame import BT601, BT709, ColorSpec, rgb_to_i420
 from livebg.preview.canvas import BAR, line, notice, paint, window_size
-from livebg.preview.channel import Picture
+from livebg.preview.client import Picture
 from livebg.preview.display import check_display
 from tests.daemon import ASLEEP, LIVE
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from livebg.daemon.protocol import OtherVersion
 from livebg.errors import ConfigError, LivebgError, NotRunningError
-from livebg.live.control.protocol import OtherVersion
-from livebg.preview.channel import PreviewChannel, Seen
+from livebg.preview.client import PreviewChannel, Seen
 from livebg.preview.receiver import Gone, Receiver
 from tests.daemon import DEADLINE, runtime_folder_of_ones_own
 from tests.live_parts import wait_for

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from livebg.preview.channel import PreviewChannel
+from livebg.preview.client import PreviewChannel
 from tests.media import Clip
 from tests.test_cli_run import Environment, livebg, started
 from tests.toy_network import ToyNetwork

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import ModelError
-from livebg.providers import CPU, ProviderChooser, ProviderMemory, full_name, median_seconds, offered
-from livebg.runtime import onnxruntime
+from livebg.segmentation.execution_providers import CPU, ProviderChooser, ProviderMemory, full_name, median_seconds, offered
+from livebg.segmentation.ort import onnxruntime
 
 CUDA, OPENVINO = "CUDAExecutionProvider", "OpenVINOExecutionProvider"
 

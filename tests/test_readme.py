@@ -11,11 +11,11 @@ from typer.main import get_command
 
 from livebg import errors
 from livebg.cli import app
-from livebg.config import sections, setting_keys
+from livebg.config.settings import sections, setting_keys
+from livebg.daemon.status import Status
 from livebg.doctor.findings import Result, ok
-from livebg.jobs import MODES
-from livebg.live.control.status import Status
 from livebg.models import REGISTRY
+from livebg.rendering.jobs import MODES
 from tests.bare.readme import PAGES, all_livebg_lines, code_lines
 from tests.command import Workshop
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from livebg.daemon.client import ask
+from livebg.daemon.runtime_dir import LOCK_NAME, SOCKET_NAME, hold_lock, running_pid, runtime_folder, socket_path
 from livebg.errors import ConfigError
-from livebg.live.control.client import ask
-from livebg.live.control.runtime_folder import LOCK_NAME, SOCKET_NAME, hold_lock, running_pid, runtime_folder, socket_path
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 
 DAEMON = """
 import time
-from livebg.live.control.server import ControlServer
-from livebg.live.control.runtime_folder import SOCKET_NAME, hold_lock
+from livebg.daemon.server import ControlServer
+from livebg.daemon.runtime_dir import SOCKET_NAME, hold_lock
 with hold_lock() as folder:
     ControlServer(folder / SOCKET_NAME, {"status": lambda arguments: "well"}).start()
     print("ready", flush=True)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg import scenery
-from livebg.build import build_background
-from livebg.config import Effect, Settings
+from livebg.compositing import builtin_backgrounds
+from livebg.config.settings import Effect, Settings
 from livebg.errors import ConfigError
-from livebg.frame import Matte, planes, rgb_to_i420
+from livebg.factory import build_background
+from livebg.imaging.frame import Matte, planes, rgb_to_i420
 from tests.fakes import grey_frame
 
 SIZES = [(1280, 720), (640, 480), (360, 640), (2, 2), (642, 362)]
@@ -24,24 +24,24 @@ def settings(background: str) -> Settings:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", scenery.names())
+@pytest.mark.parametrize("name", builtin_backgrounds.names())
 def test_it_fills_any_size_the_same_each_time(name: str, size: tuple[int, int]) -> None:
-    picture = scenery.paint(name, *size)
+    picture = builtin_backgrounds.paint(name, *size)
     assert picture.shape == (size[1], size[0], 3)
     assert picture.dtype == np.uint8
-    assert (picture == scenery.paint(name, *size)).all()
+    assert (picture == builtin_backgrounds.paint(name, *size)).all()
 
 
 def test_no_two_are_alike() -> None:
-    painted = [scenery.paint(name, 64, 36).astype(int) for name in scenery.names()]
+    painted = [builtin_backgrounds.paint(name, 64, 36).astype(int) for name in builtin_backgrounds.names()]
     assert len(painted) >= 5
     for number, one in enumerate(painted):
         assert all(np.abs(one - other).mean() > 10 for other in painted[:number])
 
 
-@pytest.mark.parametrize("name", scenery.names())
+@pytest.mark.parametrize("name", builtin_backgrounds.names())
 def test_whoever_is_before_it_is_brighter_and_sharper(name: str) -> None:
-    luma = cv2.cvtColor(scenery.paint(name, 1280, 720), cv2.COLOR_RGB2GRAY)
+    luma = cv2.cvtColor(builtin_backgrounds.paint(name, 1280, 720), cv2.COLOR_RGB2GRAY)
     assert luma.mean() < FACE - 10
     assert np.percentile(luma, 99) < FACE + 10
     steps = np.abs(np.diff(cv2.GaussianBlur(luma, (0, 0), 2).astype(int), axis=1))  # without the noise
@@ -51,19 +51,19 @@ def test_whoever_is_before_it_is_brighter_and_sharper(name: str) -> None:
 @pytest.mark.parametrize("name", ["dawn", "dusk", "slate"])
 def test_no_bands_show(name: str) -> None:
     """Rounded without noise, a slow gradient would have one level over wide fields; here neighbours differ all over."""
-    picture = scenery.paint(name, 640, 360).astype(int)
+    picture = builtin_backgrounds.paint(name, 640, 360).astype(int)
     changes = (np.diff(picture, axis=1) != 0).mean((1, 2))
     assert changes.min() > 0.1
     assert np.abs(np.diff(picture, axis=1)).max() <= 3  # and yet nobody sees it
 
 
-@pytest.mark.parametrize("name", scenery.names())
+@pytest.mark.parametrize("name", builtin_backgrounds.names())
 def test_the_settings_name_it_and_it_is_painted_at_the_frames_size(name: str) -> None:
     frame = grey_frame(size=(320, 180))
     nobody = Matte(np.zeros((180, 320), np.uint8), 0.0, 0.0)
     background = build_background(settings(name))
     shown = background.picture(frame, nobody)
-    assert (shown == rgb_to_i420(scenery.paint(name, 320, 180), frame.color)).all()
+    assert (shown == rgb_to_i420(builtin_backgrounds.paint(name, 320, 180), frame.color)).all()
     assert background.picture(frame, nobody) is shown
 
 
@@ -93,4 +93,4 @@ def test_a_mistyped_name_is_told_with_the_right_ones(tmp_path: Path, monkeypatch
 
 def test_the_setting_tells_all_names() -> None:
     told = Effect.model_fields["background"].description or ""
-    assert f"background: {', '.join(scenery.names())}, a colour" in told
+    assert f"background: {', '.join(builtin_backgrounds.names())}, a colour" in told

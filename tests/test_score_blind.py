@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha
-from livebg.score.blind import BlindScore
-from livebg.score.report import Score
+from livebg.imaging.frame import Alpha
+from livebg.metrics.no_reference import BlindScore
+from livebg.metrics.statistics import Score
 from tests.moving import HEIGHT, WIDTH, picture, true_alpha
 
 ROOM = picture(0, still=True)

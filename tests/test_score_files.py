@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from livebg.errors import ConfigError, SourceError
-from livebg.frame import _SEAL, Alpha8, ColorSpec, Composite, VideoFormat, blank, planes
-from livebg.score.files import score_blind, score_with_truth
-from livebg.score.report import Score
+from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, VideoFormat, blank, planes
+from livebg.metrics.files import score_blind, score_with_truth
+from livebg.metrics.statistics import Score
 from livebg.sinks.codecs import Content, Encoding
 from livebg.sinks.file import FileSink
 from tests.media import Clip, flat, yuv_picture

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from livebg.frame import Alpha
-from livebg.score.lag import EARLIEST, LATEST, EdgeLag
-from livebg.score.report import Summary
+from livebg.imaging.frame import Alpha
+from livebg.metrics.edge_lag import EARLIEST, LATEST, EdgeLag
+from livebg.metrics.statistics import Summary
 from tests.moving import picture, true_alpha
 
 FRAMES = 70

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from livebg.score.report import Measure, Score, Summary, clip_block, paired_difference, summarise
+from livebg.metrics.statistics import Measure, Score, Summary, clip_block, paired_difference, summarise
 
 
 def known(summary: Summary | None) -> tuple[float, float, float, float]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha, Alpha8
-from livebg.score.truth import (
+from livebg.imaging.frame import Alpha, Alpha8
+from livebg.metrics.reference import (
     TruthScore,
     boundary_f_measure,
     connectivity_error,

@@ -17,7 +17,7 @@ if sys.platform == "linux":
     from jeepney.bus_messages import message_bus
     from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
-    from livebg.live.screen_lock import heeding_the_lock
+    from livebg.daemon.screen_lock import heeding_the_lock
     from tests.tray_desktop import session_bus
 
 PATIENCE = 20.0

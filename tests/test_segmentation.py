@@ -10,7 +10,7 @@ from livebg.errors import ModelError
 from livebg.interfaces import Segmenter
 from livebg.models import REGISTRY, ModelCard
 from livebg.models.registry import unknown_card
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.u2net import U2NetSegmenter
 from tests.segmenter_contract import SegmenterContract, noise
 from tests.toy_network import CARD, MEAN, STD, ToyNetwork, WriteToy
 
@@ -19,14 +19,6 @@ class TestFreeSizes(SegmenterContract):
     @pytest.fixture
     def segmenter(self, write_toy: WriteToy) -> Segmenter:
         return U2NetSegmenter(write_toy(ToyNetwork(batch="batch")), CARD)
-
-
-class TestWithPrior(SegmenterContract):
-    looks_at_prior = True
-
-    @pytest.fixture
-    def segmenter(self, write_toy: WriteToy) -> Segmenter:
-        return U2NetSegmenter(write_toy(ToyNetwork(channels=4, gain=0.4)), CARD)
 
 
 class TestFixedSize(SegmenterContract):
@@ -113,8 +105,8 @@ def test_the_card_says_how_the_input_is_scaled(write_toy: WriteToy) -> None:
 
 def test_a_file_that_says_how_its_input_is_scaled_overrules_the_card(write_toy: WriteToy) -> None:
     """As livebg's training exports it."""
-    metadata = {"design": "slim", "input": "RGB and prior alpha, 0..1", "stride": "32"}
-    segmenter = U2NetSegmenter(write_toy(ToyNetwork(channels=4, gain=0.4, metadata=metadata)), unknown_card("toy.onnx"))
+    metadata = {"design": "slim", "input": "RGB, 0..1", "stride": "32"}
+    segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.4, metadata=metadata)), unknown_card("toy.onnx"))
     assert segmenter.name == "toy"
     assert segmenter.input_size(1280, 720) == (256, 128), "multiples of 32"
     image = noise((256, 128), 2)
@@ -162,13 +154,6 @@ def test_values_outside_0_and_1_are_clipped(write_toy: WriteToy) -> None:
     assert alpha.min() == 0
     assert alpha.max() == 1
     np.testing.assert_allclose(alpha, network.alpha(image).clip(0, 1), atol=1e-6)
-
-
-def test_the_prior_is_the_fourth_channel(write_toy: WriteToy) -> None:
-    network = ToyNetwork(channels=4, gain=0.4)
-    segmenter = U2NetSegmenter(write_toy(network), CARD, input_size=(32, 16))
-    image, prior = noise((32, 16), 4), np.linspace(0, 1, 32 * 16, dtype=np.float32).reshape(16, 32)
-    np.testing.assert_allclose(segmenter.segment(image, prior), network.alpha(image, prior), atol=1e-6)
 
 
 def test_minmax_stretches_input_and_output(write_toy: WriteToy) -> None:

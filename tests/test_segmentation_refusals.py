@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from livebg.errors import ModelError
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.u2net import U2NetSegmenter
 from tests.toy_network import CARD, ToyNetwork, WriteToy
 
 
@@ -16,7 +16,10 @@ from tests.toy_network import CARD, ToyNetwork, WriteToy
     ("network", "sentence"),
     [
         (ToyNetwork(inputs=2), r"takes 2 inputs \(picture, extra1\) where a U²-Net takes one"),
-        (ToyNetwork(channels=5), "takes an input of 1x5xheightxwidth where a U²-Net takes 1x3xHxW or 1x4xHxW"),
+        (
+            ToyNetwork(channels=5),
+            "takes an input of 1x5xheightxwidth where livebg feeds RGB, 1x3xHxW: choose another network$",
+        ),
         (ToyNetwork(batch=2), "takes an input of 2x3xheightxwidth"),
         (ToyNetwork(rank=3), "takes an input of 3xheightxwidth"),
         (ToyNetwork(dtype=TensorProto.UINT8), r"takes tensor\(uint8\) where livebg feeds tensor\(float\)"),
@@ -33,6 +36,29 @@ def test_another_kind_of_network_is_refused(write_toy: WriteToy, network: ToyNet
         U2NetSegmenter(path, CARD, input_size=(32, 32))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (ToyNetwork(channels=4), "1x4xheightxwidth"),
+        (ToyNetwork(channels=4, size=(32, 32)), "1x4x32x32"),
+        (ToyNetwork(channels=4, size=(48, 32), rigid=True), "1x4x32x48"),
+        (ToyNetwork(channels=4, batch="batch", metadata={"input": "RGB and prior alpha, 0..1"}), "batchx4xheightxwidth"),
+    ],
+)
+@pytest.mark.parametrize("size", [(32, 32), None])
+def test_a_network_with_a_fourth_channel_is_refused(
+    write_toy: WriteToy, network: ToyNetwork, shape: str, size: tuple[int, int] | None
+) -> None:
+    """Earlier exports took the alpha of the previous picture there, and nothing else is known of such a channel either."""
+    path = write_toy(network)
+    with pytest.raises(ModelError) as caught:
+        U2NetSegmenter(path, CARD, input_size=size)
+    assert str(caught.value) == (
+        f"{path} takes an input of {shape} where livebg feeds RGB, 1x3xHxW:"
+        " export the network for RGB alone, or choose another one"
+    )
 
 
 def test_nan_on_a_later_picture_is_an_error_and_not_an_alpha(write_toy: WriteToy) -> None:
@@ -75,16 +101,8 @@ def test_a_folder_is_no_model_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "prior"),
-    [
-        (np.zeros((32, 32), np.uint8), None),
-        (np.zeros((32, 32, 4), np.uint8), None),
-        (np.zeros((32, 32, 3), np.uint8), np.zeros((32, 31), np.float32)),
-        (np.zeros((32, 32, 3), np.float32), None),
-    ],
+    "image", [np.zeros((32, 32), np.uint8), np.zeros((32, 32, 4), np.uint8), np.zeros((32, 32, 3), np.float32)]
 )
-def test_what_is_no_picture_is_the_callers_mistake(
-    write_toy: WriteToy, image: NDArray[np.uint8], prior: NDArray[np.float32] | None
-) -> None:
-    with pytest.raises(ValueError, match=r"needs uint8|must be of"):
-        U2NetSegmenter(write_toy(ToyNetwork()), CARD, input_size=(32, 32)).segment(image, prior)
+def test_what_is_no_picture_is_the_callers_mistake(write_toy: WriteToy, image: NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match="needs uint8"):
+        U2NetSegmenter(write_toy(ToyNetwork()), CARD, input_size=(32, 32)).segment(image)

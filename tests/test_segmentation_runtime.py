@@ -12,9 +12,9 @@ from PIL import Image
 
 from livebg.errors import ModelError
 from livebg.models import REGISTRY
-from livebg.providers import CPU, ProviderChooser, ProviderMemory
-from livebg.runtime import onnxruntime
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.execution_providers import CPU, ProviderChooser, ProviderMemory
+from livebg.segmentation.ort import onnxruntime
+from livebg.segmentation.u2net import U2NetSegmenter
 from tests.toy_network import CARD, MEAN, STD, ToyNetwork, WriteToy
 
 
@@ -96,7 +96,7 @@ def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
     """Its telemetry leaves an identifier of the machine in the cache folder, unless it is off from the very start."""
     network = ToyNetwork().write(tmp_path / "toy.onnx")
     code = (
-        "from pathlib import Path; from livebg.models import find; from livebg.segmentation import U2NetSegmenter;"
+        "from pathlib import Path; from livebg.models import find; from livebg.segmentation.u2net import U2NetSegmenter;"
         f"model = find({str(network)!r}); U2NetSegmenter(model.path, model.card, provider='cpu')"
     )
     # The library holds back on build machines by itself: this must be seen as it is at home.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.live.service import ServiceManager
+from livebg.daemon.systemd import ServiceManager
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no systemd on Windows")
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from livebg.compositing import Consent
+from livebg.compositing.composite import Consent
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.frame import Composite, Frame
-from livebg.geometry import Geometry
+from livebg.imaging.frame import Composite, Frame
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.condition import State
 from livebg.live.latest import Latest
 from livebg.live.session import Exit, Session
 from livebg.live.thread import Companion
 from livebg.pipeline import Pipeline, Unprocessed
-from livebg.render import render
+from livebg.rendering.loop import render
 from livebg.sources.file import FileSource
-from livebg.sources.looped import LoopedFile
+from livebg.sources.looping_file import LoopedFile
 from tests.fakes import ListSink, LumaSegmenter
 from tests.live_parts import (
     Cameras,

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from livebg.geometry import Geometry
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.condition import State
-from livebg.live.presence import Presence
+from livebg.live.presence.device import Presence
 from livebg.live.session import Session
 from livebg.live.worker import LiveProcessor
 from tests.live_parts import (

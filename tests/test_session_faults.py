@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from livebg.compositing import Consent, passthrough
+from livebg.compositing.composite import Consent, passthrough
 from livebg.errors import ModelError, SourceError
-from livebg.frame import Alpha, Composite, Frame
+from livebg.imaging.frame import Alpha, Composite, Frame
 from livebg.live.condition import State
 from livebg.live.session import Session
 from livebg.live.worker import LiveProcessor

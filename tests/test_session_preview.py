@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livebg.compositing import Consent
-from livebg.frame import planes
+from livebg.compositing.composite import Consent
+from livebg.daemon.views import views
+from livebg.imaging.frame import planes
 from livebg.live.condition import State, condition
-from livebg.live.control.views import views
 from livebg.pipeline import Unprocessed
-from livebg.preview.channel import PreviewChannel, Seen
+from livebg.preview.client import PreviewChannel, Seen
 from tests.control_parts import open_files
 from tests.daemon import runtime_folder_of_ones_own
 from tests.live_parts import PATIENCE, SIZE, filmed, is_green, person_mask, room_pattern, wait_for

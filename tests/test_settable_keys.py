@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from livebg.config import setting_keys
-from livebg.live.control.layers import settable_keys
+from livebg.config.settings import setting_keys
+from livebg.daemon.settings_layers import settable_keys
 from tests.bare.readme import PAGES
 from tests.command import Workshop
 

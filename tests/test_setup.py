@@ -10,7 +10,7 @@ import pytest
 from livebg.cli.setup import set_up, undo_setup
 from livebg.errors import ConfigError, SetupError, Stopped
 from livebg.setup.journal import read_journal
-from livebg.setup.machine import Machine, SystemCommands
+from livebg.setup.target import Machine, SystemCommands
 from tests.command import Workshop
 from tests.setup_parts import OBS, RELEASE, Bench
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import SetupError
-from livebg.setup.options import FILE, Loopback, configured, options_line, with_livebg
+from livebg.setup.modprobe_options import FILE, Loopback, configured, options_line, with_livebg
 from tests.setup_parts import OBS, RELEASE, Bench
 
 _SUPERUSERS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from livebg.carrying import Motion
-from livebg.frame import Alpha
-from livebg.smoothing import AlphaSmoother
+from livebg.imaging.frame import Alpha
+from livebg.imaging.optical_flow import Motion
+from livebg.segmentation.temporal_filter import AlphaSmoother
 from livebg.synthetic import made_up_room
 from tests.moving import HEIGHT, WIDTH, true_alpha
 from tests.moving import picture as swaying

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livebg.compositing import Consent, Placeholder, composite, passthrough
+from livebg.compositing.composite import Consent, Placeholder, composite, passthrough
+from livebg.daemon.bootstrap import READERS_COLOR
 from livebg.errors import SinkError
-from livebg.frame import Composite, Frame, Matte, blank, planes
-from livebg.live.assembly import READERS_COLOR
+from livebg.imaging.frame import Composite, Frame, Matte, blank, planes
 from tests.soak.chapter import Chapter, Props, soak
 from tests.soak.figures import Figures, Sample, growth
 from tests.soak.room import SIZE, RoomDetector, filmed_luma

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from livebg.daemon.status import Status
 from livebg.errors import LivebgError
-from livebg.live.control.status import Status
 from tests.daemon import ASLEEP, LIVE
 
 

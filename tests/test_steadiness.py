@@ -12,19 +12,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.compositing import matte_picture
+from livebg.compositing.composite import matte_picture
 from livebg.evaluation.cast import cast
-from livebg.evaluation.prior import FORGOTTEN
-from livebg.frame import BT601, Alpha, ColorSpec, Frame, rgb_to_i420
-from livebg.lookahead import LookAhead
-from livebg.matting import EdgeUpsampler
+from livebg.imaging.frame import BT601, Alpha, ColorSpec, Frame, rgb_to_i420
+from livebg.metrics.conversions import as_alpha
+from livebg.metrics.edge_lag import EdgeLag
+from livebg.metrics.reference import mean_absolute_difference, temporal_difference
 from livebg.models import find
 from livebg.pipeline import Mask, Pipeline, Sight
-from livebg.score.alphas import as_alpha
-from livebg.score.lag import EdgeLag
-from livebg.score.truth import mean_absolute_difference, temporal_difference
-from livebg.segmentation import U2NetSegmenter
-from livebg.smoothing import AlphaSmoother
+from livebg.rendering.lookahead import LookAhead
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import MOTIONS, clip, made_up_room
 
 SIZE = (384, 216)
@@ -32,6 +31,8 @@ FRAMES = 20
 CLIPS = 4
 COLOR = ColorSpec(BT601)
 WAYS = ("raw", "causal", "lookahead")
+FORGOTTEN = 0.01
+"""Mean difference of two alphas up to which it is not visible."""
 
 
 @dataclass(frozen=True)

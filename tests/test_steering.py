@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from livebg.daemon.command_result import Held
+from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError, LivebgError, ModelError, SourceError
-from livebg.live.control.held import Held
-from livebg.live.control.layers import settable_keys
 from tests.live_parts import FORMAT, PATIENCE, wait_for
 from tests.media import Clip
 from tests.steering_parts import BROKEN, CONSENT, MISSING, Desk

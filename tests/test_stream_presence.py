@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from livebg.config import Output, Settings
-from livebg.live.assembly import presence_of
-from livebg.live.presence import AlwaysWatched
-from livebg.live.stream_presence import StreamPresence
+from livebg.config.settings import Output, Settings
+from livebg.daemon.bootstrap import presence_of
+from livebg.live.presence.device import AlwaysWatched
+from livebg.live.presence.pipewire import StreamPresence
 from livebg.sinks.pipewire.streaming import Streaming
 from tests.live_parts import PATIENCE, wait_for
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import pytest
 
-from livebg.frame import VideoFormat
+from livebg.imaging.frame import VideoFormat
 from livebg.sinks.file import FileSink
 from tests.muxing import TEXTS, Recording, cover_of, frame_times, record
 from tests.sink_contract import HEIGHT, WIDTH, composite

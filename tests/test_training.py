@@ -10,26 +10,33 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
+import onnx  # noqa: E402
+from onnx import TensorProto, numpy_helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from livebg.models.registry import unknown_card  # noqa: E402
-from livebg.segmentation import U2NetSegmenter  # noqa: E402
+from livebg.segmentation.u2net import U2NetSegmenter  # noqa: E402
 from livebg.synthetic import blob_person, made_up_room  # noqa: E402
 from livebg.training.__main__ import app  # noqa: E402
 from livebg.training.ancestry import from_exported  # noqa: E402
-from livebg.training.architecture import DESIGNS, SLIM, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
+from livebg.training.architecture import DEEP, DESIGNS, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
 from livebg.training.export import export  # noqa: E402
 from livebg.training.growing import grown  # noqa: E402
-from livebg.training.loader import Course, Priors, loader  # noqa: E402
+from livebg.training.leave_one_out import LEFT_OUT, Start, leave_one_out  # noqa: E402
+from livebg.training.loader import COURSES, Course, loader  # noqa: E402
 from livebg.training.loop import Schedule, Trainer, read_checkpoint  # noqa: E402
-from livebg.training.losses import Batch, loss  # noqa: E402
+from livebg.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
+from livebg.training.optimiser import orthogonalized  # noqa: E402
 from livebg.training.pruning import importance, pruned  # noqa: E402
-from livebg.training.recipe import Run, beginning, calibration, make, trained  # noqa: E402
+from livebg.training.recipe import Run, Stage, beginning, calibration, make, trained  # noqa: E402
+from livebg.training.reviving import revived  # noqa: E402
+from livebg.training.rounding import avoid_ties  # noqa: E402
 from livebg.training.store import write_store  # noqa: E402
+from tests.evaluation_parts import save_archive  # noqa: E402
 
 SIZE = (64, 48)
 COURSE = Course(sizes=((SIZE, 1.0),), batch=4)
-RUN = Run(workers=0, course=COURSE)
+RUN = Run(workers=0, stages=(Stage(COURSE, 1.0),))
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +44,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made-up people and rooms, as `prepare` would have left them."""
     folder = tmp_path_factory.mktemp("prepared")
     people = [blob_person(seed) for seed in range(4)]
-    write_store(folder / "heads", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
-    write_store(folder / "portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
+    write_store(
+        folder / "cutouts.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people))
+    )
+    write_store(folder / "photos.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
     write_store(folder / "rooms", ((str(seed), made_up_room(seed, (160, 120))) for seed in range(3)))
     return folder
 
@@ -85,14 +94,11 @@ def test_the_exported_network_runs_as_the_segmenter_and_agrees_with_the_trained_
     draw = np.random.default_rng(0)
     for width, height in ((256, 144), (144, 256), (176, 208)):
         picture = draw.integers(0, 256, (height, width, 3)).astype(np.uint8)
-        prior = draw.random((height, width)).astype(np.float32)
-        wanted = _alpha(net, picture, prior)
-        assert np.abs(segmenter.segment(picture, prior) - wanted).max() < 0.01
-        assert np.abs(segmenter.segment(picture, prior) - segmenter.segment(picture)).max() > 0
+        assert np.abs(segmenter.segment(picture) - _alpha(net, picture)).max() < 0.01
 
 
-def _alpha(net: LivebgNet, picture: "np.ndarray", prior: "np.ndarray") -> "np.ndarray":
-    stacked = np.dstack((picture.astype(np.float32) / 255, prior)).transpose(2, 0, 1)[None]
+def _alpha(net: LivebgNet, picture: "np.ndarray") -> "np.ndarray":
+    stacked = (picture.astype(np.float32) / 255).transpose(2, 0, 1)[None]
     with torch.no_grad():
         return np.asarray(net(torch.from_numpy(np.ascontiguousarray(stacked)))[0, 0])
 
@@ -103,10 +109,22 @@ def test_in_8_bits_it_says_nearly_the_same(prepared: Path, tmp_path: Path) -> No
     path = tmp_path / "tiny.onnx"
     export(net, "tiny", path, calibration(prepared, RUN))
     segmenter = U2NetSegmenter(path, unknown_card(path.name))
-    picture, prior = made_up_room(1, (256, 144)), np.zeros((144, 256), np.float32)
-    difference = segmenter.segment(picture) - _alpha(net, picture, prior)
+    picture = made_up_room(1, (256, 144))
+    difference = segmenter.segment(picture) - _alpha(net, picture)
     assert 0 < np.abs(difference).mean() < 0.02
-    assert np.abs(segmenter.segment(picture).mean() - _alpha(net, picture, prior).mean()) < 0.02
+    assert np.abs(segmenter.segment(picture).mean() - _alpha(net, picture).mean()) < 0.02
+
+
+def test_in_8_bits_a_second_look_finds_no_ties_and_no_wide_weights(prepared: Path, tmp_path: Path) -> None:
+    """Both would make alphas differ from CPU to CPU."""
+    path = tmp_path / "tiny.onnx"
+    export(LivebgNet(TINY), "tiny", path, calibration(prepared, RUN))
+    model = onnx.load(str(path))
+    weights = [numpy_helper.to_array(each) for each in model.graph.initializer if each.data_type == TensorProto.INT8]
+    assert max(np.abs(weight.astype(int)).max() for weight in weights) == 64
+    exported = model.SerializeToString()
+    avoid_ties(model)
+    assert model.SerializeToString() == exported
 
 
 @pytest.mark.parametrize(("whole_numbers", "steps"), [(True, 2**5), (False, 2**10)])
@@ -125,7 +143,7 @@ def test_training_goes_on_from_an_exported_file(prepared: Path, tmp_path: Path, 
 
 def test_a_file_of_another_network_is_no_beginning(tmp_path: Path) -> None:
     export(LivebgNet(TINY), "tiny", tmp_path / "tiny.onnx")
-    with pytest.raises(ValueError, match="holds the design tiny, not slim"):
+    with pytest.raises(ValueError, match="holds the design tiny, which cannot become slim"):
         beginning(tmp_path / "tiny.onnx", "slim")
     with pytest.raises(ValueError, match="is not u2netp"):
         beginning(tmp_path / "tiny.onnx", "wide")
@@ -151,7 +169,7 @@ def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -
         assert weights[name][channels].sum() == 0
     down = (Block(4, 4, 5), Block(3, 4, 6, dilated=True))
     slim = pruned(wide, Design(8, down, (Block(4, 4, 5),)), weights)
-    assert torch.allclose(slim(scaled.input()), wide(scaled.input()), atol=1e-5)
+    assert torch.allclose(slim(scaled.picture), wide(scaled.picture), atol=1e-5)
 
 
 def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: Path) -> None:
@@ -159,7 +177,7 @@ def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: 
     roomy = tuple(replace(block, middle=7) for block in TINY.down)
     wide = grown(net, Design(TINY.stem, roomy, tuple(replace(block, middle=7) for block in TINY.up)))
     batch = a_batch(prepared)
-    assert torch.allclose(wide(batch.scaled().input()), net(batch.scaled().input()), atol=1e-6)
+    assert torch.allclose(wide(batch.scaled().picture), net(batch.scaled().picture), atol=1e-6)
     before = {name: value.clone() for name, value in wide.named_parameters()}
     trainer = Trainer(wide, Schedule(100, rate=1e-2))
     for _ in range(2):
@@ -190,45 +208,93 @@ def test_the_true_alpha_is_the_least_loss(prepared: Path) -> None:
     assert float(loss([right, small], truth)) < float(min(wrong))
 
 
-def test_every_prior_is_what_it_says(prepared: Path) -> None:
-    def priors(kind: str) -> Batch:
-        return a_batch(prepared, replace(COURSE, priors=replace(Priors(0, 0, 0, 0), **{kind: 1.0})))
-
-    assert a_batch(prepared, replace(COURSE, priors=Priors(1, 0, 0, 1))).own.all()
-
-    assert priors("empty").prior.max() == 0
-    assert not priors("empty").own.any()
-    wrong = priors("wrong")
-    assert torch.equal(wrong.prior, wrong.alpha.roll(1, 0))
-    doubtful = priors("distorted")
-    assert (doubtful.prior.float() - doubtful.alpha.float()).abs().mean() < wrong_by_far(wrong)
+def test_loss_counts_a_missed_person_per_picture_however_small() -> None:
+    small, large = torch.zeros(1, 1, 48, 64), torch.zeros(1, 1, 48, 64)
+    small[..., 30:36, 20:26], large[..., 10:48, 10:54] = 1, 1
+    nothing = torch.zeros_like(small)
+    assert float(overlap(nothing, small)) < 0.3
+    assert float(overlap(nothing, large)) < 0.02
+    assert float(overlap(small, nothing)) < 0.3, "a patch of an empty room"
+    assert float(overlap(nothing, nothing)) == float(overlap(large, large)) == 1
 
 
-def wrong_by_far(batch: Batch) -> float:
-    return float((batch.prior.float() - batch.alpha.float()).abs().mean())
+def test_edge_band_surrounds_edges_only() -> None:
+    truth = torch.zeros(1, 1, 40, 60)
+    truth[..., 10:30, 20:40] = 1
+    band = edge_band(truth)[0, 0]
+    assert band[20, 17:23].all()
+    assert not band[:, :16].any()
+    assert not band[14:26, 24:36].any()
 
 
-def test_a_prior_of_its_own_is_its_answer_for_the_frame_before(prepared: Path) -> None:
-    course = replace(COURSE, priors=Priors(1, 0, 0, 1))
-    batch = a_batch(prepared, course)
-    trainer = Trainer(LivebgNet(TINY), Schedule(100, rate=0.0))
-    empty = Batch(batch.before, batch.picture, batch.alpha, batch.prior, torch.zeros_like(batch.own))
-    assert trainer.step(batch) != pytest.approx(trainer.step(empty), abs=1e-6)
+def test_orthogonalized_matrices_have_singular_values_near_one() -> None:
+    torch.manual_seed(4)
+    for shape in ((3, 16, 144), (2, 48, 16)):
+        spread = torch.randn(shape) * torch.logspace(0, -1, shape[1])[:, None]
+        values = torch.linalg.svdvals(orthogonalized(spread))
+        assert 0.6 < float(values.min()) <= float(values.max()) < 1.3
 
 
-@pytest.mark.parametrize("name", ["slim", "wide", "full"])
+def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
+    net = LivebgNet(TINY)
+    weight, bias = net.get_parameter("down.0.bottom.0.weight"), net.get_parameter("down.0.bottom.0.bias")
+    with torch.no_grad():
+        weight[1], bias[1] = 0, -1
+    kept = weight.detach().clone()
+    batch = a_batch(prepared).scaled()
+    assert revived(net, [batch]) >= 1
+    assert weight[1].abs().max() > 0
+    assert torch.equal(weight[0], kept[0])
+    assert revived(net, [batch]) == 0
+
+
+def test_stages_follow_one_another_at_their_shares(prepared: Path, tmp_path: Path) -> None:
+    """The second course's frames have another size: where it begins, the checkpoint of the first continues."""
+    other = replace(COURSE, sizes=(((48, 64), 1.0),))
+    run = replace(RUN, stages=(Stage(COURSE, 0.5), Stage(other, 1.0)), until=8)
+    checkpoint = tmp_path / "tiny.pt"
+    trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), run)
+    trainer = Trainer(LivebgNet(TINY), Schedule(16))
+    trainer.resume(checkpoint)
+    assert trainer.pictures == 8
+    trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), replace(run, until=0))
+    trainer.resume(checkpoint)
+    assert trainer.pictures == 16
+
+
+def test_every_course_uses_sizes_that_the_network_takes() -> None:
+    for course in COURSES.values():
+        assert all(width % 16 == height % 16 == 0 for (width, height), _ in course.sizes)
+
+
+def test_leave_one_out_measures_every_start_on_the_set_it_did_not_see(prepared: Path, tmp_path: Path) -> None:
+    shipped = tmp_path / "shipped.onnx"
+    export(LivebgNet(TINY), "tiny", shipped)
+    for name in LEFT_OUT:
+        save_archive(tmp_path / "data" / "people" / f"{name}.zip", [f"a{number:04}" for number in range(3)])
+    starts = (Start("again", shipped, "tiny"),)
+    sections = list(
+        leave_one_out(tmp_path / "data", prepared, tmp_path / "work", starts, Schedule(4), replace(RUN, workers=0), shipped)
+    )
+    assert [section.name for section in sections] == list(LEFT_OUT)
+    for section in sections:
+        assert list(section.scores) == [f"again-without-{section.name}", "shipped"]
+        assert section.units == ("a0000", "a0001", "a0002")
+
+
+@pytest.mark.parametrize("name", ["slim", "wide", "full", "deep"])
 def test_the_designs_answer_at_every_size_in_steps_of_16(name: str) -> None:
     net = LivebgNet(DESIGNS[name])
     with torch.no_grad():
         for width, height in ((256, 144), (16, 16), (208, 176)):
-            alpha = net(torch.rand(1, 4, height, width))
+            alpha = net(torch.rand(1, 3, height, width))
             assert alpha.shape == (1, 1, height, width)
             assert 0 <= float(alpha.min()) <= float(alpha.max()) <= 1
 
 
-def test_the_shipped_design_fits_into_two_megabytes(tmp_path: Path) -> None:
-    export(LivebgNet(SLIM), "slim", tmp_path / "slim.onnx")
-    assert (tmp_path / "slim.onnx").stat().st_size < 2 * 1024 * 1024
+def test_the_shipped_design_fits_into_two_megabytes(prepared: Path, tmp_path: Path) -> None:
+    export(LivebgNet(DEEP), "deep", tmp_path / "deep.onnx", calibration(prepared, RUN))
+    assert (tmp_path / "deep.onnx").stat().st_size < 2 * 1024 * 1024
 
 
 def test_the_command_trains_and_exports(prepared: Path, tmp_path: Path) -> None:
@@ -256,7 +322,7 @@ def test_the_whole_recipe_in_a_few_steps(prepared: Path, u2netp: Path, tmp_path:
     segmenter = U2NetSegmenter(out, unknown_card(out.name))
     alpha = segmenter.segment(np.full((144, 256, 3), 90, np.uint8))
     assert alpha.shape == (144, 256)
-    assert read_checkpoint(tmp_path / "work" / "full.pt")[0] == "full"
+    assert read_checkpoint(tmp_path / "work" / "deep.pt")[0] == "deep"
 
 
 def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """From data sets to training samples, on made-up people."""
 
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -11,14 +12,14 @@ from onnx import TensorProto, helper
 
 pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
-from livebg.synthetic import Cutout, blob_person, made_up_room, over, place, similarity
-from livebg.training.distort import Doubt, as_filmed, doubtful
+from livebg.evaluation.holdout import held_out_keys
+from livebg.synthetic import Cutout, blob_person, made_up_room, over
+from livebg.training.distort import as_filmed
 from livebg.training.labelling import Labeller, agreed, foreground
 from livebg.training.prepare import prepare
 from livebg.training.samples import Mix, Samples
 from livebg.training.store import Store, write_store
-from livebg.training.teacher import Lessons, Teacher
-from tests.toy_network import ToyNetwork
+from tests.evaluation_parts import save_archive
 
 Bytes = NDArray[np.uint8]
 
@@ -66,17 +67,35 @@ def data(tmp_path: Path) -> Path:
     for number in range(12):
         somebody = number == 5
         write_picture(folder / "backgrounds" / "rooms" / f"{number:02}.png", picture if somebody else empty)
+    with zipfile.ZipFile(folder / "backgrounds" / "chairs.zip", "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.png", cv2.imencode(".png", empty)[1].tobytes())
+    save_archive(folder / "people" / "offices.zip", [f"a{number:03}0" for number in range(30)])
     return folder
 
 
 def test_prepared_pictures_are_those_that_are_trained_on(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "prepared"
     counts = prepare(data, out, Labeller(toy_labeller(tmp_path / "labeller.onnx")))
-    assert counts == {"portraits": 2, "heads": 2, "streets": 9, "figures": 9, "halfbody": 0, "clips": 0, "talking": 0, "rooms": 9}
-    assert not {"00", "10"} & set(Store(out / "streets").names)
+    assert counts == {
+        "photos.portraits": 2,
+        "cutouts.portraits": 2,
+        "photos.streets": 9,
+        "cutouts.streets": 9,
+        "cutouts.halfbody": 0,
+        "photos.clips": 0,
+        "cutouts.talking": 0,
+        "rooms": 9 + 2,
+        "photos.offices": 27,
+        "cutouts.offices": 27,
+    }
+    assert not {"00", "10"} & set(Store(out / "photos.streets").names)
     assert "05" not in Store(out / "rooms").names  # somebody is in it
+    held_out = {name for _, name in held_out_keys(data)}
+    assert len(held_out) == 3
+    assert not held_out & set(Store(out / "photos.offices").names)
     assert Store(out / "rooms")[0].shape == (256, 341, 3)
-    person = Store(out / "portraits")[1]
+    person = Store(out / "photos.portraits")[1]
     _, mask = red_person()
     assert person.shape == (120, 96, 4)
     assert np.abs(person[..., 3].astype(int) - mask).mean() < 4
@@ -117,20 +136,6 @@ def _error(rgb: Bytes, truth: Bytes, where: NDArray[np.bool_]) -> float:
     return float(np.abs(rgb.astype(int) - truth)[where].mean())
 
 
-def test_a_doubtful_prior_is_near_the_truth_and_not_the_truth() -> None:
-    alpha = place(blob_person(1), similarity(0.5, 0, (160, 288), (128, 144)), (256, 144)).alpha
-    draw = np.random.default_rng(4)
-    overlaps = []
-    for _ in range(40):
-        prior = doubtful(alpha, draw, Doubt())
-        assert prior.shape == alpha.shape
-        assert prior.dtype == np.uint8
-        both, either = (prior > 127) & (alpha > 127), (prior > 127) | (alpha > 127)
-        overlaps.append(both.sum() / either.sum())
-    assert 0.6 < np.median(overlaps) < 0.98
-    assert max(overlaps) < 1
-
-
 def test_filming_keeps_the_picture_recognisable() -> None:
     room = made_up_room(3, (128, 96))
     draw = np.random.default_rng(0)
@@ -143,8 +148,10 @@ def test_filming_keeps_the_picture_recognisable() -> None:
 def stores(tmp_path: Path) -> Path:
     folder = tmp_path / "stores"
     people = [blob_person(seed) for seed in range(3)]
-    write_store(folder / "heads", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
-    write_store(folder / "portraits", (("white", _white_photo()) for _ in range(1)))
+    write_store(
+        folder / "cutouts.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people))
+    )
+    write_store(folder / "photos.portraits", (("white", _white_photo()) for _ in range(1)))
     write_store(folder / "rooms", ((str(seed), made_up_room(seed, (200, 160))) for seed in range(3)))
     return folder
 
@@ -156,7 +163,7 @@ def _white_photo() -> Bytes:
 
 
 def test_a_photo_and_its_alpha_are_moved_alike(stores: Path) -> None:
-    samples, draw = Samples(stores, Mix(flat=1.0)), np.random.default_rng(2)
+    samples, draw = Samples(stores, Mix(photos=1.0)), np.random.default_rng(2)
     likeness = []
     for _ in range(20):
         sample = samples.draw(draw, (256, 144))
@@ -168,17 +175,56 @@ def test_a_photo_and_its_alpha_are_moved_alike(stores: Path) -> None:
 
 
 def test_nobody_is_in_an_empty_scene(stores: Path) -> None:
-    samples, draw = Samples(stores, Mix(flat=0.0, empty=1.0)), np.random.default_rng(2)
+    samples, draw = Samples(stores, Mix(photos=0.0, empty=1.0)), np.random.default_rng(2)
     assert all(samples.draw(draw, (64, 48)).alpha.max() == 0 for _ in range(5))
 
 
-def test_people_stand_in_most_scenes_and_move_a_little(stores: Path) -> None:
-    samples, draw = Samples(stores, Mix(flat=0.0, empty=0.0)), np.random.default_rng(2)
-    drawn = [samples.draw(draw, (256, 144)) for _ in range(24)]
-    shares = [(sample.alpha > 127).mean() for sample in drawn]
-    assert np.mean([0.01 < share < 0.9 for share in shares]) > 0.8
-    moved = [np.abs(sample.alpha.astype(int) - sample.alpha_before).mean() / 255 for sample in drawn]
-    assert 0.001 < np.median(moved) < 0.1
+@pytest.mark.parametrize(("far", "low", "high"), [(0.0, 0.15, 0.9), (1.0, 0.005, 0.3)])
+def test_people_stand_in_composites_near_and_far(stores: Path, far: float, low: float, high: float) -> None:
+    samples, draw = Samples(stores, Mix(photos=0.0, empty=0.0, far=far)), np.random.default_rng(2)
+    shares = [(samples.draw(draw, (256, 144)).alpha > 127).mean() for _ in range(24)]
+    assert np.mean([low < share < high for share in shares]) > 0.75
+
+
+def test_zoomed_out_photos_show_smaller_people_than_cropped_ones(stores: Path) -> None:
+    def share(whole: float, zoomed_out: float) -> float:
+        samples, draw = Samples(stores, Mix(photos=1.0, whole=whole, zoomed_out=zoomed_out)), np.random.default_rng(2)
+        return float(np.median([people_height(samples.draw(draw, (256, 144)).alpha) for _ in range(24)]))
+
+    assert share(0.0, 1.0) < 0.75 * share(0.0, 0.0)
+
+
+def people_height(alpha: Bytes) -> int:
+    return int((alpha.max(axis=1) > 127).sum())
+
+
+def test_a_poster_is_no_person(stores: Path) -> None:
+    samples, draw = Samples(stores, Mix(photos=0.0, empty=1.0, poster=1.0)), np.random.default_rng(2)
+    plain = Samples(stores, Mix(photos=0.0, empty=1.0, poster=0.0))
+    drawn = samples.draw(draw, (256, 144))
+    assert drawn.alpha.max() == 0
+    assert not np.array_equal(drawn.picture, plain.draw(np.random.default_rng(2), (256, 144)).picture)
+
+
+def test_a_set_that_is_left_out_is_never_drawn(stores: Path) -> None:
+    red = np.full((60, 80, 4), (255, 0, 0, 255), np.uint8)
+    write_store(stores / "photos.reds", [("red", red)])
+    mix = Mix(photos=1.0, harm=0.0)
+    with_reds, without = Samples(stores, mix), Samples(stores, mix, frozenset({"reds"}))
+    draw = np.random.default_rng(1)
+    assert any(is_red(with_reds.draw(draw, (64, 48)).picture) for _ in range(20))
+    assert not any(is_red(without.draw(draw, (64, 48)).picture) for _ in range(20))
+
+
+def is_red(picture: Bytes) -> bool:
+    return bool(picture[..., 0].mean() > 3 * picture[..., 1].mean() + 20)
+
+
+def test_gray_sets_stay_gray(stores: Path) -> None:
+    write_store(stores / "photos.bw_portraits", [("gray", _white_photo())])
+    samples = Samples(stores, Mix(photos=1.0), frozenset({"portraits"}))
+    picture = samples.draw(np.random.default_rng(1), (64, 48)).picture.astype(int)
+    assert np.ptp(picture.mean(axis=(0, 1))) < 1
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
@@ -187,33 +233,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_cutout_is_what_it_was_before_it_was_stored(stores: Path) -> None:
-    rgba, person = Store(stores / "heads")[1], blob_person(1)
+    rgba, person = Store(stores / "cutouts.portraits")[1], blob_person(1)
     stored = Cutout(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
     assert np.array_equal(stored.rgb, person.rgb)
     assert np.array_equal(stored.alpha, person.alpha)
-
-
-def test_what_teachers_think_of_photos_is_averaged_with_the_truth(stores: Path, tmp_path: Path) -> None:
-    """The toy sees somebody where the picture is bright, by its own formula; composites keep their exact truth."""
-    teacher = Teacher([ToyNetwork(size=(64, 64), gain=8.0).write(tmp_path / "toy.onnx")], Lessons(asked=1.0, doubled=0.0))
-    draw = np.random.default_rng(3)
-    photos, scenes = Samples(stores, Mix(flat=1.0)), Samples(stores, Mix(flat=0.0, empty=0.0))
-    drawn = [photos.draw(draw, (64, 64)), scenes.draw(draw, (64, 64))]
-    photo, scene = teacher.teach(drawn, draw)
-    opinion = teacher.opinion(drawn[0].picture)
-    assert np.abs(photo.alpha.astype(float) - (drawn[0].alpha.astype(float) + opinion) / 2).max() <= 1
-    assert np.ptp(opinion) > 0 or np.ptp(drawn[0].picture) == 0
-    assert scene is drawn[1]
-
-
-def test_a_photo_that_is_exposed_twice_has_the_teachers_alpha_alone(stores: Path, tmp_path: Path) -> None:
-    teacher = Teacher([ToyNetwork(size=(64, 64)).write(tmp_path / "toy.onnx")], Lessons(asked=0.0, doubled=1.0))
-    draw = np.random.default_rng(4)
-    drawn = [Samples(stores, Mix(flat=flat)).draw(draw, (64, 64)) for flat in (0.0, 1.0)]
-    _, doubled = teacher.teach(drawn, draw)
-    low, high = (np.minimum(drawn[0].picture, drawn[1].picture), np.maximum(drawn[0].picture, drawn[1].picture))
-    assert (doubled.picture >= low).all()
-    assert (doubled.picture <= high).all()
-    assert not np.array_equal(doubled.picture, drawn[1].picture)
-    assert np.array_equal(doubled.alpha, teacher.opinion(doubled.picture))
-    assert np.array_equal(doubled.alpha_before, teacher.opinion(doubled.before))

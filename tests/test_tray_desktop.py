@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from livebg.daemon.client import ask
+from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import NotRunningError, SourceError
-from livebg.live.control.client import ask
-from livebg.live.control.runtime_folder import running_pid
-from livebg.tray.pictures import draw
-from livebg.tray.place import borrow_introspection
-from livebg.tray.view import TrayState
+from livebg.tray.backend import borrow_introspection
+from livebg.tray.icons import draw
+from livebg.tray.status_view import TrayState
 from tests.command import Workshop
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 from tests.media import Clip
@@ -268,7 +268,7 @@ def test_another_protocol_version_and_back(
     """A livebg of a later version was started under an icon of this one; then one of this version is back."""
     assert desk
     with monkeypatch.context() as patch:
-        patch.setattr("livebg.live.control.protocol.VERSION", 2)
+        patch.setattr("livebg.daemon.protocol.VERSION", 2)
         with Daemon(LIVE):
             tray = start_tray()
             person.await_icon()

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from livebg import __version__
+from livebg.compositing.builtin_backgrounds import names
+from livebg.daemon.protocol import OtherVersion
+from livebg.daemon.saved_choices import LIVE_MODES
+from livebg.daemon.status import CameraStatus, EffectStatus, Status
 from livebg.errors import LivebgError, NotRunningError
-from livebg.live.control.choices import LIVE_MODES
-from livebg.live.control.protocol import OtherVersion
-from livebg.live.control.status import CameraStatus, EffectStatus, Status
-from livebg.scenery import names
 from livebg.tray.menu import BUILT_IN, MODES, SEPARATOR, Camera, Deed, Entry, Surroundings, Tell, menu
-from livebg.tray.view import TrayState, View, view
+from livebg.tray.status_view import TrayState, View, view
 from tests.daemon import ASLEEP, LIVE
 
 NOWHERE = Surroundings()

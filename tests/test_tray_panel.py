@@ -14,12 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
-from livebg.live.control.client import ask
-from livebg.live.control.held import Held
-from livebg.live.control.server import no_arguments
-from livebg.tray.pictures import draw
-from livebg.tray.place import borrow_introspection
-from livebg.tray.view import TrayState
+from livebg.daemon.client import ask
+from livebg.daemon.command_result import Held
+from livebg.daemon.server import no_arguments
+from livebg.tray.backend import borrow_introspection
+from livebg.tray.icons import draw
+from livebg.tray.status_view import TrayState
 from tests.command import Workshop
 from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
 from tests.tray_desktop import PATIENCE, missing_tools, session_bus, x_server

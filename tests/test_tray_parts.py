@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from livebg.doctor.host import Commands, Outcome
 from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
+from livebg.system.host import Commands, Outcome
+from livebg.tray.actions import Doer
 from livebg.tray.autostart import Autostart
-from livebg.tray.deeds import Doer
-from livebg.tray.lookout import Cameras, look
+from livebg.tray.backend import Desktop, find_place
+from livebg.tray.external import TERMINALS, choose_picture, doctor_command, in_terminal, launch, log_command
+from livebg.tray.launcher import Starter
 from livebg.tray.menu import Camera, Deed, Tell
-from livebg.tray.place import Desktop, find_place
-from livebg.tray.starting import Starter
-from livebg.tray.view import TrayState
-from livebg.tray.windows import TERMINALS, choose_picture, doctor_command, in_terminal, launch, log_command
+from livebg.tray.poller import Cameras, look
+from livebg.tray.status_view import TrayState
 from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
 
 if sys.platform == "linux":

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from livebg.tray.pictures import draw
-from livebg.tray.view import TrayState
+from livebg.tray.icons import draw
+from livebg.tray.status_view import TrayState
 
 PANELS = ("#ffffff", "#f2f1f0", "#2b2b2b", "#000000")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livebg.v4l2 import abi
-from livebg.v4l2.events import Subscription, UsageEvents
+from livebg.v4l2.client_usage import Subscription, UsageEvents
 from tests.fake_usage import NODE, FakeUsage
 from tests.presence_parts import in_use
 

@@ -8,7 +8,7 @@ import pytest
 
 from livebg.errors import SinkError, SourceError
 from livebg.v4l2 import abi
-from livebg.v4l2.lookup import find_camera, modes_of
+from livebg.v4l2.find_camera import find_camera, modes_of
 from livebg.v4l2.loopback import find_loopback
 from livebg.v4l2.modes import Mode
 from tests.fake_video import CAPTURE, OUTPUT, FakeDevice, FakeKernel

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.v4l2.system import SYSTEM
+from livebg.v4l2.syscalls import SYSTEM
 
 LONG = 20.0
 

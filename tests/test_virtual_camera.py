@@ -13,15 +13,15 @@ import pyvirtualcam
 from numpy.typing import NDArray
 from pyvirtualcam.camera import BACKENDS
 
-from livebg.compositing import Consent, passthrough
+from livebg.compositing.composite import Consent, passthrough
 from livebg.errors import SinkError
-from livebg.frame import BT601, BT709, ColorSpec, Composite, VideoFormat
+from livebg.imaging.colorspace import recolored
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Composite, VideoFormat
 from livebg.interfaces import Sink
-from livebg.recolor import recolored
 from livebg.sinks.null import NullSink
 from livebg.sinks.virtual_camera import VirtualCameraSink, open_virtual_camera
 from livebg.v4l2 import abi
-from livebg.v4l2.system import Holder
+from livebg.v4l2.syscalls import Holder
 from tests.fake_loopback import CAPTURE, OUTPUT, FakeLoopback
 from tests.fakes import noise_frame
 from tests.sink_contract import HEIGHT, WIDTH, SinkContract, composite

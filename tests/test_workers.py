@@ -8,7 +8,7 @@ import pytest
 
 from livebg.live.failure import Failures
 from livebg.live.worker import WorkerLoop
-from livebg.live.workers import Workers
+from livebg.live.worker_supervisor import Workers
 
 
 class StillWorker:

@@ -14,14 +14,13 @@ from livebg.models import ModelCard
 
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
-PRIOR_WEIGHT = 0.5
 CARD = ModelCard("toy", "toy.onnx", "MIT", "a toy", pixels=64 * 64)
 """The card of these networks, where a test needs no other."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToyNetwork:
-    """``gain * activation(mean of the colour channels) + offset``, and half the prior on top where there are 4 channels.
+    """``gain * activation(mean of the color channels) + offset``. ``channels`` beyond the 3 of RGB change nothing.
 
     ``size`` (width, height) is the size it is exported for, None for any. ``rigid`` networks have it built into the graph, others
     only in the declaration of the input. ``shrink`` halves the output; ``lists_weights`` declares the weights as inputs, as old
@@ -44,7 +43,7 @@ class ToyNetwork:
 
     def write(self, path: Path) -> Path:
         """Write the network to ``path``, and return that."""
-        floats = [self._scalar("gain", self.gain), self._scalar("offset", self.offset), self._scalar("weight", PRIOR_WEIGHT)]
+        floats = [self._scalar("gain", self.gain), self._scalar("offset", self.offset)]
         weights = [*floats, self._integers("parts", [3, self.channels - 3] if self.channels > 3 else [3])]
         if self.rigid and self.size:
             weights.append(self._integers("shape", [1, 1, *self.size[::-1]]))
@@ -61,11 +60,11 @@ class ToyNetwork:
         onnx.save(model, str(path))
         return path
 
-    def alpha(self, image: NDArray[np.uint8], prior: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+    def alpha(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
         """What the network gives for an RGB picture that is handed over at the fixed scale; activation Sigmoid only."""
         mean = ((image / 255 - MEAN) / STD).mean(axis=2)
         alpha: NDArray[np.float64] = self.gain / (1 + np.exp(-mean)) + self.offset
-        return alpha if prior is None else alpha + PRIOR_WEIGHT * prior
+        return alpha
 
     def _dimensions(self, channels: int) -> list[int | str]:
         height, width = self.size[::-1] if self.size else ("height", "width")
@@ -75,7 +74,7 @@ class ToyNetwork:
         return ["batch", "one", "rows", "columns"] if self.shrink else self._dimensions(1)
 
     def _nodes(self) -> list[Any]:
-        colours = ["colours", "prior"] if self.channels > 3 else ["colours"]
+        colours = ["colours", "rest"] if self.channels > 3 else ["colours"]
         nodes = [
             helper.make_node("Cast", ["picture"], ["floats"], to=TensorProto.FLOAT),
             helper.make_node("Split", ["floats", "parts"], colours, axis=self.rank - 3),
@@ -84,15 +83,11 @@ class ToyNetwork:
             helper.make_node("Mul", ["side", "gain"], ["scaled"]),
             helper.make_node("Add", ["scaled", "offset"], ["moved"]),
         ]
-        last = "moved"
-        if self.channels == 4:
-            nodes += [helper.make_node("Mul", ["prior", "weight"], ["past"]), helper.make_node("Add", [last, "past"], ["mixed"])]
-            last = "mixed"
         if self.rigid:
-            return [*nodes, helper.make_node("Reshape", [last, "shape"], ["alpha"])]
+            return [*nodes, helper.make_node("Reshape", ["moved", "shape"], ["alpha"])]
         if self.shrink:
-            return [*nodes, helper.make_node("MaxPool", [last], ["alpha"], kernel_shape=[2, 2], strides=[2, 2])]
-        return [*nodes, helper.make_node("Identity", [last], ["alpha"])]
+            return [*nodes, helper.make_node("MaxPool", ["moved"], ["alpha"], kernel_shape=[2, 2], strides=[2, 2])]
+        return [*nodes, helper.make_node("Identity", ["moved"], ["alpha"])]
 
     @staticmethod
     def _scalar(name: str, value: float) -> Any:

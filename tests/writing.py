@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from livebg.frame import _SEAL, ColorSpec, Composite, VideoFormat
+from livebg.imaging.frame import _SEAL, ColorSpec, Composite, VideoFormat
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from tests.sink_contract import HEIGHT, TIME_BASE, WIDTH, composite

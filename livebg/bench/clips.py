@@ -8,8 +8,8 @@ from typing import Final
 import av
 import numpy as np
 
-from livebg.compositing import composite
-from livebg.frame import BT709, ColorSpec, Composite, Frame, Matte, VideoFormat, planes, rgb_to_i420
+from livebg.compositing.composite import composite
+from livebg.imaging.frame import BT709, ColorSpec, Composite, Frame, Matte, VideoFormat, planes, rgb_to_i420
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from livebg.synthetic import MOTIONS, Actor, blob_person, clip, made_up_room

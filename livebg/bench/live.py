@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from livebg.compositing import Consent
-from livebg.config import Settings
+from livebg.clock import one_opencv_thread
+from livebg.compositing.composite import Consent
+from livebg.config.settings import Settings
+from livebg.daemon.bootstrap import build_session
 from livebg.errors import LivebgError
-from livebg.live.assembly import build_session
 from livebg.live.condition import State
-from livebg.live.control.status import Latency
-from livebg.live.looks import LookBuilder
+from livebg.live.effect_builder import LookBuilder
 from livebg.live.session import Session
+from livebg.live.stats import Latency
 from livebg.live.thread import Companion
-from livebg.timing import one_opencv_thread
 
 _PATIENCE: Final = 60.0
 """Seconds within which a session goes live, its network loaded."""

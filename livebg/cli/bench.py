@@ -10,11 +10,11 @@ import typer
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, ModelOption, output, spoken_errors
-from livebg.setting_sources import load_settings
+from livebg.config.loading import load_settings
 
 if TYPE_CHECKING:
     from livebg.bench.live import LiveCost
-    from livebg.bench.recorded import RenderCost
+    from livebg.bench.render import RenderCost
 
 app = typer.Typer(help="Measure CPU time and latency on this machine.", no_args_is_help=True)
 
@@ -41,9 +41,9 @@ def bench_render(
         overrides = {"model.name": model, "model.input_size": input_size, "model.threads": 1}
         settings = load_settings(overrides, config)
         from livebg.bench.clips import write_clip
-        from livebg.bench.recorded import bench_render as measure
-        from livebg.build import build_segmenter
-        from livebg.compositing import Consent
+        from livebg.bench.render import bench_render as measure
+        from livebg.compositing.composite import Consent
+        from livebg.factory import build_segmenter
 
         if clip is None:
             clip = Path(folder) / "made-up.mp4"
@@ -96,7 +96,7 @@ def bench_live(
         chosen = [load_settings({"model.name": name}, config) for name in [model, *(against or [])]]
         from livebg.bench.clips import write_webcam_clip
         from livebg.bench.live import bench_live as measure
-        from livebg.compositing import Consent
+        from livebg.compositing.composite import Consent
 
         if clip is None:
             clip = Path(folder) / "made-up.mkv"

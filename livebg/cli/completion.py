@@ -8,14 +8,14 @@ from collections.abc import Iterable
 
 def complete_live_mode(incomplete: str) -> list[str]:
     """Modes of the virtual camera."""
-    from livebg.live.control.choices import LIVE_MODES
+    from livebg.daemon.saved_choices import LIVE_MODES
 
     return _beginning(incomplete, LIVE_MODES)
 
 
 def complete_background(incomplete: str) -> list[str]:
     """Built-in backgrounds."""
-    from livebg.scenery import names
+    from livebg.compositing.builtin_backgrounds import names
 
     return _beginning(incomplete, names())
 
@@ -29,7 +29,7 @@ def complete_model(incomplete: str) -> list[str]:
 
 def complete_setting(incomplete: str) -> list[str]:
     """Settings that a running livebg can change, as ``KEY=``."""
-    from livebg.live.control.layers import settable_keys
+    from livebg.daemon.settings_layers import settable_keys
 
     return _beginning(incomplete, (f"{key}=" for key in settable_keys()))
 

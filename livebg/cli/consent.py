@@ -9,17 +9,17 @@ keeps no way to make one.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from livebg.frame import Composite
-    from livebg.live.audience import Exhibit
-    from livebg.live.control.server import Command
-    from livebg.live.control.steering import Steering
-    from livebg.live.control.views import View
+    from livebg.daemon.controller import Steering
+    from livebg.daemon.server import Command
+    from livebg.daemon.views import View
+    from livebg.imaging.frame import Composite
+    from livebg.live.preview_feed import Exhibit
 
 
 def room_commands(steering: "Steering") -> "dict[str, Command]":
     """``off`` and ``toggle``."""
-    from livebg.compositing import Consent
-    from livebg.live.control.commands import held
+    from livebg.compositing.composite import Consent
+    from livebg.daemon.commands import held
 
     return {
         "off": held(lambda: steering.off(Consent("livebg off"))),
@@ -29,7 +29,7 @@ def room_commands(steering: "Steering") -> "dict[str, Command]":
 
 def room_views() -> "dict[str, View]":
     """``original``: the frame that the picture was made from, for the preview that asked for it by name."""
-    from livebg.compositing import Consent, passthrough
+    from livebg.compositing.composite import Consent, passthrough
 
     def original(exhibit: "Exhibit") -> "Composite | None":
         shown = exhibit.shown

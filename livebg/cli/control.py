@@ -9,10 +9,10 @@ import typer
 
 from livebg.cli.completion import complete_background, complete_live_mode, complete_setting
 from livebg.cli.console import output, spoken_errors
+from livebg.daemon.client import ask
+from livebg.daemon.command_result import Held
+from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError
-from livebg.live.control.client import ask
-from livebg.live.control.held import Held
-from livebg.live.control.layers import settable_keys
 
 _PATIENCE: Final = 60.0
 """Seconds within which any command is answered; one that loads a large network takes some."""
@@ -78,7 +78,7 @@ def background(
     The background is remembered for the next start.
     """
     if what is None:
-        from livebg.scenery import names
+        from livebg.compositing.builtin_backgrounds import names
 
         output().print("\n".join(names()), markup=False)
         return
@@ -156,7 +156,7 @@ def _in_place(key: str, value: str) -> str:
 
 def _background(name: str) -> str:
     """A name of a built-in one is that, whatever lies here: a file is told by its path."""
-    from livebg.scenery import names
+    from livebg.compositing.builtin_backgrounds import names
 
     built_in = name.startswith("#") or name in names()
     return name if built_in else _absolute(name, "/" in name or bool(Path(name).suffix))

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
-from livebg.setting_sources import load_settings
+from livebg.config.loading import load_settings
 
 
 def demo(
@@ -23,9 +23,9 @@ def demo(
     be_verbose(verbose)
     with spoken_errors():
         settings = load_settings({"model.name": model}, config)
-        from livebg.build import build_segmenter
-        from livebg.compositing import Consent
+        from livebg.compositing.composite import Consent
         from livebg.demo import find_material, make_demo
+        from livebg.factory import build_segmenter
 
         material, segmenter = find_material(), build_segmenter(settings)
         with _Bars(quiet) as bars:

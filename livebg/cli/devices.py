@@ -13,14 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, output, spoken_errors
+from livebg.config.loading import load_settings
+from livebg.config.parsing import parse_size
 from livebg.errors import ConfigError
-from livebg.notation import parse_size
-from livebg.setting_sources import load_settings
 
 if TYPE_CHECKING:
-    from livebg.devices import CameraFacts, Devices, LoopbackFacts
+    from livebg.system.devices import CameraFacts, Devices, LoopbackFacts
     from livebg.v4l2.modes import Mode
-    from livebg.v4l2.system import Holder
+    from livebg.v4l2.syscalls import Holder
 
 
 def devices(
@@ -29,7 +29,7 @@ def devices(
     """List cameras with their modes, and loopback devices."""
     with spoken_errors():
         settings = load_settings({}, config)
-        from livebg.devices import look_around
+        from livebg.system.devices import look_around
 
         size = parse_size(settings.camera.size)
         assert size is not None, "a camera's size is never auto"
@@ -42,7 +42,7 @@ def devices(
 
 def _running() -> int | None:
     """livebg's process, if there is one and its folder can be read."""
-    from livebg.live.control.runtime_folder import running_pid
+    from livebg.daemon.runtime_dir import running_pid
 
     with suppress(ConfigError):
         return running_pid()

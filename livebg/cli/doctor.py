@@ -29,9 +29,9 @@ def doctor(
     Exit code 1 if a check FAILs.
     """
     with spoken_errors():
-        from livebg.doctor.examination import Examination
-        from livebg.doctor.host import Host
-        from livebg.doctor.rounds import examine
+        from livebg.doctor.checks import examine
+        from livebg.doctor.context import Examination
+        from livebg.system.host import Host
 
         results = examine(Examination(Host(), config), not no_measure)
         with errors().status("looking around ..."):

@@ -9,7 +9,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from livebg.cli.console import output, spoken_errors
-from livebg.config import sections
+from livebg.config.settings import sections
 from livebg.errors import ConfigError
 
 _OVERVIEW: Final = "livebg"

@@ -10,9 +10,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from livebg.cli.completion import complete_model
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
-from livebg.cli.evaluate import models_eval
+from livebg.cli.models_eval import models_eval
+from livebg.config.loading import load_settings
 from livebg.errors import ModelError
-from livebg.setting_sources import load_settings
 
 if TYPE_CHECKING:
     from livebg.models import LocatedModel, ModelCard

@@ -23,7 +23,7 @@ def preview(
         from livebg.preview.display import check_display
 
         check_display()
-        from livebg.preview.channel import PreviewChannel
+        from livebg.preview.client import PreviewChannel
         from livebg.preview.receiver import Receiver
         from livebg.preview.window import PreviewWindow, Shape
 

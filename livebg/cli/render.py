@@ -7,16 +7,16 @@ import typer
 
 from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
-from livebg.config import Settings, Temporal
+from livebg.config.loading import load_settings
+from livebg.config.parsing import parse_time
+from livebg.config.settings import Settings, Temporal
 from livebg.errors import ConfigError
-from livebg.jobs import RenderMode, plan
-from livebg.notation import parse_time
-from livebg.setting_sources import load_settings
+from livebg.rendering.jobs import RenderMode, plan
 
 if TYPE_CHECKING:
-    from livebg.batch import FileOptions
-    from livebg.jobs import Job
-    from livebg.reporting import QuietReporter
+    from livebg.rendering.batch import FileOptions
+    from livebg.rendering.jobs import Job
+    from livebg.rendering.reporters import QuietReporter
 
 # What cannot be read is told as everything else is, not as a mistake in usage.
 InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of them.")]
@@ -83,7 +83,7 @@ def render(
             "render.jobs": jobs,
         }
         settings = load_settings(overrides, config)
-        from livebg.batch import FileOptions  # av and onnxruntime take a while: `--help` does without
+        from livebg.rendering.batch import FileOptions  # av and onnxruntime take a while: `--help` does without
 
         options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams)
         planned = plan(inputs, output, chosen or settings.effect.mode)
@@ -94,9 +94,9 @@ def render(
 def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it_is: bool, report: str) -> int:
     import cv2
 
-    from livebg.batch import Batch
-    from livebg.build import build_look, build_segmenter
-    from livebg.compositing import Consent
+    from livebg.compositing.composite import Consent
+    from livebg.factory import build_look, build_segmenter
+    from livebg.rendering.batch import Batch
 
     consent = Consent("livebg render --mode none") if as_it_is else None
     # The planes of a frame are too small to share out: more threads cost OpenCV a tenth of all CPU time and save no wall time.
@@ -110,7 +110,7 @@ def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it
 
 
 def _reporter(report: str) -> "QuietReporter":
-    from livebg.reporting import BarReporter, JsonReporter, QuietReporter
+    from livebg.rendering.reporters import BarReporter, JsonReporter, QuietReporter
 
     if report == "json":
         return JsonReporter(output(), errors())

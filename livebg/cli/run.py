@@ -8,14 +8,14 @@ import typer
 
 from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, spoken_errors
+from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME, hold_lock
+from livebg.daemon.saved_choices import Choices
+from livebg.daemon.settings_layers import Layers
 from livebg.errors import ConfigError
-from livebg.live.control.choices import Choices
-from livebg.live.control.layers import Layers
-from livebg.live.control.runtime_folder import PREVIEW_NAME, SOCKET_NAME, hold_lock
 
 if TYPE_CHECKING:
-    from livebg.live.control.status import Status
-    from livebg.live.service import ServiceManager
+    from livebg.daemon.status import Status
+    from livebg.daemon.systemd import ServiceManager
     from livebg.live.session import Exit
 
 RunMode = Literal["portrait", "greenscreen", "background", "matte", "none"]
@@ -87,17 +87,17 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         import cv2
 
         from livebg.cli.consent import room_commands, room_views
-        from livebg.compositing import Consent
-        from livebg.live.assembly import build_session, startable
-        from livebg.live.control.commands import commands
-        from livebg.live.control.hangup import reloading_on_hangup
-        from livebg.live.control.preview_server import PreviewServer
-        from livebg.live.control.server import ControlServer, no_arguments
-        from livebg.live.control.steering import Steering
-        from livebg.live.control.telling import StatusTeller
-        from livebg.live.control.views import views
-        from livebg.live.screen_lock import heeding_the_lock
-        from livebg.live.service import ServiceManager
+        from livebg.compositing.composite import Consent
+        from livebg.daemon.bootstrap import build_session, startable
+        from livebg.daemon.commands import commands
+        from livebg.daemon.controller import Steering
+        from livebg.daemon.preview_server import PreviewServer
+        from livebg.daemon.screen_lock import heeding_the_lock
+        from livebg.daemon.server import ControlServer, no_arguments
+        from livebg.daemon.sighup import reloading_on_hangup
+        from livebg.daemon.status_reporter import StatusTeller
+        from livebg.daemon.systemd import ServiceManager
+        from livebg.daemon.views import views
         from livebg.live.session import Exit
 
         cv2.setNumThreads(1)  # the planes of a frame are too small to share out

@@ -11,7 +11,7 @@ from rich.table import Table
 from livebg.cli.console import errors, output, spoken_errors
 
 if TYPE_CHECKING:
-    from livebg.score.report import Score
+    from livebg.metrics.statistics import Score
 
 _TITLES = {"with_truth": "against the truth", "without_truth": "without truth"}
 
@@ -45,7 +45,7 @@ def score(
 def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bool) -> "dict[str, Score]":
     import cv2
 
-    from livebg.score.files import score_blind, score_with_truth
+    from livebg.metrics.files import score_blind, score_with_truth
 
     cv2.setNumThreads(1)  # the planes are too small to share out
     scores = {}

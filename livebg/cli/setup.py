@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
+from livebg.config.loading import load_settings, read_config
 from livebg.errors import ConfigError, Stopped
-from livebg.setting_sources import load_settings, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from livebg.setup.journal import Journal
-    from livebg.setup.machine import Machine
     from livebg.setup.plan import FileChange, Plan
+    from livebg.setup.target import Machine
 
 
 def setup(
@@ -32,7 +32,7 @@ def setup(
 
     Shows every change and asks before it writes.
     """
-    from livebg.setup.machine import Machine
+    from livebg.setup.target import Machine
 
     with spoken_errors():
         written = read_config(config)
@@ -47,9 +47,9 @@ def setup(
 
 def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run: bool, settings: "Path | None" = None) -> None:
     """Show, ask, do; for PipeWire with ``settings``, the configuration file. Raises :class:`~livebg.errors.LivebgError`."""
+    from livebg.setup.apply import carry_out
     from livebg.setup.pipewire import make_pipewire_plan
     from livebg.setup.plan import make_plan
-    from livebg.setup.steps import carry_out
 
     plan = make_pipewire_plan(machine, settings, service) if settings else make_plan(machine, label, service)
     _show_plan(plan, machine)
@@ -62,8 +62,8 @@ def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run:
 
 def undo_setup(machine: "Machine", *, yes: bool, dry_run: bool) -> None:
     """Show, ask, undo. Raises :class:`~livebg.errors.LivebgError`."""
+    from livebg.setup.apply import undo
     from livebg.setup.journal import read_journal
-    from livebg.setup.steps import undo
 
     journal = read_journal(machine.state)
     if journal is None:

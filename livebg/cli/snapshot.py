@@ -8,7 +8,7 @@ import typer
 from livebg.cli.console import output, spoken_errors
 
 if TYPE_CHECKING:
-    from livebg.preview.channel import Seen
+    from livebg.preview.client import Seen
 
 
 def snapshot(
@@ -21,8 +21,8 @@ def snapshot(
     Turns the camera on if it is off. Exit code 6 if livebg is not running.
     """
     with spoken_errors():
-        from livebg.preview import still
-        from livebg.preview.channel import PreviewChannel
+        from livebg.preview import snapshot as still
+        from livebg.preview.client import PreviewChannel
 
         seen = still.snapshot(file, PreviewChannel, alpha=alpha, overwrite=overwrite)
     output().print(_sentence(file, seen), markup=False)

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from livebg.cli.console import output, spoken_errors
-from livebg.live.control.client import ask
-from livebg.live.control.status import CameraStatus, Counts, CpuCost, ModelStatus, OutputStatus, State, Status
+from livebg.daemon.client import ask
+from livebg.daemon.status import CameraStatus, Counts, CpuCost, ModelStatus, OutputStatus, State, Status
 
 _INTERVAL: Final = 1.0
 """Seconds between two looks."""

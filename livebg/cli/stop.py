@@ -4,9 +4,9 @@ import time
 from typing import Final
 
 from livebg.cli.console import output, spoken_errors
+from livebg.daemon.client import ask
+from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError
-from livebg.live.control.client import ask
-from livebg.live.control.runtime_folder import running_pid
 
 _PATIENCE: Final = 5.0
 """Seconds in which a livebg that was asked to stop is gone."""

@@ -9,8 +9,8 @@ from typing import Annotated, Final
 import typer
 
 from livebg.cli.console import VerboseOption, be_verbose, spoken_errors
+from livebg.daemon.runtime_dir import hold_lock, running_pid, runtime_folder
 from livebg.errors import ConfigError, LivebgError
-from livebg.live.control.runtime_folder import hold_lock, running_pid, runtime_folder
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def tray(
             _say_on_the_desktop(str(error))
             raise
     if renewing:
-        from livebg.setup.machine import own_command
+        from livebg.setup.target import own_command
 
         command = own_command()
         os.execv(command[0], [*command, "tray"])
@@ -40,25 +40,25 @@ def _run(wait: float) -> bool:
     other = running_pid(folder)
     if other is not None:
         raise ConfigError(f"the icon is in the tray already (pid {other}): use that one")
-    from livebg.tray.place import Desktop, find_place
+    from livebg.tray.backend import Desktop, find_place
 
     backend = find_place(Desktop(), wait)
     from platformdirs import user_state_path
 
-    from livebg.setup.machine import own_command
-    from livebg.tray import bus
+    from livebg.setup.target import own_command
+    from livebg.tray import dbus
+    from livebg.tray.actions import Doer
     from livebg.tray.app import Tray
     from livebg.tray.autostart import Autostart
-    from livebg.tray.deeds import Doer
     from livebg.tray.icon import PystrayIcon
-    from livebg.tray.lookout import Cameras, look
-    from livebg.tray.starting import Starter
+    from livebg.tray.launcher import Starter
+    from livebg.tray.poller import Cameras, look
 
     command = own_command()
     autostart = Autostart.own(command)
     doer = Doer(command, Starter(command, user_state_path("livebg") / "run.log"), autostart)
     with hold_lock(folder):
-        icon = Tray(lambda chosen: PystrayIcon(backend, chosen), doer, look, Cameras(), lambda: autostart.is_on, bus.notify)
+        icon = Tray(lambda chosen: PystrayIcon(backend, chosen), doer, look, Cameras(), lambda: autostart.is_on, dbus.notify)
         icon.run()
     return icon.renewing
 
@@ -67,7 +67,7 @@ def _say_on_the_desktop(sentence: str) -> None:
     """Whoever started it from a menu sees no terminal."""
     if sys.stderr.isatty():
         return
-    from livebg.tray.bus import BusError, notify
+    from livebg.tray.dbus import BusError, notify
 
     with suppress(BusError):
         notify(sentence)

@@ -1,9 +1,9 @@
 """The demo: two clips that anybody may have, rendered as portrait, green screen and matte, side by side.
 
-``clips`` finds the material and films the photo, ``layout`` arranges pictures, ``show`` renders.
+``clips`` finds the material and films the photo, ``layout`` arranges pictures, ``render`` renders.
 """
 
 from livebg.demo.clips import Material, film, find_material
-from livebg.demo.show import Demo, Progress, make_demo
+from livebg.demo.render import Demo, Progress, make_demo
 
 __all__ = ["Demo", "Material", "Progress", "film", "find_material", "make_demo"]

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from livebg.errors import ConfigError, SourceError
-from livebg.frame import BT709, ColorSpec, rgb_to_i420
-from livebg.sinks.part_file import writing
+from livebg.imaging.frame import BT709, ColorSpec, rgb_to_i420
+from livebg.sinks.atomic_file import writing
 
 SIZE: Final = (1280, 720)
 RATE: Final = 30

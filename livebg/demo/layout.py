@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from livebg.frame import Composite, Frame, planes
+from livebg.imaging.frame import Composite, Frame, planes
 
 Picture = NDArray[np.uint8]
 """RGB, uint8, shape (height, width, 3)."""

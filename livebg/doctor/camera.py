@@ -4,13 +4,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from livebg.devices import CameraFacts
-from livebg.doctor.examination import Examination, told
+from livebg.config.parsing import parse_size
+from livebg.doctor.context import Examination, told
 from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
 from livebg.doctor.virtual_camera import access, group_advice, loopback_nodes
 from livebg.errors import SourceError
-from livebg.notation import parse_size
-from livebg.v4l2.lookup import find_camera
+from livebg.system.devices import CameraFacts
+from livebg.v4l2.find_camera import find_camera
 
 _SLOW: Final = Fraction(20)
 """Frames a second below which a call looks jerky."""

@@ -3,11 +3,11 @@
 import re
 from typing import Final
 
-from livebg.doctor import pipewire_camera
-from livebg.doctor.distribution import install_package
-from livebg.doctor.examination import Examination
+from livebg.doctor import pipewire as pipewire_camera
+from livebg.doctor.context import Examination
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
-from livebg.doctor.host import Host, ToolMissing
+from livebg.system.distribution import install_package
+from livebg.system.host import Host, ToolMissing
 
 _WATCHER: Final = "org.kde.StatusNotifierWatcher"
 _LOOK_AGAIN: Final = "systemctl --user restart wireplumber"

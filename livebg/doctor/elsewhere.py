@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from livebg.doctor.examination import Examination
+from livebg.doctor.context import Examination
 from livebg.doctor.findings import Finding, fail, ok
-from livebg.doctor.host import ToolMissing
+from livebg.system.host import ToolMissing
 
 _MACOS: Final = ("/Library/CoreMediaIO/Plug-Ins/DAL/obs-mac-virtualcam.plugin", "/Applications/OBS.app")
 _WINDOWS: Final = r"HKLM\SOFTWARE\Classes\CLSID\{A3FCE0F5-3493-419F-958A-ABA1250EC20B}"

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from livebg.doctor.distribution import install_headers, install_module
-from livebg.doctor.examination import Examination
+from livebg.doctor.context import Examination
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
-from livebg.doctor.host import Host, ToolHung, ToolMissing
+from livebg.system.distribution import install_headers, install_module
+from livebg.system.host import Host, ToolHung, ToolMissing
 
 SETUP: Final = "livebg setup"
 RELOAD: Final = "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"

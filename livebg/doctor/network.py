@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from livebg.config import Governor
-from livebg.doctor.distribution import install_package
-from livebg.doctor.examination import Examination
+from livebg.config.settings import Governor
+from livebg.doctor.context import Examination
 from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
 from livebg.errors import LivebgError, ModelError
+from livebg.system.distribution import install_package
 
-_LIBRARIES: Final = ("numpy", "cv2", "av", "livebg.runtime")
+_LIBRARIES: Final = ("numpy", "cv2", "av", "livebg.segmentation.ort")
 _SYSTEM_LIBRARIES: Final = "libgl1 libglib2.0-0 libxcb1"
 """Debian's names for what opencv-python takes from the system."""
 _NOT_LOADED: Final = "the libraries do not load, which is the first thing to mend"
@@ -47,7 +47,7 @@ def libraries(exam: Examination) -> Finding:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            library = {"livebg.runtime": "onnxruntime", "cv2": "opencv-python"}.get(name, name)
+            library = {"livebg.segmentation.ort": "onnxruntime", "cv2": "opencv-python"}.get(name, name)
             is_the_systems = ".so" in str(error)
             mend = install_package(exam.host, _SYSTEM_LIBRARIES) if is_the_systems else f"pip install --force-reinstall {library}"
             return fail(f"{library} does not load ({error})", mend)
@@ -78,7 +78,7 @@ def model(exam: Examination) -> Finding:
 def provider(exam: Examination) -> Finding:
     """Which of onnxruntime's providers runs the network in fact."""
     try:
-        from livebg.providers import offered
+        from livebg.segmentation.execution_providers import offered
 
         used = exam.segmenter.provider
     except ModelError:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from livebg.doctor.examination import Examination
+from livebg.doctor.context import Examination
 from livebg.doctor.findings import Finding, ok, skipped, warn
-from livebg.doctor.host import Host, ToolMissing
+from livebg.system.host import Host, ToolMissing
 
 _FLATPAKS: Final = {
     "org.mozilla.firefox": "Firefox",

@@ -4,11 +4,11 @@ import re
 from typing import Final
 
 from livebg import __version__
-from livebg.doctor.examination import Examination
+from livebg.config.loading import default_config_path
+from livebg.doctor.context import Examination
 from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
 from livebg.doctor.kernel_module import SETUP
 from livebg.errors import NotRunningError
-from livebg.setting_sources import default_config_path
 
 UNIT: Final = "livebg.service"
 _LOG: Final = f"journalctl --user --unit={UNIT} --lines=20"

@@ -5,14 +5,14 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from livebg.doctor.examination import Examination, told
+from livebg.config.parsing import parse_size
+from livebg.doctor.context import Examination, told
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
-from livebg.doctor.host import Host, ToolHung, ToolMissing
 from livebg.doctor.kernel_module import NO_DEVICE, RELOAD, SETUP, is_loaded
-from livebg.notation import parse_size
+from livebg.system.host import Host, ToolHung, ToolMissing
+from livebg.v4l2.client_usage import Subscription
 from livebg.v4l2.device import Device
-from livebg.v4l2.events import Subscription
-from livebg.v4l2.lookup import GROUP_ADVICE
+from livebg.v4l2.find_camera import GROUP_ADVICE
 
 _FIREFOX_END: Final = 64
 _FEW_OPENERS: Final = 4

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import ModelError
-from livebg.frame import Alpha
+from livebg.imaging.frame import Alpha
 from livebg.models import LocatedModel, find
-from livebg.network import Size
-from livebg.providers import CPU
-from livebg.runtime import RUN_FAILURES, onnxruntime
-from livebg.segmentation import U2NetSegmenter
+from livebg.segmentation.execution_providers import CPU
+from livebg.segmentation.onnx_model import Size
+from livebg.segmentation.ort import RUN_FAILURES, onnxruntime
+from livebg.segmentation.u2net import U2NetSegmenter
 
 _LOG: Final = logging.getLogger(__name__)
 _SIZED: Final = re.compile(r"(?P<model>.+)@(?P<width>[1-9]\d{0,3})x(?P<height>[1-9]\d{0,3})")
@@ -32,16 +32,14 @@ Rgb = NDArray[np.uint8]
 class Network(Protocol):
     """A network on the CPU, on one thread.
 
-    ``name`` is what tables call it, ``path`` its file. ``takes_prior`` says whether it looks at the alpha before, which its
-    caller hands over; ``remembers`` whether it carries something of its own from picture to picture, until :meth:`forget`.
+    ``name`` is what tables call it, ``path`` its file. ``remembers`` says whether it carries something from picture to picture,
+    until :meth:`forget`.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def path(self) -> Path: ...
-    @property
-    def takes_prior(self) -> bool: ...
     @property
     def remembers(self) -> bool: ...
 
@@ -52,10 +50,10 @@ class Network(Protocol):
         """
         ...
 
-    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:
+    def alpha(self, image: Rgb) -> Alpha:
         """Alpha, float32, (height, width), 0..1, of a picture of a size that :meth:`input_size` gave.
 
-        ``prior`` is the alpha of the picture before, of the same size, or None. Raises ModelError when the network fails.
+        Raises ModelError when the network fails.
         """
         ...
 
@@ -65,12 +63,12 @@ class Network(Protocol):
 
 
 class FamilyNetwork:
-    """What livebg itself can run: :class:`~livebg.segmentation.U2NetSegmenter`. ``size`` overrules every other."""
+    """What livebg itself can run: :class:`~livebg.segmentation.u2net.U2NetSegmenter`. ``size`` overrules every other."""
 
     remembers = False
 
-    def __init__(self, name: str, model: LocatedModel, takes_prior: bool, size: Size | None) -> None:
-        self.name, self.path, self.takes_prior = name, model.path, takes_prior
+    def __init__(self, name: str, model: LocatedModel, size: Size | None) -> None:
+        self.name, self.path = name, model.path
         self._segmenter = U2NetSegmenter(model.path, model.card, input_size=size, provider="cpu", threads=1)
 
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
@@ -78,8 +76,8 @@ class FamilyNetwork:
         one_size_only = self._segmenter.input_size(1280, 720) == self._segmenter.input_size(720, 1280)
         return own if wanted is None or one_size_only else wanted
 
-    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:
-        return self._segmenter.segment(image, prior)
+    def alpha(self, image: Rgb) -> Alpha:
+        return self._segmenter.segment(image)
 
     def forget(self) -> None:
         """It remembers nothing."""
@@ -88,7 +86,7 @@ class FamilyNetwork:
 class ChannelsLastNetwork:
     """MediaPipe's way: 1xHxWx3, 0..1, to an alpha 1xHxWx1, or to the logits 1xHxWx2 of background and person."""
 
-    takes_prior = remembers = False
+    remembers = False
 
     def __init__(self, name: str, model: LocatedModel, size: Size) -> None:
         self.name, self.path = name, model.path
@@ -99,7 +97,7 @@ class ChannelsLastNetwork:
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:  # noqa: ARG002 - it has one size
         return self._size
 
-    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:  # noqa: ARG002 - it knows of none
+    def alpha(self, image: Rgb) -> Alpha:
         feed = {self._input: image[None].astype(np.float32) / np.float32(255)}
         output = _run(self._session, self.path, [self._output], feed)[0][0]
         if output.shape[2] == 1:
@@ -114,7 +112,7 @@ class ChannelsLastNetwork:
 class RecurrentNetwork:
     """Robust Video Matting's way: src and four states to fgr, pha and the states that go with the next picture."""
 
-    takes_prior, remembers = False, True
+    remembers = True
 
     def __init__(self, name: str, model: LocatedModel, size: Size | None) -> None:
         self.name, self.path = name, model.path
@@ -131,7 +129,7 @@ class RecurrentNetwork:
         scale = math.sqrt(_RECURRENT_PIXELS / (width * height)) / _RECURRENT_STEP
         return max(round(width * scale), 2) * _RECURRENT_STEP, max(round(height * scale), 2) * _RECURRENT_STEP
 
-    def alpha(self, image: Rgb, prior: Alpha | None = None) -> Alpha:  # noqa: ARG002 - it has states instead
+    def alpha(self, image: Rgb) -> Alpha:
         states = self._states or self._blank(*image.shape[:2])
         source = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         feed = {"src": source, **self._constants, **{f"{name}i": state for name, state in zip(_STATES, states, strict=True)}}
@@ -165,7 +163,7 @@ def candidate(name_or_file: str, folders: Sequence[Path] = ()) -> Candidate:
 
     ``name_or_file`` is a registry name or a file, with ``@WxH`` behind it for another input size. Raises
     :class:`~livebg.errors.ModelError` when there is no such network; what is of none of the kinds here is left to
-    :class:`~livebg.segmentation.U2NetSegmenter` to open or to refuse.
+    :class:`~livebg.segmentation.u2net.U2NetSegmenter` to open or to refuse.
     """
     match = _SIZED.fullmatch(name_or_file)
     size = (int(match["width"]), int(match["height"])) if match else None
@@ -181,8 +179,7 @@ def candidate(name_or_file: str, folders: Sequence[Path] = ()) -> Candidate:
             if size and size != (width, height):
                 raise ModelError(f"{model.path} runs at {width}x{height} only, not at {size[0]}x{size[1]}: leave out the size")
             return Candidate(name, model.path, lambda: ChannelsLastNetwork(name, model, (width, height)))
-    takes_prior = [shape[1] for shape in shapes.values() if len(shape) == 4] == [4]
-    return Candidate(name, model.path, lambda: FamilyNetwork(name, model, takes_prior, size))
+    return Candidate(name, model.path, lambda: FamilyNetwork(name, model, size))
 
 
 def _require_classes(path: Path, session: Any) -> None:

@@ -10,10 +10,9 @@ import numpy as np
 
 from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
-from livebg.evaluation.sets import SPLIT_SETS, Masked, clips, evenly, picture_sets, rooms_aside
+from livebg.evaluation.sets import SPLIT_SETS, EmptyRoom, LabeledPicture, clips, evenly, picture_sets, rooms_aside
 from livebg.evaluation.split import is_aside
-from livebg.frame import Alpha8
-from livebg.photo import Photo
+from livebg.imaging.frame import Alpha8
 from livebg.sources.file import FileSource
 from livebg.synthetic import Actor, Cutout, blob_person, cut_green, made_up_room
 
@@ -39,9 +38,9 @@ class Cast:
     people or rooms are drawn, because there are none.
     """
 
-    people: tuple[Masked, ...]
+    people: tuple[LabeledPicture, ...]
     screens: tuple[Path, ...]
-    rooms: tuple[Path, ...]
+    rooms: tuple[EmptyRoom, ...]
 
     @property
     def made_up(self) -> bool:
@@ -64,7 +63,7 @@ class Cast:
 
     def room(self, number: int) -> Rgb:
         """The room of that number, RGB; there is one for any number. Raises SourceError when its file cannot be read."""
-        return Photo(self.rooms[number % len(self.rooms)]).rgb if self.rooms else made_up_room(number, _MADE_UP_ROOM)
+        return self.rooms[number % len(self.rooms)].read() if self.rooms else made_up_room(number, _MADE_UP_ROOM)
 
 
 def cast(data: Path | None, count: int) -> Cast:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from livebg.evaluation.baselines import Candidate, Network, Rgb
-from livebg.network import Size
+from livebg.segmentation.onnx_model import Size
 
 FRAME: Final = (1280, 720)
 """The frame in whose aspect networks that run at any size are measured."""

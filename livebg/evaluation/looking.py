@@ -1,14 +1,11 @@
 """How a network is shown a picture, or the frames of a clip, by the ruler."""
 
-from collections.abc import Mapping
-from typing import Final
-
 import cv2
 import numpy as np
 
 from livebg.evaluation.baselines import Network, Rgb
-from livebg.frame import Alpha
-from livebg.network import Size
+from livebg.imaging.frame import Alpha
+from livebg.segmentation.onnx_model import Size
 
 
 def fed(picture: Rgb, size: Size) -> Rgb:
@@ -28,7 +25,7 @@ def at_size(alpha: Alpha, size: Size) -> Alpha:
 
 
 def look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
-    """Alpha at the picture's full size, by one look without a past; ``wanted`` is the size to feed, if there is a choice."""
+    """Alpha at the picture's full size, by one look; ``wanted`` is the size to feed, if there is a choice."""
     network.forget()
     height, width = picture.shape[:2]
     image = fed(picture, network.input_size(width, height, wanted))
@@ -36,37 +33,16 @@ def look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
 
 
 class Watcher:
-    """A network on the frames of a clip: its alpha of the frame before is its prior, unless ``with_past`` is False."""
+    """A network on the frames of a clip, one after another. What it remembers of a clip it forgets when another begins."""
 
-    def __init__(self, network: Network, *, with_past: bool = True) -> None:
+    def __init__(self, network: Network) -> None:
         self._network = network
-        self._with_past = with_past
-        self._prior: Alpha | None = None
 
     def begin(self) -> None:
         """Another clip begins."""
-        self._prior = None
         self._network.forget()
 
     def alpha(self, frame: Rgb) -> Alpha:
         """Alpha of the next frame, at its full size."""
-        if not self._with_past:
-            self.begin()
         height, width = frame.shape[:2]
-        alpha = self._network.alpha(fed(frame, self._network.input_size(width, height)), self._prior)
-        self._prior = alpha
-        return at_size(alpha, (width, height))
-
-
-WITHOUT_PAST: Final = ", empty prior"
-"""Behind the name of a network that takes a prior, where it was given none."""
-
-
-def watchers(networks: Mapping[str, Network]) -> dict[str, Watcher]:
-    """Each network as it runs on video; those that take a prior a second time without."""
-    found = {}
-    for name, network in networks.items():
-        found[name] = Watcher(network)
-        if network.takes_prior:
-            found[name + WITHOUT_PAST] = Watcher(network, with_past=False)
-    return found
+        return at_size(self._network.alpha(fed(frame, self._network.input_size(width, height))), (width, height))

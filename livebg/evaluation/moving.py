@@ -9,14 +9,13 @@ import numpy as np
 
 from livebg.evaluation.baselines import Network
 from livebg.evaluation.cast import Cast
-from livebg.evaluation.looking import Watcher, watchers
+from livebg.evaluation.looking import Watcher
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sheets import Sheets, Worst
-from livebg.frame import Alpha
-from livebg.score.alphas import as_alpha
-from livebg.score.lag import EDGE_LAG, EdgeLag
-from livebg.score.report import Measure
-from livebg.score.truth import (
+from livebg.imaging.frame import Alpha
+from livebg.metrics.conversions import as_alpha
+from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
+from livebg.metrics.reference import (
     DTSSD,
     PICTURE_MEASURES,
     gradient_error,
@@ -24,6 +23,7 @@ from livebg.score.truth import (
     mean_squared_error,
     temporal_difference,
 )
+from livebg.metrics.statistics import Measure
 from livebg.synthetic import MOTIONS, Moment, clip
 
 SIZE: Final = (512, 288)
@@ -51,11 +51,10 @@ class Take:
 def measure_moving(networks: Mapping[str, Network], cast: Cast, motion: str, clips: int, frames: int, sheets: Sheets) -> Section:
     """The mean over each clip's frames of MAD, MSE, dtSSD and Grad, and its edge lag, at :data:`SIZE`.
 
-    A network that takes a prior is given its own alpha of the frame before, and is measured once more with an empty one.
     ``motion`` is one of :data:`livebg.synthetic.MOTIONS`. Raises SourceError when a file of the cast cannot be read.
     """
-    everybody = watchers(networks)
-    about = f"{clips} clips of {frames} frames, {SIZE[0]}x{SIZE[1]}, {cast.about}; priors are the network's own alpha before"
+    everybody = {name: Watcher(network) for name, network in networks.items()}
+    about = f"{clips} clips of {frames} frames, {SIZE[0]}x{SIZE[1]}, {cast.about}"
     tally = Tally(f"moving truth, {motion}", about, "clip", MEASURES, list(everybody))
     shown = sheets.all(f"moving {motion}", clips)
     for number in range(clips):

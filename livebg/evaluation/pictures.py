@@ -1,4 +1,4 @@
-"""Pictures with masks: does the network find the person in one look, without a past?"""
+"""Pictures with masks: does the network find the person in one look?"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,28 +9,34 @@ from livebg.evaluation.looking import look
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sets import PictureSet
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
-from livebg.score.alphas import as_alpha
-from livebg.score.report import Measure
-from livebg.score.truth import PICTURE_MEASURES, boundary_f_measure, foreground_iou, mean_absolute_difference
+from livebg.imaging.frame import Alpha
+from livebg.metrics.conversions import as_alpha
+from livebg.metrics.reference import PICTURE_MEASURES, boundary_f_measure, foreground_iou, mean_absolute_difference
+from livebg.metrics.statistics import Measure
 
 FIGURE_SIZE: Final = (256, 144)
 """What a network that runs at any size is fed for the figure, whatever the picture's aspect."""
 
 _BY_NAME: Final = {measure.name: measure for measure in PICTURE_MEASURES}
-_SCORED: Final = tuple(_BY_NAME[name] for name in ("iou", "boundary_f", "mad"))
+FAILED: Final = 0.8
+"""IoU below which a user would say that the person was missed."""
+
+_SCORED: Final = (
+    *(_BY_NAME[name] for name in ("iou", "boundary_f", "mad")),
+    Measure("failed", f"IoU under {FAILED}, %", "pictures with a large part of a person missed, or much of the room taken"),
+)
 _OWN_SIZE: Final = tuple(replace(each, name=f"own_{each.name}", label=f"{each.label}, own size") for each in _SCORED)
 MEASURES: Final[tuple[Measure, ...]] = (*_SCORED, *_OWN_SIZE)
 
 
 def measure_pictures(networks: Mapping[str, Network], pictures: PictureSet, sheets: Sheets) -> Section:
-    """IoU at 0.5, boundary F and MAD at the picture's full size, with an empty prior.
+    """IoU at 0.5, boundary F and MAD at the picture's full size, after one look.
 
     The picture is shrunk by area averages to :data:`FIGURE_SIZE`, then once more to the network's own size in the picture's
     aspect; a network of one size gets that both times. Raises :class:`~livebg.errors.SourceError` for what cannot be read.
     """
     width, height = FIGURE_SIZE
-    about = f"one look, empty prior, fed {width}x{height} (then its own size in the picture's aspect), measured at full size"
+    about = f"one look, fed {width}x{height} (then its own size in the picture's aspect), measured at full size"
     tally = Tally(pictures.name, about, "picture", MEASURES, list(networks))
     worst = sheets.worst(pictures.name, len(pictures.pairs))
     evaluated = next(iter(networks))
@@ -53,5 +59,6 @@ def _row(network: Network, rgb: Rgb, alpha: Alpha, truth: Alpha) -> tuple[float,
     return (*row, *_scored(look(network, rgb), truth))
 
 
-def _scored(alpha: Alpha, truth: Alpha) -> tuple[float, float, float]:
-    return foreground_iou(alpha, truth), boundary_f_measure(alpha, truth), mean_absolute_difference(alpha, truth)
+def _scored(alpha: Alpha, truth: Alpha) -> tuple[float, float, float, float]:
+    iou = foreground_iou(alpha, truth)
+    return iou, boundary_f_measure(alpha, truth), mean_absolute_difference(alpha, truth), 100.0 * (iou < FAILED)

@@ -9,14 +9,14 @@ from typing import Final
 import numpy as np
 
 from livebg.evaluation.baselines import Network, Rgb
-from livebg.evaluation.looking import Watcher, watchers
+from livebg.evaluation.looking import Watcher
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sheets import Sheets, Worst
-from livebg.frame import Alpha
-from livebg.score.blind import MEASURES as BLIND
-from livebg.score.blind import BlindScore
-from livebg.score.report import Measure
-from livebg.score.truth import foreground_iou, mean_absolute_difference
+from livebg.imaging.frame import Alpha
+from livebg.metrics.no_reference import MEASURES as BLIND
+from livebg.metrics.no_reference import BlindScore
+from livebg.metrics.reference import foreground_iou, mean_absolute_difference
+from livebg.metrics.statistics import Measure
 from livebg.sources.file import FileSource
 
 TEACHER: Final = (
@@ -33,10 +33,10 @@ def measure_real(
     Of each clip the first ``frames`` are measured, each network running as it does on video. Raises SourceError for what cannot
     be read.
     """
-    everybody = watchers(networks)
+    everybody = {name: Watcher(network) for name, network in networks.items()}
     measures = (*BLIND, *TEACHER) if teacher else BLIND
     judged = f", against the alpha of {teacher.name}" if teacher else ""
-    about = f"the first {frames} frames of each, priors are the network's own alpha before{judged}"
+    about = f"the first {frames} frames of each{judged}"
     tally = Tally("real clips", about, "clip", measures, list(everybody))
     shown = sheets.all("real clips", len(clips))
     for path in clips:

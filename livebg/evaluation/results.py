@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from livebg.score.report import Measure, Score, Summary, Values, paired_difference
+from livebg.metrics.statistics import Measure, Score, Summary, Values, paired_difference
 
 WORST_SHARE: Final = 0.05
 """Of the pictures, clips or pairs: those that are told apart and shown on contact sheets."""

@@ -1,17 +1,15 @@
 """Empty rooms: whoever finds somebody there shows the room."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from livebg.evaluation.baselines import Network
 from livebg.evaluation.looking import look
 from livebg.evaluation.results import Section, Tally
-from livebg.evaluation.sets import room_name
+from livebg.evaluation.sets import EmptyRoom
 from livebg.evaluation.sheets import Sheets
-from livebg.frame import Alpha
-from livebg.photo import Photo
-from livebg.score.report import Measure
+from livebg.imaging.frame import Alpha
+from livebg.metrics.statistics import Measure
 
 CLEAR: Final = 0.005
 """Mean alpha below which a room counts as empty."""
@@ -26,19 +24,19 @@ MEASURES: Final = (
 )
 
 
-def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[Path], sheets: Sheets) -> Section:
-    """Mean alpha of pictures without people, by one look with an empty prior at the network's own size in their aspect.
+def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[EmptyRoom], sheets: Sheets) -> Section:
+    """Mean alpha of pictures without people, by one look at the network's own size in their aspect.
 
     Raises :class:`~livebg.errors.SourceError` for what cannot be read.
     """
-    tally = Tally("empty rooms", "one look, empty prior, at the network's own size", "room", MEASURES, list(networks))
+    tally = Tally("empty rooms", "one look, at the network's own size", "room", MEASURES, list(networks))
     worst = sheets.worst("empty rooms", len(rooms))
     evaluated = next(iter(networks))
-    for path in rooms:
-        rgb = Photo(path).rgb
+    for room in rooms:
+        rgb = room.read()
         alphas = {name: look(network, rgb) for name, network in networks.items()}
-        tally.add(room_name(path), {name: _row(alpha) for name, alpha in alphas.items()})
-        worst.add(float(alphas[evaluated].mean()), room_name(path), rgb, None, alphas[evaluated])
+        tally.add(room.name, {name: _row(alpha) for name, alpha in alphas.items()})
+        worst.add(float(alphas[evaluated].mean()), room.name, rgb, None, alphas[evaluated])
     worst.write()
     return tally.section()
 

@@ -1,19 +1,28 @@
 """The sets of pictures and clips under a data folder, as lists of files; nothing is read before it is its turn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
 from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
+from livebg.evaluation.holdout import (
+    PEOPLE,
+    archived_pictures,
+    archived_rgb,
+    held_out_keys,
+    opened_archive,
+    people_archives,
+)
 from livebg.evaluation.split import ROOMS_WITH_PEOPLE, aside, files, is_aside
-from livebg.frame import Alpha8
-from livebg.jobs import PHOTO_SUFFIXES, VIDEO_SUFFIXES
-from livebg.photo import Photo
-from livebg.score.reading import picture_at
+from livebg.imaging.frame import Alpha8
+from livebg.metrics.readers import picture_at
+from livebg.rendering.photo import Photo
+from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 Thing = TypeVar("Thing")
 """Whatever a list is of."""
@@ -48,12 +57,22 @@ class Masked:
         return rgb, mask
 
 
+class LabeledPicture(Protocol):
+    """A picture and the mask of the people in it, which are read when they are needed."""
+
+    @property
+    def name(self) -> str: ...
+    def read(self) -> tuple[Rgb, Alpha8]:
+        """RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8. Raises SourceError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PictureSet:
     """Pictures with masks; ``name`` is the folder's path below the data folder."""
 
     name: str
-    pairs: tuple[Masked, ...]
+    pairs: tuple[LabeledPicture, ...]
 
 
 def require_folder(data: Path) -> None:
@@ -64,7 +83,8 @@ def require_folder(data: Path) -> None:
 
 
 def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
-    """Every folder under ``data`` that holds ``images`` and ``masks`` and is not trained on; of each, one picture in ``step``.
+    """Every folder under ``data`` that holds ``images`` and ``masks`` and is not trained on, and the hold-out of every archive of
+    people; of each, one picture in ``step``.
 
     Raises :class:`~livebg.errors.SourceError` when ``data`` is no folder, or a picture has no mask.
     """
@@ -82,23 +102,47 @@ def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
         pairs = tuple(Masked(picture, _mask_of(picture, masks)) for picture in kept[::step])
         if pairs:
             found.append(PictureSet(str(name) if name.parts else own_name, pairs))
-    return found
+    return [*found, *_people_held_out(data, step)]
 
 
-def rooms_aside(data: Path, step: int = 1) -> list[Path]:
-    """The pictures of empty rooms that are kept aside, folder by folder of ``data/backgrounds``; one in ``step``.
+def _people_held_out(data: Path, step: int) -> list[PictureSet]:
+    """The hold-out of every archive of people."""
+    archives = people_archives(data)
+    held_out = held_out_keys(data) if archives else frozenset()
+    sets = []
+    for path in archives:
+        pairs = tuple(picture for picture in archived_pictures(path) if picture.key in held_out)[::step]
+        if pairs:
+            sets.append(PictureSet(f"{PEOPLE}/{path.stem}", pairs))
+    return sets
 
-    Those in which somebody was seen are left out.
+
+@dataclass(frozen=True, slots=True)
+class EmptyRoom:
+    """A picture without people: the name of its folder or archive with its own, and how to read it as RGB."""
+
+    name: str
+    read: Callable[[], Rgb]
+
+
+def rooms_aside(data: Path, step: int = 1) -> list[EmptyRoom]:
+    """The pictures of empty rooms that are held out, folder by folder and zip by zip of ``data/backgrounds``; one in ``step``.
+
+    Those in which a person was found are left out. Raises :class:`~livebg.errors.SourceError` for a damaged zip file.
     """
     root = data / "backgrounds"
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
-    found = [path for folder in folders for path in aside(_photos(folder), kept=True)]
-    return [path for path in found if room_name(path) not in ROOMS_WITH_PEOPLE][::step]
+    photos = [path for folder in folders for path in aside(_photos(folder), kept=True)]
+    found = [EmptyRoom(f"{path.parent.name}/{path.name}", partial(_photo, path)) for path in photos]
+    for path in sorted(root.glob("*.zip")):
+        with opened_archive(path) as archive:
+            names = sorted(archive.namelist())
+        found += [EmptyRoom(f"{path.stem}/{name}", partial(archived_rgb, path, name)) for name in aside(names, kept=True)]
+    return [room for room in found if room.name not in ROOMS_WITH_PEOPLE][::step]
 
 
-def room_name(path: Path) -> str:
-    """The folder of a room's picture and its name."""
-    return f"{path.parent.name}/{path.name}"
+def _photo(path: Path) -> Rgb:
+    return Photo(path).rgb
 
 
 def clips(data: Path, *, all_of_them: bool = False) -> list[Path]:

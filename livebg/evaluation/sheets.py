@@ -14,7 +14,7 @@ from PIL import Image
 from livebg.errors import SinkError
 from livebg.evaluation.baselines import Rgb
 from livebg.evaluation.results import worst_count
-from livebg.frame import Alpha
+from livebg.imaging.frame import Alpha
 
 _TILE: Final = (224, 168)
 _CAPTION: Final = 16

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from livebg.errors import SourceError
+
+Thing = TypeVar("Thing")
+"""A path, or the name of a file in an archive."""
 
 KEPT_ASIDE: Final = 10
 """Every tenth file of ``ccp/images`` and of each folder of backgrounds, by name, is never trained on."""
@@ -30,7 +33,7 @@ def files(folder: Path) -> list[Path]:
         raise SourceError(f"the folder {folder} cannot be read ({error.strerror}): change its permissions") from error
 
 
-def aside(paths: Sequence[Path], *, kept: bool) -> list[Path]:
+def aside(paths: Sequence[Thing], *, kept: bool) -> list[Thing]:
     """Of paths in their order (those of :func:`files`), every tenth from the first on where ``kept``; else all the others."""
     return [path for index, path in enumerate(paths) if (index % KEPT_ASIDE == 0) == kept]
 

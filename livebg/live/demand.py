@@ -1,6 +1,6 @@
 """Whether pictures of the camera are wanted: somebody watches, a preview counting, and neither user nor locked screen pauses."""
 
-from livebg.timing import REAL, Waits
+from livebg.clock import REAL, Waits
 
 
 class Demand:

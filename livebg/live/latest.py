@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from livebg.timing import REAL, Waits
+from livebg.clock import REAL, Waits
 
 T = TypeVar("T")
 

@@ -10,23 +10,23 @@ import logging
 import time
 from collections.abc import Callable
 
-from livebg.compositing import Placeholder
-from livebg.frame import VideoFormat
-from livebg.geometry import Geometry
+from livebg.clock import REAL, StageClock, Waits
+from livebg.compositing.composite import Placeholder
+from livebg.imaging.frame import VideoFormat
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
-from livebg.live.audience import Audience
-from livebg.live.camera import CameraLoop, Captured
+from livebg.live.capture_loop import CameraLoop, Captured
 from livebg.live.condition import State, condition
 from livebg.live.demand import Demand
 from livebg.live.failure import Failures
 from livebg.live.latest import Latest
-from livebg.live.meters import Latencies, Rate
-from livebg.live.output import OutputLoop
-from livebg.live.presence import AlwaysWatched, Presence
+from livebg.live.output_loop import OutputLoop
+from livebg.live.presence.device import AlwaysWatched, Presence
+from livebg.live.preview_feed import Audience
+from livebg.live.stats import Latencies, Rate
 from livebg.live.thread import Companion
 from livebg.live.worker import LiveProcessor, Looks, Shown, WorkerLoop
-from livebg.live.workers import Workers
-from livebg.timing import REAL, StageClock, Waits
+from livebg.live.worker_supervisor import Workers
 
 _LOG = logging.getLogger(__name__)
 _TICK = 0.1

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from livebg.frame import Composite, Frame, Matte, VideoFormat
-from livebg.geometry import Geometry
+from livebg.clock import REAL, StageClock, Waits
+from livebg.imaging.frame import Composite, Frame, Matte, VideoFormat
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.camera import Captured
+from livebg.live.capture_loop import Captured
 from livebg.live.failure import Failures
 from livebg.live.latest import Latest
-from livebg.render import Processor
-from livebg.timing import REAL, StageClock, Waits
+from livebg.rendering.loop import Processor
 
 _LOG = logging.getLogger(__name__)
 _WAIT = 0.2

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.live.control.status import Status
-from livebg.preview.channel import Picture
+from livebg.daemon.status import Status
+from livebg.preview.client import Picture
 
 Canvas = NDArray[np.uint8]
 """BGR, uint8, (height, width, 3)."""

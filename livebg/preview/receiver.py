@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from livebg.daemon.status import Status
 from livebg.errors import LivebgError
-from livebg.live.control.status import Status
 from livebg.live.latest import Latest
 from livebg.live.thread import Companion
-from livebg.preview.channel import PreviewChannel, Seen
+from livebg.preview.client import PreviewChannel, Seen
 
 _RETRY: Final = 0.3
 """Seconds between two tries to find livebg."""

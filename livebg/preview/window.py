@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 
 from livebg.preview.canvas import Canvas, notice, paint, window_size
-from livebg.preview.channel import Seen
+from livebg.preview.client import Seen
 from livebg.preview.receiver import Gone, Receiver
 
 _LOG: Final = logging.getLogger(__name__)

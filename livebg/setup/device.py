@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from livebg.doctor.distribution import install_module
-from livebg.doctor.host import Host
 from livebg.errors import SetupError
-from livebg.setup.machine import Machine
-from livebg.setup.options import MODULE, Loopback
+from livebg.setup.modprobe_options import MODULE, Loopback
+from livebg.setup.target import Machine
+from livebg.system.distribution import install_module
+from livebg.system.host import Host
 
 _RELOAD = f"modprobe -r {MODULE} && modprobe {MODULE}"
 

@@ -7,11 +7,11 @@ import tomlkit
 import tomlkit.items
 
 from livebg.errors import SetupError
-from livebg.setup import files
 from livebg.setup.device import DeviceStep
-from livebg.setup.machine import Machine
-from livebg.setup.options import FILE
+from livebg.setup.modprobe_options import FILE
 from livebg.setup.plan import FileChange, Plan, user_changes, with_systemd
+from livebg.setup.target import Machine
+from livebg.system import files
 
 _WHO: Final = (
     "only programs that ask PipeWire see this camera: Chromium with chrome://flags/#enable-webrtc-pipewire-camera, Firefox with "

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from livebg.setup.device import DeviceStep, device_step, require_module, taken_numbers
-from livebg.setup.machine import Machine
-from livebg.setup.options import FILE, MODULE, configured, options_line, with_livebg
+from livebg.setup.modprobe_options import FILE, MODULE, configured, options_line, with_livebg
 from livebg.setup.resources import AUTOSTART, carried, desktop_entry, service_unit, tray_entry
+from livebg.setup.target import Machine
 
 UNIT: Final = "livebg.service"
 _LOAD_FILE: Final = "/etc/modules-load.d/livebg.conf"

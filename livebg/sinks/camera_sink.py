@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import SinkError
-from livebg.frame import Composite, VideoFormat
+from livebg.imaging.colorspace import for_virtual_camera, recolored
+from livebg.imaging.frame import Composite, VideoFormat
 from livebg.interfaces import Sink
-from livebg.recolor import for_virtual_camera, recolored
 
 
 class Camera(Protocol):

@@ -6,13 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from livebg.errors import SinkError
-from livebg.frame import ColorSpec, Composite, VideoFormat
+from livebg.imaging.frame import ColorSpec, Composite, VideoFormat
 from livebg.interfaces import Sink
+from livebg.sinks.atomic_file import PartFile, writing
 from livebg.sinks.codecs import Content, Encoding, plan_encoder
-from livebg.sinks.part_file import PartFile, writing
-from livebg.sinks.streams import OtherStreams, Window
+from livebg.sinks.muxer import VideoWriter
+from livebg.sinks.stream_copy import OtherStreams, Window
 from livebg.sinks.verify import Expected, verify
-from livebg.sinks.writer import VideoWriter
 
 
 class FileSink(Sink):

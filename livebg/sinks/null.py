@@ -1,7 +1,7 @@
 """A sink that counts and drops, to measure everything that comes before a sink."""
 
 from livebg.errors import SinkError
-from livebg.frame import Composite
+from livebg.imaging.frame import Composite
 from livebg.interfaces import Sink
 
 

@@ -11,10 +11,10 @@ from typing import Final
 
 import av
 
-from livebg.containers import opened
 from livebg.errors import SinkError
-from livebg.sinks.streams import CopiedStream, is_gap
-from livebg.sources.opening import is_cover
+from livebg.sinks.stream_copy import CopiedStream, is_gap
+from livebg.sources.av_compat import opened
+from livebg.sources.video_file import is_cover
 
 FINEST_MP4_UNIT: Final = Fraction(1, 1_000_000)
 """The smallest unit, in seconds, in which MP4 and MOV are written."""

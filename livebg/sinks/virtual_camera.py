@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from pyvirtualcam.camera import BACKENDS
 
 from livebg.errors import SinkError
-from livebg.frame import VideoFormat
+from livebg.imaging.frame import VideoFormat
 from livebg.interfaces import Sink
 from livebg.sinks.backend import BackendSetting, resolved
 from livebg.sinks.camera_sink import CameraSink
-from livebg.sinks.loopback import LoopbackDevice
 from livebg.sinks.null import NullSink
 from livebg.sinks.pipewire.sink import PipeWireSink
 from livebg.sinks.pipewire.streaming import Streaming
+from livebg.sinks.v4l2loopback import LoopbackDevice
 from livebg.v4l2.loopback import find_loopback
-from livebg.v4l2.system import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSTEM, Kernel
 
 Backend = Literal["v4l2loopback", "obs"]
 _OURS: Final = "livebg-v4l2loopback"

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import SourceError
-from livebg.frame import Frame, VideoFormat
+from livebg.imaging.frame import Frame, VideoFormat
 from livebg.interfaces import LiveSource
-from livebg.sources.camera_elsewhere import open_elsewhere
-from livebg.sources.camera_pictures import (
+from livebg.sources.camera_decoding import (
     BUILDS_ON_OTHERS,
     CAMERA_COLOR,
     MICROSECONDS,
@@ -21,13 +20,14 @@ from livebg.sources.camera_pictures import (
     picture_reader,
     size_changed,
 )
-from livebg.sources.network_camera import NetworkCamera, is_url
+from livebg.sources.camera_elsewhere import open_elsewhere
+from livebg.sources.ffmpeg_camera import NetworkCamera, is_url
 from livebg.v4l2 import abi
 from livebg.v4l2.capture import Capture
 from livebg.v4l2.device import Device
-from livebg.v4l2.lookup import camera_failure, find_camera, modes_of
+from livebg.v4l2.find_camera import camera_failure, find_camera, modes_of
 from livebg.v4l2.modes import COSTS, Mode, choose_mode
-from livebg.v4l2.system import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSTEM, Kernel
 
 _log = logging.getLogger(__name__)
 DEADLINE: Final = 2.0
@@ -47,7 +47,7 @@ def open_camera(
     deadline: float = DEADLINE,
     kernel: Kernel = SYSTEM,
 ) -> LiveSource:
-    """Open what ``device`` names: a URL, or a camera of this machine as :func:`~livebg.v4l2.lookup.find_camera` explains.
+    """Open what ``device`` names: a URL, or a camera of this machine as :func:`~livebg.v4l2.find_camera.find_camera` explains.
 
     ``size`` (width, height) and ``frame_rate`` are what to come near to. ``output`` is the label of the loopback device that the
     pictures go to: it is no camera for them. ``deadline`` in seconds. Raises :class:`~livebg.errors.SourceError`.

@@ -3,7 +3,7 @@
 import sys
 
 from livebg.errors import SourceError
-from livebg.sources.network_camera import Input, NetworkCamera
+from livebg.sources.ffmpeg_camera import Input, NetworkCamera
 
 _READERS = {"darwin": "avfoundation", "win32": "dshow"}
 

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from livebg.sources.opening import open_video
+from livebg.sources.video_file import open_video
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 """A string, for at run time the class takes no parameter."""

@@ -12,11 +12,11 @@ from typing import Final
 import av
 
 from livebg.errors import ConfigError, SourceError
-from livebg.frame import Frame, VideoFormat
+from livebg.imaging.frame import Frame, VideoFormat
 from livebg.interfaces import Source
 from livebg.sources.decoder import Decoder
-from livebg.sources.normalise import Normaliser
-from livebg.sources.wholeness import breaks_off_at, is_cut_short
+from livebg.sources.normalizer import Normaliser
+from livebg.sources.truncation import breaks_off_at, is_cut_short
 
 _TOLERANCE: Final = Fraction(1, 2000)
 """Seconds. People give times in milliseconds, frames lie between them."""

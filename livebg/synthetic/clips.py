@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha8
-from livebg.pyramid import resized
+from livebg.imaging.frame import Alpha8
+from livebg.imaging.pyramid import resized
 from livebg.synthetic.layers import Cutout, Matrix, Picture, over, place, similarity
 from livebg.synthetic.motions import Chance, Motion, Pose, Scene, View
 

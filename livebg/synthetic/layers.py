@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import Alpha8
-from livebg.pyramid import halved
+from livebg.imaging.frame import Alpha8
+from livebg.imaging.pyramid import halved
 
 Picture = NDArray[np.uint8]
 """RGB, uint8, shape (height, width, 3)."""

@@ -1,18 +1,21 @@
 """`python -m livebg.training`: see `--help`, and "Train a network" in .github/CONTRIBUTING.md."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from livebg.errors import LivebgError
+from livebg.evaluation.results import Section
 from livebg.training.architecture import DESIGNS
 from livebg.training.export import export
 from livebg.training.growing import grown
+from livebg.training.leave_one_out import Start, leave_one_out
 from livebg.training.loader import COURSES
 from livebg.training.loop import Schedule, Trainer, read_checkpoint
-from livebg.training.recipe import Run, beginning, calibration, make, narrowed, prepared, trained
+from livebg.training.recipe import STAGES, Run, Stage, beginning, calibration, make, narrowed, prepared, trained
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -24,11 +27,12 @@ Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")]
 Processes = Annotated[int, typer.Option(help="Processes that train together, on the CPU.")]
 Workers = Annotated[int, typer.Option(help="Processes that load pictures, for each of them.")]
 Threads = Annotated[int, typer.Option(help="Threads that compute, on the CPU.")]
-DesignName = Literal["wide", "slim", "full", "tiny"]
-CourseName = Annotated[Literal["broad", "near"], typer.Option(help="What is shown: broad, or near (the end of a training).")]
+DesignName = Literal["wide", "slim", "full", "deep", "tiny"]
+CourseName = Annotated[
+    Literal["all", "small", "medium", "large"], typer.Option(help="The frames' sizes: one stage, or all, one after another.")
+]
 Half = Annotated[bool, typer.Option("--half", help="Compute in bfloat16 where that is safe.")]
 Seed = Annotated[int, typer.Option(help="Of the random draws.")]
-TEACHER = typer.Option(help="A network whose opinion of the photos is heard; may be repeated.", exists=True)
 LABELLER = typer.Option(help="The matting network (ONNX) that softens masks and labels clips.", exists=True)
 
 
@@ -42,24 +46,24 @@ def prepare_command(data: Data, out: Prepared, labeller: Annotated[Path, LABELLE
 def train_command(
     pictures_in: Prepared,
     checkpoint: Annotated[Path, typer.Argument(help="Written as it goes; if it is there, the training goes on from it.")],
-    design: DesignName = "full",
+    design: DesignName = "deep",
     start: Annotated[
         Path | None, typer.Option(help="First weights: a checkpoint, an exported ONNX file, u2netp (for wide).")
     ] = None,
-    pictures: Pictures = 200_000,
+    pictures: Pictures = 1_500_000,
     rate: Rate = 1e-3,
-    course: CourseName = "broad",
-    until: Annotated[int, typer.Option(help="Stop after so many pictures, for another course to take over (0: don't).")] = 0,
+    course: CourseName = "all",
+    until: Annotated[int, typer.Option(help="Stop after so many pictures, to continue later (0: at the end).")] = 0,
     device: Device = "cpu",
     processes: Processes = 1,
     workers: Workers = 1,
     threads: Threads = 1,
-    teacher: Annotated[list[Path] | None, TEACHER] = None,
     half: Half = False,
     seed: Seed = 0,
 ) -> None:
     """Trains one design."""
-    run = Run(device, processes, workers, threads, seed, COURSES[course], until, tuple(teacher or ()))
+    stages = STAGES if course == "all" else (Stage(COURSES[course], 1.0),)
+    run = Run(device, processes, workers, threads, seed, stages, until=until)
     trained(beginning(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
 
 
@@ -80,7 +84,7 @@ def prune_command(
 def grow_command(
     checkpoint: Annotated[Path, typer.Argument(help="The checkpoint of a network with fewer channels.", exists=True)],
     out: Annotated[Path, typer.Argument(help="The checkpoint to write.")],
-    design: DesignName = "full",
+    design: DesignName = "deep",
 ) -> None:
     """Adds channels inside the blocks, and changes no answer."""
     Trainer(grown(read_checkpoint(checkpoint)[1], DESIGNS[design]), Schedule(0)).save(out, design)
@@ -104,9 +108,8 @@ def make_command(
     out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
     u2netp: Annotated[Path, typer.Option(help="The published u2netp.onnx.", exists=True)],
     labeller: Annotated[Path, LABELLER],
-    teacher: Annotated[list[Path] | None, TEACHER] = None,
     work: Annotated[Path, typer.Option(help="The folder for prepared pictures and checkpoints.")] = Path("training"),
-    pictures: Pictures = 200_000,
+    pictures: Pictures = 1_500_000,
     rate: Rate = 1e-3,
     device: Device = "cpu",
     processes: Processes = 1,
@@ -117,8 +120,39 @@ def make_command(
 ) -> None:
     """The whole way, from the data to the ONNX file. Stopped anywhere, it goes on from there when it is called again."""
     prepared(data, work / "prepared", labeller)
-    run = Run(device, processes, workers, threads, seed, teachers=tuple(teacher or ()))
+    run = Run(device, processes, workers, threads, seed)
     make(work / "prepared", u2netp, work, out, Schedule(pictures, rate, half=half), run)
+
+
+@app.command("leave-one-out")
+def leave_one_out_command(
+    data: Data,
+    pictures_in: Prepared,
+    u2netp: Annotated[Path, typer.Option(help="The published u2netp.onnx.", exists=True)],
+    shipped: Annotated[Path, typer.Option(help="The network to start from and to compare with.", exists=True)],
+    work: Annotated[Path, typer.Option(help="The folder for networks and checkpoints.")] = Path("leave-one-out"),
+    pictures: Pictures = 20_000,
+    rate: Rate = 1e-3,
+    seed: Seed = 0,
+) -> None:
+    """Trains briefly without one set of people, measures on that set, and prints a table: which start generalizes best."""
+    starts = (
+        Start("shipped", shipped, "full"),
+        Start("deeper", shipped, "deep"),
+        Start("u2netp", u2netp, "wide", pruned_to="slim"),
+    )
+    run = Run(seed=seed)
+    for section in leave_one_out(data, pictures_in, work, starts, Schedule(pictures, rate, average=100), run, shipped):
+        for line in summary(section):
+            typer.echo(line)
+
+
+def summary(section: Section) -> Iterator[str]:
+    """A line for each network: the mean of every measure."""
+    yield f"{section.name}, {len(section.units)} {section.unit}s"
+    for name, score in section.scores.items():
+        means = (f"{key} {found.mean:.4f}" for key, found in score.summaries.items() if found)
+        yield f"  {name}: {', '.join(means)}"
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def from_exported(path: Path) -> tuple[str, LivebgNet]:
     if design not in DESIGNS:
         raise ValueError(f"{path} was not exported here: it names no design")
     net = LivebgNet(DESIGNS[design])
-    # The deep supervision only taught, and stayed behind: it begins anew.
+    # The export leaves out the deep supervision, which starts from new weights.
     for name, weight, bias in _convolutions(model):
         _set(net.get_submodule(name.removesuffix(DEQUANTISED).removesuffix(".weight")), weight, bias)
     return design, net

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 RGB = 3
-"""Colour channels; the fourth channel of the input is the prior alpha."""
+"""Channels of the input."""
 HALVINGS = 2
 """How often a quarter of the picture's size, a multiple of 4, can be halved without a remainder."""
 
@@ -45,9 +45,8 @@ class Design:
 U2NETP_MIDDLE, U2NETP_OUT = 16, 64
 
 
-def _design(outs: Sequence[int], *, stem: int = 16, first: int = U2NETP_MIDDLE) -> Design:
+def _design(outs: Sequence[int], middles: Sequence[int] = (U2NETP_MIDDLE,) * 5, *, stem: int = 16) -> Design:
     shapes = ((7, False), (6, False), (5, False), (4, False), (4, True))
-    middles = (first, *(U2NETP_MIDDLE,) * (len(shapes) - 1))
     parts = zip(shapes, middles, outs, strict=True)
     down = tuple(Block(height, middle, out, dilated) for (height, dilated), middle, out in parts)
     return Design(stem, down, tuple(reversed(down[:-1])))
@@ -57,11 +56,13 @@ WIDE = _design((U2NETP_OUT,) * 5)
 """As wide as u2netp, whose weights fit without pruning."""
 SLIM = _design((32, 32, 48, 48, 48))
 """Fewer channels where the pixels are many."""
-FULL = _design((32, 32, 48, 48, 48), first=2 * U2NETP_MIDDLE)
-"""What is shipped: the same, with twice the channels inside the blocks that see the finest features."""
+FULL = _design((32, 32, 48, 48, 48), (32, 16, 16, 16, 16))
+"""The same, with twice the channels inside the blocks that see the finest features."""
+DEEP = _design((32, 32, 48, 48, 48), (32,) * 5)
+"""Twice the channels inside all blocks: more for what a person is than for where the edge is."""
 TINY = Design(8, (Block(4, 4, 8), Block(3, 4, 8, dilated=True)), (Block(4, 4, 8),))
 """For tests: learns in seconds."""
-DESIGNS = {"wide": WIDE, "slim": SLIM, "full": FULL, "tiny": TINY}
+DESIGNS = {"wide": WIDE, "slim": SLIM, "full": FULL, "deep": DEEP, "tiny": TINY}
 
 
 class ConvRelu(nn.Sequential):
@@ -147,15 +148,12 @@ class Head(nn.Module):
 
 
 class LivebgNet(nn.Module):
-    """RGB and the prior alpha -> alpha.
-
-    Takes (n, 4, h, w), float 0..1, h and w multiples of 16: red, green, blue, and the alpha of the frame before (0: not known).
-    """
+    """RGB (n, 3, h, w), float 0..1, h and w multiples of 16 -> alpha (n, 1, h, w), float 0..1."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()
         self.design = design
-        self.fine = ConvRelu(RGB + 1, design.stem, stride=2)
+        self.fine = ConvRelu(RGB, design.stem, stride=2)
         self.stem = ConvRelu(design.stem, design.stem, stride=2)
         widths = [design.stem, *(block.out for block in design.down)]
         self.down = nn.ModuleList(

@@ -1,6 +1,4 @@
-"""What befalls a picture between the room and the network, and what befalls the alpha of the frame before."""
-
-from dataclasses import dataclass
+"""Data augmentation: light, color and the flaws of a camera."""
 
 import cv2
 import numpy as np
@@ -58,13 +56,13 @@ def _smeared(picture: Picture, draw: Random) -> Picture:
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def as_filmed(picture: Picture, draw: Random, harm: float = 1.0) -> Picture:
-    """The picture (h, w, 3) as a webcam might deliver it: light, colour, blur, noise, compression.
+def as_filmed(picture: Picture, draw: Random, harm: float = 1.0, *, gray: bool = False) -> Picture:
+    """The picture (h, w, 3) as a webcam might deliver it: light, color, blur, noise, compression.
 
-    `harm` (0..1) scales how strong the light's changes are and how often the others happen.
+    `harm` (0..1) scales how strong the light's changes are and how often the others happen; `gray` removes all color.
     """
     picture = lit(picture, draw, strength=harm * draw.choice((0.3, 0.8, 1.3)))
-    if draw.random() < 0.06 * harm:
+    if gray or draw.random() < 0.06 * harm:
         picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
     if draw.random() < 0.2 * harm:
         picture = _smeared(picture, draw)
@@ -76,43 +74,3 @@ def as_filmed(picture: Picture, draw: Random, harm: float = 1.0) -> Picture:
     if draw.random() < 0.25 * harm:
         picture = _jpeg(picture, draw)
     return picture
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """How badly a prior is distorted, as standard deviations: shift in widths, turn in degrees, zoom, local warping in pixels."""
-
-    shift: float = 0.03
-    turn: float = 3.0
-    zoom: float = 0.04
-    warp: float = 3.0
-
-
-def doubtful(alpha: Alpha, draw: Random, doubt: Doubt) -> Alpha:
-    """A true alpha (h, w), distorted as a guess at the frame before might be: moved, warped, grown, shrunk, with holes, blurred.
-
-    The distortions are those that video object segmentation uses to learn from single pictures (Perazzi et al. 2017,
-    arXiv:1612.02646): affine, thin-plate-like, morphological.
-    """
-    height, width = alpha.shape
-    middle = (width * draw.uniform(0.3, 0.7), height * draw.uniform(0.3, 0.7))
-    matrix = cv2.getRotationMatrix2D(middle, draw.normal(0, doubt.turn), float(np.exp(draw.normal(0, doubt.zoom))))
-    matrix[:, 2] = matrix[:, 2] + draw.normal(0, doubt.shift * width, 2)
-    grid = draw.normal(0, doubt.warp, (2, 4, 4)).astype(np.float32)
-    bend_x, bend_y = (cv2.resize(axis, (width, height), interpolation=cv2.INTER_CUBIC) for axis in grid)
-    rows, columns = np.indices((height, width), dtype=np.float32)
-    x = np.float32(matrix[0, 0]) * columns + np.float32(matrix[0, 1]) * rows + np.float32(matrix[0, 2]) + bend_x
-    y = np.float32(matrix[1, 0]) * columns + np.float32(matrix[1, 1]) * rows + np.float32(matrix[1, 2]) + bend_y
-    moved = np.asarray(cv2.remap(alpha, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-    if draw.random() < 0.4:
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(draw.integers(2, 9)),) * 2)
-        moved = np.asarray((cv2.erode if draw.random() < 0.5 else cv2.dilate)(moved, kernel), np.uint8)
-    for _ in range(int(draw.integers(0, 4)) if draw.random() < 0.5 else 0):  # a hole in the person, or a piece of the room
-        centre = (int(draw.integers(width)), int(draw.integers(height)))
-        axes = (int(draw.integers(2, width // 8)), int(draw.integers(2, height // 6)))
-        cv2.ellipse(moved, centre, axes, float(draw.uniform(0, 180)), 0, 360, int(draw.choice((0, 0, 255))), -1)
-    if draw.random() < 0.5:
-        moved = np.asarray(cv2.GaussianBlur(moved, (0, 0), float(draw.uniform(0.5, 4))), np.uint8)
-    if draw.random() < 0.15:
-        moved = np.asarray(cv2.convertScaleAbs(moved, alpha=float(draw.uniform(0.5, 1))), np.uint8)
-    return moved

@@ -22,12 +22,12 @@ SIZE = (256, 144)
 
 
 def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch] | None = None) -> None:
-    """Writes the network: input `picture` (1, 4, height, width), RGB and prior alpha 0..1, output `alpha` (1, 1, height, width).
+    """Writes the network: input `picture` (1, 3, height, width), RGB 0..1, output `alpha` (1, 1, height, width).
 
     With batches (0..1) to calibrate on it computes in 8-bit whole numbers. Without, it computes in float32, and its weights are
     stored as float16 and widened when the file is loaded: half the size at the same speed.
     """
-    example = torch.zeros(1, RGB + 1, SIZE[1], SIZE[0])
+    example = torch.zeros(1, RGB, SIZE[1], SIZE[0])
     axes = {2: "height", 3: "width"}
     net.eval()
     with warnings.catch_warnings():  # the newer exporter wants two more packages and gains nothing for a graph like this
@@ -47,7 +47,7 @@ def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch]
     model = onnx.load(str(path))
     if calibration is None:
         _store_as_half(model)
-    helper.set_model_props(model, {DESIGN: design, "input": "RGB and prior alpha, 0..1", "stride": "16"})
+    helper.set_model_props(model, {DESIGN: design, "input": "RGB, 0..1", "stride": "16"})
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.evaluation.baselines import candidate
-from livebg.pyramid import resized
+from livebg.imaging.pyramid import resized
 from livebg.training.store import Picture
 
 LABEL_PIXELS = 448 * 336

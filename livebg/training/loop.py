@@ -1,10 +1,9 @@
 """Training: batches in, checkpoints out. A run that was stopped goes on from its last checkpoint."""
 
 import logging
-import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,29 +15,27 @@ from livebg.training.optimiser import Optimiser
 
 log = logging.getLogger(__name__)
 
-LONGEST_CHAIN = 4
-"""How often, at most, the network answers for the frame before with its own answer as the prior: a mistake that confirms itself
-grows with every answer, and the answer after it has to withstand that."""
-
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: `pictures` in all, the highest learning rate, the pictures until it is reached, the weight average's
-    memory in steps, and how often (seconds) a checkpoint is written."""
+    """How long and how fast: `pictures` in all, the highest learning rate, the pictures until it is reached, the last share of
+    the pictures, during which it falls, the weight average's memory in steps, and how often (seconds) a checkpoint is written.
+    """
 
     pictures: int
     rate: float = 1e-3
-    warm_up: int = 1_600
-    average: int = 500
+    warm_up: int = 6_400
+    decay: float = 0.3
+    average: int = 400
     every: float = 90.0
     half: bool = False
     """Whether to compute in bfloat16 where that is safe: a third less time on processors that have it."""
 
     def rate_at(self, pictures: int) -> float:
-        """The learning rate after so many pictures: a linear rise, then half a cosine down to a fiftieth."""
+        """The learning rate after so many pictures: a linear rise, a plateau, then a linear fall to a fiftieth."""
         rise = min(1.0, (pictures + 1) / self.warm_up)
-        along = min(1.0, pictures / self.pictures)
-        return self.rate * rise * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * along)))
+        left = max(0.0, 1 - pictures / self.pictures)
+        return self.rate * rise * max(0.02, min(1.0, left / self.decay))
 
 
 @dataclass(frozen=True)
@@ -84,9 +81,9 @@ class Trainer:
 
     def step(self, batch: Batch) -> float:
         """One step on one batch (uint8 tensors); returns the loss."""
-        batch = self._ready(batch)
+        batch = batch.scaled(self._device)
         with self._precision():
-            answers = self.net.answers(batch.input().contiguous(memory_format=torch.channels_last))
+            answers = self.net.answers(batch.picture.contiguous(memory_format=torch.channels_last))
         value = loss([answer.float() for answer in answers], batch.alpha)
         self.net.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
@@ -97,22 +94,8 @@ class Trainer:
         self._steps += 1
         memory = min(1 - 1 / self.schedule.average, self._steps / (self._steps + 10))
         with torch.no_grad():
-            for mean, now in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(now, 1 - memory)
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - memory)
         return float(value.detach())
-
-    def _ready(self, batch: Batch) -> Batch:
-        """The batch on the device, scaled to 0..1, with the network's own answers as priors where they are wanted."""
-        batch = batch.scaled(self._device)
-        own = batch.own
-        if not bool(own.any()):
-            return batch
-        prior = batch.prior.clone()
-        with torch.no_grad(), self._precision():
-            for _ in range(int(torch.randint(1, LONGEST_CHAIN + 1, ()))):
-                before = torch.cat((batch.before[own], prior[own]), 1)
-                prior[own] = self.net(before.contiguous(memory_format=torch.channels_last)).float()
-        return replace(batch, prior=prior)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.schedule.half)

@@ -1,29 +1,45 @@
-"""From the data sets' folders to stores: people with soft alpha, rooms without people; and what is kept aside for measuring.
+"""From the data sets' folders to stores: photos with soft alpha, cut-outs, rooms without people.
 
-Expected under the data folder: `eg1800/train/{images,masks}`, `ccp/{images,masks}`, `halfbody/images`, `backgrounds/*`,
-`video/{signing,desk,talking}`; a set that is not there is left out.
+Expected under the data folder: `eg1800/train/{images,masks}`, `ccp/{images,masks}`, `halfbody/images`, `people/*.zip`,
+`backgrounds/*` and `backgrounds/*.zip`, `video/{signing,desk,talking}`; a set that is not there is left out, and so is what is
+held out for evaluation.
 """
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 
+from livebg.evaluation.holdout import (
+    ArchivedPicture,
+    archived_pictures,
+    archived_rgb,
+    held_out_keys,
+    opened_archive,
+    people_archives,
+)
 from livebg.evaluation.sets import Masked
 from livebg.evaluation.split import aside, files, is_aside
-from livebg.jobs import VIDEO_SUFFIXES
-from livebg.photo import Photo
+from livebg.rendering.photo import Photo
+from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.synthetic import cut_green
 from livebg.training.labelling import Labeller, agreed, foreground
-from livebg.training.store import Picture, Store, write_store
+from livebg.training.store import INDEX, Picture, Store, write_store
 
 log = logging.getLogger(__name__)
 
-SETS = ("portraits", "heads", "streets", "figures", "halfbody", "clips", "talking", "rooms")
-"""The stores that are written, in this order."""
+PHOTOS, CUTOUTS, ROOMS = "photos.", "cutouts.", "rooms"
+"""What the names of stores begin with: photos with their own background, and people without one; and the store of rooms."""
+GRAY_SETS = frozenset({"bw_portraits"})
+"""Sets of gray pictures, which must stay gray."""
+SMALL_SETS = frozenset({"facemask_100px"})
+"""Sets whose pictures are too small for large frames."""
+SQUARED_SETS = frozenset({"facemask_100px", "roboflow_human_v2"})
+"""Sets whose pictures were pressed into a square."""
 LONG_SIDE = 400
 """People are kept at most this long: training pictures are 256 wide."""
 SHORT_SIDE = 256
@@ -38,6 +54,10 @@ PAPER = 60
 """How many levels a plain background may differ from the first row's median: its shadows, but no arm."""
 FIGURE_LEAST = 0.04
 """A labelled picture whose person covers less of it than this is left out."""
+ONE_PIECE = 0.95
+"""A cut-out's largest piece covers at least this share of it."""
+AT_SIDES = 0.15
+"""A figure covers less than this share of the picture's left and right edges."""
 PERSON_IN_ROOM = 0.004
 """A room of which the labeller takes more than this share for a person is left out."""
 
@@ -122,8 +142,8 @@ def keyed(names: list[Path]) -> Iterator[tuple[str, Picture]]:
                 yield f"{path.stem}-{index}", _within(np.dstack((person.rgb, person.alpha)), LONG_SIDE)
 
 
-def rooms(names: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]]:
-    """Rooms as RGB, those with a person in them left out."""
+def rooms(names: list[Path], archives: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]]:
+    """Rooms as RGB, those with a person in them left out; then the archived pictures, which were checked before."""
     for path in names:
         rgb = Photo(path).rgb
         labeller.forget()
@@ -131,31 +151,76 @@ def rooms(names: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]
         if share > PERSON_IN_ROOM:
             log.info("%s left out: a share of %.3f looks like a person", path.stem, share)
             continue
-        scale = min(1.0, SHORT_SIDE / min(rgb.shape[:2]))
-        yield path.stem, np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        yield path.stem, _room(rgb)
+    for path in archives:
+        with opened_archive(path) as archive:
+            members = aside(sorted(archive.namelist()), kept=False)
+        yield from ((Path(member).stem, _room(archived_rgb(path, member))) for member in members)
 
 
-def prepare(data: Path, out: Path, labeller: Labeller, only: Collection[str] = SETS) -> dict[str, int]:
-    """Writes the stores that are asked for under `out`; returns how many pictures each holds."""
-    portraits, streets = files(data / "eg1800" / "train" / "images"), aside(files(data / "ccp" / "images"), kept=False)
+def _room(rgb: Picture) -> Picture:
+    scale = min(1.0, SHORT_SIDE / min(rgb.shape[:2]))
+    return np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def people(pictures: Sequence[ArchivedPicture]) -> Iterator[tuple[str, Picture]]:
+    """Pictures whose alpha is given, as RGBA."""
+    for picture in pictures:
+        yield picture.name, np.dstack(picture.read())
+
+
+def whole_figures(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str, Picture]]:
+    """Those of RGBA pictures whose people can stand in another picture: in one piece, cut off by the lower edge only."""
+    for name, rgba in pictures:
+        mask = np.asarray(rgba[..., 3] > 127, np.uint8)
+        count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+        in_one_piece = count > 1 and stats[1:, cv2.CC_STAT_AREA].max() > ONE_PIECE * mask.sum()
+        at_sides = mask[:, 0].mean() + mask[:, -1].mean()
+        if in_one_piece and mask.mean() > FIGURE_LEAST and not mask[0].any() and mask[-1].any() and at_sides < AT_SIDES:
+            yield name, rgba
+
+
+def prepare(data: Path, out: Path, labeller: Labeller) -> dict[str, int]:
+    """Writes every store that is not there yet under `out`; returns how many pictures each of them holds."""
+    counts = {}
+    for name, pictures in _stores(data, out, labeller).items():
+        if not (out / name / INDEX).exists():
+            counts[name] = write_store(out / name, pictures())
+            log.info("%s: %d pictures", name, counts[name])
+    return counts
+
+
+def _stores(data: Path, out: Path, labeller: Labeller) -> dict[str, Callable[[], Iterator[tuple[str, Picture]]]]:
+    """What makes each store, in the order in which they are made: cut-outs come from stores of photos."""
     shown = [path for kind in ("signing", "desk") for path in files(data / "video" / kind) if _is_clip(path)]
     green = [path for path in files(data / "video" / "talking") if _is_clip(path)]
-    backgrounds = [path for folder in sorted((data / "backgrounds").iterdir()) for path in aside(files(folder), kept=False)]
-    made = {
-        "portraits": masked(data / "eg1800" / "train", labeller, portraits),
-        "heads": cutouts(stored(out / "portraits")),
-        "streets": masked(data / "ccp", labeller, streets),
-        "figures": cutouts(stored(out / "streets")),
-        "halfbody": cutouts(unlabelled(files(data / "halfbody" / "images"), labeller)),
-        "clips": clips(shown, labeller),
-        "talking": keyed(green),
-        "rooms": rooms(backgrounds, labeller),
+    folders = sorted((data / "backgrounds").iterdir())
+    backgrounds = [path for folder in folders for path in aside(files(folder), kept=False)]
+    archives = [path for path in folders if path.suffix == ".zip"]
+    portraits, streets = files(data / "eg1800" / "train" / "images"), aside(files(data / "ccp" / "images"), kept=False)
+    stores: dict[str, Callable[[], Iterator[tuple[str, Picture]]]] = {
+        f"{PHOTOS}portraits": lambda: masked(data / "eg1800" / "train", labeller, portraits),
+        f"{CUTOUTS}portraits": lambda: cutouts(stored(out / f"{PHOTOS}portraits")),
+        f"{PHOTOS}streets": lambda: masked(data / "ccp", labeller, streets),
+        f"{CUTOUTS}streets": lambda: cutouts(stored(out / f"{PHOTOS}streets")),
+        f"{CUTOUTS}halfbody": lambda: cutouts(unlabelled(files(data / "halfbody" / "images"), labeller)),
+        f"{PHOTOS}clips": lambda: clips(shown, labeller),
+        f"{CUTOUTS}talking": lambda: keyed(green),
+        ROOMS: lambda: rooms(backgrounds, archives, labeller),
     }
-    counts = {}
-    for name in only:
-        counts[name] = write_store(out / name, made[name])
-        log.info("%s: %d pictures", name, counts[name])
-    return counts
+    found = people_archives(data)
+    missing = [path for path in found if not (out / f"{PHOTOS}{path.stem}" / INDEX).exists()]
+    held_out = held_out_keys(data) if missing else frozenset()
+    for path in found:
+        trained_on = [picture for picture in archived_pictures(path) if picture.key not in held_out]
+        stores[f"{PHOTOS}{path.stem}"] = partial(people, trained_on)
+        if path.stem not in GRAY_SETS | SMALL_SETS:
+            stores[f"{CUTOUTS}{path.stem}"] = partial(_people_cutouts, out / f"{PHOTOS}{path.stem}")
+    return stores
+
+
+def _people_cutouts(folder: Path) -> Iterator[tuple[str, Picture]]:
+    return cutouts(whole_figures(stored(folder)))
 
 
 def _is_clip(path: Path) -> bool:

@@ -29,7 +29,7 @@ def importance(net: LivebgNet, batches: Iterable[Batch]) -> dict[str, Tensor]:
     hooks = [module.register_forward_hook(keep(name)) for name, module in blocks.items()]  # type: ignore[arg-type]
     for batch in batches:
         net.zero_grad()
-        loss(net.answers(batch.input()), batch.alpha).backward()  # type: ignore[no-untyped-call]
+        loss(net.answers(batch.picture), batch.alpha).backward()  # type: ignore[no-untyped-call]
         for name, output in seen.items():
             assert output.grad is not None
             totals[name] = totals[name] + (output.detach() * output.grad).sum((2, 3)).square().mean(0)

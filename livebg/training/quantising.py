@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from livebg.runtime import quantization
+from livebg.segmentation.ort import quantization
 from livebg.training.losses import Batch
+from livebg.training.rounding import avoid_ties
 
 KEPT = ("Sigmoid", "DepthToSpace", "shuffle")
 """What stays in floats, by a part of the node's name: the last steps, which make the alpha's fine shades."""
@@ -18,7 +19,9 @@ KEPT = ("Sigmoid", "DepthToSpace", "shuffle")
 def quantised(path: Path, batches: Iterable[Batch]) -> None:
     """Rewrites the network at `path` with 8-bit weights and activations, whose ranges are those that `batches` (0..1) cause.
 
-    Weights use 7 bits of the 8: processors without VNNI instructions add two products in 16 bits, which more would overflow.
+    Every x86-64 CPU computes the same alphas from it. Weights use 7 bits of the 8, because CPUs without VNNI instructions add two
+    products in 16 bits, which more would overflow; no sum is close to halfway between two levels, where CPUs with and
+    without FMA instructions round differently.
     """
     library, preparation = quantization("quantization"), quantization("quantization.shape_inference")
 
@@ -46,9 +49,12 @@ def quantised(path: Path, batches: Iterable[Batch]) -> None:
             reduce_range=True,
             nodes_to_exclude=[name for name in names if any(kept in name for kept in KEPT)],
         )
+    model = onnx.load(str(path))
+    avoid_ties(model)
+    onnx.save(model, str(path))
 
 
 def _feeds(batches: Iterable[Batch]) -> Iterator[dict[str, NDArray[np.float32]]]:
     for batch in batches:
-        for picture in batch.input().numpy():
+        for picture in batch.picture.numpy():
             yield {"picture": picture[None]}

@@ -1,7 +1,7 @@
-"""The whole way, from the data to the ONNX file; what is done already is not done again."""
+"""From the data to the ONNX file, in stages. What is done already is not done again."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -11,53 +11,63 @@ import torch
 from torch import distributed, multiprocessing
 
 from livebg.training.ancestry import from_exported, from_u2netp
-from livebg.training.architecture import DESIGNS, FULL, LivebgNet
+from livebg.training.architecture import DEEP, DESIGNS, LivebgNet
 from livebg.training.export import export
 from livebg.training.growing import grown
 from livebg.training.labelling import Labeller
-from livebg.training.loader import BROAD, NEAR, Course, loader
+from livebg.training.loader import LARGE, MEDIUM, SMALL, Course, loader
 from livebg.training.loop import ALONE, Schedule, Team, Trainer, read_checkpoint, train
 from livebg.training.losses import Batch
-from livebg.training.prepare import SETS, prepare
+from livebg.training.prepare import prepare
 from livebg.training.pruning import importance, pruned
+from livebg.training.reviving import revived
 
 log = logging.getLogger(__name__)
 
 WIDE = Schedule(8_000, rate=5e-4)
 """Enough for the new stem and head to settle, so that a channel's importance means something."""
-PRUNING_BATCHES = 16
+SOME_BATCHES = 8
 CALIBRATION_BATCHES = 24
 """With four, one picture in a few hundred met ranges that it did not fit into, and its alpha was lost."""
-BROAD_SHARE = 0.4
-"""Of the pictures: those of the broad course. The near one ends the training."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A course, and the share of all pictures after which the next one takes over."""
+
+    course: Course
+    until: float
+
+
+STAGES = (Stage(SMALL, 0.65), Stage(MEDIUM, 0.9), Stage(LARGE, 1.0))
+"""Small frames first: they cost a quarter and show the same people."""
 
 
 @dataclass(frozen=True)
 class Run:
     """What a training needs besides pictures: where it computes, in how many processes, each with how many that load for it and
-    with how many threads, and the seed of its draws."""
+    with how many threads, the seed of its draws, its stages, and the sets of people that it must not see."""
 
     device: str = "cpu"
     processes: int = 1
     workers: int = 1
     threads: int = 1
     seed: int = 0
-    course: Course = BROAD
+    stages: Sequence[Stage] = STAGES
+    left_out: frozenset[str] = frozenset()
     until: int = 0
     """Stop after so many pictures, wherever the schedule is (0: at its end)."""
-    teachers: tuple[Path, ...] = ()
-    """Networks whose opinion of the photos is heard."""
 
 
 def prepared(data: Path, out: Path, labeller: Path) -> None:
     """Prepares every set that is not there yet under `out`."""
-    missing = [name for name in SETS if not (out / name / "index.json").exists()]
-    if missing:
-        prepare(data, out, Labeller(labeller), missing)
+    prepare(data, out, Labeller(labeller))
 
 
 def trained(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
-    """Trains `net`, or goes on from the checkpoint if there is one; returns the weight average."""
+    """Trains `net`, or continues from the checkpoint if there is one; returns the weight average."""
+    if not checkpoint.exists():
+        log.info("%d dead channels revived", revived(net, _some_batches(pictures, run)))
     if run.processes == 1:
         return _trained(net, design, pictures, checkpoint, schedule, run, ALONE)
     with TemporaryDirectory() as meeting:
@@ -83,26 +93,31 @@ def _trained(
     trainer = Trainer(net, schedule, run.device, team)
     if checkpoint.exists():
         trainer.resume(checkpoint)
-        log.info("going on from %s after %d pictures", checkpoint, trainer.pictures)
+        log.info("continuing from %s after %d pictures", checkpoint, trainer.pictures)
     until = min(run.until or schedule.pictures, schedule.pictures)
-    if trainer.pictures < until:
-        seed = run.seed + trainer.pictures + team.rank
-        batches = loader(pictures, run.course, seed=seed, workers=run.workers, teachers=run.teachers)
-        train(trainer, batches, checkpoint, design, until)
+    for stage in run.stages:
+        stage_end = min(round(stage.until * schedule.pictures), until)
+        if trainer.pictures < stage_end:
+            seed = run.seed + trainer.pictures + team.rank
+            batches = loader(pictures, stage.course, seed=seed, workers=run.workers, left_out=run.left_out)
+            train(trainer, batches, checkpoint, design, stage_end)
     return trainer.average.cpu()
 
 
 def narrowed(net: LivebgNet, design: str, pictures: Path, run: Run) -> LivebgNet:
     """The network in a narrower design, by importance on some batches."""
-    batches = loader(pictures, run.course, seed=run.seed + 1, workers=0)
-    weights = importance(net, (batch.scaled() for batch in islice(batches, PRUNING_BATCHES)))
-    return pruned(net, DESIGNS[design], weights)
+    return pruned(net, DESIGNS[design], importance(net, _some_batches(pictures, run)))
+
+
+def _some_batches(pictures: Path, run: Run) -> Iterator[Batch]:
+    batches = loader(pictures, run.stages[0].course, seed=run.seed + 1, workers=0, left_out=run.left_out)
+    return (batch.scaled() for batch in islice(batches, SOME_BATCHES))
 
 
 def beginning(path: Path | None, design: str) -> LivebgNet:
-    """First weights: fresh ones, a checkpoint's, or those of an ONNX file: one that was exported here, or u2netp (for "wide").
+    """Initial weights: random ones, a checkpoint's, or an ONNX file's: one that was exported here, or u2netp (for "wide").
 
-    Raises ValueError if they are of another design.
+    A network with fewer channels inside its blocks is widened. Raises ValueError if the weights are of another design.
     """
     if path is None:
         return LivebgNet(DESIGNS[design])
@@ -112,26 +127,26 @@ def beginning(path: Path | None, design: str) -> LivebgNet:
         found, net = design, from_u2netp(path)
     else:
         found, net = from_exported(path)
-    if found != design:
-        raise ValueError(f"{path} holds the design {found}, not {design}")
-    return net
+    if found == design:
+        return net
+    try:
+        return grown(net, DESIGNS[design])
+    except ValueError as error:
+        raise ValueError(f"{path} holds the design {found}, which cannot become {design}") from error
 
 
 def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule, run: Run, warm_up: Schedule = WIDE) -> None:
-    """u2netp -> wide -> slim -> full -> ONNX, with checkpoints under `work`."""
+    """u2netp -> wide -> slim -> deep -> ONNX, with checkpoints under `work`."""
     work.mkdir(parents=True, exist_ok=True)
-    wide = trained(beginning(u2netp, "wide"), "wide", pictures, work / "wide.pt", warm_up, run)
+    settle = replace(run, stages=(Stage(run.stages[0].course, 1.0),))
+    wide = trained(beginning(u2netp, "wide"), "wide", pictures, work / "wide.pt", warm_up, settle)
     slim = narrowed(wide, "slim", pictures, run)
-    first = replace(schedule, pictures=round(BROAD_SHARE * schedule.pictures))
-    slim = trained(slim, "slim", pictures, work / "slim.pt", first, run)
-    last = replace(schedule, pictures=schedule.pictures - first.pictures)
-    near = replace(run, course=replace(run.course, mix=NEAR.mix, priors=NEAR.priors))
-    full = trained(grown(slim, FULL), "full", pictures, work / "full.pt", last, near)
-    export(full, "full", out, calibration(pictures, run))
+    deep = trained(grown(slim, DEEP), "deep", pictures, work / "deep.pt", schedule, run)
+    export(deep, "deep", out, calibration(pictures, run))
 
 
 def calibration(pictures: Path, run: Run) -> Iterator[Batch]:
-    """What the ranges of 8-bit numbers are taken from: pictures of the default size, with priors."""
-    course = replace(run.course, sizes=run.course.sizes[:1])
+    """What the ranges of 8-bit numbers are taken from: pictures of the default size."""
+    course = replace(MEDIUM, sizes=MEDIUM.sizes[:1])
     batches = loader(pictures, course, seed=run.seed + 3, workers=0)
     return (batch.scaled() for batch in islice(batches, CALIBRATION_BATCHES))

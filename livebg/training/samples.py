@@ -1,12 +1,12 @@
-"""From stores to training samples: two neighbouring frames of what a webcam might see, with the true alpha of the second.
+"""From stores to training samples: what a webcam, a phone or a conference camera might see, with the true alpha.
 
-Half of the samples are photos as they are (their own rooms, light and edges); the others are people laid over rooms, in the
-framings of video calls; some show nobody.
+Most samples are photos with their own background, light and edges, at all scales; the others are people laid over rooms, near and
+far, alone and in groups; some show nobody.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,179 +14,200 @@ from numpy.typing import NDArray
 
 from livebg.synthetic import Cutout, Matrix, over, place, similarity
 from livebg.training.distort import Alpha, Random, as_filmed, lit
+from livebg.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
 from livebg.training.store import Picture, Store
 
 Size = tuple[int, int]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom, in pixels; right and bottom are exclusive."""
 
-FLAT: Mapping[str, float] = {"portraits": 0.62, "streets": 0.25, "clips": 0.13}
-"""Stores whose pictures are used with their own rooms, and how often each is chosen."""
-SHARES: Mapping[str, tuple[float, float]] = {
-    "heads": (0.75, 1.0),
-    "halfbody": (0.5, 1.0),
-    "figures": (0.2, 0.8),
-    "talking": (0.85, 1.0),
-}
-"""Stores of cut-outs, and the part of the person, from the top, that the frame may show."""
-PEOPLE: Mapping[str, float] = {"heads": 0.37, "halfbody": 0.22, "figures": 0.33, "talking": 0.08}
-ROOMS = "rooms"
+_COUNT_POWER: Final = 0.7
+"""A set is drawn in proportion to this power of its size: more often than one picture of it deserves if it is small."""
+_SMALL_FRAME: Final = 144
+"""Pixels: frames up to this wide may show pictures of the small sets."""
+_MIN_PERSON, _MAX_PERSON = 0.03, 0.93
+"""Shares of the frame: a crop outside them is drawn again."""
+_ATTEMPTS: Final = 3
+_PRESSED: Final = (1.25, 1.5)
+"""By how much pictures are widened that were pressed into a square."""
+_MAX_ZOOM_IN, _MAX_ZOOM_OUT = 2.0, 2.4
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How often a sample is a photo as it is, and how often nobody is in it (the others are composites)."""
+    """The shares of photos and of frames without people (the others are composites), and what is done to them.
 
-    flat: float = 0.5
-    empty: float = 0.1
-    squashed: float = 0.4
-    """Of the photos as they are: those shown whole, whatever the frame's shape."""
-    harm: float = 1.0
-    """How much the camera spoils: see `as_filmed`."""
-    step: float = 0.02
-    """Standard deviation of the shift between the two frames, in widths."""
+    ``whole`` and ``zoomed_out`` are shares of the photos: shown whole, whatever the frame's shape, and beside their own
+    reflection; the others are cropped. ``far`` is the share of composites whose people are far away, ``poster`` that of rooms in
+    which a photo hangs, which is not a person. ``harm`` scales the flaws of the camera.
+    """
+
+    photos: float = 0.64
+    empty: float = 0.12
+    whole: float = 0.25
+    zoomed_out: float = 0.25
+    far: float = 0.35
+    poster: float = 0.06
+    harm: float = 0.7
 
 
 @dataclass(frozen=True)
 class Sample:
-    """`before` and `picture` (h, w, 3) are neighbouring frames; `alpha_before` and `alpha` (h, w) are true. All uint8.
+    """``picture`` (height, width, 3) RGB and its ``alpha`` (height, width), both uint8."""
 
-    `photo`: it was taken as it is, with its own room.
-    """
-
-    before: Picture
     picture: Picture
-    alpha_before: Alpha
     alpha: Alpha
-    photo: bool
 
 
 class Samples:
-    """Draws samples from the stores under a folder. Raises FileNotFoundError where there are none."""
+    """Draws samples from the stores under a folder, without the sets named ``left_out``.
 
-    def __init__(self, folder: Path, mix: Mix) -> None:
-        self._stores = {path.name: Store(path) for path in sorted(folder.iterdir()) if (path / "index.json").exists()}
+    Raises FileNotFoundError if there is nothing to draw from.
+    """
+
+    def __init__(self, folder: Path, mix: Mix, left_out: frozenset[str] = frozenset()) -> None:
+        found = {path.name: Store(path) for path in sorted(folder.iterdir()) if (path / "index.json").exists()}
+        stores = {name: store for name, store in found.items() if len(store) and name.partition(".")[2] not in left_out}
+        self._photos = {name: store for name, store in stores.items() if name.startswith(PHOTOS)}
+        self._cutouts = {name: store for name, store in stores.items() if name.startswith(CUTOUTS)}
+        self._rooms = stores.get(ROOMS)
         self._mix = mix
-        self._boxes: dict[tuple[str, int], tuple[int, int, int, int]] = {}
-        if not any(name in self._stores for name in FLAT) and not (
-            ROOMS in self._stores and any(n in self._stores for n in PEOPLE)
-        ):
+        self._boxes: dict[tuple[str, int], Box] = {}
+        if not self._photos and not (self._rooms and self._cutouts):
             raise FileNotFoundError(f"no prepared pictures in {folder}")
 
     def draw(self, draw: Random, size: Size) -> Sample:
-        """One sample of `size` (width, height)."""
+        """One sample of ``size`` (width, height)."""
         chance = draw.random()
-        photo = ROOMS not in self._stores or (chance < self._mix.flat and any(name in self._stores for name in FLAT))
-        sample = self._photo(draw, size) if photo else self._scene(draw, size, nobody=chance > 1 - self._mix.empty)
-        if draw.random() < 0.5:
-            frames = (sample.before, sample.picture, sample.alpha_before, sample.alpha)
-            before, picture, alpha_before, alpha = (frame[:, ::-1] for frame in frames)
-            sample = Sample(before, picture, alpha_before, alpha, photo)
-        seed = int(draw.integers(2**31))  # both frames come from the same camera: same light, same flaws
-        first, second = (
-            as_filmed(np.ascontiguousarray(frame), np.random.default_rng(seed), self._mix.harm)
-            for frame in (sample.before, sample.picture)
-        )
-        return Sample(first, second, np.ascontiguousarray(sample.alpha_before), np.ascontiguousarray(sample.alpha), photo)
+        gray = False
+        if self._photos and (self._rooms is None or chance < self._mix.photos):
+            name, index = self._pick(self._photos, draw, size)
+            gray = name.partition(".")[2] in GRAY_SETS
+            sample = self._photo(name, index, draw, size)
+        else:
+            assert self._rooms is not None
+            room = self._room(self._rooms, draw, size)
+            nobody = not self._cutouts or chance > 1 - self._mix.empty
+            sample = Sample(room, np.zeros(room.shape[:2], np.uint8)) if nobody else self._composite(room, draw, size)
+        step = -1 if draw.random() < 0.5 else 1
+        picture, alpha = np.ascontiguousarray(sample.picture[:, ::step]), np.ascontiguousarray(sample.alpha[:, ::step])
+        return Sample(as_filmed(picture, draw, self._mix.harm, gray=gray), alpha)
 
-    def _pick(self, draw: Random, weights: Mapping[str, float]) -> tuple[str, int]:
-        names = [name for name in weights if name in self._stores and len(self._stores[name])]
-        chances = np.array([weights[name] for name in names])
-        name = str(draw.choice(names, p=chances / chances.sum()))
-        return name, int(draw.integers(len(self._stores[name])))
+    def _pick(self, stores: dict[str, Store], draw: Random, size: Size) -> tuple[str, int]:
+        names = [name for name in stores if max(size) <= _SMALL_FRAME or name.partition(".")[2] not in SMALL_SETS] or list(stores)
+        weights = np.array([len(stores[name]) for name in names]) ** _COUNT_POWER
+        name = str(draw.choice(names, p=weights / weights.sum()))
+        return name, int(draw.integers(len(stores[name])))
 
-    def _photo(self, draw: Random, size: Size) -> Sample:
-        name, index = self._pick(draw, FLAT)
-        rgba = self._stores[name][index]
-        height, width = rgba.shape[:2]
-        matrix = self._whole(draw, (width, height), size) if draw.random() < self._mix.squashed else self._crop(draw, rgba, size)
-        frames = []
-        for view in (_nudged(matrix, draw, size, self._mix.step), matrix):
-            shrink = np.sqrt(abs(np.linalg.det(view[:, :2])))
-            source = cv2.GaussianBlur(rgba, (0, 0), 0.45 / shrink) if shrink < 0.75 else rgba
-            frames.append(
-                np.asarray(
-                    cv2.warpAffine(source, view, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8
-                )
-            )
-        before, now = frames
-        return Sample(before[..., :3], now[..., :3], before[..., 3], now[..., 3], photo=True)
+    def _photo(self, name: str, index: int, draw: Random, size: Size) -> Sample:
+        """A photo with its own background, cropped, whole or surrounded by its reflection."""
+        stretch = draw.uniform(*_PRESSED) if name.partition(".")[2] in SQUARED_SETS else float(np.exp(draw.normal(0, 0.1)))
+        box = self._box(self._photos, name, index)
+        for _ in range(_ATTEMPTS):
+            kind, rgba = draw.random(), self._photos[name][index]
+            if kind < self._mix.whole:
+                matrix = _whole(draw, rgba.shape, size)
+            elif kind < self._mix.whole + self._mix.zoomed_out:
+                rgba = _heightened(self._photos[name][index])
+                matrix = _zoomed_out(draw, rgba.shape, stretch, size)
+            else:
+                matrix = _cropped(draw, rgba.shape, box, stretch, size)
+            warped = _warped(rgba, _turned(matrix, draw.normal(0, 4), size), size)
+            if _MIN_PERSON < warped[..., 3].mean() / 255 < _MAX_PERSON:
+                break
+        return Sample(warped[..., :3], warped[..., 3])
 
-    def _whole(self, draw: Random, source: Size, size: Size) -> Matrix:
-        """The whole photo, or nearly, pressed into the frame."""
-        left, top, right, bottom = (draw.random(4) ** 2) * 0.12 * draw.choice((0, 1))
-        scale_x, scale_y = size[0] / (source[0] * (1 - left - right)), size[1] / (source[1] * (1 - top - bottom))
-        stretch = np.array([[scale_x, 0, -left * source[0] * scale_x], [0, scale_y, -top * source[1] * scale_y]])
-        return _turned(stretch, draw.normal(0, 3), size)
+    def _composite(self, room: Picture, draw: Random, size: Size) -> Sample:
+        """One to five people over a room: one near, or some at a distance."""
+        far = draw.random() < self._mix.far
+        count = int(draw.choice((1, 2, 3, 4, 5), p=(0.4, 0.25, 0.15, 0.1, 0.1) if far else (0.8, 0.2, 0, 0, 0)))
+        people = []
+        for number in range(count):
+            cutout, matrix = self._person(draw, size, far=far, beside=number > 0)
+            people.append(place(cutout, matrix, size))
+        return Sample(*over(room, *reversed(people)))
 
-    def _crop(self, draw: Random, rgba: Picture, size: Size) -> Matrix:
-        """A part of the photo nearly in the frame's shape, with most of the person's head (the upper part of the alpha) in it."""
-        height, width = rgba.shape[:2]
-        rows = np.flatnonzero(cv2.reduce(rgba[::4, ::4, 3], 1, cv2.REDUCE_MAX)[:, 0] > 127) * 4
-        head = float(rows[0]) if rows.size else 0.0
-        aspect = size[0] / size[1] * np.exp(draw.normal(0, 0.15))
-        across = width * draw.uniform(0.75, 1.3)
-        down = across / aspect
-        left = draw.uniform(min(0, width - across), max(0, width - across))
-        lowest = max(height - down, 0)
-        top = max(head - down * draw.uniform(0.02, 0.3), 0) if draw.random() < 0.8 else draw.uniform(0, lowest)
-        scale_x, scale_y = size[0] / across, size[1] / down
-        return _turned(np.array([[scale_x, 0, -left * scale_x], [0, scale_y, -top * scale_y]]), draw.normal(0, 6), size)
-
-    def _scene(self, draw: Random, size: Size, *, nobody: bool) -> Sample:
-        store = self._stores[ROOMS]
-        room = _view(store[int(draw.integers(len(store)))], draw, size)
-        still = draw.random() < 0.6
-        rooms = (room if still else _shaken(room, draw), room)
-        layers: tuple[list[Cutout], list[Cutout]] = ([], [])
-        for number in range(0 if nobody else int(draw.choice((1, 2), p=(0.85, 0.15)))):
-            cutout, matrix = self._person(draw, size, second=number > 0)
-            for into, view in zip(layers, (_nudged(matrix, draw, size, self._mix.step), matrix), strict=True):
-                into.insert(0, place(cutout, view, size))
-        (before, alpha_before), (now, alpha) = (over(behind, *people) for behind, people in zip(rooms, layers, strict=True))
-        return Sample(before, now, alpha_before, alpha, photo=False)
-
-    def _person(self, draw: Random, size: Size, *, second: bool) -> tuple[Cutout, Matrix]:
-        """Somebody cut off by the frame's lower edge, somewhere in the frame, under a light of their own."""
-        name, index = self._pick(draw, PEOPLE)
-        rgba = self._stores[name][index]
-        left, top, right, bottom = self._box(name, index)
-        shown = (bottom - top) * draw.uniform(*SHARES[name])
-        scale = size[1] * draw.uniform(0.45, 1.1) / shown * (draw.uniform(0.5, 0.9) if second else 1)
-        widest = 1.3 * size[0] / max(right - left, 1)
-        scale = min(scale, widest)
-        place_x = (
-            draw.uniform(0.0, 1.0) if second or draw.random() < 0.15 else float(np.clip(draw.normal(0.5, 0.16), -0.05, 1.05))
-        )
-        foot = size[1] * (1 if draw.random() < 0.9 else draw.uniform(0.85, 1.3))
-        matrix = similarity(scale, float(draw.normal(0, 5)), ((left + right) / 2, top + shown), (place_x * size[0], foot))
-        stretch = float(np.exp(draw.normal(0, 0.15)))
-        matrix[0] *= stretch
-        matrix[0, 2] += place_x * size[0] * (1 - stretch)
+    def _person(self, draw: Random, size: Size, *, far: bool, beside: bool) -> tuple[Cutout, Matrix]:
+        """A person under a light of their own, cut off by the frame's lower edge or standing in the room."""
+        name, index = self._pick(self._cutouts, draw, size)
+        rgba = self._cutouts[name][index]
+        left, top, right, bottom = self._box(self._cutouts, name, index)
+        shown = (bottom - top) * draw.uniform(0.4 if name == f"{CUTOUTS}streets" else 0.7, 1.0)
+        share = float(np.exp(draw.uniform(np.log(0.12), np.log(0.55)))) if far else draw.uniform(0.45, 1.1)
+        scale = min(size[1] * share / shown * (draw.uniform(0.6, 1.0) if beside else 1), 1.3 * size[0] / max(right - left, 1))
+        anywhere = far or beside or draw.random() < 0.15
+        x = draw.uniform(0.0, 1.0) if anywhere else float(np.clip(draw.normal(0.5, 0.16), -0.05, 1.05))
+        stands = far and draw.random() < 0.6
+        foot = size[1] * (draw.uniform(max(share, 0.35), 1.0) if stands else 1 if draw.random() < 0.9 else draw.uniform(1.0, 1.3))
+        low = top + shown if foot >= size[1] else bottom
+        matrix = similarity(scale, float(draw.normal(0, 4)), ((left + right) / 2, low), (x * size[0], foot))
         return Cutout(lit(np.ascontiguousarray(rgba[..., :3]), draw, 0.7), np.ascontiguousarray(rgba[..., 3])), matrix
 
-    def _box(self, name: str, index: int) -> tuple[int, int, int, int]:
-        """Where the person is in a cut-out: left, top, right, bottom. Looked up once."""
+    def _room(self, rooms: Store, draw: Random, size: Size) -> Picture:
+        room = _view(rooms[int(draw.integers(len(rooms)))], draw, size)
+        if not self._photos or draw.random() >= self._mix.poster:
+            return room
+        name, index = self._pick(self._photos, draw, size)
+        return _with_poster(room, self._photos[name][index][..., :3], draw)
+
+    def _box(self, stores: dict[str, Store], name: str, index: int) -> Box:
+        """Where the people in a picture are. Computed once."""
         if (name, index) not in self._boxes:
-            seen = self._stores[name][index][..., 3] > 127
-            columns, rows = np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
-            height, width = seen.shape
-            found = (
+            present = stores[name][index][..., 3] > 127
+            columns, rows = np.flatnonzero(present.any(axis=0)), np.flatnonzero(present.any(axis=1))
+            height, width = present.shape
+            self._boxes[name, index] = (
                 (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if rows.size else (0, 0, width, height)
             )
-            self._boxes[name, index] = found
         return self._boxes[name, index]
 
 
-def _turned(matrix: NDArray[np.float64], degrees: float, size: Size) -> Matrix:
-    """The map followed by a turn about the frame's middle."""
+def _warped(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:
+    """The picture mapped into the frame, reflected beyond its borders; blurred first where it shrinks, or it would alias."""
+    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    source = cv2.GaussianBlur(rgba, (0, 0), 0.45 / shrink) if shrink < 0.75 else rgba
+    return np.asarray(cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+
+
+def _whole(draw: Random, shape: tuple[int, ...], size: Size) -> NDArray[np.float64]:
+    """The whole photo, or nearly, pressed into the frame."""
+    left, top, right, bottom = (draw.random(4) ** 2) * 0.12 * draw.choice((0, 1))
+    scale_x, scale_y = size[0] / (shape[1] * (1 - left - right)), size[1] / (shape[0] * (1 - top - bottom))
+    return np.array([[scale_x, 0, -left * shape[1] * scale_x], [0, scale_y, -top * shape[0] * scale_y]])
+
+
+def _heightened(rgba: Picture) -> Picture:
+    """The photo below its own uppermost row, repeated: a reflection would show people upside down."""
+    return np.asarray(cv2.copyMakeBorder(rgba, 2 * rgba.shape[0], 0, 0, 0, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _zoomed_out(draw: Random, shape: tuple[int, ...], stretch: float, size: Size) -> NDArray[np.float64]:
+    """A heightened photo, smaller than the frame, at its lower edge."""
+    fit = min(size[0] / (shape[1] * stretch), 3 * size[1] / shape[0])
+    scale = fit / float(np.exp(draw.uniform(0, np.log(_MAX_ZOOM_OUT))))
+    left = draw.uniform(0, max(size[0] - shape[1] * scale * stretch, 0))
+    top = size[1] * draw.uniform(1, 1.1) - shape[0] * scale
+    return np.array([[scale * stretch, 0, left], [0, scale, top]])
+
+
+def _cropped(draw: Random, shape: tuple[int, ...], box: Box, stretch: float, size: Size) -> NDArray[np.float64]:
+    """A part of the photo in the frame's shape, with some of the person in it."""
+    cover = max(size[0] / (shape[1] * stretch), size[1] / shape[0])
+    scale = cover * float(np.exp(draw.uniform(-0.1, np.log(_MAX_ZOOM_IN))))
+    scale_x, scale_y = scale * stretch, scale
+    across, down = size[0] / scale_x, size[1] / scale_y
+    left, top, right, bottom = box
+    middle_x = draw.uniform(left, right)
+    middle_y = top + draw.uniform(0.1, 0.7) * min(bottom - top, 1.2 * down)
+    x = float(np.clip(middle_x - across / 2, 0, max(shape[1] - across, 0)))
+    y = float(np.clip(middle_y - down / 2, 0, max(shape[0] - down, 0)))
+    return np.array([[scale_x, 0, -x * scale_x], [0, scale_y, -y * scale_y]])
+
+
+def _turned(matrix: NDArray[np.float64], degrees: float, size: Size) -> NDArray[np.float64]:
+    """The map followed by a turn about the frame's center."""
     turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1)
     return np.asarray(turn @ np.vstack((matrix, (0, 0, 1))))
-
-
-def _nudged(matrix: Matrix, draw: Random, size: Size, step: float) -> Matrix:
-    """The map of the frame before: a little shift, zoom and turn away."""
-    nudge = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), draw.normal(0, 1), float(np.exp(draw.normal(0, 0.01))))
-    nudge[:, 2] = nudge[:, 2] + draw.normal(0, step * size[0], 2)
-    return np.asarray(nudge @ np.vstack((matrix, (0, 0, 1))))
 
 
 def _view(room: Picture, draw: Random, size: Size) -> Picture:
@@ -197,15 +218,24 @@ def _view(room: Picture, draw: Random, size: Size) -> Picture:
     down = across / aspect
     left, top = draw.uniform(0, width - across), draw.uniform(0, max(height - down, 0))
     part = room[int(top) : int(top + down) + 1, int(left) : int(left + across) + 1]
-    part = part[:, ::-1] if draw.random() < 0.5 else part
     seen = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
     if draw.random() < 0.3:
         seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), float(draw.uniform(0.6, 4))), np.uint8)
     return lit(seen, draw, 0.7)
 
 
-def _shaken(room: Picture, draw: Random) -> Picture:
+def _with_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
+    """The room with a photo in a frame, or on a screen: a picture of a person is not a person."""
     height, width = room.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), draw.normal(0, 0.7), float(np.exp(draw.normal(0.01, 0.01))))
-    matrix[:, 2] = matrix[:, 2] + draw.normal(0, 0.01 * width, 2)
-    return np.asarray(cv2.warpAffine(room, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+    tall = max(int(height * draw.uniform(0.2, 0.45)), 8)
+    wide = min(max(int(tall * photo.shape[1] / photo.shape[0]), 8), width // 2)
+    edge = max(int(tall * draw.uniform(0.04, 0.1)), 1)
+    small = cv2.resize(photo, (wide, tall), interpolation=cv2.INTER_AREA)
+    tone = [float(draw.choice((15, 60, 230)))] * 3
+    framed = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=tone)
+    left = int(draw.integers(0, max(width - framed.shape[1], 1)))
+    top = int(draw.integers(0, max(height - framed.shape[0], 1) * 2 // 3 + 1))
+    result = room.copy()
+    part = result[top : top + framed.shape[0], left : left + framed.shape[1]]
+    part[:] = framed[: part.shape[0], : part.shape[1]]
+    return result

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from livebg.errors import LivebgError
-from livebg.tray.deeds import Doer
+from livebg.tray.actions import Doer
 from livebg.tray.icon import Chosen, Icon
 from livebg.tray.menu import Action, Camera, Deed, Surroundings, Tell, menu
-from livebg.tray.view import TrayState, View
+from livebg.tray.status_view import TrayState, View
 
 INTERVAL: Final = 0.8
 """Seconds between two looks: changes made elsewhere are to show within one."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
-from livebg.setup import files
 from livebg.setup.resources import AUTOSTART, tray_entry
+from livebg.system import files
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from livebg.errors import DisplayError
+from livebg.tray.backend import Backend
+from livebg.tray.icons import draw
 from livebg.tray.menu import SEPARATOR, Action, Entry
-from livebg.tray.pictures import draw
-from livebg.tray.place import Backend
-from livebg.tray.view import TrayState
+from livebg.tray.status_view import TrayState
 
 if TYPE_CHECKING:
     import pystray

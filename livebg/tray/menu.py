@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg import __version__
-from livebg.live.control.status import EffectStatus, Status
-from livebg.tray.view import TrayState, View
+from livebg.daemon.status import EffectStatus, Status
+from livebg.tray.status_view import TrayState, View
 
 BUILT_IN: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
-"""The backgrounds of :mod:`livebg.scenery`, whose import would bring OpenCV into this small process; a test compares them."""
+"""The backgrounds of :mod:`livebg.compositing.builtin_backgrounds`, whose import would bring OpenCV into this small
+process; a test compares them."""
 MODES: Final = {"portrait": "Blur", "greenscreen": "Green screen", "background": "Background", "matte": "Matte alone"}
 BLURS: Final = {0.0125: "Slight", 0.025: "Soft", 0.05: "Strong", 0.1: "As far as it goes"}
 """Shares of the frame's height."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.system import SYSTEM, Kernel, Memory
+from livebg.v4l2.syscalls import SYSTEM, Kernel, Memory
 
 _BUFFERS: Final = 4
 """One that the camera fills, one that waits, and two for a moment in which nobody looks."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from livebg.v4l2 import abi
-from livebg.v4l2.system import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSTEM, Kernel
 
 LOOPBACK_DRIVER: Final = "v4l2 loopback"
 

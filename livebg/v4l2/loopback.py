@@ -6,7 +6,7 @@ from typing import Final
 
 from livebg.errors import SinkError
 from livebg.v4l2.device import Device, Refused, survey
-from livebg.v4l2.system import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSTEM, Kernel
 
 
 def modprobe_line(label: str) -> str:

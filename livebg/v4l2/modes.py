@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final, TypeAlias, TypeVar
 
 from livebg.v4l2 import abi
-from livebg.v4l2.system import Kernel
+from livebg.v4l2.syscalls import Kernel
 
 COSTS: Final = {"NV12": 0, "YU12": 0, "YUYV": 1, "UYVY": 1, "MJPG": 2, "JPEG": 2, "H264": 3}
 """The pixel formats that livebg reads, by what turning one into I420 costs: nothing but a copy, a conversion, a still picture

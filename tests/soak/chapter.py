@@ -17,22 +17,22 @@ import psutil
 from PIL import Image
 
 from livebg.cli.consent import room_commands, room_views
-from livebg.frame import VideoFormat
-from livebg.geometry import Geometry
+from livebg.clock import StageClock, one_opencv_thread
+from livebg.daemon.bootstrap import READERS_COLOR, camera_arranger
+from livebg.daemon.commands import commands
+from livebg.daemon.controller import Steering
+from livebg.daemon.preview_server import PreviewServer
+from livebg.daemon.saved_choices import Choices
+from livebg.daemon.server import ControlServer, no_arguments
+from livebg.daemon.settings_layers import Layers
+from livebg.daemon.status_reporter import StatusTeller
+from livebg.daemon.views import views
+from livebg.imaging.frame import VideoFormat
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.assembly import READERS_COLOR, camera_arranger
-from livebg.live.control.choices import Choices
-from livebg.live.control.commands import commands
-from livebg.live.control.layers import Layers
-from livebg.live.control.preview_server import PreviewServer
-from livebg.live.control.server import ControlServer, no_arguments
-from livebg.live.control.steering import Steering
-from livebg.live.control.telling import StatusTeller
-from livebg.live.control.views import views
-from livebg.live.looks import LookBuilder
-from livebg.live.presence import DevicePresence, Presence
+from livebg.live.effect_builder import LookBuilder
+from livebg.live.presence.device import DevicePresence, Presence
 from livebg.live.session import Exit, Session
-from livebg.timing import StageClock, one_opencv_thread
 from tests.control_parts import clients_are_gone, open_files
 from tests.soak.director import NAME, Director
 from tests.soak.figures import Figures, Sample

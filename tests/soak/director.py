@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from livebg.daemon.protocol import VERSION
 from livebg.errors import SourceError
-from livebg.live.control.protocol import VERSION
 from livebg.live.session import Session
 from tests.daemon import Caller
 from tests.soak.lookers import Lookers

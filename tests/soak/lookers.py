@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import LivebgError
-from livebg.preview.channel import PreviewChannel
+from livebg.preview.client import PreviewChannel
 from tests.soak.room import SIZE
 from tests.soak.stage import Violations
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import Composite, planes
+from livebg.imaging.frame import Composite, planes
 from tests.media import Clip, yuv_picture
 
 SIZE: Final = (320, 180)

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.build import build_segmenter
-from livebg.config import Settings
+from livebg.config.settings import Settings
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.frame import Alpha, Composite, Frame, VideoFormat
+from livebg.factory import build_segmenter
+from livebg.imaging.frame import Alpha, Composite, Frame, VideoFormat
 from livebg.interfaces import LiveSource, ScalableSegmenter, Segmenter, Sink
-from livebg.sources.looped import LoopedFile
-from livebg.v4l2.system import Ready, Waker
+from livebg.sources.looping_file import LoopedFile
+from livebg.v4l2.syscalls import Ready, Waker
 from tests.fake_usage import NODE, FakeUsage
 from tests.soak.room import SIZE, RoomDetector
 from tests.soak.virtual_time import VirtualTime
@@ -123,10 +123,10 @@ class SoakNetwork(ScalableSegmenter):
     def scaled_size(self, width: int, height: int, scale: float) -> tuple[int, int]:
         return self._network.scaled_size(width, height, scale)
 
-    def segment(self, image: NDArray[np.uint8], prior: Alpha | None = None) -> Alpha:
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
         faults = self._faults
         if faults.looks <= 0:
-            return self._network.segment(image, prior)
+            return self._network.segment(image)
         faults.looks -= 1
         match faults.kind:
             case "fails":
@@ -143,7 +143,7 @@ class SoakNetwork(ScalableSegmenter):
                 faults.hang()
             case _:
                 self._time.sleep(faults.seconds)
-        return self._network.segment(image, prior)
+        return self._network.segment(image)
 
 
 def network_opener(time: VirtualTime, faults: NetworkFaults) -> Callable[[Settings], Segmenter]:

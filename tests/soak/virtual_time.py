@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from livebg.timing import Waits
+from livebg.clock import Waits
 
 T = TypeVar("T")
 SESSION_THREADS: Final = ("livebg-session", "livebg-output", "livebg-camera", "livebg-presence", "livebg-worker", "livebg-mask")

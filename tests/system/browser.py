@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from livebg.placeholder import calm_picture
+from livebg.compositing.placeholder import calm_picture
 from tests.system.call import Call
 from tests.system.debian import BROWSER
 from tests.system.guest import GuestError

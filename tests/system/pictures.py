@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.frame import BT601, ColorSpec
-from livebg.placeholder import calm_picture
+from livebg.compositing.placeholder import calm_picture
+from livebg.imaging.frame import BT601, ColorSpec
 from tests.system.network import COLUMNS, ROWS, SIZE
 
 Kind = Literal["placeholder", "composite", "torn", "leak"]

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from livebg.v4l2.lookup import GROUP_ADVICE
+from livebg.v4l2.find_camera import GROUP_ADVICE
 from tests.system.call import CAMERA, NODE, OTHER, Call, lets_see
 
 _WRONG = "video_nr=12 card_label=Another exclusive_caps=1"

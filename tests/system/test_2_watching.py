@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from livebg.placeholder import calm_picture
+from livebg.compositing.placeholder import calm_picture
 from tests.system.call import NODE, SIZE, Call
 from tests.system.network import COLUMNS
 from tests.system.network import SIZE as NETWORK

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping
 from fractions import Fraction
 
-from livebg.frame import VideoFormat
+from livebg.imaging.frame import VideoFormat
 from livebg.sinks.pipewire import abi
 
 _FEWEST, _USUAL, MOST = 2, 8, 16

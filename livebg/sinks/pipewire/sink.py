@@ -1,8 +1,8 @@
 """The sink of the backend pipewire."""
 
-from livebg.frame import VideoFormat
+from livebg.imaging.frame import VideoFormat
 from livebg.sinks.camera_sink import CameraSink
-from livebg.sinks.pipewire.library import Library
+from livebg.sinks.pipewire.libpipewire import Library
 from livebg.sinks.pipewire.stream import CameraStream
 from livebg.sinks.pipewire.streaming import Streaming
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import SinkError
-from livebg.frame import VideoFormat
+from livebg.imaging.frame import VideoFormat
 from livebg.sinks.pipewire import abi, pods
-from livebg.sinks.pipewire.library import Library, Params
+from livebg.sinks.pipewire.libpipewire import Library, Params
 from livebg.sinks.pipewire.loans import Loans
 from livebg.sinks.pipewire.streaming import Streaming
 

@@ -28,8 +28,8 @@ _HEAVY: Final = (
     "onnxruntime",
     "pyvirtualcam",
     "livebg.cli",
-    "livebg.live.assembly",
-    "livebg.doctor.rounds",
+    "livebg.daemon.bootstrap",
+    "livebg.doctor.checks",
     "livebg.cli.consent",
 )
 

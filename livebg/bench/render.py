@@ -1,0 +1,146 @@
+"""What a frame of a recorded file costs, by stage, told as ratios taken in one run."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from livebg.clock import StageClock, one_opencv_thread
+from livebg.compositing.composite import Consent
+from livebg.config.settings import Settings
+from livebg.factory import build_encoding, build_pipeline
+from livebg.imaging.frame import Frame, VideoFormat, blank
+from livebg.interfaces import Segmenter
+from livebg.pipeline import Unprocessed
+from livebg.rendering.loop import Processor
+from livebg.sinks.file import FileSink
+from livebg.sources.file import FileSource
+
+STAGES: Final = ("decode", "network", "smoothing", "upsampling", "compositing", "encode")
+FINISHING: Final = ("smoothing", "upsampling", "compositing")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderCost:
+    """CPU milliseconds a frame by stage, on one thread; ``bare`` is decode and encode of the same clip with nothing between,
+    ``blend`` one I420 blend of the same size, ``peak`` the process's peak memory in MiB after a tenth of the frames and at the
+    end (None where the system does not tell).
+    """
+
+    clip: str
+    size: tuple[int, int]
+    frames: int
+    model: str
+    provider: str
+    input_size: tuple[int, int]
+    stages: dict[str, float]
+    bare: float
+    blend: float
+    peak: tuple[float, float] | None
+
+    @property
+    def total(self) -> float:
+        return sum(self.stages.values())
+
+    @property
+    def over_bare(self) -> float:
+        """How many times a bare decode and encode the whole costs."""
+        return self.total / self.bare
+
+    @property
+    def finishing_blends(self) -> float:
+        """Smoothing, upsampling and compositing together, in I420 blends."""
+        return sum(self.stages[stage] for stage in FINISHING) / self.blend
+
+
+class _Blend:
+    """The plainest blend of two I420 pictures by a weight each: OpenCV's blendLinear on the planes."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        rng = np.random.default_rng(7)
+        self._front, self._back = (rng.integers(0, 256, shape, np.uint8) for _ in range(2))
+        self._weight = rng.random(shape, np.float32)
+        self._rest = np.float32(1) - self._weight
+
+    def __call__(self) -> None:
+        cv2.blendLinear(self._front, self._back, self._weight, self._rest)
+
+
+def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: int, consent: Consent) -> RenderCost:
+    """Render the first ``frames`` of ``clip`` and throw the result away.
+
+    ``consent`` is for the bare pass, whose pictures go to a temporary file and nowhere else. Codecs and OpenCV are held to one
+    thread, so that CPU time belongs to the stage that spends it; the segmenter should be as well.
+    """
+    with one_opencv_thread():
+        bare = StageClock()
+        format_, done, _ = _pass(settings, clip, frames, Unprocessed(consent), bare)
+        clock = StageClock()
+        blend = _Blend(blank(format_.width, format_.height).shape)
+        _, done, peak = _pass(settings, clip, frames, build_pipeline(settings, segmenter, clock), clock, blend)
+    width, height = format_.width, format_.height
+    return RenderCost(
+        clip.name,
+        (width, height),
+        done,
+        segmenter.name,
+        segmenter.provider,
+        segmenter.input_size(width, height),
+        {stage: clock.seconds[stage] / done * 1000 for stage in STAGES},
+        sum(bare.seconds.values()) / done * 1000,
+        clock.seconds["blend"] / done * 1000,
+        peak,
+    )
+
+
+def _pass(
+    settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageClock, blend: _Blend | None = None
+) -> tuple[VideoFormat, int, tuple[float, float] | None]:
+    """One way through, timed; a pipeline adds its own stages to the same clock.
+
+    ``blend`` is timed once a frame in between, so that it meets the same caches and the same noise as what it is compared with.
+    """
+    mode = "none" if isinstance(processor, Unprocessed) else settings.effect.mode
+    encoding = build_encoding(settings, mode, threads=1)
+    suffix = {"cutout": ".mov"}.get(mode, ".mkv")
+    done, early = 0, 0.0
+    with (
+        tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder,
+        FileSource(clip, threads=1) as source,
+        FileSink(Path(folder) / f"out{suffix}", source.format, source.time_base, encoding=encoding) as sink,
+    ):
+        pictures = islice(source, frames)
+        while frame := _next(pictures, clock):
+            shown = processor.process(frame)
+            if blend is not None:
+                with clock.stage("blend"):
+                    blend()
+            with clock.stage("encode"):
+                sink.send(shown)
+            done += 1
+            if done == max(frames // 10, 1):
+                early = _peak_mebibytes()
+        with clock.stage("encode"):
+            sink.close()
+        return source.format, done, (early, _peak_mebibytes()) if early else None
+
+
+def _next(pictures: Iterator[Frame], clock: StageClock) -> Frame | None:
+    with clock.stage("decode"):
+        return next(pictures, None)
+
+
+def _peak_mebibytes() -> float:
+    """The process's peak memory so far; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource  # there is none on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

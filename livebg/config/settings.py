@@ -1,0 +1,190 @@
+"""The settings: what each means, its default, and what it may be. Where they come from is :mod:`livebg.config.loading`' affair.
+
+Mode ``none`` is not among them: showing the room as it is takes the user's own word, each time.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from livebg.config.messages import PREFIX
+from livebg.config.parsing import parse_color, parse_size
+
+Mode = Literal["portrait", "greenscreen", "matte", "cutout", "background"]
+Temporal = Literal["lookahead", "causal"]
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
+
+
+def _hex_color(text: str) -> str:
+    parse_color(text)
+    return text
+
+
+def _input_size(text: str) -> str:
+    parse_size(text)
+    return text
+
+
+def _frame_size(text: str) -> str:
+    if parse_size(text) is None:
+        raise ValueError("auto is no size here: write WIDTHxHEIGHT, such as 1280x720")
+    return text
+
+
+def _output_size(text: str) -> str:
+    size = parse_size(text)
+    if size and (size[0] % 2 or size[1] % 2):
+        raise ValueError(f"{text} is odd: width and height of a virtual camera are even")
+    return text
+
+
+def _split_folders(value: object) -> object:
+    return [folder for folder in value.split(os.pathsep) if folder] if isinstance(value, str) else value
+
+
+def _whole_number(value: object) -> object:
+    """Variables are text, which a choice of numbers does not take."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
+
+
+class Section(BaseModel):
+    """A table of the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Effect(Section):
+    """The effect."""
+
+    mode: Mode = Field(
+        "portrait", description="the effect: portrait (blur), greenscreen, matte, cutout (files only) or background"
+    )
+    background: str = Field(
+        "#204060",
+        description="for mode background: dawn, dusk, slate, paper, lights, leaves, "
+        "a color as #rrggbb, a picture or a video; use ./dawn for a file named dawn",
+    )
+    background_fit: Literal["fill", "fit"] = Field(
+        "fill", description="pictures and videos: fill the frame and crop, or fit all of it in, surrounded by its own blur"
+    )
+    blur: float = Field(0.025, ge=0, le=1, description="for mode portrait: blur width as a fraction of the frame height")
+    lens: Literal["gaussian", "disc"] = Field(
+        "gaussian", description="for mode portrait: Gaussian blur, or bokeh discs as a camera lens produces them"
+    )
+    light_wrap: float = Field(
+        0.0, ge=0, le=1, description="how much light from the background appears on the person's edge; not in mode greenscreen"
+    )
+    screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its color")
+    framing: float = Field(1.0, ge=1, le=3, description="auto-framing: follow the person, zooming in at most this much; 1: off")
+
+
+class Model(Section):
+    """The network that separates the person from the background."""
+
+    name: str = Field("livebg-u2", description="a name from `livebg models`, or an ONNX file")
+    input_size: Annotated[str, AfterValidator(_input_size)] = Field(
+        "auto", description="network input size as WIDTHxHEIGHT; auto: the model's size in the frame's aspect ratio"
+    )
+    normalisation: Literal["sigmoid", "minmax"] = Field(
+        "sigmoid", description="sigmoid: fixed scale, for video; minmax: stretch each picture, as rembg does"
+    )
+    provider: str = Field("auto", description="execution provider of onnxruntime: auto, cpu, cuda, openvino, coreml, ...")
+    threads: int = Field(1, ge=1, le=64, description="threads per picture: one uses the least CPU time, more help large networks")
+    folders: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders)] = Field(
+        (), description="folders to search for models before the cache; separated by : in an environment variable"
+    )
+
+
+class Smoothing(Section):
+    """The temporal filter of the matte. The network itself sees each picture on its own."""
+
+    temporal: Temporal = Field(
+        "lookahead",
+        description="for files: lookahead uses future frames too; causal uses past frames only, as live video always does",
+    )
+    time_constant: float = Field(
+        0.4, ge=0, le=5, description="time constant in seconds with which still regions follow the network; 0: no filter"
+    )
+
+
+class Render(Section):
+    """How `livebg render` writes files."""
+
+    codec: str = Field("libx264", description="video encoder: libx264, libx265, libvpx-vp9, libsvtav1, ffv1, ...")
+    crf: float = Field(19.0, ge=0, le=63, description="constant rate factor on the codec's own scale, 0 is the best quality")
+    preset: Preset = Field(
+        "medium", description="encoder preset, speed against file size: ultrafast, superfast, veryfast, ... to placebo"
+    )
+    jobs: int = Field(1, ge=1, le=64, description="number of files to render in parallel")
+
+
+class Camera(Section):
+    """The webcam that `livebg run` reads."""
+
+    device: str = Field(
+        "auto", description="auto, part of the camera's name, its number, /dev/video0, a URL, or a video file to use instead"
+    )
+    size: Annotated[str, AfterValidator(_frame_size)] = Field(
+        "1280x720", description="requested resolution as WIDTHxHEIGHT; livebg uses the camera's closest one"
+    )
+    frame_rate: float = Field(30.0, ge=1, le=240, description="requested frames per second")
+    mirror: bool = Field(False, description="mirror the picture horizontally")
+    rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_whole_number)] = Field(
+        0, description="rotate clockwise by 0, 90, 180 or 270 degrees, for example for a ceiling-mounted camera"
+    )
+
+
+class Output(Section):
+    """The virtual camera that apps see."""
+
+    backend: Literal["auto", "v4l2loopback", "pipewire", "obs", "null"] = Field(
+        "auto",
+        description="auto, v4l2loopback or pipewire (Linux), obs (macOS, Windows), or null (no output)",
+    )
+    label: str = Field("livebg", description="name of the virtual camera; with v4l2loopback, label of the device to write to")
+    size: Annotated[str, AfterValidator(_output_size)] = Field(
+        "auto", description="output resolution as WIDTHxHEIGHT, both even; auto: the camera's resolution"
+    )
+    on_demand: bool = Field(
+        True, description="open the camera only while an app or preview uses the picture, if livebg can know that"
+    )
+    pause_on_lock: bool = Field(False, description="pause while the screen is locked, if the desktop reports it (Linux)")
+
+
+class Governor(Section):
+    """What livebg does on slow machines and on battery."""
+
+    enabled: bool = Field(
+        True, description="on a slow machine, reduce mask rate, mask size and blur quality to keep the frame rate"
+    )
+    on_battery: Literal["save", "same"] = Field("save", description="on battery: save (fewer masks), or same as on AC power")
+
+
+class Settings(BaseSettings):
+    """All settings, frozen; an unknown key is refused."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    effect: Effect = Effect()
+    model: Model = Model()
+    smoothing: Smoothing = Smoothing()
+    render: Render = Render()
+    camera: Camera = Camera()
+    output: Output = Output()
+    governor: Governor = Governor()
+
+
+def setting_keys() -> tuple[str, ...]:
+    """Every setting by its dotted key, in order."""
+    return tuple(f"{section}.{key}" for section, kind in sections().items() for key in kind.model_fields)
+
+
+def sections() -> dict[str, type[Section]]:
+    """Each section's model by its name."""
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)}

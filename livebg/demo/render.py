@@ -1,0 +1,131 @@
+"""Rendering the demo: through the source, the pipeline and the sink of ``livebg render``, one matte for three looks."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from livebg.compositing.composite import Consent, passthrough
+from livebg.config.settings import Mode, Settings
+from livebg.demo.clips import COLOR, RATE, SIZE, Material, film
+from livebg.demo.layout import Grid, Picture, cell_size, contact_sheet, to_rgb
+from livebg.factory import build_pipeline
+from livebg.imaging.frame import Composite, Frame, VideoFormat, rgb_to_i420
+from livebg.interfaces import Segmenter
+from livebg.pipeline import Pipeline
+from livebg.sinks.atomic_file import PartFile, writing
+from livebg.sinks.codecs import Encoding
+from livebg.sinks.file import FileSink
+from livebg.sources.file import FileSource
+
+FRAMES: Final = 150
+_MODES: Final[tuple[Mode, ...]] = ("portrait", "greenscreen", "matte")
+_TIME_BASE: Final = Fraction(1, 90_000)
+"""MPEG's clock, of which the common frame rates are whole multiples."""
+_MOMENTS: Final = 3
+_SHEET_CELL: Final = 480
+"""Pixels: the width of a picture in the contact sheet."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is under way, how many of its frames are done, and about how many there will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What was made: files, frames in the video, seconds of wall time that it took."""
+
+    video: Path
+    sheet: Path
+    frames: int
+    seconds: float
+
+
+def make_demo(
+    folder: Path,
+    material: Material,
+    settings: Settings,
+    segmenter: Segmenter,
+    consent: Consent,
+    *,
+    progress: Progress,
+    overwrite: bool = False,
+    frames: int = FRAMES,
+) -> Demo:
+    """Make ``demo.mp4`` and ``demo.png`` in ``folder``, which exists, from at most ``frames`` frames of each clip.
+
+    ``consent`` is for the source, which is shown as it is beside what livebg makes of it. Whatever goes wrong, nothing half-done
+    stays. Raises :class:`~livebg.errors.SinkError` for an output that cannot be written or exists (unless ``overwrite``), and
+    whatever source and pipeline raise.
+    """
+    begin = time.perf_counter()
+    video, sheet = folder / "demo.mp4", folder / "demo.png"
+    for path in (video, sheet):
+        PartFile(path, overwrite=overwrite).discard()  # said at once, not after a minute's work
+    with TemporaryDirectory(prefix="livebg-demo-") as scratch, ExitStack() as opened:
+        filmed = Path(scratch) / "astronaut.mp4"
+        film(material.photo, filmed, frames, lambda done: progress("filming", done, frames))
+        sources = [opened.enter_context(FileSource(path)) for path in (filmed, material.talking_head)]
+        stage = _Stage(settings, segmenter, consent, progress, frames)
+        form = VideoFormat(*SIZE, Fraction(RATE), COLOR)
+        sink = FileSink(video, form, _TIME_BASE, encoding=Encoding(), copy_from=filmed, overwrite=overwrite)
+        with sink:
+            for composite in stage.play(sources):
+                sink.send(composite)
+            part = PartFile(sheet, overwrite=overwrite)
+            opened.callback(part.discard)
+            with writing(sheet):
+                contact_sheet(stage.moments).save(part.part, format="PNG", optimize=True)
+        part.keep()
+    return Demo(video, sheet, sink.frames, time.perf_counter() - begin)
+
+
+@dataclass(slots=True)
+class _Stage:
+    """Plays clips one after the other, and keeps some moments of each for the contact sheet."""
+
+    settings: Settings
+    segmenter: Segmenter
+    consent: Consent
+    progress: Progress
+    frames: int
+    moments: list[list[Picture]] = field(default_factory=list)
+
+    def play(self, sources: Sequence[FileSource]) -> Iterator[Composite]:
+        begin = 0.0
+        for source in sources:
+            end = begin
+            for frame, picture in self._clip(source):
+                shown = Frame(rgb_to_i420(picture, COLOR), round((begin + frame.time) / _TIME_BASE), _TIME_BASE, COLOR)
+                yield passthrough(shown, self.consent)
+                end = begin + frame.time + float(1 / source.format.frame_rate)
+            begin = end
+
+    def _clip(self, source: FileSource) -> Iterator[tuple[Frame, Picture]]:
+        """Each frame of the clip, and the picture of what becomes of it."""
+        form = source.format
+        aspect = float(form.width * form.sample_aspect_ratio / form.height)
+        grid, sheet_cell = Grid(SIZE, aspect), cell_size(aspect, (_SHEET_CELL, _SHEET_CELL))
+        total = min(self.frames, source.frame_estimate or self.frames)
+        moments = {total * (2 * number + 1) // (2 * _MOMENTS) for number in range(_MOMENTS)}
+        pipelines = [build_pipeline(_in_mode(self.settings, mode), self.segmenter) for mode in _MODES]
+        for number, frame in enumerate(islice(source, self.frames)):
+            looks = _looks(pipelines, frame)
+            if number in moments:
+                self.moments.append([to_rgb(look, sheet_cell) for look in looks])
+            yield frame, grid.picture([to_rgb(look, grid.cell) for look in looks])
+            self.progress(source.path.stem, number + 1, total)
+
+
+def _looks(pipelines: Sequence[Pipeline], frame: Frame) -> list[Frame | Composite]:
+    """The frame itself and every look of it. The network, which costs the most, runs once: a matte serves any look."""
+    matte = pipelines[0].matte(frame)
+    return [frame, *(pipeline.composite(frame, matte) for pipeline in pipelines)]
+
+
+def _in_mode(settings: Settings, mode: Mode) -> Settings:
+    return settings.model_copy(update={"effect": settings.effect.model_copy(update={"mode": mode})})

@@ -1,0 +1,85 @@
+"""All checks in their order."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from livebg.doctor import camera, desktop, elsewhere, kernel_module, network, pipewire, sandboxes, service, virtual_camera
+from livebg.doctor.context import Examination
+from livebg.doctor.findings import Finding, Result, skipped, warn
+from livebg.system.host import ToolHung, ToolMissing
+
+MEASUREMENT: Final = "speed"
+"""The one check that takes seconds of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``systems`` are those of sys.platform on which it means something; None: all. ``backend``: the same of kinds of cameras."""
+
+    group: str
+    name: str
+    look: Callable[[Examination], Finding]
+    systems: tuple[str, ...] | None = ("linux",)
+    backend: Literal["v4l2loopback", "pipewire"] | None = None
+
+
+CHECKS: Final = (
+    Check("virtual camera", "route", pipewire.route),
+    Check("virtual camera", "module", kernel_module.installed, backend="v4l2loopback"),
+    Check("virtual camera", "Secure Boot", kernel_module.secure_boot, backend="v4l2loopback"),
+    Check("virtual camera", "module loaded", kernel_module.loaded, backend="v4l2loopback"),
+    Check("virtual camera", "device", virtual_camera.device, backend="v4l2loopback"),
+    Check("virtual camera", "device permissions", virtual_camera.permissions, backend="v4l2loopback"),
+    Check("virtual camera", "exclusive_caps", virtual_camera.exclusive_caps, backend="v4l2loopback"),
+    Check("virtual camera", "device number", virtual_camera.number, backend="v4l2loopback"),
+    Check("virtual camera", "writer", virtual_camera.writer, backend="v4l2loopback"),
+    Check("virtual camera", "format", virtual_camera.picture_format, backend="v4l2loopback"),
+    Check("virtual camera", "openers", virtual_camera.max_openers, backend="v4l2loopback"),
+    Check("virtual camera", "on demand", virtual_camera.on_demand, backend="v4l2loopback"),
+    Check("virtual camera", "after a restart", kernel_module.after_restart, backend="v4l2loopback"),
+    Check("virtual camera", "PipeWire library", pipewire.library, backend="pipewire"),
+    Check("virtual camera", "OBS", elsewhere.obs, ("darwin", "win32")),
+    Check("camera", "camera", camera.camera),
+    Check("camera", "camera permissions", camera.permissions),
+    Check("camera", "camera mode", camera.mode),
+    Check("camera", "camera in use", camera.in_use),
+    Check("desktop", "session", desktop.session),
+    Check("desktop", "PipeWire", desktop.pipewire),
+    Check("desktop", "session manager", pipewire.session_manager, backend="pipewire"),
+    Check("desktop", "Flatpak", sandboxes.flatpak),
+    Check("desktop", "Snap", sandboxes.snap),
+    Check("desktop", "portal", sandboxes.portal),
+    Check("desktop", "tray", desktop.tray),
+    Check("network", "libraries", network.libraries, None),
+    Check("network", "model", network.model, None),
+    Check("network", "provider", network.provider, None),
+    Check("network", MEASUREMENT, network.speed, None),
+    Check("service", "configuration", service.configuration, None),
+    Check("service", "unit", service.unit),
+    Check("service", "running", service.running, ("linux", "darwin")),
+    Check("service", "version", service.version, None),
+)
+
+
+def examine(exam: Examination, measuring: bool = True) -> Iterator[Result]:
+    """Make all checks that mean something on this system, one after the other; without ``measuring``, not the measurement."""
+    for check in CHECKS:
+        if check.systems is None or exam.host.system in check.systems:
+            if check.name == MEASUREMENT and not measuring:
+                yield Result(check.group, check.name, skipped("not measured, as was asked"))
+            else:
+                yield Result(check.group, check.name, _looked(check, exam))
+
+
+def _looked(check: Check, exam: Examination) -> Finding:
+    """The check's finding; what keeps one from looking does not keep the others."""
+    other = "v4l2loopback" if exam.backend == "pipewire" else "pipewire"
+    if check.backend == other:
+        return skipped(f"it matters for {other} alone, and output.backend is {exam.backend}")
+    try:
+        return check.look(exam)
+    except ToolMissing as error:
+        return skipped(f"{error}, which would tell")
+    except (OSError, ToolHung, ValueError) as error:
+        return warn(f"could not be looked at: {error}")

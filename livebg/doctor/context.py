@@ -1,0 +1,128 @@
+"""What several checks need to know, asked once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from livebg.config.loading import load_settings
+from livebg.config.parsing import parse_size
+from livebg.config.settings import Settings
+from livebg.daemon.client import ask
+from livebg.daemon.runtime_dir import running_pid
+from livebg.daemon.status import Status
+from livebg.errors import ConfigError, LivebgError
+from livebg.interfaces import Segmenter
+from livebg.sinks.backend import resolved
+from livebg.system.devices import Devices, LoopbackFacts, look_around
+from livebg.system.host import Host
+from livebg.v4l2.device import Refused, survey
+from livebg.v4l2.syscalls import Holder
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The livebg that runs: its process id (None: none runs, 0: it has not told), its status, or why it tells none."""
+
+    pid: int | None
+    status: Status | None
+    trouble: LivebgError | None = None
+
+
+class Examination:
+    """One visit of the doctor. ``config`` names the configuration file in place of the platform's own."""
+
+    def __init__(self, host: Host, config: Path | None = None) -> None:
+        self.host = host
+        self.config = config
+
+    @cached_property
+    def _loaded(self) -> tuple[Settings, ConfigError | None]:
+        try:
+            return load_settings({}, self.config), None
+        except ConfigError as error:
+            return Settings.model_construct(), error
+
+    @property
+    def settings(self) -> Settings:
+        """The user's; the defaults where those are not valid."""
+        return self._loaded[0]
+
+    @property
+    def config_trouble(self) -> ConfigError | None:
+        """Why the settings are not valid."""
+        return self._loaded[1]
+
+    @cached_property
+    def running(self) -> Running:
+        try:
+            pid = running_pid()
+        except ConfigError as error:
+            return Running(None, None, error)
+        if pid is None:
+            return Running(None, None)
+        try:
+            return Running(pid, Status.from_dict(ask("status")))
+        except LivebgError as error:
+            return Running(pid, None, error)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """The cameras and the loopback devices that answered. None was started."""
+        camera = self.settings.camera
+        size = parse_size(camera.size)
+        assert size is not None, "a camera's size is never auto"
+        return look_around(self.label, size, camera.frame_rate, self.host.kernel, running=self.running.pid)
+
+    @cached_property
+    def refused(self) -> Sequence[Refused]:
+        """The nodes that could not be opened or asked."""
+        return survey(self.host.kernel)[1]
+
+    @cached_property
+    def segmenter(self) -> Segmenter:
+        """The network of the settings, loaded. Raises :class:`~livebg.errors.ModelError`, and ImportError."""
+        from livebg.factory import build_segmenter  # which is slow to import, and may not be importable
+
+        return build_segmenter(self.settings)
+
+    @property
+    def label(self) -> str:
+        """Of the loopback device that livebg writes to."""
+        return self.settings.output.label
+
+    @property
+    def camera(self) -> str:
+        """The name of the real camera: what the running livebg was asked for, else what the settings say."""
+        status = self.running.status
+        return status.camera.asked if status else self.settings.camera.device
+
+    @property
+    def loopback(self) -> LoopbackFacts | None:
+        """The loopback device of that label, if there is exactly one and it may be opened."""
+        alike = [facts for facts in self.devices.loopbacks if facts.device.card == self.label]
+        return alike[0] if len(alike) == 1 else None
+
+    @property
+    def backend(self) -> str:
+        """What kind of camera livebg is: the one that runs, else the one that the settings mean."""
+        status = self.running.status
+        return status.output.backend if status else resolved(self.settings.output.backend)
+
+    @property
+    def is_written_by_livebg(self) -> bool:
+        """Whether the running livebg shows itself on the device, or as PipeWire's camera."""
+        status = self.running.status
+        if status is not None and status.output.backend == "pipewire":
+            return status.output.device is not None
+        loopback = self.loopback
+        return status is not None and loopback is not None and status.output.device == str(loopback.device.path)
+
+    def others(self, holders: Sequence[Holder]) -> list[Holder]:
+        """Those that have a device open, but for the running livebg."""
+        return [holder for holder in holders if holder.pid != self.running.pid]
+
+
+def told(holders: Sequence[Holder]) -> str:
+    """Programs in a sentence: ``firefox (process 7) and zoom (process 8)``."""
+    return " and ".join(f"{holder.program} (process {holder.pid})" for holder in holders)

@@ -1,0 +1,97 @@
+"""From settings to objects: the only module that knows both."""
+
+from functools import partial
+from pathlib import Path
+
+from livebg.clock import StageClock
+from livebg.compositing import builtin_backgrounds
+from livebg.compositing.auto_framing import Framing
+from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PaintedBackground, PictureBackground, read_picture
+from livebg.compositing.composite import composite, cutout, matte_picture, tightened
+from livebg.compositing.video_background import VideoBackground
+from livebg.config.parsing import parse_color, parse_size
+from livebg.config.settings import Settings
+from livebg.errors import ConfigError
+from livebg.imaging.frame import Composite, Frame, Matte
+from livebg.interfaces import Background, Segmenter
+from livebg.models import find
+from livebg.pipeline import Look, Pipeline
+from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.sinks.codecs import Content, Encoding
+from livebg.sources.media_types import VIDEO_SUFFIXES
+
+
+def build_segmenter(settings: Settings) -> Segmenter:
+    """The network that the settings name, ready to run. Raises :class:`~livebg.errors.ModelError`."""
+    from livebg.segmentation.u2net import U2NetSegmenter  # onnxruntime takes a while: `livebg --help` must not wait for it
+
+    model = find(settings.model.name, settings.model.folders)
+    return U2NetSegmenter(
+        model.path,
+        model.card,
+        input_size=parse_size(settings.model.input_size),
+        normalisation=settings.model.normalisation,
+        provider=settings.model.provider,
+        threads=settings.model.threads,
+    )
+
+
+def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock | None = None, *, live: bool = False) -> Pipeline:
+    """A pipeline with a state of its own; the segmenter may be shared. Where it is ``live`` no frame waits for its background."""
+    smoother, look = AlphaSmoother(settings.smoothing.time_constant), build_look(settings, live=live)
+    coarse = build_look(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
+    framing = Framing(settings.effect.framing) if settings.effect.framing > 1 else None
+    return Pipeline(segmenter, smoother, EdgeUpsampler(), look, clock, coarse, framing)
+
+
+def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) -> Look:
+    """What the mode makes of a frame and its matte, with the ``coarse`` blur where it blurs, waiting for nothing where ``live``.
+
+    Raises :class:`~livebg.errors.ConfigError` for an unusable background.
+    """
+    if settings.effect.mode == "matte":
+        return matte_picture
+    if settings.effect.mode == "cutout":
+        return cutout
+    background = build_background(settings, coarse=coarse, live=live)
+
+    keyed = settings.effect.mode == "greenscreen"
+    wrap = 0.0 if keyed else settings.effect.light_wrap
+
+    def look(frame: Frame, matte: Matte) -> Composite:
+        shown = tightened(matte) if keyed else matte
+        return composite(frame, background.picture(frame, matte), shown, in_place=background.fresh, light_wrap=wrap)
+
+    return look
+
+
+def build_background(settings: Settings, *, coarse: bool = False, live: bool = False) -> Background:
+    """What stands behind the person. Raises :class:`~livebg.errors.ConfigError` for what cannot."""
+    effect = settings.effect
+    if effect.mode == "portrait":
+        return BlurBackground(effect.blur, lens=effect.lens, coarse=coarse)
+    if effect.mode == "greenscreen":
+        return ColorBackground(parse_color(effect.screen))
+    if effect.background.startswith("#"):
+        try:
+            return ColorBackground(parse_color(effect.background))
+        except ValueError as error:
+            raise ConfigError(f"the background {error}") from None
+    if effect.background in builtin_backgrounds.names():
+        return PaintedBackground(partial(builtin_backgrounds.paint, effect.background))
+    path = Path(effect.background).expanduser()
+    if path.name == effect.background and not path.suffix and not path.exists():
+        built_in = ", ".join(builtin_backgrounds.names())
+        raise ConfigError(
+            f"the background {path} is neither a file nor built in ({built_in}): name one of these, a picture or #rrggbb"
+        )
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return VideoBackground(path, live=live, fit=effect.background_fit)
+    return PictureBackground(read_picture(path), effect.background_fit)
+
+
+def build_encoding(settings: Settings, mode: str, threads: int = 0) -> Encoding:
+    contents = {"matte": Content.MATTE, "cutout": Content.CUTOUT}
+    content = contents.get(mode, Content.PICTURE)
+    return Encoding(settings.render.codec, settings.render.crf, settings.render.preset, content, threads)

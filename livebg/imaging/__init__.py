@@ -1,0 +1,1 @@
+"""Frames in I420 and operations on images, without a network."""

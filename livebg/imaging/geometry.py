@@ -1,0 +1,114 @@
+"""From the camera's picture to the output's: turned, mirrored, cropped to its aspect and scaled, on the planes as they come."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat, blank, planes
+from livebg.imaging.pyramid import halved
+
+ROTATIONS: Final = (0, 90, 180, 270)
+"""Degrees clockwise."""
+
+
+class _Turn(NamedTuple):
+    """Rotation and mirroring in one: first the transposition, then what ``cv2.flip`` calls the code, None = no flip."""
+
+    transposed: bool
+    flip: int | None
+
+
+_TURNS: Final = {
+    (0, False): _Turn(False, None),
+    (90, False): _Turn(True, 1),
+    (180, False): _Turn(False, -1),
+    (270, False): _Turn(True, 0),
+    (0, True): _Turn(False, 1),
+    (90, True): _Turn(True, None),
+    (180, True): _Turn(False, 0),
+    (270, True): _Turn(True, -1),
+}
+
+
+class Geometry:
+    """Brings frames to ``output``, (width, height) in pixels, both even.
+
+    A frame is rotated by ``rotate`` degrees clockwise, then mirrored left to right, then cropped about its centre to the output's
+    aspect, then scaled; a smaller one is enlarged. ``sample_aspect_ratio`` is that of the frames as they come, width of a pixel
+    over its height: the output's pixels are square. Raises ValueError for an odd size or another rotation.
+    """
+
+    def __init__(
+        self, output: tuple[int, int], mirror: bool = False, rotate: int = 0, sample_aspect_ratio: Fraction = Fraction(1)
+    ) -> None:
+        if rotate not in ROTATIONS:
+            raise ValueError(f"pictures are rotated by {ROTATIONS} degrees, got {rotate}")
+        if min(output) < 2 or output[0] % 2 or output[1] % 2:
+            raise ValueError(f"the output needs an even width and height of at least 2, got {output[0]}x{output[1]}")
+        self._output = output
+        self._turn = _TURNS[rotate, mirror]
+        # From here on in the picture as it is stored, where a quarter turn has not yet swapped the sides.
+        self._stored = output[::-1] if self._turn.transposed else output
+        self._aspect = Fraction(*self._stored) / sample_aspect_ratio
+
+    def apply(self, frame: Frame) -> Frame:
+        """The frame in its new shape at the same time; the very same object where there is nothing to do."""
+        if self._turn == (False, None) and (frame.width, frame.height) == self._output:
+            return frame
+        crop = self._crop(frame.width, frame.height)
+        width, height = self._output
+        data = blank(width, height)
+        for number, (plane, out) in enumerate(zip(frame.planes, planes(data), strict=True)):
+            self._place(plane, crop, 2 if number else 1, out)
+        return Frame(data, frame.pts, frame.time_base, self._color(frame.color, frame.height))
+
+    def format_of(self, given: VideoFormat) -> VideoFormat:
+        """The format of what :meth:`apply` makes of frames in the ``given`` one."""
+        width, height = self._output
+        return VideoFormat(width, height, given.frame_rate, self._color(given.color, given.height))
+
+    def _crop(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Left, top, width and height of the part that is shown, all even, so that the chroma planes are cut along with luma."""
+        wide = min(width, _nearest_even(height * self._aspect))
+        high = min(height, _nearest_even(width / self._aspect))
+        return _even((width - wide) // 2), _even((height - high) // 2), wide, high
+
+    def _place(self, plane: NDArray[np.uint8], crop: tuple[int, int, int, int], step: int, out: NDArray[np.uint8]) -> None:
+        left, top, width, height = (edge // step for edge in crop)
+        size = (self._stored[0] // step, self._stored[1] // step)
+        picture = _scaled(plane[top : top + height, left : left + width], size)
+        if self._turn.transposed:
+            picture = np.asarray(cv2.transpose(picture), np.uint8)
+        if self._turn.flip is None:
+            np.copyto(out, picture)
+        else:
+            cv2.flip(picture, self._turn.flip, dst=out)
+
+    def _color(self, color: ColorSpec, height: int) -> ColorSpec:
+        """The same colour; said outright where whoever goes by the height of the picture would take it for another now."""
+        if color.matrix != UNSPECIFIED or (height >= 720) == (self._output[1] >= 720):
+            return color
+        return replace(color, matrix=BT709 if height >= 720 else BT601)
+
+
+def _scaled(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A plane at ``size``, halved as often as that goes and then interpolated: area averages cost four times as much here."""
+    height, width = plane.shape
+    if (width, height) == size:
+        return plane
+    shrink = min(width / size[0], height / size[1])
+    near = halved(plane, int(math.log2(shrink))) if shrink >= 2 else plane
+    return np.asarray(cv2.resize(near, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _even(number: int) -> int:
+    return number - number % 2
+
+
+def _nearest_even(number: Fraction) -> int:
+    return max(2, 2 * round(number / 2))

@@ -1,0 +1,142 @@
+"""The output thread: owns the virtual camera and its clock, and never stops sending while the session lives."""
+
+import logging
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final
+
+from livebg.clock import REAL, StageClock, Waits
+from livebg.compositing.composite import Placeholder, restamped
+from livebg.errors import SinkError
+from livebg.imaging.frame import Composite
+from livebg.interfaces import Sink
+from livebg.live.demand import Demand
+from livebg.live.failure import Failures
+from livebg.live.latest import Latest
+from livebg.live.preview_feed import Audience
+from livebg.live.stats import Latencies, Rate
+from livebg.live.worker import Looks, Shown
+
+_LOG = logging.getLogger(__name__)
+FRESH: Final = 0.25
+"""Seconds for which a composite is shown again, when no newer one comes; then the placeholder takes its place."""
+LATEST: Final = 2.0
+"""Seconds after which a picture is no longer shown at all, such as one that a network held back."""
+INTERVAL: Final = 1 / 15
+"""Seconds without anything new after which something is sent nevertheless: readers take silence for a fault."""
+RESTING: Final = 0.5
+"""The same while nobody watches, when it only keeps the camera visible."""
+_RETRY: Final = 0.25
+_TIME_BASE: Final = Fraction(1, 1_000_000)
+
+
+class OutputLoop:
+    """Runs in a thread of its own (:meth:`run`).
+
+    A new composite is sent at once; the newest again, or the placeholder, when none comes. Where no pictures are wanted
+    (``demand``), it is always the placeholder. ``open_sink`` opens the output or raises :class:`~livebg.errors.SinkError`: the
+    first time that ends the session, later it is tried until it succeeds. ``on_alive`` is called whenever the loop goes round.
+    What was sent is shown to the ``audience``, which this thread never waits for.
+    """
+
+    def __init__(
+        self,
+        open_sink: Callable[[], Sink],
+        shown: Latest[Shown],
+        looks: Looks,
+        demand: Demand,
+        placeholder: Placeholder,
+        stages: StageClock,
+        rate: Rate,
+        latencies: Latencies,
+        failures: Failures,
+        clock: Callable[[], float],
+        on_alive: Callable[[], None],
+        audience: Audience,
+        waits: Waits = REAL,
+    ) -> None:
+        self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, looks, placeholder
+        self._demand, self._on_alive, self._audience = demand, on_alive, audience
+        self._stages, self._failures, self._clock = stages, failures, clock
+        self.rate, self.latencies = rate, latencies
+        self._stop, self.started = waits.event(), waits.event()
+        """Set once the first picture was written."""
+        self.sent = self.repeated = self.placeholders = self.outdated = 0
+        self.device: str | None = None
+        """Where the output is, for people, if it is anywhere."""
+        self.lost: str | None = None
+        """Why nothing can be written at the moment."""
+        self.showing = False
+        """Whether the picture that was sent last was a composite."""
+        self._newest: Shown | None = None
+        self._arrived = 0.0
+        self._pts = 0
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with self._open_sink() as sink:
+                    self.device, self.lost = getattr(sink, "device", None), None
+                    self._serve(sink)
+            except SinkError as error:
+                if not self.started.is_set():
+                    raise
+                self.showing = False
+                self._audience.clear()
+                if str(error) != self.lost:
+                    _LOG.warning("%s", error)
+                self.lost = str(error)
+                self._failures.note(self.lost)
+                self._on_alive()
+                self._stop.wait(_RETRY)
+
+    def stop(self) -> None:
+        """Ends :meth:`run`, from another thread."""
+        self._stop.set()
+
+    def _serve(self, sink: Sink) -> None:
+        self._send(sink, None)  # readers see the camera from the first picture on, so it must not wait for anything
+        while not self._stop.is_set():
+            self._send(sink, self._shown.take(INTERVAL if self._demand.watched else RESTING))
+            self._on_alive()
+
+    def _send(self, sink: Sink, new: Shown | None) -> None:
+        with self._looks.gate, self._stages.stage("output"):
+            now = self._clock()
+            if new is not None and new.captured.age <= LATEST:
+                self._newest, self._arrived = new, now
+            newest = self._current(now)
+            self._pts = max(self._pts + 1, int(now / _TIME_BASE))
+            placed = self._placed(newest)
+            try:
+                sink.send(placed)
+            except SinkError:
+                self.outdated += new is not None
+                raise
+            self._count(new, newest)
+            self._audience.show(placed, newest)
+        self.started.set()
+
+    def _current(self, now: float) -> Shown | None:
+        """The newest composite, as long as it may be shown."""
+        newest = self._newest
+        allowed = newest is not None and newest.look >= self._looks.oldest and self._demand.wanted
+        if not (allowed and 0 <= now - self._arrived <= FRESH):
+            self._newest = None
+        return self._newest
+
+    def _placed(self, newest: Shown | None) -> Composite:
+        if newest is None:
+            return self._placeholder.at(self._pts, _TIME_BASE)
+        return restamped(newest.composite, self._pts, _TIME_BASE)
+
+    def _count(self, new: Shown | None, newest: Shown | None) -> None:
+        self.rate.tick()
+        self.showing = newest is not None
+        self.placeholders += newest is None
+        self.repeated += newest is not None and newest is not new
+        if new is not None and newest is new:
+            self.sent += 1
+            self.latencies.add(new.captured.age)
+        elif new is not None:
+            self.outdated += 1

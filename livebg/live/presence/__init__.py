@@ -1,0 +1,1 @@
+"""Whether an app is using the virtual camera."""

@@ -1,0 +1,1 @@
+"""Keeping the frame rate on slow machines: what is reduced, when, and how."""

@@ -1,0 +1,239 @@
+"""Many files, some at a time: each is a job of its own, and a bad one does not stop the others."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from livebg.compositing.composite import Consent
+from livebg.config.settings import Settings
+from livebg.errors import LivebgError, ModelError, Stopped
+from livebg.factory import build_encoding, build_look, build_pipeline
+from livebg.interfaces import Segmenter
+from livebg.pipeline import Pipeline, Unprocessed
+from livebg.rendering.jobs import Job
+from livebg.rendering.lookahead import LookAhead
+from livebg.rendering.loop import Rendered, render
+from livebg.rendering.photo import Photo, check_ending, render_photo, write_photo
+from livebg.sinks.atomic_file import PartFile, writing
+from livebg.sinks.codecs import plan_encoder
+from livebg.sinks.file import FileSink
+from livebg.sources.file import FileSource
+
+_LOG: Final = logging.getLogger(__name__)
+_SEVERITY: Final = (0, 3, 4, 2, 5, 1, 130)
+"""Exit codes from the best to the worst: a folder's is the worst of its files'."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What the command line says about files, not about pictures. ``start`` and ``end`` are in seconds."""
+
+    start: float | None = None
+    end: float | None = None
+    overwrite: bool = False
+    drop_streams: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One file, done. Model, provider and input size are None where no network ran."""
+
+    job: Job
+    rendered: Rendered
+    model: str | None
+    provider: str | None
+    input_size: tuple[int, int] | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    processor: Pipeline | Unprocessed
+    model: str | None = None
+    provider: str | None = None
+    input_size: tuple[int, int] | None = None
+
+
+class Reporter(Protocol):
+    """Who is told how the work goes; called from several threads.
+
+    Of each job that is begun the end is told, as ``finished`` or ``failed``, unless the user stops it. ``ended`` comes once,
+    last, with how many of all jobs were done and the exit code.
+    """
+
+    def started(self, job: Job, total: int | None) -> None: ...
+    def advanced(self, job: Job, frames: int) -> None: ...
+    def finished(self, summary: Summary) -> None: ...
+    def failed(self, job: Job, error: BaseException) -> None: ...
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None: ...
+
+
+class Batch:
+    """Renders jobs. The network is loaded once, when the first input has been opened, and shared by all of them.
+
+    Where it cannot be loaded nothing can be rendered: that is told once, and the rest is left. Sub-folders of the output are
+    made as they are needed. ``consent`` turns the effect off: mode ``none``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load_segmenter: Callable[[], Segmenter],
+        reporter: Reporter,
+        options: FileOptions = FileOptions(),
+        consent: Consent | None = None,
+    ) -> None:
+        self._settings = settings
+        self._load_segmenter = load_segmenter
+        self._reporter = reporter
+        self._options = options
+        self._consent = consent
+        self._segmenter: Segmenter | None = None
+        self._without_network = False
+        self._loading = threading.Lock()
+        self._stop = threading.Event()
+        self._made: list[Path] = []
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Raise :class:`~livebg.errors.ConfigError`, before hours of work, for an encoding that no video of ``jobs`` can have, or
+        a background that cannot be read."""
+        if self._consent is None:
+            build_look(self._settings)
+        encoding = build_encoding(self._settings, self._mode)
+        for output in {job.output.suffix.lower(): job.output for job in jobs if not job.is_photo}.values():
+            plan_encoder(encoding, output)
+
+    def run(self, jobs: Sequence[Job]) -> int:
+        """Render all jobs and return the exit code: the worst of theirs, 130 when the user stopped it."""
+        with ThreadPoolExecutor(self._settings.render.jobs, thread_name_prefix="render") as pool:
+            futures = [pool.submit(self._run, job) for job in jobs]
+            try:
+                wait(futures)
+            except KeyboardInterrupt:
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+        codes = [self._settle(job, future) for job, future in zip(jobs, futures, strict=True)]
+        self._remove_empty_folders()
+        worst = max(codes, key=_SEVERITY.index)
+        self._reporter.ended(jobs, codes.count(0), worst)
+        return worst
+
+    def _run(self, job: Job) -> None:
+        """Raises whatever the job raises, for :meth:`_settle`; an error is reported at once, while the others go on."""
+        try:
+            if self._without_network:
+                raise _ToldAlready
+            self._reporter.finished(self._photo(job) if job.is_photo else self._video(job))
+        except (Stopped, _ToldAlready):
+            raise
+        except LivebgError as error:
+            self._reporter.failed(job, error)
+            raise
+
+    def _settle(self, job: Job, future: Future[None]) -> int:
+        if future.cancelled():
+            return Stopped.exit_code
+        error = future.exception()
+        if error is None:
+            return 0
+        if isinstance(error, LivebgError):
+            return error.exit_code
+        _LOG.debug("%s", job.input, exc_info=error)
+        self._reporter.failed(job, error)
+        return LivebgError.exit_code
+
+    def _video(self, job: Job) -> Summary:
+        options = self._options
+        with FileSource(job.input, options.start, options.end) as source, self._sink(job, source) as sink:
+            network = self._network(source.format.width, source.format.height)
+            self._reporter.started(job, source.frame_estimate)
+            processor = self._in_time(network.processor)
+            done = render(source, sink, processor, lambda frames: self._reporter.advanced(job, frames), self._stop)
+        return Summary(job, done, network.model, network.provider, network.input_size, (*source.notes, *sink.notes))
+
+    def _sink(self, job: Job, source: FileSource) -> FileSink:
+        options = self._options
+        self._make_folder(job)
+        return FileSink(
+            job.output,
+            source.format,
+            source.time_base,
+            encoding=build_encoding(self._settings, self._mode),
+            copy_from=job.input,
+            start=options.start,
+            end=options.end,
+            drop_streams=options.drop_streams,
+            overwrite=options.overwrite,
+        )
+
+    def _photo(self, job: Job) -> Summary:
+        begin = time.perf_counter()
+        photo = Photo(job.input)
+        check_ending(job.output, self._mode)
+        self._make_folder(job)
+        part = PartFile(job.output, overwrite=self._options.overwrite, never=job.input)
+        try:
+            network = self._network(photo.frame.width, photo.frame.height)
+            self._reporter.started(job, 1)
+            image = render_photo(photo, network.processor, self._mode)
+            if self._stop.is_set():
+                raise Stopped(f"stopped before {job.output} was written")
+            write_photo(image, part, job.output)
+        finally:
+            part.discard()
+        done = Rendered(1, time.perf_counter() - begin)
+        return Summary(job, done, network.model, network.provider, network.input_size, photo.notes)
+
+    @property
+    def _mode(self) -> str:
+        return self._settings.effect.mode if self._consent is None else "none"
+
+    def _network(self, width: int, height: int) -> _Network:
+        """What renders one file of this size: a pipeline of its own, the network shared."""
+        if self._consent is not None:
+            return _Network(Unprocessed(self._consent))
+        segmenter = self._loaded_segmenter()
+        size = segmenter.input_size(width, height)
+        return _Network(build_pipeline(self._settings, segmenter), segmenter.name, segmenter.provider, size)
+
+    def _in_time(self, processor: Pipeline | Unprocessed) -> Pipeline | Unprocessed | LookAhead:
+        """What renders a video, whose frames have neighbours."""
+        smoothing = self._settings.smoothing
+        if smoothing.temporal == "causal" or not smoothing.time_constant or isinstance(processor, Unprocessed):
+            return processor
+        return LookAhead(processor, smoothing.time_constant)
+
+    def _loaded_segmenter(self) -> Segmenter:
+        with self._loading:
+            if self._segmenter is None:
+                if self._without_network:
+                    raise _ToldAlready
+                try:
+                    self._segmenter = self._load_segmenter()
+                except ModelError:
+                    self._without_network = True
+                    raise
+            return self._segmenter
+
+    def _make_folder(self, job: Job) -> None:
+        folder = job.output.parent
+        with self._loading, writing(job.output), suppress(FileExistsError):
+            missing = [each for each in (folder, *folder.parents) if not each.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            self._made += missing
+
+    def _remove_empty_folders(self) -> None:
+        """Of the folders made here, those in which nothing came to stand."""
+        for folder in sorted(self._made, reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+class _ToldAlready(ModelError):
+    """There is no network for this job either."""

@@ -1,0 +1,155 @@
+"""Which file becomes which: from what stands on the command line to one job a file."""
+
+import itertools
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from livebg.config.settings import Mode
+from livebg.errors import ConfigError, SinkError, SourceError
+from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+
+_LOG: Final = logging.getLogger(__name__)
+KEPT_CONTAINERS = frozenset({".mp4", ".mov", ".m4v", ".mkv"})
+RenderMode = Literal[Mode, "none"]
+"""Every mode there is: those of the settings, and the one that takes the user's own word."""
+
+MODES: Final[tuple[str, ...]] = get_args(RenderMode)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input, one output. ``note`` says in a clause what about the output was not to be expected, or is empty."""
+
+    input: Path
+    output: Path
+    note: str = ""
+
+    @property
+    def is_photo(self) -> bool:
+        return self.input.suffix.lower() in PHOTO_SUFFIXES
+
+
+def plan(inputs: Sequence[Path], output: Path | None, mode: str) -> list[Job]:
+    """One job a file, folders walked in order, and each output another one.
+
+    ``output`` is a file for one input file, otherwise a folder, where the inputs' sub-folders are kept and may be missing.
+    Raises :class:`~livebg.errors.SourceError` for an input that does not exist or holds nothing to render,
+    :class:`~livebg.errors.SinkError` for an output folder that does not exist, and
+    :class:`~livebg.errors.ConfigError` where a file was named as the output of several.
+    """
+    for path in inputs:
+        if not path.exists():
+            raise SourceError(f"{path} does not exist: name a video, a photo or a folder of either")
+    many = len(inputs) > 1 or inputs[0].is_dir()
+    if output is not None:
+        _check_output(output, many)
+    into = output if output is not None and output.is_dir() else None
+    places = {_place(file): (file, root) for file, root in _files(inputs, into)}
+    if not places:
+        names = ", ".join(str(path) for path in inputs)
+        raise SourceError(f"there are neither videos nor photos in {names}: name a folder that holds some, or a file")
+    if output is not None and into is None:
+        return [Job(inputs[0], output)]
+    targets = _distinct([_targets(file, root, into, mode) for file, root in places.values()], taken=places)
+    return [_job(file, target, mode) for (file, _), target in zip(places.values(), targets, strict=True)]
+
+
+def _check_output(output: Path, many: bool) -> None:
+    # No output lacks an ending, so a name without one is meant as a folder.
+    names_folder = many or not output.suffix
+    if names_folder and output.exists() and not output.is_dir():
+        raise ConfigError(f"the output {output} is no folder: name one, or for a single input a file with an ending")
+    folder = output if names_folder else output.parent
+    if not output.is_dir() and not folder.is_dir():
+        found = "is not a folder" if folder.exists() else "does not exist"
+        raise SinkError(f"the output folder {folder} {found}: make it first, or name another")
+
+
+def _files(inputs: Sequence[Path], into: Path | None) -> Iterator[tuple[Path, Path]]:
+    """Each file with the folder that its place is told from."""
+    for path in inputs:
+        if not path.is_dir():
+            yield path, path.parent
+            continue
+        for folder, folders, names in os.walk(path, onerror=_refuse_folder):
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and not _same(Path(folder, name), into))
+            for file in sorted(Path(folder, name) for name in names):
+                if _is_media(file) and not _is_own_output(file):
+                    yield file, path
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise SourceError(f"the folder {error.filename} cannot be read ({error.strerror}): change its permissions or leave it out")
+
+
+def _is_media(file: Path) -> bool:
+    return file.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES and not file.name.startswith(".")
+
+
+def _is_own_output(file: Path) -> bool:
+    """Whether an earlier run over the same folder made this file, so that a second run does not render it again."""
+    origin, _, made = file.stem.rpartition(".")
+    others = file.parent.glob(f"{_escape(origin)}*") if made in MODES else ()
+    own = any(_is_media(other) and origin in (other.stem, other.name) for other in others)
+    if own:
+        _LOG.info("%s is left out: an earlier run made it", file)
+    return own
+
+
+def _escape(text: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
+
+
+def _same(folder: Path, other: Path | None) -> bool:
+    return other is not None and folder.resolve() == other.resolve()
+
+
+def _targets(file: Path, root: Path, into: Path | None, mode: str) -> Iterator[Path]:
+    """The names that the output may have, the first that is free is taken: ``talk.portrait.mp4``, ``talk.avi.portrait.mkv``,
+    ``talk.avi.2.portrait.mkv``."""
+    folder = file.parent if into is None else into / file.parent.relative_to(root)
+    ending = f".{mode}{_suffix(file, mode)}"
+    yield folder / f"{file.stem}{ending}"
+    yield folder / f"{file.name}{ending}"
+    for number in itertools.count(2):
+        yield folder / f"{file.name}.{number}{ending}"
+
+
+def _distinct(candidates: Sequence[Iterator[Path]], taken: Iterable[Path]) -> list[Path]:
+    """One name for each, none of them twice nor in ``taken``, places of files; of those that want the same none gets it."""
+    wanted = [next(names) for names in candidates]
+    count = Counter(_place(name) for name in wanted)
+    used = {*taken, *count}
+    targets = []
+    for name, others in zip(wanted, candidates, strict=True):
+        place = _place(name)
+        if count[place] > 1 or place in taken:
+            name = next(other for other in others if _place(other) not in used)
+        used.add(_place(name))
+        targets.append(name)
+    return targets
+
+
+def _place(file: Path) -> Path:
+    """Where a file's name stands, however its folder is written; a link is a file of its own."""
+    return file.parent.resolve() / file.name
+
+
+def _suffix(file: Path, mode: str) -> str:
+    suffix = file.suffix.lower()
+    if suffix in PHOTO_SUFFIXES:
+        return ".png" if mode == "cutout" else file.suffix
+    if mode == "cutout":
+        return ".webm" if suffix == ".webm" else ".mov"
+    return file.suffix if suffix in KEPT_CONTAINERS else ".mkv"
+
+
+def _job(file: Path, target: Path, mode: str) -> Job:
+    changed = target.suffix.lower() != file.suffix.lower()
+    why = "which holds alpha" if mode == "cutout" else "which holds any timing and sound"
+    return Job(file, target, f"written as {target.suffix.lower()[1:]}, {why}" if changed else "")

@@ -1,7 +1,0 @@
-"""How good a matte is: the ruler.
-
-:mod:`livebg.score.truth` measures an alpha against the true one, :mod:`livebg.score.blind` tells from the alpha and the picture
-alone how restless it is and how far it trails the picture, :mod:`livebg.score.report` puts the frames' numbers together with
-their uncertainty, :mod:`livebg.score.files` does it for files. All take one frame at a time and keep a few numbers of each, so
-that a clip may be of any length. A matte that is made calmer is mostly made later: the edge lag is told beside all else.
-"""

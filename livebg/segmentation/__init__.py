@@ -1,0 +1,1 @@
+"""From a frame to its alpha: the network, the temporal filter and the upsampling."""

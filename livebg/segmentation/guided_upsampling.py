@@ -1,0 +1,143 @@
+"""From alpha at model resolution to a matte at the frame's, with its edges where the picture has them."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.imaging.frame import Alpha, Alpha8
+from livebg.imaging.pyramid import Pyramid, channels
+from livebg.imaging.tiles import Grid, Tiles
+from livebg.segmentation.despeckle import without_specks
+
+Plane = NDArray[np.uint8]
+Lines = NDArray[np.float32]
+"""Alpha as a straight line over the picture: slopes over Y, U and V and an offset, shape (height, width, 4)."""
+
+
+class EdgeUpsampler:
+    """Fast guided filter (He and Sun 2015, arXiv:1505.00996) with the frame's luma and chroma as the guide.
+
+    Within each window alpha is a straight line over the colour, a * Y + b * U + c * V + d. The lines are found at half the
+    model's resolution, where it is cheap, and only they are enlarged, so that the matte's edge comes from the picture at full
+    resolution, also where person and room differ in hue alone. It is worked out only where alpha is neither all person nor all
+    room.
+
+    ``radius`` is the window's, in pixels of half the model's picture; ``softness`` and ``chroma_softness`` are the contrasts
+    (standard deviation, levels of 255) under which the guide is not followed; ``low`` and ``high`` are the probabilities that
+    become alpha 0 and 1: a probability is not an alpha, and used as one it makes hands transparent.
+
+    Measured on true alpha shrunk to 256x144 and on the network's, 16 pictures at 1280x720 (MAD x1e3, Grad /1e3): enlarged
+    plainly 2.2, 1.6 and 26.9, 10.9; by luma alone 3.8, 3.6 and 26.3, 8.3; by colour 3.4, 2.6 and 25.6, 6.8. Lines at the model's
+    own resolution cost twice as much and are as good. Joint bilateral upsampling, at 288 lines, lies between the plain one and
+    this, at ten times the cost. A smaller radius is better on true alpha, worse on the network's, which is farther off, and loses
+    the frames of glasses. With 0.15 and 0.85 Grad is a tenth better still, but where a network is not quite sure of the room a
+    veil of it stays.
+    """
+
+    def __init__(
+        self, radius: int = 2, softness: float = 14.0, low: float = 0.2, high: float = 0.8, *, chroma_softness: float = 5.0
+    ) -> None:
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"low and high are probabilities with low < high, got {low} and {high}")
+        # Further off the windows still see the edge, but hardly anything comes of it.
+        self._reach = radius - 1
+        self._window = (2 * radius + 1, 2 * radius + 1)
+        self._epsilons = softness**2, chroma_softness**2
+        self._low, self._high = low, high
+
+    def upsample(self, alpha: Alpha, luma: Pyramid, chroma: tuple[Pyramid, Pyramid] | None = None) -> Alpha8:
+        """Enlarge ``alpha``, float32 (h, w), 0..1, to the size of ``luma``, uint8 (height, width). Returns a new uint8 array.
+
+        ``chroma`` is U and V, uint8, (height / 2, width / 2); without it luma alone guides, and the height and width may be odd.
+        """
+        alpha = without_specks(alpha, self._low)
+        planes = [each.halved(0) for each in (luma, *(chroma or ()))]
+        grid = Grid(planes[0].shape)
+        matte, undecided = self._decided(alpha, grid)
+        if not len(undecided):
+            return matte
+        size = max(alpha.shape[1] // 2, 1), max(alpha.shape[0] // 2, 1)
+        guides = [
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+            for plane in (luma.halved(1), *planes[1:])
+        ]
+        lines = self._lines(guides, np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
+        margins = [np.asarray(cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8) for plane in planes[1:]]
+        for tiles in undecided.chunks():
+            tiles.write(matte, _along(lines, planes[0], margins, tiles))
+        return matte
+
+    def _decided(self, alpha: Alpha, grid: Grid) -> tuple[Alpha8, Tiles]:
+        """The matte where no window sees an edge, and the tiles where one does."""
+        person, room = (cv2.inRange(alpha, *bounds) for bounds in ((self._high, 1.0), (0.0, self._low)))
+        # Seen from the middle of a tile an edge is as far off as the window reaches, and half a tile.
+        middles, halves = grid.middles(alpha.shape)
+        window = np.ones([2 * (self._reach + half) + 1 for half in halves], np.uint8)
+        decided_person, decided_room = (cv2.erode(side, window) > 0 for side in (person, room))
+        undecided = ~(decided_person | decided_room)
+        return grid.filled(decided_person[middles]), grid.where(undecided[middles])
+
+    def _lines(self, guides: list[Plane], alpha: Alpha) -> Lines:
+        """Of each pixel the mean of the lines of all windows that it lies in, steepened, in levels of 255."""
+        # What is small should not be the difference of what is large.
+        planes = [plane.astype(np.float32) - np.float32(128) for plane in guides]
+        means, mean = [self._mean(plane) for plane in planes], self._mean(alpha)
+        covariances = [
+            [self._mean(one * other) - mean_one * means[column] for column, other in enumerate(planes[: row + 1])]
+            for row, (one, mean_one) in enumerate(zip(planes, means, strict=True))
+        ]
+        for row, epsilon in zip(covariances, self._epsilons + self._epsilons[1:], strict=False):
+            row[-1] = row[-1] + np.float32(epsilon)
+        known = [self._mean(plane * alpha) - each * mean for plane, each in zip(planes, means, strict=True)]
+        slopes = _solved(covariances, known)
+        offset = mean - np.float32(self._low)
+        for slope, each in zip(slopes, means, strict=True):
+            offset = offset - slope * (each + np.float32(128))
+        none = [np.zeros_like(alpha)] * (3 - len(slopes))
+        gain = np.float32(255 / (self._high - self._low))
+        return np.asarray(cv2.blur(cv2.merge([*slopes, *none, offset]), self._window) * gain, np.float32)
+
+    def _mean(self, plane: Alpha) -> Alpha:
+        return np.asarray(cv2.blur(plane, self._window), np.float32)
+
+
+def _solved(rows: list[list[Alpha]], known: list[Alpha]) -> list[Alpha]:
+    """The slopes that solve a symmetric, positive definite system of one or three equations at each pixel.
+
+    ``rows`` are those of its lower triangle. There are as many systems as pixels, so the elimination is written out.
+    """
+    (yy,), *rest = rows
+    if not rest:
+        return [known[0] / yy]
+    (yu, uu), (yv, uv, vv) = rest
+    ya, ua, va = known
+    u_by_y, v_by_y = yu / yy, yv / yy
+    uu, uv, ua = uu - u_by_y * yu, uv - u_by_y * yv, ua - u_by_y * ya
+    v_by_u = uv / uu
+    v = (va - v_by_y * ya - v_by_u * ua) / (vv - v_by_y * yv - v_by_u * uv)
+    u = ua / uu - v_by_u * v
+    return [ya / yy - u_by_y * u - v_by_y * v, u, v]
+
+
+def _along(lines: Lines, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) -> Plane:
+    """Alpha by the lines over what the picture holds in some tiles: uint8, (height, tiles * width).
+
+    ``chroma`` has a margin of one pixel, and so is enlarged without a step from tile to tile.
+    """
+    wide = tiles.of_chroma().widened()
+    maps = wide.maps((luma.shape[0] // 2, luma.shape[1] // 2), lines.shape, margin=1)
+    enlarged = cv2.remap(lines, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    slope, *slopes, offset = channels(np.asarray(enlarged, np.float32))
+    for each, plane in zip(slopes, chroma, strict=False):
+        offset += each * wide.read(plane)
+    size = 2 * offset.shape[1], 2 * offset.shape[0]
+    slope, offset = (
+        wide.trimmed(np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32), 2)
+        for part in (slope, offset)
+    )
+    slope *= tiles.read(luma)
+    slope += offset
+    levels: Plane = np.rint(np.clip(slope, 0, 255, out=slope), out=slope).astype(np.uint8)
+    return levels

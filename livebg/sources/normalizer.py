@@ -1,0 +1,180 @@
+"""From whatever a decoder gives to frames of one size, one colour and one layout: upright 8-bit I420."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livebg.imaging.frame import Frame, VideoFormat, blank, planes
+from livebg.sources.filter_graph import FilterGraph, Step, tone_map_steps
+from livebg.sources.pixel_layout import Orientation, PictureKind
+
+_WEBCAM_JPEG = "yuvj422p"
+"""Twice as many rows of chroma as I420 has; libswscale takes six times as long over their means."""
+_MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc"}
+"""H.273 matrix code points by the names that FFmpeg's ``scale`` knows."""
+
+
+class Normaliser:
+    """Brings the pictures of one stream into the format of its first one.
+
+    Pictures that are upright yuv420p already are copied plane by plane, bytes untouched, and so is a webcam's JPEG but for its
+    chroma, of which two rows become one. All others pass a filter graph, built once for each kind of
+    picture. ``notes`` says what was done, in clauses for people.
+    """
+
+    def __init__(
+        self, first: av.VideoFrame, time_base: Fraction, frame_rate: Fraction, sample_aspect_ratio: Fraction, threads: int
+    ) -> None:
+        self._time_base = time_base
+        self._threads = threads
+        self._deinterlace = first.interlaced_frame
+        self._rotation = first.rotation
+        self._orientation = self._turned = Orientation.of(first)
+        self._first = PictureKind.of(first, self._orientation, self._deinterlace)
+        self._kind: PictureKind | None = None
+        self._graph: FilterGraph | None = None
+        self._notes: dict[str, None] = {}
+        width, height = _even(self._shown_size(self._first))
+        turned = self._first.orientation.transposed
+        self.format = VideoFormat(
+            width, height, frame_rate, self._first.color, 1 / sample_aspect_ratio if turned else sample_aspect_ratio
+        )
+        self._note_first()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
+
+    def push(self, picture: av.VideoFrame, pts: int) -> Iterator[Frame]:
+        """Take the next picture; yield the frames that are ready, which the deinterlacer delays by one."""
+        self._deinterlace = self._deinterlace or picture.interlaced_frame
+        if picture.rotation != self._rotation:
+            self._rotation, self._orientation = picture.rotation, Orientation.of(picture)
+        kind = PictureKind.of(picture, self._orientation, self._deinterlace)
+        if kind != self._kind:
+            yield from self.flush()
+            self._change(kind)
+        picture.pts, picture.time_base = pts, self._time_base
+        if self._graph is None:
+            yield self._frame(picture, pts)
+        else:
+            for ready in self._graph.push(picture):
+                yield self._filtered(ready)
+
+    def flush(self) -> Iterator[Frame]:
+        """Yield the frames that are still under way."""
+        graph, self._graph, self._kind = self._graph, None, None
+        if graph:
+            for ready in graph.flush():
+                yield self._filtered(ready)
+
+    def _change(self, kind: PictureKind) -> None:
+        if kind.interlaced:
+            self._notes["deinterlaced"] = None
+        if (kind.width, kind.height) != (self._first.width, self._first.height):
+            self._notes[f"scaled from {kind.width}x{kind.height}, to which the size changes on the way"] = None
+        steps = self._steps(kind)
+        self._kind, self._turned = kind, kind.orientation
+        self._graph = FilterGraph(kind, self._time_base, steps, self._threads) if steps else None
+
+    def _note_first(self) -> None:
+        kind, form = self._first, self.format
+        if kind.orientation != Orientation():
+            self._notes[kind.orientation.describe()] = None
+        if kind.hdr:
+            self._notes[f"tone-mapped from {kind.hdr} to SDR BT.709"] = None
+        elif kind.pix_fmt not in ("yuv420p", "yuvj420p"):
+            self._notes[f"converted from {kind.pix_fmt} to 8-bit 4:2:0"] = None
+        width, height = self._shown_size(kind)
+        if (width, height) != (form.width, form.height):
+            self._notes[f"padded from {width}x{height} to {form.width}x{form.height} (edge repeated)"] = None
+
+    def _steps(self, kind: PictureKind) -> list[Step]:
+        steps: list[Step] = []
+        if kind.bottom_up:
+            steps.append(("copy", {}))  # numpy reads planes from the top
+        if kind.interlaced:
+            steps.append(("bwdif", {"mode": "send_frame", "parity": "auto", "deint": "interlaced"}))
+        if kind.hdr:
+            steps += tone_map_steps(kind)
+        scale = self._scale(kind)
+        if scale:
+            steps.append(("scale", scale))
+        steps += self._letterbox(kind)
+        if steps or not _is_plain(kind):
+            steps.append(("format", {"pix_fmts": "yuv420p"}))
+        return steps
+
+    def _scale(self, kind: PictureKind) -> dict[str, str]:
+        """Options of the one ``scale`` that brings layout, colour and size; none where nothing is to do."""
+        wanted = self.format.color
+        given = wanted if kind.hdr else kind.color
+        layout_changes = kind.hdr is not None or not _is_plain(kind)
+        size_changes = bool(self._letterbox(kind))
+        if not layout_changes and not size_changes and (given.matrix, given.full_range) == (wanted.matrix, wanted.full_range):
+            return {}
+        options = {"out_range": "pc" if wanted.full_range else "tv", "flags": "bicubic+accurate_rnd+full_chroma_int"}
+        if not kind.rgb and not kind.hdr:
+            options["in_range"] = "pc" if kind.full_range else "tv"
+        if wanted.matrix in _MATRIX_NAMES and (kind.rgb or kind.hdr or kind.matrix in _MATRIX_NAMES):
+            options["out_color_matrix"] = _MATRIX_NAMES[wanted.matrix]
+            if not kind.rgb and not kind.hdr:
+                options["in_color_matrix"] = _MATRIX_NAMES[kind.matrix]
+        if size_changes:
+            width, height = self._stored_target(kind)
+            options |= {"w": str(width), "h": str(height), "force_original_aspect_ratio": "decrease", "force_divisible_by": "2"}
+        return options
+
+    def _letterbox(self, kind: PictureKind) -> list[Step]:
+        if self._shown_size(kind) == self._shown_size(self._first):
+            return []
+        width, height = self._stored_target(kind)
+        return [("pad", {"w": str(width), "h": str(height), "x": "-1", "y": "-1"})]
+
+    def _stored_target(self, kind: PictureKind) -> tuple[int, int]:
+        form = self.format
+        return (form.height, form.width) if kind.orientation.transposed else (form.width, form.height)
+
+    def _shown_size(self, kind: PictureKind) -> tuple[int, int]:
+        return (kind.height, kind.width) if kind.orientation.transposed else (kind.width, kind.height)
+
+    def _filtered(self, picture: av.VideoFrame) -> Frame:
+        assert picture.pts is not None
+        assert picture.time_base is not None
+        # The deinterlacer counts in half ticks.
+        return self._frame(picture, round(picture.pts * picture.time_base / self._time_base))
+
+    def _frame(self, picture: av.VideoFrame, pts: int) -> Frame:
+        data = blank(self.format.width, self.format.height)
+        for plane, target in zip(picture.planes, planes(data), strict=True):
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+            if len(rows) == 2 * len(target):  # the chroma of a webcam's JPEG
+                rows = np.asarray(cv2.addWeighted(rows[0::2], 0.5, rows[1::2], 0.5, 0), np.uint8)
+            _place(rows, target, self._turned)
+        return Frame(data, pts, self._time_base, self.format.color)
+
+
+def _is_plain(kind: PictureKind) -> bool:
+    """Whether the planes can be taken as they are, or, for a webcam's JPEG, by the mean of two rows of chroma."""
+    upright_jpeg = kind.pix_fmt == _WEBCAM_JPEG and kind.height % 2 == 0 and not kind.orientation.transposed
+    return upright_jpeg or kind.pix_fmt in ("yuv420p", "yuvj420p")
+
+
+def _even(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] + size[0] % 2, size[1] + size[1] % 2
+
+
+def _place(plane: NDArray[np.uint8], target: NDArray[np.uint8], orientation: Orientation) -> None:
+    """Write the plane upright into ``target``, its last row and column repeated where the target is larger."""
+    upright = cv2.transpose(plane) if orientation.transposed else plane
+    if orientation.hflip or orientation.vflip:
+        both = orientation.hflip and orientation.vflip
+        upright = cv2.flip(upright, -1 if both else 1 if orientation.hflip else 0)
+    rows, columns = upright.shape
+    target[:rows, :columns] = upright
+    target[:rows, columns:] = target[:rows, columns - 1 : columns]
+    target[rows:] = target[rows - 1]

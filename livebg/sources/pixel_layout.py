@@ -1,0 +1,110 @@
+"""What a decoded picture says of itself: layout, colour, orientation."""
+
+import struct
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self, cast
+
+import av
+from av.sidedata.sidedata import SideDataContainer
+from av.sidedata.sidedata import Type as SideDataType
+
+from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec
+from livebg.sources.tonemap import HDR_TRANSFERS
+
+_FULL_RANGE: Final = 2
+_SRGB_TRANSFER: Final = 13
+
+
+class Orientation(NamedTuple):
+    """How stored pixels become shown ones: first the transposition, then the flips."""
+
+    transposed: bool = False
+    hflip: bool = False
+    vflip: bool = False
+
+    def describe(self) -> str:
+        """A clause for people."""
+        names = {
+            (True, True, False): "rotated by 90 degrees",
+            (False, True, True): "rotated by 180 degrees",
+            (True, False, True): "rotated by 270 degrees",
+            (False, True, False): "mirrored left to right",
+            (False, False, True): "mirrored top to bottom",
+            (True, False, False): "rotated by 90 degrees and mirrored left to right",
+            (True, True, True): "rotated by 270 degrees and mirrored left to right",
+        }
+        return names[self.transposed, self.hflip, self.vflip]
+
+    @classmethod
+    def of(cls, picture: av.VideoFrame) -> Self:
+        """From the display matrix that container or codec carry; angles between the right ones count as none.
+
+        Not for every picture: looking at a picture's side data ties it into a reference cycle, and its memory then waits for
+        the garbage collector. A hundred megabytes of pictures may have gathered by then.
+        """
+        matrix = cast(SideDataContainer, picture.side_data).get(SideDataType.DISPLAYMATRIX)
+        if matrix is None:
+            return cls()
+        a, b, _, c, d = struct.unpack_from("=5i", bytes(memoryview(matrix)))
+        if a == d == 0 and b and c:
+            return cls(True, hflip=c < 0, vflip=b < 0)
+        if b == c == 0 and a and d:
+            return cls(False, hflip=a < 0, vflip=d < 0)
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class PictureKind:
+    """All that decides how a picture is brought into I420; pictures of one kind go through one filter graph."""
+
+    pix_fmt: str
+    width: int
+    height: int
+    orientation: Orientation
+    matrix: int
+    primaries: int
+    transfer: int
+    full_range: bool
+    rgb: bool
+    bottom_up: bool
+    interlaced: bool
+
+    @classmethod
+    def of(cls, picture: av.VideoFrame, orientation: Orientation, interlaced: bool) -> Self:
+        """``interlaced``: whether to deinterlace, which is decided over more than one picture."""
+        layout = picture.format
+        # FFmpeg reads untagged grey as full range, and every yuvj format is.
+        untagged_full = layout.name.startswith(("yuvj", "gray")) and picture.color_range != 1
+        return cls(
+            pix_fmt=layout.name,
+            width=picture.width,
+            height=picture.height,
+            orientation=orientation,
+            # Code point 0 is R'G'B', which planes of luma and chroma cannot be; encoders refuse it for them.
+            matrix=picture.colorspace or UNSPECIFIED,
+            primaries=picture.color_primaries,
+            transfer=picture.color_trc,
+            full_range=picture.color_range == _FULL_RANGE or untagged_full,
+            rgb=layout.is_rgb or layout.has_palette,
+            bottom_up=any(plane.line_size < 0 for plane in picture.planes),
+            interlaced=interlaced,
+        )
+
+    @property
+    def hdr(self) -> str | None:
+        """The name of the HDR transfer, or None for SDR."""
+        return HDR_TRANSFERS.get(self.transfer)
+
+    @property
+    def color(self) -> ColorSpec:
+        """The colour after conversion to 8-bit SDR YUV."""
+        guess = BT709 if self.height >= 720 else BT601
+        if self.hdr:
+            return ColorSpec(BT709, BT709, BT709, False)
+        if self.rgb:
+            primaries = BT709 if self.primaries == UNSPECIFIED else self.primaries
+            return ColorSpec(guess, primaries, _SRGB_TRANSFER if self.transfer == UNSPECIFIED else self.transfer, False)
+        matrix = self.matrix
+        if matrix == UNSPECIFIED and self.orientation.transposed:
+            matrix = guess  # whoever guesses later sees another height
+        return ColorSpec(matrix, self.primaries, self.transfer, self.full_range)

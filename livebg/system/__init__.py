@@ -1,0 +1,1 @@
+"""What doctor, setup and tray ask of the machine."""
