@@ -23,7 +23,8 @@ _AHEAD_S: Final = 0.4
 _MAX_HELD: Final = 13
 """Frames in memory, whatever the frame rate."""
 _RELEASED: Final = 6
-"""One held frame in so many leaves after each backward pass. Releasing one at a time costs twice as much and gains a 300th."""
+"""One held frame in so many leaves after each backward pass. Releasing one at a time takes twice the time for the
+pass; it lowers dtSSD by a 300th and the warp error of real clips by up to 7 %."""
 _BLUR_SIGMA: Final = 1.5
 _BLURRED_FROM: Final = 0.5
 """Pixels, and pixels a frame. Optical flow is that uncertain at an outline, and a sharp outline shimmers as it moves across the
