@@ -13,7 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from livebg.carrying import AlphaCarrier, Motion
+from livebg.carrying import AlphaCarrier
 from livebg.frame import Alpha, Composite, Frame
 from livebg.pipeline import Mask, Pipeline, Sight
 from livebg.smoothing import LONGEST_GAP, TIME_CONSTANT, Passage, known
@@ -26,11 +26,8 @@ _RELEASED: Final = 6
 """One held frame in so many leaves after each backward pass. Releasing one at a time takes twice the time for the
 pass; it lowers dtSSD by a 300th and the warp error of real clips by up to 7 %."""
 _BLUR_SIGMA: Final = 1.5
-_BLURRED_FROM: Final = 0.5
-"""Pixels, and pixels a frame. Optical flow is that uncertain at an outline, and a sharp outline shimmers as it moves across the
-pixel grid. Below that speed the blur fades out, so that what is still keeps its detail."""
-_NEAR: Final = (5, 5)
-"""Neighborhood in pixels whose fastest motion counts: an outline moves even where the flow of the room beside it wins."""
+"""Pixels. Optical flow is that uncertain at an outline, and a sharp outline shimmers as it moves across the pixel grid. A blur
+that fades out with the speed flickers with the noise of the flow."""
 _ROUNDING_S: Final = 1e-6
 """Times are sums of fractions."""
 
@@ -38,13 +35,14 @@ _ROUNDING_S: Final = 1e-6
 @dataclass(slots=True, eq=False)
 class _Moment:
     """A held frame. ``alpha`` is filtered forward; ``back`` leads here from the next frame, None across a cut or a gap and for
-    the last frame. ``begun`` is when the forward filter last started, in seconds. ``motion`` leads to a neighbor, if any."""
+    the last frame. ``begun`` is when the forward filter last started, in seconds. A frame that is not
+    ``linked`` to any other keeps its alpha."""
 
     frame: Frame
     sight: Sight
     alpha: Alpha
     begun: float
-    motion: Motion | None = None
+    linked: bool = False
     back: Passage | None = None
 
 
@@ -96,9 +94,9 @@ class LookAhead:
         back = Passage.between(sight.image, before.sight.image, both[1], *times)
         if here is None or back is None:
             return started
-        before.back, before.motion = back, before.motion or both[1]
+        before.back, before.linked = back, True
         alpha = here.followed(before.alpha, sight.alpha, known(sight.time - before.begun, self._time_constant))
-        return _Moment(frame, sight, alpha, before.begun, both[0])
+        return _Moment(frame, sight, alpha, before.begun, linked=True)
 
     def _sees_far_enough(self) -> bool:
         ahead = self._held[-1].sight.time - self._held[0].sight.time
@@ -109,7 +107,8 @@ class LookAhead:
         with self._pipeline.stage("smoothing"):
             alphas = self._filtered_backward()
             moments = [self._held.popleft() for _ in range(count)]
-            masks = [Mask(_blurred(alpha, each.motion), each.sight.time) for each, alpha in zip(moments, alphas, strict=False)]
+            alphas = [_blurred(alpha) if each.linked else alpha for each, alpha in zip(moments, alphas, strict=False)]
+            masks = [Mask(alpha, each.sight.time) for each, alpha in zip(moments, alphas, strict=True)]
         yield from zip((each.frame for each in moments), masks, strict=True)
 
     def _filtered_backward(self) -> list[Alpha]:
@@ -120,12 +119,5 @@ class LookAhead:
         return alphas[::-1]
 
 
-def _blurred(alpha: Alpha, motion: Motion | None) -> Alpha:
-    """Blur ``alpha`` where it moves."""
-    if motion is None:
-        return alpha
-    # Not cv2.magnitude: its last bit depends on the memory address.
-    across, down = cv2.split(np.abs(motion.at((alpha.shape[1], alpha.shape[0])).flow))
-    speed = cv2.blur(cv2.dilate(cv2.max(across, down), np.ones(_NEAR, np.uint8)), _NEAR)
-    blurred = cv2.GaussianBlur(alpha, (0, 0), _BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(alpha + (blurred - alpha) * np.minimum(speed / np.float32(_BLURRED_FROM), 1), np.float32)
+def _blurred(alpha: Alpha) -> Alpha:
+    return np.asarray(cv2.GaussianBlur(alpha, (0, 0), _BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE), np.float32)
