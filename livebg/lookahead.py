@@ -2,7 +2,7 @@
 
 A recursive filter that runs in both directions has zero phase: alpha neither trails behind motion nor runs ahead of it. Its
 dtSSD is 9 to 12 % below that of the causal filter when motion is slow and 10 to 15 % below when it is fast, at equal or lower MAD
-(means over 16 clips each; figures in :mod:`livebg.smoothing`). A third of the gain when motion is slow comes from the blur.
+(means over 16 clips each; figures in :mod:`livebg.smoothing`). Over a third of the gain when motion is slow comes from the blur.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ _MAX_HELD: Final = 13
 """Frames in memory, whatever the frame rate."""
 _RELEASED: Final = 6
 """One held frame in so many leaves after each backward pass. Releasing one at a time takes twice the time for the
-pass; it lowers dtSSD by a 300th and the warp error of real clips by up to 7 %."""
+pass; it lowers dtSSD by a 300th."""
 _BLUR_SIGMA: Final = 1.5
 """Pixels. Optical flow is that uncertain at an outline, and a sharp outline shimmers as it moves across the pixel grid. A blur
 that fades out with the speed flickers with the noise of the flow."""

@@ -22,7 +22,7 @@ The true alpha itself, at model resolution and refined as all these are, has a d
 what is below is not to be had.
 
 The network that is shipped now, its mattes refined by colour as well: raw 13.31 / 2.71, 12.57 / 7.94 and 1.52; this -8 % /
--31 %, -14 % / -20 % and 0.66; :mod:`livebg.lookahead` -7 % / -38 %, -23 % / -31 % and 0.66. On other clips its dtSSD is 9 % and
+-31 %, -14 % / -20 % and 0.66; :mod:`livebg.lookahead` -7 % / -38 %, -23 % / -31 % and 0.62. On other clips its dtSSD is 9 % and
 10 % below this. A network before: raw 19.05 / 3.19, 18.66 / 10.95 and 1.55; this -2 % / -36 %, -14 % / -20 % and 0.70.
 Robust Video Matting at 512x288, at eighteen times the CPU time, on four of the clips each: 5.0 / 1.71, 7.6 / 5.20 and 0.92,
 where this had 22.0 / 1.98, 18.7 / 8.93 and 0.71 with that network.
