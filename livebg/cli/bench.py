@@ -16,24 +16,27 @@ if TYPE_CHECKING:
     from livebg.bench.live import LiveCost
     from livebg.bench.render import RenderCost
 
-app = typer.Typer(help="What livebg costs on this machine.", no_args_is_help=True)
+app = typer.Typer(help="Measure CPU time and latency on this machine.", no_args_is_help=True)
 
 
 @app.callback()
 def bench() -> None:
-    """Tell ratios, not milliseconds: they compare between machines and survive a noisy one."""
+    """Compare the ratios between machines, not the milliseconds."""
 
 
 @app.command("render")
 def bench_render(
-    clip: Annotated[Path | None, typer.Argument(help="A video; without one, 720p is made up.")] = None,
-    frames: Annotated[int, typer.Option(min=10, help="How many frames of it.")] = 150,
+    clip: Annotated[Path | None, typer.Argument(help="A video; by default a synthetic 720p clip.")] = None,
+    frames: Annotated[int, typer.Option(min=10, help="Number of frames.")] = 150,
     model: ModelOption = None,
-    input_size: Annotated[str | None, typer.Option(metavar="WxH", help="The size of the network's picture.")] = None,
+    input_size: Annotated[str | None, typer.Option(metavar="WxH", help="Network input size.")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """CPU time a frame of `livebg render`, by stage and on one thread, beside a bare decode and encode of the same clip."""
+    """CPU time per frame of `livebg render`, by stage.
+
+    Runs on one thread, and compares with a plain decode and encode of the same clip.
+    """
     with spoken_errors(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
         overrides = {"model.name": model, "model.input_size": input_size, "model.threads": 1}
         settings = load_settings(overrides, config)
@@ -76,16 +79,19 @@ def _tell(cost: "RenderCost") -> None:
 
 @app.command("live")
 def bench_live(
-    clip: Annotated[Path | None, typer.Argument(help="A video; without one, a 720p MJPEG clip is made up.")] = None,
+    clip: Annotated[Path | None, typer.Argument(help="A video; by default a synthetic 720p MJPEG clip.")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="How long to measure each session.")] = 10,
     model: ModelOption = None,
     against: Annotated[
         list[str] | None, typer.Option("--against", metavar="NAME|FILE", help="Another network to measure in the same run.")
     ] = None,
-    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a session.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per session.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """CPU time a frame of `livebg run` by stage, its delay and rates, beside a session that passes the same clip through."""
+    """CPU time per frame, latency and rates of `livebg run`.
+
+    Compares with a session that passes the same clip through without an effect.
+    """
     with spoken_errors(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
         chosen = [load_settings({"model.name": name}, config) for name in [model, *(against or [])]]
         from livebg.bench.clips import write_webcam_clip

@@ -10,15 +10,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from livebg.cli.completion import complete_model
 from livebg.errors import LivebgError, Stopped
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", readable=False, help="The configuration file, in place of the platform's own.")
+    Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
 ]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.")
+    str | None,
+    typer.Option(
+        "--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.", autocompletion=complete_model
+    ),
 ]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on standard error.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose logging on standard error.")]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from livebg.cli.completion import complete_background, complete_live_mode, complete_setting
 from livebg.cli.console import output, spoken_errors
 from livebg.daemon.client import ask
 from livebg.daemon.command_result import Held
@@ -15,30 +16,33 @@ from livebg.errors import ConfigError
 
 _PATIENCE: Final = 60.0
 """Seconds within which any command is answered; one that loads a large network takes some."""
-_SET_HELP: Final = f"""Change settings of the running livebg: what blur, which camera, which model.
+_SET_HELP: Final = f"""Change settings of the running livebg.
 
-What was said of effect.mode, effect.background, effect.blur, effect.screen and camera.device also holds at the next start.
+Values of effect.mode, effect.background, effect.blur, effect.screen and camera.device are remembered for the next start.
 
-The keys: {", ".join(settable_keys())}."""
+The keys are {", ".join(settable_keys())}. `livebg help config` describes them."""
 
 
 def on() -> None:
-    """The room out of sight again, after `livebg off`."""
+    """Turn the effect on."""
     _tell("on")
 
 
 def off() -> None:
-    """The room as it is, until `livebg on`, or until livebg ends."""
+    """Turn the effect off: shows your room until `livebg on`.
+
+    A restart of livebg turns the effect on again.
+    """
     _tell("off")
 
 
 def toggle() -> None:
-    """Off when the effect is on, on when it is off; for a hot key."""
+    """Turn the effect on or off, for a hot key. Can show your room."""
     _tell("toggle")
 
 
 def pause() -> None:
-    """A calm picture in your place, and the camera free for others."""
+    """Show a placeholder and release the camera."""
     _tell("pause")
 
 
@@ -47,17 +51,32 @@ def resume() -> None:
     _tell("resume")
 
 
-def mode(name: Annotated[str, typer.Argument(metavar="NAME", help="portrait, greenscreen, background or matte.")]) -> None:
-    """Choose what becomes of the room, now and at the next start."""
+def mode(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="portrait, greenscreen, background or matte.", autocompletion=complete_live_mode)
+    ],
+) -> None:
+    """Switch to portrait, greenscreen, background or matte.
+
+    The mode is remembered for the next start.
+    """
     _tell("mode", {"mode": name})
 
 
 def background(
     what: Annotated[
-        str | None, typer.Argument(metavar="[FILE|#rrggbb|NAME]", help="A picture, a video, a colour, or a built-in background.")
+        str | None,
+        typer.Argument(
+            metavar="[FILE|#rrggbb|NAME]",
+            help="A picture, a video, a color, or a built-in background.",
+            autocompletion=complete_background,
+        ),
     ] = None,
 ) -> None:
-    """Show something else in the room's place, now and at the next start. Without an argument: list what is built in."""
+    """Change the background; without an argument, list built-in ones.
+
+    The background is remembered for the next start.
+    """
     if what is None:
         from livebg.compositing.builtin_backgrounds import names
 
@@ -67,7 +86,12 @@ def background(
 
 
 def set_(
-    pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False)],
+    pairs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False, autocompletion=complete_setting
+        ),
+    ],
 ) -> None:
     with spoken_errors():
         said = dict(_pair(pair) for pair in pairs)
@@ -78,7 +102,7 @@ set_.__doc__ = _SET_HELP
 
 
 def reload() -> None:
-    """Read the configuration file again, and apply what has changed there."""
+    """Reread the configuration file and apply the changes."""
     _tell("reload")
 
 

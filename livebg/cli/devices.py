@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def devices(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False, config: ConfigOption = None
 ) -> None:
-    """List the cameras with their modes, and the loopback devices that calls can see."""
+    """List cameras with their modes, and loopback devices."""
     with spoken_errors():
         settings = load_settings({}, config)
         from livebg.system.devices import look_around

@@ -20,11 +20,14 @@ _STATUS_WIDTH: Final = len("skipped")
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of group, check, status, found and mend.")] = False,
-    no_measure: Annotated[bool, typer.Option("--no-measure", help="Leave out the measurement of some seconds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per check.")] = False,
+    no_measure: Annotated[bool, typer.Option("--no-measure", help="Skip the speed test, which takes a few seconds.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Look for what keeps livebg from a good picture in a call, and name what mends it. Exit code 1 when something FAILs."""
+    """Find problems and show how to fix them.
+
+    Exit code 1 if a check FAILs.
+    """
     with spoken_errors():
         from livebg.doctor.checks import examine
         from livebg.doctor.context import Examination

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from livebg.cli.completion import complete_model
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
 from livebg.cli.models_eval import models_eval
 from livebg.config.loading import load_settings
@@ -16,7 +17,8 @@ from livebg.errors import ModelError
 if TYPE_CHECKING:
     from livebg.models import LocatedModel, ModelCard
 
-app = typer.Typer(help="The networks: which there are, where they lie, getting one, and measuring one.")
+NameArgument = Annotated[str, typer.Argument(help="A name from `livebg models`.", autocompletion=complete_model)]
+app = typer.Typer(help="List, download and evaluate networks.")
 app.command("eval")(models_eval)
 
 
@@ -28,9 +30,10 @@ def models(context: typer.Context) -> None:
 
 @app.command("list")
 def models_list(
-    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False, config: ConfigOption = None
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    config: ConfigOption = None,
 ) -> None:
-    """List the networks and where each lies."""
+    """List the networks with their paths."""
     from livebg.models import REGISTRY
 
     with spoken_errors():
@@ -44,8 +47,8 @@ def models_list(
 
 
 @app.command("pull")
-def models_pull(name: Annotated[str, typer.Argument(help="A name from `livebg models`.")]) -> None:
-    """Download a network into the cache, checked by its SHA-256, and print where it lies."""
+def models_pull(name: NameArgument) -> None:
+    """Download a network, verify its SHA-256 and print its path."""
     from livebg.models import card_named, find
 
     with spoken_errors():
@@ -55,8 +58,8 @@ def models_pull(name: Annotated[str, typer.Argument(help="A name from `livebg mo
 
 
 @app.command("path")
-def models_path(name: Annotated[str, typer.Argument(help="A name from `livebg models`.")], config: ConfigOption = None) -> None:
-    """Print where a network lies."""
+def models_path(name: NameArgument, config: ConfigOption = None) -> None:
+    """Print the path of a network."""
     from livebg.models import find
 
     with spoken_errors():

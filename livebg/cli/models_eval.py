@@ -23,38 +23,39 @@ if TYPE_CHECKING:
 _WIDTH = 140
 NetworkArgument = Annotated[
     str,
-    typer.Argument(metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; @WxH behind it sets the input size."),
+    typer.Argument(metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; append @WxH to set the input size."),
 ]
 
 
 def models_eval(
     network: NetworkArgument,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", readable=False, help="The folder of the sets.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", readable=False, help="Folder of the data sets.")] = None,
     against: Annotated[
-        list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to measure beside it; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to compare with; repeatable.")
     ] = None,
     section: Annotated[
         list[str] | None,
-        typer.Option(metavar="SECTION", help="pictures, rooms, moving, real or cost alone; may be repeated."),
+        typer.Option(metavar="SECTION", help="Only pictures, rooms, moving, real or cost; repeatable."),
     ] = None,
     motion: Annotated[
-        list[str] | None, typer.Option(metavar="MOTION", help="Of moving people; slow and fast by default; may be repeated.")
+        list[str] | None, typer.Option(metavar="MOTION", help="Motion of synthetic clips; default slow and fast; repeatable.")
     ] = None,
-    clips: Annotated[int, typer.Option(min=2, help="How many moving clips of each motion.")] = 8,
-    frames: Annotated[int, typer.Option(min=2, help="How many frames of each moving clip.")] = 30,
-    step: Annotated[int, typer.Option(min=1, help="Look at one picture in so many.")] = 1,
-    all_clips: Annotated[bool, typer.Option("--all-clips", help="All real clips, not only those kept aside.")] = False,
+    clips: Annotated[int, typer.Option(min=2, help="Number of clips per motion.")] = 8,
+    frames: Annotated[int, typer.Option(min=2, help="Number of frames per clip.")] = 30,
+    step: Annotated[int, typer.Option(min=1, help="Use every n-th picture only.")] = 1,
+    all_clips: Annotated[bool, typer.Option("--all-clips", help="Use all real clips, not only the hold-out.")] = False,
     teacher: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A matting network against whose alpha real clips are held.")
+        str | None, typer.Option(metavar="FILE", help="Matting network whose alpha is the reference for real clips.")
     ] = None,
     sheets: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", readable=False, help="Put contact sheets of the worst there.")
+        Path | None,
+        typer.Option(metavar="FOLDER", readable=False, help="Write contact sheets of the worst results to this folder."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Measure a network on sets of pictures and clips, side by side with others."""
+    """Evaluate a network on data sets and compare it with others."""
     be_verbose(verbose)
     with spoken_errors():
         folders = load_settings({}, config).model.folders

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, spoken_errors
 from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME, hold_lock
 from livebg.daemon.saved_choices import Choices
@@ -19,35 +20,42 @@ if TYPE_CHECKING:
 
 RunMode = Literal["portrait", "greenscreen", "background", "matte", "none"]
 CameraOption = Annotated[
-    str | None, typer.Option(metavar="NAME|NUMBER|PATH|URL|FILE", help="The camera, or a video in its place.")
+    str | None, typer.Option(metavar="NAME|NUMBER|PATH|URL|FILE", help="Camera, or a video file to use instead.")
 ]
-OutputOption = Annotated[str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, pipewire, obs or null (nowhere).")]
-SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="What to ask the camera for; by default 1280x720.")]
+OutputOption = Annotated[
+    str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, pipewire, obs, or null (no output).")
+]
+SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="Camera resolution; default 1280x720.")]
 
 
 def run(
     camera: CameraOption = None,
     output: OutputOption = None,
-    mode: Annotated[RunMode | None, typer.Option(help="What becomes of the room; by default portrait.")] = None,
+    mode: Annotated[RunMode | None, typer.Option(help="Effect; default portrait. none: show the room as it is.")] = None,
     background: Annotated[
-        str | None, typer.Option(metavar="PICTURE|#rrggbb|NAME", help="What to show in the room's place.")
+        str | None,
+        typer.Option(
+            metavar="FILE|#rrggbb|NAME",
+            help="Background: a picture, a video, a color, or a built-in one.",
+            autocompletion=complete_background,
+        ),
     ] = None,
     blur: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
+        float | None, typer.Option(min=0, max=1, help="Blur width as a fraction of the frame height; default 0.025.")
     ] = None,
-    framing: Annotated[float | None, typer.Option(min=1, max=3, help="Follow the person, enlarging so much at most.")] = None,
+    framing: Annotated[
+        float | None, typer.Option(min=1, max=3, help="Auto-framing: follow the person, zooming in at most this much.")
+    ] = None,
     size: SizeOption = None,
-    fps: Annotated[float | None, typer.Option(min=1, max=240, help="Frames a second; by default 30.")] = None,
-    mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Show left and right as a mirror does.")] = None,
-    rotate: Annotated[
-        int | None, typer.Option(metavar="DEGREES", help="Clockwise, for a camera that hangs: 90, 180, 270.")
-    ] = None,
-    output_size: Annotated[str | None, typer.Option(metavar="WxH", help="Of the output; by default the camera's.")] = None,
+    fps: Annotated[float | None, typer.Option(min=1, max=240, help="Camera frame rate; default 30.")] = None,
+    mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Mirror the picture horizontally.")] = None,
+    rotate: Annotated[int | None, typer.Option(metavar="DEGREES", help="Rotate clockwise: 90, 180 or 270.")] = None,
+    output_size: Annotated[str | None, typer.Option(metavar="WxH", help="Output resolution; default that of the camera.")] = None,
     model: ModelOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """The camera named livebg: your webcam with the room out of sight, until Ctrl-C or `livebg stop`."""
+    """Run the virtual camera until Ctrl-C or `livebg stop`."""
     be_verbose(verbose)
     with spoken_errors():
         if background is not None and mode not in (None, "background"):

@@ -18,18 +18,18 @@ _TITLES = {"with_truth": "against the truth", "without_truth": "without truth"}
 
 def score(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="A matte, or a cut-out with its alpha channel: a video, picture or folder.")
+        Path, typer.Argument(metavar="RESULT", help="A matte, or a cutout with alpha: a video, picture or folder.")
     ],
     truth: Annotated[
         Path | None, typer.Option(metavar="MATTE", help="The true matte, of the same size, length and timing.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The video that the result was made of, for what needs no truth.")
+        Path | None, typer.Option(metavar="FILE", help="The input video, for the metrics without a reference.")
     ] = None,
-    sequence: Annotated[bool, typer.Option("--sequence", help="A folder's pictures are the frames of one clip.")] = False,
+    sequence: Annotated[bool, typer.Option("--sequence", help="The pictures of a folder are the frames of one clip.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """How good a matte is: beside the true one, or else by how restless it is and how late."""
+    """Measure the quality of a matte."""
     with spoken_errors(), errors().status("scoring"):
         scores = _scores(result, truth, picture, sequence)
     if json_lines:

@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 
 def setup(
-    service: Annotated[
-        bool, typer.Option("--service/--no-service", help="Whether livebg starts by itself at each login.")
-    ] = True,
+    service: Annotated[bool, typer.Option("--service/--no-service", help="Start livebg at every login.")] = True,
     pipewire: Annotated[
-        bool, typer.Option("--pipewire", help="A camera of PipeWire's: no kernel module, no root, not for every program.")
+        bool, typer.Option("--pipewire", help="PipeWire camera: no kernel module, no root, not in every app.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    take_back: Annotated[bool, typer.Option("--undo", help="Take back everything that setup has done.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    take_back: Annotated[bool, typer.Option("--undo", help="Undo all changes of setup.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without making them.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make the camera livebg, now and at each start of the machine, and let livebg start by itself. Shows, asks, then writes."""
+    """Create the virtual camera and the service, or undo that.
+
+    Shows every change and asks before it writes.
+    """
     from livebg.setup.target import Machine
 
     with spoken_errors():

@@ -29,9 +29,12 @@ _COLOURS: Final[dict[State, str]] = {
 
 def status(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every second, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Update every second, until Ctrl-C.")] = False,
 ) -> None:
-    """How the running livebg is: state, camera, rates, delay, cost. Exit code 6 when none runs."""
+    """Show state, frame rates, latency and CPU time.
+
+    Exit code 6 if livebg is not running.
+    """
     out = output()
     with spoken_errors():
         if not watch:

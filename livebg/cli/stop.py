@@ -13,7 +13,10 @@ _PATIENCE: Final = 5.0
 
 
 def stop() -> None:
-    """End the running livebg, and wait until it is gone. Exit code 6 when none runs."""
+    """Stop the running livebg.
+
+    Waits until it has ended. Exit code 6 if livebg is not running.
+    """
     with spoken_errors():
         pid = running_pid()
         ask("stop")

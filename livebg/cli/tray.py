@@ -16,10 +16,10 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def tray(
-    wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds to wait for a panel that is only starting.")] = 5.0,
+    wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds to wait for a panel that is still starting.")] = 5.0,
     verbose: VerboseOption = False,
 ) -> None:
-    """An icon that tells what others see of you, with a menu to change it. Starts livebg where it is not running."""
+    """Show the tray icon, and start livebg if it is not running."""
     be_verbose(verbose)
     with spoken_errors():
         try:
