@@ -180,13 +180,13 @@ def test_a_click_changes_what_others_see(
     daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person, desk: Workshop
 ) -> None:
     person.await_icon()
-    person.until(lambda: person.title() == "livebg: live: you, before the room softly blurred")
+    person.until(lambda: person.title() == "livebg: Live: background blurred")
     assert daemon.poll() is None
     person.until(lambda: person.picture() == draw(TrayState.LIVE))
     assert person.line(HIDE).checked
 
     person.click("Mode", "Green screen")
-    person.until(lambda: person.title() == "livebg: live: you, before one colour")
+    person.until(lambda: person.title() == "livebg: Live: solid-color background")
     assert seen_mode() == "greenscreen"
     person.until(lambda: green_share(desk) > 0.1)  # what calls see; on a busy machine the placeholder may come between
     assert person.line("Mode", "Green screen").checked
@@ -203,17 +203,17 @@ def test_a_click_changes_what_others_see(
     person.click(HIDE)
     person.until(lambda: person.picture() == draw(TrayState.EFFECT_OFF))
     assert seen_mode() == "none"
-    person.until(lambda: person.title() == "livebg: effect off: the room is seen")
+    person.until(lambda: person.title() == "livebg: Effect off: your room is visible")
     person.click(HIDE)
     person.until(lambda: person.line(HIDE).checked is True)
     assert seen_mode() == "background"
 
-    person.click("Pause: nobody sees you")
+    person.click("Pause camera")
     person.until(lambda: person.picture() == draw(TrayState.PAUSED))
     assert state_is("paused")
     assert desk.livebg("resume").code == 0  # from elsewhere
-    person.until(lambda: person.line("Pause: nobody sees you").checked is False)
-    person.click("Quit this icon")
+    person.until(lambda: person.line("Pause camera").checked is False)
+    person.click("Quit tray icon")
     assert tray.awaited() == (0, "")
     assert person.sees_no_icon()
     assert ask("status")["state"] in ("live", "waking")  # the call goes on
@@ -221,13 +221,13 @@ def test_a_click_changes_what_others_see(
 
 def test_a_livebg_that_is_killed_and_comes_back(daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person) -> None:
     person.await_icon()
-    person.until(lambda: person.title().startswith("livebg: live:"))
+    person.until(lambda: person.title().startswith("livebg: Live:"))
     daemon.kill()
     person.until(lambda: person.title() == "livebg is not running")
     person.until(lambda: person.picture() == draw(TrayState.NOT_RUNNING))
     person.until(lambda: not person.line("Mode").enabled)
     with Daemon(LIVE):
-        person.until(lambda: person.title().startswith("livebg: live:"))
+        person.until(lambda: person.title().startswith("livebg: Live:"))
         person.until(lambda: person.line("Mode").enabled)
     assert tray.end() == (0, "")
 
@@ -237,7 +237,7 @@ def test_it_starts_livebg_and_ends_it_with_itself(whole_desk: Workshop, start_tr
     assert whole_desk
     tray = start_tray()
     person.await_icon()
-    person.until(lambda: person.title().startswith("livebg: live:"))
+    person.until(lambda: person.title().startswith("livebg: Live:"))
     assert state_is("live")
     person.until(lambda: person.line("Stop livebg and quit").enabled)
     person.click("Stop livebg and quit")
@@ -272,11 +272,11 @@ def test_another_protocol_version_and_back(
         with Daemon(LIVE):
             tray = start_tray()
             person.await_icon()
-            person.until(lambda: person.title() == "livebg was updated: restart it")
+            person.until(lambda: person.title() == "livebg was updated. Restart it.")
             person.until(lambda: person.picture() == draw(TrayState.OUTDATED))
             assert person.line("Restart livebg").enabled
     with Daemon(LIVE):
-        person.until(lambda: person.title() == "livebg: live: you, before the room softly blurred")
+        person.until(lambda: person.title() == "livebg: Live: background blurred")
         assert tray.end() == (0, "")
 
 
@@ -306,9 +306,9 @@ def test_what_livebg_refuses_is_told_and_forgotten_with_the_next_click(
     with Daemon(LIVE, more={"mode": refuse, "pause": lambda _arguments: {}}):
         tray = start_tray()
         person.await_icon()
-        person.click("Mode", "Matte alone")
+        person.click("Mode", "Matte only")
         person.until(lambda: "✗ the network is damaged: pull it again" in person.labels())
-        person.click("Pause: nobody sees you")
+        person.click("Pause camera")
         person.until(lambda: "✗ the network is damaged: pull it again" not in person.labels())
         code, said = tray.end()
     assert code == 0
@@ -330,7 +330,7 @@ def test_a_chosen_picture_becomes_the_background(
     tray = start_tray()
     person.await_icon()
     person.until(lambda: person.line("Mode").enabled)
-    person.click("Background", "Choose a picture...")
+    person.click("Background", "Choose an image...")
     person.until(lambda: ask("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
     person.until(lambda: person.line("Background", "my beach.png").checked is True)
     assert seen_mode() == "background"
@@ -348,7 +348,7 @@ def test_a_second_icon_says_that_there_is_one(start_tray: StartTray, desk: Works
 
 def test_a_desktop_without_a_tray(desk: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     said = desk.process("tray", "--wait", "0")
-    assert (said.code, said.sentence.partition(":")[0]) == (8, "nothing on this desktop shows tray icons")
+    assert (said.code, said.sentence.partition(". ")[0]) == (8, "This desktop shows no tray icons")
     monkeypatch.setenv("XDG_CURRENT_DESKTOP", "ubuntu:GNOME")
     assert "gnome-shell-extension-appindicator" in desk.process("tray", "--wait", "0").sentence
 
@@ -362,7 +362,7 @@ def test_a_panel_that_starts_later_is_waited_for(start_tray: StartTray, desk: Wo
         panel = Panel(os.environ["DBUS_SESSION_BUS_ADDRESS"])
         person = Person(panel)
         person.await_icon()
-        person.until(lambda: person.title().startswith("livebg: live:"))
+        person.until(lambda: person.title().startswith("livebg: Live:"))
         assert tray.end() == (0, "")
         person.close()
         panel.close()
