@@ -70,7 +70,7 @@ def test_the_window_has_the_shape_of_the_pictures() -> None:
 
 
 def test_the_line_of_text_tells_state_and_stages() -> None:
-    assert line(LIVE) == "live  ·  portrait  ·  30 fps  ·  41 ms late  ·  CPU ms: network 3.1, compositing 2.0"
+    assert line(LIVE) == "live  ·  portrait  ·  30 fps  ·  41 ms latency  ·  CPU ms: network 3.1, compositing 2.0"
     assert line(ASLEEP) == "asleep  ·  portrait  ·  10 fps"
 
 
@@ -96,11 +96,11 @@ def test_a_notice_fits_any_window(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({}, "there is no display here"),
-        ({"DISPLAY": ""}, "there is no display here"),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, "install Xwayland"),
-        ({"DISPLAY": ":987"}, "the display :987 cannot be reached|libxcb1"),
-        ({"DISPLAY": "nonsense", "WAYLAND_DISPLAY": "wayland-0"}, "the display nonsense cannot be reached|libxcb1"),
+        ({}, "No display found"),
+        ({"DISPLAY": ""}, "No display found"),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "Install Xwayland"),
+        ({"DISPLAY": ":987"}, "Cannot connect to the display :987|libxcb1"),
+        ({"DISPLAY": "nonsense", "WAYLAND_DISPLAY": "wayland-0"}, "Cannot connect to the display nonsense|libxcb1"),
     ],
 )
 def test_without_a_display_a_sentence(environment: dict[str, str], sentence: str) -> None:

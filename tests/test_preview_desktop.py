@@ -157,7 +157,7 @@ def test_none_runs(home: Environment) -> None:
 def test_a_display_that_is_gone(home: Environment) -> None:
     said = livebg("preview", env=home | {"DISPLAY": ":987"})
     assert said.returncode == 8
-    assert "the display :987 cannot be reached" in " ".join(said.stderr.split())
+    assert "Cannot connect to the display :987" in " ".join(said.stderr.split())
 
 
 def test_a_killed_preview_is_forgotten(home: Environment, command: list[str], processes: list[subprocess.Popen[str]]) -> None:
