@@ -41,7 +41,7 @@ def shown(patient: Patient, **changed: str) -> Finding:
 
 
 def test_a_service_that_is_well(patient: Patient) -> None:
-    assert shown(patient) == Finding("ok", "the service is enabled and runs")
+    assert shown(patient) == Finding("ok", "The service is enabled and running")
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,16 @@ def test_a_service_that_is_well(patient: Patient) -> None:
         ({"LoadState": "not-found"}, "warn", "not installed as a service", "livebg setup"),
         ({"LoadState": "masked"}, "FAIL", "livebg.service is masked", "systemctl --user status livebg.service"),
         ({"LoadState": "bad-setting"}, "FAIL", "is not valid", "systemctl --user status livebg.service"),
-        ({"UnitFileState": "disabled"}, "warn", "not start by itself", "systemctl --user enable livebg.service"),
+        ({"UnitFileState": "disabled"}, "warn", "does not start at login", "systemctl --user enable livebg.service"),
         ({"ActiveState": "inactive", "SubState": "dead"}, "warn", "not running", "systemctl --user start livebg.service"),
-        ({"NRestarts": "3"}, "warn", "started again 3 times", LOG),
-        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "2"}, "FAIL", "its settings ask for what", LOG),
-        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "4"}, "FAIL", "camera could not be written", LOG),
+        ({"NRestarts": "3"}, "warn", "restarted 3 times", LOG),
+        (
+            {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "2"},
+            "FAIL",
+            "its settings are invalid or conflict",
+            LOG,
+        ),
+        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "4"}, "FAIL", "camera cannot be written", LOG),
         ({"ActiveState": "failed", "Result": "watchdog", "ExecMainStatus": "6"}, "FAIL", "watchdog, exit code 6", LOG),
         (
             {"ExecStart": "{ path=/old/venv/bin/livebg ; argv[]=... }"},
@@ -79,12 +84,12 @@ def test_a_service_that_systemd_gave_up(patient: Patient) -> None:
 
 def test_without_a_service_manager(patient: Patient) -> None:
     patient.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
-    found = "this session has no systemd to ask (Failed to connect to bus: No medium found)"
+    found = "The systemd user manager is not available (Failed to connect to bus: No medium found)"
     assert service.unit(patient.exam()) == Finding("skipped", found)
 
 
 def test_a_configuration(patient: Patient, tmp_path: Path) -> None:
-    assert service.configuration(patient.exam()) == Finding("ok", "there is no configuration file, so the defaults hold")
+    assert service.configuration(patient.exam()) == Finding("ok", "No configuration file, so the defaults apply")
     file = tmp_path / "my.toml"
     file.write_text("[effect]\nblur = 0.1\n")
     assert service.configuration(patient.exam(file)) == Finding("ok", f"{file} is valid")
@@ -109,7 +114,7 @@ def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, tex
 
 def test_nobody_runs(patient: Patient) -> None:
     exam = patient.exam()
-    found, mend = "livebg is not running, so nobody sees the virtual camera", "livebg run, or systemctl --user start livebg"
+    found, mend = "livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg"
     assert service.running(exam) == Finding("warn", found, mend)
     assert service.version(exam) == Finding("ok", f"livebg {__version__}")
 
@@ -118,7 +123,7 @@ def test_one_runs(patient: Patient) -> None:
     with Daemon(replace(LIVE, last_error=None, version=__version__)):
         exam = patient.exam()
         assert service.running(exam) == Finding("ok", "livebg (pid 4242) is live")
-        assert service.version(exam) == Finding("ok", f"livebg {__version__}, as the one that runs")
+        assert service.version(exam) == Finding("ok", f"livebg {__version__}, same as the running one")
 
 
 def test_one_runs_with_trouble_behind_it(patient: Patient) -> None:
@@ -137,7 +142,7 @@ def test_one_runs_with_trouble(patient: Patient) -> None:
 def test_another_release_runs(patient: Patient) -> None:
     with Daemon(replace(LIVE, version="0.0.9")):
         finding = service.version(patient.exam())
-    assert (finding.status, finding.found) == ("warn", f"livebg 0.0.9 runs, and livebg {__version__} is installed")
+    assert (finding.status, finding.found) == ("warn", f"livebg 0.0.9 is running, but livebg {__version__} is installed")
     assert finding.mend == "livebg stop && livebg run, or systemctl --user restart livebg"
 
 

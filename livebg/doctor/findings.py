@@ -1,4 +1,4 @@
-"""What a check has to say."""
+"""Results of the checks."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -6,13 +6,13 @@ from typing import Any, Literal
 from livebg.errors import LivebgError
 
 Status = Literal["ok", "warn", "FAIL", "skipped"]
-"""ok: as it should be; warn: it works, with a flaw or for now; FAIL: this keeps livebg from working or from being seen; skipped:
-it could not be looked at, or there is nothing to look at."""
+"""ok: no problem; warn: works with a limitation or temporarily; FAIL: livebg does not work or is not visible to apps; skipped:
+the check does not apply or could not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``found`` is a sentence for people without its full stop; ``mend`` the command or step that helps, where there is one."""
+    """``found`` is a sentence without its full stop. ``mend`` is the command or step that fixes the problem, if any."""
 
     status: Status
     found: str
@@ -36,21 +36,22 @@ def skipped(why: str) -> Finding:
 
 
 def failed_by(error: LivebgError) -> Finding:
-    """An error's sentence, which says what was found and then, after a colon, what to do."""
-    found, _, mend = str(error).rpartition(": ")
-    return Finding("FAIL", found or str(error), mend if found else None)
+    """Convert an error: its last sentence, or else the text after its last colon, is the fix."""
+    text = str(error).removesuffix(".")
+    found, _, mend = text.rpartition(". " if ". " in text else ": ")
+    return Finding("FAIL", found or text, mend if found else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check's finding under the check's name, which is unique and stays as it is, since programs know it."""
+    """The finding of a check. ``check`` is a unique, stable name that programs may rely on."""
 
     group: str
     check: str
     finding: Finding
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON: ``group``, ``check``, ``status``, ``found`` and ``mend`` (text or None); more may be added."""
+        """Return a JSON-compatible dict with the keys ``group``, ``check``, ``status``, ``found`` and ``mend`` (str or None)."""
         finding = self.finding
         return {
             "group": self.group,
