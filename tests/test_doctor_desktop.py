@@ -123,20 +123,20 @@ def test_pipewire_has_filed_it_as_output_only(patient: Patient, objects: tuple[d
     patient.tool("pw-dump", pipewire_dump(*objects))
     before = desktop.pipewire(patient.exam())
     assert before.status == "skipped"  # as it must be while nobody writes
-    assert words in before.found
+    assert words in before.message
     with Daemon(MINE):
         finding = desktop.pipewire(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found.startswith(f"{words}, because it probed the device before livebg's first frame")
-    assert finding.mend is not None
-    assert finding.mend.startswith("systemctl --user restart wireplumber")
+    assert finding.message.startswith(f"{words}, because it probed the device before livebg's first frame")
+    assert finding.fix is not None
+    assert finding.fix.startswith("systemctl --user restart wireplumber")
 
 
 def test_wpctl_answers_where_pw_dump_is_missing(patient: Patient) -> None:
     patient.device()
     patient.tool("wpctl status", WPCTL)
     with Daemon(MINE):
-        assert desktop.pipewire(patient.exam()).found.startswith("PipeWire does not offer 'livebg', because")
+        assert desktop.pipewire(patient.exam()).message.startswith("PipeWire does not offer 'livebg', because")
         patient.tool("wpctl status", WPCTL.replace("C920 (V4L2)\n", "C920 (V4L2)\n │      52. livebg (V4L2)\n"))
         assert desktop.pipewire(patient.exam()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
 
@@ -147,7 +147,7 @@ def test_without_pipewire(patient: Patient) -> None:
     finding = desktop.pipewire(patient.exam())
     assert finding == Finding("skipped", "Neither pw-dump nor wpctl is installed")
     patient.tool("pw-dump", code=255, err="can't connect: Host is down\n")
-    assert desktop.pipewire(patient.exam()).found == "PipeWire is not running (can't connect: Host is down)"
+    assert desktop.pipewire(patient.exam()).message == "PipeWire is not running (can't connect: Host is down)"
 
 
 def test_flatpaks(patient: Patient) -> None:
@@ -159,8 +159,8 @@ def test_flatpaks(patient: Patient) -> None:
     assert sandboxes.flatpak(patient.exam()) == Finding("ok", "Flatpaks with access to video devices: Firefox and Chrome")
     patient.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("dri;"))
     found = "Flatpaks that can access cameras at most through the portal: Chrome"
-    mend = "flatpak override --user --device=all com.google.Chrome"
-    assert sandboxes.flatpak(patient.exam()) == Finding("warn", found, mend)
+    fix = "flatpak override --user --device=all com.google.Chrome"
+    assert sandboxes.flatpak(patient.exam()) == Finding("warn", found, fix)
     patient.tool("flatpak list", "org.gnome.Maps\n")
     assert sandboxes.flatpak(patient.exam()).status == "ok"
 
@@ -172,10 +172,10 @@ def test_snaps(patient: Patient) -> None:
     patient.tool("snap connections chromium", CONNECTIONS.format("chromium", ":camera"))
     assert sandboxes.snap(patient.exam()) == Finding("ok", "Snaps with access to cameras: firefox and chromium")
     patient.tool("snap connections chromium", CONNECTIONS.format("chromium", "-"))
-    mend = "sudo snap connect chromium:camera"
-    assert sandboxes.snap(patient.exam()) == Finding("warn", "Snaps without access to cameras: chromium", mend)
+    fix = "sudo snap connect chromium:camera"
+    assert sandboxes.snap(patient.exam()) == Finding("warn", "Snaps without access to cameras: chromium", fix)
     patient.tool("snap connections firefox", CONNECTIONS.format("firefox", "-"))
-    assert sandboxes.snap(patient.exam()).mend == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
+    assert sandboxes.snap(patient.exam()).fix == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
     patient.tool("snap list", "No snaps are installed yet. Try 'snap install hello-world'.\n")
     assert sandboxes.snap(patient.exam()).status == "ok"
 
@@ -190,7 +190,7 @@ def test_the_portal(patient: Patient) -> None:
     assert sandboxes.portal(patient.exam()).status == "skipped"
     with Daemon(MINE):
         finding = sandboxes.portal(patient.exam())
-    assert (finding.status, finding.mend) == ("warn", "systemctl --user restart wireplumber")
+    assert (finding.status, finding.fix) == ("warn", "systemctl --user restart wireplumber")
 
 
 @pytest.mark.parametrize(("answer", "status"), [("b true\n", "ok"), ("b false\n", "warn")])
@@ -205,14 +205,14 @@ def test_the_tray_of_gnome_needs_an_extension(patient: Patient) -> None:
     patient.tool(BUS, "b false\n")
     finding = desktop.tray(patient.exam())
     assert finding.status == "warn"
-    assert finding.mend is not None
-    assert finding.mend.startswith("sudo apt install gnome-shell-extension-appindicator, log in again")
+    assert finding.fix is not None
+    assert finding.fix.startswith("sudo apt install gnome-shell-extension-appindicator, log in again")
     patient.file("/etc/os-release", ARCH)
-    assert str(desktop.tray(patient.exam()).mend).startswith("sudo pacman -S gnome-shell-extension-appindicator, ")
+    assert str(desktop.tray(patient.exam()).fix).startswith("sudo pacman -S gnome-shell-extension-appindicator, ")
 
 
 def test_the_tray_where_it_cannot_be_told(patient: Patient) -> None:
-    assert desktop.tray(patient.exam()).found == "No desktop session"
+    assert desktop.tray(patient.exam()).message == "No desktop session"
     patient.environment = {"DISPLAY": ":0"}
     patient.tool("gdbus call --session", "(true,)\n")
     assert desktop.tray(patient.exam()).status == "ok"

@@ -70,8 +70,8 @@ def test_two_devices_of_the_label(patient: Patient) -> None:
     patient.device("/dev/video43")
     finding = virtual_camera.device(patient.exam())
     assert finding.status == "FAIL"
-    assert f"2 loopback devices are named 'livebg' ({NODE} and /dev/video43)" in finding.found
-    assert finding.mend == ANEW
+    assert f"2 loopback devices are named 'livebg' ({NODE} and /dev/video43)" in finding.message
+    assert finding.fix == ANEW
 
 
 def test_a_device_that_may_not_be_opened(patient: Patient) -> None:
@@ -88,10 +88,10 @@ def test_a_group_that_the_session_does_not_have_yet(patient: Patient) -> None:
     patient.device()
     forbid(patient, NODE)
     patient.file("/etc/group", "video:x:44:bob,ada\n")
-    mend = "Log out and in again: you were added to the group video after this login"
-    assert virtual_camera.permissions(patient.exam()).mend == mend
+    fix = "Log out and in again: you were added to the group video after this login"
+    assert virtual_camera.permissions(patient.exam()).fix == fix
     patient.groups = frozenset({44})
-    assert virtual_camera.permissions(patient.exam()).mend == GROUP
+    assert virtual_camera.permissions(patient.exam()).fix == GROUP
 
 
 def test_a_device_that_may_be_opened(patient: Patient) -> None:
@@ -121,8 +121,8 @@ def test_exclusive_caps_of_a_device_that_announces_both(patient: Patient, number
     finding = virtual_camera.exclusive_caps(patient.exam())
     assert finding.status == status
     if status == "FAIL":
-        assert "Chromium and programs based on it do not list it" in finding.found
-        assert finding.mend == ANEW
+        assert "Chromium and programs based on it do not list it" in finding.message
+        assert finding.fix == ANEW
 
 
 @pytest.mark.parametrize(("node", "status"), [("/dev/video0", "ok"), ("/dev/video63", "ok"), ("/dev/video64", "warn")])
@@ -130,7 +130,7 @@ def test_firefox_looks_at_low_numbers(patient: Patient, node: str, status: str) 
     patient.device(node)
     finding = virtual_camera.number(patient.exam())
     assert finding.status == status
-    assert finding.mend == (ANEW if status == "warn" else None)
+    assert finding.fix == (ANEW if status == "warn" else None)
 
 
 def test_nobody_writes(patient: Patient) -> None:
@@ -142,8 +142,8 @@ def test_nobody_writes(patient: Patient) -> None:
 def test_a_second_writer_is_told_by_name_and_pid(patient: Patient) -> None:
     patient.device(caps=CAPTURE)
     patient.held(NODE, FIREFOX, OBS)
-    found, mend = f"Another program is writing to {NODE}: obs (process 8)", "Close it, or run `kill 8`"
-    assert virtual_camera.writer(patient.exam()) == Finding("FAIL", found, mend)
+    found, fix = f"Another program is writing to {NODE}: obs (process 8)", "Close it, or run `kill 8`"
+    assert virtual_camera.writer(patient.exam()) == Finding("FAIL", found, fix)
 
 
 def test_a_second_writer_shows_without_exclusive_caps(patient: Patient) -> None:
@@ -156,16 +156,16 @@ def test_a_second_writer_shows_without_exclusive_caps(patient: Patient) -> None:
 def test_a_second_writer_that_cannot_be_seen(patient: Patient) -> None:
     patient.device(caps=CAPTURE)
     finding = virtual_camera.writer(patient.exam())
-    assert "of another user or in a sandbox" in finding.found
-    assert finding.mend == f"Find it with `sudo fuser -v {NODE}` and close it"
+    assert "of another user or in a sandbox" in finding.message
+    assert finding.fix == f"Find it with `sudo fuser -v {NODE}` and close it"
 
 
 def test_a_format_that_is_kept_looks_like_a_writer(patient: Patient) -> None:
     patient.device(caps=CAPTURE)
     patient.tool(f"v4l2-ctl -d {NODE} -C keep_format", "keep_format: 1\n")
     finding = virtual_camera.writer(patient.exam())
-    assert "because its format is kept" in finding.found
-    assert finding.mend == f"v4l2-ctl -d {NODE} -c keep_format=0"
+    assert "because its format is kept" in finding.message
+    assert finding.fix == f"v4l2-ctl -d {NODE} -c keep_format=0"
 
 
 def test_a_format_that_is_kept_does_no_harm_where_the_device_takes_pictures(patient: Patient) -> None:
@@ -213,7 +213,7 @@ def test_a_format_that_nobody_holds(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "kept", "by", "mend"),
+    ("held", "kept", "by", "fix"),
     [
         ((FIREFOX,), "0", "firefox (process 7)", "Close firefox (process 7)"),
         ((), "1", "keep_format", f"v4l2-ctl -d {NODE} -c keep_format=0"),
@@ -225,12 +225,12 @@ def test_a_format_that_nobody_holds(patient: Patient) -> None:
         ),
     ],
 )
-def test_a_format_that_is_locked(patient: Patient, held: tuple[Holder, ...], kept: str, by: str, mend: str) -> None:
+def test_a_format_that_is_locked(patient: Patient, held: tuple[Holder, ...], kept: str, by: str, fix: str) -> None:
     set_to(patient.device(), 640, 480, "YUYV")
     patient.held(NODE, *held)
     patient.tool("v4l2-ctl", f"keep_format: {kept}\n")
     found = f"{NODE} is fixed to 640x480 YUYV by {by}, so livebg cannot set its format"
-    assert virtual_camera.picture_format(patient.exam()) == Finding("FAIL", found, mend)
+    assert virtual_camera.picture_format(patient.exam()) == Finding("FAIL", found, fix)
 
 
 def test_a_format_that_is_locked_at_livebgs_own(patient: Patient) -> None:
@@ -238,7 +238,7 @@ def test_a_format_that_is_locked_at_livebgs_own(patient: Patient) -> None:
     patient.held(NODE, FIREFOX)
     finding = virtual_camera.picture_format(patient.exam())
     assert finding.status == "ok"
-    assert "fixed to 1280x720 YU12 by firefox (process 7)" in finding.found
+    assert "fixed to 1280x720 YU12 by firefox (process 7)" in finding.message
 
 
 @pytest.mark.parametrize(("most", "status"), [("10", "ok"), ("3", "warn"), ("2", "FAIL")])
@@ -249,9 +249,9 @@ def test_too_few_openers(patient: Patient, most: str, status: str) -> None:
     patient.file(attribute, f"{most}\n")
     finding = virtual_camera.max_openers(patient.exam())
     assert finding.status == status
-    assert finding.mend == (None if status == "ok" else f"echo 10 | sudo tee {attribute}")
+    assert finding.fix == (None if status == "ok" else f"echo 10 | sudo tee {attribute}")
     if status == "FAIL":
-        assert "has reached its limit of 2 openers: firefox (process 7) and obs (process 8)" in finding.found
+        assert "has reached its limit of 2 openers: firefox (process 7) and obs (process 8)" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_who_watches(patient: Patient, unknown: tuple[int, ...], words: str) -> 
     patient.device().failures = dict.fromkeys(unknown, errno.EINVAL)
     finding = virtual_camera.on_demand(patient.exam())
     assert finding.status == "ok"
-    assert words in finding.found
+    assert words in finding.message
     assert not patient.kernel.open_fds
 
 
@@ -288,8 +288,8 @@ def test_the_camera_of_the_settings(patient: Patient, monkeypatch: pytest.Monkey
     patient.camera()
     assert camera.camera(patient.exam()) == Finding("ok", "Found HD Pro Webcam C920 (/dev/video0)")
     monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", "Kiyo")
-    found, mend = "no camera is called 'Kiyo', only HD Pro Webcam C920 (/dev/video0)", "choose one of these, or plug it in"
-    assert camera.camera(patient.exam()) == Finding("FAIL", found, mend)
+    found, fix = "no camera is called 'Kiyo', only HD Pro Webcam C920 (/dev/video0)", "choose one of these, or plug it in"
+    assert camera.camera(patient.exam()) == Finding("FAIL", found, fix)
 
 
 @pytest.mark.parametrize(("name", "words"), [("rtsp://door/1", "A network camera"), ("toy.onnx", "The file toy.onnx")])
@@ -297,7 +297,7 @@ def test_what_stands_in_for_a_camera(patient: Patient, monkeypatch: pytest.Monke
     monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", name)
     finding = camera.camera(patient.exam())
     assert finding.status == "ok"
-    assert words in finding.found
+    assert words in finding.message
 
 
 def test_a_camera_that_fits(patient: Patient) -> None:
@@ -317,7 +317,7 @@ def test_a_camera_that_fits_badly(patient: Patient, modes: list[Mode], status: s
     patient.camera(modes=modes)
     finding = camera.mode(patient.exam())
     assert finding.status == status
-    assert words in finding.found
+    assert words in finding.message
 
 
 def test_a_camera_without_a_format_that_is_read(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,14 +325,14 @@ def test_a_camera_without_a_format_that_is_read(patient: Patient, monkeypatch: p
     patient.camera(modes=[Mode("GREY", 640, 360, (Fraction(15),))])
     finding = camera.mode(patient.exam())
     assert finding.status == "FAIL"
-    assert "offers no supported pixel format, only GREY" in finding.found
+    assert "offers no supported pixel format, only GREY" in finding.message
 
 
 def test_a_camera_that_does_not_answer(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", "0")
     patient.camera().failures[abi.ENUM_FMT] = errno.EIO
     finding = camera.mode(patient.exam())
-    assert (finding.status, finding.mend) == ("FAIL", "Unplug it and plug it in again")
+    assert (finding.status, finding.fix) == ("FAIL", "Unplug it and plug it in again")
 
 
 def test_a_camera_that_is_in_use_by_whom(patient: Patient) -> None:
@@ -341,8 +341,8 @@ def test_a_camera_that_is_in_use_by_whom(patient: Patient) -> None:
     patient.held("/dev/video0", Holder(9, "zoom", "reading and writing"))
     finding = camera.in_use(patient.exam())
     assert finding.status == "warn"
-    assert "HD Pro Webcam C920 (/dev/video0) is open in zoom (process 9)" in finding.found
-    assert finding.mend == "Select 'livebg' as the camera in that program, or close it"
+    assert "HD Pro Webcam C920 (/dev/video0) is open in zoom (process 9)" in finding.message
+    assert finding.fix == "Select 'livebg' as the camera in that program, or close it"
 
 
 def test_the_running_livebg_may_have_the_camera(patient: Patient) -> None:
@@ -357,7 +357,7 @@ def test_a_camera_that_may_not_be_opened(patient: Patient) -> None:
     forbid(patient, "/dev/video0")
     exam = patient.exam()
     assert camera.permissions(exam).status == "FAIL"
-    assert camera.permissions(exam).mend == GROUP
-    assert "(/dev/video0 may not be)" in camera.camera(exam).found
+    assert camera.permissions(exam).fix == GROUP
+    assert "(/dev/video0 may not be)" in camera.camera(exam).message
     patient.camera("/dev/video2")
     assert camera.permissions(patient.exam()).status == "warn"

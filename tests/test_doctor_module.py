@@ -26,7 +26,7 @@ def secure(patient: Patient, on: bool = True) -> None:
 
 
 @pytest.mark.parametrize(
-    ("release", "mend"),
+    ("release", "fix"),
     [
         (DEBIAN, f"sudo apt install v4l2loopback-dkms linux-headers-{RELEASE}, then livebg setup"),
         (UBUNTU, f"sudo apt install v4l2loopback-dkms linux-headers-{RELEASE}, then livebg setup"),
@@ -39,11 +39,11 @@ def secure(patient: Patient, on: bool = True) -> None:
         ),
     ],
 )
-def test_a_module_that_is_not_installed(patient: Patient, release: str, mend: str) -> None:
+def test_a_module_that_is_not_installed(patient: Patient, release: str, fix: str) -> None:
     patient.file("/etc/os-release", release)
     patient.file(f"/lib/modules/{RELEASE}/kernel/drivers/media/v4l2-core/videodev.ko.xz")
     found = "The kernel module v4l2loopback, which provides the virtual camera, is not installed"
-    assert installed(patient.exam()) == Finding("FAIL", found, mend)
+    assert installed(patient.exam()) == Finding("FAIL", found, fix)
     assert loaded(patient.exam()).status == "skipped"
 
 
@@ -58,8 +58,8 @@ def test_a_module_that_was_set_up_but_is_not_loaded(patient: Patient) -> None:
     patient.module()
     patient.file("/etc/modules-load.d/livebg.conf", "# made by livebg\nv4l2loopback\n")
     finding = loaded(patient.exam())
-    assert (finding.status, finding.mend) == ("FAIL", "sudo modprobe v4l2loopback")
-    assert "configured to load at boot" in finding.found
+    assert (finding.status, finding.fix) == ("FAIL", "sudo modprobe v4l2loopback")
+    assert "configured to load at boot" in finding.message
 
 
 def test_a_module_that_is_loaded(patient: Patient) -> None:
@@ -74,8 +74,8 @@ def test_a_module_for_another_kernel_without_headers(patient: Patient) -> None:
     patient.folder(f"/lib/modules/{RELEASE}/kernel")
     finding = installed(patient.exam())
     assert finding.status == "FAIL"
-    assert f"is installed for {OTHER}, but not for the running kernel {RELEASE}, whose headers are missing" in finding.found
-    assert finding.mend == f"sudo apt install linux-headers-{RELEASE} && sudo dkms autoinstall"
+    assert f"is installed for {OTHER}, but not for the running kernel {RELEASE}, whose headers are missing" in finding.message
+    assert finding.fix == f"sudo apt install linux-headers-{RELEASE} && sudo dkms autoinstall"
 
 
 def test_a_module_for_another_kernel_that_was_not_built(patient: Patient) -> None:
@@ -83,8 +83,8 @@ def test_a_module_for_another_kernel_that_was_not_built(patient: Patient) -> Non
     patient.folder(f"/lib/modules/{RELEASE}/build")
     patient.tool("dkms status v4l2loopback", f"v4l2loopback/0.12.7, {OTHER}, x86_64: installed\n")
     finding = installed(patient.exam())
-    assert finding.found.endswith(f"(dkms: v4l2loopback/0.12.7, {OTHER}, x86_64: installed)")
-    assert finding.mend == f"sudo dkms autoinstall -k {RELEASE}"
+    assert finding.message.endswith(f"(dkms: v4l2loopback/0.12.7, {OTHER}, x86_64: installed)")
+    assert finding.fix == f"sudo dkms autoinstall -k {RELEASE}"
 
 
 def test_sources_that_were_never_built(patient: Patient) -> None:
@@ -93,15 +93,15 @@ def test_sources_that_were_never_built(patient: Patient) -> None:
     patient.tool("dkms status v4l2loopback", "v4l2loopback/0.12.7: added\n")
     finding = installed(patient.exam())
     assert finding.status == "FAIL"
-    assert "is installed for no kernel, but not for" in finding.found
-    assert "(dkms: v4l2loopback/0.12.7: added)" in finding.found
+    assert "is installed for no kernel, but not for" in finding.message
+    assert "(dkms: v4l2loopback/0.12.7: added)" in finding.message
 
 
 def test_a_kernel_that_was_updated_under_the_running_one(patient: Patient) -> None:
     patient.module(OTHER)
     finding = installed(patient.exam())
-    assert "whose modules were removed by an update" in finding.found
-    assert finding.mend == "Reboot"
+    assert "whose modules were removed by an update" in finding.message
+    assert finding.fix == "Reboot"
 
 
 @pytest.mark.parametrize("on", [None, False])
@@ -124,7 +124,7 @@ def test_secure_boot_before_the_module_is_installed(patient: Patient) -> None:
     secure(patient)
     finding = secure_boot(patient.exam())
     assert finding.status == "skipped"
-    assert finding.found.startswith("Secure Boot is on")
+    assert finding.message.startswith("Secure Boot is on")
 
 
 def test_a_key_that_secure_boot_does_not_know(patient: Patient) -> None:
@@ -134,10 +134,10 @@ def test_a_key_that_secure_boot_does_not_know(patient: Patient) -> None:
     patient.tool(f"mokutil --test-key {KEY}", f"{KEY} is not enrolled\n", code=1)
     patient.tool("modinfo --field signer v4l2loopback", "DKMS module signing key\n")
     found = f"Secure Boot is on, and the signing key {KEY} of v4l2loopback is not enrolled"
-    mend = f"sudo mokutil --import {KEY}, then reboot and choose Enroll MOK"
-    assert secure_boot(patient.exam()) == Finding("FAIL", found, mend)
+    fix = f"sudo mokutil --import {KEY}, then reboot and choose Enroll MOK"
+    assert secure_boot(patient.exam()) == Finding("FAIL", found, fix)
     not_loaded = "v4l2loopback is not loaded, because the kernel rejects it"
-    assert loaded(patient.exam()) == Finding("FAIL", not_loaded, mend)
+    assert loaded(patient.exam()) == Finding("FAIL", not_loaded, fix)
 
 
 def test_an_unsigned_module_though_there_is_a_key(patient: Patient) -> None:
@@ -148,9 +148,9 @@ def test_an_unsigned_module_though_there_is_a_key(patient: Patient) -> None:
     patient.tool(f"mokutil --test-key {KEY}", f"{KEY} is already enrolled\n")
     patient.tool("modinfo --field signer v4l2loopback", "")
     finding = secure_boot(patient.exam())
-    assert finding.found == f"Secure Boot is on, and v4l2loopback is not signed, although the key {KEY} is enrolled"
+    assert finding.message == f"Secure Boot is on, and v4l2loopback is not signed, although the key {KEY} is enrolled"
     which = f"v4l2loopback/0.12.7 -k {RELEASE}"
-    assert finding.mend == f"sudo dkms build --force {which} && sudo dkms install --force {which}"
+    assert finding.fix == f"sudo dkms build --force {which} && sudo dkms install --force {which}"
 
 
 def test_an_unsigned_module_without_a_key(patient: Patient) -> None:
@@ -158,9 +158,9 @@ def test_an_unsigned_module_without_a_key(patient: Patient) -> None:
     patient.module()
     patient.tool("modinfo --field signer v4l2loopback", "\n")
     finding = secure_boot(patient.exam())
-    assert (finding.status, finding.found) == ("FAIL", "Secure Boot is on, and v4l2loopback is not signed")
-    assert finding.mend is not None
-    assert "disable Secure Boot" in finding.mend
+    assert (finding.status, finding.message) == ("FAIL", "Secure Boot is on, and v4l2loopback is not signed")
+    assert finding.fix is not None
+    assert "disable Secure Boot" in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_rejection_in_the_journal(patient: Patient, line: str) -> None:
     patient.tool("journalctl --boot", f"v4l2loopback: loading out-of-tree module taints kernel.\n{line}\n")
     finding = secure_boot(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found.startswith("Secure Boot is off, but kernel lockdown is integrity, and a module was rejected")
+    assert finding.message.startswith("Secure Boot is off, but kernel lockdown is integrity, and a module was rejected")
 
 
 def test_secure_boot_with_a_known_key_and_nothing_said(patient: Patient) -> None:

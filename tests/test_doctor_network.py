@@ -35,7 +35,7 @@ def test_the_provider_that_is_used(patient: Patient, monkeypatch: pytest.MonkeyP
     assert network.provider(exam).status == "skipped"
     finding = network.model(exam)
     assert finding.status == "FAIL"
-    assert finding.found.startswith("the provider quantum is not in this build of onnxruntime")
+    assert finding.message.startswith("the provider quantum is not in this build of onnxruntime")
 
 
 @pytest.mark.parametrize("name", ["u2netp", "nobody", "there.onnx"])
@@ -43,10 +43,10 @@ def test_a_network_that_is_not_there(patient: Patient, monkeypatch: pytest.Monke
     monkeypatch.setenv("LIVEBG_MODEL__NAME", name)
     finding = network.model(patient.exam())
     assert finding.status == "FAIL"
-    assert name in finding.found
-    assert finding.mend
+    assert name in finding.message
+    assert finding.fix
     if name == "u2netp":
-        assert finding.mend == "run `livebg models pull u2netp`"
+        assert finding.fix == "run `livebg models pull u2netp`"
 
 
 def test_a_network_that_is_damaged(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_a_file_that_is_no_network(patient: Patient, tmp_path: Path, monkeypatch
     monkeypatch.setenv("LIVEBG_MODEL__NAME", str(path))
     finding = network.model(patient.exam())
     assert finding.status == "FAIL"
-    assert "text.onnx" in finding.found
+    assert "text.onnx" in finding.message
 
 
 def test_a_library_of_the_system_that_is_missing(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,8 +77,8 @@ def test_a_library_of_the_system_that_is_missing(patient: Patient, tmp_path: Pat
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
     finding = network.libraries(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found.startswith("opencv-python does not load (libGL.so.1")
-    assert finding.mend == "sudo apt install libgl1 libglib2.0-0 libxcb1"
+    assert finding.message.startswith("opencv-python does not load (libGL.so.1")
+    assert finding.fix == "sudo apt install libgl1 libglib2.0-0 libxcb1"
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_a_library_of_the_system_that_is_missing(patient: Patient, tmp_path: Pat
 def test_what_a_measurement_means(measured: Measured, status: str, words: str) -> None:
     finding = judge(measured)
     assert finding.status == status
-    assert words in finding.found
-    assert finding.mend == (None if status == "ok" else ADVICE)
+    assert words in finding.message
+    assert finding.fix == (None if status == "ok" else ADVICE)
 
 
 def test_a_measurement(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,11 +116,11 @@ def test_a_livebg_that_is_live_tells_by_itself(patient: Patient, shown: float, s
     with Daemon(replace(LIVE, fps_out=shown, given_up=())):
         finding = network.speed(patient.exam())
     assert finding.status == status
-    assert f"outputs {shown:.0f} of 30 frames per second, at 6.3 ms of CPU time per frame" in finding.found
+    assert f"outputs {shown:.0f} of 30 frames per second, at 6.3 ms of CPU time per frame" in finding.message
 
 
 def test_a_livebg_that_gave_up_something_tells_what(patient: Patient) -> None:
     with Daemon(replace(LIVE, given_up=("a mask for every 2nd frame",))):
         finding = network.speed(patient.exam())
     assert finding.status == "warn"
-    assert finding.found.endswith(", with reduced quality: a mask for every 2nd frame")
+    assert finding.message.endswith(", with reduced quality: a mask for every 2nd frame")

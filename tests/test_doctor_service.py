@@ -45,7 +45,7 @@ def test_a_service_that_is_well(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "status", "words", "mend"),
+    ("changed", "status", "words", "fix"),
     [
         ({"LoadState": "not-found"}, "warn", "not installed as a service", "livebg setup"),
         ({"LoadState": "masked"}, "FAIL", "livebg.service is masked", "systemctl --user status livebg.service"),
@@ -69,17 +69,17 @@ def test_a_service_that_is_well(patient: Patient) -> None:
         ),
     ],
 )
-def test_a_service_that_is_not(patient: Patient, changed: dict[str, str], status: str, words: str, mend: str) -> None:
+def test_a_service_that_is_not(patient: Patient, changed: dict[str, str], status: str, words: str, fix: str) -> None:
     finding = shown(patient, **changed)
-    assert (finding.status, finding.mend) == (status, mend)
-    assert words in finding.found
+    assert (finding.status, finding.fix) == (status, fix)
+    assert words in finding.message
 
 
 def test_a_service_that_systemd_gave_up(patient: Patient) -> None:
     finding = shown(patient, ActiveState="failed", Result="start-limit-hit")
     assert finding.status == "FAIL"
-    assert finding.mend is not None
-    assert finding.mend.endswith("systemctl --user reset-failed livebg.service && systemctl --user start livebg.service")
+    assert finding.fix is not None
+    assert finding.fix.endswith("systemctl --user reset-failed livebg.service && systemctl --user start livebg.service")
 
 
 def test_without_a_service_manager(patient: Patient) -> None:
@@ -96,26 +96,26 @@ def test_a_configuration(patient: Patient, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words", "mend"),
+    ("text", "words", "fix"),
     [
         ("[effect]\nblurr = 0.1\n", "effect.blurr is no setting", "did you mean effect.blur?"),
         ("[effect\n", "is not valid TOML", "mend it there"),
     ],
 )
-def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, text: str, words: str, mend: str) -> None:
+def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, text: str, words: str, fix: str) -> None:
     file = tmp_path / "my.toml"
     file.write_text(text)
     exam = patient.exam(file)
     finding = service.configuration(exam)
-    assert (finding.status, finding.mend) == ("FAIL", mend)
-    assert words in finding.found
+    assert (finding.status, finding.fix) == ("FAIL", fix)
+    assert words in finding.message
     assert exam.label == "livebg"  # all else is looked at with the defaults
 
 
 def test_nobody_runs(patient: Patient) -> None:
     exam = patient.exam()
-    found, mend = "livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg"
-    assert service.running(exam) == Finding("warn", found, mend)
+    found, fix = "livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg"
+    assert service.running(exam) == Finding("warn", found, fix)
     assert service.version(exam) == Finding("ok", f"livebg {__version__}")
 
 
@@ -130,7 +130,7 @@ def test_one_runs_with_trouble_behind_it(patient: Patient) -> None:
     with Daemon(LIVE):
         finding = service.running(patient.exam())
     assert finding.status == "ok"
-    assert "the last error was 75 s ago: the camera [C920] was lost" in finding.found
+    assert "the last error was 75 s ago: the camera [C920] was lost" in finding.message
 
 
 def test_one_runs_with_trouble(patient: Patient) -> None:
@@ -142,8 +142,8 @@ def test_one_runs_with_trouble(patient: Patient) -> None:
 def test_another_release_runs(patient: Patient) -> None:
     with Daemon(replace(LIVE, version="0.0.9")):
         finding = service.version(patient.exam())
-    assert (finding.status, finding.found) == ("warn", f"livebg 0.0.9 is running, but livebg {__version__} is installed")
-    assert finding.mend == "livebg stop && livebg run, or systemctl --user restart livebg"
+    assert (finding.status, finding.message) == ("warn", f"livebg 0.0.9 is running, but livebg {__version__} is installed")
+    assert finding.fix == "livebg stop && livebg run, or systemctl --user restart livebg"
 
 
 def test_one_is_about_to_run_or_to_end(patient: Patient) -> None:
@@ -157,5 +157,5 @@ def test_one_runs_and_speaks_otherwise(patient: Patient) -> None:
     with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
         finding = service.running(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found == "the running livebg tells its status otherwise (uptime is not as expected)"
-    assert finding.mend == "start it again with this release"
+    assert finding.message == "the running livebg tells its status otherwise (uptime is not as expected)"
+    assert finding.fix == "start it again with this release"

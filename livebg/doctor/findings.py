@@ -12,34 +12,41 @@ the check does not apply or could not run."""
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``found`` is a sentence without its full stop. ``mend`` is the command or step that fixes the problem, if any."""
+    """The result of a check.
+
+    ``message`` is a sentence without its full stop. ``fix`` is the command or step that solves the problem, if any.
+    """
 
     status: Status
-    found: str
-    mend: str | None = None
+    message: str
+    fix: str | None = None
 
 
-def ok(found: str) -> Finding:
-    return Finding("ok", found)
+def ok(message: str) -> Finding:
+    """Return a finding without a problem."""
+    return Finding("ok", message)
 
 
-def warn(found: str, mend: str | None = None) -> Finding:
-    return Finding("warn", found, mend)
+def warn(message: str, fix: str | None = None) -> Finding:
+    """Return a finding about a limitation."""
+    return Finding("warn", message, fix)
 
 
-def fail(found: str, mend: str) -> Finding:
-    return Finding("FAIL", found, mend)
+def fail(message: str, fix: str) -> Finding:
+    """Return a finding about a problem that prevents livebg from working."""
+    return Finding("FAIL", message, fix)
 
 
-def skipped(why: str) -> Finding:
-    return Finding("skipped", why)
+def skipped(message: str) -> Finding:
+    """Return a finding for a check that did not run; ``message`` is the reason."""
+    return Finding("skipped", message)
 
 
 def failed_by(error: LivebgError) -> Finding:
-    """Convert an error: its last sentence, or else the text after its last colon, is the fix."""
+    """Convert an error: its last sentence, or else the text after its last colon, becomes the fix."""
     text = str(error).removesuffix(".")
-    found, _, mend = text.rpartition(". " if ". " in text else ": ")
-    return Finding("FAIL", found or text, mend if found else None)
+    message, _, fix = text.rpartition(". " if ". " in text else ": ")
+    return Finding("FAIL", message or text, fix if message else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +58,12 @@ class Result:
     finding: Finding
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a JSON-compatible dict with the keys ``group``, ``check``, ``status``, ``found`` and ``mend`` (str or None)."""
+        """Return a JSON-compatible dict with the keys ``group``, ``check``, ``status``, ``message`` and ``fix`` (str or None)."""
         finding = self.finding
         return {
             "group": self.group,
             "check": self.check,
             "status": finding.status,
-            "found": finding.found,
-            "mend": finding.mend,
+            "message": finding.message,
+            "fix": finding.fix,
         }

@@ -76,7 +76,7 @@ def loaded(exam: Examination) -> Finding:
         return skipped("v4l2loopback is not installed")
     verdict = secure_boot(exam)
     if verdict.status == "FAIL":
-        return Finding("FAIL", "v4l2loopback is not loaded, because the kernel rejects it", verdict.mend)
+        return Finding("FAIL", "v4l2loopback is not loaded, because the kernel rejects it", verdict.fix)
     if _loads_at_boot(host):
         return fail("v4l2loopback is configured to load at boot, but is not loaded", "sudo modprobe v4l2loopback")
     return fail("v4l2loopback is installed but not loaded", SETUP)
@@ -100,8 +100,8 @@ def _secure_boot_verdict(host: Host, how: str) -> Finding:
     if is_signed is False and is_enrolled:
         return fail(f"{how}, and v4l2loopback is not signed, although the key {key} is enrolled", _rebuild_command(host))
     if key and not is_enrolled:
-        mend = f"sudo mokutil --import {key}, then reboot and choose Enroll MOK"
-        return fail(f"{how}, and the signing key {key} of v4l2loopback is not enrolled", mend)
+        fix = f"sudo mokutil --import {key}, then reboot and choose Enroll MOK"
+        return fail(f"{how}, and the signing key {key} of v4l2loopback is not enrolled", fix)
     sign_or_disable = "Sign it with your own key (see your distribution's documentation on DKMS), or disable Secure Boot"
     if is_signed is False:
         return fail(f"{how}, and v4l2loopback is not signed", sign_or_disable)

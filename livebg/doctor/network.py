@@ -51,8 +51,8 @@ def libraries(exam: Examination) -> Finding:
         except ImportError as error:
             library = {"livebg.segmentation.ort": "onnxruntime", "cv2": "opencv-python"}.get(name, name)
             is_system = ".so" in str(error)
-            mend = install_package(exam.host, _SYSTEM_LIBRARIES) if is_system else f"pip install --force-reinstall {library}"
-            return fail(f"{library} does not load ({error})", mend)
+            fix = install_package(exam.host, _SYSTEM_LIBRARIES) if is_system else f"pip install --force-reinstall {library}"
+            return fail(f"{library} does not load ({error})", fix)
     return ok("numpy, OpenCV, PyAV and onnxruntime load")
 
 
@@ -64,8 +64,8 @@ def model(exam: Examination) -> Finding:
     try:
         located = find(settings.name, settings.folders)
         if located.card.sha256 and located.sha256 != located.card.sha256:
-            mend = f"rm {located.path} && livebg models pull {located.card.name}"
-            return fail(f"{located.path} is damaged: its SHA-256 does not match {located.card.name}", mend)
+            fix = f"rm {located.path} && livebg models pull {located.card.name}"
+            return fail(f"{located.path} is damaged: its SHA-256 does not match {located.card.name}", fix)
         segmenter = exam.segmenter
     except ModelError as error:
         return failed_by(error)

@@ -39,8 +39,8 @@ def flatpak(exam: Examination) -> Finding:
     blocked = [app for app in known if not _sees_devices(exam.host, app)]
     if not blocked:
         return ok(f"Flatpaks with access to video devices: {_names(known)}")
-    mend = " && ".join(f"flatpak override --user --device=all {app}" for app in blocked)
-    return warn(f"Flatpaks that can access cameras at most through the portal: {_names(blocked)}", mend)
+    fix = " && ".join(f"flatpak override --user --device=all {app}" for app in blocked)
+    return warn(f"Flatpaks that can access cameras at most through the portal: {_names(blocked)}", fix)
 
 
 def snap(exam: Examination) -> Finding:
@@ -56,8 +56,8 @@ def snap(exam: Examination) -> Finding:
     blocked = [name for name in known if not _is_connected(exam.host, name)]
     if not blocked:
         return ok(f"Snaps with access to cameras: {' and '.join(known)}")
-    mend = " && ".join(f"sudo snap connect {name}:camera" for name in blocked)
-    return warn(f"Snaps without access to cameras: {' and '.join(blocked)}", mend)
+    fix = " && ".join(f"sudo snap connect {name}:camera" for name in blocked)
+    return warn(f"Snaps without access to cameras: {' and '.join(blocked)}", fix)
 
 
 def portal(exam: Examination) -> Finding:

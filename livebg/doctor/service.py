@@ -56,7 +56,7 @@ def running(exam: Examination) -> Finding:
     if now.trouble is not None:
         finding = failed_by(now.trouble)
         is_passing = isinstance(now.trouble, NotRunningError)  # it is starting or stopping
-        return warn(finding.found, finding.mend) if is_passing else finding
+        return warn(finding.message, finding.fix) if is_passing else finding
     if now.status is None:
         return warn("livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg")
     status = now.status
@@ -81,8 +81,8 @@ def _state_finding(properties: dict[str, str]) -> Finding:
     state, result = properties.get("ActiveState", ""), properties.get("Result", "success")
     restarts = int(properties.get("NRestarts") or 0)
     if result == "start-limit-hit":
-        mend = f"{_SHOW_LOG}, then systemctl --user reset-failed {UNIT} && systemctl --user start {UNIT}"
-        return fail("The service failed so often that systemd no longer restarts it", mend)
+        fix = f"{_SHOW_LOG}, then systemctl --user reset-failed {UNIT} && systemctl --user start {UNIT}"
+        return fail("The service failed so often that systemd no longer restarts it", fix)
     if state == "failed" or result != "success":
         code = properties.get("ExecMainStatus", "0")
         why = _EXIT_REASONS.get(code, f"{result}, exit code {code}")

@@ -143,11 +143,11 @@ def max_openers(exam: Examination) -> Finding:
     if not most.isdecimal():
         return skipped("The module does not report its limit of openers")
     holders = exam.loopback.holders
-    mend = f"echo 10 | sudo tee {attribute}"
+    fix = f"echo 10 | sudo tee {attribute}"
     if len(holders) >= int(most):
-        return fail(f"{one.path} has reached its limit of {most} openers: {told(holders)}", mend)
+        return fail(f"{one.path} has reached its limit of {most} openers: {told(holders)}", fix)
     if int(most) < _MIN_OPENERS:
-        return warn(f"{one.path} can be opened only {most} times, including livebg", mend)
+        return warn(f"{one.path} can be opened only {most} times, including livebg", fix)
     return ok(f"It can be opened {most} times")
 
 

@@ -94,7 +94,7 @@ def doctors_word(livebg: Sequence[str]) -> str:
         findings = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):
         raise LivebgError("`livebg doctor` failed. Run it in a terminal.") from None
-    wrong = [f"{each['check']}: {each['found']} ({each['mend']})" for each in findings if each["status"] in ("FAIL", "warn")]
+    wrong = [f"{each['check']}: {each['message']} ({each['fix']})" for each in findings if each["status"] in ("FAIL", "warn")]
     return "; ".join(wrong[:3]) or "livebg doctor found no problems"
 
 

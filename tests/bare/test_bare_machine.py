@@ -143,7 +143,7 @@ def test_the_doctor_says_what_is_missing_and_what_mends_it(machine: BareMachine,
     checks = {check["check"]: check for check in json.loads(done.out)}
     assert done.code == 1
     assert checks["module"]["status"] == "FAIL"
-    assert "sudo apt install v4l2loopback-dkms" in checks["module"]["mend"]
+    assert "sudo apt install v4l2loopback-dkms" in checks["module"]["fix"]
     assert {name for name, check in checks.items() if check["status"] == "FAIL"} <= {"module", "camera"}
     assert "livebg-u2" in done.out
     assert say(machine, work, "livebg devices").code == 0
