@@ -37,7 +37,7 @@ class TreeCommands:
     def run(self, *command: str) -> None:
         if self.failing & {command[0], command[-1]}:
             self.said.append(command[0])
-            raise SetupError(f"`{command[0]}` failed (it was told to): mend that")
+            raise SetupError(f"`{command[0]}` failed (simulated). Fix that.")
         if command[0] == "systemctl":
             self.said.append(" ".join(command))
             self._systemctl(command[2:])
@@ -53,7 +53,7 @@ class TreeCommands:
         done = subprocess.run(["/bin/sh", "-ec", script], env=environment, capture_output=True, check=False)
         self.said += record.read_text().splitlines()
         if done.returncode:
-            raise SetupError("`sudo` failed: mend that")
+            raise SetupError("`sudo` failed. Fix that.")
 
     def _systemctl(self, words: tuple[str, ...]) -> None:
         link = self._units / "default.target.wants" / "livebg.service"

@@ -161,7 +161,7 @@ def test_setup_finds_what_it_installs(machine: BareMachine, work: Path) -> None:
     for name in CARRIED:
         assert f"/{name}" in done.out
     assert f"Exec={COMMANDS}/livebg tray" in done.out
-    assert "no systemd runs here" in done.out
+    assert "systemd is not running" in done.out
     assert not (machine.home / ".config" / "systemd").exists()
     assert not (machine.home / ".local" / "share" / "applications").exists()
 
