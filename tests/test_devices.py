@@ -1,4 +1,4 @@
-"""``livebg devices``: what is there, and what is said of it."""
+"""Tests of ``livebg devices``."""
 
 import errno
 import json

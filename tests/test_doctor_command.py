@@ -1,4 +1,4 @@
-"""``livebg doctor`` as a whole, on a machine from memory and on this one."""
+"""Tests of ``livebg doctor`` as a whole, on a simulated machine and on this one."""
 
 import errno
 import json
@@ -78,7 +78,7 @@ def test_every_failure_and_every_command_asked_is_harmless(patient: Patient) -> 
 def test_a_check_that_fails_does_not_keep_the_others(patient: Patient) -> None:
     patient.device()
     (patient.root / "sys/devices/virtual/video4linux/video42/max_openers").unlink()
-    patient.folder("/sys/devices/virtual/video4linux/video42/max_openers")  # reading it is an OSError
+    patient.folder("/sys/devices/virtual/video4linux/video42/max_openers")  # reading a folder raises OSError
     patient.tool("pw-dump", "no JSON")
     patient.commands.answers["systemctl"] = ToolHung("systemctl timed out after 5 s")
     findings = found(patient)
@@ -118,7 +118,7 @@ def test_people_read_what_to_do_below_what_was_found(capsys: pytest.CaptureFixtu
     assert lines == [
         "virtual camera",
         "  FAIL     module: v4l2loopback [dkms] is not installed",
-        f"           {fix}",  # whole, since it is there to be copied
+        f"           {fix}",  # not wrapped, so that it can be copied
         "  skipped  device, writer: there is none",
         "",
         "camera",

@@ -1,4 +1,4 @@
-"""``livebg doctor``: the desktop between the virtual camera and the programs of a call."""
+"""Tests of the doctor's desktop checks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -122,7 +122,7 @@ def test_pipewire_has_filed_it_as_output_only(patient: Patient, objects: tuple[d
     patient.device()
     patient.tool("pw-dump", pipewire_dump(*objects))
     before = desktop.pipewire(patient.exam())
-    assert before.status == "skipped"  # as it must be while nobody writes
+    assert before.status == "skipped"  # expected while no program writes
     assert words in before.message
     with Daemon(MINE):
         finding = desktop.pipewire(patient.exam())

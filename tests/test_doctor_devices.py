@@ -1,4 +1,4 @@
-"""``livebg doctor``: the virtual camera and the real one."""
+"""Tests of the doctor's checks of the virtual and the real camera."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ OBS = Holder(8, "obs", "reading and writing")
 ANEW = "livebg setup, then sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
 GROUP = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
 MINE = replace(LIVE, output=replace(LIVE.output, device=NODE))
-"""A livebg that shows itself on the device."""
+"""A livebg that outputs to the device."""
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_exclusive_caps_by_what_the_device_announces(patient: Patient, caps: int
         ("42,-1,-1", "N,N,N", "FAIL"),
         ("10,42,-1", "Y,N,N", "FAIL"),
         ("10,42,-1", "N,Y,N", "ok"),
-        ("-1,-1,-1", "Y,Y,Y", "FAIL"),  # made later on, by v4l2loopback-ctl: the device's word counts
+        ("-1,-1,-1", "Y,Y,Y", "FAIL"),  # created later by v4l2loopback-ctl: the device's capabilities count
     ],
 )
 def test_exclusive_caps_of_a_device_that_announces_both(patient: Patient, numbers: str, values: str, status: str) -> None:

@@ -1,4 +1,4 @@
-"""``livebg doctor``: the kernel module."""
+"""Tests of the doctor's kernel module checks."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``livebg doctor``: the network, and whether the machine is fast enough for it."""
+"""Tests of the doctor's checks of the segmentation network and the machine's speed."""
 
 import sys
 from collections.abc import Iterator

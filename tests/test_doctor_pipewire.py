@@ -1,4 +1,4 @@
-"""``livebg doctor`` where livebg is, or could be, PipeWire's camera."""
+"""Tests of the doctor's checks of the PipeWire camera."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ MANAGER: dict[str, Any] = {"application.name": "WirePlumber", "application.proce
 
 @pytest.fixture
 def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
-    """Settings that ask for PipeWire's camera, and PipeWire at work."""
+    """A machine with running PipeWire and the backend pipewire configured."""
     with patient_in(tmp_path, monkeypatch) as patient:
         monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "pipewire")
         patient.environment["XDG_RUNTIME_DIR"] = "/run/user/1000"
@@ -121,5 +121,5 @@ def test_what_is_the_other_routes_is_left_out(patient: Patient, monkeypatch: pyt
 
 def test_a_dump_that_is_none_is_told(patient: Patient) -> None:
     patient.tool("pw-dump", "no JSON")
-    with pytest.raises(json.JSONDecodeError):  # which the round turns into a warning
+    with pytest.raises(json.JSONDecodeError):  # run_checks converts it to a warning
         desktop.pipewire(patient.exam())

@@ -1,4 +1,4 @@
-"""``livebg doctor``: the settings, the service, and the livebg that runs."""
+"""Tests of the doctor's checks of the settings, the service and the running daemon."""
 
 import os
 from collections.abc import Iterator
@@ -109,7 +109,7 @@ def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, tex
     finding = service.configuration(exam)
     assert (finding.status, finding.fix) == ("FAIL", fix)
     assert words in finding.message
-    assert exam.label == "livebg"  # all else is looked at with the defaults
+    assert exam.label == "livebg"  # other checks use the defaults
 
 
 def test_nobody_runs(patient: Patient) -> None:

@@ -1,4 +1,4 @@
-"""What the preview's window shows, as pixels; and that no window is tried where there is no display."""
+"""Tests of the preview canvas's pixels, and of the display check."""
 
 import sys
 
@@ -24,7 +24,7 @@ def halves(left: tuple[int, int, int], right: tuple[int, int, int], color: Color
 
 
 def close_to(pixel: NDArray[np.uint8], rgb: tuple[int, int, int]) -> bool:
-    """A pixel of the canvas, which is BGR."""
+    """Compare a BGR pixel of the canvas with an RGB color."""
     return bool(np.abs(pixel[::-1].astype(int) - rgb).max() <= 3)
 
 
@@ -58,7 +58,7 @@ def test_views_stand_beside_each_other_and_a_missing_one_is_told() -> None:
     assert close_to(canvas[60, 20], RED)
     assert close_to(canvas[60, 460], BLUE)
     middle = canvas[30:60, 170:310]
-    assert middle.max() > 200  # a sentence in white
+    assert middle.max() > 200  # white text
     assert not any(close_to(pixel, RED) or close_to(pixel, BLUE) for pixel in middle.reshape(-1, 3)[::50])
 
 
@@ -92,7 +92,7 @@ def test_a_notice_fits_any_window(size: tuple[int, int]) -> None:
         assert canvas.max() > 200
 
 
-@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="there is always a display")
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="this system always has a display")
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [

@@ -1,4 +1,4 @@
-"""The preview's end of the channel: whoever is at the other end, a sentence; and livebg is found again when it is back."""
+"""Tests of the preview client: clear errors for any server, and reconnection."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 class Impostor:
-    """Says ``answer`` to whoever asks, and hangs up."""
+    """A server that sends ``answer`` to every client and disconnects."""
 
     def __init__(self, path: Path, answer: bytes) -> None:
         self._path, self._answer = path, answer
@@ -78,7 +78,7 @@ def test_none_runs(folder: Path) -> None:
     with pytest.raises(NotRunningError, match="livebg is not running"):
         PreviewChannel(folder / "p")
     with pytest.raises(NotRunningError, match="livebg is not running"):
-        PreviewChannel()  # the user's own
+        PreviewChannel()  # the default path
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_who_does_not_answer_is_not_waited_for(folder: Path) -> None:
 
 
 class Watching:
-    """A receiver whose news are taken as a window takes them."""
+    """Read the updates of a receiver like the window does."""
 
     def __init__(self, path: Path) -> None:
         self.receiver = Receiver(lambda: PreviewChannel(path, timeout=DEADLINE), ("composite",))

@@ -1,4 +1,4 @@
-"""``livebg setup`` and ``livebg setup --undo`` on a tree that stands for a machine."""
+"""Tests of ``livebg setup`` and ``livebg setup --undo`` on a folder tree that simulates a machine."""
 
 import io
 import sys
@@ -14,7 +14,7 @@ from livebg.setup.target import Machine, SystemCommands
 from tests.command import Workshop
 from tests.setup_parts import OBS, RELEASE, Bench
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup is for Linux")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup requires Linux")
 OWN = "/etc/modprobe.d/zz-livebg.conf"
 LINE = 'options v4l2loopback devices=1 video_nr=42 card_label="livebg" exclusive_caps=1'
 
@@ -214,7 +214,7 @@ def test_a_module_in_use_is_left_alone_and_that_is_said(
     bench.load(label, users=users)
     install(bench)
     assert not any(said.startswith(("modprobe", "v4l2loopback-ctl")) for said in bench.commands.said)
-    assert bench.commands.said[-1] == "systemctl --user enable livebg.service"  # there is nothing to start with yet
+    assert bench.commands.said[-1] == "systemctl --user enable livebg.service"  # the service cannot start without a device
     assert "almost done: v4l2loopback is loaded without a camera named livebg" in capsys.readouterr().out
 
 
@@ -364,7 +364,7 @@ def test_a_device_in_use_does_not_stop_the_undo(bench: Bench) -> None:
     install(bench)
     bench.commands.failing.add("modprobe")
     take_back(bench)
-    (bench.root / "sys/module/v4l2loopback").rmdir()  # which the machine's next start does
+    (bench.root / "sys/module/v4l2loopback").rmdir()  # as after a reboot
     assert bench.tree() == before
 
 

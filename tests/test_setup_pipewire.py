@@ -1,4 +1,4 @@
-"""``livebg setup --pipewire`` on a made-up machine: one setting and the user's part, nothing as root, all taken back."""
+"""Tests of ``livebg setup --pipewire`` on a simulated machine: user files only, no root, complete undo."""
 
 import sys
 import tomllib
@@ -11,7 +11,7 @@ from livebg.errors import SetupError
 from livebg.setup.pipewire import with_pipewire
 from tests.setup_parts import Bench
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup is for Linux")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup requires Linux")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tray shows and offers, without a display."""
+"""Tests of the tray's status and menu, without a display."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ EFFECT = EffectStatus("portrait", "dusk", 0.025, "#00ff00")
 
 
 def entries(seen: View, around: Surroundings = NOWHERE) -> dict[str, Entry]:
-    """The menu and its sub-menus by their labels; no label comes twice on a level."""
+    """Return the top-level menu items by label, which must be unique."""
     shown = menu(seen, around)
     labels = [entry.label for entry in shown if entry != SEPARATOR]
     assert len(labels) == len(set(labels))
@@ -32,7 +32,7 @@ def chosen(entry: Entry) -> list[str]:
 
 
 def default(seen: View) -> Any:
-    """What a click on the icon does; there is one such thing at most."""
+    """Return the action of a click on the icon, of which there is at most one."""
     found = [entry.action for entry in menu(seen, NOWHERE) if entry.default]
     assert len(found) <= 1
     return found[0] if found else None

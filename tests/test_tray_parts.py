@@ -1,4 +1,4 @@
-"""What stands behind the tray's menu: looking, starting, other programs' windows, the entry at login, the place for the icon."""
+"""Tests of the tray's parts: polling, launching livebg, external windows, autostart and backend detection."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ if sys.platform == "linux":
     from tests.tray_desktop import session_bus
 
 DEADLINE = 20.0
-linux = pytest.mark.skipif(sys.platform != "linux", reason="for Linux's desktops")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
 COMMAND = ("/opt/livebg/bin/livebg",)
 
 
@@ -68,7 +68,7 @@ def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> Non
     cameras = Cameras(tmp_path, survey)
     for _ in range(20):
         assert cameras() == (Camera("C920", "C920"),)
-    assert len(surveys) == 2  # at first, and once more when its rights are set
+    assert len(surveys) == 2  # initially, and again after udev has set the permissions
     os.utime(tmp_path, ns=(1, 1))
     for _ in range(20):
         cameras()
@@ -76,7 +76,7 @@ def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> Non
 
 
 class NoService(Commands):
-    """A machine on which systemctl knows nothing of livebg."""
+    """Commands on a machine without livebg's systemd unit."""
 
     def run(self, *command: str, patience: float = 5.0) -> Outcome:  # noqa: ARG002
         return Outcome(1, "", f"{command[0]}: no such unit")
@@ -84,7 +84,7 @@ class NoService(Commands):
 
 @dataclass
 class Service(Commands):
-    """A service manager that knows livebg; ``code`` is how starting it ends."""
+    """Commands on a machine with livebg's systemd unit. ``code`` is the exit code of starting it."""
 
     code: int = 0
     pid: int = 0
@@ -258,7 +258,7 @@ def test_an_entry_that_the_desktops_settings_switched_off_is_off(tmp_path: Path,
     assert autostart.is_on
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root ignores file permissions")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SetupError, match="Cannot read or write"):
@@ -304,7 +304,7 @@ def test_where_it_cannot_go_the_sentence_says_why(found: Desktop, sentence: str)
 
 
 class Portal:
-    """The desktop's portal on a bus: its dialog answers with ``uris``, or with nobody having chosen."""
+    """A fake desktop portal whose file dialog returns ``uris``, or is canceled if that is None."""
 
     def __init__(self, address: str, uris: list[str] | None) -> None:
         self._uris = uris
