@@ -85,7 +85,7 @@ def test_a_paused_livebg_has_no_matte(shop: Workshop) -> None:
         stage.status = replace(LIVE, state="paused", reason="you paused it: `livebg resume` goes on")
         said = shop.livebg("snapshot", "--alpha", "me.png")
     assert said.code == 3
-    assert said.sentence.startswith("there is no matte to take, since livebg is paused")
+    assert said.sentence.startswith("No matte available: livebg is paused")
     assert shop.files() == set()
 
 
@@ -93,7 +93,7 @@ def test_while_the_effect_is_off_there_is_no_matte(shop: Workshop) -> None:
     with running(lambda: Unprocessed(Consent("a test"))) as stage:
         stage.status = replace(LIVE, mode="none")
         said = shop.livebg("snapshot", "--alpha", "me.png")
-    assert (said.code, said.sentence) == (3, "there is no matte while the effect is off: say `livebg on` first")
+    assert (said.code, said.sentence) == (3, "There is no matte while the effect is off. Run `livebg on` first.")
     assert shop.files() == set()
 
 
@@ -110,8 +110,8 @@ def test_one_that_does_not_become_live_is_not_waited_for_for_ever(shop: Workshop
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["me.gif"], 2, "me.gif ends in .gif, which is no kind of picture that can be taken: name it .png, .jpg or .webp"),
-        (["me"], 2, "me has no ending, which is no kind of picture that can be taken: name it .png, .jpg or .webp"),
+        (["me.gif"], 2, "me.gif has the suffix .gif. Use .png, .jpg or .webp."),
+        (["me"], 2, "me has no suffix. Use .png, .jpg or .webp."),
         (["toy.png"], 4, "the output toy.png exists already: choose another output or allow overwriting (--overwrite)"),
         (["no/me.png"], 4, "cannot write no/me.png: no does not exist; make the folder first or choose another output"),
     ],

@@ -1,4 +1,4 @@
-"""``livebg devices``: what is there, and what is said of it."""
+"""Tests of ``livebg devices``."""
 
 import errno
 import json
@@ -52,10 +52,10 @@ def test_looking_starts_no_camera() -> None:
 @pytest.mark.parametrize(
     ("caps", "announces", "fit", "remark"),
     [
-        (OUTPUT, "output", True, "ready to be written to"),
-        (CAPTURE, "capture", False, "somebody writes to it already"),
+        (OUTPUT, "output", True, "ready"),
+        (CAPTURE, "capture", False, "another program is writing to it"),
         (CAPTURE | OUTPUT, "both", True, "exclusive_caps=1"),
-        (abi.CAP_STREAMING, "neither", True, "the next one opens it again"),
+        (abi.CAP_STREAMING, "neither", True, "the next writer reopens it"),
     ],
 )
 def test_a_loopback_tells_what_it_announces(caps: int, announces: str, fit: bool, remark: str) -> None:
@@ -69,16 +69,16 @@ def test_a_loopback_tells_what_it_announces(caps: int, announces: str, fit: bool
 def test_the_running_livebg_is_no_stranger() -> None:
     kernel = FakeKernel({"/dev/video42": loopback(caps=CAPTURE)}, (Holder(7, "livebg", "writing"), Holder(8, "zoom", "reading")))
     told = {running: look_around("livebg", (1280, 720), 30, kernel, running=running).loopbacks[0] for running in (7, 9, None)}
-    assert (told[7].fit, told[7].remark) == (True, "livebg writes to it")
+    assert (told[7].fit, told[7].remark) == (True, "livebg is writing to it")
     assert told[9] == told[None]
-    assert (told[9].fit, told[9].remark) == (False, "somebody writes to it already")
+    assert (told[9].fit, told[9].remark) == (False, "another program is writing to it")
 
 
 def test_a_loopback_of_another_name_or_a_second_one_is_not_fit() -> None:
     found = seen({"/dev/video3": loopback("OBS"), "/dev/video42": loopback(), "/dev/video43": loopback()})
     assert [(one.device.card, one.fit) for one in found.loopbacks] == [("OBS", False), ("livebg", False), ("livebg", False)]
     assert "set output.label to use this one" in found.loopbacks[0].remark
-    assert "2 devices are called livebg" in found.loopbacks[1].remark
+    assert "2 devices are named livebg" in found.loopbacks[1].remark
 
 
 def test_a_loopbacks_format_and_holders_are_told() -> None:
@@ -115,7 +115,7 @@ def test_people_read_it_by_format_and_rate(capsys: pytest.CaptureFixture[str]) -
     assert "YUYV 1280x720 10" in lines
     assert "livebg would choose 1280x720 MJPG" in lines
     assert any(line.startswith("livebg (/dev/video42), a loopback device that announces output") for line in lines)
-    assert "fit for livebg: ready to be written to" in lines
+    assert "fit for livebg: ready" in lines
 
 
 def test_nothing_there_is_said_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What is handed out: the wheel and the sdist hold what is committed for them, all of it, and nothing that lies around."""
+"""Tests that the wheel and the sdist contain exactly the committed files for them."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ SHIPPED = {
     "livebg/systemd/livebg.svg",
     "livebg/systemd/livebg-symbolic.svg",
 }
-"""What is no module, or easily forgotten. The backgrounds are painted by a module."""
+"""Files other than modules, or easily forgotten. There are no background files: a module draws them."""
 STRAY = (
     "livebg/models/u2netp.onnx",
     "livebg/models/livebg-u2.onnx.orig",
@@ -57,16 +57,16 @@ pytestmark = pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchlin
 
 
 def committed() -> list[str]:
-    """The paths that git knows, or all where this is no clone."""
+    """Return the paths tracked by git. Skips the test outside a clone."""
     listed = subprocess.run(("git", "-C", str(CHECKOUT), "ls-files"), capture_output=True, text=True, check=False)
     if listed.returncode:
-        pytest.skip(f"what is committed is not known: {listed.stderr.strip()}")
+        pytest.skip(f"cannot list the committed files: {listed.stderr.strip()}")
     return [name for name in listed.stdout.splitlines() if (CHECKOUT / name).is_file()]
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is committed, with all kinds of things lying around in it."""
+    """A copy of the committed files with additional untracked files."""
     folder = tmp_path_factory.mktemp("source")
     for name in committed():
         if name in NAMED or name.startswith(("livebg/", "systemd/")):
@@ -79,7 +79,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(source: Path, kind: str, into: Path) -> Path:
-    """The one file that hatchling makes of ``source``; nothing is fetched."""
+    """Build ``source`` with hatchling, offline, and return the resulting file."""
     command = (sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(into))
     done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

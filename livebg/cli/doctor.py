@@ -52,32 +52,32 @@ def tell(results: "Iterable[Result]") -> "list[Result]":
         members = list(found)
         everything += members
         out.print(Text(group, "bold"))
-        for status, names, finding, mend in _lines(members):
-            out.print(_row(status, names, finding))
-            if mend:
-                out.print(Text(f"{'':{_STATUS_WIDTH + 4}}{mend}", "cyan"))  # never folded: it is there to be copied
+        for status, names, message, fix in _lines(members):
+            out.print(_row(status, names, message))
+            if fix:
+                out.print(Text(f"{'':{_STATUS_WIDTH + 4}}{fix}", "cyan"))  # never folded: it is there to be copied
         out.print()
     out.print(_summary(everything), markup=False)
     return everything
 
 
-def _row(status: "Status", names: str, found: str) -> Padding:
+def _row(status: "Status", names: str, message: str) -> Padding:
     style = "dim" if status == "skipped" else ""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=_STATUS_WIDTH)
     table.add_column()
-    table.add_row(Text(status, _COLOURS[status]), Text(f"{names}: {found}", style))
+    table.add_row(Text(status, _COLOURS[status]), Text(f"{names}: {message}", style))
     return Padding(table, (0, 0, 0, 2), expand=False)
 
 
 def _lines(results: "list[Result]") -> "Iterator[tuple[Status, str, str, str | None]]":
-    """Status, names, what was found, what mends it; checks that were skipped for one reason share a line."""
-    for (status, found, mend), alike in groupby(results, key=lambda result: _key(result)):
-        yield status, ", ".join(result.check for result in alike), found, mend
+    """Yield status, names, message and fix; checks that were skipped for the same reason share a line."""
+    for (status, message, fix), alike in groupby(results, key=lambda result: _key(result)):
+        yield status, ", ".join(result.check for result in alike), message, fix
 
 
 def _key(result: "Result") -> "tuple[Status, str, str | None]":
-    return result.finding.status, result.finding.found, result.finding.mend
+    return result.finding.status, result.finding.message, result.finding.fix
 
 
 def _summary(results: "list[Result]") -> str:
