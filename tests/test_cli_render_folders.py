@@ -85,7 +85,7 @@ def test_a_network_that_cannot_be_loaded_is_told_once(shop: Workshop) -> None:
     before = shop.files()
     for jobs in ("1", "3"):
         said = shop.render("in/sub", "in/astro.jpg", "in/astro.png", "in/video.mp4", "--model", "bad.onnx", "--jobs", jobs)
-        assert (said.code, said.sentence) == (5, "bad.onnx is no ONNX network, or damaged: download or copy it again")
+        assert (said.code, said.sentence) == (5, "bad.onnx is not an ONNX network or is damaged. Download or copy it again.")
     assert shop.files() == before
 
 

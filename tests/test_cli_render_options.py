@@ -65,12 +65,12 @@ def test_a_background_colour_or_picture_is_meant_when_it_is_named(shop: Workshop
 @pytest.mark.parametrize(
     ("background", "sentence"),
     [
-        ("missing.png", "the background missing.png does not exist: name a picture or a colour such as #204060"),
-        ("bad.png", "the background bad.png is not a picture that can be read: use JPEG, PNG or WebP, or #rrggbb"),
-        ("#12345", "the background '#12345' is not a colour: write #rrggbb, such as #00ff00"),
+        ("missing.png", "The background missing.png does not exist. Use a picture or a color such as #204060."),
+        ("bad.png", "The background bad.png is not a readable picture. Use JPEG, PNG or WebP, or #rrggbb."),
+        ("#12345", "The background '#12345' is not a colour: write #rrggbb, such as #00ff00"),
         (
             "bad.mp4",
-            "the background cannot be used: bad.mp4 cannot be read as a video: it is another kind of file, damaged, or was never "
+            "The background cannot be used: bad.mp4 cannot be read as a video: it is another kind of file, damaged, or was never "
             "written to its end",
         ),
     ],

@@ -35,7 +35,7 @@ def test_the_provider_that_is_used(patient: Patient, monkeypatch: pytest.MonkeyP
     assert network.provider(exam).status == "skipped"
     finding = network.model(exam)
     assert finding.status == "FAIL"
-    assert finding.message.startswith("the provider quantum is not in this build of onnxruntime")
+    assert finding.message.startswith("The provider quantum is not in this build of onnxruntime")
 
 
 @pytest.mark.parametrize("name", ["u2netp", "nobody", "there.onnx"])
