@@ -202,7 +202,7 @@ def test_inputs_are_opened_before_the_model_is(shop: Workshop, photo: Path) -> N
 
 def test_help_and_version(shop: Workshop) -> None:
     assert shop.livebg("--version").out.startswith("livebg 0.")
-    for option in ("--mode", "--background", "--blur", "--drop-streams", "--json", "by default portrait", "by default libx264"):
+    for option in ("--mode", "--background", "--blur", "--drop-streams", "--json", "default portrait", "default libx264"):
         assert option in " ".join(shop.livebg("render", "--help").out.replace("│", "").split()), option
     assert shop.livebg("render").code == 2
 

@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.logging import RichHandler
@@ -16,6 +16,7 @@ from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_er
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
+from livebg.cli.help import help_
 from livebg.cli.preview import preview
 from livebg.cli.render import render
 from livebg.cli.run import run
@@ -28,34 +29,44 @@ from livebg.cli.tray import tray
 from livebg.errors import LivebgError
 
 app = typer.Typer(
-    help="You sharp, the room out of sight: in calls and in recorded files.",
+    help="Blur or replace your webcam background, in video calls and in recorded files.",
+    epilog="`livebg help` lists the help topics.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(models.app, name="models")
-app.add_typer(bench.app, name="bench")
-app.command(no_args_is_help=True)(render)
-app.command()(demo)
-app.command()(devices)
-app.command()(doctor)
-app.command()(setup)
-app.command(no_args_is_help=True)(score)
-app.command()(run)
-app.command()(status)
-app.command()(preview)
-app.command(no_args_is_help=True)(snapshot)
-app.command()(stop)
-app.command()(tray)
-app.command()(control.on)
-app.command()(control.off)
-app.command()(control.toggle)
-app.command()(control.pause)
-app.command()(control.resume)
-app.command(no_args_is_help=True)(control.mode)
-app.command()(control.background)
-app.command("set", no_args_is_help=True)(control.set_)
-app.command()(control.reload)
+
+_CALLS: Final = "Calls"
+app.command(rich_help_panel=_CALLS)(run)
+app.command(rich_help_panel=_CALLS)(control.on)
+app.command(rich_help_panel=_CALLS)(control.off)
+app.command(rich_help_panel=_CALLS)(control.toggle)
+app.command(rich_help_panel=_CALLS)(control.pause)
+app.command(rich_help_panel=_CALLS)(control.resume)
+app.command(rich_help_panel=_CALLS, no_args_is_help=True)(control.mode)
+app.command(rich_help_panel=_CALLS)(control.background)
+app.command("set", rich_help_panel=_CALLS, no_args_is_help=True)(control.set_)
+app.command(rich_help_panel=_CALLS)(control.reload)
+app.command(rich_help_panel=_CALLS)(status)
+app.command(rich_help_panel=_CALLS)(preview)
+app.command(rich_help_panel=_CALLS, no_args_is_help=True)(snapshot)
+app.command(rich_help_panel=_CALLS)(stop)
+app.command(rich_help_panel=_CALLS)(tray)
+
+_FILES: Final = "Files"
+app.command(rich_help_panel=_FILES, no_args_is_help=True)(render)
+app.command(rich_help_panel=_FILES, no_args_is_help=True)(score)
+app.command(rich_help_panel=_FILES)(demo)
+
+_SETUP: Final = "Setup and troubleshooting"
+app.command(rich_help_panel=_SETUP)(setup)
+app.command(rich_help_panel=_SETUP)(doctor)
+app.command(rich_help_panel=_SETUP)(devices)
+app.command("help", rich_help_panel=_SETUP)(help_)
+
+_NETWORKS: Final = "Networks"
+app.add_typer(models.app, name="models", rich_help_panel=_NETWORKS)
+app.add_typer(bench.app, name="bench", rich_help_panel=_NETWORKS)
 
 
 _LIBRARIES = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"

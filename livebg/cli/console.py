@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from livebg.cli.completion import complete_model
 from livebg.errors import LivebgError, Stopped
 
 ConfigOption = Annotated[
@@ -17,7 +18,9 @@ ConfigOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file."),
+    typer.Option(
+        "--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.", autocompletion=complete_model
+    ),
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose logging on standard error.")]
 

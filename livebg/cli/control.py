@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from livebg.cli.completion import complete_background, complete_live_mode, complete_setting
 from livebg.cli.console import output, spoken_errors
 from livebg.daemon.client import ask
 from livebg.daemon.command_result import Held
@@ -51,7 +52,9 @@ def resume() -> None:
 
 
 def mode(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="portrait, greenscreen, background or matte.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="portrait, greenscreen, background or matte.", autocompletion=complete_live_mode)
+    ],
 ) -> None:
     """Switch to portrait, greenscreen, background or matte.
 
@@ -66,6 +69,7 @@ def background(
         typer.Argument(
             metavar="[FILE|#rrggbb|NAME]",
             help="A picture, a video, a color, or a built-in background.",
+            autocompletion=complete_background,
         ),
     ] = None,
 ) -> None:
@@ -84,7 +88,9 @@ def background(
 def set_(
     pairs: Annotated[
         list[str],
-        typer.Argument(metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False),
+        typer.Argument(
+            metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False, autocompletion=complete_setting
+        ),
     ],
 ) -> None:
     with spoken_errors():

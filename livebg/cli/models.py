@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from livebg.cli.completion import complete_model
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
 from livebg.cli.models_eval import models_eval
 from livebg.config.loading import load_settings
@@ -16,7 +17,7 @@ from livebg.errors import ModelError
 if TYPE_CHECKING:
     from livebg.models import LocatedModel, ModelCard
 
-NameArgument = Annotated[str, typer.Argument(help="A name from `livebg models`.")]
+NameArgument = Annotated[str, typer.Argument(help="A name from `livebg models`.", autocompletion=complete_model)]
 app = typer.Typer(help="List, download and evaluate networks.")
 app.command("eval")(models_eval)
 

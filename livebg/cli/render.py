@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
 from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_time
@@ -33,6 +34,7 @@ def render(
         typer.Option(
             metavar="FILE|#rrggbb|NAME",
             help="Background: a picture, a video, a color, or a built-in one.",
+            autocompletion=complete_background,
         ),
     ] = None,
     blur: Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, spoken_errors
 from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME, hold_lock
 from livebg.daemon.saved_choices import Choices
@@ -36,6 +37,7 @@ def run(
         typer.Option(
             metavar="FILE|#rrggbb|NAME",
             help="Background: a picture, a video, a color, or a built-in one.",
+            autocompletion=complete_background,
         ),
     ] = None,
     blur: Annotated[
