@@ -56,7 +56,7 @@ def two_numbers(path: Path) -> None:
             ToyNetwork(activation="Sqrt").write,
             "net.onnx gives numbers that are not finite (NaN or infinity): choose another network",
         ),
-        (Path.mkdir, "the model file net.onnx is a folder: give the path of an .onnx file, or one of livebg-u2"),
+        (Path.mkdir, "The model file net.onnx is a folder. Give the path of an .onnx file, or one of livebg-u2"),
     ],
 )
 def test_a_model_that_is_none(make: Callable[[Path], object], sentence: str, shop: Workshop, clip: Path, photo: Path) -> None:
@@ -75,10 +75,10 @@ def test_a_model_that_runs_at_one_size_alone(shop: Workshop, photo: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--model", "u2netq"), "no model is called 'u2netq': the nearest is u2netp; or give the path of an .onnx file"),
+        (("--model", "u2netq"), "Unknown model 'u2netq'. Did you mean u2netp? The path of an .onnx file works too."),
         (
             ("--model", "u2net_human_seg"),
-            "the model u2net_human_seg is not on this machine: run `livebg models pull u2net_human_",
+            "The model u2net_human_seg is not installed. Run `livebg models pull u2net_human_",
         ),
         (("--provider", "cuda"), ""),
         (("--provider", "zebra"), ""),

@@ -80,7 +80,7 @@ def test_a_video_cut_out(ending: str, codec: str, pix_fmt: str, shop: Workshop, 
 def test_the_note_of_another_container_is_one_line(shop: Workshop) -> None:
     Clip(count=3, codec="mpeg4").write(shop.folder / "video.avi")
     said = shop.render("video.avi")
-    assert said.err.splitlines()[0] == "video.avi: written as mkv, which holds any timing and sound"
+    assert said.err.splitlines()[0] == "video.avi: written as mkv, which supports any timing and audio codec"
     assert len(pictures_of("video.portrait.mkv")) == 3
 
 
@@ -124,7 +124,7 @@ def test_an_output_that_exists_needs_overwrite(name: str, shop: Workshop) -> Non
 
 def test_a_missing_output_folder_is_not_made(shop: Workshop, clip: Path) -> None:
     said = shop.render(str(clip), "-o", "new/video.mp4")
-    assert (said.code, said.sentence) == (4, "the output folder new does not exist: make it first, or name another")
+    assert (said.code, said.sentence) == (4, "The output folder new does not exist. Create it first, or name another one.")
     assert shop.files() == {"video.mp4"}
 
 
@@ -209,7 +209,7 @@ def test_help_and_version(shop: Workshop) -> None:
 
 def test_a_process_tells_results_and_errors_apart(shop: Workshop, clip: Path) -> None:
     said = shop.process("render", str(clip), "missing.mp4", "--model", "toy.onnx")
-    assert (said.code, said.sentence) == (3, "missing.mp4 does not exist: name a video, a photo or a folder of either")
+    assert (said.code, said.sentence) == (3, "missing.mp4 does not exist. Name a video, a photo or a folder.")
     said = shop.process("render", str(clip), "--model", "toy.onnx", "--json")
     assert (said.code, said.err) == (0, "")
     assert said.facts[-1]["frames"] == 15

@@ -74,7 +74,7 @@ def test_a_paused_livebg_gives_the_placeholder_and_says_so(shop: Workshop) -> No
         stage.status = replace(LIVE, state="paused", reason="you paused it: `livebg resume` goes on")
         said = shop.livebg("snapshot", "me.png")
     assert said.code == 0
-    assert said.out == "me.png: 64x48, the placeholder, since livebg is paused (you paused it: `livebg resume` goes on)\n"
+    assert said.out == "me.png: 64x48, placeholder because livebg is paused (you paused it: `livebg resume` goes on)\n"
     with Image.open(shop.folder / "me.png") as image:
         assert np.asarray(image).max() < 160
 

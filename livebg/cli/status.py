@@ -104,7 +104,7 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
 
 
 def _watched(status: Status) -> str:
-    previews = f" (previews open: {status.previews})" if status.previews else ""
+    previews = f", previews open: {status.previews}" if status.previews else ""
     if status.watched_by == "unknown":
         return f"unknown (camera stays on){previews}"
     return f"yes{previews}" if status.watched else "no"

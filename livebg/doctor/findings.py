@@ -36,9 +36,10 @@ def skipped(why: str) -> Finding:
 
 
 def failed_by(error: LivebgError) -> Finding:
-    """An error's sentence, which says what was found and then, after a colon, what to do."""
-    found, _, mend = str(error).rpartition(": ")
-    return Finding("FAIL", found or str(error), mend if found else None)
+    """Convert an error: its last sentence, or else the text after its last colon, is the fix."""
+    text = str(error).removesuffix(".")
+    found, _, mend = text.rpartition(". " if ". " in text else ": ")
+    return Finding("FAIL", found or text, mend if found else None)
 
 
 @dataclass(frozen=True, slots=True)
