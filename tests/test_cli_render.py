@@ -196,7 +196,7 @@ def test_inputs_are_opened_before_the_model_is(shop: Workshop, photo: Path) -> N
     said = shop.render(str(photo), "--model", "missing.onnx")
     assert said.code == 5
     assert said.sentence.startswith(
-        "the model file missing.onnx does not exist: give the path of an .onnx file, or one of livebg-u2"
+        "The model file missing.onnx does not exist. Give the path of an .onnx file, or one of livebg-u2"
     )
 
 

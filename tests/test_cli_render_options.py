@@ -157,5 +157,5 @@ def test_mistyped_settings_exit_with_2(shop: Workshop, photo: Path, monkeypatch:
     said = shop.render(str(photo))
     assert (said.code, said.sentence) == (
         2,
-        "the environment variable LIVEBG_EFFECT__BLURR is no setting: did you mean LIVEBG_EFFECT__BLUR?",
+        "Unknown environment variable LIVEBG_EFFECT__BLURR. Did you mean LIVEBG_EFFECT__BLUR?",
     )

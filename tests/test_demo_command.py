@@ -60,4 +60,4 @@ class TestCommand:
     def test_a_model_that_nobody_knows_is_told(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--model", "u3net", "--quiet"])
         assert result.exit_code == ModelError.exit_code
-        assert "no model is called 'u3net'" in result.stderr
+        assert "Unknown model 'u3net'" in result.stderr

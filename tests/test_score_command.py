@@ -46,7 +46,7 @@ def test_a_table_for_people(made: Workshop) -> None:
         "Edge lag",
     ):
         assert words in said.out
-    assert "together with the edge lag" in said.out
+    assert "a matte that lags also looks stable" in said.out
     assert max(map(len, said.out.splitlines())) <= 80
 
 

@@ -39,7 +39,7 @@ def score(
     for name, each in scores.items():
         output().print(_table(f"{result} {_TITLES[name]}", each))
     if "without_truth" in scores:
-        output().print("Compare these metrics together with the edge lag: a matte that lags also looks stable.")
+        output().print("Consider them with the edge lag: a matte that lags also looks stable.")
 
 
 def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bool) -> "dict[str, Score]":
