@@ -1,4 +1,4 @@
-"""Bad input: one clear sentence, the right exit code, nothing left behind."""
+"""Invalid input: a clear message, the correct exit code, no files left behind."""
 
 import os
 from collections.abc import Callable

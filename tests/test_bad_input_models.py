@@ -1,4 +1,4 @@
-"""Networks that are none, or not there: one clear sentence, the right exit code, nothing left behind."""
+"""Invalid or missing networks: a clear message, the correct exit code, no files left behind."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def halved(path: Path) -> None:
 
 
 def two_numbers(path: Path) -> None:
-    """A network of another kind altogether."""
+    """A network with an unrelated input and output."""
     value = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("Identity", ["a"], ["b"])], "x", [value("a", 1, [2])], [value("b", 1, [2])]

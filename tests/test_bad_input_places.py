@@ -1,4 +1,4 @@
-"""Files and folders that may not be read or written: one clear sentence each, nothing left behind."""
+"""Unreadable and unwritable files and folders: a clear message, no files left behind."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("silent_libraries")
 
 
 def as_anybody() -> tuple[str, ...]:
-    """The command that starts another without root's right to read and write everything."""
+    """Returns the command prefix that drops root's permission to read and write everything."""
     if os.geteuid() != 0:
         return ()
     if shutil.which("setpriv") is None:
@@ -97,7 +97,7 @@ def test_who_reads_the_output_may_go_away(shop: Workshop, clip: Path) -> None:
 
 
 def test_a_library_of_the_system_is_missing(shop: Workshop) -> None:
-    """As OpenCV says it on a machine without a desktop."""
+    """The error of OpenCV on a machine without desktop libraries."""
     place = shop.folder / "without"
     place.mkdir()
     (place / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n')

@@ -1,4 +1,4 @@
-"""The control commands as people say them, to a livebg that runs as a process of its own."""
+"""The control commands, run against a livebg in a separate process."""
 
 import json
 import os
@@ -26,7 +26,7 @@ EFFECT_OFF = "Effect off, your room is visible. Run `livebg on` to hide it."
 
 
 class Running:
-    """``livebg run`` in a workshop, and what is said to it from there."""
+    """A ``livebg run`` process in a workshop, and the commands sent to it."""
 
     def __init__(self, shop: Workshop, *options: str) -> None:
         self.shop = shop
@@ -51,13 +51,13 @@ class Running:
         return str(self.shop.livebg("status", "--json").facts[0]["mode"])
 
     def tell(self, *arguments: str) -> str:
-        """The sentence that a command answers with."""
+        """Run a command and return its output."""
         said = self.shop.livebg(*arguments)
         assert (said.code, said.err) == (0, "")
         return said.out.removesuffix("\n")
 
     def stop(self) -> str:
-        """What it said in its life."""
+        """Stop the process and return everything it wrote to standard error."""
         if self.process.poll() is None:
             self.shop.livebg("stop")
         return self.process.communicate(timeout=PATIENCE)[1]
@@ -193,7 +193,7 @@ def test_it_ends_with_the_terminal_that_it_was_started_in(shop: Workshop) -> Non
     try:
         Running.until(Attached(shop), "live")
         process.send_signal(signal.SIGHUP)
-        assert Attached(shop).tell("reload") == f"Nothing changed. {BLURRED}"  # the terminal is there: it goes on
+        assert Attached(shop).tell("reload") == f"Nothing changed. {BLURRED}"  # keeps running while the terminal exists
         os.close(master)
         process.wait(PATIENCE)
     finally:
@@ -202,7 +202,7 @@ def test_it_ends_with_the_terminal_that_it_was_started_in(shop: Workshop) -> Non
 
 
 class Attached(Running):
-    """One that was started otherwise."""
+    """A livebg process started elsewhere."""
 
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop

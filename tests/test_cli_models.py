@@ -1,4 +1,4 @@
-"""``livebg models``: which networks there are, where they lie, where they come from."""
+"""``livebg models``: the list of networks, their paths and origins."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ U2NETP = REGISTRY["u2netp"]
 
 
 def laid(folder: Path, size: int = U2NETP.size_bytes) -> Path:
-    """A file that passes for u2netp, as far as its name and size go."""
+    """Create a file with the name and size of u2netp."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / U2NETP.file_name
     path.write_bytes(bytes(size))

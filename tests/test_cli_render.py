@@ -1,4 +1,4 @@
-"""``livebg render`` on single files: every mode, where the output goes, and what is said."""
+"""``livebg render`` on single files: all modes, output paths and messages."""
 
 import os
 from fractions import Fraction
@@ -19,7 +19,7 @@ SIZE = (64, 48)
 
 
 def blocks_of(number: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Where the stamp of a number is dark and where it is bright, well inside the blocks."""
+    """Returns the dark and the bright pixels of a number stamp, well inside its blocks."""
     luma = stamped(number, *SIZE)
     inside = np.ones(luma.shape, bool)
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""``livebg render`` on many files: folders, jobs, bad files among good ones, and stopping."""
+"""``livebg render`` on several files: folders, parallel jobs, damaged files among good ones, and stopping."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from tests.photos import save_photo
 
 @pytest.fixture
 def mixed(shop: Workshop) -> Path:
-    """``in``: a video, two photos that would become the same cut-out, a sub-folder with a video, and one bad file in each."""
+    """``in``: a video, two photos with the same default cutout name, a subfolder with a video, and one damaged file in each."""
     folder = shop.folder / "in"
     (folder / "sub").mkdir(parents=True)
     (folder / "broken").mkdir()
@@ -143,7 +143,7 @@ def test_stopping_removes_what_is_unfinished_and_says_so(
     for name in ("longer.mp4", "longest.mp4"):
         (shop.folder / "in" / name).write_bytes((shop.folder / "in" / "long.mp4").read_bytes())
     before = shop.files()
-    # As from a terminal: what a script starts in the background is told by its shell to ignore Ctrl-C.
+    # Handle Ctrl-C as in a terminal: a shell makes the background processes of a script ignore it.
     livebg = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from livebg.cli import main; main()"
     command = [sys.executable, "-c", livebg, "render", *arguments, "--model", "toy.onnx", "--preset", "slower", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""``livebg render``: what each option and each setting does."""
+"""``livebg render``: options and settings."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`livebg run` as people and service managers use it: a process that is started, asked, signalled and killed."""
+"""`livebg run` as a process: start, status, signals and kill."""
 
 import json
 import os
@@ -21,7 +21,7 @@ Environment = dict[str, str]
 
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
-    """An environment of its own, so that no livebg of the user's is met."""
+    """A separate environment, isolated from the user's own livebg."""
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LIVEBG_")}

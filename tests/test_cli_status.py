@@ -1,4 +1,4 @@
-"""``livebg status`` and ``livebg stop``, against what stands in for the running livebg."""
+"""``livebg status`` and ``livebg stop``, against a fake daemon."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows(out: str) -> dict[str, str]:
-    """The table by its first column; the reason, which has no name, is ''."""
+    """Returns the table as a dict by first column; the reason has the key ''."""
     columns = (re.split(r" {3,}", line, maxsplit=1) for line in out.splitlines())
     return {name: text.strip() for name, text in columns}
 
@@ -103,7 +103,7 @@ def test_a_livebg_that_tells_it_otherwise_is_one_sentence(shop: Workshop) -> Non
         said = shop.livebg("status")
         assert said.code == 1
         assert said.sentence.startswith("the running livebg tells its status otherwise (uptime is not as expected): ")
-        assert shop.livebg("status", "--json").facts[0]["uptime"] == "long"  # as it is told
+        assert shop.livebg("status", "--json").facts[0]["uptime"] == "long"  # unchanged
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
@@ -121,7 +121,7 @@ def test_watching_looks_again_until_ctrl_c(arguments: tuple[str, ...], shop: Wor
 
 
 def _look(watching: "subprocess.Popen[str]", as_json: bool) -> float:
-    """The fps that the next look tells."""
+    """Returns the fps of the next update."""
     assert watching.stdout is not None
     if as_json:
         return float(json.loads(watching.stdout.readline())["fps_in"])

@@ -1,4 +1,4 @@
-"""Settings: where they come from, who overrules whom, and what is said of those that cannot be."""
+"""Settings: sources, precedence, and messages about invalid values."""
 
 import os
 import tomllib
@@ -43,7 +43,7 @@ DEFAULTS = {
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees the user's own file or variables."""
+    """Isolate the tests from the user's configuration file and environment variables."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in os.environ:
         if name.upper().startswith("LIVEBG_"):

@@ -1,4 +1,4 @@
-"""Which file becomes which."""
+"""The output paths of render jobs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make(here: Path) -> Make:
-    """Makes empty files by name; a name that ends in / is a folder."""
+    """Create empty files by name; a name that ends in / is a folder."""
 
     def make(*names: str) -> Path:
         for name in names:

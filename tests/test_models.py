@@ -1,4 +1,4 @@
-"""The registry, and the look-up of networks."""
+"""The registry and the search for networks."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_the_cache_is_the_users() -> None:
 
 
 def registry_sized(folder: Path, name: str = "u2netp") -> Path:
-    """A file that takes no room but has the name and size of a registry network."""
+    """Create a sparse file with the name and size of a registry network."""
     folder.mkdir(exist_ok=True)
     path = folder / REGISTRY[name].file_name
     with path.open("wb") as file:

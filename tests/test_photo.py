@@ -1,4 +1,4 @@
-"""Photos in every mode, and the files that they are written to."""
+"""Photos in all modes and output formats."""
 
 from pathlib import Path
 

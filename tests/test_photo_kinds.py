@@ -1,4 +1,4 @@
-"""The kinds of photos that are read, and those that are refused."""
+"""Supported and unsupported photo formats."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_plain_photos_need_no_notes(tmp_path: Path) -> None:
     assert Photo(saved(scene(), tmp_path / "photo.png")).notes == ()
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own, on broken EXIF
+@pytest.mark.filterwarnings("ignore::UserWarning")  # from Pillow, for damaged EXIF
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif", "bmp", "avif"])
 def test_damaged_files_are_refused_in_a_sentence(ending: str, tmp_path: Path) -> None:
     whole = saved(scene(), tmp_path / f"photo.{ending}").read_bytes()
