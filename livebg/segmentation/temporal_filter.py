@@ -16,16 +16,16 @@ the same, tau 0.35                               -3 % / -27 %   +8 % / -16 %    
 the same, what appears 3 times as fast           -3 % / -26 %   +5 % / -18 %    0.81        0.9651
 or what vanishes                                 +0 % / -23 %   +4 % / -10 %    0.84        0.9624
 this, with what is left behind falling faster    -3 % / -28 %   -12 % / -17 %   0.75        0.9649
-:mod:`livebg.rendering.lookahead`                -2 % / -28 %   -18 % / -23 %   0.75        0.9649
 ===============================================  =============  ==============  ==========  ======
 
 The true alpha itself, at model resolution and refined as all these are, has a dtSSD of 1.78 and 4.41:
 what is below is not to be had.
 
-The network that is shipped now, its mattes refined by colour as well: raw 19.05 / 3.19, 18.66 / 10.95 and 1.55; this -2 % /
--36 %, -14 % / -20 % and 0.70; looking ahead -1 % / -37 %, -22 % / -27 % and 0.71. Robust Video Matting at 512x288, at
-eighteen times the CPU time, on four of the clips each: 5.0 / 1.71, 7.6 / 5.20 and 0.92, where this had 22.0 / 1.98, 18.7 /
-8.93 and 0.71.
+The network that is shipped now, its mattes refined by color as well: raw 13.31 / 2.71, 12.57 / 7.94 and 1.52; this -8 % /
+-31 %, -14 % / -20 % and 0.66; :mod:`livebg.rendering.lookahead` -7 % / -38 %, -23 % / -31 % and 0.62. A network before: raw
+19.05 / 3.19, 18.66 / 10.95 and 1.55; this -2 % / -36 %, -14 % / -20 % and 0.70. Robust Video Matting at 512x288, at eighteen
+times the CPU time, on four of the clips each: 5.0 / 1.71, 7.6 / 5.20 and 0.92, where this had 22.0 / 1.98, 18.7 / 8.93 and
+0.71 with that network.
 
 The network sees each picture on its own: fed the previous alpha as well, it clings to its mistakes, and MAD and dtSSD get worse.
 """
@@ -125,6 +125,11 @@ class Passage:
         cv2.copyTo(alpha, self.in_place, carried)
         return carried
 
+    def followed(self, before: Alpha, alpha: Alpha, known: float = 1.0) -> Alpha:
+        """One step of the filter: mix the other's ``alpha`` with the one's, ``before``, by :meth:`share`. Returns a new array."""
+        told = self.told(before)
+        return np.asarray(told + (alpha - told) * self.share(alpha, told, known), np.float32)
+
     def share(self, alpha: Alpha, told: Alpha, known: float) -> Alpha:
         """How much of its own ``alpha`` the other takes, the rest being what it is :meth:`told`: above 0, to 1, per pixel.
 
@@ -140,8 +145,8 @@ class Passage:
 
 
 def known(seconds: float, time_constant: float) -> float:
-    """How much of what it could tell is known to an average that has run for so many seconds, 0..1."""
-    return 1 - math.exp(-seconds / time_constant)
+    """How much an average that has run for so many seconds knows of what it could, 0..1; its first alpha counts 0.15 s."""
+    return 1 - math.exp(-(seconds + _FIRST) / time_constant)
 
 
 class AlphaSmoother:
@@ -198,9 +203,7 @@ class AlphaSmoother:
         passage = Passage.between(seen, image, motion, time - then, self._time_constant)
         if passage is None:
             return None
-        told = passage.told(before)
-        share = passage.share(alpha, told, known(time - self._begun + _FIRST, self._time_constant))
-        return np.asarray(told + (alpha - told) * share, np.float32)
+        return passage.followed(before, alpha, known(time - self._begun, self._time_constant))
 
 
 def _unlike(image: Image, other: Image) -> Image:
