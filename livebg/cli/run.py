@@ -127,7 +127,7 @@ def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "E
 def _print_started(status: "Status", manager: "ServiceManager") -> None:
     manager.ready()
     output = status.output
-    started = "No virtual camera" if output.backend == "null" else f"Virtual camera 'livebg' ready at {output.device}"
+    started = "Running without an output" if output.backend == "null" else f"Virtual camera 'livebg' ready at {output.device}"
     errors().print(f"{started} ({output.width}x{output.height}, {status.mode}). Press Ctrl-C or run `livebg stop` to quit.")
 
 
