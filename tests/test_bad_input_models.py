@@ -1,4 +1,4 @@
-"""Networks that are none, or not there: one clear sentence, the right exit code, nothing left behind."""
+"""Invalid or missing networks: a clear message, the correct exit code, no files left behind."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def halved(path: Path) -> None:
 
 
 def two_numbers(path: Path) -> None:
-    """A network of another kind altogether."""
+    """A network with an unrelated input and output."""
     value = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("Identity", ["a"], ["b"])], "x", [value("a", 1, [2])], [value("b", 1, [2])]
@@ -56,7 +56,7 @@ def two_numbers(path: Path) -> None:
             ToyNetwork(activation="Sqrt").write,
             "net.onnx returned values that are not finite (NaN or infinity). Choose another network.",
         ),
-        (Path.mkdir, "the model file net.onnx is a folder: give the path of an .onnx file, or one of livebg-u2"),
+        (Path.mkdir, "The model file net.onnx is a folder. Give the path of an .onnx file, or one of livebg-u2"),
     ],
 )
 def test_a_model_that_is_none(make: Callable[[Path], object], sentence: str, shop: Workshop, clip: Path, photo: Path) -> None:
@@ -75,10 +75,10 @@ def test_a_model_that_runs_at_one_size_alone(shop: Workshop, photo: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--model", "u2netq"), "no model is called 'u2netq': the nearest is u2netp; or give the path of an .onnx file"),
+        (("--model", "u2netq"), "Unknown model 'u2netq'. Did you mean u2netp? The path of an .onnx file works too."),
         (
             ("--model", "u2net_human_seg"),
-            "the model u2net_human_seg is not on this machine: run `livebg models pull u2net_human_",
+            "The model u2net_human_seg is not installed. Run `livebg models pull u2net_human_",
         ),
         (("--provider", "cuda"), ""),
         (("--provider", "zebra"), ""),

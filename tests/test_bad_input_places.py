@@ -1,4 +1,4 @@
-"""Files and folders that may not be read or written: one clear sentence each, nothing left behind."""
+"""Unreadable and unwritable files and folders: a clear message, no files left behind."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("silent_libraries")
 
 
 def as_anybody() -> tuple[str, ...]:
-    """The command that starts another without root's right to read and write everything."""
+    """Returns the command prefix that drops root's permission to read and write everything."""
     if os.geteuid() != 0:
         return ()
     if shutil.which("setpriv") is None:
@@ -33,7 +33,7 @@ def test_a_file_that_may_not_be_read(shop: Workshop, clip: Path, photo: Path) ->
     assert (said.code, said.out) == (3, "")
     assert said.err.splitlines() == [
         "livebg: video.mp4 may not be read by this user: change the permissions of the file",
-        "livebg: photo.png may not be read by this user: change the permissions of the file or its folder",
+        "livebg: photo.png cannot be read (permission denied). Change its permissions.",
     ]
     assert shop.files() == before
 
@@ -61,7 +61,7 @@ def test_a_folder_that_may_not_be_read(shop: Workshop) -> None:
     folder.chmod(0)
     said = shop.process("render", "in", "--model", "toy.onnx", prefix=prefix)
     assert said.code == 3
-    assert said.sentence == "the folder in/shut cannot be read (Permission denied): change its permissions or leave it out"
+    assert said.sentence == "The folder in/shut cannot be read (Permission denied). Change its permissions or leave it out."
 
 
 def test_a_subfolder_that_cannot_be_made(shop: Workshop) -> None:
@@ -97,13 +97,13 @@ def test_who_reads_the_output_may_go_away(shop: Workshop, clip: Path) -> None:
 
 
 def test_a_library_of_the_system_is_missing(shop: Workshop) -> None:
-    """As OpenCV says it on a machine without a desktop."""
+    """The error of OpenCV on a machine without desktop libraries."""
     place = shop.folder / "without"
     place.mkdir()
     (place / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n')
     said = shop.process("demo", env={"PYTHONPATH": str(place)})
     assert said.code == 1
-    assert said.sentence.startswith("the system's library libGL.so.1 is missing, which OpenCV needs: install it (")
+    assert said.sentence.startswith("The system library libGL.so.1 is missing, and OpenCV needs it. Install it (")
     advised = said.sentence.split("`")[1].split()[3:]
     assert len(advised) == 3
     assert set(advised) < set(apt_line().split()), "as the README has it"

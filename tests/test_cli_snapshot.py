@@ -1,4 +1,4 @@
-"""``livebg snapshot``, and ``livebg preview`` where it cannot be, against a session of the test's own."""
+"""``livebg snapshot``, and ``livebg preview`` without a display, against a session in the test process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @contextmanager
 def running(build: Callable[[], LiveProcessor] = look_with_matte) -> Iterator[Stage]:
-    """A session where the command line finds it."""
+    """A session in the runtime folder of the command line."""
     with hold_lock() as folder, Stage(folder, build=build, name=PREVIEW_NAME).on() as stage:
         yield stage
 
@@ -46,7 +46,7 @@ def test_a_sleeping_livebg_is_woken_for_a_picture(shop: Workshop) -> None:
         assert (image.mode, image.size) == ("RGB", (64, 48))
         pixels = np.asarray(image)
     assert pixels[40, 32].min() > 240  # the person
-    assert pixels[5, 5][1] > 240  # before green
+    assert pixels[5, 5][1] > 240  # in front of green
     assert pixels[5, 5][[0, 2]].max() < 15
     assert shop.files() == {"me.png"}
 
@@ -74,7 +74,7 @@ def test_a_paused_livebg_gives_the_placeholder_and_says_so(shop: Workshop) -> No
         stage.status = replace(LIVE, state="paused", reason="you paused it: `livebg resume` goes on")
         said = shop.livebg("snapshot", "me.png")
     assert said.code == 0
-    assert said.out == "me.png: 64x48, the placeholder, since livebg is paused (you paused it: `livebg resume` goes on)\n"
+    assert said.out == "me.png: 64x48, placeholder because livebg is paused (you paused it: `livebg resume` goes on)\n"
     with Image.open(shop.folder / "me.png") as image:
         assert np.asarray(image).max() < 160
 

@@ -54,10 +54,10 @@ class TestCommand:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--model", "u2netp", "--quiet"])
         assert result.exit_code == ModelError.exit_code
-        assert "run `livebg models pull u2netp`" in result.stderr
+        assert "Run `livebg models pull u2netp`." in result.stderr
         assert list(tmp_path.iterdir()) == []
 
     def test_a_model_that_nobody_knows_is_told(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--model", "u3net", "--quiet"])
         assert result.exit_code == ModelError.exit_code
-        assert "no model is called 'u3net'" in result.stderr
+        assert "Unknown model 'u3net'" in result.stderr

@@ -110,18 +110,18 @@ def test_people_read_it_by_format_and_rate(capsys: pytest.CaptureFixture[str]) -
     modes = [VGA, Mode("YUYV", 320, 240, VGA.frame_rates), Mode("YUYV", 1280, 720, (Fraction(10),)), HD]
     tell(seen({"/dev/video0": FakeDevice("Cam [HD]", modes=modes), "/dev/video42": loopback()}, (Holder(7, "zoom", "reading"),)))
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == "Cam [HD] (/dev/video0), uvcvideo, usb-0000:00:14.0-1, held open by zoom (process 7, for reading)"
+    assert lines[0] == "Cam [HD] (/dev/video0), uvcvideo, usb-0000:00:14.0-1, opened by zoom (pid 7, reading)"
     assert "YUYV 640x480 320x240 30, 15" in lines
     assert "YUYV 1280x720 10" in lines
-    assert "livebg would choose 1280x720 MJPG" in lines
-    assert any(line.startswith("livebg (/dev/video42), a loopback device that announces output") for line in lines)
-    assert "fit for livebg: ready" in lines
+    assert "livebg selects 1280x720 MJPG" in lines
+    assert any(line.startswith("livebg (/dev/video42), v4l2loopback, output only, ") for line in lines)
+    assert "usable by livebg: ready" in lines
 
 
 def test_nothing_there_is_said_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     tell(seen({}))
     said = capsys.readouterr().out
-    assert "No camera: plug one in" in said
+    assert "No camera found. Plug one in" in said
     assert "sudo modprobe v4l2loopback card_label=livebg exclusive_caps=1 video_nr=42" in said
 
 

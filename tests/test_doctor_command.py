@@ -124,7 +124,7 @@ def test_people_read_what_to_do_below_what_was_found(capsys: pytest.CaptureFixtu
         "camera",
         "  ok       camera: C920 (/dev/video0) is there",
         "",
-        "1 FAIL, 0 warn: what is named first is best mended first.",
+        "1 failed, 0 warnings. Fix them in the order shown.",
     ]
 
 
@@ -157,7 +157,7 @@ def test_a_bad_configuration_file_is_a_finding(shop: Workshop) -> None:
     assert said.code == 1
     told = {each["check"]: each for each in json.loads(said.out)}
     assert told["configuration"]["status"] == "FAIL"
-    assert told["configuration"]["fix"] == "did you mean effect.blur?"
+    assert told["configuration"]["fix"] == "Did you mean effect.blur?"
 
 
 def test_tools_are_run_for_real(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_network_that_is_not_there(patient: Patient, monkeypatch: pytest.Monke
     assert name in finding.message
     assert finding.fix
     if name == "u2netp":
-        assert finding.fix == "run `livebg models pull u2netp`"
+        assert finding.fix == "Run `livebg models pull u2netp`"
 
 
 def test_a_network_that_is_damaged(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,8 +98,8 @@ def test_a_configuration(patient: Patient, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words", "fix"),
     [
-        ("[effect]\nblurr = 0.1\n", "effect.blurr is no setting", "did you mean effect.blur?"),
-        ("[effect\n", "is not valid TOML", "mend it there"),
+        ("[effect]\nblurr = 0.1\n", "Unknown key effect.blurr in ", "Did you mean effect.blur?"),
+        ("[effect\n", "is not valid TOML", "Correct the file"),
     ],
 )
 def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, text: str, words: str, fix: str) -> None:

@@ -1,4 +1,4 @@
-"""The example of the configuration, ``--help``, the help topics and ``livebg set`` know the same settings."""
+"""The example configuration, ``--help``, the help topics and ``livebg set`` list the same settings."""
 
 import re
 import tomllib

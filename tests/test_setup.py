@@ -132,7 +132,7 @@ def test_obs_keeps_its_device_and_its_file(bench: Bench, capsys: pytest.CaptureF
     assert last_line(bench) == (
         'options v4l2loopback devices=2 video_nr=10,42 card_label="OBS Virtual Camera,livebg" exclusive_caps=1,1'
     )
-    assert f"note: {obs} stays unchanged" in capsys.readouterr().out
+    assert f"Note: {obs} stays unchanged" in capsys.readouterr().out
     take_back(bench)
     assert bench.tree() == before
 
@@ -148,7 +148,7 @@ def test_twice_is_once(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None
     install(bench)
     assert bench.tree() == once
     assert bench.commands.said == ["systemctl --user enable livebg.service", "systemctl --user start livebg.service"]
-    assert "everything is written already" in capsys.readouterr().out
+    assert "nothing to change" in capsys.readouterr().out
     take_back(bench)
     assert {path: held for path, held in bench.tree().items() if "/sys" not in path and "/dev" not in path} == {
         path: held for path, held in before.items() if "/sys" not in path
@@ -215,7 +215,7 @@ def test_a_module_in_use_is_left_alone_and_that_is_said(
     install(bench)
     assert not any(said.startswith(("modprobe", "v4l2loopback-ctl")) for said in bench.commands.said)
     assert bench.commands.said[-1] == "systemctl --user enable livebg.service"  # the service cannot start without a device
-    assert "almost done: v4l2loopback is loaded without a camera named livebg" in capsys.readouterr().out
+    assert "Almost done: v4l2loopback is loaded without a camera named livebg" in capsys.readouterr().out
 
 
 def test_a_number_that_is_taken_is_left_to_who_has_it(bench: Bench) -> None:
@@ -241,7 +241,7 @@ def answer(patch: pytest.MonkeyPatch, text: str) -> None:
 def test_a_no_changes_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     before = bench.tree()
     answer(monkeypatch, said)
-    with pytest.raises(Stopped, match="nothing was changed"):
+    with pytest.raises(Stopped, match="Nothing was changed"):
         set_up(bench.machine, "livebg", service=True, yes=False, dry_run=False)
     assert bench.tree() == before
     assert bench.commands.said == []
@@ -259,7 +259,7 @@ def test_a_yes_does_it_and_a_no_keeps_it(bench: Bench, monkeypatch: pytest.Monke
 
 def test_where_nobody_can_answer_it_asks_for_yes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, "")
-    with pytest.raises(ConfigError, match="say --yes"):
+    with pytest.raises(ConfigError, match="Pass --yes"):
         set_up(bench.machine, "livebg", service=True, yes=False, dry_run=False)
 
 
@@ -371,7 +371,7 @@ def test_a_device_in_use_does_not_stop_the_undo(bench: Bench) -> None:
 def test_a_wireplumber_that_does_not_start_anew_is_told_and_no_failure(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.commands.failing.add("wireplumber.service")
     install(bench)
-    assert "note: `systemctl` failed" in capsys.readouterr().out
+    assert "Note: `systemctl` failed" in capsys.readouterr().out
 
 
 def test_where_there_is_no_wireplumber_none_is_started_anew(bench: Bench) -> None:

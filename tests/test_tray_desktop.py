@@ -342,7 +342,7 @@ def test_a_second_icon_says_that_there_is_one(start_tray: StartTray, desk: Works
         tray = start_tray()
         person.await_icon()
         said = desk.process("tray")
-        assert (said.code, said.sentence) == (2, f"the icon is in the tray already (pid {tray.process.pid}): use that one")
+        assert (said.code, said.sentence) == (2, f"The tray icon is already running (pid {tray.process.pid}). Use that one.")
         assert tray.end() == (0, "")
 
 

@@ -1,4 +1,4 @@
-"""The command line: a function a command, each thin. Only this package prints or exits."""
+"""The command line: one thin function per command. Only this package prints or exits."""
 
 import logging
 import re
@@ -69,11 +69,11 @@ app.add_typer(models.app, name="models", rich_help_panel=_NETWORKS)
 app.add_typer(bench.app, name="bench", rich_help_panel=_NETWORKS)
 
 
-_LIBRARIES = "on Debian and Ubuntu with `sudo apt install libgl1 libglib2.0-0 libxcb1`"
+_LIBRARIES = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         output().print(f"livebg {__version__}")
         raise typer.Exit
 
@@ -92,17 +92,17 @@ def common(
 
 
 def main() -> None:
-    """The entry point: what is no LivebgError is a defect, told in a sentence; -v shows where."""
+    """Entry point. Reports an exception other than LivebgError as an internal error; -v logs its traceback."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # they are for developers
+        warnings.simplefilter("ignore")  # warnings are for developers
     try:
         app(prog_name="livebg")
     except Exception as error:
         logging.getLogger("livebg").debug("internal error", exc_info=error)
         library = re.match(r"lib\S+\.so\S*(?=: cannot open shared object file)", str(error))
         if isinstance(error, ImportError) and library:
-            say_error(f"the system's library {library[0]} is missing, which OpenCV needs: install it ({_LIBRARIES})")
+            say_error(f"The system library {library[0]} is missing, and OpenCV needs it. Install it ({_LIBRARIES}).")
         else:
-            say_error(f"an internal error ({type(error).__name__}: {error}): run again with -v and report it")
+            say_error(f"Internal error ({type(error).__name__}: {error}). Run again with -v and report it.")
         raise SystemExit(LivebgError.exit_code) from None

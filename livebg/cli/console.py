@@ -1,4 +1,4 @@
-"""What all commands share: how errors are spoken, and the options that several have."""
+"""Console output, error reporting and the options that several commands share."""
 
 import logging
 from collections.abc import Iterator
@@ -27,24 +27,24 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose lo
 
 @contextmanager
 def spoken_errors() -> Iterator[None]:
-    """An error is one sentence on standard error and an exit code, never a traceback."""
+    """Print an error as one line on standard error and exit with its code, without a traceback."""
     try:
         yield
     except LivebgError as error:
         say_error(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        say_error("stopped")
+        say_error("Stopped.")
         raise typer.Exit(Stopped.exit_code) from None
 
 
 def output() -> Console:
-    """Standard output, for results."""
+    """Returns a console on standard output, for results."""
     return _Output(highlight=False, emoji=False, soft_wrap=True)
 
 
 class _Output(Console):
-    """Whoever read it may go away: that is no reason to leave the work undone."""
+    """Keeps working when the reader closes the pipe."""
 
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):
@@ -52,14 +52,16 @@ class _Output(Console):
 
 
 def errors() -> Console:
-    """Standard error, for everything that is not a result."""
+    """Returns a console on standard error, for everything that is not a result."""
     return Console(stderr=True, highlight=False, emoji=False)
 
 
 def say_error(sentence: str) -> None:
+    """Print an error message on standard error, after ``livebg:``."""
     errors().print(f"[red]livebg:[/] {escape(sentence)}", soft_wrap=True)
 
 
 def be_verbose(verbose: bool) -> None:
+    """Log debug messages of livebg if ``verbose``."""
     if verbose:
         logging.getLogger("livebg").setLevel(logging.DEBUG)

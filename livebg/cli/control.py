@@ -14,8 +14,8 @@ from livebg.daemon.command_result import Held
 from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError
 
-_PATIENCE: Final = 60.0
-"""Seconds within which any command is answered; one that loads a large network takes some."""
+_TIMEOUT_S: Final = 60.0
+"""Timeout of a command; loading a large network takes several seconds."""
 _SET_HELP: Final = f"""Change settings of the running livebg.
 
 Values of effect.mode, effect.background, effect.blur, effect.screen and camera.device are remembered for the next start.
@@ -25,7 +25,7 @@ The keys are {", ".join(settable_keys())}. `livebg help config` describes them."
 
 def on() -> None:
     """Turn the effect on."""
-    _tell("on")
+    _send("on")
 
 
 def off() -> None:
@@ -33,22 +33,22 @@ def off() -> None:
 
     A restart of livebg turns the effect on again.
     """
-    _tell("off")
+    _send("off")
 
 
 def toggle() -> None:
     """Turn the effect on or off, for a hot key. Can show your room."""
-    _tell("toggle")
+    _send("toggle")
 
 
 def pause() -> None:
     """Show a placeholder and release the camera."""
-    _tell("pause")
+    _send("pause")
 
 
 def resume() -> None:
     """End the pause."""
-    _tell("resume")
+    _send("resume")
 
 
 def mode(
@@ -60,7 +60,7 @@ def mode(
 
     The mode is remembered for the next start.
     """
-    _tell("mode", {"mode": name})
+    _send("mode", {"mode": name})
 
 
 def background(
@@ -82,7 +82,7 @@ def background(
 
         output().print("\n".join(names()), markup=False)
         return
-    _tell("background", {"background": _background(what)})
+    _send("background", {"background": _background(what)})
 
 
 def set_(
@@ -94,8 +94,8 @@ def set_(
     ],
 ) -> None:
     with spoken_errors():
-        said = dict(_pair(pair) for pair in pairs)
-    _tell("set", {"settings": said})
+        settings = dict(_pair(pair) for pair in pairs)
+    _send("set", {"settings": settings})
 
 
 set_.__doc__ = _SET_HELP
@@ -103,48 +103,47 @@ set_.__doc__ = _SET_HELP
 
 def reload() -> None:
     """Reread the configuration file and apply the changes."""
-    _tell("reload")
+    _send("reload")
 
 
-def _tell(command: str, arguments: Mapping[str, Any] | None = None) -> None:
+def _send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
     with spoken_errors():
-        held = Held.from_dict(ask(command, arguments, timeout=_PATIENCE))
+        held = Held.from_dict(ask(command, arguments, timeout=_TIMEOUT_S))
         output().print(_sentence(command, held), markup=False)
 
 
 def _sentence(command: str, held: Held) -> str:
-    parts = [_seen(held)]
+    parts = [_describe(held)]
     if command in ("set", "reload"):
-        parts.insert(0, f"changed: {', '.join(held.changed)}" if held.changed else "nothing has changed")
+        parts.insert(0, f"Changed {', '.join(held.changed)}." if held.changed else "Nothing changed.")
     if held.at_next_start:
-        parts.append(f"at the next start of livebg: {', '.join(held.at_next_start)}")
-    return "; ".join([*parts, *([held.note] if held.note else [])])
+        parts.append(f"Restart livebg to apply {', '.join(held.at_next_start)}.")
+    return " ".join([*parts, *([f"Note: {held.note}"] if held.note else [])])
 
 
-def _seen(held: Held) -> str:
-    """What the others see."""
+def _describe(held: Held) -> str:
+    """Describe what apps receive."""
     if held.paused:
-        return "paused, the camera is free, until `livebg resume`"
+        return "Paused, camera released. Run `livebg resume` to continue."
     if not held.effect:
-        return "the room is shown as it is, until `livebg on`"
-    seen = {
-        "portrait": f"blurred by {held.blur:g} of the height",
-        "greenscreen": held.screen,
-        "background": held.background,
-        "matte": "the matte alone",
+        return "Effect off, your room is visible. Run `livebg on` to hide it."
+    details = {
+        "portrait": f", blur width {held.blur:g} of the frame height",
+        "greenscreen": f", color {held.screen}",
+        "background": f", {held.background}",
     }
-    return f"{held.mode}: {seen.get(held.mode, 'the room is out of sight')}"
+    return f"Mode {held.mode}{details.get(held.mode, '')}."
 
 
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"{text!r} is no setting with its value: write KEY=VALUE, such as effect.blur=0.05")
-    return key, _in_place(key, value)
+        raise ConfigError(f"{text!r} has no value. Write KEY=VALUE, such as effect.blur=0.05.")
+    return key, _with_absolute_paths(key, value)
 
 
-def _in_place(key: str, value: str) -> str:
-    """Files are named from where the user is, which the running livebg does not know."""
+def _with_absolute_paths(key: str, value: str) -> str:
+    """Make paths absolute: the running livebg does not know the working directory of the user."""
     if key == "effect.background":
         return _background(value)
     if key in ("model.name", "camera.device"):
@@ -155,13 +154,13 @@ def _in_place(key: str, value: str) -> str:
 
 
 def _background(name: str) -> str:
-    """A name of a built-in one is that, whatever lies here: a file is told by its path."""
+    """Return the name of a built-in background or a color unchanged, even if a file has that name; make a path absolute."""
     from livebg.compositing.builtin_backgrounds import names
 
     built_in = name.startswith("#") or name in names()
     return name if built_in else _absolute(name, "/" in name or bool(Path(name).suffix))
 
 
-def _absolute(name: str, surely: bool) -> str:
+def _absolute(name: str, is_path: bool) -> str:
     path = Path(name).expanduser()
-    return str(path.absolute()) if surely or path.is_file() else name
+    return str(path.absolute()) if is_path or path.is_file() else name

@@ -43,7 +43,7 @@ def demo(
 
 
 class _Bars:
-    """A bar for each thing under way."""
+    """One progress bar per task."""
 
     def __init__(self, quiet: bool) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -67,11 +67,11 @@ def models_path(name: NameArgument, config: ConfigOption = None) -> None:
 
 
 def _pull_shown(card: "ModelCard") -> "LocatedModel":
-    """Pull a network under a bar."""
+    """Download a network with a progress bar."""
     from livebg.models import pull
 
     with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors()) as progress:
-        task = progress.add_task(f"pulling {card.name} ({card.licence})", total=card.size_bytes)
+        task = progress.add_task(f"Downloading {card.name} ({card.licence})", total=card.size_bytes)
         return pull(card, progress=lambda done, total: progress.update(task, completed=done, total=total))
 
 
@@ -84,28 +84,28 @@ def _facts(card: "ModelCard", located: "LocatedModel | None") -> dict[str, objec
 
 
 def _identity(card: "ModelCard", located: "LocatedModel | None") -> tuple[int, str]:
-    """Bytes and SHA-256; the bundled network's are its file's, which each round of training changes."""
+    """Returns size in bytes and SHA-256; for the bundled network those of the file, since every training changes it."""
     return (located.size_bytes, located.sha256) if card.bundled and located else (card.size_bytes, card.sha256)
 
 
 def _description(card: "ModelCard", located: "LocatedModel | None") -> str:
-    """A few lines, of which only the path may be longer than 80 columns."""
+    """Returns a few lines; only the path can exceed 80 columns."""
     side = math.isqrt(card.pixels or 0)
-    sees = f"input {side}x{side} in the frame's aspect" if side else "input of its own size"
+    input_size = f"input {side}x{side} in the frame's aspect ratio" if side else "input size set by the file"
     size, _ = _identity(card, located)
     lines = [
-        f"{card.name}: {size / 1e6:.1f} MB, {sees}",
+        f"{card.name}: {size / 1e6:.1f} MB, {input_size}",
         card.description,
-        f"licence: {card.licence}",
-        f"from {_origins(card)}" if not card.bundled else "comes with livebg",
-        f"lies at {located.path}" if located else f"not here yet: livebg models pull {card.name}",
+        f"license: {card.licence}",
+        f"source: {_origins(card)}" if not card.bundled else "source: included in livebg",
+        f"path: {located.path}" if located else f"not downloaded: run `livebg models pull {card.name}`",
     ]
     return "\n  ".join(lines)
 
 
 def _origins(card: "ModelCard") -> str:
     origins = [card.url.removeprefix("https://").partition("/releases/")[0]] if card.url else []
-    origins += [f"the package {card.package.requirement}"] if card.package else []
+    origins += [f"package {card.package.requirement}"] if card.package else []
     return " or ".join(origins)
 
 

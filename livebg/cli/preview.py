@@ -27,13 +27,13 @@ def preview(
         from livebg.preview.receiver import Receiver
         from livebg.preview.window import PreviewWindow, Shape
 
-        PreviewChannel().close()  # whoever is not running at all is not waited for
+        PreviewChannel().close()  # fails at once if livebg is not running
         shape = Shape(alpha, original, mirror)
         receiver = Receiver(PreviewChannel, shape.views)
         receiver.start()
         try:
             PreviewWindow(receiver, shape).run()
         except KeyboardInterrupt:
-            return  # which is as good a way to end it as any
+            return  # Ctrl-C is a normal way to quit
         finally:
             receiver.close()

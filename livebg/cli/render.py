@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from livebg.rendering.jobs import Job
     from livebg.rendering.reporters import QuietReporter
 
-# What cannot be read is told as everything else is, not as a mistake in usage.
+# Unreadable files are reported by livebg, not by typer as a usage error.
 InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of them.")]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", readable=False, help="Output file; for several inputs, the output folder.")
@@ -83,7 +83,7 @@ def render(
             "render.jobs": jobs,
         }
         settings = load_settings(overrides, config)
-        from livebg.rendering.batch import FileOptions  # av and onnxruntime take a while: `--help` does without
+        from livebg.rendering.batch import FileOptions  # av and onnxruntime are slow to import, and `--help` needs neither
 
         options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams)
         planned = plan(inputs, output, chosen or settings.effect.mode)
@@ -91,18 +91,18 @@ def render(
     raise typer.Exit(code)
 
 
-def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it_is: bool, report: str) -> int:
+def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", no_effect: bool, report: str) -> int:
     import cv2
 
     from livebg.compositing.composite import Consent
     from livebg.factory import build_look, build_segmenter
     from livebg.rendering.batch import Batch
 
-    consent = Consent("livebg render --mode none") if as_it_is else None
-    # The planes of a frame are too small to share out: more threads cost OpenCV a tenth of all CPU time and save no wall time.
+    consent = Consent("livebg render --mode none") if no_effect else None
+    # The planes of a frame are too small for more threads: in OpenCV they add 10 % CPU time and save no wall time.
     cv2.setNumThreads(1)
     if consent is None:
-        build_look(settings)  # an unusable background is told before any input is opened
+        build_look(settings)  # report an unusable background before opening any input
     with _reporter(report) as reporter:
         batch = Batch(settings, lambda: build_segmenter(settings), reporter, options, consent)
         batch.check(jobs)
@@ -118,11 +118,11 @@ def _reporter(report: str) -> "QuietReporter":
 
 
 def _chosen_mode(mode: str | None, background: str | None) -> str | None:
-    """A background that is named is meant; the settings' own waits for its mode."""
+    """Return the mode of the command line; --background implies mode background."""
     if background is None:
         return mode
     if mode not in (None, "background"):
-        raise ConfigError(f"--background belongs to --mode background, not to --mode {mode}: leave one of them out")
+        raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
     return "background"
 
 

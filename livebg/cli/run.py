@@ -59,7 +59,7 @@ def run(
     be_verbose(verbose)
     with spoken_errors():
         if background is not None and mode not in (None, "background"):
-            raise ConfigError(f"--background belongs to --mode background, not to --mode {mode}: leave one of them out")
+            raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
         chosen = "background" if background is not None else mode
         overrides = {
             "camera.device": camera,
@@ -76,13 +76,13 @@ def run(
             "model.name": model,
         }
         ended = _run(overrides, config, chosen == "none")
-    errors().print(f"livebg has ended: {ended.value}")
+    _print_stopped(ended)
 
 
-def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Exit":
+def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "Exit":
     choices = Choices()
     layers = Layers.start(options, config, choices.read())
-    layers.settings()  # what cannot be is told before anything is loaded
+    layers.settings()  # report invalid settings before loading anything
     with hold_lock() as folder:
         import cv2
 
@@ -100,23 +100,23 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         from livebg.daemon.views import views
         from livebg.live.session import Exit
 
-        cv2.setNumThreads(1)  # the planes of a frame are too small to share out
-        consent = Consent("livebg run --mode none") if as_it_is else None
-        layers = layers if as_it_is else startable(layers)
+        cv2.setNumThreads(1)  # the planes of a frame are too small for more threads
+        consent = Consent("livebg run --mode none") if no_effect else None
+        layers = layers if no_effect else startable(layers)
         manager = ServiceManager()
         session, builder = build_session(layers.settings(), consent, manager.alive)
         steering = Steering(session, builder, layers, choices, consent)
         tell = StatusTeller(session, steering, builder)
 
-        asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)}
-        server = ControlServer(folder / SOCKET_NAME, asked | commands(steering) | room_commands(steering))
+        requests = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)}
+        server = ControlServer(folder / SOCKET_NAME, requests | commands(steering) | room_commands(steering))
         previews = PreviewServer(folder / PREVIEW_NAME, session.audience, views() | room_views(), lambda: tell().as_dict())
         server.start()
         try:
             previews.start()
             with reloading_on_hangup(steering.reload), heeding_the_lock(layers.settings().output.pause_on_lock, session.lock):
-                return session.run(lambda: _say_started(tell(), manager))
-        except KeyboardInterrupt:  # Ctrl-C and SIGTERM are how a daemon is meant to end
+                return session.run(lambda: _print_started(tell(), manager))
+        except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
             return Exit.STOP
         finally:
             manager.stopping()
@@ -124,9 +124,14 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
             server.close()
 
 
-def _say_started(status: "Status", manager: "ServiceManager") -> None:
+def _print_started(status: "Status", manager: "ServiceManager") -> None:
     manager.ready()
     output = status.output
-    shown = output.backend != "null"
-    place = f"the camera livebg is there ({output.device})" if shown else "no camera is shown anywhere (output null)"
-    errors().print(f"{place}, {output.width}x{output.height}, mode {status.mode}; Ctrl-C or `livebg stop` ends it")
+    started = "Running without an output" if output.backend == "null" else f"Virtual camera 'livebg' ready at {output.device}"
+    errors().print(f"{started} ({output.width}x{output.height}, {status.mode}). Press Ctrl-C or run `livebg stop` to quit.")
+
+
+def _print_stopped(reason: "Exit") -> None:
+    from livebg.live.session import Exit
+
+    errors().print("livebg stopped." if reason is Exit.STOP else f"livebg stopped: {reason.value}.")

@@ -13,7 +13,7 @@ from livebg.cli.console import errors, output, spoken_errors
 if TYPE_CHECKING:
     from livebg.metrics.statistics import Score
 
-_TITLES = {"with_truth": "against the truth", "without_truth": "without truth"}
+_TITLES = {"with_truth": "compared with the reference", "without_truth": "without a reference"}
 
 
 def score(
@@ -30,7 +30,7 @@ def score(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure the quality of a matte."""
-    with spoken_errors(), errors().status("scoring"):
+    with spoken_errors(), errors().status("Scoring ..."):
         scores = _scores(result, truth, picture, sequence)
     if json_lines:
         facts: dict[str, Any] = {"result": str(result)} | {name: each.facts() for name, each in scores.items()}
@@ -39,7 +39,7 @@ def score(
     for name, each in scores.items():
         output().print(_table(f"{result} {_TITLES[name]}", each))
     if "without_truth" in scores:
-        output().print("Read them with the edge lag: being late passes for being calm.")
+        output().print("Consider them with the edge lag: a matte that lags also looks stable.")
 
 
 def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bool) -> "dict[str, Score]":
@@ -47,7 +47,7 @@ def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bo
 
     from livebg.metrics.files import score_blind, score_with_truth
 
-    cv2.setNumThreads(1)  # the planes are too small to share out
+    cv2.setNumThreads(1)  # the planes are too small for more threads
     scores = {}
     if truth is not None:
         scores["with_truth"] = score_with_truth(result, truth, sequence)
@@ -57,7 +57,7 @@ def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bo
 
 
 def _table(title: str, score: "Score") -> Table:
-    table = Table("measure", "mean", "95 %", "what it is", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table("metric", "mean", "95 % CI", "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns[1:3]:
         column.justify, column.no_wrap = "right", True
     for row in score.rows():

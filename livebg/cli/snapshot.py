@@ -36,4 +36,4 @@ def _sentence(file: Path, seen: "Seen") -> str:
     if not seen.placeholder:
         return f"{file}: {width}x{height}, mode {status.mode}"
     reason = f" ({status.reason})" if status.reason else ""
-    return f"{file}: {width}x{height}, the placeholder, since livebg is {status.state}{reason}"
+    return f"{file}: {width}x{height}, placeholder because livebg is {status.state}{reason}"

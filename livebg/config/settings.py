@@ -1,6 +1,6 @@
-"""The settings: what each means, its default, and what it may be. Where they come from is :mod:`livebg.config.loading`' affair.
+"""Settings with their meaning, default and valid range. :mod:`livebg.config.loading` loads them.
 
-Mode ``none`` is not among them: showing the room as it is takes the user's own word, each time.
+Mode ``none`` is not a setting: showing the unprocessed room requires the user's consent each time.
 """
 
 import os
@@ -30,14 +30,14 @@ def _input_size(text: str) -> str:
 
 def _frame_size(text: str) -> str:
     if parse_size(text) is None:
-        raise ValueError("auto is no size here: write WIDTHxHEIGHT, such as 1280x720")
+        raise ValueError("'auto' is not allowed here. Write WIDTHxHEIGHT, such as 1280x720.")
     return text
 
 
 def _output_size(text: str) -> str:
     size = parse_size(text)
     if size and (size[0] % 2 or size[1] % 2):
-        raise ValueError(f"{text} is odd: width and height of a virtual camera are even")
+        raise ValueError(f"{text} is odd. The width and height of a virtual camera must be even.")
     return text
 
 
@@ -46,7 +46,7 @@ def _split_folders(value: object) -> object:
 
 
 def _whole_number(value: object) -> object:
-    """Variables are text, which a choice of numbers does not take."""
+    """Converts the text of an environment variable for a Literal of integers."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
 
 
@@ -99,7 +99,7 @@ class Model(Section):
 
 
 class Smoothing(Section):
-    """The temporal filter of the matte. The network itself sees each picture on its own."""
+    """The temporal filter of the matte. The network processes each picture independently."""
 
     temporal: Temporal = Field(
         "lookahead",
@@ -164,7 +164,7 @@ class Governor(Section):
 
 
 class Settings(BaseSettings):
-    """All settings, frozen; an unknown key is refused."""
+    """All settings, frozen; unknown keys are rejected."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
@@ -180,11 +180,11 @@ class Settings(BaseSettings):
 
 
 def setting_keys() -> tuple[str, ...]:
-    """Every setting by its dotted key, in order."""
+    """Returns the dotted keys of all settings, in order."""
     return tuple(f"{section}.{key}" for section, kind in sections().items() for key in kind.model_fields)
 
 
 def sections() -> dict[str, type[Section]]:
-    """Each section's model by its name."""
+    """Returns the model of each section by name."""
     kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
     return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)}
