@@ -1,10 +1,10 @@
-"""livebg: the person sharp, the room out of sight.
+"""Replace or blur the background behind a person, live and in files.
 
-The frame's way, in the order of the packages: ``sources`` decode it to I420 (:mod:`livebg.imaging.frame`); ``segmentation`` runs
-the network (``models``) on a small RGB picture of it, steadies alpha in time and brings it to the frame's resolution;
-``compositing`` makes the picture that may be shown; ``sinks`` take it. ``pipeline`` joins what lies between source and sink;
-``live`` runs it on a camera (``v4l2``) and into one, as part of the ``daemon``; ``rendering`` runs it over files; ``factory``
-makes the objects from the settings (``config``), and ``cli`` is what people type.
+Packages, in the order in which a frame passes through them: ``sources`` decodes frames to I420 (:mod:`livebg.imaging.frame`);
+``segmentation`` runs the network (``models``) on a small RGB picture, filters alpha over time and upsamples it to the frame's
+resolution; ``compositing`` makes the picture that may be shown; ``sinks`` writes it. ``pipeline`` joins the steps between source
+and sink. ``live`` runs the pipeline from a camera (``v4l2``) to a virtual camera, as part of the ``daemon``; ``rendering`` runs
+it over files. ``factory`` builds the objects from the settings (``config``), and ``cli`` is the command line.
 """
 
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""How long each stage of the frame's way takes, and what threads wait with."""
+"""Stage timing and replaceable waits."""
 
 import threading
 import time
@@ -11,9 +11,9 @@ import cv2
 
 
 class Waits:
-    """What the threads of a session wait with, and for how long that is: by the machine's own time.
+    """Creates the synchronization objects on which a session's threads wait, on the system clock.
 
-    A session takes another one for a time of its own, in which days pass within an hour.
+    A subclass can run a session on simulated time, in which days pass within an hour.
     """
 
     def event(self) -> threading.Event:
@@ -24,11 +24,12 @@ class Waits:
 
 
 REAL: Final = Waits()
-"""It has no state."""
+"""Stateless, so it can be shared."""
 
 
 class StageClock:
-    """Adds up seconds by stage. ``clock`` is CPU time of the process by default, since a laptop's battery pays for that."""
+    """Accumulates seconds per stage. ``clock`` defaults to the CPU time of the process, which is what drains a laptop's
+    battery."""
 
     def __init__(self, clock: Callable[[], float] = time.process_time) -> None:
         self._clock = clock
@@ -36,16 +37,16 @@ class StageClock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        begin = self._clock()
+        start = self._clock()
         try:
             yield
         finally:
-            self.seconds[name] += self._clock() - begin
+            self.seconds[name] += self._clock() - start
 
 
 @contextmanager
 def one_opencv_thread() -> Iterator[None]:
-    """OpenCV's own threads would blur whose CPU time is whose."""
+    """Limit OpenCV to one thread inside the ``with`` block, so that CPU time is attributed to the right stage."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

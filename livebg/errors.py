@@ -1,20 +1,20 @@
-"""What can go wrong, as people need to hear it.
+"""The exceptions of livebg.
 
-Every error that livebg raises on purpose is a :class:`LivebgError` whose text is one sentence: what was found, what was
-expected, and what to do. The exit code belongs to the kind of error, so that the command line needs no table of its own.
+Every error that livebg raises deliberately is a :class:`LivebgError`. Its text is one line: what happened, then what to do. The
+exit code is part of the class, so the command line needs no table of its own.
 """
 
 from typing import ClassVar
 
 
 class LivebgError(Exception):
-    """Base of all errors that livebg raises on purpose; anything else that surfaces is a defect."""
+    """Base class of all errors that livebg raises deliberately. Any other exception that reaches the user is a bug."""
 
     exit_code: ClassVar[int] = 1
 
 
 class ConfigError(LivebgError):
-    """The command line, the configuration file or a ``LIVEBG_*`` variable asks for something that cannot be."""
+    """The command line, the configuration file or a ``LIVEBG_*`` variable requests something impossible."""
 
     exit_code = 2
 
@@ -32,30 +32,30 @@ class SinkError(LivebgError):
 
 
 class ModelError(LivebgError):
-    """A model is missing, damaged, or not of the shape that livebg can use."""
+    """A model is missing, damaged or incompatible."""
 
     exit_code = 5
 
 
 class NotRunningError(LivebgError):
-    """There is no running livebg to ask."""
+    """No livebg is running."""
 
     exit_code = 6
 
 
 class SetupError(LivebgError):
-    """The system cannot be set up, or not be brought back to how it was."""
+    """The system cannot be set up or restored."""
 
     exit_code = 7
 
 
 class DisplayError(LivebgError):
-    """There is no display, or nothing on it in which livebg could be shown."""
+    """There is no display, or nothing on it that can show livebg."""
 
     exit_code = 8
 
 
 class Stopped(LivebgError):
-    """The user asked to stop; what was begun has been put away."""
+    """The user requested to stop; unfinished output has been removed."""
 
     exit_code = 130

@@ -1,4 +1,4 @@
-"""From settings to objects: the only module that knows both."""
+"""Builds objects from settings. This is the only module that knows both."""
 
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,8 @@ from livebg.sources.media_types import VIDEO_SUFFIXES
 
 
 def build_segmenter(settings: Settings) -> Segmenter:
-    """The network that the settings name, ready to run. Raises :class:`~livebg.errors.ModelError`."""
-    from livebg.segmentation.u2net import U2NetSegmenter  # onnxruntime takes a while: `livebg --help` must not wait for it
+    """Load the network named in the settings. Raises :class:`~livebg.errors.ModelError`."""
+    from livebg.segmentation.u2net import U2NetSegmenter  # slow to import: keeps `livebg --help` fast
 
     model = find(settings.model.name, settings.model.folders)
     return U2NetSegmenter(
@@ -38,7 +38,10 @@ def build_segmenter(settings: Settings) -> Segmenter:
 
 
 def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock | None = None, *, live: bool = False) -> Pipeline:
-    """A pipeline with a state of its own; the segmenter may be shared. Where it is ``live`` no frame waits for its background."""
+    """Return a pipeline with its own temporal state; the segmenter may be shared.
+
+    With ``live``, no frame waits for its background.
+    """
     smoother, look = AlphaSmoother(settings.smoothing.time_constant), build_look(settings, live=live)
     coarse = build_look(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
     framing = Framing(settings.effect.framing) if settings.effect.framing > 1 else None
@@ -46,9 +49,10 @@ def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock |
 
 
 def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) -> Look:
-    """What the mode makes of a frame and its matte, with the ``coarse`` blur where it blurs, waiting for nothing where ``live``.
+    """Return the function of the mode that turns a frame and its matte into a composite.
 
-    Raises :class:`~livebg.errors.ConfigError` for an unusable background.
+    ``coarse`` selects the cheaper blur where the mode blurs; with ``live``, no frame waits for its background. Raises
+    :class:`~livebg.errors.ConfigError` if the background cannot be used.
     """
     if settings.effect.mode == "matte":
         return matte_picture
@@ -60,14 +64,14 @@ def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) 
     wrap = 0.0 if keyed else settings.effect.light_wrap
 
     def look(frame: Frame, matte: Matte) -> Composite:
-        shown = tightened(matte) if keyed else matte
-        return composite(frame, background.picture(frame, matte), shown, in_place=background.fresh, light_wrap=wrap)
+        keyed_matte = tightened(matte) if keyed else matte
+        return composite(frame, background.picture(frame, matte), keyed_matte, in_place=background.fresh, light_wrap=wrap)
 
     return look
 
 
 def build_background(settings: Settings, *, coarse: bool = False, live: bool = False) -> Background:
-    """What stands behind the person. Raises :class:`~livebg.errors.ConfigError` for what cannot."""
+    """Return the background in the settings. Raises :class:`~livebg.errors.ConfigError` if it cannot be used."""
     effect = settings.effect
     if effect.mode == "portrait":
         return BlurBackground(effect.blur, lens=effect.lens, coarse=coarse)
@@ -77,14 +81,14 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
         try:
             return ColorBackground(parse_color(effect.background))
         except ValueError as error:
-            raise ConfigError(f"the background {error}") from None
+            raise ConfigError(f"The background {error}") from None
     if effect.background in builtin_backgrounds.names():
         return PaintedBackground(partial(builtin_backgrounds.paint, effect.background))
     path = Path(effect.background).expanduser()
     if path.name == effect.background and not path.suffix and not path.exists():
         built_in = ", ".join(builtin_backgrounds.names())
         raise ConfigError(
-            f"the background {path} is neither a file nor built in ({built_in}): name one of these, a picture or #rrggbb"
+            f"The background {path} is neither a file nor built in ({built_in}). Use one of these, a picture or #rrggbb."
         )
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return VideoBackground(path, live=live, fit=effect.background_fit)

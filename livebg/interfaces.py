@@ -1,6 +1,6 @@
-"""The protocols between the rooms. Their docstrings state the obligations that the contract tests hold every class to.
+"""The protocols between the packages. Their docstrings state the obligations that the contract tests verify for every class.
 
-A source and a sink inherit from theirs, and get the ``with`` block from it.
+Sources and sinks inherit from their protocol, which provides the ``with`` block.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from livebg.imaging.frame import Alpha, Composite, Frame, Matte, VideoFormat
 
 @runtime_checkable
 class Source(Protocol):
-    """Where frames come from.
+    """Yields frames.
 
-    - Opening happens in the constructor, which raises :class:`~livebg.errors.SourceError` and then leaves nothing open.
-    - ``format`` is known before the first frame and never changes; every frame has its size and colour.
-    - Iterating yields each frame once, with strictly increasing ``pts``; the end of the stream ends the iteration, and what
-      cannot be read raises ``SourceError``. A source is iterated once.
+    - The constructor opens the source. On failure it raises :class:`~livebg.errors.SourceError` and leaves nothing open.
+    - ``format`` is known before the first frame and never changes; every frame has its size and color.
+    - Iteration yields each frame once, with strictly increasing ``pts``, and ends at the end of the stream. Unreadable input
+      raises ``SourceError``. A source is iterated once.
     - A yielded frame belongs to the receiver: the source never writes to it again.
     - ``close`` may be called at any time, more than once; nothing is yielded after it. Leaving the ``with`` block closes.
     """
@@ -38,12 +38,12 @@ class Source(Protocol):
 
 @runtime_checkable
 class LiveSource(Source, Protocol):
-    """A camera, or what stands in for one: a source whose frames come when they come.
+    """A camera or a substitute for one: a source that yields frames in real time.
 
-    - ``now`` is the present in seconds on the clock of its frames' times, so that ``now() - frame.time`` is a frame's age.
-    - Iterating waits for the next frame, and raises ``SourceError`` when none came within the source's deadline. ``close`` from
-      another thread ends the wait, and with it the iteration.
-    - ``about`` is its name and its mode in a few words each, for people, with a comma between them.
+    - ``now`` returns the current time in seconds on the clock of the frames' times, so ``now() - frame.time`` is a frame's age.
+    - Iteration waits for the next frame and raises ``SourceError`` if none arrives within the source's deadline. ``close`` from
+      another thread ends the wait and the iteration.
+    - ``about`` is a short description for people: its name and its mode, separated by a comma.
     """
 
     @property
@@ -53,13 +53,14 @@ class LiveSource(Source, Protocol):
 
 @runtime_checkable
 class Sink(Protocol):
-    """Where composites go.
+    """Receives composites.
 
-    - ``send`` takes composites of one size with strictly increasing time and raises :class:`~livebg.errors.SinkError`
-      when it cannot pass one on. It keeps no reference to the composite's arrays.
-    - ``close`` completes the output and raises ``SinkError`` when it is not whole. ``abort`` gives it up and leaves nothing
-      behind. The first call of either ends the sink; later calls do nothing, and ``send`` after it raises ``SinkError``.
-    - Leaving the ``with`` block closes, or aborts when an exception passes through.
+    - ``send`` takes composites of one size with strictly increasing time and raises :class:`~livebg.errors.SinkError` if it
+      cannot write one. It keeps no reference to the composite's arrays.
+    - ``close`` completes the output and raises ``SinkError`` if the output is incomplete. ``abort`` discards the output and
+      leaves nothing behind. The first call of either ends the sink; later calls do nothing, and ``send`` after it raises
+      ``SinkError``.
+    - Leaving the ``with`` block closes, or aborts if an exception propagates.
     """
 
     def send(self, composite: Composite) -> None: ...
@@ -78,9 +79,9 @@ class Sink(Protocol):
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """The network. It sees each picture on its own and keeps nothing between pictures.
+    """A stateless segmentation network: each picture is processed independently.
 
-    ``name`` is the model's and ``provider`` onnxruntime's own word for where it runs, for summaries and status.
+    ``name`` is the model's name and ``provider`` the name of its onnxruntime execution provider, for summaries and status.
     """
 
     @property
@@ -89,37 +90,37 @@ class Segmenter(Protocol):
     def provider(self) -> str: ...
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
-        """The size (width, height) of the picture to hand to :meth:`segment` for frames of the given size."""
+        """Returns the size (width, height) of the picture to pass to :meth:`segment` for frames of the given size."""
         ...
 
     def segment(self, image: NDArray[np.uint8]) -> Alpha:
-        """Tell foreground from background.
+        """Separate foreground from background.
 
-        ``image`` is RGB, uint8, shape (height, width, 3), of the size that :meth:`input_size` gave. Returns a new array,
-        float32, shape (height, width), 0..1, all finite. Raises :class:`~livebg.errors.ModelError` when the network fails.
+        ``image`` is RGB, uint8, shape (height, width, 3), of the size that :meth:`input_size` returned. Returns a new array,
+        float32, shape (height, width), 0..1, all finite. Raises :class:`~livebg.errors.ModelError` if the network fails.
         """
         ...
 
 
 @runtime_checkable
 class ScalableSegmenter(Segmenter, Protocol):
-    """A segmenter that can be shown smaller pictures, where time is short."""
+    """A segmenter that also accepts smaller pictures, to save time."""
 
     def scaled_size(self, width: int, height: int, scale: float) -> tuple[int, int]:
-        """A size about ``scale``, 0..1, times that of :meth:`input_size` on each side, which :meth:`segment` takes as well.
+        """Returns a size of about ``scale`` (0..1) times :meth:`input_size` on each side, valid for :meth:`segment`.
 
-        A network that runs at one size alone gives that.
+        A network with a fixed size returns that size.
         """
         ...
 
 
 class Background(Protocol):
-    """What stands behind the person."""
+    """Provides the picture behind the person."""
 
     fresh: bool
-    """Whether each picture is a new array, and the caller's own. If not, the caller does not write to it, and uses it before the
-    next call."""
+    """Whether each picture is a new array that the caller owns. If not, the caller must not write to it and must use it before
+    the next call."""
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
-        """An I420 picture of the frame's size and colour."""
+        """Returns an I420 picture of the frame's size and color."""
         ...

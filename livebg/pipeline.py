@@ -1,4 +1,4 @@
-"""What happens to a frame between source and sink, live and offline alike. No threads, no input, no output."""
+"""The processing steps between source and sink, the same for live and offline use. No threads, no input or output."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from livebg.segmentation.guided_upsampling import EdgeUpsampler
 from livebg.segmentation.temporal_filter import AlphaSmoother
 
 Look = Callable[[Frame, Matte], Composite]
-"""A mode: turns a frame and its matte into what is shown."""
+"""An effect mode: turns a frame and its matte into a composite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """What the network made of one picture, not steadied: ``alpha`` at model resolution, the picture that it was shown, RGB uint8
-    of that size, and its time in seconds."""
+    """The unfiltered output of the network for one picture: ``alpha`` at model resolution, the input picture ``image``, RGB uint8
+    of the same size, and its time in seconds."""
 
     alpha: Alpha
     image: NDArray[np.uint8]
@@ -33,21 +33,20 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """A steadied alpha at model resolution, and the time in seconds of the picture that the network saw."""
+    """A temporally filtered alpha at model resolution, and the time in seconds of the picture that the network processed."""
 
     alpha: Alpha
     time: float
 
 
 class Pipeline:
-    """Frame -> alpha -> steadied in time -> refined at the edges -> composite.
+    """Frame -> alpha -> temporal filter -> guided upsampling -> composite.
 
-    What it carries from frame to frame is the smoother's state alone, gone after :meth:`reset`. The network looks at each picture
-    afresh: told of the alpha that was made last it clings to its mistakes (:mod:`livebg.segmentation.temporal_filter` has the
-    figures).
+    The only state between frames is the temporal filter's; :meth:`reset` clears it. The network processes each picture
+    independently: feeding it the previous alpha makes its mistakes persist.
 
-    :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share nothing.
-    ``coarse_look`` is a cheaper ``look`` of the same mode, where there is one; ``framing`` follows the person, where wanted.
+    :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share no state.
+    ``coarse_look`` is an optional cheaper ``look`` of the same mode; ``framing`` follows the person if given.
     """
 
     def __init__(
@@ -67,71 +66,71 @@ class Pipeline:
         self._coarse_look = coarse_look
         self._framing = framing
         self.stage = (clock or StageClock()).stage
-        """Times a stage of the frame's way, for who takes the way apart."""
+        """Context manager that times a stage, for callers that run the steps separately."""
 
     @property
     def has_coarse_look(self) -> bool:
         return self._coarse_look is not None
 
     def size(self, frame: Frame) -> tuple[int, int]:
-        """Width and height of the masks of ``frame``, whatever their scale."""
+        """Returns width and height of the masks of ``frame``, the same at every scale."""
         return self._segmenter.input_size(frame.width, frame.height)
 
     def sight(self, frame: Frame, scale: float = 1.0) -> Sight:
-        """What the network sees in ``frame``.
+        """Run the network on ``frame``.
 
-        A ``scale`` below 1 has it look at a smaller picture, where it can; the alpha is of the same size all the same, so that
-        nothing jumps when the scale changes. Raises :class:`~livebg.errors.ModelError` when the network fails; nothing is carried
-        on then.
+        With ``scale`` below 1 a scalable network processes a smaller picture; its alpha is resized to the usual size, so that
+        nothing jumps when the scale changes. Raises :class:`~livebg.errors.ModelError` if the network fails, after clearing the
+        temporal state.
         """
         with self.stage("network"):
             image = frame.rgb(self.size(frame))
             try:
-                alpha = self._segment(image, self._looked_at(frame, scale))
+                alpha = self._segment(image, self._input_size(frame, scale))
             except Exception:
                 self.reset()
                 raise
             return Sight(alpha, image, frame.time)
 
     def mask(self, frame: Frame, scale: float = 1.0, motion: Motion | None = None) -> Mask:
-        """:meth:`sight`, steadied in time.
+        """Run :meth:`sight` and filter its alpha over time.
 
-        ``motion`` is the way from ``frame`` back to the one whose mask was made last, for who knows it: it is not looked for a
-        second time then. Raises as :meth:`sight` does.
+        ``motion`` is the optical flow from ``frame`` back to the frame of the previous mask, if the caller has computed it
+        already. Raises as :meth:`sight` does.
         """
         sight = self.sight(frame, scale)
         with self.stage("smoothing"):
             return Mask(self._smoother.smooth(sight.alpha, sight.image, sight.time, motion), sight.time)
 
     def refine(self, mask: Mask, frame: Frame) -> Matte:
-        """A mask that lies where ``frame`` has the person, refined along the frame's own edges."""
+        """Upsample a mask that is aligned with ``frame``, following the frame's edges."""
         with self.stage("upsampling"):
             luma, u, v = frame.pyramids
             return Matte(self._upsampler.upsample(mask.alpha, luma, (u, v)), frame.time, mask.time)
 
     def matte(self, frame: Frame) -> Matte:
-        """Alpha for ``frame``. Raises as :meth:`mask` does."""
+        """Returns the matte of ``frame``. Raises as :meth:`mask` does."""
         return self.refine(self.mask(frame), frame)
 
-    def _looked_at(self, frame: Frame, scale: float) -> tuple[int, int]:
+    def _input_size(self, frame: Frame, scale: float) -> tuple[int, int]:
         if scale < 1 and isinstance(self._segmenter, ScalableSegmenter):
             return self._segmenter.scaled_size(frame.width, frame.height, scale)
         return self.size(frame)
 
     def _segment(self, image: NDArray[np.uint8], size: tuple[int, int]) -> Alpha:
-        """The network's alpha of ``image`` looked at in ``size``, trusted only as far as it is one: a NaN would be any number
-        once it is an integer."""
-        own = (image.shape[1], image.shape[0])
-        picture = image if size == own else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        """Run the network on ``image`` at ``size``. Checks the result: a NaN would become an arbitrary integer in a later
+        conversion."""
+        full_size = (image.shape[1], image.shape[0])
+        picture = image if size == full_size else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         alpha = self._segmenter.segment(picture)
         if alpha.shape != picture.shape[:2] or not np.isfinite(alpha).all():
-            raise ModelError(f"the network {self._segmenter.name} gave no usable alpha: choose another with model.name")
-        return _at(alpha, own)
+            raise ModelError(f"The network {self._segmenter.name} returned no usable alpha. Choose another with model.name.")
+        return _resize(alpha, full_size)
 
     def composite(self, frame: Frame, matte: Matte, *, coarse: bool = False) -> Composite:
-        """What is shown of ``frame``; ``coarse`` is cheaper where there is a coarse look, and the same elsewhere.
+        """Returns the composite of ``frame``; with ``coarse`` by the coarse look, if there is one.
 
-        Raises ValueError when ``matte`` is not this frame's.
+        Raises ValueError if ``matte`` belongs to another frame.
         """
         look = self._coarse_look if coarse and self._coarse_look is not None else self._look
         with self.stage("compositing"):
@@ -145,12 +144,12 @@ class Pipeline:
         return self.composite(frame, self.matte(frame))
 
     def reset(self) -> None:
-        """Forget the past: on a toggle, a seek, a change of format, a gap in time."""
+        """Clear the temporal state: after a toggle, a seek, a change of format or a gap in time."""
         self._smoother.reset()
 
 
 class Unprocessed:
-    """Mode ``none``: the room as it is, on the user's own word. No network runs."""
+    """Mode ``none``: passes frames through unchanged, with the user's explicit consent. No network runs."""
 
     def __init__(self, consent: Consent) -> None:
         self._consent = consent
@@ -159,11 +158,11 @@ class Unprocessed:
         return passthrough(frame, self._consent)
 
     def reset(self) -> None:
-        """There is no past."""
+        """Does nothing: there is no state."""
 
 
-def _at(alpha: Alpha, size: tuple[int, int]) -> Alpha:
-    """An alpha at ``size``; the very same object where it has it."""
+def _resize(alpha: Alpha, size: tuple[int, int]) -> Alpha:
+    """Returns an alpha at ``size`` (width, height); the same object if it has that size."""
     if alpha.shape == size[::-1]:
         return alpha
     return np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.float32)

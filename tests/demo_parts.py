@@ -1,4 +1,4 @@
-"""The demo made small: a photo of two halves, six frames of it, and its colours."""
+"""A small demo: a photo of two halves, six frames of it, and its colors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +19,11 @@ GREEN, WHITE, BLACK = (0, 255, 0), (255, 255, 255), (0, 0, 0)
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
+    """Ignore progress."""
 
 
 def write_photo(path: Path) -> Path:
-    """Dark on the left, bright on the right: the segmenter by luma takes the right half for the person."""
+    """Write a photo, dark on the left, bright on the right: the luma segmenter detects the right half as the person."""
     pixels = np.empty((256, 256, 3), np.uint8)
     pixels[:, :128], pixels[:, 128:] = DARK, BRIGHT
     Image.fromarray(pixels).save(path)
@@ -50,5 +50,5 @@ def make(
 
 
 def close_to(pixels: NDArray[np.uint8], color: tuple[int, int, int], levels: int = 8) -> bool:
-    """Whether that is the colour in the mean."""
+    """Returns whether the mean color is within ``levels`` of ``color``."""
     return bool(np.abs(pixels.reshape(-1, 3).mean(axis=0) - color).max() <= levels)

@@ -1,4 +1,4 @@
-"""A machine for the doctor to look at: a folder for its root, tools that say what they are told to say, devices from memory."""
+"""A simulated machine for the doctor: a folder as its root, tools with prepared output, in-memory devices."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ ARCH = 'NAME="Arch Linux"\nID=arch\n'
 
 
 class ToldCommands(Commands):
-    """Tools that answer from a table; what is not in it is not installed. ``asked`` is every command that was run."""
+    """Tools with prepared output; others are not installed. ``asked`` lists all commands run."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Outcome | Exception] = {}
@@ -46,7 +46,7 @@ class ToldCommands(Commands):
 
 
 class HeldKernel(FakeKernel):
-    """Devices that each have their own holders."""
+    """A fake kernel with holders per device."""
 
     def __init__(self) -> None:
         super().__init__({})
@@ -57,7 +57,7 @@ class HeldKernel(FakeKernel):
 
 
 class Patient:
-    """The machine, put together by a test."""
+    """The simulated machine, configured by a test."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -77,11 +77,11 @@ class Patient:
         (self.root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
 
     def tool(self, command: str, out: str = "", code: int = 0, err: str = "") -> None:
-        """What a command that begins so says."""
+        """Set the output of a command that starts with ``command``."""
         self.commands.answers[command] = Outcome(code, out, err)
 
     def module(self, release: str = RELEASE) -> None:
-        """v4l2loopback as DKMS installs it."""
+        """Install v4l2loopback like DKMS."""
         self.folder(f"/lib/modules/{release}/build")
         self.file(f"/lib/modules/{release}/updates/dkms/v4l2loopback.ko.xz")
 
@@ -90,7 +90,7 @@ class Patient:
         self.file("/sys/module/v4l2loopback/version", f"{version}\n")
 
     def device(self, node: str = NODE, label: str = "livebg", caps: int = OUTPUT) -> FakeDevice:
-        """A loopback device, with what sysfs has of it."""
+        """Add a loopback device with its sysfs entries."""
         self.loaded()
         self.file(f"/sys/devices/virtual/video4linux/{Path(node).name}/max_openers", "10\n")
         device = FakeDevice(label, modes=(), driver="v4l2 loopback", bus="platform:v4l2loopback-042", caps=caps)
@@ -112,12 +112,12 @@ class Patient:
 
 
 def set_to(device: FakeDevice, width: int, height: int, pixel_format: str = "YU12") -> None:
-    """Let a device have a format."""
+    """Set the format of a device."""
     device.pix.width, device.pix.height, device.pix.pixelformat = width, height, abi.fourcc(pixel_format)
 
 
 def pipewire_dump(*objects: dict[str, Any]) -> str:
-    """As pw-dump prints the objects of these properties, beside those that are always there."""
+    """Return pw-dump's output for objects with these properties and the standard objects."""
     core = {"id": 0, "type": "PipeWire:Interface:Core", "version": 4, "info": {"cookie": 1, "props": {"core.name": "pipewire-0"}}}
     metadata = {"id": 37, "type": "PipeWire:Interface:Metadata", "props": {"metadata.name": "default"}, "metadata": []}
     kind = "PipeWire:Interface:Device"
@@ -127,7 +127,7 @@ def pipewire_dump(*objects: dict[str, Any]) -> str:
 
 @contextmanager
 def patient_in(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Patient]:
-    """A patient whose user has no settings and no livebg that runs, but for what a test gives."""
+    """Create a machine whose user has neither settings nor a running livebg, except for those of the test."""
     Workshop(folder, patch)
     with runtime_folder_of_ones_own(patch):
         (folder / "root").mkdir()

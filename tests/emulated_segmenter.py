@@ -1,6 +1,6 @@
 """``python -m tests.emulated_segmenter PICTURES.npz ALPHAS.npz``: the bundled network's alpha for each picture of a file.
 
-A program of its own, so that it can run on another model of CPU, which qemu-user emulates.
+A separate program, so that it can run on another CPU model, emulated by qemu-user.
 """
 
 import sys
@@ -19,7 +19,7 @@ SIZE = (128, 80)
 
 
 def alphas_of(pictures: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
-    """The bundled network's alphas, shape (height, width), for RGB pictures of :data:`SIZE`."""
+    """Returns the bundled network's alphas, shape (height, width), for RGB pictures of :data:`SIZE`."""
     located = find(NAME)
     segmenter = U2NetSegmenter(located.path, located.card, provider="cpu", input_size=SIZE)
     return {name: segmenter.segment(image) for name, image in pictures.items()}

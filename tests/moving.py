@@ -1,4 +1,4 @@
-"""A textured shape that sways before a textured room, whose alpha is known at any time, between frames too."""
+"""A textured shape swaying in front of a textured room; its alpha is known at any time, including between frames."""
 
 import math
 
@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 160, 96
 
 
 def true_alpha(time: float, still: bool = False) -> NDArray[np.float32]:
-    """The shape's alpha at ``time`` in frames: (HEIGHT, WIDTH), a pixel soft."""
+    """The shape's alpha at ``time`` in frames: (HEIGHT, WIDTH), with edges one pixel soft."""
     middle = _middle(0 if still else time)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     head = (1 - np.hypot((columns - middle) / 14, (rows - 34) / 18)) * 15
@@ -19,7 +19,7 @@ def true_alpha(time: float, still: bool = False) -> NDArray[np.float32]:
 
 
 def picture(time: int, still: bool = False, noise: float = 2.0) -> NDArray[np.uint8]:
-    """Luma of the shape, which takes its texture along, before the room, with a camera's noise: (HEIGHT, WIDTH)."""
+    """Luma of the shape, which moves with its texture, in front of the room, with camera noise: (HEIGHT, WIDTH)."""
     alpha = true_alpha(time, still)
     person = _texture(1, 160)
     shift = np.array([[1, 0, _middle(0 if still else time) - WIDTH / 2], [0, 1, 0]])

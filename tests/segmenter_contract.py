@@ -1,4 +1,4 @@
-"""What every Segmenter owes (see livebg.interfaces). A test class inherits this and tells how to make one."""
+"""The contract of every Segmenter (see livebg.interfaces). Test classes inherit it and provide the segmenter."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,12 +13,12 @@ Image = NDArray[np.uint8]
 
 
 def noise(size: tuple[int, int], seed: int) -> Image:
-    """A picture (width, height) of random colours."""
+    """A picture (width, height) of random colors."""
     return np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
 
 
 class SegmenterContract:
-    """Inherit, and give the fixture ``segmenter``."""
+    """Inherit, and override the fixture ``segmenter``."""
 
     @pytest.fixture
     def segmenter(self) -> Segmenter:
@@ -67,7 +67,7 @@ class SegmenterContract:
         assert not any(np.shares_memory(first, other) for other in (second, image))
         np.testing.assert_array_equal(first, kept)
         np.testing.assert_array_equal(image, before)
-        first[:] = 0  # it is the caller's to write to
+        first[:] = 0  # the caller may write to it
 
     def test_keeps_nothing_between_pictures(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         first = segmenter.segment(noise(size, 1))

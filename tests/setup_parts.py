@@ -1,4 +1,4 @@
-"""A machine to set up: a tree of files, and commands that do to it what the real ones do."""
+"""A simulated machine for setup: a folder tree, and commands that change it like the real ones."""
 
 import os
 import subprocess
@@ -16,9 +16,9 @@ _MODPROBE: Final = 'if [ "$1" = -r ]; then rm -r "$SYS/module/v4l2loopback"; els
 
 
 class TreeCommands:
-    """Shell scripts are run as they are, but by this user, and with stubs for what would touch the kernel.
+    """Runs shell scripts unchanged, but as this user and with stubs for commands that affect the kernel.
 
-    ``systemctl`` makes and removes the link that enabling makes. Programs named in ``failing`` fail; ``said`` is what was run.
+    ``systemctl`` creates and removes the link of an enabled unit. Programs in ``failing`` fail; ``said`` lists the commands run.
     """
 
     def __init__(self, folder: Path, sys: Path, units: Path, there: set[str]) -> None:
@@ -37,7 +37,7 @@ class TreeCommands:
     def run(self, *command: str) -> None:
         if self.failing & {command[0], command[-1]}:
             self.said.append(command[0])
-            raise SetupError(f"`{command[0]}` failed (it was told to): mend that")
+            raise SetupError(f"`{command[0]}` failed (simulated). Fix that.")
         if command[0] == "systemctl":
             self.said.append(" ".join(command))
             self._systemctl(command[2:])
@@ -53,7 +53,7 @@ class TreeCommands:
         done = subprocess.run(["/bin/sh", "-ec", script], env=environment, capture_output=True, check=False)
         self.said += record.read_text().splitlines()
         if done.returncode:
-            raise SetupError("`sudo` failed: mend that")
+            raise SetupError("`sudo` failed. Fix that.")
 
     def _systemctl(self, words: tuple[str, ...]) -> None:
         link = self._units / "default.target.wants" / "livebg.service"
@@ -66,7 +66,7 @@ class TreeCommands:
 
 
 class Bench:
-    """A machine whose module is installed and not loaded, with sudo, without anything of livebg."""
+    """A machine with sudo and the module installed but not loaded, without any files of livebg."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
@@ -98,7 +98,7 @@ class Bench:
         return path
 
     def load(self, *labels: str, users: int = 0) -> None:
-        """The module is loaded, with devices of these names from /dev/video10 on."""
+        """Load the module with devices of these names, starting at /dev/video10."""
         self.put("/sys/module/v4l2loopback/refcnt", f"{users}\n")
         for number, label in enumerate(labels, 10):
             for place in ("devices/virtual", "class"):
@@ -115,7 +115,7 @@ class Bench:
         return (self.root / absolute.lstrip("/")).read_text()
 
     def tree(self) -> dict[str, tuple[int, bytes | str | None]]:
-        """Everything below the root and the home: its mode, and a file's bytes, a link's target or None for a folder."""
+        """Return mode and content of all paths below root and home: bytes of a file, target of a link, None for a folder."""
         found: dict[str, tuple[int, bytes | str | None]] = {}
         for top in (self.root, self.home):
             for path in sorted(top.rglob("*")):

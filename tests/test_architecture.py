@@ -207,3 +207,27 @@ def test_help_needs_nothing_heavy() -> None:
             nexts = [".".join(parts[:end]) + suffix for end in range(1, len(parts) + 1) for suffix in ("", ".__init__")]
             waiting += [other for other in nexts if imported.startswith("livebg.") and other in trees and other not in seen]
     assert "config.settings" in seen
+
+
+def diagram() -> dict[str, int]:
+    """The rows of the package diagram in DESIGN.md, numbered from the top, by the names of their packages."""
+    text = (ROOT.parent / ".github" / "DESIGN.md").read_text("utf-8")
+    rows = text.partition("## Packages")[2].split("```")[1].strip().splitlines()
+    return {name: number for number, row in enumerate(rows) for name in row.partition("|")[0].split()}
+
+
+LABORATORY = {"evaluation", "training", "synthetic"}
+"""The packages that the diagram calls ``lab``."""
+
+
+def test_the_package_diagram_names_every_package() -> None:
+    assert diagram().keys() == {package(name) for name in modules()} - {"__init__", "__main__", *LABORATORY} | {"lab"}
+
+
+def test_imports_point_downward_in_the_package_diagram() -> None:
+    rows = diagram() | {"__main__": -1}
+    for module in modules():
+        for imported in imported_modules(module):
+            importer, target = package(module), package(imported)
+            if not LABORATORY & {importer, target} and "__init__" not in (importer, target):
+                assert rows[target] >= rows[importer], f"{module} imports {imported}"

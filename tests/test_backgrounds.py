@@ -1,4 +1,4 @@
-"""The room out of focus, without the person in it; colours; pictures."""
+"""Backgrounds: blur without the person in it, colors, pictures."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ def matte(alpha: Alpha8) -> Matte:
 
 
 def room_with_person(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Matte]:
-    """A mid-grey room and a white person in a box in its middle."""
+    """A mid-gray room with a white person in a box at its center."""
     frame = grey_frame(luma=100, size=size)
     data = frame.data.copy()
     alpha = np.zeros((size[1], size[0]), np.uint8)
@@ -77,7 +77,7 @@ def test_the_disc_leaves_no_halo_and_an_even_room_even(share: float) -> None:
 
 
 def test_a_light_out_of_focus_is_a_disc_and_shines() -> None:
-    """A point of light: flat within the disc's radius and gone beyond it, where the Gaussian has a peak and no end."""
+    """A point of light: flat within the disc's radius and 0 beyond it, while the Gaussian has a peak and no limit."""
     data = grey_frame(luma=30, size=(640, 360)).data.copy()
     data[172:188, 312:328] = 235
     frame, nothing = Frame(data, 0, grey_frame().time_base), matte(np.zeros((360, 640), np.uint8))
@@ -154,13 +154,13 @@ def test_the_green_screen_is_green_in_every_colour_space() -> None:
 
 
 def test_a_colour_follows_a_change_of_format() -> None:
-    colour = ColorBackground((200, 30, 90))
+    solid = ColorBackground((200, 30, 90))
     nothing = matte(np.zeros((48, 64), np.uint8))
-    small = colour.picture(grey_frame(), nothing).copy()
-    assert colour.picture(grey_frame(size=(32, 32)), nothing).shape == (48, 32)
-    full = colour.picture(grey_frame(color=ColorSpec(full_range=True)), nothing)
+    small = solid.picture(grey_frame(), nothing).copy()
+    assert solid.picture(grey_frame(size=(32, 32)), nothing).shape == (48, 32)
+    full = solid.picture(grey_frame(color=ColorSpec(full_range=True)), nothing)
     assert (full != small).any()
-    assert (colour.picture(grey_frame(), nothing) == small).all()
+    assert (solid.picture(grey_frame(), nothing) == small).all()
 
 
 def test_a_picture_fills_the_frame_from_its_middle() -> None:
@@ -190,8 +190,8 @@ def test_reading_a_picture_turns_it_upright(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_picture_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="does not exist: name a picture or a colour"):
+    with pytest.raises(ConfigError, match=r"does not exist\. Use a picture or a color"):
         read_picture(tmp_path / "none.png")
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(ConfigError, match="not a picture that can be read"):
+    with pytest.raises(ConfigError, match="not a readable picture"):
         read_picture(tmp_path / "text.png")

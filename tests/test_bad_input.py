@@ -17,7 +17,7 @@ from tests.media import Clip, write_sound
 pytestmark = pytest.mark.usefixtures("silent_libraries")
 
 UNREADABLE = "cannot be read as a video. Check that it is a complete video file."
-NO_PHOTO = "is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF"
+NO_PHOTO = "is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF."
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_video_without_its_index(shop: Workshop, clip: Path) -> None:
 def test_a_photo_cut_short(shop: Workshop) -> None:
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)).save("photo.jpg")
     os.truncate("photo.jpg", Path("photo.jpg").stat().st_size // 2)
-    assert refused(shop, 3, "photo.jpg") == "photo.jpg is damaged or cut short: get it again from where it came"
+    assert refused(shop, 3, "photo.jpg") == "photo.jpg is damaged or truncated. Copy or download it again."
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_neither_file_nor_folder(shop: Workshop) -> None:
     os.mkfifo("pipe.mp4")
     assert refused(shop, 3, "pipe.mp4") == "pipe.mp4 is not a regular file. Give the path of a video file."
     Path("link.mp4").symlink_to("nowhere.mp4")
-    assert refused(shop, 3, "link.mp4") == "link.mp4 does not exist: name a video, a photo or a folder of either"
+    assert refused(shop, 3, "link.mp4") == "link.mp4 does not exist. Name a video, a photo or a folder."
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,4 +1,4 @@
-"""Networks that are none, or not there: one clear sentence, the right exit code, nothing left behind."""
+"""Invalid or missing networks: a clear message, the correct exit code, no files left behind."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def halved(path: Path) -> None:
 
 
 def two_numbers(path: Path) -> None:
-    """A network of another kind altogether."""
+    """A network with an unrelated input and output."""
     value = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("Identity", ["a"], ["b"])], "x", [value("a", 1, [2])], [value("b", 1, [2])]
@@ -31,32 +31,32 @@ def two_numbers(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (text, "net.onnx is no ONNX network, or damaged: download or copy it again"),
-        (noise, "net.onnx is no ONNX network, or damaged: download or copy it again"),
-        (halved, "net.onnx is no ONNX network, or damaged: download or copy it again"),
-        (empty, "the model file net.onnx is empty: download or copy it again"),
-        (two_numbers, "net.onnx takes an input of 2 where livebg feeds RGB, 1x3xHxW: choose another network"),
+        (text, "net.onnx is not an ONNX network or is damaged. Download or copy it again."),
+        (noise, "net.onnx is not an ONNX network or is damaged. Download or copy it again."),
+        (halved, "net.onnx is not an ONNX network or is damaged. Download or copy it again."),
+        (empty, "The model file net.onnx is empty. Download or copy it again."),
+        (two_numbers, "net.onnx expects an input of 2 but livebg provides RGB, 1x3xHxW. Choose another network."),
         (
             ToyNetwork(inputs=2).write,
-            "net.onnx takes 2 inputs (picture, extra1) where a U²-Net takes one: choose another network",
+            "net.onnx has 2 inputs (picture, extra1) but a U²-Net has one. Choose another network.",
         ),
         (
             ToyNetwork(channels=4).write,
-            "net.onnx takes an input of 1x4xheightxwidth where livebg feeds RGB, 1x3xHxW: export the network for RGB alone",
+            "net.onnx expects an input of 1x4xheightxwidth but livebg provides RGB, 1x3xHxW. Export the network for RGB only",
         ),
-        (ToyNetwork(channels=5).write, "net.onnx takes an input of 1x5x"),
-        (ToyNetwork(rank=3).write, "net.onnx takes an input of 3x"),
-        (ToyNetwork(batch=2).write, "net.onnx takes an input of 2x3x"),
+        (ToyNetwork(channels=5).write, "net.onnx expects an input of 1x5x"),
+        (ToyNetwork(rank=3).write, "net.onnx expects an input of 3x"),
+        (ToyNetwork(batch=2).write, "net.onnx expects an input of 2x3x"),
         (
             ToyNetwork(dtype=onnx.TensorProto.DOUBLE).write,
-            "net.onnx takes tensor(double) where livebg feeds tensor(float): export",
+            "net.onnx expects tensor(double) but livebg provides tensor(float). Export",
         ),
-        (ToyNetwork(shrink=True).write, "net.onnx gives float32 1x1x"),
+        (ToyNetwork(shrink=True).write, "net.onnx returned float32 1x1x"),
         (
             ToyNetwork(activation="Sqrt").write,
-            "net.onnx gives numbers that are not finite (NaN or infinity): choose another network",
+            "net.onnx returned values that are not finite (NaN or infinity). Choose another network.",
         ),
-        (Path.mkdir, "the model file net.onnx is a folder: give the path of an .onnx file, or one of livebg-u2"),
+        (Path.mkdir, "The model file net.onnx is a folder. Give the path of an .onnx file, or one of livebg-u2"),
     ],
 )
 def test_a_model_that_is_none(make: Callable[[Path], object], sentence: str, shop: Workshop, clip: Path, photo: Path) -> None:
@@ -68,17 +68,17 @@ def test_a_model_that_is_none(make: Callable[[Path], object], sentence: str, sho
 def test_a_model_that_runs_at_one_size_alone(shop: Workshop, photo: Path) -> None:
     ToyNetwork(size=(64, 48), rigid=True).write(shop.folder / "net.onnx")
     sentence = refused(shop, 5, str(photo), "--model", "net.onnx", "--input-size", "128x96")
-    assert sentence == "net.onnx runs at 64x48 only, not at 128x96: choose 64x48, or no input size"
+    assert sentence == "net.onnx runs at 64x48 only, not at 128x96. Choose 64x48, or no input size."
     assert shop.render(str(photo), "--model", "net.onnx").code == 0
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--model", "u2netq"), "no model is called 'u2netq': the nearest is u2netp; or give the path of an .onnx file"),
+        (("--model", "u2netq"), "Unknown model 'u2netq'. Did you mean u2netp? The path of an .onnx file works too."),
         (
             ("--model", "u2net_human_seg"),
-            "the model u2net_human_seg is not on this machine: run `livebg models pull u2net_human_",
+            "The model u2net_human_seg is not installed. Run `livebg models pull u2net_human_",
         ),
         (("--provider", "cuda"), ""),
         (("--provider", "zebra"), ""),

@@ -33,7 +33,7 @@ def test_a_file_that_may_not_be_read(shop: Workshop, clip: Path, photo: Path) ->
     assert (result.code, result.out) == (3, "")
     assert result.err.splitlines() == [
         "livebg: video.mp4 cannot be read by this user. Change the permissions of the file.",
-        "livebg: photo.png may not be read by this user: change the permissions of the file or its folder",
+        "livebg: photo.png cannot be read (permission denied). Change its permissions.",
     ]
     assert shop.files() == before
 
@@ -61,7 +61,7 @@ def test_a_folder_that_may_not_be_read(shop: Workshop) -> None:
     folder.chmod(0)
     result = shop.process("render", "in", "--model", "toy.onnx", prefix=prefix)
     assert result.code == 3
-    assert result.sentence == "the folder in/shut cannot be read (Permission denied): change its permissions or leave it out"
+    assert result.sentence == "The folder in/shut cannot be read (Permission denied). Change its permissions or leave it out."
 
 
 def test_a_subfolder_that_cannot_be_made(shop: Workshop) -> None:
@@ -106,7 +106,7 @@ def test_a_library_of_the_system_is_missing(shop: Workshop) -> None:
     (place / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n')
     result = shop.process("demo", env={"PYTHONPATH": str(place)})
     assert result.code == 1
-    assert result.sentence.startswith("the system's library libGL.so.1 is missing, which OpenCV needs: install it (")
+    assert result.sentence.startswith("The system library libGL.so.1 is missing, and OpenCV needs it. Install it (")
     advised = result.sentence.split("`")[1].split()[3:]
     assert len(advised) == 3
     assert set(advised) < set(apt_line().split()), "as the README has it"

@@ -1,4 +1,4 @@
-"""The bench measures what it says; no time is asserted."""
+"""The benchmark reports what it measures; no time is asserted."""
 
 import json
 from pathlib import Path

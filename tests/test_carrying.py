@@ -1,4 +1,4 @@
-"""An alpha moves with the picture: by a known shift, frame by frame, at any size, and better than one that stays."""
+"""Optical flow: warps an alpha with the picture, over several frames, at any size, and better than leaving it in place."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from tests.moving import picture, true_alpha
 
 
 def room(width: int, height: int, seed: int = 3) -> NDArray[np.uint8]:
-    """Something with detail of several sizes."""
+    """A picture with detail at several scales."""
     rng = np.random.default_rng(seed)
     layers = [cv2.resize(rng.random((height // step, width // step)), (width, height)) for step in (4, 9, 20)]
     return np.asarray(np.clip(80 * np.sum(layers, axis=0), 0, 255), np.uint8)
@@ -50,7 +50,7 @@ def test_a_picture_that_stands_still_leaves_alpha_where_it_is() -> None:
 @pytest.mark.parametrize("size", [(1280, 720), (640, 480), (720, 1280)])
 @pytest.mark.parametrize("mask", [1.0, 0.5])
 def test_alpha_goes_as_far_as_the_picture_at_any_size(size: tuple[int, int], mask: float) -> None:
-    """The mask may be of another size than the grid that the picture is followed on."""
+    """The mask's size may differ from the grid of the flow."""
     width, height = size
     shift = (width // 64, -height // 90)
     before = room(width, height)
@@ -69,7 +69,7 @@ def test_alpha_goes_as_far_as_the_picture_at_any_size(size: tuple[int, int], mas
 
 
 def test_steps_add_up() -> None:
-    """Five frames of a person who sways: carried frame by frame, against the truth and against an alpha that stays."""
+    """Five frames of a swaying shape: flow composed frame by frame, compared with the true alpha and an alpha left in place."""
     carrier = AlphaCarrier()
     carried, stayed = [], []
     for begin in range(4, 30, 5):
@@ -94,7 +94,7 @@ def test_no_motion_changes_nothing() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 400), st.integers(2, 400), st.integers(0, 5))
 def test_frames_of_any_shape_can_be_followed(width: int, height: int, seed: int) -> None:
-    """The search crashes the process where a picture is too small or too flat for it; none of these may be."""
+    """The search crashes the process if a picture is too small or too flat; none of these may be."""
     rng = np.random.default_rng(seed)
     carrier = AlphaCarrier()
     carrier.follow(rng.integers(0, 256, (height, width), np.uint8))

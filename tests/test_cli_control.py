@@ -1,4 +1,4 @@
-"""The control commands as people say them, to a livebg that runs as a process of its own."""
+"""The control commands, run against a livebg in a separate process."""
 
 import json
 import os
@@ -21,11 +21,12 @@ from tests.photos import save_photo
 PATIENCE = 60.0
 RUN = ("run", "--camera", "clip.mp4", "--output", "null", "--model", "toy.onnx")
 NOT_RUNNING = "livebg is not running: start it with `livebg run`"
-BLURRED = "portrait: blurred by 0.025 of the height"
+BLURRED = "Mode portrait, blur width 0.025 of the frame height."
+EFFECT_OFF = "Effect off, your room is visible. Run `livebg on` to hide it."
 
 
 class Running:
-    """``livebg run`` in a workshop, and what is said to it from there."""
+    """A ``livebg run`` process in a workshop, and the commands sent to it."""
 
     def __init__(self, shop: Workshop, *options: str) -> None:
         self.shop = shop
@@ -50,13 +51,13 @@ class Running:
         return str(self.shop.livebg("status", "--json").facts[0]["mode"])
 
     def tell(self, *arguments: str) -> str:
-        """The sentence that a command answers with."""
+        """Run a command and return its output."""
         said = self.shop.livebg(*arguments)
         assert (said.code, said.err) == (0, "")
         return said.out.removesuffix("\n")
 
     def stop(self) -> str:
-        """What it said in its life."""
+        """Stop the process and return everything it wrote to standard error."""
         if self.process.poll() is None:
             self.shop.livebg("stop")
         return self.process.communicate(timeout=PATIENCE)[1]
@@ -80,27 +81,27 @@ def daemon(shop: Workshop) -> Iterator[Running]:
 
 
 def test_what_is_said_is_done(daemon: Running) -> None:
-    assert daemon.tell("off") == "the room is shown as it is, until `livebg on`"
+    assert daemon.tell("off") == EFFECT_OFF
     assert daemon.mode() == "none"
     assert daemon.tell("on") == BLURRED
     assert daemon.mode() == "portrait"
-    assert daemon.tell("toggle") == "the room is shown as it is, until `livebg on`"
+    assert daemon.tell("toggle") == EFFECT_OFF
     assert daemon.tell("toggle") == BLURRED
-    assert daemon.tell("pause") == "paused, the camera is free, until `livebg resume`"
+    assert daemon.tell("pause") == "Paused, camera released. Run `livebg resume` to continue."
     assert daemon.until("paused")["camera"]["name"] is None
     assert daemon.tell("resume") == BLURRED
     assert daemon.until("live")["camera"]["name"] == "clip.mp4 in a loop"
-    assert daemon.tell("mode", "greenscreen") == "greenscreen: #00ff00"
+    assert daemon.tell("mode", "greenscreen") == "Mode greenscreen, color #00ff00."
     assert daemon.mode() == "greenscreen"
-    assert daemon.tell("mode", "matte") == "matte: the matte alone"
+    assert daemon.tell("mode", "matte") == "Mode matte."
     save_photo(daemon.shop.folder / "photo.png")
-    assert daemon.tell("background", "photo.png") == f"background: {daemon.shop.folder / 'photo.png'}"
-    assert daemon.tell("background", "#ff0000") == "background: #ff0000"
-    assert daemon.tell("background", names()[0]) == f"background: {names()[0]}"
+    assert daemon.tell("background", "photo.png") == f"Mode background, {daemon.shop.folder / 'photo.png'}."
+    assert daemon.tell("background", "#ff0000") == "Mode background, #ff0000."
+    assert daemon.tell("background", names()[0]) == f"Mode background, {names()[0]}."
     assert daemon.tell("set", "effect.mode=portrait", "effect.blur=0.1") == (
-        "changed: effect.mode, effect.blur; portrait: blurred by 0.1 of the height"
+        "Changed effect.mode, effect.blur. Mode portrait, blur width 0.1 of the frame height."
     )
-    assert daemon.tell("reload") == "nothing has changed; portrait: blurred by 0.1 of the height"
+    assert daemon.tell("reload") == "Nothing changed. Mode portrait, blur width 0.1 of the frame height."
     assert daemon.until("live")["mode"] == "portrait"
     assert "Traceback" not in daemon.stop()
 
@@ -118,7 +119,7 @@ def test_what_is_refused_is_told_with_its_exit_code(daemon: Running, command: st
             f"the background {daemon.shop.folder / 'notes.txt'} is not a picture"
         )
     if command == "set":
-        assert refused(livebg("set", "effect.blurr=1")) == "effect.blurr is no setting: did you mean effect.blur?"
+        assert refused(livebg("set", "effect.blurr=1")) == "Unknown key effect.blurr. Did you mean effect.blur?"
         assert refused(livebg("set", "output.size=64x48")).startswith("output.size does not change while livebg runs, ")
         assert str(daemon.shop.folder / "gone.onnx") in refused(livebg("set", "model.name=./gone.onnx"), 5)
         assert "gone.mp4" in refused(livebg("set", "camera.device=./gone.mp4"), 3)
@@ -145,7 +146,7 @@ def test_what_was_chosen_holds_at_the_next_start_and_off_does_not(shop: Workshop
     (shop.folder / "photo.png").unlink()
     daemon.start()
     assert daemon.mode() == "background"
-    assert daemon.tell("on") == "background: #204060"
+    assert daemon.tell("on") == "Mode background, #204060."
     assert "what was chosen of effect.background is left out" in daemon.stop()
     choices.write_text('{"effect.mode": {"value": "none"}}')
     daemon.start()
@@ -158,10 +159,10 @@ def test_the_file_is_read_again_on_command_and_on_sighup(daemon: Running) -> Non
     config.parent.mkdir(parents=True)
     config.write_text('[effect]\nblur = 0.2\n[output]\nsize = "128x96"\n')
     assert daemon.tell("reload") == (
-        "changed: effect.blur; portrait: blurred by 0.2 of the height; at the next start of livebg: output.size"
+        "Changed effect.blur. Mode portrait, blur width 0.2 of the frame height. Restart livebg to apply output.size."
     )
     config.write_text('[effect]\nmode = "none"\n')
-    assert "the room is shown on your own word alone" in refused(daemon.shop.livebg("reload"))
+    assert "Mode 'none' shows your room" in refused(daemon.shop.livebg("reload"))
     assert daemon.mode() == "portrait"
     config.write_text('[effect]\nmode = "greenscreen"\n')
     daemon.process.send_signal(signal.SIGHUP)
@@ -192,7 +193,7 @@ def test_it_ends_with_the_terminal_that_it_was_started_in(shop: Workshop) -> Non
     try:
         Running.until(Attached(shop), "live")
         process.send_signal(signal.SIGHUP)
-        assert Attached(shop).tell("reload") == f"nothing has changed; {BLURRED}"  # the terminal is there: it goes on
+        assert Attached(shop).tell("reload") == f"Nothing changed. {BLURRED}"  # keeps running while the terminal exists
         os.close(master)
         process.wait(PATIENCE)
     finally:
@@ -201,7 +202,7 @@ def test_it_ends_with_the_terminal_that_it_was_started_in(shop: Workshop) -> Non
 
 
 class Attached(Running):
-    """One that was started otherwise."""
+    """A livebg process started elsewhere."""
 
     def __init__(self, shop: Workshop) -> None:
         self.shop = shop
@@ -229,7 +230,7 @@ def test_where_none_runs_it_says_so(shop: Workshop, arguments: tuple[str, ...]) 
 
 def test_a_setting_without_a_value_is_told_without_asking(shop: Workshop) -> None:
     said = shop.livebg("set", "effect.blur")
-    assert refused(said) == "'effect.blur' is no setting with its value: write KEY=VALUE, such as effect.blur=0.05"
+    assert refused(said) == "'effect.blur' has no value. Write KEY=VALUE, such as effect.blur=0.05."
 
 
 def test_the_built_in_backgrounds_are_listed(shop: Workshop) -> None:

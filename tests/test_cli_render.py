@@ -1,4 +1,4 @@
-"""``livebg render`` on single files: every mode, where the output goes, and what is said."""
+"""``livebg render`` on single files: all modes, output paths and messages."""
 
 import os
 from fractions import Fraction
@@ -19,7 +19,7 @@ SIZE = (64, 48)
 
 
 def blocks_of(number: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Where the stamp of a number is dark and where it is bright, well inside the blocks."""
+    """Returns the dark and the bright pixels of a number stamp, well inside its blocks."""
     luma = stamped(number, *SIZE)
     inside = np.ones(luma.shape, bool)
     for axis in (0, 1):
@@ -80,7 +80,7 @@ def test_a_video_cut_out(ending: str, codec: str, pix_fmt: str, shop: Workshop, 
 def test_the_note_of_another_container_is_one_line(shop: Workshop) -> None:
     Clip(count=3, codec="mpeg4").write(shop.folder / "video.avi")
     said = shop.render("video.avi")
-    assert said.err.splitlines()[0] == "video.avi: written as mkv, which holds any timing and sound"
+    assert said.err.splitlines()[0] == "video.avi: written as mkv, which supports any timing and audio codec"
     assert len(pictures_of("video.portrait.mkv")) == 3
 
 
@@ -124,7 +124,7 @@ def test_an_output_that_exists_needs_overwrite(name: str, shop: Workshop) -> Non
 
 def test_a_missing_output_folder_is_not_made(shop: Workshop, clip: Path) -> None:
     said = shop.render(str(clip), "-o", "new/video.mp4")
-    assert (said.code, said.sentence) == (4, "the output folder new does not exist: make it first, or name another")
+    assert (said.code, said.sentence) == (4, "The output folder new does not exist. Create it first, or name another one.")
     assert shop.files() == {"video.mp4"}
 
 
@@ -196,20 +196,20 @@ def test_inputs_are_opened_before_the_model_is(shop: Workshop, photo: Path) -> N
     said = shop.render(str(photo), "--model", "missing.onnx")
     assert said.code == 5
     assert said.sentence.startswith(
-        "the model file missing.onnx does not exist: give the path of an .onnx file, or one of livebg-u2"
+        "The model file missing.onnx does not exist. Give the path of an .onnx file, or one of livebg-u2"
     )
 
 
 def test_help_and_version(shop: Workshop) -> None:
     assert shop.livebg("--version").out.startswith("livebg 0.")
-    for option in ("--mode", "--background", "--blur", "--drop-streams", "--json", "by default portrait", "by default libx264"):
+    for option in ("--mode", "--background", "--blur", "--drop-streams", "--json", "default portrait", "default libx264"):
         assert option in " ".join(shop.livebg("render", "--help").out.replace("│", "").split()), option
     assert shop.livebg("render").code == 2
 
 
 def test_a_process_tells_results_and_errors_apart(shop: Workshop, clip: Path) -> None:
     said = shop.process("render", str(clip), "missing.mp4", "--model", "toy.onnx")
-    assert (said.code, said.sentence) == (3, "missing.mp4 does not exist: name a video, a photo or a folder of either")
+    assert (said.code, said.sentence) == (3, "missing.mp4 does not exist. Name a video, a photo or a folder.")
     said = shop.process("render", str(clip), "--model", "toy.onnx", "--json")
     assert (said.code, said.err) == (0, "")
     assert said.facts[-1]["frames"] == 15

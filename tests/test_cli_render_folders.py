@@ -1,4 +1,4 @@
-"""``livebg render`` on many files: folders, jobs, bad files among good ones, and stopping."""
+"""``livebg render`` on several files: folders, parallel jobs, damaged files among good ones, and stopping."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from tests.photos import save_photo
 
 @pytest.fixture
 def mixed(shop: Workshop) -> Path:
-    """``in``: a video, two photos that would become the same cut-out, a sub-folder with a video, and one bad file in each."""
+    """``in``: a video, two photos with the same default cutout name, a subfolder with a video, and one damaged file in each."""
     folder = shop.folder / "in"
     (folder / "sub").mkdir(parents=True)
     (folder / "broken").mkdir()
@@ -36,7 +36,7 @@ def test_a_folder_goes_on_after_a_bad_file_and_keeps_its_subfolders(shop: Worksh
     assert said.code == 3
     assert [line for line in said.err.splitlines() if line.startswith("livebg:")] == [
         "livebg: in/bad.mp4 cannot be read as a video: it is another kind of file, damaged, or was never written to its end",
-        "livebg: in/broken/bad.jpg is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF",
+        "livebg: in/broken/bad.jpg is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF.",
     ]
     assert shop.files() - before == {
         "out/astro.jpg.cutout.png",
@@ -85,7 +85,7 @@ def test_a_network_that_cannot_be_loaded_is_told_once(shop: Workshop) -> None:
     before = shop.files()
     for jobs in ("1", "3"):
         said = shop.render("in/sub", "in/astro.jpg", "in/astro.png", "in/video.mp4", "--model", "bad.onnx", "--jobs", jobs)
-        assert (said.code, said.sentence) == (5, "bad.onnx is no ONNX network, or damaged: download or copy it again")
+        assert (said.code, said.sentence) == (5, "bad.onnx is not an ONNX network or is damaged. Download or copy it again.")
     assert shop.files() == before
 
 
@@ -111,9 +111,9 @@ def test_json_of_a_folder_ends_with_the_sum(shop: Workshop, mixed: Path) -> None
         (("--codec", "h26x"), "the codec 'h26x' is no encoder of this libav: choose for example libx264"),
         (("--codec", "aac"), "the codec 'aac' does not encode 8-bit 4:2:0 video"),
         (("--crf", "60"), "the quality crf 60 is outside 0 to 51 of the codec libx264"),
-        (("--crf", "-1"), "the setting render.crf cannot be -1.0 (on the command line): it should be greater than or equal to 0"),
-        (("--preset", "fats"), "the setting render.preset cannot be 'fats' (on the command line): it should be 'ultrafast'"),
-        (("--input-size", "3x"), "the setting model.input_size cannot be '3x' (on the command line): '3x' is not a size"),
+        (("--crf", "-1"), "Invalid value -1.0 for render.crf (from the command line). It should be greater than or equal to 0."),
+        (("--preset", "fats"), "Invalid value 'fats' for render.preset (from the command line). It should be 'ultrafast'"),
+        (("--input-size", "3x"), "Invalid value '3x' for model.input_size (from the command line). '3x' is not a size."),
         (("--codec", "prores_ks"), "the codec 'prores_ks' does not encode 8-bit 4:2:0 video"),
     ],
 )
@@ -130,9 +130,9 @@ def test_options_that_cannot_be_are_told_once_before_anything_is_done(
 @pytest.mark.parametrize(
     ("number", "arguments", "sentence"),
     [
-        (signal.SIGINT, ("in/long.mp4",), "stopped, and the unfinished in/long.portrait.mp4 was removed"),
-        (signal.SIGTERM, ("in/long.mp4",), "stopped, and the unfinished in/long.portrait.mp4 was removed"),
-        (signal.SIGINT, ("in", "--jobs", "2"), "stopped after 0 of 3 files, and what was unfinished was removed"),
+        (signal.SIGINT, ("in/long.mp4",), "Stopped. The unfinished in/long.portrait.mp4 was removed."),
+        (signal.SIGTERM, ("in/long.mp4",), "Stopped. The unfinished in/long.portrait.mp4 was removed."),
+        (signal.SIGINT, ("in", "--jobs", "2"), "Stopped after 0 of 3 files. Unfinished outputs were removed."),
     ],
 )
 def test_stopping_removes_what_is_unfinished_and_says_so(
@@ -143,7 +143,7 @@ def test_stopping_removes_what_is_unfinished_and_says_so(
     for name in ("longer.mp4", "longest.mp4"):
         (shop.folder / "in" / name).write_bytes((shop.folder / "in" / "long.mp4").read_bytes())
     before = shop.files()
-    # As from a terminal: what a script starts in the background is told by its shell to ignore Ctrl-C.
+    # Handle Ctrl-C as in a terminal: a shell makes the background processes of a script ignore it.
     livebg = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from livebg.cli import main; main()"
     command = [sys.executable, "-c", livebg, "render", *arguments, "--model", "toy.onnx", "--preset", "slower", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

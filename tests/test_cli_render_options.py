@@ -1,4 +1,4 @@
-"""``livebg render``: what each option and each setting does."""
+"""``livebg render``: options and settings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,8 +33,8 @@ def test_start_and_end(options: Sequence[str], stamps: range, shop: Workshop, cl
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (("--start", "soon"), 2, "'soon' is not a time: write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5"),
-        (("--end", "1:60"), 2, "'1:60' is not a time: write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5"),
+        (("--start", "soon"), 2, "'soon' is not a time. Write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5."),
+        (("--end", "1:60"), 2, "'1:60' is not a time. Write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5."),
         (("--start", "3", "--end", "1"), 2, "the range ends at 1.000 s but starts at 3.000 s: give an --end after --start"),
         (("--start", "5"), 3, "the last frame of video.mp4 is at 0.560 s, before --start 5.000 s: start earlier"),
     ],
@@ -65,12 +65,12 @@ def test_a_background_colour_or_picture_is_meant_when_it_is_named(shop: Workshop
 @pytest.mark.parametrize(
     ("background", "sentence"),
     [
-        ("missing.png", "the background missing.png does not exist: name a picture or a colour such as #204060"),
-        ("bad.png", "the background bad.png is not a picture that can be read: use JPEG, PNG or WebP, or #rrggbb"),
-        ("#12345", "the background '#12345' is not a colour: write #rrggbb, such as #00ff00"),
+        ("missing.png", "The background missing.png does not exist. Use a picture or a color such as #204060."),
+        ("bad.png", "The background bad.png is not a readable picture. Use JPEG, PNG or WebP, or #rrggbb."),
+        ("#12345", "The background '#12345' is not a color. Write #rrggbb, such as #00ff00."),
         (
             "bad.mp4",
-            "the background cannot be used: bad.mp4 cannot be read as a video: it is another kind of file, damaged, or was never "
+            "The background cannot be used: bad.mp4 cannot be read as a video: it is another kind of file, damaged, or was never "
             "written to its end",
         ),
     ],
@@ -87,7 +87,7 @@ def test_a_background_does_not_go_with_another_mode(shop: Workshop, photo: Path)
     said = shop.render(str(photo), "--background", "#ff8000", "--mode", "matte")
     assert (said.code, said.sentence) == (
         2,
-        "--background belongs to --mode background, not to --mode matte: leave one of them out",
+        "--background requires --mode background, not --mode matte. Leave one of them out.",
     )
 
 
@@ -143,7 +143,7 @@ def test_mode_none_is_said_on_the_command_line_alone(shop: Workshop, photo: Path
     monkeypatch.setenv("LIVEBG_EFFECT__MODE", "none")
     said = shop.render(str(photo))
     assert said.code == 2
-    assert "say --mode none on the command line" in said.sentence
+    assert "Use --mode none on the command line." in said.sentence
     monkeypatch.delenv("LIVEBG_EFFECT__MODE")
     assert shop.render(str(photo), "--mode", "none").code == 0
     np.testing.assert_array_equal(pixels_of("photo.none.png"), pixels_of(str(photo)))
@@ -152,10 +152,10 @@ def test_mode_none_is_said_on_the_command_line_alone(shop: Workshop, photo: Path
 def test_mistyped_settings_exit_with_2(shop: Workshop, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (shop.folder / "my.toml").write_text("[effect]\nblurr = 0.1\n")
     said = shop.render(str(photo), "--config", "my.toml")
-    assert (said.code, said.sentence) == (2, "my.toml: effect.blurr is no setting: did you mean effect.blur?")
+    assert (said.code, said.sentence) == (2, "Unknown key effect.blurr in my.toml. Did you mean effect.blur?")
     monkeypatch.setenv("LIVEBG_EFFECT__BLURR", "0.1")
     said = shop.render(str(photo))
     assert (said.code, said.sentence) == (
         2,
-        "the environment variable LIVEBG_EFFECT__BLURR is no setting: did you mean LIVEBG_EFFECT__BLUR?",
+        "Unknown environment variable LIVEBG_EFFECT__BLURR. Did you mean LIVEBG_EFFECT__BLUR?",
     )

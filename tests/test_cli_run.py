@@ -1,4 +1,4 @@
-"""`livebg run` as people and service managers use it: a process that is started, asked, signalled and killed."""
+"""`livebg run` as a process: start, status, signals and kill."""
 
 import json
 import os
@@ -21,7 +21,7 @@ Environment = dict[str, str]
 
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
-    """An environment of its own, so that no livebg of the user's is met."""
+    """A separate environment, isolated from the user's own livebg."""
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LIVEBG_")}
@@ -95,7 +95,7 @@ def test_a_signal_ends_it_in_good_order(daemon: subprocess.Popen[str], home: Env
     _, said = daemon.communicate(timeout=PATIENCE)
     assert daemon.returncode == 0
     assert "Traceback" not in said
-    assert "it was stopped" in said
+    assert "livebg stopped." in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -143,7 +143,7 @@ def test_a_second_one_is_refused(daemon: subprocess.Popen[str], command: list[st
         (["--background", "missing.png"], 2, "missing.png"),
         (["--mode", "portrait", "--background", "#ffffff"], 2, "--mode background"),
         (["--output", "window"], 2, "output.backend"),
-        (["--size", "auto"], 2, "no size here"),
+        (["--size", "auto"], 2, "'auto' is not allowed here"),
         (["--output-size", "641x480"], 2, "even"),
         (["--rotate", "45"], 2, "0, 90, 180 or 270"),
     ],

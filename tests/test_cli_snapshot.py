@@ -1,4 +1,4 @@
-"""``livebg snapshot``, and ``livebg preview`` where it cannot be, against a session of the test's own."""
+"""``livebg snapshot``, and ``livebg preview`` without a display, against a session in the test process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @contextmanager
 def running(build: Callable[[], LiveProcessor] = look_with_matte) -> Iterator[Stage]:
-    """A session where the command line finds it."""
+    """A session in the runtime folder of the command line."""
     with hold_lock() as folder, Stage(folder, build=build, name=PREVIEW_NAME).on() as stage:
         yield stage
 
@@ -46,7 +46,7 @@ def test_a_sleeping_livebg_is_woken_for_a_picture(shop: Workshop) -> None:
         assert (image.mode, image.size) == ("RGB", (64, 48))
         pixels = np.asarray(image)
     assert pixels[40, 32].min() > 240  # the person
-    assert pixels[5, 5][1] > 240  # before green
+    assert pixels[5, 5][1] > 240  # in front of green
     assert pixels[5, 5][[0, 2]].max() < 15
     assert shop.files() == {"me.png"}
 
@@ -74,7 +74,7 @@ def test_a_paused_livebg_gives_the_placeholder_and_says_so(shop: Workshop) -> No
         stage.status = replace(LIVE, state="paused", reason="you paused it: `livebg resume` goes on")
         said = shop.livebg("snapshot", "me.png")
     assert said.code == 0
-    assert said.out == "me.png: 64x48, the placeholder, since livebg is paused (you paused it: `livebg resume` goes on)\n"
+    assert said.out == "me.png: 64x48, placeholder because livebg is paused (you paused it: `livebg resume` goes on)\n"
     with Image.open(shop.folder / "me.png") as image:
         assert np.asarray(image).max() < 160
 
@@ -85,7 +85,7 @@ def test_a_paused_livebg_has_no_matte(shop: Workshop) -> None:
         stage.status = replace(LIVE, state="paused", reason="you paused it: `livebg resume` goes on")
         said = shop.livebg("snapshot", "--alpha", "me.png")
     assert said.code == 3
-    assert said.sentence.startswith("there is no matte to take, since livebg is paused")
+    assert said.sentence.startswith("No matte available: livebg is paused")
     assert shop.files() == set()
 
 
@@ -93,7 +93,7 @@ def test_while_the_effect_is_off_there_is_no_matte(shop: Workshop) -> None:
     with running(lambda: Unprocessed(Consent("a test"))) as stage:
         stage.status = replace(LIVE, mode="none")
         said = shop.livebg("snapshot", "--alpha", "me.png")
-    assert (said.code, said.sentence) == (3, "there is no matte while the effect is off: say `livebg on` first")
+    assert (said.code, said.sentence) == (3, "There is no matte while the effect is off. Run `livebg on` first.")
     assert shop.files() == set()
 
 
@@ -110,8 +110,8 @@ def test_one_that_does_not_become_live_is_not_waited_for_for_ever(shop: Workshop
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["me.gif"], 2, "me.gif ends in .gif, which is no kind of picture that can be taken: name it .png, .jpg or .webp"),
-        (["me"], 2, "me has no ending, which is no kind of picture that can be taken: name it .png, .jpg or .webp"),
+        (["me.gif"], 2, "me.gif has the suffix .gif. Use .png, .jpg or .webp."),
+        (["me"], 2, "me has no suffix. Use .png, .jpg or .webp."),
         (["toy.png"], 4, "the output toy.png exists already: choose another output or allow overwriting (--overwrite)"),
         (["no/me.png"], 4, "cannot write no/me.png: no does not exist; make the folder first or choose another output"),
     ],

@@ -1,7 +1,8 @@
-"""``livebg status`` and ``livebg stop``, against what stands in for the running livebg."""
+"""``livebg status`` and ``livebg stop``, against a fake daemon."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,8 +32,9 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows(out: str) -> dict[str, str]:
-    """The table by its first column; the reason, which has no name, is ''."""
-    return {line[:10].strip(): line[10:].strip() for line in out.splitlines()}
+    """Returns the table as a dict by first column; the reason has the key ''."""
+    columns = (re.split(r" {3,}", line, maxsplit=1) for line in out.splitlines())
+    return {name: text.strip() for name, text in columns}
 
 
 def test_people_read_the_state_first(shop: Workshop) -> None:
@@ -43,15 +45,15 @@ def test_people_read_the_state_first(shop: Workshop) -> None:
     assert rows(said.out) == {
         "state": "live",
         "mode": "portrait",
-        "watched": "by somebody",
+        "watched": "yes",
         "camera": "HD Webcam [C920], 1280x720 30 fps MJPEG, opened 2 times",
         "output": "v4l2loopback /dev/video10, 1280x720 at 30 fps",
         "rate": "30.0 fps in, 30.0 fps out",
-        "delay": "41 ms, and 95 % within 60 ms",
-        "frames": "900 captured, 895 shown, 3 dropped, 2 failed; 4 shown again, 10 placeholders",
-        "CPU": "6.3 ms a frame: network 3.1, compositing 2.0",
+        "latency": "p50 41 ms, p95 60 ms",
+        "frames": "900 captured, 895 sent, 3 dropped, 2 failed; 4 repeated, 10 placeholders",
+        "CPU": "6.3 ms per frame: network 3.1, compositing 2.0",
         "model": "livebg-u2 at 256x144 on CPUExecutionProvider",
-        "given up": "a mask for every 2nd frame",
+        "reduced quality": "a mask for every 2nd frame",
         "last error": "the camera [C920] was lost: plug it in (0:01:15 ago)",
         "running": "for 1:02:05, pid 4242, livebg 0.1.0",
     }
@@ -64,11 +66,11 @@ def test_what_is_not_there_is_not_told(shop: Workshop) -> None:
         "state": "asleep",
         "": "nobody watches",
         "mode": "portrait",
-        "watched": "by nobody",
-        "camera": "none open, auto is asked for",
+        "watched": "no",
+        "camera": "not open (requested: auto)",
         "output": "null, 640x480 at 25 fps",
         "rate": "0.0 fps in, 10.0 fps out",
-        "frames": "0 captured, 0 shown, 0 dropped, 0 failed; 0 shown again, 50 placeholders",
+        "frames": "0 captured, 0 sent, 0 dropped, 0 failed; 0 repeated, 50 placeholders",
         "running": "for 5 s, pid 4243, livebg 0.1.0",
     }
 
@@ -101,7 +103,7 @@ def test_a_livebg_that_tells_it_otherwise_is_one_sentence(shop: Workshop) -> Non
         said = shop.livebg("status")
         assert said.code == 1
         assert said.sentence.startswith("the running livebg tells its status otherwise (uptime is not as expected): ")
-        assert shop.livebg("status", "--json").facts[0]["uptime"] == "long"  # as it is told
+        assert shop.livebg("status", "--json").facts[0]["uptime"] == "long"  # unchanged
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
@@ -119,7 +121,7 @@ def test_watching_looks_again_until_ctrl_c(arguments: tuple[str, ...], shop: Wor
 
 
 def _look(watching: "subprocess.Popen[str]", as_json: bool) -> float:
-    """The fps that the next look tells."""
+    """Returns the fps of the next update."""
     assert watching.stdout is not None
     if as_json:
         return float(json.loads(watching.stdout.readline())["fps_in"])
@@ -152,7 +154,7 @@ def test_stop_comes_back_when_it_is_gone(shop: Workshop) -> None:
     with Daemon() as daemon:
         said = shop.livebg("stop")
         assert (said.code, said.err) == (0, "")
-        assert said.out == f"livebg (pid {os.getpid()}) has stopped\n"
+        assert said.out == f"livebg (pid {os.getpid()}) stopped.\n"
         assert running_pid() is None
         daemon.__exit__(None, None, None)
     with hold_lock():
@@ -163,7 +165,7 @@ def test_one_that_does_not_stop_is_told(shop: Workshop) -> None:
     with Daemon(deaf=True):
         said = shop.livebg("stop")
     assert said.code == 1
-    assert said.sentence == f"livebg was asked to stop and still runs 5 s later: end it with `kill {os.getpid()}`"
+    assert said.sentence == f"livebg (pid {os.getpid()}) did not stop within 5 s. Run `kill {os.getpid()}`."
 
 
 def test_one_that_does_not_listen_is_told(shop: Workshop) -> None:
@@ -175,7 +177,7 @@ def test_one_that_does_not_listen_is_told(shop: Workshop) -> None:
 
 def test_previews_are_told_beside_who_watches(shop: Workshop) -> None:
     with Daemon(replace(LIVE, previews=2)):
-        assert rows(shop.livebg("status").out)["watched"] == "by somebody (previews open: 2)"
+        assert rows(shop.livebg("status").out)["watched"] == "yes, previews open: 2"
     with Daemon(replace(LIVE, previews=1, watched_by="unknown")):
         told = rows(shop.livebg("status").out)["watched"]
-    assert told == "that cannot be known here, so the camera stays on (previews open: 1)"
+    assert told == "unknown (camera stays on), previews open: 1"

@@ -1,4 +1,4 @@
-"""What may leave, and what it looks like."""
+"""Which pictures may leave livebg, and their contents."""
 
 from fractions import Fraction
 
@@ -28,13 +28,13 @@ def matte_for(alpha: Alpha8, number: int = 0, age: float = 0.0) -> Matte:
 
 
 def random_alpha(seed: int) -> Alpha8:
-    """Soft, with whole blocks of 0 and of 255."""
+    """Soft alpha with whole blocks of 0 and of 255."""
     rng = np.random.default_rng(seed)
     return rng.choice(np.array([0, 255, 100, 254, 1], np.uint8), (12, 16)).repeat(4, 0).repeat(4, 1)
 
 
 def split_room(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Frame, Alpha8]:
-    """A bright person of one colour before a dark room of another, with a soft edge: the mixture, the person alone, the alpha."""
+    """A bright person in front of a dark room of another color, with a soft edge: the mixture, the person alone, the alpha."""
     width, height = size
     ramp = np.clip((np.arange(width) - width // 2) / 6, 0, 1)
     alpha = np.rint(np.broadcast_to(ramp * 255, (height, width))).astype(np.uint8)
@@ -55,7 +55,7 @@ def test_the_rooms_colour_is_taken_out_of_the_edge() -> None:
     for got, own, share in zip(planes(shown.data), person.planes, plane_alphas(Pyramid(alpha)), strict=True):
         weight = share / 255
         expected = own * weight + 16 * (1 - weight)
-        assert np.abs(got - expected).max() <= 6  # a plain blend is up to 40 levels off here
+        assert np.abs(got - expected).max() <= 6  # a plain blend differs by up to 40 levels here
 
 
 @pytest.mark.parametrize("size", [(64, 48), (50, 38), (12, 6), (2, 2)])
@@ -137,12 +137,12 @@ def test_only_this_frames_own_fresh_matte_will_do(make: object) -> None:
         make(frame, matte_for(alpha, age=-0.01))
     with pytest.raises(ValueError, match="matte is for"):
         make(frame, matte_for(alpha, number=1))
-    with pytest.raises(ValueError, match="the matte is"):
+    with pytest.raises(ValueError, match="The matte has shape"):
         make(frame, matte_for(alpha[:24]))
 
 
 def test_a_background_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="background is"):
+    with pytest.raises(ValueError, match="background has shape"):
         composite(noise_frame(1), noise_frame(1, (32, 24)).data, matte_for(np.zeros((48, 64), np.uint8)))
 
 
@@ -175,7 +175,7 @@ def test_a_cutouts_edge_has_the_persons_colour() -> None:
     shown = cutout(frame, matte_for(alpha))
     y, u, v = planes(shown.data)
     seen, chroma = alpha > 60, plane_alphas(Pyramid(alpha))[1] > 60
-    assert np.abs(y[seen].astype(int) - person.y[seen]).max() <= 12  # the mixture is 120 levels off here
+    assert np.abs(y[seen].astype(int) - person.y[seen]).max() <= 12  # the mixture differs by 120 levels here
     for plane, own in zip((u, v), person.planes[1:], strict=True):
         assert np.abs(plane[chroma].astype(int) - own[chroma]).max() <= 12
 
@@ -192,5 +192,5 @@ def test_a_green_screens_matte_is_tighter_and_harder() -> None:
 def test_the_room_as_it_is_takes_consent() -> None:
     frame = noise_frame(4)
     assert passthrough(frame, Consent("a test")).data is frame.data
-    with pytest.raises(TypeError, match="own word"):
+    with pytest.raises(TypeError, match="only with the user's consent"):
         passthrough(frame, None)  # type: ignore[arg-type]

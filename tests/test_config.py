@@ -1,4 +1,4 @@
-"""Settings: where they come from, who overrules whom, and what is said of those that cannot be."""
+"""Settings: sources, precedence, and messages about invalid values."""
 
 import os
 import tomllib
@@ -43,7 +43,7 @@ DEFAULTS = {
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees the user's own file or variables."""
+    """Isolate the tests from the user's configuration file and environment variables."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in os.environ:
         if name.upper().startswith("LIVEBG_"):
@@ -71,7 +71,11 @@ def test_the_example_gives_the_defaults() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "advice"),
-    [("camera.size", "auto", "no size here"), ("output.size", "641x360", "even"), ("camera.rotate", 45, "0, 90, 180 or 270")],
+    [
+        ("camera.size", "auto", "'auto' is not allowed here"),
+        ("output.size", "641x360", "even"),
+        ("camera.rotate", 45, "0, 90, 180 or 270"),
+    ],
 )
 def test_a_size_or_a_turn_that_cannot_be_is_refused(key: str, value: object, advice: str) -> None:
     with pytest.raises(ConfigError, match=advice):
@@ -127,78 +131,78 @@ def test_a_variable_names_the_file_and_the_command_line_another(config: Path, mo
 
 
 def test_a_file_that_is_named_must_exist(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(config).startswith(f"the configuration file {config} does not exist: name another")
-    assert refusal(config.parent).startswith(f"the configuration file {config.parent} is not a file: name another")
+    assert refusal(config).startswith(f"The configuration file {config} does not exist. Name another")
+    assert refusal(config.parent).startswith(f"The configuration file {config.parent} is not a file. Name another")
     monkeypatch.setenv("LIVEBG_CONFIG", str(config))
-    assert refusal().startswith(f"the configuration file {config} does not exist")
+    assert refusal().startswith(f"The configuration file {config} does not exist")
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"[effect\n", "line 1, column 8"), (b'[effect]\nscreen = "\xff"', "utf-8")])
 def test_a_file_that_is_no_toml(content: bytes, reason: str, config: Path) -> None:
     config.write_bytes(content)
     said = refusal(config)
-    assert said.startswith(f"the configuration file {config} is not valid TOML (")
+    assert said.startswith(f"The configuration file {config} is not valid TOML (")
     assert reason in said
 
 
 @pytest.mark.parametrize(
     ("text", "key", "advice"),
     [
-        ("[effect]\nmod = 1", "effect.mod", "did you mean effect.mode?"),
-        ("[effects]\nmode = 1", "effects", "did you mean effect?"),
-        ("mode = 1", "mode", "did you mean effect.mode?"),
-        ("[model]\nmode = 1", "model.mode", "did you mean effect.mode?"),
-        ("[render]\npreste = 1", "render.preste", "did you mean render.preset?"),
-        ("[effect]\nnormalization = 1", "effect.normalization", "did you mean model.normalisation?"),
-        ("[zebra]", "zebra", "config.example.toml lists them all"),
+        ("[effect]\nmod = 1", "effect.mod", "Did you mean effect.mode?"),
+        ("[effects]\nmode = 1", "effects", "Did you mean effect?"),
+        ("mode = 1", "mode", "Did you mean effect.mode?"),
+        ("[model]\nmode = 1", "model.mode", "Did you mean effect.mode?"),
+        ("[render]\npreste = 1", "render.preste", "Did you mean render.preset?"),
+        ("[effect]\nnormalization = 1", "effect.normalization", "Did you mean model.normalisation?"),
+        ("[zebra]", "zebra", "config.example.toml lists all settings."),
     ],
 )
 def test_a_mistyped_key_names_the_nearest(text: str, key: str, advice: str, config: Path) -> None:
     config.write_text(text)
-    assert refusal(config) == f"{config}: {key} is no setting: {advice}"
+    assert refusal(config) == f"Unknown key {key} in {config}. {advice}"
 
 
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("LIVEBG_EFECT__MODE", "did you mean LIVEBG_EFFECT__MODE?"),
-        ("LIVEBG_EFFECT_MODE", "did you mean LIVEBG_EFFECT__MODE?"),
-        ("LIVEBG_MODE", "did you mean LIVEBG_EFFECT__MODE?"),
-        ("LIVEBG_EFFECT", "did you mean LIVEBG_EFFECT__MODE?"),
-        ("livebg_render__job", "did you mean LIVEBG_RENDER__JOBS?"),
-        ("LIVEBG_CONFG", "did you mean LIVEBG_CONFIG?"),
-        ("LIVEBG_ZEBRA", "config.example.toml lists them all"),
+        ("LIVEBG_EFECT__MODE", "Did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_EFFECT_MODE", "Did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_MODE", "Did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_EFFECT", "Did you mean LIVEBG_EFFECT__MODE?"),
+        ("livebg_render__job", "Did you mean LIVEBG_RENDER__JOBS?"),
+        ("LIVEBG_CONFG", "Did you mean LIVEBG_CONFIG?"),
+        ("LIVEBG_ZEBRA", "config.example.toml lists all settings."),
     ],
 )
 def test_a_mistyped_variable_names_the_nearest(name: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
-    assert refusal() == f"the environment variable {name} is no setting: {advice}"
+    assert refusal() == f"Unknown environment variable {name}. {advice}"
 
 
 def test_mode_none_is_no_setting_wherever_it_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text('[effect]\nmode = "none"\n')
-    assert f"'none' (from {config}): the room is shown on your own word alone" in refusal(config)
+    assert f"'none' for effect.mode (from {config}). Mode 'none' shows your room." in refusal(config)
     monkeypatch.setenv("LIVEBG_EFFECT__MODE", "none")
-    assert "'none' (from the environment variable LIVEBG_EFFECT__MODE): the room" in refusal()
+    assert "'none' for effect.mode (from the environment variable LIVEBG_EFFECT__MODE). Mode 'none'" in refusal()
     assert "--mode none" in refusal(effect__mode="none")
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[effect]\nblur = 2", "the setting effect.blur cannot be 2 (from {}): it should be less than or equal to 1"),
-        ("[effect]\nblur = nan", "the setting effect.blur cannot be nan (from {}): it should be less than or equal to 1"),
-        ('[effect]\nblur = "wide"', "the setting effect.blur cannot be 'wide' (from {}): it should be a valid number"),
-        ("[render]\njobs = 0", "the setting render.jobs cannot be 0 (from {}): it should be greater than or equal to 1"),
-        ("[render]\njobs = 1.5", "the setting render.jobs cannot be 1.5 (from {}): it should be a valid integer"),
+        ("[effect]\nblur = 2", "Invalid value 2 for effect.blur (from {}). It should be less than or equal to 1"),
+        ("[effect]\nblur = nan", "Invalid value nan for effect.blur (from {}). It should be less than or equal to 1"),
+        ('[effect]\nblur = "wide"', "Invalid value 'wide' for effect.blur (from {}). It should be a valid number"),
+        ("[render]\njobs = 0", "Invalid value 0 for render.jobs (from {}). It should be greater than or equal to 1"),
+        ("[render]\njobs = 1.5", "Invalid value 1.5 for render.jobs (from {}). It should be a valid integer"),
         (
             '[smoothing]\ntemporal = "later"',
-            "the setting smoothing.temporal cannot be 'later' (from {}): it should be 'lookahead' or 'causal'",
+            "Invalid value 'later' for smoothing.temporal (from {}). It should be 'lookahead' or 'causal'",
         ),
-        ('[effect]\nscreen = "green"', "the setting effect.screen cannot be 'green' (from {}): 'green' is not a colour: write"),
-        ('[model]\ninput_size = "3x"', "the setting model.input_size cannot be '3x' (from {}): '3x' is not a size: write"),
-        ('[render]\npreset = "fats"', "the setting render.preset cannot be 'fats' (from {}): it should be 'ultrafast', "),
-        ("effect = 3", "the setting effect cannot be 3 (from {}): it should be a table, [effect], with settings below it"),
+        ('[effect]\nscreen = "green"', "Invalid value 'green' for effect.screen (from {}). 'green' is not a color. Write"),
+        ('[model]\ninput_size = "3x"', "Invalid value '3x' for model.input_size (from {}). '3x' is not a size. Write"),
+        ('[render]\npreset = "fats"', "Invalid value 'fats' for render.preset (from {}). It should be 'ultrafast', "),
+        ("effect = 3", "Invalid value 3 for effect (from {}). It should be a table, [effect], with settings below it"),
     ],
 )
 def test_a_value_that_cannot_be(text: str, said: str, config: Path) -> None:
@@ -209,8 +213,8 @@ def test_a_value_that_cannot_be(text: str, said: str, config: Path) -> None:
 def test_who_gave_the_value_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text("[effect]\nblur = 2")
     monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "3")
-    assert "cannot be '3' (from the environment variable LIVEBG_EFFECT__BLUR)" in refusal(config)
-    assert "cannot be 4 (on the command line)" in refusal(config, effect__blur=4)
+    assert "Invalid value '3' for effect.blur (from the environment variable LIVEBG_EFFECT__BLUR)" in refusal(config)
+    assert "Invalid value 4 for effect.blur (from the command line)" in refusal(config, effect__blur=4)
 
 
 def test_folders_come_as_a_list_or_with_colons_between_them(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +250,7 @@ def test_a_choice_of_numbers_takes_a_variable(monkeypatch: pytest.MonkeyPatch) -
     assert load_settings({}).camera.rotate == 90
     for text in ("45", "x", "9" * 5000, "²"):
         monkeypatch.setenv("LIVEBG_CAMERA__ROTATE", text)
-        assert "it should be 0, 90, 180 or 270" in refusal()
+        assert "It should be 0, 90, 180 or 270" in refusal()
 
 
 @pytest.mark.parametrize(
@@ -276,7 +280,7 @@ def test_colours(text: str, rgb: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("text", ["00ff00", "#0f0", "#00ff0g", "#00ff000", "", "#", "##0ff00", "#٠٠ff00", "# 0 0 0"])
 def test_no_colours(text: str) -> None:
-    with pytest.raises(ValueError, match="write #rrggbb"):
+    with pytest.raises(ValueError, match="Write #rrggbb"):
         parse_color(text)
 
 
@@ -287,7 +291,7 @@ def test_sizes(text: str, size: tuple[int, int] | None) -> None:
 
 @pytest.mark.parametrize("text", ["", "256", "256x", "x144", "256X144x3", "256*144", "-256x144", "²x²", "15x20", "20x4097"])
 def test_no_sizes(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write WIDTHxHEIGHT|width and height are 16 to 4096"):
+    with pytest.raises(ValueError, match=r"Write WIDTHxHEIGHT|Width and height must be 16 to 4096"):
         parse_size(text)
 
 
@@ -301,5 +305,5 @@ def test_times(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "1:", ":30", "1:60", "1:2:3:4", "-1", "nan", "inf", "1:-2", "1,5"])
 def test_no_times(text: str) -> None:
-    with pytest.raises(ValueError, match="write seconds or HH:MM:SS"):
+    with pytest.raises(ValueError, match="Write seconds or HH:MM:SS"):
         parse_time(text)

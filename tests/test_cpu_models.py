@@ -1,4 +1,4 @@
-"""The bundled network gives the same alphas on every x86-64 CPU, whether it has SSE4, AVX2 with FMA, or VNNI instructions.
+"""The bundled network returns the same alphas on every x86-64 CPU, with SSE4, AVX2 and FMA, or VNNI instructions.
 
 The other CPUs are emulated. On Nehalem onnxruntime adds all products in 32 bits, on Haswell pairs of them in 16. VNNI, which QEMU
 does not emulate, adds in 32 bits again.
@@ -24,7 +24,7 @@ TIMEOUT_S = 300
 FLOAT_ERROR = 1e-6
 """The last convolution and the sigmoid compute in float32, where FMA rounds once and other CPUs twice: 2.4e-7 at most so far.
 
-Everything before computes in whole numbers. Weights of 8 bits instead of 7 change alphas by up to 0.5 on Haswell.
+All layers before compute in integers. Weights of 8 bits instead of 7 change alphas by up to 0.5 on Haswell.
 """
 MAX_WEIGHT = 64
 """CPUs without VNNI add two products of a uint8 and an int8 in int16: 2 * 255 * 64 fits, 2 * 255 * 65 does not."""
@@ -37,7 +37,7 @@ needs_qemu = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def pictures() -> dict[str, NDArray[np.uint8]]:
-    """A person, a room, and the extremes of brightness side by side, which make the largest sums."""
+    """A person, a room, and random pixels of minimum and maximum brightness, which cause the largest sums."""
     data = pytest.importorskip("skimage.data", reason="the extra livebg[demo] is not installed")
     person = cv2.resize(data.astronaut()[:320], SIZE, interpolation=cv2.INTER_AREA)
     extremes = 255 * np.random.default_rng(15).integers(0, 2, (*SIZE[::-1], 3))
@@ -46,7 +46,7 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
 
 @pytest.fixture(scope="module")
 def own_alphas(pictures: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
-    """What the network gives on this machine's own CPU."""
+    """The network's alphas on this machine's CPU."""
     return alphas_of(pictures)
 
 
@@ -85,7 +85,7 @@ def test_every_8_bit_weight_has_7_bits() -> None:
     dequantized = {node.output[0]: node.input for node in graph.node if node.op_type == "DequantizeLinear"}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     in_whole_numbers = [node for node in convolutions if node.input[1] in dequantized]
-    assert len(in_whole_numbers) >= len(convolutions) - 1, "all but the last, which makes the fine shades"
+    assert len(in_whole_numbers) >= len(convolutions) - 1, "all but the last, which needs fine levels"
     for node in in_whole_numbers:
         weight, _, zero_point = (constants[name] for name in dequantized[node.input[1]])
         assert weight.dtype == np.int8, node.name

@@ -1,4 +1,4 @@
-"""The demo: its film, its two files, and what stays behind when it fails."""
+"""The demo: its animated photo, its two files, and cleanup after failures."""
 
 import tempfile
 from fractions import Fraction
@@ -37,7 +37,7 @@ def demo(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 @pytest.fixture
 def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which temporary ones are made."""
+    """The folder for temporary folders."""
     folder = tmp_path_factory.mktemp("scratch")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
@@ -55,7 +55,7 @@ class TestFilm:
         assert close_to(shots[0][:, :400], DARK)
         assert close_to(shots[0][:, 900:], BRIGHT)
         edges = [int((shot[360, :, 0] < 140).sum()) for shot in shots]
-        assert len(set(edges)) > 5, "the edge between the halves must wander with the camera"
+        assert len(set(edges)) > 5, "the edge between the halves must move with the camera"
 
     def test_the_clip_has_quiet_sound_as_long_as_the_pictures(self, material: Material, tmp_path: Path) -> None:
         clip = tmp_path / "clip.mp4"
@@ -65,7 +65,7 @@ class TestFilm:
         assert wave.shape[1] == pytest.approx(48_000, abs=1024)
         assert 0.02 < np.abs(wave).max() < 0.3
         spectrum = np.abs(np.fft.rfft(wave[0, 2000:17_000]))
-        assert np.argmax(spectrum) * 48_000 / 15_000 == pytest.approx(261.6, abs=4), "the melody begins on C"
+        assert np.argmax(spectrum) * 48_000 / 15_000 == pytest.approx(261.6, abs=4), "the melody starts on C"
 
     def test_the_clip_says_its_colour(self, material: Material, tmp_path: Path) -> None:
         clip = tmp_path / "clip.mp4"

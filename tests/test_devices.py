@@ -1,4 +1,4 @@
-"""``livebg devices``: what is there, and what is said of it."""
+"""Tests of ``livebg devices``."""
 
 import errno
 import json
@@ -52,10 +52,10 @@ def test_looking_starts_no_camera() -> None:
 @pytest.mark.parametrize(
     ("caps", "announces", "fit", "remark"),
     [
-        (OUTPUT, "output", True, "ready to be written to"),
-        (CAPTURE, "capture", False, "somebody writes to it already"),
+        (OUTPUT, "output", True, "ready"),
+        (CAPTURE, "capture", False, "another program is writing to it"),
         (CAPTURE | OUTPUT, "both", True, "exclusive_caps=1"),
-        (abi.CAP_STREAMING, "neither", True, "the next one opens it again"),
+        (abi.CAP_STREAMING, "neither", True, "the next writer reopens it"),
     ],
 )
 def test_a_loopback_tells_what_it_announces(caps: int, announces: str, fit: bool, remark: str) -> None:
@@ -69,16 +69,16 @@ def test_a_loopback_tells_what_it_announces(caps: int, announces: str, fit: bool
 def test_the_running_livebg_is_no_stranger() -> None:
     kernel = FakeKernel({"/dev/video42": loopback(caps=CAPTURE)}, (Holder(7, "livebg", "writing"), Holder(8, "zoom", "reading")))
     told = {running: look_around("livebg", (1280, 720), 30, kernel, running=running).loopbacks[0] for running in (7, 9, None)}
-    assert (told[7].fit, told[7].remark) == (True, "livebg writes to it")
+    assert (told[7].fit, told[7].remark) == (True, "livebg is writing to it")
     assert told[9] == told[None]
-    assert (told[9].fit, told[9].remark) == (False, "somebody writes to it already")
+    assert (told[9].fit, told[9].remark) == (False, "another program is writing to it")
 
 
 def test_a_loopback_of_another_name_or_a_second_one_is_not_fit() -> None:
     found = seen({"/dev/video3": loopback("OBS"), "/dev/video42": loopback(), "/dev/video43": loopback()})
     assert [(one.device.card, one.fit) for one in found.loopbacks] == [("OBS", False), ("livebg", False), ("livebg", False)]
     assert "set output.label to use this one" in found.loopbacks[0].remark
-    assert "2 devices are called livebg" in found.loopbacks[1].remark
+    assert "2 devices are named livebg" in found.loopbacks[1].remark
 
 
 def test_a_loopbacks_format_and_holders_are_told() -> None:
@@ -110,18 +110,18 @@ def test_people_read_it_by_format_and_rate(capsys: pytest.CaptureFixture[str]) -
     modes = [VGA, Mode("YUYV", 320, 240, VGA.frame_rates), Mode("YUYV", 1280, 720, (Fraction(10),)), HD]
     tell(seen({"/dev/video0": FakeDevice("Cam [HD]", modes=modes), "/dev/video42": loopback()}, (Holder(7, "zoom", "reading"),)))
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == "Cam [HD] (/dev/video0), uvcvideo, usb-0000:00:14.0-1, held open by zoom (process 7, for reading)"
+    assert lines[0] == "Cam [HD] (/dev/video0), uvcvideo, usb-0000:00:14.0-1, opened by zoom (pid 7, reading)"
     assert "YUYV 640x480 320x240 30, 15" in lines
     assert "YUYV 1280x720 10" in lines
-    assert "livebg would choose 1280x720 MJPG" in lines
-    assert any(line.startswith("livebg (/dev/video42), a loopback device that announces output") for line in lines)
-    assert "fit for livebg: ready to be written to" in lines
+    assert "livebg selects 1280x720 MJPG" in lines
+    assert any(line.startswith("livebg (/dev/video42), v4l2loopback, output only, ") for line in lines)
+    assert "usable by livebg: ready" in lines
 
 
 def test_nothing_there_is_said_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     tell(seen({}))
     said = capsys.readouterr().out
-    assert "No camera: plug one in" in said
+    assert "No camera found. Plug one in" in said
     assert "sudo modprobe v4l2loopback card_label=livebg exclusive_caps=1 video_nr=42" in said
 
 

@@ -1,5 +1,6 @@
-"""What is handed out: the wheel and the sdist hold what is committed for them, all of it, and nothing that lies around."""
+"""Tests that the wheel and the sdist contain exactly the committed files for them."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,23 +15,26 @@ import pytest
 from livebg import __version__
 
 CHECKOUT = Path(__file__).parents[1]
-NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore")
+NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore", ".ci/man_pages.py")
 SHIPPED = {
     "livebg/__main__.py",
     "livebg/py.typed",
     "livebg/models/livebg-u2.onnx",
     "livebg/models/livebg-u2.md",
+    "livebg/docs/calls.md",
+    "livebg/docs/livebg.md",
     "livebg/systemd/livebg.service",
     "livebg/systemd/livebg.desktop",
     "livebg/systemd/livebg-tray.desktop",
     "livebg/systemd/livebg.svg",
     "livebg/systemd/livebg-symbolic.svg",
 }
-"""What is no module, or easily forgotten. The backgrounds are painted by a module."""
+"""Files other than modules, or easily forgotten. There are no background files: a module draws them."""
 STRAY = (
     "livebg/models/u2netp.onnx",
     "livebg/models/livebg-u2.onnx.orig",
     "livebg/notes.txt",
+    "livebg/docs/draft.txt",
     "livebg/__pycache__/frame.cpython-311.pyc",
     "livebg/live/.session.py.swp",
     "systemd/override.conf",
@@ -43,20 +47,26 @@ STRAY = (
     "config.toml",
 )
 
+MAN = f"livebg-{__version__}.data/data/share/man/"
+MAN_PAGES = {
+    "man1/livebg.1" if page.stem == "livebg" else f"man7/livebg-{page.stem}.7"
+    for page in (CHECKOUT / "livebg" / "docs").glob("*.md")
+}
+
 pytestmark = pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling, which builds them, is not installed")
 
 
 def committed() -> list[str]:
-    """The paths that git knows, or all where this is no clone."""
+    """Return the paths tracked by git. Skips the test outside a clone."""
     listed = subprocess.run(("git", "-C", str(CHECKOUT), "ls-files"), capture_output=True, text=True, check=False)
     if listed.returncode:
-        pytest.skip(f"what is committed is not known: {listed.stderr.strip()}")
+        pytest.skip(f"cannot list the committed files: {listed.stderr.strip()}")
     return [name for name in listed.stdout.splitlines() if (CHECKOUT / name).is_file()]
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is committed, with all kinds of things lying around in it."""
+    """A copy of the committed files with additional untracked files."""
     folder = tmp_path_factory.mktemp("source")
     for name in committed():
         if name in NAMED or name.startswith(("livebg/", "systemd/")):
@@ -69,7 +79,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(source: Path, kind: str, into: Path) -> Path:
-    """The one file that hatchling makes of ``source``; nothing is fetched."""
+    """Build ``source`` with hatchling, offline, and return the resulting file."""
     command = (sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(into))
     done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -98,11 +108,43 @@ def test_the_wheel_holds_what_is_committed_for_it_and_nothing_else(wheel: dict[s
     information = f"livebg-{__version__}.dist-info"
     about = {f"{information}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     assert carried.keys() >= SHIPPED
-    assert set(wheel) == carried.keys() | about
+    assert set(wheel) == carried.keys() | about | {MAN + page for page in MAN_PAGES}
     for name, origin in carried.items():
         assert wheel[name] == (CHECKOUT / origin).read_bytes(), name
     assert wheel[f"{information}/licenses/LICENSE"] == (CHECKOUT / "LICENSE").read_bytes()
     assert b"livebg = livebg.cli:main" in wheel[f"{information}/entry_points.txt"]
+
+
+def man_page(wheel: dict[str, bytes], name: str) -> str:
+    return wheel[MAN + name].decode()
+
+
+@pytest.mark.parametrize("name", sorted(MAN_PAGES))
+def test_manual_page_has_a_title_and_a_one_line_summary(wheel: dict[str, bytes], name: str) -> None:
+    text = man_page(wheel, name)
+    page, section = name.partition("/")[2].rsplit(".", 1)
+    title, heading, summary = text.splitlines()[:3]
+    assert title.startswith(f'.TH "{page.upper()}" "{section}"')
+    assert heading == '.SH "NAME"'
+    assert re.match(r"\S+ \\- \S.*[^.]$", summary)
+    assert summary.replace("\\-", "-").startswith(f"{page} - ")
+    assert "`" not in text
+
+
+def test_manual_pages_hold_the_commands_settings_and_exit_codes(wheel: dict[str, bytes]) -> None:
+    assert "\\fBlivebg render INPUTS...\\fR: render videos" in man_page(wheel, "man1/livebg.1")
+    assert "livebg\\-calls(7)" in man_page(wheel, "man1/livebg.1")
+    assert "\nbackground_fit = \\(dqfill\\(dq\n" in man_page(wheel, "man7/livebg-config.7")
+    assert ".TP\n130\nstopped with Ctrl\\-C" in man_page(wheel, "man7/livebg-exit-codes.7")
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+@pytest.mark.parametrize("name", sorted(MAN_PAGES))
+def test_groff_formats_the_manual_page_without_warnings(wheel: dict[str, bytes], name: str) -> None:
+    command = ("groff", "-man", "-Kutf8", "-Tutf8", "-ww")
+    done = subprocess.run(command, input=wheel[MAN + name], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"livebg manual" in done.stdout
 
 
 def test_the_wheel_says_what_it_needs(wheel: dict[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""``livebg doctor``: the desktop between the virtual camera and the programs of a call."""
+"""Tests of the doctor's desktop checks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -98,9 +98,9 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"XDG_SESSION_TYPE": "wayland", "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, "a Wayland session (ubuntu, GNOME)"),
-        ({"DISPLAY": ":0", "XDG_CURRENT_DESKTOP": "KDE"}, "an X11 session (KDE)"),
-        ({"XDG_SESSION_TYPE": "tty"}, "no desktop session here, which livebg itself does not need"),
+        ({"XDG_SESSION_TYPE": "wayland", "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, "Wayland session (ubuntu, GNOME)"),
+        ({"DISPLAY": ":0", "XDG_CURRENT_DESKTOP": "KDE"}, "X11 session (KDE)"),
+        ({"XDG_SESSION_TYPE": "tty"}, "No desktop session, which livebg itself does not need"),
     ],
 )
 def test_the_session(patient: Patient, variables: dict[str, str], words: str) -> None:
@@ -116,27 +116,27 @@ def test_pipewire_offers_it(patient: Patient) -> None:
 
 @pytest.mark.parametrize(
     ("objects", "words"),
-    [((DEVICE, WEBCAM), f"PipeWire knows {NODE} as an output alone"), ((WEBCAM,), f"PipeWire does not know {NODE}")],
+    [((DEVICE, WEBCAM), f"PipeWire lists {NODE} only as an output"), ((WEBCAM,), f"PipeWire does not list {NODE}")],
 )
 def test_pipewire_has_filed_it_as_output_only(patient: Patient, objects: tuple[dict[str, Any], ...], words: str) -> None:
     patient.device()
     patient.tool("pw-dump", pipewire_dump(*objects))
     before = desktop.pipewire(patient.exam())
-    assert before.status == "skipped"  # as it must be while nobody writes
-    assert words in before.found
+    assert before.status == "skipped"  # expected while no program writes
+    assert words in before.message
     with Daemon(MINE):
         finding = desktop.pipewire(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found.startswith(f"{words}, since it looked before livebg's first picture")
-    assert finding.mend is not None
-    assert finding.mend.startswith("systemctl --user restart wireplumber")
+    assert finding.message.startswith(f"{words}, because it probed the device before livebg's first frame")
+    assert finding.fix is not None
+    assert finding.fix.startswith("systemctl --user restart wireplumber")
 
 
 def test_wpctl_answers_where_pw_dump_is_missing(patient: Patient) -> None:
     patient.device()
     patient.tool("wpctl status", WPCTL)
     with Daemon(MINE):
-        assert desktop.pipewire(patient.exam()).found.startswith("PipeWire does not offer 'livebg', since")
+        assert desktop.pipewire(patient.exam()).message.startswith("PipeWire does not offer 'livebg', because")
         patient.tool("wpctl status", WPCTL.replace("C920 (V4L2)\n", "C920 (V4L2)\n │      52. livebg (V4L2)\n"))
         assert desktop.pipewire(patient.exam()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
 
@@ -145,37 +145,37 @@ def test_without_pipewire(patient: Patient) -> None:
     assert desktop.pipewire(patient.exam()).status == "skipped"
     patient.device()
     finding = desktop.pipewire(patient.exam())
-    assert finding == Finding("skipped", "neither pw-dump nor wpctl is installed, which would tell what PipeWire knows")
+    assert finding == Finding("skipped", "Neither pw-dump nor wpctl is installed")
     patient.tool("pw-dump", code=255, err="can't connect: Host is down\n")
-    assert desktop.pipewire(patient.exam()).found == "PipeWire does not run here (can't connect: Host is down)"
+    assert desktop.pipewire(patient.exam()).message == "PipeWire is not running (can't connect: Host is down)"
 
 
 def test_flatpaks(patient: Patient) -> None:
-    assert sandboxes.flatpak(patient.exam()) == Finding("skipped", "there are no Flatpaks here")
+    assert sandboxes.flatpak(patient.exam()) == Finding("skipped", "Flatpak is not installed")
     patient.tool("flatpak list", "org.gnome.Maps\norg.mozilla.firefox\ncom.google.Chrome\n")
     permissions = "[Context]\nshared=network;ipc;\nsockets=x11;wayland;pulseaudio;\ndevices={}\nfilesystems=xdg-download;\n"
     patient.tool("flatpak info --show-permissions org.mozilla.firefox", permissions.format("all;"))
     patient.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("all;"))
-    assert sandboxes.flatpak(patient.exam()) == Finding("ok", "Flatpaks that may see video devices: Firefox and Chrome")
+    assert sandboxes.flatpak(patient.exam()) == Finding("ok", "Flatpaks with access to video devices: Firefox and Chrome")
     patient.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("dri;"))
-    found = "Flatpaks that see cameras through PipeWire's portal alone, if at all: Chrome"
-    mend = "flatpak override --user --device=all com.google.Chrome"
-    assert sandboxes.flatpak(patient.exam()) == Finding("warn", found, mend)
+    found = "Flatpaks that can access cameras at most through the portal: Chrome"
+    fix = "flatpak override --user --device=all com.google.Chrome"
+    assert sandboxes.flatpak(patient.exam()) == Finding("warn", found, fix)
     patient.tool("flatpak list", "org.gnome.Maps\n")
     assert sandboxes.flatpak(patient.exam()).status == "ok"
 
 
 def test_snaps(patient: Patient) -> None:
-    assert sandboxes.snap(patient.exam()) == Finding("skipped", "there are no Snaps here")
+    assert sandboxes.snap(patient.exam()) == Finding("skipped", "Snap is not installed")
     patient.tool("snap list", SNAP_LIST)
     patient.tool("snap connections firefox", CONNECTIONS.format("firefox", ":camera"))
     patient.tool("snap connections chromium", CONNECTIONS.format("chromium", ":camera"))
-    assert sandboxes.snap(patient.exam()) == Finding("ok", "Snaps that may see cameras: firefox and chromium")
+    assert sandboxes.snap(patient.exam()) == Finding("ok", "Snaps with access to cameras: firefox and chromium")
     patient.tool("snap connections chromium", CONNECTIONS.format("chromium", "-"))
-    mend = "sudo snap connect chromium:camera"
-    assert sandboxes.snap(patient.exam()) == Finding("warn", "Snaps that may not see cameras: chromium", mend)
+    fix = "sudo snap connect chromium:camera"
+    assert sandboxes.snap(patient.exam()) == Finding("warn", "Snaps without access to cameras: chromium", fix)
     patient.tool("snap connections firefox", CONNECTIONS.format("firefox", "-"))
-    assert sandboxes.snap(patient.exam()).mend == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
+    assert sandboxes.snap(patient.exam()).fix == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
     patient.tool("snap list", "No snaps are installed yet. Try 'snap install hello-world'.\n")
     assert sandboxes.snap(patient.exam()).status == "ok"
 
@@ -190,7 +190,7 @@ def test_the_portal(patient: Patient) -> None:
     assert sandboxes.portal(patient.exam()).status == "skipped"
     with Daemon(MINE):
         finding = sandboxes.portal(patient.exam())
-    assert (finding.status, finding.mend) == ("warn", "systemctl --user restart wireplumber")
+    assert (finding.status, finding.fix) == ("warn", "systemctl --user restart wireplumber")
 
 
 @pytest.mark.parametrize(("answer", "status"), [("b true\n", "ok"), ("b false\n", "warn")])
@@ -205,14 +205,14 @@ def test_the_tray_of_gnome_needs_an_extension(patient: Patient) -> None:
     patient.tool(BUS, "b false\n")
     finding = desktop.tray(patient.exam())
     assert finding.status == "warn"
-    assert finding.mend is not None
-    assert finding.mend.startswith("sudo apt install gnome-shell-extension-appindicator, log in again")
+    assert finding.fix is not None
+    assert finding.fix.startswith("sudo apt install gnome-shell-extension-appindicator, log in again")
     patient.file("/etc/os-release", ARCH)
-    assert str(desktop.tray(patient.exam()).mend).startswith("sudo pacman -S gnome-shell-extension-appindicator, ")
+    assert str(desktop.tray(patient.exam()).fix).startswith("sudo pacman -S gnome-shell-extension-appindicator, ")
 
 
 def test_the_tray_where_it_cannot_be_told(patient: Patient) -> None:
-    assert desktop.tray(patient.exam()).found == "there is no desktop session to show an icon in"
+    assert desktop.tray(patient.exam()).message == "No desktop session"
     patient.environment = {"DISPLAY": ":0"}
     patient.tool("gdbus call --session", "(true,)\n")
     assert desktop.tray(patient.exam()).status == "ok"

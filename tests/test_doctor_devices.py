@@ -1,4 +1,4 @@
-"""``livebg doctor``: the virtual camera and the real one."""
+"""Tests of the doctor's checks of the virtual and the real camera."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ OBS = Holder(8, "obs", "reading and writing")
 ANEW = "livebg setup, then sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
 GROUP = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
 MINE = replace(LIVE, output=replace(LIVE.output, device=NODE))
-"""A livebg that shows itself on the device."""
+"""A livebg that outputs to the device."""
 
 
 @pytest.fixture
@@ -40,22 +40,22 @@ def forbid(patient: Patient, node: str) -> None:
 
 def test_the_device_is_there(patient: Patient) -> None:
     patient.device()
-    assert virtual_camera.device(patient.exam()) == Finding("ok", f"the virtual camera 'livebg' is {NODE}")
+    assert virtual_camera.device(patient.exam()) == Finding("ok", f"The virtual camera 'livebg' is {NODE}")
 
 
 def test_no_device_while_the_module_is_not_loaded(patient: Patient) -> None:
-    assert virtual_camera.device(patient.exam()) == Finding("skipped", "there is no device to look at yet")
+    assert virtual_camera.device(patient.exam()) == Finding("skipped", "No virtual camera to check yet")
 
 
 def test_no_device_though_the_module_is_loaded(patient: Patient) -> None:
     patient.loaded()
     finding = virtual_camera.device(patient.exam())
-    assert finding == Finding("FAIL", "there is no virtual camera called 'livebg'", "livebg setup")
+    assert finding == Finding("FAIL", "There is no virtual camera named 'livebg'", "livebg setup")
 
 
 def test_a_device_of_another_label(patient: Patient) -> None:
     patient.device(label="OBS Virtual Camera")
-    found = f"no loopback device is called 'livebg', only 'OBS Virtual Camera' ({NODE})"
+    found = f"No loopback device is named 'livebg', only 'OBS Virtual Camera' ({NODE})"
     assert virtual_camera.device(patient.exam()) == Finding("FAIL", found, "livebg setup")
 
 
@@ -70,8 +70,8 @@ def test_two_devices_of_the_label(patient: Patient) -> None:
     patient.device("/dev/video43")
     finding = virtual_camera.device(patient.exam())
     assert finding.status == "FAIL"
-    assert f"2 loopback devices are called 'livebg' ({NODE} and /dev/video43)" in finding.found
-    assert finding.mend == ANEW
+    assert f"2 loopback devices are named 'livebg' ({NODE} and /dev/video43)" in finding.message
+    assert finding.fix == ANEW
 
 
 def test_a_device_that_may_not_be_opened(patient: Patient) -> None:
@@ -80,7 +80,7 @@ def test_a_device_that_may_not_be_opened(patient: Patient) -> None:
     gid = (patient.root / NODE.lstrip("/")).stat().st_gid
     patient.file("/etc/group", f"root:x:99990:\nvideo:x:{gid}:bob\n")
     assert virtual_camera.device(patient.exam()).status == "skipped"
-    found = f"{NODE} (rw-rw----, group video) may not be opened by this user"
+    found = f"No permission to open {NODE} (rw-rw----, group video)"
     assert virtual_camera.permissions(patient.exam()) == Finding("FAIL", found, GROUP)
 
 
@@ -88,15 +88,15 @@ def test_a_group_that_the_session_does_not_have_yet(patient: Patient) -> None:
     patient.device()
     forbid(patient, NODE)
     patient.file("/etc/group", "video:x:44:bob,ada\n")
-    mend = "log out and in again: you are in the group video, but this session is not yet"
-    assert virtual_camera.permissions(patient.exam()).mend == mend
+    fix = "Log out and in again: you were added to the group video after this login"
+    assert virtual_camera.permissions(patient.exam()).fix == fix
     patient.groups = frozenset({44})
-    assert virtual_camera.permissions(patient.exam()).mend == GROUP
+    assert virtual_camera.permissions(patient.exam()).fix == GROUP
 
 
 def test_a_device_that_may_be_opened(patient: Patient) -> None:
     patient.device()
-    assert virtual_camera.permissions(patient.exam()) == Finding("ok", "this user may open it")
+    assert virtual_camera.permissions(patient.exam()) == Finding("ok", "The user has permission to open the device")
 
 
 @pytest.mark.parametrize("caps", [OUTPUT, CAPTURE, abi.CAP_STREAMING])
@@ -111,7 +111,7 @@ def test_exclusive_caps_by_what_the_device_announces(patient: Patient, caps: int
         ("42,-1,-1", "N,N,N", "FAIL"),
         ("10,42,-1", "Y,N,N", "FAIL"),
         ("10,42,-1", "N,Y,N", "ok"),
-        ("-1,-1,-1", "Y,Y,Y", "FAIL"),  # made later on, by v4l2loopback-ctl: the device's word counts
+        ("-1,-1,-1", "Y,Y,Y", "FAIL"),  # created later by v4l2loopback-ctl: the device's capabilities count
     ],
 )
 def test_exclusive_caps_of_a_device_that_announces_both(patient: Patient, numbers: str, values: str, status: str) -> None:
@@ -121,8 +121,8 @@ def test_exclusive_caps_of_a_device_that_announces_both(patient: Patient, number
     finding = virtual_camera.exclusive_caps(patient.exam())
     assert finding.status == status
     if status == "FAIL":
-        assert "Chromium and programs built on it do not list it" in finding.found
-        assert finding.mend == ANEW
+        assert "Chromium and programs based on it do not list it" in finding.message
+        assert finding.fix == ANEW
 
 
 @pytest.mark.parametrize(("node", "status"), [("/dev/video0", "ok"), ("/dev/video63", "ok"), ("/dev/video64", "warn")])
@@ -130,20 +130,20 @@ def test_firefox_looks_at_low_numbers(patient: Patient, node: str, status: str) 
     patient.device(node)
     finding = virtual_camera.number(patient.exam())
     assert finding.status == status
-    assert finding.mend == (ANEW if status == "warn" else None)
+    assert finding.fix == (ANEW if status == "warn" else None)
 
 
 def test_nobody_writes(patient: Patient) -> None:
     patient.device()
     patient.held(NODE, FIREFOX)
-    assert virtual_camera.writer(patient.exam()) == Finding("ok", "nobody writes to it")
+    assert virtual_camera.writer(patient.exam()) == Finding("ok", "No program is writing to it")
 
 
 def test_a_second_writer_is_told_by_name_and_pid(patient: Patient) -> None:
     patient.device(caps=CAPTURE)
     patient.held(NODE, FIREFOX, OBS)
-    found, mend = f"another program writes to {NODE}: obs (process 8)", "end it there, or with `kill 8`"
-    assert virtual_camera.writer(patient.exam()) == Finding("FAIL", found, mend)
+    found, fix = f"Another program is writing to {NODE}: obs (process 8)", "Close it, or run `kill 8`"
+    assert virtual_camera.writer(patient.exam()) == Finding("FAIL", found, fix)
 
 
 def test_a_second_writer_shows_without_exclusive_caps(patient: Patient) -> None:
@@ -156,23 +156,23 @@ def test_a_second_writer_shows_without_exclusive_caps(patient: Patient) -> None:
 def test_a_second_writer_that_cannot_be_seen(patient: Patient) -> None:
     patient.device(caps=CAPTURE)
     finding = virtual_camera.writer(patient.exam())
-    assert "of another user or in a sandbox" in finding.found
-    assert finding.mend == f"find it with `sudo fuser -v {NODE}` and end it"
+    assert "of another user or in a sandbox" in finding.message
+    assert finding.fix == f"Find it with `sudo fuser -v {NODE}` and close it"
 
 
 def test_a_format_that_is_kept_looks_like_a_writer(patient: Patient) -> None:
     patient.device(caps=CAPTURE)
     patient.tool(f"v4l2-ctl -d {NODE} -C keep_format", "keep_format: 1\n")
     finding = virtual_camera.writer(patient.exam())
-    assert "since its format is kept" in finding.found
-    assert finding.mend == f"v4l2-ctl -d {NODE} -c keep_format=0"
+    assert "because its format is kept" in finding.message
+    assert finding.fix == f"v4l2-ctl -d {NODE} -c keep_format=0"
 
 
 def test_a_format_that_is_kept_does_no_harm_where_the_device_takes_pictures(patient: Patient) -> None:
     patient.device(caps=CAPTURE | OUTPUT)
     patient.file("/sys/devices/virtual/video4linux/video42/state", "capture\n")
     patient.tool(f"v4l2-ctl -d {NODE} -C keep_format", "keep_format: 1\n")
-    assert virtual_camera.writer(patient.exam()) == Finding("ok", "nobody writes to it, though its format is kept")
+    assert virtual_camera.writer(patient.exam()) == Finding("ok", "No program is writing to it, but its format is kept")
 
 
 def test_version_0_12_without_exclusive_caps_does_not_tell_its_writer(patient: Patient) -> None:
@@ -185,7 +185,7 @@ def test_the_format_of_a_second_writer_is_its_own(patient: Patient) -> None:
     set_to(patient.device(caps=CAPTURE), 320, 240)
     patient.held(NODE, OBS)
     finding = virtual_camera.picture_format(patient.exam())
-    assert finding == Finding("skipped", "its format is that of whoever writes to it")
+    assert finding == Finding("skipped", "Its format is set by the program that writes to it")
 
 
 def test_the_running_livebg_is_no_second_writer(patient: Patient) -> None:
@@ -193,8 +193,8 @@ def test_the_running_livebg_is_no_second_writer(patient: Patient) -> None:
     patient.held(NODE, Holder(os.getpid(), "livebg", "reading and writing"), FIREFOX)
     with Daemon(MINE):
         exam = patient.exam()
-        assert virtual_camera.writer(exam) == Finding("ok", "livebg writes to it, and nobody else can")
-        assert virtual_camera.picture_format(exam) == Finding("ok", "it carries livebg's pictures, 1280x720 YU12")
+        assert virtual_camera.writer(exam) == Finding("ok", "livebg is writing to it, and no other program can")
+        assert virtual_camera.picture_format(exam) == Finding("ok", "It carries livebg's pictures, 1280x720 YU12")
 
 
 def test_a_livebg_that_writes_elsewhere_does_not_hide_a_writer(patient: Patient) -> None:
@@ -206,31 +206,31 @@ def test_a_livebg_that_writes_elsewhere_does_not_hide_a_writer(patient: Patient)
 
 def test_a_format_that_nobody_holds(patient: Patient) -> None:
     device = patient.device()
-    assert virtual_camera.picture_format(patient.exam()) == Finding("ok", "it takes whatever size it is given")
+    assert virtual_camera.picture_format(patient.exam()) == Finding("ok", "It accepts any size")
     set_to(device, 640, 480, "YUYV")
     patient.tool("v4l2-ctl", "keep_format: 0\n")
     assert virtual_camera.picture_format(patient.exam()).status == "ok"
 
 
 @pytest.mark.parametrize(
-    ("held", "kept", "by", "mend"),
+    ("held", "kept", "by", "fix"),
     [
-        ((FIREFOX,), "0", "firefox (process 7)", "close firefox (process 7)"),
+        ((FIREFOX,), "0", "firefox (process 7)", "Close firefox (process 7)"),
         ((), "1", "keep_format", f"v4l2-ctl -d {NODE} -c keep_format=0"),
         (
             (FIREFOX,),
             "1",
             "firefox (process 7)",
-            f"close firefox (process 7), then v4l2-ctl -d {NODE} -c keep_format=0",
+            f"Close firefox (process 7), then v4l2-ctl -d {NODE} -c keep_format=0",
         ),
     ],
 )
-def test_a_format_that_is_locked(patient: Patient, held: tuple[Holder, ...], kept: str, by: str, mend: str) -> None:
+def test_a_format_that_is_locked(patient: Patient, held: tuple[Holder, ...], kept: str, by: str, fix: str) -> None:
     set_to(patient.device(), 640, 480, "YUYV")
     patient.held(NODE, *held)
     patient.tool("v4l2-ctl", f"keep_format: {kept}\n")
-    found = f"{NODE} is held at 640x480 YUYV by {by}, and livebg cannot set another"
-    assert virtual_camera.picture_format(patient.exam()) == Finding("FAIL", found, mend)
+    found = f"{NODE} is fixed to 640x480 YUYV by {by}, so livebg cannot set its format"
+    assert virtual_camera.picture_format(patient.exam()) == Finding("FAIL", found, fix)
 
 
 def test_a_format_that_is_locked_at_livebgs_own(patient: Patient) -> None:
@@ -238,7 +238,7 @@ def test_a_format_that_is_locked_at_livebgs_own(patient: Patient) -> None:
     patient.held(NODE, FIREFOX)
     finding = virtual_camera.picture_format(patient.exam())
     assert finding.status == "ok"
-    assert "held at 1280x720 YU12 by firefox (process 7)" in finding.found
+    assert "fixed to 1280x720 YU12 by firefox (process 7)" in finding.message
 
 
 @pytest.mark.parametrize(("most", "status"), [("10", "ok"), ("3", "warn"), ("2", "FAIL")])
@@ -249,23 +249,23 @@ def test_too_few_openers(patient: Patient, most: str, status: str) -> None:
     patient.file(attribute, f"{most}\n")
     finding = virtual_camera.max_openers(patient.exam())
     assert finding.status == status
-    assert finding.mend == (None if status == "ok" else f"echo 10 | sudo tee {attribute}")
+    assert finding.fix == (None if status == "ok" else f"echo 10 | sudo tee {attribute}")
     if status == "FAIL":
-        assert "may be opened 2 times, and is: firefox (process 7) and obs (process 8)" in finding.found
+        assert "has reached its limit of 2 openers: firefox (process 7) and obs (process 8)" in finding.message
 
 
 @pytest.mark.parametrize(
     ("unknown", "words"),
     [
-        ((), "the module tells when somebody watches"),
-        ((abi.SUBSCRIBE_EVENT,), "does not tell when somebody watches (0.13 does)"),
+        ((), "The module reports when an app uses the camera"),
+        ((abi.SUBSCRIBE_EVENT,), "(older than 0.13) does not report readers"),
     ],
 )
 def test_who_watches(patient: Patient, unknown: tuple[int, ...], words: str) -> None:
     patient.device().failures = dict.fromkeys(unknown, errno.EINVAL)
     finding = virtual_camera.on_demand(patient.exam())
     assert finding.status == "ok"
-    assert words in finding.found
+    assert words in finding.message
     assert not patient.kernel.open_fds
 
 
@@ -286,38 +286,38 @@ def test_no_camera(patient: Patient) -> None:
 
 def test_the_camera_of_the_settings(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     patient.camera()
-    assert camera.camera(patient.exam()) == Finding("ok", "HD Pro Webcam C920 (/dev/video0) is there")
+    assert camera.camera(patient.exam()) == Finding("ok", "Found HD Pro Webcam C920 (/dev/video0)")
     monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", "Kiyo")
-    found, mend = "no camera is called 'Kiyo', only HD Pro Webcam C920 (/dev/video0)", "choose one of these, or plug it in"
-    assert camera.camera(patient.exam()) == Finding("FAIL", found, mend)
+    found, fix = "no camera is called 'Kiyo', only HD Pro Webcam C920 (/dev/video0)", "choose one of these, or plug it in"
+    assert camera.camera(patient.exam()) == Finding("FAIL", found, fix)
 
 
-@pytest.mark.parametrize(("name", "words"), [("rtsp://door/1", "a camera in the network"), ("toy.onnx", "the file toy.onnx")])
+@pytest.mark.parametrize(("name", "words"), [("rtsp://door/1", "A network camera"), ("toy.onnx", "The file toy.onnx")])
 def test_what_stands_in_for_a_camera(patient: Patient, monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
     monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", name)
     finding = camera.camera(patient.exam())
     assert finding.status == "ok"
-    assert words in finding.found
+    assert words in finding.message
 
 
 def test_a_camera_that_fits(patient: Patient) -> None:
     patient.camera()
-    assert camera.mode(patient.exam()) == Finding("ok", "it would give 1280x720 MJPG at 30 frames a second")
+    assert camera.mode(patient.exam()) == Finding("ok", "The camera delivers 1280x720 MJPG at 30 frames per second")
 
 
 @pytest.mark.parametrize(
     ("modes", "status", "words"),
     [
-        ([Mode("GREY", 640, 360, (Fraction(15),))], "skipped", "there is no camera to look at"),
-        ([Mode("YUYV", 1280, 720, (Fraction(10),))], "warn", "gives 10 frames a second at 1280x720 YUYV"),
-        ([Mode("YUYV", 640, 480, (Fraction(30),))], "warn", "gives 640x480 YUYV where 1280x720 is asked for"),
+        ([Mode("GREY", 640, 360, (Fraction(15),))], "skipped", "No camera to check"),
+        ([Mode("YUYV", 1280, 720, (Fraction(10),))], "warn", "delivers only 10 frames per second at 1280x720 YUYV"),
+        ([Mode("YUYV", 640, 480, (Fraction(30),))], "warn", "delivers 640x480 YUYV instead of the requested 1280x720"),
     ],
 )
 def test_a_camera_that_fits_badly(patient: Patient, modes: list[Mode], status: str, words: str) -> None:
     patient.camera(modes=modes)
     finding = camera.mode(patient.exam())
     assert finding.status == status
-    assert words in finding.found
+    assert words in finding.message
 
 
 def test_a_camera_without_a_format_that_is_read(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,31 +325,31 @@ def test_a_camera_without_a_format_that_is_read(patient: Patient, monkeypatch: p
     patient.camera(modes=[Mode("GREY", 640, 360, (Fraction(15),))])
     finding = camera.mode(patient.exam())
     assert finding.status == "FAIL"
-    assert "offers no format that livebg reads, only GREY" in finding.found
+    assert "offers no supported pixel format, only GREY" in finding.message
 
 
 def test_a_camera_that_does_not_answer(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", "0")
     patient.camera().failures[abi.ENUM_FMT] = errno.EIO
     finding = camera.mode(patient.exam())
-    assert (finding.status, finding.mend) == ("FAIL", "unplug it and plug it in again")
+    assert (finding.status, finding.fix) == ("FAIL", "Unplug it and plug it in again")
 
 
 def test_a_camera_that_is_in_use_by_whom(patient: Patient) -> None:
     patient.camera()
-    assert camera.in_use(patient.exam()) == Finding("ok", "nobody has it open")
+    assert camera.in_use(patient.exam()) == Finding("ok", "No program has the camera open")
     patient.held("/dev/video0", Holder(9, "zoom", "reading and writing"))
     finding = camera.in_use(patient.exam())
     assert finding.status == "warn"
-    assert "HD Pro Webcam C920 (/dev/video0) is held open by zoom (process 9)" in finding.found
-    assert finding.mend == "choose 'livebg' as the camera there, or close it"
+    assert "HD Pro Webcam C920 (/dev/video0) is open in zoom (process 9)" in finding.message
+    assert finding.fix == "Select 'livebg' as the camera in that program, or close it"
 
 
 def test_the_running_livebg_may_have_the_camera(patient: Patient) -> None:
     patient.camera()
     patient.held("/dev/video0", Holder(os.getpid(), "livebg", "reading and writing"))
     with Daemon(MINE):
-        assert camera.in_use(patient.exam()) == Finding("ok", "livebg has it open, and nobody else")
+        assert camera.in_use(patient.exam()) == Finding("ok", "Only livebg has the camera open")
 
 
 def test_a_camera_that_may_not_be_opened(patient: Patient) -> None:
@@ -357,7 +357,7 @@ def test_a_camera_that_may_not_be_opened(patient: Patient) -> None:
     forbid(patient, "/dev/video0")
     exam = patient.exam()
     assert camera.permissions(exam).status == "FAIL"
-    assert camera.permissions(exam).mend == GROUP
-    assert "(/dev/video0 may not be)" in camera.camera(exam).found
+    assert camera.permissions(exam).fix == GROUP
+    assert "(/dev/video0 may not be)" in camera.camera(exam).message
     patient.camera("/dev/video2")
     assert camera.permissions(patient.exam()).status == "warn"

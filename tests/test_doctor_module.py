@@ -1,4 +1,4 @@
-"""``livebg doctor``: the kernel module."""
+"""Tests of the doctor's kernel module checks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def secure(patient: Patient, on: bool = True) -> None:
 
 
 @pytest.mark.parametrize(
-    ("release", "mend"),
+    ("release", "fix"),
     [
         (DEBIAN, f"sudo apt install v4l2loopback-dkms linux-headers-{RELEASE}, then livebg setup"),
         (UBUNTU, f"sudo apt install v4l2loopback-dkms linux-headers-{RELEASE}, then livebg setup"),
@@ -35,31 +35,31 @@ def secure(patient: Patient, on: bool = True) -> None:
         (ARCH, "sudo pacman -S v4l2loopback-dkms linux-headers, then livebg setup"),
         (
             "ID=plan9\n",
-            "install your distribution's package of v4l2loopback, and the headers of the running kernel, then livebg setup",
+            "Install your distribution's v4l2loopback package and the headers of the running kernel, then livebg setup",
         ),
     ],
 )
-def test_a_module_that_is_not_installed(patient: Patient, release: str, mend: str) -> None:
+def test_a_module_that_is_not_installed(patient: Patient, release: str, fix: str) -> None:
     patient.file("/etc/os-release", release)
     patient.file(f"/lib/modules/{RELEASE}/kernel/drivers/media/v4l2-core/videodev.ko.xz")
-    found = "v4l2loopback, the kernel module behind the virtual camera, is not installed"
-    assert installed(patient.exam()) == Finding("FAIL", found, mend)
+    found = "The kernel module v4l2loopback, which provides the virtual camera, is not installed"
+    assert installed(patient.exam()) == Finding("FAIL", found, fix)
     assert loaded(patient.exam()).status == "skipped"
 
 
 @pytest.mark.parametrize("name", ["v4l2loopback.ko", "v4l2loopback.ko.xz", "v4l2loopback.ko.zst", "v4l2loopback.ko.gz"])
 def test_a_module_that_is_there_but_not_loaded(patient: Patient, name: str) -> None:
     patient.file(f"/lib/modules/{RELEASE}/extra/v4l2loopback/{name}")
-    assert installed(patient.exam()) == Finding("ok", f"v4l2loopback is installed for the kernel {RELEASE}")
-    assert loaded(patient.exam()) == Finding("FAIL", "v4l2loopback is installed, but not loaded", "livebg setup")
+    assert installed(patient.exam()) == Finding("ok", f"v4l2loopback is installed for kernel {RELEASE}")
+    assert loaded(patient.exam()) == Finding("FAIL", "v4l2loopback is installed but not loaded", "livebg setup")
 
 
 def test_a_module_that_was_set_up_but_is_not_loaded(patient: Patient) -> None:
     patient.module()
     patient.file("/etc/modules-load.d/livebg.conf", "# made by livebg\nv4l2loopback\n")
     finding = loaded(patient.exam())
-    assert (finding.status, finding.mend) == ("FAIL", "sudo modprobe v4l2loopback")
-    assert "at every start" in finding.found
+    assert (finding.status, finding.fix) == ("FAIL", "sudo modprobe v4l2loopback")
+    assert "configured to load at boot" in finding.message
 
 
 def test_a_module_that_is_loaded(patient: Patient) -> None:
@@ -74,8 +74,8 @@ def test_a_module_for_another_kernel_without_headers(patient: Patient) -> None:
     patient.folder(f"/lib/modules/{RELEASE}/kernel")
     finding = installed(patient.exam())
     assert finding.status == "FAIL"
-    assert f"is installed for {OTHER}, but not for the kernel that runs, {RELEASE}, whose headers are missing" in finding.found
-    assert finding.mend == f"sudo apt install linux-headers-{RELEASE} && sudo dkms autoinstall"
+    assert f"is installed for {OTHER}, but not for the running kernel {RELEASE}, whose headers are missing" in finding.message
+    assert finding.fix == f"sudo apt install linux-headers-{RELEASE} && sudo dkms autoinstall"
 
 
 def test_a_module_for_another_kernel_that_was_not_built(patient: Patient) -> None:
@@ -83,8 +83,8 @@ def test_a_module_for_another_kernel_that_was_not_built(patient: Patient) -> Non
     patient.folder(f"/lib/modules/{RELEASE}/build")
     patient.tool("dkms status v4l2loopback", f"v4l2loopback/0.12.7, {OTHER}, x86_64: installed\n")
     finding = installed(patient.exam())
-    assert finding.found.endswith(f"(dkms: v4l2loopback/0.12.7, {OTHER}, x86_64: installed)")
-    assert finding.mend == f"sudo dkms autoinstall -k {RELEASE}"
+    assert finding.message.endswith(f"(dkms: v4l2loopback/0.12.7, {OTHER}, x86_64: installed)")
+    assert finding.fix == f"sudo dkms autoinstall -k {RELEASE}"
 
 
 def test_sources_that_were_never_built(patient: Patient) -> None:
@@ -93,15 +93,15 @@ def test_sources_that_were_never_built(patient: Patient) -> None:
     patient.tool("dkms status v4l2loopback", "v4l2loopback/0.12.7: added\n")
     finding = installed(patient.exam())
     assert finding.status == "FAIL"
-    assert "is installed for no kernel, but not for" in finding.found
-    assert "(dkms: v4l2loopback/0.12.7: added)" in finding.found
+    assert "is installed for no kernel, but not for" in finding.message
+    assert "(dkms: v4l2loopback/0.12.7: added)" in finding.message
 
 
 def test_a_kernel_that_was_updated_under_the_running_one(patient: Patient) -> None:
     patient.module(OTHER)
     finding = installed(patient.exam())
-    assert "whose modules are gone since it was updated" in finding.found
-    assert finding.mend == "restart the machine"
+    assert "whose modules were removed by an update" in finding.message
+    assert finding.fix == "Reboot"
 
 
 @pytest.mark.parametrize("on", [None, False])
@@ -110,21 +110,21 @@ def test_without_secure_boot(patient: Patient, on: bool | None) -> None:
     patient.file("/sys/kernel/security/lockdown", "[none] integrity confidentiality\n")
     if on is not None:
         secure(patient, on)
-    found = "this machine starts without Secure Boot" if on is None else "Secure Boot is off"
+    found = "This machine has no Secure Boot" if on is None else "Secure Boot is off"
     assert secure_boot(patient.exam()) == Finding("ok", found)
 
 
 def test_secure_boot_that_let_the_module_in(patient: Patient) -> None:
     secure(patient)
     patient.loaded()
-    assert secure_boot(patient.exam()) == Finding("ok", "Secure Boot is on, and v4l2loopback was let in")
+    assert secure_boot(patient.exam()) == Finding("ok", "Secure Boot is on, and v4l2loopback is loaded")
 
 
 def test_secure_boot_before_the_module_is_installed(patient: Patient) -> None:
     secure(patient)
     finding = secure_boot(patient.exam())
     assert finding.status == "skipped"
-    assert finding.found.startswith("Secure Boot is on")
+    assert finding.message.startswith("Secure Boot is on")
 
 
 def test_a_key_that_secure_boot_does_not_know(patient: Patient) -> None:
@@ -133,11 +133,11 @@ def test_a_key_that_secure_boot_does_not_know(patient: Patient) -> None:
     patient.file(KEY)
     patient.tool(f"mokutil --test-key {KEY}", f"{KEY} is not enrolled\n", code=1)
     patient.tool("modinfo --field signer v4l2loopback", "DKMS module signing key\n")
-    found = f"Secure Boot is on, and the key {KEY} that v4l2loopback is signed with is not known to it"
-    mend = f"sudo mokutil --import {KEY}, then restart and choose Enroll MOK"
-    assert secure_boot(patient.exam()) == Finding("FAIL", found, mend)
-    not_loaded = "v4l2loopback is not loaded, since the kernel does not let it in"
-    assert loaded(patient.exam()) == Finding("FAIL", not_loaded, mend)
+    found = f"Secure Boot is on, and the signing key {KEY} of v4l2loopback is not enrolled"
+    fix = f"sudo mokutil --import {KEY}, then reboot and choose Enroll MOK"
+    assert secure_boot(patient.exam()) == Finding("FAIL", found, fix)
+    not_loaded = "v4l2loopback is not loaded, because the kernel rejects it"
+    assert loaded(patient.exam()) == Finding("FAIL", not_loaded, fix)
 
 
 def test_an_unsigned_module_though_there_is_a_key(patient: Patient) -> None:
@@ -148,9 +148,9 @@ def test_an_unsigned_module_though_there_is_a_key(patient: Patient) -> None:
     patient.tool(f"mokutil --test-key {KEY}", f"{KEY} is already enrolled\n")
     patient.tool("modinfo --field signer v4l2loopback", "")
     finding = secure_boot(patient.exam())
-    assert finding.found == f"Secure Boot is on, and v4l2loopback is not signed, though there is the key {KEY} for that"
+    assert finding.message == f"Secure Boot is on, and v4l2loopback is not signed, although the key {KEY} is enrolled"
     which = f"v4l2loopback/0.12.7 -k {RELEASE}"
-    assert finding.mend == f"sudo dkms build --force {which} && sudo dkms install --force {which}"
+    assert finding.fix == f"sudo dkms build --force {which} && sudo dkms install --force {which}"
 
 
 def test_an_unsigned_module_without_a_key(patient: Patient) -> None:
@@ -158,9 +158,9 @@ def test_an_unsigned_module_without_a_key(patient: Patient) -> None:
     patient.module()
     patient.tool("modinfo --field signer v4l2loopback", "\n")
     finding = secure_boot(patient.exam())
-    assert (finding.status, finding.found) == ("FAIL", "Secure Boot is on, and v4l2loopback is not signed")
-    assert finding.mend is not None
-    assert "switch Secure Boot off" in finding.mend
+    assert (finding.status, finding.message) == ("FAIL", "Secure Boot is on, and v4l2loopback is not signed")
+    assert finding.fix is not None
+    assert "disable Secure Boot" in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_rejection_in_the_journal(patient: Patient, line: str) -> None:
     patient.tool("journalctl --boot", f"v4l2loopback: loading out-of-tree module taints kernel.\n{line}\n")
     finding = secure_boot(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found.startswith("Secure Boot is off, and the kernel's lockdown is integrity, and a module was rejected")
+    assert finding.message.startswith("Secure Boot is off, but kernel lockdown is integrity, and a module was rejected")
 
 
 def test_secure_boot_with_a_known_key_and_nothing_said(patient: Patient) -> None:
@@ -207,11 +207,11 @@ OPTIONS = "/etc/modprobe.d/livebg.conf"
             },
             None,
         ),
-        ({OPTIONS: "options v4l2loopback card_label=livebg\n"}, "v4l2loopback is not loaded by itself"),
-        ({LIST: "v4l2loopback\n"}, "no device is called 'livebg'"),
+        ({OPTIONS: "options v4l2loopback card_label=livebg\n"}, "v4l2loopback is not loaded automatically"),
+        ({LIST: "v4l2loopback\n"}, "no device is named 'livebg'"),
         (
             {LIST: "#v4l2loopback\n", OPTIONS: '# options v4l2loopback card_label="livebg"\n'},
-            "v4l2loopback is not loaded by itself and no device is called 'livebg'",
+            "v4l2loopback is not loaded automatically and no device is named 'livebg'",
         ),
         (
             {
@@ -219,7 +219,7 @@ OPTIONS = "/etc/modprobe.d/livebg.conf"
                 OPTIONS: "options v4l2loopback card_label=livebg\n",
                 "/usr/lib/modprobe.d/obs.conf": 'options v4l2loopback card_label="OBS Virtual Camera"\n',
             },
-            "no device is called 'livebg'",
+            "no device is named 'livebg'",
         ),
         (
             {
@@ -238,6 +238,6 @@ def test_what_a_restart_leaves(patient: Patient, files: dict[str, str], found: s
         patient.file(path, text)
     finding = after_restart(patient.exam())
     if found is None:
-        assert finding == Finding("ok", "it will be there again after a restart of the machine")
+        assert finding == Finding("ok", "The virtual camera will exist after a reboot")
     else:
-        assert finding == Finding("warn", f"after a restart of the machine {found}", "livebg setup")
+        assert finding == Finding("warn", f"After a reboot {found}", "livebg setup")

@@ -1,4 +1,4 @@
-"""``livebg doctor``: the network, and whether the machine is fast enough for it."""
+"""Tests of the doctor's checks of the segmentation network and the machine's speed."""
 
 import sys
 from collections.abc import Iterator
@@ -24,18 +24,18 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient
 def test_the_bundled_network_runs(patient: Patient) -> None:
     exam = patient.exam()
     assert network.libraries(exam) == Finding("ok", "numpy, OpenCV, PyAV and onnxruntime load")
-    assert network.model(exam) == Finding("ok", "livebg-u2 is whole and runs, at 256x144 for 16:9")
+    assert network.model(exam) == Finding("ok", "livebg-u2 is intact and runs at 256x144 for 16:9")
 
 
 def test_the_provider_that_is_used(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_MODEL__PROVIDER", "cpu")
-    assert network.provider(patient.exam()) == Finding("ok", "the network runs on CPUExecutionProvider")
+    assert network.provider(patient.exam()) == Finding("ok", "The network runs on CPUExecutionProvider")
     monkeypatch.setenv("LIVEBG_MODEL__PROVIDER", "quantum")
     exam = patient.exam()
     assert network.provider(exam).status == "skipped"
     finding = network.model(exam)
     assert finding.status == "FAIL"
-    assert finding.found.startswith("the provider quantum is not in this build of onnxruntime")
+    assert finding.message.startswith("The provider quantum is not in this build of onnxruntime")
 
 
 @pytest.mark.parametrize("name", ["u2netp", "nobody", "there.onnx"])
@@ -43,10 +43,10 @@ def test_a_network_that_is_not_there(patient: Patient, monkeypatch: pytest.Monke
     monkeypatch.setenv("LIVEBG_MODEL__NAME", name)
     finding = network.model(patient.exam())
     assert finding.status == "FAIL"
-    assert name in finding.found
-    assert finding.mend
+    assert name in finding.message
+    assert finding.fix
     if name == "u2netp":
-        assert finding.mend == "run `livebg models pull u2netp`"
+        assert finding.fix == "Run `livebg models pull u2netp`"
 
 
 def test_a_network_that_is_damaged(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_a_network_that_is_damaged(patient: Patient, tmp_path: Path, monkeypatch
     finding = network.model(patient.exam())
     assert finding == Finding(
         "FAIL",
-        f"{path} is damaged: its SHA-256 is not that of u2netp",
+        f"{path} is damaged: its SHA-256 does not match u2netp",
         f"rm {path} && livebg models pull u2netp",
     )
 
@@ -68,7 +68,7 @@ def test_a_file_that_is_no_network(patient: Patient, tmp_path: Path, monkeypatch
     monkeypatch.setenv("LIVEBG_MODEL__NAME", str(path))
     finding = network.model(patient.exam())
     assert finding.status == "FAIL"
-    assert "text.onnx" in finding.found
+    assert "text.onnx" in finding.message
 
 
 def test_a_library_of_the_system_that_is_missing(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,25 +77,25 @@ def test_a_library_of_the_system_that_is_missing(patient: Patient, tmp_path: Pat
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
     finding = network.libraries(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found.startswith("opencv-python does not load (libGL.so.1")
-    assert finding.mend == "sudo apt install libgl1 libglib2.0-0 libxcb1"
+    assert finding.message.startswith("opencv-python does not load (libGL.so.1")
+    assert finding.fix == "sudo apt install libgl1 libglib2.0-0 libxcb1"
 
 
 @pytest.mark.parametrize(
     ("measured", "status", "words"),
     [
-        (Measured(10.94, 16.2, 0.0), "ok", "takes 10.9 ms of the 33 ms that it has at 30 a second (16.2 ms with camera"),
-        (Measured(28.0, 35.0, 0.0), "warn", "leaves the call itself little"),
-        (Measured(10.0, 15.0, 0.4), "warn", "and yet 40% came too late"),
-        (Measured(60.0, 70.0, 0.5), "warn", "so livebg makes fewer masks, and coarser ones"),
-        (Measured(120.0, 130.0, 0.8), "FAIL", "and this machine shows fewer"),
+        (Measured(10.94, 16.2, 0.0), "ok", "takes 10.9 ms of the 33 ms available at 30 frames per second (16.2 ms with camera"),
+        (Measured(28.0, 35.0, 0.0), "warn", "leaves little CPU time for the call itself"),
+        (Measured(10.0, 15.0, 0.4), "warn", "but 40% of the frames were late"),
+        (Measured(60.0, 70.0, 0.5), "warn", "so livebg reduces the rate and resolution of masks"),
+        (Measured(120.0, 130.0, 0.8), "FAIL", "so the frame rate will be lower"),
     ],
 )
 def test_what_a_measurement_means(measured: Measured, status: str, words: str) -> None:
     finding = judge(measured)
     assert finding.status == status
-    assert words in finding.found
-    assert finding.mend == (None if status == "ok" else ADVICE)
+    assert words in finding.message
+    assert finding.fix == (None if status == "ok" else ADVICE)
 
 
 def test_a_measurement(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,11 +116,11 @@ def test_a_livebg_that_is_live_tells_by_itself(patient: Patient, shown: float, s
     with Daemon(replace(LIVE, fps_out=shown, given_up=())):
         finding = network.speed(patient.exam())
     assert finding.status == status
-    assert f"shows {shown:.0f} of 30 frames a second, at 6.3 ms of CPU time a frame" in finding.found
+    assert f"outputs {shown:.0f} of 30 frames per second, at 6.3 ms of CPU time per frame" in finding.message
 
 
 def test_a_livebg_that_gave_up_something_tells_what(patient: Patient) -> None:
     with Daemon(replace(LIVE, given_up=("a mask for every 2nd frame",))):
         finding = network.speed(patient.exam())
     assert finding.status == "warn"
-    assert finding.found.endswith("and has given up something for that: a mask for every 2nd frame")
+    assert finding.message.endswith(", with reduced quality: a mask for every 2nd frame")

@@ -1,4 +1,4 @@
-"""``livebg doctor`` where livebg is, or could be, PipeWire's camera."""
+"""Tests of the doctor's checks of the PipeWire camera."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ MANAGER: dict[str, Any] = {"application.name": "WirePlumber", "application.proce
 
 @pytest.fixture
 def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
-    """Settings that ask for PipeWire's camera, and PipeWire at work."""
+    """A machine with running PipeWire and the backend pipewire configured."""
     with patient_in(tmp_path, monkeypatch) as patient:
         monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "pipewire")
         patient.environment["XDG_RUNTIME_DIR"] = "/run/user/1000"
@@ -39,7 +39,7 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient
 def test_the_route_that_is_set(patient: Patient) -> None:
     found = pipewire.route(patient.exam())
     assert found.status == "ok"
-    assert "programs that ask PipeWire or the portal see it" in found.found
+    assert "only programs that use PipeWire or the portal see the camera" in found.message
 
 
 @pytest.mark.parametrize("has_pipewire", [True, False])
@@ -50,8 +50,8 @@ def test_the_route_that_would_suit(patient: Patient, monkeypatch: pytest.MonkeyP
     found = pipewire.route(patient.exam())
     if has_pipewire:
         assert found.status == "warn"
-        assert found.mend is not None
-        assert found.mend.endswith("livebg setup --pipewire")
+        assert found.fix is not None
+        assert found.fix.endswith("livebg setup --pipewire")
     else:
         assert found.status == "ok"
     patient.loaded()
@@ -62,7 +62,7 @@ def test_the_camera_is_offered(patient: Patient) -> None:
     patient.tool("pw-dump", pipewire_dump(MANAGER, CAMERA))
     with Daemon(MINE):
         found = desktop.pipewire(patient.exam())
-    assert (found.status, found.found) == ("ok", "PipeWire offers 'livebg' as a camera")
+    assert (found.status, found.message) == ("ok", "PipeWire offers 'livebg' as a camera")
 
 
 @pytest.mark.parametrize("other", [{"node.name": "C920"}, {"media.class": "Video/Sink"}, {"media.role": "Screen"}])
@@ -80,13 +80,13 @@ def test_pipewire_that_does_not_run(patient: Patient) -> None:
     patient.environment["XDG_RUNTIME_DIR"] = "/run/user/1001"
     found = desktop.pipewire(patient.exam())
     assert found.status == "FAIL"
-    assert found.mend == "systemctl --user enable --now pipewire.socket wireplumber.service"
+    assert found.fix == "systemctl --user enable --now pipewire.socket wireplumber.service"
     assert pipewire.session_manager(patient.exam()).status == "skipped"
 
 
 def test_the_session_manager(patient: Patient) -> None:
     found = pipewire.session_manager(patient.exam())
-    assert (found.status, found.found) == ("ok", "WirePlumber connects programs with cameras")
+    assert (found.status, found.message) == ("ok", "The session manager WirePlumber is running")
     patient.tool("pw-dump", pipewire_dump(CAMERA))
     assert pipewire.session_manager(patient.exam()).status == "FAIL"
 
@@ -95,8 +95,8 @@ def test_the_portal_that_is_not_installed(patient: Patient) -> None:
     patient.tool("busctl", code=1)
     found = sandboxes.portal(patient.exam())
     assert found.status == "warn"
-    assert found.mend is not None
-    assert "install xdg-desktop-portal" in found.mend
+    assert found.fix is not None
+    assert "Install xdg-desktop-portal" in found.fix
     patient.file("/usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service")
     assert sandboxes.portal(patient.exam()).status == "skipped", "it starts when somebody asks"
 
@@ -111,7 +111,7 @@ def test_the_portal_that_has_no_camera_though_livebg_runs(patient: Patient) -> N
 def test_what_is_the_other_routes_is_left_out(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     def skipped_checks() -> set[str]:
         results: list[Result] = list(examine(patient.exam(), measuring=False))
-        return {each.check for each in results if each.finding.found.startswith("it matters for")}
+        return {each.check for each in results if each.finding.message.startswith("Only applies to")}
 
     assert {"module", "device", "after a restart"} <= skipped_checks()
     assert not {"route", "PipeWire", "PipeWire library", "session manager"} & skipped_checks()
@@ -121,5 +121,5 @@ def test_what_is_the_other_routes_is_left_out(patient: Patient, monkeypatch: pyt
 
 def test_a_dump_that_is_none_is_told(patient: Patient) -> None:
     patient.tool("pw-dump", "no JSON")
-    with pytest.raises(json.JSONDecodeError):  # which the round turns into a warning
+    with pytest.raises(json.JSONDecodeError):  # run_checks converts it to a warning
         desktop.pipewire(patient.exam())

@@ -1,4 +1,4 @@
-"""``livebg doctor``: the settings, the service, and the livebg that runs."""
+"""Tests of the doctor's checks of the settings, the service and the running daemon."""
 
 import os
 from collections.abc import Iterator
@@ -41,20 +41,25 @@ def shown(patient: Patient, **changed: str) -> Finding:
 
 
 def test_a_service_that_is_well(patient: Patient) -> None:
-    assert shown(patient) == Finding("ok", "the service is enabled and runs")
+    assert shown(patient) == Finding("ok", "The service is enabled and running")
 
 
 @pytest.mark.parametrize(
-    ("changed", "status", "words", "mend"),
+    ("changed", "status", "words", "fix"),
     [
         ({"LoadState": "not-found"}, "warn", "not installed as a service", "livebg setup"),
         ({"LoadState": "masked"}, "FAIL", "livebg.service is masked", "systemctl --user status livebg.service"),
         ({"LoadState": "bad-setting"}, "FAIL", "is not valid", "systemctl --user status livebg.service"),
-        ({"UnitFileState": "disabled"}, "warn", "not start by itself", "systemctl --user enable livebg.service"),
+        ({"UnitFileState": "disabled"}, "warn", "does not start at login", "systemctl --user enable livebg.service"),
         ({"ActiveState": "inactive", "SubState": "dead"}, "warn", "not running", "systemctl --user start livebg.service"),
-        ({"NRestarts": "3"}, "warn", "started again 3 times", LOG),
-        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "2"}, "FAIL", "its settings ask for what", LOG),
-        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "4"}, "FAIL", "camera could not be written", LOG),
+        ({"NRestarts": "3"}, "warn", "restarted 3 times", LOG),
+        (
+            {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "2"},
+            "FAIL",
+            "its settings are invalid or conflict",
+            LOG,
+        ),
+        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "4"}, "FAIL", "camera cannot be written", LOG),
         ({"ActiveState": "failed", "Result": "watchdog", "ExecMainStatus": "6"}, "FAIL", "watchdog, exit code 6", LOG),
         (
             {"ExecStart": "{ path=/old/venv/bin/livebg ; argv[]=... }"},
@@ -64,53 +69,53 @@ def test_a_service_that_is_well(patient: Patient) -> None:
         ),
     ],
 )
-def test_a_service_that_is_not(patient: Patient, changed: dict[str, str], status: str, words: str, mend: str) -> None:
+def test_a_service_that_is_not(patient: Patient, changed: dict[str, str], status: str, words: str, fix: str) -> None:
     finding = shown(patient, **changed)
-    assert (finding.status, finding.mend) == (status, mend)
-    assert words in finding.found
+    assert (finding.status, finding.fix) == (status, fix)
+    assert words in finding.message
 
 
 def test_a_service_that_systemd_gave_up(patient: Patient) -> None:
     finding = shown(patient, ActiveState="failed", Result="start-limit-hit")
     assert finding.status == "FAIL"
-    assert finding.mend is not None
-    assert finding.mend.endswith("systemctl --user reset-failed livebg.service && systemctl --user start livebg.service")
+    assert finding.fix is not None
+    assert finding.fix.endswith("systemctl --user reset-failed livebg.service && systemctl --user start livebg.service")
 
 
 def test_without_a_service_manager(patient: Patient) -> None:
     patient.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
-    found = "this session has no systemd to ask (Failed to connect to bus: No medium found)"
+    found = "The systemd user manager is not available (Failed to connect to bus: No medium found)"
     assert service.unit(patient.exam()) == Finding("skipped", found)
 
 
 def test_a_configuration(patient: Patient, tmp_path: Path) -> None:
-    assert service.configuration(patient.exam()) == Finding("ok", "there is no configuration file, so the defaults hold")
+    assert service.configuration(patient.exam()) == Finding("ok", "No configuration file, so the defaults apply")
     file = tmp_path / "my.toml"
     file.write_text("[effect]\nblur = 0.1\n")
     assert service.configuration(patient.exam(file)) == Finding("ok", f"{file} is valid")
 
 
 @pytest.mark.parametrize(
-    ("text", "words", "mend"),
+    ("text", "words", "fix"),
     [
-        ("[effect]\nblurr = 0.1\n", "effect.blurr is no setting", "did you mean effect.blur?"),
-        ("[effect\n", "is not valid TOML", "mend it there"),
+        ("[effect]\nblurr = 0.1\n", "Unknown key effect.blurr in ", "Did you mean effect.blur?"),
+        ("[effect\n", "is not valid TOML", "Correct the file"),
     ],
 )
-def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, text: str, words: str, mend: str) -> None:
+def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, text: str, words: str, fix: str) -> None:
     file = tmp_path / "my.toml"
     file.write_text(text)
     exam = patient.exam(file)
     finding = service.configuration(exam)
-    assert (finding.status, finding.mend) == ("FAIL", mend)
-    assert words in finding.found
-    assert exam.label == "livebg"  # all else is looked at with the defaults
+    assert (finding.status, finding.fix) == ("FAIL", fix)
+    assert words in finding.message
+    assert exam.label == "livebg"  # other checks use the defaults
 
 
 def test_nobody_runs(patient: Patient) -> None:
     exam = patient.exam()
-    found, mend = "livebg is not running, so nobody sees the virtual camera", "livebg run, or systemctl --user start livebg"
-    assert service.running(exam) == Finding("warn", found, mend)
+    found, fix = "livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg"
+    assert service.running(exam) == Finding("warn", found, fix)
     assert service.version(exam) == Finding("ok", f"livebg {__version__}")
 
 
@@ -118,14 +123,14 @@ def test_one_runs(patient: Patient) -> None:
     with Daemon(replace(LIVE, last_error=None, version=__version__)):
         exam = patient.exam()
         assert service.running(exam) == Finding("ok", "livebg (pid 4242) is live")
-        assert service.version(exam) == Finding("ok", f"livebg {__version__}, as the one that runs")
+        assert service.version(exam) == Finding("ok", f"livebg {__version__}, same as the running one")
 
 
 def test_one_runs_with_trouble_behind_it(patient: Patient) -> None:
     with Daemon(LIVE):
         finding = service.running(patient.exam())
     assert finding.status == "ok"
-    assert "the last error was 75 s ago: the camera [C920] was lost" in finding.found
+    assert "the last error was 75 s ago: the camera [C920] was lost" in finding.message
 
 
 def test_one_runs_with_trouble(patient: Patient) -> None:
@@ -137,8 +142,8 @@ def test_one_runs_with_trouble(patient: Patient) -> None:
 def test_another_release_runs(patient: Patient) -> None:
     with Daemon(replace(LIVE, version="0.0.9")):
         finding = service.version(patient.exam())
-    assert (finding.status, finding.found) == ("warn", f"livebg 0.0.9 runs, and livebg {__version__} is installed")
-    assert finding.mend == "livebg stop && livebg run, or systemctl --user restart livebg"
+    assert (finding.status, finding.message) == ("warn", f"livebg 0.0.9 is running, but livebg {__version__} is installed")
+    assert finding.fix == "livebg stop && livebg run, or systemctl --user restart livebg"
 
 
 def test_one_is_about_to_run_or_to_end(patient: Patient) -> None:
@@ -152,5 +157,5 @@ def test_one_runs_and_speaks_otherwise(patient: Patient) -> None:
     with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
         finding = service.running(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found == "the running livebg tells its status otherwise (uptime is not as expected)"
-    assert finding.mend == "start it again with this release"
+    assert finding.message == "the running livebg tells its status otherwise (uptime is not as expected)"
+    assert finding.fix == "start it again with this release"

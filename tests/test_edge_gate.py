@@ -1,4 +1,4 @@
-"""What edges and colours are worth, on made-up people before made-up rooms whose truth is known: figures that must not slip."""
+"""Quality gate for edges and colors, on synthetic people and rooms with known truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ PEOPLE = range(4)
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A frame, the person alone in colours that go on beyond their outline, and the true alpha."""
+    """A frame, the person alone with colors extended beyond the outline, and the true alpha."""
 
     frame: Frame
     person: NDArray[np.uint8]
@@ -48,7 +48,7 @@ def scenes() -> list[Scene]:
 
 
 def band_error(scene: Scene, alpha: Alpha8, screen: tuple[int, int, int], shown: NDArray[np.uint8]) -> float:
-    """The mean error in the band against the person's own colours laid over the screen by the same alpha."""
+    """The mean error in the band, compared with the person's own colors composited over the screen with the same alpha."""
     behind = ColorBackground(screen).picture(scene.frame, Matte(alpha, 0.0, 0.0))
     errors = []
     for got, own, back, share, truth in zip(
@@ -66,7 +66,7 @@ def band_error(scene: Scene, alpha: Alpha8, screen: tuple[int, int, int], shown:
 
 
 def plainly(frame: Frame, alpha: Alpha8, behind: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is seen laid over a background as it is, with the room in it."""
+    """The observed picture blended over a background without removing the room."""
     out = np.empty_like(behind)
     for seen, back, share, target in zip(frame.planes, planes(behind), plane_alphas(Pyramid(alpha)), planes(out), strict=True):
         target[:] = np.rint(seen * (share / 255) + back * (1 - share / 255))
@@ -74,7 +74,7 @@ def plainly(frame: Frame, alpha: Alpha8, behind: NDArray[np.uint8]) -> NDArray[n
 
 
 def recovery(scenes: list[Scene], alpha_of: Callable[[Scene], Alpha8], screen: tuple[int, int, int]) -> float:
-    """The colour error in the band as a share of plain blending's."""
+    """The color error in the band relative to plain blending."""
     ours, plain = 0.0, 0.0
     for each in scenes:
         alpha = alpha_of(each)
@@ -86,7 +86,7 @@ def recovery(scenes: list[Scene], alpha_of: Callable[[Scene], Alpha8], screen: t
 
 
 def refined(scene: Scene) -> Alpha8:
-    """The alpha that comes of the true one at the network's size."""
+    """The true alpha, shrunk to the network's size and upsampled."""
     return EdgeUpsampler().upsample(shrunk(scene.alpha), scene.frame.pyramids[0], scene.frame.pyramids[1:])
 
 
@@ -103,12 +103,12 @@ def test_the_persons_colours_are_recovered(scenes: list[Scene], screen: tuple[in
 def test_colour_finds_edges_better_than_luma(scenes: list[Scene]) -> None:
     sums = np.zeros((2, 2))
     for each in scenes:
-        # As a network gives it: not as sharp as its size allows.
+        # Like a network's result: less sharp than its size allows.
         given = np.asarray(cv2.GaussianBlur(shrunk(each.alpha), (0, 0), 1.5), np.float32)
         truth = as_alpha(each.alpha)
         for row, chroma in enumerate((None, each.frame.pyramids[1:])):
             alpha = as_alpha(EdgeUpsampler().upsample(given, each.frame.pyramids[0], chroma))
             sums[row] += mean_absolute_difference(alpha, truth), gradient_error(alpha, truth)
-    by_luma, by_colour = sums
-    assert (by_colour < 0.75 * by_luma).all()
-    assert by_colour[0] / len(scenes) < 4.0
+    by_luma, by_color = sums
+    assert (by_color < 0.75 * by_luma).all()
+    assert by_color[0] / len(scenes) < 4.0

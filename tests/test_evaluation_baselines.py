@@ -87,7 +87,7 @@ def test_what_is_no_network_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="runs at 16x12 only, not at 256x144: leave out the size"):
         candidate(f"{write_channels_last(tmp_path / 'selfie.onnx', classes=1)}@256x144")
     for channels in (4, 5):
-        with pytest.raises(ModelError, match=f"takes an input of 1x{channels}xheightxwidth where livebg feeds RGB, 1x3xHxW"):
+        with pytest.raises(ModelError, match=f"expects an input of 1x{channels}xheightxwidth but livebg provides RGB, 1x3xHxW"):
             candidate(str(ToyNetwork(channels=channels).write(tmp_path / "more.onnx"))).open()
 
 

@@ -85,8 +85,8 @@ def test_what_there_is_no_data_for_is_said(shop: Workshop) -> None:
     (shop.folder / "empty").mkdir()
     said = shop.livebg("models", "eval", "toy.onnx", "--data", "empty", "--section", "pictures", "--section", "real")
     assert said.out.splitlines() == [
-        "pictures: not measured, no images with masks beside them are in empty",
-        "real clips: not measured, there are no clips that are kept aside in empty/video",
+        "pictures: skipped, no images with masks beside them are in empty",
+        "real clips: skipped, there are no clips that are kept aside in empty/video",
     ]
 
 
@@ -119,8 +119,8 @@ def test_sheets_are_written(shop: Workshop, data: Path) -> None:
             "nowhere does not exist: name the folder that holds the sets",
         ),
         (("toy.onnx", "--data", "toy.onnx"), 3, "toy.onnx is a file: name the folder that holds the sets"),
-        (("other.onnx",), 5, "the model file other.onnx does not exist"),
-        (("u2netq",), 5, "no model is called 'u2netq': the nearest is u2netp"),
+        (("other.onnx",), 5, "The model file other.onnx does not exist"),
+        (("u2netq",), 5, "Unknown model 'u2netq'. Did you mean u2netp?"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(arguments: tuple[str, ...], code: int, sentence: str, shop: Workshop) -> None:
@@ -134,5 +134,5 @@ def test_a_damaged_picture_is_a_sentence(shop: Workshop, data: Path) -> None:
     said = shop.livebg("models", "eval", "toy.onnx", "--data", str(data), "--section", "pictures")
     assert (said.code, said.sentence) == (
         3,
-        "data/portraits/test/images/1.png is not a photo that can be read: use JPEG, PNG, WebP, TIFF, BMP or AVIF",
+        "data/portraits/test/images/1.png is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF.",
     )

@@ -1,4 +1,4 @@
-"""Frames, colours, formats, and that a Composite cannot be made by hand."""
+"""Frames, colors and formats; a Composite cannot be constructed directly."""
 
 from fractions import Fraction
 
@@ -63,7 +63,7 @@ def test_white_black_and_grey_have_no_chroma(color: ColorSpec) -> None:
 
 
 def test_primaries_land_where_the_standards_say() -> None:
-    # BT.709 and BT.601 red, limited range, as every test chart prints them.
+    # BT.709 and BT.601 red in limited range, as in standard test charts.
     assert np.rint(ColorSpec(BT709).rgb_to_yuv(720) @ [255, 0, 0, 1]).tolist() == [63, 102, 240]
     assert np.rint(ColorSpec(BT601).rgb_to_yuv(720) @ [255, 0, 0, 1]).tolist() == [81, 90, 240]
 

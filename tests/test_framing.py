@@ -1,4 +1,4 @@
-"""The camera that follows: dead zone, easing, nobody, gaps, and the part of the picture that it shows."""
+"""Auto-framing: dead zone, easing, absence, gaps, and the cropped picture."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ SIZE = (320, 180)
 
 
 def somebody(x: float, top: float = 0.45, breadth: float = 0.2) -> NDArray[np.uint8]:
-    """A matte with a person whose middle is at ``x``, from ``top`` to the lower edge, in shares of the frame."""
+    """A matte with a person centered at ``x``, from ``top`` to the lower edge, in shares of the frame."""
     width, height = SIZE
     alpha = np.zeros((height, width), np.uint8)
     left, right = (round(np.clip(x + side * breadth / 2, 0, 1) * width) for side in (-1, 1))
@@ -41,7 +41,7 @@ def test_without_zoom_the_whole_frame_is_shown() -> None:
 def test_the_person_is_in_the_middle_with_room_above_the_head() -> None:
     view = filmed(Framing(2), [somebody(0.4)] * 3)[-1]
     assert view.x == pytest.approx(0.4, abs=0.01)
-    assert view.y + view.size / 2 == pytest.approx(1)  # whoever is cut off by the lower edge stays so
+    assert view.y + view.size / 2 == pytest.approx(1)  # a person cut off by the lower edge stays cut off
     assert (0.45 - (view.y - view.size / 2)) / view.size == pytest.approx(0.14, abs=0.02)
 
 
@@ -63,9 +63,9 @@ def test_whoever_walks_is_followed_smoothly_and_reached() -> None:
     places = np.array([view.x for view in views])
     assert places[-1] == pytest.approx(0.65, abs=0.01)
     steps = np.diff(places)
-    assert steps.min() > -1e-4, "it does not swing back"
-    assert steps.max() < 0.05, "it does not jump"
-    assert np.abs(np.diff(steps)).max() < 0.02, "nor start with a jerk"
+    assert steps.min() > -1e-4, "no overshoot"
+    assert steps.max() < 0.05, "no jump"
+    assert np.abs(np.diff(steps)).max() < 0.02, "no sudden start"
 
 
 def test_nobody_for_a_moment_changes_nothing_and_for_longer_shows_the_whole_frame() -> None:
@@ -113,7 +113,7 @@ def test_a_zoom_below_one_is_refused() -> None:
 
 
 def test_the_part_is_what_lies_there() -> None:
-    """A ramp is linear, so a part of it is a ramp of the part's own ends."""
+    """A crop of a linear ramp is a ramp between the values at the crop's edges."""
     ramp = np.tile(np.linspace(0, 250, 200, dtype=np.float64).round().astype(np.uint8), (100, 1))
     part = View(0.5, 0.5, 0.5).cut_out(ramp)
     assert part.shape == ramp.shape
@@ -123,18 +123,18 @@ def test_the_part_is_what_lies_there() -> None:
 
 
 def test_luma_and_chroma_stay_together() -> None:
-    """A plane and its own half, cut out alike, show the same place."""
+    """A plane and its half-size version, cropped alike, show the same place."""
     large = np.zeros((96, 128), np.uint8)
     large[40:60, 50:80] = 255
     small = large[::2, ::2]
     view = View(0.55, 0.5, 0.6)
     shown, shown_small = view.cut_out(large), view.cut_out(small)
-    centres = [np.argwhere(plane > 127).mean(axis=0) + 0.5 for plane in (shown, shown_small)]
-    assert np.abs(centres[0] / 2 - centres[1]).max() < 0.6
+    centers = [np.argwhere(plane > 127).mean(axis=0) + 0.5 for plane in (shown, shown_small)]
+    assert np.abs(centers[0] / 2 - centers[1]).max() < 0.6
 
 
 def filmed_frame(x: float, time: float) -> Frame:
-    """A white person, whom the fake network sees, before a black room."""
+    """A white person, detected by the fake network, in front of a black room."""
     data = blank(*SIZE)
     luma, *chroma = planes(data)
     luma[:] = somebody(x)
@@ -152,7 +152,7 @@ def test_the_pipeline_shows_the_part_with_the_person_in_the_middle() -> None:
     whole, part = (shown(framing, filmed_frame(0.3, 1.0)) for framing in (None, Framing(1.6)))
     middles = [np.argwhere(planes(each.data)[0] > 127)[:, 1].mean() / SIZE[0] for each in (whole, part)]
     assert middles[0] == pytest.approx(0.3, abs=0.02)
-    assert abs(middles[1] - 0.5) < abs(middles[0] - 0.5), "as far as the frame's edge allows"
+    assert abs(middles[1] - 0.5) < abs(middles[0] - 0.5), "as close as the frame's edge allows"
     assert (planes(part.data)[0] > 127).mean() > 1.5 * (planes(whole.data)[0] > 127).mean()
 
 

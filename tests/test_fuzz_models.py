@@ -154,7 +154,7 @@ def test_a_picture_larger_than_any_memory_is_refused(tmp_path: Path) -> None:
         ToyNetwork(size=size).write(folder / f"{number}.onnx")
     found = outcomes(folder)
     assert len(found) == 4
-    assert all("takes an input of 1x3x" in text for text in found.values()), found
+    assert all("expects an input of 1x3x" in text for text in found.values()), found
 
 
 def test_whatever_a_file_says_of_its_stride(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""From the camera's picture to the output's."""
+"""Geometry: rotating, mirroring, cropping and scaling the camera's picture."""
 
 from fractions import Fraction
 
@@ -22,7 +22,7 @@ def turned_size(size: tuple[int, int], rotate: int) -> tuple[int, int]:
 
 
 def ramp_frame(width: int, height: int) -> Frame:
-    """Luma rises by 2 a column, U by 4 a column and V by 4 a row of its plane."""
+    """Luma increases by 2 per column, U by 4 per column and V by 4 per row of its plane."""
     data = blank(width, height)
     y, u, v = planes(data)
     y[:] = np.arange(width) * 2
@@ -94,7 +94,7 @@ def test_one_colour_stays_that_colour(size: tuple[int, int], rotate: int, mirror
 def test_a_bright_dot_ends_where_it_should(
     rotate: int, mirror: bool, share: tuple[float, float], output: tuple[int, int]
 ) -> None:
-    """``share``: where the dot ends, in shares of width and height; it begins at a quarter and an eighth."""
+    """``share``: the expected position in shares of width and height; the dot starts at a quarter and an eighth."""
     size = turned_size((64, 48), rotate)
     frame = grey_frame(luma=20, size=size)
     data = frame.data.copy()
@@ -120,16 +120,16 @@ def test_what_does_not_fit_is_cut_off_on_both_sides_alike() -> None:
 
 
 def test_the_cut_keeps_luma_and_chroma_together() -> None:
-    """Half of what goes here is odd, 1: the cut is made at 0, for both."""
+    """Half of the cropped width is odd, 1: both planes are cropped at 0."""
     made = Geometry((62, 48)).apply(ramp_frame(64, 48))
     assert made.y[0, 0] == 0
     assert made.planes[1][0, 0] == 0
 
 
 def test_a_quarter_turn_is_cut_along_the_sides_it_has_then() -> None:
-    """A wide picture, upright: of its width nothing may go, of its height as little as can be."""
+    """A wide picture becomes upright: the full width stays, and as little height as possible is cropped."""
     made = Geometry((48, 32), rotate=90).apply(ramp_frame(64, 48))
-    # 48x64 when turned; 32 of 64 rows are left: the stored columns 16 to 48.
+    # 48x64 after rotation; 32 of 64 rows remain: the stored columns 16 to 48.
     assert made.y[0, 0] == 32
     assert made.y[-1, 0] == 2 * 47
 
@@ -138,14 +138,14 @@ def test_a_smaller_picture_is_enlarged_and_not_squeezed() -> None:
     made = Geometry((1280, 720)).apply(ramp_frame(64, 48))
     assert (made.width, made.height) == (1280, 720)
     assert abs(int(made.y[0, 640]) - 64) <= 1
-    assert int(made.planes[2][0, 0]) == 4 * 3  # 36 of 48 rows, so 3 of 24 chroma rows are gone above
+    assert int(made.planes[2][0, 0]) == 4 * 3  # 36 of 48 rows, so 3 of 24 chroma rows are cropped at the top
 
 
 def test_pixels_that_are_not_square_become_so() -> None:
     """16:15 pixels at 60x64 fill a square."""
     geometry = Geometry((64, 64), sample_aspect_ratio=Fraction(16, 15))
     made = geometry.apply(ramp_frame(60, 64))
-    # Nothing is cut off, neither in width nor in height.
+    # Nothing is cropped, neither in width nor in height.
     assert (made.y[0, 0], made.y[0, -1]) == (0, 2 * 59)
     assert (made.planes[2][0, 0], made.planes[2][-1, 0]) == (0, 4 * 31)
     assert geometry.format_of(VideoFormat(60, 64, Fraction(25), ColorSpec(), Fraction(16, 15))).sample_aspect_ratio == 1

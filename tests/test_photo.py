@@ -1,4 +1,4 @@
-"""Photos in every mode, and the files that they are written to."""
+"""Photos in all modes and output formats."""
 
 from pathlib import Path
 
@@ -102,14 +102,14 @@ def test_a_matte_comes_back_within_two_levels(ending: str, segmenter: U2NetSegme
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.txt", "out.gif", "out"])
 def test_an_ending_that_is_no_photos(name: str) -> None:
-    with pytest.raises(ConfigError, match=r": a photo cannot be written as .+: use \.png or \.jpg"):
+    with pytest.raises(ConfigError, match=r"^Cannot write .+: .+ is not a photo format\. Use \.png or \.jpg\.$"):
         check_ending(Path(name), "portrait")
 
 
 @pytest.mark.parametrize("name", ["out.jpg", "out.JPEG", "out.bmp"])
 def test_an_ending_without_alpha(name: str) -> None:
     check_ending(Path(name), "matte")
-    with pytest.raises(ConfigError, match=r"cannot hold the transparency of a cut-out: use \.png"):
+    with pytest.raises(ConfigError, match=r"does not support the transparency of a cutout\. Use \.png\.$"):
         check_ending(Path(name), "cutout")
 
 
@@ -118,7 +118,8 @@ def test_a_picture_too_wide_for_its_kind_leaves_nothing(tmp_path: Path) -> None:
         path = tmp_path / f"out.{ending}"
         part = PartFile(path)
         with pytest.raises(
-            SinkError, match=f"cannot write .*out.{ending}: .* goes to .* pixels a side and the photo has {width}x2: use .png"
+            SinkError,
+            match=f"Cannot write .*out.{ending}: .* is limited to .* pixels per side, the photo is {width}x2. Use .png.",
         ):
             write_photo(Image.new("RGB", (width, 2)), part, path)
         part.discard()

@@ -1,4 +1,4 @@
-"""The kinds of photos that are read, and those that are refused."""
+"""Supported and unsupported photo formats."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_sixteen_bits_of_grey_are_brought_to_eight(tmp_path: Path) -> None:
         Image.fromarray(levels).save(tmp_path / f"photo.{ending}")
         photo = Photo(tmp_path / f"photo.{ending}")
         np.testing.assert_array_equal(photo.rgb, np.repeat((levels >> 8)[..., None], 3, axis=2))
-        assert photo.notes == ("16 bits brought to 8",)
+        assert photo.notes == ("converted from 16 to 8 bits",)
 
 
 def test_sixteen_bits_of_colour_are_brought_to_eight(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_is_transparent_stays_hidden(mode: str, segmenter: U2NetSegmenter, 
     image = Image.fromarray(pixels).convert(mode)
     image.save(tmp_path / "photo.png")
     photo = Photo(tmp_path / "photo.png")
-    assert photo.notes == ("transparent parts filled with black",)
+    assert photo.notes == ("transparent areas filled with black",)
     assert not photo.rgb[:30].any()
     np.testing.assert_array_equal(photo.rgb[30:], np.asarray(image.convert("RGBA"))[30:, :, :3])
     assert not np.asarray(written(photo, segmenter, "cutout", tmp_path / "out.png"))[:25, :, :3].any()
@@ -64,14 +64,14 @@ def test_of_several_pictures_the_first_is_taken(tmp_path: Path) -> None:
     first.save(tmp_path / "photo.webp", save_all=True, append_images=[second], lossless=True)
     photo = Photo(tmp_path / "photo.webp")
     np.testing.assert_array_equal(photo.rgb, scene())
-    assert photo.notes == ("the first of 2 pictures",)
+    assert photo.notes == ("only the first of 2 pictures",)
 
 
 def test_plain_photos_need_no_notes(tmp_path: Path) -> None:
     assert Photo(saved(scene(), tmp_path / "photo.png")).notes == ()
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own, on broken EXIF
+@pytest.mark.filterwarnings("ignore::UserWarning")  # from Pillow, for damaged EXIF
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif", "bmp", "avif"])
 def test_damaged_files_are_refused_in_a_sentence(ending: str, tmp_path: Path) -> None:
     whole = saved(scene(), tmp_path / f"photo.{ending}").read_bytes()
@@ -80,7 +80,9 @@ def test_damaged_files_are_refused_in_a_sentence(ending: str, tmp_path: Path) ->
     refused = 0
     for length in [0, 1, 10, len(whole) // 2, len(whole) - len(whole) // 10]:
         damaged.write_bytes(whole[:length])
-        with pytest.raises(SourceError, match=r"is not a photo that can be read: use JPEG|is damaged or cut short: get it again"):
+        with pytest.raises(
+            SourceError, match=r"is not a readable photo\. Use JPEG|is damaged or truncated\. Copy or download it again"
+        ):
             Photo(damaged)
     for _ in range(30):
         content = bytearray(whole)
@@ -96,11 +98,11 @@ def test_damaged_files_are_refused_in_a_sentence(ending: str, tmp_path: Path) ->
 
 def test_numbers_without_a_white_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "photo.tif")
-    with pytest.raises(SourceError, match=r"photo\.tif holds 32-bit numbers, which say nothing of where white is: save it with"):
+    with pytest.raises(SourceError, match=r"photo\.tif has 32-bit samples, which define no white level\. Save it with"):
         Photo(tmp_path / "photo.tif")
 
 
 def test_a_photo_beyond_reason_is_refused(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "photo.png")
-    with pytest.raises(SourceError, match="is too large for a photo: shrink it below 178 megapixels"):
+    with pytest.raises(SourceError, match=r"is too large\. Reduce it to less than 178 megapixels"):
         Photo(tmp_path / "photo.png")

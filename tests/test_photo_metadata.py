@@ -1,4 +1,4 @@
-"""What is kept of a photo besides its pixels, and what is not."""
+"""The metadata that is copied to the output, and the metadata that is removed."""
 
 import io
 import struct
@@ -36,7 +36,7 @@ def test_orientation_is_applied(orientation: int, ending: str, segmenter: U2NetS
 
 
 def exif_with_thumbnail(exif: Image.Exif, thumbnail: bytes) -> bytes:
-    """EXIF with a second directory, which holds the small picture; Pillow reads such, but writes none."""
+    """EXIF with a second directory that contains the thumbnail; Pillow can read but not write it."""
     content = bytearray(exif.tobytes())
     tiff = len(b"Exif\0\0")
     order = "<" if content[tiff : tiff + 2] == b"II" else ">"
@@ -50,7 +50,7 @@ def exif_with_thumbnail(exif: Image.Exif, thumbnail: bytes) -> bytes:
 
 
 def with_thumbnail(path: Path) -> Path:
-    """A JPEG as cameras write it: with a thumbnail, another in the maker's notes, a place, a comment, and names."""
+    """A JPEG as cameras write it, with thumbnails in EXIF and in the maker notes, a location, a comment and names."""
     pixels = scene(320, 240)
     small = io.BytesIO()
     Image.fromarray(pixels[::4, ::4]).save(small, "JPEG")
@@ -100,7 +100,7 @@ def test_an_rgb_profile_is_kept(ending: str, mode: str, segmenter: U2NetSegmente
 
 
 def lab_photo(path: Path) -> Path:
-    """A TIFF in Lab, with the profile that says so."""
+    """A TIFF in Lab with a matching profile."""
     lab = ImageCms.createProfile("LAB")
     image = ImageCms.profileToProfile(Image.fromarray(scene()), ImageCms.createProfile("sRGB"), lab, outputMode="LAB")
     assert image is not None
@@ -111,7 +111,7 @@ def lab_photo(path: Path) -> Path:
 def test_another_profile_is_used_and_left_behind(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     photo = Photo(lab_photo(tmp_path / "photo.tif"))
     assert np.abs(photo.rgb.astype(int) - scene()).mean() < 2
-    assert photo.notes == ("brought from LAB to sRGB",)
+    assert photo.notes == ("converted from LAB to sRGB",)
     assert "icc_profile" not in written(photo, segmenter, "portrait", tmp_path / "out.png").info
 
 

@@ -1,4 +1,4 @@
-"""The frame's way as a whole: state, failure, and the loop that renders."""
+"""The pipeline as a whole: state, failures, and the render loop."""
 
 import threading
 
@@ -75,7 +75,7 @@ def test_the_coarse_look_is_taken_where_there_is_one() -> None:
 
 
 def test_the_network_sees_each_picture_on_its_own() -> None:
-    """What it saw in the frames before changes nothing of what it sees in this one."""
+    """Earlier frames do not affect the network's result for this one."""
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)
     for number in range(3):
@@ -113,7 +113,7 @@ def test_a_network_that_fails_lets_nothing_out_and_the_next_picture_starts_anew(
     with pytest.raises(ModelError):
         run.process(grey_frame(1))
     after = run.matte(grey_frame(2, luma=20))
-    assert (after.alpha == pipeline(LumaSegmenter()).matte(grey_frame(2, luma=20)).alpha).all(), "nor is it smoothed"
+    assert (after.alpha == pipeline(LumaSegmenter()).matte(grey_frame(2, luma=20)).alpha).all(), "the filter restarts as well"
 
 
 def test_each_stage_is_timed() -> None:
@@ -165,7 +165,7 @@ def test_the_room_as_it_is() -> None:
 
 
 def test_no_raw_byte_gets_past_an_empty_matte() -> None:
-    """With nobody in the picture no byte of the room's noise comes out, whatever the room."""
+    """Without a person no byte of the room's noise is visible, for any room."""
     run = pipeline(StillSegmenter(lambda width, height: np.zeros((height, width), np.float32)))
     for seed in range(10):
         y, u, v = planes(run.process(noise_frame(seed, number=seed)).data)

@@ -1,4 +1,4 @@
-"""The calm picture for when there is nothing else, and composites shown again at another time."""
+"""The placeholder, and composites with another time."""
 
 from fractions import Fraction
 
@@ -38,7 +38,7 @@ def test_a_lighter_figure_stands_in_the_middle_of_a_dark_neutral_ground(color: C
         assert head.mean() > corner.mean() + 40
         assert body.mean() > corner.mean() + 25
     assert y.max() < 150
-    assert np.abs(y[:, :160].astype(int) - y[:, :159:-1]).max() <= 2  # both sides alike but for the grain
+    assert np.abs(y[:, :160].astype(int) - y[:, :159:-1]).max() <= 2  # symmetric except for noise
     for plane in (u, v):
         assert plane.min() == plane.max()
         assert 120 <= int(plane.min()) <= 140
@@ -47,7 +47,7 @@ def test_a_lighter_figure_stands_in_the_middle_of_a_dark_neutral_ground(color: C
 def test_slow_gradients_show_no_bands() -> None:
     luma = Placeholder(640, 360, LIMITED).at(0, MS).data[:40]
     along = luma.astype(int)
-    # In a banded picture most rows of a band are equal throughout; grain mixes two neighbouring levels everywhere.
+    # In a banded picture most rows of a band are constant; noise mixes two neighboring levels everywhere.
     assert (np.abs(np.diff(along, axis=1)) > 0).mean() > 0.2
     assert np.abs(np.diff(along, axis=1)).max() <= 2
 
@@ -61,5 +61,5 @@ def test_a_composite_may_be_shown_again_at_another_time() -> None:
 
 
 def test_a_raw_frame_cannot_be_shown_by_giving_it_another_time() -> None:
-    with pytest.raises(TypeError, match="only a composite"):
+    with pytest.raises(TypeError, match="Only a composite"):
         restamped(noise_frame(1), 7, MS)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the preview's window shows, as pixels; and that no window is tried where there is no display."""
+"""Tests of the preview canvas's pixels, and of the display check."""
 
 import sys
 
@@ -24,7 +24,7 @@ def halves(left: tuple[int, int, int], right: tuple[int, int, int], color: Color
 
 
 def close_to(pixel: NDArray[np.uint8], rgb: tuple[int, int, int]) -> bool:
-    """A pixel of the canvas, which is BGR."""
+    """Compare a BGR pixel of the canvas with an RGB color."""
     return bool(np.abs(pixel[::-1].astype(int) - rgb).max() <= 3)
 
 
@@ -58,7 +58,7 @@ def test_views_stand_beside_each_other_and_a_missing_one_is_told() -> None:
     assert close_to(canvas[60, 20], RED)
     assert close_to(canvas[60, 460], BLUE)
     middle = canvas[30:60, 170:310]
-    assert middle.max() > 200  # a sentence in white
+    assert middle.max() > 200  # white text
     assert not any(close_to(pixel, RED) or close_to(pixel, BLUE) for pixel in middle.reshape(-1, 3)[::50])
 
 
@@ -70,7 +70,7 @@ def test_the_window_has_the_shape_of_the_pictures() -> None:
 
 
 def test_the_line_of_text_tells_state_and_stages() -> None:
-    assert line(LIVE) == "live  ·  portrait  ·  30 fps  ·  41 ms late  ·  CPU ms: network 3.1, compositing 2.0"
+    assert line(LIVE) == "live  ·  portrait  ·  30 fps  ·  41 ms latency  ·  CPU ms: network 3.1, compositing 2.0"
     assert line(ASLEEP) == "asleep  ·  portrait  ·  10 fps"
 
 
@@ -92,15 +92,15 @@ def test_a_notice_fits_any_window(size: tuple[int, int]) -> None:
         assert canvas.max() > 200
 
 
-@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="there is always a display")
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="this system always has a display")
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({}, "there is no display here"),
-        ({"DISPLAY": ""}, "there is no display here"),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, "install Xwayland"),
-        ({"DISPLAY": ":987"}, "the display :987 cannot be reached|libxcb1"),
-        ({"DISPLAY": "nonsense", "WAYLAND_DISPLAY": "wayland-0"}, "the display nonsense cannot be reached|libxcb1"),
+        ({}, "No display found"),
+        ({"DISPLAY": ""}, "No display found"),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "Install Xwayland"),
+        ({"DISPLAY": ":987"}, "Cannot connect to the display :987|libxcb1"),
+        ({"DISPLAY": "nonsense", "WAYLAND_DISPLAY": "wayland-0"}, "Cannot connect to the display nonsense|libxcb1"),
     ],
 )
 def test_without_a_display_a_sentence(environment: dict[str, str], sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""The preview's end of the channel: whoever is at the other end, a sentence; and livebg is found again when it is back."""
+"""Tests of the preview client: clear errors for any server, and reconnection."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 class Impostor:
-    """Says ``answer`` to whoever asks, and hangs up."""
+    """A server that sends ``answer`` to every client and disconnects."""
 
     def __init__(self, path: Path, answer: bytes) -> None:
         self._path, self._answer = path, answer
@@ -78,7 +78,7 @@ def test_none_runs(folder: Path) -> None:
     with pytest.raises(NotRunningError, match="livebg is not running"):
         PreviewChannel(folder / "p")
     with pytest.raises(NotRunningError, match="livebg is not running"):
-        PreviewChannel()  # the user's own
+        PreviewChannel()  # the default path
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,13 @@ def test_none_runs(folder: Path) -> None:
         (b"nonsense\n", LivebgError, "is not one JSON object"),
         (b"", NotRunningError, "not running"),
         (b'{"version": 1', NotRunningError, "not running"),
-        (b'{"version": 1, "ok": true, "result": 1}\n', LivebgError, "shows itself otherwise than expected"),
-        (told(pictures=[{"view": "a", "width": 3, "height": 2, "color": COLOR}]), LivebgError, "otherwise than expected"),
-        (told(pictures=[{"view": "a", "width": 1 << 20, "height": 2, "color": COLOR}]), LivebgError, "otherwise than expected"),
+        (b'{"version": 1, "ok": true, "result": 1}\n', LivebgError, "Incompatible livebg is running"),
+        (told(pictures=[{"view": "a", "width": 3, "height": 2, "color": COLOR}]), LivebgError, "Incompatible livebg is running"),
+        (
+            told(pictures=[{"view": "a", "width": 1 << 20, "height": 2, "color": COLOR}]),
+            LivebgError,
+            "Incompatible livebg is running",
+        ),
         (told(pictures=[{"view": "a", "width": 4, "height": 2, "color": COLOR}]) + b"half", NotRunningError, "not running"),
         (told(status={"state": "flying"}), LivebgError, "tells its status otherwise"),
     ],
@@ -121,7 +125,7 @@ def test_who_does_not_answer_is_not_waited_for(folder: Path) -> None:
 
 
 class Watching:
-    """A receiver whose news are taken as a window takes them."""
+    """Read the updates of a receiver like the window does."""
 
     def __init__(self, path: Path) -> None:
         self.receiver = Receiver(lambda: PreviewChannel(path, timeout=DEADLINE), ("composite",))

@@ -1,4 +1,4 @@
-"""`livebg preview` on an X server, beside a real daemon: looked at as a person does, by a picture of the screen."""
+"""End-to-end tests of `livebg preview` with a real daemon on an X server, checked in screenshots."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ missing = [tool for tool in ("Xvfb", "import", "xdotool") if shutil.which(tool) 
 pytestmark = [
     pytest.mark.desktop,
     pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} is not installed"),
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the X server is Linux's"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="requires an X server on Linux"),
 ]
 
 
@@ -44,7 +44,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environmen
 
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
-    """The person of the toy network, where it is bright, before green."""
+    """Command line of a daemon with the toy network, whose person is the bright area, on a green screen."""
     clip = Clip(count=50).write(tmp_path / "clip.mp4")
     network = ToyNetwork().write(tmp_path / "toy.onnx")
     return ["run", "--camera", str(clip), "--output", "null", "--model", str(network), "--mode", "greenscreen"]
@@ -60,19 +60,19 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def screen(env: Environment, path: Path) -> NDArray[np.uint8]:
-    """RGB of the whole screen."""
+    """Return a screenshot as RGB."""
     subprocess.run(["import", "-silent", "-window", "root", str(path)], env=env, check=True, timeout=PATIENCE)
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def greens(picture: NDArray[np.uint8]) -> int:
-    """How many pixels are the green of the screen."""
+    """Return the number of green-screen pixels."""
     return int((np.abs(picture.astype(int) - GREEN).max(axis=2) < 40).sum())
 
 
 def previews(env: Environment) -> int:
-    """How many the daemon knows of."""
+    """Return the number of previews that the daemon reports."""
     return int(json.loads(livebg("status", "--json", env=env).stdout)["previews"])
 
 
@@ -95,7 +95,7 @@ def is_live() -> bool:
 
 
 def answers() -> bool:
-    """Whether the daemon can be looked at at all."""
+    """Whether the preview socket responds with a live picture."""
     from livebg.errors import LivebgError
 
     try:
@@ -157,7 +157,7 @@ def test_none_runs(home: Environment) -> None:
 def test_a_display_that_is_gone(home: Environment) -> None:
     said = livebg("preview", env=home | {"DISPLAY": ":987"})
     assert said.returncode == 8
-    assert "the display :987 cannot be reached" in " ".join(said.stderr.split())
+    assert "Cannot connect to the display :987" in " ".join(said.stderr.split())
 
 
 def test_a_killed_preview_is_forgotten(home: Environment, command: list[str], processes: list[subprocess.Popen[str]]) -> None:

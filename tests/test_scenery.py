@@ -1,4 +1,4 @@
-"""The backgrounds that the program paints itself, and how the settings name them."""
+"""The built-in backgrounds, and how the settings select them."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.fakes import grey_frame
 
 SIZES = [(1280, 720), (640, 480), (360, 640), (2, 2), (642, 362)]
 FACE = 170
-"""About the luma of a lit face."""
+"""Typical luma of a lit face."""
 
 
 def settings(background: str) -> Settings:
@@ -45,16 +45,16 @@ def test_whoever_is_before_it_is_brighter_and_sharper(name: str) -> None:
     assert luma.mean() < FACE - 10
     assert np.percentile(luma, 99) < FACE + 10
     steps = np.abs(np.diff(cv2.GaussianBlur(luma, (0, 0), 2).astype(int), axis=1))  # without the noise
-    assert np.percentile(steps, 99.9) <= 10  # an edge of a person has 50 and more
+    assert np.percentile(steps, 99.9) <= 10  # edges of a person have 50 and more
 
 
 @pytest.mark.parametrize("name", ["dawn", "dusk", "slate"])
 def test_no_bands_show(name: str) -> None:
-    """Rounded without noise, a slow gradient would have one level over wide fields; here neighbours differ all over."""
+    """Without noise a slow gradient has large areas of one level; here neighbors differ everywhere."""
     picture = builtin_backgrounds.paint(name, 640, 360).astype(int)
     changes = (np.diff(picture, axis=1) != 0).mean((1, 2))
     assert changes.min() > 0.1
-    assert np.abs(np.diff(picture, axis=1)).max() <= 3  # and yet nobody sees it
+    assert np.abs(np.diff(picture, axis=1)).max() <= 3  # but the noise is invisible
 
 
 @pytest.mark.parametrize("name", builtin_backgrounds.names())
@@ -92,5 +92,5 @@ def test_a_mistyped_name_is_told_with_the_right_ones(tmp_path: Path, monkeypatch
 
 
 def test_the_setting_tells_all_names() -> None:
-    told = Effect.model_fields["background"].description or ""
-    assert f"background: {', '.join(builtin_backgrounds.names())}, a colour" in told
+    description = Effect.model_fields["background"].description or ""
+    assert f"background: {', '.join(builtin_backgrounds.names())}, a colour" in description

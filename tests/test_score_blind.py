@@ -1,4 +1,4 @@
-"""Restlessness, told from the alpha and its picture alone."""
+"""No-reference metrics: temporal stability from the alpha and its picture only."""
 
 import math
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ class TestMovingPicture:
             seen[20:70, left : left + 40] = self.moved(0)[:50, :40]
             pictures.append(seen)
             alphas.append(alpha)
-        # Of 65 thousandths that change, all but the finest seams is explained or left out.
+        # Of 65 thousandths that change, all but thin seams are explained or excluded.
         assert scored(alphas, pictures).values["warp_error"][1] < 6
 
     def test_after_a_cut_there_is_no_warp_error(self) -> None:
@@ -162,12 +162,12 @@ class TestDropouts:
 
 class TestInput:
     def test_rgb_and_bytes_will_do(self) -> None:
-        grey, colour = BlindScore(), BlindScore()
+        gray, color = BlindScore(), BlindScore()
         for number, value in enumerate((255, 0, 255)):
             alpha = np.asarray(block(1) * value, np.uint8)
-            grey.add(ROOM, block(value / 255), number)
-            found = colour.add(np.dstack([ROOM] * 3), alpha, number)
-        assert colour.result().facts() == grey.result().facts()
+            gray.add(ROOM, block(value / 255), number)
+            found = color.add(np.dstack([ROOM] * 3), alpha, number)
+        assert color.result().facts() == gray.result().facts()
         assert found["flips"] == pytest.approx(400 / PIXELS * 1e3)
 
     def test_a_large_picture_scores_as_a_small_one(self) -> None:
@@ -200,10 +200,10 @@ class TestInput:
         score = BlindScore()
         with pytest.raises(ValueError, match="its alpha"):
             score.add(ROOM, block(1)[1:], 0)
-        with pytest.raises(ValueError, match="a picture is uint8"):
+        with pytest.raises(ValueError, match="A picture must be uint8"):
             score.add(np.dstack([ROOM, ROOM]), block(1), 0)
         score.add(ROOM, block(1), 1)
-        with pytest.raises(ValueError, match="time must rise"):
+        with pytest.raises(ValueError, match="Time must increase"):
             score.add(ROOM, block(1), 1)
         with pytest.raises(ValueError, match="must not change"):
             score.add(ROOM[:50], block(1)[:50], 2)

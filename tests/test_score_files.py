@@ -1,4 +1,4 @@
-"""Scores of files: what is read from them, and what does not belong together."""
+"""Scoring files: how they are read, and inputs that do not match."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -34,7 +34,7 @@ def mean(score: Score, name: str) -> float:
 
 
 def write_video(path: Path, lumas: list[NDArray[np.uint8]], alphas: list[Alpha8] | None = None, *, full_range: bool) -> Path:
-    """Lumas 25 a second, as a matte or as a cut-out with the alphas."""
+    """Write lumas at 25 frames per second, as a matte or as a cutout with the alphas."""
     color = replace(COLOR, full_range=full_range)
     encoding = Encoding(content=Content.MATTE if alphas is None else Content.CUTOUT, crf=4, preset="ultrafast")
     with FileSink(path, VideoFormat(WIDTH, HEIGHT, Fraction(25), color), TIME_BASE, encoding=encoding) as sink:
@@ -147,7 +147,7 @@ class TestWithoutTruth:
         assert mean(score_blind(mine, original), "warp_error") > 0
 
     def test_a_matte_alone_tells_nothing(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"no alpha channel to score: add --truth, or .* --picture"):
+        with pytest.raises(ConfigError, match=r"no alpha channel to score\. Add --truth, or .* --picture"):
             score_blind(matte(tmp_path / "mine.mkv"))
 
     def test_a_picture_alone_tells_nothing(self, tmp_path: Path) -> None:
@@ -157,28 +157,28 @@ class TestWithoutTruth:
 
 class TestWhatDoesNotBelongTogether:
     def test_a_picture_in_colour_is_no_matte(self, tmp_path: Path) -> None:
-        colour = Clip(count=5, width=WIDTH, height=HEIGHT, picture=flat(100, blue=200)).write(tmp_path / "talk.mp4")
-        with pytest.raises(ConfigError, match=r"talk\.mp4 is in colour .* no matte"):
-            score_with_truth(colour, matte(tmp_path / "true.mkv"))
-        with pytest.raises(ConfigError, match=r"talk\.mp4 is in colour .* no matte"):
-            score_with_truth(matte(tmp_path / "mine.mkv"), colour)
+        colored = Clip(count=5, width=WIDTH, height=HEIGHT, picture=flat(100, blue=200)).write(tmp_path / "talk.mp4")
+        with pytest.raises(ConfigError, match=r"talk\.mp4 is in color .* not a matte"):
+            score_with_truth(colored, matte(tmp_path / "true.mkv"))
+        with pytest.raises(ConfigError, match=r"talk\.mp4 is in color .* not a matte"):
+            score_with_truth(matte(tmp_path / "mine.mkv"), colored)
 
     def test_sizes(self, tmp_path: Path) -> None:
         other = Clip(count=5, width=80, height=60, picture=flat(235)).write(tmp_path / "small.mp4")
-        with pytest.raises(ConfigError, match=r"mine\.mkv is 160x96 at 0\.000 s and .*small\.mp4 is 80x60"):
+        with pytest.raises(ConfigError, match=r"mine\.mkv is 160x96 at 0\.000 s but .*small\.mp4 is 80x60"):
             score_with_truth(matte(tmp_path / "mine.mkv"), other)
 
     def test_lengths(self, tmp_path: Path) -> None:
         mine, true = matte(tmp_path / "mine.mkv", count=4), matte(tmp_path / "true.mkv", count=6)
-        with pytest.raises(ConfigError, match=r"mine\.mkv ends after 4 frames and .*true\.mkv goes on"):
+        with pytest.raises(ConfigError, match=r"mine\.mkv ends after 4 frames but .*true\.mkv continues"):
             score_with_truth(mine, true)
-        with pytest.raises(ConfigError, match=r"mine\.mkv ends after 4 frames and .*true\.mkv goes on"):
+        with pytest.raises(ConfigError, match=r"mine\.mkv ends after 4 frames but .*true\.mkv continues"):
             score_with_truth(true, mine)
 
     def test_times(self, tmp_path: Path) -> None:
         even = Clip(count=5, picture=flat(235)).write(tmp_path / "even.mkv")
         gap = Clip(count=5, picture=flat(235), pts=[0, 1, 2, 4, 5]).write(tmp_path / "gap.mkv")
-        with pytest.raises(ConfigError, match=r"frame 3 is at 0\.160 s in .*gap\.mkv and 0\.040 s off in .*even\.mkv"):
+        with pytest.raises(ConfigError, match=r"Frame 3 is at 0\.160 s in .*gap\.mkv and 0\.040 s off in .*even\.mkv"):
             score_with_truth(gap, even)
 
     def test_a_later_start_is_no_other_timing(self, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ class TestWhatDoesNotBelongTogether:
         for name in "abc":
             save(tmp_path / "true" / f"{name}.png", alpha_at(0))
         save(tmp_path / "mine" / "a.png", alpha_at(0))
-        with pytest.raises(ConfigError, match=r"mine holds no picture called b \(nor 1 more"):
+        with pytest.raises(ConfigError, match=r"mine contains no picture named b \(nor 1 more"):
             score_with_truth(tmp_path / "mine", tmp_path / "true")
 
     def test_what_cannot_be_read(self, tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ class TestWhatDoesNotBelongTogether:
         for name, sentence in {
             "no.mkv": "does not exist",
             "no.png": "does not exist",
-            "empty": "no pictures in",
-            "text.png": "not a picture",
-            "cut.png": "damaged or cut short",
+            "empty": "contains no pictures",
+            "text.png": "not a readable picture",
+            "cut.png": "damaged or truncated",
         }.items():
             with pytest.raises(SourceError, match=sentence):
                 score_with_truth(tmp_path / name, true)

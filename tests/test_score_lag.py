@@ -1,4 +1,4 @@
-"""The edge lag tells a delay that is known."""
+"""The edge lag measures known delays."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def delayed(by: float) -> list[Alpha]:
 
 
 def filtered(alphas: Sequence[Alpha], kept: float) -> list[Alpha]:
-    """An exponential filter that keeps a share of what was before."""
+    """An exponential filter that keeps a share of the previous value."""
     state, out = alphas[0], []
     for alpha in alphas:
         state = np.asarray(kept * state + (1 - kept) * alpha, np.float32)
@@ -53,7 +53,7 @@ def test_a_delay_is_told_against_the_truth(delay: float) -> None:
 
 @pytest.mark.parametrize("kept", [0.5, 0.7, 0.8])
 def test_an_exponential_filter_is_told_by_the_delay_of_its_half(kept: float) -> None:
-    # After n frames 1 - kept ** n of a new value is there; the frame's own counts from its middle.
+    # After n frames 1 - kept ** n of a new value is reached; each frame counts from its center.
     half = math.log(0.5) / math.log(kept) - 0.5
     assert known(lag(filtered(TRUTHS, kept))).mean == pytest.approx(half, abs=0.2)
 

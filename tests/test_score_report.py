@@ -1,4 +1,4 @@
-"""Means, how sure they are, and how they compare."""
+"""Means, their uncertainty, and comparisons."""
 
 import math
 
@@ -67,7 +67,7 @@ def test_pairs_are_surer_than_their_means() -> None:
 
 def test_pairs_need_partners() -> None:
     assert paired_difference([1, math.nan, 3], [0, 5, math.nan]) == Summary(1, None, None, None, 1)
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(ValueError, match="equal length"):
         paired_difference([1, 2], [1])
 
 

@@ -1,4 +1,4 @@
-"""Alphas against true ones: values worked out by hand, and laws."""
+"""Reference metrics: values calculated by hand, and invariants."""
 
 import math
 from collections.abc import Callable
@@ -32,7 +32,7 @@ ALPHAS = arrays(np.uint8, (9, 12), elements=st.integers(0, 255)).map(lambda alph
 
 
 def alpha_of(*rows: str) -> Alpha:
-    """A digit a pixel: tenths, # for 1."""
+    """One digit per pixel: tenths, # for 1."""
     return np.array([[1 if sign == "#" else int(sign) / 10 for sign in row] for row in rows], np.float32)
 
 
@@ -84,7 +84,7 @@ class TestForeground:
     def test_what_is_too_much_lowers_precision_alone(self) -> None:
         too_much = self.left(50)
         too_much[20:30, 70:80] = 1
-        # The outline has 100 pixels, the square's 40: 19 inside at the right and below, 21 outside at the left and above.
+        # The outline has 100 pixels, the square's 40: 19 inside at the right and bottom, 21 outside at the left and top.
         precision = 100 / 140
         assert boundary_f_measure(too_much, self.left(50)) == pytest.approx(2 * precision / (precision + 1))
         assert boundary_f_measure(self.left(50), too_much) == pytest.approx(2 * precision / (precision + 1))
@@ -117,7 +117,7 @@ class TestConnectivity:
         assert connectivity_error(alpha_of("##0##", "##000"), alpha_of("#####", "##000")) == pytest.approx(0.001)
 
     def test_corners_do_not_connect(self) -> None:
-        # Connected they would differ by too little to count; cut off, where the level is 0, each counts whole.
+        # If connected, they would differ too little to count; detached, with level 0, each counts fully.
         assert connectivity_error(alpha_of("##0", "##0", "006"), alpha_of("##0", "##0", "007")) == pytest.approx(0.0001)
 
     def test_small_differences_in_firmness_do_not_count(self) -> None:
@@ -131,7 +131,7 @@ class TestConnectivity:
 
 
 def test_the_values_are_those_of_robust_video_mattings_evaluation() -> None:
-    """What its ``evaluate_lr.py`` gives for this pair, run once and written down."""
+    """The results of its ``evaluate_lr.py`` for this pair, recorded once."""
     rows, columns = np.mgrid[:24, :32]
     truth = np.clip(255 * (10 - np.hypot(rows - 12, columns - 14)) / 4, 0, 255).astype(np.uint8)
     alpha = np.clip(230 * (9 - np.hypot(rows - 11, columns - 17)) / 3, 0, 255).astype(np.uint8)
@@ -160,7 +160,7 @@ class TestLaws:
     @FEW
     @given(ALPHAS, ALPHAS)
     def test_a_turn_by_half_changes_no_error(self, alpha: Alpha, truth: Alpha) -> None:
-        # (Two regions of one size are taken in the order of reading, hence nothing of connectivity.)
+        # (Of two equal regions the first in reading order is used, hence no connectivity.)
         for formula in [*ERRORS[:3], foreground_iou]:
             turned = formula(np.ascontiguousarray(alpha[::-1, ::-1]), np.ascontiguousarray(truth[::-1, ::-1]))
             assert turned == pytest.approx(formula(alpha, truth), rel=1e-4, abs=1e-6)
@@ -249,7 +249,7 @@ class TestTruthScore:
         "alpha", [np.zeros((2, 2), np.float64), np.zeros((2, 2, 1), np.uint8), np.zeros((0, 2), np.uint8), np.zeros((2, 2), bool)]
     )
     def test_what_is_no_alpha_is_refused(self, alpha: NDArray[np.uint8]) -> None:
-        with pytest.raises(ValueError, match="an alpha is uint8 or float32"):
+        with pytest.raises(ValueError, match="An alpha must be uint8 or float32"):
             TruthScore().add(alpha, alpha)
 
     def test_sizes_must_be_one(self) -> None:

@@ -1,4 +1,4 @@
-"""U2NetSegmenter: the contract, sizes, values and normalisation."""
+"""U2NetSegmenter: contract, sizes, values and normalization."""
 
 import sys
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_a_rigid_network_runs_at_its_own_size_alone(write_toy: WriteToy) -> None
     path = write_toy(ToyNetwork(size=(40, 24), rigid=True))
     assert U2NetSegmenter(path, CARD).input_size(1280, 720) == (40, 24)
     assert U2NetSegmenter(path, CARD, input_size=(40, 24)).input_size(640, 480) == (40, 24)
-    with pytest.raises(ModelError, match="runs at 40x24 only, not at 64x64"):
+    with pytest.raises(ModelError, match=r"runs at 40x24 only, not at 64x64\. Choose 40x24"):
         U2NetSegmenter(path, CARD, input_size=(64, 64))
 
 
@@ -104,7 +104,7 @@ def test_the_card_says_how_the_input_is_scaled(write_toy: WriteToy) -> None:
 
 
 def test_a_file_that_says_how_its_input_is_scaled_overrules_the_card(write_toy: WriteToy) -> None:
-    """As livebg's training exports it."""
+    """The metadata that livebg's training exports."""
     metadata = {"design": "slim", "input": "RGB, 0..1", "stride": "32"}
     segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.4, metadata=metadata)), unknown_card("toy.onnx"))
     assert segmenter.name == "toy"
@@ -129,12 +129,12 @@ def test_a_stride_that_is_none_is_passed_over(write_toy: WriteToy, stride: str) 
 
 
 class TestWithoutOnnx:
-    """The extra livebg[resize] is not installed."""
+    """Without the extra livebg[resize]."""
 
     @pytest.fixture
     def path(self, write_toy: WriteToy, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = write_toy(ToyNetwork(size=(48, 32)))
-        monkeypatch.setitem(sys.modules, "onnx", None)  # what importing it then raises is what a missing package raises
+        monkeypatch.setitem(sys.modules, "onnx", None)  # importing it raises the same error as a missing package
         return path
 
     def test_a_network_of_one_size_runs_at_that(self, path: Path) -> None:
@@ -143,7 +143,7 @@ class TestWithoutOnnx:
             assert segmenter.segment(noise((48, 32), 1)).shape == (32, 48)
 
     def test_another_size_names_the_extra(self, path: Path) -> None:
-        with pytest.raises(ModelError, match=r"made for pictures of 48x32, and onnx.* run `pip install onnx`"):
+        with pytest.raises(ModelError, match=r"has the fixed input size 48x32, and onnx.* Run `pip install onnx`"):
             U2NetSegmenter(path, CARD, input_size=(64, 64))
 
 

@@ -1,4 +1,4 @@
-"""U2NetSegmenter: every way in which a file can be no U²-Net, and a picture no picture."""
+"""U2NetSegmenter: every kind of invalid model file and invalid picture."""
 
 from pathlib import Path
 
@@ -15,19 +15,19 @@ from tests.toy_network import CARD, ToyNetwork, WriteToy
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
-        (ToyNetwork(inputs=2), r"takes 2 inputs \(picture, extra1\) where a U²-Net takes one"),
+        (ToyNetwork(inputs=2), r"has 2 inputs \(picture, extra1\) but a U²-Net has one"),
         (
             ToyNetwork(channels=5),
-            "takes an input of 1x5xheightxwidth where livebg feeds RGB, 1x3xHxW: choose another network$",
+            r"expects an input of 1x5xheightxwidth but livebg provides RGB, 1x3xHxW\. Choose another network\.$",
         ),
-        (ToyNetwork(batch=2), "takes an input of 2x3xheightxwidth"),
-        (ToyNetwork(rank=3), "takes an input of 3xheightxwidth"),
-        (ToyNetwork(dtype=TensorProto.UINT8), r"takes tensor\(uint8\) where livebg feeds tensor\(float\)"),
-        (ToyNetwork(dtype=TensorProto.FLOAT16), r"takes tensor\(float16\)"),
-        (ToyNetwork(shrink=True), "gives float32 1x1x16x16 where 1x1x32x32 of floats are expected for a picture of 32x32"),
-        (ToyNetwork(gain=float("nan")), "numbers that are not finite"),
-        (ToyNetwork(gain=float("inf")), "numbers that are not finite"),
-        (ToyNetwork(size=(32, 32), gain=float("nan")), "numbers that are not finite"),
+        (ToyNetwork(batch=2), "expects an input of 2x3xheightxwidth"),
+        (ToyNetwork(rank=3), "expects an input of 3xheightxwidth"),
+        (ToyNetwork(dtype=TensorProto.UINT8), r"expects tensor\(uint8\) but livebg provides tensor\(float\)"),
+        (ToyNetwork(dtype=TensorProto.FLOAT16), r"expects tensor\(float16\)"),
+        (ToyNetwork(shrink=True), "returned float32 1x1x16x16 instead of 1x1x32x32 floats for a picture of 32x32"),
+        (ToyNetwork(gain=float("nan")), "values that are not finite"),
+        (ToyNetwork(gain=float("inf")), "values that are not finite"),
+        (ToyNetwork(size=(32, 32), gain=float("nan")), "values that are not finite"),
     ],
 )
 def test_another_kind_of_network_is_refused(write_toy: WriteToy, network: ToyNetwork, sentence: str) -> None:
@@ -51,13 +51,13 @@ def test_another_kind_of_network_is_refused(write_toy: WriteToy, network: ToyNet
 def test_a_network_with_a_fourth_channel_is_refused(
     write_toy: WriteToy, network: ToyNetwork, shape: str, size: tuple[int, int] | None
 ) -> None:
-    """Earlier exports took the alpha of the previous picture there, and nothing else is known of such a channel either."""
+    """Earlier exports had the previous picture's alpha there; other four-channel inputs are unknown as well."""
     path = write_toy(network)
     with pytest.raises(ModelError) as caught:
         U2NetSegmenter(path, CARD, input_size=size)
     assert str(caught.value) == (
-        f"{path} takes an input of {shape} where livebg feeds RGB, 1x3xHxW:"
-        " export the network for RGB alone, or choose another one"
+        f"{path} expects an input of {shape} but livebg provides RGB, 1x3xHxW."
+        " Export the network for RGB only, or choose another one."
     )
 
 
@@ -71,9 +71,9 @@ def test_nan_on_a_later_picture_is_an_error_and_not_an_alpha(write_toy: WriteToy
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "is empty: download or copy it again"),
-        (b"<!DOCTYPE html><title>404</title>", "is no ONNX network, or damaged"),
-        (b"\x00" * 1000, "is no ONNX network, or damaged"),
+        (b"", r"is empty\. Download or copy it again"),
+        (b"<!DOCTYPE html><title>404</title>", "is not an ONNX network or is damaged"),
+        (b"\x00" * 1000, "is not an ONNX network or is damaged"),
         (None, r"cannot be read \(No such file or directory\)"),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_truncated_file(write_toy: WriteToy, share: float) -> None:
     path = write_toy(ToyNetwork())
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(ModelError, match="is no ONNX network, or damaged"):
+    with pytest.raises(ModelError, match="is not an ONNX network or is damaged"):
         U2NetSegmenter(path, CARD)
 
 

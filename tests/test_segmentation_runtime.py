@@ -1,4 +1,4 @@
-"""U2NetSegmenter on onnxruntime: its providers, its silence, and the published network."""
+"""U2NetSegmenter on onnxruntime: providers, silence, and the published network."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def test_tells_what_runs_where(write_toy: WriteToy) -> None:
 
 
 def test_a_missing_provider_is_an_error(write_toy: WriteToy) -> None:
-    with pytest.raises(ModelError, match="the provider acme is not in this build of onnxruntime, which has"):
+    with pytest.raises(ModelError, match="The provider acme is not in this build of onnxruntime, which has"):
         U2NetSegmenter(write_toy(ToyNetwork()), CARD, provider="acme")
 
 
@@ -50,13 +50,13 @@ def test_auto_passes_over_a_provider_that_does_not_work(write_toy: WriteToy, tmp
     with pytest.warns(UserWarning, match="not in available provider names"):
         segmenter = U2NetSegmenter(path, CARD, chooser=chooser)
     assert segmenter.provider == CPU
-    # Remembered: the broken one is not tried again (a warning would fail this test).
+    # Cached: the broken provider is not tried again (a warning would fail this test).
     assert U2NetSegmenter(path, CARD, chooser=chooser).provider == CPU
 
 
 def _rembg_mask(path: Path, picture: Image.Image) -> NDArray[np.uint8]:
-    """rembg's steps for U²-Net, as its documentation tells them: Lanczos to 320x320, over the maximum, ImageNet's mean and
-    deviation, the first output stretched by its own minimum and maximum, to 8 bits, Lanczos back."""
+    """The steps of rembg for U²-Net, according to its documentation: Lanczos to 320x320, divided by the maximum, ImageNet's mean
+    and standard deviation, the first output stretched by its minimum and maximum, to 8 bits, Lanczos back."""
     small = np.asarray(picture.convert("RGB").resize((320, 320), Image.Resampling.LANCZOS)).astype(np.float64)
     small /= max(small.max(), 1e-6)
     planes = [(small[:, :, channel] - MEAN[channel]) / STD[channel] for channel in range(3)]
@@ -93,13 +93,13 @@ def test_u2netp_finds_the_astronaut_at_its_default_size(u2netp: Path) -> None:
 
 
 def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
-    """Its telemetry leaves an identifier of the machine in the cache folder, unless it is off from the very start."""
+    """Its telemetry stores an identifier of the machine in the cache folder unless it is disabled before the import."""
     network = ToyNetwork().write(tmp_path / "toy.onnx")
     code = (
         "from pathlib import Path; from livebg.models import find; from livebg.segmentation.u2net import U2NetSegmenter;"
         f"model = find({str(network)!r}); U2NetSegmenter(model.path, model.card, provider='cpu')"
     )
-    # The library holds back on build machines by itself: this must be seen as it is at home.
+    # The library disables telemetry on build machines itself: test as on a user's machine.
     home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     subprocess.run([sys.executable, "-c", code], check=True, env=home, cwd=tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*") if path != network) in ([], ["cache"])

@@ -1,4 +1,4 @@
-"""The example of the configuration, ``--help``, the README and ``livebg set`` know the same settings."""
+"""The example configuration, ``--help``, the help topics and ``livebg set`` list the same settings."""
 
 import re
 import tomllib
@@ -8,10 +8,10 @@ import pytest
 
 from livebg.config.settings import setting_keys
 from livebg.daemon.settings_layers import settable_keys
+from tests.bare.readme import PAGES
 from tests.command import Workshop
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
 FIXED = {"output", "render"}
 
 
@@ -32,8 +32,9 @@ def test_help_names_every_setting_that_can_be_set(shop: Workshop, monkeypatch: p
     assert {word for word in words if re.fullmatch(r"[a-z]+\.[a-z_]+", word)} == set(settable_keys())
 
 
-def test_the_readme_names_the_sections_of_set_and_no_other_key() -> None:
-    told = re.search(r"`livebg set` knows every setting of the sections (.*?)\.", README, re.DOTALL)
+def test_the_topics_name_the_sections_of_set_and_no_other_key() -> None:
+    told = re.search(r"`livebg set` accepts every setting of the sections (.*?)\.", PAGES["calls"], re.DOTALL)
     assert told is not None
     assert set(re.findall(r"`(\w+)`", told.group(1))) == sections(settable_keys())
-    assert set(re.findall(r"livebg set ([a-z_.]+)=", README)) <= set(settable_keys())
+    for page in PAGES.values():
+        assert set(re.findall(r"livebg set ([a-z_.]+)=", page)) <= set(settable_keys())

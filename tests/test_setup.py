@@ -1,4 +1,4 @@
-"""``livebg setup`` and ``livebg setup --undo`` on a tree that stands for a machine."""
+"""Tests of ``livebg setup`` and ``livebg setup --undo`` on a folder tree that simulates a machine."""
 
 import io
 import sys
@@ -14,7 +14,7 @@ from livebg.setup.target import Machine, SystemCommands
 from tests.command import Workshop
 from tests.setup_parts import OBS, RELEASE, Bench
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup is for Linux")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup requires Linux")
 OWN = "/etc/modprobe.d/zz-livebg.conf"
 LINE = 'options v4l2loopback devices=1 video_nr=42 card_label="livebg" exclusive_caps=1'
 
@@ -132,7 +132,7 @@ def test_obs_keeps_its_device_and_its_file(bench: Bench, capsys: pytest.CaptureF
     assert last_line(bench) == (
         'options v4l2loopback devices=2 video_nr=10,42 card_label="OBS Virtual Camera,livebg" exclusive_caps=1,1'
     )
-    assert f"note: {obs} stays as it is" in capsys.readouterr().out
+    assert f"Note: {obs} stays unchanged" in capsys.readouterr().out
     take_back(bench)
     assert bench.tree() == before
 
@@ -148,7 +148,7 @@ def test_twice_is_once(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None
     install(bench)
     assert bench.tree() == once
     assert bench.commands.said == ["systemctl --user enable livebg.service", "systemctl --user start livebg.service"]
-    assert "everything is written already" in capsys.readouterr().out
+    assert "nothing to change" in capsys.readouterr().out
     take_back(bench)
     assert {path: held for path, held in bench.tree().items() if "/sys" not in path and "/dev" not in path} == {
         path: held for path, held in before.items() if "/sys" not in path
@@ -179,7 +179,7 @@ def test_without_systemd_all_else_is_done(bench: Bench, capsys: pytest.CaptureFi
     (bench.root / "run/systemd/system").rmdir()
     before = bench.tree()
     install(bench)
-    assert "no systemd runs here" in capsys.readouterr().out
+    assert "systemd is not running, so no service is installed" in capsys.readouterr().out
     assert last_line(bench) == LINE
     assert not bench.machine.units.exists()
     take_back(bench)
@@ -214,8 +214,8 @@ def test_a_module_in_use_is_left_alone_and_that_is_said(
     bench.load(label, users=users)
     install(bench)
     assert not any(said.startswith(("modprobe", "v4l2loopback-ctl")) for said in bench.commands.said)
-    assert bench.commands.said[-1] == "systemctl --user enable livebg.service"  # there is nothing to start with yet
-    assert "almost done: v4l2loopback is loaded without a camera called livebg" in capsys.readouterr().out
+    assert bench.commands.said[-1] == "systemctl --user enable livebg.service"  # the service cannot start without a device
+    assert "Almost done: v4l2loopback is loaded without a camera named livebg" in capsys.readouterr().out
 
 
 def test_a_number_that_is_taken_is_left_to_who_has_it(bench: Bench) -> None:
@@ -228,7 +228,7 @@ def test_a_number_that_is_taken_is_left_to_who_has_it(bench: Bench) -> None:
 def test_a_missing_module_is_told_with_the_command_that_installs_it(bench: Bench) -> None:
     bench.put(f"/lib/modules/{RELEASE}/modules.dep", "kernel/x.ko:\n")
     before = bench.tree()
-    with pytest.raises(SetupError, match=r"not installed for the kernel 6\.1\.0-test: run `sudo apt install v4l2loopback-dkms"):
+    with pytest.raises(SetupError, match=r"not installed for kernel 6\.1\.0-test\. Run `sudo apt install v4l2loopback-dkms"):
         install(bench)
     assert bench.tree() == before
 
@@ -241,7 +241,7 @@ def answer(patch: pytest.MonkeyPatch, text: str) -> None:
 def test_a_no_changes_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     before = bench.tree()
     answer(monkeypatch, said)
-    with pytest.raises(Stopped, match="nothing was changed"):
+    with pytest.raises(Stopped, match="Nothing was changed"):
         set_up(bench.machine, "livebg", service=True, yes=False, dry_run=False)
     assert bench.tree() == before
     assert bench.commands.said == []
@@ -259,7 +259,7 @@ def test_a_yes_does_it_and_a_no_keeps_it(bench: Bench, monkeypatch: pytest.Monke
 
 def test_where_nobody_can_answer_it_asks_for_yes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, "")
-    with pytest.raises(ConfigError, match="say --yes"):
+    with pytest.raises(ConfigError, match="Pass --yes"):
         set_up(bench.machine, "livebg", service=True, yes=False, dry_run=False)
 
 
@@ -282,7 +282,7 @@ def test_a_dry_run_shows_all_and_does_nothing(bench: Bench, capsys: pytest.Captu
 def test_without_a_way_to_root_nothing_is_written(bench: Bench) -> None:
     bench.without("sudo")
     before = bench.tree()
-    with pytest.raises(SetupError, match="neither sudo nor pkexec"):
+    with pytest.raises(SetupError, match="Neither sudo nor pkexec"):
         install(bench)
     take_back(bench)
     assert bench.tree() == before
@@ -355,8 +355,8 @@ def test_what_was_changed_since_is_left_and_told(bench: Bench, capsys: pytest.Ca
     assert own.read_text() == "# mine now\n"
     assert entry.read_text() == "[Desktop Entry]\n"
     shown = capsys.readouterr().out
-    assert f"{own} was changed since and stays as it is" in shown
-    assert f"{entry} was changed since and stays as it is" in shown
+    assert f"{own} was changed since setup and is kept" in shown
+    assert f"{entry} was changed since setup and is kept" in shown
 
 
 def test_a_device_in_use_does_not_stop_the_undo(bench: Bench) -> None:
@@ -364,14 +364,14 @@ def test_a_device_in_use_does_not_stop_the_undo(bench: Bench) -> None:
     install(bench)
     bench.commands.failing.add("modprobe")
     take_back(bench)
-    (bench.root / "sys/module/v4l2loopback").rmdir()  # which the machine's next start does
+    (bench.root / "sys/module/v4l2loopback").rmdir()  # as after a reboot
     assert bench.tree() == before
 
 
 def test_a_wireplumber_that_does_not_start_anew_is_told_and_no_failure(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.commands.failing.add("wireplumber.service")
     install(bench)
-    assert "note: `systemctl` failed" in capsys.readouterr().out
+    assert "Note: `systemctl` failed" in capsys.readouterr().out
 
 
 def test_where_there_is_no_wireplumber_none_is_started_anew(bench: Bench) -> None:
@@ -401,11 +401,11 @@ def test_a_path_with_blanks_and_percent_signs_is_quoted(bench: Bench) -> None:
 
 
 def test_commands_that_fail_are_told_in_a_sentence() -> None:
-    with pytest.raises(SetupError, match=r"^`/bin/sh -ec echo no luck; exit 3` failed \(no luck\): mend that"):
+    with pytest.raises(SetupError, match=r"^`/bin/sh -ec echo no luck; exit 3` failed \(no luck\)\. Fix that"):
         SystemCommands().run("/bin/sh", "-ec", "echo no luck; exit 3")
     with pytest.raises(SetupError, match=r"failed \(exit code 4\)"):
         SystemCommands().run("/bin/sh", "-ec", "exit 4")
-    with pytest.raises(SetupError, match="cannot be run"):
+    with pytest.raises(SetupError, match=r"^Cannot run `/nowhere/to/be/found`"):
         SystemCommands().run("/nowhere/to/be/found")
 
 
@@ -414,14 +414,14 @@ def test_sudo_livebg_setup_is_refused(shop: Workshop, monkeypatch: pytest.Monkey
     monkeypatch.setenv("SUDO_UID", "1000")
     said = shop.livebg("setup", "--dry-run")
     assert said.code == 7
-    assert "run it as yourself" in said.sentence
+    assert "Run it as yourself" in said.sentence
 
 
 def test_elsewhere_one_sentence_says_so(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
     said = shop.livebg("setup")
     assert said.code == 7
-    assert "livebg setup is for Linux" in said.sentence
+    assert "livebg setup supports only Linux" in said.sentence
 
 
 def test_undo_on_the_command_line_without_a_setup(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The kernel module's options, merged with those of others."""
+"""Tests of merging the kernel module's options with existing ones."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ DUMMY = Loopback(None, "", False)
 
 
 def _tool(name: str) -> str:
-    """The path of a tool of root's that anybody may run, or nothing."""
+    """Return the path of a tool in a system folder, or an empty string."""
     return shutil.which(name, path=_SUPERUSERS) or ""
 
 
@@ -122,18 +122,18 @@ def test_a_name_that_cannot_be_a_devices_is_refused(label: str) -> None:
 
 
 def test_more_devices_than_the_module_makes_are_refused() -> None:
-    with pytest.raises(SetupError, match="8 at most"):
+    with pytest.raises(SetupError, match="at most 8"):
         with_livebg([DUMMY] * 8, "livebg", ())
 
 
 def test_no_number_left_is_told() -> None:
-    with pytest.raises(SetupError, match="all numbers for cameras"):
+    with pytest.raises(SetupError, match="All camera numbers"):
         with_livebg((), "livebg", range(64))
 
 
 @pytest.mark.skipif(not (_tool("modprobe") and _tool("depmod")), reason="modprobe and depmod are not installed")
 def test_modprobe_itself_reads_livebgs_line_last(bench: Bench) -> None:
-    """The assumption that the whole merge stands on, asked of the real tool; nothing is loaded."""
+    """Check the assumption behind the merge with the real modprobe, without loading a module."""
     bench.put("/etc/modprobe.d/v4l2loopback.conf", OBS)
     bench.put(FILE, f"{merged(bench)}\n")
     modules = bench.root / "lib/modules" / RELEASE

@@ -1,4 +1,4 @@
-"""Still parts are steadied, moving parts are not held back, a cut begins anew, and time is counted in seconds."""
+"""Temporal filter: steadies static parts, does not delay motion, restarts at a cut, and measures time in seconds."""
 
 import numpy as np
 import pytest
@@ -14,11 +14,11 @@ from tests.moving import HEIGHT, WIDTH, true_alpha
 from tests.moving import picture as swaying
 
 RISING = 2.5
-"""How much faster alpha rises than it falls."""
+"""Factor by which alpha rises faster than it falls."""
 
 
 SETTLED = 4.0
-"""Seconds after which a filter is no longer a beginner's average."""
+"""Seconds after which the warm-up of the filter is over."""
 
 
 def alpha(value: float) -> Alpha:
@@ -30,12 +30,12 @@ def picture(level: int = 100) -> NDArray[np.uint8]:
 
 
 def seen(number: int) -> NDArray[np.uint8]:
-    """The swaying shape's picture at ``number`` thirtieths of a second, in grey."""
+    """Picture ``number`` of the swaying shape at 30 frames per second, in gray."""
     return np.repeat(swaying(number)[..., None], 3, axis=2)
 
 
 def after_step(smoother: AlphaSmoother, fps: float, seconds: float, to: float) -> float:
-    """Alpha of a still picture ``seconds`` after the network changed its mind, from 0 to 1 or the other way round."""
+    """Alpha of a still picture ``seconds`` after the network's result changes from 1 - ``to`` to ``to``."""
     for number in range(round(SETTLED * fps)):
         smoother.smooth(alpha(1 - to), picture(), number / fps - SETTLED)
     steps = round(seconds * fps)
@@ -52,7 +52,7 @@ def test_the_time_constant_is_in_seconds_at_any_rate(fps: float) -> None:
 def test_an_alpha_that_is_not_sure_is_followed_as_slowly_at_any_rate(value: float) -> None:
     levels = [after_step_to(value, fps) for fps in (15, 30, 60)]
     assert max(levels) - min(levels) < 1e-3
-    assert levels[0] > value + (1 - value) * np.exp(-1), "slower than a sure one"
+    assert levels[0] > value + (1 - value) * np.exp(-1), "slower than a confident one"
 
 
 def after_step_to(value: float, fps: int) -> float:
@@ -69,7 +69,7 @@ def test_flicker_on_a_still_picture_is_damped() -> None:
 
 
 def test_flicker_on_somebody_who_moves_is_damped_and_the_outline_does_not_trail() -> None:
-    """Every second look of the network misses half of the shape."""
+    """Every second network result misses half of the shape."""
     smoother, changes, raw_changes, errors = AlphaSmoother(0.25), [], [], []
     before = raw_before = None
     for number in range(24):
@@ -83,21 +83,21 @@ def test_flicker_on_somebody_who_moves_is_damped_and_the_outline_does_not_trail(
             raw_changes.append(np.abs(raw - raw_before)[middle].mean())
         before, raw_before = out, raw
     assert np.mean(changes[6:]) < 0.4 * np.mean(raw_changes[6:])
-    assert np.mean(errors) < 0.02, "nothing stays behind where the shape was"
+    assert np.mean(errors) < 0.02, "no ghost where the shape was"
 
 
 def test_a_mistake_in_the_first_frame_does_not_last() -> None:
-    """It counts for a few frames, and is not held for as long as what was seen for a while."""
+    """It counts for a few frames, less than an alpha observed for a while."""
     smoother = AlphaSmoother(0.35)
     out = [float(smoother.smooth(alpha(1 if number == 0 else 0), picture(), number / 30).mean()) for number in range(6)]
     assert out[0] == 1
     assert 0.3 < out[3] < 0.6
     assert out[5] < 0.45
-    assert np.exp(-5 / 30 / 0.35) > 0.6, "of what was seen for long"
+    assert np.exp(-5 / 30 / 0.35) > 0.6, "the share kept after a long time"
 
 
 def test_what_moves_is_taken_as_it_comes() -> None:
-    """A tenth of the picture changes out of nothing: too little for a cut, and nothing that was there explains it."""
+    """A tenth of the picture changes at once: too little for a cut, and not explained by the previous picture."""
     smoother = AlphaSmoother(0.25)
     room = made_up_room(1, (256, 144))
     nobody = np.zeros((144, 256), np.float32)
@@ -127,7 +127,7 @@ def test_a_gap_or_a_step_back_in_time_begins_anew(time: float) -> None:
     assert (smoother.smooth(alpha(0), picture(), time) == 0).all()
     other = AlphaSmoother(0.25)
     other.smooth(alpha(1), picture(), 0.0)
-    assert (other.smooth(alpha(0), picture(), 0.5) > 0).all(), "half a second is no gap yet"
+    assert (other.smooth(alpha(0), picture(), 0.5) > 0).all(), "half a second is not a gap"
 
 
 def test_reset_and_another_size_begin_anew() -> None:
@@ -146,15 +146,15 @@ def test_no_time_constant_is_no_filter() -> None:
 
 
 def test_a_motion_that_is_known_is_not_looked_for() -> None:
-    """Three frames lie between two alphas: told of the way, the past is where the shape is now."""
+    """Three frames between two alphas: with the given motion the previous alpha is aligned with the shape."""
     steady = AlphaSmoother(0.25)
     steady.smooth(true_alpha(0), seen(0), 0.0)
     shift = np.zeros((HEIGHT, WIDTH, 2), np.float32)
     shift[..., 0] = -18 * np.sin(3 / 8)
-    told = steady.smooth(true_alpha(3), seen(3), 0.1, Motion(shift))
-    assert np.abs(told - true_alpha(3)).mean() < 0.01
+    moved = steady.smooth(true_alpha(3), seen(3), 0.1, Motion(shift))
+    assert np.abs(moved - true_alpha(3)).mean() < 0.01
     after = steady.smooth(true_alpha(4), seen(4), 4 / 30)
-    assert np.abs(after - true_alpha(4)).mean() < 0.01, "it goes on from there by itself"
+    assert np.abs(after - true_alpha(4)).mean() < 0.01, "it continues from there with its own flow"
 
 
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(0, 255)), min_size=1, max_size=8))

@@ -1,6 +1,6 @@
-"""The gate of what time does to a matte: figures of made clips under the bundled network, which fail when they slip.
+"""Quality gate for temporal stability: metrics of synthetic clips with the bundled network.
 
-Raw is the network by itself. Every bar has a margin below what is measured, since the network is trained anew now and then.
+Raw is the network without a filter. Every threshold has a margin, since the network is retrained now and then.
 """
 
 from collections.abc import Sequence
@@ -32,12 +32,12 @@ CLIPS = 4
 COLOR = ColorSpec(BT601)
 WAYS = ("raw", "causal", "lookahead")
 FORGOTTEN = 0.01
-"""Mean difference of two alphas up to which it is not visible."""
+"""Mean difference of two alphas that is not visible."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame, what the network saw in it, and its true alpha."""
+    """One frame, the network's result for it, and its true alpha."""
 
     frame: Frame
     sight: Sight
@@ -46,7 +46,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of all clips of a motion: the means of MAD and dtSSD, and the lag behind the true outline in frames."""
+    """For all clips of a motion: mean MAD and dtSSD, and the lag behind the true outline in frames."""
 
     mad: float
     dtssd: float
@@ -112,7 +112,7 @@ def measured(way: str, takes: Sequence[Sequence[Shot]], pipeline: Pipeline) -> F
 def test_the_matte_is_calmer_and_no_worse_for_it(
     motion: str, way: str, restlessness: float, figures: dict[tuple[str, str], Figures]
 ) -> None:
-    """Measured were 0.34, 0.81, 0.41 and 0.75 of raw's dtSSD with one network, 0.74, 0.81, 0.62 and 0.74 with a calmer one."""
+    """Measured: 0.34, 0.81, 0.41 and 0.75 of raw's dtSSD with one network, 0.74, 0.81, 0.62 and 0.74 with a more stable one."""
     raw, ours = figures[motion, "raw"], figures[motion, way]
     assert ours.dtssd < restlessness * raw.dtssd
     assert ours.mad < (1.05 if motion == "fast" else 1.15) * raw.mad
@@ -121,12 +121,12 @@ def test_the_matte_is_calmer_and_no_worse_for_it(
 @pytest.mark.parametrize("way", ["causal", "lookahead"])
 @pytest.mark.parametrize("motion", ["slow", "fast"])
 def test_the_outline_does_not_trail(motion: str, way: str, figures: dict[tuple[str, str], Figures]) -> None:
-    """Half a frame is the bound; a plain exponential filter of the same time constant trails by seven."""
+    """The limit is half a frame; a plain exponential filter with the same time constant lags by seven."""
     assert abs(figures[motion, way].lag) < 0.5
 
 
 def test_a_filter_that_trails_would_be_seen(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> None:
-    """The gate itself: without motion a filter is calm too, and its lag and its MAD tell."""
+    """Verifies the gate: a filter without motion compensation is stable too, but its lag reveals it."""
     assert fast_and_plain(pipeline, takes).lag > 0.5
 
 
@@ -142,7 +142,7 @@ def fast_and_plain(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> Fi
 
 
 def after(first: Sequence[Shot], then: Sequence[Shot], pipeline: Pipeline, way: str) -> tuple[list[Alpha], list[Alpha]]:
-    """What becomes of ``then`` right after ``first``, and by itself."""
+    """The result for ``then`` after ``first``, and on its own."""
     return steadied(way, [*first, *then], pipeline)[len(first) :], steadied(way, then, pipeline)
 
 
@@ -172,7 +172,7 @@ def test_nor_does_one_that_is_dissolved_three_frames_later(
 
 
 def test_who_comes_back_finds_no_old_matte(pipeline: Pipeline) -> None:
-    """Out of the picture and in again, 5 seconds: from the third frame after the room was empty on, all is as if begun then."""
+    """Leaving and entering the picture, 5 seconds apart: from the third frame after the empty room, as if started there."""
     take = shots(pipeline, "in_out", 0, frames=12, start=3.2)
     gone = shots(pipeline, "slow", 0, frames=6, start=3.0)
     followed, alone = after(gone, take, pipeline, "causal")
@@ -180,7 +180,7 @@ def test_who_comes_back_finds_no_old_matte(pipeline: Pipeline) -> None:
 
 
 def test_a_turn_of_the_camera_leaves_nothing_of_the_person_behind(pipeline: Pipeline) -> None:
-    """The camera turns away from somebody, 24 pixels a frame, until the room is empty."""
+    """The camera pans away from a person, 24 pixels per frame, until the room is empty."""
     still = shots(pipeline, "still", 0, frames=1)[0]
     picture = np.concatenate([still.frame.rgb(SIZE), made_up_room(5, SIZE)], axis=1)
     turned = []

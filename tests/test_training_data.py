@@ -179,19 +179,19 @@ def test_nobody_is_in_an_empty_scene(stores: Path) -> None:
     assert all(samples.draw(draw, (64, 48)).alpha.max() == 0 for _ in range(5))
 
 
-@pytest.mark.parametrize(("far", "low", "high"), [(0.0, 0.15, 0.9), (1.0, 0.005, 0.3)])
+@pytest.mark.parametrize(("far", "low", "high"), [(0.0, 0.04, 0.9), (1.0, 0.005, 0.16)])
 def test_people_stand_in_composites_near_and_far(stores: Path, far: float, low: float, high: float) -> None:
     samples, draw = Samples(stores, Mix(photos=0.0, empty=0.0, far=far)), np.random.default_rng(2)
     shares = [(samples.draw(draw, (256, 144)).alpha > 127).mean() for _ in range(24)]
-    assert np.mean([low < share < high for share in shares]) > 0.75
+    assert np.mean([low < share < high for share in shares]) > 0.9
 
 
 def test_zoomed_out_photos_show_smaller_people_than_cropped_ones(stores: Path) -> None:
-    def share(whole: float, zoomed_out: float) -> float:
+    def height(whole: float, zoomed_out: float) -> float:
         samples, draw = Samples(stores, Mix(photos=1.0, whole=whole, zoomed_out=zoomed_out)), np.random.default_rng(2)
         return float(np.median([people_height(samples.draw(draw, (256, 144)).alpha) for _ in range(24)]))
 
-    assert share(0.0, 1.0) < 0.75 * share(0.0, 0.0)
+    assert height(0.0, 1.0) < 0.85 * height(0.0, 0.0)
 
 
 def people_height(alpha: Bytes) -> int:

@@ -1,4 +1,4 @@
-"""The tray as a person meets it: the icon in a panel, its menu clicked over D-Bus, the camera that follows."""
+"""End-to-end tests of the tray: icon in a panel, menu clicks over D-Bus, effect on the camera."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ from tests.tray_desktop import PATIENCE, Panel, Person, missing_tools, session_b
 pytestmark = [
     pytest.mark.desktop,
     pytest.mark.skipif(missing_tools() is not None, reason=missing_tools() or ""),
-    pytest.mark.skipif(not borrow_introspection(), reason="no PyGObject for this Python (python3-gi)"),
+    pytest.mark.skipif(not borrow_introspection(), reason="PyGObject (python3-gi) is not installed for this Python"),
 ]
 HIDE = "Hide the room"
 
@@ -65,14 +65,14 @@ def person(panel: Panel) -> Iterator[Person]:
 
 
 class TrayProcess:
-    """``livebg tray``; what it says is kept."""
+    """A ``livebg tray`` process whose output is captured."""
 
     def __init__(self, *options: str) -> None:
         command = [sys.executable, "-m", "livebg", "tray", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def end(self, with_signal: int = signal.SIGINT) -> tuple[int, str]:
-        """Its exit code, and what it said."""
+        """Stop it and return exit code and output."""
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
         return self.awaited()
@@ -87,7 +87,7 @@ StartTray = Callable[..., TrayProcess]
 
 @pytest.fixture
 def start_tray(desk: Workshop) -> Iterator[StartTray]:
-    """Starts trays, which end with the test, and so does what they have started."""
+    """Start trays. The fixture stops them and the daemons they started."""
     assert desk
     trays: list[TrayProcess] = []
 
@@ -117,7 +117,7 @@ model.name = "{model}"
 
 
 def configure(desk: Workshop, camera: str) -> None:
-    """What a livebg that the tray starts does without options."""
+    """Write the configuration for a daemon that the tray starts."""
     folder = Path(os.environ["XDG_CONFIG_HOME"]) / "livebg"
     folder.mkdir(parents=True)
     text = CONFIG.format(camera=desk.folder / camera, model=desk.folder / "toy.onnx")
@@ -155,12 +155,12 @@ def state_is(state: str) -> bool:
 
 @pytest.fixture
 def daemon(desk: Workshop) -> "Iterator[subprocess.Popen[bytes]]":
-    """The real one, with a clip in the camera's place."""
+    """A real daemon with a video clip as its camera."""
     Clip(count=50).write(desk.folder / "clip.mp4")
     words = ["run", "--camera", "clip.mp4", "--output", "null", "--model", "toy.onnx"]
     process = subprocess.Popen([sys.executable, "-m", "livebg", *words], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE
-    while not answers():  # else the tray would start one
+    while not answers():  # otherwise the tray would start a daemon
         assert time.monotonic() < deadline
         time.sleep(0.05)
     yield process
@@ -169,7 +169,7 @@ def daemon(desk: Workshop) -> "Iterator[subprocess.Popen[bytes]]":
 
 
 def green_share(desk: Workshop) -> float:
-    """How much of what calls see now is the green screen."""
+    """Return the share of green pixels in the current output."""
     assert desk.livebg("snapshot", "green.png", "--overwrite").code == 0
     with Image.open(desk.folder / "green.png") as taken:
         screen = np.asarray(taken.convert("RGB"), int)
@@ -180,15 +180,15 @@ def test_a_click_changes_what_others_see(
     daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person, desk: Workshop
 ) -> None:
     person.await_icon()
-    person.until(lambda: person.title() == "livebg: live: you, before the room softly blurred")
+    person.until(lambda: person.title() == "livebg: Live: background blurred")
     assert daemon.poll() is None
     person.until(lambda: person.picture() == draw(TrayState.LIVE))
     assert person.line(HIDE).checked
 
     person.click("Mode", "Green screen")
-    person.until(lambda: person.title() == "livebg: live: you, before one colour")
+    person.until(lambda: person.title() == "livebg: Live: solid-color background")
     assert seen_mode() == "greenscreen"
-    person.until(lambda: green_share(desk) > 0.1)  # what calls see; on a busy machine the placeholder may come between
+    person.until(lambda: green_share(desk) > 0.1)  # on a busy machine the placeholder may be sent in between
     assert person.line("Mode", "Green screen").checked
     assert not person.line("Mode", "Blur").checked
 
@@ -203,41 +203,41 @@ def test_a_click_changes_what_others_see(
     person.click(HIDE)
     person.until(lambda: person.picture() == draw(TrayState.EFFECT_OFF))
     assert seen_mode() == "none"
-    person.until(lambda: person.title() == "livebg: effect off: the room is seen")
+    person.until(lambda: person.title() == "livebg: Effect off: your room is visible")
     person.click(HIDE)
     person.until(lambda: person.line(HIDE).checked is True)
     assert seen_mode() == "background"
 
-    person.click("Pause: nobody sees you")
+    person.click("Pause camera")
     person.until(lambda: person.picture() == draw(TrayState.PAUSED))
     assert state_is("paused")
-    assert desk.livebg("resume").code == 0  # from elsewhere
-    person.until(lambda: person.line("Pause: nobody sees you").checked is False)
-    person.click("Quit this icon")
+    assert desk.livebg("resume").code == 0  # by another program
+    person.until(lambda: person.line("Pause camera").checked is False)
+    person.click("Quit tray icon")
     assert tray.awaited() == (0, "")
     assert person.sees_no_icon()
-    assert ask("status")["state"] in ("live", "waking")  # the call goes on
+    assert ask("status")["state"] in ("live", "waking")  # the daemon keeps running
 
 
 def test_a_livebg_that_is_killed_and_comes_back(daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person) -> None:
     person.await_icon()
-    person.until(lambda: person.title().startswith("livebg: live:"))
+    person.until(lambda: person.title().startswith("livebg: Live:"))
     daemon.kill()
     person.until(lambda: person.title() == "livebg is not running")
     person.until(lambda: person.picture() == draw(TrayState.NOT_RUNNING))
     person.until(lambda: not person.line("Mode").enabled)
     with Daemon(LIVE):
-        person.until(lambda: person.title().startswith("livebg: live:"))
+        person.until(lambda: person.title().startswith("livebg: Live:"))
         person.until(lambda: person.line("Mode").enabled)
     assert tray.end() == (0, "")
 
 
 def test_it_starts_livebg_and_ends_it_with_itself(whole_desk: Workshop, start_tray: StartTray, person: Person) -> None:
-    """As a process of its own, since no service manager is here; the clip and the network come from the configuration."""
+    """Without systemd the tray starts a process. The clip and the network come from the configuration."""
     assert whole_desk
     tray = start_tray()
     person.await_icon()
-    person.until(lambda: person.title().startswith("livebg: live:"))
+    person.until(lambda: person.title().startswith("livebg: Live:"))
     assert state_is("live")
     person.until(lambda: person.line("Stop livebg and quit").enabled)
     person.click("Stop livebg and quit")
@@ -265,18 +265,18 @@ def test_a_livebg_that_does_not_start_is_told_with_its_reason(
 def test_another_protocol_version_and_back(
     start_tray: StartTray, desk: Workshop, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A livebg of a later version was started under an icon of this one; then one of this version is back."""
+    """A daemon with a newer protocol version is running, then one with the current version."""
     assert desk
     with monkeypatch.context() as patch:
         patch.setattr("livebg.daemon.protocol.VERSION", 2)
         with Daemon(LIVE):
             tray = start_tray()
             person.await_icon()
-            person.until(lambda: person.title() == "livebg was updated: restart it")
+            person.until(lambda: person.title() == "livebg was updated. Restart it.")
             person.until(lambda: person.picture() == draw(TrayState.OUTDATED))
             assert person.line("Restart livebg").enabled
     with Daemon(LIVE):
-        person.until(lambda: person.title() == "livebg: live: you, before the room softly blurred")
+        person.until(lambda: person.title() == "livebg: Live: background blurred")
         assert tray.end() == (0, "")
 
 
@@ -306,9 +306,9 @@ def test_what_livebg_refuses_is_told_and_forgotten_with_the_next_click(
     with Daemon(LIVE, more={"mode": refuse, "pause": lambda _arguments: {}}):
         tray = start_tray()
         person.await_icon()
-        person.click("Mode", "Matte alone")
+        person.click("Mode", "Matte only")
         person.until(lambda: "✗ the network is damaged: pull it again" in person.labels())
-        person.click("Pause: nobody sees you")
+        person.click("Pause camera")
         person.until(lambda: "✗ the network is damaged: pull it again" not in person.labels())
         code, said = tray.end()
     assert code == 0
@@ -318,7 +318,7 @@ def test_what_livebg_refuses_is_told_and_forgotten_with_the_next_click(
 def test_a_chosen_picture_becomes_the_background(
     start_tray: StartTray, daemon: "subprocess.Popen[bytes]", desk: Workshop, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The desktop's dialog is a script that answers as zenity does."""
+    """The file dialog is a script that behaves like zenity."""
     assert daemon.poll() is None
     save_photo(desk.folder / "my beach.png")
     folder = desk.folder / "bin"
@@ -330,7 +330,7 @@ def test_a_chosen_picture_becomes_the_background(
     tray = start_tray()
     person.await_icon()
     person.until(lambda: person.line("Mode").enabled)
-    person.click("Background", "Choose a picture...")
+    person.click("Background", "Choose an image...")
     person.until(lambda: ask("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
     person.until(lambda: person.line("Background", "my beach.png").checked is True)
     assert seen_mode() == "background"
@@ -342,13 +342,13 @@ def test_a_second_icon_says_that_there_is_one(start_tray: StartTray, desk: Works
         tray = start_tray()
         person.await_icon()
         said = desk.process("tray")
-        assert (said.code, said.sentence) == (2, f"the icon is in the tray already (pid {tray.process.pid}): use that one")
+        assert (said.code, said.sentence) == (2, f"The tray icon is already running (pid {tray.process.pid}). Use that one.")
         assert tray.end() == (0, "")
 
 
 def test_a_desktop_without_a_tray(desk: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     said = desk.process("tray", "--wait", "0")
-    assert (said.code, said.sentence.partition(":")[0]) == (8, "nothing on this desktop shows tray icons")
+    assert (said.code, said.sentence.partition(". ")[0]) == (8, "This desktop shows no tray icons")
     monkeypatch.setenv("XDG_CURRENT_DESKTOP", "ubuntu:GNOME")
     assert "gnome-shell-extension-appindicator" in desk.process("tray", "--wait", "0").sentence
 
@@ -362,7 +362,7 @@ def test_a_panel_that_starts_later_is_waited_for(start_tray: StartTray, desk: Wo
         panel = Panel(os.environ["DBUS_SESSION_BUS_ADDRESS"])
         person = Person(panel)
         person.await_icon()
-        person.until(lambda: person.title().startswith("livebg: live:"))
+        person.until(lambda: person.title().startswith("livebg: Live:"))
         assert tray.end() == (0, "")
         person.close()
         panel.close()

@@ -1,4 +1,4 @@
-"""What the tray shows and offers, without a display."""
+"""Tests of the tray's status and menu, without a display."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ EFFECT = EffectStatus("portrait", "dusk", 0.025, "#00ff00")
 
 
 def entries(seen: View, around: Surroundings = NOWHERE) -> dict[str, Entry]:
-    """The menu and its sub-menus by their labels; no label comes twice on a level."""
+    """Return the top-level menu items by label, which must be unique."""
     shown = menu(seen, around)
     labels = [entry.label for entry in shown if entry != SEPARATOR]
     assert len(labels) == len(set(labels))
@@ -32,7 +32,7 @@ def chosen(entry: Entry) -> list[str]:
 
 
 def default(seen: View) -> Any:
-    """What a click on the icon does; there is one such thing at most."""
+    """Return the action of a click on the icon, of which there is at most one."""
     found = [entry.action for entry in menu(seen, NOWHERE) if entry.default]
     assert len(found) <= 1
     return found[0] if found else None
@@ -41,20 +41,24 @@ def default(seen: View) -> Any:
 @pytest.mark.parametrize(
     ("told", "state", "sentence"),
     [
-        (LIVE, TrayState.LIVE, "live: you, before the room softly blurred"),
-        (replace(LIVE, mode="background"), TrayState.LIVE, "live: you, before another background"),
-        (replace(LIVE, mode="none"), TrayState.EFFECT_OFF, "effect off: the room is seen"),
-        (replace(ASLEEP, mode="none"), TrayState.EFFECT_OFF, "effect off: the room is seen once somebody watches"),
+        (LIVE, TrayState.LIVE, "Live: background blurred"),
+        (replace(LIVE, mode="background"), TrayState.LIVE, "Live: background replaced"),
+        (replace(LIVE, mode="none"), TrayState.EFFECT_OFF, "Effect off: your room is visible"),
+        (
+            replace(ASLEEP, mode="none"),
+            TrayState.EFFECT_OFF,
+            "Effect off: your room will be visible when an app uses the camera",
+        ),
         (
             replace(LIVE, mode="none", state="camera lost"),
             TrayState.EFFECT_OFF,
-            "effect off: the room is seen once the picture is back (camera lost)",
+            "Effect off: your room will be visible when the picture is back (camera lost)",
         ),
-        (replace(LIVE, mode="none", state="paused"), TrayState.PAUSED, "paused: nobody sees you, the camera is free"),
-        (ASLEEP, TrayState.ASLEEP, "asleep: nobody watches, the camera is free"),
-        (replace(LIVE, state="waking"), TrayState.WAKING, "waking: the picture will be there in a moment"),
-        (replace(LIVE, state="camera lost", reason="it is gone"), TrayState.TROUBLE, "camera lost: it is gone"),
-        (replace(LIVE, state="stalled", reason="it hangs"), TrayState.TROUBLE, "stalled: it hangs"),
+        (replace(LIVE, mode="none", state="paused"), TrayState.PAUSED, "Paused"),
+        (ASLEEP, TrayState.ASLEEP, "Asleep: no app is using the camera"),
+        (replace(LIVE, state="waking"), TrayState.WAKING, "Waking: the camera is starting"),
+        (replace(LIVE, state="camera lost", reason="it is gone"), TrayState.TROUBLE, "Camera lost: it is gone"),
+        (replace(LIVE, state="stalled", reason="it hangs"), TrayState.TROUBLE, "Stalled: it hangs"),
         (replace(LIVE, state="stopping"), TrayState.NOT_RUNNING, "livebg is stopping"),
     ],
 )
@@ -72,14 +76,14 @@ def test_what_the_absence_of_a_status_means() -> None:
 @pytest.mark.parametrize(("found", "old"), [(2, True), (0, False), (None, False)])
 def test_another_version_says_which_of_the_two_is_to_be_restarted(found: int | None, old: bool) -> None:
     seen = view(OtherVersion("...", found), held=True)
-    assert seen == View(TrayState.OUTDATED, "livebg was updated: restart it", None, old)
+    assert seen == View(TrayState.OUTDATED, "livebg was updated. Restart it.", None, old)
     assert entries(seen)["Restart livebg"].action is (Deed.RENEW_TRAY if old else Deed.RESTART)
-    assert entries(seen)["livebg was updated: restart it"].enabled is False
+    assert entries(seen)["livebg was updated. Restart it."].enabled is False
 
 
 def test_a_livebg_of_another_release_that_still_answers() -> None:
-    assert entries(view(replace(LIVE, version="0.0.1")))["livebg was updated: restart it"].action is Deed.RESTART
-    assert "livebg was updated: restart it" not in entries(view(replace(LIVE, version=__version__)))
+    assert entries(view(replace(LIVE, version="0.0.1")))["Restart livebg to finish the update"].action is Deed.RESTART
+    assert "Restart livebg to finish the update" not in entries(view(replace(LIVE, version=__version__)))
 
 
 def test_a_click_on_the_icon_hides_and_shows_and_never_by_surprise() -> None:
@@ -95,13 +99,13 @@ def test_the_menu_says_what_holds() -> None:
     assert chosen(shown["Mode"]) == ["Blur"]
     assert chosen(shown["Background"]) == ["Dusk"]
     assert chosen(shown["Blur"]) == ["Soft"]
-    assert shown["Pause: nobody sees you"] == Entry("Pause: nobody sees you", Tell("pause"), checked=False)
+    assert shown["Pause camera"] == Entry("Pause camera", Tell("pause"), checked=False)
 
 
 def test_while_the_effect_is_off_the_mode_that_comes_back_is_told() -> None:
     shown = entries(view(replace(LIVE, mode="none", effect=replace(EFFECT, mode="matte"))))
     assert shown["Hide the room"] == Entry("Hide the room", Tell("on"), checked=False, default=True)
-    assert chosen(shown["Mode"]) == ["Matte alone"]
+    assert chosen(shown["Mode"]) == ["Matte only"]
 
 
 def test_every_mode_and_background_that_there_is_can_be_chosen() -> None:
@@ -122,13 +126,13 @@ def test_a_background_of_ones_own_has_its_place(background: str, label: str) -> 
 
 def test_a_blur_of_ones_own_has_its_place() -> None:
     shown = entries(view(replace(LIVE, effect=replace(EFFECT, blur=0.03))))
-    assert chosen(shown["Blur"]) == ["0.03 of the height"]
+    assert chosen(shown["Blur"]) == ["0.03 of the frame height"]
     assert shown["Blur"].entries[1].action == Tell("set", {"settings": {"effect.blur": 0.025}})
 
 
 @pytest.mark.parametrize(
     ("asked", "label"),
-    [("auto", "The first one"), ("HD Webcam", "HD Webcam"), ("/dev/video2", "C920 (/dev/video2)"), ("talk.mp4", "talk.mp4")],
+    [("auto", "Default camera"), ("HD Webcam", "HD Webcam"), ("/dev/video2", "C920 (/dev/video2)"), ("talk.mp4", "talk.mp4")],
 )
 def test_the_camera_that_was_asked_for_is_the_chosen_one(asked: str, label: str) -> None:
     cameras = (Camera("HD Webcam", "HD Webcam"), Camera("C920 (/dev/video2)", "/dev/video2"))
@@ -146,13 +150,13 @@ def test_an_older_livebg_that_does_not_tell_what_is_chosen() -> None:
 
 def test_what_cannot_be_done_stays_in_its_place_and_grey() -> None:
     running, gone = entries(view(LIVE)), entries(view(NotRunningError("...")))
-    steering = ["Hide the room", "Mode", "Background", "Blur", "Pause: nobody sees you", "Camera", "Preview"]
+    steering = ["Hide the room", "Mode", "Background", "Blur", "Pause camera", "Camera", "Preview"]
     assert [label for label in gone if label in running and label != ""] == [
         *steering,
         "Show this icon at login",
         "Open log",
-        "What is wrong? (doctor)",
-        "Quit this icon",
+        "Run diagnostics",
+        "Quit tray icon",
         "Stop livebg and quit",
     ]
     assert not any(gone[label].enabled for label in [*steering, "Stop livebg and quit"])
@@ -169,8 +173,8 @@ def test_trouble_is_told_in_lines_that_fit() -> None:
 
 
 def test_while_it_starts_it_is_not_started_again() -> None:
-    shown = entries(view(NotRunningError("...")), Surroundings(busy="livebg is starting ..."))
-    assert shown["livebg is starting ..."].enabled is False
+    shown = entries(view(NotRunningError("...")), Surroundings(busy="Starting livebg..."))
+    assert shown["Starting livebg..."].enabled is False
     assert shown["Start livebg"].enabled is False
 
 

@@ -1,4 +1,4 @@
-"""The tray in a real panel, xfce4's, with a real mouse: what is seen is looked for in screenshots."""
+"""Tests of the tray in a real Xfce panel with simulated mouse input, checked in screenshots."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ MISSING = missing_tools() or next(
 pytestmark = [
     pytest.mark.desktop,
     pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
-    pytest.mark.skipif(not borrow_introspection(), reason="no PyGObject for this Python (python3-gi)"),
+    pytest.mark.skipif(not borrow_introspection(), reason="PyGObject (python3-gi) is not installed for this Python"),
 ]
 HEIGHT = 32
 PANEL = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -51,7 +51,7 @@ PANEL = f"""<?xml version="1.0" encoding="UTF-8"?>
 
 
 class Screen:
-    """What is on the X server, and a mouse over it."""
+    """Screenshots and mouse and keyboard input of an X server."""
 
     def __init__(self, display: str) -> None:
         self._display = display
@@ -61,7 +61,7 @@ class Screen:
         return np.asarray(ImageGrab.grab(xdisplay=self._display).convert("RGB"))
 
     def until(self, holds: Callable[[], bool], *, trying: Callable[[], None] | None = None) -> None:
-        """Wait for it; ``trying`` is done first, and again after every few seconds in vain."""
+        """Wait until ``holds`` is true. ``trying`` is called first and repeated every few seconds."""
         again = time.monotonic()
         deadline = again + PATIENCE
         while not holds():
@@ -72,7 +72,7 @@ class Screen:
             time.sleep(0.1)
 
     def icon_of(self, state: TrayState) -> bool:
-        """Whether the panel shows it somewhere in its left end, at whatever size it draws."""
+        """Whether the icon is visible at the left end of the panel, at any size."""
         shown = self.picture()[:HEIGHT, :64].astype(int)
         for size in (16, 20, 22, 24):
             icon = draw(state).resize((size, size), Image.Resampling.BILINEAR)
@@ -113,7 +113,7 @@ def screen(shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 class Steered:
-    """A livebg that only remembers what was asked of it."""
+    """A fake daemon that records commands."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -135,12 +135,12 @@ def test_the_icon_is_seen_and_its_menu_opens_and_does_what_is_chosen(screen: Scr
             screen.until(lambda: screen.icon_of(TrayState.LIVE))
             assert not screen.icon_of(TrayState.EFFECT_OFF)
             bare = screen.picture()
-            # A panel that has only just drawn the icon may not know of its menu yet, and a click is lost.
+            # Right after drawing the icon, the panel may not have its menu yet and ignore a click.
             screen.until(
                 lambda: bool((screen.picture()[HEIGHT + 20 :] != bare[HEIGHT + 20 :]).any(-1).sum() > 10_000),
                 trying=lambda: screen.click(16, HEIGHT // 2),
             )
-            screen.press("Down", "Return")  # the first line that can be clicked: Hide the room
+            screen.press("Down", "Return")  # the first enabled item: Hide the room
             screen.until(lambda: steered.asked == ["off"])
             assert ask("status")["state"] == "live"
         finally:

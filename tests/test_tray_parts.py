@@ -1,4 +1,4 @@
-"""What stands behind the tray's menu: looking, starting, other programs' windows, the entry at login, the place for the icon."""
+"""Tests of the tray's parts: polling, launching livebg, external windows, autostart and backend detection."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ if sys.platform == "linux":
     from tests.tray_desktop import session_bus
 
 DEADLINE = 20.0
-linux = pytest.mark.skipif(sys.platform != "linux", reason="for Linux's desktops")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
 COMMAND = ("/opt/livebg/bin/livebg",)
 
 
@@ -68,7 +68,7 @@ def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> Non
     cameras = Cameras(tmp_path, survey)
     for _ in range(20):
         assert cameras() == (Camera("C920", "C920"),)
-    assert len(surveys) == 2  # at first, and once more when its rights are set
+    assert len(surveys) == 2  # initially, and again after udev has set the permissions
     os.utime(tmp_path, ns=(1, 1))
     for _ in range(20):
         cameras()
@@ -76,7 +76,7 @@ def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> Non
 
 
 class NoService(Commands):
-    """A machine on which systemctl knows nothing of livebg."""
+    """Commands on a machine without livebg's systemd unit."""
 
     def run(self, *command: str, patience: float = 5.0) -> Outcome:  # noqa: ARG002
         return Outcome(1, "", f"{command[0]}: no such unit")
@@ -84,7 +84,7 @@ class NoService(Commands):
 
 @dataclass
 class Service(Commands):
-    """A service manager that knows livebg; ``code`` is how starting it ends."""
+    """Commands on a machine with livebg's systemd unit. ``code`` is the exit code of starting it."""
 
     code: int = 0
     pid: int = 0
@@ -141,7 +141,8 @@ def test_without_a_service_a_process_is_started_that_writes_a_log(tmp_path: Path
 
 
 def test_a_livebg_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(LivebgError, match=r"cannot be started \(No such file or directory: /nowhere/livebg\): install it anew"):
+    message = r"^Cannot start livebg \(No such file or directory: /nowhere/livebg\)\. Reinstall it\.$"
+    with pytest.raises(LivebgError, match=message):
         starter(NoService(), tmp_path / "run.log", ("/nowhere/livebg",), answers=False).start()
 
 
@@ -175,12 +176,12 @@ def test_the_doctor_in_a_terminal_is_this_installations(tmp_path: Path) -> None:
     fake.write_text('#!/bin/sh\necho "examined: $1"\n')
     fake.chmod(0o755)
     done = subprocess.run(doctor_command((str(fake),)), input="\n", capture_output=True, text=True, timeout=DEADLINE, check=True)
-    assert done.stdout == "examined: doctor\n\nEnter closes this window. "
+    assert done.stdout == "examined: doctor\n\nPress Enter to close this window. "
 
 
 def test_the_log_is_the_journal_or_a_file(tmp_path: Path) -> None:
     assert log_command(True, tmp_path / "log")[:2] == ("journalctl", "--user")
-    with pytest.raises(LivebgError, match="no log yet"):
+    with pytest.raises(LivebgError, match="not written a log yet"):
         log_command(False, tmp_path / "log")
     (tmp_path / "log").write_text("well\n")
     assert log_command(False, tmp_path / "log")[-1] == str(tmp_path / "log")
@@ -199,7 +200,7 @@ def test_a_window_that_fails_says_why_and_one_that_ends_well_says_nothing() -> N
     launch(["/bin/sh", "-c", "echo working; echo 'livebg: no display here' >&2; exit 8"], failed)
     assert heard.wait(DEADLINE)
     assert told == ["no display here"]
-    with pytest.raises(LivebgError, match="cannot be started"):
+    with pytest.raises(LivebgError, match="Cannot start /nowhere/to/be/found"):
         launch(["/nowhere/to/be/found"], fails)
 
 
@@ -221,7 +222,7 @@ def test_the_desktops_own_dialog_is_asked(
 @linux
 def test_where_there_is_no_dialog_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
-    with pytest.raises(LivebgError, match="install zenity"):
+    with pytest.raises(LivebgError, match="Install zenity"):
         choose_picture(find=lambda _name: None, variables={})
 
 
@@ -257,10 +258,10 @@ def test_an_entry_that_the_desktops_settings_switched_off_is_off(tmp_path: Path,
     assert autostart.is_on
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root ignores file permissions")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(SetupError, match="cannot be read or written"):
+    with pytest.raises(SetupError, match="Cannot read or write"):
         Autostart(tmp_path / "config", COMMAND).switch(True)
 
 
@@ -288,11 +289,11 @@ def test_where_the_icon_goes() -> None:
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        (desktop({}, "gi", "bus", "icons"), "there is no display"),
+        (desktop({}, "gi", "bus", "icons"), "No display found"),
         (desktop(X11, "bus", "icons"), "needs the system's PyGObject"),
-        (desktop(X11, "gi", "x icons"), "D-Bus does not answer"),
-        (desktop(X11, "gi", "bus"), "nothing on this desktop shows tray icons"),
-        (desktop(WAYLAND, "gi", "bus", "x icons"), "nothing on this desktop shows tray icons"),
+        (desktop(X11, "gi", "x icons"), "D-Bus, which does not respond"),
+        (desktop(X11, "gi", "bus"), "This desktop shows no tray icons"),
+        (desktop(WAYLAND, "gi", "bus", "x icons"), "This desktop shows no tray icons"),
         (desktop({**WAYLAND, "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, "gi", "bus"), "gnome-shell-extension-appindicator"),
     ],
 )
@@ -303,7 +304,7 @@ def test_where_it_cannot_go_the_sentence_says_why(found: Desktop, sentence: str)
 
 
 class Portal:
-    """The desktop's portal on a bus: its dialog answers with ``uris``, or with nobody having chosen."""
+    """A fake desktop portal whose file dialog returns ``uris``, or is canceled if that is None."""
 
     def __init__(self, address: str, uris: list[str] | None) -> None:
         self._uris = uris

@@ -1,4 +1,4 @@
-"""The icon's pictures: told apart by their shapes, seen on light and dark."""
+"""Tests that the tray icons are distinguishable by shape and visible on light and dark panels."""
 
 from itertools import combinations
 
@@ -14,7 +14,7 @@ PANELS = ("#ffffff", "#f2f1f0", "#2b2b2b", "#000000")
 
 
 def on(panel: str, state: TrayState, size: int) -> NDArray[np.float64]:
-    """Luma 0 to 1 of the icon on a panel, shape (size, size)."""
+    """Return the luma (0 to 1) of the icon on a panel, shape (size, size)."""
     ground = Image.new("RGBA", (size, size), panel)
     ground.alpha_composite(draw(state, size))
     return np.asarray(ground.convert("L"), np.float64) / 255
@@ -42,7 +42,7 @@ def test_it_is_seen_on_every_panel(state: TrayState, panel: str) -> None:
 @pytest.mark.parametrize("panel", PANELS)
 @pytest.mark.parametrize("pair", list(combinations(TrayState, 2)))
 def test_no_two_look_alike_to_whoever_sees_no_colours(pair: tuple[TrayState, TrayState], panel: str) -> None:
-    """At 16 pixels, a tenth of the picture differs clearly in lightness."""
+    """At 16 pixels, a tenth of the pixels differ clearly in lightness."""
     one, other = (on(panel, state, 16) for state in pair)
     assert (np.abs(one - other) > 0.2).mean() > 0.1
 

@@ -1,4 +1,4 @@
-"""Tiny ONNX networks with the interface of a U²-Net, written at run time; their alpha can be worked out by hand."""
+"""Tiny ONNX networks with the interface of a U²-Net, written at run time; their alpha can be calculated by hand."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ from livebg.models import ModelCard
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
 CARD = ModelCard("toy", "toy.onnx", "MIT", "a toy", pixels=64 * 64)
-"""The card of these networks, where a test needs no other."""
+"""The default card of these networks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToyNetwork:
-    """``gain * activation(mean of the color channels) + offset``. ``channels`` beyond the 3 of RGB change nothing.
+    """``gain * activation(mean of the color channels) + offset``. ``channels`` beyond the 3 of RGB have no effect.
 
-    ``size`` (width, height) is the size it is exported for, None for any. ``rigid`` networks have it built into the graph, others
-    only in the declaration of the input. ``shrink`` halves the output; ``lists_weights`` declares the weights as inputs, as old
-    exporters do; ``metadata`` is what the file says of itself. With the activation ``Sqrt`` the output of a dark picture is NaN.
+    ``size`` (width, height) is the export size, None for any. ``rigid`` networks have it in the graph, others only in the
+    declaration of the input. ``shrink`` halves the output; ``lists_weights`` declares the weights as inputs, like old exporters;
+    ``metadata`` is stored in the file. With the activation ``Sqrt`` the output for a dark picture is NaN.
     """
 
     channels: int = 3
@@ -42,7 +42,7 @@ class ToyNetwork:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> Path:
-        """Write the network to ``path``, and return that."""
+        """Write the network to ``path``. Returns ``path``."""
         floats = [self._scalar("gain", self.gain), self._scalar("offset", self.offset)]
         weights = [*floats, self._integers("parts", [3, self.channels - 3] if self.channels > 3 else [3])]
         if self.rigid and self.size:
@@ -61,7 +61,7 @@ class ToyNetwork:
         return path
 
     def alpha(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """What the network gives for an RGB picture that is handed over at the fixed scale; activation Sigmoid only."""
+        """Returns the network's output for an RGB picture with fixed scaling; activation Sigmoid only."""
         mean = ((image / 255 - MEAN) / STD).mean(axis=2)
         alpha: NDArray[np.float64] = self.gain / (1 + np.exp(-mean)) + self.offset
         return alpha
@@ -74,11 +74,11 @@ class ToyNetwork:
         return ["batch", "one", "rows", "columns"] if self.shrink else self._dimensions(1)
 
     def _nodes(self) -> list[Any]:
-        colours = ["colours", "rest"] if self.channels > 3 else ["colours"]
+        colors = ["colors", "rest"] if self.channels > 3 else ["colors"]
         nodes = [
             helper.make_node("Cast", ["picture"], ["floats"], to=TensorProto.FLOAT),
-            helper.make_node("Split", ["floats", "parts"], colours, axis=self.rank - 3),
-            helper.make_node("ReduceMean", ["colours"], ["mean"], axes=[self.rank - 3], keepdims=1),
+            helper.make_node("Split", ["floats", "parts"], colors, axis=self.rank - 3),
+            helper.make_node("ReduceMean", ["colors"], ["mean"], axes=[self.rank - 3], keepdims=1),
             helper.make_node(self.activation, ["mean"], ["side"]),
             helper.make_node("Mul", ["side", "gain"], ["scaled"]),
             helper.make_node("Add", ["scaled", "offset"], ["moved"]),
@@ -99,4 +99,4 @@ class ToyNetwork:
 
 
 WriteToy = Callable[[ToyNetwork], Path]
-"""Writes a network to a file of one test's own."""
+"""Writes a network to a file for one test."""

@@ -1,1 +1,1 @@
-"""What livebg costs, told as ratios taken in one run on one machine: these are what compares between machines."""
+"""Measures the cost of livebg as ratios within one run on one machine, which are comparable between machines."""

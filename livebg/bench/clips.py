@@ -1,4 +1,4 @@
-"""Clips to measure with, where none is at hand."""
+"""Generates clips to measure with."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,14 +15,14 @@ from livebg.sinks.file import FileSink
 from livebg.synthetic import MOTIONS, Actor, blob_person, clip, made_up_room
 
 _SEED: Final = 7
-_NOISE: Final = 1.0
-"""Levels of 255 that a camera's luma is off by (standard deviation)."""
-_GRAIN: Final = 7
-"""Pictures after which the noise repeats."""
+_NOISE_SIGMA: Final = 1.0
+"""Standard deviation of a camera's luma noise, in levels of 255."""
+_NOISE_FRAMES: Final = 7
+"""Number of pictures after which the noise repeats."""
 
 
 def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
-    """A clip to measure with where none is at hand: somebody drawn sways before a room, 30 frames a second."""
+    """Write a synthetic clip: a drawn person swaying in front of a room, 30 frames per second."""
     video = VideoFormat(*size, Fraction(30), ColorSpec(BT709, BT709, BT709))
     with FileSink(path, video, Fraction(1, 30), encoding=Encoding()) as sink:
         for shown in _scene(frames, size, video.color):
@@ -30,7 +30,7 @@ def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720
 
 
 def write_webcam_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
-    """The same scene as a webcam sends it: motion JPEG, full range, 4:2:2, 30 frames a second, at 720p some 70 kB each.
+    """Write the same scene in a webcam's format: motion JPEG, full range, 4:2:2, 30 frames per second, at 720p about 70 kB each.
 
     ``path`` ends in .mkv.
     """
@@ -46,14 +46,14 @@ def write_webcam_clip(path: Path, frames: int = 150, size: tuple[int, int] = (12
 
 
 def _scene(frames: int, size: tuple[int, int], color: ColorSpec) -> Iterator[Composite]:
-    """Somebody who sways before a room, 30 pictures a second, as a camera sees it."""
+    """Yields a person swaying in front of a room, 30 frames per second, with camera noise."""
     rng = np.random.default_rng(_SEED)
-    noise = rng.normal(0, _NOISE, (_GRAIN, *size[::-1])).astype(np.float32)
+    noise = rng.normal(0, _NOISE_SIGMA, (_NOISE_FRAMES, *size[::-1])).astype(np.float32)
     everything = np.full(size[::-1], 255, np.uint8)
     person, room = Actor([blob_person(_SEED)]), made_up_room(_SEED, size)
     for number, moment in enumerate(clip(MOTIONS["slow"], [person], room, size, frames=frames, seed=_SEED)):
         data = rgb_to_i420(moment.rgb, color)
         luma = planes(data)[0]
-        luma[:] = np.clip(luma + noise[number % _GRAIN], 16, 235)
+        luma[:] = np.clip(luma + noise[number % _NOISE_FRAMES], 16, 235)
         frame = Frame(data, number, Fraction(1, 30), color)
         yield composite(frame, data, Matte(everything, frame.time, frame.time))

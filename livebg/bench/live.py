@@ -1,4 +1,4 @@
-"""What a frame of the live session costs, and how late it is, told beside the same session that changes nothing."""
+"""Measures the CPU cost and latency of the live session, to compare with a session that passes frames through."""
 
 import time
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from livebg.live.session import Session
 from livebg.live.stats import Latency
 from livebg.live.thread import Companion
 
-_PATIENCE: Final = 60.0
-"""Seconds within which a session goes live, its network loaded."""
+_START_TIMEOUT_S: Final = 60.0
+"""Time within which a session goes live, including loading the network."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveCost:
-    """Of one session over some seconds: ``stages`` in CPU milliseconds a frame that went through the stage, ``total`` those of
-    the whole process a captured frame; frames a second; frames captured and dropped; and the delay from capture to output.
-    """
+    """The cost of a session over some seconds: ``stages`` in CPU milliseconds per frame that passed the stage, ``total`` in CPU
+    milliseconds of the process per captured frame; frames per second; captured and dropped frames; and the latency from capture
+    to output."""
 
     model: str
     provider: str
@@ -39,16 +39,16 @@ class LiveCost:
 
     @property
     def in_stages(self) -> float:
-        """All stages together, CPU milliseconds a frame."""
+        """CPU milliseconds per frame of all stages together."""
         return sum(self.stages.values())
 
 
 def bench_live(settings: Settings, clip: Path, seconds: float, consent: Consent | None = None) -> LiveCost:
-    """Run a session on ``clip``, played in real time, to no output, and measure it for ``seconds`` once it is live.
+    """Run a session on ``clip``, played in real time, with a null output, and measure it for ``seconds`` once it is live.
 
-    Nothing is given up for speed or for the battery: figures of a machine at rest and of a busy one are of the same work.
-    With the user's ``consent`` it passes frames on as they are, to an output that shows them nowhere: what everything else is
-    compared with. Raises what a session raises, and :class:`~livebg.errors.LivebgError` when it does not get going.
+    Quality is never reduced for speed or battery, so that idle and busy machines do the same work. With the user's ``consent``
+    frames pass through unchanged, to an output that shows them nowhere: the baseline for comparison. Raises the session's errors,
+    and :class:`~livebg.errors.LivebgError` if it does not go live.
     """
     camera = settings.camera.model_copy(update={"device": str(clip)})
     output = settings.output.model_copy(update={"backend": "null"})
@@ -63,18 +63,20 @@ def bench_live(settings: Settings, clip: Path, seconds: float, consent: Consent 
             return _measure(session, builder, seconds)
         finally:
             session.stop()
-            thread.join(_PATIENCE)
+            thread.join(_START_TIMEOUT_S)
 
 
 def _await_live(session: Session, thread: Companion) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _START_TIMEOUT_S
     while session.state is not State.LIVE:
         if thread.error is not None:
             raise thread.error
         if time.monotonic() > deadline:
-            raise LivebgError(f"nothing came out within {_PATIENCE:.0f} s ({session.reason}): try a faster network")
+            raise LivebgError(
+                f"The session did not go live within {_START_TIMEOUT_S:.0f} s ({session.reason}). Try a faster network."
+            )
         time.sleep(0.05)
-    time.sleep(1)  # the first frames meet cold caches
+    time.sleep(1)  # the first frames have cold caches
 
 
 def _measure(session: Session, builder: LookBuilder, seconds: float) -> LiveCost:
@@ -83,9 +85,9 @@ def _measure(session: Session, builder: LookBuilder, seconds: float) -> LiveCost
     processed = session.worker.processed
     time.sleep(seconds)
     elapsed, frames = time.monotonic() - wall, max(session.camera.captured - captured, 1)
-    through = max(session.worker.processed - processed, 1)
+    processed_frames = max(session.worker.processed - processed, 1)
     spent = {
-        name: (value - stages.get(name, 0)) / (frames if name == "camera" else through) * 1000
+        name: (value - stages.get(name, 0)) / (frames if name == "camera" else processed_frames) * 1000
         for name, value in session.stages.seconds.items()
     }
     segmenter, shape = builder.segmenter, session.format

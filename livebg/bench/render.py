@@ -1,4 +1,4 @@
-"""What a frame of a recorded file costs, by stage, told as ratios taken in one run."""
+"""Measures the CPU cost per frame of rendering a file, by stage, as ratios within one run."""
 
 import sys
 import tempfile
@@ -28,10 +28,9 @@ FINISHING: Final = ("smoothing", "upsampling", "compositing")
 
 @dataclass(frozen=True, slots=True)
 class RenderCost:
-    """CPU milliseconds a frame by stage, on one thread; ``bare`` is decode and encode of the same clip with nothing between,
-    ``blend`` one I420 blend of the same size, ``peak`` the process's peak memory in MiB after a tenth of the frames and at the
-    end (None where the system does not tell).
-    """
+    """CPU milliseconds per frame by stage, on one thread; ``bare`` is decoding and encoding of the same clip without processing,
+    ``blend`` one I420 blend of the same size, ``peak`` the peak memory of the process in MiB after a tenth of the frames and at
+    the end (None if the system does not report it)."""
 
     clip: str
     size: tuple[int, int]
@@ -50,17 +49,17 @@ class RenderCost:
 
     @property
     def over_bare(self) -> float:
-        """How many times a bare decode and encode the whole costs."""
+        """Total cost relative to decoding and encoding only."""
         return self.total / self.bare
 
     @property
     def finishing_blends(self) -> float:
-        """Smoothing, upsampling and compositing together, in I420 blends."""
+        """Cost of smoothing, upsampling and compositing together, in I420 blends."""
         return sum(self.stages[stage] for stage in FINISHING) / self.blend
 
 
 class _Blend:
-    """The plainest blend of two I420 pictures by a weight each: OpenCV's blendLinear on the planes."""
+    """The simplest blend of two I420 pictures with per-pixel weights: OpenCV's blendLinear on the planes."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         rng = np.random.default_rng(7)
@@ -73,10 +72,10 @@ class _Blend:
 
 
 def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: int, consent: Consent) -> RenderCost:
-    """Render the first ``frames`` of ``clip`` and throw the result away.
+    """Render the first ``frames`` of ``clip`` and discard the result.
 
-    ``consent`` is for the bare pass, whose pictures go to a temporary file and nowhere else. Codecs and OpenCV are held to one
-    thread, so that CPU time belongs to the stage that spends it; the segmenter should be as well.
+    ``consent`` is for the bare pass, whose pictures go only to a temporary file. Codecs and OpenCV run on one thread, so that CPU
+    time is attributed to the right stage; the segmenter should as well.
     """
     with one_opencv_thread():
         bare = StageClock()
@@ -102,9 +101,10 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
 def _pass(
     settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageClock, blend: _Blend | None = None
 ) -> tuple[VideoFormat, int, tuple[float, float] | None]:
-    """One way through, timed; a pipeline adds its own stages to the same clock.
+    """Run one timed pass; a pipeline adds its own stages to the same clock.
 
-    ``blend`` is timed once a frame in between, so that it meets the same caches and the same noise as what it is compared with.
+    ``blend`` is timed once per frame in between, under the same cache and noise conditions as the stages that it is compared
+    with.
     """
     mode = "none" if isinstance(processor, Unprocessed) else settings.effect.mode
     encoding = build_encoding(settings, mode, threads=1)
@@ -137,10 +137,10 @@ def _next(pictures: Iterator[Frame], clock: StageClock) -> Frame | None:
 
 
 def _peak_mebibytes() -> float:
-    """The process's peak memory so far; 0 where the system does not tell."""
+    """Returns the peak memory of the process so far; 0 if the system does not report it."""
     if sys.platform == "win32":
         return 0.0
-    import resource  # there is none on Windows
+    import resource  # not available on Windows
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

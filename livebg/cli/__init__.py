@@ -1,11 +1,11 @@
-"""The command line: a function a command, each thin. Only this package prints or exits."""
+"""The command line: one thin function per command. Only this package prints or exits."""
 
 import logging
 import re
 import signal
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.logging import RichHandler
@@ -16,6 +16,7 @@ from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_er
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
+from livebg.cli.help import help_
 from livebg.cli.preview import preview
 from livebg.cli.render import render
 from livebg.cli.run import run
@@ -28,41 +29,51 @@ from livebg.cli.tray import tray
 from livebg.errors import LivebgError
 
 app = typer.Typer(
-    help="You sharp, the room out of sight: in calls and in recorded files.",
+    help="Blur or replace your webcam background, in video calls and in recorded files.",
+    epilog="`livebg help` lists the help topics.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(models.app, name="models")
-app.add_typer(bench.app, name="bench")
-app.command(no_args_is_help=True)(render)
-app.command()(demo)
-app.command()(devices)
-app.command()(doctor)
-app.command()(setup)
-app.command(no_args_is_help=True)(score)
-app.command()(run)
-app.command()(status)
-app.command()(preview)
-app.command(no_args_is_help=True)(snapshot)
-app.command()(stop)
-app.command()(tray)
-app.command()(control.on)
-app.command()(control.off)
-app.command()(control.toggle)
-app.command()(control.pause)
-app.command()(control.resume)
-app.command(no_args_is_help=True)(control.mode)
-app.command()(control.background)
-app.command("set", no_args_is_help=True)(control.set_)
-app.command()(control.reload)
+
+_CALLS: Final = "Calls"
+app.command(rich_help_panel=_CALLS)(run)
+app.command(rich_help_panel=_CALLS)(control.on)
+app.command(rich_help_panel=_CALLS)(control.off)
+app.command(rich_help_panel=_CALLS)(control.toggle)
+app.command(rich_help_panel=_CALLS)(control.pause)
+app.command(rich_help_panel=_CALLS)(control.resume)
+app.command(rich_help_panel=_CALLS, no_args_is_help=True)(control.mode)
+app.command(rich_help_panel=_CALLS)(control.background)
+app.command("set", rich_help_panel=_CALLS, no_args_is_help=True)(control.set_)
+app.command(rich_help_panel=_CALLS)(control.reload)
+app.command(rich_help_panel=_CALLS)(status)
+app.command(rich_help_panel=_CALLS)(preview)
+app.command(rich_help_panel=_CALLS, no_args_is_help=True)(snapshot)
+app.command(rich_help_panel=_CALLS)(stop)
+app.command(rich_help_panel=_CALLS)(tray)
+
+_FILES: Final = "Files"
+app.command(rich_help_panel=_FILES, no_args_is_help=True)(render)
+app.command(rich_help_panel=_FILES, no_args_is_help=True)(score)
+app.command(rich_help_panel=_FILES)(demo)
+
+_SETUP: Final = "Setup and troubleshooting"
+app.command(rich_help_panel=_SETUP)(setup)
+app.command(rich_help_panel=_SETUP)(doctor)
+app.command(rich_help_panel=_SETUP)(devices)
+app.command("help", rich_help_panel=_SETUP)(help_)
+
+_NETWORKS: Final = "Networks"
+app.add_typer(models.app, name="models", rich_help_panel=_NETWORKS)
+app.add_typer(bench.app, name="bench", rich_help_panel=_NETWORKS)
 
 
-_LIBRARIES = "on Debian and Ubuntu with `sudo apt install libgl1 libglib2.0-0 libxcb1`"
+_LIBRARIES = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         output().print(f"livebg {__version__}")
         raise typer.Exit
 
@@ -81,17 +92,17 @@ def common(
 
 
 def main() -> None:
-    """The entry point: what is no LivebgError is a defect, told in a sentence; -v shows where."""
+    """Entry point. Reports an exception other than LivebgError as an internal error; -v logs its traceback."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # they are for developers
+        warnings.simplefilter("ignore")  # warnings are for developers
     try:
         app(prog_name="livebg")
     except Exception as error:
         logging.getLogger("livebg").debug("internal error", exc_info=error)
         library = re.match(r"lib\S+\.so\S*(?=: cannot open shared object file)", str(error))
         if isinstance(error, ImportError) and library:
-            say_error(f"the system's library {library[0]} is missing, which OpenCV needs: install it ({_LIBRARIES})")
+            say_error(f"The system library {library[0]} is missing, and OpenCV needs it. Install it ({_LIBRARIES}).")
         else:
-            say_error(f"an internal error ({type(error).__name__}: {error}): run again with -v and report it")
+            say_error(f"Internal error ({type(error).__name__}: {error}). Run again with -v and report it.")
         raise SystemExit(LivebgError.exit_code) from None

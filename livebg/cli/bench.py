@@ -16,24 +16,27 @@ if TYPE_CHECKING:
     from livebg.bench.live import LiveCost
     from livebg.bench.render import RenderCost
 
-app = typer.Typer(help="What livebg costs on this machine.", no_args_is_help=True)
+app = typer.Typer(help="Measure CPU time and latency on this machine.", no_args_is_help=True)
 
 
 @app.callback()
 def bench() -> None:
-    """Tell ratios, not milliseconds: they compare between machines and survive a noisy one."""
+    """Compare the ratios between machines, not the milliseconds."""
 
 
 @app.command("render")
 def bench_render(
-    clip: Annotated[Path | None, typer.Argument(help="A video; without one, 720p is made up.")] = None,
-    frames: Annotated[int, typer.Option(min=10, help="How many frames of it.")] = 150,
+    clip: Annotated[Path | None, typer.Argument(help="A video; by default a synthetic 720p clip.")] = None,
+    frames: Annotated[int, typer.Option(min=10, help="Number of frames.")] = 150,
     model: ModelOption = None,
-    input_size: Annotated[str | None, typer.Option(metavar="WxH", help="The size of the network's picture.")] = None,
+    input_size: Annotated[str | None, typer.Option(metavar="WxH", help="Network input size.")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """CPU time a frame of `livebg render`, by stage and on one thread, beside a bare decode and encode of the same clip."""
+    """CPU time per frame of `livebg render`, by stage.
+
+    Runs on one thread, and compares with a plain decode and encode of the same clip.
+    """
     with spoken_errors(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
         overrides = {"model.name": model, "model.input_size": input_size, "model.threads": 1}
         settings = load_settings(overrides, config)
@@ -51,11 +54,11 @@ def bench_render(
         ratios = {"total": cost.total, "over_bare": cost.over_bare, "finishing_blends": cost.finishing_blends}
         output().print(json.dumps(asdict(cost) | ratios), markup=False)
     else:
-        _tell(cost)
+        _print_cost(cost)
 
 
-def _tell(cost: "RenderCost") -> None:
-    table = Table("stage", "CPU ms a frame", "share")
+def _print_cost(cost: "RenderCost") -> None:
+    table = Table("stage", "CPU ms per frame", "share")
     for column in table.columns[1:]:
         column.justify = "right"
     for stage, milliseconds in cost.stages.items():
@@ -66,26 +69,29 @@ def _tell(cost: "RenderCost") -> None:
     width, height = cost.size
     out = output()
     out.print(f"{cost.clip}: {cost.frames} frames of {width}x{height}, {cost.model} at {'x'.join(map(str, cost.input_size))}")
-    out.print(f"a bare decode and encode: {cost.bare:.2f} ms; all of it costs {cost.over_bare:.2f} times that")
+    out.print(f"plain decode and encode: {cost.bare:.2f} ms; `livebg render` takes {cost.over_bare:.2f} times as long")
     out.print(
-        f"one I420 blend: {cost.blend:.2f} ms; smoothing, upsampling and compositing cost {cost.finishing_blends:.2f} blends"
+        f"one I420 blend: {cost.blend:.2f} ms; filter, upsampling and compositing take {cost.finishing_blends:.2f} times as long"
     )
     if cost.peak:
-        out.print(f"peak memory: {cost.peak[0]:.0f} MiB after a tenth of the frames, {cost.peak[1]:.0f} MiB at the end")
+        out.print(f"peak memory: {cost.peak[0]:.0f} MiB after 10 % of the frames, {cost.peak[1]:.0f} MiB at the end")
 
 
 @app.command("live")
 def bench_live(
-    clip: Annotated[Path | None, typer.Argument(help="A video; without one, a 720p MJPEG clip is made up.")] = None,
+    clip: Annotated[Path | None, typer.Argument(help="A video; by default a synthetic 720p MJPEG clip.")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="How long to measure each session.")] = 10,
     model: ModelOption = None,
     against: Annotated[
         list[str] | None, typer.Option("--against", metavar="NAME|FILE", help="Another network to measure in the same run.")
     ] = None,
-    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a session.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per session.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """CPU time a frame of `livebg run` by stage, its delay and rates, beside a session that passes the same clip through."""
+    """CPU time per frame, latency and rates of `livebg run`.
+
+    Compares with a session that passes the same clip through without an effect.
+    """
     with spoken_errors(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
         chosen = [load_settings({"model.name": name}, config) for name in [model, *(against or [])]]
         from livebg.bench.clips import write_webcam_clip
@@ -102,26 +108,26 @@ def bench_live(
             ratios = {"in_stages": cost.in_stages, "over_pass_through": cost.total / bare.total}
             output().print(json.dumps(asdict(cost) | ratios), markup=False)
     else:
-        _tell_live(clip.name, costs)
+        _print_live_costs(clip.name, costs)
 
 
-def _tell_live(clip: str, costs: list["LiveCost"]) -> None:
+def _print_live_costs(clip: str, costs: list["LiveCost"]) -> None:
     bare = costs[0]
-    table = Table("CPU ms a frame", *("pass-through" if cost is bare else cost.model for cost in costs))
+    table = Table("CPU ms per frame", *("pass-through" if cost is bare else cost.model for cost in costs))
     for column in table.columns[1:]:
         column.justify = "right"
     for stage in costs[-1].stages:
         table.add_row(stage, *(f"{cost.stages[stage]:.2f}" if stage in cost.stages else "" for cost in costs))
     table.add_section()
     table.add_row("all stages", *(f"{cost.in_stages:.2f}" for cost in costs))
-    table.add_row("the whole process", *(f"{cost.total:.2f}" for cost in costs))
-    table.add_row("over the pass-through", *(f"{cost.total / bare.total:.2f}" for cost in costs))
+    table.add_row("whole process", *(f"{cost.total:.2f}" for cost in costs))
+    table.add_row("ratio to pass-through", *(f"{cost.total / bare.total:.2f}" for cost in costs))
     table.add_section()
-    table.add_row("frames a second in", *(f"{cost.fps_in:.1f}" for cost in costs))
-    table.add_row("composites a second out", *(f"{cost.fps_out:.1f}" for cost in costs))
+    table.add_row("frames per second in", *(f"{cost.fps_in:.1f}" for cost in costs))
+    table.add_row("composites per second out", *(f"{cost.fps_out:.1f}" for cost in costs))
     table.add_row("dropped", *(f"{cost.dropped} of {cost.captured}" for cost in costs))
-    table.add_row("delay, median, ms", *(f"{cost.latency.p50_ms:.1f}" if cost.latency else "" for cost in costs))
-    table.add_row("delay, 95 %, ms", *(f"{cost.latency.p95_ms:.1f}" if cost.latency else "" for cost in costs))
+    table.add_row("latency p50, ms", *(f"{cost.latency.p50_ms:.1f}" if cost.latency else "" for cost in costs))
+    table.add_row("latency p95, ms", *(f"{cost.latency.p95_ms:.1f}" if cost.latency else "" for cost in costs))
     output().print(table)
     sizes = ", ".join(f"{cost.model} at {'x'.join(map(str, cost.input_size))}" for cost in costs if cost.input_size)
     output().print(f"{clip}, played in real time; {sizes}")

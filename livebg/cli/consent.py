@@ -1,9 +1,9 @@
-"""The commands and views that may show the room: they need the user's own word, and each gives it for itself.
+"""Commands and views that can show the room. Each creates its own :class:`~livebg.compositing.composite.Consent`.
 
-The word is the message on the control socket, or on the preview socket. Nobody but the user can send one: the sockets are the
-user's alone (0600), in a folder that is the user's alone (0700). It is made here, when the message comes, and ends with the next
-`livebg on` or with the process; a preview's ends with the picture that it asked for, and opens no way to a sink: the live session
-keeps no way to make one.
+A message on the control socket or the preview socket counts as consent. Only the user can send one: the sockets have mode 0600,
+in a folder with mode 0700. The consent is created here when the message arrives, and ends with the next `livebg on` or with the
+process. The consent of a preview covers only the picture that it requested and gives no access to a sink: the live session cannot
+create a Consent itself.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def room_commands(steering: "Steering") -> "dict[str, Command]":
-    """``off`` and ``toggle``."""
+    """Returns the commands ``off`` and ``toggle``."""
     from livebg.compositing.composite import Consent
     from livebg.daemon.commands import held
 
@@ -28,7 +28,7 @@ def room_commands(steering: "Steering") -> "dict[str, Command]":
 
 
 def room_views() -> "dict[str, View]":
-    """``original``: the frame that the picture was made from, for the preview that asked for it by name."""
+    """Returns the view ``original``: the unprocessed frame, only for a preview that requests it by name."""
     from livebg.compositing.composite import Consent, passthrough
 
     def original(exhibit: "Exhibit") -> "Composite | None":

@@ -1,4 +1,4 @@
-"""What all commands share: how errors are spoken, and the options that several have."""
+"""Console output, error reporting and the options that several commands share."""
 
 import logging
 from collections.abc import Iterator
@@ -10,37 +10,41 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from livebg.cli.completion import complete_model
 from livebg.errors import LivebgError, Stopped
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", readable=False, help="The configuration file, in place of the platform's own.")
+    Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
 ]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.")
+    str | None,
+    typer.Option(
+        "--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.", autocompletion=complete_model
+    ),
 ]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on standard error.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose logging on standard error.")]
 
 
 @contextmanager
 def spoken_errors() -> Iterator[None]:
-    """An error is one sentence on standard error and an exit code, never a traceback."""
+    """Print an error as one line on standard error and exit with its code, without a traceback."""
     try:
         yield
     except LivebgError as error:
         say_error(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        say_error("stopped")
+        say_error("Stopped.")
         raise typer.Exit(Stopped.exit_code) from None
 
 
 def output() -> Console:
-    """Standard output, for results."""
+    """Returns a console on standard output, for results."""
     return _Output(highlight=False, emoji=False, soft_wrap=True)
 
 
 class _Output(Console):
-    """Whoever read it may go away: that is no reason to leave the work undone."""
+    """Keeps working when the reader closes the pipe."""
 
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):
@@ -48,14 +52,16 @@ class _Output(Console):
 
 
 def errors() -> Console:
-    """Standard error, for everything that is not a result."""
+    """Returns a console on standard error, for everything that is not a result."""
     return Console(stderr=True, highlight=False, emoji=False)
 
 
 def say_error(sentence: str) -> None:
+    """Print an error message on standard error, after ``livebg:``."""
     errors().print(f"[red]livebg:[/] {escape(sentence)}", soft_wrap=True)
 
 
 def be_verbose(verbose: bool) -> None:
+    """Log debug messages of livebg if ``verbose``."""
     if verbose:
         logging.getLogger("livebg").setLevel(logging.DEBUG)

@@ -7,120 +7,143 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from livebg.cli.completion import complete_background, complete_live_mode, complete_setting
 from livebg.cli.console import output, spoken_errors
 from livebg.daemon.client import ask
 from livebg.daemon.command_result import Held
 from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError
 
-_PATIENCE: Final = 60.0
-"""Seconds within which any command is answered; one that loads a large network takes some."""
-_SET_HELP: Final = f"""Change settings of the running livebg: what blur, which camera, which model.
+_TIMEOUT_S: Final = 60.0
+"""Timeout of a command; loading a large network takes several seconds."""
+_SET_HELP: Final = f"""Change settings of the running livebg.
 
-What was said of effect.mode, effect.background, effect.blur, effect.screen and camera.device also holds at the next start.
+Values of effect.mode, effect.background, effect.blur, effect.screen and camera.device are remembered for the next start.
 
-The keys: {", ".join(settable_keys())}."""
+The keys are {", ".join(settable_keys())}. `livebg help config` describes them."""
 
 
 def on() -> None:
-    """The room out of sight again, after `livebg off`."""
-    _tell("on")
+    """Turn the effect on."""
+    _send("on")
 
 
 def off() -> None:
-    """The room as it is, until `livebg on`, or until livebg ends."""
-    _tell("off")
+    """Turn the effect off: shows your room until `livebg on`.
+
+    A restart of livebg turns the effect on again.
+    """
+    _send("off")
 
 
 def toggle() -> None:
-    """Off when the effect is on, on when it is off; for a hot key."""
-    _tell("toggle")
+    """Turn the effect on or off, for a hot key. Can show your room."""
+    _send("toggle")
 
 
 def pause() -> None:
-    """A calm picture in your place, and the camera free for others."""
-    _tell("pause")
+    """Show a placeholder and release the camera."""
+    _send("pause")
 
 
 def resume() -> None:
     """End the pause."""
-    _tell("resume")
+    _send("resume")
 
 
-def mode(name: Annotated[str, typer.Argument(metavar="NAME", help="portrait, greenscreen, background or matte.")]) -> None:
-    """Choose what becomes of the room, now and at the next start."""
-    _tell("mode", {"mode": name})
+def mode(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="portrait, greenscreen, background or matte.", autocompletion=complete_live_mode)
+    ],
+) -> None:
+    """Switch to portrait, greenscreen, background or matte.
+
+    The mode is remembered for the next start.
+    """
+    _send("mode", {"mode": name})
 
 
 def background(
     what: Annotated[
-        str | None, typer.Argument(metavar="[FILE|#rrggbb|NAME]", help="A picture, a video, a colour, or a built-in background.")
+        str | None,
+        typer.Argument(
+            metavar="[FILE|#rrggbb|NAME]",
+            help="A picture, a video, a color, or a built-in background.",
+            autocompletion=complete_background,
+        ),
     ] = None,
 ) -> None:
-    """Show something else in the room's place, now and at the next start. Without an argument: list what is built in."""
+    """Change the background; without an argument, list built-in ones.
+
+    The background is remembered for the next start.
+    """
     if what is None:
         from livebg.compositing.builtin_backgrounds import names
 
         output().print("\n".join(names()), markup=False)
         return
-    _tell("background", {"background": _background(what)})
+    _send("background", {"background": _background(what)})
 
 
 def set_(
-    pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False)],
+    pairs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False, autocompletion=complete_setting
+        ),
+    ],
 ) -> None:
     with spoken_errors():
-        said = dict(_pair(pair) for pair in pairs)
-    _tell("set", {"settings": said})
+        settings = dict(_pair(pair) for pair in pairs)
+    _send("set", {"settings": settings})
 
 
 set_.__doc__ = _SET_HELP
 
 
 def reload() -> None:
-    """Read the configuration file again, and apply what has changed there."""
-    _tell("reload")
+    """Reread the configuration file and apply the changes."""
+    _send("reload")
 
 
-def _tell(command: str, arguments: Mapping[str, Any] | None = None) -> None:
+def _send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
     with spoken_errors():
-        held = Held.from_dict(ask(command, arguments, timeout=_PATIENCE))
+        held = Held.from_dict(ask(command, arguments, timeout=_TIMEOUT_S))
         output().print(_sentence(command, held), markup=False)
 
 
 def _sentence(command: str, held: Held) -> str:
-    parts = [_seen(held)]
+    parts = [_describe(held)]
     if command in ("set", "reload"):
-        parts.insert(0, f"changed: {', '.join(held.changed)}" if held.changed else "nothing has changed")
+        parts.insert(0, f"Changed {', '.join(held.changed)}." if held.changed else "Nothing changed.")
     if held.at_next_start:
-        parts.append(f"at the next start of livebg: {', '.join(held.at_next_start)}")
-    return "; ".join([*parts, *([held.note] if held.note else [])])
+        parts.append(f"Restart livebg to apply {', '.join(held.at_next_start)}.")
+    return " ".join([*parts, *([f"Note: {held.note}"] if held.note else [])])
 
 
-def _seen(held: Held) -> str:
-    """What the others see."""
+def _describe(held: Held) -> str:
+    """Describe what apps receive."""
     if held.paused:
-        return "paused, the camera is free, until `livebg resume`"
+        return "Paused, camera released. Run `livebg resume` to continue."
     if not held.effect:
-        return "the room is shown as it is, until `livebg on`"
-    seen = {
-        "portrait": f"blurred by {held.blur:g} of the height",
-        "greenscreen": held.screen,
-        "background": held.background,
-        "matte": "the matte alone",
+        return "Effect off, your room is visible. Run `livebg on` to hide it."
+    details = {
+        "portrait": f", blur width {held.blur:g} of the frame height",
+        "greenscreen": f", color {held.screen}",
+        "background": f", {held.background}",
     }
-    return f"{held.mode}: {seen.get(held.mode, 'the room is out of sight')}"
+    return f"Mode {held.mode}{details.get(held.mode, '')}."
 
 
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"{text!r} is no setting with its value: write KEY=VALUE, such as effect.blur=0.05")
-    return key, _in_place(key, value)
+        raise ConfigError(f"{text!r} has no value. Write KEY=VALUE, such as effect.blur=0.05.")
+    return key, _with_absolute_paths(key, value)
 
 
-def _in_place(key: str, value: str) -> str:
-    """Files are named from where the user is, which the running livebg does not know."""
+def _with_absolute_paths(key: str, value: str) -> str:
+    """Make paths absolute: the running livebg does not know the working directory of the user."""
     if key == "effect.background":
         return _background(value)
     if key in ("model.name", "camera.device"):
@@ -131,13 +154,13 @@ def _in_place(key: str, value: str) -> str:
 
 
 def _background(name: str) -> str:
-    """A name of a built-in one is that, whatever lies here: a file is told by its path."""
+    """Return the name of a built-in background or a color unchanged, even if a file has that name; make a path absolute."""
     from livebg.compositing.builtin_backgrounds import names
 
     built_in = name.startswith("#") or name in names()
     return name if built_in else _absolute(name, "/" in name or bool(Path(name).suffix))
 
 
-def _absolute(name: str, surely: bool) -> str:
+def _absolute(name: str, is_path: bool) -> str:
     path = Path(name).expanduser()
-    return str(path.absolute()) if surely or path.is_file() else name
+    return str(path.absolute()) if is_path or path.is_file() else name

@@ -12,14 +12,14 @@ from livebg.config.loading import load_settings
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("-o", "--output", help="The folder for demo.mp4 and demo.png.")] = Path(),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a demo that exists.")] = False,
+    folder: Annotated[Path, typer.Option("-o", "--output", help="Folder for demo.mp4 and demo.png.")] = Path(),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     model: ModelOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """See what livebg does to an astronaut and a man in a car: about a minute, nothing of yours is needed."""
+    """Render a demo video and contact sheet, in about a minute."""
     be_verbose(verbose)
     with spoken_errors():
         settings = load_settings({"model.name": model}, config)
@@ -43,7 +43,7 @@ def demo(
 
 
 class _Bars:
-    """A bar for each thing under way."""
+    """One progress bar per task."""
 
     def __init__(self, quiet: bool) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

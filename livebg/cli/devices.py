@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def devices(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False, config: ConfigOption = None
 ) -> None:
-    """List the cameras with their modes, and the loopback devices that calls can see."""
+    """List cameras with their modes, and loopback devices."""
     with spoken_errors():
         settings = load_settings({}, config)
         from livebg.system.devices import look_around
@@ -41,7 +41,7 @@ def devices(
 
 
 def _running() -> int | None:
-    """livebg's process, if there is one and its folder can be read."""
+    """Returns the process ID of the running livebg; None if none runs or its folder cannot be read."""
     from livebg.daemon.runtime_dir import running_pid
 
     with suppress(ConfigError):
@@ -50,7 +50,7 @@ def _running() -> int | None:
 
 
 def tell(found: "Devices") -> None:
-    """Print what was found, for people."""
+    """Print the devices as tables and text."""
     out = output()
     for camera in found.cameras:
         out.print(_camera_table(camera))
@@ -61,15 +61,13 @@ def tell(found: "Devices") -> None:
     if not found.loopbacks and sys.platform == "linux":
         from livebg.v4l2.loopback import modprobe_line
 
-        out.print(
-            f"No loopback device, which is what calls see: `livebg setup` makes it, or `{modprobe_line('livebg')}`.", markup=False
-        )
+        out.print(f"No v4l2loopback device. Run `livebg setup` to create one, or `{modprobe_line('livebg')}`.", markup=False)
     for path, why in found.refused:
         out.print(f"{path} {why}", markup=False)
 
 
 def facts(found: "Devices") -> dict[str, Any]:
-    """The same for programs."""
+    """Returns the devices as JSON-compatible data."""
     return {
         "cameras": [_camera_facts(camera) for camera in found.cameras],
         "loopbacks": [_loopback_facts(loopback) for loopback in found.loopbacks],
@@ -80,27 +78,29 @@ def facts(found: "Devices") -> dict[str, Any]:
 def _camera_table(camera: "CameraFacts") -> Table:
     device = camera.device
     about = f"{device.card} ({device.path}), {device.driver}, {device.bus}{_held(camera.holders)}"
-    table = Table("", "size", "frames a second", box=box.SIMPLE_HEAD, show_edge=False, title=escape(about), title_justify="left")
+    table = Table(
+        "", "size", "frames per second", box=box.SIMPLE_HEAD, show_edge=False, title=escape(about), title_justify="left"
+    )
     for (name, rates), sizes in _grouped(camera.modes).items():
         for number, size in enumerate(_lines(sizes)):
             table.add_row("" if number else escape(name), size, "" if number else rates)
-    choice = f"livebg would choose {camera.choice}" if camera.choice else "none that livebg reads"
-    table.caption = escape(f"its modes cannot be read: {camera.trouble}" if camera.trouble else choice)
+    choice = f"livebg selects {camera.choice}" if camera.choice else "livebg supports none of these modes"
+    table.caption = escape(f"cannot read its modes: {camera.trouble}" if camera.trouble else choice)
     table.caption_justify = "left"
     return table
 
 
 def _grouped(modes: "Iterable[Mode]") -> dict[tuple[str, str], list[str]]:
-    """Sizes by pixel format and rates."""
+    """Group the sizes by pixel format and frame rates."""
     groups: dict[tuple[str, str], list[str]] = {}
     for mode in modes:
-        rates = ", ".join(_number(rate) for rate in mode.frame_rates) or "not told"
+        rates = ", ".join(_number(rate) for rate in mode.frame_rates) or "unknown"
         groups.setdefault((mode.pixel_format, rates), []).append(f"{mode.width}x{mode.height}")
     return groups
 
 
-def _lines(words: list[str], most: int = 4) -> list[str]:
-    return [" ".join(words[start : start + most]) for start in range(0, len(words), most)]
+def _lines(words: list[str], per_line: int = 4) -> list[str]:
+    return [" ".join(words[start : start + per_line]) for start in range(0, len(words), per_line)]
 
 
 def _number(rate: Fraction) -> str:
@@ -109,24 +109,24 @@ def _number(rate: Fraction) -> str:
 
 def _loopback_lines(loopback: "LoopbackFacts") -> str:
     device = loopback.device
-    says = {"both": "both capture and output", "neither": "neither capture nor output"}.get(
-        loopback.announces, loopback.announces
+    capabilities = {"both": "capture and output", "neither": "neither capture nor output"}.get(
+        loopback.announces, f"{loopback.announces} only"
     )
-    verdict = "fit for livebg" if loopback.fit else "not fit for livebg"
-    form = loopback.format or "no format yet"
-    held = _held(loopback.holders)
-    return f"{device.card} ({device.path}), a loopback device that announces {says}, {form}{held}\n  {verdict}: {loopback.remark}"
+    verdict = "usable by livebg" if loopback.fit else "not usable by livebg"
+    pixel_format = loopback.format or "no format set"
+    about = f"{device.card} ({device.path}), v4l2loopback, {capabilities}, {pixel_format}{_held(loopback.holders)}"
+    return f"{about}\n  {verdict}: {loopback.remark}"
 
 
 def _held(holders: "Iterable[Holder]") -> str:
-    by = " and ".join(f"{holder.program} (process {holder.pid}, for {holder.access})" for holder in holders)
-    return f", held open by {by}" if by else ""
+    by = " and ".join(f"{holder.program} (pid {holder.pid}, {holder.access})" for holder in holders)
+    return f", opened by {by}" if by else ""
 
 
 def _no_camera() -> str:
     if sys.platform != "linux":
-        return "livebg lists devices on Linux alone: elsewhere the system's settings show the cameras."
-    return "No camera: plug one in, or try a video in its place with `livebg run --camera FILE`."
+        return "livebg lists devices on Linux only. The settings of this system show the cameras."
+    return "No camera found. Plug one in, or use a video file with `livebg run --camera FILE`."
 
 
 def _camera_facts(camera: "CameraFacts") -> dict[str, Any]:

@@ -15,23 +15,26 @@ from livebg.cli.console import ConfigOption, errors, output, spoken_errors
 if TYPE_CHECKING:
     from livebg.doctor.findings import Result, Status
 
-_COLOURS: Final[dict["Status", str]] = {"ok": "green", "warn": "yellow", "FAIL": "bold red", "skipped": "dim"}
+_COLORS: Final[dict["Status", str]] = {"ok": "green", "warn": "yellow", "FAIL": "bold red", "skipped": "dim"}
 _STATUS_WIDTH: Final = len("skipped")
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of group, check, status, found and mend.")] = False,
-    no_measure: Annotated[bool, typer.Option("--no-measure", help="Leave out the measurement of some seconds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list with one object per check.")] = False,
+    no_measure: Annotated[bool, typer.Option("--no-measure", help="Skip the speed test, which takes a few seconds.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Look for what keeps livebg from a good picture in a call, and name what mends it. Exit code 1 when something FAILs."""
+    """Find problems and show how to fix them.
+
+    Exit code 1 if a check FAILs.
+    """
     with spoken_errors():
         from livebg.doctor.checks import examine
         from livebg.doctor.context import Examination
         from livebg.system.host import Host
 
         results = examine(Examination(Host(), config), not no_measure)
-        with errors().status("looking around ..."):
+        with errors().status("Running checks ..."):
             if as_json:
                 found = list(results)
                 output().print(json.dumps([result.as_dict() for result in found], ensure_ascii=False), markup=False)
@@ -42,44 +45,45 @@ def doctor(
 
 
 def tell(results: "Iterable[Result]") -> "list[Result]":
-    """Print what was found group by group, for people, each as soon as it is whole; all of it."""
+    """Print each group of results as soon as it is complete, then a summary. Returns all results."""
     out = output()
     everything: list[Result] = []
     for group, found in groupby(results, key=lambda result: result.group):
         members = list(found)
         everything += members
         out.print(Text(group, "bold"))
-        for status, names, finding, mend in _lines(members):
-            out.print(_row(status, names, finding))
-            if mend:
-                out.print(Text(f"{'':{_STATUS_WIDTH + 4}}{mend}", "cyan"))  # never folded: it is there to be copied
+        for status, names, message, fix in _lines(members):
+            out.print(_row(status, names, message))
+            if fix:
+                out.print(Text(f"{'':{_STATUS_WIDTH + 4}}{fix}", "cyan"))  # never wrapped, so that it can be copied
         out.print()
     out.print(_summary(everything), markup=False)
     return everything
 
 
-def _row(status: "Status", names: str, found: str) -> Padding:
+def _row(status: "Status", names: str, message: str) -> Padding:
     style = "dim" if status == "skipped" else ""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=_STATUS_WIDTH)
     table.add_column()
-    table.add_row(Text(status, _COLOURS[status]), Text(f"{names}: {found}", style))
+    table.add_row(Text(status, _COLORS[status]), Text(f"{names}: {message}", style))
     return Padding(table, (0, 0, 0, 2), expand=False)
 
 
 def _lines(results: "list[Result]") -> "Iterator[tuple[Status, str, str, str | None]]":
-    """Status, names, what was found, what mends it; checks that were skipped for one reason share a line."""
-    for (status, found, mend), alike in groupby(results, key=lambda result: _key(result)):
-        yield status, ", ".join(result.check for result in alike), found, mend
+    """Yield status, check names, message and fix; checks with the same result share a line."""
+    for (status, message, fix), alike in groupby(results, key=lambda result: _key(result)):
+        yield status, ", ".join(result.check for result in alike), message, fix
 
 
 def _key(result: "Result") -> "tuple[Status, str, str | None]":
-    return result.finding.status, result.finding.found, result.finding.mend
+    return result.finding.status, result.finding.message, result.finding.fix
 
 
 def _summary(results: "list[Result]") -> str:
     failed = sum(result.finding.status == "FAIL" for result in results)
     warned = sum(result.finding.status == "warn" for result in results)
+    warnings = f"{warned} warning{'' if warned == 1 else 's'}"
     if failed:
-        return f"{failed} FAIL, {warned} warn: what is named first is best mended first."
-    return f"Nothing FAILs, {warned} warn." if warned else "All is well."
+        return f"{failed} failed, {warnings}. Fix them in the order shown."
+    return f"No failures, {warnings}." if warned else "All checks passed."

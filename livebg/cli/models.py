@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from livebg.cli.completion import complete_model
 from livebg.cli.console import ConfigOption, errors, output, spoken_errors
 from livebg.cli.models_eval import models_eval
 from livebg.config.loading import load_settings
@@ -16,7 +17,8 @@ from livebg.errors import ModelError
 if TYPE_CHECKING:
     from livebg.models import LocatedModel, ModelCard
 
-app = typer.Typer(help="The networks: which there are, where they lie, getting one, and measuring one.")
+NameArgument = Annotated[str, typer.Argument(help="A name from `livebg models`.", autocompletion=complete_model)]
+app = typer.Typer(help="List, download and evaluate networks.")
 app.command("eval")(models_eval)
 
 
@@ -28,9 +30,10 @@ def models(context: typer.Context) -> None:
 
 @app.command("list")
 def models_list(
-    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False, config: ConfigOption = None
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    config: ConfigOption = None,
 ) -> None:
-    """List the networks and where each lies."""
+    """List the networks with their paths."""
     from livebg.models import REGISTRY
 
     with spoken_errors():
@@ -44,8 +47,8 @@ def models_list(
 
 
 @app.command("pull")
-def models_pull(name: Annotated[str, typer.Argument(help="A name from `livebg models`.")]) -> None:
-    """Download a network into the cache, checked by its SHA-256, and print where it lies."""
+def models_pull(name: NameArgument) -> None:
+    """Download a network, verify its SHA-256 and print its path."""
     from livebg.models import card_named, find
 
     with spoken_errors():
@@ -55,8 +58,8 @@ def models_pull(name: Annotated[str, typer.Argument(help="A name from `livebg mo
 
 
 @app.command("path")
-def models_path(name: Annotated[str, typer.Argument(help="A name from `livebg models`.")], config: ConfigOption = None) -> None:
-    """Print where a network lies."""
+def models_path(name: NameArgument, config: ConfigOption = None) -> None:
+    """Print the path of a network."""
     from livebg.models import find
 
     with spoken_errors():
@@ -64,11 +67,11 @@ def models_path(name: Annotated[str, typer.Argument(help="A name from `livebg mo
 
 
 def _pull_shown(card: "ModelCard") -> "LocatedModel":
-    """Pull a network under a bar."""
+    """Download a network with a progress bar."""
     from livebg.models import pull
 
     with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors()) as progress:
-        task = progress.add_task(f"pulling {card.name} ({card.licence})", total=card.size_bytes)
+        task = progress.add_task(f"Downloading {card.name} ({card.licence})", total=card.size_bytes)
         return pull(card, progress=lambda done, total: progress.update(task, completed=done, total=total))
 
 
@@ -81,28 +84,28 @@ def _facts(card: "ModelCard", located: "LocatedModel | None") -> dict[str, objec
 
 
 def _identity(card: "ModelCard", located: "LocatedModel | None") -> tuple[int, str]:
-    """Bytes and SHA-256; the bundled network's are its file's, which each round of training changes."""
+    """Returns size in bytes and SHA-256; for the bundled network those of the file, since every training changes it."""
     return (located.size_bytes, located.sha256) if card.bundled and located else (card.size_bytes, card.sha256)
 
 
 def _description(card: "ModelCard", located: "LocatedModel | None") -> str:
-    """A few lines, of which only the path may be longer than 80 columns."""
+    """Returns a few lines; only the path can exceed 80 columns."""
     side = math.isqrt(card.pixels or 0)
-    sees = f"input {side}x{side} in the frame's aspect" if side else "input of its own size"
+    input_size = f"input {side}x{side} in the frame's aspect ratio" if side else "input size set by the file"
     size, _ = _identity(card, located)
     lines = [
-        f"{card.name}: {size / 1e6:.1f} MB, {sees}",
+        f"{card.name}: {size / 1e6:.1f} MB, {input_size}",
         card.description,
-        f"licence: {card.licence}",
-        f"from {_origins(card)}" if not card.bundled else "comes with livebg",
-        f"lies at {located.path}" if located else f"not here yet: livebg models pull {card.name}",
+        f"license: {card.licence}",
+        f"source: {_origins(card)}" if not card.bundled else "source: included in livebg",
+        f"path: {located.path}" if located else f"not downloaded: run `livebg models pull {card.name}`",
     ]
     return "\n  ".join(lines)
 
 
 def _origins(card: "ModelCard") -> str:
     origins = [card.url.removeprefix("https://").partition("/releases/")[0]] if card.url else []
-    origins += [f"the package {card.package.requirement}"] if card.package else []
+    origins += [f"package {card.package.requirement}"] if card.package else []
     return " or ".join(origins)
 
 

@@ -20,41 +20,42 @@ if TYPE_CHECKING:
     from livebg.evaluation.run import Reported
     from livebg.metrics.statistics import Summary
 
-_WIDTH = 140
+_MIN_COLUMNS = 140
 NetworkArgument = Annotated[
     str,
-    typer.Argument(metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; @WxH behind it sets the input size."),
+    typer.Argument(metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; append @WxH to set the input size."),
 ]
 
 
 def models_eval(
     network: NetworkArgument,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", readable=False, help="The folder of the sets.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", readable=False, help="Folder of the data sets.")] = None,
     against: Annotated[
-        list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to measure beside it; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to compare with; repeatable.")
     ] = None,
     section: Annotated[
         list[str] | None,
-        typer.Option(metavar="SECTION", help="pictures, rooms, moving, real or cost alone; may be repeated."),
+        typer.Option(metavar="SECTION", help="Only pictures, rooms, moving, real or cost; repeatable."),
     ] = None,
     motion: Annotated[
-        list[str] | None, typer.Option(metavar="MOTION", help="Of moving people; slow and fast by default; may be repeated.")
+        list[str] | None, typer.Option(metavar="MOTION", help="Motion of synthetic clips; default slow and fast; repeatable.")
     ] = None,
-    clips: Annotated[int, typer.Option(min=2, help="How many moving clips of each motion.")] = 8,
-    frames: Annotated[int, typer.Option(min=2, help="How many frames of each moving clip.")] = 30,
-    step: Annotated[int, typer.Option(min=1, help="Look at one picture in so many.")] = 1,
-    all_clips: Annotated[bool, typer.Option("--all-clips", help="All real clips, not only those kept aside.")] = False,
+    clips: Annotated[int, typer.Option(min=2, help="Number of clips per motion.")] = 8,
+    frames: Annotated[int, typer.Option(min=2, help="Number of frames per clip.")] = 30,
+    step: Annotated[int, typer.Option(min=1, help="Use every n-th picture only.")] = 1,
+    all_clips: Annotated[bool, typer.Option("--all-clips", help="Use all real clips, not only the hold-out.")] = False,
     teacher: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A matting network against whose alpha real clips are held.")
+        str | None, typer.Option(metavar="FILE", help="Matting network whose alpha is the reference for real clips.")
     ] = None,
     sheets: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", readable=False, help="Put contact sheets of the worst there.")
+        Path | None,
+        typer.Option(metavar="FOLDER", readable=False, help="Write contact sheets of the worst results to this folder."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Measure a network on sets of pictures and clips, side by side with others."""
+    """Evaluate a network on data sets and compare it with others."""
     be_verbose(verbose)
     with spoken_errors():
         folders = load_settings({}, config).model.folders
@@ -81,33 +82,33 @@ def models_eval(
             output().print(json.dumps(facts), markup=False)
             return
         for each in results:
-            _tell(each)
+            _print_result(each)
 
 
-def _tell(result: "Reported") -> None:
+def _print_result(result: "Reported") -> None:
     from livebg.evaluation.cost import Costs
     from livebg.evaluation.results import Section
 
     if isinstance(result, Section):
-        _tell_section(result)
+        _print_section(result)
     elif isinstance(result, Costs):
-        _tell_costs(result)
+        _print_costs(result)
     else:
-        output().print(f"{result.name}: not measured, {result.facts()['skipped']}", markup=False)
+        output().print(f"{result.name}: skipped, {result.facts()['skipped']}", markup=False)
 
 
 def _wide_output() -> "Console":
-    """Names of networks are long, and whoever keeps the output wants the tables whole."""
+    """Returns an output wide enough for long network names, also when it is redirected to a file."""
     out = output()
-    out.width = max(out.width, _WIDTH)
+    out.width = max(out.width, _MIN_COLUMNS)
     return out
 
 
-def _tell_section(section: "Section") -> None:
+def _print_section(section: "Section") -> None:
     out = _wide_output()
     out.print(f"\n{section.name}: {len(section.units)} {section.unit}s; {section.about}", markup=False)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
-    for heading in ("", "network", "mean", "95 %", "worst 5 %", "difference and its 95 %"):
+    for heading in ("", "network", "mean", "95 % CI", "worst 5 %", "difference (95 % CI)"):
         table.add_column(heading, no_wrap=True)
     for measure in section.measures:
         for number, (name, score) in enumerate(section.scores.items()):
@@ -135,10 +136,10 @@ def _difference(summary: "Summary | None") -> str:
     return "" if summary is None else f"{summary.mean:+.3g} ({_interval(summary, '+')})"
 
 
-def _tell_costs(costs: "Costs") -> None:
+def _print_costs(costs: "Costs") -> None:
     out = _wide_output()
-    out.print(f"\nCPU: one thread, {costs.rounds} rounds in turn; ratios to {costs.reference}", markup=False)
-    table = Table("network", "input", "CPU ms", "least", "ratio", "start, s", "file, MB", box=box.SIMPLE_HEAD, show_edge=False)
+    out.print(f"\nCPU time: one thread, {costs.rounds} alternating rounds; ratio to {costs.reference}", markup=False)
+    table = Table("network", "input", "CPU ms", "minimum", "ratio", "start, s", "file, MB", box=box.SIMPLE_HEAD, show_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, cost in costs.networks.items():

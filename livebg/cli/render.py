@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
 from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_time
@@ -17,44 +18,53 @@ if TYPE_CHECKING:
     from livebg.rendering.jobs import Job
     from livebg.rendering.reporters import QuietReporter
 
-# What cannot be read is told as everything else is, not as a mistake in usage.
-InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of either.")]
+# Unreadable files are reported by livebg, not by typer as a usage error.
+InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of them.")]
 OutputOption = Annotated[
-    Path | None, typer.Option("-o", "--output", readable=False, help="The file, or for several inputs the folder.")
+    Path | None, typer.Option("-o", "--output", readable=False, help="Output file; for several inputs, the output folder.")
 ]
 
 
 def render(
     inputs: InputsArgument,
     output: OutputOption = None,
-    mode: Annotated[RenderMode | None, typer.Option(help="What becomes of the room; by default portrait.")] = None,
+    mode: Annotated[RenderMode | None, typer.Option(help="Effect; default portrait. none: show the room as it is.")] = None,
     background: Annotated[
-        str | None, typer.Option(metavar="PICTURE|#rrggbb|NAME", help="What to show in the room's place.")
+        str | None,
+        typer.Option(
+            metavar="FILE|#rrggbb|NAME",
+            help="Background: a picture, a video, a color, or a built-in one.",
+            autocompletion=complete_background,
+        ),
     ] = None,
     blur: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
+        float | None, typer.Option(min=0, max=1, help="Blur width as a fraction of the frame height; default 0.025.")
     ] = None,
-    framing: Annotated[float | None, typer.Option(min=1, max=3, help="Follow the person, enlarging so much at most.")] = None,
+    framing: Annotated[
+        float | None, typer.Option(min=1, max=3, help="Auto-framing: follow the person, zooming in at most this much.")
+    ] = None,
     model: ModelOption = None,
-    input_size: Annotated[str | None, typer.Option(metavar="WxH", help="The size of the network's picture.")] = None,
-    provider: Annotated[str | None, typer.Option(help="Where onnxruntime runs the network: auto, cpu, cuda, ...")] = None,
+    input_size: Annotated[str | None, typer.Option(metavar="WxH", help="Network input size.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Execution provider of onnxruntime: auto, cpu, cuda, ...")] = None,
     temporal: Annotated[
-        Temporal | None, typer.Option(help="Steady the matte from what comes as well, or from the past alone.")
+        Temporal | None, typer.Option(help="Temporal filter: use future frames too, or past frames only.")
     ] = None,
-    start: Annotated[str | None, typer.Option(metavar="T", help="Begin here: seconds or HH:MM:SS.")] = None,
-    end: Annotated[str | None, typer.Option(metavar="T", help="End before this: seconds or HH:MM:SS.")] = None,
-    codec: Annotated[str | None, typer.Option(help="The video encoder; by default libx264.")] = None,
-    crf: Annotated[float | None, typer.Option(help="Constant quality, 0 is the best; by default 19.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Speed against size, ultrafast to placebo; by default medium.")] = None,
-    drop_streams: Annotated[bool, typer.Option("--drop-streams", help="Leave out what the output cannot hold.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
-    jobs: Annotated[int | None, typer.Option(min=1, max=64, help="How many files at the same time; by default 1.")] = None,
-    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object a line in place of the bar.")] = False,
+    start: Annotated[str | None, typer.Option(metavar="T", help="Start time: seconds or HH:MM:SS.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="T", help="End time: seconds or HH:MM:SS.")] = None,
+    codec: Annotated[str | None, typer.Option(help="Video encoder; default libx264.")] = None,
+    crf: Annotated[float | None, typer.Option(help="Constant rate factor, 0 is the best quality; default 19.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Encoder preset, ultrafast to placebo; default medium.")] = None,
+    drop_streams: Annotated[
+        bool, typer.Option("--drop-streams", help="Leave out streams that the output format cannot store.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, max=64, help="Number of files to render in parallel; default 1.")] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a progress bar.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Render recorded files: the person sharp, the room blurred, replaced or cut away."""
+    """Render videos, photos and folders."""
     be_verbose(verbose)
     with spoken_errors():
         chosen = _chosen_mode(mode, background)
@@ -73,7 +83,7 @@ def render(
             "render.jobs": jobs,
         }
         settings = load_settings(overrides, config)
-        from livebg.rendering.batch import FileOptions  # av and onnxruntime take a while: `--help` does without
+        from livebg.rendering.batch import FileOptions  # av and onnxruntime are slow to import, and `--help` needs neither
 
         options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams)
         planned = plan(inputs, output, chosen or settings.effect.mode)
@@ -81,18 +91,18 @@ def render(
     raise typer.Exit(code)
 
 
-def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", as_it_is: bool, report: str) -> int:
+def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", no_effect: bool, report: str) -> int:
     import cv2
 
     from livebg.compositing.composite import Consent
     from livebg.factory import build_look, build_segmenter
     from livebg.rendering.batch import Batch
 
-    consent = Consent("livebg render --mode none") if as_it_is else None
-    # The planes of a frame are too small to share out: more threads cost OpenCV a tenth of all CPU time and save no wall time.
+    consent = Consent("livebg render --mode none") if no_effect else None
+    # The planes of a frame are too small for more threads: in OpenCV they add 10 % CPU time and save no wall time.
     cv2.setNumThreads(1)
     if consent is None:
-        build_look(settings)  # an unusable background is told before any input is opened
+        build_look(settings)  # report an unusable background before opening any input
     with _reporter(report) as reporter:
         batch = Batch(settings, lambda: build_segmenter(settings), reporter, options, consent)
         batch.check(jobs)
@@ -108,11 +118,11 @@ def _reporter(report: str) -> "QuietReporter":
 
 
 def _chosen_mode(mode: str | None, background: str | None) -> str | None:
-    """A background that is named is meant; the settings' own waits for its mode."""
+    """Return the mode of the command line; --background implies mode background."""
     if background is None:
         return mode
     if mode not in (None, "background"):
-        raise ConfigError(f"--background belongs to --mode background, not to --mode {mode}: leave one of them out")
+        raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
     return "background"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, spoken_errors
 from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME, hold_lock
 from livebg.daemon.saved_choices import Choices
@@ -19,39 +20,46 @@ if TYPE_CHECKING:
 
 RunMode = Literal["portrait", "greenscreen", "background", "matte", "none"]
 CameraOption = Annotated[
-    str | None, typer.Option(metavar="NAME|NUMBER|PATH|URL|FILE", help="The camera, or a video in its place.")
+    str | None, typer.Option(metavar="NAME|NUMBER|PATH|URL|FILE", help="Camera, or a video file to use instead.")
 ]
-OutputOption = Annotated[str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, pipewire, obs or null (nowhere).")]
-SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="What to ask the camera for; by default 1280x720.")]
+OutputOption = Annotated[
+    str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, pipewire, obs, or null (no output).")
+]
+SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="Camera resolution; default 1280x720.")]
 
 
 def run(
     camera: CameraOption = None,
     output: OutputOption = None,
-    mode: Annotated[RunMode | None, typer.Option(help="What becomes of the room; by default portrait.")] = None,
+    mode: Annotated[RunMode | None, typer.Option(help="Effect; default portrait. none: show the room as it is.")] = None,
     background: Annotated[
-        str | None, typer.Option(metavar="PICTURE|#rrggbb|NAME", help="What to show in the room's place.")
+        str | None,
+        typer.Option(
+            metavar="FILE|#rrggbb|NAME",
+            help="Background: a picture, a video, a color, or a built-in one.",
+            autocompletion=complete_background,
+        ),
     ] = None,
     blur: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Blur width, a share of the frame's height; by default 0.025.")
+        float | None, typer.Option(min=0, max=1, help="Blur width as a fraction of the frame height; default 0.025.")
     ] = None,
-    framing: Annotated[float | None, typer.Option(min=1, max=3, help="Follow the person, enlarging so much at most.")] = None,
+    framing: Annotated[
+        float | None, typer.Option(min=1, max=3, help="Auto-framing: follow the person, zooming in at most this much.")
+    ] = None,
     size: SizeOption = None,
-    fps: Annotated[float | None, typer.Option(min=1, max=240, help="Frames a second; by default 30.")] = None,
-    mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Show left and right as a mirror does.")] = None,
-    rotate: Annotated[
-        int | None, typer.Option(metavar="DEGREES", help="Clockwise, for a camera that hangs: 90, 180, 270.")
-    ] = None,
-    output_size: Annotated[str | None, typer.Option(metavar="WxH", help="Of the output; by default the camera's.")] = None,
+    fps: Annotated[float | None, typer.Option(min=1, max=240, help="Camera frame rate; default 30.")] = None,
+    mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Mirror the picture horizontally.")] = None,
+    rotate: Annotated[int | None, typer.Option(metavar="DEGREES", help="Rotate clockwise: 90, 180 or 270.")] = None,
+    output_size: Annotated[str | None, typer.Option(metavar="WxH", help="Output resolution; default that of the camera.")] = None,
     model: ModelOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """The camera named livebg: your webcam with the room out of sight, until Ctrl-C or `livebg stop`."""
+    """Run the virtual camera until Ctrl-C or `livebg stop`."""
     be_verbose(verbose)
     with spoken_errors():
         if background is not None and mode not in (None, "background"):
-            raise ConfigError(f"--background belongs to --mode background, not to --mode {mode}: leave one of them out")
+            raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
         chosen = "background" if background is not None else mode
         overrides = {
             "camera.device": camera,
@@ -68,13 +76,13 @@ def run(
             "model.name": model,
         }
         ended = _run(overrides, config, chosen == "none")
-    errors().print(f"livebg has ended: {ended.value}")
+    _print_stopped(ended)
 
 
-def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Exit":
+def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "Exit":
     choices = Choices()
     layers = Layers.start(options, config, choices.read())
-    layers.settings()  # what cannot be is told before anything is loaded
+    layers.settings()  # report invalid settings before loading anything
     with hold_lock() as folder:
         import cv2
 
@@ -92,23 +100,23 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
         from livebg.daemon.views import views
         from livebg.live.session import Exit
 
-        cv2.setNumThreads(1)  # the planes of a frame are too small to share out
-        consent = Consent("livebg run --mode none") if as_it_is else None
-        layers = layers if as_it_is else startable(layers)
+        cv2.setNumThreads(1)  # the planes of a frame are too small for more threads
+        consent = Consent("livebg run --mode none") if no_effect else None
+        layers = layers if no_effect else startable(layers)
         manager = ServiceManager()
         session, builder = build_session(layers.settings(), consent, manager.alive)
         steering = Steering(session, builder, layers, choices, consent)
         tell = StatusTeller(session, steering, builder)
 
-        asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)}
-        server = ControlServer(folder / SOCKET_NAME, asked | commands(steering) | room_commands(steering))
+        requests = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)}
+        server = ControlServer(folder / SOCKET_NAME, requests | commands(steering) | room_commands(steering))
         previews = PreviewServer(folder / PREVIEW_NAME, session.audience, views() | room_views(), lambda: tell().as_dict())
         server.start()
         try:
             previews.start()
             with reloading_on_hangup(steering.reload), heeding_the_lock(layers.settings().output.pause_on_lock, session.lock):
-                return session.run(lambda: _say_started(tell(), manager))
-        except KeyboardInterrupt:  # Ctrl-C and SIGTERM are how a daemon is meant to end
+                return session.run(lambda: _print_started(tell(), manager))
+        except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
             return Exit.STOP
         finally:
             manager.stopping()
@@ -116,9 +124,14 @@ def _run(options: Mapping[str, Any], config: Path | None, as_it_is: bool) -> "Ex
             server.close()
 
 
-def _say_started(status: "Status", manager: "ServiceManager") -> None:
+def _print_started(status: "Status", manager: "ServiceManager") -> None:
     manager.ready()
     output = status.output
-    shown = output.backend != "null"
-    place = f"the camera livebg is there ({output.device})" if shown else "no camera is shown anywhere (output null)"
-    errors().print(f"{place}, {output.width}x{output.height}, mode {status.mode}; Ctrl-C or `livebg stop` ends it")
+    started = "Running without an output" if output.backend == "null" else f"Virtual camera 'livebg' ready at {output.device}"
+    errors().print(f"{started} ({output.width}x{output.height}, {status.mode}). Press Ctrl-C or run `livebg stop` to quit.")
+
+
+def _print_stopped(reason: "Exit") -> None:
+    from livebg.live.session import Exit
+
+    errors().print("livebg stopped." if reason is Exit.STOP else f"livebg stopped: {reason.value}.")

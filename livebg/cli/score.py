@@ -13,24 +13,24 @@ from livebg.cli.console import errors, output, spoken_errors
 if TYPE_CHECKING:
     from livebg.metrics.statistics import Score
 
-_TITLES = {"with_truth": "against the truth", "without_truth": "without truth"}
+_TITLES = {"with_truth": "compared with the reference", "without_truth": "without a reference"}
 
 
 def score(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="A matte, or a cut-out with its alpha channel: a video, picture or folder.")
+        Path, typer.Argument(metavar="RESULT", help="A matte, or a cutout with alpha: a video, picture or folder.")
     ],
     truth: Annotated[
         Path | None, typer.Option(metavar="MATTE", help="The true matte, of the same size, length and timing.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The video that the result was made of, for what needs no truth.")
+        Path | None, typer.Option(metavar="FILE", help="The input video, for the metrics without a reference.")
     ] = None,
-    sequence: Annotated[bool, typer.Option("--sequence", help="A folder's pictures are the frames of one clip.")] = False,
+    sequence: Annotated[bool, typer.Option("--sequence", help="The pictures of a folder are the frames of one clip.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """How good a matte is: beside the true one, or else by how restless it is and how late."""
-    with spoken_errors(), errors().status("scoring"):
+    """Measure the quality of a matte."""
+    with spoken_errors(), errors().status("Scoring ..."):
         scores = _scores(result, truth, picture, sequence)
     if json_lines:
         facts: dict[str, Any] = {"result": str(result)} | {name: each.facts() for name, each in scores.items()}
@@ -39,7 +39,7 @@ def score(
     for name, each in scores.items():
         output().print(_table(f"{result} {_TITLES[name]}", each))
     if "without_truth" in scores:
-        output().print("Read them with the edge lag: being late passes for being calm.")
+        output().print("Consider them with the edge lag: a matte that lags also looks stable.")
 
 
 def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bool) -> "dict[str, Score]":
@@ -47,7 +47,7 @@ def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bo
 
     from livebg.metrics.files import score_blind, score_with_truth
 
-    cv2.setNumThreads(1)  # the planes are too small to share out
+    cv2.setNumThreads(1)  # the planes are too small for more threads
     scores = {}
     if truth is not None:
         scores["with_truth"] = score_with_truth(result, truth, sequence)
@@ -57,7 +57,7 @@ def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bo
 
 
 def _table(title: str, score: "Score") -> Table:
-    table = Table("measure", "mean", "95 %", "what it is", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table("metric", "mean", "95 % CI", "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns[1:3]:
         column.justify, column.no_wrap = "right", True
     for row in score.rows():

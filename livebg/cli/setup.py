@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
 
 def setup(
-    service: Annotated[
-        bool, typer.Option("--service/--no-service", help="Whether livebg starts by itself at each login.")
-    ] = True,
+    service: Annotated[bool, typer.Option("--service/--no-service", help="Start livebg at every login.")] = True,
     pipewire: Annotated[
-        bool, typer.Option("--pipewire", help="A camera of PipeWire's: no kernel module, no root, not for every program.")
+        bool, typer.Option("--pipewire", help="PipeWire camera: no kernel module, no root, not in every app.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    take_back: Annotated[bool, typer.Option("--undo", help="Take back everything that setup has done.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    take_back: Annotated[bool, typer.Option("--undo", help="Undo all changes of setup.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without making them.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make the camera livebg, now and at each start of the machine, and let livebg start by itself. Shows, asks, then writes."""
+    """Create the virtual camera and the service, or undo that.
+
+    Shows every change and asks before it writes.
+    """
     from livebg.setup.target import Machine
 
     with spoken_errors():
@@ -45,94 +46,98 @@ def setup(
 
 
 def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run: bool, settings: "Path | None" = None) -> None:
-    """Show, ask, do; for PipeWire with ``settings``, the configuration file. Raises :class:`~livebg.errors.LivebgError`."""
+    """Show the changes, ask for confirmation and apply them.
+
+    ``settings`` is the configuration file for a PipeWire camera, None for v4l2loopback.
+    Raises :class:`~livebg.errors.LivebgError`.
+    """
     from livebg.setup.apply import carry_out
     from livebg.setup.pipewire import make_pipewire_plan
     from livebg.setup.plan import make_plan
 
     plan = make_pipewire_plan(machine, settings, service) if settings else make_plan(machine, label, service)
     _show_plan(plan, machine)
-    if dry_run or not _agreed("Do this?", yes):
+    if dry_run or not _confirm("Apply these changes?", yes):
         return
-    for remark in carry_out(plan, machine):
-        _say(f"note: {remark}")
-    _say_done(plan, label)
+    for note in carry_out(plan, machine):
+        _print(f"Note: {note}")
+    _print_done(plan, label)
 
 
 def undo_setup(machine: "Machine", *, yes: bool, dry_run: bool) -> None:
-    """Show, ask, undo. Raises :class:`~livebg.errors.LivebgError`."""
+    """Show the changes, ask for confirmation and undo them. Raises :class:`~livebg.errors.LivebgError`."""
     from livebg.setup.apply import undo
     from livebg.setup.journal import read_journal
 
     journal = read_journal(machine.state)
     if journal is None:
-        raise ConfigError("there is nothing to undo: livebg setup has done nothing here, or it was taken back already")
+        raise ConfigError("There is nothing to undo. livebg setup has changed nothing here, or was undone already.")
     _show_undo(journal)
-    if dry_run or not _agreed("Take this back?", yes):
+    if dry_run or not _confirm("Undo these changes?", yes):
         return
-    for remark in undo(journal, machine):
-        _say(remark)
-    _say("everything that livebg setup has done was taken back")
+    for note in undo(journal, machine):
+        _print(f"Note: {note}")
+    _print("Setup undone.")
 
 
 def _show_plan(plan: "Plan", machine: "Machine") -> None:
-    for remark in plan.remarks:
-        _say(f"note: {remark}")
+    for note in plan.remarks:
+        _print(f"Note: {note}")
     if plan.needs_root:
-        _say(f"\nas root{f', by {machine.way_to_root[0]}' if machine.way_to_root else ''}:")
+        _print(f"\nAs root{f', with {machine.way_to_root[0]}' if machine.way_to_root else ''}:")
         _show_files([file for file in plan.files if file.as_root])
         if plan.device.make:
-            _say(f"  run {plan.device.make}")
-    _say("\nas you:")
+            _print(f"  run {plan.device.make}")
+    _print("\nAs your user:")
     _show_files([file for file in plan.files if not file.as_root])
     for command in (*plan.user_commands, *plan.courtesies):
-        _say(f"  run {' '.join(command)}")
+        _print(f"  run {' '.join(command)}")
     if not plan.files and not plan.device.make:
-        _say("  everything is written already")
+        _print("  nothing to change")
 
 
 def _show_files(files: "list[FileChange]") -> None:
     for file in files:
         before = (file.before or b"").decode("utf-8", "replace").splitlines()
         after = file.after.decode("utf-8", "replace").splitlines()
-        _say(f"  {'write' if file.before is None else 'change'} {file.path}")
+        _print(f"  {'write' if file.before is None else 'change'} {file.path}")
         lines = after if file.before is None else list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]
         for line in lines:
-            _say(f"    {line}")
+            _print(f"    {line}")
 
 
 def _show_undo(journal: "Journal") -> None:
     if journal.service:
-        _say("stop and disable livebg.service")
+        _print("Stop and disable livebg.service")
     if journal.unmake_device:
-        _say(f"as root, run {journal.unmake_device}")
+        _print(f"As root, run {journal.unmake_device}")
     for file in journal.files:
-        who = "as root, " if file.as_root else ""
-        _say(f"{who}{'remove' if file.before is None else 'bring back'} {file.path}")
+        action = "remove" if file.before is None else "restore"
+        _print(f"{f'As root, {action}' if file.as_root else action.capitalize()} {file.path}")
 
 
-def _say_done(plan: "Plan", label: str) -> None:
+def _print_done(plan: "Plan", label: str) -> None:
     if plan.device.hindrance:
-        _say(f"\nalmost done: {plan.device.hindrance}")
+        _print(f"\nAlmost done: {plan.device.hindrance}")
     elif plan.service:
-        _say(f"\ndone: choose the camera {label} in the call; `livebg status` says how it is, `livebg doctor` what is wrong")
+        _print(f"\nDone. Select the camera {label} in your app. `livebg status` shows its state, `livebg doctor` finds problems.")
     else:
-        _say(f"\ndone: start it with `livebg run`, and choose the camera {label} in the call")
+        _print(f"\nDone. Start it with `livebg run`, and select the camera {label} in your app.")
 
 
-def _agreed(question: str, yes: bool) -> bool:
-    """Whether the user says so; Enter says no."""
+def _confirm(question: str, yes: bool) -> bool:
+    """Ask the user unless ``yes``; Enter means no. Raises :class:`~livebg.errors.Stopped` if the user declines."""
     if yes:
         return True
     errors().print(f"\n{question} [y/N] ", end="", markup=False)
     answer = sys.stdin.readline()
     if not answer:
-        raise ConfigError("nobody is here to answer whether that is right: say --yes, or run it in a terminal")
-    agreed = answer.strip().casefold() in ("y", "yes")
-    if not agreed:
-        raise Stopped("nothing was changed")
-    return agreed
+        raise ConfigError("Cannot prompt: not a terminal. Pass --yes.")
+    confirmed = answer.strip().casefold() in ("y", "yes")
+    if not confirmed:
+        raise Stopped("Nothing was changed.")
+    return confirmed
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     output().print(text, markup=False, soft_wrap=True)

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
 
 def snapshot(
-    file: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write: .png, .jpg or .webp.")],
-    alpha: Annotated[bool, typer.Option("--alpha", help="The matte alone, in grey: white is you.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="OUT.png", help="The file to write: .png, .jpg or .webp.")],
+    alpha: Annotated[bool, typer.Option("--alpha", help="Save the matte, in gray: white is the person.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """One picture of what calls see now. A livebg that sleeps is woken for it. Exit code 6 when none runs."""
+    """Save one picture as apps receive it.
+
+    Turns the camera on if it is off. Exit code 6 if livebg is not running.
+    """
     with spoken_errors():
         from livebg.preview import snapshot as still
         from livebg.preview.client import PreviewChannel
@@ -33,4 +36,4 @@ def _sentence(file: Path, seen: "Seen") -> str:
     if not seen.placeholder:
         return f"{file}: {width}x{height}, mode {status.mode}"
     reason = f" ({status.reason})" if status.reason else ""
-    return f"{file}: {width}x{height}, the placeholder, since livebg is {status.state}{reason}"
+    return f"{file}: {width}x{height}, placeholder because livebg is {status.state}{reason}"

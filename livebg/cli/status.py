@@ -16,9 +16,8 @@ from livebg.cli.console import output, spoken_errors
 from livebg.daemon.client import ask
 from livebg.daemon.status import CameraStatus, Counts, CpuCost, ModelStatus, OutputStatus, State, Status
 
-_INTERVAL: Final = 1.0
-"""Seconds between two looks."""
-_COLOURS: Final[dict[State, str]] = {
+_POLL_INTERVAL_S: Final = 1.0
+_COLORS: Final[dict[State, str]] = {
     "live": "green",
     "camera lost": "red",
     "stalled": "red",
@@ -29,9 +28,12 @@ _COLOURS: Final[dict[State, str]] = {
 
 def status(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every second, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Update every second, until Ctrl-C.")] = False,
 ) -> None:
-    """How the running livebg is: state, camera, rates, delay, cost. Exit code 6 when none runs."""
+    """Show state, frame rates, latency and CPU time.
+
+    Exit code 6 if livebg is not running.
+    """
     out = output()
     with spoken_errors():
         if not watch:
@@ -40,33 +42,33 @@ def status(
         try:
             _watch(out, json_lines)
         except KeyboardInterrupt:
-            return  # which is how it is meant to end
+            return  # Ctrl-C ends --watch normally
 
 
 def _watch(out: Console, json_lines: bool) -> None:
-    looks = _looks()
+    responses = _poll()
     if json_lines or not out.is_terminal:
-        for told in looks:
-            _print(out, told, json_lines)
-            if out.quiet:  # nobody reads it any more
+        for response in responses:
+            _print(out, response, json_lines)
+            if out.quiet:  # the reader closed the pipe
                 return
-    with Live(_table(Status.from_dict(next(looks))), console=out, auto_refresh=False, vertical_overflow="visible") as live:
-        for told in looks:
-            live.update(_table(Status.from_dict(told)), refresh=True)
+    with Live(_table(Status.from_dict(next(responses))), console=out, auto_refresh=False, vertical_overflow="visible") as live:
+        for response in responses:
+            live.update(_table(Status.from_dict(response)), refresh=True)
 
 
-def _looks() -> Iterator[Any]:
+def _poll() -> Iterator[Any]:
     while True:
         begin = time.monotonic()
         yield ask("status")
-        time.sleep(max(0.0, begin + _INTERVAL - time.monotonic()))
+        time.sleep(max(0.0, begin + _POLL_INTERVAL_S - time.monotonic()))
 
 
-def _print(out: Console, told: Any, json_lines: bool) -> None:
+def _print(out: Console, response: Any, json_lines: bool) -> None:
     if json_lines:
-        out.print(json.dumps(told), markup=False)
+        out.print(json.dumps(response), markup=False)
     else:
-        out.print(_table(Status.from_dict(told)))
+        out.print(_table(Status.from_dict(response)))
 
 
 def _table(status: Status) -> Table:
@@ -79,7 +81,7 @@ def _table(status: Status) -> Table:
 
 
 def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
-    yield "state", Text(status.state, style=f"bold {_COLOURS.get(status.state, '')}")
+    yield "state", Text(status.state, style=f"bold {_COLORS.get(status.state, '')}")
     if status.reason:
         yield "", status.reason
     yield "mode", status.mode
@@ -88,29 +90,29 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
     yield "output", _output(status.output)
     yield "rate", f"{status.fps_in:.1f} fps in, {status.fps_out:.1f} fps out"
     if status.latency:
-        yield "delay", f"{status.latency.p50_ms:.0f} ms, and 95 % within {status.latency.p95_ms:.0f} ms"
+        yield "latency", f"p50 {status.latency.p50_ms:.0f} ms, p95 {status.latency.p95_ms:.0f} ms"
     yield "frames", _counts(status.counts)
     if status.cpu_ms:
         yield "CPU", _cost(status.cpu_ms)
     if status.model:
         yield "model", _model(status.model)
     if status.given_up:
-        yield "given up", ", ".join(status.given_up)
+        yield "reduced quality", ", ".join(status.given_up)
     if status.last_error:
         yield "last error", f"{status.last_error.text} ({_duration(status.last_error.seconds_ago)} ago)"
     yield "running", f"for {_duration(status.uptime)}, pid {status.pid}, livebg {status.version}"
 
 
 def _watched(status: Status) -> str:
-    previews = f" (previews open: {status.previews})" if status.previews else ""
+    previews = f", previews open: {status.previews}" if status.previews else ""
     if status.watched_by == "unknown":
-        return f"that cannot be known here, so the camera stays on{previews}"
-    return f"by somebody{previews}" if status.watched else "by nobody"
+        return f"unknown (camera stays on){previews}"
+    return f"yes{previews}" if status.watched else "no"
 
 
 def _camera(camera: CameraStatus) -> str:
     if camera.name is None:
-        return f"none open, {camera.asked} is asked for"
+        return f"not open (requested: {camera.asked})"
     opened = f"opened {camera.opened} times" if camera.opened > 1 else ""
     return ", ".join(part for part in (camera.name, camera.mode_text, opened) if part)
 
@@ -121,13 +123,13 @@ def _output(output: OutputStatus) -> str:
 
 
 def _counts(counts: Counts) -> str:
-    taken = f"{counts.captured} captured, {counts.sent} shown, {counts.dropped} dropped, {counts.failed} failed"
-    return f"{taken}; {counts.repeated} shown again, {counts.placeholders} placeholders"
+    frames = f"{counts.captured} captured, {counts.sent} sent, {counts.dropped} dropped, {counts.failed} failed"
+    return f"{frames}; {counts.repeated} repeated, {counts.placeholders} placeholders"
 
 
 def _cost(cost: CpuCost) -> str:
     stages = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in cost.stages.items())
-    return f"{cost.total:.1f} ms a frame" + (f": {stages}" if stages else "")
+    return f"{cost.total:.1f} ms per frame" + (f": {stages}" if stages else "")
 
 
 def _model(model: ModelStatus) -> str:
@@ -136,5 +138,5 @@ def _model(model: ModelStatus) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """``5 s``, and from a minute on ``0:01:05``."""
+    """Format as ``5 s``, or from one minute as ``0:01:05``."""
     return f"{seconds:.0f} s" if seconds < 59.5 else str(timedelta(seconds=round(seconds)))

@@ -8,25 +8,28 @@ from livebg.daemon.client import ask
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError
 
-_PATIENCE: Final = 5.0
-"""Seconds in which a livebg that was asked to stop is gone."""
+_TIMEOUT_S: Final = 5.0
 
 
 def stop() -> None:
-    """End the running livebg, and wait until it is gone. Exit code 6 when none runs."""
+    """Stop the running livebg.
+
+    Waits until it has ended. Exit code 6 if livebg is not running.
+    """
     with spoken_errors():
         pid = running_pid()
         ask("stop")
         _await_end(pid)
-        output().print(f"livebg{f' (pid {pid})' if pid else ''} has stopped", markup=False)
+        output().print(f"livebg{f' (pid {pid})' if pid else ''} stopped.", markup=False)
 
 
 def _await_end(pid: int | None) -> None:
-    """Another one that has the lock by now is no reason to wait on: something starts livebg again whenever it ends."""
-    deadline = time.monotonic() + _PATIENCE
+    """Wait until the process has ended. Another process with the lock counts as ended: a service restarts livebg at once."""
+    deadline = time.monotonic() + _TIMEOUT_S
     while (running := running_pid()) is not None and (not pid or running in (pid, 0)):
         if time.monotonic() >= deadline:
             known = running or pid
-            how = f"with `kill {known}`" if known else "by its process id"  # `kill 0` would end the user's own shell
-            raise LivebgError(f"livebg was asked to stop and still runs {_PATIENCE:g} s later: end it {how}")
+            name = f"livebg (pid {known})" if known else "livebg"
+            fix = f"Run `kill {known}`" if known else "End its process"  # `kill 0` would end the user's own shell
+            raise LivebgError(f"{name} did not stop within {_TIMEOUT_S:g} s. {fix}.")
         time.sleep(0.05)

@@ -1,10 +1,9 @@
 """``livebg tray``."""
 
-import logging
 import os
 import sys
 from contextlib import suppress
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -12,22 +11,20 @@ from livebg.cli.console import VerboseOption, be_verbose, spoken_errors
 from livebg.daemon.runtime_dir import hold_lock, running_pid, runtime_folder
 from livebg.errors import ConfigError, LivebgError
 
-_LOG: Final = logging.getLogger(__name__)
-
 
 def tray(
-    wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds to wait for a panel that is only starting.")] = 5.0,
+    wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds to wait for a panel that is still starting.")] = 5.0,
     verbose: VerboseOption = False,
 ) -> None:
-    """An icon that tells what others see of you, with a menu to change it. Starts livebg where it is not running."""
+    """Show the tray icon, and start livebg if it is not running."""
     be_verbose(verbose)
     with spoken_errors():
         try:
-            renewing = _run(wait)
+            restart = _run(wait)
         except LivebgError as error:
-            _say_on_the_desktop(str(error))
+            _notify_desktop(str(error))
             raise
-    if renewing:
+    if restart:
         from livebg.setup.target import own_command
 
         command = own_command()
@@ -35,11 +32,11 @@ def tray(
 
 
 def _run(wait: float) -> bool:
-    """Whether it is to be started anew."""
-    folder = runtime_folder() / "tray"  # its lock is apart from the one of the livebg that runs
+    """Run the tray icon. Returns True if it must be restarted."""
+    folder = runtime_folder() / "tray"  # a separate lock from the one of `livebg run`
     other = running_pid(folder)
     if other is not None:
-        raise ConfigError(f"the icon is in the tray already (pid {other}): use that one")
+        raise ConfigError(f"The tray icon is already running (pid {other}). Use that one.")
     from livebg.tray.backend import Desktop, find_place
 
     backend = find_place(Desktop(), wait)
@@ -63,8 +60,8 @@ def _run(wait: float) -> bool:
     return icon.renewing
 
 
-def _say_on_the_desktop(sentence: str) -> None:
-    """Whoever started it from a menu sees no terminal."""
+def _notify_desktop(sentence: str) -> None:
+    """Show the error as a desktop notification if livebg was not started from a terminal."""
     if sys.stderr.isatty():
         return
     from livebg.tray.dbus import BusError, notify

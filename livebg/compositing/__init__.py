@@ -1,1 +1,1 @@
-"""From a frame and its alpha to the composite that may be shown, and the backgrounds."""
+"""From a frame and its matte to the composite that may be shown, and the backgrounds."""

@@ -1,4 +1,4 @@
-"""Bringing a background to the frame's size: filling it, or whole with its own blur around it."""
+"""Fits a background to the frame's size: cropped to fill it, or whole on top of its own blur."""
 
 from fractions import Fraction
 from typing import Final, Literal
@@ -11,20 +11,20 @@ from livebg.imaging.frame import Frame, planes
 from livebg.imaging.geometry import Geometry
 
 Fit = Literal["fill", "fit"]
-"""``fill`` covers the frame and crops what is over; ``fit`` shows all of the picture, with its own blur, darkened, around it."""
+"""``fill`` covers the frame and crops the rest; ``fit`` shows the whole picture, surrounded by its own darkened blur."""
 
-_CALM: Final = 24
-"""Pixels across of the picture that is blown up to surround a whole one."""
+_BLUR_COLUMNS: Final = 24
+"""Width in pixels of the picture that is enlarged to surround the whole one."""
 
-_DIM: Final = 0.6
-"""What is left of its luma there."""
+_DIMMING: Final = 0.6
+"""Factor applied to its luma."""
 
 
 def placed(picture: Frame, size: tuple[int, int], fit: Fit, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
-    """``picture`` at ``size`` (width, height), both even: I420 in the picture's colour. ``aspect`` is the width of a pixel of the
-    picture over its height."""
+    """Returns ``picture`` at ``size`` (width, height), both even: I420 in the picture's color. ``aspect`` is the width of a pixel
+    of the picture divided by its height."""
     filled = Geometry(size, sample_aspect_ratio=aspect).apply(picture).data
-    inner = _inside(picture, size, aspect)
+    inner = _inner_size(picture, size, aspect)
     if fit == "fill" or inner == size:
         return filled
     data = filled.copy()
@@ -32,16 +32,18 @@ def placed(picture: Frame, size: tuple[int, int], fit: Fit, aspect: Fraction = F
     whole = Geometry(inner, sample_aspect_ratio=aspect).apply(picture)
     left, top = ((size[axis] - inner[axis]) // 4 * 2 for axis in (0, 1))
     for number, (plane, part) in enumerate(zip(planes(data), whole.planes, strict=True)):
-        few = (_CALM, max(_CALM * plane.shape[0] // plane.shape[1], 1))
-        calm = cv2.resize(cv2.resize(plane, few, interpolation=cv2.INTER_AREA), plane.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        plane[:] = calm if number else cv2.addWeighted(calm, _DIM, calm, 0, black * (1 - _DIM))
+        small = (_BLUR_COLUMNS, max(_BLUR_COLUMNS * plane.shape[0] // plane.shape[1], 1))
+        blurred = cv2.resize(
+            cv2.resize(plane, small, interpolation=cv2.INTER_AREA), plane.shape[::-1], interpolation=cv2.INTER_CUBIC
+        )
+        plane[:] = blurred if number else cv2.addWeighted(blurred, _DIMMING, blurred, 0, black * (1 - _DIMMING))
         step = 2 if number else 1
         plane[top // step : top // step + part.shape[0], left // step : left // step + part.shape[1]] = part
     return data
 
 
-def _inside(picture: Frame, size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
-    """The largest even size (width, height) of the picture's shape that goes into ``size``."""
+def _inner_size(picture: Frame, size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
+    """Returns the largest even size (width, height) with the picture's aspect ratio that fits into ``size``."""
     shape = Fraction(picture.width, picture.height) * aspect
     width, height = min(Fraction(size[0]), size[1] * shape), min(Fraction(size[1]), size[0] / shape)
     return max(2 * round(width / 2), 2), max(2 * round(height / 2), 2)

@@ -1,7 +1,7 @@
-"""Backgrounds that the program paints itself, at the frame's own size and the same each time.
+"""Procedural backgrounds, painted at the frame's size and deterministic.
 
-They are darker and softer than a person in front of them: what is behind you in a call should be a place, and nothing to look at.
-Colours blend in linear light, and half a step of noise goes over everything before it is rounded, so that no banding shows.
+They are darker and softer than a person in front of them, so that they do not draw attention. Colors blend in linear light, and
+half a level of noise is added before rounding to prevent banding.
 """
 
 from collections.abc import Callable
@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 Linear = NDArray[np.float32]
 """A picture in linear light, shape (height, width, 3), 0 to 1."""
 _SEED: Final = 20
-_EVENLY: Final = (0.7548776662, 0.5698402910)
-"""Steps of the R2 sequence, whose points keep their distance: chance would make heaps and holes."""
+_R2_STEPS: Final = (0.7548776662, 0.5698402910)
+"""Steps of the R2 low-discrepancy sequence, whose points keep their distance, unlike random ones."""
 
 
 def names() -> tuple[str, ...]:
-    """What there is to paint."""
+    """Returns the names of the built-in backgrounds."""
     return tuple(_PAINTERS)
 
 
 def paint(name: str, width: int, height: int) -> NDArray[np.uint8]:
-    """A background as RGB, uint8, shape (height, width, 3). Raises KeyError for a name that is not among :func:`names`."""
-    return _dithered(_PAINTERS[name](width, height))
+    """Paint a background as RGB, uint8, shape (height, width, 3). Raises KeyError for a name that :func:`names` does not
+    contain."""
+    return _dither(_PAINTERS[name](width, height))
 
 
 def _dawn(width: int, height: int) -> Linear:
@@ -72,7 +73,7 @@ _PAINTERS: Final = MappingProxyType[str, Callable[[int, int], Linear]](
 
 @dataclass(frozen=True, slots=True)
 class _Discs:
-    """Lights out of focus: how many, their radii as shares of the longer side, how bright, between which heights."""
+    """Parameters of out-of-focus lights: number, radii as shares of the longer side, brightness, range of heights."""
 
     count: int
     smallest: float
@@ -83,25 +84,26 @@ class _Discs:
 
 
 def _linear(hexadecimal: str) -> Linear:
-    """A colour ``#rrggbb`` in linear light, shape (3,)."""
+    """Convert a color ``#rrggbb`` to linear light, shape (3,)."""
     levels = np.array([int(hexadecimal[place : place + 2], 16) for place in (1, 3, 5)], np.float32) / 255
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 def _vertical(width: int, height: int, stops: list[tuple[float, str]]) -> Linear:
-    """A gradient from the top, 0, to the bottom, 1, that bends softly at its stops."""
+    """Returns a vertical gradient from the top, 0, to the bottom, 1, smoothed at its stops."""
     places = np.linspace(0, 1, 256)
-    colours = np.stack([np.interp(places, [at for at, _ in stops], [_linear(hue)[i] for _, hue in stops]) for i in range(3)], 1)
-    soft = cv2.GaussianBlur(colours.astype(np.float32)[:, None], (1, 0), 0.1, sigmaY=20, borderType=cv2.BORDER_REPLICATE)
+    colors = np.stack([np.interp(places, [at for at, _ in stops], [_linear(hue)[i] for _, hue in stops]) for i in range(3)], 1)
+    soft = cv2.GaussianBlur(colors.astype(np.float32)[:, None], (1, 0), 0.1, sigmaY=20, borderType=cv2.BORDER_REPLICATE)
     column = cv2.resize(soft, (1, height), interpolation=cv2.INTER_LINEAR).reshape(height, 1, 3)
     return np.repeat(column, width, axis=1)
 
 
-def _glow(width: int, height: int, centre: tuple[float, float], radius: float) -> NDArray[np.float32]:
-    """A round light, 1 in its middle, that fades out; ``radius`` as a share of the longer side. Shape (height, width, 1)."""
+def _glow(width: int, height: int, center: tuple[float, float], radius: float) -> NDArray[np.float32]:
+    """Returns a round light, 1 at its center, that fades out; ``radius`` is a share of the longer side. Shape (height, width,
+    1)."""
     reach = radius * max(width, height)
-    across = ((np.arange(width, dtype=np.float32) - centre[0] * width) / reach) ** 2
-    down = ((np.arange(height, dtype=np.float32) - centre[1] * height) / reach) ** 2
+    across = ((np.arange(width, dtype=np.float32) - center[0] * width) / reach) ** 2
+    down = ((np.arange(height, dtype=np.float32) - center[1] * height) / reach) ** 2
     light: NDArray[np.float32] = np.exp(-2.5 * down)[:, None, None] * np.exp(-2.5 * across)[None, :, None]
     return light
 
@@ -113,38 +115,38 @@ def _lit(picture: Linear, light: NDArray[np.float32], hue: str, strength: float)
 
 
 def _bokeh(picture: Linear, hues: list[str], discs: _Discs) -> Linear:
-    """Adds discs of light, near ones large and faint, with the rim a little brighter, as lenses draw them."""
+    """Add discs of light, near ones large and faint, with a slightly brighter rim, as lenses render them."""
     height, width = picture.shape[:2]
     longer = max(width, height)
     random = np.random.default_rng(_SEED)
     light = np.zeros_like(picture)
     for number in range(discs.count):
-        across, down = (0.5 + number * step for step in _EVENLY)
+        across, down = (0.5 + number * step for step in _R2_STEPS)
         size, faint, hue = random.random(3)
         radius = longer * (discs.smallest + (discs.largest - discs.smallest) * size**1.5)
-        centre = (across % 1 * width, (discs.top + (discs.bottom - discs.top) * (down % 1)) * height)
+        center = (across % 1 * width, (discs.top + (discs.bottom - discs.top) * (down % 1)) * height)
         strength = discs.strength * (0.25 + 0.75 * faint) * (1 - 0.6 * size)
-        _add_disc(light, centre, radius, _linear(hues[int(hue * len(hues))]) * np.float32(strength))
+        _add_disc(light, center, radius, _linear(hues[int(hue * len(hues))]) * np.float32(strength))
     sigma = longer * 0.0018
     return picture + cv2.GaussianBlur(light, (0, 0), sigma)
 
 
-def _add_disc(light: Linear, centre: tuple[float, float], radius: float, colour: Linear) -> None:
+def _add_disc(light: Linear, center: tuple[float, float], radius: float, color: Linear) -> None:
     height, width = light.shape[:2]
-    left, right = max(0, int(centre[0] - radius - 1)), min(width, int(centre[0] + radius + 2))
-    top, bottom = max(0, int(centre[1] - radius - 1)), min(height, int(centre[1] + radius + 2))
+    left, right = max(0, int(center[0] - radius - 1)), min(width, int(center[0] + radius + 2))
+    top, bottom = max(0, int(center[1] - radius - 1)), min(height, int(center[1] + radius + 2))
     if left >= right or top >= bottom:
         return
-    across = np.arange(left, right, dtype=np.float32) - np.float32(centre[0])
-    down = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(centre[1])
+    across = np.arange(left, right, dtype=np.float32) - np.float32(center[0])
+    down = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(center[1])
     distance = np.sqrt(across**2 + down**2) / np.float32(radius)
     inside = np.clip((1 - distance) * np.float32(radius), 0, 1)
     rim = np.float32(0.75) + np.float32(0.25) * distance**4
-    light[top:bottom, left:right] += (inside * rim)[..., None] * colour
+    light[top:bottom, left:right] += (inside * rim)[..., None] * color
 
 
 def _mottled(width: int, height: int, cells: int, strength: float) -> NDArray[np.float32]:
-    """Soft unevenness around 1, with about ``cells`` patches along the shorter side. Shape (height, width, 1)."""
+    """Returns smooth noise around 1, with about ``cells`` patches along the shorter side. Shape (height, width, 1)."""
     scale = cells / min(width, height)
     size = (max(3, round(height * scale)), max(3, round(width * scale)))
     coarse = np.random.default_rng(_SEED).uniform(-1, 1, size).astype(np.float32)
@@ -153,8 +155,8 @@ def _mottled(width: int, height: int, cells: int, strength: float) -> NDArray[np
     return patches
 
 
-def _dithered(picture: Linear) -> NDArray[np.uint8]:
-    """In sRGB, rounded up or down by chance."""
+def _dither(picture: Linear) -> NDArray[np.uint8]:
+    """Convert to sRGB, with random rounding."""
     levels = np.clip(picture, 0, 1)
     coded = np.where(levels <= 0.0031308, levels * np.float32(12.92 * 255), cv2.pow(levels, 1 / 2.4) * 269.025 - 14.025)
     coded += np.random.default_rng(_SEED).random((*levels.shape[:2], 1), np.float32)

@@ -1,7 +1,7 @@
-"""The only place where a Composite is made, so the only door through which a picture leaves.
+"""Creates composites. This is the only module that can, so every picture that leaves livebg passes through here.
 
-Each function asks for what makes its picture fit to be shown: a matte for this very frame, the user's own word, a size to draw
-a placeholder at, or a picture that was fit already.
+Each function requires what makes its picture safe to show: a matte for this very frame, the user's consent, a size for a
+placeholder, or an existing composite.
 """
 
 from dataclasses import dataclass, replace
@@ -20,19 +20,19 @@ from livebg.imaging.pyramid import Pyramid
 from livebg.imaging.tiles import Grid, Plane
 
 OLDEST_MATTE = 0.25
-"""Seconds. A matte from a picture older than this no longer covers what it should."""
+"""Seconds. A matte from an older picture may no longer cover the room."""
 
 
-_TIGHT = (96, 232)
-"""Levels of alpha that become 0 and 255 before a green screen."""
+_KEY_LEVELS = (96, 232)
+"""Levels of alpha that become 0 and 255 for a green screen."""
 
-_SIDE = 8
-"""Pixels of a tile that an edge goes through."""
+_TILE_SIDE = 8
+"""Side length in pixels of the tiles in which edges are blended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """The user's own word, in this run, that the room may be shown. Made by the command line alone (a test sees to it)."""
+    """The user's explicit consent, for this run, to show the room. Only the command line creates it, which a test verifies."""
 
     command: str
 
@@ -40,39 +40,38 @@ class Consent:
 def composite(
     frame: Frame, background: NDArray[np.uint8], matte: Matte, *, in_place: bool = False, light_wrap: float = 0.0
 ) -> Composite:
-    """Lay the person over ``background``, I420 of the frame's size and colour: com = fgr * alpha + bgr * (1 - alpha).
+    """Composite the person over ``background``, I420 of the frame's size and color: com = fgr * alpha + bgr * (1 - alpha).
 
-    Where alpha is 255 the bytes equal the frame's, where it is 0 the background's. Between, the person's own colour is laid on,
-    with the room's taken out. ``in_place`` has the background's own array become the picture, for who needs it no more.
-    ``light_wrap``, 0..1, is how much the background's light reaches round the edge: there the person keeps
-    1 - light_wrap * (1 - alpha) of their light, and the background makes up for it. Raises ValueError when the matte is not for
-    this frame or too old.
+    Where alpha is 255 the bytes equal the frame's, where it is 0 the background's. In between, the person's estimated color is
+    blended, without the room's. ``in_place`` writes the result into the background's array. ``light_wrap``, 0..1, is how much of
+    the background's light wraps around the edge: there the person keeps 1 - light_wrap * (1 - alpha) of their light, and the
+    background supplies the rest. Raises ValueError if the matte belongs to another frame or is too old.
     """
-    _checked(frame, matte)
+    _validated_alpha(frame, matte)
     if background.shape != frame.data.shape:
-        raise ValueError(f"the background is {background.shape}, the frame {frame.data.shape}")
+        raise ValueError(f"The background has shape {background.shape}, the frame {frame.data.shape}.")
     data = background if in_place else background.copy()
-    _lay(frame.planes, plane_alphas(matte.pyramid), planes(data), light_wrap=light_wrap)
+    _blend(frame.planes, plane_alphas(matte.pyramid), planes(data), light_wrap=light_wrap)
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
 def tightened(matte: Matte) -> Matte:
-    """The matte for a green screen: its edge drawn in by a third and hardened, so that a keyer finds no rim of the room, and
-    nothing half transparent that it would have to take the green out of."""
-    return replace(matte, alpha=np.asarray(cv2.LUT(matte.alpha, _tight()), np.uint8))
+    """Returns the matte for a green screen: its edge shrunk by a third and hardened, so that a keyer finds no rim of the room and
+    no semi-transparent pixels to remove green from."""
+    return replace(matte, alpha=np.asarray(cv2.LUT(matte.alpha, _key_table()), np.uint8))
 
 
 @lru_cache(maxsize=1)
-def _tight() -> Alpha8:
-    low, high = _TIGHT
+def _key_table() -> Alpha8:
+    low, high = _KEY_LEVELS
     return np.rint(np.clip((np.arange(256) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
 def matte_picture(frame: Frame, matte: Matte) -> Composite:
-    """Alpha itself as a grey picture: luma = alpha over the full range 0..255, chroma neutral."""
+    """Returns alpha itself as a gray picture: luma = alpha over the full range 0..255, chroma neutral."""
     data = blank(frame.width, frame.height)
     luma, *chroma = planes(data)
-    luma[:] = _checked(frame, matte)
+    luma[:] = _validated_alpha(frame, matte)
     for plane in chroma:
         plane[:] = 128
     color = replace(frame.color, full_range=True)
@@ -80,47 +79,48 @@ def matte_picture(frame: Frame, matte: Matte) -> Composite:
 
 
 def cutout(frame: Frame, matte: Matte) -> Composite:
-    """The person with straight alpha: their own colour under it, with the room's taken out; the frame's bytes where alpha is 255.
+    """Returns the person with straight alpha: their estimated color without the room's; the frame's bytes where alpha is 255.
 
-    Where alpha is 0 the picture is black, so that the room cannot be brought back.
+    Where alpha is 0 the picture is black, so that the room cannot be recovered.
     """
-    alpha = _checked(frame, matte)
+    alpha = _validated_alpha(frame, matte)
     data = blank(frame.width, frame.height)
     for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
         plane[:] = black
-    _lay(frame.planes, plane_alphas(matte.pyramid), planes(data), straight=True)
+    _blend(frame.planes, plane_alphas(matte.pyramid), planes(data), straight=True)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
 def passthrough(frame: Frame, consent: Consent) -> Composite:
-    """The room as it is, bytes untouched: mode ``none``."""
+    """Returns the unmodified frame: mode ``none``. Raises TypeError without the user's consent."""
     if not isinstance(consent, Consent):
-        raise TypeError("the room is shown only on the user's own word")
+        raise TypeError("The room may be shown only with the user's consent.")
     return Composite(frame.data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
 class Placeholder:
-    """The calm picture for when there is nothing else to show, drawn once; ``width`` and ``height`` are even."""
+    """The picture shown while there is no composite, drawn once; ``width`` and ``height`` are even."""
 
     def __init__(self, width: int, height: int, color: ColorSpec) -> None:
         self._color = color
         self._data = calm_picture(width, height, color)
-        self._data.flags.writeable = False  # all composites share it
+        self._data.flags.writeable = False  # shared by all composites
 
     def at(self, pts: int, time_base: Fraction) -> Composite:
-        """The picture at ``pts * time_base`` seconds."""
+        """Returns the picture at ``pts * time_base`` seconds."""
         return Composite(self._data, pts, time_base, self._color, seal=_SEAL)
 
 
 def restamped(composite: Composite, pts: int, time_base: Fraction) -> Composite:
-    """The same picture at another time, for an output that keeps its own clock. The arrays are shared."""
+    """Returns the same picture with another time, for an output with its own clock. The arrays are shared. Raises TypeError for
+    anything but a composite."""
     if not isinstance(composite, Composite):
-        raise TypeError(f"only a composite is fit to be shown again, got {type(composite).__name__}")
+        raise TypeError(f"Only a composite can be given another time, got {type(composite).__name__}.")
     return replace(composite, pts=pts, time_base=time_base)
 
 
 def part_of(composite: Composite, view: View) -> Composite:
-    """A part of the picture, and of its alpha, at the whole one's size; the very same where the view is the whole frame."""
+    """Crop the picture and its alpha and scale them back to full size. Returns the same object if the view is the full frame."""
     if view.is_whole:
         return composite
     data = blank(composite.width, composite.height)
@@ -131,25 +131,26 @@ def part_of(composite: Composite, view: View) -> Composite:
 
 
 def plane_alphas(alpha: Pyramid) -> Planes:
-    """Alpha, of even size, for each plane of an I420 picture: as it is for luma, the mean of each 2x2 block for U and V."""
+    """Returns alpha, of even size, for each plane of an I420 picture: unchanged for luma, the mean of each 2x2 block for U and
+    V."""
     return alpha.halved(0), alpha.halved(1), alpha.halved(1)
 
 
-def _lay(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False, light_wrap: float = 0.0) -> None:
-    """Lay the person in ``picture`` over the background that is in ``out``; ``straight`` is without mixing them.
+def _blend(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False, light_wrap: float = 0.0) -> None:
+    """Blend the person in ``picture`` over the background in ``out``; with ``straight``, replace it instead of blending.
 
-    What is all of the person is copied, and only the tiles that an edge goes through are mixed, some at a time: all of them
-    before the first is written, since they overlap where the size is no multiple of theirs.
+    Pixels that are all foreground are copied; only tiles that contain an edge are blended, in chunks. All are computed before the
+    first is written, since tiles overlap if the size is not a multiple of theirs.
     """
     mixed = []
-    edge = Grid(alphas[0].shape, _SIDE).mixed(alphas[0])
+    edge = Grid(alphas[0].shape, _TILE_SIDE).mixed(alphas[0])
     if len(edge):
         estimate = ForegroundEstimate(picture, alphas)
         for tiles in edge.chunks():
             halves = tiles.of_chroma()
             for own, plane, (person, alpha) in zip((tiles, halves, halves), out, estimate.tiles(tiles), strict=True):
                 behind = own.read(plane)
-                shown = _cut_out(person, alpha, behind) if straight else _blended(person, alpha, behind, light_wrap)
+                shown = _unpremultiply(person, alpha, behind) if straight else _over(person, alpha, behind, light_wrap)
                 mixed.append((own, plane, shown))
     for source, alpha, plane in zip(picture, alphas, out, strict=True):
         cv2.copyTo(source, alpha, plane)
@@ -157,35 +158,36 @@ def _lay(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False
         own.write(plane, values)
 
 
-def _cut_out(person: Plane, alpha: Plane, behind: Plane) -> Plane:
-    """``person``, which is that already times ``alpha``, as it is by itself, and what is behind where there is nothing of it."""
+def _unpremultiply(person: Plane, alpha: Plane, behind: Plane) -> Plane:
+    """Returns ``person``, premultiplied by ``alpha``, as straight color, and ``behind`` where alpha is 0."""
     shown = cv2.divide(person, alpha, scale=255)
     cv2.copyTo(behind, (alpha == 0).view(np.uint8), shown)
     return np.asarray(shown, np.uint8)
 
 
-def _blended(person: Plane, alpha: Plane, behind: Plane, light_wrap: float) -> Plane:
-    """``person``, which is that already times ``alpha``, before what is behind."""
+def _over(person: Plane, alpha: Plane, behind: Plane, light_wrap: float) -> Plane:
+    """Composite ``person``, premultiplied by ``alpha``, over ``behind``."""
     rest = cv2.bitwise_not(alpha)
     if light_wrap:
-        kept, rest = (cv2.LUT(alpha, table) for table in _wrapped(light_wrap))
+        kept, rest = (cv2.LUT(alpha, table) for table in _light_wrap_tables(light_wrap))
         person = np.asarray(cv2.multiply(person, kept, scale=1 / 255), np.uint8)
     return np.asarray(cv2.add(cv2.multiply(behind, rest, scale=1 / 255), person), np.uint8)
 
 
 @lru_cache(maxsize=2)
-def _wrapped(light_wrap: float) -> tuple[Plane, Plane]:
-    """By level of alpha how much of their light the person keeps, and how much of its own the background gives."""
+def _light_wrap_tables(light_wrap: float) -> tuple[Plane, Plane]:
+    """Returns tables by level of alpha: the share of light that the person keeps, and the share that the background
+    contributes."""
     alpha = np.arange(256) / 255
     kept = 1 - light_wrap * (1 - alpha)
     return np.rint(kept * 255).astype(np.uint8), np.rint((1 - alpha * kept) * 255).astype(np.uint8)
 
 
-def _checked(frame: Frame, matte: Matte) -> Alpha8:
+def _validated_alpha(frame: Frame, matte: Matte) -> Alpha8:
     if matte.alpha.shape != (frame.height, frame.width):
-        raise ValueError(f"the matte is {matte.alpha.shape}, the frame {frame.height} by {frame.width}")
+        raise ValueError(f"The matte has shape {matte.alpha.shape}, the frame {frame.height} by {frame.width}.")
     if matte.time != frame.time:
-        raise ValueError(f"the matte is for {matte.time} s, the frame is at {frame.time} s")
+        raise ValueError(f"The matte is for {matte.time} s, the frame is at {frame.time} s.")
     if not 0 <= matte.time - matte.picture_time <= OLDEST_MATTE:
-        raise ValueError(f"the matte's picture is {matte.time - matte.picture_time:.3f} s old")
+        raise ValueError(f"The matte's picture is {matte.time - matte.picture_time:.3f} s old.")
     return matte.alpha

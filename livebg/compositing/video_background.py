@@ -1,4 +1,4 @@
-"""A video behind the person: over and over, at its own rate, exactly on time in files and never holding up a call."""
+"""A looping video behind the person, at its own rate: exactly timed in files, and never blocking a call."""
 
 import gc
 import logging
@@ -21,31 +21,31 @@ from livebg.sources.file import FileSource
 
 _LOG: Final = logging.getLogger(__name__)
 
-_AHEAD: Final = 4
-"""Frames that are decoded before they are due."""
+_PREFETCH_FRAMES: Final = 4
+"""Number of frames decoded in advance."""
 
-_LONGEST_STEP: Final = 1.0
-"""Seconds between two frames of a call: after a longer pause the video goes on where it was."""
+_MAX_STEP_S: Final = 1.0
+"""Maximum step between two frames of a call: after a longer pause the video continues where it was."""
 
-_TOLERANCE: Final = 1e-6
-"""Seconds: times are sums of fractions."""
+_TOLERANCE_S: Final = 1e-6
+"""Times are sums of fractions."""
 
-_PATIENCE: Final = 2.0
-"""Seconds that the end waits for a decoder to stop."""
+_JOIN_TIMEOUT_S: Final = 2.0
+"""Time to wait for a decoder to stop."""
 
 Due = tuple[float, Frame]
-"""A frame and when it is due, in seconds from the first one."""
+"""A frame and its time, in seconds from the first one."""
 
 
 class VideoBackground:
-    """The frames of a video file, from the first again when the last has been shown.
+    """The frames of a video file, in a loop.
 
-    Its first frame stands behind the first that is asked for, and from then on both run by the frames' own times. ``live`` is for
-    calls: another thread decodes, and where it falls behind the picture before stays a little longer; otherwise each frame gets
-    exactly the picture that is due then. ``fit`` is how it is brought to the frame's size. Colours are brought to the frame's.
+    The first frame of the video is shown with the first requested frame; from then on both advance by the frames' times. ``live``
+    is for calls: another thread decodes, and if it falls behind, the previous picture is shown longer. Otherwise each frame gets
+    exactly the picture that is due. ``fit`` is how it is fitted to the frame's size. Colors are converted to the frame's.
 
-    Raises :class:`~livebg.errors.ConfigError` when the file cannot be read. What breaks later raises
-    :class:`~livebg.errors.SourceError` in a file, while in a call the last picture stays. One background serves one thread.
+    Raises :class:`~livebg.errors.ConfigError` if the file cannot be read. A later failure raises
+    :class:`~livebg.errors.SourceError` for files; in a call the last picture stays. Not thread-safe.
     """
 
     fresh = False
@@ -54,68 +54,68 @@ class VideoBackground:
         try:
             source = FileSource(path, threads=1)
         except SourceError as error:
-            raise ConfigError(f"the background cannot be used: {error}") from error
+            raise ConfigError(f"The background cannot be used: {error}") from error
         self._aspect = source.format.sample_aspect_ratio
         self._fit: Fit = fit
         self._live = live
-        self._frames: _Frames = _ReadAhead(path, source) if live else _Read(path, source)
+        self._frames: _Frames = _PrefetchReader(path, source) if live else _Reader(path, source)
         self.close = weakref.finalize(self, self._frames.close)
-        """Release the file. Done at the latest when nobody holds the background any more."""
-        self._last: float | None = None
+        """Release the file. Runs at the latest when the background is garbage-collected."""
+        self._last_time: float | None = None
         self._position = 0.0
-        self._made: tuple[Frame, tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
+        self._cache: tuple[Frame, tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
-        if self._last is not None:
-            step = frame.time - self._last
-            self._position += min(max(step, 0.0), _LONGEST_STEP) if self._live else step
-        self._last = frame.time
+        if self._last_time is not None:
+            step = frame.time - self._last_time
+            self._position += min(max(step, 0.0), _MAX_STEP_S) if self._live else step
+        self._last_time = frame.time
         shown = self._frames.at(max(self._position, 0.0))
-        form = (frame.width, frame.height, frame.color)
-        if self._made is None or self._made[0] is not shown or self._made[1] != form:
-            self._made = shown, form, self._placed(shown, *form)
-        return self._made[2]
+        key = (frame.width, frame.height, frame.color)
+        if self._cache is None or self._cache[0] is not shown or self._cache[1] != key:
+            self._cache = shown, key, self._fit_to_frame(shown, *key)
+        return self._cache[2]
 
-    def _placed(self, shown: Frame, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        given, wanted = shown.color.told(shown.height), color.told(height)
-        if (given.matrix, given.full_range) != (wanted.matrix, wanted.full_range):
-            shown = replace(shown, data=recolored(shown.data, given, wanted), color=wanted)
+    def _fit_to_frame(self, shown: Frame, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
+        given, target = shown.color.told(shown.height), color.told(height)
+        if (given.matrix, given.full_range) != (target.matrix, target.full_range):
+            shown = replace(shown, data=recolored(shown.data, given, target), color=target)
         return placed(shown, (width, height), self._fit, self._aspect)
 
 
 class _Frames(Protocol):
-    """What gives the frame for a position in seconds; positions hardly ever go back."""
+    """Returns the frame for a position in seconds; positions rarely decrease."""
 
     def at(self, position: float) -> Frame: ...
     def close(self) -> None: ...
 
 
-class _Read:
-    """The frame that is due, read when it is asked for."""
+class _Reader:
+    """Reads frames synchronously."""
 
     def __init__(self, path: Path, source: FileSource) -> None:
-        self._reel = _Reel(path, source)
-        self._frames = self._reel.frames()
+        self._video = _LoopedVideo(path, source)
+        self._frames = self._video.frames()
         self._shown = next(self._frames)
         self._next = next(self._frames)
 
     def at(self, position: float) -> Frame:
-        while self._next[0] <= position + _TOLERANCE:
-            self._reel.wanted = position
+        while self._next[0] <= position + _TOLERANCE_S:
+            self._video.target = position
             self._shown, self._next = self._next, next(self._frames)
         return self._shown[1]
 
     def close(self) -> None:
         self._frames.close()
-        self._reel.close()
+        self._video.close()
 
 
-class _ReadAhead:
-    """The frame that is due, or where that is not decoded yet the one before: another thread reads."""
+class _PrefetchReader:
+    """Reads frames in another thread. If the due frame is not decoded yet, the previous one is returned."""
 
     def __init__(self, path: Path, source: FileSource) -> None:
-        self._reel = _Reel(path, source)
-        self._frames = self._reel.frames()
+        self._video = _LoopedVideo(path, source)
+        self._frames = self._video.frames()
         self._shown = next(self._frames)
         self._ready: deque[Due] = deque()
         self._change = threading.Condition()
@@ -127,8 +127,8 @@ class _ReadAhead:
             self._thread = threading.Thread(target=self._run, name="background", daemon=True)
             self._thread.start()
         with self._change:
-            self._reel.wanted = position
-            while self._ready and self._ready[0][0] <= position + _TOLERANCE:
+            self._video.target = position
+            while self._ready and self._ready[0][0] <= position + _TOLERANCE_S:
                 self._shown = self._ready.popleft()
             self._change.notify()
         return self._shown[1]
@@ -138,34 +138,34 @@ class _ReadAhead:
             self._closed = True
             self._change.notify()
         if self._thread is not None:
-            self._thread.join(_PATIENCE)
-        self._reel.close()
+            self._thread.join(_JOIN_TIMEOUT_S)
+        self._video.close()
 
     def _run(self) -> None:
         try:
             for due in self._frames:
                 with self._change:
-                    # What is late and has a successor is passed over.
-                    if self._ready and self._ready[-1][0] < self._reel.wanted and due[0] <= self._reel.wanted:
+                    # Skip a late frame that has a successor.
+                    if self._ready and self._ready[-1][0] < self._video.target and due[0] <= self._video.target:
                         self._ready.clear()
                     self._ready.append(due)
-                    self._change.wait_for(lambda: self._closed or len(self._ready) < _AHEAD)
+                    self._change.wait_for(lambda: self._closed or len(self._ready) < _PREFETCH_FRAMES)
                     if self._closed:
                         return
         except SourceError as error:
-            _LOG.warning("the background stands still: %s", error)
+            _LOG.warning("The background video stopped: %s", error)
 
 
-class _Reel:
-    """A file's frames for ever, with when they are due."""
+class _LoopedVideo:
+    """Loops over the frames of a file with their times."""
 
     def __init__(self, path: Path, source: FileSource) -> None:
         self._path, self._source = path, source
-        self.wanted = 0.0
-        """Seconds: rounds that are over by then are left out."""
+        self.target = 0.0
+        """Seconds: loops that end before this time are skipped."""
 
     def frames(self) -> Generator[Due, None, None]:
-        """Raises :class:`~livebg.errors.SourceError` when reading breaks off for good."""
+        """Yields frames forever. Raises :class:`~livebg.errors.SourceError` if reading fails."""
         offset = 0.0
         while True:
             first = last = None
@@ -174,14 +174,14 @@ class _Reel:
                 last = frame
                 yield offset + frame.time - first.time, frame
             if first is None or last is None:
-                raise SourceError(f"{self._path} holds no picture any more: choose another background")
+                raise SourceError(f"{self._path} no longer contains a picture. Choose another background.")
             length = last.time - first.time + float(1 / self._source.format.frame_rate)
             offset += length
-            if self.wanted > offset + length:
-                offset += (self.wanted - offset) // length * length
+            if self.target > offset + length:
+                offset += (self.target - offset) // length * length
             self._source.close()
             self._source = FileSource(self._path, threads=1)
-            gc.collect()  # a file's first picture lies in a reference cycle: without this, one a round would gather
+            gc.collect()  # a file's first picture is in a reference cycle; without this, one per loop would accumulate
 
     def close(self) -> None:
         self._source.close()

@@ -1,1 +1,1 @@
-"""The settings: what they are, where they come from, and the messages about invalid ones."""
+"""Settings: their definitions and defaults, how they are loaded, and the messages about invalid ones."""

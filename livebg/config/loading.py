@@ -1,7 +1,7 @@
-"""Where the settings come from, and which of two that differ holds.
+"""Loads settings from all sources.
 
-A setting comes from the configuration file, is overruled by what was chosen while livebg ran before, that by the environment
-(``LIVEBG_EFFECT__MODE=greenscreen``) and that by the command line.
+In increasing order of precedence: configuration file, choices saved by an earlier run, environment
+(``LIVEBG_EFFECT__MODE=greenscreen``), command line.
 """
 
 import os
@@ -23,50 +23,51 @@ from livebg.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """The configuration file as it is written, not yet checked: ``tree`` holds a table a section, and is empty without a file."""
+    """The parsed configuration file, not validated yet. ``tree`` holds one table per section and is empty without a file."""
 
     path: Path
     tree: Mapping[str, Any] = field(default_factory=dict)
 
     def says(self, key: str) -> Any:
-        """What it says of a dotted key; None when it says nothing."""
+        """Returns the value of a dotted key; None if the file does not set it."""
         section, _, name = key.partition(".")
         table = self.tree.get(section)
         return table.get(name) if isinstance(table, Mapping) else None
 
 
 def read_config(config: Path | None = None) -> ConfigFile:
-    """The file that ``config`` names; without it LIVEBG_CONFIG does, and without that the platform's configuration folder, where
-    it need not exist. Raises :class:`~livebg.errors.ConfigError` when it cannot be read, or is no TOML.
+    """Reads ``config``, else the file in LIVEBG_CONFIG, else the default file, which is optional.
+
+    Raises :class:`~livebg.errors.ConfigError` if the file cannot be read or is not valid TOML.
     """
-    asked = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
-    path = asked or default_config_path()
+    requested = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    path = requested or default_config_path()
     if not path.is_file():
-        if asked:
-            found = "is not a file" if asked.exists() else "does not exist"
-            raise ConfigError(f"the configuration file {asked} {found}: name another, or leave it out for the defaults")
+        if requested:
+            problem = "is not a file" if requested.exists() else "does not exist"
+            raise ConfigError(f"The configuration file {requested} {problem}. Name another file, or none to use the defaults.")
         return ConfigFile(path)
     try:
         return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration file {path} is not valid TOML ({error}): mend it there") from None
+        raise ConfigError(f"The configuration file {path} is not valid TOML ({error}). Correct the file.") from None
     except OSError as error:
-        raise ConfigError(f"the configuration file {path} cannot be read ({error.strerror}): check its permissions") from None
+        raise ConfigError(f"The configuration file {path} cannot be read ({error.strerror}). Check its permissions.") from None
 
 
 def load_settings(
     overrides: Mapping[str, Any], config: Path | ConfigFile | None = None, chosen: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Settings from the file, what was ``chosen`` earlier, the environment and ``overrides``, each overruling those before it.
+    """Merges the file, the choices of an earlier run (``chosen``), the environment and ``overrides``, in increasing precedence.
 
-    ``overrides`` and ``chosen`` have dotted keys such as ``effect.blur``; None counts as unsaid. ``config`` is a file, or what
-    :func:`read_config` finds for it. Raises :class:`~livebg.errors.ConfigError` naming the key, and the nearest right one when it
-    is mistyped.
+    ``overrides`` and ``chosen`` have dotted keys such as ``effect.blur``; None means not set. ``config`` is a file read by
+    :func:`read_config`, or its argument. Raises :class:`~livebg.errors.ConfigError` that names the key, and the closest valid key
+    if it is misspelled.
     """
     file = config if isinstance(config, ConfigFile) else read_config(config)
     check_environment(os.environ, setting_keys())
 
-    class FromEverywhere(Settings):
+    class _MergedSettings(Settings):
         @classmethod
         def settings_customise_sources(
             cls,
@@ -80,17 +81,17 @@ def load_settings(
             return init_settings, env_settings, earlier, InitSettingsSource(settings_cls, dict(file.tree))
 
     try:
-        return FromEverywhere(**_nested(overrides))
+        return _MergedSettings(**_nested(overrides))
     except ValidationError as error:
-        said = {key for key, value in overrides.items() if value is not None}
-        raise refused_settings(error, said, file.path, [*setting_keys(), *sections()]) from None
+        set_keys = {key for key, value in overrides.items() if value is not None}
+        raise refused_settings(error, set_keys, file.path, [*setting_keys(), *sections()]) from None
 
 
 def check_setting(key: str, value: Any) -> Any:
-    """``value`` as the setting ``key`` takes it, whatever other settings say.
+    """Returns ``value`` converted to the type of the setting ``key``, independent of other settings.
 
-    Text is read as TOML where that gives what the setting needs (``0.05``, ``true``), and as it stands otherwise: colours, names
-    and paths need no quotes. Raises :class:`~livebg.errors.ConfigError` as :func:`load_settings` does.
+    Text is parsed as TOML (``0.05``, ``true``) if the setting accepts the result, and is used unchanged otherwise, so colors,
+    names and paths need no quotes. Raises :class:`~livebg.errors.ConfigError` as :func:`load_settings` does.
     """
     if key not in setting_keys():
         raise no_setting(key, setting_keys())
@@ -105,15 +106,16 @@ def check_setting(key: str, value: Any) -> Any:
 
 
 def _as_toml(value: Any) -> Any:
-    """What the text means in TOML, or the value itself where it is none."""
+    """Returns the text parsed as a TOML value, or the value itself if it is not valid TOML."""
     try:
         tree = tomllib.loads(f"value = {value}") if isinstance(value, str) else {}
-    except (ValueError, RecursionError):  # numbers of thousands of digits and brackets of thousands of levels among them
+    except (ValueError, RecursionError):  # includes numbers with thousands of digits and brackets nested thousands deep
         return value
     return tree["value"] if tree.keys() == {"value"} else value
 
 
 def default_config_path() -> Path:
+    """Returns ``config.toml`` in the user's configuration folder of livebg; it may not exist."""
     return Path(platformdirs.user_config_path("livebg")) / "config.toml"
 
 

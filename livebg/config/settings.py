@@ -1,6 +1,6 @@
-"""The settings: what each means, its default, and what it may be. Where they come from is :mod:`livebg.config.loading`' affair.
+"""Settings with their meaning, default and valid range. :mod:`livebg.config.loading` loads them.
 
-Mode ``none`` is not among them: showing the room as it is takes the user's own word, each time.
+Mode ``none`` is not a setting: showing the unprocessed room requires the user's consent each time.
 """
 
 import os
@@ -30,14 +30,14 @@ def _input_size(text: str) -> str:
 
 def _frame_size(text: str) -> str:
     if parse_size(text) is None:
-        raise ValueError("auto is no size here: write WIDTHxHEIGHT, such as 1280x720")
+        raise ValueError("'auto' is not allowed here. Write WIDTHxHEIGHT, such as 1280x720.")
     return text
 
 
 def _output_size(text: str) -> str:
     size = parse_size(text)
     if size and (size[0] % 2 or size[1] % 2):
-        raise ValueError(f"{text} is odd: width and height of a virtual camera are even")
+        raise ValueError(f"{text} is odd. The width and height of a virtual camera must be even.")
     return text
 
 
@@ -46,7 +46,7 @@ def _split_folders(value: object) -> object:
 
 
 def _whole_number(value: object) -> object:
-    """Variables are text, which a choice of numbers does not take."""
+    """Converts the text of an environment variable for a Literal of integers."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
 
 
@@ -57,103 +57,114 @@ class Section(BaseModel):
 
 
 class Effect(Section):
-    """What becomes of the room."""
+    """The effect."""
 
-    mode: Mode = Field("portrait", description="portrait, greenscreen, matte, cutout or background")
+    mode: Mode = Field(
+        "portrait", description="the effect: portrait (blur), greenscreen, matte, cutout (files only) or background"
+    )
     background: str = Field(
         "#204060",
         description="for mode background: dawn, dusk, slate, paper, lights, leaves, "
-        "a colour as #rrggbb, a picture or a video; of one called dawn say ./dawn",
+        "a color as #rrggbb, a picture or a video; use ./dawn for a file named dawn",
     )
     background_fit: Literal["fill", "fit"] = Field(
-        "fill", description="a picture or video: fill the frame and crop, or fit in whole with its own blur around it"
+        "fill", description="pictures and videos: fill the frame and crop, or fit all of it in, surrounded by its own blur"
     )
-    blur: float = Field(0.025, ge=0, le=1, description="for mode portrait: the blur's width as a share of the frame's height")
+    blur: float = Field(0.025, ge=0, le=1, description="for mode portrait: blur width as a fraction of the frame height")
     lens: Literal["gaussian", "disc"] = Field(
-        "gaussian", description="for mode portrait: a soft blur, or discs of light as a lens draws them"
+        "gaussian", description="for mode portrait: Gaussian blur, or bokeh discs as a camera lens produces them"
     )
     light_wrap: float = Field(
-        0.0, ge=0, le=1, description="how much the background's light reaches round the person's edge; not in mode greenscreen"
+        0.0, ge=0, le=1, description="how much light from the background appears on the person's edge; not in mode greenscreen"
     )
-    screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its colour")
-    framing: float = Field(1.0, ge=1, le=3, description="follow the person, enlarging the picture so much at most; 1: all of it")
+    screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its color")
+    framing: float = Field(1.0, ge=1, le=3, description="auto-framing: follow the person, zooming in at most this much; 1: off")
 
 
 class Model(Section):
-    """The network that tells the person from the room."""
+    """The network that separates the person from the background."""
 
     name: str = Field("livebg-u2", description="a name from `livebg models`, or an ONNX file")
     input_size: Annotated[str, AfterValidator(_input_size)] = Field(
-        "auto", description="the network's picture as WIDTHxHEIGHT; auto: the model's own, in the frame's aspect"
+        "auto", description="network input size as WIDTHxHEIGHT; auto: the model's size in the frame's aspect ratio"
     )
     normalisation: Literal["sigmoid", "minmax"] = Field(
-        "sigmoid", description="sigmoid: a fixed scale, for video; minmax: each picture stretched, as rembg does"
+        "sigmoid", description="sigmoid: fixed scale, for video; minmax: stretch each picture, as rembg does"
     )
-    provider: str = Field("auto", description="auto, cpu, cuda, openvino, coreml, ...: where onnxruntime runs the network")
-    threads: int = Field(
-        1, ge=1, le=64, description="threads for one picture: one costs the least CPU time, more suit large networks"
-    )
+    provider: str = Field("auto", description="execution provider of onnxruntime: auto, cpu, cuda, openvino, coreml, ...")
+    threads: int = Field(1, ge=1, le=64, description="threads per picture: one uses the least CPU time, more help large networks")
     folders: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders)] = Field(
-        (), description="folders to look for models in, before the cache; in a variable with : between them"
+        (), description="folders to search for models before the cache; separated by : in an environment variable"
     )
 
 
 class Smoothing(Section):
-    """How the matte is steadied in time. The network itself sees each picture on its own."""
+    """The temporal filter of the matte. The network processes each picture independently."""
 
     temporal: Temporal = Field(
-        "lookahead", description="of files: lookahead, from what comes as well; causal, from the past alone, as live always is"
+        "lookahead",
+        description="for files: lookahead uses future frames too; causal uses past frames only, as live video always does",
     )
-    time_constant: float = Field(0.4, ge=0, le=5, description="seconds in which a still part follows the network")
+    time_constant: float = Field(
+        0.4, ge=0, le=5, description="time constant in seconds with which still regions follow the network; 0: no filter"
+    )
 
 
 class Render(Section):
-    """How files are written."""
+    """How `livebg render` writes files."""
 
-    codec: str = Field("libx264", description="libx264, libx265, libvpx-vp9, libsvtav1, ffv1, ...: the video encoder")
-    crf: float = Field(19.0, ge=0, le=63, description="constant quality on the codec's own scale, 0 is the best")
-    preset: Preset = Field("medium", description="speed against size: ultrafast, superfast, veryfast, ... to placebo")
-    jobs: int = Field(1, ge=1, le=64, description="how many files to render at the same time")
+    codec: str = Field("libx264", description="video encoder: libx264, libx265, libvpx-vp9, libsvtav1, ffv1, ...")
+    crf: float = Field(19.0, ge=0, le=63, description="constant rate factor on the codec's own scale, 0 is the best quality")
+    preset: Preset = Field(
+        "medium", description="encoder preset, speed against file size: ultrafast, superfast, veryfast, ... to placebo"
+    )
+    jobs: int = Field(1, ge=1, le=64, description="number of files to render in parallel")
 
 
 class Camera(Section):
-    """The real camera that `livebg run` reads."""
+    """The webcam that `livebg run` reads."""
 
     device: str = Field(
-        "auto", description="auto, a part of its name, its number, /dev/video0, a URL, or a video file that stands in for it"
+        "auto", description="auto, part of the camera's name, its number, /dev/video0, a URL, or a video file to use instead"
     )
     size: Annotated[str, AfterValidator(_frame_size)] = Field(
-        "1280x720", description="WIDTHxHEIGHT to ask for; the camera's nearest is taken"
+        "1280x720", description="requested resolution as WIDTHxHEIGHT; livebg uses the camera's closest one"
     )
-    frame_rate: float = Field(30.0, ge=1, le=240, description="frames a second to ask for")
-    mirror: bool = Field(False, description="show left and right as a mirror does")
+    frame_rate: float = Field(30.0, ge=1, le=240, description="requested frames per second")
+    mirror: bool = Field(False, description="mirror the picture horizontally")
     rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_whole_number)] = Field(
-        0, description="degrees clockwise, for a camera that hangs: 0, 90, 180 or 270"
+        0, description="rotate clockwise by 0, 90, 180 or 270 degrees, for example for a ceiling-mounted camera"
     )
 
 
 class Output(Section):
-    """The camera that calls see."""
+    """The virtual camera that apps see."""
 
     backend: Literal["auto", "v4l2loopback", "pipewire", "obs", "null"] = Field(
         "auto",
-        description="auto, v4l2loopback or pipewire (Linux), obs (macOS, Windows), or null: nothing is shown anywhere",
+        description="auto, v4l2loopback or pipewire (Linux), obs (macOS, Windows), or null (no output)",
     )
-    label: str = Field("livebg", description="the camera's name; with v4l2loopback, that of the device to write to")
-    size: Annotated[str, AfterValidator(_output_size)] = Field("auto", description="WIDTHxHEIGHT, even; auto: the camera's own")
-    on_demand: bool = Field(True, description="open the camera only while somebody watches, where that can be known")
-    pause_on_lock: bool = Field(False, description="pause while the screen is locked, where the desktop tells so (Linux)")
+    label: str = Field("livebg", description="name of the virtual camera; with v4l2loopback, label of the device to write to")
+    size: Annotated[str, AfterValidator(_output_size)] = Field(
+        "auto", description="output resolution as WIDTHxHEIGHT, both even; auto: the camera's resolution"
+    )
+    on_demand: bool = Field(
+        True, description="open the camera only while an app or preview uses the picture, if livebg can know that"
+    )
+    pause_on_lock: bool = Field(False, description="pause while the screen is locked, if the desktop reports it (Linux)")
 
 
 class Governor(Section):
-    """What livebg does where the machine is too slow for every frame, or runs on its battery."""
+    """What livebg does on slow machines and on battery."""
 
-    enabled: bool = Field(True, description="give up masks, their size and the blur's quality rather than frames")
-    on_battery: Literal["save", "same"] = Field("save", description="on battery: save with fewer masks, or same as on mains")
+    enabled: bool = Field(
+        True, description="on a slow machine, reduce mask rate, mask size and blur quality to keep the frame rate"
+    )
+    on_battery: Literal["save", "same"] = Field("save", description="on battery: save (fewer masks), or same as on AC power")
 
 
 class Settings(BaseSettings):
-    """All settings, frozen; an unknown key is refused."""
+    """All settings, frozen; unknown keys are rejected."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
@@ -169,11 +180,11 @@ class Settings(BaseSettings):
 
 
 def setting_keys() -> tuple[str, ...]:
-    """Every setting by its dotted key, in order."""
+    """Returns the dotted keys of all settings, in order."""
     return tuple(f"{section}.{key}" for section, kind in sections().items() for key in kind.model_fields)
 
 
 def sections() -> dict[str, type[Section]]:
-    """Each section's model by its name."""
+    """Returns the model of each section by name."""
     kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
     return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Section)}

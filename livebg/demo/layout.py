@@ -1,4 +1,4 @@
-"""Pictures side by side: the two-by-two picture of the video, and the contact sheet."""
+"""Arranges pictures side by side: the two-by-two grid of the video, and the contact sheet."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,12 +16,12 @@ Picture = NDArray[np.uint8]
 CAPTIONS: Final = ("source", "portrait", "green screen", "matte")
 _DARK: Final = (18, 18, 20)
 _LIGHT: Final = (236, 236, 236)
-_GAP: Final = 2
-"""Pixels between the cells of the video."""
+_GAP_PIXELS: Final = 2
+"""Gap between the cells of the video."""
 
 
 def to_rgb(shown: Frame | Composite, size: tuple[int, int]) -> Picture:
-    """The picture in RGB at ``size`` (width, height); shrunk by areas, enlarged by cubics, so that it is as sharp as can be."""
+    """Returns the picture in RGB at ``size`` (width, height): area averages to shrink, cubic interpolation to enlarge."""
     scaled = [
         cv2.resize(plane, size, interpolation=cv2.INTER_AREA if plane.shape[1] > size[0] else cv2.INTER_CUBIC)
         for plane in planes(shown.data)
@@ -30,35 +30,38 @@ def to_rgb(shown: Frame | Composite, size: tuple[int, int]) -> Picture:
 
 
 class Grid:
-    """Four cells of ``aspect`` (width over height), two by two in the middle of a picture of ``size``, each with its caption."""
+    """Four cells of ``aspect`` (width divided by height), two by two in the center of a picture of ``size``, each with its
+    caption."""
 
     def __init__(self, size: tuple[int, int], aspect: float) -> None:
         self._size = size
-        self.cell = cell_size(aspect, ((size[0] - _GAP) // 2, (size[1] - _GAP) // 2))
-        """(width, height) of the pictures to hand to :meth:`picture`."""
+        self.cell = cell_size(aspect, ((size[0] - _GAP_PIXELS) // 2, (size[1] - _GAP_PIXELS) // 2))
+        """(width, height) of the pictures to pass to :meth:`picture`."""
         width, height = self.cell
-        left, top = (size[0] - 2 * width - _GAP) // 2, (size[1] - 2 * height - _GAP) // 2
-        self._corners = [(left + column * (width + _GAP), top + row * (height + _GAP)) for row in (0, 1) for column in (0, 1)]
+        left, top = (size[0] - 2 * width - _GAP_PIXELS) // 2, (size[1] - 2 * height - _GAP_PIXELS) // 2
+        self._corners = [
+            (left + column * (width + _GAP_PIXELS), top + row * (height + _GAP_PIXELS)) for row in (0, 1) for column in (0, 1)
+        ]
         self._badges = [_badge(caption) for caption in CAPTIONS]
 
     def picture(self, cells: Sequence[Picture]) -> Picture:
-        """The cells, in the order of :data:`CAPTIONS`, in one picture."""
+        """Combine the cells, in the order of :data:`CAPTIONS`, into one picture."""
         canvas = Image.new("RGB", self._size, _DARK)
         for (left, top), cell, badge in zip(self._corners, cells, self._badges, strict=True):
             canvas.paste(Image.fromarray(cell), (left, top))
-            place = (left + 12, top + self.cell[1] - badge.height - 12)
-            canvas.paste(badge, place, badge)
+            position = (left + 12, top + self.cell[1] - badge.height - 12)
+            canvas.paste(badge, position, badge)
         return np.asarray(canvas)
 
 
 def cell_size(aspect: float, within: tuple[int, int]) -> tuple[int, int]:
-    """The largest (width, height) of ``aspect`` that fits; two pixels are given away rather than a bar left."""
+    """Returns the largest (width, height) of ``aspect`` that fits. A border of up to two pixels is filled instead."""
     width, height = min(within[0], round(within[1] * aspect)), min(within[1], round(within[0] / aspect))
     return within[0] if within[0] - width <= 2 else width, within[1] if within[1] - height <= 2 else height
 
 
 def contact_sheet(rows: Sequence[Sequence[Picture]], gap: int = 8) -> Image.Image:
-    """Rows of four pictures each, all of one width, under the captions."""
+    """Arrange rows of four pictures each, all of one width, below the captions."""
     cell = rows[0][0].shape[1]
     letters = max(12, cell // 20)
     font, heading = ImageFont.load_default(letters), 2 * letters + gap
@@ -66,8 +69,8 @@ def contact_sheet(rows: Sequence[Sequence[Picture]], gap: int = 8) -> Image.Imag
     sheet = Image.new("RGB", (width, heading + sum(row[0].shape[0] + gap for row in rows)), _DARK)
     draw = ImageDraw.Draw(sheet)
     for column, caption in enumerate(CAPTIONS):
-        middle = gap + column * (cell + gap) + cell // 2
-        draw.text((middle, heading // 2), caption, font=font, fill=_LIGHT, anchor="mm")
+        center = gap + column * (cell + gap) + cell // 2
+        draw.text((center, heading // 2), caption, font=font, fill=_LIGHT, anchor="mm")
     top = heading
     for row in rows:
         for column, picture in enumerate(row):
@@ -77,7 +80,7 @@ def contact_sheet(rows: Sequence[Sequence[Picture]], gap: int = 8) -> Image.Imag
 
 
 def _badge(caption: str) -> Image.Image:
-    """The caption in white on a dark, half-transparent pill, as RGBA."""
+    """Returns the caption in white on a dark, semi-transparent pill, as RGBA."""
     font = ImageFont.load_default(17)
     left, _, right, _ = font.getbbox(caption)
     size = (round(right - left) + 24, 28)

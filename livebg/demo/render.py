@@ -1,4 +1,4 @@
-"""Rendering the demo: through the source, the pipeline and the sink of ``livebg render``, one matte for three looks."""
+"""Renders the demo with the source, pipeline and sink of ``livebg render``: one matte for three looks."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,18 +26,18 @@ from livebg.sources.file import FileSource
 FRAMES: Final = 150
 _MODES: Final[tuple[Mode, ...]] = ("portrait", "greenscreen", "matte")
 _TIME_BASE: Final = Fraction(1, 90_000)
-"""MPEG's clock, of which the common frame rates are whole multiples."""
-_MOMENTS: Final = 3
-_SHEET_CELL: Final = 480
-"""Pixels: the width of a picture in the contact sheet."""
+"""MPEG's clock rate, a multiple of the common frame rates."""
+_MOMENTS_PER_CLIP: Final = 3
+_SHEET_CELL_WIDTH: Final = 480
+"""Width in pixels of a picture in the contact sheet."""
 
 Progress = Callable[[str, int, int], None]
-"""Told what is under way, how many of its frames are done, and about how many there will be."""
+"""Receives the current step, the number of its finished frames, and the estimated total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What was made: files, frames in the video, seconds of wall time that it took."""
+    """The result: files, number of frames in the video, wall-clock seconds."""
 
     video: Path
     sheet: Path
@@ -56,37 +56,37 @@ def make_demo(
     overwrite: bool = False,
     frames: int = FRAMES,
 ) -> Demo:
-    """Make ``demo.mp4`` and ``demo.png`` in ``folder``, which exists, from at most ``frames`` frames of each clip.
+    """Make ``demo.mp4`` and ``demo.png`` in ``folder``, which must exist, from at most ``frames`` frames of each clip.
 
-    ``consent`` is for the source, which is shown as it is beside what livebg makes of it. Whatever goes wrong, nothing half-done
-    stays. Raises :class:`~livebg.errors.SinkError` for an output that cannot be written or exists (unless ``overwrite``), and
-    whatever source and pipeline raise.
+    ``consent`` is for the source, which is shown unchanged beside the results. On failure no partial output remains. Raises
+    :class:`~livebg.errors.SinkError` if an output cannot be written or exists (unless ``overwrite``), and the errors of source
+    and pipeline.
     """
-    begin = time.perf_counter()
+    start = time.perf_counter()
     video, sheet = folder / "demo.mp4", folder / "demo.png"
     for path in (video, sheet):
-        PartFile(path, overwrite=overwrite).discard()  # said at once, not after a minute's work
+        PartFile(path, overwrite=overwrite).discard()  # fail now, not after a minute's work
     with TemporaryDirectory(prefix="livebg-demo-") as scratch, ExitStack() as opened:
         filmed = Path(scratch) / "astronaut.mp4"
         film(material.photo, filmed, frames, lambda done: progress("filming", done, frames))
         sources = [opened.enter_context(FileSource(path)) for path in (filmed, material.talking_head)]
-        stage = _Stage(settings, segmenter, consent, progress, frames)
-        form = VideoFormat(*SIZE, Fraction(RATE), COLOR)
-        sink = FileSink(video, form, _TIME_BASE, encoding=Encoding(), copy_from=filmed, overwrite=overwrite)
+        renderer = _Renderer(settings, segmenter, consent, progress, frames)
+        format_ = VideoFormat(*SIZE, Fraction(RATE), COLOR)
+        sink = FileSink(video, format_, _TIME_BASE, encoding=Encoding(), copy_from=filmed, overwrite=overwrite)
         with sink:
-            for composite in stage.play(sources):
+            for composite in renderer.render(sources):
                 sink.send(composite)
             part = PartFile(sheet, overwrite=overwrite)
             opened.callback(part.discard)
             with writing(sheet):
-                contact_sheet(stage.moments).save(part.part, format="PNG", optimize=True)
+                contact_sheet(renderer.moments).save(part.part, format="PNG", optimize=True)
         part.keep()
-    return Demo(video, sheet, sink.frames, time.perf_counter() - begin)
+    return Demo(video, sheet, sink.frames, time.perf_counter() - start)
 
 
 @dataclass(slots=True)
-class _Stage:
-    """Plays clips one after the other, and keeps some moments of each for the contact sheet."""
+class _Renderer:
+    """Renders clips one after the other and collects pictures of each for the contact sheet."""
 
     settings: Settings
     segmenter: Segmenter
@@ -95,24 +95,24 @@ class _Stage:
     frames: int
     moments: list[list[Picture]] = field(default_factory=list)
 
-    def play(self, sources: Sequence[FileSource]) -> Iterator[Composite]:
-        begin = 0.0
+    def render(self, sources: Sequence[FileSource]) -> Iterator[Composite]:
+        start = 0.0
         for source in sources:
-            end = begin
+            end = start
             for frame, picture in self._clip(source):
-                shown = Frame(rgb_to_i420(picture, COLOR), round((begin + frame.time) / _TIME_BASE), _TIME_BASE, COLOR)
+                shown = Frame(rgb_to_i420(picture, COLOR), round((start + frame.time) / _TIME_BASE), _TIME_BASE, COLOR)
                 yield passthrough(shown, self.consent)
-                end = begin + frame.time + float(1 / source.format.frame_rate)
-            begin = end
+                end = start + frame.time + float(1 / source.format.frame_rate)
+            start = end
 
     def _clip(self, source: FileSource) -> Iterator[tuple[Frame, Picture]]:
-        """Each frame of the clip, and the picture of what becomes of it."""
-        form = source.format
-        aspect = float(form.width * form.sample_aspect_ratio / form.height)
-        grid, sheet_cell = Grid(SIZE, aspect), cell_size(aspect, (_SHEET_CELL, _SHEET_CELL))
+        """Yields each frame of the clip with its rendered picture."""
+        format_ = source.format
+        aspect = float(format_.width * format_.sample_aspect_ratio / format_.height)
+        grid, sheet_cell = Grid(SIZE, aspect), cell_size(aspect, (_SHEET_CELL_WIDTH, _SHEET_CELL_WIDTH))
         total = min(self.frames, source.frame_estimate or self.frames)
-        moments = {total * (2 * number + 1) // (2 * _MOMENTS) for number in range(_MOMENTS)}
-        pipelines = [build_pipeline(_in_mode(self.settings, mode), self.segmenter) for mode in _MODES]
+        moments = {total * (2 * number + 1) // (2 * _MOMENTS_PER_CLIP) for number in range(_MOMENTS_PER_CLIP)}
+        pipelines = [build_pipeline(_with_mode(self.settings, mode), self.segmenter) for mode in _MODES]
         for number, frame in enumerate(islice(source, self.frames)):
             looks = _looks(pipelines, frame)
             if number in moments:
@@ -122,10 +122,10 @@ class _Stage:
 
 
 def _looks(pipelines: Sequence[Pipeline], frame: Frame) -> list[Frame | Composite]:
-    """The frame itself and every look of it. The network, which costs the most, runs once: a matte serves any look."""
+    """Returns the frame itself and all its looks. The network, the most expensive step, runs once: one matte serves all looks."""
     matte = pipelines[0].matte(frame)
     return [frame, *(pipeline.composite(frame, matte) for pipeline in pipelines)]
 
 
-def _in_mode(settings: Settings, mode: Mode) -> Settings:
+def _with_mode(settings: Settings, mode: Mode) -> Settings:
     return settings.model_copy(update={"effect": settings.effect.model_copy(update={"mode": mode})})

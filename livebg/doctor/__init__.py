@@ -1,6 +1,6 @@
-"""What stands between this machine and a good picture in a call, and what mends it.
+"""Diagnostics: finds what prevents livebg from working in a video call, and how to fix it.
 
-A check is a small function that looks at one thing of a :class:`~livebg.doctor.context.Examination` and returns a
-:class:`~livebg.doctor.findings.Finding`; :mod:`~livebg.doctor.checks` lists them all and calls one after the other. Nothing here
-needs root, changes anything, or starts a camera. All that is asked of the machine goes through :mod:`~livebg.system.host`.
+A check is a small function that examines one aspect of a :class:`~livebg.doctor.context.Examination` and returns a
+:class:`~livebg.doctor.findings.Finding`. :mod:`~livebg.doctor.checks` lists and runs all checks. No check needs root, changes
+anything or starts a camera. All access to the machine goes through :mod:`~livebg.system.host`.
 """

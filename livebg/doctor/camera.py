@@ -1,4 +1,4 @@
-"""Checks on the real camera, which is asked and never started."""
+"""Checks of the real camera, which is queried but never started."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,88 +12,88 @@ from livebg.errors import SourceError
 from livebg.system.devices import CameraFacts
 from livebg.v4l2.find_camera import find_camera
 
-_SLOW: Final = Fraction(20)
-"""Frames a second below which a call looks jerky."""
+_MIN_SMOOTH_FPS: Final = Fraction(20)
+"""Frame rate in frames per second below which a call looks jerky."""
 
 
 def camera(exam: Examination) -> Finding:
-    """Whether the camera that the settings name is there."""
+    """Check that the configured camera is present."""
     name = exam.camera
-    elsewhere = _elsewhere(name)
-    if elsewhere:
-        return ok(elsewhere)
+    substitute = _camera_substitute(name)
+    if substitute:
+        return ok(substitute)
     try:
         found = find_camera(name, exam.host.kernel)
     except SourceError as error:
         return failed_by(error)
-    return ok(f"{found} is there{', and the first of several' if _is_first(exam) else ''}")
+    return ok(f"Found {found}{', the first of several' if _is_first(exam) else ''}")
 
 
 def mode(exam: Examination) -> Finding:
-    """Whether it offers what the settings ask for, or something near."""
-    chosen = _chosen(exam)
+    """Check that the camera offers a mode close to the requested size and a sufficient frame rate."""
+    chosen = _camera_facts(exam)
     if chosen is None:
-        return skipped("there is no camera to look at")
+        return skipped("No camera to check")
     if chosen.trouble:
-        return fail(f"{chosen.device} does not tell its modes ({chosen.trouble})", "unplug it and plug it in again")
+        return fail(f"Cannot read the modes of {chosen.device} ({chosen.trouble})", "Unplug it and plug it in again")
     if chosen.choice is None:
         formats = ", ".join(dict.fromkeys(each.pixel_format for each in chosen.modes)) or "none"
-        return fail(f"{chosen.device} offers no format that livebg reads, only {formats}", "set camera.device to another camera")
-    asked, rate = exam.settings.camera.size, max(chosen.choice.frame_rates, default=None)
-    wanted = parse_size(asked) or (0, 0)
-    if rate is not None and rate < _SLOW:
-        advice = "livebg devices, and set camera.size to one that is faster"
-        return warn(f"{chosen.device} gives {float(rate):.3g} frames a second at {chosen.choice}", advice)
+        return fail(f"{chosen.device} offers no supported pixel format, only {formats}", "Set camera.device to another camera")
+    requested, rate = exam.settings.camera.size, max(chosen.choice.frame_rates, default=None)
+    wanted = parse_size(requested) or (0, 0)
+    if rate is not None and rate < _MIN_SMOOTH_FPS:
+        advice = "Set camera.size to a faster mode, listed by `livebg devices`"
+        return warn(f"{chosen.device} delivers only {float(rate):.3g} frames per second at {chosen.choice}", advice)
     if chosen.choice.width * chosen.choice.height * 2 < wanted[0] * wanted[1]:
         return warn(
-            f"{chosen.device} gives {chosen.choice} where {asked} is asked for",
-            "livebg devices, and set camera.size to one of its sizes",
+            f"{chosen.device} delivers {chosen.choice} instead of the requested {requested}",
+            "Set camera.size to one of its sizes, listed by `livebg devices`",
         )
-    return ok(f"it would give {chosen.choice}{f' at {float(rate):.4g} frames a second' if rate else ''}")
+    return ok(f"The camera delivers {chosen.choice}{f' at {float(rate):.4g} frames per second' if rate else ''}")
 
 
 def in_use(exam: Examination) -> Finding:
-    """Whether another program has it open; most cameras serve one at a time."""
-    chosen = _chosen(exam)
+    """Check that no other program has the camera open. Most cameras serve one program at a time."""
+    chosen = _camera_facts(exam)
     if chosen is None:
-        return skipped("there is no camera to look at")
+        return skipped("No camera to check")
     others = exam.others(chosen.holders)
     if others:
-        found = f"{chosen.device} is held open by {told(others)}, and livebg gets no pictures while that one films"
-        return warn(found, f"choose {exam.label!r} as the camera there, or close it")
+        found = f"{chosen.device} is open in {told(others)}, so livebg gets no pictures while that program uses it"
+        return warn(found, f"Select {exam.label!r} as the camera in that program, or close it")
     if exam.running.status and exam.running.status.camera.name:
-        return ok("livebg has it open, and nobody else")
-    return ok("nobody has it open")
+        return ok("Only livebg has the camera open")
+    return ok("No program has the camera open")
 
 
 def permissions(exam: Examination) -> Finding:
-    """Whether this user may open the cameras."""
+    """Check that the user has permission to open the cameras."""
     loopbacks = loopback_nodes(exam.host)
     forbidden = [each.path for each in exam.refused if isinstance(each.error, PermissionError)]
     closed = [path for path in forbidden if path.name not in loopbacks]
     if closed:
-        found = f"{access(exam.host, closed[0])} may not be opened by this user"
+        found = f"No permission to open {access(exam.host, closed[0])}"
         return (warn if exam.devices.cameras else fail)(found, group_advice(exam.host))
     if not exam.devices.cameras:
-        return skipped("there is no camera to look at")
-    return ok("this user may open it")
+        return skipped("No camera to check")
+    return ok("The user has permission to open the camera")
 
 
-def _elsewhere(name: str) -> str | None:
-    """What stands in for a camera, in a sentence."""
+def _camera_substitute(name: str) -> str | None:
+    """Describe what replaces a local camera, or return None."""
     if "://" in name:
-        return "a camera in the network is named, which only `livebg run` asks"
+        return "A network camera is configured, which only `livebg run` connects to"
     path = Path(name).expanduser()
-    return f"the file {path} stands in for the camera" if path.is_file() else None
+    return f"The file {path} is used instead of a camera" if path.is_file() else None
 
 
 def _is_first(exam: Examination) -> bool:
     return exam.camera == "auto" and len(exam.devices.cameras) > 1
 
 
-def _chosen(exam: Examination) -> CameraFacts | None:
+def _camera_facts(exam: Examination) -> CameraFacts | None:
     name = exam.camera
-    if _elsewhere(name):
+    if _camera_substitute(name):
         return None
     try:
         device = find_camera(name, exam.host.kernel)

@@ -1,4 +1,4 @@
-"""All checks in their order."""
+"""All checks in order, and their execution."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from livebg.doctor.findings import Finding, Result, skipped, warn
 from livebg.system.host import ToolHung, ToolMissing
 
 MEASUREMENT: Final = "speed"
-"""The one check that takes seconds of work."""
+"""Name of the only check that takes several seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``systems`` are those of sys.platform on which it means something; None: all. ``backend``: the same of kinds of cameras."""
+    """A check. It applies to the sys.platform values in ``systems`` (None: all) and to the output ``backend`` (None: all)."""
 
     group: str
     name: str
@@ -63,23 +63,23 @@ CHECKS: Final = (
 
 
 def examine(exam: Examination, measuring: bool = True) -> Iterator[Result]:
-    """Make all checks that mean something on this system, one after the other; without ``measuring``, not the measurement."""
+    """Run all checks that apply to this system. Without ``measuring`` the measurement is skipped."""
     for check in CHECKS:
         if check.systems is None or exam.host.system in check.systems:
             if check.name == MEASUREMENT and not measuring:
-                yield Result(check.group, check.name, skipped("not measured, as was asked"))
+                yield Result(check.group, check.name, skipped("Skipped by option"))
             else:
-                yield Result(check.group, check.name, _looked(check, exam))
+                yield Result(check.group, check.name, _run_check(check, exam))
 
 
-def _looked(check: Check, exam: Examination) -> Finding:
-    """The check's finding; what keeps one from looking does not keep the others."""
+def _run_check(check: Check, exam: Examination) -> Finding:
+    """Run one check. A failing check never prevents the others from running."""
     other = "v4l2loopback" if exam.backend == "pipewire" else "pipewire"
     if check.backend == other:
-        return skipped(f"it matters for {other} alone, and output.backend is {exam.backend}")
+        return skipped(f"Only applies to {other}, but output.backend is {exam.backend}")
     try:
         return check.look(exam)
     except ToolMissing as error:
-        return skipped(f"{error}, which would tell")
+        return skipped(str(error))
     except (OSError, ToolHung, ValueError) as error:
-        return warn(f"could not be looked at: {error}")
+        return warn(f"Check failed: {error}")

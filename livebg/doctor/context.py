@@ -1,4 +1,4 @@
-"""What several checks need to know, asked once."""
+"""Facts shared by several checks, each queried once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from livebg.v4l2.syscalls import Holder
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The livebg that runs: its process id (None: none runs, 0: it has not told), its status, or why it tells none."""
+    """The running livebg: its process id (None: not running, 0: unknown), its status, or the error that prevented it."""
 
     pid: int | None
     status: Status | None
@@ -30,7 +30,7 @@ class Running:
 
 
 class Examination:
-    """One visit of the doctor. ``config`` names the configuration file in place of the platform's own."""
+    """Facts of one diagnostic run. ``config`` is the configuration file, by default the platform's."""
 
     def __init__(self, host: Host, config: Path | None = None) -> None:
         self.host = host
@@ -45,16 +45,17 @@ class Examination:
 
     @property
     def settings(self) -> Settings:
-        """The user's; the defaults where those are not valid."""
+        """The user's settings, or the defaults if those are invalid."""
         return self._loaded[0]
 
     @property
     def config_trouble(self) -> ConfigError | None:
-        """Why the settings are not valid."""
+        """The error if the settings are invalid."""
         return self._loaded[1]
 
     @cached_property
     def running(self) -> Running:
+        """The running livebg, if any."""
         try:
             pid = running_pid()
         except ConfigError as error:
@@ -68,7 +69,7 @@ class Examination:
 
     @cached_property
     def devices(self) -> Devices:
-        """The cameras and the loopback devices that answered. None was started."""
+        """The cameras and loopback devices that responded. No camera is started."""
         camera = self.settings.camera
         size = parse_size(camera.size)
         assert size is not None, "a camera's size is never auto"
@@ -76,42 +77,42 @@ class Examination:
 
     @cached_property
     def refused(self) -> Sequence[Refused]:
-        """The nodes that could not be opened or asked."""
+        """The device nodes that could not be opened or queried."""
         return survey(self.host.kernel)[1]
 
     @cached_property
     def segmenter(self) -> Segmenter:
-        """The network of the settings, loaded. Raises :class:`~livebg.errors.ModelError`, and ImportError."""
-        from livebg.factory import build_segmenter  # which is slow to import, and may not be importable
+        """The configured network, loaded. Raises :class:`~livebg.errors.ModelError` and ImportError."""
+        from livebg.factory import build_segmenter  # slow to import, and may fail to import
 
         return build_segmenter(self.settings)
 
     @property
     def label(self) -> str:
-        """Of the loopback device that livebg writes to."""
+        """Label of the loopback device that livebg writes to."""
         return self.settings.output.label
 
     @property
     def camera(self) -> str:
-        """The name of the real camera: what the running livebg was asked for, else what the settings say."""
+        """Name of the real camera: as requested from the running livebg, otherwise as configured."""
         status = self.running.status
         return status.camera.asked if status else self.settings.camera.device
 
     @property
     def loopback(self) -> LoopbackFacts | None:
-        """The loopback device of that label, if there is exactly one and it may be opened."""
-        alike = [facts for facts in self.devices.loopbacks if facts.device.card == self.label]
-        return alike[0] if len(alike) == 1 else None
+        """The loopback device with that label, if there is exactly one and it can be opened."""
+        matching = [facts for facts in self.devices.loopbacks if facts.device.card == self.label]
+        return matching[0] if len(matching) == 1 else None
 
     @property
     def backend(self) -> str:
-        """What kind of camera livebg is: the one that runs, else the one that the settings mean."""
+        """Output backend of the running livebg, otherwise the configured one."""
         status = self.running.status
         return status.output.backend if status else resolved(self.settings.output.backend)
 
     @property
     def is_written_by_livebg(self) -> bool:
-        """Whether the running livebg shows itself on the device, or as PipeWire's camera."""
+        """Whether the running livebg outputs to the loopback device, or to PipeWire."""
         status = self.running.status
         if status is not None and status.output.backend == "pipewire":
             return status.output.device is not None
@@ -119,10 +120,10 @@ class Examination:
         return status is not None and loopback is not None and status.output.device == str(loopback.device.path)
 
     def others(self, holders: Sequence[Holder]) -> list[Holder]:
-        """Those that have a device open, but for the running livebg."""
+        """Return the holders of a device other than the running livebg."""
         return [holder for holder in holders if holder.pid != self.running.pid]
 
 
 def told(holders: Sequence[Holder]) -> str:
-    """Programs in a sentence: ``firefox (process 7) and zoom (process 8)``."""
+    """Format programs for a sentence: ``firefox (process 7) and zoom (process 8)``."""
     return " and ".join(f"{holder.program} (process {holder.pid})" for holder in holders)

@@ -1,4 +1,4 @@
-"""Checks for macOS and Windows, where the virtual camera is OBS's."""
+"""Checks for macOS and Windows, where livebg uses OBS's virtual camera."""
 
 from typing import Final
 
@@ -8,20 +8,20 @@ from livebg.system.host import ToolMissing
 
 _MACOS: Final = ("/Library/CoreMediaIO/Plug-Ins/DAL/obs-mac-virtualcam.plugin", "/Applications/OBS.app")
 _WINDOWS: Final = r"HKLM\SOFTWARE\Classes\CLSID\{A3FCE0F5-3493-419F-958A-ABA1250EC20B}"
-"""Under this name OBS registers its camera."""
-_INSTALL: Final = "install OBS Studio, start it, press Start Virtual Camera once, stop it and quit OBS"
+"""Registry key of OBS's virtual camera."""
+_INSTALL: Final = "Install OBS Studio, start it, press Start Virtual Camera once, stop it and quit OBS"
 
 
 def obs(exam: Examination) -> Finding:
-    """Whether OBS's virtual camera is installed."""
+    """Check that OBS's virtual camera is installed."""
     host = exam.host
     if host.system == "darwin":
-        there = any(host.path(place).exists() for place in _MACOS)
+        present = any(host.path(place).exists() for place in _MACOS)
     else:
         try:
-            there = host.commands.run("reg", "query", _WINDOWS).code == 0
+            present = host.commands.run("reg", "query", _WINDOWS).code == 0
         except ToolMissing:
-            there = False
-    if there:
-        return ok("OBS's virtual camera is installed; it must not be running in OBS itself")
-    return fail("OBS's virtual camera, through which livebg is seen here, is not installed", _INSTALL)
+            present = False
+    if present:
+        return ok("OBS's virtual camera is installed. It must not be active in OBS itself")
+    return fail("OBS's virtual camera, which livebg needs on this system, is not installed", _INSTALL)

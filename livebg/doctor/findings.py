@@ -1,4 +1,4 @@
-"""What a check has to say."""
+"""Results of the checks."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -6,56 +6,64 @@ from typing import Any, Literal
 from livebg.errors import LivebgError
 
 Status = Literal["ok", "warn", "FAIL", "skipped"]
-"""ok: as it should be; warn: it works, with a flaw or for now; FAIL: this keeps livebg from working or from being seen; skipped:
-it could not be looked at, or there is nothing to look at."""
+"""ok: no problem; warn: works with a limitation or temporarily; FAIL: livebg does not work or is not visible to apps; skipped:
+the check does not apply or could not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``found`` is a sentence for people without its full stop; ``mend`` the command or step that helps, where there is one."""
+    """The result of a check.
+
+    ``message`` is a sentence without its full stop. ``fix`` is the command or step that solves the problem, if any.
+    """
 
     status: Status
-    found: str
-    mend: str | None = None
+    message: str
+    fix: str | None = None
 
 
-def ok(found: str) -> Finding:
-    return Finding("ok", found)
+def ok(message: str) -> Finding:
+    """Return a finding without a problem."""
+    return Finding("ok", message)
 
 
-def warn(found: str, mend: str | None = None) -> Finding:
-    return Finding("warn", found, mend)
+def warn(message: str, fix: str | None = None) -> Finding:
+    """Return a finding about a limitation."""
+    return Finding("warn", message, fix)
 
 
-def fail(found: str, mend: str) -> Finding:
-    return Finding("FAIL", found, mend)
+def fail(message: str, fix: str) -> Finding:
+    """Return a finding about a problem that prevents livebg from working."""
+    return Finding("FAIL", message, fix)
 
 
-def skipped(why: str) -> Finding:
-    return Finding("skipped", why)
+def skipped(message: str) -> Finding:
+    """Return a finding for a check that did not run; ``message`` is the reason."""
+    return Finding("skipped", message)
 
 
 def failed_by(error: LivebgError) -> Finding:
-    """An error's sentence, which says what was found and then, after a colon, what to do."""
-    found, _, mend = str(error).rpartition(": ")
-    return Finding("FAIL", found or str(error), mend if found else None)
+    """Convert an error: its last sentence, or else the text after its last colon, becomes the fix."""
+    text = str(error).removesuffix(".")
+    message, _, fix = text.rpartition(". " if ". " in text else ": ")
+    return Finding("FAIL", message or text, fix if message else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check's finding under the check's name, which is unique and stays as it is, since programs know it."""
+    """The finding of a check. ``check`` is a unique, stable name that programs may rely on."""
 
     group: str
     check: str
     finding: Finding
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON: ``group``, ``check``, ``status``, ``found`` and ``mend`` (text or None); more may be added."""
+        """Return a JSON-compatible dict with the keys ``group``, ``check``, ``status``, ``message`` and ``fix`` (str or None)."""
         finding = self.finding
         return {
             "group": self.group,
             "check": self.check,
             "status": finding.status,
-            "found": finding.found,
-            "mend": finding.mend,
+            "message": finding.message,
+            "fix": finding.fix,
         }

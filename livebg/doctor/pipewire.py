@@ -1,4 +1,4 @@
-"""Checks on the other route to a camera: PipeWire's own, without a kernel module. And which of the two suits this desktop."""
+"""Checks of the PipeWire camera, which needs no kernel module, and of the choice between PipeWire and v4l2loopback."""
 
 import json
 from collections.abc import Iterator
@@ -13,75 +13,76 @@ from livebg.sinks.pipewire.libpipewire import Library
 from livebg.system.host import Host
 
 SETUP: Final = "livebg setup --pipewire"
-_START: Final = "systemctl --user enable --now pipewire.socket wireplumber.service"
-_MANAGERS: Final = ("WirePlumber", "pipewire-media-session")
+_START_PIPEWIRE: Final = "systemctl --user enable --now pipewire.socket wireplumber.service"
+_SESSION_MANAGERS: Final = ("WirePlumber", "pipewire-media-session")
 
 
 def route(exam: Examination) -> Finding:
-    """Which kind of camera livebg is to be, and whether the other one would suit this machine better."""
+    """Report the configured camera backend, and whether the other one suits this machine better."""
     if exam.backend == "pipewire":
-        return ok("livebg is PipeWire's camera (output.backend): programs that ask PipeWire or the portal see it, others do not")
+        return ok("output.backend is pipewire: only programs that use PipeWire or the portal see the camera")
     if exam.backend != "v4l2loopback":
         return ok(f"output.backend is {exam.backend}")
-    barred = any(check(exam).status == "FAIL" for check in (kernel_module.installed, kernel_module.secure_boot))
-    if barred and runs(exam.host):
-        found = "v4l2loopback, a camera that every program sees, is not to be had as yet; PipeWire runs here and needs no module"
-        return warn(found, f"see below, or for Firefox, Chromium and what else asks PipeWire: {SETUP}")
-    return ok("livebg is a camera of v4l2loopback's, which every program sees")
+    blocked = any(check(exam).status == "FAIL" for check in (kernel_module.installed, kernel_module.secure_boot))
+    if blocked and runs(exam.host):
+        found = "v4l2loopback, whose camera every program sees, is not available. PipeWire is running and needs no kernel module"
+        return warn(found, f"See below, or for Firefox, Chromium and other programs that use PipeWire: {SETUP}")
+    return ok("output.backend is v4l2loopback: every program sees the camera")
 
 
-def library(exam: Examination) -> Finding:  # noqa: ARG001 - as all checks
-    """Whether PipeWire's library can be used."""
+def library(exam: Examination) -> Finding:  # noqa: ARG001 - signature of all checks
+    """Check that libpipewire loads."""
     try:
         Library()
     except SinkError as error:
         return failed_by(error)
-    return ok("PipeWire's library is there")
+    return ok("libpipewire is installed")
 
 
 def session_manager(exam: Examination) -> Finding:
-    """Whether anybody connects programs with cameras."""
+    """Check that a PipeWire session manager is running."""
     if not runs(exam.host):
-        return skipped("PipeWire does not run")
+        return skipped("PipeWire is not running")
     names = {each.get("application.name") for each in objects(exam)}
-    found = next((name for name in _MANAGERS if name in names), None)
+    found = next((name for name in _SESSION_MANAGERS if name in names), None)
     if found:
-        return ok(f"{found} connects programs with cameras")
-    return fail("PipeWire runs without a session manager, so that no program is connected with a camera", _START)
+        return ok(f"The session manager {found} is running")
+    return fail("No PipeWire session manager (WirePlumber) is running, so apps cannot access cameras", _START_PIPEWIRE)
 
 
 def offered(exam: Examination) -> Finding:
-    """Whether PipeWire offers livebg's camera."""
+    """Check that PipeWire offers livebg's camera."""
     if not runs(exam.host):
-        return fail("PipeWire does not run for this user, and livebg is to be its camera", _START)
+        return fail("PipeWire, which the configured camera needs, is not running for this user", _START_PIPEWIRE)
     if any(_is_camera(each, exam.label) for each in objects(exam)):
         return ok(f"PipeWire offers {exam.label!r} as a camera")
     if not exam.is_written_by_livebg:
-        return skipped(f"PipeWire knows no camera {exam.label!r}, as it must while livebg does not run: ask again when it does")
-    return fail(f"livebg runs, and PipeWire knows no camera {exam.label!r}", "livebg status says why")
+        return skipped(f"PipeWire lists no camera {exam.label!r}, as expected while livebg is not running")
+    return fail(f"livebg is running, but PipeWire lists no camera {exam.label!r}", "livebg status")
 
 
 def runs(host: Host) -> bool:
-    """Whether there is a PipeWire to connect to."""
+    """Whether PipeWire's socket exists."""
     folder = host.environment.get("PIPEWIRE_RUNTIME_DIR") or host.environment.get("XDG_RUNTIME_DIR")
     return bool(folder) and host.path(Path(folder or "") / "pipewire-0").exists()
 
 
 def objects(exam: Examination) -> Iterator[dict[str, Any]]:
-    """The properties of PipeWire's objects, as pw-dump tells them.
+    """Yield the properties of PipeWire's objects, from pw-dump.
 
-    Raises :class:`~livebg.system.host.ToolMissing`, and ValueError when it tells no JSON.
+    Raises :class:`~livebg.system.host.ToolMissing`, and ValueError if its output is not JSON.
     """
     return properties(exam.host.commands.run("pw-dump").out)
 
 
 def properties(dump: str) -> Iterator[dict[str, Any]]:
-    """Of the objects in what pw-dump told. Raises ValueError when that is no JSON."""
+    """Yield the properties of the objects in pw-dump's output. Raises ValueError if it is not JSON."""
     for entry in json.loads(dump):
         found = (entry.get("info") or {}).get("props") if isinstance(entry, dict) else None
         if isinstance(found, dict):
             yield found
 
 
-def _is_camera(of: dict[str, Any], label: str) -> bool:
-    return of.get("media.class") == "Video/Source" and of.get("media.role") == "Camera" and of.get("node.name") == label
+def _is_camera(node: dict[str, Any], label: str) -> bool:
+    is_source = node.get("media.class") == "Video/Source" and node.get("media.role") == "Camera"
+    return is_source and node.get("node.name") == label

@@ -1,4 +1,4 @@
-"""Checks on programs in sandboxes: a Flatpak or Snap sees cameras by leave alone."""
+"""Checks of sandboxed apps: a Flatpak or Snap sees cameras only with permission."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -21,58 +21,58 @@ _FLATPAKS: Final = {
     "org.signal.Signal": "Signal",
     "com.github.IsmaelMartinez.teams_for_linux": "Teams for Linux",
 }
-_LOOK_AGAIN: Final = "systemctl --user restart wireplumber"
+_RESTART_WIREPLUMBER: Final = "systemctl --user restart wireplumber"
 _PORTAL: Final = "/usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service"
-_INSTALL: Final = "install xdg-desktop-portal and its part for your desktop (-gnome, -kde, -gtk or -wlr), then log in again"
+_INSTALL: Final = "Install xdg-desktop-portal and its backend for your desktop (-gnome, -kde, -gtk or -wlr), then log in again"
 _SNAPS: Final = ("firefox", "chromium", "brave", "opera", "zoom-client", "slack", "discord", "signal-desktop", "teams-for-linux")
 
 
 def flatpak(exam: Examination) -> Finding:
-    """Which programs of a call are Flatpaks, and whether they may see devices."""
+    """Check that video call apps installed as Flatpaks may access devices."""
     try:
         listed = exam.host.commands.run("flatpak", "list", "--app", "--columns=application")
     except ToolMissing:
-        return skipped("there are no Flatpaks here")
+        return skipped("Flatpak is not installed")
     known = [line.strip() for line in listed.out.splitlines() if line.strip() in _FLATPAKS]
     if not known:
-        return ok("no program of a call that is known to livebg is a Flatpak")
-    blind = [app for app in known if not _sees_devices(exam.host, app)]
-    if not blind:
-        return ok(f"Flatpaks that may see video devices: {_names(known)}")
-    mend = " && ".join(f"flatpak override --user --device=all {app}" for app in blind)
-    return warn(f"Flatpaks that see cameras through PipeWire's portal alone, if at all: {_names(blind)}", mend)
+        return ok("No known video call app is installed as a Flatpak")
+    blocked = [app for app in known if not _sees_devices(exam.host, app)]
+    if not blocked:
+        return ok(f"Flatpaks with access to video devices: {_names(known)}")
+    fix = " && ".join(f"flatpak override --user --device=all {app}" for app in blocked)
+    return warn(f"Flatpaks that can access cameras at most through the portal: {_names(blocked)}", fix)
 
 
 def snap(exam: Examination) -> Finding:
-    """Which programs of a call are Snaps, and whether their plug for cameras is connected."""
+    """Check that video call apps installed as Snaps have their camera plug connected."""
     try:
         listed = exam.host.commands.run("snap", "list")
     except ToolMissing:
-        return skipped("there are no Snaps here")
-    there = {line.split()[0] for line in listed.out.splitlines()[1:] if line.strip()}
-    known = [name for name in _SNAPS if name in there]
+        return skipped("Snap is not installed")
+    installed = {line.split()[0] for line in listed.out.splitlines()[1:] if line.strip()}
+    known = [name for name in _SNAPS if name in installed]
     if not known:
-        return ok("no program of a call that is known to livebg is a Snap")
-    blind = [name for name in known if not _is_connected(exam.host, name)]
-    if not blind:
-        return ok(f"Snaps that may see cameras: {' and '.join(known)}")
-    mend = " && ".join(f"sudo snap connect {name}:camera" for name in blind)
-    return warn(f"Snaps that may not see cameras: {' and '.join(blind)}", mend)
+        return ok("No known video call app is installed as a Snap")
+    blocked = [name for name in known if not _is_connected(exam.host, name)]
+    if not blocked:
+        return ok(f"Snaps with access to cameras: {' and '.join(known)}")
+    fix = " && ".join(f"sudo snap connect {name}:camera" for name in blocked)
+    return warn(f"Snaps without access to cameras: {' and '.join(blocked)}", fix)
 
 
 def portal(exam: Examination) -> Finding:
-    """Whether the desktop's portal, which sandboxes ask, knows of a camera; it is not started for that."""
-    place = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop", "org.freedesktop.DBus.Properties", "Get")
-    asked = ("busctl", "--user", "--auto-start=no", "call", *place, "ss", "org.freedesktop.portal.Camera", "IsCameraPresent")
-    answer = exam.host.commands.run(*asked)
+    """Check that the desktop portal, which sandboxed apps use, reports a camera. Does not start the portal."""
+    target = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop", "org.freedesktop.DBus.Properties", "Get")
+    query = ("busctl", "--user", "--auto-start=no", "call", *target, "ss", "org.freedesktop.portal.Camera", "IsCameraPresent")
+    answer = exam.host.commands.run(*query)
     if answer.code and exam.backend == "pipewire" and not exam.host.path(_PORTAL).exists():
-        return warn("there is no portal, through which browsers find PipeWire's cameras", _INSTALL)
+        return warn("The desktop portal, through which browsers find PipeWire cameras, is not installed", _INSTALL)
     if answer.code:
-        return skipped("the desktop's portal does not run, or knows nothing of cameras")
+        return skipped("The desktop portal is not running or does not support cameras")
     if "true" in answer.out:
-        return ok("the desktop's portal has a camera to offer to sandboxes")
-    found = "the desktop's portal has no camera to offer to sandboxes"
-    return warn(found, _LOOK_AGAIN) if exam.is_written_by_livebg else skipped(f"{found} as yet")
+        return ok("The desktop portal offers a camera to sandboxed apps")
+    found = "The desktop portal offers no camera to sandboxed apps"
+    return warn(found, _RESTART_WIREPLUMBER) if exam.is_written_by_livebg else skipped(f"{found} yet")
 
 
 def _sees_devices(host: Host, app: str) -> bool:
@@ -82,7 +82,7 @@ def _sees_devices(host: Host, app: str) -> bool:
 
 
 def _is_connected(host: Host, name: str) -> bool:
-    """Whether the table of a snap's plugs has a slot beside its camera's."""
+    """Whether the camera plug of a snap is connected to a slot."""
     return any(row[:2] == ["camera", f"{name}:camera"] and row[2] != "-" for row in _rows(host, name))
 
 

@@ -1,4 +1,4 @@
-"""Checks on livebg itself: its settings, its service, and the one that runs."""
+"""Checks of livebg itself: settings, systemd service and the running daemon."""
 
 import re
 from typing import Final
@@ -11,56 +11,54 @@ from livebg.doctor.kernel_module import SETUP
 from livebg.errors import NotRunningError
 
 UNIT: Final = "livebg.service"
-_LOG: Final = f"journalctl --user --unit={UNIT} --lines=20"
-_ASKED: Final = "LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,ExecStart"
-_ENDS: Final = {
-    "2": "its settings ask for what cannot be",
-    "3": "its camera or file could not be read",
-    "4": "the virtual camera could not be written",
+_SHOW_LOG: Final = f"journalctl --user --unit={UNIT} --lines=20"
+_PROPERTIES: Final = "LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,ExecStart"
+_EXIT_REASONS: Final = {
+    "2": "its settings are invalid or conflict",
+    "3": "its camera or file cannot be read",
+    "4": "the virtual camera cannot be written",
     "5": "the model is missing or damaged",
-    "203": "its program is not where the unit says",
+    "203": "its program does not exist at the path in the unit",
 }
-"""What an exit code of `livebg run`, or of systemd for it, means."""
-
-
-_WRONG: Final = {"masked": "is masked", "bad-setting": "is not valid", "error": "cannot be read"}
+"""Meaning of the exit codes of `livebg run`, and of those that systemd adds."""
+_BAD_LOAD_STATES: Final = {"masked": "is masked", "bad-setting": "is not valid", "error": "cannot be read"}
 
 
 def configuration(exam: Examination) -> Finding:
-    """Whether the configuration file and the variables are valid."""
+    """Check that the configuration file and environment variables are valid."""
     if exam.config_trouble:
         return failed_by(exam.config_trouble)
     path = exam.config or default_config_path()
-    return ok(f"{path} is valid" if path.is_file() else "there is no configuration file, so the defaults hold")
+    return ok(f"{path} is valid" if path.is_file() else "No configuration file, so the defaults apply")
 
 
 def unit(exam: Examination) -> Finding:
-    """Whether the user service is installed, enabled and well."""
-    shown = exam.host.commands.run("systemctl", "--user", "show", UNIT, f"--property={_ASKED}")
+    """Check that the user service is installed, enabled and running."""
+    shown = exam.host.commands.run("systemctl", "--user", "show", UNIT, f"--property={_PROPERTIES}")
     if shown.code:
         why = (shown.err.strip().splitlines() or ["systemctl failed"])[0]
-        return skipped(f"this session has no systemd to ask ({why})")
-    told = dict(line.split("=", 1) for line in shown.out.splitlines() if "=" in line)
-    wrong = _WRONG.get(told.get("LoadState", ""))
-    if wrong:
-        return fail(f"the service {UNIT} {wrong}", f"systemctl --user status {UNIT}")
-    if told.get("LoadState") != "loaded":
-        return warn("livebg is not installed as a service, so it has to be started by hand", SETUP)
-    program = _program(told.get("ExecStart", ""))
+        return skipped(f"The systemd user manager is not available ({why})")
+    properties = dict(line.split("=", 1) for line in shown.out.splitlines() if "=" in line)
+    problem = _BAD_LOAD_STATES.get(properties.get("LoadState", ""))
+    if problem:
+        return fail(f"The service {UNIT} {problem}", f"systemctl --user status {UNIT}")
+    if properties.get("LoadState") != "loaded":
+        return warn("livebg is not installed as a service, so it must be started manually", SETUP)
+    program = _program(properties.get("ExecStart", ""))
     if program and not exam.host.path(program).exists():
-        return fail(f"the service starts {program}, which is not there any more", SETUP)
-    return _of_state(told)
+        return fail(f"The service starts {program}, which does not exist", SETUP)
+    return _state_finding(properties)
 
 
 def running(exam: Examination) -> Finding:
-    """How the livebg that runs is."""
+    """Report the state of the running livebg."""
     now = exam.running
     if now.trouble is not None:
         finding = failed_by(now.trouble)
-        is_passing = isinstance(now.trouble, NotRunningError)  # it is about to listen, or to end
-        return warn(finding.found, finding.mend) if is_passing else finding
+        is_passing = isinstance(now.trouble, NotRunningError)  # it is starting or stopping
+        return warn(finding.message, finding.fix) if is_passing else finding
     if now.status is None:
-        return warn("livebg is not running, so nobody sees the virtual camera", "livebg run, or systemctl --user start livebg")
+        return warn("livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg")
     status = now.status
     what = f"livebg (pid {status.pid}) is {status.state}{f': {status.reason}' if status.reason else ''}"
     if status.state in ("camera lost", "stalled"):
@@ -71,34 +69,34 @@ def running(exam: Examination) -> Finding:
 
 
 def version(exam: Examination) -> Finding:
-    """Whether the one that runs is this one."""
+    """Check that the running livebg has the installed version."""
     status = exam.running.status
     if status is None or status.version == __version__:
-        return ok(f"livebg {__version__}{', as the one that runs' if status else ''}")
-    found = f"livebg {status.version} runs, and livebg {__version__} is installed"
+        return ok(f"livebg {__version__}{', same as the running one' if status else ''}")
+    found = f"livebg {status.version} is running, but livebg {__version__} is installed"
     return warn(found, "livebg stop && livebg run, or systemctl --user restart livebg")
 
 
-def _of_state(told: dict[str, str]) -> Finding:
-    state, result = told.get("ActiveState", ""), told.get("Result", "success")
-    restarts = int(told.get("NRestarts") or 0)
+def _state_finding(properties: dict[str, str]) -> Finding:
+    state, result = properties.get("ActiveState", ""), properties.get("Result", "success")
+    restarts = int(properties.get("NRestarts") or 0)
     if result == "start-limit-hit":
-        mend = f"{_LOG}, then systemctl --user reset-failed {UNIT} && systemctl --user start {UNIT}"
-        return fail("the service failed so often that systemd starts it no more", mend)
+        fix = f"{_SHOW_LOG}, then systemctl --user reset-failed {UNIT} && systemctl --user start {UNIT}"
+        return fail("The service failed so often that systemd no longer restarts it", fix)
     if state == "failed" or result != "success":
-        code = told.get("ExecMainStatus", "0")
-        why = _ENDS.get(code, f"{result}, exit code {code}")
-        return fail(f"the service has failed: {why}", _LOG)
-    if told.get("UnitFileState") not in ("enabled", "enabled-runtime"):
-        return warn("the service is installed and will not start by itself at the next login", f"systemctl --user enable {UNIT}")
+        code = properties.get("ExecMainStatus", "0")
+        why = _EXIT_REASONS.get(code, f"{result}, exit code {code}")
+        return fail(f"The service failed: {why}", _SHOW_LOG)
+    if properties.get("UnitFileState") not in ("enabled", "enabled-runtime"):
+        return warn("The service is installed but does not start at login", f"systemctl --user enable {UNIT}")
     if state not in ("active", "activating", "reloading"):
-        return warn("the service is enabled and not running", f"systemctl --user start {UNIT}")
+        return warn("The service is enabled but not running", f"systemctl --user start {UNIT}")
     if restarts:
-        return warn(f"the service runs, and was started again {restarts} times since the login", _LOG)
-    return ok("the service is enabled and runs")
+        return warn(f"The service is running, but was restarted {restarts} times since login", _SHOW_LOG)
+    return ok("The service is enabled and running")
 
 
 def _program(exec_start: str) -> str | None:
-    """The path in systemd's ``{ path=/usr/bin/livebg ; argv[]=/usr/bin/livebg run ; ... }``."""
+    """Return the path in systemd's ``{ path=/usr/bin/livebg ; argv[]=/usr/bin/livebg run ; ... }``."""
     path = re.search(r"\bpath=(\S+)", exec_start)
     return path[1] if path else None

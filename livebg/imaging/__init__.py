@@ -1,1 +1,1 @@
-"""Frames in I420 and operations on images, without a network."""
+"""Frames in I420 and image operations, independent of any network."""

@@ -1,6 +1,6 @@
-"""To the colours that readers of a virtual camera take for granted: limited-range BT.601, whatever the file was tagged with.
+"""Converts I420 to the color that readers of a virtual camera assume: limited-range BT.601.
 
-libswscale does this through RGB, at more than ten times the CPU time: for a camera that is more than everything else costs.
+libswscale converts through RGB at more than ten times the CPU time, more than everything else costs for a camera.
 """
 
 from dataclasses import replace
@@ -12,21 +12,22 @@ from numpy.typing import NDArray
 from livebg.imaging.frame import BT601, UNSPECIFIED, ColorSpec, blank, planes
 
 _NEUTRAL = 128.0
-_ARE_BT601 = (UNSPECIFIED, 5, BT601)
-"""Matrices that readers get right; 5 and 6 are one matrix by two names, and the untagged is left to what everybody guesses."""
+_BT601_LIKE = (UNSPECIFIED, 5, BT601)
+"""Matrices that readers interpret correctly. 5 and 6 are two names of one matrix; readers guess the matrix of untagged
+pictures."""
 
 
 def for_virtual_camera(color: ColorSpec) -> ColorSpec:
-    """What pictures in ``color`` are to be turned into; ``color`` itself where readers get it right as it is."""
-    if color.matrix in _ARE_BT601 and not color.full_range:
+    """Returns the color to which pictures in ``color`` must be converted; ``color`` itself if readers interpret it correctly."""
+    if color.matrix in _BT601_LIKE and not color.full_range:
         return color
     return replace(color, matrix=BT601, full_range=False)
 
 
 def recolored(data: NDArray[np.uint8], given: ColorSpec, wanted: ColorSpec) -> NDArray[np.uint8]:
-    """I420 in the colour ``given`` as I420 in the colour ``wanted``, within about a level.
+    """Convert I420 from the color ``given`` to the color ``wanted``, within about one level.
 
-    Luma depends on chroma only where the matrix changes; chroma never depends on luma, since grey stays grey.
+    Luma depends on chroma only if the matrix changes; chroma never depends on luma, since gray stays gray.
     """
     height = data.shape[0] * 2 // 3
     to_rgb, to_yuv = given.yuv_to_rgb(height), wanted.rgb_to_yuv(height)
@@ -40,8 +41,8 @@ def recolored(data: NDArray[np.uint8], given: ColorSpec, wanted: ColorSpec) -> N
     if abs(of_u) + abs(of_v) < 1e-6:
         cv2.addWeighted(y, matrix[0, 0], y, 0.0, offset, dst=new_y)
         return result
-    # What chroma adds to luma is small and kept in bytes about neutral, which is what makes this cheap.
-    added = cv2.addWeighted(u, of_u, v, of_v, _NEUTRAL - (of_u + of_v) * _NEUTRAL)
-    added = cv2.resize(added, (y.shape[1], y.shape[0]), interpolation=cv2.INTER_LINEAR)
-    cv2.addWeighted(y, matrix[0, 0], added, 1.0, offset + (of_u + of_v) * _NEUTRAL - _NEUTRAL, dst=new_y)
+    # The contribution of chroma to luma is small and stored as bytes around neutral, which makes this fast.
+    chroma_part = cv2.addWeighted(u, of_u, v, of_v, _NEUTRAL - (of_u + of_v) * _NEUTRAL)
+    chroma_part = cv2.resize(chroma_part, (y.shape[1], y.shape[0]), interpolation=cv2.INTER_LINEAR)
+    cv2.addWeighted(y, matrix[0, 0], chroma_part, 1.0, offset + (of_u + of_v) * _NEUTRAL - _NEUTRAL, dst=new_y)
     return result

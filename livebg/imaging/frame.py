@@ -1,7 +1,7 @@
-"""The types that move through the house: Frame in, Matte beside it, Composite out.
+"""The data types of the pipeline: Frame in, Matte beside it, Composite out.
 
-Pictures are I420 all the way: 8-bit planar YUV 4:2:0, which decoders, encoders and virtual cameras all speak. Only the small
-picture that the network sees is turned to RGB.
+Pictures are I420 throughout: 8-bit planar YUV 4:2:0, which decoders, encoders and virtual cameras share. Only the small picture
+for the network is converted to RGB.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ Alpha8 = NDArray[np.uint8]
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 """Luma (height, width) and two chroma planes (height / 2, width / 2), as views."""
 
-# Code points of ITU-T H.273, which containers and codecs carry as they are.
+# Code points of ITU-T H.273, which containers and codecs store unchanged.
 UNSPECIFIED: Final = 2
 BT709: Final = 1
 BT601: Final = 6
@@ -39,13 +39,13 @@ _LUMA_WEIGHTS: Final = {
 }
 
 
-def _guess(height: int) -> int:
+def _default_matrix(height: int) -> int:
     return BT709 if height >= 720 else BT601
 
 
 @dataclass(frozen=True, slots=True)
 class ColorSpec:
-    """How the numbers of a picture are to be read: H.273 code points, and whether luma spans 0..255 or 16..235."""
+    """The color interpretation of a picture: H.273 code points, and whether luma spans 0..255 or 16..235."""
 
     matrix: int = UNSPECIFIED
     primaries: int = UNSPECIFIED
@@ -53,15 +53,16 @@ class ColorSpec:
     full_range: bool = False
 
     def told(self, height: int) -> "ColorSpec":
-        """The same colour with its matrix said outright, as players guess it for a picture of so many lines."""
-        return self if self.matrix != UNSPECIFIED else replace(self, matrix=_guess(height))
+        """Returns the same color with an explicit matrix: the one that players assume for an untagged picture of this height."""
+        return self if self.matrix != UNSPECIFIED else replace(self, matrix=_default_matrix(height))
 
     def luma_weights(self, height: int) -> tuple[float, float]:
-        """Kr and Kb of H.273 table 4; an untagged picture is BT.709 from 720 lines on and BT.601 below, as players do."""
-        return _LUMA_WEIGHTS.get(self.matrix, _LUMA_WEIGHTS[_guess(height)])
+        """Returns Kr and Kb of H.273, table 4. Untagged pictures are BT.709 from 720 lines on and BT.601 below, as players
+        assume."""
+        return _LUMA_WEIGHTS.get(self.matrix, _LUMA_WEIGHTS[_default_matrix(height)])
 
     def rgb_to_yuv(self, height: int) -> NDArray[np.float64]:
-        """The 3x4 matrix that takes (R, G, B, 1), 0..255, to (Y, Cb, Cr), 0..255 (H.273, equations 38 to 43)."""
+        """Returns the 3x4 matrix from (R, G, B, 1), 0..255, to (Y, Cb, Cr), 0..255 (H.273, equations 38 to 43)."""
         kr, kb = self.luma_weights(height)
         luma = np.array([kr, 1 - kr - kb, kb])
         cb = (np.array([0, 0, 1.0]) - luma) / (2 * (1 - kb))
@@ -70,7 +71,7 @@ class ColorSpec:
         return np.column_stack([np.stack([luma * y_scale, cb * c_scale, cr * c_scale]), [y_offset, 128.0, 128.0]])
 
     def yuv_to_rgb(self, height: int) -> NDArray[np.float64]:
-        """The inverse of :meth:`rgb_to_yuv`, again 3x4 over (Y, Cb, Cr, 1)."""
+        """Returns the inverse of :meth:`rgb_to_yuv`, again 3x4, over (Y, Cb, Cr, 1)."""
         forward = self.rgb_to_yuv(height)
         inverse = np.linalg.inv(forward[:, :3])
         return np.column_stack([inverse, -inverse @ forward[:, 3]])
@@ -78,10 +79,10 @@ class ColorSpec:
 
 @dataclass(frozen=True, slots=True)
 class VideoFormat:
-    """What was negotiated with a source, never what was asked for.
+    """The format negotiated with a source, which may differ from the requested one.
 
-    ``width`` and ``height`` are even; ``frame_rate`` is nominal, in frames a second (time is always ``pts * time_base``);
-    ``sample_aspect_ratio`` is the width of a pixel over its height.
+    ``width`` and ``height`` are even; ``frame_rate`` is nominal, in frames per second (time is always ``pts * time_base``);
+    ``sample_aspect_ratio`` is the width of a pixel divided by its height.
     """
 
     width: int
@@ -92,7 +93,7 @@ class VideoFormat:
 
     def __post_init__(self) -> None:
         if self.width < 2 or self.height < 2 or self.width % 2 or self.height % 2:
-            raise ValueError(f"a video format needs an even width and height of at least 2, got {self.width}x{self.height}")
+            raise ValueError(f"A video format needs an even width and height of at least 2, got {self.width}x{self.height}.")
 
 
 def planes(data: NDArray[np.uint8]) -> Planes:
@@ -104,12 +105,12 @@ def planes(data: NDArray[np.uint8]) -> Planes:
 
 
 def blank(width: int, height: int) -> NDArray[np.uint8]:
-    """An I420 buffer of the given even size, its contents undefined."""
+    """Returns an uninitialized I420 buffer of the given even size."""
     return np.empty((height * 3 // 2, width), np.uint8)
 
 
 def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
-    """RGB, uint8, (height, width, 3) of even size, to I420 in the given colour; chroma is the mean of each 2x2 block."""
+    """Convert RGB, uint8, (height, width, 3) of even size, to I420 in the given color. Chroma is the mean of each 2x2 block."""
     height, width = rgb.shape[:2]
     data = blank(width, height)
     full = cv2.transform(rgb, color.rgb_to_yuv(height))
@@ -119,9 +120,9 @@ def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
 
 
 def i420_to_rgb(data: NDArray[np.uint8], color: ColorSpec, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """I420 in the given colour to RGB, uint8, at ``size`` (width, height).
+    """Convert I420 in the given color to RGB, uint8, at ``size`` (width, height).
 
-    The planes are brought to size before they are converted, so the cost follows the size wanted.
+    The planes are resized before the conversion, so the cost depends on ``size``.
     """
     return _to_rgb([resized(plane, size) for plane in planes(data)], color.yuv_to_rgb(data.shape[0] * 2 // 3))
 
@@ -132,10 +133,10 @@ def _to_rgb(yuv: list[NDArray[np.uint8]], matrix: NDArray[np.float64]) -> NDArra
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A raw picture of the room at its time. No sink takes one.
+    """A raw picture of the room and its time. No sink accepts one.
 
-    ``data`` is I420: uint8, shape (height * 3 / 2, width), C-contiguous, even sizes, never written to after this point.
-    ``pts * time_base`` is the time in seconds.
+    ``data`` is I420: uint8, shape (height * 3 / 2, width), C-contiguous, even sizes, read-only from here on. ``pts * time_base``
+    is the time in seconds.
     """
 
     data: NDArray[np.uint8]
@@ -143,12 +144,12 @@ class Frame:
     time_base: Fraction
     color: ColorSpec = ColorSpec()
     pyramids: tuple[Pyramid, Pyramid, Pyramid] = field(init=False, repr=False)
-    """Of the planes."""
+    """Of the Y, U and V planes."""
 
     def __post_init__(self) -> None:
         rows, width = self.data.shape
         if self.data.dtype != np.uint8 or rows % 3 or width % 2 or not self.data.flags.c_contiguous:
-            raise ValueError(f"a frame needs C-contiguous uint8 I420 of even size, got {self.data.dtype} {self.data.shape}")
+            raise ValueError(f"A frame needs C-contiguous uint8 I420 of even size, got {self.data.dtype} {self.data.shape}.")
         self.data.flags.writeable = False
         luma, u, v = self.planes
         object.__setattr__(self, "pyramids", (Pyramid(luma), Pyramid(u), Pyramid(v)))
@@ -175,38 +176,39 @@ class Frame:
         return self.planes[0]
 
     def rgb(self, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """The picture at ``size`` (width, height) as RGB, uint8, shape (height, width, 3)."""
+        """Returns the picture at ``size`` (width, height) as RGB, uint8, shape (height, width, 3)."""
         return _to_rgb([pyramid.at(size) for pyramid in self.pyramids], self.color.yuv_to_rgb(self.height))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matte:
-    """Alpha for one frame: uint8, frame resolution, 255 = foreground.
+    """The alpha matte of one frame: uint8, frame resolution, 255 = foreground.
 
-    ``time`` is that of the frame it is for, ``picture_time`` that of the picture the network saw, both in seconds. They differ
-    when the mask rate is lower than the frame rate, and their distance is the matte's age.
+    ``time`` is the time of the frame and ``picture_time`` the time of the picture that the network processed, both in seconds.
+    They differ if the mask rate is lower than the frame rate; the difference is the age of the matte.
     """
 
     alpha: Alpha8
     time: float
     picture_time: float
     pyramid: Pyramid = field(init=False, repr=False)
-    """Of alpha."""
+    """Of ``alpha``."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pyramid", Pyramid(self.alpha))
 
 
 _SEAL: Final = object()
-"""Held by :mod:`livebg.compositing.composite` alone (a test sees to it): who has no seal cannot make a Composite."""
+"""Only code holding ``_SEAL`` can construct a Composite. Only :mod:`livebg.compositing.composite` uses it, which a test
+verifies."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Composite:
-    """A picture that may be shown: the only thing a sink takes. Made by the functions of :mod:`livebg.compositing.composite`.
+    """A picture that may be shown, the only type that a sink accepts. Only :mod:`livebg.compositing.composite` makes one.
 
-    ``data`` is I420 like a frame's. ``alpha`` (uint8, (height, width)) is there for cut-outs alone: it is straight, and where
-    it is 0 the picture is black.
+    ``data`` is I420 like a frame's. ``alpha`` (uint8, (height, width)) is set for cutouts only: it is straight (not
+    premultiplied), and the picture is black where it is 0.
     """
 
     data: NDArray[np.uint8]
@@ -218,7 +220,7 @@ class Composite:
 
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
-            raise TypeError("a Composite is made by livebg.compositing.composite only: no raw frame may leave")
+            raise TypeError("Only livebg.compositing.composite can construct a Composite: no raw frame may leave livebg.")
 
     @property
     def width(self) -> int:

@@ -1,4 +1,4 @@
-"""From the camera's picture to the output's: turned, mirrored, cropped to its aspect and scaled, on the planes as they come."""
+"""Rotates, mirrors, crops and scales the camera's I420 pictures to the output size, plane by plane."""
 
 import math
 from dataclasses import replace
@@ -17,7 +17,7 @@ ROTATIONS: Final = (0, 90, 180, 270)
 
 
 class _Turn(NamedTuple):
-    """Rotation and mirroring in one: first the transposition, then what ``cv2.flip`` calls the code, None = no flip."""
+    """Rotation and mirroring combined: an optional transposition, then ``cv2.flip`` with this code; None = no flip."""
 
     transposed: bool
     flip: int | None
@@ -36,28 +36,28 @@ _TURNS: Final = {
 
 
 class Geometry:
-    """Brings frames to ``output``, (width, height) in pixels, both even.
+    """Converts frames to the size ``output``, (width, height) in pixels, both even.
 
-    A frame is rotated by ``rotate`` degrees clockwise, then mirrored left to right, then cropped about its centre to the output's
-    aspect, then scaled; a smaller one is enlarged. ``sample_aspect_ratio`` is that of the frames as they come, width of a pixel
-    over its height: the output's pixels are square. Raises ValueError for an odd size or another rotation.
+    A frame is rotated by ``rotate`` degrees clockwise, mirrored left to right, cropped around its center to the output's aspect
+    ratio and scaled; smaller frames are enlarged. ``sample_aspect_ratio`` describes the input frames, width of a pixel divided by
+    its height; output pixels are square. Raises ValueError for an odd size or another rotation.
     """
 
     def __init__(
         self, output: tuple[int, int], mirror: bool = False, rotate: int = 0, sample_aspect_ratio: Fraction = Fraction(1)
     ) -> None:
         if rotate not in ROTATIONS:
-            raise ValueError(f"pictures are rotated by {ROTATIONS} degrees, got {rotate}")
+            raise ValueError(f"Pictures are rotated by {ROTATIONS} degrees, got {rotate}.")
         if min(output) < 2 or output[0] % 2 or output[1] % 2:
-            raise ValueError(f"the output needs an even width and height of at least 2, got {output[0]}x{output[1]}")
+            raise ValueError(f"The output needs an even width and height of at least 2, got {output[0]}x{output[1]}.")
         self._output = output
         self._turn = _TURNS[rotate, mirror]
-        # From here on in the picture as it is stored, where a quarter turn has not yet swapped the sides.
+        # Size and aspect in stored orientation, before a quarter turn swaps the sides.
         self._stored = output[::-1] if self._turn.transposed else output
         self._aspect = Fraction(*self._stored) / sample_aspect_ratio
 
     def apply(self, frame: Frame) -> Frame:
-        """The frame in its new shape at the same time; the very same object where there is nothing to do."""
+        """Returns the transformed frame with the same time; the same object if nothing changes."""
         if self._turn == (False, None) and (frame.width, frame.height) == self._output:
             return frame
         crop = self._crop(frame.width, frame.height)
@@ -68,20 +68,21 @@ class Geometry:
         return Frame(data, frame.pts, frame.time_base, self._color(frame.color, frame.height))
 
     def format_of(self, given: VideoFormat) -> VideoFormat:
-        """The format of what :meth:`apply` makes of frames in the ``given`` one."""
+        """Returns the format of the frames that :meth:`apply` returns for frames of the ``given`` format."""
         width, height = self._output
         return VideoFormat(width, height, given.frame_rate, self._color(given.color, given.height))
 
     def _crop(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Left, top, width and height of the part that is shown, all even, so that the chroma planes are cut along with luma."""
-        wide = min(width, _nearest_even(height * self._aspect))
-        high = min(height, _nearest_even(width / self._aspect))
-        return _even((width - wide) // 2), _even((height - high) // 2), wide, high
+        """Returns left, top, width and height of the visible part, all even, so that chroma planes are cropped at the same
+        place."""
+        wide = min(width, _round_to_even(height * self._aspect))
+        high = min(height, _round_to_even(width / self._aspect))
+        return _floor_to_even((width - wide) // 2), _floor_to_even((height - high) // 2), wide, high
 
     def _place(self, plane: NDArray[np.uint8], crop: tuple[int, int, int, int], step: int, out: NDArray[np.uint8]) -> None:
         left, top, width, height = (edge // step for edge in crop)
         size = (self._stored[0] // step, self._stored[1] // step)
-        picture = _scaled(plane[top : top + height, left : left + width], size)
+        picture = _scale(plane[top : top + height, left : left + width], size)
         if self._turn.transposed:
             picture = np.asarray(cv2.transpose(picture), np.uint8)
         if self._turn.flip is None:
@@ -90,25 +91,26 @@ class Geometry:
             cv2.flip(picture, self._turn.flip, dst=out)
 
     def _color(self, color: ColorSpec, height: int) -> ColorSpec:
-        """The same colour; said outright where whoever goes by the height of the picture would take it for another now."""
+        """Returns the same color, with an explicit matrix if the new height would make readers assume another one."""
         if color.matrix != UNSPECIFIED or (height >= 720) == (self._output[1] >= 720):
             return color
         return replace(color, matrix=BT709 if height >= 720 else BT601)
 
 
-def _scaled(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A plane at ``size``, halved as often as that goes and then interpolated: area averages cost four times as much here."""
+def _scale(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Scale a plane to ``size``: halve it as often as possible, then interpolate. Area averaging costs four times as much
+    here."""
     height, width = plane.shape
     if (width, height) == size:
         return plane
     shrink = min(width / size[0], height / size[1])
-    near = halved(plane, int(math.log2(shrink))) if shrink >= 2 else plane
-    return np.asarray(cv2.resize(near, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    halved_plane = halved(plane, int(math.log2(shrink))) if shrink >= 2 else plane
+    return np.asarray(cv2.resize(halved_plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _even(number: int) -> int:
+def _floor_to_even(number: int) -> int:
     return number - number % 2
 
 
-def _nearest_even(number: Fraction) -> int:
+def _round_to_even(number: Fraction) -> int:
     return max(2, 2 * round(number / 2))

@@ -1,4 +1,4 @@
-"""What Pillow's readers raise for damaged pictures, and how to keep them from talking past livebg."""
+"""Handles the exceptions and warnings of Pillow's readers for damaged pictures."""
 
 import logging
 import struct
@@ -22,14 +22,14 @@ READ_FAILURES: Final = (
     struct.error,
     zlib.error,
 )
-"""Whatever a picture's bytes lead a reader into: each format has one of its own, and they check little of what they read."""
+"""Exceptions that damaged pictures cause. Each format has its own reader, and most of them validate little."""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Inside the ``with`` block what Pillow warns of, damaged EXIF data or many pixels, is logged and not printed."""
-    with warnings.catch_warnings(record=True) as told:
+    """Log Pillow's warnings (damaged EXIF data, very large pictures) inside the ``with`` block instead of printing them."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    for warning in told:
+    for warning in caught:
         _LOG.debug("%s", warning.message)

@@ -1,4 +1,4 @@
-"""Alphas and their pictures from files: videos, pictures, folders of pictures."""
+"""Reads alphas and their pictures from files: videos, pictures, folders of pictures."""
 
 import logging
 import re
@@ -25,11 +25,11 @@ from livebg.sources.video_file import open_video
 
 _LOG: Final = logging.getLogger(__name__)
 _LIBVPX: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""FFmpeg's own decoders of these pass over the alpha channel."""
+"""FFmpeg's own decoders for these codecs ignore the alpha channel."""
 
 _NEUTRAL: Final = 128
 _STRAY_CHROMA: Final = 8
-"""Levels of colour that lossy codecs put into grey."""
+"""Maximum chroma that lossy codecs add to gray, in levels."""
 
 _DIGITS: Final = re.compile(r"(\d+)")
 
@@ -38,8 +38,9 @@ _DIGITS: Final = re.compile(r"(\d+)")
 class Shown:
     """One frame or picture of a file.
 
-    ``name`` is what to call it; ``time`` in seconds, None for pictures; ``luma`` is uint8, (height, width), over the full range
-    0..255; ``alpha`` the alpha channel, uint8 of that shape, None where the file has none; ``grey`` whether it has no colour.
+    ``name`` identifies it in messages; ``time`` is in seconds, None for pictures; ``luma`` is uint8, (height, width), over the
+    full range 0..255; ``alpha`` is the alpha channel, uint8 of that shape, None if the file has none; ``grey`` is whether it has
+    no color.
     """
 
     name: str
@@ -50,27 +51,27 @@ class Shown:
 
     @property
     def matte(self) -> Alpha8:
-        """The alpha that it stands for: its alpha channel, or else its grey itself."""
+        """The alpha channel, or the gray picture itself if there is none."""
         return self.luma if self.alpha is None else self.alpha
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's ending is that of a picture."""
+    """Returns whether a file has the suffix of a picture."""
     return path.suffix.lower() in PHOTO_SUFFIXES
 
 
 def pictures_in(folder: Path) -> dict[str, Path]:
-    """The pictures of a folder by their names without ending, "2" before "10". Raises SourceError when there is none."""
+    """Returns the pictures of a folder by name without suffix, "2" before "10". Raises SourceError if there are none."""
     files = [file for file in folder.iterdir() if is_picture(file) and not file.name.startswith(".")]
     if not files:
-        raise SourceError(f"there are no pictures in {folder}: name a folder that holds some, or a file")
-    return {file.stem: file for file in sorted(files, key=_in_order)}
+        raise SourceError(f"{folder} contains no pictures. Use a folder that contains some, or a file.")
+    return {file.stem: file for file in sorted(files, key=_natural_order)}
 
 
 def frames_of(path: Path) -> Generator[Shown, None, None]:
-    """Every frame of a video, or every picture of a folder, or the one picture.
+    """Yields every frame of a video, every picture of a folder, or a single picture.
 
-    Raises :class:`~livebg.errors.SourceError` for what cannot be read.
+    Raises :class:`~livebg.errors.SourceError` for unreadable input.
     """
     if path.is_dir():
         for file in pictures_in(path).values():
@@ -84,28 +85,28 @@ def frames_of(path: Path) -> Generator[Shown, None, None]:
 
 
 def picture_at(path: Path) -> Shown:
-    """A picture. Raises :class:`~livebg.errors.SourceError` when it cannot be read."""
+    """Read a picture. Raises :class:`~livebg.errors.SourceError` if that fails."""
     try:
         with Image.open(path) as image:
             if image.mode in ("I", "F"):
-                raise SourceError(f"{path} holds 32-bit numbers, which say nothing of where white is: save it with 8 or 16 bits")
+                raise SourceError(f"{path} has 32-bit values, which do not define white. Save it with 8 or 16 bits.")
             if image.mode.startswith("I;16"):
                 return Shown(path.name, None, (np.asarray(image) >> 8).astype(np.uint8), None, grey=True)
             rgba = np.asarray(image.convert("RGBA"))
     except UnidentifiedImageError:
-        raise SourceError(f"{path} is not a picture that can be read: use PNG, JPEG, WebP, TIFF, BMP or AVIF") from None
+        raise SourceError(f"{path} is not a readable picture. Use PNG, JPEG, WebP, TIFF, BMP or AVIF.") from None
     except FileNotFoundError:
-        raise SourceError(f"{path} does not exist: name a video, a picture or a folder of pictures") from None
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # what Pillow's readers raise for damaged files
+        raise SourceError(f"{path} does not exist. Use a video, a picture or a folder of pictures.") from None
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # raised by Pillow's readers for damaged files
         _LOG.debug("%s: %s", path, error)
-        raise SourceError(f"{path} is damaged or cut short: get it again from where it came") from None
+        raise SourceError(f"{path} is damaged or truncated. Get a new copy.") from None
     rgb = np.ascontiguousarray(rgba[..., :3])
-    opaque = bool(rgba[..., 3].min() == 255)  # an alpha channel that nobody filled
+    opaque = bool(rgba[..., 3].min() == 255)  # an unused alpha channel
     alpha = None if opaque else np.ascontiguousarray(rgba[..., 3])
     return Shown(path.name, None, as_luma(rgb), alpha, grey=bool((np.ptp(rgb, axis=2) <= _STRAY_CHROMA).all()))
 
 
-def _in_order(file: Path) -> list[str | int]:
+def _natural_order(file: Path) -> list[str | int]:
     return [int(part) if part.isdigit() else part for part in _DIGITS.split(file.stem)]
 
 
@@ -126,7 +127,7 @@ def _transparent(path: Path) -> Iterator[Shown]:
                 luma = as_luma(np.ascontiguousarray(rgba[..., :3]))
                 yield Shown(f"{time:.3f} s", time, luma, _alpha_channel(picture, rgba), grey=False)
         except av.error.FFmpegError as error:
-            raise SourceError(f"{path} cannot be read to its end ({error}): copy it again, or make it anew") from error
+            raise SourceError(f"{path} cannot be read to its end ({error}). Copy or render it again.") from error
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
@@ -140,9 +141,9 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.Vide
 
 
 def _alpha_channel(picture: av.VideoFrame, rgba: NDArray[np.uint8]) -> Alpha8:
-    """Alpha of 8 bits, rounded where there were more: the conversion to RGBA would cut them off."""
+    """Returns alpha with 8 bits, rounded from higher depths: the conversion to RGBA would truncate."""
     component = next((each for each in picture.format.components if each.is_alpha), None)
-    if component is None:  # a file that was said to have alpha, and a decoder that found none: all is there
+    if component is None:  # the file declares alpha but the decoder found none: fully opaque
         return np.full(rgba.shape[:2], 255, np.uint8)
     if component.bits == 8 or not picture.format.name.endswith("le") or not picture.format.is_planar:
         return np.ascontiguousarray(rgba[..., 3])

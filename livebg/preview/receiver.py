@@ -1,4 +1,4 @@
-"""Looks again and again, in a thread of its own, and finds livebg again when it was gone."""
+"""Receives preview frames in a background thread and reconnects after a disconnect."""
 
 import threading
 import time
@@ -12,66 +12,67 @@ from livebg.live.latest import Latest
 from livebg.live.thread import Companion
 from livebg.preview.client import PreviewChannel, Seen
 
-_RETRY: Final = 0.3
-"""Seconds between two tries to find livebg."""
-_STATUS: Final = 0.5
-"""Seconds between two statuses."""
-_LEAVE: Final = 4.0
-"""Seconds within which the thread ends: those that a look may take."""
+_RETRY_DELAY_S: Final = 0.3
+"""Delay between two connection attempts."""
+_STATUS_INTERVAL_S: Final = 0.5
+"""Interval between two status requests."""
+_JOIN_TIMEOUT_S: Final = 4.0
+"""Maximum time for the thread to end, which is the time that one request may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """There is nothing to look at; ``reason`` is why, as a sentence."""
+    """The connection is lost or cannot be opened. ``reason`` is a sentence for the user."""
 
     reason: str
 
 
 class Receiver:
-    """What was seen last, for a window that must not wait. ``connect`` opens a channel or raises what that raises.
+    """Provides the newest frame to a window that must not block. ``connect`` opens a channel and may raise its errors.
 
-    ``views`` may be changed at any time; ``status`` is the last one that was told, None while livebg is gone.
+    ``views`` may be changed at any time. ``status`` is the last status received, None while disconnected.
     """
 
     def __init__(self, connect: Callable[[], PreviewChannel], views: tuple[str, ...]) -> None:
         self._connect = connect
         self.views = views
         self.status: Status | None = None
-        self._news = Latest[Seen | Gone]()
+        self._newest = Latest[Seen | Gone]()
         self._stop = threading.Event()
         self._thread = Companion("livebg-preview", self._run)
 
     def start(self) -> None:
+        """Start the background thread."""
         self._thread.start()
 
     def next(self, timeout: float) -> Seen | Gone | None:
-        """What is new, waited for up to ``timeout`` seconds. Raises what the thread died of, which is a defect."""
+        """Return the next frame or disconnect, or None after ``timeout`` seconds. Re-raises an uncaught error of the thread."""
         if self._thread.error is not None:
             raise self._thread.error
-        return self._news.take(timeout)
+        return self._newest.take(timeout)
 
     def close(self) -> None:
-        """Ends the looking; livebg learns of it at once, or within seconds if it hangs."""
+        """Stop the thread and disconnect: at once, or within seconds if livebg hangs."""
         self._stop.set()
-        self._news.close()
-        self._thread.join(_LEAVE)
+        self._newest.close()
+        self._thread.join(_JOIN_TIMEOUT_S)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 with self._connect() as channel:
-                    self._look_on(channel)
+                    self._receive(channel)
             except LivebgError as error:
                 self.status = None
-                self._news.put(Gone(str(error)))
-                self._stop.wait(_RETRY)
+                self._newest.put(Gone(str(error)))
+                self._stop.wait(_RETRY_DELAY_S)
 
-    def _look_on(self, channel: PreviewChannel) -> None:
+    def _receive(self, channel: PreviewChannel) -> None:
         due = time.monotonic()
         while not self._stop.is_set():
-            asks = time.monotonic() >= due
-            seen = channel.look(self.views, status=asks)
-            if asks:
-                self.status, due = seen.status, time.monotonic() + _STATUS
+            wants_status = time.monotonic() >= due
+            seen = channel.look(self.views, status=wants_status)
+            if wants_status:
+                self.status, due = seen.status, time.monotonic() + _STATUS_INTERVAL_S
             if seen.pictures or seen.status:
-                self._news.put(seen)
+                self._newest.put(seen)

@@ -1,4 +1,4 @@
-"""One picture of what calls see, as a file."""
+"""Saves one frame of the camera output as an image file."""
 
 import time
 from collections.abc import Callable
@@ -14,28 +14,28 @@ from livebg.preview.client import Picture, PreviewChannel, Seen
 from livebg.sinks.atomic_file import PartFile, writing
 
 KINDS: Final = MappingProxyType({".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"})
-"""What is written, by the file's ending."""
+"""Image formats by file suffix."""
 _QUALITY: Final = 95
-"""Of JPEG and WebP."""
+"""Quality of JPEG and WebP, 1 to 100."""
 
 
 def snapshot(
     path: Path, connect: Callable[[], PreviewChannel], *, alpha: bool = False, overwrite: bool = False, patience: float = 10.0
 ) -> Seen:
-    """Writes what calls see, or with ``alpha`` the matte in grey, 255 = foreground, to ``path``; tells what was seen.
+    """Save the current output frame, or with ``alpha`` the matte in grayscale (255 = foreground), to ``path``; return the frame.
 
-    ``connect`` opens a channel, or raises what that raises; ``patience`` is that of :func:`take`, in seconds. Raises
-    :class:`~livebg.errors.ConfigError` and :class:`~livebg.errors.SinkError` for a path that cannot be, before livebg is asked,
-    and as :func:`take` does; then nothing is left behind.
+    ``connect`` opens a channel and may raise its errors. ``patience`` is the timeout of :func:`take` in seconds. Raises
+    :class:`~livebg.errors.ConfigError` or :class:`~livebg.errors.SinkError` for an invalid path before connecting, and the
+    errors of :func:`take`. On an error no file is left behind.
     """
-    kind = _kind(path)
+    image_format = _image_format(path)
     file = PartFile(path, overwrite=overwrite)
     try:
         with connect() as channel:
             picture, seen = take(channel, "alpha" if alpha else "composite", patience)
         image = Image.fromarray(picture.luma if alpha else i420_to_rgb(picture.data, picture.color, picture.size))
         with writing(path):
-            image.save(file.part, kind, quality=_QUALITY)
+            image.save(file.part, image_format, quality=_QUALITY)
     except BaseException:
         file.discard()
         raise
@@ -46,45 +46,45 @@ def snapshot(
 def take(
     channel: PreviewChannel, view: str, patience: float = 10.0, clock: Callable[[], float] = time.monotonic
 ) -> tuple[Picture, Seen]:
-    """The first live picture of ``view``, waited for up to ``patience`` seconds, since livebg may sleep; else the placeholder.
+    """Return the first live picture of ``view`` and its frame with status, or the placeholder after ``patience`` seconds.
 
-    What was seen comes with its status. Raises :class:`~livebg.errors.SourceError` when there is no such picture, and as
-    :meth:`~livebg.preview.client.PreviewChannel.look` does.
+    It waits because livebg may have to wake the camera first. Raises :class:`~livebg.errors.SourceError` if there is no picture,
+    and the errors of :meth:`~livebg.preview.client.PreviewChannel.look`.
     """
     deadline = clock() + patience
     while True:
         seen = channel.look([view], status=True)
         if view in seen.pictures and not seen.placeholder:
             return seen.pictures[view], seen
-        if clock() >= deadline or _will_not_change(seen):
+        if clock() >= deadline or _is_final(seen):
             break
     if view not in seen.pictures:
-        raise SourceError(_missing(view, seen))
+        raise SourceError(_missing_message(view, seen))
     return seen.pictures[view], seen
 
 
-def _kind(path: Path) -> str:
-    kind = KINDS.get(path.suffix.lower())
-    if kind is None:
-        found = f"ends in {path.suffix}" if path.suffix else "has no ending"
-        raise ConfigError(f"{path} {found}, which is no kind of picture that can be taken: name it .png, .jpg or .webp")
-    return kind
+def _image_format(path: Path) -> str:
+    image_format = KINDS.get(path.suffix.lower())
+    if image_format is None:
+        found = f"has the suffix {path.suffix}" if path.suffix else "has no suffix"
+        raise ConfigError(f"{path} {found}. Use .png, .jpg or .webp.")
+    return image_format
 
 
-def _will_not_change(seen: Seen) -> bool:
-    """Whether waiting is in vain: it is the user who has paused, or switched the effect off, which takes no matte."""
+def _is_final(seen: Seen) -> bool:
+    """Whether waiting is pointless: the user paused the camera, or switched the effect off, so there is no matte."""
     status = seen.status
     if status is None:
         return False
     return status.state == "paused" or (status.mode == "none" and not seen.placeholder and seen.number is not None)
 
 
-def _missing(view: str, seen: Seen) -> str:
+def _missing_message(view: str, seen: Seen) -> str:
     status = seen.status
     what = "matte" if view == "alpha" else "picture"
     if status is None:
-        return f"livebg shows no {what} at the moment: try again"
+        return f"livebg sends no {what} at the moment. Try again."
     if status.mode == "none" and status.state == "live":
-        return f"there is no {what} while the effect is off: say `livebg on` first"
+        return f"There is no {what} while the effect is off. Run `livebg on` first."
     reason = f" ({status.reason})" if status.reason else ""
-    return f"there is no {what} to take, since livebg is {status.state}{reason}: try again when it is live"
+    return f"No {what} available: livebg is {status.state}{reason}. Try again when it is live."

@@ -1,4 +1,4 @@
-"""The preview's window."""
+"""The preview window."""
 
 import logging
 import os
@@ -14,16 +14,16 @@ from livebg.preview.receiver import Gone, Receiver
 
 _LOG: Final = logging.getLogger(__name__)
 _NAME: Final = "livebg preview"
-_LONGEST: Final = (1280, 720)
-"""Pixels of the window at first."""
-_WAIT: Final = 0.02
-"""Seconds to wait for a picture before keys and the mouse are looked after."""
-_ESCAPE: Final = 27
+_MAX_INITIAL_SIZE_PX: Final = (1280, 720)
+"""Maximum initial width and height of the window."""
+_POLL_INTERVAL_S: Final = 0.02
+"""Maximum wait for a frame before keys and window events are handled."""
+_ESCAPE_KEY: Final = 27
 
 
 @dataclass(slots=True)
 class Shape:
-    """What is shown: the user's choices, some of which keys change."""
+    """What the window shows. Keys change these options."""
 
     alpha: bool = False
     original: bool = False
@@ -37,54 +37,54 @@ class Shape:
 
 
 class PreviewWindow:
-    """Shows what ``receiver`` sees until the user has enough; ``shape`` is how at first.
+    """Shows the frames of ``receiver`` until the user closes the window. ``shape`` holds the initial options.
 
-    The keys: q and Esc end it, a shows and hides the matte, o the original, m mirrors, i hides the line of text. The original is
-    shown on the user's word alone, which is the command's: without ``shape.original`` its key does nothing but say so.
+    Keys: q and Esc quit, a toggles the matte, o the original, m mirroring, i the status bar. The original shows the room, so it
+    needs the explicit command-line option: without ``shape.original`` the key o only logs a warning.
 
-    Whoever makes one has looked for a display (:func:`~livebg.preview.display.check_display`): OpenCV does not.
+    Call :func:`~livebg.preview.display.check_display` first: OpenCV does not check for a display.
     """
 
     def __init__(self, receiver: Receiver, shape: Shape) -> None:
         self._receiver, self._shape = receiver, shape
-        self._may_show_room = shape.original
+        self._may_show_original = shape.original
         self._seen: Seen | None = None
-        """The last picture; None where there is none, or it must not be taken for the present."""
-        self._gone: str | None = "looking for livebg"
+        """The last frame; None if there is none or it is outdated."""
+        self._notice: str | None = "Connecting to livebg..."
         self._sized = False
 
     def run(self) -> None:
-        """Returns when the user has closed the window."""
+        """Show the window and return when the user closes it."""
         _open()
         try:
             while self._is_open():
-                news = self._receiver.next(_WAIT)
-                if news is not None:
-                    self._take(news)
+                update = self._receiver.next(_POLL_INTERVAL_S)
+                if update is not None:
+                    self._update(update)
                     self._draw()
-                elif not self._matches():
+                elif not self._is_size_unchanged():
                     self._draw()
-                if not self._press(cv2.pollKey()):
+                if not self._handle_key(cv2.pollKey()):
                     return
         finally:
             cv2.destroyAllWindows()
 
-    def _take(self, news: Seen | Gone) -> None:
-        if isinstance(news, Gone):
-            if news.reason != self._gone:
-                _LOG.info("%s", news.reason)
-            self._seen, self._gone = None, news.reason
-        elif news.pictures:
-            self._seen, self._gone = news, None
-            self._fit(news)
-        elif news.number is None:  # livebg is there, and has shown nothing for half a second
-            status = news.status
-            self._seen, self._gone = None, (status.reason if status is not None else None) or "livebg sends no pictures"
+    def _update(self, update: Seen | Gone) -> None:
+        if isinstance(update, Gone):
+            if update.reason != self._notice:
+                _LOG.info("%s", update.reason)
+            self._seen, self._notice = None, update.reason
+        elif update.pictures:
+            self._seen, self._notice = update, None
+            self._fit_window(update)
+        elif update.number is None:  # connected, but no frame for half a second
+            status = update.status
+            self._seen, self._notice = None, (status.reason if status is not None else None) or "livebg sends no pictures"
 
-    def _fit(self, seen: Seen) -> None:
-        """The window takes the pictures' shape when there is a first, and after the number of views has changed."""
+    def _fit_window(self, seen: Seen) -> None:
+        """Fit the window to the pictures at the first frame and after the number of views changed."""
         if not self._sized:
-            cv2.resizeWindow(_NAME, *window_size(seen.pictures, self._shape.views, _LONGEST))
+            cv2.resizeWindow(_NAME, *window_size(seen.pictures, self._shape.views, _MAX_INITIAL_SIZE_PX))
             self._sized = True
 
     def _draw(self) -> None:
@@ -95,34 +95,34 @@ class PreviewWindow:
         size = (max(width, 1), max(height, 1))
         self._painted = size
         if self._seen is None:
-            return notice(f"{self._gone}", size)
+            return notice(f"{self._notice}", size)
         shape = self._shape
         return paint(
             self._seen.pictures, shape.views, size, status=self._receiver.status, mirrored=shape.mirrored, told=shape.told
         )
 
-    def _matches(self) -> bool:
-        """Whether the window is still of the size that was painted for."""
+    def _is_size_unchanged(self) -> bool:
+        """Whether the window still has the size of the last painted canvas."""
         return tuple(cv2.getWindowImageRect(_NAME)[2:]) == self._painted
 
     def _is_open(self) -> bool:
         try:
             return cv2.getWindowProperty(_NAME, cv2.WND_PROP_VISIBLE) >= 1
-        except cv2.error:  # Qt's way to say that there is no window any more
+        except cv2.error:  # Qt raises this if the window is closed
             return False
 
-    def _press(self, key: int) -> bool:
-        """Does what a key means; whether the window stays."""
+    def _handle_key(self, key: int) -> bool:
+        """Handle a key. Return False if the window should close."""
         key = key & 0xFF if key >= 0 else key
         shape = self._shape
-        if key in (ord("q"), _ESCAPE):
+        if key in (ord("q"), _ESCAPE_KEY):
             return False
         if key == ord("a"):
             shape.alpha = not shape.alpha
-        elif key == ord("o") and self._may_show_room:
+        elif key == ord("o") and self._may_show_original:
             shape.original = not shape.original
         elif key == ord("o"):
-            _LOG.warning("the room as it is is shown on your word alone: say `livebg preview --original`")
+            _LOG.warning("The original shows your room. Use `livebg preview --original` to show it.")
         elif key == ord("m"):
             shape.mirrored = not shape.mirrored
         elif key == ord("i"):
@@ -135,6 +135,6 @@ class PreviewWindow:
 
 def _open() -> None:
     if sys.platform.startswith("linux"):
-        os.environ["QT_QPA_PLATFORM"] = "xcb"  # a desktop may ask for one that OpenCV's wheels lack, and Qt would abort
+        os.environ["QT_QPA_PLATFORM"] = "xcb"  # desktops may set a platform that OpenCV's wheels lack, and Qt would abort
     cv2.namedWindow(_NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
-    cv2.resizeWindow(_NAME, *_LONGEST)
+    cv2.resizeWindow(_NAME, *_MAX_INITIAL_SIZE_PX)

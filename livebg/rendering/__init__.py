@@ -1,1 +1,1 @@
-"""Rendering recorded files: the loop, look-ahead, photos, many files in one run, and reports."""
+"""Renders recorded files: the frame loop, lookahead, photos, batches of files, and progress reports."""

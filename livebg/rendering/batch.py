@@ -1,4 +1,4 @@
-"""Many files, some at a time: each is a job of its own, and a bad one does not stop the others."""
+"""Renders several files, in parallel if requested. Each file is one job, and a failed job does not stop the others."""
 
 import logging
 import threading
@@ -27,12 +27,12 @@ from livebg.sources.file import FileSource
 
 _LOG: Final = logging.getLogger(__name__)
 _SEVERITY: Final = (0, 3, 4, 2, 5, 1, 130)
-"""Exit codes from the best to the worst: a folder's is the worst of its files'."""
+"""Exit codes from best to worst: a batch exits with the worst code of its jobs."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """What the command line says about files, not about pictures. ``start`` and ``end`` are in seconds."""
+    """File options of the command line. ``start`` and ``end`` are in seconds."""
 
     start: float | None = None
     end: float | None = None
@@ -42,7 +42,7 @@ class FileOptions:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One file, done. Model, provider and input size are None where no network ran."""
+    """The result of one file. Model, provider and input size are None if no network ran."""
 
     job: Job
     rendered: Rendered
@@ -61,10 +61,10 @@ class _Network:
 
 
 class Reporter(Protocol):
-    """Who is told how the work goes; called from several threads.
+    """Receives progress; called from several threads.
 
-    Of each job that is begun the end is told, as ``finished`` or ``failed``, unless the user stops it. ``ended`` comes once,
-    last, with how many of all jobs were done and the exit code.
+    Each started job is reported as ``finished`` or ``failed``, unless the user stops it. ``ended`` is called once, last, with the
+    number of jobs that succeeded and the exit code.
     """
 
     def started(self, job: Job, total: int | None) -> None: ...
@@ -75,10 +75,10 @@ class Reporter(Protocol):
 
 
 class Batch:
-    """Renders jobs. The network is loaded once, when the first input has been opened, and shared by all of them.
+    """Renders jobs with one shared network, which is loaded after the first input has been opened.
 
-    Where it cannot be loaded nothing can be rendered: that is told once, and the rest is left. Sub-folders of the output are
-    made as they are needed. ``consent`` turns the effect off: mode ``none``.
+    If the network cannot be loaded, the error is reported once and the remaining jobs are skipped. Subfolders of the output are
+    created when needed. ``consent`` turns the effect off (mode ``none``).
     """
 
     def __init__(
@@ -95,14 +95,15 @@ class Batch:
         self._options = options
         self._consent = consent
         self._segmenter: Segmenter | None = None
-        self._without_network = False
+        self._model_failed = False
         self._loading = threading.Lock()
         self._stop = threading.Event()
-        self._made: list[Path] = []
+        self._created_folders: list[Path] = []
 
     def check(self, jobs: Sequence[Job]) -> None:
-        """Raise :class:`~livebg.errors.ConfigError`, before hours of work, for an encoding that no video of ``jobs`` can have, or
-        a background that cannot be read."""
+        """Raise :class:`~livebg.errors.ConfigError` early, for an encoding that the videos of ``jobs`` cannot have, or for an
+        unreadable background.
+        """
         if self._consent is None:
             build_look(self._settings)
         encoding = build_encoding(self._settings, self._mode)
@@ -110,7 +111,7 @@ class Batch:
             plan_encoder(encoding, output)
 
     def run(self, jobs: Sequence[Job]) -> int:
-        """Render all jobs and return the exit code: the worst of theirs, 130 when the user stopped it."""
+        """Render all jobs. Returns the worst exit code of the jobs; 130 if the user stopped the batch."""
         with ThreadPoolExecutor(self._settings.render.jobs, thread_name_prefix="render") as pool:
             futures = [pool.submit(self._run, job) for job in jobs]
             try:
@@ -118,25 +119,25 @@ class Batch:
             except KeyboardInterrupt:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
-        codes = [self._settle(job, future) for job, future in zip(jobs, futures, strict=True)]
+        codes = [self._exit_code(job, future) for job, future in zip(jobs, futures, strict=True)]
         self._remove_empty_folders()
         worst = max(codes, key=_SEVERITY.index)
         self._reporter.ended(jobs, codes.count(0), worst)
         return worst
 
     def _run(self, job: Job) -> None:
-        """Raises whatever the job raises, for :meth:`_settle`; an error is reported at once, while the others go on."""
+        """Run one job. Reports an error immediately and re-raises it for :meth:`_exit_code`."""
         try:
-            if self._without_network:
-                raise _ToldAlready
+            if self._model_failed:
+                raise _ModelUnavailable
             self._reporter.finished(self._photo(job) if job.is_photo else self._video(job))
-        except (Stopped, _ToldAlready):
+        except (Stopped, _ModelUnavailable):
             raise
         except LivebgError as error:
             self._reporter.failed(job, error)
             raise
 
-    def _settle(self, job: Job, future: Future[None]) -> int:
+    def _exit_code(self, job: Job, future: Future[None]) -> int:
         if future.cancelled():
             return Stopped.exit_code
         error = future.exception()
@@ -153,7 +154,7 @@ class Batch:
         with FileSource(job.input, options.start, options.end) as source, self._sink(job, source) as sink:
             network = self._network(source.format.width, source.format.height)
             self._reporter.started(job, source.frame_estimate)
-            processor = self._in_time(network.processor)
+            processor = self._with_lookahead(network.processor)
             done = render(source, sink, processor, lambda frames: self._reporter.advanced(job, frames), self._stop)
         return Summary(job, done, network.model, network.provider, network.input_size, (*source.notes, *sink.notes))
 
@@ -183,7 +184,7 @@ class Batch:
             self._reporter.started(job, 1)
             image = render_photo(photo, network.processor, self._mode)
             if self._stop.is_set():
-                raise Stopped(f"stopped before {job.output} was written")
+                raise Stopped(f"Stopped before writing {job.output}.")
             write_photo(image, part, job.output)
         finally:
             part.discard()
@@ -195,15 +196,15 @@ class Batch:
         return self._settings.effect.mode if self._consent is None else "none"
 
     def _network(self, width: int, height: int) -> _Network:
-        """What renders one file of this size: a pipeline of its own, the network shared."""
+        """Returns a new pipeline with the shared network, for one file of this size."""
         if self._consent is not None:
             return _Network(Unprocessed(self._consent))
         segmenter = self._loaded_segmenter()
         size = segmenter.input_size(width, height)
         return _Network(build_pipeline(self._settings, segmenter), segmenter.name, segmenter.provider, size)
 
-    def _in_time(self, processor: Pipeline | Unprocessed) -> Pipeline | Unprocessed | LookAhead:
-        """What renders a video, whose frames have neighbours."""
+    def _with_lookahead(self, processor: Pipeline | Unprocessed) -> Pipeline | Unprocessed | LookAhead:
+        """Returns the processor for a video, which can use future frames; photos cannot."""
         smoothing = self._settings.smoothing
         if smoothing.temporal == "causal" or not smoothing.time_constant or isinstance(processor, Unprocessed):
             return processor
@@ -212,12 +213,12 @@ class Batch:
     def _loaded_segmenter(self) -> Segmenter:
         with self._loading:
             if self._segmenter is None:
-                if self._without_network:
-                    raise _ToldAlready
+                if self._model_failed:
+                    raise _ModelUnavailable
                 try:
                     self._segmenter = self._load_segmenter()
                 except ModelError:
-                    self._without_network = True
+                    self._model_failed = True
                     raise
             return self._segmenter
 
@@ -226,14 +227,14 @@ class Batch:
         with self._loading, writing(job.output), suppress(FileExistsError):
             missing = [each for each in (folder, *folder.parents) if not each.exists()]
             folder.mkdir(parents=True, exist_ok=True)
-            self._made += missing
+            self._created_folders += missing
 
     def _remove_empty_folders(self) -> None:
-        """Of the folders made here, those in which nothing came to stand."""
-        for folder in sorted(self._made, reverse=True):
+        """Remove the created folders that are empty."""
+        for folder in sorted(self._created_folders, reverse=True):
             with suppress(OSError):
                 folder.rmdir()
 
 
-class _ToldAlready(ModelError):
-    """There is no network for this job either."""
+class _ModelUnavailable(ModelError):
+    """The network failed to load in another job, which has reported the error."""

@@ -1,4 +1,4 @@
-"""Which file becomes which: from what stands on the command line to one job a file."""
+"""Plans the output file of each input: converts the arguments of the command line to one job per file."""
 
 import itertools
 import logging
@@ -16,14 +16,14 @@ from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 _LOG: Final = logging.getLogger(__name__)
 KEPT_CONTAINERS = frozenset({".mp4", ".mov", ".m4v", ".mkv"})
 RenderMode = Literal[Mode, "none"]
-"""Every mode there is: those of the settings, and the one that takes the user's own word."""
+"""All modes: those of the settings, and ``none``, which requires the user's consent."""
 
 MODES: Final[tuple[str, ...]] = get_args(RenderMode)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One input, one output. ``note`` says in a clause what about the output was not to be expected, or is empty."""
+    """One input and its output. ``note`` is a clause about an unexpected output format, or empty."""
 
     input: Path
     output: Path
@@ -35,16 +35,16 @@ class Job:
 
 
 def plan(inputs: Sequence[Path], output: Path | None, mode: str) -> list[Job]:
-    """One job a file, folders walked in order, and each output another one.
+    """Returns one job per file, with distinct outputs; folders are walked in alphabetical order.
 
-    ``output`` is a file for one input file, otherwise a folder, where the inputs' sub-folders are kept and may be missing.
-    Raises :class:`~livebg.errors.SourceError` for an input that does not exist or holds nothing to render,
+    ``output`` is a file for a single input file, otherwise a folder, which keeps the subfolders of the inputs; missing subfolders
+    are created later. Raises :class:`~livebg.errors.SourceError` for an input that does not exist or has nothing to render,
     :class:`~livebg.errors.SinkError` for an output folder that does not exist, and
-    :class:`~livebg.errors.ConfigError` where a file was named as the output of several.
+    :class:`~livebg.errors.ConfigError` if ``output`` is a file and there are several inputs.
     """
     for path in inputs:
         if not path.exists():
-            raise SourceError(f"{path} does not exist: name a video, a photo or a folder of either")
+            raise SourceError(f"{path} does not exist. Name a video, a photo or a folder.")
     many = len(inputs) > 1 or inputs[0].is_dir()
     if output is not None:
         _check_output(output, many)
@@ -52,7 +52,7 @@ def plan(inputs: Sequence[Path], output: Path | None, mode: str) -> list[Job]:
     places = {_place(file): (file, root) for file, root in _files(inputs, into)}
     if not places:
         names = ", ".join(str(path) for path in inputs)
-        raise SourceError(f"there are neither videos nor photos in {names}: name a folder that holds some, or a file")
+        raise SourceError(f"No videos or photos found in {names}. Name a folder that contains some, or a file.")
     if output is not None and into is None:
         return [Job(inputs[0], output)]
     targets = _distinct([_targets(file, root, into, mode) for file, root in places.values()], taken=places)
@@ -60,31 +60,31 @@ def plan(inputs: Sequence[Path], output: Path | None, mode: str) -> list[Job]:
 
 
 def _check_output(output: Path, many: bool) -> None:
-    # No output lacks an ending, so a name without one is meant as a folder.
+    # Every output file has an extension, so a name without one means a folder.
     names_folder = many or not output.suffix
     if names_folder and output.exists() and not output.is_dir():
-        raise ConfigError(f"the output {output} is no folder: name one, or for a single input a file with an ending")
+        raise ConfigError(f"The output {output} is not a folder. Name a folder, or for a single input a file with an extension.")
     folder = output if names_folder else output.parent
     if not output.is_dir() and not folder.is_dir():
-        found = "is not a folder" if folder.exists() else "does not exist"
-        raise SinkError(f"the output folder {folder} {found}: make it first, or name another")
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise SinkError(f"The output folder {folder} {problem}. Create it first, or name another one.")
 
 
 def _files(inputs: Sequence[Path], into: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Each file with the folder that its place is told from."""
+    """Yield each file with the input folder that its output path is relative to."""
     for path in inputs:
         if not path.is_dir():
             yield path, path.parent
             continue
-        for folder, folders, names in os.walk(path, onerror=_refuse_folder):
+        for folder, folders, names in os.walk(path, onerror=_raise_unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and not _same(Path(folder, name), into))
             for file in sorted(Path(folder, name) for name in names):
                 if _is_media(file) and not _is_own_output(file):
                     yield file, path
 
 
-def _refuse_folder(error: OSError) -> None:
-    raise SourceError(f"the folder {error.filename} cannot be read ({error.strerror}): change its permissions or leave it out")
+def _raise_unreadable(error: OSError) -> None:
+    raise SourceError(f"The folder {error.filename} cannot be read ({error.strerror}). Change its permissions or leave it out.")
 
 
 def _is_media(file: Path) -> bool:
@@ -92,12 +92,12 @@ def _is_media(file: Path) -> bool:
 
 
 def _is_own_output(file: Path) -> bool:
-    """Whether an earlier run over the same folder made this file, so that a second run does not render it again."""
-    origin, _, made = file.stem.rpartition(".")
-    others = file.parent.glob(f"{_escape(origin)}*") if made in MODES else ()
+    """Returns whether the file is the output of an earlier run on the same folder, which must not be rendered again."""
+    origin, _, mode = file.stem.rpartition(".")
+    others = file.parent.glob(f"{_escape(origin)}*") if mode in MODES else ()
     own = any(_is_media(other) and origin in (other.stem, other.name) for other in others)
     if own:
-        _LOG.info("%s is left out: an earlier run made it", file)
+        _LOG.info("Skipped %s: it is the output of an earlier run", file)
     return own
 
 
@@ -110,8 +110,8 @@ def _same(folder: Path, other: Path | None) -> bool:
 
 
 def _targets(file: Path, root: Path, into: Path | None, mode: str) -> Iterator[Path]:
-    """The names that the output may have, the first that is free is taken: ``talk.portrait.mp4``, ``talk.avi.portrait.mkv``,
-    ``talk.avi.2.portrait.mkv``."""
+    """Yield candidate output names in order of preference: ``talk.portrait.mp4``, ``talk.avi.portrait.mkv``,
+    ``talk.avi.2.portrait.mkv``, ..."""
     folder = file.parent if into is None else into / file.parent.relative_to(root)
     ending = f".{mode}{_suffix(file, mode)}"
     yield folder / f"{file.stem}{ending}"
@@ -121,7 +121,7 @@ def _targets(file: Path, root: Path, into: Path | None, mode: str) -> Iterator[P
 
 
 def _distinct(candidates: Sequence[Iterator[Path]], taken: Iterable[Path]) -> list[Path]:
-    """One name for each, none of them twice nor in ``taken``, places of files; of those that want the same none gets it."""
+    """Choose one unique path per job that is not in ``taken``. If several jobs want the same path, none of them gets it."""
     wanted = [next(names) for names in candidates]
     count = Counter(_place(name) for name in wanted)
     used = {*taken, *count}
@@ -136,7 +136,7 @@ def _distinct(candidates: Sequence[Iterator[Path]], taken: Iterable[Path]) -> li
 
 
 def _place(file: Path) -> Path:
-    """Where a file's name stands, however its folder is written; a link is a file of its own."""
+    """Returns the path with its folder resolved; a link to a file counts as a separate file."""
     return file.parent.resolve() / file.name
 
 
@@ -151,5 +151,5 @@ def _suffix(file: Path, mode: str) -> str:
 
 def _job(file: Path, target: Path, mode: str) -> Job:
     changed = target.suffix.lower() != file.suffix.lower()
-    why = "which holds alpha" if mode == "cutout" else "which holds any timing and sound"
+    why = "which supports alpha" if mode == "cutout" else "which supports any timing and audio codec"
     return Job(file, target, f"written as {target.suffix.lower()[1:]}, {why}" if changed else "")

@@ -1,4 +1,4 @@
-"""A recorded file through the pipeline: the loop that live has with other ends."""
+"""The offline frame loop: source to sink through a processor."""
 
 import threading
 import time
@@ -13,14 +13,14 @@ from livebg.rendering.lookahead import LookAhead
 
 
 class Processor(Protocol):
-    """Frame in, composite out: :class:`~livebg.pipeline.Pipeline`, or the room as it is."""
+    """Converts a frame to a composite, such as :class:`~livebg.pipeline.Pipeline`."""
 
     def process(self, frame: Frame) -> Composite: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What came of one file: frames written and seconds of wall time that it took."""
+    """The result of one file: number of frames written, and wall time in seconds."""
 
     frames: int
     seconds: float
@@ -37,10 +37,10 @@ def render(
     on_frame: Callable[[int], None],
     stop: threading.Event | None = None,
 ) -> Rendered:
-    """Render every frame of ``source`` into ``sink`` and close both, each by itself or with what comes after it in view.
+    """Render every frame of ``source`` into ``sink`` until the source ends, and close both.
 
-    ``on_frame`` is told how many frames are done. When anything fails, or ``stop`` is set (then
-    :class:`~livebg.errors.Stopped` is raised), the sink is aborted and leaves nothing behind. The loop ends when the source does.
+    A :class:`~livebg.rendering.lookahead.LookAhead` also uses future frames. ``on_frame`` receives the number of frames done. On
+    an error, or if ``stop`` is set (which raises :class:`~livebg.errors.Stopped`), the sink is aborted and removes its output.
     """
     begin = time.perf_counter()
     sent = 0
@@ -48,7 +48,7 @@ def render(
     def frames() -> Iterator[Frame]:
         for frame in source:
             if stop is not None and stop.is_set():
-                raise Stopped(f"stopped after {sent} frames; the unfinished output was removed")
+                raise Stopped(f"Stopped after {sent} frames. The unfinished output was removed.")
             yield frame
 
     with source, sink:

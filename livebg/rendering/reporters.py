@@ -1,4 +1,4 @@
-"""Telling people, or programs, how a render goes. What is printed goes to consoles that the command line hands in."""
+"""Progress reports of a render, as text or JSON, printed on consoles that the command line passes in."""
 
 import json
 import threading
@@ -15,12 +15,12 @@ from livebg.errors import LivebgError, Stopped
 from livebg.rendering.batch import Summary
 from livebg.rendering.jobs import Job
 
-_JSON_INTERVAL: Final = 0.5
-"""Seconds between two progress lines of one job."""
+_JSON_INTERVAL_S: Final = 0.5
+"""Minimum time between two progress lines of one job."""
 
 
 class QuietReporter:
-    """Errors alone."""
+    """Prints errors only."""
 
     def __init__(self, errors: Console) -> None:
         self._errors = errors
@@ -48,7 +48,7 @@ class QuietReporter:
 
 
 class BarReporter(QuietReporter):
-    """A bar for each file under way, where somebody can see it, and a line or two for each that is done."""
+    """Shows a progress bar per running job on a terminal, and prints one or more lines per finished job."""
 
     def __init__(self, errors: Console) -> None:
         super().__init__(errors)
@@ -97,50 +97,50 @@ class BarReporter(QuietReporter):
 
 
 class JsonReporter(QuietReporter):
-    """One JSON object a line: ``started``, ``progress``, ``error``, ``done``, ``stopped``, and after several files ``summary``.
+    """Prints JSON lines: ``started``, ``progress``, ``error``, ``done``, ``stopped``, and for several files ``summary``.
 
-    The errors are told to people as well.
+    Errors are also printed as text on standard error.
     """
 
     def __init__(self, output: Console, errors: Console) -> None:
         super().__init__(errors)
         self._output = output
         self._lock = threading.Lock()
-        self._spoken: dict[Job, float] = {}
+        self._last_emit: dict[Job, float] = {}
         self._totals: dict[Job, int | None] = {}
         self._done: list[Summary] = []
 
     def started(self, job: Job, total: int | None) -> None:
         self._totals[job] = total
-        self._say({"event": "started", "input": str(job.input), "output": str(job.output), "total": total, "note": job.note})
+        self._emit({"event": "started", "input": str(job.input), "output": str(job.output), "total": total, "note": job.note})
 
     def advanced(self, job: Job, frames: int) -> None:
         now = time.monotonic()
-        if now - self._spoken.get(job, 0.0) >= _JSON_INTERVAL:
-            self._spoken[job] = now
-            self._say({"event": "progress", "input": str(job.input), "frames": frames, "total": self._totals[job]})
+        if now - self._last_emit.get(job, 0.0) >= _JSON_INTERVAL_S:
+            self._last_emit[job] = now
+            self._emit({"event": "progress", "input": str(job.input), "frames": frames, "total": self._totals[job]})
 
     def finished(self, summary: Summary) -> None:
         self._done.append(summary)
         job, notes = summary.job, list(summary.notes)
-        self._say({"event": "done", "input": str(job.input), **_facts([summary]), "output": str(job.output), "notes": notes})
+        self._emit({"event": "done", "input": str(job.input), **_stats([summary]), "output": str(job.output), "notes": notes})
 
     def failed(self, job: Job, error: BaseException) -> None:
         super().failed(job, error)
         code = error.exit_code if isinstance(error, LivebgError) else LivebgError.exit_code
-        self._say({"event": "error", "input": str(job.input), "error": sentence(error, job), "exit_code": code})
+        self._emit({"event": "error", "input": str(job.input), "error": sentence(error, job), "exit_code": code})
 
     def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
         super().ended(jobs, done, exit_code)
         if exit_code == Stopped.exit_code:
-            self._say({"event": "stopped", "error": _stop_sentence(jobs, done), "exit_code": exit_code})
+            self._emit({"event": "stopped", "error": _stop_sentence(jobs, done), "exit_code": exit_code})
         if len(jobs) > 1:
             outputs = [str(summary.job.output) for summary in self._done]
-            self._say({"event": "summary", "files": done, **_facts(self._done), "output": outputs})
+            self._emit({"event": "summary", "files": done, **_stats(self._done), "output": outputs})
 
-    def _say(self, fact: dict[str, Any]) -> None:
+    def _emit(self, event: dict[str, Any]) -> None:
         with self._lock:
-            self._output.print(json.dumps(fact), soft_wrap=True, highlight=False, markup=False)
+            self._output.print(json.dumps(event), soft_wrap=True, highlight=False, markup=False)
 
 
 class _Fps(ProgressColumn):
@@ -149,17 +149,17 @@ class _Fps(ProgressColumn):
 
 
 def sentence(error: BaseException, job: Job) -> str:
-    """What to tell a person of an error: its own words, or for a defect where to find more."""
+    """Returns the message of an error; for an internal error, with advice on how to report it."""
     if isinstance(error, LivebgError):
         return str(error)
     kind = type(error).__name__
-    return f"{job.input}: an internal error ({kind}: {error}): run again with -v for the details and report it"
+    return f"{job.input}: internal error ({kind}: {error}). Run again with -v for details and report it."
 
 
 def _stop_sentence(jobs: Sequence[Job], done: int) -> str:
     if len(jobs) == 1:
-        return f"stopped, and the unfinished {jobs[0].output} was removed"
-    return f"stopped after {done} of {len(jobs)} files, and what was unfinished was removed"
+        return f"Stopped. The unfinished {jobs[0].output} was removed."
+    return f"Stopped after {done} of {len(jobs)} files. Unfinished outputs were removed."
 
 
 def _summary_line(summary: Summary) -> str:
@@ -169,7 +169,7 @@ def _summary_line(summary: Summary) -> str:
     return f"{summary.job.output}: {frames} in {done.seconds:.1f} s, {done.fps:.1f} fps{network}"
 
 
-def _facts(done: list[Summary]) -> dict[str, Any]:
+def _stats(done: list[Summary]) -> dict[str, Any]:
     frames = sum(each.rendered.frames for each in done)
     seconds = sum(each.rendered.seconds for each in done)
     first = done[0] if done else None

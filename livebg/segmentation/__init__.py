@@ -1,1 +1,1 @@
-"""From a frame to its alpha: the network, the temporal filter and the upsampling."""
+"""From a frame to its alpha: the network, the temporal filter and the guided upsampling."""

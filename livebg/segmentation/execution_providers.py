@@ -1,4 +1,4 @@
-"""Which of onnxruntime's execution providers runs the network: the one asked for, or the one that proves fastest here."""
+"""Selects the onnxruntime execution provider: the requested one, or the fastest on this machine."""
 
 import json
 import logging
@@ -31,63 +31,64 @@ SHORT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "directml": "DmlExecutionProvider",
     }
 )
-"""What people write, and what onnxruntime calls it."""
+"""Names accepted on the command line, and onnxruntime's names."""
 
-_NEVER: Final = frozenset({"AzureExecutionProvider"})  # it sends the pictures to a server
-_RUNS: Final = 5
-_ENOUGH_SECONDS: Final = 3.0
+_REMOTE: Final = frozenset({"AzureExecutionProvider"})  # sends the pictures to a server
+_TIMED_RUNS: Final = 5
+_MAX_TIMING_S: Final = 3.0
 
 Running = TypeVar("Running")
-"""Whatever stands for a network that has been opened on a provider."""
+"""An opened network, of any type."""
 
 
 def offered() -> list[str]:
-    """The full names of the providers in this build of onnxruntime, but those that would send pictures away."""
-    return [name for name in onnxruntime.get_available_providers() if name not in _NEVER]
+    """Returns the full names of the providers in this build of onnxruntime, except those that send pictures to a server."""
+    return [name for name in onnxruntime.get_available_providers() if name not in _REMOTE]
 
 
 def full_name(requested: str, candidates: Sequence[str]) -> str:
-    """The full name of the provider ``requested`` by its short or full name; ModelError when it is not among ``candidates``."""
+    """Returns the full name of the provider ``requested`` by short or full name. Raises ModelError if it is not in
+    ``candidates``."""
     known = {**SHORT_NAMES, **{name.lower(): name for name in candidates}}
     name = known.get(requested.lower(), requested)
     if name not in candidates:
         shorts = {long: short for short, long in SHORT_NAMES.items()}
-        there = ", ".join(shorts.get(candidate, candidate) for candidate in candidates)
+        available = ", ".join(shorts.get(candidate, candidate) for candidate in candidates)
         raise ModelError(
-            f"the provider {requested} is not in this build of onnxruntime, which has {there}:"
-            f" choose one of those or auto, or install the build that has it"
+            f"The provider {requested} is not in this build of onnxruntime, which has {available}."
+            f" Choose one of those or auto, or install a build that has it."
         )
     return name
 
 
 def median_seconds(run: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """The median time of a few runs after one to warm up, in seconds; of fewer runs when they are slow."""
+    """Returns the median duration of a few runs after a warm-up run, in seconds; slow functions run fewer times."""
     run()
     times: list[float] = []
-    while len(times) < _RUNS and sum(times) < _ENOUGH_SECONDS:
-        begin = clock()
+    while len(times) < _TIMED_RUNS and sum(times) < _MAX_TIMING_S:
+        start = clock()
         run()
-        times.append(clock() - begin)
+        times.append(clock() - start)
     return median(times)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderMemory:
-    """Remembers which provider proved fastest, in a small JSON file; one that is damaged or read-only costs a log line."""
+    """Caches the fastest provider in a small JSON file. A damaged or read-only file only causes a log message."""
 
     path: Path
 
     @classmethod
     def of_user(cls) -> "ProviderMemory":
-        """The file in the user's cache folder."""
+        """Returns the cache in the user's cache folder."""
         return cls(user_cache_path("livebg") / "providers.json")
 
     def recall(self, key: str) -> str | None:
-        """The provider stored for ``key``, or None."""
+        """Returns the provider stored for ``key``, or None."""
         return self._read().get(key)
 
     def store(self, key: str, provider: str) -> None:
-        """Store ``provider`` for ``key`` beside what is there; the file is replaced in one step."""
+        """Store ``provider`` for ``key`` and keep the other entries; the file is replaced atomically."""
         part = self.path.with_suffix(f".{os.getpid()}.part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ class ProviderMemory:
         except OSError as error:
             with suppress(OSError):
                 part.unlink()
-            _LOG.warning("the choice of provider could not be stored in %s: %s", self.path, error)
+            _LOG.warning("The selected provider could not be stored in %s: %s", self.path, error)
 
     def _read(self) -> dict[str, str]:
         try:
@@ -104,21 +105,21 @@ class ProviderMemory:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            _LOG.warning("%s cannot be read and is ignored: %s", self.path, error)
+            _LOG.warning("Ignoring %s, which cannot be read: %s", self.path, error)
             return {}
         if not isinstance(content, dict):
-            _LOG.warning("%s is not a table of providers and is ignored", self.path)
+            _LOG.warning("Ignoring %s, which is not a table of providers.", self.path)
             return {}
         return {str(key): value for key, value in content.items() if isinstance(value, str)}
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderChooser:
-    """Opens a network on the provider that was ``requested``, or with ``auto`` on the fastest of ``candidates``.
+    """Opens a network on the ``requested`` provider, or with ``auto`` on the fastest of ``candidates``.
 
-    With ``auto`` and more than one candidate each is timed once; the result is kept in ``memory`` for the same network, size,
-    candidates and version of onnxruntime. A candidate that does not open or fails is passed over. The defaults are this machine's
-    own providers and the user's cache.
+    With ``auto`` and more than one candidate each is timed once; the result is cached in ``memory`` for the same network, size,
+    candidates and version of onnxruntime. A candidate that fails is skipped. The defaults are this machine's providers and the
+    user's cache.
     """
 
     requested: str = AUTO
@@ -126,22 +127,22 @@ class ProviderChooser:
     memory: ProviderMemory = field(default_factory=ProviderMemory.of_user)
 
     def open(self, network: str, start: Callable[[str], Running], seconds: Callable[[Running], float]) -> Running:
-        """Open with ``start``, which takes a full name and raises ModelError where the provider cannot run the network.
+        """Open the network with ``start``, which takes a full provider name and raises ModelError if that provider cannot run it.
 
-        ``seconds`` times what was opened. ``network`` identifies the network and its input size. Raises ModelError when the
-        requested provider is missing or fails, or when none of the candidates runs the network.
+        ``seconds`` times an opened network. ``network`` identifies the network and its input size. Raises ModelError if the
+        requested provider is missing or fails, or if no candidate can run the network.
         """
         if self.requested != AUTO:
             return start(full_name(self.requested, self.candidates))
         if len(self.candidates) == 1:
             return start(self.candidates[0])
         key = f"{network} onnxruntime {onnxruntime.__version__} {' '.join(self.candidates)}"
-        remembered = self.memory.recall(key)
-        if remembered is not None and remembered in self.candidates:
+        cached = self.memory.recall(key)
+        if cached is not None and cached in self.candidates:
             try:
-                return start(remembered)
+                return start(cached)
             except ModelError as error:
-                _LOG.warning("%s was the fastest here and now fails, so all are timed again: %s", remembered, error)
+                _LOG.warning("The cached provider %s failed. Timing all providers again: %s", cached, error)
         provider, running = self._fastest(start, seconds)
         self.memory.store(key, provider)
         return running
@@ -154,11 +155,11 @@ class ProviderChooser:
                 running = start(provider)
                 timed.append((seconds(running), provider, running))
             except ModelError as error:
-                _LOG.info("%s is passed over: %s", provider, error)
+                _LOG.info("Skipping %s: %s", provider, error)
                 failure = error
                 continue
-            _LOG.info("%s takes %.1f ms a picture", provider, 1000 * timed[-1][0])
+            _LOG.info("%s takes %.1f ms per picture.", provider, 1000 * timed[-1][0])
         if not timed:
-            raise failure or ModelError("onnxruntime offers no provider: install a build of onnxruntime that has the CPU's")
+            raise failure or ModelError("onnxruntime has no provider. Install a build of onnxruntime that has the CPU provider.")
         _, provider, running = min(timed, key=lambda entry: entry[0])
         return provider, running

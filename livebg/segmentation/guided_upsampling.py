@@ -1,4 +1,4 @@
-"""From alpha at model resolution to a matte at the frame's, with its edges where the picture has them."""
+"""Upsamples alpha from model resolution to frame resolution, aligned with the edges of the picture."""
 
 from collections.abc import Sequence
 
@@ -13,49 +13,45 @@ from livebg.segmentation.despeckle import without_specks
 
 Plane = NDArray[np.uint8]
 Lines = NDArray[np.float32]
-"""Alpha as a straight line over the picture: slopes over Y, U and V and an offset, shape (height, width, 4)."""
+"""Alpha as a linear function of the color: slopes for Y, U and V and an offset, shape (height, width, 4)."""
 
 
 class EdgeUpsampler:
     """Fast guided filter (He and Sun 2015, arXiv:1505.00996) with the frame's luma and chroma as the guide.
 
-    Within each window alpha is a straight line over the colour, a * Y + b * U + c * V + d. The lines are found at half the
-    model's resolution, where it is cheap, and only they are enlarged, so that the matte's edge comes from the picture at full
-    resolution, also where person and room differ in hue alone. It is worked out only where alpha is neither all person nor all
-    room.
+    Within each window alpha is a linear function of the color, a * Y + b * U + c * V + d. The coefficients are computed at half
+    the model's resolution, where it is cheap, and only they are upsampled, so that the matte's edge follows the picture at full
+    resolution, even if person and room differ only in hue. Only tiles in which alpha is neither all foreground nor all background
+    are computed.
 
     ``radius`` is the window's, in pixels of half the model's picture; ``softness`` and ``chroma_softness`` are the contrasts
-    (standard deviation, levels of 255) under which the guide is not followed; ``low`` and ``high`` are the probabilities that
-    become alpha 0 and 1: a probability is not an alpha, and used as one it makes hands transparent.
+    (standard deviation, levels of 255) below which the guide is ignored; ``low`` and ``high`` are the probabilities that become
+    alpha 0 and 1: used directly as alpha, a probability makes hands transparent.
 
-    Measured on true alpha shrunk to 256x144 and on the network's, 16 pictures at 1280x720 (MAD x1e3, Grad /1e3): enlarged
-    plainly 2.2, 1.6 and 26.9, 10.9; by luma alone 3.8, 3.6 and 26.3, 8.3; by colour 3.4, 2.6 and 25.6, 6.8. Lines at the model's
-    own resolution cost twice as much and are as good. Joint bilateral upsampling, at 288 lines, lies between the plain one and
-    this, at ten times the cost. A smaller radius is better on true alpha, worse on the network's, which is farther off, and loses
-    the frames of glasses. With 0.15 and 0.85 Grad is a tenth better still, but where a network is not quite sure of the room a
-    veil of it stays.
+    On the network's alpha guidance by color reduces the gradient error by 38 % compared to plain interpolation, guidance by luma
+    by 24 %.
     """
 
     def __init__(
         self, radius: int = 2, softness: float = 14.0, low: float = 0.2, high: float = 0.8, *, chroma_softness: float = 5.0
     ) -> None:
         if not 0 <= low < high <= 1:
-            raise ValueError(f"low and high are probabilities with low < high, got {low} and {high}")
-        # Further off the windows still see the edge, but hardly anything comes of it.
+            raise ValueError(f"low and high must be probabilities with low < high, got {low} and {high}")
+        # Windows farther away still contain the edge but hardly change the result.
         self._reach = radius - 1
         self._window = (2 * radius + 1, 2 * radius + 1)
         self._epsilons = softness**2, chroma_softness**2
         self._low, self._high = low, high
 
     def upsample(self, alpha: Alpha, luma: Pyramid, chroma: tuple[Pyramid, Pyramid] | None = None) -> Alpha8:
-        """Enlarge ``alpha``, float32 (h, w), 0..1, to the size of ``luma``, uint8 (height, width). Returns a new uint8 array.
+        """Upsample ``alpha``, float32 (h, w), 0..1, to the size of ``luma``, uint8 (height, width). Returns a new uint8 array.
 
-        ``chroma`` is U and V, uint8, (height / 2, width / 2); without it luma alone guides, and the height and width may be odd.
+        ``chroma`` is U and V, uint8, (height / 2, width / 2). Without it only luma guides, and height and width may be odd.
         """
         alpha = without_specks(alpha, self._low)
         planes = [each.halved(0) for each in (luma, *(chroma or ()))]
         grid = Grid(planes[0].shape)
-        matte, undecided = self._decided(alpha, grid)
+        matte, undecided = self._classify(alpha, grid)
         if not len(undecided):
             return matte
         size = max(alpha.shape[1] // 2, 1), max(alpha.shape[0] // 2, 1)
@@ -63,25 +59,25 @@ class EdgeUpsampler:
             np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
             for plane in (luma.halved(1), *planes[1:])
         ]
-        lines = self._lines(guides, np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
+        lines = self._coefficients(guides, np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
         margins = [np.asarray(cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8) for plane in planes[1:]]
         for tiles in undecided.chunks():
-            tiles.write(matte, _along(lines, planes[0], margins, tiles))
+            tiles.write(matte, _evaluate(lines, planes[0], margins, tiles))
         return matte
 
-    def _decided(self, alpha: Alpha, grid: Grid) -> tuple[Alpha8, Tiles]:
-        """The matte where no window sees an edge, and the tiles where one does."""
+    def _classify(self, alpha: Alpha, grid: Grid) -> tuple[Alpha8, Tiles]:
+        """Returns the matte where no window contains an edge, and the tiles where one does."""
         person, room = (cv2.inRange(alpha, *bounds) for bounds in ((self._high, 1.0), (0.0, self._low)))
-        # Seen from the middle of a tile an edge is as far off as the window reaches, and half a tile.
+        # From the center of a tile an edge counts within the window's reach plus half a tile.
         middles, halves = grid.middles(alpha.shape)
         window = np.ones([2 * (self._reach + half) + 1 for half in halves], np.uint8)
         decided_person, decided_room = (cv2.erode(side, window) > 0 for side in (person, room))
         undecided = ~(decided_person | decided_room)
         return grid.filled(decided_person[middles]), grid.where(undecided[middles])
 
-    def _lines(self, guides: list[Plane], alpha: Alpha) -> Lines:
-        """Of each pixel the mean of the lines of all windows that it lies in, steepened, in levels of 255."""
-        # What is small should not be the difference of what is large.
+    def _coefficients(self, guides: list[Plane], alpha: Alpha) -> Lines:
+        """Returns for each pixel the mean coefficients of all windows that contain it, with increased slope, in levels of 255."""
+        # Center the values: otherwise small results are differences of large numbers.
         planes = [plane.astype(np.float32) - np.float32(128) for plane in guides]
         means, mean = [self._mean(plane) for plane in planes], self._mean(alpha)
         covariances = [
@@ -91,22 +87,22 @@ class EdgeUpsampler:
         for row, epsilon in zip(covariances, self._epsilons + self._epsilons[1:], strict=False):
             row[-1] = row[-1] + np.float32(epsilon)
         known = [self._mean(plane * alpha) - each * mean for plane, each in zip(planes, means, strict=True)]
-        slopes = _solved(covariances, known)
+        slopes = _solve(covariances, known)
         offset = mean - np.float32(self._low)
         for slope, each in zip(slopes, means, strict=True):
             offset = offset - slope * (each + np.float32(128))
-        none = [np.zeros_like(alpha)] * (3 - len(slopes))
+        zeros = [np.zeros_like(alpha)] * (3 - len(slopes))
         gain = np.float32(255 / (self._high - self._low))
-        return np.asarray(cv2.blur(cv2.merge([*slopes, *none, offset]), self._window) * gain, np.float32)
+        return np.asarray(cv2.blur(cv2.merge([*slopes, *zeros, offset]), self._window) * gain, np.float32)
 
     def _mean(self, plane: Alpha) -> Alpha:
         return np.asarray(cv2.blur(plane, self._window), np.float32)
 
 
-def _solved(rows: list[list[Alpha]], known: list[Alpha]) -> list[Alpha]:
-    """The slopes that solve a symmetric, positive definite system of one or three equations at each pixel.
+def _solve(rows: list[list[Alpha]], known: list[Alpha]) -> list[Alpha]:
+    """Solve a symmetric, positive definite system of one or three equations at each pixel for the slopes.
 
-    ``rows`` are those of its lower triangle. There are as many systems as pixels, so the elimination is written out.
+    ``rows`` is its lower triangle. There are as many systems as pixels, so the elimination is written out.
     """
     (yy,), *rest = rows
     if not rest:
@@ -121,20 +117,20 @@ def _solved(rows: list[list[Alpha]], known: list[Alpha]) -> list[Alpha]:
     return [ya / yy - u_by_y * u - v_by_y * v, u, v]
 
 
-def _along(lines: Lines, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) -> Plane:
-    """Alpha by the lines over what the picture holds in some tiles: uint8, (height, tiles * width).
+def _evaluate(lines: Lines, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) -> Plane:
+    """Evaluate the coefficients for the picture in the given tiles. Returns alpha, uint8, (height, tiles * width).
 
-    ``chroma`` has a margin of one pixel, and so is enlarged without a step from tile to tile.
+    ``chroma`` is padded by one pixel, so that upsampling leaves no step between tiles.
     """
-    wide = tiles.of_chroma().widened()
-    maps = wide.maps((luma.shape[0] // 2, luma.shape[1] // 2), lines.shape, margin=1)
+    padded = tiles.of_chroma().widened()
+    maps = padded.maps((luma.shape[0] // 2, luma.shape[1] // 2), lines.shape, margin=1)
     enlarged = cv2.remap(lines, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     slope, *slopes, offset = channels(np.asarray(enlarged, np.float32))
     for each, plane in zip(slopes, chroma, strict=False):
-        offset += each * wide.read(plane)
+        offset += each * padded.read(plane)
     size = 2 * offset.shape[1], 2 * offset.shape[0]
     slope, offset = (
-        wide.trimmed(np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32), 2)
+        padded.trimmed(np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32), 2)
         for part in (slope, offset)
     )
     slope *= tiles.read(luma)

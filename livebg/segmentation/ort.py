@@ -1,18 +1,18 @@
-"""onnxruntime, told to keep to itself. Everything in livebg that needs it takes it from here."""
+"""Imports onnxruntime with its telemetry disabled. All other modules import it from here."""
 
 import os
 from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-# Its wheels report to their maker over the network, on Linux and macOS since 1.29, and give the machine an identifier in the
-# user's cache folder. Both begin while the library loads: switching it off afterwards, through its interface, is too late.
+# Since 1.29 its wheels for Linux and macOS send telemetry and store a machine identifier in the user's cache folder. Both start
+# while the library loads: disabling them later through its API is too late.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
-if hasattr(onnxruntime, "disable_telemetry_events"):  # Windows has no variable, and not every build has this
+if hasattr(onnxruntime, "disable_telemetry_events"):  # Windows ignores the variable, and not every build has this function
     onnxruntime.disable_telemetry_events()
 
 RUN_FAILURES: Final = (
@@ -29,11 +29,11 @@ RUN_FAILURES: Final = (
     RuntimeError,
     ValueError,
 )
-"""What opening or running a network can raise: onnxruntime's exceptions have no base of their own."""
+"""Exceptions raised when opening or running a network: onnxruntime's exceptions have no common base class."""
 
 __all__ = ["RUN_FAILURES", "onnxruntime", "quantization"]
 
 
 def quantization(module: str) -> ModuleType:
-    """One of onnxruntime's modules for making networks smaller, which need the package onnx and are slow to import."""
+    """Import one of onnxruntime's quantization modules, which need the package onnx and are slow to import."""
     return import_module(f"onnxruntime.{module}")

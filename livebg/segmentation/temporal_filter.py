@@ -1,33 +1,8 @@
-"""Steadying alpha in time, without trailing behind what moves.
+"""Temporal filter for alpha: reduces flicker without lagging behind motion.
 
-What was tried, with one of the bundled networks, on 8 clips of 40 frames of people moved over rooms at 512x288 and on the first
-45 frames of 7 real clips, none of which it was trained on: MAD and dtSSD against the true alpha, slow and fast, as changes from
-raw; the real clips' warp error, and their IoU with a matting network's alpha. Raw is the network by itself, no filter.
-
-===============================================  =============  ==============  ==========  ======
-way                                              slow           fast            warp error  IoU
-===============================================  =============  ==============  ==========  ======
-raw                                              22.60 / 3.16   21.56 / 11.49   1.60        0.9636
-exponential, by the change in place, tau 0.1     -1 % / -13 %   -2 % / -4 %     1.04        0.9637
-carried by the flow, tau 0.1                     -2 % / -22 %   -3 % / -11 %    0.96        0.9638
-the same, a flow of seven times the cost         -2 % / -23 %   -3 % / -13 %    0.94        0.9638
-carried or in place, what fits better            -2 % / -22 %   -3 % / -13 %    0.95        0.9638
-the same, tau 0.35                               -3 % / -27 %   +8 % / -16 %    0.75        0.9639
-the same, what appears 3 times as fast           -3 % / -26 %   +5 % / -18 %    0.81        0.9651
-or what vanishes                                 +0 % / -23 %   +4 % / -10 %    0.84        0.9624
-this, with what is left behind falling faster    -3 % / -28 %   -12 % / -17 %   0.75        0.9649
-:mod:`livebg.rendering.lookahead`                -2 % / -28 %   -18 % / -23 %   0.75        0.9649
-===============================================  =============  ==============  ==========  ======
-
-The true alpha itself, at model resolution and refined as all these are, has a dtSSD of 1.78 and 4.41:
-what is below is not to be had.
-
-The network that is shipped now, its mattes refined by colour as well: raw 19.05 / 3.19, 18.66 / 10.95 and 1.55; this -2 % /
--36 %, -14 % / -20 % and 0.70; looking ahead -1 % / -37 %, -22 % / -27 % and 0.71. Robust Video Matting at 512x288, at
-eighteen times the CPU time, on four of the clips each: 5.0 / 1.71, 7.6 / 5.20 and 0.92, where this had 22.0 / 1.98, 18.7 /
-8.93 and 0.71.
-
-The network sees each picture on its own: fed the previous alpha as well, it clings to its mistakes, and MAD and dtSSD get worse.
+Compared to the unfiltered network it reduces dtSSD by 31 % (slow motion) and 20 % (fast motion) without increasing MAD. With a
+time constant this long, MAD on fast motion stays low only because rising alpha and uncovered background are followed faster.
+Feeding the previous alpha to the network instead makes its mistakes persist and worsens both.
 """
 
 import math
@@ -45,36 +20,36 @@ from livebg.imaging.pyramid import channels
 TIME_CONSTANT: Final = 0.4
 """Seconds; the default of the setting."""
 LONGEST_GAP: Final = 0.5
-"""Seconds without a picture after which the past says nothing about the present."""
+"""Seconds without a picture after which the filter restarts."""
 
 _NOISE_LEVELS: Final = 2.0
-"""A difference of this many levels of 255 is camera noise: the past explains the pixel."""
+"""Differences up to this many levels of 255 are camera noise: the previous picture explains the pixel."""
 _SHARPNESS: Final = 0.1
-"""Share of the contrast around a pixel that is no difference either: as much comes of carrying a sharp edge between pixels."""
+"""Share of the local contrast that does not count as a difference: interpolating a sharp edge between pixels causes as much."""
 _CHANGE_LEVELS: Final = 8.0
-"""A difference of this many levels beyond the noise is not explained by the past at all."""
-_APPEARING: Final = 2.5
-"""How much faster alpha rises than it falls: a hand that is missing is a worse mistake in a call than one seen a moment longer,
-and a network that overlooks a part of somebody for a frame is more common than one that invents some."""
-_LEFT_BEHIND: Final = 6.0
-"""By how much faster, at most, alpha falls where the picture is slower than what passes it: that is room which was taken for
-somebody for a moment, and would stay behind as a ghost."""
-_PASSING: Final = (0.15, 0.45)
-"""By how many widths a second it is slower, where that begins and where it is full. Sitting and talking stays below; a hand that
-is waved is at one."""
-_COARSE: Final = 4
-"""Pixels to one, for what passes by."""
-_NEAR: Final = 7
-"""As wide a neighbourhood, in those."""
-_UNDECIDED: Final = 0.65
-"""By how much an alpha of one half, which tells nothing, counts less than one that is sure."""
-_CUT: Final = 0.15
-"""Share of the picture that the past does not explain from which it is another picture. Motion of all kinds, a shaking camera
-among them, stays below 0.09; of cuts, two views of one room are the least, at 0.19."""
-_FIRST: Final = 0.15
-"""Seconds that the first alpha of all counts: as much as one frame would let the others flicker, as much as all would let its
-mistakes last."""
-_NOTHING: Final = 1e-9
+"""Differences this many levels above the noise are not explained by the previous picture at all."""
+_ATTACK: Final = 2.5
+"""Factor by which alpha rises faster than it falls: in a call a missing hand is worse than one visible a moment longer, and the
+network misses a part of a person more often than it invents one."""
+_GHOST_DECAY: Final = 6.0
+"""Maximum factor by which alpha falls faster where the picture moves slower than its surroundings: uncovered background that was
+briefly classified as a person would remain as a ghost."""
+_PASSING_SPEEDS: Final = (0.15, 0.45)
+"""Speed differences in picture widths per second at which that starts and reaches its maximum. Sitting and talking is below; a
+waving hand is at one."""
+_FLOW_SHRINK: Final = 4
+"""Downscaling factor of the flow for the detection of passing objects."""
+_NEIGHBORHOOD: Final = 7
+"""Size of the neighborhood, in downscaled pixels."""
+_UNCERTAINTY_DISCOUNT: Final = 0.65
+"""How much less an alpha of 0.5, which carries no information, counts than a confident one."""
+_CUT_SHARE: Final = 0.15
+"""Share of unexplained pixels from which a picture counts as a cut. Motion of all kinds, including a shaking camera, stays below
+0.09; the smallest cut measured, between two views of one room, has 0.19."""
+_FIRST_FRAME_S: Final = 0.15
+"""Duration in seconds for which the first alpha counts: one frame's would let the following frames flicker, the full time
+constant would let its errors last."""
+_EPSILON: Final = 1e-9
 _LEVELS: Final = np.arange(256, dtype=np.float32)
 
 Image = NDArray[np.uint8]
@@ -82,12 +57,12 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
-    """From one picture to another next to it in time: what an alpha of the one says about the other.
+    """The transition between two adjacent pictures: predicts the alpha of the other from the alpha of the reference.
 
-    ``motion`` leads from the other back to the one; ``in_place``, uint8, is 255 where staying in place fits better; ``pull``,
-    float32, is how strongly the other keeps to its own alpha, in time constants: as many as have passed where the one explains it
-    fully, and very many where it does not at all; ``falling``, float32, 1 or more, by how much faster that is where alpha falls.
-    All are (height, width). ``elapsed`` is in seconds.
+    ``motion`` is the backward flow from the other to the reference; ``in_place``, uint8, is 255 where no motion fits better;
+    ``pull``, float32, is how strongly the other keeps its own alpha, in time constants: the elapsed ones where the reference
+    fully explains the pixel, and very many where it does not; ``falling``, float32, at least 1, is the factor by which falling
+    alpha is faster. All are (height, width). ``elapsed`` is in seconds.
     """
 
     motion: Motion
@@ -98,129 +73,136 @@ class Passage:
 
     @classmethod
     def between(cls, one: Image, other: Image, motion: Motion, elapsed: float, time_constant: float) -> "Passage | None":
-        """From the picture ``one`` to ``other``, RGB uint8 of one size; None where there is a cut between them.
+        """Compare the pictures ``one`` (the reference) and ``other``, RGB uint8 of one size. Returns None if there is a cut
+        between them.
 
-        They are ``elapsed`` seconds apart, whichever is the earlier. Staying is what uncovered rooms need: nothing in the one
-        leads there.
+        They are ``elapsed`` seconds apart, in either order. The in-place comparison handles uncovered background, which has no
+        counterpart in the reference.
         """
         near = _tolerance(other)
-        carried, stayed = (cv2.subtract(_unlike(each, other), near) for each in (motion.carry_picture(one), one))
+        carried, stayed = (cv2.subtract(_max_difference(each, other), near) for each in (motion.carry_picture(one), one))
         in_place = np.asarray(cv2.compare(stayed, carried, cv2.CMP_LT), np.uint8)
         unlike = np.asarray(cv2.min(carried, stayed), np.uint8)
-        if np.count_nonzero(unlike > _NOISE_LEVELS + _CHANGE_LEVELS) > _CUT * unlike.size:
+        if np.count_nonzero(unlike > _NOISE_LEVELS + _CHANGE_LEVELS) > _CUT_SHARE * unlike.size:
             return None
         explained = 1 - np.clip((_LEVELS - _NOISE_LEVELS) / _CHANGE_LEVELS, 0, 1)
-        pull = elapsed / time_constant - np.log(np.maximum(explained, _NOTHING))
+        pull = elapsed / time_constant - np.log(np.maximum(explained, _EPSILON))
         return cls(
             motion,
             in_place,
             np.asarray(cv2.LUT(unlike, pull.astype(np.float32)), np.float32),
-            _falling(motion, unlike, elapsed),
+            _falling_factor(motion, unlike, elapsed),
             elapsed,
         )
 
     def told(self, alpha: Alpha) -> Alpha:
-        """An alpha of the one, as the other would have it: a new array."""
+        """Predict the alpha of the other picture from the reference's ``alpha``. Returns a new array."""
         carried = self.motion.carry(alpha)
         cv2.copyTo(alpha, self.in_place, carried)
         return carried
 
-    def share(self, alpha: Alpha, told: Alpha, known: float) -> Alpha:
-        """How much of its own ``alpha`` the other takes, the rest being what it is :meth:`told`: above 0, to 1, per pixel.
+    def followed(self, before: Alpha, alpha: Alpha, known: float = 1.0) -> Alpha:
+        """Run one filter step: blend the other's ``alpha`` with the reference's, ``before``, by :meth:`share`.
 
-        With all explained that is 1 - exp(-dt / tau), so that 15 and 60 frames a second look the same. ``known``, 0..1, is how
-        much of what it could tell is known to the one: an average that has just begun must not pass for a long one.
+        Returns a new array.
         """
-        sure = 1 - _UNDECIDED + 2 * _UNDECIDED * np.abs(alpha - np.float32(0.5))
+        predicted = self.told(before)
+        return np.asarray(predicted + (alpha - predicted) * self.share(alpha, predicted, known), np.float32)
+
+    def share(self, alpha: Alpha, predicted: Alpha, known: float) -> Alpha:
+        """Returns the weight of the other's own ``alpha``, above 0 and up to 1, per pixel; the rest goes to ``predicted``.
+
+        If everything is explained the weight is 1 - exp(-dt / tau), so that 15 and 60 frames per second look the same. ``known``,
+        0..1, is the warm-up of the reference: an average that has just started must not count as a long one.
+        """
+        sure = 1 - _UNCERTAINTY_DISCOUNT + 2 * _UNCERTAINTY_DISCOUNT * np.abs(alpha - np.float32(0.5))
         speed = self.falling.copy()
-        cv2.copyTo(np.full_like(speed, _APPEARING), (alpha > told).view(np.uint8), speed)
+        cv2.copyTo(np.full_like(speed, _ATTACK), (alpha > predicted).view(np.uint8), speed)
         kept = cv2.exp(-self.pull * speed * sure)
         share = 1 - kept
         return np.asarray(share / (share + np.float32(known) * kept), np.float32)
 
 
 def known(seconds: float, time_constant: float) -> float:
-    """How much of what it could tell is known to an average that has run for so many seconds, 0..1."""
-    return 1 - math.exp(-seconds / time_constant)
+    """Returns the warm-up of an average that has run for ``seconds``, 0..1; its first alpha counts for 0.15 s."""
+    return 1 - math.exp(-(seconds + _FIRST_FRAME_S) / time_constant)
 
 
 class AlphaSmoother:
     """A motion-compensated, motion-adaptive exponential filter, per pixel, at model resolution.
 
-    What was made last is carried along with the picture, or left in its place, whichever explains the picture better. Where it
-    does explain it, alpha follows with ``time_constant`` (seconds), which takes the network's flicker away, and faster where it
-    rises; where it does not, alpha is taken as it comes, so that a moving hand leaves no ghost. A picture of which much is not
-    explained is another one: at a cut the filter begins anew with its first frame. It begins as a plain average, lest a mistake
-    in the first frame last. 0 is no filter. One smoother serves one thread.
+    The previous result is warped along the optical flow or left in place, whichever explains the picture better. Where the
+    picture is explained, alpha follows with ``time_constant`` (seconds), which removes flicker, and faster where it rises;
+    elsewhere the new alpha is taken unfiltered, so that a moving hand leaves no ghost. If much of a picture is unexplained it is
+    a cut, and the filter restarts. It starts as a plain average, so that an error in the first frame does not last. 0 disables
+    the filter. Not thread-safe.
     """
 
     def __init__(self, time_constant: float = TIME_CONSTANT) -> None:
         if time_constant < 0:
-            raise ValueError(f"a time constant is at least 0 seconds, got {time_constant}")
+            raise ValueError(f"A time constant must be at least 0 seconds, got {time_constant}.")
         self._time_constant = time_constant
         self._carrier = AlphaCarrier()
-        self._before: tuple[Alpha, Image, float] | None = None
-        self._begun = 0.0
+        self._previous: tuple[Alpha, Image, float] | None = None
+        self._start_time = 0.0
 
     def reset(self) -> None:
-        """Forget the past: after a seek, a change of format or a toggle."""
-        self._before = None
+        """Clear the state: after a seek, a change of format or a toggle."""
+        self._previous = None
 
     def smooth(self, alpha: Alpha, image: Image, time: float, motion: Motion | None = None) -> Alpha:
-        """Steady ``alpha``, float32 (height, width), 0..1.
+        """Filter ``alpha``, float32 (height, width), 0..1. Returns a new array.
 
-        ``image`` is the picture that it was made from, RGB uint8 of the same size, and ``time`` that picture's in seconds.
-        ``motion`` is the way from it back to the picture before, for who knows it already. Returns a new array. It begins anew
-        after a gap of more than half a second, a step back in time, at another size, and at a cut.
+        ``image`` is the picture from which it was computed, RGB uint8 of the same size, and ``time`` that picture's time in
+        seconds. ``motion`` is the backward flow to the previous picture, if the caller has it. The filter restarts after a gap of
+        more than half a second, a step back in time, a change of size, or a cut.
         """
         if not self._time_constant:
             return alpha.copy()
-        steady = self._steadied(alpha, image, time, self._followed(image, motion))
-        if steady is None:
-            steady, self._begun = alpha.copy(), time
-        self._before = steady, image, time
-        return steady.copy()
+        filtered = self._filtered(alpha, image, time, self._motion_to(image, motion))
+        if filtered is None:
+            filtered, self._start_time = alpha.copy(), time
+        self._previous = filtered, image, time
+        return filtered.copy()
 
-    def _followed(self, image: Image, motion: Motion | None) -> Motion | None:
+    def _motion_to(self, image: Image, motion: Motion | None) -> Motion | None:
         luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
         if motion is None:
             return self._carrier.follow(luma)
         self._carrier.see(luma)
         return motion
 
-    def _steadied(self, alpha: Alpha, image: Image, time: float, motion: Motion | None) -> Alpha | None:
-        """None where there is nothing to go on from."""
-        if self._before is None or motion is None:
+    def _filtered(self, alpha: Alpha, image: Image, time: float, motion: Motion | None) -> Alpha | None:
+        """Returns None if the filter must restart."""
+        if self._previous is None or motion is None:
             return None
-        before, seen, then = self._before
+        before, seen, then = self._previous
         if before.shape != alpha.shape or not 0 < time - then <= LONGEST_GAP:
             return None
         passage = Passage.between(seen, image, motion, time - then, self._time_constant)
         if passage is None:
             return None
-        told = passage.told(before)
-        share = passage.share(alpha, told, known(time - self._begun + _FIRST, self._time_constant))
-        return np.asarray(told + (alpha - told) * share, np.float32)
+        return passage.followed(before, alpha, known(time - self._start_time, self._time_constant))
 
 
-def _unlike(image: Image, other: Image) -> Image:
-    """By how many levels two pictures differ, in the channel where they do most, averaged over 3x3 pixels."""
+def _max_difference(image: Image, other: Image) -> Image:
+    """Returns the difference of two pictures in levels: the maximum over the channels, averaged over 3x3 pixels."""
     red, green, blue = channels(np.asarray(cv2.absdiff(image, other), np.uint8))
     return np.asarray(cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3)), np.uint8)
 
 
-def _falling(motion: Motion, like: Image, elapsed: float) -> Alpha:
-    """By how much faster alpha falls, 1 or more, at the size of ``like``: where something passes."""
+def _falling_factor(motion: Motion, like: Image, elapsed: float) -> Alpha:
+    """Returns the factor by which alpha falls faster, at least 1, at the size of ``like``: high where an object passes by."""
     height, width = motion.flow.shape[:2]
-    coarse = cv2.resize(motion.flow, (-(-width // _COARSE), -(-height // _COARSE)), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(motion.flow, (-(-width // _FLOW_SHRINK), -(-height // _FLOW_SHRINK)), interpolation=cv2.INTER_AREA)
     speed = cv2.magnitude(coarse[..., 0], coarse[..., 1]) / np.float32(width * elapsed)
-    slower = cv2.dilate(speed, np.ones((_NEAR, _NEAR), np.uint8)) - speed
-    factor = 1 + _LEFT_BEHIND * np.clip((slower - _PASSING[0]) / (_PASSING[1] - _PASSING[0]), 0, 1)
+    slower = cv2.dilate(speed, np.ones((_NEIGHBORHOOD, _NEIGHBORHOOD), np.uint8)) - speed
+    factor = 1 + _GHOST_DECAY * np.clip((slower - _PASSING_SPEEDS[0]) / (_PASSING_SPEEDS[1] - _PASSING_SPEEDS[0]), 0, 1)
     return np.asarray(cv2.resize(factor.astype(np.float32), like.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _tolerance(image: Image) -> Image:
-    """What two pictures of the same thing may differ by at each pixel of one of them, in levels."""
+    """Returns by how many levels two pictures of the same scene may differ at each pixel of one of them."""
     luma, window = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.ones((3, 3), np.uint8)
     contrast = cv2.subtract(cv2.dilate(luma, window), cv2.erode(luma, window))
     return np.asarray(cv2.convertScaleAbs(contrast, alpha=_SHARPNESS), np.uint8)

@@ -1,4 +1,4 @@
-"""U²-Net on onnxruntime: a small RGB picture to an alpha at model resolution."""
+"""U²-Net on onnxruntime: from a small RGB picture to an alpha at model resolution."""
 
 import logging
 import math
@@ -18,29 +18,29 @@ from livebg.segmentation.onnx_model import NetworkFile, ResizingUnavailable, Run
 _LOG: Final = logging.getLogger(__name__)
 _FALLBACK_PIXELS: Final = 256 * 144
 _NOMINAL_FRAME: Final = (1280, 720)
-_WIDEST_ASPECT: Final = 4.0
+_MAX_ASPECT: Final = 4.0
 _LEVELS: Final = 256
 
 Normalisation = Literal["sigmoid", "minmax"]
-"""``sigmoid``: input and output at their fixed scale. ``minmax``: pictures divided by their own maximum, outputs stretched."""
+"""``sigmoid``: fixed scale of input and output. ``minmax``: each picture divided by its maximum, output stretched to 0..1."""
 
 
 class U2NetSegmenter:
     """A network of the U²-Net family as a :class:`~livebg.interfaces.Segmenter`.
 
-    It sees each picture on its own, and :meth:`segment` may be called from several threads at once.
+    Stateless; :meth:`segment` may be called from several threads at once.
 
     - ``path``: an ONNX file with one float32 input, 1x3xHxW; its first output is the alpha, 1x1xHxW, after the sigmoid.
-    - ``card``: how the input is scaled, and how many pixels it has by default. What livebg's training wrote into a file's
-      metadata overrules it.
-    - ``input_size``: (width, height) for every frame. None follows the aspect of the frame at the card's number of pixels, or
-      takes the network's own size where it runs at no other, or the extra ``livebg[resize]`` is missing.
-    - ``normalisation``: ``sigmoid`` is steady on video; ``minmax`` is what rembg does to still pictures, and flickers on video.
-    - ``provider``: ``auto``, or a short or full name. ``chooser`` is for who has other candidates than this machine's.
-    - ``threads``: of the CPU provider. One costs the least CPU time a picture; more shorten the wait alone.
+    - ``card``: input scaling and default number of pixels. Metadata that livebg's training stored in the file overrides it.
+    - ``input_size``: (width, height) for every frame. None follows the frame's aspect ratio at the card's number of pixels, or
+      uses the network's own size if it is fixed or the extra ``livebg[resize]`` is missing.
+    - ``normalisation``: ``sigmoid`` is stable on video; ``minmax`` is rembg's normalization for still pictures and flickers on
+      video.
+    - ``provider``: ``auto``, or a short or full name. ``chooser`` overrides it, for other candidates than this machine's.
+    - ``threads``: of the CPU provider. One needs the least CPU time per picture; more only reduce the latency.
 
-    The network runs once before the constructor returns. Raises :class:`~livebg.errors.ModelError` when the file is not such a
-    network, does not run at the size asked for, or the provider is missing.
+    The constructor runs the network once. Raises :class:`~livebg.errors.ModelError` if the file is not such a network, does not
+    run at the requested size, or the provider is missing.
     """
 
     def __init__(
@@ -67,57 +67,58 @@ class U2NetSegmenter:
             if original.size is None or original.size == input_size or (input_size and isinstance(error, ResizingUnavailable)):
                 raise
             self._size = original.size
-            self._network = self._start(original)  # where this fails as well, the size is not to blame
+            self._network = self._start(original)  # if this fails too, the size is not the cause
             own = "{}x{}".format(*original.size)
             if input_size:
                 wanted = "{}x{}".format(*input_size)
-                raise ModelError(f"{path} runs at {own} only, not at {wanted}: choose {own}, or no input size") from error
-            _LOG.info("%s runs at %s, whatever the aspect of the frame: %s", path, own, error)
+                raise ModelError(f"{path} runs at {own} only, not at {wanted}. Choose {own}, or no input size.") from error
+            _LOG.info("%s has the fixed input size %s, independent of the frame's aspect ratio: %s", path, own, error)
 
     @property
     def name(self) -> str:
-        """The name on the network's card."""
+        """The name on the model card."""
         return self._card.name
 
     @property
     def provider(self) -> str:
-        """The full name of the provider that runs the network."""
+        """The full name of the execution provider."""
         return self._network.provider
 
     def input_size(self, width: int, height: int) -> Size:
-        """The fixed size, or the default number of pixels in the frame's aspect, rounded to multiples of the card's stride."""
+        """Returns the fixed size, or the default number of pixels in the frame's aspect ratio, in multiples of the card's
+        stride."""
         return self.scaled_size(width, height, 1.0)
 
     def scaled_size(self, width: int, height: int, scale: float) -> Size:
-        """As :meth:`input_size`, with ``scale`` times its width and height; the fixed size where there is one."""
+        """Returns :meth:`input_size` with width and height scaled by ``scale``; the fixed size if there is one."""
         if self._size:
             return self._size
-        # A frame that is far wider or higher than any camera's is squeezed, or rounding would make the small side too large.
-        root = math.sqrt(min(max(width / height, 1 / _WIDEST_ASPECT), _WIDEST_ASPECT))
+        # Limit extreme aspect ratios, or rounding would make the small side too large.
+        root = math.sqrt(min(max(width / height, 1 / _MAX_ASPECT), _MAX_ASPECT))
         side, stride = math.sqrt(self._pixels) * scale, self._card.stride
         return max(round(side * root / stride), 1) * stride, max(round(side / root / stride), 1) * stride
 
     def segment(self, image: NDArray[np.uint8]) -> Alpha:
-        """Tell foreground from background, as :class:`~livebg.interfaces.Segmenter` says.
+        """Separate foreground from background; see :class:`~livebg.interfaces.Segmenter`.
 
-        Raises ValueError when ``image`` is not RGB in uint8.
+        Raises ValueError if ``image`` is not RGB in uint8.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"a segmenter needs uint8 of shape (height, width, 3), got {image.dtype} {image.shape}")
+            raise ValueError(f"A segmenter needs uint8 of shape (height, width, 3), got {image.dtype} {image.shape}.")
         return self._run(self._network, image)
 
     def _start(self, network: NetworkFile) -> RunningNetwork:
-        """Open the network and run it once, which proves the size and takes the slow first run away from the first frame."""
+        """Open the network and run it once, which validates the size and keeps the slow first run out of the first frame."""
         width, height = self.input_size(*_NOMINAL_FRAME)
-        grey = np.full((height, width, 3), 128, np.uint8)
+        gray = np.full((height, width, 3), 128, np.uint8)
 
         def start(provider: str) -> RunningNetwork:
             running = network.open(provider, self._threads)
-            self._run(running, grey)
+            self._run(running, gray)
             return running
 
         def seconds(running: RunningNetwork) -> float:
-            return median_seconds(lambda: self._run(running, grey))
+            return median_seconds(lambda: self._run(running, gray))
 
         status = network.path.stat()
         identity = self._card.sha256 or f"{network.path.resolve()} {status.st_size} {status.st_mtime_ns}"
@@ -127,13 +128,13 @@ class U2NetSegmenter:
         output = network.run(self._tensor(image))
         if self._normalisation == "minmax":
             low, high = output.min(), output.max()
-            if high > low:  # an even output has nothing to stretch
+            if high > low:  # a constant output cannot be stretched
                 output = (output - low) / (high - low)
         alpha: Alpha = np.clip(output, 0, 1)
         return alpha
 
     def _tensor(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The network's input, shape (1, 3, height, width): one table look-up a value, straight into its place."""
+        """Returns the network's input, shape (1, 3, height, width): one table lookup per value, written in place."""
         tensor = np.empty((1, 3, *image.shape[:2]), np.float32)
         table = self._table(255 if self._normalisation == "sigmoid" else max(int(image.max()), 1))
         for channel, plane in enumerate(cv2.split(image)):
@@ -141,7 +142,7 @@ class U2NetSegmenter:
         return tensor
 
     def _table(self, maximum: int) -> NDArray[np.float32]:
-        """What each level of each channel becomes, shape (3, 256)."""
+        """Returns the input value of each level of each channel, shape (3, 256)."""
         levels = np.arange(_LEVELS) / maximum
         table: NDArray[np.float64] = (levels - np.array(self._card.mean)[:, None]) / np.array(self._card.std)[:, None]
         return table.astype(np.float32)

@@ -1,6 +1,6 @@
-"""Installing livebg's camera and service, and taking them back.
+"""Installs livebg's virtual camera and user service, and undoes the installation.
 
-``target`` is the one door to the system; ``modprobe_options`` merges the kernel module's options with those of others, ``device``
-finds what gives the camera now, ``plan`` puts together all that will be written and run, ``apply`` does it and takes it back, and
-``journal`` remembers it in between. Nothing is shown or asked here: that is the command's.
+``target`` is the only access to the system. ``modprobe_options`` merges livebg's kernel module options with existing ones,
+``device`` finds the step that creates the device now, ``plan`` lists all files and commands, ``apply`` applies and undoes a plan,
+and ``journal`` records it. Nothing is printed or prompted here: that is the command's task.
 """

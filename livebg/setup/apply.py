@@ -1,4 +1,4 @@
-"""Doing what was planned, each step noted before it is done; and taking all of it back."""
+"""Applies a plan, recording each step in the journal first, and undoes it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,39 +12,40 @@ from livebg.setup.target import Machine
 from livebg.system import files
 
 _SYSTEMCTL: Final = ("systemctl", "--user")
-_PATH: Final = "PATH=$PATH:/usr/sbin:/sbin"
-"""Where modprobe lies; not every root looks there."""
+_SET_PATH: Final = "PATH=$PATH:/usr/sbin:/sbin"
+"""Adds the folders of modprobe, which are not in the PATH of every root account."""
 
 
 def carry_out(plan: Plan, machine: Machine) -> tuple[str, ...]:
-    """Do it: root's part first, so that nothing is half done when the password is refused. What there is to say, a sentence each.
+    """Apply ``plan`` and return notes for the user, one sentence each.
 
-    Raises :class:`~livebg.errors.SetupError` at the first step that fails; what was done until then is noted.
+    Root's part comes first, so nothing is half done if the password is wrong. Raises :class:`~livebg.errors.SetupError` at the
+    first step that fails; the steps done until then are in the journal.
     """
     journal = read_journal(machine.state) or Journal()
     journal.note_folders(machine.state, as_root=False)
     if plan.needs_root:
         privileged = [file for file in plan.files if file.as_root]
-        _note(journal, privileged)
+        _record(journal, privileged)
         journal.unmake_device = plan.device.unmake or journal.unmake_device
         journal.save(machine.state)
         machine.run_as_root(root_script(plan))
-    own = [file for file in plan.files if not file.as_root]
-    _note(journal, own)
+    user_files = [file for file in plan.files if not file.as_root]
+    _record(journal, user_files)
     if plan.service and not _enabled(machine):
         journal.note_folders(_wants(machine), as_root=False)
         journal.service = True
     journal.save(machine.state)
-    for file in own:
+    for file in user_files:
         files.write(file.path, file.after)
     for command in plan.user_commands:
         machine.commands.run(*command)
-    return tuple(remark for command in plan.courtesies for remark in _tried(machine, *command))
+    return tuple(remark for command in plan.courtesies for remark in _try_run(machine, *command))
 
 
 def root_script(plan: Plan) -> str:
-    """All that root does, as one shell script for one question for the password."""
-    lines = [_PATH, "umask 022"]
+    """Return root's part as one shell script, so that the password is requested only once."""
+    lines = [_SET_PATH, "umask 022"]
     for file in plan.files:
         if file.as_root:
             lines += files.script_to_write(file.path, file.after.decode("utf-8", "surrogateescape"))
@@ -52,37 +53,37 @@ def root_script(plan: Plan) -> str:
 
 
 def undo_script(journal: Journal, machine: Machine) -> str:
-    """All that root does to take its part back; empty where there is nothing."""
-    lines = [files.script_to_restore(file.path, file.before) for file in journal.files if file.as_root and not _settled(file)]
-    lines += [
-        files.script_to_remove_empty(made.path) for made in reversed(journal.folders) if made.as_root and made.path.is_dir()
-    ]
-    if journal.unmake_device and loaded(machine):  # what is in use stays until the machine's next start
+    """Return the shell script that undoes root's part, or an empty string if there is nothing to undo."""
+    changed = [file for file in journal.files if file.as_root and not _nothing_to_restore(file)]
+    lines = [files.script_to_restore(file.path, file.before) for file in changed]
+    created = [folder.path for folder in reversed(journal.folders) if folder.as_root and folder.path.is_dir()]
+    lines += [files.script_to_remove_empty(path) for path in created]
+    if journal.unmake_device and loaded(machine):  # a device in use stays until the next reboot
         lines.append(f"({journal.unmake_device}) || true")
-    return "".join(f"{line}\n" for line in [_PATH, *lines]) if lines else ""
+    return "".join(f"{line}\n" for line in [_SET_PATH, *lines]) if lines else ""
 
 
 def undo(journal: Journal, machine: Machine) -> tuple[str, ...]:
-    """Take everything back that the journal notes, and the journal itself; what there is to say about it, a sentence each.
+    """Undo everything recorded in the journal, remove the journal and return notes for the user, one sentence each.
 
-    Files that were changed since are left as they are. Raises :class:`~livebg.errors.SetupError` when a step fails; then the
-    journal stays, and undoing can be tried again.
+    Files changed since setup are kept. Raises :class:`~livebg.errors.SetupError` if a step fails; the journal then remains, so
+    that undo can be repeated.
     """
-    remarks = [f"{file.path} was changed since and stays as it is" for file in journal.files if _changed(file)]
-    remarks += _end_service(journal, machine)
+    notes = [f"{file.path} was changed since setup and is kept." for file in journal.files if _changed(file)]
+    notes += _disable_service(journal, machine)
     script = undo_script(journal, machine)
     if script:
         machine.run_as_root(script)
     for file in reversed(journal.files):
-        if not file.as_root and not _settled(file):
+        if not file.as_root and not _nothing_to_restore(file):
             _restore(file)
-    remarks += _tell_systemd(journal, machine)
+    notes += _reload_systemd(journal, machine)
     files.remove(machine.state / NAME)
-    files.remove_empty(made.path for made in reversed(journal.folders) if not made.as_root)
-    return tuple(remarks)
+    files.remove_empty(folder.path for folder in reversed(journal.folders) if not folder.as_root)
+    return tuple(notes)
 
 
-def _note(journal: Journal, changes: list[FileChange]) -> None:
+def _record(journal: Journal, changes: list[FileChange]) -> None:
     for file in changes:
         journal.note_folders(file.path.parent, file.as_root)
         journal.note_file(file.path, file.as_root, file.before, file.after)
@@ -95,8 +96,8 @@ def _restore(file: Written) -> None:
         files.write(file.path, file.before)
 
 
-def _settled(file: Written) -> bool:
-    """Whether there is nothing to take back: it was never written, or somebody else has changed it."""
+def _nothing_to_restore(file: Written) -> bool:
+    """Whether there is nothing to restore: the file was never written, or was changed since."""
     return files.read(file.path) != file.after
 
 
@@ -104,25 +105,25 @@ def _changed(file: Written) -> bool:
     return files.read(file.path) not in (file.after, file.before)
 
 
-def _end_service(journal: Journal, machine: Machine) -> Iterator[str]:
+def _disable_service(journal: Journal, machine: Machine) -> Iterator[str]:
     if journal.service:
-        yield from _tried(machine, *_SYSTEMCTL, "disable", "--now", UNIT)
+        yield from _try_run(machine, *_SYSTEMCTL, "disable", "--now", UNIT)
         link = _wants(machine) / UNIT
-        if link.is_symlink():  # systemd could not be asked
+        if link.is_symlink():  # systemctl failed
             files.remove(link)
 
 
-def _tell_systemd(journal: Journal, machine: Machine) -> Iterator[str]:
+def _reload_systemd(journal: Journal, machine: Machine) -> Iterator[str]:
     units = [file for file in journal.files if file.path.name == UNIT]
     if units:
-        yield from _tried(machine, *_SYSTEMCTL, "daemon-reload")
+        yield from _try_run(machine, *_SYSTEMCTL, "daemon-reload")
     settings = any(file.path.suffix == ".toml" for file in journal.files)
     if not journal.service and (settings or any(file.before is not None for file in units)):
-        yield from _tried(machine, *_SYSTEMCTL, "try-restart", UNIT)
+        yield from _try_run(machine, *_SYSTEMCTL, "try-restart", UNIT)
 
 
-def _tried(machine: Machine, *command: str) -> Iterator[str]:
-    """Run what may fail: that is no reason to leave the rest undone."""
+def _try_run(machine: Machine, *command: str) -> Iterator[str]:
+    """Run a command and yield its error, if any. A failure does not stop the remaining steps."""
     try:
         machine.commands.run(*command)
     except SetupError as error:

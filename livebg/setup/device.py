@@ -1,4 +1,4 @@
-"""What gives the camera now, without waiting for the machine's next start."""
+"""Finds the step that creates the virtual camera without a reboot."""
 
 import re
 import shlex
@@ -17,9 +17,9 @@ _RELOAD = f"modprobe -r {MODULE} && modprobe {MODULE}"
 
 @dataclass(frozen=True, slots=True)
 class DeviceStep:
-    """What root runs to make the device, and what takes it away again; both empty where there is nothing to do.
+    """Shell commands for root that create (``make``) and remove (``unmake``) the device; both empty if nothing is to do.
 
-    ``hindrance`` says, in a sentence for people, why the device cannot be there before the machine's next start.
+    ``hindrance`` is a sentence that explains why the device cannot exist before the next reboot.
     """
 
     make: str = ""
@@ -28,54 +28,54 @@ class DeviceStep:
 
 
 def require_module(machine: Machine) -> None:
-    """Raises :class:`~livebg.errors.SetupError` with the command to run where the kernel's module is not installed."""
+    """Raise :class:`~livebg.errors.SetupError` with the install command if the kernel module is not installed."""
     index = machine.path(f"/lib/modules/{machine.release}/modules.dep")
     installed = index.is_file() and re.search(rf"(^|/){MODULE}\.ko", index.read_text(errors="replace"), re.MULTILINE)
     if not installed and not loaded(machine):
         how = install_module(Host(root=machine.root, release=machine.release))
-        said = f"run `{how}`" if how.startswith("sudo") else how
+        advice = f"Run `{how}`" if how.startswith("sudo") else how
         raise SetupError(
-            f"the kernel module {MODULE} is not installed for the kernel {machine.release}: {said}, then livebg setup again"
+            f"The kernel module {MODULE} is not installed for kernel {machine.release}. {advice}, then run livebg setup again."
         )
 
 
 def taken_numbers(machine: Machine, label: str) -> set[int]:
-    """Numbers of the video devices that there are, but for those called ``label``."""
+    """Return the numbers of all video devices other than those with ``label``."""
     found = {_number(entry): _label(entry) for entry in machine.path("/sys/class/video4linux").glob("video*")}
     nodes = {_number(entry) for entry in machine.path("/dev").glob("video*")}
     return {number for number in found.keys() | nodes if number is not None and found.get(number) != label}
 
 
 def device_step(machine: Machine, label: str, devices: Iterable[Loopback]) -> DeviceStep:
-    """How the device called ``label`` comes into being now; ``devices`` are those that the module makes when it is loaded anew.
+    """Return the step that creates the device ``label`` now. ``devices`` are those that the module creates when reloaded.
 
-    A module that somebody uses is never unloaded.
+    A module in use is never unloaded.
     """
     if not loaded(machine):
         return DeviceStep(f"modprobe {MODULE}", f"modprobe -r {MODULE}")
-    there = {_number(entry): _label(entry) for entry in machine.path("/sys/devices/virtual/video4linux").glob("video*")}
-    if label in there.values():
+    present = {_number(entry): _label(entry) for entry in machine.path("/sys/devices/virtual/video4linux").glob("video*")}
+    if label in present.values():
         return DeviceStep()
     devices = list(devices)
     if machine.path(f"/dev/{MODULE}").exists() and machine.commands.find("v4l2loopback-ctl"):
         number = next(device.number for device in devices if device.label == label)
         node = f"/dev/video{number}"
         return DeviceStep(f"v4l2loopback-ctl add -n {shlex.quote(label)} -x 1 {node}", f"v4l2loopback-ctl delete {node}")
-    if _unused(machine) and set(there.values()) <= {device.label for device in devices}:
+    if _unused(machine) and set(present.values()) <= {device.label for device in devices}:
         return DeviceStep(_RELOAD, _RELOAD)
     return DeviceStep(
-        hindrance=f"{MODULE} is loaded without a camera called {label}, and its devices are in use or would be lost: start the "
-        f"machine anew, or close what uses them and run `sudo sh -c '{_RELOAD}'`, then livebg setup again"
+        hindrance=f"{MODULE} is loaded without a camera named {label}, and its devices are in use or would be lost. Reboot, or "
+        f"close the programs that use them and run `sudo sh -c '{_RELOAD}'`, then run livebg setup again."
     )
 
 
 def loaded(machine: Machine) -> bool:
-    """Whether the kernel has the module at the moment."""
+    """Whether the kernel module is loaded."""
     return machine.path(f"/sys/module/{MODULE}").is_dir()
 
 
 def _unused(machine: Machine) -> bool:
-    """Only a count of 0 says so: a kernel that cannot unload modules has none."""
+    """Whether the module's reference count is 0. Kernels that cannot unload modules have no count."""
     count = machine.path(f"/sys/module/{MODULE}/refcnt")
     return count.is_file() and count.read_text().strip() == "0"
 

@@ -1,4 +1,4 @@
-"""What setup has done, written down before it is done, so that all of it can be taken back after an interruption too."""
+"""Journal of setup. Each step is recorded before it runs, so that it can be undone even after an interruption."""
 
 import base64
 import os
@@ -14,7 +14,7 @@ NAME: Final = "setup.json"
 
 
 class Written(BaseModel):
-    """A file that setup wrote. ``before`` is what it held, None where there was none."""
+    """A file written by setup. ``before`` is its previous content, None if it did not exist."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     path: Path
@@ -33,7 +33,7 @@ class Written(BaseModel):
 
 
 class Made(BaseModel):
-    """A folder that setup made."""
+    """A folder created by setup."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     path: Path
@@ -41,30 +41,30 @@ class Made(BaseModel):
 
 
 class Journal(BaseModel):
-    """All that is to be taken back, in the order in which it was done."""
+    """All steps to undo, in the order in which they were done."""
 
     model_config = ConfigDict(extra="forbid")
     files: list[Written] = []
     folders: list[Made] = []
     unmake_device: str = ""
-    """What root runs to take the device away."""
+    """Shell command for root that removes the device."""
     service: bool = False
-    """Whether the service was enabled by setup."""
+    """Whether setup enabled the service."""
 
     def note_file(self, path: Path, as_root: bool, before: bytes | None, after: bytes) -> None:
-        """A file that is about to be written; of one that setup wrote before, what was there first is kept."""
+        """Record a file before it is written. If setup wrote it before, its first ``before`` is kept."""
         earlier = next((file for file in self.files if file.path == path), None)
         first = Written(path=path, as_root=as_root, before=earlier.before if earlier else before, after=after)
         self.files = [*(file for file in self.files if file.path != path), first]
 
     def note_folders(self, folder: Path, as_root: bool) -> None:
-        """Those of a folder and its parents that are not there, and are about to be made."""
+        """Record the missing folders among ``folder`` and its parents, before they are created."""
         missing = [each for each in (*reversed(folder.parents), folder) if not each.exists()]
         known = {made.path for made in self.folders}
         self.folders += [Made(path=each, as_root=as_root) for each in missing if each not in known]
 
     def save(self, folder: Path) -> None:
-        """Write it to ``folder``, which is made where it is missing. Raises :class:`~livebg.errors.SetupError`."""
+        """Write the journal to ``folder``, which is created if missing. Raises :class:`~livebg.errors.SetupError`."""
         part = folder / f".{NAME}-{secrets.token_hex(4)}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -75,13 +75,15 @@ class Journal(BaseModel):
             part.replace(folder / NAME)
         except OSError as error:
             part.unlink(missing_ok=True)
-            raise SetupError(f"what is done cannot be noted in {folder} ({error.strerror}): make that folder writable") from error
+            raise SetupError(
+                f"Cannot write the setup journal to {folder} ({error.strerror}). Make that folder writable."
+            ) from error
 
 
 def read_journal(folder: Path) -> Journal | None:
-    """What was noted in ``folder``; None where livebg was never set up.
+    """Return the journal in ``folder``, or None if livebg was never set up.
 
-    Raises :class:`~livebg.errors.SetupError` when it cannot be read.
+    Raises :class:`~livebg.errors.SetupError` if it cannot be read.
     """
     path = folder / NAME
     try:
@@ -91,5 +93,5 @@ def read_journal(folder: Path) -> Journal | None:
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is damaged"
         raise SetupError(
-            f"{path} says what livebg setup has done and cannot be read ({reason}): mend it, or remove it"
+            f"Cannot read the setup journal {path} ({reason}). Fix it, or remove it and undo the setup manually."
         ) from error

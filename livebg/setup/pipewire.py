@@ -1,4 +1,4 @@
-"""The plan for a camera of PipeWire's: nothing as root, no kernel module, and one setting that everything shares."""
+"""Plan for a PipeWire camera: no root, no kernel module, only a setting in the configuration file."""
 
 from pathlib import Path
 from typing import Final
@@ -13,24 +13,22 @@ from livebg.setup.plan import FileChange, Plan, user_changes, with_systemd
 from livebg.setup.target import Machine
 from livebg.system import files
 
-_WHO: Final = (
-    "only programs that ask PipeWire see this camera: Chromium with chrome://flags/#enable-webrtc-pipewire-camera, Firefox with "
-    "media.webrtc.camera.allow-pipewire in about:config, OBS, GNOME's; not Zoom's, and nothing else that looks for /dev/video*"
+_VISIBILITY_NOTE: Final = (
+    "Only programs that use PipeWire see this camera: Chromium with chrome://flags/#enable-webrtc-pipewire-camera, Firefox with "
+    "media.webrtc.camera.allow-pipewire in about:config, OBS and GNOME apps, but not Zoom or other programs that use /dev/video*."
 )
 
 
 def make_pipewire_plan(machine: Machine, settings: Path, service: bool) -> Plan:
-    """What a user lacks for the camera, and with ``service`` for the user service; ``settings`` is the configuration file.
+    """Plan the missing steps for the camera and, with ``service``, for the user service. ``settings`` is the configuration file.
 
-    Changes nothing. Raises :class:`~livebg.errors.SetupError` where PipeWire is not installed, or the file cannot be read.
+    Changes nothing. Raises :class:`~livebg.errors.SetupError` if PipeWire is not installed or the file cannot be read.
     """
     if not machine.commands.find("pipewire"):
-        raise SetupError(
-            "PipeWire is not installed here: install pipewire and wireplumber, then run livebg setup --pipewire again"
-        )
-    remarks = [_WHO]
+        raise SetupError("PipeWire is not installed. Install pipewire and wireplumber, then run livebg setup --pipewire again.")
+    remarks = [_VISIBILITY_NOTE]
     if machine.path(FILE).exists():
-        remarks.append("the camera of v4l2loopback's stays too, without pictures: `livebg setup --undo` first takes it away")
+        remarks.append("The v4l2loopback camera remains, without a picture. To remove it, run `livebg setup --undo` first.")
     service = with_systemd(machine, service, remarks)
     before = files.read(settings)
     after = with_pipewire((before or b"").decode()).encode()
@@ -39,9 +37,9 @@ def make_pipewire_plan(machine: Machine, settings: Path, service: bool) -> Plan:
 
 
 def with_pipewire(text: str) -> str:
-    """A configuration file in which ``output.backend`` is ``pipewire``, and all else stands as it did, comments among it.
+    """Return a configuration with ``output.backend`` set to ``pipewire`` and everything else unchanged, including comments.
 
-    ``text`` is valid TOML, with a table ``output`` if it has one.
+    ``text`` must be valid TOML; if it has ``output``, that is a table.
     """
     document = tomlkit.parse(text)
     if "output" not in document:

@@ -1,4 +1,4 @@
-"""All that setup will write and run, so that it can be shown before anything is done."""
+"""Plans all files and commands of setup, so that they can be shown before anything is done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from livebg.setup.target import Machine
 
 UNIT: Final = "livebg.service"
 _LOAD_FILE: Final = "/etc/modules-load.d/livebg.conf"
-_SIGNED: Final = "# Written by `livebg setup`; `livebg setup --undo` takes it away.\n"
+_HEADER: Final = "# Written by `livebg setup`. To remove it, run `livebg setup --undo`.\n"
 _ICONS: Final = {"scalable/apps/livebg.svg": "livebg.svg", "symbolic/apps/livebg-symbolic.svg": "livebg-symbolic.svg"}
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A file that will hold ``after``. ``before`` is what it holds, None where there is none."""
+    """A file to write. ``after`` is the new content, ``before`` the current one, None if it does not exist."""
 
     path: Path
     as_root: bool
@@ -28,49 +28,50 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done; files that are right already are not in it."""
+    """The steps to apply. Files that are already up to date are left out."""
 
     files: tuple[FileChange, ...]
     device: DeviceStep
     service: bool
-    """Whether the service is to be enabled and started."""
+    """Whether to enable and start the service."""
     look_again: bool
-    """Whether WirePlumber is to look at the cameras anew: it has seen a new device before anybody wrote to it, and looks once."""
+    """Whether to restart WirePlumber: it probes a device only once, and has probed the new one before its first frame."""
     remarks: tuple[str, ...]
-    """What people should know beforehand, a sentence each."""
+    """Notes to show beforehand, one sentence each."""
     anew: bool = False
-    """Whether a service that runs has to begin anew for what is written beside its unit."""
+    """Whether to restart a running service because of changes outside its unit file."""
 
     @property
     def needs_root(self) -> bool:
+        """Whether any step needs root."""
         return bool(self.device.make) or any(file.as_root for file in self.files)
 
     @property
     def user_commands(self) -> tuple[tuple[str, ...], ...]:
-        """What is run as the user in the end, in this order."""
+        """Commands to run as the user after all files are written, in this order."""
         return tuple(self._user_commands())
 
     @property
     def courtesies(self) -> tuple[tuple[str, ...], ...]:
-        """What is run as the user after that, and may fail."""
+        """Commands to run as the user after that; they may fail."""
         return (("systemctl", "--user", "try-restart", "wireplumber.service"),) if self.look_again else ()
 
     def _user_commands(self) -> Iterator[tuple[str, ...]]:
         if not self.service:
             return
-        renewed = any(file.path.name == UNIT for file in self.files)
-        if renewed:
+        unit_changed = any(file.path.name == UNIT for file in self.files)
+        if unit_changed:
             yield ("systemctl", "--user", "daemon-reload")
         yield ("systemctl", "--user", "enable", UNIT)
         if not self.device.hindrance:
-            yield ("systemctl", "--user", "restart" if renewed or self.anew or self.device.make else "start", UNIT)
+            yield ("systemctl", "--user", "restart" if unit_changed or self.anew or self.device.make else "start", UNIT)
 
 
 def make_plan(machine: Machine, label: str, service: bool) -> Plan:
-    """What a machine lacks for the camera ``label``, and with ``service`` for the user service too.
+    """Plan the missing steps for the camera ``label`` and, with ``service``, for the user service.
 
-    Changes nothing. Raises :class:`~livebg.errors.SetupError` when the kernel's module is not installed, when there is no room
-    for one more device, or when ``label`` cannot be one's name.
+    Changes nothing. Raises :class:`~livebg.errors.SetupError` if the kernel module is not installed, there are too many devices,
+    or ``label`` is invalid.
     """
     require_module(machine)
     own = machine.path(FILE)
@@ -80,44 +81,42 @@ def make_plan(machine: Machine, label: str, service: bool) -> Plan:
     remarks = []
     if others.files:
         names = " and ".join(str(path) for path in others.files)
-        remarks.append(f"{names} stays as it is; its devices are in livebg's line as well, since only the last line counts")
+        remarks.append(f"{names} stays unchanged. livebg's line includes its devices, because only the last line takes effect.")
     step = device_step(machine, label, devices)
     if step.hindrance:
         remarks.append(step.hindrance)
     service = with_systemd(machine, service, remarks)
-    root_files = {machine.path(_LOAD_FILE): f"{_SIGNED}{MODULE}\n", own: _modprobe_text(options_line(devices), others.files)}
+    root_files = {machine.path(_LOAD_FILE): f"{_HEADER}{MODULE}\n", own: _modprobe_text(options_line(devices), others.files)}
     changes = [*_changes(root_files, as_root=True), *user_changes(machine, service)]
     look_again = bool(step.make) and service and machine.commands.find("wireplumber")
     return Plan(tuple(changes), step, service, look_again, tuple(remarks))
 
 
 def with_systemd(machine: Machine, service: bool, remarks: list[str]) -> bool:
-    """Whether there will be a service, as it is wanted and can be; what keeps it from being is added to the remarks."""
+    """Return whether to install the service. If systemd is missing, add a note to ``remarks``."""
     if service and not machine.has_systemd:
-        remarks.append("no systemd runs here, so there is no service: start the camera with `livebg run`")
+        remarks.append("systemd is not running, so no service is installed. Start the camera with `livebg run`.")
         return False
     return service
 
 
 def user_changes(machine: Machine, service: bool) -> tuple[FileChange, ...]:
-    """What is written as the user for any camera."""
+    """Return the user's files for any kind of camera."""
     return tuple(_changes(_user_files(machine, service), as_root=False))
 
 
 def _modprobe_text(line: str, others: tuple[Path, ...]) -> str:
     names = ", ".join(path.name for path in others)
-    why = (
-        f"# Its name makes it the last to be read, and the last line counts: it holds the devices of {names} too.\n"
-        if others
-        else ""
+    comment = (
+        f"# This file sorts last and only the last line takes effect, so it includes the devices of {names}.\n" if others else ""
     )
-    return f"{_SIGNED}{why}{line}\n"
+    return f"{_HEADER}{comment}{line}\n"
 
 
 def _user_files(machine: Machine, service: bool) -> dict[Path, str]:
     files = {machine.units / UNIT: service_unit(machine.command)} if service else {}
     files[machine.data / "applications" / "livebg.desktop"] = desktop_entry(machine.command)
-    if service:  # who does without the service starts livebg himself, and so he does the icon
+    if service:  # without the service, the user starts livebg manually, and so the icon
         files[machine.config / AUTOSTART] = tray_entry(machine.command)
     return files | {machine.data / "icons" / "hicolor" / place: carried(name) for place, name in _ICONS.items()}
 

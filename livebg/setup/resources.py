@@ -1,4 +1,4 @@
-"""The files that setup installs, as livebg carries them: the service, the application entry, the icons."""
+"""The packaged files that setup installs: service unit, desktop entries and icons."""
 
 from pathlib import Path
 from typing import Final
@@ -7,42 +7,42 @@ import livebg
 from livebg.errors import SetupError
 
 AUTOSTART: Final = Path("autostart") / "livebg-tray.desktop"
-"""Where in the user's configuration folder the entry lies that shows the tray's icon at login."""
-_MARK: Final = "@livebg@"
+"""Path of the tray's autostart entry in the user's configuration folder."""
+_PLACEHOLDER: Final = "@livebg@"
 
 
 def carried(name: str) -> str:
-    """The text of a carried file. Raises :class:`~livebg.errors.SetupError` when the installation lacks it."""
+    """Return the text of a packaged file. Raises :class:`~livebg.errors.SetupError` if it is missing."""
     package = Path(livebg.__file__).parent
     for folder in (package / "systemd", package.parent / "systemd"):  # installed, or in a checkout
         if (folder / name).is_file():
             return (folder / name).read_text("utf-8")
-    raise SetupError(f"this installation of livebg lacks systemd/{name}: install livebg anew")
+    raise SetupError(f"This installation of livebg lacks systemd/{name}. Reinstall livebg.")
 
 
 def service_unit(command: tuple[str, ...]) -> str:
-    """``livebg.service`` that starts livebg by ``command``."""
-    return carried("livebg.service").replace(_MARK, " ".join(map(_unit_word, command)))
+    """Return ``livebg.service`` with ``command`` as the command line of livebg."""
+    return carried("livebg.service").replace(_PLACEHOLDER, " ".join(map(_unit_word, command)))
 
 
 def desktop_entry(command: tuple[str, ...]) -> str:
-    """``livebg.desktop`` that starts livebg by ``command``."""
-    return carried("livebg.desktop").replace(_MARK, " ".join(map(_entry_word, command)))
+    """Return ``livebg.desktop`` with ``command`` as the command line of livebg."""
+    return carried("livebg.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
 
 
 def tray_entry(command: tuple[str, ...]) -> str:
-    """``livebg-tray.desktop`` that shows the tray's icon at login, by ``command``."""
-    return carried("livebg-tray.desktop").replace(_MARK, " ".join(map(_entry_word, command)))
+    """Return ``livebg-tray.desktop``, the autostart entry of the tray, with ``command`` as the command line of livebg."""
+    return carried("livebg-tray.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
 
 
 def _unit_word(word: str) -> str:
-    """As systemd.service(5) wants it: percent signs doubled, and quotes where white space needs them."""
+    """Quote a word according to systemd.service(5): double percent signs, and add quotes around white space."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if set(word) & set(" \t'\"\\;") else escaped
 
 
 def _entry_word(word: str) -> str:
-    r"""As the Desktop Entry Specification wants it: in quotes ``"``, `````, ``$`` and ``\`` are escaped, then all ``\`` again."""
+    r"""Quote a word for a desktop entry: in quotes ``"``, `````, ``$`` and ``\`` are escaped, then all ``\`` again."""
     if not set(word) & set(" \t\"'\\><~|&;$*?#()`%"):
         return word
     quoted = "".join(f"\\{letter}" if letter in '"`$\\' else letter for letter in word)

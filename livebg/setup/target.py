@@ -1,4 +1,4 @@
-"""The only door to the system: where things lie, and how commands are run. Tests put a tree and commands of their own there."""
+"""The only access to the system: paths and commands. Tests pass a folder tree and simulated commands."""
 
 import os
 import shutil
@@ -13,42 +13,42 @@ import platformdirs
 
 from livebg.errors import SetupError
 
-_LAST_WORDS = 300
-"""Characters of what a failed command said that are passed on."""
+_MAX_OUTPUT_CHARS = 300
+"""Maximum characters of a failed command's output in the error message."""
 
 
 class Commands(Protocol):
     """Runs commands."""
 
     def find(self, name: str) -> bool:
-        """Whether there is a program of this name to run."""
+        """Whether a program with this name is installed."""
 
     def run(self, *command: str) -> None:
-        """Run it to its end. Raises :class:`~livebg.errors.SetupError` in one sentence when it cannot be run or fails."""
+        """Run a command and wait for it. Raises :class:`~livebg.errors.SetupError` if it cannot be run or fails."""
 
 
 class SystemCommands:
-    """The machine's own. Whatever they print is kept for the sentence in which a failure is told."""
+    """Runs real commands. Their output is captured for the error message."""
 
     def find(self, name: str) -> bool:
         return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin{os.pathsep}/sbin") is not None
 
     def run(self, *command: str) -> None:
-        spoken = command_line(command)
+        line = command_line(command)
         try:
             done = subprocess.run(
                 command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
             )
         except OSError as error:
-            raise SetupError(f"`{spoken}` cannot be run ({error.strerror}): run it yourself, then livebg setup again") from error
+            raise SetupError(f"Cannot run `{line}` ({error.strerror}). Run it yourself, then run livebg setup again.") from error
         if done.returncode:
-            said = " ".join(done.stdout.split())[-_LAST_WORDS:] or f"exit code {done.returncode}"
-            raise SetupError(f"`{spoken}` failed ({said}): mend that, then run livebg setup again")
+            output = " ".join(done.stdout.split())[-_MAX_OUTPUT_CHARS:] or f"exit code {done.returncode}"
+            raise SetupError(f"`{line}` failed ({output}). Fix that, then run livebg setup again.")
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where things lie. ``root`` is what the system's own paths are below; ``/`` but in tests."""
+    """Paths and commands of a machine. ``root`` is the root of the file system, ``/`` except in tests."""
 
     commands: Commands
     root: Path
@@ -57,22 +57,22 @@ class Machine:
     data: Path
     """The user's data folder, such as ``~/.local/share``."""
     state: Path
-    """livebg's own folder for what is to be remembered."""
+    """livebg's state folder."""
     command: tuple[str, ...]
-    """How livebg is started."""
+    """Command line that starts livebg."""
     release: str
-    """The running kernel's."""
+    """Version of the running kernel."""
     is_root: bool
 
     @classmethod
     def own(cls) -> "Machine":
-        """This machine and this user. Raises :class:`~livebg.errors.SetupError` where livebg cannot be set up."""
+        """Return this machine and user. Raises :class:`~livebg.errors.SetupError` if livebg cannot be set up here."""
         if sys.platform != "linux":
             raise SetupError(
-                f"livebg setup is for Linux, and this is {sys.platform}: OBS's virtual camera is there (--output obs)"
+                f"livebg setup supports only Linux, not {sys.platform}. Use OBS's virtual camera instead (--output obs)."
             )
         if os.geteuid() == 0 and (os.environ.get("SUDO_UID") or os.environ.get("PKEXEC_UID")):
-            raise SetupError("livebg setup was started with sudo: run it as yourself, it asks for the password when it needs to")
+            raise SetupError("livebg setup was started with sudo. Run it as yourself; it requests the password when needed.")
         return cls(
             commands=SystemCommands(),
             root=Path("/"),
@@ -85,44 +85,44 @@ class Machine:
         )
 
     def path(self, absolute: str) -> Path:
-        """Where a path of the system lies, ``/etc/modprobe.d`` for example."""
+        """Return an absolute system path, such as ``/etc/modprobe.d``, below ``root``."""
         return self.root / absolute.lstrip("/")
 
     @property
     def has_systemd(self) -> bool:
-        """Whether systemd runs here, so that there can be a user service."""
+        """Whether systemd is running, which the user service needs."""
         return self.path("/run/systemd/system").is_dir() and self.commands.find("systemctl")
 
     @property
     def units(self) -> Path:
-        """The folder of the user's own units."""
+        """Folder of the user's systemd units."""
         return self.config / "systemd" / "user"
 
     @property
     def way_to_root(self) -> tuple[str, ...] | None:
-        """What comes before a command to run it as root; None when there is no way."""
+        """Command prefix to run a command as root; None if neither sudo nor pkexec is installed."""
         if self.is_root:
             return ()
         return next(((way,) for way in ("sudo", "pkexec") if self.commands.find(way)), None)
 
     def run_as_root(self, script: str) -> None:
-        """Run a shell script as root, which asks for the password once at most. Raises :class:`~livebg.errors.SetupError`."""
+        """Run a shell script as root, with at most one password prompt. Raises :class:`~livebg.errors.SetupError`."""
         way = self.way_to_root
         if way is None:
             raise SetupError(
-                "neither sudo nor pkexec is here to write below /etc: do as root what `livebg setup --dry-run` lists as root's "
-                "part, then run livebg setup again"
+                "Neither sudo nor pkexec is installed, so livebg cannot write to /etc. As root, do the steps that "
+                "`livebg setup --dry-run` lists for root, then run livebg setup again."
             )
         self.commands.run(*way, "/bin/sh", "-ec", script)
 
 
 def command_line(command: tuple[str, ...]) -> str:
-    """A command as people write it; of a script only that it is one."""
+    """Format a command for display. Scripts are shortened to ``...``."""
     shown = ["..." if "\n" in word else word for word in command]
     return " ".join(shown)
 
 
 def own_command() -> tuple[str, ...]:
-    """The installed ``livebg`` beside this Python, because a service knows no PATH; else this Python with the module."""
+    """Return the command line of livebg: the script next to this Python, since services have no PATH, or ``python -m livebg``."""
     script = Path(sysconfig.get_path("scripts")) / "livebg"
     return (str(script),) if script.is_file() else (sys.executable, "-m", "livebg")

@@ -1,1 +1,1 @@
-"""What doctor, setup and tray ask of the machine."""
+"""Access to the machine, shared by the doctor, setup and the tray."""

@@ -1,4 +1,4 @@
-"""What `livebg devices` tells: the cameras with their modes, and the loopback devices with their state."""
+"""Lists cameras with their modes and v4l2loopback devices with their state, for `livebg devices` and the doctor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ Announcement = Literal["capture", "output", "both", "neither"]
 
 @dataclass(frozen=True, slots=True)
 class CameraFacts:
-    """A camera: all its modes, which of them livebg would choose (None: it reads none), and who has it open.
+    """A camera with all its modes, the mode livebg would choose and the processes that have it open.
 
-    ``trouble`` is why its modes could not be read.
+    ``choice`` is None if livebg cannot read any of its formats. ``trouble`` is the reason why its modes could not be read.
     """
 
     device: Device
@@ -31,9 +31,10 @@ class CameraFacts:
 
 @dataclass(frozen=True, slots=True)
 class LoopbackFacts:
-    """A loopback device: what it announces right now, its format in a few words (None while it has none), who has it open.
+    """A v4l2loopback device: the capabilities it announces now, its format and the processes that have it open.
 
-    ``fit`` says whether livebg can write to it as things are, ``remark`` why not, or what to know.
+    ``format`` is a short description, or None if no format is set. ``fit`` is true if livebg can write to the device now;
+    ``remark`` gives the reason or a note.
     """
 
     device: Device
@@ -46,7 +47,7 @@ class LoopbackFacts:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """All video devices; ``refused`` gives those that could not be asked, each with the reason."""
+    """All video devices. ``refused`` holds the nodes that could not be queried, each with the reason."""
 
     cameras: tuple[CameraFacts, ...]
     loopbacks: tuple[LoopbackFacts, ...]
@@ -56,20 +57,20 @@ class Devices:
 def look_around(
     label: str, size: tuple[int, int], frame_rate: float, kernel: Kernel = SYSTEM, *, running: int | None = None
 ) -> Devices:
-    """Ask every video device. No camera is started, so none shows its light.
+    """Query every video device. Starts no camera, so no camera light turns on.
 
-    ``label`` is that of the loopback device which livebg writes to; ``size`` (width, height) and ``frame_rate`` are what it
-    would ask a camera for. ``running`` is the process of the livebg that runs, if one does.
+    ``label`` is the name of the loopback device that livebg writes to. ``size`` (width, height) and ``frame_rate`` (frames per
+    second) are the values livebg would request from a camera. ``running`` is the process id of the running livebg, if any.
     """
     found, refused = survey(kernel)
     rate = Fraction(frame_rate).limit_denominator(1001)
     cameras = [_camera(device, size, rate, kernel) for device in found if device.captures and not device.is_loopback]
     loopbacks = [device for device in found if device.is_loopback]
-    alike = [device for device in loopbacks if device.card == label]
+    same_label = [device for device in loopbacks if device.card == label]
     return Devices(
         tuple(cameras),
-        tuple(_loopback(device, label, alike, running, kernel) for device in loopbacks),
-        tuple((each.path, _why(each)) for each in refused),
+        tuple(_loopback(device, label, same_label, running, kernel) for device in loopbacks),
+        tuple((each.path, _error_text(each)) for each in refused),
     )
 
 
@@ -85,35 +86,35 @@ def _camera(device: Device, size: tuple[int, int], rate: Fraction, kernel: Kerne
     return CameraFacts(device, modes, choice, holders)
 
 
-def _loopback(device: Device, label: str, alike: Sequence[Device], running: int | None, kernel: Kernel) -> LoopbackFacts:
+def _loopback(device: Device, label: str, same_label: Sequence[Device], running: int | None, kernel: Kernel) -> LoopbackFacts:
     announces: Announcement = "neither"
     if device.outputs:
         announces = "both" if device.captures else "output"
     elif device.captures:
         announces = "capture"
     holders = tuple(kernel.holders(device.path))
-    own = running in {holder.pid for holder in holders}
-    fit, remark = _fitness(device, announces, label, alike, own)
+    ours = running in {holder.pid for holder in holders}
+    fit, remark = _usability(device, announces, label, same_label, ours)
     return LoopbackFacts(device, announces, _format(device, kernel), holders, fit, remark)
 
 
-def _fitness(device: Device, announces: Announcement, label: str, alike: Sequence[Device], own: bool) -> tuple[bool, str]:
-    """``own``: the running livebg has it open."""
-    if own and announces == "capture":
-        return True, "livebg writes to it"
+def _usability(device: Device, announces: Announcement, label: str, same_label: Sequence[Device], ours: bool) -> tuple[bool, str]:
+    """Return ``fit`` and ``remark``. ``ours`` is true if the running livebg has the device open."""
+    if ours and announces == "capture":
+        return True, "livebg is writing to it"
     if device.card != label:
-        return False, f"livebg writes to the device called {label}: set output.label to use this one"
-    if len(alike) > 1:
-        return False, f"{len(alike)} devices are called {label}, where livebg needs one"
+        return False, f"livebg uses the device named {label}; set output.label to use this one"
+    if len(same_label) > 1:
+        return False, f"{len(same_label)} devices are named {label}; livebg needs exactly one"
     match announces:
         case "output":
-            return True, "ready to be written to"
+            return True, "ready"
         case "both":
-            return True, "ready to be written to, but Chromium lists it only when it was made with exclusive_caps=1"
+            return True, "ready, but Chromium lists it only if it was created with exclusive_caps=1"
         case "capture":
-            return False, "somebody writes to it already"
+            return False, "another program is writing to it"
         case _:
-            return True, "its last writer left it shut, and the next one opens it again"
+            return True, "ready: the last writer left it closed, and the next writer reopens it"
 
 
 def _format(device: Device, kernel: Kernel) -> str | None:
@@ -122,13 +123,13 @@ def _format(device: Device, kernel: Kernel) -> str | None:
     try:
         with opened(device.path, kernel) as fd:
             kernel.ioctl(fd, abi.G_FMT, form)
-    except OSError:  # nothing was set yet, or it serves neither way
+    except OSError:  # no format is set yet, or the device supports neither direction
         return None
     pix = form.pix
     return str(Mode(abi.fourcc_text(pix.pixelformat), pix.width, pix.height)) if pix.width and pix.height else None
 
 
-def _why(refused: Refused) -> str:
+def _error_text(refused: Refused) -> str:
     if isinstance(refused.error, PermissionError):
-        return f"may not be opened by this user: {GROUP_ADVICE}"
+        return f"cannot be opened by this user: {GROUP_ADVICE}"
     return refused.error.strerror or str(refused.error)

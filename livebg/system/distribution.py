@@ -1,4 +1,4 @@
-"""What the machine's distribution calls things."""
+"""Package names and install commands of the Linux distribution."""
 
 from typing import Final
 
@@ -10,43 +10,45 @@ _FAMILIES: Final = {
     "arch": ("sudo pacman -S {}", "v4l2loopback-dkms", "linux-headers"),
     "suse": ("sudo zypper install {}", "v4l2loopback-kmp-default", "kernel-default-devel"),
 }
-"""How to install, the loopback module's package, and the kernel headers that it is built with."""
-_RELATIVES: Final = {"ubuntu": "debian", "rhel": "fedora", "opensuse": "suse", "sles": "suse"}
+"""Install command, package of the v4l2loopback module, and package of the kernel headers needed to build it."""
+_ALIASES: Final = {"ubuntu": "debian", "rhel": "fedora", "opensuse": "suse", "sles": "suse"}
 
 
 def install_module(host: Host) -> str:
-    """The command that installs v4l2loopback with the headers it needs."""
+    """Return the command that installs v4l2loopback and the kernel headers."""
     family = _family(host)
     if family is None:
-        return "install your distribution's package of v4l2loopback, and the headers of the running kernel"
+        return "Install your distribution's v4l2loopback package and the headers of the running kernel"
     command, module, headers = family
     return command.format(f"{module} {headers.format(release=host.release)}")
 
 
 def install_headers(host: Host) -> str:
+    """Return the command that installs the headers of the running kernel."""
     family = _family(host)
     if family is None:
-        return f"install the headers of the kernel {host.release}"
+        return f"Install the headers of kernel {host.release}"
     command, _, headers = family
     return command.format(headers.format(release=host.release))
 
 
 def install_package(host: Host, package: str) -> str:
-    """The command that installs a package of this name."""
+    """Return the command that installs ``package``."""
     family = _family(host)
-    return family[0].format(package) if family else f"install {package}"
+    return family[0].format(package) if family else f"Install {package}"
 
 
 def _family(host: Host) -> tuple[str, str, str] | None:
     for name in _names(host):
-        family = _FAMILIES.get(_RELATIVES.get(name, name))
+        family = _FAMILIES.get(_ALIASES.get(name, name))
         if family:
             return family
     return None
 
 
 def _names(host: Host) -> list[str]:
-    """The distribution's own name and then those it is like, as /etc/os-release tells."""
+    """Return the distribution's ID, then those in ID_LIKE, from /etc/os-release."""
     lines = (host.read("/etc/os-release") or host.read("/usr/lib/os-release") or "").splitlines()
-    told = {key: value.strip("\"'") for key, _, value in (line.partition("=") for line in lines)}
-    return [part for name in (told.get("ID", ""), *told.get("ID_LIKE", "").split()) for part in (name, name.partition("-")[0])]
+    fields = {key: value.strip("\"'") for key, _, value in (line.partition("=") for line in lines)}
+    names = (fields.get("ID", ""), *fields.get("ID_LIKE", "").split())
+    return [part for name in names for part in (name, name.partition("-")[0])]

@@ -1,4 +1,4 @@
-"""Writing files so that they can be brought back, as the user in Python, as root in a shell script that shows all it does."""
+"""Reversible file writes: in Python as the user, as a reviewable shell script for root."""
 
 import base64
 import os
@@ -12,15 +12,15 @@ from typing import Final
 
 from livebg.errors import SetupError
 
-_END: Final = "END-OF-FILE"
+_HEREDOC_END: Final = "END-OF-FILE"
 
 
 def write(path: Path, content: bytes) -> None:
-    """Give a file its content at once or not at all; its mode stays, and a link stays a link. The folder is made if need be.
+    """Write a file atomically. Keeps its mode, follows a symbolic link and creates missing folders.
 
     Raises :class:`~livebg.errors.SetupError`.
     """
-    with _spoken(path):
+    with _readable_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         target = path.resolve()
         part = target.with_name(f".livebg-{secrets.token_hex(6)}.part")
@@ -34,40 +34,43 @@ def write(path: Path, content: bytes) -> None:
 
 
 def remove(path: Path) -> None:
-    """Raises :class:`~livebg.errors.SetupError`."""
-    with _spoken(path):
+    """Remove a file if it exists. Raises :class:`~livebg.errors.SetupError`."""
+    with _readable_errors(path):
         path.unlink(missing_ok=True)
 
 
 def remove_empty(folders: Iterable[Path]) -> None:
-    """Remove those that are empty, in this order; others stay."""
+    """Remove the empty folders, in the given order. Keeps the others."""
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()
 
 
 def read(path: Path) -> bytes | None:
-    """What a file holds; None where there is none. Raises :class:`~livebg.errors.SetupError`."""
-    with _spoken(path):
+    """Return the content of a file, or None if there is no file. Raises :class:`~livebg.errors.SetupError`."""
+    with _readable_errors(path):
         return path.read_bytes() if path.is_file() else None
 
 
 def script_to_write(path: Path, text: str) -> Iterator[str]:
-    """Lines of a shell script that write a text of whole lines; the file's mode stays, a new one is for all to read."""
+    """Yield lines of a shell script that write ``text``, which must end with a newline.
+
+    The script keeps the mode of an existing file; a new file gets the mode that the umask allows.
+    """
     if not path.parent.is_dir():
         yield f"mkdir -p {_quoted(path.parent)}"
-    yield f"cat > {_quoted(path)} <<'{_END}'\n{text}{_END}"
+    yield f"cat > {_quoted(path)} <<'{_HEREDOC_END}'\n{text}{_HEREDOC_END}"
 
 
 def script_to_restore(path: Path, content: bytes | None) -> str:
-    """A line of a shell script that gives a file back what it held; None: it is removed."""
+    """Return a line of a shell script that restores ``content``, or removes the file if ``content`` is None."""
     if content is None:
         return f"rm -f {_quoted(path)}"
     return f"echo {base64.b64encode(content).decode()} | base64 -d > {_quoted(path)}"
 
 
 def script_to_remove_empty(folder: Path) -> str:
-    """A line of a shell script that removes a folder if it is empty."""
+    """Return a line of a shell script that removes a folder if it is empty."""
     return f"rmdir {_quoted(folder)} 2>/dev/null || true"
 
 
@@ -76,9 +79,9 @@ def _quoted(path: Path) -> str:
 
 
 @contextmanager
-def _spoken(path: Path) -> Iterator[None]:
+def _readable_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = error.filename if error.filename and os.fspath(error.filename) != os.fspath(path) else path
-        raise SetupError(f"{where} cannot be read or written ({error.strerror}): mend that, then run it again") from error
+        failed = error.filename if error.filename and os.fspath(error.filename) != os.fspath(path) else path
+        raise SetupError(f"Cannot read or write {failed} ({error.strerror}). Fix that, then run livebg again.") from error

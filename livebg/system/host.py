@@ -1,4 +1,4 @@
-"""The machine as the doctor sees it: its files, its tools, its video devices. Tests put a machine of their own in its place."""
+"""Access to the machine: files, command-line tools and video devices. Tests pass a simulated host."""
 
 import os
 import platform
@@ -12,13 +12,13 @@ from typing import Final
 
 from livebg.v4l2.syscalls import SYSTEM, Kernel
 
-_PATIENCE: Final = 5.0
-_SUPERUSERS_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where modinfo and dkms lie, which anybody may run; Debian leaves them out of a user's PATH."""
+_TIMEOUT_S: Final = 5.0
+_SBIN_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Folders of modinfo and dkms, which any user can run. Debian does not include them in a user's PATH."""
 
 
 class ToolMissing(Exception):
-    """A tool that would know is not installed."""
+    """A command-line tool is not installed. ``tool`` is its name."""
 
     def __init__(self, tool: str) -> None:
         super().__init__(f"{tool} is not installed")
@@ -26,12 +26,12 @@ class ToolMissing(Exception):
 
 
 class ToolHung(Exception):
-    """A tool did not answer in time."""
+    """A command-line tool did not finish in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended, and what it said."""
+    """Exit code, standard output and standard error of a command."""
 
     code: int
     out: str
@@ -39,15 +39,15 @@ class Outcome:
 
 
 class Commands:
-    """Runs the machine's tools; they are told to speak English, since their words are read."""
+    """Runs command-line tools in the C locale, because their output is parsed."""
 
-    def run(self, *command: str, patience: float = _PATIENCE) -> Outcome:
-        """Run a command without a shell and without input, for at most ``patience`` seconds.
+    def run(self, *command: str, patience: float = _TIMEOUT_S) -> Outcome:
+        """Run a command without a shell and without input. ``patience`` is the timeout in seconds.
 
         Raises :class:`ToolMissing` and :class:`ToolHung`.
         """
-        places = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SUPERUSERS_FOLDERS])
-        tool = shutil.which(command[0], path=places)
+        search_path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SBIN_FOLDERS])
+        tool = shutil.which(command[0], path=search_path)
         if tool is None:
             raise ToolMissing(command[0])
         try:
@@ -62,7 +62,7 @@ class Commands:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise ToolHung(f"{command[0]} did not answer within {patience:g} s") from None
+            raise ToolHung(f"{command[0]} timed out after {patience:g} s") from None
         return Outcome(done.returncode, done.stdout, done.stderr)
 
 
@@ -72,9 +72,10 @@ def _groups() -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Host:
-    """A machine. ``root`` is where its files are; ``system`` is sys.platform's word; ``release`` the running kernel's.
+    """A machine.
 
-    ``groups`` are the ids of the groups that this process is in, ``environment`` its variables.
+    ``root`` is the root of its file system, ``system`` the value of sys.platform, ``release`` the version of the running
+    kernel. ``groups`` are the group ids of this process and ``environment`` its environment variables.
     """
 
     root: Path = Path("/")
@@ -86,11 +87,11 @@ class Host:
     kernel: Kernel = SYSTEM
 
     def path(self, absolute: str | Path) -> Path:
-        """Where an absolute path of the machine is."""
+        """Return an absolute path of the machine, resolved below ``root``."""
         return self.root / str(absolute).lstrip("/")
 
     def read(self, absolute: str | Path) -> str | None:
-        """A small text file without the white space at its ends; None where there is none. Raises OSError as reading does."""
+        """Return a text file's content, stripped, or None if there is no file. Raises OSError if it cannot be read."""
         try:
             return self.path(absolute).read_text(errors="replace").strip()
         except (FileNotFoundError, NotADirectoryError):

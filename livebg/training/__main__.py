@@ -1,4 +1,4 @@
-"""`python -m livebg.training`: see `--help`, and the README's chapter on the network."""
+"""`python -m livebg.training`: see `--help`, and "Train a network" in .github/CONTRIBUTING.md."""
 
 import logging
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""The tray: an icon that tells how livebg is, and a menu to steer it, in a process of its own.
+"""Tray icon with a status and a control menu, in a separate process.
 
-``status_view`` says what the running livebg's answer means, ``menu`` what can be done about it, both without any display;
-``icons`` draws the icon. ``app`` keeps them up to date and does what is clicked, by way of ``actions``; ``icon`` is the thin
-layer over pystray, and ``backend`` looks beforehand whether the desktop has a place for it.
+``status_view`` interprets the status of the running livebg and ``menu`` builds the menu; neither needs a display. ``icons``
+draws the icon. ``app`` refreshes both and runs clicked actions through ``actions``. ``icon`` is a thin layer over pystray, and
+``backend`` checks beforehand whether the desktop can show a tray icon.
 """

@@ -1,4 +1,4 @@
-"""Doing what is clicked."""
+"""Runs the actions of the tray menu."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from livebg.tray.autostart import Autostart
 from livebg.tray.launcher import Starter
 from livebg.tray.menu import Action, Deed, Tell
 
-_PATIENCE: Final = 60.0
-"""Seconds within which any command is answered; one that loads a large network takes some."""
+_COMMAND_TIMEOUT_S: Final = 60.0
+"""Maximum time for a command. Commands that load a large network take several seconds."""
 Failed = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Doer:
-    """Does one thing after the other; ``command`` is how livebg is started."""
+    """Runs menu actions. ``command`` is the command line that starts livebg."""
 
     command: tuple[str, ...]
     starter: Starter
@@ -28,19 +28,19 @@ class Doer:
     notify: Callable[[str], None] = dbus.notify
 
     def do(self, action: Action, failed: Failed) -> Tell | None:
-        """What is to be done next, if anything; ``failed`` is told of what fails later.
+        """Run ``action`` and return a follow-up command, if any. ``failed`` is called if a launched program fails later.
 
-        Raises :class:`~livebg.errors.LivebgError`.
+        Raises :class:`~livebg.errors.LivebgError` if the action fails.
         """
         match action:
             case Tell():
-                self._tell(action)
+                self._send(action)
             case Deed.START:
                 self.starter.start()
             case Deed.RESTART:
                 self.starter.restart()
             case Deed.CHOOSE_BACKGROUND:
-                return self._chosen()
+                return self._choose_background()
             case Deed.PREVIEW:
                 external.launch([*self.command, "preview"], failed)
             case Deed.LOGIN:
@@ -53,8 +53,8 @@ class Doer:
                 self._stop()
         return None
 
-    def _tell(self, action: Tell) -> Any:
-        return ask(action.command, action.arguments, timeout=_PATIENCE)
+    def _send(self, action: Tell) -> Any:
+        return ask(action.command, action.arguments, timeout=_COMMAND_TIMEOUT_S)
 
     def _stop(self) -> None:
         try:
@@ -62,15 +62,15 @@ class Doer:
         except NotRunningError:
             return
 
-    def _chosen(self) -> Tell | None:
-        picture = self.choose()
-        return Tell("background", {"background": str(picture.absolute())}) if picture else None
+    def _choose_background(self) -> Tell | None:
+        image = self.choose()
+        return Tell("background", {"background": str(image.absolute())}) if image else None
 
     def _show_log(self, failed: Failed) -> None:
-        wanted = external.log_command(self.starter.has_service, self.starter.log)
-        window = external.in_terminal(wanted)
+        command = external.log_command(self.starter.has_service, self.starter.log)
+        window = external.in_terminal(command)
         if window is None:
-            raise LivebgError(f"no terminal is installed to show the log in: run `{' '.join(wanted)}` elsewhere")
+            raise LivebgError(f"No terminal emulator found to show the log. Run `{' '.join(command)}` in a terminal.")
         external.launch(window, failed)
 
     def _show_doctor(self, failed: Failed) -> None:

@@ -1,4 +1,4 @@
-"""The tray at work: it looks about every second, shows what has changed, and does what is clicked."""
+"""Tray controller: polls the status about once a second, updates the icon and runs menu actions."""
 
 import logging
 import queue
@@ -13,22 +13,22 @@ from livebg.tray.menu import Action, Camera, Deed, Surroundings, Tell, menu
 from livebg.tray.status_view import TrayState, View
 
 INTERVAL: Final = 0.8
-"""Seconds between two looks: changes made elsewhere are to show within one."""
-_BLINK: Final = 0.3
-"""Seconds after which a picture that stands still is looked at again: where the look changes at once it does for an instant."""
-_ASIDE: Final = (Deed.CHOOSE_BACKGROUND, Deed.PREVIEW, Deed.LOG, Deed.DOCTOR)
-"""What waits for people or other programs, and must not hold up a click on Pause."""
-_BUSY: Final = {Deed.START: "livebg is starting ...", Deed.RESTART: "livebg is starting again ..."}
+"""Seconds between two polls. Changes made elsewhere appear within one second."""
+_STALL_CONFIRM_DELAY_S: Final = 0.3
+"""Delay before the state "stalled" is confirmed by a second poll: changing the effect stalls the picture for an instant."""
+_BACKGROUND_ACTIONS: Final = (Deed.CHOOSE_BACKGROUND, Deed.PREVIEW, Deed.LOG, Deed.DOCTOR)
+"""Actions that wait for the user or another program. They run in their own thread so that they do not delay a Pause click."""
+_BUSY_TEXTS: Final = {Deed.START: "Starting livebg...", Deed.RESTART: "Restarting livebg..."}
 _LOG: Final = logging.getLogger(__name__)
 
 
 class Tray:
-    """Puts the parts together.
+    """Connects status, menu, icon and actions.
 
-    - ``make_icon`` makes what shows it, given what to call with each click;
-    - ``doer`` does what is clicked; ``look`` tells how the running livebg is, ``cameras`` which cameras there are, and
-      ``at_login`` whether the icon appears at login; ``notify`` shows a message, or raises LivebgError;
-    - ``interval`` is the time between two looks, in seconds.
+    - ``make_icon`` creates the icon; its argument is the callback for clicks.
+    - ``doer`` runs actions. ``look`` returns the status, ``cameras`` the cameras present, ``at_login`` whether the icon starts at
+      login. ``notify`` shows a desktop notification or raises LivebgError.
+    - ``interval`` is the time between two polls, in seconds.
     """
 
     def __init__(
@@ -44,92 +44,92 @@ class Tray:
         self._doer, self._look, self._cameras, self._at_login, self._notify = doer, look, cameras, at_login, notify
         self._interval = interval
         self._clicks: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
-        self._again = threading.Event()
-        self._ended = threading.Event()
+        self._refresh = threading.Event()
+        self._stopped = threading.Event()
         self._busy: str | None = None
-        self._trouble: str | None = None
+        self._error: str | None = None
         self.renewing = False
-        """Whether it ended because it is to be started anew, from what is installed by now."""
+        """True if :meth:`run` returned because the tray should restart with the installed version."""
         self._threads = [
-            threading.Thread(target=self._keep_looking, name="livebg tray look", daemon=True),
-            threading.Thread(target=self._keep_doing, name="livebg tray do", daemon=True),
+            threading.Thread(target=self._poll_loop, name="livebg tray poll", daemon=True),
+            threading.Thread(target=self._action_loop, name="livebg tray actions", daemon=True),
         ]
         self._icon = make_icon(self.click)
 
     def run(self) -> None:
-        """Until the user quits, or a signal comes. In the main thread. Raises :class:`~livebg.errors.DisplayError`."""
-        seen = self._look()
-        if seen.state is TrayState.NOT_RUNNING:
+        """Run in the main thread until the user quits or a signal arrives. Raises :class:`~livebg.errors.DisplayError`."""
+        view = self._look()
+        if view.state is TrayState.NOT_RUNNING:
             self._clicks.put(Deed.START)
-        self._show(seen)
+        self._show(view)
         try:
-            self._icon.run(self._begin)
+            self._icon.run(self._start_threads)
         finally:
-            self._ended.set()
-            self._again.set()
+            self._stopped.set()
+            self._refresh.set()
             self._clicks.put(None)
             for thread in self._threads:
                 if thread.ident is not None:
                     thread.join(self._interval)
 
     def click(self, action: Action) -> None:
-        """Do it soon, in order; comes back at once."""
-        self._trouble = None
+        """Queue ``action`` and return immediately. Queued actions run in order."""
+        self._error = None
         if action in (Deed.QUIT, Deed.RENEW_TRAY):
             self.renewing = action is Deed.RENEW_TRAY
             self._icon.stop()
-        elif action in _ASIDE:
-            threading.Thread(target=self._do, args=(action,), name="livebg tray aside", daemon=True).start()
+        elif action in _BACKGROUND_ACTIONS:
+            threading.Thread(target=self._run_action, args=(action,), name="livebg tray background action", daemon=True).start()
         else:
             self._clicks.put(action)
 
     def failed(self, reason: str) -> None:
-        """Tell people why something that they wanted did not happen."""
+        """Show why an action failed: in the log, in the menu and as a notification."""
         _LOG.warning("%s", reason)
-        self._trouble = reason
-        self._again.set()
+        self._error = reason
+        self._refresh.set()
         try:
             self._notify(reason)
         except LivebgError as error:
-            _LOG.debug("nobody shows messages here: %s", error)
+            _LOG.debug("Cannot show a notification: %s", error)
 
-    def _begin(self) -> None:
+    def _start_threads(self) -> None:
         for thread in self._threads:
             thread.start()
 
-    def _keep_looking(self) -> None:
-        while not self._ended.is_set():
-            self._again.wait(self._interval)
-            self._again.clear()
-            seen = self._look()
-            if seen.status and seen.status.state == "stalled":
-                self._ended.wait(_BLINK)
-                seen = self._look()
-            self._show(seen)
+    def _poll_loop(self) -> None:
+        while not self._stopped.is_set():
+            self._refresh.wait(self._interval)
+            self._refresh.clear()
+            view = self._look()
+            if view.status and view.status.state == "stalled":
+                self._stopped.wait(_STALL_CONFIRM_DELAY_S)
+                view = self._look()
+            self._show(view)
 
-    def _show(self, seen: View) -> None:
-        around = Surroundings(self._cameras(), self._at_login(), self._busy, self._trouble)
-        self._icon.show(seen.state, seen.sentence, menu(seen, around))
+    def _show(self, view: View) -> None:
+        context = Surroundings(self._cameras(), self._at_login(), self._busy, self._error)
+        self._icon.show(view.state, view.sentence, menu(view, context))
 
-    def _keep_doing(self) -> None:
+    def _action_loop(self) -> None:
         while (action := self._clicks.get()) is not None:
-            self._be_busy(_BUSY.get(action) if isinstance(action, Deed) else None)
-            self._do(action)
-            self._be_busy(None)
+            self._set_busy(_BUSY_TEXTS.get(action) if isinstance(action, Deed) else None)
+            self._run_action(action)
+            self._set_busy(None)
 
-    def _do(self, action: Action) -> None:
+    def _run_action(self, action: Action) -> None:
         try:
-            more = self._doer.do(action, self.failed)
+            follow_up = self._doer.do(action, self.failed)
         except LivebgError as error:
             self.failed(str(error))
             return
         finally:
-            self._again.set()
-        if isinstance(more, Tell):
-            self._clicks.put(more)
+            self._refresh.set()
+        if isinstance(follow_up, Tell):
+            self._clicks.put(follow_up)
         elif action is Deed.STOP_AND_QUIT:
             self._icon.stop()
 
-    def _be_busy(self, words: str | None) -> None:
-        self._busy = words
-        self._again.set()
+    def _set_busy(self, text: str | None) -> None:
+        self._busy = text
+        self._refresh.set()

@@ -1,4 +1,4 @@
-"""Whether this desktop has a place for the icon, found out before pystray is imported, which raises what no one can read."""
+"""Checks whether this desktop can show a tray icon, before importing pystray, whose own errors are unhelpful."""
 
 import importlib.util
 import os
@@ -15,30 +15,30 @@ from livebg.errors import DisplayError
 from livebg.tray.dbus import has_bus, shows_icons
 
 Backend = Literal["appindicator", "gtk", "own"]
-"""``own`` is pystray's for systems that are no Linux."""
-_PAUSE: Final = 0.5
-_PACKAGES: Final = (
-    "install python3-gi and gir1.2-ayatanaappindicator3-0.1 (Fedora: python3-gobject libayatana-appindicator-gtk3), and livebg"
-    " itself with the system's Python"
+"""``own`` is pystray's default backend on systems other than Linux."""
+_POLL_INTERVAL_S: Final = 0.5
+_INSTALL: Final = (
+    "Install python3-gi and gir1.2-ayatanaappindicator3-0.1 (Fedora: python3-gobject libayatana-appindicator-gtk3), and install"
+    " livebg with the system's Python."
 )
 
 
 def borrow_introspection() -> bool:
-    """Make ``import gi`` work; whether it does.
+    """Make ``import gi`` work, and return whether it does.
 
-    PyGObject is the distribution's and is hard to build: in a virtual environment of the same Python its package is used from
-    where it lies, and nothing else from there.
+    PyGObject is hard to build, so a virtual environment of the system's Python uses the package installed by the distribution,
+    and no other package from there.
     """
     if importlib.util.find_spec("gi"):
         return True
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    wanted = f"_gi{sysconfig.get_config_var('EXT_SUFFIX')}"
-    places = (
+    library = f"_gi{sysconfig.get_config_var('EXT_SUFFIX')}"
+    folders = (
         "/usr/lib/python3/dist-packages/gi",
         f"/usr/lib64/python{version}/site-packages/gi",
         f"/usr/lib/python{version}/site-packages/gi",
     )
-    found = next((Path(place) for place in places if (Path(place) / wanted).is_file()), None)
+    found = next((Path(folder) for folder in folders if (Path(folder) / library).is_file()), None)
     if found is None:
         return False
     spec = importlib.util.spec_from_file_location("gi", found / "__init__.py", submodule_search_locations=[str(found)])
@@ -55,7 +55,7 @@ def borrow_introspection() -> bool:
 
 
 def x_tray() -> bool:
-    """Whether the X server knows a tray of the older kind."""
+    """Whether the X server has a system tray of the older XEmbed protocol."""
     from Xlib.display import Display
     from Xlib.error import DisplayError as XDisplayError
 
@@ -69,7 +69,7 @@ def x_tray() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Desktop:
-    """What is asked of the desktop; tests answer in its place."""
+    """Probes of the desktop environment. Tests replace them."""
 
     system: str = sys.platform
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -80,21 +80,19 @@ class Desktop:
 
 
 def find_place(desktop: Desktop, patience: float = 0.0) -> Backend:
-    """The way to show an icon here, waiting up to ``patience`` seconds for a panel that is just starting.
+    """Return the backend that can show an icon, waiting up to ``patience`` seconds for a desktop panel to start.
 
-    Raises :class:`~livebg.errors.DisplayError` in a sentence that says what is missing.
+    Raises :class:`~livebg.errors.DisplayError`, which names what is missing.
     """
     if not desktop.system.startswith("linux"):
         return "own"
     variables = desktop.variables
     if not (variables.get("DISPLAY") or variables.get("WAYLAND_DISPLAY")):
-        raise DisplayError(
-            "there is no display for a tray icon here: start it in a desktop session, or use `livebg status --watch`"
-        )
+        raise DisplayError("No display found for the tray icon. Start it in a desktop session, or use `livebg status --watch`.")
     if not desktop.introspection():
-        raise DisplayError(f"the tray icon needs the system's PyGObject, which this Python does not find: {_PACKAGES}")
+        raise DisplayError(f"The tray icon needs the system's PyGObject, which this Python cannot import. {_INSTALL}")
     if not desktop.has_bus():
-        raise DisplayError("the session's D-Bus does not answer, by which tray icons are shown: start it in a desktop session")
+        raise DisplayError("The tray icon needs the session D-Bus, which does not respond. Start it in a desktop session.")
     deadline = time.monotonic() + patience
     while True:
         if desktop.shows_icons():
@@ -102,14 +100,14 @@ def find_place(desktop: Desktop, patience: float = 0.0) -> Backend:
         if variables.get("DISPLAY") and desktop.shows_x_icons():
             return "gtk"
         if time.monotonic() >= deadline:
-            raise DisplayError(_nowhere(variables.get("XDG_CURRENT_DESKTOP", "")))
-        time.sleep(_PAUSE)
+            raise DisplayError(_no_tray_message(variables.get("XDG_CURRENT_DESKTOP", "")))
+        time.sleep(_POLL_INTERVAL_S)
 
 
-def _nowhere(desktop: str) -> str:
+def _no_tray_message(desktop: str) -> str:
     if "GNOME" in desktop.upper():
         return (
-            "GNOME shows tray icons only with its extension: install gnome-shell-extension-appindicator, log in again and switch "
-            "it on in Extensions"
+            "GNOME shows tray icons only with an extension. Install gnome-shell-extension-appindicator, log in again and "
+            "enable it in Extensions."
         )
-    return "nothing on this desktop shows tray icons: add the tray (StatusNotifier) to your panel, or use `livebg status --watch`"
+    return "This desktop shows no tray icons. Add a system tray (StatusNotifier) to your panel, or use `livebg status --watch`."

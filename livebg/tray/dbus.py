@@ -1,4 +1,4 @@
-"""What the tray asks of the session's D-Bus: is there a place for icons, show a message, let a file be chosen."""
+"""Session D-Bus calls of the tray: detect a tray host, show a notification, open a file dialog."""
 
 import os
 from collections.abc import Iterator
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
     from jeepney.io.blocking import DBusConnection
 
 WATCHER: Final = "org.kde.StatusNotifierWatcher"
-_PATIENCE: Final = 3.0
-_CHOOSING: Final = 600.0
-"""Seconds that people may look for a picture."""
+_REPLY_TIMEOUT_S: Final = 3.0
+_DIALOG_TIMEOUT_S: Final = 600.0
+"""Maximum time the file dialog may stay open."""
 
 
 class BusError(DisplayError):
-    """The session's D-Bus is not there, or says no."""
+    """The session D-Bus is unavailable or returned an error."""
 
 
 @contextmanager
 def session_bus() -> "Iterator[DBusConnection]":
-    """A connection of one's own. Raises :class:`BusError`, also for what is raised inside the block by the bus."""
+    """Open a private connection to the session bus. Converts D-Bus errors, also those in the block, to :class:`BusError`."""
     try:
         from jeepney.auth import AuthenticationError
         from jeepney.io.blocking import open_dbus_connection
         from jeepney.wrappers import DBusErrorResponse
     except ImportError:
-        raise BusError("there is no D-Bus on this system: it is Linux's") from None
+        raise BusError("This system has no D-Bus. Use Linux, where desktops provide it.") from None
 
     try:
         with open_dbus_connection(_address()) as connection:
             yield connection
     except (OSError, AuthenticationError, DBusErrorResponse, RuntimeError, ValueError) as error:
-        raise BusError(f"the session's D-Bus does not answer ({error}): start livebg tray in a desktop session") from error
+        raise BusError(f"The session D-Bus does not respond ({error}). Start livebg tray in a desktop session.") from error
 
 
 def has_bus() -> bool:
-    """Whether there is a session whose bus answers."""
+    """Whether the session bus responds."""
     try:
         with session_bus():
             return True
@@ -49,30 +49,30 @@ def has_bus() -> bool:
 
 
 def shows_icons() -> bool:
-    """Whether somebody on the session's bus shows the icons of programs. Starts nothing."""
+    """Whether a tray host (StatusNotifierWatcher) is on the session bus. Starts no service."""
     try:
         with session_bus() as bus:
             from jeepney.bus_messages import message_bus
 
-            return bool(_answer(bus, message_bus.NameHasOwner(WATCHER))[0])
+            return bool(_call(bus, message_bus.NameHasOwner(WATCHER))[0])
     except BusError:
         return False
 
 
 def notify(text: str) -> None:
-    """A message on the desktop. Raises :class:`BusError` where nobody shows them."""
+    """Show a desktop notification. Raises :class:`BusError` if there is no notification service."""
     name = "org.freedesktop.Notifications"
     with session_bus() as bus:
         from jeepney import DBusAddress, new_method_call
 
         place = DBusAddress("/org/freedesktop/Notifications", name, name)
-        _answer(bus, new_method_call(place, "Notify", "susssasa{sv}i", ("livebg", 0, "livebg", "livebg", text, [], {}, -1)))
+        _call(bus, new_method_call(place, "Notify", "susssasa{sv}i", ("livebg", 0, "livebg", "livebg", text, [], {}, -1)))
 
 
 def choose_file(title: str) -> Path | None:
-    """A picture that the user chooses in the desktop's own dialog, by its portal; None when he thinks better of it.
+    """Let the user choose an image in the desktop portal's file dialog. Return None if the user cancels.
 
-    Raises :class:`BusError` where there is no portal with such a dialog.
+    Raises :class:`BusError` if there is no portal with a file dialog.
     """
     with session_bus() as bus:
         from jeepney import DBusAddress, HeaderFields, MatchRule, new_method_call
@@ -82,12 +82,12 @@ def choose_file(title: str) -> Path | None:
         place = DBusAddress("/org/freedesktop/portal/desktop", f"{portal}.Desktop", f"{portal}.FileChooser")
         pictures = ("Pictures", [(1, "image/*")])
         rule = MatchRule(type="signal", interface="org.freedesktop.portal.Request", member="Response")
-        _answer(bus, message_bus.AddMatch(rule))
+        _call(bus, message_bus.AddMatch(rule))
         with bus.filter(rule, bufsize=16) as responses:
             options = {"filters": ("a(sa(us))", [pictures])}
-            (handle,) = _answer(bus, new_method_call(place, "OpenFile", "ssa{sv}", ("", title, options)))
+            (handle,) = _call(bus, new_method_call(place, "OpenFile", "ssa{sv}", ("", title, options)))
             while True:
-                response = bus.recv_until_filtered(responses, timeout=_CHOOSING)
+                response = bus.recv_until_filtered(responses, timeout=_DIALOG_TIMEOUT_S)
                 if response.header.fields.get(HeaderFields.path) == handle:
                     code, results = response.body
                     return _path(results["uris"][1]) if code == 0 else None
@@ -97,18 +97,18 @@ def _path(uris: list[str]) -> Path | None:
     return Path(unquote(urlsplit(uris[0]).path)) if uris else None
 
 
-def _answer(bus: "DBusConnection", message: Any) -> tuple[Any, ...]:
-    """Raises DBusErrorResponse, and TimeoutError."""
+def _call(bus: "DBusConnection", message: Any) -> tuple[Any, ...]:
+    """Send a message and return the reply's body. Raises DBusErrorResponse and TimeoutError."""
     from jeepney.wrappers import unwrap_msg
 
-    body: tuple[Any, ...] = unwrap_msg(bus.send_and_get_reply(message, timeout=_PATIENCE))
+    body: tuple[Any, ...] = unwrap_msg(bus.send_and_get_reply(message, timeout=_REPLY_TIMEOUT_S))
     return body
 
 
 def _address() -> str:
-    """The bus's address; where nobody says it, that of the user's own."""
-    told = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
+    """Return the address of the session bus, by default the user bus."""
+    configured = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if not told and not runtime:
+    if not configured and not runtime:
         raise ValueError("neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set")
-    return told or f"unix:path={runtime}/bus"
+    return configured or f"unix:path={runtime}/bus"

@@ -1,4 +1,4 @@
-"""What the tray opens: other programs' windows."""
+"""Opens windows of other programs: terminal, preview and file dialog."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from livebg.tray import dbus
 
 _LOG: Final = logging.getLogger(__name__)
 Find = Callable[[str], str | None]
-"""Gives the path of a program, or None."""
+"""Returns the path of a program, or None."""
 TERMINALS: Final[Mapping[str, tuple[str, ...]]] = {
     "xdg-terminal-exec": (),
     "x-terminal-emulator": ("-e",),
@@ -30,14 +30,14 @@ TERMINALS: Final[Mapping[str, tuple[str, ...]]] = {
     "foot": (),
     "xterm": ("-e",),
 }
-"""Each with what comes before the command that it is to run."""
-_DOCTOR: Final = '"$@" doctor; printf "\\nEnter closes this window. "; read -r _'
-_TITLE: Final = "A picture to stand before"
-_PICTURES: Final = "*.jpg *.jpeg *.png *.webp *.JPG *.JPEG *.PNG *.WEBP"
+"""Terminal emulators with the arguments that precede the command to run."""
+_DOCTOR_SCRIPT: Final = '"$@" doctor; printf "\\nPress Enter to close this window. "; read -r _'
+_DIALOG_TITLE: Final = "Choose a background image"
+_IMAGE_PATTERNS: Final = "*.jpg *.jpeg *.png *.webp *.JPG *.JPEG *.PNG *.WEBP"
 
 
 def in_terminal(command: Sequence[str], find: Find = shutil.which) -> tuple[str, ...] | None:
-    """The command that runs ``command`` in a terminal's window; None where no terminal is known."""
+    """Return the command line that runs ``command`` in a terminal window, or None if no known terminal is installed."""
     for name, before in TERMINALS.items():
         if find(name):
             return (name, *before, *command)
@@ -45,9 +45,10 @@ def in_terminal(command: Sequence[str], find: Find = shutil.which) -> tuple[str,
 
 
 def launch(command: Sequence[str], failed: Callable[[str], None]) -> None:
-    """Start a program with a window and come back. Where it ends with an error, ``failed`` hears its last words, from a thread.
+    """Start a program and return immediately.
 
-    Raises :class:`~livebg.errors.LivebgError` when it cannot be started.
+    If the program exits with an error, ``failed`` is called from a thread with its last line of standard error.
+    Raises :class:`~livebg.errors.LivebgError` if it cannot be started.
     """
     try:
         process = subprocess.Popen(
@@ -60,51 +61,56 @@ def launch(command: Sequence[str], failed: Callable[[str], None]) -> None:
             start_new_session=True,
         )
     except OSError as error:
-        raise LivebgError(f"{command[0]} cannot be started ({error.strerror}): install it anew") from error
+        raise LivebgError(f"Cannot start {command[0]} ({error.strerror}). Reinstall it.") from error
 
-    def attend() -> None:
-        said = process.communicate()[1].strip().splitlines()
+    def wait() -> None:
+        errors = process.communicate()[1].strip().splitlines()
         if process.returncode > 0:
-            failed((said or [f"{command[0]} ended with exit code {process.returncode}"])[-1].removeprefix("livebg: "))
+            failed((errors or [f"{command[0]} failed with exit code {process.returncode}."])[-1].removeprefix("livebg: "))
 
-    threading.Thread(target=attend, name=f"livebg {Path(command[0]).name}", daemon=True).start()
+    threading.Thread(target=wait, name=f"livebg {Path(command[0]).name}", daemon=True).start()
 
 
 def log_command(has_service: bool, log: Path) -> tuple[str, ...]:
-    """What shows livebg's log and goes on with it. Raises :class:`~livebg.errors.LivebgError` where there is none."""
+    """Return the command that shows and follows livebg's log. Raises :class:`~livebg.errors.LivebgError` if there is no log."""
     if has_service:
         return ("journalctl", "--user", "--unit=livebg.service", "--lines=500", "--follow")
     if not log.is_file():
-        raise LivebgError("livebg has written no log yet: one that runs in a terminal says everything there")
+        raise LivebgError("livebg has not written a log yet. If it runs in a terminal, read its messages there.")
     return ("tail", "-n", "500", "-f", str(log))
 
 
 def doctor_command(livebg: Sequence[str]) -> tuple[str, ...]:
-    """The doctor, for a terminal's window that stays open until Enter."""
-    return ("/bin/sh", "-c", _DOCTOR, "livebg", *livebg)
+    """Return the command that runs `livebg doctor` and then waits for Enter, so that the terminal stays open."""
+    return ("/bin/sh", "-c", _DOCTOR_SCRIPT, "livebg", *livebg)
 
 
 def doctors_word(livebg: Sequence[str]) -> str:
-    """What the doctor has found, for where there is no terminal. Raises :class:`~livebg.errors.LivebgError`."""
+    """Return the first problems that `livebg doctor` finds, for a notification. Raises :class:`~livebg.errors.LivebgError`."""
     try:
         done = subprocess.run(
             [*livebg, "doctor", "--json", "--no-measure"], capture_output=True, text=True, timeout=60, check=False
         )
         findings = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):
-        raise LivebgError("the doctor does not answer: run `livebg doctor` in a terminal") from None
-    wrong = [f"{each['check']}: {each['found']} ({each['mend']})" for each in findings if each["status"] in ("FAIL", "warn")]
-    return "; ".join(wrong[:3]) or "the doctor finds nothing wrong"
+        raise LivebgError("`livebg doctor` failed. Run it in a terminal.") from None
+    wrong = [f"{each['check']}: {each['message']} ({each['fix']})" for each in findings if each["status"] in ("FAIL", "warn")]
+    return "; ".join(wrong[:3]) or "livebg doctor found no problems"
 
 
 def choose_picture(find: Find = shutil.which, variables: Mapping[str, str] = os.environ) -> Path | None:
-    """A file that the user chooses; None when he thinks better of it.
+    """Let the user choose an image file. Return None if the user cancels.
 
-    Raises :class:`~livebg.errors.LivebgError` where the desktop has no dialog for that.
+    Raises :class:`~livebg.errors.LivebgError` if no file dialog is available.
     """
     dialogs = {
-        "zenity": ("--file-selection", f"--title={_TITLE}", f"--file-filter=Pictures | {_PICTURES}", "--file-filter=All | *"),
-        "kdialog": ("--title", _TITLE, "--getopenfilename", str(Path.home()), f"{_PICTURES}|Pictures"),
+        "zenity": (
+            "--file-selection",
+            f"--title={_DIALOG_TITLE}",
+            f"--file-filter=Pictures | {_IMAGE_PATTERNS}",
+            "--file-filter=All | *",
+        ),
+        "kdialog": ("--title", _DIALOG_TITLE, "--getopenfilename", str(Path.home()), f"{_IMAGE_PATTERNS}|Pictures"),
     }
     order = sorted(dialogs, reverse="KDE" not in variables.get("XDG_CURRENT_DESKTOP", "").upper())
     for name in order:
@@ -115,9 +121,7 @@ def choose_picture(find: Find = shutil.which, variables: Mapping[str, str] = os.
                 return Path(chosen) if done.returncode == 0 and chosen else None
             _LOG.warning("%s failed: %s", name, done.stderr.strip())
     try:
-        return dbus.choose_file(_TITLE)
+        return dbus.choose_file(_DIALOG_TITLE)
     except dbus.BusError as error:
-        _LOG.warning("no portal: %s", error)
-        raise LivebgError(
-            "this desktop has no dialog to choose a file: install zenity, or say `livebg background FILE` in a terminal"
-        ) from None
+        _LOG.warning("Cannot open the portal's file dialog: %s", error)
+        raise LivebgError("No file dialog is available. Install zenity, or run `livebg background FILE` in a terminal.") from None

@@ -1,4 +1,4 @@
-"""The thin layer over pystray."""
+"""Thin layer over pystray."""
 
 import logging
 import os
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 Chosen = Callable[[Action], None]
-"""Called in the main thread with what was clicked; it returns at once."""
+"""Callback for a click, called in the main thread. Must return immediately."""
 
 
 class Icon(Protocol):
-    """What shows the tray. All but :meth:`run` may be called from any thread."""
+    """A tray icon with a menu. All methods but :meth:`run` are thread-safe."""
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Show what :meth:`show` said last, until :meth:`stop`. ``on_ready`` is called once, from another thread.
+        """Show the icon until :meth:`stop`. ``on_ready`` is called once, from another thread.
 
         Raises :class:`~livebg.errors.DisplayError`.
         """
 
     def show(self, state: TrayState, title: str, entries: Sequence[Entry]) -> None:
-        """What is to be seen from now on."""
+        """Update icon, tooltip and menu."""
 
     def stop(self) -> None:
         """End :meth:`run`."""
 
 
 class PystrayIcon:
-    """By pystray, in the main thread. Raises :class:`~livebg.errors.DisplayError` when it finds no way to show an icon."""
+    """An icon shown by pystray, in the main thread. Raises :class:`~livebg.errors.DisplayError` if pystray cannot be loaded."""
 
     def __init__(self, backend: Backend, chosen: Chosen) -> None:
         if backend != "own":
@@ -47,9 +47,9 @@ class PystrayIcon:
             import pystray
         except (ImportError, ValueError) as error:
             raise DisplayError(
-                f"the tray icon cannot be shown ({_in_a_line(error)}): `livebg status --watch` tells the same"
+                f"Cannot show the tray icon ({_single_line(error)}). Use `livebg status --watch` instead."
             ) from error
-        _quieten_indicator()
+        _silence_deprecation_warning()
         self._pystray, self._chosen = pystray, chosen
         self._entries: Sequence[Entry] = ()
         self._state: TrayState | None = None
@@ -57,26 +57,26 @@ class PystrayIcon:
 
     def run(self, on_ready: Callable[[], None]) -> None:
         def begin(icon: "pystray._base.Icon") -> None:
-            self._end_on_signals()
+            self._stop_on_signals()
             icon.visible = True
             on_ready()
 
         try:
             self._icon.run(begin)
         except NotImplementedError:
-            raise DisplayError("pystray's stand-in for a tray shows nothing: leave PYSTRAY_BACKEND unset") from None
+            raise DisplayError("PYSTRAY_BACKEND=dummy shows no icon. Unset it.") from None
         except RuntimeError as error:
-            # GLib.Error: on its way out pystray takes back a message, which fails where nobody shows messages.
+            # GLib.Error: on exit pystray removes its notification, which fails without a notification service.
             if not _is_glib(error):
                 raise
-            _LOG.debug("the tray's message cannot be taken back: %s", error)
+            _LOG.debug("Cannot remove the notification: %s", error)
 
     def show(self, state: TrayState, title: str, entries: Sequence[Entry]) -> None:
         if state is not self._state:
             self._state = state
             self._icon.icon = draw(state)
         self._icon.title = title if title.startswith("livebg ") else f"livebg: {title}"
-        if entries != self._entries:  # building it anew closes a menu that is open
+        if entries != self._entries:  # rebuilding it closes an open menu
             self._entries = entries
             if self._icon.visible:
                 self._icon.update_menu()
@@ -94,7 +94,7 @@ class PystrayIcon:
         if entry.entries:
             items = kit.Menu(*(self._item(each) for each in entry.entries))
             return kit.MenuItem(entry.label, items, enabled=entry.enabled)
-        checked = None if entry.checked is None else _always(entry.checked)
+        checked = None if entry.checked is None else _constant(entry.checked)
         click = self._click(entry.action)
         return kit.MenuItem(entry.label, click, checked=checked, radio=entry.radio, default=entry.default, enabled=entry.enabled)
 
@@ -105,29 +105,29 @@ class PystrayIcon:
 
         return clicked
 
-    def _end_on_signals(self) -> None:
-        """GTK's loop runs no Python handlers, and pystray has given SIGINT back to the system by now: its own loop is told."""
+    def _stop_on_signals(self) -> None:
+        """Install GLib signal handlers: GTK's loop runs no Python handlers, and pystray has reset SIGINT by now."""
         if not sys.platform.startswith("linux"):
             return
         from gi.repository import GLib
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, self._ended)
+            GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, self._on_signal)
 
-    def _ended(self) -> bool:
+    def _on_signal(self) -> bool:
         self._icon.stop()
         return False
 
 
-def _quieten_indicator() -> None:
-    """The library behind pystray's icon tells programmers, on standard error, to use its successor: that helps nobody else."""
+def _silence_deprecation_warning() -> None:
+    """Silence the deprecation warning of libayatana-appindicator on standard error, which is of no use to users."""
     if "gi" in sys.modules:
         from gi.repository import GLib
 
         GLib.log_set_handler("libayatana-appindicator", GLib.LogLevelFlags.LEVEL_WARNING, lambda *_: None, None)
 
 
-def _always(checked: bool) -> Callable[[Any], bool]:
+def _constant(checked: bool) -> Callable[[Any], bool]:
     return lambda _item: checked
 
 
@@ -135,5 +135,5 @@ def _is_glib(error: RuntimeError) -> bool:
     return type(error).__module__.startswith("gi") or type(error).__name__ == "Error"
 
 
-def _in_a_line(error: Exception) -> str:
+def _single_line(error: Exception) -> str:
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Starting livebg from the tray, and starting it anew."""
+"""Starts and restarts livebg from the tray."""
 
 import os
 import signal
@@ -16,16 +16,16 @@ from livebg.errors import LivebgError, NotRunningError
 from livebg.system.host import Commands, Outcome, ToolHung, ToolMissing
 
 UNIT: Final = "livebg.service"
-_PATIENCE: Final = 30.0
-"""Seconds in which livebg answers after its start; a cold disk takes some."""
-_PAUSE: Final = 0.1
+_START_TIMEOUT_S: Final = 30.0
+"""Maximum time until livebg responds after its start. A cold disk cache slows it down."""
+_POLL_INTERVAL_S: Final = 0.1
 
 
 @dataclass(frozen=True)
 class Starter:
-    """Starts livebg: its service where that is installed, else ``command`` as a process that outlives the tray.
+    """Starts livebg as its systemd user service if installed, otherwise ``command`` as a process that outlives the tray.
 
-    ``log`` is where such a process writes what it has to say.
+    ``log`` is the file for the output of that process.
     """
 
     command: tuple[str, ...]
@@ -37,44 +37,46 @@ class Starter:
 
     @property
     def has_service(self) -> bool:
-        """Whether the user's service manager can be asked, and knows livebg."""
+        """Whether the systemd user manager is available and has livebg's unit."""
         return self._systemctl("cat", UNIT).code == 0
 
     def start(self) -> None:
-        """Returns once livebg answers. Raises :class:`~livebg.errors.LivebgError` with the reason why it does not."""
+        """Start livebg and wait until it responds. Raises :class:`~livebg.errors.LivebgError` with the reason if it does not."""
         if not self.has_service:
             self._start_process()
             return
-        done = self._systemctl("start", UNIT, patience=_PATIENCE)
+        done = self._systemctl("start", UNIT, patience=_START_TIMEOUT_S)
         if done.code:
-            raise LivebgError(f"livebg did not start: {self._last_words() or _last_line(done.err)}")
-        self._await_answer(lambda: None)
+            raise LivebgError(f"livebg did not start: {self._last_log_line() or _last_line(done.err)}")
+        self._wait_until_ready(lambda: None)
 
     def restart(self) -> None:
-        """End the livebg that runs, whatever protocol it speaks, and start the one that is installed. Raises as start does."""
+        """Stop the running livebg, regardless of its protocol version, and start the installed one. Raises like :meth:`start`."""
         pid = self.holder()
         if pid and self._systemctl("show", "--property=MainPID", "--value", UNIT).out.strip() == str(pid):
-            done = self._systemctl("restart", UNIT, patience=_PATIENCE)
+            done = self._systemctl("restart", UNIT, patience=_START_TIMEOUT_S)
             if done.code:
-                raise LivebgError(f"livebg did not start again: {self._last_words() or _last_line(done.err)}")
-            self._await_answer(lambda: None)
+                raise LivebgError(f"livebg did not restart: {self._last_log_line() or _last_line(done.err)}")
+            self._wait_until_ready(lambda: None)
             return
         if pid:
-            self._end(pid)
+            self._terminate(pid)
         self.start()
 
-    def _end(self, pid: int) -> None:
+    def _terminate(self, pid: int) -> None:
         try:
             os.kill(pid, signal.SIGTERM)
         except ProcessLookupError:
             return
         except OSError as error:
-            raise LivebgError(f"livebg (pid {pid}) cannot be ended ({error.strerror}): end it yourself") from error
-        deadline = time.monotonic() + _PATIENCE
+            raise LivebgError(f"Cannot stop livebg (pid {pid}): {error.strerror}. Stop it yourself.") from error
+        deadline = time.monotonic() + _START_TIMEOUT_S
         while self.holder() in (pid, 0):
             if time.monotonic() > deadline:
-                raise LivebgError(f"livebg (pid {pid}) does not end: end it with `kill -9 {pid}`, then start it")
-            time.sleep(_PAUSE)
+                raise LivebgError(
+                    f"livebg (pid {pid}) did not stop within {_START_TIMEOUT_S:g} s. Run `kill -9 {pid}`, then start it."
+                )
+            time.sleep(_POLL_INTERVAL_S)
 
     def _start_process(self) -> None:
         try:
@@ -90,20 +92,20 @@ class Starter:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise LivebgError(f"livebg cannot be started ({error.strerror}: {error.filename}): install it anew") from error
+            raise LivebgError(f"Cannot start livebg ({error.strerror}: {error.filename}). Reinstall it.") from error
 
         def check() -> None:
             if process.poll() is not None:
-                said = _last_line(self.log.read_text("utf-8", "replace")).removeprefix("livebg: ")
-                raise LivebgError(f"livebg did not start: {said or f'it ended with exit code {process.returncode}'}")
+                reason = _last_line(self.log.read_text("utf-8", "replace")).removeprefix("livebg: ")
+                raise LivebgError(f"livebg did not start: {reason or f'it failed with exit code {process.returncode}'}")
 
         try:
-            self._await_answer(check)
-        finally:  # it lives on without the tray; while that is there, it buries it
+            self._wait_until_ready(check)
+        finally:  # reap the child while the tray runs; it may outlive the tray
             threading.Thread(target=process.wait, name="livebg tray wait", daemon=True).start()
 
-    def _await_answer(self, check: Callable[[], None]) -> None:
-        deadline = time.monotonic() + _PATIENCE
+    def _wait_until_ready(self, check: Callable[[], None]) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:
                 self.asked("status")
@@ -111,20 +113,20 @@ class Starter:
             except NotRunningError:
                 check()
             if time.monotonic() > deadline:
-                raise LivebgError(f"livebg was started and does not answer within {_PATIENCE:g} s: look into its log")
-            time.sleep(_PAUSE)
+                raise LivebgError(f"livebg did not respond within {_START_TIMEOUT_S:g} s of its start. Check its log.")
+            time.sleep(_POLL_INTERVAL_S)
 
-    def _last_words(self) -> str:
-        """What livebg itself said at last, by the journal."""
+    def _last_log_line(self) -> str:
+        """Return livebg's last line in the journal."""
         try:
             done = self.commands.run("journalctl", "--user", "-o", "cat", "-n", "1", f"_SYSTEMD_USER_UNIT={UNIT}")
         except (ToolMissing, ToolHung):
             return ""
         return _last_line(done.out).removeprefix("livebg: ") if done.code == 0 else ""
 
-    def _systemctl(self, *words: str, patience: float = 5.0) -> Outcome:
+    def _systemctl(self, *arguments: str, patience: float = 5.0) -> Outcome:
         try:
-            return self.commands.run("systemctl", "--user", *words, patience=patience)
+            return self.commands.run("systemctl", "--user", *arguments, patience=patience)
         except (ToolMissing, ToolHung) as error:
             return Outcome(1, "", str(error))
 

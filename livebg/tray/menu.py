@@ -1,4 +1,4 @@
-"""What the menu offers: a pure function of what is seen, so that it is tested without a display."""
+"""Builds the menu: a pure function of the status, testable without a display."""
 
 import enum
 import textwrap
@@ -12,17 +12,17 @@ from livebg.daemon.status import EffectStatus, Status
 from livebg.tray.status_view import TrayState, View
 
 BUILT_IN: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
-"""The backgrounds of :mod:`livebg.compositing.builtin_backgrounds`, whose import would bring OpenCV into this small
-process; a test compares them."""
-MODES: Final = {"portrait": "Blur", "greenscreen": "Green screen", "background": "Background", "matte": "Matte alone"}
-BLURS: Final = {0.0125: "Slight", 0.025: "Soft", 0.05: "Strong", 0.1: "As far as it goes"}
-"""Shares of the frame's height."""
-_WIDTH: Final = 52
-"""Characters of a line in the menu."""
+"""Copy of the names in :mod:`livebg.compositing.builtin_backgrounds`, whose import would load OpenCV into this small process.
+A test compares them."""
+MODES: Final = {"portrait": "Blur", "greenscreen": "Green screen", "background": "Background", "matte": "Matte only"}
+BLURS: Final = {0.0125: "Slight", 0.025: "Soft", 0.05: "Strong", 0.1: "Maximum"}
+"""Labels by blur radius, a fraction of the frame height."""
+_MAX_LINE_CHARS: Final = 52
+"""Maximum characters in a menu line."""
 
 
 class Deed(enum.Enum):
-    """What is done here, and not by a word to the running livebg."""
+    """An action that the tray performs itself."""
 
     START = enum.auto()
     RESTART = enum.auto()
@@ -49,7 +49,7 @@ Action = Deed | Tell
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the menu. ``checked`` is None where there is nothing to check; without an ``action`` it only tells something."""
+    """A menu item. ``checked`` is None if it has no check mark. Without an ``action`` it is only informative."""
 
     label: str
     action: Action | None = None
@@ -57,7 +57,7 @@ class Entry:
     radio: bool = False
     enabled: bool = True
     default: bool = False
-    """Whether a click on the icon itself does it, on desktops that have such a click."""
+    """Whether clicking the icon itself triggers this item, on desktops that support it."""
     entries: tuple["Entry", ...] = ()
 
 
@@ -66,7 +66,7 @@ SEPARATOR: Final = Entry("")
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """``name`` is for people, ``value`` what the setting ``camera.device`` takes."""
+    """A camera: ``name`` is displayed, ``value`` is the value for the setting ``camera.device``."""
 
     name: str
     value: str
@@ -74,53 +74,53 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the menu depends on besides the running livebg."""
+    """Inputs of the menu other than livebg's status."""
 
     cameras: tuple[Camera, ...] = ()
     at_login: bool = False
     busy: str | None = None
-    """What is under way, in a few words."""
+    """Short description of the action in progress."""
     trouble: str | None = None
-    """Why the last click did nothing."""
+    """Error message of the last action."""
 
 
-def menu(view: View, around: Surroundings) -> tuple[Entry, ...]:
-    """The whole menu. What cannot be done just now stays in its place, greyed out."""
+def menu(view: View, context: Surroundings) -> tuple[Entry, ...]:
+    """Return the whole menu. Unavailable items stay in place, disabled."""
     return (
-        *_words(view, around),
+        *_status_items(view, context),
         SEPARATOR,
-        *_steering(view, around),
+        *_control_items(view, context),
         SEPARATOR,
         Entry("Preview", Deed.PREVIEW, enabled=view.status is not None),
-        Entry("Show this icon at login", Deed.LOGIN, checked=around.at_login),
+        Entry("Show this icon at login", Deed.LOGIN, checked=context.at_login),
         Entry("Open log", Deed.LOG),
-        Entry("What is wrong? (doctor)", Deed.DOCTOR),
+        Entry("Run diagnostics", Deed.DOCTOR),
         SEPARATOR,
-        Entry("Quit this icon", Deed.QUIT),
+        Entry("Quit tray icon", Deed.QUIT),
         Entry("Stop livebg and quit", Deed.STOP_AND_QUIT, enabled=view.state is not TrayState.NOT_RUNNING),
     )
 
 
-def _words(view: View, around: Surroundings) -> list[Entry]:
-    """How it is, and what went wrong: lines that cannot be clicked, but for what mends it."""
-    lines = [around.busy] if around.busy else textwrap.wrap(view.sentence, _WIDTH)
-    if around.trouble:
-        lines += textwrap.wrap(f"✗ {around.trouble}", _WIDTH)
+def _status_items(view: View, context: Surroundings) -> list[Entry]:
+    """Return disabled items with status and error, and an item that starts or restarts livebg if needed."""
+    lines = [context.busy] if context.busy else textwrap.wrap(view.sentence, _MAX_LINE_CHARS)
+    if context.trouble:
+        lines += textwrap.wrap(f"✗ {context.trouble}", _MAX_LINE_CHARS)
     entries = [Entry(line, enabled=False) for line in lines]
     if view.state is TrayState.NOT_RUNNING:
-        entries.append(Entry("Start livebg", Deed.START, default=True, enabled=around.busy is None))
+        entries.append(Entry("Start livebg", Deed.START, default=True, enabled=context.busy is None))
     elif view.state is TrayState.OUTDATED:
         action = Deed.RENEW_TRAY if view.tray_is_old else Deed.RESTART
-        entries.append(Entry("Restart livebg", action, default=True, enabled=around.busy is None))
+        entries.append(Entry("Restart livebg", action, default=True, enabled=context.busy is None))
     elif view.status is not None and view.status.version != __version__:
-        entries.append(Entry("livebg was updated: restart it", Deed.RESTART, enabled=around.busy is None))
+        entries.append(Entry("Restart livebg to finish the update", Deed.RESTART, enabled=context.busy is None))
     return entries
 
 
-def _steering(view: View, around: Surroundings) -> tuple[Entry, ...]:
+def _control_items(view: View, context: Surroundings) -> tuple[Entry, ...]:
     status = view.status
     if status is None:
-        labels = ("Hide the room", "Mode", "Background", "Blur", "Pause: nobody sees you", "Camera")
+        labels = ("Hide the room", "Mode", "Background", "Blur", "Pause camera", "Camera")
         return tuple(Entry(label, enabled=False, checked=False if label[0] in "HP" else None) for label in labels)
     on, paused = status.mode != "none", status.state == "paused"
     return (
@@ -128,8 +128,8 @@ def _steering(view: View, around: Surroundings) -> tuple[Entry, ...]:
         _modes(status),
         _backgrounds(status.effect),
         _blurs(status.effect),
-        Entry("Pause: nobody sees you", Tell("resume" if paused else "pause"), checked=paused),
-        _cameras(status.camera.asked, around.cameras),
+        Entry("Pause camera", Tell("resume" if paused else "pause"), checked=paused),
+        _cameras(status.camera.asked, context.cameras),
     )
 
 
@@ -144,8 +144,8 @@ def _backgrounds(effect: EffectStatus | None) -> Entry:
     now = effect.background if effect else ""
     entries = [_choice(name.capitalize(), _background(name), name == now) for name in BUILT_IN]
     if now and now not in BUILT_IN:
-        entries.append(_choice(_shortened(now if now.startswith("#") else Path(now).name), _background(now), True))
-    return Entry("Background", entries=(*entries, SEPARATOR, Entry("Choose a picture...", Deed.CHOOSE_BACKGROUND)))
+        entries.append(_choice(_shorten(now if now.startswith("#") else Path(now).name), _background(now), True))
+    return Entry("Background", entries=(*entries, SEPARATOR, Entry("Choose an image...", Deed.CHOOSE_BACKGROUND)))
 
 
 def _background(name: str) -> Tell:
@@ -156,14 +156,14 @@ def _blurs(effect: EffectStatus | None) -> Entry:
     now = effect.blur if effect else 0.0
     entries = [_choice(label, _set("effect.blur", share), abs(share - now) < 1e-6) for share, label in BLURS.items()]
     if effect and not any(entry.checked for entry in entries):
-        entries.append(_choice(f"{now:g} of the height", _set("effect.blur", now), True))
+        entries.append(_choice(f"{now:g} of the frame height", _set("effect.blur", now), True))
     return Entry("Blur", entries=tuple(entries))
 
 
 def _cameras(asked: str, cameras: tuple[Camera, ...]) -> Entry:
-    known = (Camera("The first one", "auto"), *cameras)
+    known = (Camera("Default camera", "auto"), *cameras)
     chosen = next((camera for camera in known if asked in (camera.value, camera.name)), None)
-    others = () if chosen else (Camera(_shortened(Path(asked).name or asked), asked),)
+    others = () if chosen else (Camera(_shorten(Path(asked).name or asked), asked),)
     return Entry(
         "Camera",
         entries=tuple(
@@ -181,5 +181,5 @@ def _choice(label: str, action: Action, chosen: bool) -> Entry:
     return Entry(label, action, checked=chosen, radio=True)
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     return textwrap.shorten(text, 40, placeholder="...") if " " in text else f"{text[:37]}..." if len(text) > 40 else text

@@ -1,4 +1,4 @@
-"""Looking at what the menu depends on. Cheap: a look costs under a millisecond of CPU time, here and in the livebg that runs."""
+"""Polls the inputs of the menu. A poll costs less than 1 ms of CPU time, here and in the running livebg."""
 
 import sys
 from collections import Counter
@@ -13,12 +13,12 @@ from livebg.errors import LivebgError
 from livebg.tray.menu import Camera
 from livebg.tray.status_view import View, view
 
-_AGAIN: Final = 3
-"""Looks after which a change among the devices is looked at once more: their rights are set a moment after they appear."""
+_RECHECK_AFTER_POLLS: Final = 3
+"""Polls after a device change until the devices are listed again: udev sets permissions shortly after a device appears."""
 
 
 def look(asked: Callable[[str], Any] = ask, holder: Callable[[], int | None] = running_pid) -> View:
-    """How the running livebg is, if there is one."""
+    """Return the state of the running livebg, or why there is none."""
     try:
         return view(Status.from_dict(asked("status")))
     except LivebgError as error:
@@ -33,26 +33,26 @@ def _held(holder: Callable[[], int | None]) -> bool:
 
 
 class Cameras:
-    """The cameras there are. No device is opened unless one has come or gone: that would wake sleeping ones each second."""
+    """Lists the cameras. Opens devices only after one was added or removed, because opening wakes suspended cameras."""
 
     def __init__(self, nodes: Path = Path("/dev"), survey: Callable[[], tuple[Camera, ...]] | None = None) -> None:
-        self._nodes, self._survey = nodes, survey or surveyed
-        self._seen = 0
-        self._due = 0
+        self._nodes, self._list_cameras = nodes, survey or surveyed
+        self._last_modified_ns = 0
+        self._recheck_in = 0
         self._cameras: tuple[Camera, ...] = ()
 
     def __call__(self) -> tuple[Camera, ...]:
-        changed = self._changed()
-        if changed != self._seen:
-            self._seen, self._due = changed, _AGAIN
-            self._cameras = self._survey()
-        elif self._due:
-            self._due -= 1
-            if not self._due:
-                self._cameras = self._survey()
+        modified_ns = self._modified_ns()
+        if modified_ns != self._last_modified_ns:
+            self._last_modified_ns, self._recheck_in = modified_ns, _RECHECK_AFTER_POLLS
+            self._cameras = self._list_cameras()
+        elif self._recheck_in:
+            self._recheck_in -= 1
+            if not self._recheck_in:
+                self._cameras = self._list_cameras()
         return self._cameras
 
-    def _changed(self) -> int:
+    def _modified_ns(self) -> int:
         try:
             return self._nodes.stat().st_mtime_ns
         except OSError:
@@ -60,15 +60,15 @@ class Cameras:
 
 
 def surveyed() -> tuple[Camera, ...]:
-    """What the kernel says; nothing on systems that are no Linux, where the first camera is the only choice."""
+    """Return the cameras that the kernel lists. Empty on systems other than Linux, where only the default camera is offered."""
     if not sys.platform.startswith("linux"):
         return ()
     from livebg.v4l2.device import survey
 
     found = [device for device in survey()[0] if device.captures and not device.is_loopback]
     first = {(device.card, device.bus): device for device in reversed(found)}  # a camera has several nodes
-    alike = Counter(card for card, _ in first)
+    count = Counter(card for card, _ in first)
     return tuple(
-        Camera(device.card, device.card) if alike[device.card] == 1 else Camera(str(device), str(device.path))
+        Camera(device.card, device.card) if count[device.card] == 1 else Camera(str(device), str(device.path))
         for device in reversed(first.values())
     )

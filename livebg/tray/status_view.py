@@ -1,4 +1,4 @@
-"""What the answer of the running livebg means, at a glance."""
+"""Maps the status of the running livebg to an icon state and a short description."""
 
 import enum
 from dataclasses import dataclass
@@ -9,30 +9,30 @@ from livebg.errors import LivebgError, NotRunningError
 
 
 class TrayState(enum.Enum):
-    """What the icon shows. Each has a shape of its own, for whoever sees no colours."""
+    """State of the icon. Each has a distinct shape, for color-blind users."""
 
     LIVE = "live"
     EFFECT_OFF = "effect off"
-    """The room is seen, or will be as soon as somebody watches."""
+    """The room is visible, or will be as soon as an app uses the camera."""
     ASLEEP = "asleep"
     WAKING = "waking"
     PAUSED = "paused"
     TROUBLE = "trouble"
-    """The camera is lost, the network or the output hangs, or livebg does not answer: no picture of the camera leaves."""
+    """The camera is lost, the network or the output hangs, or livebg does not respond: no camera picture is sent."""
     NOT_RUNNING = "not running"
     OUTDATED = "outdated"
-    """livebg was updated, and the one that runs cannot be talked to, or this tray is the old one."""
+    """livebg was updated, so the running daemon or this tray speaks another protocol version."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``sentence`` is for people, short enough for a tooltip; ``status`` is there while livebg answers."""
+    """What the tray shows. ``sentence`` fits in a tooltip; ``status`` is None if livebg does not respond."""
 
     state: TrayState
     sentence: str
     status: Status | None = None
     tray_is_old: bool = False
-    """Whether it is this program, and not the livebg that runs, that was updated meanwhile."""
+    """True if the tray, not the running livebg, is the older version."""
 
 
 _STATES = {
@@ -43,22 +43,25 @@ _STATES = {
     "stalled": TrayState.TROUBLE,
     "stopping": TrayState.NOT_RUNNING,
 }
-_SEEN = {
-    "portrait": "you, before the room softly blurred",
-    "greenscreen": "you, before one colour",
-    "background": "you, before another background",
-    "matte": "the matte alone",
+_MODE_TEXTS = {
+    "portrait": "background blurred",
+    "greenscreen": "solid-color background",
+    "background": "background replaced",
+    "matte": "matte only",
 }
 
 
 def view(told: Status | LivebgError, *, held: bool = False) -> View:
-    """What was told, a status or why there is none; ``held`` is whether some livebg holds the lock, and so runs or starts."""
+    """Return the view of a status, or of the error that prevented one.
+
+    ``held`` is true if a livebg holds the lock, so it is running, starting or stopping.
+    """
     match told:
         case Status():
-            return View(_state(told), _sentence(told), told)
+            return View(_state(told), _describe(told), told)
         case OtherVersion():
             old = told.found is not None and told.found > VERSION
-            return View(TrayState.OUTDATED, "livebg was updated: restart it", tray_is_old=old)
+            return View(TrayState.OUTDATED, "livebg was updated. Restart it.", tray_is_old=old)
         case NotRunningError():
             if held:
                 return View(TrayState.WAKING, "livebg is starting or stopping")
@@ -74,26 +77,25 @@ def _state(status: Status) -> TrayState:
     return _STATES[status.state]
 
 
-def _sentence(status: Status) -> str:
+def _describe(status: Status) -> str:
     match _state(status):
         case TrayState.EFFECT_OFF:
-            return f"effect off: the room is seen{_while(status)}"
+            return f"Effect off: {_visibility(status)}"
         case TrayState.LIVE:
-            return f"live: {_SEEN.get(status.mode, status.mode)}"
+            return f"Live: {_MODE_TEXTS.get(status.mode, status.mode)}"
         case TrayState.PAUSED:
-            return "paused: nobody sees you, the camera is free"
+            return "Paused"
         case TrayState.ASLEEP:
-            return "asleep: nobody watches, the camera is free"
+            return "Asleep: no app is using the camera"
         case TrayState.NOT_RUNNING:
             return "livebg is stopping"
-    return f"{status.state}: {status.reason or 'the picture will be there in a moment'}"
+    return f"{status.state.capitalize()}: {status.reason or 'the camera is starting'}"
 
 
-def _while(status: Status) -> str:
-    """What stands between the room and being seen."""
+def _visibility(status: Status) -> str:
     match status.state:
         case "live":
-            return ""
+            return "your room is visible"
         case "asleep":
-            return " once somebody watches"
-    return f" once the picture is back ({status.state})"
+            return "your room will be visible when an app uses the camera"
+    return f"your room will be visible when the picture is back ({status.state})"

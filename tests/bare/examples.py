@@ -1,4 +1,4 @@
-"""The README's examples, told apart by what a bare machine can do with them."""
+"""The examples of the README and the help topics, told apart by what a bare machine can do with them."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.bare.material import BEACH, FACE, FRAMES, ROOM, difference, fineness
 from tests.bare.readme import all_livebg_lines, livebg_lines
 from tests.decoding import luma_of, pictures_of, rgb_of
 
-_FILES = (*livebg_lines("Render files"), *livebg_lines("Backgrounds and edges"))
+_FILES = livebg_lines("files")
 RENDERED = [line for line in dict.fromkeys(_FILES) if line.startswith("livebg render")]
 SCORED = [line for line in all_livebg_lines() if line.startswith("livebg score")]
 LIVE_RUN = "livebg run --camera talk.mp4 --output null"

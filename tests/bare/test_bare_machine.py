@@ -143,7 +143,7 @@ def test_the_doctor_says_what_is_missing_and_what_mends_it(machine: BareMachine,
     checks = {check["check"]: check for check in json.loads(done.out)}
     assert done.code == 1
     assert checks["module"]["status"] == "FAIL"
-    assert "sudo apt install v4l2loopback-dkms" in checks["module"]["mend"]
+    assert "sudo apt install v4l2loopback-dkms" in checks["module"]["fix"]
     assert {name for name, check in checks.items() if check["status"] == "FAIL"} <= {"module", "camera"}
     assert "livebg-u2" in done.out
     assert say(machine, work, "livebg devices").code == 0
@@ -161,7 +161,7 @@ def test_setup_finds_what_it_installs(machine: BareMachine, work: Path) -> None:
     for name in CARRIED:
         assert f"/{name}" in done.out
     assert f"Exec={COMMANDS}/livebg tray" in done.out
-    assert "no systemd runs here" in done.out
+    assert "systemd is not running" in done.out
     assert not (machine.home / ".config" / "systemd").exists()
     assert not (machine.home / ".local" / "share" / "applications").exists()
 

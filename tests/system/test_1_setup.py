@@ -20,13 +20,13 @@ def test_the_module_is_missing(call: Call) -> None:
     call.load_camera()
     found = call.doctor()
     assert found["module"]["status"] == "FAIL"
-    assert "not installed" in found["module"]["found"]
-    assert "v4l2loopback-dkms" in found["module"]["mend"]
+    assert "not installed" in found["module"]["message"]
+    assert "v4l2loopback-dkms" in found["module"]["fix"]
     assert found["camera"]["status"] == "ok"
-    assert found["camera"]["found"] == f"vivid ({CAMERA}) is there"
+    assert found["camera"]["message"] == f"Found vivid ({CAMERA})"
     refused = call.guest.run("livebg", "setup", "--no-service", "--yes")
     assert refused.code == 7
-    assert "v4l2loopback is not installed for the kernel" in refused.err
+    assert "v4l2loopback is not installed for kernel" in refused.err
     assert call.guest.run("livebg", "run").code == 4
 
 
@@ -35,7 +35,7 @@ def test_the_label_is_another(call: Call) -> None:
     call.load_loopback(_WRONG)
     found = call.doctor()["device"]
     assert found["status"] == "FAIL"
-    assert found["found"] == "no loopback device is called 'livebg', only 'Another' (/dev/video12)"
+    assert found["message"] == "No loopback device is named 'livebg', only 'Another' (/dev/video12)"
     refused = call.guest.run("livebg", "run")
     assert refused.code == 4
     assert "no loopback device is called livebg, only /dev/video12 (Another)" in refused.err
@@ -45,7 +45,7 @@ def test_the_device_is_not_exclusive(call: Call) -> None:
     call.load_loopback(_NOT_EXCLUSIVE)
     found = call.doctor()["exclusive_caps"]
     assert found["status"] == "FAIL"
-    assert found["found"].startswith(f"{NODE} was made without exclusive_caps=1")
+    assert found["message"].startswith(f"{NODE} was created without exclusive_caps=1")
 
 
 @pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not installed")
@@ -85,7 +85,7 @@ def test_setup_makes_the_camera_beside_another(call: Call) -> None:
     found = call.doctor()
     assert [name for name, each in found.items() if each["status"] == "FAIL"] == []
     assert found["after a restart"]["status"] == "ok"
-    assert found["device"]["found"] == f"the virtual camera 'livebg' is {NODE}"
+    assert found["device"]["message"] == f"The virtual camera 'livebg' is {NODE}"
 
 
 def test_another_program_writes_to_it(call: Call) -> None:
@@ -94,8 +94,8 @@ def test_another_program_writes_to_it(call: Call) -> None:
         found = call.doctor()["writer"]
         refused = call.guest.run("livebg", "run")
     assert found["status"] == "FAIL"
-    assert found["found"].startswith(f"another program writes to {NODE}: ")
-    assert f"(process {writer.pid})" in found["found"]
+    assert found["message"].startswith(f"Another program is writing to {NODE}: ")
+    assert f"(process {writer.pid})" in found["message"]
     assert refused.code == 4
     assert f"{NODE} takes no pictures" in refused.err
     assert f"(process {writer.pid})" in refused.err
@@ -112,7 +112,9 @@ def test_a_reader_holds_another_format(call: Call) -> None:
         found = call.doctor()["format"]
         refused = call.guest.run("livebg", "run")
     assert found["status"] == "FAIL"
-    assert found["found"] == f"{NODE} is held at 640x480 YU12 by v4l2-ctl (process {reader.pid}), and livebg cannot set another"
+    assert (
+        found["message"] == f"{NODE} is fixed to 640x480 YU12 by v4l2-ctl (process {reader.pid}), so livebg cannot set its format"
+    )
     assert refused.code == 4
     assert f"{NODE} cannot be set to 320x180 I420" in refused.err
     assert f"v4l2-ctl (process {reader.pid}) has it open" in refused.err
@@ -124,7 +126,7 @@ def test_a_user_without_access(call: Call, command: str) -> None:
     if command == "doctor":
         found = call.doctor(user="nobody")
         assert found["device permissions"]["status"] == "FAIL"
-        assert found["device permissions"]["mend"] == GROUP_ADVICE
+        assert found["device permissions"]["fix"] == GROUP_ADVICE
         assert found["camera permissions"]["status"] == "FAIL"
     else:
         refused = call.guest.run("livebg", "run", "--model", "/run/share/block.onnx", user="nobody")
