@@ -102,9 +102,9 @@ def test_the_input_is_never_overwritten(name: str, link: object, extra: tuple[st
         link(shop.folder / name, shop.folder / output)
     said = shop.render(name, "-o", output, *extra)
     assert said.code == 4
-    assert said.sentence.startswith(f"the output {output} ")
+    assert said.sentence.startswith(f"The output {output} ")
     if extra:
-        assert said.sentence.endswith("is the input itself, which is never overwritten: choose another output")
+        assert said.sentence.endswith("is the input itself, which is never overwritten. Choose another output.")
     assert (shop.folder / name).read_bytes() == before
     assert shop.files() <= {"video.mp4", "photo.png", output}
 
@@ -116,7 +116,7 @@ def test_an_output_that_exists_needs_overwrite(name: str, shop: Workshop) -> Non
     output.write_text("mine")
     said = shop.render(name)
     assert said.code == 4
-    assert said.sentence == f"the output {output.name} exists already: choose another output or allow overwriting (--overwrite)"
+    assert said.sentence == f"The output {output.name} already exists. Choose another output, or use --overwrite."
     assert output.read_text() == "mine"
     assert shop.render(name, "--overwrite").code == 0
     assert output.stat().st_size > 100
@@ -162,7 +162,7 @@ def test_json_of_mode_none_knows_no_network(shop: Workshop, photo: Path) -> None
 def test_quiet_says_nothing_but_errors(shop: Workshop, clip: Path, photo: Path) -> None:
     said = shop.render(str(clip), str(photo), "--quiet")
     assert (said.code, said.out, said.err) == (0, "", "")
-    assert shop.render(str(photo), "-q").sentence.startswith("the output photo.portrait.png exists already")
+    assert shop.render(str(photo), "-q").sentence.startswith("The output photo.portrait.png already exists")
 
 
 @pytest.mark.parametrize("name", ["[red]a[b].png", ":smile:.png", "Grüße & – 猫.png", "-dash.png", "it's.png", "a\\[b].png"])
@@ -174,7 +174,7 @@ def test_names_are_said_as_they_are(name: str, shop: Workshop) -> None:
     assert said.err.startswith(f"{output}: 1 frame in ")
     facts = shop.render("--json", "--overwrite", "--model", "toy.onnx", "--", name).facts
     assert facts[-1]["output"] == output
-    assert f"livebg: the output {output} exists" in shop.render("--model", "toy.onnx", "--", name).err
+    assert f"livebg: The output {output} already exists" in shop.render("--model", "toy.onnx", "--", name).err
 
 
 def test_streams_are_dropped_only_when_that_is_said(shop: Workshop) -> None:

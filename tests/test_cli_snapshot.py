@@ -112,8 +112,8 @@ def test_one_that_does_not_become_live_is_not_waited_for_for_ever(shop: Workshop
     [
         (["me.gif"], 2, "me.gif has the suffix .gif. Use .png, .jpg or .webp."),
         (["me"], 2, "me has no suffix. Use .png, .jpg or .webp."),
-        (["toy.png"], 4, "the output toy.png exists already: choose another output or allow overwriting (--overwrite)"),
-        (["no/me.png"], 4, "cannot write no/me.png: no does not exist; make the folder first or choose another output"),
+        (["toy.png"], 4, "The output toy.png already exists. Choose another output, or use --overwrite."),
+        (["no/me.png"], 4, "Cannot write no/me.png: no does not exist. Create the folder first, or choose another output."),
     ],
 )
 def test_a_path_that_cannot_be_is_refused_before_the_camera_wakes(

@@ -149,7 +149,7 @@ class TestFailure:
     def test_an_existing_output_is_refused_before_any_work(self, name: str, material: Material, tmp_path: Path) -> None:
         (tmp_path / name).write_text("mine")
         told: list[str] = []
-        with pytest.raises(SinkError, match=rf"{name} exists already.*--overwrite"):
+        with pytest.raises(SinkError, match=rf"{name} already exists.*--overwrite"):
             make(tmp_path, material, progress=lambda what, *_: told.append(what))
         assert told == []
         assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -163,7 +163,7 @@ class TestFailure:
         assert demo.sheet.read_bytes()[:4] == b"\x89PNG"
 
     def test_a_folder_that_is_missing_is_told(self, material: Material, tmp_path: Path) -> None:
-        with pytest.raises(SinkError, match="does not exist; make the folder first"):
+        with pytest.raises(SinkError, match=r"does not exist\. Create the folder first"):
             make(tmp_path / "none", material)
 
     @pytest.mark.parametrize("fails_at", [0, FRAMES - 1, FRAMES + 2])

@@ -45,7 +45,7 @@ class TestCommand:
         (tmp_path / "demo.png").write_text("mine")
         result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--quiet"])
         assert result.exit_code == SinkError.exit_code
-        assert "exists already" in result.stderr
+        assert "already exists" in result.stderr
         assert result.stdout == ""
 
     def test_a_network_that_is_not_here_is_told_and_not_downloaded(

@@ -279,7 +279,7 @@ def test_looking_starts_nothing(patient: Patient) -> None:
 
 
 def test_no_camera(patient: Patient) -> None:
-    assert camera.camera(patient.exam()) == Finding("FAIL", "there is no camera", "plug one in")
+    assert camera.camera(patient.exam()) == Finding("FAIL", "There is no camera", "Plug one in")
     assert camera.mode(patient.exam()).status == "skipped"
     assert camera.in_use(patient.exam()).status == "skipped"
 
@@ -288,7 +288,7 @@ def test_the_camera_of_the_settings(patient: Patient, monkeypatch: pytest.Monkey
     patient.camera()
     assert camera.camera(patient.exam()) == Finding("ok", "Found HD Pro Webcam C920 (/dev/video0)")
     monkeypatch.setenv("LIVEBG_CAMERA__DEVICE", "Kiyo")
-    found, fix = "no camera is called 'Kiyo', only HD Pro Webcam C920 (/dev/video0)", "choose one of these, or plug it in"
+    found, fix = "No camera matches 'Kiyo', only HD Pro Webcam C920 (/dev/video0)", "Choose one of these, or plug it in"
     assert camera.camera(patient.exam()) == Finding("FAIL", found, fix)
 
 
@@ -358,6 +358,6 @@ def test_a_camera_that_may_not_be_opened(patient: Patient) -> None:
     exam = patient.exam()
     assert camera.permissions(exam).status == "FAIL"
     assert camera.permissions(exam).fix == GROUP
-    assert "(/dev/video0 may not be)" in camera.camera(exam).message
+    assert "(not /dev/video0)" in camera.camera(exam).message
     patient.camera("/dev/video2")
     assert camera.permissions(patient.exam()).status == "warn"

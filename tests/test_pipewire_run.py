@@ -84,6 +84,6 @@ def test_without_pipewire_it_says_what_to_do(desktop: Desktop, tmp_path: Path) -
     refused = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
     assert refused.returncode == 4
     said = " ".join(refused.stderr.split())
-    assert said.startswith("livebg: PipeWire does not run for this user")
+    assert said.startswith("livebg: PipeWire is not running for this user")
     assert "systemctl --user start pipewire.socket" in said
     assert "Traceback" not in said

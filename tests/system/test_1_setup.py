@@ -38,7 +38,7 @@ def test_the_label_is_another(call: Call) -> None:
     assert found["message"] == "No loopback device is named 'livebg', only 'Another' (/dev/video12)"
     refused = call.guest.run("livebg", "run")
     assert refused.code == 4
-    assert "no loopback device is called livebg, only /dev/video12 (Another)" in refused.err
+    assert "No loopback device is named livebg, only /dev/video12 (Another)" in refused.err
 
 
 def test_the_device_is_not_exclusive(call: Call) -> None:
@@ -97,7 +97,7 @@ def test_another_program_writes_to_it(call: Call) -> None:
     assert found["message"].startswith(f"Another program is writing to {NODE}: ")
     assert f"(process {writer.pid})" in found["message"]
     assert refused.code == 4
-    assert f"{NODE} takes no pictures" in refused.err
+    assert f"{NODE} accepts no pictures" in refused.err
     assert f"(process {writer.pid})" in refused.err
 
 
@@ -131,5 +131,5 @@ def test_a_user_without_access(call: Call, command: str) -> None:
     else:
         refused = call.guest.run("livebg", "run", "--model", "/run/share/block.onnx", user="nobody")
         assert refused.code == 4
-        assert "may not be opened by this user" in refused.err
+        assert "cannot be opened by this user" in refused.err
         assert "usermod -aG video" in refused.err

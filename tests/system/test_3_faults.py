@@ -56,7 +56,7 @@ def test_the_camera_is_busy(call: Call) -> None:
     with busy as other, call.watching() as watcher:
         call.guest.wait_for("another program has the camera", lambda: "<" in other.err + other.out, alive=other)
         lost = call.becomes("camera lost")
-        assert lost["reason"].startswith(f"the camera vivid ({CAMERA}) is in use by v4l2-ctl (process {other.pid})")
+        assert lost["reason"].startswith(f"The camera vivid ({CAMERA}) is in use by v4l2-ctl (process {other.pid})")
         watcher.sees("placeholder")
         other.stop()
         watcher.sees("composite")
