@@ -100,7 +100,7 @@ def test_a_livebg_that_tells_it_otherwise_is_one_sentence(shop: Workshop) -> Non
     with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
         said = shop.livebg("status")
         assert said.code == 1
-        assert said.sentence.startswith("the running livebg tells its status otherwise (uptime is not as expected): ")
+        assert said.sentence.startswith("Incompatible livebg is running (unexpected status field uptime). ")
         assert shop.livebg("status", "--json").facts[0]["uptime"] == "long"  # as it is told
 
 

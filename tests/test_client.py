@@ -112,7 +112,7 @@ def test_one_that_does_not_listen_yet_or_any_more(runtime: Path) -> None:  # noq
 def test_one_that_hangs_up_without_an_answer(runtime: Path) -> None:
     with Impostor(runtime / "s", b"") as impostor:
         assert told(NotRunningError, path=runtime / "s") == NOT_RUNNING
-    assert impostor.heard == b'{"version": 1, "command": "status", "arguments": {}}\n'
+    assert impostor.heard == b'{"version": 2, "command": "status", "arguments": {}}\n'
 
 
 def test_one_that_does_not_answer(runtime: Path) -> None:
@@ -137,20 +137,19 @@ def test_one_that_takes_nobody_in(runtime: Path) -> None:
     ("answer", "kind", "sentence"),
     [
         (
-            b'{"version": 2, "ok": true, "result": 1}\n',
+            b'{"version": 1, "ok": true, "result": 1}\n',
             OtherVersion,
-            "the other side speaks version 2 of the control protocol where this livebg speaks 1:"
-            " stop the running livebg and start it again with this release",
+            "Incompatible livebg is running (protocol version 1, expected 2). Restart it.",
         ),
         (
             b"well\n",
             ConfigError,
-            "the answer of livebg is not one JSON object in UTF-8 on a line: write it as version 1 of the protocol does",
+            "the answer of livebg is not one JSON object in UTF-8 on a line: write it as version 2 of the protocol does",
         ),
-        (b'{"version": 1}\n', LivebgError, "livebg refused without a reason: look into its log"),
-        (b'{"version": 1, "ok": false, "error": "no", "exit_code": [2]}\n', LivebgError, "no"),
-        (b'{"version": 1, "ok": false, "error": "no", "exit_code": 130}\n', LivebgError, "no"),
-        (b'{"version": 1, "ok": true', NotRunningError, NOT_RUNNING),
+        (b'{"version": 2}\n', LivebgError, "livebg refused without a reason: look into its log"),
+        (b'{"version": 2, "ok": false, "error": "no", "exit_code": [2]}\n', LivebgError, "no"),
+        (b'{"version": 2, "ok": false, "error": "no", "exit_code": 130}\n', LivebgError, "no"),
+        (b'{"version": 2, "ok": true', NotRunningError, NOT_RUNNING),
         (b"x" * (MAX_ANSWER + 1) + b"\n", LivebgError, "livebg answered status with more than 1024 KiB: report it"),
     ],
     ids=range(7),

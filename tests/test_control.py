@@ -16,8 +16,8 @@ from livebg.daemon.server import ControlServer, no_arguments
 from livebg.errors import ConfigError, SourceError
 from tests.daemon import DEADLINE, Caller, runtime_folder_of_ones_own
 
-ASKED = b'{"version": 1, "command": "echo", "arguments": {"word": "well"}}\n'
-ANSWERED = {"version": 1, "ok": True, "result": {"word": "well"}}
+ASKED = b'{"version": 2, "command": "echo", "arguments": {"word": "well"}}\n'
+ANSWERED = {"version": 2, "ok": True, "result": {"word": "well"}}
 
 
 def echo(arguments: Mapping[str, Any]) -> Any:
@@ -67,7 +67,7 @@ def told(caller: Caller) -> dict[str, Any]:
 
 
 def request(command: str, **arguments: Any) -> bytes:
-    return json.dumps({"version": 1, "command": command, "arguments": arguments}).encode() + b"\n"
+    return json.dumps({"version": 2, "command": command, "arguments": arguments}).encode() + b"\n"
 
 
 def test_a_request_is_answered(path: Path) -> None:
@@ -87,14 +87,14 @@ def test_many_requests_go_over_one_connection_in_order(path: Path) -> None:
 
 def test_arguments_may_be_left_out_and_other_fields_are_passed_over(path: Path) -> None:
     with Caller(path) as caller:
-        caller.say(b'{"version": 1, "command": "count", "colour": "red"}\n')
-        assert told(caller) == {"version": 1, "ok": True, "result": 3}
-        caller.say(b'{"version": 1, "command": "nothing"}\r\n')
-        assert told(caller) == {"version": 1, "ok": True, "result": None}
+        caller.say(b'{"version": 2, "command": "count", "colour": "red"}\n')
+        assert told(caller) == {"version": 2, "ok": True, "result": 3}
+        caller.say(b'{"version": 2, "command": "nothing"}\r\n')
+        assert told(caller) == {"version": 2, "ok": True, "result": None}
 
 
-NO_OBJECT = "a request is not one JSON object in UTF-8 on a line: write it as version 1 of the protocol does"
-OTHER_VERSION = "of the control protocol where this livebg speaks 1: use the `livebg` of the release that is running, or"
+NO_OBJECT = "a request is not one JSON object in UTF-8 on a line: write it as version 2 of the protocol does"
+OTHER_VERSION = "expected 2). Use the `livebg` command of the running release, or restart livebg with this one."
 
 
 @pytest.mark.parametrize(
@@ -105,23 +105,23 @@ OTHER_VERSION = "of the control protocol where this livebg speaks 1: use the `li
         (b"[]", NO_OBJECT),
         (b'"status"', NO_OBJECT),
         (b"null", NO_OBJECT),
-        (b'{"version": 1, "command": "count"', NO_OBJECT),
-        (b'{"version": 1, "command": "count"}{}', NO_OBJECT),
-        (b'{"version": 1, "command": "echo", "arguments": {"a": NaN}}', NO_OBJECT),
-        (b'{"version": 1, "command": "\xff"}', NO_OBJECT),
-        ('{"version": 1, "command": "count"}'.encode("utf-16"), NO_OBJECT),
+        (b'{"version": 2, "command": "count"', NO_OBJECT),
+        (b'{"version": 2, "command": "count"}{}', NO_OBJECT),
+        (b'{"version": 2, "command": "echo", "arguments": {"a": NaN}}', NO_OBJECT),
+        (b'{"version": 2, "command": "\xff"}', NO_OBJECT),
+        ('{"version": 2, "command": "count"}'.encode("utf-16"), NO_OBJECT),
         (b"[" * 60_000, NO_OBJECT),
         (b"9" * 60_000, NO_OBJECT),
-        (b'{"command": "count"}', f"the other side speaks no version {OTHER_VERSION}"),
-        (b'{"version": 2, "command": "count"}', f"the other side speaks version 2 {OTHER_VERSION}"),
-        (b'{"version": "1", "command": "count"}', f"the other side speaks version '1' {OTHER_VERSION}"),
-        (b'{"version": true, "command": "count"}', f"the other side speaks version True {OTHER_VERSION}"),
-        (b'{"version": 1}', 'a request has no command: say one, such as "command": "status"'),
-        (b'{"version": 1, "command": ["count"]}', 'a request has no command: say one, such as "command": "status"'),
-        (b'{"version": 1, "command": "counts"}', "counts is no command: say one of count, defect, echo, lost, "),
-        (b'{"version": 1, "command": "\\ud800\\u001b[31m"}', r"'\ud800\x1b[31m' is no command: say one of "),
-        (b'{"version": 1, "command": "echo", "arguments": []}', 'the arguments of echo are no object: write "arguments": {}'),
-        (b'{"version": 1, "command": "echo", "arguments": null}', 'the arguments of echo are no object: write "arguments": {}'),
+        (b'{"command": "count"}', f"Incompatible client (no protocol version, {OTHER_VERSION}"),
+        (b'{"version": 1, "command": "count"}', f"Incompatible client (protocol version 1, {OTHER_VERSION}"),
+        (b'{"version": "2", "command": "count"}', f"Incompatible client (protocol version '2', {OTHER_VERSION}"),
+        (b'{"version": true, "command": "count"}', f"Incompatible client (protocol version True, {OTHER_VERSION}"),
+        (b'{"version": 2}', 'a request has no command: say one, such as "command": "status"'),
+        (b'{"version": 2, "command": ["count"]}', 'a request has no command: say one, such as "command": "status"'),
+        (b'{"version": 2, "command": "counts"}', "counts is no command: say one of count, defect, echo, lost, "),
+        (b'{"version": 2, "command": "\\ud800\\u001b[31m"}', r"'\ud800\x1b[31m' is no command: say one of "),
+        (b'{"version": 2, "command": "echo", "arguments": []}', 'the arguments of echo are no object: write "arguments": {}'),
+        (b'{"version": 2, "command": "echo", "arguments": null}', 'the arguments of echo are no object: write "arguments": {}'),
         (request("count", a=1).strip(), "the command takes no arguments, and was given 1: leave them out"),
         (request("refuse").strip(), "the mode is no mode: say portrait"),
     ],
@@ -132,7 +132,7 @@ def test_what_cannot_be_is_refused_in_a_sentence_and_the_next_is_answered(said: 
         caller.say(said.replace(b"\n", b"") + b"\n" + ASKED)
         refusal = told(caller)
         assert refusal["error"].startswith(sentence)
-        assert refusal == {"version": 1, "ok": False, "error": refusal["error"], "exit_code": 2}
+        assert refusal == {"version": 2, "ok": False, "error": refusal["error"], "exit_code": 2}
         assert told(caller) == ANSWERED
 
 
@@ -145,7 +145,7 @@ def test_a_refusal_repeats_no_long_word(path: Path) -> None:
 def test_an_error_keeps_its_exit_code(path: Path) -> None:
     with Caller(path) as caller:
         caller.say(request("lost"))
-        refusal = {"version": 1, "ok": False, "error": "the camera is gone: plug it in", "exit_code": 3}
+        refusal = {"version": 2, "ok": False, "error": "the camera is gone: plug it in", "exit_code": 3}
         assert told(caller) == refusal
 
 

@@ -48,7 +48,7 @@ def lasting() -> Iterator[Server]:
 
 def refusal(line: bytes) -> str:
     told = json.loads(line)
-    assert (told["version"], told["ok"]) == (1, False)
+    assert (told["version"], told["ok"]) == (2, False)
     assert isinstance(told["error"], str)
     return str(told["error"])
 
@@ -72,7 +72,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 REQUESTS = st.fixed_dictionaries(
-    {}, optional={"version": st.just(1) | JSON, "command": st.just("word") | JSON, "arguments": JSON}
+    {}, optional={"version": st.just(2) | JSON, "command": st.just("word") | JSON, "arguments": JSON}
 )
 
 
@@ -145,7 +145,7 @@ def test_who_says_it_drop_by_drop_is_hung_up_on(impatient: Server) -> None:
 
 
 def test_who_hangs_up_in_the_middle_is_forgotten(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    for said in (b"", b"{", ASKED[:-1], b"x" * 100_000, ASKED * 50, b'{"version": 1, "command": "large"}\n' * 3):
+    for said in (b"", b"{", ASKED[:-1], b"x" * 100_000, ASKED * 50, b'{"version": 2, "command": "large"}\n' * 3):
         caller = Caller(server.path)
         caller.say(said)
         caller.close()
@@ -162,7 +162,7 @@ def test_who_says_all_at_once_and_then_listens_is_answered(server: Server) -> No
 
 def test_who_never_reads_holds_up_nobody_and_is_dropped(impatient: Server) -> None:
     with Caller(impatient.path) as deaf:
-        deaf.say(b'{"version": 1, "command": "large"}\n')
+        deaf.say(b'{"version": 2, "command": "large"}\n')
         assert impatient.answers()
         assert clients_are_gone()
         assert len(deaf.hear()) < len(LARGE)

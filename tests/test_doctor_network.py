@@ -113,14 +113,14 @@ def test_a_measurement_that_cannot_be_made(patient: Patient, monkeypatch: pytest
 
 @pytest.mark.parametrize(("shown", "status"), [(29.5, "ok"), (14.0, "warn")])
 def test_a_livebg_that_is_live_tells_by_itself(patient: Patient, shown: float, status: str) -> None:
-    with Daemon(replace(LIVE, fps_out=shown, given_up=())):
+    with Daemon(replace(LIVE, fps_out=shown, degraded=())):
         finding = network.speed(patient.exam())
     assert finding.status == status
     assert f"shows {shown:.0f} of 30 frames a second, at 6.3 ms of CPU time a frame" in finding.found
 
 
 def test_a_livebg_that_gave_up_something_tells_what(patient: Patient) -> None:
-    with Daemon(replace(LIVE, given_up=("a mask for every 2nd frame",))):
+    with Daemon(replace(LIVE, degraded=("a mask for every 2nd frame",))):
         finding = network.speed(patient.exam())
     assert finding.status == "warn"
     assert finding.found.endswith("and has given up something for that: a mask for every 2nd frame")

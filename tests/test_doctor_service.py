@@ -152,5 +152,5 @@ def test_one_runs_and_speaks_otherwise(patient: Patient) -> None:
     with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
         finding = service.running(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.found == "the running livebg tells its status otherwise (uptime is not as expected)"
-    assert finding.mend == "start it again with this release"
+    assert finding.found == "Incompatible livebg is running (unexpected status field uptime)"
+    assert finding.mend == "Restart it."

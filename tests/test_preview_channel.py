@@ -68,7 +68,7 @@ def answering(folder: Path) -> Iterator[Callable[[bytes], Path]]:
 
 def told(**fields: object) -> bytes:
     result = {"number": 1, "placeholder": False, "age": 0.0, "pictures": [], "status": None} | fields
-    return json.dumps({"version": 1, "ok": True, "result": result}).encode() + b"\n"
+    return json.dumps({"version": 2, "ok": True, "result": result}).encode() + b"\n"
 
 
 COLOR = {"matrix": 6, "primaries": 6, "transfer": 6, "full_range": False}
@@ -84,16 +84,20 @@ def test_none_runs(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "sentence"),
     [
-        (b'{"version": 2, "ok": true, "result": 1}\n', OtherVersion, "speaks version 2"),
-        (b'{"version": 1, "ok": false, "error": "a reason", "exit_code": 2}\n', ConfigError, "^a reason$"),
+        (
+            b'{"version": 1, "ok": true, "result": 1}\n',
+            OtherVersion,
+            r"^Incompatible livebg is running \(protocol version 1, expected 2\)\. ",
+        ),
+        (b'{"version": 2, "ok": false, "error": "a reason", "exit_code": 2}\n', ConfigError, "^a reason$"),
         (b"nonsense\n", LivebgError, "is not one JSON object"),
         (b"", NotRunningError, "not running"),
-        (b'{"version": 1', NotRunningError, "not running"),
-        (b'{"version": 1, "ok": true, "result": 1}\n', LivebgError, "shows itself otherwise than expected"),
+        (b'{"version": 2', NotRunningError, "not running"),
+        (b'{"version": 2, "ok": true, "result": 1}\n', LivebgError, "shows itself otherwise than expected"),
         (told(pictures=[{"view": "a", "width": 3, "height": 2, "color": COLOR}]), LivebgError, "otherwise than expected"),
         (told(pictures=[{"view": "a", "width": 1 << 20, "height": 2, "color": COLOR}]), LivebgError, "otherwise than expected"),
         (told(pictures=[{"view": "a", "width": 4, "height": 2, "color": COLOR}]) + b"half", NotRunningError, "not running"),
-        (told(status={"state": "flying"}), LivebgError, "tells its status otherwise"),
+        (told(status={"state": "flying"}), LivebgError, r"Incompatible livebg is running \(unexpected status field state\)\."),
     ],
 )
 def test_whatever_is_answered_is_a_picture_or_a_sentence(
@@ -160,7 +164,7 @@ def test_livebg_goes_and_comes_back_under_a_preview(folder: Path, watching: Watc
 
 def test_a_livebg_of_another_version_is_told_and_followed_by_this_one(folder: Path, watching: Watching) -> None:
     newer = Impostor(folder / "p", b'{"version": 7, "ok": true, "result": {}}\n')
-    wait_for(lambda: watching.gone("speaks version 7"), "the word of the version")
+    wait_for(lambda: watching.gone("protocol version 7"), "the word of the version")
     newer.close()
     with Stage(folder).on():
         wait_for(watching.live, "a live picture")

@@ -97,7 +97,7 @@ def test_an_answer_is_a_line_and_the_bytes_that_it_names(stage: Stage) -> None:
 )
 def test_what_cannot_be_asked_is_refused_and_wakes_nothing(stage: Stage, arguments: dict[str, object], sentence: str) -> None:
     with Rude(stage.path) as client:
-        client.socket.sendall(json.dumps({"version": 1, "command": "look", "arguments": arguments}).encode() + b"\n")
+        client.socket.sendall(json.dumps({"version": 2, "command": "look", "arguments": arguments}).encode() + b"\n")
         assert refusal(client.line()).startswith(sentence)
         assert stage.live.audience.count == 0
         assert not stage.cameras
@@ -113,9 +113,9 @@ def test_the_original_is_no_view_of_the_sessions_own(folder: Path) -> None:
 
 def test_another_version_and_another_command_are_refused(stage: Stage) -> None:
     with Rude(stage.path) as client:
-        client.socket.sendall(b'{"version": 2, "command": "look"}\n')
-        assert "speaks version 2" in refusal(client.line())
-        client.socket.sendall(b'{"version": 1, "command": "stop"}\n')
+        client.socket.sendall(b'{"version": 1, "command": "look"}\n')
+        assert "(protocol version 1, expected 2)" in refusal(client.line())
+        client.socket.sendall(b'{"version": 2, "command": "stop"}\n')
         assert refusal(client.line()) == "stop is no command: say one of look"
 
 
@@ -164,7 +164,7 @@ def test_who_is_slow_gets_the_newest_picture(stage: Stage) -> None:
     assert all(later > earlier + 1 for earlier, later in itertools.pairwise(numbers))
 
 
-@pytest.mark.parametrize("said", [b"", b"{", b'{"version": 1, "command": "look"', b"x" * 100_000])
+@pytest.mark.parametrize("said", [b"", b"{", b'{"version": 2, "command": "look"', b"x" * 100_000])
 def test_who_hangs_up_in_the_middle_is_forgotten(stage: Stage, said: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with Rude(stage.path) as client:
         client.socket.sendall(said)

@@ -69,7 +69,7 @@ def test_what_the_absence_of_a_status_means() -> None:
     assert view(LivebgError("it is deaf: try again")) == View(TrayState.TROUBLE, "it is deaf: try again")
 
 
-@pytest.mark.parametrize(("found", "old"), [(2, True), (0, False), (None, False)])
+@pytest.mark.parametrize(("found", "old"), [(3, True), (1, False), (None, False)])
 def test_another_version_says_which_of_the_two_is_to_be_restarted(found: int | None, old: bool) -> None:
     seen = view(OtherVersion("...", found), held=True)
     assert seen == View(TrayState.OUTDATED, "livebg was updated: restart it", None, old)

@@ -94,8 +94,8 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
         yield "CPU", _cost(status.cpu_ms)
     if status.model:
         yield "model", _model(status.model)
-    if status.given_up:
-        yield "given up", ", ".join(status.given_up)
+    if status.degraded:
+        yield "given up", ", ".join(status.degraded)
     if status.last_error:
         yield "last error", f"{status.last_error.text} ({_duration(status.last_error.seconds_ago)} ago)"
     yield "running", f"for {_duration(status.uptime)}, pid {status.pid}, livebg {status.version}"
@@ -110,9 +110,9 @@ def _watched(status: Status) -> str:
 
 def _camera(camera: CameraStatus) -> str:
     if camera.name is None:
-        return f"none open, {camera.asked} is asked for"
+        return f"none open, {camera.requested} is asked for"
     opened = f"opened {camera.opened} times" if camera.opened > 1 else ""
-    return ", ".join(part for part in (camera.name, camera.mode_text, opened) if part)
+    return ", ".join(part for part in (camera.name, camera.mode_description, opened) if part)
 
 
 def _output(output: OutputStatus) -> str:

@@ -39,4 +39,4 @@ class Held:
         try:
             return TypeAdapter(cls).validate_python(told)
         except ValidationError:
-            raise LivebgError("the running livebg answers otherwise than expected: start it again with this release") from None
+            raise LivebgError("Incompatible livebg is running. Restart it.") from None

@@ -3,8 +3,8 @@
 Beside the control socket (``preview.sock`` in the user's runtime folder, mode 0600, in a folder of mode 0700). Requests and
 answers are lines as in :mod:`livebg.daemon.protocol`, of the same version; there is one command:
 
-    {"version": 1, "command": "look", "arguments": {"views": ["composite", "alpha"], "after": 41, "status": false}}
-    {"version": 1, "ok": true, "result": {"number": 42, "placeholder": false, "age": 0.018, "status": null, "pictures": [
+    {"version": 2, "command": "look", "arguments": {"views": ["composite", "alpha"], "after": 41, "status": false}}
+    {"version": 2, "ok": true, "result": {"number": 42, "placeholder": false, "age": 0.018, "status": null, "pictures": [
       {"view": "composite", "width": 1280, "height": 720, "color": {"matrix": 6, ..., "full_range": false}}, ...]}}
 
 - Behind the line feed of an answer come the bytes of its ``pictures``, in their order: I420, width * height * 3 / 2 bytes each.

@@ -1,13 +1,13 @@
-"""What the running livebg and those who ask it say to each other, in version 1.
+"""What the running livebg and those who ask it say to each other, in version 2.
 
 Over a UNIX socket (``livebg.sock`` in the user's runtime folder, mode 0600) go lines of JSON in UTF-8, each ended by a line feed.
 One request is one line and has one answer, in order; a connection may carry many.
 
-    {"version": 1, "command": "status", "arguments": {}}
-    {"version": 1, "ok": true, "result": {"state": "live", ...}}
+    {"version": 2, "command": "status", "arguments": {}}
+    {"version": 2, "ok": true, "result": {"state": "live", ...}}
 
-    {"version": 1, "command": "stopp"}
-    {"version": 1, "ok": false, "error": "stopp is no command: say one of status, stop", "exit_code": 2}
+    {"version": 2, "command": "stopp"}
+    {"version": 2, "ok": false, "error": "stopp is no command: say one of status, stop", "exit_code": 2}
 
 - ``version`` is an integer. Another one than the daemon's is refused. Within a version, commands, arguments and fields of answers
   are only ever added: whoever reads an answer passes over what it does not know, and so does the daemon with a request's fields.
@@ -32,7 +32,7 @@ from typing import Any, Final, NoReturn
 
 from livebg.errors import ConfigError, LivebgError, ModelError, SinkError, SourceError
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_REQUEST: Final = 64 * 1024
 MAX_ANSWER: Final = 1024 * 1024
 """Bytes of a line, without its end."""
@@ -128,7 +128,7 @@ def write_request(command: str, arguments: Mapping[str, Any]) -> bytes:
 def read_request(line: bytes) -> Request:
     """Raises :class:`~livebg.errors.ConfigError` with what is wrong with it."""
     fields = _object(line, "a request")
-    _check_version(fields, "use the `livebg` of the release that is running, or stop that one and start this one")
+    _check_version(fields, "client", "Use the `livebg` command of the running release, or restart livebg with this one.")
     command, arguments = fields.get("command"), fields.get("arguments", {})
     if not isinstance(command, str):
         raise ConfigError('a request has no command: say one, such as "command": "status"')
@@ -150,7 +150,7 @@ def read_answer(line: bytes) -> Any:
     """The result; raises a :class:`~livebg.errors.LivebgError` of the daemon's kind with its sentence when it refused, and
     :class:`OtherVersion` when it is of another version."""
     fields = _object(line, "the answer of livebg")
-    _check_version(fields, "stop the running livebg and start it again with this release")
+    _check_version(fields, "livebg is running", "Restart it.")
     if fields.get("ok") is True and "result" in fields:
         return fields["result"]
     code = fields.get("exit_code")
@@ -192,11 +192,11 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _check_version(fields: Mapping[str, Any], advice: str) -> None:
+def _check_version(fields: Mapping[str, Any], peer: str, advice: str) -> None:
     found = fields.get("version")
     if type(found) is not int or found != VERSION:
-        told = f"version {_shown(found)}" if "version" in fields else "no version"
-        text = f"the other side speaks {told} of the control protocol where this livebg speaks {VERSION}: {advice}"
+        theirs = f"protocol version {_shown(found)}" if "version" in fields else "no protocol version"
+        text = f"Incompatible {peer} ({theirs}, expected {VERSION}). {advice}"
         raise OtherVersion(text, found if type(found) is int else None)
 
 

@@ -21,11 +21,11 @@ user; stopping: on the way out."""
 
 @dataclass(frozen=True, slots=True)
 class CameraStatus:
-    asked: str
+    requested: str
     """What the user named: a name, a path, a file, or ``auto``."""
     name: str | None
     """Of the camera that is open; None while none is."""
-    mode_text: str | None
+    mode_description: str | None
     """Its mode in a few words, such as ``1280x720 30 fps MJPEG``."""
     opened: int
     """How many times a camera was opened since the start: more than one tells of losses or sleep."""
@@ -129,7 +129,7 @@ class Status:
     """Whether anybody looks at the output, as far as that can be known: where it cannot, somebody is taken to."""
     watched_by: str = "unknown"
     """How that is known: ``event``, ``inotify``, ``proc``, ``pipewire``, or ``unknown``."""
-    given_up: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
     """What is given up for the frame rate or the battery, in words for people."""
     effect: EffectStatus | None = None
     previews: int = 0
@@ -145,10 +145,9 @@ class Status:
         try:
             return _adapter().validate_python(told)
         except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "all of it"
-            raise LivebgError(
-                f"the running livebg tells its status otherwise ({where} is not as expected): start it again with this release"
-            ) from None
+            loc = ".".join(str(part) for part in error.errors()[0]["loc"])
+            field = f"status field {loc}" if loc else "status"
+            raise LivebgError(f"Incompatible livebg is running (unexpected {field}). Restart it.") from None
 
 
 @functools.cache

@@ -53,18 +53,18 @@ class StatusTeller:
             pid=os.getpid(),
             watched=session.watched,
             watched_by=session.presence.method,
-            given_up=self._builder.given_up,
+            degraded=self._builder.given_up,
             effect=self._effect(),
             previews=session.audience.count,
         )
 
     def _camera(self) -> CameraStatus:
         source = self._session.camera.source
-        asked, opened = self._held.settings.camera.device, self._session.camera.opened
+        requested, opened = self._held.settings.camera.device, self._session.camera.opened
         if source is None:
-            return CameraStatus(asked, None, None, opened, None)
+            return CameraStatus(requested, None, None, opened, None)
         name, _, mode = source.about.rpartition(", ")
-        return CameraStatus(asked, name, mode, opened, (source.format.width, source.format.height))
+        return CameraStatus(requested, name, mode, opened, (source.format.width, source.format.height))
 
     def _effect(self) -> EffectStatus:
         effect = self._held.settings.effect

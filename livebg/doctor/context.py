@@ -95,7 +95,7 @@ class Examination:
     def camera(self) -> str:
         """The name of the real camera: what the running livebg was asked for, else what the settings say."""
         status = self.running.status
-        return status.camera.asked if status else self.settings.camera.device
+        return status.camera.requested if status else self.settings.camera.device
 
     @property
     def loopback(self) -> LoopbackFacts | None:

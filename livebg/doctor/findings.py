@@ -36,9 +36,10 @@ def skipped(why: str) -> Finding:
 
 
 def failed_by(error: LivebgError) -> Finding:
-    """An error's sentence, which says what was found and then, after a colon, what to do."""
-    found, _, mend = str(error).rpartition(": ")
-    return Finding("FAIL", found or str(error), mend if found else None)
+    """Split an error message into what was found and what to do: its last sentence, or else what follows its last colon."""
+    text = str(error)
+    found, _, mend = text.rpartition(". " if text.endswith(".") else ": ")
+    return Finding("FAIL", found or text, mend if found else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _steering(view: View, around: Surroundings) -> tuple[Entry, ...]:
         _backgrounds(status.effect),
         _blurs(status.effect),
         Entry("Pause: nobody sees you", Tell("resume" if paused else "pause"), checked=paused),
-        _cameras(status.camera.asked, around.cameras),
+        _cameras(status.camera.requested, around.cameras),
     )
 
 
