@@ -16,7 +16,7 @@ from livebg.daemon.status import Status
 from tests.command import Workshop
 from tests.daemon import ASLEEP, DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 
-NOT_RUNNING = "livebg is not running: start it with `livebg run`"
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_people_read_the_state_first(shop: Workshop) -> None:
         "frames": "900 captured, 895 shown, 3 dropped, 2 failed; 4 shown again, 10 placeholders",
         "CPU": "6.3 ms a frame: network 3.1, compositing 2.0",
         "model": "livebg-u2 at 256x144 on CPUExecutionProvider",
-        "given up": "a mask for every 2nd frame",
+        "given up": "mask every 2nd frame",
         "last error": "the camera [C920] was lost: plug it in (0:01:15 ago)",
         "running": "for 1:02:05, pid 4242, livebg 0.1.0",
     }
@@ -170,7 +170,7 @@ def test_one_that_does_not_listen_is_told(shop: Workshop) -> None:
     with hold_lock():
         said = shop.livebg("stop")
     assert said.code == 6
-    assert said.sentence.startswith(f"livebg (pid {os.getpid()}) is starting or stopping and takes no commands: ")
+    assert said.sentence.startswith(f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands. ")
 
 
 def test_previews_are_told_beside_who_watches(shop: Workshop) -> None:

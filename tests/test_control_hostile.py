@@ -93,7 +93,7 @@ def test_64_kib_are_taken_and_a_byte_more_is_refused(server: Server) -> None:
         caller.say(fitting + b"\n")
         assert caller.hear() == ANSWER
         caller.say(fitting + b" \n")
-        assert refusal(caller.hear()) == "a request has more than 64 KiB: send a shorter one"
+        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
         assert caller.hear() == b""
     assert server.answers()
 
@@ -101,7 +101,7 @@ def test_64_kib_are_taken_and_a_byte_more_is_refused(server: Server) -> None:
 def test_a_much_too_long_request_is_taken_in_and_refused(server: Server) -> None:
     with Caller(server.path) as caller:
         caller.say(b"x" * 3_000_000 + b"\n")
-        assert refusal(caller.hear()) == "a request has more than 64 KiB: send a shorter one"
+        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
         assert caller.hear() == b""
     assert server.answers()
 
@@ -109,7 +109,7 @@ def test_a_much_too_long_request_is_taken_in_and_refused(server: Server) -> None
 def test_a_request_without_an_end_is_refused_in_time(impatient: Server) -> None:
     with Caller(impatient.path) as caller:
         caller.say(b"x" * 200_000)
-        assert refusal(caller.hear()) == "a request has more than 64 KiB: send a shorter one"
+        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
         assert caller.hear() == b""
 
 
@@ -177,7 +177,7 @@ def test_one_too_many_is_told_and_the_next_is_welcome_when_one_has_left(folder: 
             assert caller.hear() == ANSWER
         with Caller(server.path) as late:
             told = refusal(late.hear())
-            assert told == "3 others are connected to livebg at this moment: try again in a few seconds"
+            assert told == "livebg already has 3 clients. Try again in a few seconds."
             assert late.hear() == b""
         callers[0].finish()
         assert callers[0].hear() == b""

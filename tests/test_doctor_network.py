@@ -120,7 +120,7 @@ def test_a_livebg_that_is_live_tells_by_itself(patient: Patient, shown: float, s
 
 
 def test_a_livebg_that_gave_up_something_tells_what(patient: Patient) -> None:
-    with Daemon(replace(LIVE, degraded=("a mask for every 2nd frame",))):
+    with Daemon(replace(LIVE, degraded=("mask every 2nd frame",))):
         finding = network.speed(patient.exam())
     assert finding.status == "warn"
-    assert finding.found.endswith("and has given up something for that: a mask for every 2nd frame")
+    assert finding.found.endswith("and has given up something for that: mask every 2nd frame")

@@ -144,8 +144,8 @@ def test_another_release_runs(patient: Patient) -> None:
 def test_one_is_about_to_run_or_to_end(patient: Patient) -> None:
     with hold_lock():
         finding = service.running(patient.exam())
-    found = f"livebg (pid {os.getpid()}) is starting or stopping and takes no commands"
-    assert finding == Finding("warn", found, "try again, or end it by its pid")
+    found = f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands"
+    assert finding == Finding("warn", found, "Try again, or kill it by its pid.")
 
 
 def test_one_runs_and_speaks_otherwise(patient: Patient) -> None:

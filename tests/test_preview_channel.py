@@ -16,7 +16,7 @@ from tests.daemon import DEADLINE, runtime_folder_of_ones_own
 from tests.live_parts import wait_for
 from tests.preview_parts import Stage
 
-NOT_RUNNING = "livebg is not running: start it with `livebg run`"
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_none_runs(folder: Path) -> None:
             r"^Incompatible livebg is running \(protocol version 1, expected 2\)\. ",
         ),
         (b'{"version": 2, "ok": false, "error": "a reason", "exit_code": 2}\n', ConfigError, "^a reason$"),
-        (b"nonsense\n", LivebgError, "is not one JSON object"),
+        (b"nonsense\n", LivebgError, "^The response is not a JSON object"),
         (b"", NotRunningError, "not running"),
         (b'{"version": 2', NotRunningError, "not running"),
         (b'{"version": 2, "ok": true, "result": 1}\n', LivebgError, "shows itself otherwise than expected"),

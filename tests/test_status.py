@@ -36,7 +36,7 @@ def test_the_names_and_values_that_scripts_read() -> None:
         "pid": 4242,
         "watched": True,
         "watched_by": "event",
-        "degraded": ["a mask for every 2nd frame"],
+        "degraded": ["mask every 2nd frame"],
         "effect": {"mode": "portrait", "background": "#204060", "blur": 0.025, "screen": "#00ff00"},
         "previews": 0,
     }
