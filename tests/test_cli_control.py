@@ -172,7 +172,7 @@ def test_the_file_is_read_again_on_command_and_on_sighup(daemon: Running) -> Non
     daemon.process.send_signal(signal.SIGHUP)
     daemon.tell("set", "effect.blur=0.3")
     time.sleep(0.3)
-    assert "and the settings stay" in daemon.stop()
+    assert "Reloading the configuration failed; the settings are unchanged" in daemon.stop()
 
 
 CLOSED = """

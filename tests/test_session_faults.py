@@ -199,7 +199,7 @@ def test_a_network_that_hangs_again_and_again_ends_the_session(sink: KeepingSink
     with pytest.raises(ModelError, match=r"3 restarts did not help\. Select another"), running(live) as exits:
         wait_for(lambda: exits or live.stopping, "the end")
     assert live.failures.last is not None
-    assert "for 20 seconds" in live.failures.last.text
+    assert "for 20 s and" in live.failures.last.text
 
 
 def test_a_network_that_is_merely_slow_is_given_more_time(sink: KeepingSink) -> None:
