@@ -7,8 +7,8 @@ from pathlib import Path
 from livebg.daemon.server import ControlServer, no_arguments
 from tests.daemon import DEADLINE, Caller
 
-ASKED = b'{"version": 1, "command": "word"}\n'
-ANSWER = b'{"version": 1, "ok": true, "result": "well"}\n'
+ASKED = b'{"version": 2, "command": "word"}\n'
+ANSWER = b'{"version": 2, "ok": true, "result": "well"}\n'
 LARGE = "x" * 4_000_000
 """More than a socket holds that nobody reads."""
 

@@ -45,7 +45,7 @@ LIVE = Status(
     version="0.1.0",
     pid=4242,
     watched_by="event",
-    given_up=("a mask for every 2nd frame",),
+    degraded=("mask every 2nd frame",),
     effect=EffectStatus("portrait", "#204060", 0.025, "#00ff00"),
 )
 ASLEEP = Status(

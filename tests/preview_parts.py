@@ -88,7 +88,7 @@ class Rude:
         self.socket.settimeout(DEADLINE)
 
     def ask(self, *names: str, **more: Any) -> None:
-        request = {"version": 1, "command": "look", "arguments": {"views": list(names), **more}}
+        request = {"version": 2, "command": "look", "arguments": {"views": list(names), **more}}
         self.socket.sendall(json.dumps(request).encode() + b"\n")
 
     def line(self) -> bytes:

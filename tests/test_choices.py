@@ -56,7 +56,7 @@ def test_a_file_that_is_none_is_set_aside(choices: Choices, content: str, caplog
     lay(choices, content)
     assert choices.read() == {}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "set aside as choices.invalid" in caplog.text
+    assert "Renamed the file to choices.invalid." in caplog.text
     assert choices.path.with_suffix(".invalid").read_text() == content
     assert choices.read() == {}
     assert len(caplog.records) == 1
@@ -65,7 +65,7 @@ def test_a_file_that_is_none_is_set_aside(choices: Choices, content: str, caplog
 def test_a_folder_in_its_place_is_set_aside(choices: Choices, caplog: pytest.LogCaptureFixture) -> None:
     choices.path.mkdir(parents=True)
     assert choices.read() == {}
-    assert "cannot be read" in caplog.text
+    assert "Cannot read the choices in" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_choice_that_is_gone_by_now_keeps_nobody_from_starting(
     settings = layers.settings()
     assert layers.choices.keys() == {"effect.mode", "effect.blur"}
     assert (settings.effect.mode, settings.effect.background, settings.camera.device) == ("background", "#204060", "auto")
-    assert f"what was chosen of {key} is left out: " in caplog.text
+    assert f"Ignoring the saved {key}: " in caplog.text
 
 
 def test_no_more_is_left_out_than_must_be(network: str) -> None:

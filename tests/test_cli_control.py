@@ -20,7 +20,7 @@ from tests.photos import save_photo
 
 PATIENCE = 60.0
 RUN = ("run", "--camera", "clip.mp4", "--output", "null", "--model", "toy.onnx")
-NOT_RUNNING = "livebg is not running: start it with `livebg run`"
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 BLURRED = "Mode portrait, blur width 0.025 of the frame height."
 EFFECT_OFF = "Effect off, your room is visible. Run `livebg on` to hide it."
 
@@ -110,8 +110,8 @@ def test_what_is_said_is_done(daemon: Running) -> None:
 def test_what_is_refused_is_told_with_its_exit_code(daemon: Running, command: str) -> None:
     livebg = daemon.shop.livebg
     if command == "mode":
-        assert refused(livebg("mode", "none")).endswith("say `livebg off`")
-        assert refused(livebg("mode", "cutout")).startswith("the mode cutout is for files")
+        assert refused(livebg("mode", "none")).endswith("Use `livebg off` to turn the effect off.")
+        assert refused(livebg("mode", "cutout")).startswith("Mode 'cutout' is only for files")
     if command == "background":
         assert str(daemon.shop.folder / "gone.png") in refused(livebg("background", "gone.png"))
         (daemon.shop.folder / "notes.txt").write_text("no picture")
@@ -120,7 +120,7 @@ def test_what_is_refused_is_told_with_its_exit_code(daemon: Running, command: st
         )
     if command == "set":
         assert refused(livebg("set", "effect.blurr=1")) == "Unknown key effect.blurr. Did you mean effect.blur?"
-        assert refused(livebg("set", "output.size=64x48")).startswith("output.size does not change while livebg runs, ")
+        assert refused(livebg("set", "output.size=64x48")).startswith("output.size cannot change while livebg runs, ")
         assert str(daemon.shop.folder / "gone.onnx") in refused(livebg("set", "model.name=./gone.onnx"), 5)
         assert "gone.mp4" in refused(livebg("set", "camera.device=./gone.mp4"), 3)
     assert daemon.until("live")["mode"] == "portrait"
@@ -147,7 +147,7 @@ def test_what_was_chosen_holds_at_the_next_start_and_off_does_not(shop: Workshop
     daemon.start()
     assert daemon.mode() == "background"
     assert daemon.tell("on") == "Mode background, #204060."
-    assert "what was chosen of effect.background is left out" in daemon.stop()
+    assert "Ignoring the saved effect.background: " in daemon.stop()
     choices.write_text('{"effect.mode": {"value": "none"}}')
     daemon.start()
     assert daemon.mode() == "portrait"
@@ -173,7 +173,7 @@ def test_the_file_is_read_again_on_command_and_on_sighup(daemon: Running) -> Non
     daemon.process.send_signal(signal.SIGHUP)
     daemon.tell("set", "effect.blur=0.3")
     time.sleep(0.3)
-    assert "and the settings stay" in daemon.stop()
+    assert "Reloading the configuration failed; the settings are unchanged" in daemon.stop()
 
 
 CLOSED = """

@@ -75,10 +75,10 @@ def test_it_tells_its_status_and_stops_when_told(daemon: subprocess.Popen[str], 
     told = await_state("live", home)
     assert told["mode"] == "portrait"
     assert told["reason"] is None
-    assert told["camera"]["asked"].endswith("clip.mp4")
+    assert told["camera"]["requested"].endswith("clip.mp4")
     assert told["camera"]["size"] == [64, 48]
     assert told["camera"]["name"] == "clip.mp4 in a loop"
-    assert told["camera"]["mode_text"] == "64x48 at 25 fps"
+    assert told["camera"]["mode_description"] == "64x48 at 25 fps"
     assert told["output"] == {"backend": "null", "device": None, "width": 64, "height": 48, "fps": 25.0}
     assert told["counts"]["sent"] > 0
     assert told["pid"] == daemon.pid

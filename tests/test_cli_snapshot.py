@@ -21,7 +21,7 @@ from tests.daemon import LIVE, runtime_folder_of_ones_own
 from tests.live_parts import PersonSegmenter, green, person_mask, wait_for
 from tests.preview_parts import Stage, look_with_matte
 
-NOT_RUNNING = "livebg is not running: start it with `livebg run`"
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture(autouse=True)
@@ -71,10 +71,10 @@ def test_other_kinds_of_picture(shop: Workshop, name: str) -> None:
 def test_a_paused_livebg_gives_the_placeholder_and_says_so(shop: Workshop) -> None:
     with running() as stage:
         stage.live.pause()
-        stage.status = replace(LIVE, state="paused", reason="you paused it: `livebg resume` goes on")
+        stage.status = replace(LIVE, state="paused", reason="Paused. Run `livebg resume` to continue.")
         said = shop.livebg("snapshot", "me.png")
     assert said.code == 0
-    assert said.out == "me.png: 64x48, placeholder because livebg is paused (you paused it: `livebg resume` goes on)\n"
+    assert said.out == "me.png: 64x48, placeholder because livebg is paused (Paused. Run `livebg resume` to continue.)\n"
     with Image.open(shop.folder / "me.png") as image:
         assert np.asarray(image).max() < 160
 
@@ -82,7 +82,7 @@ def test_a_paused_livebg_gives_the_placeholder_and_says_so(shop: Workshop) -> No
 def test_a_paused_livebg_has_no_matte(shop: Workshop) -> None:
     with running() as stage:
         stage.live.pause()
-        stage.status = replace(LIVE, state="paused", reason="you paused it: `livebg resume` goes on")
+        stage.status = replace(LIVE, state="paused", reason="Paused. Run `livebg resume` to continue.")
         said = shop.livebg("snapshot", "--alpha", "me.png")
     assert said.code == 3
     assert said.sentence.startswith("No matte available: livebg is paused")

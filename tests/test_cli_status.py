@@ -17,7 +17,7 @@ from livebg.daemon.status import Status
 from tests.command import Workshop
 from tests.daemon import ASLEEP, DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 
-NOT_RUNNING = "livebg is not running: start it with `livebg run`"
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_people_read_the_state_first(shop: Workshop) -> None:
         "frames": "900 captured, 895 sent, 3 dropped, 2 failed; 4 repeated, 10 placeholders",
         "CPU": "6.3 ms per frame: network 3.1, compositing 2.0",
         "model": "livebg-u2 at 256x144 on CPUExecutionProvider",
-        "reduced quality": "a mask for every 2nd frame",
+        "reduced quality": "mask every 2nd frame",
         "last error": "the camera [C920] was lost: plug it in (0:01:15 ago)",
         "running": "for 1:02:05, pid 4242, livebg 0.1.0",
     }
@@ -102,7 +102,7 @@ def test_a_livebg_that_tells_it_otherwise_is_one_sentence(shop: Workshop) -> Non
     with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
         said = shop.livebg("status")
         assert said.code == 1
-        assert said.sentence.startswith("the running livebg tells its status otherwise (uptime is not as expected): ")
+        assert said.sentence.startswith("Incompatible livebg is running (unexpected status field uptime). ")
         assert shop.livebg("status", "--json").facts[0]["uptime"] == "long"  # unchanged
 
 
@@ -172,7 +172,7 @@ def test_one_that_does_not_listen_is_told(shop: Workshop) -> None:
     with hold_lock():
         said = shop.livebg("stop")
     assert said.code == 6
-    assert said.sentence.startswith(f"livebg (pid {os.getpid()}) is starting or stopping and takes no commands: ")
+    assert said.sentence.startswith(f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands. ")
 
 
 def test_previews_are_told_beside_who_watches(shop: Workshop) -> None:

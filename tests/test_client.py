@@ -16,7 +16,7 @@ from livebg.daemon.server import no_arguments
 from livebg.errors import ConfigError, LivebgError, ModelError, NotRunningError, SinkError, SourceError
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 
-NOT_RUNNING = "livebg is not running: start it with `livebg run`"
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture
@@ -105,19 +105,21 @@ def test_what_is_no_socket_is_nobody(place: str, runtime: Path) -> None:
 
 def test_one_that_does_not_listen_yet_or_any_more(runtime: Path) -> None:  # noqa: ARG001
     with hold_lock():
-        sentence = f"livebg (pid {os.getpid()}) is starting or stopping and takes no commands: try again, or end it by its pid"
+        sentence = (
+            f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands. Try again, or kill it by its pid."
+        )
         assert told(NotRunningError) == sentence
 
 
 def test_one_that_hangs_up_without_an_answer(runtime: Path) -> None:
     with Impostor(runtime / "s", b"") as impostor:
         assert told(NotRunningError, path=runtime / "s") == NOT_RUNNING
-    assert impostor.heard == b'{"version": 1, "command": "status", "arguments": {}}\n'
+    assert impostor.heard == b'{"version": 2, "command": "status", "arguments": {}}\n'
 
 
 def test_one_that_does_not_answer(runtime: Path) -> None:
     with Impostor(runtime / "s", None):
-        sentence = "livebg did not answer within 0.2 s: try again, or end it by its pid"
+        sentence = "livebg did not respond within 0.2 s. Try again, or kill it by its pid."
         assert told(LivebgError, path=runtime / "s", timeout=0.2) == sentence
 
 
@@ -129,7 +131,7 @@ def test_one_that_takes_nobody_in(runtime: Path) -> None:
         full.listen(0)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waiting:
             waiting.connect(str(path))
-            sentence = f"livebg (pid {os.getpid()}) did not answer within 0.2 s: try again, or end it by its pid"
+            sentence = f"livebg (pid {os.getpid()}) did not respond within 0.2 s. Try again, or kill it by its pid."
             assert told(LivebgError, timeout=0.2) == sentence
 
 
@@ -137,21 +139,20 @@ def test_one_that_takes_nobody_in(runtime: Path) -> None:
     ("answer", "kind", "sentence"),
     [
         (
-            b'{"version": 2, "ok": true, "result": 1}\n',
+            b'{"version": 1, "ok": true, "result": 1}\n',
             OtherVersion,
-            "the other side speaks version 2 of the control protocol where this livebg speaks 1:"
-            " stop the running livebg and start it again with this release",
+            "Incompatible livebg is running (protocol version 1, expected 2). Restart it.",
         ),
         (
             b"well\n",
             ConfigError,
-            "the answer of livebg is not one JSON object in UTF-8 on a line: write it as version 1 of the protocol does",
+            "The response is not a JSON object in UTF-8 on one line. See version 2 of the control protocol.",
         ),
-        (b'{"version": 1}\n', LivebgError, "livebg refused without a reason: look into its log"),
-        (b'{"version": 1, "ok": false, "error": "no", "exit_code": [2]}\n', LivebgError, "no"),
-        (b'{"version": 1, "ok": false, "error": "no", "exit_code": 130}\n', LivebgError, "no"),
-        (b'{"version": 1, "ok": true', NotRunningError, NOT_RUNNING),
-        (b"x" * (MAX_ANSWER + 1) + b"\n", LivebgError, "livebg answered status with more than 1024 KiB: report it"),
+        (b'{"version": 2}\n', LivebgError, "livebg rejected the command without a reason. Check its log."),
+        (b'{"version": 2, "ok": false, "error": "no", "exit_code": [2]}\n', LivebgError, "no"),
+        (b'{"version": 2, "ok": false, "error": "no", "exit_code": 130}\n', LivebgError, "no"),
+        (b'{"version": 2, "ok": true', NotRunningError, NOT_RUNNING),
+        (b"x" * (MAX_ANSWER + 1) + b"\n", LivebgError, "The response to status exceeds 1024 KiB. Report this bug."),
     ],
     ids=range(7),
 )
@@ -161,7 +162,7 @@ def test_one_that_answers_otherwise(answer: bytes, kind: type[LivebgError], sent
 
 
 def test_a_path_that_is_too_long(runtime: Path) -> None:
-    assert "bytes where 103 are possible: " in told(ConfigError, path=runtime / ("s" * 100))
+    assert "bytes; the maximum is 103. " in told(ConfigError, path=runtime / ("s" * 100))
 
 
 def test_a_system_without_unix_sockets(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001

@@ -16,8 +16,8 @@ from livebg.daemon.server import ControlServer, no_arguments
 from livebg.errors import ConfigError, SourceError
 from tests.daemon import DEADLINE, Caller, runtime_folder_of_ones_own
 
-ASKED = b'{"version": 1, "command": "echo", "arguments": {"word": "well"}}\n'
-ANSWERED = {"version": 1, "ok": True, "result": {"word": "well"}}
+ASKED = b'{"version": 2, "command": "echo", "arguments": {"word": "well"}}\n'
+ANSWERED = {"version": 2, "ok": True, "result": {"word": "well"}}
 
 
 def echo(arguments: Mapping[str, Any]) -> Any:
@@ -67,7 +67,7 @@ def told(caller: Caller) -> dict[str, Any]:
 
 
 def request(command: str, **arguments: Any) -> bytes:
-    return json.dumps({"version": 1, "command": command, "arguments": arguments}).encode() + b"\n"
+    return json.dumps({"version": 2, "command": command, "arguments": arguments}).encode() + b"\n"
 
 
 def test_a_request_is_answered(path: Path) -> None:
@@ -87,14 +87,14 @@ def test_many_requests_go_over_one_connection_in_order(path: Path) -> None:
 
 def test_arguments_may_be_left_out_and_other_fields_are_passed_over(path: Path) -> None:
     with Caller(path) as caller:
-        caller.say(b'{"version": 1, "command": "count", "colour": "red"}\n')
-        assert told(caller) == {"version": 1, "ok": True, "result": 3}
-        caller.say(b'{"version": 1, "command": "nothing"}\r\n')
-        assert told(caller) == {"version": 1, "ok": True, "result": None}
+        caller.say(b'{"version": 2, "command": "count", "colour": "red"}\n')
+        assert told(caller) == {"version": 2, "ok": True, "result": 3}
+        caller.say(b'{"version": 2, "command": "nothing"}\r\n')
+        assert told(caller) == {"version": 2, "ok": True, "result": None}
 
 
-NO_OBJECT = "a request is not one JSON object in UTF-8 on a line: write it as version 1 of the protocol does"
-OTHER_VERSION = "of the control protocol where this livebg speaks 1: use the `livebg` of the release that is running, or"
+NO_OBJECT = "The request is not a JSON object in UTF-8 on one line. See version 2 of the control protocol."
+OTHER_VERSION = "expected 2). Use the `livebg` command of the running release, or restart livebg with this one."
 
 
 @pytest.mark.parametrize(
@@ -105,24 +105,30 @@ OTHER_VERSION = "of the control protocol where this livebg speaks 1: use the `li
         (b"[]", NO_OBJECT),
         (b'"status"', NO_OBJECT),
         (b"null", NO_OBJECT),
-        (b'{"version": 1, "command": "count"', NO_OBJECT),
-        (b'{"version": 1, "command": "count"}{}', NO_OBJECT),
-        (b'{"version": 1, "command": "echo", "arguments": {"a": NaN}}', NO_OBJECT),
-        (b'{"version": 1, "command": "\xff"}', NO_OBJECT),
-        ('{"version": 1, "command": "count"}'.encode("utf-16"), NO_OBJECT),
+        (b'{"version": 2, "command": "count"', NO_OBJECT),
+        (b'{"version": 2, "command": "count"}{}', NO_OBJECT),
+        (b'{"version": 2, "command": "echo", "arguments": {"a": NaN}}', NO_OBJECT),
+        (b'{"version": 2, "command": "\xff"}', NO_OBJECT),
+        ('{"version": 2, "command": "count"}'.encode("utf-16"), NO_OBJECT),
         (b"[" * 60_000, NO_OBJECT),
         (b"9" * 60_000, NO_OBJECT),
-        (b'{"command": "count"}', f"the other side speaks no version {OTHER_VERSION}"),
-        (b'{"version": 2, "command": "count"}', f"the other side speaks version 2 {OTHER_VERSION}"),
-        (b'{"version": "1", "command": "count"}', f"the other side speaks version '1' {OTHER_VERSION}"),
-        (b'{"version": true, "command": "count"}', f"the other side speaks version True {OTHER_VERSION}"),
-        (b'{"version": 1}', 'a request has no command: say one, such as "command": "status"'),
-        (b'{"version": 1, "command": ["count"]}', 'a request has no command: say one, such as "command": "status"'),
-        (b'{"version": 1, "command": "counts"}', "counts is no command: say one of count, defect, echo, lost, "),
-        (b'{"version": 1, "command": "\\ud800\\u001b[31m"}', r"'\ud800\x1b[31m' is no command: say one of "),
-        (b'{"version": 1, "command": "echo", "arguments": []}', 'the arguments of echo are no object: write "arguments": {}'),
-        (b'{"version": 1, "command": "echo", "arguments": null}', 'the arguments of echo are no object: write "arguments": {}'),
-        (request("count", a=1).strip(), "the command takes no arguments, and was given 1: leave them out"),
+        (b'{"command": "count"}', f"Incompatible client (no protocol version, {OTHER_VERSION}"),
+        (b'{"version": 1, "command": "count"}', f"Incompatible client (protocol version 1, {OTHER_VERSION}"),
+        (b'{"version": "2", "command": "count"}', f"Incompatible client (protocol version '2', {OTHER_VERSION}"),
+        (b'{"version": true, "command": "count"}', f"Incompatible client (protocol version True, {OTHER_VERSION}"),
+        (b'{"version": 2}', 'The request has no command. Example: "command": "status".'),
+        (b'{"version": 2, "command": ["count"]}', 'The request has no command. Example: "command": "status".'),
+        (b'{"version": 2, "command": "counts"}', "Unknown command counts. Use one of count, defect, echo, lost, "),
+        (b'{"version": 2, "command": "\\ud800\\u001b[31m"}', r"Unknown command '\ud800\x1b[31m'. Use one of "),
+        (
+            b'{"version": 2, "command": "echo", "arguments": []}',
+            'The arguments of echo are not an object. Example: "arguments": {}.',
+        ),
+        (
+            b'{"version": 2, "command": "echo", "arguments": null}',
+            'The arguments of echo are not an object. Example: "arguments": {}.',
+        ),
+        (request("count", a=1).strip(), "The command takes no arguments but got 1. Omit them."),
         (request("refuse").strip(), "the mode is no mode: say portrait"),
     ],
     ids=range(24),
@@ -132,20 +138,20 @@ def test_what_cannot_be_is_refused_in_a_sentence_and_the_next_is_answered(said: 
         caller.say(said.replace(b"\n", b"") + b"\n" + ASKED)
         refusal = told(caller)
         assert refusal["error"].startswith(sentence)
-        assert refusal == {"version": 1, "ok": False, "error": refusal["error"], "exit_code": 2}
+        assert refusal == {"version": 2, "ok": False, "error": refusal["error"], "exit_code": 2}
         assert told(caller) == ANSWERED
 
 
 def test_a_refusal_repeats_no_long_word(path: Path) -> None:
     with Caller(path) as caller:
         caller.say(request("a" * 60_000))
-        assert told(caller)["error"].startswith(f"{'a' * 37}... is no command: ")
+        assert told(caller)["error"].startswith(f"Unknown command {'a' * 37}.... ")
 
 
 def test_an_error_keeps_its_exit_code(path: Path) -> None:
     with Caller(path) as caller:
         caller.say(request("lost"))
-        refusal = {"version": 1, "ok": False, "error": "the camera is gone: plug it in", "exit_code": 3}
+        refusal = {"version": 2, "ok": False, "error": "the camera is gone: plug it in", "exit_code": 3}
         assert told(caller) == refusal
 
 
@@ -158,7 +164,7 @@ def test_a_defect_is_told_and_logged_and_the_daemon_goes_on(
     with Caller(path) as caller:
         caller.say(request(command))
         refusal = told(caller)
-    assert refusal["error"].startswith(f"an internal error ({kind}")
+    assert refusal["error"].startswith(f"Internal error ({kind}")
     assert (refusal["ok"], refusal["exit_code"]) == (False, 1)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert caplog.records[0].exc_info is not None
@@ -221,7 +227,7 @@ def test_a_server_whose_folder_is_gone_closes(folder: Path) -> None:
 
 
 def test_a_path_that_is_taken_is_told(path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"livebg cannot listen on .*/s \(Address already in use\): "):
+    with pytest.raises(ConfigError, match=r"Cannot listen on .*/s \(Address already in use\)\. "):
         ControlServer(path, {}).start()
     with Caller(path) as caller:  # nothing was taken from the one that is there
         caller.say(ASKED)
@@ -229,13 +235,13 @@ def test_a_path_that_is_taken_is_told(path: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_told(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"livebg cannot listen on .*/missing/s \(No such file or directory\): "):
+    with pytest.raises(ConfigError, match=r"Cannot listen on .*/missing/s \(No such file or directory\)\. "):
         ControlServer(folder / "missing" / "s", {}).start()
 
 
 def test_a_path_that_is_too_long_is_told(folder: Path) -> None:
     long = folder / ("s" * (104 - len(bytes(folder)) - 1))
-    sentence = f"the control socket's path {long} has 104 bytes where 103 are possible: set XDG_RUNTIME_DIR to a shorter path"
+    sentence = f"The path of the control socket {long} has 104 bytes; the maximum is 103. Set XDG_RUNTIME_DIR to a shorter path."
     with pytest.raises(ConfigError) as caught:
         ControlServer(long, {}).start()
     assert str(caught.value) == sentence

@@ -21,7 +21,7 @@ def test_closing_waits_for_nobody_who_is_silent_or_does_not_read(folder: Path) -
     server = Server(folder)
     with Caller(server.path) as silent, Caller(server.path) as half, Caller(server.path) as deaf:
         half.say(ASKED[:9])
-        deaf.say(b'{"version": 1, "command": "large"}\n')
+        deaf.say(b'{"version": 2, "command": "large"}\n')
         assert server.answers()
         server.close()
         assert silent.hear() == half.hear() == b""
@@ -32,12 +32,12 @@ def test_closing_waits_for_nobody_who_is_silent_or_does_not_read(folder: Path) -
 def test_closing_lets_an_answer_under_way_out(folder: Path) -> None:
     server = Server(folder)
     with Caller(server.path) as caller:
-        caller.say(b'{"version": 1, "command": "hang"}\n')
+        caller.say(b'{"version": 2, "command": "hang"}\n')
         assert server.hanging.wait(DEADLINE)
         soon = threading.Timer(0.1, server.release.set)
         soon.start()
         server.close()
-        assert caller.hear() == b'{"version": 1, "ok": true, "result": "late"}\n'
+        assert caller.hear() == b'{"version": 2, "ok": true, "result": "late"}\n'
         soon.join(DEADLINE)
     assert clients_are_gone()
 
@@ -45,7 +45,7 @@ def test_closing_lets_an_answer_under_way_out(folder: Path) -> None:
 def test_closing_leaves_a_command_behind_that_hangs(folder: Path) -> None:
     server = Server(folder)
     with Caller(server.path) as caller:
-        caller.say(b'{"version": 1, "command": "hang"}\n')
+        caller.say(b'{"version": 2, "command": "hang"}\n')
         assert server.hanging.wait(DEADLINE)
         server.close()
         assert caller.hear() == b""
@@ -59,8 +59,8 @@ def test_a_command_may_close_the_server(folder: Path) -> None:
     servers.append(server)
     server.start()
     with Caller(folder / "s") as caller:
-        caller.say(b'{"version": 1, "command": "close"}\n')
-        assert caller.hear() == b'{"version": 1, "ok": true, "result": null}\n'
+        caller.say(b'{"version": 2, "command": "close"}\n')
+        assert caller.hear() == b'{"version": 2, "ok": true, "result": null}\n'
 
 
 def test_a_thousand_clients_leave_no_thread_and_no_file_descriptor(folder: Path) -> None:

@@ -48,7 +48,7 @@ def lasting() -> Iterator[Server]:
 
 def refusal(line: bytes) -> str:
     told = json.loads(line)
-    assert (told["version"], told["ok"]) == (1, False)
+    assert (told["version"], told["ok"]) == (2, False)
     assert isinstance(told["error"], str)
     return str(told["error"])
 
@@ -72,7 +72,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 REQUESTS = st.fixed_dictionaries(
-    {}, optional={"version": st.just(1) | JSON, "command": st.just("word") | JSON, "arguments": JSON}
+    {}, optional={"version": st.just(2) | JSON, "command": st.just("word") | JSON, "arguments": JSON}
 )
 
 
@@ -93,7 +93,7 @@ def test_64_kib_are_taken_and_a_byte_more_is_refused(server: Server) -> None:
         caller.say(fitting + b"\n")
         assert caller.hear() == ANSWER
         caller.say(fitting + b" \n")
-        assert refusal(caller.hear()) == "a request has more than 64 KiB: send a shorter one"
+        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
         assert caller.hear() == b""
     assert server.answers()
 
@@ -101,7 +101,7 @@ def test_64_kib_are_taken_and_a_byte_more_is_refused(server: Server) -> None:
 def test_a_much_too_long_request_is_taken_in_and_refused(server: Server) -> None:
     with Caller(server.path) as caller:
         caller.say(b"x" * 3_000_000 + b"\n")
-        assert refusal(caller.hear()) == "a request has more than 64 KiB: send a shorter one"
+        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
         assert caller.hear() == b""
     assert server.answers()
 
@@ -109,7 +109,7 @@ def test_a_much_too_long_request_is_taken_in_and_refused(server: Server) -> None
 def test_a_request_without_an_end_is_refused_in_time(impatient: Server) -> None:
     with Caller(impatient.path) as caller:
         caller.say(b"x" * 200_000)
-        assert refusal(caller.hear()) == "a request has more than 64 KiB: send a shorter one"
+        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
         assert caller.hear() == b""
 
 
@@ -145,7 +145,7 @@ def test_who_says_it_drop_by_drop_is_hung_up_on(impatient: Server) -> None:
 
 
 def test_who_hangs_up_in_the_middle_is_forgotten(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    for said in (b"", b"{", ASKED[:-1], b"x" * 100_000, ASKED * 50, b'{"version": 1, "command": "large"}\n' * 3):
+    for said in (b"", b"{", ASKED[:-1], b"x" * 100_000, ASKED * 50, b'{"version": 2, "command": "large"}\n' * 3):
         caller = Caller(server.path)
         caller.say(said)
         caller.close()
@@ -162,7 +162,7 @@ def test_who_says_all_at_once_and_then_listens_is_answered(server: Server) -> No
 
 def test_who_never_reads_holds_up_nobody_and_is_dropped(impatient: Server) -> None:
     with Caller(impatient.path) as deaf:
-        deaf.say(b'{"version": 1, "command": "large"}\n')
+        deaf.say(b'{"version": 2, "command": "large"}\n')
         assert impatient.answers()
         assert clients_are_gone()
         assert len(deaf.hear()) < len(LARGE)
@@ -177,7 +177,7 @@ def test_one_too_many_is_told_and_the_next_is_welcome_when_one_has_left(folder: 
             assert caller.hear() == ANSWER
         with Caller(server.path) as late:
             told = refusal(late.hear())
-            assert told == "3 others are connected to livebg at this moment: try again in a few seconds"
+            assert told == "livebg already has 3 clients. Try again in a few seconds."
             assert late.hear() == b""
         callers[0].finish()
         assert callers[0].hear() == b""

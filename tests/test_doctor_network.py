@@ -113,14 +113,14 @@ def test_a_measurement_that_cannot_be_made(patient: Patient, monkeypatch: pytest
 
 @pytest.mark.parametrize(("shown", "status"), [(29.5, "ok"), (14.0, "warn")])
 def test_a_livebg_that_is_live_tells_by_itself(patient: Patient, shown: float, status: str) -> None:
-    with Daemon(replace(LIVE, fps_out=shown, given_up=())):
+    with Daemon(replace(LIVE, fps_out=shown, degraded=())):
         finding = network.speed(patient.exam())
     assert finding.status == status
     assert f"outputs {shown:.0f} of 30 frames per second, at 6.3 ms of CPU time per frame" in finding.message
 
 
 def test_a_livebg_that_gave_up_something_tells_what(patient: Patient) -> None:
-    with Daemon(replace(LIVE, given_up=("a mask for every 2nd frame",))):
+    with Daemon(replace(LIVE, degraded=("mask every 2nd frame",))):
         finding = network.speed(patient.exam())
     assert finding.status == "warn"
-    assert finding.message.endswith(", with reduced quality: a mask for every 2nd frame")
+    assert finding.message.endswith(", with reduced quality: mask every 2nd frame")

@@ -149,13 +149,13 @@ def test_another_release_runs(patient: Patient) -> None:
 def test_one_is_about_to_run_or_to_end(patient: Patient) -> None:
     with hold_lock():
         finding = service.running(patient.exam())
-    found = f"livebg (pid {os.getpid()}) is starting or stopping and takes no commands"
-    assert finding == Finding("warn", found, "try again, or end it by its pid")
+    found = f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands"
+    assert finding == Finding("warn", found, "Try again, or kill it by its pid.")
 
 
 def test_one_runs_and_speaks_otherwise(patient: Patient) -> None:
     with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
         finding = service.running(patient.exam())
     assert finding.status == "FAIL"
-    assert finding.message == "the running livebg tells its status otherwise (uptime is not as expected)"
-    assert finding.fix == "start it again with this release"
+    assert finding.message == "Incompatible livebg is running (unexpected status field uptime)"
+    assert finding.fix == "Restart it"

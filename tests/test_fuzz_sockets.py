@@ -24,14 +24,14 @@ from tests.steering_parts import Desk
 Rounds = Callable[[int], int]
 PATIENCE: Final = 20.0
 ASKED: Final = (
-    {"version": 1, "command": "on"},
-    {"version": 1, "command": "pause", "arguments": {}},
-    {"version": 1, "command": "mode", "arguments": {"mode": "matte"}},
-    {"version": 1, "command": "background", "arguments": {"background": "#102030"}},
-    *({"version": 1, "command": "set", "arguments": {"settings": {key: 1}}} for key in settable_keys()),
-    {"version": 1, "command": "set", "arguments": {"settings": {"effect.blur": "0.1", "camera.mirror": True, "model.name": "x"}}},
+    {"version": 2, "command": "on"},
+    {"version": 2, "command": "pause", "arguments": {}},
+    {"version": 2, "command": "mode", "arguments": {"mode": "matte"}},
+    {"version": 2, "command": "background", "arguments": {"background": "#102030"}},
+    *({"version": 2, "command": "set", "arguments": {"settings": {key: 1}}} for key in settable_keys()),
+    {"version": 2, "command": "set", "arguments": {"settings": {"effect.blur": "0.1", "camera.mirror": True, "model.name": "x"}}},
 )
-LOOK: Final = {"version": 1, "command": "look", "arguments": {"views": ["composite", "alpha"], "after": 3, "status": True}}
+LOOK: Final = {"version": 2, "command": "look", "arguments": {"views": ["composite", "alpha"], "after": 3, "status": True}}
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def checked(line: bytes) -> bool:
     """Whether a well-formed answer grants what was asked."""
     assert line.endswith(b"\n")
     answer = json.loads(line)
-    assert answer["version"] == 1
+    assert answer["version"] == 2
     assert answer["ok"] is True or (answer["exit_code"] in (2, 3, 4, 5) and answer["error"].isprintable()), answer
     return bool(answer["ok"])
 

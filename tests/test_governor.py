@@ -86,8 +86,8 @@ def test_the_ladder_gives_up_rate_then_size_then_blur() -> None:
 
 def test_plans_say_what_they_give_up() -> None:
     assert Plan().given_up == ()
-    assert Plan(2).given_up == ("a mask for every 2nd frame",)
-    assert Plan(3, 0.5, True).given_up == ("a mask for every 3rd frame", "masks at half their size", "a coarse blur")
+    assert Plan(2).given_up == ("mask every 2nd frame",)
+    assert Plan(3, 0.5, True).given_up == ("mask every 3rd frame", "masks at half their size", "a coarse blur")
     assert Plan(3, 0.75).given_up[1] == "masks at three quarters of their size"
 
 
@@ -108,7 +108,7 @@ def test_a_slow_network_costs_masks_within_half_a_second_and_no_frames_after() -
     before = machine.frames
     machine.run(10)
     assert machine.frames - before == pytest.approx(10 / INTERVAL, abs=2)
-    assert machine.governor.given_up == ("a mask for every 3rd frame",)
+    assert machine.governor.given_up == ("mask every 3rd frame",)
 
 
 def test_a_network_slower_still_costs_the_masks_size() -> None:
@@ -192,7 +192,7 @@ def test_on_battery_every_second_mask_is_spared_and_told() -> None:
     machine.governor.saving = True
     machine.run(1)
     assert machine.governor.plan == Plan(2)
-    assert machine.governor.given_up == ("a mask for every 2nd frame, to spare the battery",)
+    assert machine.governor.given_up == ("mask every 2nd frame (on battery)",)
     assert not machine.governor.beside
     machine.run(20)
     assert machine.governor.plan == Plan(2)
@@ -206,7 +206,7 @@ def test_on_battery_more_is_given_up_where_that_is_needed() -> None:
     machine.governor.saving = True
     machine.run(3)
     assert machine.governor.plan == Plan(3)
-    assert machine.governor.given_up == ("a mask for every 3rd frame",)
+    assert machine.governor.given_up == ("mask every 3rd frame",)
 
 
 def test_it_goes_on_from_what_was_given_up_before() -> None:

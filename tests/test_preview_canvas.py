@@ -86,7 +86,7 @@ def test_the_line_stands_below_the_picture_unless_it_is_hidden() -> None:
 
 @pytest.mark.parametrize("size", [(640, 360), (120, 40), (1, 1)])
 def test_a_notice_fits_any_window(size: tuple[int, int]) -> None:
-    canvas = notice("livebg is not running: start it with `livebg run`", size)
+    canvas = notice("livebg is not running. Start it with `livebg run`.", size)
     assert canvas.shape == (size[1], size[0], 3)
     if size[0] > 100:
         assert canvas.max() > 200

@@ -16,7 +16,7 @@ from tests.daemon import DEADLINE, runtime_folder_of_ones_own
 from tests.live_parts import wait_for
 from tests.preview_parts import Stage
 
-NOT_RUNNING = "livebg is not running: start it with `livebg run`"
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def answering(folder: Path) -> Iterator[Callable[[bytes], Path]]:
 
 def told(**fields: object) -> bytes:
     result = {"number": 1, "placeholder": False, "age": 0.0, "pictures": [], "status": None} | fields
-    return json.dumps({"version": 1, "ok": True, "result": result}).encode() + b"\n"
+    return json.dumps({"version": 2, "ok": True, "result": result}).encode() + b"\n"
 
 
 COLOR = {"matrix": 6, "primaries": 6, "transfer": 6, "full_range": False}
@@ -84,12 +84,16 @@ def test_none_runs(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "sentence"),
     [
-        (b'{"version": 2, "ok": true, "result": 1}\n', OtherVersion, "speaks version 2"),
-        (b'{"version": 1, "ok": false, "error": "a reason", "exit_code": 2}\n', ConfigError, "^a reason$"),
-        (b"nonsense\n", LivebgError, "is not one JSON object"),
+        (
+            b'{"version": 1, "ok": true, "result": 1}\n',
+            OtherVersion,
+            r"^Incompatible livebg is running \(protocol version 1, expected 2\)\. ",
+        ),
+        (b'{"version": 2, "ok": false, "error": "a reason", "exit_code": 2}\n', ConfigError, "^a reason$"),
+        (b"nonsense\n", LivebgError, "^The response is not a JSON object"),
         (b"", NotRunningError, "not running"),
-        (b'{"version": 1', NotRunningError, "not running"),
-        (b'{"version": 1, "ok": true, "result": 1}\n', LivebgError, "Incompatible livebg is running"),
+        (b'{"version": 2', NotRunningError, "not running"),
+        (b'{"version": 2, "ok": true, "result": 1}\n', LivebgError, "Incompatible livebg is running"),
         (told(pictures=[{"view": "a", "width": 3, "height": 2, "color": COLOR}]), LivebgError, "Incompatible livebg is running"),
         (
             told(pictures=[{"view": "a", "width": 1 << 20, "height": 2, "color": COLOR}]),
@@ -97,7 +101,7 @@ def test_none_runs(folder: Path) -> None:
             "Incompatible livebg is running",
         ),
         (told(pictures=[{"view": "a", "width": 4, "height": 2, "color": COLOR}]) + b"half", NotRunningError, "not running"),
-        (told(status={"state": "flying"}), LivebgError, "tells its status otherwise"),
+        (told(status={"state": "flying"}), LivebgError, r"Incompatible livebg is running \(unexpected status field state\)\."),
     ],
 )
 def test_whatever_is_answered_is_a_picture_or_a_sentence(
@@ -164,7 +168,7 @@ def test_livebg_goes_and_comes_back_under_a_preview(folder: Path, watching: Watc
 
 def test_a_livebg_of_another_version_is_told_and_followed_by_this_one(folder: Path, watching: Watching) -> None:
     newer = Impostor(folder / "p", b'{"version": 7, "ok": true, "result": {}}\n')
-    wait_for(lambda: watching.gone("speaks version 7"), "the word of the version")
+    wait_for(lambda: watching.gone("protocol version 7"), "the word of the version")
     newer.close()
     with Stage(folder).on():
         wait_for(watching.live, "a live picture")

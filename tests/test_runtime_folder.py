@@ -80,7 +80,7 @@ def test_a_folder_that_others_may_enter_is_closed_to_them(runtime: Path) -> None
 def test_a_folder_that_is_a_link_is_refused(runtime: Path) -> None:
     (runtime / "elsewhere").mkdir()
     (runtime / "livebg").symlink_to(runtime / "elsewhere")
-    with pytest.raises(ConfigError, match="is not a folder of your own"), hold_lock():
+    with pytest.raises(ConfigError, match="is not a folder owned by you"), hold_lock():
         pass
     assert list((runtime / "elsewhere").iterdir()) == []
 
@@ -96,7 +96,7 @@ def test_where_the_runtime_folder_cannot_be_the_cache_serves(runtime: Path) -> N
 def test_a_folder_that_cannot_be_is_told(runtime: Path) -> None:
     (runtime / "file").touch()
     folder = runtime / "file" / "livebg"
-    with pytest.raises(ConfigError, match=r"cannot keep its lock in .*/file/livebg \(Not a directory\)"), hold_lock(folder):
+    with pytest.raises(ConfigError, match=r"Cannot lock .*/file/livebg \(Not a directory\)"), hold_lock(folder):
         pass
     assert running_pid(folder) is None
 
@@ -105,7 +105,7 @@ def test_a_second_one_is_refused_with_the_firsts_pid(runtime: Path) -> None:  # 
     with hold_lock():
         with pytest.raises(ConfigError) as caught, hold_lock():
             pass
-        told = f"livebg is already running (pid {os.getpid()}): use that one, or end it with `livebg stop`"
+        told = f"livebg is already running (pid {os.getpid()}). Use it, or stop it with `livebg stop`."
         assert str(caught.value) == told
         assert running_pid() == os.getpid()
     with hold_lock():
@@ -122,7 +122,7 @@ def test_a_holder_that_has_not_said_its_pid_is_0(runtime: Path) -> None:
     with hold_lock():
         (runtime / "livebg" / LOCK_NAME).write_text("")
         assert running_pid() == 0
-        with pytest.raises(ConfigError, match=r"^livebg is already running: "), hold_lock():
+        with pytest.raises(ConfigError, match=r"^livebg is already running\. "), hold_lock():
             pass
 
 

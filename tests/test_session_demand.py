@@ -62,7 +62,7 @@ def test_no_camera_is_opened_before_somebody_watches(seen: Seen) -> None:
     with running(seen.live):
         wait_for(lambda: len(seen.sink.composites) >= 3, "placeholders for nobody")
         assert seen.live.state is State.ASLEEP
-        assert seen.live.reason == "nobody watches, and the camera is free"
+        assert seen.live.reason == "No app is using the camera."
         assert not seen.cameras
         assert seen.live.output.placeholders == len(seen.sink.composites)
 
@@ -216,14 +216,14 @@ def test_a_locked_screen_pauses_and_gives_back_only_what_it_took(seen: Seen) -> 
         seen.live.lock(True)
         wait_for(lambda: not seen.camera_open, "the camera's end")
         assert seen.live.state is State.PAUSED
-        assert seen.live.reason == "the screen is locked: unlocking it goes on"
+        assert seen.live.reason == "The screen is locked. Unlock it to resume."
         seen.live.lock(False)
         seen.shown()
 
         seen.live.lock(True)
         seen.live.pause()
         seen.live.lock(False)
-        assert seen.live.reason == "you paused it: `livebg resume` goes on"
+        assert seen.live.reason == "Paused. Run `livebg resume` to continue."
         seen.live.resume()
         seen.shown()
 

@@ -150,7 +150,7 @@ def test_the_network_hangs_and_its_late_answer_is_not_shown(sink: KeepingSink) -
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)))
     with running(live):
-        wait_for(lambda: live.reason == "the network does not answer", "the hang")
+        wait_for(lambda: live.reason == "The network does not respond.", "the hang")
         assert live.state is State.STALLED
         assert placeholder_now(sink)
         outdated = live.output.outdated
@@ -183,7 +183,7 @@ def test_a_hung_network_is_left_behind_and_another_takes_over(sink: KeepingSink)
         assert live.state is State.LIVE
         last = live.failures.last
         assert last is not None
-        assert "started anew" in last.text
+        assert "and was restarted" in last.text
         processed = live.worker.processed
         answer.set()  # nobody waits for it any more
         wait_for(lambda: live.worker.processed > processed + 5, "more pictures")
@@ -196,10 +196,10 @@ def test_a_network_that_hangs_again_and_again_ends_the_session(sink: KeepingSink
         threading.Event().wait(60)
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=lambda: time.monotonic() * 20)
-    with pytest.raises(ModelError, match="3 times, did not help: choose another"), running(live) as exits:
+    with pytest.raises(ModelError, match=r"3 restarts did not help\. Select another"), running(live) as exits:
         wait_for(lambda: exits or live.stopping, "the end")
     assert live.failures.last is not None
-    assert "for 20 seconds" in live.failures.last.text
+    assert "for 20 s and" in live.failures.last.text
 
 
 def test_a_network_that_is_merely_slow_is_given_more_time(sink: KeepingSink) -> None:
@@ -213,7 +213,7 @@ def test_a_network_that_is_merely_slow_is_given_more_time(sink: KeepingSink) -> 
     with running(live):
         wait_for(lambda: len(looks) > 10, "ten looks")
         assert live.failures.last is not None
-        assert "for 5 seconds" in live.failures.last.text, "it was given up once, and no more"
+        assert "for 5 s and" in live.failures.last.text, "it was given up once, and no more"
         assert live.worker.processed > 5
 
 
@@ -223,7 +223,7 @@ def test_pictures_that_come_rarely_are_not_shown_for_longer(sink: KeepingSink) -
         for _ in range(2):
             wait_for(lambda: live.state is State.LIVE, "a picture")
             wait_for(lambda: live.state is State.STALLED, "the placeholder")
-            assert "too rarely" in str(live.reason)
+            assert "The frame rate is too low" in str(live.reason)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
@@ -256,7 +256,7 @@ def test_the_model_takes_long_to_load(sink: KeepingSink) -> None:
     with running(live):
         wait_for(lambda: live.camera.captured > 100, "the camera")
         assert live.state is State.WAKING
-        assert live.reason == "the network is being loaded"
+        assert live.reason == "Loading the network."
         assert live.output.sent == 0
         assert live.output.placeholders > 10
         loaded.set()

@@ -85,9 +85,9 @@ def test_a_mode_takes_over_without_a_gap_and_is_kept(desk: Desk, mode: str) -> N
 @pytest.mark.parametrize(
     ("mode", "sentence"),
     [
-        ("none", "the room is shown on your own word alone, and until you take it back: say `livebg off`"),
-        ("cutout", "the mode cutout is for files, a camera has no transparency: choose greenscreen, or another mode"),
-        ("portait", "no mode is called 'portait': say one of portrait, greenscreen, background, matte"),
+        ("none", "Mode 'none' shows your room. Use `livebg off` to turn the effect off."),
+        ("cutout", "Mode 'cutout' is only for files because a camera has no transparency. Use greenscreen or another mode."),
+        ("portait", "Unknown mode 'portait'. Use one of portrait, greenscreen, background, matte."),
     ],
 )
 def test_a_mode_that_no_camera_shows_is_refused_however_it_is_said(desk: Desk, mode: str, sentence: str) -> None:
@@ -192,9 +192,15 @@ def test_values_are_read_as_the_file_has_them_and_need_no_quotes(desk: Desk, key
         ({"effect.blur": None}, "Invalid value None for effect.blur. It should be a valid number"),
         ({"camera.rotate": "45"}, "Invalid value '45' for camera.rotate. It should be 0, 90, 180 or 270"),
         ({"camera.mirror": []}, "Invalid value [] for camera.mirror. It should be a valid boolean"),
-        ({"output.size": "640x480"}, "output.size does not change while livebg runs, readers of a camera cannot follow that: "),
+        (
+            {"output.size": "640x480"},
+            "output.size cannot change while livebg runs, because readers of a camera cannot follow the change. ",
+        ),
         ({"output.zebra": "640x480"}, "Unknown key output.zebra. "),
-        ({"render.crf": "3"}, "render.crf does not change while livebg runs, it is for files: say it to `livebg render`"),
+        (
+            {"render.crf": "3"},
+            "render.crf cannot change while livebg runs, because it only applies to files. Pass it to `livebg render`",
+        ),
     ],
     ids=range(12),
 )
@@ -261,7 +267,7 @@ def test_reload_applies_what_differs(desk: Desk) -> None:
         ("[effect]\nblurr = 0.1\n", "Unknown key effect.blurr in "),
         ("[effect]\nblurr = 0.1\n", ". Did you mean effect.blur?"),
         ('[effect]\nmode = "none"\n', "Invalid value 'none' for effect.mode (from "),
-        ('[effect]\nmode = "cutout"\n', "the mode cutout is for files"),
+        ('[effect]\nmode = "cutout"\n', "Mode 'cutout' is only for files"),
         (f'[effect]\nblur = 0.3\nmode = "background"\nbackground = "{MISSING}"\n', "does not exist"),
     ],
 )
@@ -307,7 +313,7 @@ def test_what_cannot_be_kept_holds_for_this_run_and_says_so(desk: Desk) -> None:
     held = desk.steering.mode_to("matte")
     assert held.mode == "matte"
     assert held.note is not None
-    assert held.note.startswith("it is not kept for the next start, since ")
+    assert held.note.startswith("The choice is not saved for the next start: cannot write ")
 
 
 def test_hiding_does_not_wait_for_a_network_that_is_being_loaded(desk: Desk) -> None:
@@ -349,5 +355,5 @@ def test_commands_from_many_threads_are_each_done_whole(desk: Desk) -> None:
 def test_what_holds_goes_over_the_wire_and_back(desk: Desk) -> None:
     held = desk.steering.background_to("#ff0000")
     assert Held.from_dict({**held.as_dict(), "newer": 1}) == held
-    with pytest.raises(LivebgError, match="start it again with this release"):
+    with pytest.raises(LivebgError, match=r"^Incompatible livebg is running\. Restart it\.$"):
         Held.from_dict({"effect": "perhaps"})

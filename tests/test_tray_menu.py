@@ -67,13 +67,13 @@ def test_each_state_has_its_icon_and_its_sentence(told: Status, state: TrayState
 
 
 def test_what_the_absence_of_a_status_means() -> None:
-    gone = NotRunningError("livebg is not running: start it with `livebg run`")
+    gone = NotRunningError("livebg is not running. Start it with `livebg run`.")
     assert view(gone) == View(TrayState.NOT_RUNNING, "livebg is not running")
     assert view(gone, held=True) == View(TrayState.WAKING, "livebg is starting or stopping")
     assert view(LivebgError("it is deaf: try again")) == View(TrayState.TROUBLE, "it is deaf: try again")
 
 
-@pytest.mark.parametrize(("found", "old"), [(2, True), (0, False), (None, False)])
+@pytest.mark.parametrize(("found", "old"), [(3, True), (1, False), (None, False)])
 def test_another_version_says_which_of_the_two_is_to_be_restarted(found: int | None, old: bool) -> None:
     seen = view(OtherVersion("...", found), held=True)
     assert seen == View(TrayState.OUTDATED, "livebg was updated. Restart it.", None, old)

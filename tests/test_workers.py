@@ -75,14 +75,14 @@ def slow() -> Iterator[Machine]:
 def test_the_next_one_is_given_twice_as_long(slow: Machine) -> None:
     assert slow.thinks(9.0) == 1
     assert slow.thinks(11.0) == 2
-    assert "10 seconds" in str(slow.failures.last)
+    assert "for 10 s and" in str(slow.failures.last)
 
 
 def test_after_a_good_time_a_hang_is_noticed_as_soon_as_at_first(slow: Machine) -> None:
     for _ in range(700):
         assert slow.thinks(1.0) == 1
     assert slow.thinks(7.0) == 2
-    assert "5 seconds" in str(slow.failures.last)
+    assert "for 5 s and" in str(slow.failures.last)
 
 
 def test_a_network_that_is_always_slow_is_never_started_anew_again(slow: Machine) -> None:

@@ -96,8 +96,8 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
         yield "CPU", _cost(status.cpu_ms)
     if status.model:
         yield "model", _model(status.model)
-    if status.given_up:
-        yield "reduced quality", ", ".join(status.given_up)
+    if status.degraded:
+        yield "reduced quality", ", ".join(status.degraded)
     if status.last_error:
         yield "last error", f"{status.last_error.text} ({_duration(status.last_error.seconds_ago)} ago)"
     yield "running", f"for {_duration(status.uptime)}, pid {status.pid}, livebg {status.version}"
@@ -112,9 +112,9 @@ def _watched(status: Status) -> str:
 
 def _camera(camera: CameraStatus) -> str:
     if camera.name is None:
-        return f"not open (requested: {camera.asked})"
+        return f"not open (requested: {camera.requested})"
     opened = f"opened {camera.opened} times" if camera.opened > 1 else ""
-    return ", ".join(part for part in (camera.name, camera.mode_text, opened) if part)
+    return ", ".join(part for part in (camera.name, camera.mode_description, opened) if part)
 
 
 def _output(output: OutputStatus) -> str:

@@ -1,1 +1,1 @@
-"""Steering the running livebg from outside: its sockets, its commands, what it tells of itself, and what it remembers."""
+"""The running livebg: sockets, commands, status and saved choices."""

@@ -1,4 +1,4 @@
-"""From settings to a live session."""
+"""Builds a live session from settings."""
 
 import logging
 import sys
@@ -34,20 +34,20 @@ from livebg.sources.media_types import VIDEO_SUFFIXES
 
 _LOG: Final = logging.getLogger(__name__)
 READERS_COLOR: Final = ColorSpec(BT601, BT601, BT601)
-"""What the readers of a virtual camera take I420 for."""
+"""The color space that readers of a virtual camera assume for I420."""
 
-_LEAST_RATE: Final = Fraction(round(1 / INTERVAL))
+_MIN_FRAME_RATE: Final = Fraction(round(1 / INTERVAL))
 
 
 def stand_in(device: str) -> Path | None:
-    """The video file that is named in the camera's place, or None."""
+    """Returns the video file given instead of a camera, or None."""
     path = Path(device).expanduser()
     is_file = path.is_file() or ("://" not in device and path.suffix.lower() in VIDEO_SUFFIXES)
     return path if is_file else None
 
 
 def camera_opener(settings: Settings) -> Callable[[], LiveSource]:
-    """What opens the camera that the settings name, again and again. Raises SourceError when it is a file that cannot be read."""
+    """Returns a function that opens the configured camera. Raises SourceError if it is a file that cannot be read."""
     camera = settings.camera
     file = stand_in(camera.device)
     if file is not None:
@@ -61,9 +61,9 @@ def camera_opener(settings: Settings) -> Callable[[], LiveSource]:
 
 
 def check_camera(settings: Settings) -> str | None:
-    """Why the camera that the settings name cannot be seen now, which may change; None when it can, or nobody knows.
+    """Returns why the configured camera is currently unavailable, or None if it is available or unknown.
 
-    Raises :class:`~livebg.errors.SourceError` for what will not change: a file in its place that cannot be read.
+    Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read.
     """
     device = settings.camera.device
     file = stand_in(device)
@@ -84,7 +84,7 @@ def check_camera(settings: Settings) -> str | None:
 
 
 def check_startable(settings: Settings) -> None:
-    """Raises the :class:`~livebg.errors.LivebgError` of whatever would end a session at its start, before anything is opened."""
+    """Raises the :class:`~livebg.errors.LivebgError` that would end a session at startup, before opening anything."""
     check_mode(settings.effect.mode)
     find(settings.model.name, settings.model.folders)
     build_look(settings)
@@ -92,9 +92,9 @@ def check_startable(settings: Settings) -> None:
 
 
 def startable(layers: Layers) -> Layers:
-    """``layers`` without the choices of earlier runs that can no longer be, such as a picture that was removed; that is logged.
+    """Returns ``layers`` without saved choices that are no longer valid, such as a deleted image, and logs a warning.
 
-    No more of them are left out than must be. Raises as :func:`check_startable` does when it is not they that are to blame.
+    Drops as few choices as possible. Raises the error of :func:`check_startable` if dropping choices does not help.
     """
     try:
         check_startable(layers.settings())
@@ -104,14 +104,14 @@ def startable(layers: Layers) -> Layers:
             fewer = layers.without(dropped)
             with suppress(LivebgError):
                 check_startable(fewer.settings())
-                _LOG.warning("what was chosen of %s is left out: %s", " and ".join(dropped), error)
+                _LOG.warning("Ignoring the saved %s: %s", " and ".join(dropped), error)
                 return fewer
         raise
     return layers
 
 
 def camera_arranger(settings: Settings, shape: VideoFormat) -> Callable[[VideoFormat], Geometry]:
-    """What brings the frames of the camera that the settings describe, by its format, to the output's ``shape``."""
+    """Returns a function from a camera format to the geometry that converts its frames to ``shape``."""
     camera = settings.camera
 
     def arrange(given: VideoFormat) -> Geometry:
@@ -121,22 +121,22 @@ def camera_arranger(settings: Settings, shape: VideoFormat) -> Callable[[VideoFo
 
 
 def output_format(settings: Settings) -> VideoFormat:
-    """The output's format for the whole session, fixed before the camera is opened, since the output comes first.
+    """Returns the output format for the whole session. It is fixed before the camera is opened.
 
-    In size ``auto`` it is the file's, or what the camera would give; where there is no camera yet, what it will be asked for.
-    Raises :class:`~livebg.errors.SourceError` when a file that stands in for the camera cannot be read.
+    With size ``auto`` it is the format of the file or the camera, or the requested format if there is no camera yet.
+    Raises :class:`~livebg.errors.SourceError` if a video file given as the camera cannot be read.
     """
-    given = _expected(settings)
+    given = _source_format(settings)
     size = parse_size(settings.output.size)
     if size is None:
         turned = settings.camera.rotate in (90, 270)
         size = (given.height, given.width) if turned else (given.width, given.height)
-    # The output thread repeats itself when nothing new comes: readers that are told less would take that for a fault.
-    return VideoFormat(*size, max(given.frame_rate, _LEAST_RATE), READERS_COLOR)
+    # Announce at least the keep-alive rate, because readers treat a higher rate than announced as an error.
+    return VideoFormat(*size, max(given.frame_rate, _MIN_FRAME_RATE), READERS_COLOR)
 
 
 def presence_of(settings: Settings, streaming: Streaming) -> PresenceMaker:
-    """What sees whether anybody watches the output: only Linux's virtual cameras tell. PipeWire's does by ``streaming``."""
+    """Returns the presence factory for the output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers."""
     backend = resolved(settings.output.backend)
     if settings.output.on_demand and backend == "v4l2loopback":
         return DevicePresence
@@ -148,9 +148,9 @@ def presence_of(settings: Settings, streaming: Streaming) -> PresenceMaker:
 def build_session(
     settings: Settings, consent: Consent | None, on_alive: Callable[[], None] = lambda: None
 ) -> tuple[Session, LookBuilder]:
-    """A session that has not begun, and what builds its look; the output thread calls ``on_alive`` as it goes round.
+    """Returns an unstarted session and its effect builder. The output thread calls ``on_alive`` in each iteration.
 
-    Raises as :func:`output_format` does.
+    Raises the errors of :func:`output_format`.
     """
     from livebg.sinks.virtual_camera import open_virtual_camera
 
@@ -176,7 +176,7 @@ def build_session(
     return session, builder
 
 
-def _expected(settings: Settings) -> VideoFormat:
+def _source_format(settings: Settings) -> VideoFormat:
     camera = settings.camera
     file = stand_in(camera.device)
     if file is not None:

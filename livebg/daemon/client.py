@@ -1,4 +1,4 @@
-"""Asking the running livebg."""
+"""The client of the control socket."""
 
 import socket
 import time
@@ -13,14 +13,14 @@ from livebg.errors import ConfigError, LivebgError, NotRunningError
 
 
 def ask(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path | None = None, timeout: float = 2.0) -> Any:
-    """The result of a command of the livebg that runs, within ``timeout`` seconds; ``path`` is its socket, by default the user's.
+    """Sends a command to the running livebg and returns its result. ``path`` is the socket, by default the user's.
 
-    Raises :class:`~livebg.errors.NotRunningError` when none runs, :class:`~livebg.errors.LivebgError` when it does not answer in
-    time, and an error of the daemon's kind with the daemon's sentence when it refuses.
+    Raises :class:`~livebg.errors.NotRunningError` if livebg is not running, :class:`~livebg.errors.LivebgError` if it does not
+    respond within ``timeout`` seconds, and the error reported by the daemon, with its class and message, if the command fails.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise ConfigError(
-            "a running livebg takes no commands on this system, where Python has no UNIX sockets: end it with Ctrl-C"
+            "A running livebg accepts no commands on this system because Python has no UNIX sockets. Press Ctrl-C to stop it."
         )
     path = socket_path() if path is None else path
     protocol.check_path(path)
@@ -34,47 +34,49 @@ def ask(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path 
 
 @contextmanager
 def spoken(path: Path, command: str, timeout: float) -> Iterator[None]:
-    """What is raised while the livebg behind the socket ``path`` is asked, as errors for people: those of :func:`ask`."""
+    """Converts errors raised in the ``with`` block to those documented at :func:`ask`."""
     try:
         yield
     except (BlockingIOError, TimeoutError):
-        raise LivebgError(f"livebg{_which(path)} did not answer within {timeout:g} s: try again, or end it by its pid") from None
+        raise LivebgError(
+            f"livebg{_pid_suffix(path)} did not respond within {timeout:g} s. Try again, or kill it by its pid."
+        ) from None
     except (FileNotFoundError, NotADirectoryError, ConnectionError):
         raise not_running(path) from None
     except OSError as error:
         raise ConfigError(
-            f"the control socket {path} cannot be used ({error.strerror}): ask as the user who runs livebg"
+            f"Cannot use the control socket {path} ({error.strerror}). Run the command as the user who runs livebg."
         ) from error
     except protocol.LineTooLong:
-        raise LivebgError(f"livebg answered {command} with more than {protocol.MAX_ANSWER // 1024} KiB: report it") from None
+        raise LivebgError(f"The response to {command} exceeds {protocol.MAX_ANSWER // 1024} KiB. Report this bug.") from None
 
 
 def _exchange(path: Path, request: bytes, deadline: float) -> bytes | None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_left(deadline))
+        connection.settimeout(_remaining(deadline))
         connection.connect(str(path))
-        connection.settimeout(_left(deadline))
-        with suppress(BrokenPipeError, ConnectionResetError):  # whoever hung up may have said why
+        connection.settimeout(_remaining(deadline))
+        with suppress(BrokenPipeError, ConnectionResetError):  # the server may have sent an error before closing
             connection.sendall(request)
-        return protocol.Lines(connection, protocol.MAX_ANSWER).next(_left(deadline))
+        return protocol.Lines(connection, protocol.MAX_ANSWER).next(_remaining(deadline))
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
+def _remaining(deadline: float) -> float:
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
         raise TimeoutError
-    return left
+    return remaining
 
 
 def not_running(path: Path) -> NotRunningError:
-    """Nobody answers at the socket ``path``."""
+    """Returns the error for a socket ``path`` without a server."""
     if running_pid(path.parent) is not None:
         return NotRunningError(
-            f"livebg{_which(path)} is starting or stopping and takes no commands: try again, or end it by its pid"
+            f"livebg{_pid_suffix(path)} is starting or stopping and accepts no commands. Try again, or kill it by its pid."
         )
-    return NotRunningError("livebg is not running: start it with `livebg run`")
+    return NotRunningError("livebg is not running. Start it with `livebg run`.")
 
 
-def _which(path: Path) -> str:
+def _pid_suffix(path: Path) -> str:
     pid = running_pid(path.parent)
     return f" (pid {pid})" if pid else ""

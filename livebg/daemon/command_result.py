@@ -1,4 +1,4 @@
-"""What the running livebg answers to a command that changes something."""
+"""The result of a command that changes the session."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -10,33 +10,33 @@ from livebg.errors import LivebgError
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What holds once a command was done. Scripts rely on these names: fields may be added."""
+    """The state after a command. Scripts rely on these names; fields may be added."""
 
     effect: bool
-    """Whether the room is out of sight; False after ``off``."""
+    """Whether the room is hidden; False after ``off``."""
     paused: bool
     mode: str
-    """Of the effect, also while that is off: portrait, greenscreen, background or matte."""
+    """The effect mode, even while the effect is off: portrait, greenscreen, background or matte."""
     background: str
     blur: float
     screen: str
     camera: str
-    """What is asked for."""
+    """The requested camera."""
     changed: tuple[str, ...] = ()
-    """The settings that the command changed."""
+    """Settings changed by the command."""
     at_next_start: tuple[str, ...] = ()
-    """The settings that the configuration file has changed and that take effect when livebg is started again."""
+    """Settings changed in the configuration file that take effect at the next start."""
     note: str | None = None
-    """What else there is to know, for people."""
+    """Human-readable note."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Returns a JSON-compatible dictionary."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, told: Any) -> Self:
-        """What a livebg, perhaps a newer one, told. Raises :class:`~livebg.errors.LivebgError` when it is something else."""
+    def from_dict(cls, data: Any) -> Self:
+        """Parses the result from a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
         try:
-            return TypeAdapter(cls).validate_python(told)
+            return TypeAdapter(cls).validate_python(data)
         except ValidationError:
-            raise LivebgError("the running livebg answers otherwise than expected: start it again with this release") from None
+            raise LivebgError("Incompatible livebg is running. Restart it.") from None

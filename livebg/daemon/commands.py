@@ -1,6 +1,6 @@
-"""The commands that change a running session, as the control socket has them.
+"""The commands of the control socket that change a running session.
 
-Those that may show the room are not among them: they take the user's consent, which the command line alone gives.
+Commands that may show the room are not included: they require the user's consent, which only the command line can give.
 """
 
 import os
@@ -12,12 +12,12 @@ from livebg.daemon.controller import Steering
 from livebg.daemon.server import Command, no_arguments
 from livebg.errors import ConfigError
 
-_LONGEST: Final = 4096
-"""Characters of a value; the longest path that Linux takes."""
+_MAX_VALUE_LENGTH: Final = 4096
+"""Maximum number of characters of a value: Linux's maximum path length."""
 
 
 def commands(steering: Steering) -> dict[str, Command]:
-    """By their names; the arguments are ``mode`` and ``background``, text, and ``settings``, an object by dotted keys."""
+    """Returns the commands by name. Arguments: ``mode`` and ``background`` (strings), ``settings`` (object with dotted keys)."""
     return {
         "on": held(steering.on),
         "pause": held(steering.pause),
@@ -30,39 +30,41 @@ def commands(steering: Steering) -> dict[str, Command]:
 
 
 def held(run: Callable[[], Held]) -> Command:
-    """A command without arguments that tells what holds now."""
+    """Returns a command without arguments that returns the resulting state."""
     return no_arguments(lambda: run().as_dict())
 
 
 def _text(arguments: Mapping[str, Any], name: str) -> str:
-    value = _only(arguments, name)
+    value = _single_argument(arguments, name)
     if not isinstance(value, str):
-        raise ConfigError(f"the argument {name} is no text: write it as a JSON string")
-    return str(_usable(name, value))
+        raise ConfigError(f"The argument {name} is not a string. Use a JSON string.")
+    return str(_valid_path_text(name, value))
 
 
 def _settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    said = _only(arguments, "settings")
-    if not isinstance(said, dict) or not said:
-        raise ConfigError('the argument settings is no object of settings: write it as {"effect.blur": 0.05}')
-    return {key: _usable(key, value) for key, value in said.items()}
+    settings = _single_argument(arguments, "settings")
+    if not isinstance(settings, dict) or not settings:
+        raise ConfigError('The argument settings is not an object of settings. Example: {"effect.blur": 0.05}.')
+    return {key: _valid_path_text(key, value) for key, value in settings.items()}
 
 
-def _only(arguments: Mapping[str, Any], name: str) -> Any:
+def _single_argument(arguments: Mapping[str, Any], name: str) -> Any:
     if arguments.keys() != {name}:
-        raise ConfigError(f"the command takes the argument {name} and no other, and was given {len(arguments)}: say it alone")
+        raise ConfigError(f"The command takes exactly the argument {name} but got {len(arguments)} arguments. Pass only {name}.")
     return arguments[name]
 
 
-def _usable(name: str, value: Any) -> Any:
-    """Text that may be a path: what no file system takes is refused here, for all of them."""
+def _valid_path_text(name: str, value: Any) -> Any:
+    """Returns ``value`` unless it is a string that cannot be a path on any file system."""
     if isinstance(value, str):
-        if len(value) > _LONGEST:
-            raise ConfigError(f"the value of {name[:80]} has {len(value)} characters where {_LONGEST} are possible: shorten it")
+        if len(value) > _MAX_VALUE_LENGTH:
+            raise ConfigError(
+                f"The value of {name[:80]} has {len(value)} characters; the maximum is {_MAX_VALUE_LENGTH}. Shorten it."
+            )
         try:
             usable = b"\0" not in os.fsencode(value)
         except UnicodeEncodeError:
             usable = False
         if not usable:
-            raise ConfigError(f"the value of {name[:80]} is no text that a file could be named: leave out what cannot be written")
+            raise ConfigError(f"The value of {name[:80]} contains characters that are not allowed in file names. Remove them.")
     return value

@@ -1,4 +1,4 @@
-"""A socket's connections, a thread each. Only for systems with UNIX sockets: :mod:`livebg.daemon.server` looks first."""
+"""Serves socket connections, one thread each. Requires UNIX sockets; :mod:`livebg.daemon.server` checks for them."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Listens from its making on. Raises OSError when it cannot."""
+    """Listens as soon as it is created. Raises OSError on failure."""
 
     request_queue_size = 32
     thread_name = "livebg control client"
@@ -43,10 +43,10 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
         super().__init__(str(path), handler or Connection)
 
     def server_bind(self) -> None:
-        """Bind a socket that is nobody else's from the first instant.
+        """Bind the socket so that it is private from the start.
 
-        Linux makes the file with the mode of the socket itself; where that cannot be set, the folder, which is private, keeps
-        others out. The umask would be that of all threads.
+        Linux creates the file with the mode of the socket. If that cannot be set, the private folder protects it. The umask
+        is not used because it affects all threads.
         """
         with suppress(OSError):
             os.fchmod(self.socket.fileno(), 0o600)
@@ -67,13 +67,13 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
             target=self.process_request_thread, args=(request, client_address), name=self.thread_name, daemon=True
         )
         with self._lock:
-            welcome = len(self._threads_of) < self._most
-            if welcome:
+            accepted = len(self._threads_of) < self._most
+            if accepted:
                 self._threads_of[request] = thread
-        if welcome:
+        if accepted:
             thread.start()
             return
-        refusal = LivebgError(f"{self._most} others are connected to livebg at this moment: try again in a few seconds")
+        refusal = LivebgError(f"livebg already has {self._most} clients. Try again in a few seconds.")
         send(request, protocol.write_refusal(refusal), timeout=0)
         self.shutdown_request(request)
 
@@ -83,28 +83,28 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """A command raised what is no LivebgError: a defect, which ends this connection alone."""
+        """Report an exception other than LivebgError, which is a bug and ends only this connection."""
         error = sys.exception()
-        _LOG.error("a command failed", exc_info=error)
-        told = LivebgError(f"an internal error ({type(error).__name__}: {error}): look into the log of livebg and report it")
-        send(request, protocol.write_refusal(told), self.patience)
+        _LOG.error("A command failed", exc_info=error)
+        response = LivebgError(f"Internal error ({type(error).__name__}: {error}). Check the log of livebg and report this bug.")
+        send(request, protocol.write_refusal(response), self.patience)
 
     def dismiss(self, grace: float) -> None:
-        """End the connections. An answer under way has ``grace`` seconds; who never returns, or does not read, is left behind."""
+        """Close the connections. Pending responses get ``grace`` seconds; threads that still hang are then abandoned."""
         self.ending.set()
-        self._hang_up(socket.SHUT_RD)
-        if not self._wait(grace):
-            self._hang_up(socket.SHUT_RDWR)
-            self._wait(grace)
+        self._shut_down(socket.SHUT_RD)
+        if not self._join_threads(grace):
+            self._shut_down(socket.SHUT_RDWR)
+            self._join_threads(grace)
 
-    def _hang_up(self, how: int) -> None:
+    def _shut_down(self, how: int) -> None:
         with self._lock:
             for connection in self._threads_of:
                 with suppress(OSError):
                     connection.shutdown(how)
 
-    def _wait(self, timeout: float) -> bool:
-        """Whether all are gone; the thread that asks, a command's perhaps, is not waited for."""
+    def _join_threads(self, timeout: float) -> bool:
+        """Wait for all connection threads except the calling one. Returns whether all ended."""
         deadline = time.monotonic() + timeout
         with self._lock:
             threads = [thread for thread in self._threads_of.values() if thread is not threading.current_thread()]
@@ -114,7 +114,7 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
 
 
 class Connection(socketserver.BaseRequestHandler):
-    """Lines from a client, and an answer to each."""
+    """Reads request lines from a client and answers each."""
 
     server: ConnectionServer
 
@@ -127,23 +127,23 @@ class Connection(socketserver.BaseRequestHandler):
             try:
                 line = lines.next(self.server.patience)
             except protocol.LineTooLong:
-                most = protocol.MAX_REQUEST // 1024
-                refusal = protocol.write_refusal(ConfigError(f"a request has more than {most} KiB: send a shorter one"))
+                limit = protocol.MAX_REQUEST // 1024
+                refusal = protocol.write_refusal(ConfigError(f"The request exceeds {limit} KiB. Send a shorter one."))
                 send(self.request, refusal, self.server.patience)
                 return
             except OSError as error:
-                _LOG.debug("a client is gone: %s", error or "it was silent for too long")
+                _LOG.debug("Client disconnected: %s", error or "timeout")
                 return
             if line is None or not send(self.request, self.answer(line), self.server.patience):
                 return
 
 
 def send(connection: socket.socket, line: bytes, timeout: float) -> bool:
-    """Whether the other side took it within ``timeout`` seconds."""
+    """Send ``line``. Returns whether the client accepted it within ``timeout`` seconds."""
     try:
         connection.settimeout(timeout)
         connection.sendall(line)
     except OSError as error:
-        _LOG.debug("a client does not take its answer: %s", error)
+        _LOG.debug("Cannot send the response to a client: %s", error)
         return False
     return True

@@ -1,4 +1,4 @@
-"""What the user's commands do to the running session."""
+"""Applies the user's commands to the running session."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Arrange = Callable[[VideoFormat], Geometry]
 
 
 class Steered(Protocol):
-    """What of a :class:`~livebg.live.session.Session` is steered."""
+    """The part of :class:`~livebg.live.session.Session` that commands use."""
 
     format: VideoFormat
 
@@ -33,20 +33,20 @@ class Steered(Protocol):
 
 
 class Preparer(Protocol):
-    """What of a :class:`~livebg.live.effect_builder.LookBuilder` makes looks ready."""
+    """The part of :class:`~livebg.live.effect_builder.LookBuilder` that prepares effects."""
 
     def prepare(self, settings: Settings) -> Build: ...
     def unprocessed(self, consent: Consent) -> Build: ...
 
 
 class Steering:
-    """Carries out the commands, from any thread, each as a whole.
+    """Applies user commands atomically. Thread-safe.
 
-    Whatever may fail, a network, a picture, a value, is made ready before anything changes: a command that raises has done
-    nothing, and no command ends the session. Nothing here can show the room but a :class:`~livebg.compositing.composite.Consent`
-    that is handed in with the command.
+    Everything that may fail (loading a network or image, validating a value) is done before anything changes: a command that
+    raises has no effect, and no command ends the session. Only commands that are given a
+    :class:`~livebg.compositing.composite.Consent` can show the room.
 
-    ``settings`` in ``layers`` and the session agree at the start; ``consent`` is there when it began in mode ``none``.
+    The settings of ``layers`` are those the session was built with; ``consent`` is given if it started in mode ``none``.
     """
 
     def __init__(
@@ -55,84 +55,85 @@ class Steering:
         self._session, self._looks, self._choices = session, looks, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
         self._changing = threading.Lock()
-        """Held by whoever changes settings, which may take seconds where a network is loaded. It is taken before ``_lock``."""
+        """Held while settings change, which takes seconds if a network is loaded. Acquired before ``_lock``."""
         self._lock = threading.Lock()
-        """Round the session, and what is known of it. Not held while a setting is made ready: hiding does not wait for that."""
+        """Guards the session and its state. Not held while a setting is prepared: hiding the room never waits for that."""
 
     @property
     def settings(self) -> Settings:
-        """Those that hold now."""
+        """The current settings."""
         return self._settings
 
     @property
     def mode(self) -> str:
-        """What is seen now: the mode, or ``none`` while the effect is off."""
+        """The visible mode: the effect mode, or ``none`` while the effect is off."""
         return "none" if self._consent is not None else self._settings.effect.mode
 
     def on(self) -> Held:
-        """The room out of sight again. Raises what loading the network does where none was needed before."""
+        """Hides the room again. Raises the errors of loading the network if it was not loaded before."""
         with self._lock:
             if self._consent is not None:
-                self._hide(self._looks.prepare(_showable(self._settings)))
-            return self._held()
+                self._hide(self._looks.prepare(_checked(self._settings)))
+            return self._result()
 
     def off(self, consent: Consent) -> Held:
-        """The room as it is, for this run, on the user's own word."""
+        """Shows the room until ``on`` or the end of the run, with the user's consent."""
         with self._lock:
             if self._consent is None:
                 self._session.switch(self._looks.unprocessed(consent), at_once=True)
                 self._consent = consent
-            return self._held()
+            return self._result()
 
     def toggle(self, consent: Consent) -> Held:
-        """From on to off, where the user's word is used, and from off to on."""
+        """Turns the effect off, using the consent, or on."""
         with self._lock:
             if self._consent is not None:
-                self._hide(self._looks.prepare(_showable(self._settings)))
+                self._hide(self._looks.prepare(_checked(self._settings)))
             else:
                 self._session.switch(self._looks.unprocessed(consent), at_once=True)
                 self._consent = consent
-            return self._held()
+            return self._result()
 
     def pause(self) -> Held:
-        """The placeholder, and the camera free."""
+        """Shows the placeholder and closes the camera."""
         with self._lock:
             self._session.pause()
-            return self._held()
+            return self._result()
 
     def resume(self) -> Held:
+        """Ends the pause."""
         with self._lock:
             self._session.resume()
-            return self._held()
+            return self._result()
 
     def mode_to(self, mode: str) -> Held:
-        """Another mode, and the effect on. Raises :class:`~livebg.errors.ConfigError` for a mode that no camera can show."""
+        """Selects a mode and turns the effect on. Raises :class:`~livebg.errors.ConfigError` if no camera can show it."""
         check_mode(mode)
-        return self._say({"effect.mode": mode}, effect_on=True)
+        return self._apply_overrides({"effect.mode": mode}, effect_on=True)
 
     def background_to(self, background: str) -> Held:
-        """Mode background with this picture, colour or built-in background, and the effect on."""
-        return self._say({"effect.mode": "background", "effect.background": background}, effect_on=True)
+        """Selects mode background with an image, color or built-in background and turns the effect on."""
+        return self._apply_overrides({"effect.mode": "background", "effect.background": background}, effect_on=True)
 
-    def set(self, said: Mapping[str, Any]) -> Held:
-        """Settings by their dotted keys, all of them or none. Raises :class:`~livebg.errors.LivebgError`."""
-        return self._say(said, effect_on=False)
+    def set(self, settings: Mapping[str, Any]) -> Held:
+        """Changes settings given by dotted keys, all or none. Raises :class:`~livebg.errors.LivebgError`."""
+        return self._apply_overrides(settings, effect_on=False)
 
     def reload(self) -> Held:
-        """The configuration file as it is now. Raises :class:`~livebg.errors.LivebgError`, and then nothing has changed."""
+        """Rereads the configuration file. Raises :class:`~livebg.errors.LivebgError` and then changes nothing."""
         with self._changing:
             layers = self._layers.reread()
             wanted = layers.settings()
             later = [key for key in changed_keys(self._settings, wanted) if key.startswith("output.")]
-            return self._change(layers, effect_on=False, at_next_start=tuple(later))
+            return self._apply(layers, effect_on=False, at_next_start=tuple(later))
 
-    def _say(self, said: Mapping[str, Any], *, effect_on: bool) -> Held:
+    def _apply_overrides(self, overrides: Mapping[str, Any], *, effect_on: bool) -> Held:
         with self._changing:
-            return self._change(self._layers.saying(said), effect_on=effect_on)
+            return self._apply(self._layers.saying(overrides), effect_on=effect_on)
 
-    def _change(self, layers: Layers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> Held:
-        """First everything that may fail, then all that cannot. Called with ``_changing`` held."""
-        settings = _showable(pinned(layers.settings(), self._settings))
+    def _apply(self, layers: Layers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> Held:
+        """Does everything that may fail, then applies the changes. Requires ``_changing``."""
+        settings = _checked(pinned(layers.settings(), self._settings))
         changed = changed_keys(self._settings, settings)
         notes = [check_camera(settings)] if "camera.device" in changed else []
         look = self._looks.prepare(settings) if any(not key.startswith("camera.") for key in changed) else None
@@ -144,18 +145,18 @@ class Steering:
             if any(key.startswith("camera.") for key in changed):
                 self._session.use_camera(camera_opener(settings), camera_arranger(settings, self._session.format))
             kept, self._layers, self._settings = self._layers.choices, layers, settings
-            held = self._held()
+            result = self._result()
         if layers.choices != kept:
             notes.append(self._choices.write(layers.choices))
         note = "; ".join(note for note in notes if note)
-        return replace(held, changed=changed, at_next_start=at_next_start, note=note or None)
+        return replace(result, changed=changed, at_next_start=at_next_start, note=note or None)
 
     def _hide(self, look: Build) -> None:
-        """When this returns the room is out of sight."""
+        """Hides the room before it returns."""
         self._session.switch(look, at_once=True)
         self._consent = None
 
-    def _held(self) -> Held:
+    def _result(self) -> Held:
         effect = self._settings.effect
         return Held(
             effect=self._consent is None,
@@ -168,6 +169,6 @@ class Steering:
         )
 
 
-def _showable(settings: Settings) -> Settings:
+def _checked(settings: Settings) -> Settings:
     check_mode(settings.effect.mode)
     return settings

@@ -1,4 +1,4 @@
-"""The preview socket's connections. Only for systems with UNIX sockets: :mod:`livebg.daemon.preview_server` looks first."""
+"""Serves connections of the preview socket. Requires UNIX sockets; :mod:`livebg.daemon.preview_server` checks for them."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -16,24 +16,24 @@ from livebg.errors import ConfigError, LivebgError
 from livebg.imaging.frame import Composite
 from livebg.live.preview_feed import Audience, Exhibit
 
-_WAIT: Final = 0.5
-"""Seconds to wait for a picture before it is said that there is no new one."""
+_FRAME_TIMEOUT_S: Final = 0.5
+"""Timeout for a new picture before an empty response is sent."""
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
-class _Look:
-    """The arguments of ``look``."""
+class _FrameRequest:
+    """The arguments of the ``look`` command."""
 
     views: list[StrictStr]
     after: StrictInt | None = None
     status: StrictBool = False
 
 
-_ASKED: Final = TypeAdapter(_Look)
+_REQUEST_ADAPTER: Final = TypeAdapter(_FrameRequest)
 
 
 class PreviewConnectionServer(ConnectionServer):
-    """Listens from its making on; whoever has looked once has a seat until the connection ends. Raises OSError."""
+    """Listens as soon as it is created. A client is subscribed from its first request until it disconnects. Raises OSError."""
 
     thread_name = "livebg preview client"
 
@@ -49,32 +49,32 @@ class PreviewConnectionServer(ConnectionServer):
         self.audience, self._views, self._tell = audience, views, tell
         super().__init__(path, {}, timeout, most, _Viewer)
 
-    def asked(self, line: bytes) -> _Look:
-        """What is asked for. Raises :class:`~livebg.errors.LivebgError`."""
+    def asked(self, line: bytes) -> _FrameRequest:
+        """Parses a request. Raises :class:`~livebg.errors.LivebgError`."""
         request = protocol.read_request(line)
         if request.command != "look":
             raise protocol.unknown_command(request.command, {"look": None})
         try:
-            look: _Look = _ASKED.validate_python(dict(request.arguments))
+            look: _FrameRequest = _REQUEST_ADAPTER.validate_python(dict(request.arguments))
         except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            loc = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise ConfigError(
-                f"the argument {where[:40]} of look is not as expected: say views, a list of names, after, a number, and status"
+                f"Invalid argument {loc[:40]} of look. Pass views (a list of names), after (a number) and status (a boolean)."
             ) from None
         unknown = [name for name in look.views if name not in self._views]
         if unknown or len(set(look.views)) < len(look.views):
-            raise ConfigError(f"the views of look are no names, each once, of {', '.join(self._views)}: name them so")
+            raise ConfigError(f"Invalid views of look. Pass each of {', '.join(self._views)} at most once.")
         return look
 
-    def shown(self, look: _Look) -> bytes:
-        """The answer, and behind it the pictures."""
-        exhibit = self.audience.newest(look.after, _WAIT)
+    def shown(self, look: _FrameRequest) -> bytes:
+        """Returns the response followed by the pictures."""
+        exhibit = self.audience.newest(look.after, _FRAME_TIMEOUT_S)
         pictures = self._pictures(look.views, exhibit)
         result = {
             "number": exhibit.number if exhibit else None,
             "placeholder": exhibit is not None and exhibit.shown is None,
             "age": exhibit.shown.captured.age if exhibit and exhibit.shown else None,
-            "pictures": [_described(name, picture) for name, picture in pictures.items()],
+            "pictures": [_picture_header(name, picture) for name, picture in pictures.items()],
             "status": self._tell() if look.status else None,
         }
         return b"".join([protocol.write_answer(result), *(picture.data.data for picture in pictures.values())])
@@ -91,23 +91,23 @@ class _Viewer(Connection):
 
     def setup(self) -> None:
         super().setup()
-        self._seat = ExitStack()
-        self._seated = False
+        self._subscription = ExitStack()
+        self._subscribed = False
 
     def answer(self, line: bytes) -> bytes:
         try:
             look = self.server.asked(line)
         except LivebgError as error:
             return protocol.write_refusal(error)
-        if not self._seated:
-            self._seat.enter_context(self.server.audience.seat())
-            self._seated = True
+        if not self._subscribed:
+            self._subscription.enter_context(self.server.audience.seat())
+            self._subscribed = True
         return self.server.shown(look)
 
     def finish(self) -> None:
-        self._seat.close()
+        self._subscription.close()
         super().finish()
 
 
-def _described(name: str, picture: Composite) -> dict[str, Any]:
+def _picture_header(name: str, picture: Composite) -> dict[str, Any]:
     return {"view": name, "width": picture.width, "height": picture.height, "color": asdict(picture.color)}

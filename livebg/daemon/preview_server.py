@@ -1,27 +1,25 @@
-"""The preview socket of the running livebg: pictures as they were sent, for this user's own previews alone.
+"""The preview socket of the running livebg: sent pictures, only for the previews of this user.
 
-Beside the control socket (``preview.sock`` in the user's runtime folder, mode 0600, in a folder of mode 0700). Requests and
-answers are lines as in :mod:`livebg.daemon.protocol`, of the same version; there is one command:
+It is next to the control socket (``preview.sock`` in the user's runtime folder, mode 0600, in a folder of mode 0700). Requests
+and responses are lines as in :mod:`livebg.daemon.protocol`, with the same version. There is one command:
 
-    {"version": 1, "command": "look", "arguments": {"views": ["composite", "alpha"], "after": 41, "status": false}}
-    {"version": 1, "ok": true, "result": {"number": 42, "placeholder": false, "age": 0.018, "status": null, "pictures": [
+    {"version": 2, "command": "look", "arguments": {"views": ["composite", "alpha"], "after": 41, "status": false}}
+    {"version": 2, "ok": true, "result": {"number": 42, "placeholder": false, "age": 0.018, "status": null, "pictures": [
       {"view": "composite", "width": 1280, "height": 720, "color": {"matrix": 6, ..., "full_range": false}}, ...]}}
 
-- Behind the line feed of an answer come the bytes of its ``pictures``, in their order: I420, width * height * 3 / 2 bytes each.
-- ``after`` is the number of the picture that the client has: the answer waits for another one, for half a second. Without a
-  picture ``number`` is null. So each client has one picture on its way at a time, and who is slow gets the newest of then.
-- A view that there is none of at the moment, such as the matte of a placeholder, is left out.
-- ``age`` is in seconds since the picture was taken, null for the placeholder. ``status`` is that of the command of this name.
-- Whoever has looked once counts as watching until the connection ends. It ends when the client is silent, or does not read, for
-  two seconds.
+- The line feed of a response is followed by the bytes of its ``pictures`` in order: I420, width * height * 3 / 2 bytes each.
+- ``after`` is the number of the client's last picture: the server waits up to half a second for another one. Without one,
+  ``number`` is null. Each client has one picture in flight at a time, so a slow client gets the newest picture.
+- A view that is currently unavailable, such as the matte of a placeholder, is omitted.
+- ``age`` is in seconds since capture, null for the placeholder. ``status`` is the result of the ``status`` command.
+- A client counts as watching from its first request until it disconnects. The server disconnects clients that are idle, or do
+  not read, for two seconds.
 
-A view is a :class:`~livebg.imaging.frame.Composite`, which the types guard: no raw frame can be put on this socket. The room as
-it is (``original``) is a composite too, made on the user's own word, which is the message that names it: see
-``livebg.cli.consent``.
+A view is a :class:`~livebg.imaging.frame.Composite`, which the types enforce: no raw frame can be sent on this socket. The room
+(``original``) is also a composite, made with the user's consent; see ``livebg.cli.consent``.
 
-Raw I420 over the socket was measured against the alternatives (720p, CPU time a frame): 0.3 ms for both sides together, where
-JPEG takes 4 ms. Shared memory would save 0.2 ms more, and need a lock that a client could hold, and somebody to tidy up after a
-crash.
+Raw I420 costs 0.3 ms of CPU time per 720p frame for both sides together; JPEG costs 4 ms. Shared memory would save 0.2 ms but
+needs a lock that a client could hold, and cleanup after a crash.
 """
 
 import socket
@@ -38,11 +36,11 @@ if TYPE_CHECKING:
 
 
 class PreviewServer(ControlServer):
-    """Shows what the ``audience`` is shown on the socket ``path``, until it is closed.
+    """Serves the pictures of ``audience`` on the socket ``path`` until it is closed.
 
-    ``views`` are those that may be asked for, and ``tell`` tells the session's status. A client that is silent or does not read
-    for ``timeout`` seconds is hung up on; at most ``most`` are connected at a time. Whatever a client does, the session goes on
-    as without it. Where Python has no UNIX sockets there is no preview, which the control socket's log tells.
+    ``views`` are the available views; ``tell`` returns the session's status. A client that is idle or does not read for
+    ``timeout`` seconds is disconnected; at most ``most`` clients are accepted. Clients cannot affect the session. Without UNIX
+    sockets there is no preview; the control server logs that.
     """
 
     def __init__(

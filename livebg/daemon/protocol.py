@@ -1,24 +1,23 @@
-"""What the running livebg and those who ask it say to each other, in version 1.
+"""The control protocol, version 2.
 
-Over a UNIX socket (``livebg.sock`` in the user's runtime folder, mode 0600) go lines of JSON in UTF-8, each ended by a line feed.
-One request is one line and has one answer, in order; a connection may carry many.
+Messages are lines of JSON in UTF-8, each ended by a line feed, over a UNIX socket (``livebg.sock`` in the user's runtime folder,
+mode 0600). A request is one line and has one response, in order; a connection may carry many requests.
 
-    {"version": 1, "command": "status", "arguments": {}}
-    {"version": 1, "ok": true, "result": {"state": "live", ...}}
+    {"version": 2, "command": "status", "arguments": {}}
+    {"version": 2, "ok": true, "result": {"state": "live", ...}}
 
-    {"version": 1, "command": "stopp"}
-    {"version": 1, "ok": false, "error": "stopp is no command: say one of status, stop", "exit_code": 2}
+    {"version": 2, "command": "stopp"}
+    {"version": 2, "ok": false, "error": "Unknown command stopp. Use one of status, stop.", "exit_code": 2}
 
-- ``version`` is an integer. Another one than the daemon's is refused. Within a version, commands, arguments and fields of answers
-  are only ever added: whoever reads an answer passes over what it does not know, and so does the daemon with a request's fields.
-- ``command`` is a string, ``arguments`` an object that may be left out. A command refuses arguments that it does not know.
-- ``result`` is what the command has to tell, any JSON. ``error`` is one sentence for people, and ``exit_code`` what the command
-  line ends with for it (see :mod:`livebg.errors`).
-- A request has at most 64 KiB. A longer one is refused and ends the connection; anything else that is refused does not.
-- A client that is silent for some seconds, takes that long over one request, or does not read its answer is hung up on, and so is
-  one too many: whoever asks now and then connects anew each time.
-- For commands that answer more than once (``watch``) the field ``"more": true`` is kept: it marks every answer of a request
-  but the last one.
+- ``version`` is an integer. A version other than the daemon's is rejected. Within a version, commands, arguments and response
+  fields are only added: clients ignore unknown response fields, and the daemon ignores unknown request fields.
+- ``command`` is a string; ``arguments`` is an optional object. Commands reject unknown arguments.
+- ``result`` is any JSON. ``error`` is a message for the user, and ``exit_code`` the exit code of the command line for it (see
+  :mod:`livebg.errors`).
+- A request has at most 64 KiB. A longer one is rejected and ends the connection; other errors do not.
+- The server disconnects clients that are idle, take several seconds for one request or do not read the response, and clients
+  over the limit. Occasional clients should open a new connection per request.
+- The field ``"more": true`` is reserved for commands with several responses (``watch``): it marks all but the last one.
 """
 
 import json
@@ -32,13 +31,13 @@ from typing import Any, Final, NoReturn
 
 from livebg.errors import ConfigError, LivebgError, ModelError, SinkError, SourceError
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_REQUEST: Final = 64 * 1024
 MAX_ANSWER: Final = 1024 * 1024
-"""Bytes of a line, without its end."""
-_MAX_PATH: Final = 103
-"""Bytes of a socket's path that every system allows; Linux allows 107."""
-_KINDS: Final = {kind.exit_code: kind for kind in (ConfigError, SourceError, SinkError, ModelError)}
+"""Maximum bytes of a line without the line feed."""
+_MAX_PATH_BYTES: Final = 103
+"""Maximum bytes of a socket path that all systems allow; Linux allows 107."""
+_ERRORS_BY_EXIT_CODE: Final = {kind.exit_code: kind for kind in (ConfigError, SourceError, SinkError, ModelError)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Request:
 
 
 class OtherVersion(ConfigError):
-    """The other side speaks another version of the protocol: ``found``, None where it told none."""
+    """The peer uses another protocol version: ``found``, None if it sent none."""
 
     def __init__(self, text: str, found: int | None) -> None:
         super().__init__(text)
@@ -56,54 +55,53 @@ class OtherVersion(ConfigError):
 
 
 class LineTooLong(ValueError):
-    """A line has more bytes than it may."""
+    """A line exceeds the size limit."""
 
 
 class Lines:
-    """Lines from a socket, each under a deadline and of at most ``limit`` bytes."""
+    """Reads lines of at most ``limit`` bytes from a socket, each with a timeout."""
 
     def __init__(self, connection: socket.socket, limit: int) -> None:
         self._connection = connection
         self._limit = limit
-        self._rest = bytearray()
+        self._buffer = bytearray()
 
     def next(self, timeout: float) -> bytes | None:
-        """The next line without its end, or None when the other side has hung up; half a line is no line.
+        """Returns the next complete line without its line feed, or None if the peer closed the connection.
 
-        Raises TimeoutError when the line is not whole within ``timeout`` seconds, OSError when the connection is lost, and
-        :class:`LineTooLong` for one that is too long, once its end was there to be passed over or the time was up.
+        Raises TimeoutError if the line is incomplete after ``timeout`` seconds, OSError if the connection is lost, and
+        :class:`LineTooLong` for a line that is too long, after skipping it or on timeout.
         """
         deadline = time.monotonic() + timeout
         too_long = False
-        while (end := self._rest.find(b"\n")) < 0:
-            if len(self._rest) > self._limit:
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > self._limit:
                 too_long = True
-                self._rest.clear()
+                self._buffer.clear()
             try:
-                chunk = self._received(deadline - time.monotonic())
+                chunk = self._receive(deadline - time.monotonic())
             except TimeoutError:
                 if too_long:
                     raise LineTooLong from None
                 raise
             if not chunk:
                 return None
-            self._rest += chunk
-        line = bytes(self._rest[:end])
-        del self._rest[: end + 1]
+            self._buffer += chunk
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
         if too_long or len(line) > self._limit:
             raise LineTooLong
         return line
 
     def fill(self, target: memoryview, timeout: float) -> None:
-        """Read the bytes behind a line into all of ``target``, of bytes.
+        """Read the bytes after a line to fill ``target``, a view of bytes.
 
-        Raises TimeoutError when they are not all there within ``timeout`` seconds, OSError when the connection is lost, also
-        when the other side has hung up.
+        Raises TimeoutError if they are incomplete after ``timeout`` seconds and OSError if the connection is lost or closed.
         """
         deadline = time.monotonic() + timeout
-        here = min(len(self._rest), len(target))
-        target[:here] = self._rest[:here]
-        del self._rest[:here]
+        here = min(len(self._buffer), len(target))
+        target[:here] = self._buffer[:here]
+        del self._buffer[:here]
         while here < len(target):
             left = deadline - time.monotonic()
             if left <= 0:
@@ -111,10 +109,10 @@ class Lines:
             self._connection.settimeout(left)
             count = self._connection.recv_into(target[here:])
             if not count:
-                raise ConnectionResetError("the other side has hung up")
+                raise ConnectionResetError("The peer closed the connection.")
             here += count
 
-    def _received(self, left: float) -> bytes:
+    def _receive(self, left: float) -> bytes:
         if left <= 0:
             raise TimeoutError
         self._connection.settimeout(left)
@@ -126,19 +124,19 @@ def write_request(command: str, arguments: Mapping[str, Any]) -> bytes:
 
 
 def read_request(line: bytes) -> Request:
-    """Raises :class:`~livebg.errors.ConfigError` with what is wrong with it."""
-    fields = _object(line, "a request")
-    _check_version(fields, "use the `livebg` of the release that is running, or stop that one and start this one")
+    """Parses a request. Raises :class:`~livebg.errors.ConfigError` if it is invalid."""
+    fields = _parse_object(line, "request")
+    _check_version(fields, "client", "Use the `livebg` command of the running release, or restart livebg with this one.")
     command, arguments = fields.get("command"), fields.get("arguments", {})
     if not isinstance(command, str):
-        raise ConfigError('a request has no command: say one, such as "command": "status"')
+        raise ConfigError('The request has no command. Example: "command": "status".')
     if not isinstance(arguments, dict):
-        raise ConfigError(f'the arguments of {_shown(command)} are no object: write "arguments": {{}}')
+        raise ConfigError(f'The arguments of {_shown(command)} are not an object. Example: "arguments": {{}}.')
     return Request(command, arguments)
 
 
 def write_answer(result: Any) -> bytes:
-    """Raises TypeError or ValueError when ``result`` is not JSON."""
+    """Returns a response line. Raises TypeError or ValueError if ``result`` is not JSON."""
     return _line({"version": VERSION, "ok": True, "result": result})
 
 
@@ -147,28 +145,31 @@ def write_refusal(error: LivebgError) -> bytes:
 
 
 def read_answer(line: bytes) -> Any:
-    """The result; raises a :class:`~livebg.errors.LivebgError` of the daemon's kind with its sentence when it refused, and
-    :class:`OtherVersion` when it is of another version."""
-    fields = _object(line, "the answer of livebg")
-    _check_version(fields, "stop the running livebg and start it again with this release")
+    """Returns the result of a response.
+
+    Raises the error reported by the daemon, with its :class:`~livebg.errors.LivebgError` class and message, and
+    :class:`OtherVersion` for another protocol version.
+    """
+    fields = _parse_object(line, "response")
+    _check_version(fields, "livebg is running", "Restart it.")
     if fields.get("ok") is True and "result" in fields:
         return fields["result"]
     code = fields.get("exit_code")
-    kind = _KINDS.get(code, LivebgError) if isinstance(code, int) else LivebgError
-    raise kind(str(fields.get("error", "livebg refused without a reason: look into its log")))
+    kind = _ERRORS_BY_EXIT_CODE.get(code, LivebgError) if isinstance(code, int) else LivebgError
+    raise kind(str(fields.get("error", "livebg rejected the command without a reason. Check its log.")))
 
 
 def unknown_command(name: str, known: Mapping[str, Any]) -> ConfigError:
-    return ConfigError(f"{_shown(name)} is no command: say one of {', '.join(sorted(known))}")
+    return ConfigError(f"Unknown command {_shown(name)}. Use one of {', '.join(sorted(known))}.")
 
 
 def check_path(path: Path) -> None:
-    """Raises :class:`~livebg.errors.ConfigError` for a path that is too long for a socket."""
+    """Raises :class:`~livebg.errors.ConfigError` if the path is too long for a socket."""
     size = len(os.fsencode(path))
-    if size > _MAX_PATH:
+    if size > _MAX_PATH_BYTES:
         raise ConfigError(
-            f"the control socket's path {path} has {size} bytes where {_MAX_PATH} are possible:"
-            f" set XDG_RUNTIME_DIR to a shorter path"
+            f"The path of the control socket {path} has {size} bytes; the maximum is {_MAX_PATH_BYTES}."
+            f" Set XDG_RUNTIME_DIR to a shorter path."
         )
 
 
@@ -176,31 +177,31 @@ def _line(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, allow_nan=False).encode() + b"\n"
 
 
-def _object(line: bytes, what: str) -> dict[str, Any]:
+def _parse_object(line: bytes, what: str) -> dict[str, Any]:
     try:
-        # Told the encoding, since json would take UTF-16 as well.
-        fields = json.loads(line.decode("utf-8"), parse_constant=_no_number)
+        # Decode explicitly: json would also accept UTF-16.
+        fields = json.loads(line.decode("utf-8"), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise ConfigError(f"{what} is not one JSON object in UTF-8 on a line: write it as version {VERSION} of the protocol does")
+        raise ConfigError(f"The {what} is not a JSON object in UTF-8 on one line. See version {VERSION} of the control protocol.")
     return fields
 
 
-def _no_number(name: str) -> NoReturn:
-    """Python's json reads NaN and the like, which are no JSON."""
+def _reject_constant(name: str) -> NoReturn:
+    """Reject NaN and infinities, which Python's json accepts but JSON does not."""
     raise ValueError(name)
 
 
-def _check_version(fields: Mapping[str, Any], advice: str) -> None:
+def _check_version(fields: Mapping[str, Any], peer: str, advice: str) -> None:
     found = fields.get("version")
     if type(found) is not int or found != VERSION:
-        told = f"version {_shown(found)}" if "version" in fields else "no version"
-        text = f"the other side speaks {told} of the control protocol where this livebg speaks {VERSION}: {advice}"
+        theirs = f"protocol version {_shown(found)}" if "version" in fields else "no protocol version"
+        text = f"Incompatible {peer} ({theirs}, expected {VERSION}). {advice}"
         raise OtherVersion(text, found if type(found) is int else None)
 
 
 def _shown(value: object) -> str:
-    """Somebody else's word in a sentence: as it is, if it is short and plain."""
+    """Returns a peer's value for a message: quoted unless it is an identifier, at most 40 characters."""
     text = value if isinstance(value, str) and value.isidentifier() else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

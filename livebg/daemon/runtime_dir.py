@@ -1,7 +1,7 @@
-"""The running livebg's place on this machine: a private folder with its lock and its sockets.
+"""The runtime folder: a private folder with the lock and the sockets of the running livebg.
 
-Whoever holds the lock is the one daemon. The system lets go of the lock however the process ends, so a socket that lies there
-while nobody holds it is stale, and the next start removes it.
+The process that holds the lock is the only daemon. The system releases the lock however the process ends, so a socket without a
+lock holder is stale, and the next start removes it.
 """
 
 import logging
@@ -23,14 +23,14 @@ SOCKET_NAME: Final = "livebg.sock"
 PREVIEW_NAME: Final = "preview.sock"
 LOCK_NAME: Final = "livebg.lock"
 _LOG: Final = logging.getLogger(__name__)
-_PROBE_PATIENCE: Final = 0.5
-"""Seconds for which a start tries again: somebody who only looks holds the lock for an instant."""
+_LOCK_TIMEOUT_S: Final = 0.5
+"""Timeout for acquiring the lock: processes that check it hold it for an instant."""
 
 if sys.platform == "win32":
     import msvcrt
 
     _LOCKED_BYTE: Final = 1 << 20
-    """Far behind the pid, which others may read: Windows locks what it locks against reading as well."""
+    """Far behind the pid, because Windows also prevents reading locked bytes."""
 
     def _try_lock(descriptor: int, shared: bool = False) -> bool:  # noqa: ARG001
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
@@ -54,57 +54,57 @@ else:
 
 
 def runtime_folder() -> Path:
-    """Where the daemon's lock and socket lie: the platform's runtime folder for livebg, or one in the cache where that cannot be.
+    """Returns the folder of the lock and the sockets: livebg's runtime folder, or a cache folder if that cannot be created.
 
-    It is made if need be, also for those who only ask: whether it can be made decides where it is, and both sides have to agree.
+    Creates it if missing, for clients too: its location depends on whether it can be created, and both sides must agree.
     """
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeDirWarning)
         try:
             folder = user_runtime_path("livebg", ensure_exists=True)
         except OSError as error:
-            _LOG.debug("no runtime folder: %s", error)
+            _LOG.debug("No runtime folder: %s", error)
             folder = user_cache_path("livebg") / "run"
-    for warning in told:
+    for warning in caught:
         _LOG.debug("%s", warning.message)
     return folder
 
 
 def socket_path() -> Path:
-    """The control socket of the running livebg, if one runs."""
+    """Returns the path of the control socket."""
     return runtime_folder() / SOCKET_NAME
 
 
 def preview_path() -> Path:
-    """The preview socket of the running livebg, if one runs."""
+    """Returns the path of the preview socket."""
     return runtime_folder() / PREVIEW_NAME
 
 
 @contextmanager
 def hold_lock(folder: Path | None = None) -> Iterator[Path]:
-    """Be the one daemon of ``folder`` (by default :func:`runtime_folder`; made where it is missing) inside the ``with`` block.
+    """Hold the daemon lock of ``folder`` (default: :func:`runtime_folder`; created if missing) for the ``with`` block.
 
-    Yields the folder: it is private (0700) and holds no socket. Raises :class:`~livebg.errors.ConfigError` when another livebg
-    holds the lock, naming its pid, or when the folder is not the user's own or cannot be written.
+    Yields the folder: private (0700) and without sockets. Raises :class:`~livebg.errors.ConfigError` if another livebg holds
+    the lock (with its pid), or if the folder belongs to another user or is not writable.
     """
     folder = runtime_folder() if folder is None else folder
     try:
         _make_private(folder)
         descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise _unusable(folder, error) from error
+        raise _runtime_dir_error(folder, error) from error
     try:
-        _take(descriptor, folder)
+        _acquire(descriptor, folder)
         yield folder
     finally:
-        os.close(descriptor)  # which lets go; the file stays, because removing it could take away the next one's lock
+        os.close(descriptor)  # releases the lock; the file stays, because removing it could remove the lock of the next process
 
 
 def running_pid(folder: Path | None = None) -> int | None:
-    """The process id of the livebg that holds the lock of ``folder`` (by default :func:`runtime_folder`).
+    """Returns the process id of the livebg that holds the lock of ``folder`` (default: :func:`runtime_folder`).
 
-    None when nobody does, 0 when somebody does who has not said its id yet. Raises :class:`~livebg.errors.ConfigError` when the
-    lock may not be read.
+    None if it is not held, 0 if the holder has not written its id yet. Raises :class:`~livebg.errors.ConfigError` if the lock
+    cannot be read.
     """
     folder = runtime_folder() if folder is None else folder
     try:
@@ -112,29 +112,29 @@ def running_pid(folder: Path | None = None) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _unusable(folder, error) from error
+        raise _runtime_dir_error(folder, error) from error
     try:
         return None if _try_lock(descriptor, shared=True) else _read_pid(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, folder: Path) -> None:
+def _acquire(descriptor: int, folder: Path) -> None:
     try:
-        if not _locked_in_time(descriptor):
+        if not _try_lock_until_timeout(descriptor):
             pid = _read_pid(descriptor)
             which = f" (pid {pid})" if pid else ""
-            raise ConfigError(f"livebg is already running{which}: use that one, or end it with `livebg stop`")
+            raise ConfigError(f"livebg is already running{which}. Use it, or stop it with `livebg stop`.")
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         for name in (SOCKET_NAME, PREVIEW_NAME):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise _unusable(folder, error) from error
+        raise _runtime_dir_error(folder, error) from error
 
 
-def _locked_in_time(descriptor: int) -> bool:
-    deadline = time.monotonic() + _PROBE_PATIENCE
+def _try_lock_until_timeout(descriptor: int) -> bool:
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
     while not _try_lock(descriptor):
         if time.monotonic() >= deadline:
             return False
@@ -149,21 +149,17 @@ def _read_pid(descriptor: int) -> int:
 
 
 def _make_private(folder: Path) -> None:
-    """Raises OSError, or ConfigError for a folder that somebody else could put there or change."""
+    """Raises OSError, or ConfigError for a folder that another user could create or change."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if sys.platform == "win32":
         return
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise ConfigError(
-            f"{folder} is not a folder of your own, as livebg's lock and socket need: remove it, or set XDG_RUNTIME_DIR"
-        )
+        raise ConfigError(f"{folder} is not a folder owned by you. Remove it, or set XDG_RUNTIME_DIR.")
     if stat.S_IMODE(found.st_mode) != 0o700:
         folder.chmod(0o700)
 
 
-def _unusable(folder: Path, error: OSError) -> ConfigError:
+def _runtime_dir_error(folder: Path, error: OSError) -> ConfigError:
     reason = error.strerror or str(error)
-    return ConfigError(
-        f"livebg cannot keep its lock in {folder} ({reason}): make it writable, or set XDG_RUNTIME_DIR to another folder"
-    )
+    return ConfigError(f"Cannot lock {folder} ({reason}). Make it writable, or set XDG_RUNTIME_DIR to another folder.")

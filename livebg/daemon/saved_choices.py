@@ -1,4 +1,4 @@
-"""What the user chose while livebg ran, kept for the next start."""
+"""Saves the user's choices for the next start."""
 
 import json
 import logging
@@ -16,77 +16,78 @@ from livebg.errors import ConfigError
 
 _LOG: Final = logging.getLogger(__name__)
 KEPT: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")
-"""The settings whose choice survives a restart. That the room is shown is no setting, so it never does."""
+"""Settings saved across restarts. Showing the room is not a setting, so it is never saved."""
 LIVE_MODES: Final = ("portrait", "greenscreen", "background", "matte")
-"""What a camera can show, but for the room as it is."""
+"""Modes of a virtual camera, except showing the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the user said of a setting, and what the configuration file said of it at that time (None: nothing).
+    """The value chosen for a setting, and its value in the configuration file at that time (None: unset).
 
-    Once the file says something else, that is the later word.
+    When the file changes, it overrides the choice.
     """
 
     value: Any
     file: Any
 
     def holds(self, key: str, file: ConfigFile) -> bool:
-        said: bool = file.says(key) == self.file
-        return said
+        """Returns whether the file's value is still the same."""
+        unchanged: bool = file.says(key) == self.file
+        return unchanged
 
 
 class Choices:
-    """The choices in a JSON file, by default in the user's state folder. No fault of that file keeps livebg from starting."""
+    """The choices in a JSON file, by default in the user's state folder. A damaged file never prevents livebg from starting."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or user_state_path("livebg") / "choices.json"
 
     def read(self) -> dict[str, Word]:
-        """The choices by their dotted keys; what cannot be is left out, and logged."""
+        """Returns the choices by dotted key. Invalid ones are logged and skipped."""
         try:
-            told = json.loads(self.path.read_bytes())
+            data = json.loads(self.path.read_bytes())
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
-            return self._set_aside(str(error))
-        if not isinstance(told, dict):
-            return self._set_aside("it is no table of choices")
-        words = {key: self._word(key, entry) for key, entry in told.items()}
+            return self._quarantine(str(error))
+        if not isinstance(data, dict):
+            return self._quarantine("not a JSON object")
+        words = {key: self._parse_choice(key, entry) for key, entry in data.items()}
         return {key: word for key, word in words.items() if word is not None}
 
     def write(self, words: Mapping[str, Word]) -> str | None:
-        """Keep these and no others; the file is replaced in one step. Returns why it could not be, as a sentence."""
+        """Replaces the file atomically with these choices. Returns an error message, or None on success."""
         part = self.path.with_suffix(f".{os.getpid()}.part")
-        told = {key: {"value": word.value, "file": word.file} for key, word in words.items()}
+        data = {key: {"value": word.value, "file": word.file} for key, word in words.items()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            part.write_text(json.dumps(data, indent=1), encoding="utf-8")
             part.replace(self.path)
         except (OSError, TypeError, ValueError) as error:
             with suppress(OSError):
                 part.unlink()
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            text = f"it is not kept for the next start, since {self.path} cannot be written ({reason})"
+            text = f"The choice is not saved for the next start: cannot write {self.path} ({reason})."
             _LOG.warning("%s", text)
             return text
         return None
 
-    def _word(self, key: str, entry: object) -> Word | None:
+    def _parse_choice(self, key: str, entry: object) -> Word | None:
         try:
             if key not in KEPT or not isinstance(entry, dict) or "value" not in entry:
-                raise ConfigError(f"{key!r} is no choice")
+                raise ConfigError(f"{key!r} is not a saved choice.")
             value = check_setting(key, entry["value"])
             if key == "effect.mode" and value not in LIVE_MODES:
-                raise ConfigError(f"the mode {value} is not for a camera")
+                raise ConfigError(f"The mode {value} is not available for a camera.")
             return Word(value, entry.get("file"))
         except ConfigError as error:
-            _LOG.warning("a choice in %s is passed over: %s", self.path, error)
+            _LOG.warning("Ignoring a choice in %s: %s", self.path, error)
             return None
 
-    def _set_aside(self, reason: str) -> dict[str, Word]:
+    def _quarantine(self, reason: str) -> dict[str, Word]:
         aside = self.path.with_suffix(".invalid")
-        _LOG.warning("the choices in %s cannot be read (%s): they are set aside as %s", self.path, reason, aside.name)
+        _LOG.warning("Cannot read the choices in %s (%s). Renamed the file to %s.", self.path, reason, aside.name)
         with suppress(OSError):
             self.path.replace(aside)
         return {}

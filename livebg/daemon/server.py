@@ -1,6 +1,4 @@
-"""The control socket of the running livebg: whoever is this user may ask it and tell it, as
-:mod:`livebg.daemon.protocol` says.
-"""
+"""The control socket of the running livebg, for processes of the same user; see :mod:`livebg.daemon.protocol`."""
 
 import logging
 import socket
@@ -17,23 +15,22 @@ if TYPE_CHECKING:
     from livebg.daemon.connections import ConnectionServer
 
 Command = Callable[[Mapping[str, Any]], Any]
-"""Takes a request's arguments and gives what is JSON; a :class:`~livebg.errors.LivebgError` that it raises is told to the asker.
+"""Takes a request's arguments and returns JSON-compatible data. A :class:`~livebg.errors.LivebgError` is sent to the client.
 
-Commands run on the server's threads, several at the same time, and should return within a second.
+Commands run concurrently on the server's threads and should return within a second.
 """
 _LOG: Final = logging.getLogger(__name__)
-_POLL: Final = 0.1
-"""Seconds between two looks at whether the server is to end."""
-_GRACE: Final = 0.5
-"""Seconds that an answer under way has when the server ends."""
+_POLL_INTERVAL_S: Final = 0.1
+_CLOSE_GRACE_S: Final = 0.5
+"""Time for pending responses when the server closes."""
 
 
 class ControlServer:
     """Answers requests on the socket ``path`` until it is closed.
 
-    Whoever starts one holds the lock of the folder (:func:`livebg.daemon.runtime_dir.hold_lock`), which is private. A
-    client that takes longer than ``timeout`` seconds over a request, or over reading an answer, is hung up on. At most ``most``
-    clients are connected at a time. No client holds up another one, or :meth:`close`.
+    The caller must hold the lock of the private folder (:func:`livebg.daemon.runtime_dir.hold_lock`). A client that takes longer
+    than ``timeout`` seconds to send a request or to read a response is disconnected. At most ``most`` clients are accepted. No
+    client blocks others or :meth:`close`.
     """
 
     def __init__(self, path: Path, commands: Mapping[str, Command], *, timeout: float = 5.0, most: int = 32) -> None:
@@ -45,23 +42,23 @@ class ControlServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Listen: requests are answered once this returns.
+        """Start listening.
 
-        Raises :class:`~livebg.errors.ConfigError` when there can be no socket at the path. Where Python has no UNIX sockets
-        (Windows) the log says so, and livebg runs without being asked.
+        Raises :class:`~livebg.errors.ConfigError` if the socket cannot be created. If Python has no UNIX sockets (Windows), logs
+        a warning and does nothing.
         """
         if not hasattr(socket, "AF_UNIX"):
-            _LOG.warning("livebg takes no commands here, since Python has no UNIX sockets on this system: end it with Ctrl-C")
+            _LOG.warning("livebg accepts no commands because Python has no UNIX sockets on this system. Press Ctrl-C to stop it.")
             return
         check_path(self._path)
         try:
             self._server = self._listen()
         except OSError as error:
             reason = error.strerror or str(error)
-            raise ConfigError(
-                f"livebg cannot listen on {self._path} ({reason}): remove it, or make its folder your own"
-            ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL,), name="livebg control", daemon=True)
+            raise ConfigError(f"Cannot listen on {self._path} ({reason}). Remove it, or make its folder writable.") from error
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_INTERVAL_S,), name="livebg control", daemon=True
+        )
         self._thread.start()
 
     def _listen(self) -> "ConnectionServer":
@@ -71,26 +68,26 @@ class ControlServer:
         return ConnectionServer(self._path, self._commands, self._timeout, self._most)
 
     def close(self) -> None:
-        """End all connections, after the answers that are under way, and remove the socket: within about a second.
+        """Close all connections after their pending responses and remove the socket, within about a second.
 
-        It may be called more than once, and before :meth:`start`.
+        May be called repeatedly and before :meth:`start`.
         """
         server, self._server = self._server, None
         if server is None or self._thread is None:
             return
-        self._path.unlink(missing_ok=True)  # first, so that whoever comes now finds that nobody is there
+        self._path.unlink(missing_ok=True)  # first, so that new clients find no server
         server.shutdown()
         server.server_close()
-        server.dismiss(_GRACE)
+        server.dismiss(_CLOSE_GRACE_S)
         self._thread.join()
 
 
 def no_arguments(run: Callable[[], Any]) -> Command:
-    """A command that takes no arguments, and refuses any."""
+    """Returns a command that rejects arguments."""
 
     def command(arguments: Mapping[str, Any]) -> Any:
         if arguments:
-            raise ConfigError(f"the command takes no arguments, and was given {len(arguments)}: leave them out")
+            raise ConfigError(f"The command takes no arguments but got {len(arguments)}. Omit them.")
         return run()
 
     return command

@@ -1,4 +1,4 @@
-"""The settings of a run, from every place that has a say in them."""
+"""Merges settings from all sources, in order of precedence."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,19 +10,19 @@ from livebg.config.settings import Settings, setting_keys
 from livebg.daemon.saved_choices import KEPT, LIVE_MODES, Word
 from livebg.errors import ConfigError
 
-_FIXED: Final = {
-    "output": "readers of a camera cannot follow that: write it into the configuration file, and start livebg again",
-    "render": "it is for files: say it to `livebg render`, or write it into the configuration file",
+_STARTUP_ONLY: Final = {
+    "output": "because readers of a camera cannot follow the change. Set it in the configuration file and restart livebg.",
+    "render": "because it only applies to files. Pass it to `livebg render` or set it in the configuration file.",
 }
-"""The sections that no running livebg changes, and why."""
+"""Sections that cannot change while livebg runs, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Where settings come from, each place overruling those before it: the configuration file, the ``choices`` of this run and
-    earlier ones, the environment, the ``options`` of the command line, and the ``words`` that were said while livebg runs.
+    """The sources of settings, in increasing precedence: the configuration file, the saved ``choices`` of this and earlier runs,
+    the environment, the command line ``options``, and the ``words`` set while livebg runs.
 
-    Immutable: what is said gives other layers, which may be tried before they hold. All keys are dotted.
+    Immutable: changes return new layers, which can be validated before they are applied. All keys are dotted.
     """
 
     options: Mapping[str, Any]
@@ -33,66 +33,68 @@ class Layers:
 
     @classmethod
     def start(cls, options: Mapping[str, Any], config: Path | None, choices: Mapping[str, Word]) -> Self:
-        """At the start of a run; ``config`` and the errors are those of :func:`~livebg.config.loading.read_config`."""
+        """Returns the layers at the start of a run, with the errors of :func:`~livebg.config.loading.read_config`."""
         file = read_config(config)
-        return cls(options, config, file, _holding(choices, file))
+        return cls(options, config, file, _still_applying(choices, file))
 
     def settings(self) -> Settings:
-        """Raises :class:`~livebg.errors.ConfigError`, as :func:`~livebg.config.loading.load_settings` does."""
-        said = {key: word.value for key, word in self.words.items()}
-        return load_settings({**self.options, **said}, self.file, {key: word.value for key, word in self.choices.items()})
+        """Returns the merged settings. Raises :class:`~livebg.errors.ConfigError`."""
+        overrides = {key: word.value for key, word in self.words.items()}
+        return load_settings({**self.options, **overrides}, self.file, {key: word.value for key, word in self.choices.items()})
 
-    def saying(self, said: Mapping[str, Any]) -> Self:
-        """With settings that were said just now. Raises :class:`~livebg.errors.ConfigError` for a key or value that cannot be."""
-        new = {key: Word(_checked(key, value), self.file.says(key)) for key, value in said.items()}
+    def saying(self, overrides: Mapping[str, Any]) -> Self:
+        """Returns layers with ``overrides``. Raises :class:`~livebg.errors.ConfigError` for an invalid key or value."""
+        new = {key: Word(_validated(key, value), self.file.says(key)) for key, value in overrides.items()}
         kept = {key: word for key, word in new.items() if key in KEPT}
         return replace(self, choices={**self.choices, **kept}, words={**self.words, **new})
 
     def reread(self) -> Self:
-        """With the configuration file as it is now; of what it says otherwise than before, nothing that was said holds on."""
+        """Returns layers with the current configuration file. Its changed values replace earlier choices and overrides."""
         file = read_config(self.config)
-        return replace(self, file=file, choices=_holding(self.choices, file), words=_holding(self.words, file))
+        return replace(self, file=file, choices=_still_applying(self.choices, file), words=_still_applying(self.words, file))
 
     def without(self, choices: Collection[str]) -> Self:
-        """Without these choices, as if they had never been made."""
+        """Returns layers without these choices."""
         return replace(self, choices={key: word for key, word in self.choices.items() if key not in choices})
 
 
 def settable_keys() -> tuple[str, ...]:
-    """The settings that a running livebg can change, in the order of the file."""
-    return tuple(key for key in setting_keys() if key.partition(".")[0] not in _FIXED)
+    """Returns the keys that can change while livebg runs, in file order."""
+    return tuple(key for key in setting_keys() if key.partition(".")[0] not in _STARTUP_ONLY)
 
 
 def check_mode(mode: str) -> None:
-    """Raises :class:`~livebg.errors.ConfigError` for a mode that no camera can show."""
+    """Raises :class:`~livebg.errors.ConfigError` for a mode that is not available for a camera."""
     if mode == "none":
-        raise ConfigError("the room is shown on your own word alone, and until you take it back: say `livebg off`")
+        raise ConfigError("Mode 'none' shows your room. Use `livebg off` to turn the effect off.")
     if mode == "cutout":
-        raise ConfigError("the mode cutout is for files, a camera has no transparency: choose greenscreen, or another mode")
+        raise ConfigError(
+            "Mode 'cutout' is only for files because a camera has no transparency. Use greenscreen or another mode."
+        )
     if mode not in LIVE_MODES:
-        raise ConfigError(f"no mode is called {mode[:40]!r}: say one of {', '.join(LIVE_MODES)}")
+        raise ConfigError(f"Unknown mode {mode[:40]!r}. Use one of {', '.join(LIVE_MODES)}.")
 
 
 def changed_keys(before: Settings, after: Settings) -> tuple[str, ...]:
-    """The settings that differ, in the order of the file."""
+    """Returns the keys of the settings that differ, in file order."""
     one, other = before.model_dump(), after.model_dump()
     parts = [(key, *key.split(".")) for key in setting_keys()]
     return tuple(key for key, section, name in parts if one[section][name] != other[section][name])
 
 
 def pinned(settings: Settings, running: Settings) -> Settings:
-    """``settings`` with the sections that no running livebg changes as they are in ``running``."""
-    return settings.model_copy(update={section: getattr(running, section) for section in _FIXED})
+    """Returns ``settings`` with the startup-only sections of ``running``."""
+    return settings.model_copy(update={section: getattr(running, section) for section in _STARTUP_ONLY})
 
 
-def _holding(words: Mapping[str, Word], file: ConfigFile) -> dict[str, Word]:
+def _still_applying(words: Mapping[str, Word], file: ConfigFile) -> dict[str, Word]:
     return {key: word for key, word in words.items() if word.holds(key, file)}
 
 
-def _checked(key: str, value: Any) -> Any:
-    reason = _FIXED.get(key.partition(".")[0])
+def _validated(key: str, value: Any) -> Any:
+    reason = _STARTUP_ONLY.get(key.partition(".")[0])
     if reason and key in setting_keys():
-        raise ConfigError(f"{key} does not change while livebg runs, {reason}")
+        raise ConfigError(f"{key} cannot change while livebg runs, {reason}")
     if key == "effect.mode" and isinstance(value, str):
         check_mode(value)
     return check_setting(key, value)

@@ -1,4 +1,4 @@
-"""SIGHUP: read the configuration again. But when the terminal is closed that livebg was started in, end with it."""
+"""SIGHUP: reload the configuration, or exit if the controlling terminal was closed."""
 
 import logging
 import os
@@ -14,49 +14,48 @@ from livebg.errors import LivebgError
 from livebg.live.thread import Companion
 
 _LOG: Final = logging.getLogger(__name__)
-_LEAVE: Final = 1.0
-"""Seconds that a reload under way gets to end."""
+_JOIN_TIMEOUT_S: Final = 1.0
+"""Time for a pending reload to finish."""
 
 
 @contextmanager
 def reloading_on_hangup(reload: Callable[[], object]) -> Iterator[None]:
-    """Inside the ``with`` block SIGHUP calls ``reload``, in a thread of its own; what that raises for people is logged.
+    """Call ``reload`` in its own thread on SIGHUP, for the ``with`` block. Its LivebgError is logged.
 
-    The same signal tells of a terminal that was closed. A livebg that has lost the terminal it was started in ends as by Ctrl-C,
-    with a KeyboardInterrupt: it would go on unseen, with the camera on. Nothing is changed where there is no such signal
-    (Windows), where it is ignored (``nohup``), and in other threads than the main one.
+    If the controlling terminal is gone, exit as on Ctrl-C, with a KeyboardInterrupt; otherwise livebg would keep the camera on
+    invisibly. Does nothing without SIGHUP (Windows), if it is ignored (``nohup``), and outside the main thread.
     """
     number = getattr(signal, "SIGHUP", None)
     in_main = threading.current_thread() is threading.main_thread()
     if number is None or not in_main or signal.getsignal(number) == signal.SIG_IGN:
         yield
         return
-    asked = queue.SimpleQueue[bool]()  # the one kind that a signal handler may put into
+    requests = queue.SimpleQueue[bool]()  # the only queue that is safe in a signal handler
     had_terminal = _has_terminal()
 
     def on_hangup(_number: int, _frame: FrameType | None) -> None:
         if had_terminal and not _has_terminal():
             raise KeyboardInterrupt
-        asked.put(True)
+        requests.put(True)
 
-    thread = Companion("livebg-reload", lambda: _reload_when_asked(asked, reload))
+    thread = Companion("livebg-reload", lambda: _reload_on_request(requests, reload))
     thread.start()
     before = signal.signal(number, on_hangup)
     try:
         yield
     finally:
         signal.signal(number, before)
-        asked.put(False)
-        thread.join(_LEAVE)
+        requests.put(False)
+        thread.join(_JOIN_TIMEOUT_S)
 
 
-def _reload_when_asked(asked: "queue.SimpleQueue[bool]", reload: Callable[[], object]) -> None:
-    while asked.get():
+def _reload_on_request(requests: "queue.SimpleQueue[bool]", reload: Callable[[], object]) -> None:
+    while requests.get():
         try:
             reload()
-            _LOG.info("the configuration was read again")
+            _LOG.info("Configuration reloaded.")
         except LivebgError as error:
-            _LOG.error("the configuration was not read again, and the settings stay: %s", error)
+            _LOG.error("Reloading the configuration failed; the settings are unchanged: %s", error)
 
 
 def _has_terminal() -> bool:

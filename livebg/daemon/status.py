@@ -1,7 +1,6 @@
-"""What ``livebg status`` tells. Scripts rely on these names: fields may be added, none is renamed or given another meaning.
+"""The result of ``livebg status``. Scripts rely on these names: within a protocol version, fields are only added.
 
-Times are in seconds and costs in milliseconds, as the names say; sizes are (width, height) in pixels. None stands for what is not
-known, or is not there at present.
+Times are in seconds and costs in milliseconds, as named; sizes are (width, height) in pixels. None means unknown or unavailable.
 """
 
 import functools
@@ -14,23 +13,23 @@ from livebg.errors import LivebgError
 from livebg.live.stats import Latency
 
 State = Literal["asleep", "waking", "live", "camera lost", "stalled", "paused", "stopping"]
-"""asleep: nobody watches, the camera is free; waking: the camera or the network is not ready yet; live: people are seen;
-camera lost: it is missing, busy or silent, and tried again; stalled: the network or the output fails or hangs; paused: by the
-user; stopping: on the way out."""
+"""asleep: no app is using the camera, and it is closed; waking: the camera or the network is not ready yet; live: composites are
+shown; camera lost: it is missing, busy or silent, and retried; stalled: the network or the output fails or hangs; paused: by the
+user or the screen lock; stopping: shutting down."""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraStatus:
-    asked: str
-    """What the user named: a name, a path, a file, or ``auto``."""
+    requested: str
+    """The requested camera: a name, a device path, a file, or ``auto``."""
     name: str | None
-    """Of the camera that is open; None while none is."""
-    mode_text: str | None
-    """Its mode in a few words, such as ``1280x720 30 fps MJPEG``."""
+    """Name of the open camera; None if none is open."""
+    mode_description: str | None
+    """Human-readable mode, such as ``1280x720 30 fps MJPEG``."""
     opened: int
-    """How many times a camera was opened since the start: more than one tells of losses or sleep."""
+    """Number of times a camera was opened since the start, including after losses and sleep."""
     size: tuple[int, int] | None
-    """Of its frames."""
+    """Frame size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +37,36 @@ class OutputStatus:
     backend: str
     """``v4l2loopback``, ``pipewire``, ``obs`` or ``null``."""
     device: str | None
-    """The node, such as ``/dev/video10`` or ``PipeWire node 42``, where the backend has one."""
+    """The node, such as ``/dev/video10`` or ``PipeWire node 42``, if the backend has one."""
     width: int
     height: int
     fps: float
-    """Frames a second that are asked for; ``fps_out`` tells what is reached."""
+    """Requested frames per second; ``fps_out`` is the measured rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Frames since the start."""
+    """Frame counts since the start."""
 
     captured: int
-    """By the camera."""
+    """Captured by the camera."""
     dropped: int
-    """Captured and never shown, since a newer one was there or it came too late."""
+    """Captured but not shown because a newer frame was available or it was too late."""
     processed: int
     """Composited."""
     sent: int
-    """Composites that were shown, each counted once: captured = sent + dropped + failed, but for those under way."""
+    """Composites shown, each counted once: captured = sent + dropped + failed, except for frames in flight."""
     placeholders: int
-    """Pictures with nothing of the camera in them that were shown."""
+    """Placeholder pictures shown."""
     repeated: int
-    """Composites shown once more, since there was no newer one."""
+    """Composites shown again because there was no newer one."""
     failed: int = 0
-    """Captured, and not composited since the network failed."""
+    """Captured but not composited because the network failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class CpuCost:
-    """Milliseconds of CPU time a frame."""
+    """CPU time per frame in milliseconds."""
 
     total: float
     stages: dict[str, float]
@@ -78,14 +77,14 @@ class CpuCost:
 class ModelStatus:
     name: str
     provider: str
-    """onnxruntime's word for where it runs."""
+    """The onnxruntime execution provider."""
     input_size: tuple[int, int] | None
-    """Of the picture that the network sees; None before the first."""
+    """Network input size; None before the first frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class EffectStatus:
-    """What is chosen of the effect, also while that is off."""
+    """The effect settings, even while the effect is off."""
 
     mode: str
     """portrait, greenscreen, matte or background."""
@@ -104,7 +103,7 @@ class LastError:
 class Status:
     state: State
     reason: str | None
-    """Why it is in this state, as one sentence for people, where there is something to say."""
+    """Human-readable reason for the state, or None."""
     mode: str
     """portrait, greenscreen, matte, background or none."""
     uptime: float
@@ -112,48 +111,47 @@ class Status:
     camera: CameraStatus
     output: OutputStatus
     fps_in: float
-    """Frames a second from the camera, over the last two seconds."""
+    """Frames per second from the camera over the last two seconds."""
     fps_out: float
-    """Frames a second to the output, over the last two seconds."""
+    """Frames per second to the output over the last two seconds."""
     counts: Counts
     latency: Latency | None
     cpu_ms: CpuCost | None
     """None before the first frame."""
     model: ModelStatus | None
-    """None while it loads, and in mode none."""
+    """None while loading and in mode none."""
     last_error: LastError | None
     version: str
-    """livebg's."""
+    """Version of livebg."""
     pid: int
     watched: bool = True
-    """Whether anybody looks at the output, as far as that can be known: where it cannot, somebody is taken to."""
+    """Whether the output is watched; True if unknown."""
     watched_by: str = "unknown"
-    """How that is known: ``event``, ``inotify``, ``proc``, ``pipewire``, or ``unknown``."""
-    given_up: tuple[str, ...] = ()
-    """What is given up for the frame rate or the battery, in words for people."""
+    """Detection method: ``event``, ``inotify``, ``proc``, ``pipewire``, or ``unknown``."""
+    degraded: tuple[str, ...] = ()
+    """Human-readable quality reductions to keep the frame rate or to save battery."""
     effect: EffectStatus | None = None
     previews: int = 0
-    """How many of the user's own previews look at present; they count as watching."""
+    """Number of open previews; they count as watching."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON: objects, lists, text, and numbers to three decimals."""
+        """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""
         return asdict(self, dict_factory=_plain_object)
 
     @staticmethod
-    def from_dict(told: Any) -> "Status":
-        """The status that a livebg, perhaps a newer one, told. Raises :class:`~livebg.errors.LivebgError` when it is none."""
+    def from_dict(data: Any) -> "Status":
+        """Parses the status of a livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
         try:
-            return _adapter().validate_python(told)
+            return _adapter().validate_python(data)
         except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "all of it"
-            raise LivebgError(
-                f"the running livebg tells its status otherwise ({where} is not as expected): start it again with this release"
-            ) from None
+            loc = ".".join(str(part) for part in error.errors()[0]["loc"])
+            field = f"status field {loc}" if loc else "status"
+            raise LivebgError(f"Incompatible livebg is running (unexpected {field}). Restart it.") from None
 
 
 @functools.cache
 def _adapter() -> TypeAdapter[Status]:
-    """Made once: that takes a hundred times as long as what it does."""
+    """Cached: creating the adapter takes a hundred times as long as validating."""
     return TypeAdapter(Status)
 
 

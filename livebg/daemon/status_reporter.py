@@ -1,4 +1,4 @@
-"""A session's status, as :mod:`livebg.daemon.status` words it."""
+"""Collects the status of a session."""
 
 import os
 import time
@@ -14,21 +14,21 @@ from livebg.sinks.backend import resolved
 
 
 class Holding(Protocol):
-    """What holds at a moment (:class:`~livebg.daemon.controller.Steering`)."""
+    """The current settings and mode (:class:`~livebg.daemon.controller.Steering`)."""
 
     @property
     def settings(self) -> Settings: ...
     @property
     def mode(self) -> str:
-        """What the user sees, ``none`` among it."""
+        """The visible mode, possibly ``none``."""
         ...
 
 
 class StatusTeller:
-    """Tells the status of ``session`` at any time, from any thread, with what is ``held`` then."""
+    """Returns the status of ``session`` with the settings of ``held``. Thread-safe."""
 
     def __init__(self, session: Session, held: Holding, builder: LookBuilder) -> None:
-        self._session, self._held, self._builder = session, held, builder
+        self._session, self._controller, self._builder = session, held, builder
         self._cpu = time.process_time()
 
     def __call__(self) -> Status:
@@ -38,7 +38,7 @@ class StatusTeller:
         return Status(
             state=state.value,
             reason=reason,
-            mode=self._held.mode,
+            mode=self._controller.mode,
             uptime=session.uptime,
             camera=self._camera(),
             output=self._output(),
@@ -53,26 +53,26 @@ class StatusTeller:
             pid=os.getpid(),
             watched=session.watched,
             watched_by=session.presence.method,
-            given_up=self._builder.given_up,
+            degraded=self._builder.given_up,
             effect=self._effect(),
             previews=session.audience.count,
         )
 
     def _camera(self) -> CameraStatus:
         source = self._session.camera.source
-        asked, opened = self._held.settings.camera.device, self._session.camera.opened
+        requested, opened = self._controller.settings.camera.device, self._session.camera.opened
         if source is None:
-            return CameraStatus(asked, None, None, opened, None)
+            return CameraStatus(requested, None, None, opened, None)
         name, _, mode = source.about.rpartition(", ")
-        return CameraStatus(asked, name, mode, opened, (source.format.width, source.format.height))
+        return CameraStatus(requested, name, mode, opened, (source.format.width, source.format.height))
 
     def _effect(self) -> EffectStatus:
-        effect = self._held.settings.effect
+        effect = self._controller.settings.effect
         return EffectStatus(effect.mode, effect.background, effect.blur, effect.screen)
 
     def _output(self) -> OutputStatus:
         shape = self._session.format
-        backend = resolved(self._held.settings.output.backend)
+        backend = resolved(self._controller.settings.output.backend)
         return OutputStatus(backend, self._session.output.device, shape.width, shape.height, float(shape.frame_rate))
 
     def _counts(self) -> Counts:

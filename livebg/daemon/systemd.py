@@ -1,8 +1,8 @@
-"""Telling the service manager how livebg is, if one started it (systemd's sd_notify protocol).
+"""Notifies the service manager of the state of livebg (systemd's sd_notify protocol).
 
-A few lines of our own, because none of the packages fits a thread that must never wait or fail: ``systemd-watchdog`` reckons with
-the wall clock, so that a clock that is set back gets the service killed, it raises what a socket raises and waits for it without
-a bound; ``sdnotify`` was last touched in 2017; ``cysystemd`` is compiled against libsystemd.
+Implemented here because no package suits a thread that must never block or fail: ``systemd-watchdog`` uses the wall clock, so
+that setting it back gets the service killed, and its socket calls raise and block without a timeout; ``sdnotify`` has had no
+release since 2017; ``cysystemd`` is compiled against libsystemd.
 """
 
 import logging
@@ -14,73 +14,73 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 _LOG: Final = logging.getLogger(__name__)
-_PATIENCE: Final = 0.1
-"""Seconds to wait for a service manager whose queue is full; the output thread has a quarter of a second to spare."""
+_SEND_TIMEOUT_S: Final = 0.1
+"""Timeout if the service manager's queue is full; the output thread can wait for 0.25 s."""
 
 
 class ServiceManager:
-    """What started livebg and watches over it; silent where that is a terminal, and on systems without systemd.
+    """Sends notifications to the service manager. Does nothing without one, for example in a terminal.
 
-    Every method may be called from any thread and never raises: a camera must not go because nobody listens.
-    ``environment`` is where the service manager says how it is reached; ``clock`` is in seconds and never goes back.
+    All methods are thread-safe and never raise. A missing service manager must never stop the camera.
+    ``environment`` contains the service manager's address; ``clock`` returns monotonic seconds.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic) -> None:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
         self._clock = clock
         self._interval = _watchdog_seconds(environment) / 2
-        self._beaten = -self._interval
+        self._last_ping = -self._interval
 
     @property
     def listens(self) -> bool:
-        """Whether there is a service manager that wants to be told."""
+        """Whether a service manager expects notifications."""
         return bool(self._address)
 
     def ready(self) -> None:
-        """The camera can be used: call it when the first picture was written, and when a reload is over."""
-        self._tell("READY=1")
+        """Reports that the camera is usable. Call it after the first picture and after a reload."""
+        self._send("READY=1")
 
     def alive(self) -> None:
-        """Pictures go out. Call it after each: only two calls in the watchdog's time are passed on."""
+        """Resets the watchdog. Call it after each picture; at most two calls per watchdog interval are sent."""
         now = self._clock()
-        if self._interval and now - self._beaten >= self._interval and self._tell("WATCHDOG=1"):
-            self._beaten = now
+        if self._interval and now - self._last_ping >= self._interval and self._send("WATCHDOG=1"):
+            self._last_ping = now
 
     def status(self, text: str) -> None:
-        """A line for ``systemctl --user status livebg``; line ends in it become spaces."""
-        self._tell(f"STATUS={' '.join(text.split())}")
+        """Sets the status line of ``systemctl --user status livebg``; line breaks become spaces."""
+        self._send(f"STATUS={' '.join(text.split())}")
 
     def reloading(self) -> None:
-        """The configuration is being read again; :meth:`ready` ends it."""
-        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        """Reports that the configuration is being reloaded; :meth:`ready` ends it."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """The end has begun."""
-        self._tell("STOPPING=1")
+        """Reports that livebg is stopping."""
+        self._send("STOPPING=1")
 
-    def _tell(self, message: str) -> bool:
-        """Whether the message was taken. A socket for each, as they are rare, leaves nothing to close in the end."""
+    def _send(self, message: str) -> bool:
+        """Sends a message. Returns whether it was accepted. Messages are rare, so each uses its own socket."""
         if sys.platform == "win32" or not self._address:
             return False
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.settimeout(_PATIENCE)
+                sender.settimeout(_SEND_TIMEOUT_S)
                 sender.sendto(message.encode("utf-8", "replace"), self._address)
         except OSError as error:
-            _LOG.debug("the service manager was not told %s: %s", message.partition("\n")[0], error)
+            _LOG.debug("Cannot notify the service manager of %s: %s", message.partition("\n")[0], error)
             return False
         return True
 
 
 def _address(name: str) -> str:
-    """A socket's address as the system wants it; ``@`` stands for the abstract namespace. Empty: there is none."""
+    """Returns the socket address; a leading ``@`` denotes the abstract namespace. Empty if invalid."""
     if name.startswith("@"):
         return f"\0{name[1:]}"
     return name if name.startswith("/") else ""
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:
-    """In how many seconds the watchdog wants to hear of this process; 0: never."""
+    """Returns the watchdog interval of this process in seconds, 0 if disabled."""
     wanted = environment.get("WATCHDOG_USEC", "")
     meant = environment.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
     return int(wanted) / 1e6 if meant and wanted.isascii() and wanted.isdigit() else 0.0

@@ -1,8 +1,8 @@
-"""What a preview may see of a picture that was sent, by name.
+"""The views of a sent picture that previews can request, by name.
 
-Every view is a :class:`~livebg.imaging.frame.Composite`, as everything is that leaves: so a preview sees no more than what
-:mod:`livebg.compositing.composite` makes. The room as it is is not among these: that view takes the user's consent, which the
-command line alone gives (``livebg.cli.consent``).
+Every view is a :class:`~livebg.imaging.frame.Composite`, so a preview sees only what :mod:`livebg.compositing.composite` creates.
+The original picture of the room is not included: it requires the user's consent, which only the command line can give
+(``livebg.cli.consent``).
 """
 
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from livebg.imaging.frame import Composite
 from livebg.live.preview_feed import Exhibit
 
 View = Callable[[Exhibit], Composite | None]
-"""Makes what is seen, in the thread of whoever looks; None where there is no such thing to see at the moment."""
+"""Returns the view of a picture, or None if unavailable. Called in the thread of the client's connection."""
 
 
 def views() -> dict[str, View]:
-    """``composite``, exactly what calls see, and ``alpha``, the matte that it was made with, as grey over 0..255."""
+    """Returns ``composite``, exactly the sent picture, and ``alpha``, its matte as gray in 0..255."""
     return {"composite": lambda exhibit: exhibit.composite, "alpha": _alpha}
 
 

@@ -96,7 +96,7 @@ class Examination:
     def camera(self) -> str:
         """Name of the real camera: as requested from the running livebg, otherwise as configured."""
         status = self.running.status
-        return status.camera.asked if status else self.settings.camera.device
+        return status.camera.requested if status else self.settings.camera.device
 
     @property
     def loopback(self) -> LoopbackFacts | None:

@@ -98,8 +98,8 @@ def speed(exam: Examination) -> Finding:
     if status is not None and status.state == "live" and status.cpu_ms is not None:
         rates = f"{status.fps_out:.0f} of {status.fps_in:.0f} frames per second"
         found = f"livebg is live and outputs {rates}, at {status.cpu_ms.total:.1f} ms of CPU time per frame"
-        if status.given_up:
-            return warn(f"{found}, with reduced quality: {', '.join(status.given_up)}", ADVICE)
+        if status.degraded:
+            return warn(f"{found}, with reduced quality: {', '.join(status.degraded)}", ADVICE)
         return ok(found) if status.fps_out > _MIN_OUTPUT_SHARE * status.fps_in else warn(found, ADVICE)
     try:
         return judge(measure(exam))

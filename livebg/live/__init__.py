@@ -1,1 +1,1 @@
-"""The live session: from the camera to the virtual camera, without one frame of the room getting out that should not."""
+"""The live session: from the camera to the virtual camera. Raw frames never leave it."""

@@ -1,4 +1,4 @@
-"""The camera thread: opens the camera, passes its frames on, and takes the camera back when it was lost."""
+"""The capture thread: opens the camera, forwards its frames and reopens the camera after a failure."""
 
 import logging
 from collections.abc import Callable
@@ -14,32 +14,30 @@ from livebg.live.latest import Latest
 from livebg.live.stats import Rate
 
 _LOG = logging.getLogger(__name__)
-_FIRST_WAIT = 0.25
-_LONGEST_WAIT = 2.0
-"""Seconds between two tries to open a camera."""
-_REST = 0.5
-"""Seconds after which a resting thread looks up."""
+_MIN_RETRY_DELAY_S = 0.25
+_MAX_RETRY_DELAY_S = 2.0
+_IDLE_POLL_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Captured:
-    """A frame and where it came from, whose clock tells how old it is."""
+    """A frame and its source. The source's clock determines the frame's age."""
 
     frame: Frame
     source: LiveSource
 
     @property
     def age(self) -> float:
-        """Seconds since the picture was taken."""
+        """Seconds since the frame was captured."""
         return max(self.source.now() - self.frame.time, 0.0)
 
 
 class CameraLoop:
-    """Runs in a thread of its own (:meth:`run`); everything else may be asked from any thread.
+    """Captures frames in its own thread (:meth:`run`). All other members are thread-safe.
 
-    The camera is open only while pictures are wanted (``demand``). ``open_source`` opens it, or raises
-    :class:`~livebg.errors.SourceError`; after any of those it is asked again, a little later each time. A source that simply
-    ends is the end of the session: ``ended`` says so.
+    The camera is open only while frames are needed (``demand``). ``open_source`` opens it or raises
+    :class:`~livebg.errors.SourceError`; failures are retried with increasing delays. A source that ends without an error sets
+    ``ended``, which ends the session.
     """
 
     def __init__(
@@ -58,22 +56,22 @@ class CameraLoop:
         self.rate = rate
         self._stop = waits.event()
         self._source: LiveSource | None = None
-        self._dismissed: LiveSource | None = None
-        """A source that was closed from outside: its end is not the stream's."""
+        self._released: LiveSource | None = None
+        """A source closed by another thread. Its end is not the end of the stream."""
         self.captured = self.opened = 0
         self.lost: str | None = None
-        """Why there is no camera at the moment, as a sentence; None while there is one, or it is being opened at first."""
+        """Why the camera is unavailable, as a message. None while it works or is being opened for the first time."""
         self.ended = False
 
     @property
     def source(self) -> LiveSource | None:
-        """The camera that is open."""
+        """The open camera, or None."""
         return self._source
 
     def run(self) -> None:
-        wait = _FIRST_WAIT
+        delay = _MIN_RETRY_DELAY_S
         while not self._stop.is_set() and not self.ended:
-            if not self._demand.wait(_REST):
+            if not self._demand.wait(_IDLE_POLL_INTERVAL_S):
                 continue
             before = self.captured
             try:
@@ -83,24 +81,24 @@ class CameraLoop:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
                 self._failures.note(self.lost)
-                wait = _FIRST_WAIT if self.captured > before else min(wait * 2, _LONGEST_WAIT)
-                self._stop.wait(wait)
+                delay = _MIN_RETRY_DELAY_S if self.captured > before else min(delay * 2, _MAX_RETRY_DELAY_S)
+                self._stop.wait(delay)
 
     def stop(self) -> None:
-        """Ends :meth:`run`, from another thread."""
+        """Ends :meth:`run`. Thread-safe."""
         self._stop.set()
         self.release()
 
     def use(self, open_source: Callable[[], LiveSource]) -> None:
-        """Another camera, at once; from another thread."""
+        """Switches to another camera immediately. Thread-safe."""
         self._open_source = open_source
         self.release()
 
     def release(self) -> None:
-        """Closes the camera, from another thread; it is opened again when, and if, it is wanted."""
+        """Closes the camera. :meth:`run` reopens it when frames are needed. Thread-safe."""
         source = self._source
         if source is not None:
-            self._dismissed = source
+            self._released = source
             source.close()
 
     def _capture(self) -> None:
@@ -109,18 +107,18 @@ class CameraLoop:
             self._source = source
             self.opened += 1
             try:
-                self._pass_on(source, opener)
+                self._forward_frames(source, opener)
             finally:
                 self._source = None
 
-    def _pass_on(self, source: LiveSource, opener: Callable[[], LiveSource]) -> None:
-        """Until the camera is no longer wanted, or another one is: whoever released it before it was here is heard here."""
+    def _forward_frames(self, source: LiveSource, opener: Callable[[], LiveSource]) -> None:
+        """Forwards frames until the camera is not needed or was replaced, including while it was being opened."""
         frames = iter(source)
         while not self._stop.is_set() and self._demand.wanted and opener is self._open_source:
             with self._stages.stage("camera"):
                 frame = next(frames, None)
             if frame is None:
-                self.ended = not self._stop.is_set() and source is not self._dismissed
+                self.ended = not self._stop.is_set() and source is not self._released
                 return
             if not self._demand.wanted:
                 return

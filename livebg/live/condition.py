@@ -1,4 +1,4 @@
-"""What a session is doing, in a word and, where it is not simply live, a sentence."""
+"""Describes the state of a session: a state and, unless it is live, the reason."""
 
 import enum
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class State(enum.StrEnum):
-    """What a session is doing. In every state but LIVE the placeholder is shown."""
+    """State of a session. In every state except LIVE the output shows the placeholder."""
 
     ASLEEP = "asleep"
     WAKING = "waking"
@@ -20,33 +20,33 @@ class State(enum.StrEnum):
 
 
 def condition(session: "Session") -> tuple[State, str | None]:
-    """The state, and why it is not LIVE, as a sentence for people; both of the same moment."""
+    """Returns the current state and, unless it is LIVE, a human-readable reason."""
     camera_lost, output_lost, failing = session.camera.lost, session.output.lost, session.worker.failing
     if session.stopping:
         return State.STOPPING, None
     if session.locked:
-        return State.PAUSED, "the screen is locked: unlocking it goes on"
+        return State.PAUSED, "The screen is locked. Unlock it to resume."
     if session.paused:
-        return State.PAUSED, "you paused it: `livebg resume` goes on"
+        return State.PAUSED, "Paused. Run `livebg resume` to continue."
     if not session.watched and output_lost is None:
-        return State.ASLEEP, "nobody watches, and the camera is free"
+        return State.ASLEEP, "No app is using the camera."
     if camera_lost is not None:
         return State.CAMERA_LOST, camera_lost
     if output_lost is not None:
         return State.STALLED, output_lost
     if session.output.showing:
         return State.LIVE, None
-    return _waiting(session, failing)
+    return _waiting_reason(session, failing)
 
 
-def _waiting(session: "Session", failing: str | None) -> tuple[State, str]:
-    """What holds the next picture up."""
+def _waiting_reason(session: "Session", failing: str | None) -> tuple[State, str]:
+    """Returns why no composite is shown."""
     if session.worker.loading:
-        return State.WAKING, "the network is being loaded"
+        return State.WAKING, "Loading the network."
     if session.hanging:
-        return State.STALLED, "the network does not answer"
+        return State.STALLED, "The network does not respond."
     if failing is not None:
         return State.STALLED, failing
     if session.waking:
-        return State.WAKING, "the camera is being opened"
-    return State.STALLED, "pictures come too rarely: the last one is older than a quarter of a second"
+        return State.WAKING, "Opening the camera."
+    return State.STALLED, "The frame rate is too low: the last frame is older than 250 ms."

@@ -1,12 +1,12 @@
-"""Whether pictures of the camera are wanted: somebody watches, a preview counting, and neither user nor locked screen pauses."""
+"""Whether the camera should run: someone is watching (previews count) and neither the user nor a locked screen has paused it."""
 
 from livebg.clock import REAL, Waits
 
 
 class Demand:
-    """What the presence, the previews and the user say, for the threads that act on it.
+    """Combines presence, previews, pause and screen lock for the session's threads. Thread-safe.
 
-    Nobody watches until somebody is seen to, or a preview is there.
+    Unwatched until presence reports a viewer or a preview opens.
     """
 
     def __init__(self, waits: Waits = REAL) -> None:
@@ -15,21 +15,22 @@ class Demand:
 
     @property
     def watched(self) -> bool:
-        """By whoever: on the camera, or through a preview."""
+        """Whether an app uses the virtual camera or a preview is open."""
         return self._watched or self._previewed
 
     @property
     def paused(self) -> bool:
-        """By the user, or because the screen is locked."""
+        """Whether the user or a locked screen has paused the camera."""
         return self._paused or self._locked
 
     @property
     def locked(self) -> bool:
-        """Whether it is the locked screen alone that pauses."""
+        """Whether only the locked screen has paused the camera."""
         return self._locked and not self._paused
 
     @property
     def wanted(self) -> bool:
+        """Whether the camera should run: watched and not paused."""
         return self.watched and not self.paused
 
     def tell(
@@ -40,7 +41,7 @@ class Demand:
         paused: bool | None = None,
         locked: bool | None = None,
     ) -> bool:
-        """What changed, None standing for what did not; returns whether :attr:`wanted` is another now."""
+        """Updates the given inputs; None leaves one unchanged. Returns whether :attr:`wanted` changed."""
         with self._changed:
             before = self.wanted
             self._watched = self._watched if watched is None else watched
@@ -51,6 +52,6 @@ class Demand:
             return before != self.wanted
 
     def wait(self, timeout: float) -> bool:
-        """Waits up to ``timeout`` seconds until pictures are wanted; tells whether they are."""
+        """Waits up to ``timeout`` seconds until the camera should run. Returns whether it should."""
         with self._changed:
             return self._changed.wait_for(lambda: self.wanted, timeout)

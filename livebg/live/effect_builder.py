@@ -1,4 +1,4 @@
-"""What turns frames into composites, made ready before it is wanted."""
+"""Builds the processors that turn frames into composites, ahead of their first use."""
 
 import time
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Unprocessed
 
 Build = Callable[[], LiveProcessor]
-"""Makes what turns frames into composites; called in the worker's thread."""
+"""Returns a processor that turns frames into composites. Called in the worker thread."""
 
 
 class _Network:
-    """A network that runs, and the settings that it runs by. Raises :class:`~livebg.errors.ModelError`."""
+    """A loaded network and its settings. Raises :class:`~livebg.errors.ModelError`."""
 
     def __init__(self, settings: Settings, open_network: Callable[[Settings], Segmenter]) -> None:
         self.settings = settings.model
@@ -27,11 +27,11 @@ class _Network:
 
 
 class LookBuilder:
-    """Builds what turns frames into composites. The network is loaded once and shared by all looks, until it hangs.
+    """Builds processors for effects. All effects share one loaded network until it hangs.
 
-    Calling it gives the first look, by ``settings``, or with the user's ``consent`` the room as it is. ``shape`` is the format of
-    the frames that looks are made ready for. ``open_network`` opens the one that the settings name; ``clock`` and ``waits`` are
-    those of :class:`~livebg.live.quality.adaptive_pipeline.GovernedPipeline`.
+    Calling the builder returns the processor for ``settings`` or, given the user's ``consent``, one that shows the raw frames.
+    ``shape`` is the frame format to warm processors up with. ``open_network`` loads the network that the settings select.
+    ``clock`` and ``waits`` are passed to :class:`~livebg.live.quality.adaptive_pipeline.GovernedPipeline`.
     """
 
     def __init__(
@@ -48,72 +48,72 @@ class LookBuilder:
         self._open_network, self._clock, self._waits = open_network, clock, waits
         self._settings, self._consent, self._stages = settings, consent, stages
         self._example = Frame(blank(shape.width, shape.height), 0, 1 / shape.frame_rate, shape.color)
-        self._at_hand: _Network | None = None
-        self._in_use: _Network | None = None
+        self._cached: _Network | None = None
+        self._active: _Network | None = None
         self._pipeline: GovernedPipeline | None = None
 
     @property
     def segmenter(self) -> Segmenter | None:
-        """The network in use; None while it is loaded, and in mode ``none``."""
-        network = self._in_use
+        """The network in use. None while it is loading and in mode ``none``."""
+        network = self._active
         return network.segmenter if network else None
 
     @property
     def given_up(self) -> tuple[str, ...]:
-        """What the look in use gives up to keep the frame rate, in words for people."""
+        """Human-readable quality reductions that keep the frame rate. Empty at full quality."""
         pipeline = self._pipeline
-        return pipeline.given_up if pipeline and self._in_use else ()
+        return pipeline.given_up if pipeline and self._active else ()
 
     def __call__(self) -> LiveProcessor:
-        """May take its time. Raises :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`."""
+        """Returns the first processor; may be slow. Raises ModelError and ConfigError (:mod:`livebg.errors`)."""
         if self._consent is not None:
             return self.unprocessed(self._consent)()
         return self.prepare(self._settings)()
 
     def prepare(self, settings: Settings) -> Build:
-        """Makes all of a look ready that may fail or take its time, in the thread that calls; building it is cheap then.
+        """Does all slow or failing work for an effect in the calling thread, so that the returned function is cheap.
 
-        Built a second time, after the network hung, all of it is made anew, in the worker's thread. Raises
+        Calling that function again after the network hung rebuilds everything in the worker thread. Raises
         :class:`~livebg.errors.ModelError` and :class:`~livebg.errors.ConfigError`.
         """
         network = self._load(settings)
-        ready = [self._governed(settings, network)]
+        ready = [self._build_pipeline(settings, network)]
 
         def build() -> LiveProcessor:
-            # What hung may wake up and go on writing: nothing of it is used again.
+            # A hung network may resume and write to its buffers later, so never reuse them.
             if network.hangs or not ready:
                 fresh = self._load(settings)
-                self._pipeline, self._in_use = self._governed(settings, fresh), fresh
+                self._pipeline, self._active = self._build_pipeline(settings, fresh), fresh
             else:
-                self._pipeline, self._in_use = ready.pop(), network
+                self._pipeline, self._active = ready.pop(), network
             return self._pipeline
 
         return build
 
     def unprocessed(self, consent: Consent) -> Build:
-        """The room as it is, on the user's own word. The network stays at hand."""
+        """Returns a builder that shows raw frames, with the user's consent. The network stays loaded."""
 
         def build() -> LiveProcessor:
-            self._in_use = None
+            self._active = None
             return Unprocessed(consent)
 
         return build
 
     def forget(self) -> None:
-        """The network hangs: it is not asked again."""
-        for network in (self._in_use, self._at_hand):
+        """Marks the hung network so that it is never used again."""
+        for network in (self._active, self._cached):
             if network is not None:
                 network.hangs = True
-        self._at_hand = None
+        self._cached = None
 
     def _load(self, settings: Settings) -> _Network:
-        network = self._at_hand
+        network = self._cached
         if network is None or network.settings != settings.model:
-            network = self._at_hand = _Network(settings, self._open_network)
+            network = self._cached = _Network(settings, self._open_network)
         return network
 
-    def _governed(self, settings: Settings, network: _Network) -> GovernedPipeline:
-        # A machine that was too slow for the look before is too slow for this one.
+    def _build_pipeline(self, settings: Settings, network: _Network) -> GovernedPipeline:
+        # Start from the previous quality level: the machine is as slow as before.
         pipeline = governed(settings, network.segmenter, self._stages, self._pipeline, clock=self._clock, waits=self._waits)
         pipeline.warm(self._example)
         return pipeline

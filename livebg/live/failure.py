@@ -1,4 +1,4 @@
-"""What went wrong, as people need to hear it."""
+"""Keeps the most recent error of a session."""
 
 import threading
 import time
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One sentence, and when it was (seconds on the session's clock)."""
+    """An error message and its time in seconds on the session clock."""
 
     text: str
     time: float
 
 
 class Failures:
-    """The last thing that went wrong with camera, network or output, however long ago; any thread may :meth:`note` one."""
+    """The most recent camera, network or output error, regardless of age. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -23,6 +23,7 @@ class Failures:
         self._last: Failure | None = None
 
     def note(self, text: str) -> None:
+        """Record an error that happened now."""
         with self._lock:
             self._last = Failure(text, self._clock())
 
@@ -33,6 +34,6 @@ class Failures:
 
     @property
     def seconds_ago(self) -> float:
-        """Since the last one; 0 where there was none."""
+        """Seconds since the last error, 0 if there was none."""
         last = self.last
         return 0.0 if last is None else max(self._clock() - last.time, 0.0)

@@ -1,4 +1,4 @@
-"""One slot between two threads: who comes late gets the newest, and what nobody fetched in time is counted."""
+"""A one-item mailbox between two threads. A newer item replaces an unread one; replaced items are counted as dropped."""
 
 from typing import Generic, TypeVar
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """Holds the newest item until it is taken, once. ``dropped`` counts exactly those that never were."""
+    """Holds the newest item until it is taken once. ``dropped`` counts the items that were never taken."""
 
     def __init__(self, waits: Waits = REAL) -> None:
         self._changed = waits.condition()
@@ -17,14 +17,14 @@ class Latest(Generic[T]):
         self.dropped = 0
 
     def put(self, item: T) -> None:
-        """Replaces what lies there. After :meth:`close` the item is dropped."""
+        """Replaces the current item. After :meth:`close` the new item is dropped."""
         with self._changed:
             self.dropped += self._closed or self._item is not None
             self._item = None if self._closed else item
             self._changed.notify()
 
     def take(self, timeout: float) -> T | None:
-        """The newest item, waiting for it up to ``timeout`` seconds; None when there is none, or the slot was closed."""
+        """Removes and returns the newest item, waiting up to ``timeout`` seconds. None on timeout or if closed."""
         with self._changed:
             if self._item is None and not self._closed:
                 self._changed.wait(timeout)
@@ -32,18 +32,18 @@ class Latest(Generic[T]):
             return item
 
     def wake(self) -> None:
-        """Ends a wait of :meth:`take` now, although nothing has come."""
+        """Makes a waiting :meth:`take` return immediately, even without an item."""
         with self._changed:
             self._changed.notify_all()
 
     def clear(self) -> None:
-        """Drops what lies there."""
+        """Drops the current item."""
         with self._changed:
             self.dropped += self._item is not None
             self._item = None
 
     def close(self) -> None:
-        """Wakes who waits, and takes nothing more."""
+        """Wakes waiting threads and drops the current and all later items."""
         with self._changed:
             self._closed = True
             self.dropped += self._item is not None

@@ -1,4 +1,4 @@
-"""The output thread: owns the virtual camera and its clock, and never stops sending while the session lives."""
+"""The output thread: owns the virtual camera and keeps sending for as long as the session runs."""
 
 import logging
 from collections.abc import Callable
@@ -19,24 +19,24 @@ from livebg.live.worker import Looks, Shown
 
 _LOG = logging.getLogger(__name__)
 FRESH: Final = 0.25
-"""Seconds for which a composite is shown again, when no newer one comes; then the placeholder takes its place."""
+"""Seconds for which a composite is repeated if no newer one arrives; then the placeholder replaces it."""
 LATEST: Final = 2.0
-"""Seconds after which a picture is no longer shown at all, such as one that a network held back."""
+"""Maximum age in seconds of a frame that is shown, for example after a slow network call."""
 INTERVAL: Final = 1 / 15
-"""Seconds without anything new after which something is sent nevertheless: readers take silence for a fault."""
+"""Keep-alive interval in seconds while watched: readers treat silence as an error."""
 RESTING: Final = 0.5
-"""The same while nobody watches, when it only keeps the camera visible."""
-_RETRY: Final = 0.25
+"""Keep-alive interval in seconds while unwatched; it only keeps the camera visible."""
+_RETRY_DELAY_S: Final = 0.25
 _TIME_BASE: Final = Fraction(1, 1_000_000)
 
 
 class OutputLoop:
-    """Runs in a thread of its own (:meth:`run`).
+    """Sends composites in its own thread (:meth:`run`).
 
-    A new composite is sent at once; the newest again, or the placeholder, when none comes. Where no pictures are wanted
-    (``demand``), it is always the placeholder. ``open_sink`` opens the output or raises :class:`~livebg.errors.SinkError`: the
-    first time that ends the session, later it is tried until it succeeds. ``on_alive`` is called whenever the loop goes round.
-    What was sent is shown to the ``audience``, which this thread never waits for.
+    A new composite is sent immediately; if none arrives, the newest is repeated or the placeholder is sent. Without ``demand``
+    only the placeholder is sent. ``open_sink`` opens the output or raises :class:`~livebg.errors.SinkError`: the first failure
+    ends the session, later failures are retried. ``on_alive`` is called in each iteration. Sent pictures are also published to
+    ``audience``, without ever blocking on it.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class OutputLoop:
         self._stages, self._failures, self._clock = stages, failures, clock
         self.rate, self.latencies = rate, latencies
         self._stop, self.started = waits.event(), waits.event()
-        """Set once the first picture was written."""
+        """Set when the first picture was written."""
         self.sent = self.repeated = self.placeholders = self.outdated = 0
         self.device: str | None = None
-        """Where the output is, for people, if it is anywhere."""
+        """Human-readable location of the output, or None."""
         self.lost: str | None = None
-        """Why nothing can be written at the moment."""
+        """Why the output cannot be written, or None."""
         self.showing = False
-        """Whether the picture that was sent last was a composite."""
+        """Whether the last picture sent was a composite."""
         self._newest: Shown | None = None
         self._arrived = 0.0
         self._pts = 0
@@ -88,14 +88,14 @@ class OutputLoop:
                 self.lost = str(error)
                 self._failures.note(self.lost)
                 self._on_alive()
-                self._stop.wait(_RETRY)
+                self._stop.wait(_RETRY_DELAY_S)
 
     def stop(self) -> None:
-        """Ends :meth:`run`, from another thread."""
+        """Ends :meth:`run`. Thread-safe."""
         self._stop.set()
 
     def _serve(self, sink: Sink) -> None:
-        self._send(sink, None)  # readers see the camera from the first picture on, so it must not wait for anything
+        self._send(sink, None)  # send immediately: readers see the camera only after the first picture
         while not self._stop.is_set():
             self._send(sink, self._shown.take(INTERVAL if self._demand.watched else RESTING))
             self._on_alive()
@@ -107,25 +107,25 @@ class OutputLoop:
                 self._newest, self._arrived = new, now
             newest = self._current(now)
             self._pts = max(self._pts + 1, int(now / _TIME_BASE))
-            placed = self._placed(newest)
+            picture = self._picture(newest)
             try:
-                sink.send(placed)
+                sink.send(picture)
             except SinkError:
                 self.outdated += new is not None
                 raise
             self._count(new, newest)
-            self._audience.show(placed, newest)
+            self._audience.show(picture, newest)
         self.started.set()
 
     def _current(self, now: float) -> Shown | None:
-        """The newest composite, as long as it may be shown."""
+        """Returns the newest composite if it may still be shown."""
         newest = self._newest
         allowed = newest is not None and newest.look >= self._looks.oldest and self._demand.wanted
         if not (allowed and 0 <= now - self._arrived <= FRESH):
             self._newest = None
         return self._newest
 
-    def _placed(self, newest: Shown | None) -> Composite:
+    def _picture(self, newest: Shown | None) -> Composite:
         if newest is None:
             return self._placeholder.at(self._pts, _TIME_BASE)
         return restamped(newest.composite, self._pts, _TIME_BASE)

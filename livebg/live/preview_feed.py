@@ -1,4 +1,4 @@
-"""Who looks at what the session sends: the user's own previews, beside whoever watches the virtual camera."""
+"""Publishes sent pictures to the user's own previews, in addition to the virtual camera."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,9 +11,9 @@ from livebg.live.worker import Shown
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exhibit:
-    """A picture as it was sent, and what it was made from; ``shown`` is None where it is the placeholder.
+    """A sent picture and the data it was made from; ``shown`` is None for the placeholder.
 
-    ``number`` is another one for each picture that was sent, and grows.
+    ``number`` increases with each picture.
     """
 
     number: int
@@ -22,67 +22,67 @@ class Exhibit:
 
 
 class Audience:
-    """Holds the picture that was sent last for those who have a seat, and nothing while nobody has one.
+    """Keeps the most recently sent frame while at least one preview is subscribed.
 
-    The output thread hands each picture in (:meth:`show`) and waits for nobody; who is slow misses pictures. ``changed`` is
-    called, one call at a time, after somebody has come or gone, with whether anybody is there.
+    The output thread publishes each picture (:meth:`show`) without waiting; slow previews miss pictures. ``changed`` is called
+    after each change in the number of subscribers, one call at a time, with whether there are any.
     """
 
     def __init__(self, changed: Callable[[bool], None]) -> None:
         self._changed = changed
-        self._entrance = threading.Lock()
-        """Held by who comes or goes. The output thread never takes it: coming and going may have to wait for that thread."""
-        self._hung = threading.Condition()
-        """Round the picture."""
+        self._subscribers_lock = threading.Lock()
+        """Held while subscribing and unsubscribing, which may wait for the output thread. That thread never takes it."""
+        self._updated = threading.Condition()
+        """Guards the picture and the subscriber count."""
         self._exhibit: Exhibit | None = None
         self._number = 0
         self._closed = False
         self.count = 0
-        """Seats that are taken."""
+        """Number of subscribers."""
 
     @contextmanager
     def seat(self) -> Iterator[None]:
-        """Inside the ``with`` block pictures are wanted."""
-        self._move(1)
+        """Subscribes for the duration of the ``with`` block."""
+        self._add_subscribers(1)
         try:
             yield
         finally:
-            self._move(-1)
+            self._add_subscribers(-1)
 
     def show(self, composite: Composite, shown: Shown | None) -> None:
-        """The picture that was sent just now; ``shown`` is what it was made from, None for the placeholder."""
+        """Publishes the picture just sent; ``shown`` is the data it was made from, None for the placeholder."""
         if not self.count:
             return
-        with self._hung:
-            if not self.count:  # who has left last has cleared the wall: nothing of now is to be found there later
+        with self._updated:
+            if not self.count:  # The last subscriber cleared the frame; do not store a new one.
                 return
             self._number += 1
             self._exhibit = Exhibit(self._number, composite, shown)
-            self._hung.notify_all()
+            self._updated.notify_all()
 
     def newest(self, after: int | None, timeout: float) -> Exhibit | None:
-        """The picture that was sent last, as soon as it is another one than number ``after``; None when none came in time."""
-        with self._hung:
-            self._hung.wait_for(lambda: self._closed or self._is_new(after), timeout)
+        """Waits up to ``timeout`` seconds for a picture with a number other than ``after``. Returns it, or None on timeout."""
+        with self._updated:
+            self._updated.wait_for(lambda: self._closed or self._is_new(after), timeout)
             return self._exhibit if self._is_new(after) else None
 
     def clear(self) -> None:
-        """What was sent last is not to be seen any more, as when the output was lost."""
-        with self._hung:
+        """Discards the last picture, for example when the output was lost."""
+        with self._updated:
             self._exhibit = None
 
     def close(self) -> None:
-        """Nothing comes any more: who waits is told so."""
-        with self._hung:
+        """Ends publishing and wakes waiting previews."""
+        with self._updated:
             self._closed, self._exhibit = True, None
-            self._hung.notify_all()
+            self._updated.notify_all()
 
     def _is_new(self, after: int | None) -> bool:
         return self._exhibit is not None and self._exhibit.number != after
 
-    def _move(self, by: int) -> None:
-        with self._entrance:
-            with self._hung:
+    def _add_subscribers(self, by: int) -> None:
+        with self._subscribers_lock:
+            with self._updated:
                 self.count += by
                 if not self.count:
                     self._exhibit = None

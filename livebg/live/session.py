@@ -1,8 +1,8 @@
-"""The live session: its threads, and the only place where threads are started.
+"""The live session: starts and supervises its threads.
 
-camera thread -> newest frame -> worker thread -> newest composite -> output thread -> the virtual camera. Each slot between two
-threads holds one item, so a slow thread makes the picture rarer, never later. A fourth thread sees whether anybody watches:
-while nobody does, the camera is free and the network rests.
+capture thread -> newest frame -> worker thread -> newest composite -> output thread -> virtual camera. Each queue between two
+threads holds one item, so a slow thread lowers the frame rate but adds no latency. A fourth thread detects whether an app uses
+the virtual camera: otherwise the camera is closed and the network is idle.
 """
 
 import enum
@@ -29,40 +29,39 @@ from livebg.live.worker import LiveProcessor, Looks, Shown, WorkerLoop
 from livebg.live.worker_supervisor import Workers
 
 _LOG = logging.getLogger(__name__)
-_TICK = 0.1
-"""Seconds between two looks at the threads."""
-_LEAVE = 2.0
-"""Seconds that a thread gets to end."""
+_SUPERVISION_INTERVAL_S = 0.1
+_JOIN_TIMEOUT_S = 2.0
 
 
 class Exit(enum.Enum):
     """Why a session ended without an error."""
 
-    END = "the camera's stream ended"
+    END = "the camera stream ended"
     STOP = "it was stopped"
 
 
 PresenceMaker = Callable[[Callable[[], str | None], Callable[[], None]], Presence]
-"""Makes a presence from what tells the output's node and what to call after each change."""
+"""Returns a presence, given a function that returns the output's device node and a callback for changes."""
 
 
-def _nothing() -> None:
-    """What is done where nothing is to be done."""
+def _noop() -> None:
+    """The default callback: does nothing."""
 
 
 class Session:
-    """From a camera to a virtual camera, until it ends, is stopped, or something that it cannot mend goes wrong.
+    """Connects a camera to a virtual camera.
 
-    - ``open_camera`` opens the camera, whenever there is none; it raises :class:`~livebg.errors.SourceError`.
-    - ``open_output`` opens the virtual camera, whenever there is none; it raises :class:`~livebg.errors.SinkError`.
-    - ``build`` makes what turns frames into composites; it may take its time, and what it raises ends the session.
-    - ``format`` is the output's, for the whole session: readers of a virtual camera cannot follow a change. ``arrange``
-      tells what brings the frames of a camera, by its format, to it.
-    - ``presence`` makes what sees whether anybody watches; without it somebody always does.
-    - ``forget`` is called when the network hangs, before ``build`` is called anew in another thread, and ``on_alive`` by the
-      output thread several times a second.
-    - ``clock`` is in seconds and never goes back, and by it the threads wait with ``waits``; ``stages`` takes the CPU time of
-      each stage.
+    Runs until the stream ends, :meth:`stop` is called or an unrecoverable error occurs.
+
+    - ``open_camera`` opens the camera; called again after a failure. It raises :class:`~livebg.errors.SourceError`.
+    - ``open_output`` opens the virtual camera; called again after a failure. It raises :class:`~livebg.errors.SinkError`.
+    - ``build`` returns the processor that turns frames into composites. It may be slow; its exceptions end the session.
+    - ``format`` is the output format for the whole session: readers of a virtual camera cannot follow a change. ``arrange``
+      returns the geometry that converts frames of a camera's format to it.
+    - ``presence`` detects whether an app uses the virtual camera. By default, one is assumed.
+    - ``forget`` is called when the network hangs, before ``build`` is called again in another thread. ``on_alive`` is called by
+      the output thread several times a second.
+    - ``clock`` returns monotonic seconds; the threads wait with ``waits``. ``stages`` collects the CPU time of each stage.
     """
 
     def __init__(
@@ -70,12 +69,12 @@ class Session:
         open_camera: Callable[[], LiveSource],
         open_output: Callable[[], Sink],
         build: Callable[[], LiveProcessor],
-        format: VideoFormat,  # noqa: A002 - the word of the field
+        format: VideoFormat,  # noqa: A002 - the usual term
         arrange: Callable[[VideoFormat], Geometry],
         *,
         presence: PresenceMaker = AlwaysWatched,
-        forget: Callable[[], None] = _nothing,
-        on_alive: Callable[[], None] = _nothing,
+        forget: Callable[[], None] = _noop,
+        on_alive: Callable[[], None] = _noop,
         stages: StageClock | None = None,
         clock: Callable[[], float] = time.monotonic,
         waits: Waits = REAL,
@@ -86,11 +85,11 @@ class Session:
         self._stop = waits.event()
         self._demand = Demand(waits)
         self._shown_before = 0
-        """Composites that had been shown when pictures were last wanted anew."""
+        """Number of composites sent when the camera was last needed again."""
         self._frames, self._composites = Latest[Captured](waits), Latest[Shown](waits)
         self._looks = Looks(build)
-        self.audience = Audience(lambda there: self._want(previewed=there))
-        """The user's own previews: while there is one the session is watched, whatever the presence says."""
+        self.audience = Audience(lambda present: self._update_demand(previewed=present))
+        """The user's previews. An open preview counts as watching, regardless of the presence."""
         placeholder = Placeholder(format.width, format.height, format.color)
         self.failures = Failures(clock)
         self.camera = CameraLoop(open_camera, self._demand, self._frames, self.stages, Rate(clock), self.failures, waits)
@@ -110,32 +109,32 @@ class Session:
             self.audience,
             waits,
         )
-        self.presence = presence(lambda: self.output.device, self._attend)
+        self.presence = presence(lambda: self.output.device, self._on_presence_change)
         self._threads = [
             Companion("livebg-output", self.output.run),
             Companion("livebg-camera", self.camera.run),
-            Companion("livebg-presence", self._watch),
+            Companion("livebg-presence", self._run_presence),
         ]
         self.began = clock()
 
     def run(self, on_started: Callable[[], None] = lambda: None) -> Exit:
-        """Runs the session in threads of its own, and waits here for its end. May be called once.
+        """Runs the session and blocks until it ends. May be called once.
 
-        ``on_started`` is called here once the first picture, a placeholder, was written: from then on readers see the camera.
+        ``on_started`` is called in this thread after the first picture, a placeholder, was written and readers see the camera.
 
-        Raises what a thread died of: :class:`~livebg.errors.SinkError` when the output cannot be opened at first,
-        :class:`~livebg.errors.ModelError` when the network cannot be built. What happens later to camera, network or output is
-        told by :attr:`reason`, and mended as soon as it can be.
+        Re-raises the exception of a failed thread: :class:`~livebg.errors.SinkError` if the output cannot be opened at first,
+        :class:`~livebg.errors.ModelError` if the network cannot be built. Later camera, network or output failures are reported
+        by :attr:`reason` and retried.
         """
         try:
             for thread in self._all_threads():
                 thread.start()
-            told = False
-            while not self._stop.wait(_TICK):
+            notified = False
+            while not self._stop.wait(_SUPERVISION_INTERVAL_S):
                 self._raise_errors()
                 self._workers.replace_hung()
-                if not told and self.output.started.is_set():
-                    told = True
+                if not notified and self.output.started.is_set():
+                    notified = True
                     on_started()
                 if self.camera.ended and self._is_drained():
                     return Exit.END
@@ -144,43 +143,43 @@ class Session:
             self._end()
 
     def stop(self) -> None:
-        """Ends :meth:`run`, from any thread."""
+        """Ends :meth:`run`. Thread-safe."""
         self._stop.set()
 
     def switch(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
-        """Another look, from the next picture on. ``build`` is called in the worker's thread; what it raises ends the session.
+        """Switches to another effect. ``build`` is called in the worker thread; its exceptions end the session.
 
-        ``at_once``: when this returns, no picture of an earlier look leaves any more, and the placeholder bridges the time.
-        Otherwise the last of them is repeated until the new look's first is there.
+        If ``at_once``, no picture of an earlier effect is sent after this returns; the placeholder is shown until the new
+        effect is ready. Otherwise the last picture is repeated until then.
         """
         self._looks.change(build, at_once=at_once)
 
     def pause(self) -> None:
-        """The placeholder, and the camera is let go: when this returns, no picture of it leaves any more."""
-        self._want(paused=True)
+        """Shows the placeholder and closes the camera. No camera picture is sent after this returns."""
+        self._update_demand(paused=True)
 
     def resume(self) -> None:
-        """Whatever paused it: the user's word is above the locked screen's."""
-        self._want(paused=False, locked=False)
+        """Ends any pause: the user's command overrides the screen lock."""
+        self._update_demand(paused=False, locked=False)
 
     def lock(self, locked: bool) -> None:
-        """The screen was locked, which pauses, or unlocked, which ends that pause and no other."""
-        self._want(locked=locked)
+        """Pauses when the screen is locked. Unlocking ends only that pause, not the user's."""
+        self._update_demand(locked=locked)
 
     def use_camera(self, open_camera: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
-        """Another camera, or the same one otherwise: it is opened, where pictures are wanted, once the present one is closed."""
+        """Switches to another camera or other settings. Opens it, if needed, after closing the current one."""
         self._arrange = arrange
         self.worker.arrange(arrange)
         self.camera.use(open_camera)
 
     @property
     def worker(self) -> WorkerLoop:
-        """The one at work: when a network hangs, another takes over."""
+        """The current worker. It is replaced if the network hangs."""
         return self._workers.current
 
     @property
     def watched(self) -> bool:
-        """Whether anybody is looking, or might be."""
+        """Whether an app or preview is watching, or might be."""
         return self._demand.watched
 
     @property
@@ -189,7 +188,7 @@ class Session:
 
     @property
     def locked(self) -> bool:
-        """Whether it is the locked screen alone that pauses."""
+        """Whether only the locked screen has paused the camera."""
         return self._demand.locked
 
     @property
@@ -198,12 +197,12 @@ class Session:
 
     @property
     def waking(self) -> bool:
-        """Whether no picture has been shown since they were last wanted."""
+        """Whether no composite has been shown since the camera was last needed."""
         return self.output.sent == self._shown_before
 
     @property
     def hanging(self) -> bool:
-        """Whether the network does not answer."""
+        """Whether the network does not respond."""
         return self._workers.hanging
 
     @property
@@ -212,30 +211,30 @@ class Session:
 
     @property
     def reason(self) -> str | None:
-        """Why the state is what it is."""
+        """The reason for the state, or None."""
         return condition(self)[1]
 
     @property
     def dropped(self) -> int:
-        """Frames that were captured and never shown, since newer ones were there."""
+        """Number of captured frames that newer ones replaced before they were shown."""
         return self._frames.dropped + self._composites.dropped + self.output.outdated
 
     @property
     def uptime(self) -> float:
-        """Seconds."""
+        """Seconds since the session was created."""
         return self._clock() - self.began
 
-    def _watch(self) -> None:
+    def _run_presence(self) -> None:
         try:
             self.presence.run()
-        except Exception:  # noqa: BLE001 - whatever it is, the call goes on
-            _LOG.exception("nobody can tell any more whether the camera is watched: it stays on")
-            self._want(watched=True)
+        except Exception:  # noqa: BLE001 - a presence failure must not end the call
+            _LOG.exception("Presence detection failed. The camera stays on.")
+            self._update_demand(watched=True)
 
-    def _attend(self) -> None:
-        self._want(watched=self.presence.watched is not False)
+    def _on_presence_change(self) -> None:
+        self._update_demand(watched=self.presence.watched is not False)
 
-    def _want(
+    def _update_demand(
         self,
         *,
         watched: bool | None = None,
@@ -243,7 +242,7 @@ class Session:
         paused: bool | None = None,
         locked: bool | None = None,
     ) -> None:
-        with self._looks.gate:  # no picture is under way when this changes
+        with self._looks.gate:  # no picture is being sent when this changes
             changed = self._demand.tell(watched=watched, previewed=previewed, paused=paused, locked=locked)
             if changed and self._demand.wanted:
                 self._shown_before = self.output.sent
@@ -251,7 +250,7 @@ class Session:
             self.camera.release()
             self._frames.clear()
             self._composites.clear()
-        self._composites.wake()  # somebody who has just come sees something at once
+        self._composites.wake()  # a new viewer gets a picture immediately
 
     def _make_worker(self, processed: int, failed: int) -> WorkerLoop:
         return WorkerLoop(
@@ -276,7 +275,7 @@ class Session:
                 raise thread.error
 
     def _is_drained(self) -> bool:
-        """Whether every frame that was captured has been shown, dropped or failed."""
+        """Returns whether every captured frame was shown, dropped or failed."""
         return self.camera.captured == self.output.sent + self.dropped + self.worker.failed
 
     def _end(self) -> None:
@@ -289,4 +288,4 @@ class Session:
         self._frames.close()
         self._composites.close()
         for thread in self._all_threads():
-            thread.join(_LEAVE)
+            thread.join(_JOIN_TIMEOUT_S)

@@ -1,13 +1,13 @@
-"""A thread whose exception is not lost."""
+"""A thread that keeps its exception."""
 
 import threading
 from collections.abc import Callable
 
 
 class Companion:
-    """A daemon thread that keeps the exception it died of, for who looks after it.
+    """A daemon thread that stores an uncaught exception so the owner can re-raise it.
 
-    It is a daemon so that a call that never returns, into a driver or a network, cannot keep the process from ending.
+    It is a daemon thread so that a driver or network call that never returns cannot keep the process from exiting.
     """
 
     def __init__(self, name: str, target: Callable[[], object]) -> None:
@@ -23,7 +23,7 @@ class Companion:
         return self._thread.is_alive()
 
     def join(self, timeout: float) -> bool:
-        """Waits for its end up to ``timeout`` seconds; tells whether it came."""
+        """Waits up to ``timeout`` seconds for the thread to end. Returns whether it ended."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -31,5 +31,5 @@ class Companion:
     def _run(self) -> None:
         try:
             self._target()
-        except BaseException as error:  # noqa: BLE001 - nothing is swallowed: who looks after the thread raises it again
+        except BaseException as error:  # noqa: BLE001 - stored for the owner, which re-raises it
             self.error = error

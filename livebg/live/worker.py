@@ -1,4 +1,4 @@
-"""The worker thread: frames in, composites out, and whatever happens to the network stays in here."""
+"""Worker thread: turns frames into composites and contains network failures."""
 
 import logging
 import threading
@@ -16,28 +16,27 @@ from livebg.live.latest import Latest
 from livebg.rendering.loop import Processor
 
 _LOG = logging.getLogger(__name__)
-_WAIT = 0.2
-"""Seconds after which the worker looks up, although there is no frame."""
+_POLL_INTERVAL_S = 0.2
 
 
 class LiveProcessor(Processor, Protocol):
-    """A processor whose past can be forgotten: when another camera, or the same one after a gap, goes on."""
+    """A processor whose temporal state can be reset, for another camera or after a gap."""
 
     def reset(self) -> None: ...
 
 
 @runtime_checkable
 class Matting(Protocol):
-    """A processor that tells which matte it made the last composite with; None where it made it without."""
+    """A processor that exposes the matte of its last composite; None if it used none."""
 
     last_matte: Matte | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """A composite, what it was made from, and which look it has: a look that was changed since must not be shown.
+    """A composite, its inputs and the number of its effect: composites of replaced effects must not be shown.
 
-    ``frame`` is the captured one, brought to the output's size; ``matte`` is the one for it, where there is one.
+    ``frame`` is the captured frame converted to the output size; ``matte`` is its matte, or None.
     """
 
     composite: Composite
@@ -48,14 +47,17 @@ class Shown:
 
 
 class Looks:
-    """Which look is wanted: how to build its processor, and its number. Whoever shows a picture holds ``gate`` meanwhile, so
-    that after a :meth:`change` ``at_once`` no picture of an earlier look leaves."""
+    """The active effect: how to build its processor, and its number.
+
+    The output thread holds ``gate`` while it sends a picture, so that after :meth:`change` with ``at_once`` no picture of an
+    earlier effect is sent.
+    """
 
     def __init__(self, build: Callable[[], LiveProcessor]) -> None:
         self.gate = threading.Lock()
         self._build = build
         self.number = self.oldest = 0
-        """``oldest`` is the earliest look that may still be shown."""
+        """``oldest`` is the earliest effect that may still be shown."""
 
     def change(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
         with self.gate:
@@ -68,12 +70,13 @@ class Looks:
 
 
 class WorkerLoop:
-    """Runs in a thread of its own (:meth:`run`). It builds the processor there, since a network takes its time to load.
-    ``arrange`` brings the frames of a camera, by its format, to the output's. A worker that takes another one's place goes on
-    counting where that one was, at ``processed`` and ``failed``.
+    """Processes frames in its own thread (:meth:`run`). It also builds the processor there, because networks load slowly.
 
-    What a processor raises is a failure: told, logged, and the next frame is tried. The room is not shown meanwhile, because
-    nothing but a composite ever goes on from here. What building a processor raises ends the thread, and the session.
+    ``arrange`` returns the geometry that converts a camera's frames to the output format. A replacement worker continues the
+    counters of its predecessor: ``processed`` and ``failed``.
+
+    An exception from a processor is recorded and logged, and the next frame is tried. The room is never shown meanwhile, because
+    the worker only forwards composites. An exception from building a processor ends the thread and the session.
     """
 
     def __init__(
@@ -99,9 +102,9 @@ class WorkerLoop:
         self.processed, self.failed = processed, failed
         self.loading = True
         self.failing: str | None = None
-        """Why the last frame failed, as a sentence; None when it did not."""
+        """Why the last frame failed, as a message; None if it succeeded."""
         self.busy_since: float | None = None
-        """When the frame that is being worked on was begun, on the session's clock; None between two frames."""
+        """Start time of the current frame on the session clock; None between frames."""
 
     def run(self) -> None:
         while not self._stop.is_set():
@@ -110,24 +113,24 @@ class WorkerLoop:
             processor = build()
             self.loading = False
             while not self._stop.is_set() and look == self._looks.number:
-                captured = self._frames.take(_WAIT)
+                captured = self._frames.take(_POLL_INTERVAL_S)
                 if captured is not None:
-                    self._work(processor, captured, look)
+                    self._process(processor, captured, look)
 
     def stop(self) -> None:
-        """Ends :meth:`run` after the frame that is being worked on."""
+        """Ends :meth:`run` after the current frame."""
         self._stop.set()
 
     def abandon(self) -> None:
-        """Ends :meth:`run`, whenever that will be, and nothing of it is shown any more: another worker has taken over."""
+        """Ends :meth:`run` eventually and discards its later composites: another worker has taken over."""
         self._abandoned = True
         self._stop.set()
 
     def arrange(self, arrange: Callable[[VideoFormat], Geometry]) -> None:
-        """Another camera's frames come, from the next source on."""
+        """Sets the geometry factory for the next source."""
         self._arrange = arrange
 
-    def _work(self, processor: LiveProcessor, captured: Captured, look: int) -> None:
+    def _process(self, processor: LiveProcessor, captured: Captured, look: int) -> None:
         self.busy_since = self._clock()
         try:
             if captured.source is not self._source or self._geometry is None:
@@ -136,8 +139,8 @@ class WorkerLoop:
             with self._stages.stage("geometry"):
                 frame = self._geometry.apply(captured.frame)
             composite = processor.process(frame)
-        except Exception as error:  # noqa: BLE001 - the output outlives whatever a network does; it is logged and told
-            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - network failures must not end the output; they are logged and reported
+            self._record_failure(error)
             processor.reset()
         else:
             self.failing = None
@@ -148,11 +151,11 @@ class WorkerLoop:
         finally:
             self.busy_since = None
 
-    def _fail(self, error: Exception) -> None:
+    def _record_failure(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
         if text != self.failing:
-            _LOG.warning("a frame was not shown: %s", text)
-            _LOG.debug("it came from here", exc_info=error)
+            _LOG.warning("Frame dropped: %s", text)
+            _LOG.debug("Traceback of the dropped frame", exc_info=error)
         self.failed += 1
         self.failing = text
         self._failures.note(text)

@@ -1,4 +1,4 @@
-"""The worker that is at work, and the one that takes its place when it hangs."""
+"""Supervises the worker and replaces it when it hangs."""
 
 import logging
 import time
@@ -11,20 +11,23 @@ from livebg.live.thread import Companion
 from livebg.live.worker import WorkerLoop
 
 _LOG: Final = logging.getLogger(__name__)
-_SLOW: Final = 2.0
-"""Seconds of thinking about one frame after which it is said that the network does not answer."""
-_HUNG: Final = 5.0
-"""Seconds after which it is taken for hung, at first: on a machine that is merely slow the next one is given twice as long."""
-_LONGEST: Final = 60.0
-_FORGOTTEN: Final = 600.0
-"""Seconds without so long an answer after which no more than that is waited for again: a hang a day says nothing of the next."""
-_MOST: Final = 3
-"""Workers that may be left behind and still hang: each holds a network's memory."""
+_UNRESPONSIVE_AFTER_S: Final = 2.0
+"""Processing time of one frame after which the network is reported as unresponsive."""
+_MIN_HANG_TIMEOUT_S: Final = 5.0
+"""Initial timeout after which the worker is replaced. It doubles each time, in case the machine is only slow."""
+_MAX_HANG_TIMEOUT_S: Final = 60.0
+_TIMEOUT_RESET_S: Final = 600.0
+"""Time without slow frames after which the timeout is reset: rare hangs are unrelated."""
+_MAX_ABANDONED: Final = 3
+"""Maximum number of hung workers, because each keeps a network in memory."""
 
 
 class Workers:
-    """Keeps one worker at work. ``make`` gives one that goes on counting at so many processed and so many failed frames;
-    ``forget`` is called before another one builds its processor anew, since the network that hung must not be asked again."""
+    """Keeps one worker running.
+
+    ``make`` returns a worker with the given counts of processed and failed frames. ``forget`` is called before a replacement
+    builds its processor, because a hung network must not be reused.
+    """
 
     def __init__(
         self,
@@ -34,34 +37,36 @@ class Workers:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make, self._forget, self._failures, self._clock = make, forget, failures, clock
-        self._patience, self._answers_since = _HUNG, clock()
-        self._left: list[Companion] = []
-        """Threads of workers that hung."""
+        self._hang_timeout, self._responsive_since = _MIN_HANG_TIMEOUT_S, clock()
+        self._abandoned: list[Companion] = []
+        """Threads of hung workers."""
         self.current = make(0, 0)
         self.thread = Companion("livebg-worker", self.current.run)
 
     @property
     def hanging(self) -> bool:
-        """Whether the network does not answer."""
-        return self._busy() > _SLOW
+        """Whether the network does not respond."""
+        return self._busy_seconds() > _UNRESPONSIVE_AFTER_S
 
     def replace_hung(self) -> None:
-        """Leaves a worker that hangs behind, since no thread can be ended from outside, and starts another.
+        """Abandons a hung worker, because threads cannot be killed, and starts another.
 
-        Raises :class:`~livebg.errors.ModelError` when that does not help.
+        Raises :class:`~livebg.errors.ModelError` if repeated replacements do not help.
         """
-        busy, now = self._busy(), self._clock()
-        if busy > _HUNG:
-            self._answers_since = now
-        elif now - self._answers_since > _FORGOTTEN:
-            self._patience = _HUNG
-        if busy <= self._patience:
+        busy, now = self._busy_seconds(), self._clock()
+        if busy > _MIN_HANG_TIMEOUT_S:
+            self._responsive_since = now
+        elif now - self._responsive_since > _TIMEOUT_RESET_S:
+            self._hang_timeout = _MIN_HANG_TIMEOUT_S
+        if busy <= self._hang_timeout:
             return
-        self._left = [thread for thread in (*self._left, self.thread) if thread.alive]
-        if len(self._left) > _MOST:
-            raise ModelError(f"the network hangs, and new starts, {_MOST} times, did not help: choose another with model.name")
-        text = f"the network did not answer for {self._patience:g} seconds: it was started anew"
-        self._patience = min(self._patience * 2, _LONGEST)
+        self._abandoned = [thread for thread in (*self._abandoned, self.thread) if thread.alive]
+        if len(self._abandoned) > _MAX_ABANDONED:
+            raise ModelError(
+                f"The network hangs, and {_MAX_ABANDONED} restarts did not help. Select another one with model.name."
+            )
+        text = f"The network did not respond for {self._hang_timeout:g} s and was restarted."
+        self._hang_timeout = min(self._hang_timeout * 2, _MAX_HANG_TIMEOUT_S)
         _LOG.error("%s", text)
         self._failures.note(text)
         hung = self.current
@@ -71,7 +76,7 @@ class Workers:
         self.thread = Companion("livebg-worker", self.current.run)
         self.thread.start()
 
-    def _busy(self) -> float:
-        """Seconds since the frame was begun that is being worked on."""
+    def _busy_seconds(self) -> float:
+        """Returns the seconds since processing of the current frame started, 0 if idle."""
         since = self.current.busy_since
         return 0.0 if since is None else self._clock() - since

@@ -129,7 +129,7 @@ def _control_items(view: View, context: Surroundings) -> tuple[Entry, ...]:
         _backgrounds(status.effect),
         _blurs(status.effect),
         Entry("Pause camera", Tell("resume" if paused else "pause"), checked=paused),
-        _cameras(status.camera.asked, context.cameras),
+        _cameras(status.camera.requested, context.cameras),
     )
 
 

@@ -1,1 +1,1 @@
-"""Whether an app is using the virtual camera."""
+"""Detects whether an app is using the virtual camera."""

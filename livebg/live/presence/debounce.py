@@ -1,14 +1,14 @@
-"""From what was read, at times, to whether somebody watches, without flapping."""
+"""Debounces presence readings."""
 
 
 class Judgement:
-    """Judges levels: True for somebody, False for nobody, None for what cannot be known, which is taken for somebody.
+    """Debounces readings: True (watched), False (unwatched) or None (unknown, treated as watched).
 
-    Somebody counts at once, or, after nobody, once two looks ``settle`` seconds apart show them. Nobody counts once ``grace``
-    seconds have gone since somebody was last heard to leave, nothing said otherwise meanwhile, and a look at the end confirms it;
-    before there is any verdict, a look right after the first. Times are in seconds, of any clock that doesn't go back.
+    A change to watched takes effect immediately or, after unwatched, when two polls ``settle`` seconds apart agree. A change to
+    unwatched takes effect ``grace`` seconds after the last viewer left, if no reading contradicts it and a final poll confirms
+    it; before the first result, a second poll confirms it. Times are seconds of any monotonic clock.
 
-    ``watched`` is the verdict, None before the first; ``due`` is when to look in order to confirm, None when nothing is pending.
+    ``watched`` is the result, None before the first one. ``due`` is the time of the confirming poll, None if none is pending.
     """
 
     def __init__(self, grace: float, settle: float = 0.0) -> None:
@@ -17,18 +17,18 @@ class Judgement:
         self.due: float | None = None
 
     def take(self, level: bool | None, now: float, *, anew: bool) -> None:
-        """``anew``: it was looked up for the purpose, in contrast to news that may be old."""
-        found, wait = level is not False, self._wait(level)
+        """Processes a reading at time ``now``. ``anew``: from a fresh poll rather than an event, which may be outdated."""
+        found, delay = level is not False, self._confirmation_delay(level)
         if found == self.watched:
             self.due = None
-        elif wait is None or (self.due is not None and anew and now >= self.due):
+        elif delay is None or (self.due is not None and anew and now >= self.due):
             self.watched, self.due = found, None
         elif self.due is None or not (found or anew):
-            # News of nobody, when that is known already: somebody came and went, too quickly to be heard of.
-            self.due = now + wait
+            # An unwatched event while unwatched is pending: a viewer came and left between events.
+            self.due = now + delay
 
-    def _wait(self, level: bool | None) -> float | None:
-        """Seconds until ``level`` has to be confirmed, None where it counts at once."""
+    def _confirmation_delay(self, level: bool | None) -> float | None:
+        """Returns the seconds until ``level`` must be confirmed, None if it takes effect immediately."""
         if level is False:
             return self.grace if self.watched else 0.0
         return self.settle if level and self.watched is False and self.settle else None

@@ -1,4 +1,4 @@
-"""Is anybody watching the virtual camera: the camera is open, and the network runs, only while somebody does."""
+"""Detects whether an app uses a v4l2loopback device, so that the camera and the network run only when needed."""
 
 import logging
 import threading
@@ -13,69 +13,69 @@ from livebg.v4l2.open_count import Openers, OpenerWatch
 from livebg.v4l2.syscalls import SYSTEM, Kernel, Waker
 
 _LOG = logging.getLogger(__name__)
-_TICK: Final = 1.0
-"""Seconds between two looks at where the device is; a descriptor held longer would keep its driver from being unloaded."""
-_ABSENT: Final = 0.05
-"""The same while there is no device, or it could not be asked; then each time twice as long, up to a tick."""
-_OPENERS: Final = 3
-"""A writer, a reader, and one that listens: the least room there must be for the last."""
+_DEVICE_POLL_INTERVAL_S: Final = 1.0
+"""Interval of checks for the device node; an open descriptor held for longer would prevent unloading the driver."""
+_MIN_RETRY_DELAY_S: Final = 0.05
+"""Initial delay if the device is missing or inaccessible. It doubles up to the poll interval."""
+_MIN_OPENERS: Final = 3
+"""Minimum number of openers the driver must allow to listen for events: a writer, a reader and the listener."""
 
 Method = Literal["event", "inotify", "proc", "pipewire", "unknown"]
-"""How presence is told: by v4l2loopback's event; by who has the device open, counted when inotify hints at a change, or from
-time to time; by PipeWire's state of the stream; or not at all."""
+"""How presence is detected: ``event``: v4l2loopback's usage event; ``inotify``: open descriptors, counted after inotify reports
+a change; ``proc``: open descriptors, counted periodically; ``pipewire``: the stream state; ``unknown``: not at all."""
 
 
 class Presence(Protocol):
-    """Tells whether anybody watches. It runs in a thread of its own; everything may be asked from any thread."""
+    """Detects whether an app uses the output. It runs in its own thread; all members are thread-safe."""
 
     @property
     def watched(self) -> bool | None:
-        """None until the first reading; then True when somebody watches, and also when that cannot be known."""
+        """Whether the output is watched, True also if unknown. None until the first reading."""
 
     @property
     def method(self) -> Method:
-        """How that is known at present."""
+        """The current detection method."""
 
     def run(self) -> None:
-        """Watches until :meth:`stop`, once."""
+        """Runs until :meth:`stop`. May be called once."""
 
     def stop(self) -> None:
-        """Ends :meth:`run`, from any thread, or keeps it from beginning."""
+        """Ends :meth:`run` or prevents it from starting. Thread-safe."""
 
 
 class Watch(Protocol):
-    """One way to watch one node. Every method but ``close`` may raise ``OSError``: then the node has to be approached anew."""
+    """Detects users of one device node. All methods except ``close`` may raise ``OSError``; then reopen the node."""
 
     @property
     def method(self) -> Method: ...
 
     @property
     def settle(self) -> float:
-        """Seconds for which a look has to show somebody before that counts."""
+        """Seconds for which polls must report a viewer before it counts."""
 
     @property
     def interval(self) -> float:
-        """Seconds after which to :meth:`look` although nothing was heard."""
+        """Seconds after which to :meth:`look` even without an event."""
 
     def wait(self, waker: Waker, timeout: float) -> bool:
-        """Sleeps until something can be heard (then True), the waker rings, or ``timeout`` seconds have gone."""
+        """Waits for an event, the waker or ``timeout`` seconds. Returns whether an event is available."""
 
     def heard(self) -> bool | None:
-        """Takes in what came: whether somebody watches, or None for a hint to look."""
+        """Reads the event: whether the device is watched, or None for a hint to poll."""
 
     def look(self) -> bool | None:
-        """Reads anew whether somebody watches; None when that cannot be known."""
+        """Polls whether the device is watched; None if unknown."""
 
     def close(self) -> None: ...
 
 
 class AlwaysWatched:
-    """The :class:`Presence` of outputs that nobody can be seen to watch, such as OBS's camera."""
+    """The :class:`Presence` of outputs that cannot detect viewers, such as the OBS virtual camera."""
 
     method: Final[Method] = "unknown"
     watched: Final = True
 
-    def __init__(self, device: Callable[[], str | None], changed: Callable[[], None]) -> None:  # noqa: ARG002 - as all presences
+    def __init__(self, device: Callable[[], str | None], changed: Callable[[], None]) -> None:  # noqa: ARG002 - PresenceMaker signature
         self._changed = changed
         self._stop = threading.Event()
 
@@ -90,15 +90,15 @@ class AlwaysWatched:
 class DevicePresence:
     """The :class:`Presence` of a v4l2loopback device.
 
-    - ``device`` tells the node's path, None while the output is not open. Without a device nobody new can come, so what was found
-      last stands until it is back; where nothing was found yet, somebody is taken to watch after ``grace`` seconds.
+    - ``device`` returns the node's path, None while the output is not open. Without a device no viewer can arrive, so the last
+      result stays valid until the device is back; before the first result, the output counts as watched after ``grace`` seconds.
     - ``changed`` is called in the thread of :meth:`run` after each change of :attr:`watched`.
-    - ``grace``: seconds for which nobody may have watched before that counts, so that a browser's restart of a silent stream
-      goes unnoticed. The first reading needs no grace: there is nothing yet to bridge.
-    - ``resync``: seconds after which a driver that tells by events is asked anew.
-    - ``root`` is where ``dev``, ``proc`` and ``sys`` are; ``clock`` is in seconds and never goes back.
+    - ``grace``: seconds without a viewer before the output counts as unwatched, so that a browser restarting a stalled stream
+      goes unnoticed. The first reading needs no grace period.
+    - ``resync``: seconds after which a driver that reports events is polled anyway.
+    - ``root`` contains ``dev``, ``proc`` and ``sys``; ``clock`` returns monotonic seconds.
 
-    Nobody counts only after two readings that say so, the second one made anew. Somebody counts at once.
+    The output counts as unwatched only after two readings, the second one from a poll. It counts as watched immediately.
     """
 
     def __init__(
@@ -115,27 +115,27 @@ class DevicePresence:
         self._device, self._changed = device, changed
         self._grace, self._resync = grace, resync
         self._kernel, self._root, self._clock = kernel, root, clock
-        self._judgement = Judgement(grace)
+        self._debouncer = Judgement(grace)
         self._starting = threading.Lock()
         self._stopping = False
         self._waker: Waker | None = None
         self._path: str | None = None
-        self._watch: Watch | None = None
+        self._probe: Watch | None = None
         self._known = False
-        """Whether the last reading told anything."""
-        self._next_look = 0.0
-        self._alone_since: float | None = None
-        """Since when there is nothing to read."""
-        self._retry = _ABSENT
-        self._told: str | None = None
+        """Whether the last reading had a result."""
+        self._next_poll = 0.0
+        self._missing_since: float | None = None
+        """Time since when the device is missing or inaccessible."""
+        self._retry_delay = _MIN_RETRY_DELAY_S
+        self._last_message: str | None = None
 
     @property
     def watched(self) -> bool | None:
-        return self._judgement.watched
+        return self._debouncer.watched
 
     @property
     def method(self) -> Method:
-        watch = self._watch
+        watch = self._probe
         return watch.method if watch is not None and self._known else "unknown"
 
     def run(self) -> None:
@@ -147,7 +147,7 @@ class DevicePresence:
             while not self._stopping:
                 self._step(waker)
         finally:
-            self._let_go()
+            self._close_probe()
             with self._starting:
                 self._waker = None
                 waker.close()
@@ -161,85 +161,85 @@ class DevicePresence:
     def _step(self, waker: Waker) -> None:
         path = self._device()
         if path != self._path:
-            self._let_go()
-            self._path, self._retry = path, _ABSENT
+            self._close_probe()
+            self._path, self._retry_delay = path, _MIN_RETRY_DELAY_S
         try:
-            watch = self._watch or self._approach(path)
+            watch = self._probe or self._open_probe(path)
             if watch is not None:
-                self._attend(watch, waker)
-                self._retry = _ABSENT
+                self._wait(watch, waker)
+                self._retry_delay = _MIN_RETRY_DELAY_S
                 return
         except OSError as error:
-            self._tell(f"cannot be asked who watches it ({error.strerror or error})")
-            self._let_go()
-        self._endure(path, waker)
+            self._log_change(f"cannot be checked for viewers ({error.strerror or error})")
+            self._close_probe()
+        self._wait_for_device(path, waker)
 
-    def _approach(self, path: str | None) -> Watch | None:
-        """Begins to watch the node. Raises ``OSError``."""
+    def _open_probe(self, path: str | None) -> Watch | None:
+        """Opens a probe for the node. Raises ``OSError``."""
         if path is None:
             return None
-        self._watch = watch = self._open(Path(path))
-        self._judgement.settle = watch.settle
-        self._look(watch)
-        self._alone_since = None
+        self._probe = watch = self._open(Path(path))
+        self._debouncer.settle = watch.settle
+        self._poll(watch)
+        self._missing_since = None
         return watch
 
     def _open(self, node: Path) -> Watch:
         openers = Openers(node, self._root)
         limit = openers.limit
-        if limit is None or limit >= _OPENERS:
+        if limit is None or limit >= _MIN_OPENERS:
             subscription = Subscription(node, self._kernel)
             if subscription.type is not None:
                 return UsageEvents(node, subscription, self._resync, self._kernel)
             subscription.close()
         return OpenerWatch(node, openers, self._kernel)
 
-    def _attend(self, watch: Watch, waker: Waker) -> None:
-        """Waits for what ``watch`` hears, or for the time of the next look. Raises ``OSError``."""
+    def _wait(self, watch: Watch, waker: Waker) -> None:
+        """Waits for an event or the time of the next poll and processes it. Raises ``OSError``."""
         now = self._clock()
-        due = self._judgement.due
-        next_look = self._next_look if due is None else min(due, self._next_look)
-        if next_look > now and watch.wait(waker, min(next_look - now, _TICK)):
+        due = self._debouncer.due
+        next_look = self._next_poll if due is None else min(due, self._next_poll)
+        if next_look > now and watch.wait(waker, min(next_look - now, _DEVICE_POLL_INTERVAL_S)):
             level = watch.heard()
             if level is not None:
-                self._judge(level, anew=False)
+                self._update(level, anew=False)
                 return
             next_look = now
         if next_look <= self._clock() and not self._stopping:
-            self._look(watch)
+            self._poll(watch)
 
-    def _look(self, watch: Watch) -> None:
+    def _poll(self, watch: Watch) -> None:
         level = watch.look()
-        self._next_look = self._clock() + watch.interval
+        self._next_poll = self._clock() + watch.interval
         self._known = level is not None
-        self._tell(f"is watched by {watch.method}" if self._known else "does not tell who watches it: the camera stays on")
-        self._judge(level, anew=True)
+        self._log_change(f"is monitored by {watch.method}" if self._known else "does not report viewers; the camera stays on")
+        self._update(level, anew=True)
 
-    def _judge(self, level: bool | None, *, anew: bool) -> None:
+    def _update(self, level: bool | None, *, anew: bool) -> None:
         before = self.watched
-        self._judgement.take(level, self._clock(), anew=anew)
+        self._debouncer.take(level, self._clock(), anew=anew)
         if self.watched != before:
             self._changed()
 
-    def _endure(self, path: str | None, waker: Waker) -> None:
-        """Waits a moment for a device that isn't there, or could not be asked."""
+    def _wait_for_device(self, path: str | None, waker: Waker) -> None:
+        """Waits before retrying a device that is missing or inaccessible."""
         now = self._clock()
-        if self._alone_since is None:
-            self._alone_since = now
-        if now >= self._alone_since + self._grace and (path is not None or self.watched is None):
-            self._judge(None, anew=True)
-        self._kernel.poll(None, waker, self._retry)
+        if self._missing_since is None:
+            self._missing_since = now
+        if now >= self._missing_since + self._grace and (path is not None or self.watched is None):
+            self._update(None, anew=True)
+        self._kernel.poll(None, waker, self._retry_delay)
         if path is not None:
-            self._retry = min(self._retry * 2, _TICK)
+            self._retry_delay = min(self._retry_delay * 2, _DEVICE_POLL_INTERVAL_S)
 
-    def _let_go(self) -> None:
-        watch, self._watch = self._watch, None
+    def _close_probe(self) -> None:
+        watch, self._probe = self._probe, None
         if watch is not None:
             watch.close()
 
-    def _tell(self, what: str) -> None:
-        """Logs what is new."""
-        told = f"{self._path} {what}"
-        if told != self._told:
-            self._told = told
-            _LOG.info("%s", told)
+    def _log_change(self, what: str) -> None:
+        """Logs a message unless it was the last one."""
+        message = f"{self._path} {what}"
+        if message != self._last_message:
+            self._last_message = message
+            _LOG.info("%s", message)

@@ -1,4 +1,4 @@
-"""Is anybody watching the camera that PipeWire offers: its stream tells by itself, and is never wrong about it."""
+"""Detects whether an app uses the PipeWire camera. The stream state reports this reliably."""
 
 import queue
 import time
@@ -11,12 +11,12 @@ from livebg.sinks.pipewire.streaming import Streaming
 
 
 class StreamPresence:
-    """The :class:`~livebg.live.presence.device.Presence` of PipeWire's camera, by what ``streaming`` is told.
+    """The :class:`~livebg.live.presence.device.Presence` of the PipeWire camera, from ``streaming``.
 
     - ``changed`` is called in the thread of :meth:`run` after each change of :attr:`watched`.
-    - ``grace``: seconds for which nobody may have watched before that counts. Somebody counts at once. While the output is not
-      open nobody watches, since there is nothing to connect to: ``device`` does not matter.
-    - ``clock`` is in seconds and never goes back.
+    - ``grace``: seconds without a viewer before the output counts as unwatched. It counts as watched immediately. A closed
+      output is unwatched because apps cannot connect to it, so ``device`` is ignored.
+    - ``clock`` returns monotonic seconds.
     """
 
     method: Final[Method] = "pipewire"
@@ -24,40 +24,40 @@ class StreamPresence:
     def __init__(
         self,
         streaming: Streaming,
-        device: Callable[[], str | None],  # noqa: ARG002 - as all presences
+        device: Callable[[], str | None],  # noqa: ARG002 - PresenceMaker signature
         changed: Callable[[], None],
         *,
         grace: float = 4.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._streaming, self._changed, self._clock = streaming, changed, clock
-        self._judgement = Judgement(grace)
-        self._news: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
-        """What was heard, None for the end."""
+        self._debouncer = Judgement(grace)
+        self._events: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
+        """Stream state changes; None ends :meth:`run`."""
 
     @property
     def watched(self) -> bool | None:
-        return self._judgement.watched
+        return self._debouncer.watched
 
     def run(self) -> None:
-        self._streaming.listener = self._news.put
-        self._judge(self._streaming.now, anew=False)
+        self._streaming.listener = self._events.put
+        self._update(self._streaming.now, anew=False)
         while True:
-            due = self._judgement.due
+            due = self._debouncer.due
             try:
-                heard = self._news.get(timeout=None if due is None else max(0.0, due - self._clock()))
+                streaming = self._events.get(timeout=None if due is None else max(0.0, due - self._clock()))
             except queue.Empty:
-                self._judge(self._streaming.now, anew=True)
+                self._update(self._streaming.now, anew=True)
                 continue
-            if heard is None:
+            if streaming is None:
                 return
-            self._judge(heard, anew=False)
+            self._update(streaming, anew=False)
 
     def stop(self) -> None:
-        self._news.put(None)
+        self._events.put(None)
 
-    def _judge(self, level: bool, *, anew: bool) -> None:
+    def _update(self, level: bool, *, anew: bool) -> None:
         before = self.watched
-        self._judgement.take(level, self._clock(), anew=anew)
+        self._debouncer.take(level, self._clock(), anew=anew)
         if self.watched != before:
             self._changed()

@@ -1,1 +1,1 @@
-"""Keeping the frame rate on slow machines: what is reduced, when, and how."""
+"""Keeps the frame rate on slow machines by reducing quality."""

@@ -1,4 +1,4 @@
-"""The pipeline on a machine that may be too slow for it: each frame leaves in its time, with its own mask or a carried one."""
+"""A pipeline that keeps the frame rate on slow machines by reusing, motion-warped, an earlier mask."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,19 +20,19 @@ from livebg.live.quality.mask_task import OLDEST_MASK, MaskMaking
 from livebg.live.quality.power import PowerSource, on_battery
 from livebg.pipeline import Mask, Pipeline
 
-_NOMINAL: Final = (1280, 720)
+_NOMINAL_SIZE: Final = (1280, 720)
 
 
 class GovernedPipeline:
-    """A :class:`~livebg.live.worker.LiveProcessor` that gives up masks, then their size, then the blur's quality, never frames.
+    """A :class:`~livebg.live.worker.LiveProcessor` that reduces mask rate, mask size, then blur quality, but never frame rate.
 
-    As long as nothing is given up it is ``pipeline`` itself, byte for byte. Otherwise masks are made of some frames only, in a
-    thread of their own where they take longer than a frame has, and each frame gets the last mask carried to it with the
-    picture. A mask keeps the time of the picture that it was made from. Where none is young enough the one that is being made
-    is waited for, however long that takes: whoever watches finds :meth:`process` busy, and no old mask is shown.
+    At full quality the output is that of ``pipeline``, byte for byte. Otherwise masks are computed only for some frames, in a
+    separate thread if they take longer than a frame interval, and the last mask is motion-warped to each frame. A mask keeps the
+    time of its source frame. If no mask is recent enough, :meth:`process` blocks until the pending one is ready, however long
+    that takes; an outdated mask is never shown.
 
-    ``interval`` is the seconds between two frames until they have been seen; ``power`` says whether to save; ``clock`` is wall
-    time in seconds, and ``waits`` what masks are waited for with. ``stages`` takes the CPU time of carrying.
+    ``interval`` is the initial estimate of the frame interval in seconds. ``power`` reports whether to save energy. ``clock``
+    returns wall time in seconds; masks are waited for with ``waits``. ``stages`` collects the CPU time of warping.
     """
 
     def __init__(
@@ -48,148 +48,148 @@ class GovernedPipeline:
     ) -> None:
         self._pipeline, self._governor, self._power, self._clock, self._waits = pipeline, governor, power, clock, waits
         self._stage = (stages or StageClock()).stage
-        self._carrier = AlphaCarrier()
-        self._pace = Pace(interval)
-        self._held: tuple[Mask, Motion | None] | None = None
-        """The last mask that was made, and the way from the present frame back to its picture; None: it is this frame's."""
-        self._making: MaskMaking | None = None
-        self._forgotten: MaskMaking | None = None
-        """A mask that was being made when all was forgotten: until it is done no other can be."""
-        self._begun = 0
-        """Frames since the last mask was begun."""
+        self._flow = AlphaCarrier()
+        self._frame_interval = Pace(interval)
+        self._last_mask: tuple[Mask, Motion | None] | None = None
+        """The last mask and the motion from the current frame back to its source frame; None if that is the current frame."""
+        self._pending: MaskMaking | None = None
+        self._abandoned: MaskMaking | None = None
+        """A mask still being computed after a reset. No other can start until it is done."""
+        self._frames_since_mask = 0
+        """Number of frames since the last mask was started."""
         self._waited = 0.0
         self.given_up: tuple[str, ...] = ()
-        """What is given up at the moment, in words for people; empty where nothing is."""
+        """Current quality reductions, human-readable; empty at full quality."""
         self.last_matte: Matte | None = None
-        """The matte of the frame that was processed last."""
+        """The matte of the last processed frame."""
 
     def process(self, frame: Frame) -> Composite:
-        """Raises what the pipeline raises: :class:`~livebg.errors.ModelError` when a mask failed, this frame's or one before."""
+        """Raises the pipeline's errors: :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
         began, self._waited = self._clock(), 0.0
-        self._pace.begin(began, frame.time)
+        self._frame_interval.begin(began, frame.time)
         self._governor.saving = self._power is not None and self._power.on_battery
-        mask = self._mask(frame)
+        mask = self._mask_for(frame)
         plan = self._governor.plan
         self.last_matte = matte = self._pipeline.refine(mask, frame)
         composite = self._pipeline.composite(frame, matte, coarse=plan.coarse)
         ended = self._clock()
-        self._pace.end(ended)
-        self._governor.frame(ended, ended - began - self._waited, self._pace.interval)
+        self._frame_interval.end(ended)
+        self._governor.frame(ended, ended - began - self._waited, self._frame_interval.interval)
         self.given_up = self._governor.given_up
         return composite
 
     def warm(self, frame: Frame) -> None:
-        """Take the slow first composite, whose background is painted or brought to its size, away from the first frame.
+        """Warm up: do the slow first composite, which draws or scales the background, before the first frame.
 
-        For before the first frame, from any thread; ``frame`` may be any of that format, and nothing is remembered of it.
+        Call it before the first frame, from any thread. ``frame`` may be any frame of that format; it is not kept.
         """
-        nobody = np.zeros((frame.height, frame.width), np.uint8)
-        self._pipeline.composite(frame, Matte(nobody, frame.time, frame.time))
+        empty = np.zeros((frame.height, frame.width), np.uint8)
+        self._pipeline.composite(frame, Matte(empty, frame.time, frame.time))
 
     @property
     def plan(self) -> Plan:
-        """How frames are being made."""
+        """The current quality level."""
         return self._governor.plan
 
     def reset(self) -> None:
-        """Forget the past, and the mask that is being made with it. Waits for nothing."""
-        self._forget()
+        """Reset the temporal state and abandon the pending mask. Never blocks."""
+        self._abandon()
         self.last_matte = None
-        self._carrier.reset()
-        self._pace.reset()
-        if self._forgotten is None:
+        self._flow.reset()
+        self._frame_interval.reset()
+        if self._abandoned is None:
             self._pipeline.reset()
 
-    def _forget(self) -> None:
-        self._forgotten = self._making or self._forgotten
-        self._making = self._held = None
+    def _abandon(self) -> None:
+        self._abandoned = self._pending or self._abandoned
+        self._pending = self._last_mask = None
 
-    def _mask(self, frame: Frame) -> Mask:
+    def _mask_for(self, frame: Frame) -> Mask:
         plan = self._governor.plan
-        self._begun += 1
+        self._frames_since_mask += 1
         if plan.mask_every > 1:
             with self._stage("carrying"):
-                self._follow(frame)
+                self._update_motion(frame)
         else:
-            self._held = None
-            self._carrier.reset()
-        if self._making is not None and (self._making.done or not self._governor.beside):
+            self._last_mask = None
+            self._flow.reset()
+        if self._pending is not None and (self._pending.done or not self._governor.beside):
             self._collect()
-        if self._making is None and self._is_due(frame):
-            self._begin(frame)
-        while not self._is_young(frame):
-            if self._making is None:
-                self._begin(frame)
+        if self._pending is None and self._is_due(frame):
+            self._start_mask(frame)
+        while not self._is_recent(frame):
+            if self._pending is None:
+                self._start_mask(frame)
             self._collect()
-        return self._carried()
+        return self._warped_mask()
 
-    def _is_young(self, frame: Frame) -> bool:
-        return self._held is not None and 0 <= frame.time - self._held[0].time <= OLDEST_MASK
+    def _is_recent(self, frame: Frame) -> bool:
+        return self._last_mask is not None and 0 <= frame.time - self._last_mask[0].time <= OLDEST_MASK
 
-    def _follow(self, frame: Frame) -> None:
-        """Bring all that is on the way to the present frame."""
-        step = self._carrier.follow(frame.y)
+    def _update_motion(self, frame: Frame) -> None:
+        """Extend the motion of the last and the pending mask to the current frame."""
+        step = self._flow.follow(frame.y)
         if step is None:
-            self._forget()
+            self._abandon()
             return
-        if self._held is not None:
-            mask, motion = self._held
-            self._held = mask, step if motion is None else motion.then(step)
-        if self._making is not None:
-            motion = self._making.motion
-            self._making.motion = step if motion is None else motion.then(step)
+        if self._last_mask is not None:
+            mask, motion = self._last_mask
+            self._last_mask = mask, step if motion is None else motion.then(step)
+        if self._pending is not None:
+            motion = self._pending.motion
+            self._pending.motion = step if motion is None else motion.then(step)
 
     def _is_due(self, frame: Frame) -> bool:
         plan = self._governor.plan
-        if self._held is None or self._begun >= plan.mask_every:
+        if self._last_mask is None or self._frames_since_mask >= plan.mask_every:
             return True
-        # At low frame rates the next mask would come too late if it were begun a frame later.
-        ready = self._governor.mask_seconds + self._pace.interval
-        return frame.time - self._held[0].time + ready > OLDEST_MASK
+        # At low frame rates, starting the next mask a frame later would be too late.
+        ready = self._governor.mask_seconds + self._frame_interval.interval
+        return frame.time - self._last_mask[0].time + ready > OLDEST_MASK
 
-    def _begin(self, frame: Frame) -> None:
-        """Begin the mask of ``frame``, and where it is not made beside the frames make it."""
+    def _start_mask(self, frame: Frame) -> None:
+        """Start the mask of ``frame``; compute it immediately unless masks are asynchronous."""
         plan = self._governor.plan
-        if self._forgotten is not None:
+        if self._abandoned is not None:
             with self._waiting():
-                self._forgotten.wait()
-            self._forgotten = None
+                self._abandoned.wait()
+            self._abandoned = None
             self._pipeline.reset()
-        # The way back to the last mask's picture is known: steadying needs no other.
-        motion = self._held[1] if self._held is not None and plan.mask_every > 1 else None
-        self._begun = 0
+        # Reuse the motion to the last mask's frame for the temporal filter.
+        motion = self._last_mask[1] if self._last_mask is not None and plan.mask_every > 1 else None
+        self._frames_since_mask = 0
         make = partial(self._pipeline.mask, frame, plan.mask_scale, motion)
-        self._making = MaskMaking(frame.time, plan.mask_scale, make, self._clock, self._waits)
+        self._pending = MaskMaking(frame.time, plan.mask_scale, make, self._clock, self._waits)
         if self._governor.beside:
-            self._making.start()
+            self._pending.start()
         else:
             with self._waiting():
-                self._making.run()
+                self._pending.run()
             self._collect()
 
     def _collect(self) -> None:
-        """Take the mask that is being made, waiting for it. Raises what making it raised."""
-        making, self._making = self._making, None
+        """Wait for the pending mask and store it. Re-raises its exception."""
+        making, self._pending = self._pending, None
         if making is None:
             return
         with self._waiting():
             mask = making.result()
         self._governor.mask(making.seconds, making.scale)
-        self._held = mask, making.motion
+        self._last_mask = mask, making.motion
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Time in here is a mask's, not the frame's."""
+        """Measure time that counts as mask time, not frame time."""
         began = self._clock()
         try:
             yield
         finally:
             self._waited += self._clock() - began
 
-    def _carried(self) -> Mask:
-        if self._held is None:
-            raise RuntimeError("nothing is held that could be carried")
-        mask, motion = self._held
+    def _warped_mask(self) -> Mask:
+        if self._last_mask is None:
+            raise RuntimeError("There is no mask to warp.")
+        mask, motion = self._last_mask
         if motion is None:
             return mask
         with self._stage("carrying"):
@@ -205,15 +205,15 @@ def governed(
     clock: Callable[[], float] = time.perf_counter,
     waits: Waits = REAL,
 ) -> GovernedPipeline:
-    """The pipeline that the settings ask for, under a governor that gives up nothing where they want none.
+    """Returns the adaptive pipeline for the settings. With the governor disabled it always runs at full quality.
 
-    ``segmenter`` may be shared. ``before`` is the pipeline in whose place this one comes: what that had given up stays given up.
+    ``segmenter`` may be shared. ``before`` is the replaced pipeline, whose quality level is kept.
     Raises :class:`~livebg.errors.ConfigError` for an unusable background.
     """
     pipeline = build_pipeline(settings, segmenter, stages, live=True)
     wanted = settings.governor.enabled
-    smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL, 0.5) != segmenter.input_size(
-        *_NOMINAL
+    smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL_SIZE, 0.5) != segmenter.input_size(
+        *_NOMINAL_SIZE
     )
     plans = ladder(smaller=smaller, coarse=pipeline.has_coarse_look) if wanted else (Plan(),)
     governor = Governor(plans, before.plan if before is not None else Plan())

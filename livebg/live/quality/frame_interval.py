@@ -1,4 +1,4 @@
-"""How fast the frames come, seen by whoever processes them."""
+"""Estimates the frame interval from the processing side."""
 
 from collections import deque
 from statistics import median
@@ -6,35 +6,35 @@ from typing import Final
 
 from livebg.live.quality.mask_task import OLDEST_MASK
 
-_IDLE: Final = 0.25
-"""Share of an interval for which the processor lay idle before a frame: then it had waited for that very frame."""
-_INTERVALS: Final = 9
+_MIN_IDLE_SHARE: Final = 0.25
+"""Idle share of an interval before a frame above which the processor had waited for that frame."""
+_WINDOW_SIZE: Final = 9
 
 
 class Pace:
-    """How often frames come: known of those that were waited for, since a busy processor misses frames and cannot tell.
+    """Estimates the frame interval, only from frames that the processor waited for: a busy processor misses frames.
 
-    ``interval`` is the seconds between two, at first those given: the median of the last ones that are known.
+    ``interval`` is the median of the last known intervals in seconds, initially the given one.
     """
 
     def __init__(self, interval: float) -> None:
-        self._seen: deque[float] = deque([interval], maxlen=_INTERVALS)
-        self._ended: float | None = None
+        self._intervals: deque[float] = deque([interval], maxlen=_WINDOW_SIZE)
+        self._last_end: float | None = None
         self._time = 0.0
         self.interval = interval
 
     def begin(self, now: float, frame_time: float) -> None:
-        """A frame of ``frame_time`` is begun at ``now``, both in seconds, on clocks of their own."""
-        apart = frame_time - self._time
-        if self._ended is not None and now - self._ended > _IDLE * self.interval and 0 < apart <= OLDEST_MASK:
-            self._seen.append(apart)
-            self.interval = median(self._seen)
+        """Record that processing of the frame at ``frame_time`` starts at ``now``; both in seconds, on different clocks."""
+        elapsed = frame_time - self._time
+        if self._last_end is not None and now - self._last_end > _MIN_IDLE_SHARE * self.interval and 0 < elapsed <= OLDEST_MASK:
+            self._intervals.append(elapsed)
+            self.interval = median(self._intervals)
         self._time = frame_time
 
     def end(self, now: float) -> None:
-        """The frame is done."""
-        self._ended = now
+        """Record that processing of the frame ended at ``now``."""
+        self._last_end = now
 
     def reset(self) -> None:
-        """The next frame comes after a break."""
-        self._ended = None
+        """Ignore the interval to the next frame."""
+        self._last_end = None

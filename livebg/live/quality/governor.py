@@ -1,4 +1,4 @@
-"""What is given up when the machine is too slow, and when it is given back. Numbers in, a plan out: no threads, no clock."""
+"""Chooses the quality level from measured times. Pure logic: no threads, no clock."""
 
 import logging
 from collections import deque
@@ -9,42 +9,45 @@ from typing import Final
 
 _LOG: Final = logging.getLogger(__name__)
 
-_MISSED: Final = 0.92
-"""Share of a frame's time above which its budget counts as missed: around the frame there is other work as well."""
-_FITS_BELOW: Final = 0.85
-"""Share that a lower level may be reckoned to take to be chosen at once."""
-_FITS_ABOVE: Final = 0.75
-"""Share that a better level may be reckoned to take to be tried."""
-_ALIKE: Final = 1.03
-"""Two loads of which one is at most this many times the other are alike."""
-_BESIDE: Final = 0.85
-_TOGETHER: Final = 0.7
-"""Shares of a frame's time above which masks are made beside the frames, and below which within them again."""
+_OVERLOAD: Final = 0.92
+"""Load above which the frame budget counts as missed. Load is a share of the frame interval; some is needed for other work."""
+_MAX_LOAD_DOWN: Final = 0.85
+"""Maximum estimated load of a lower level to choose it immediately."""
+_MAX_LOAD_UP: Final = 0.75
+"""Maximum estimated load of a higher level to try it."""
+_LOAD_TOLERANCE: Final = 1.03
+"""Maximum ratio of two loads that count as equal."""
+_ASYNC_ABOVE: Final = 0.85
+_SYNC_BELOW: Final = 0.7
+"""Loads above which masks are computed asynchronously, and below which synchronously again."""
 
-_WINDOW: Final = 0.5
-"""Seconds of frames that are looked at."""
-_LEAST_FRAMES: Final = 5
-_MASKS: Final = 5
-_LEAST_MASKS: Final = 3
-_SETTLED: Final = 1.0
-"""Seconds that a level is kept before a better one is tried."""
-_TRIAL: Final = 5.0
-"""Seconds within which a level that does not hold counts as a trial that failed."""
-_FIRST_HOLD: Final = 4.0
-_LONGEST_HOLD: Final = 60.0
-"""Seconds until a level that failed is tried again, doubled each time."""
-_RELIEF: Final = 0.75
-"""A better level that is reckoned to take this share of what it was when it failed is another matter: it is tried at once."""
+_WINDOW_S: Final = 0.5
+"""Length of the window of measured frames."""
+_MIN_FRAMES: Final = 5
+_MASK_WINDOW: Final = 5
+_MIN_MASKS: Final = 3
+_MIN_DWELL_S: Final = 1.0
+"""Minimum time at a level before a higher one is tried."""
+_TRIAL_S: Final = 5.0
+"""Time within which leaving a higher level counts as a failed trial."""
+_MIN_BACKOFF_S: Final = 4.0
+_MAX_BACKOFF_S: Final = 60.0
+"""Delay until a failed level is retried; it doubles each time."""
+_RETRY_LOAD_RATIO: Final = 0.75
+"""A failed level is retried immediately if its estimated load fell to this share of its load at the failure."""
 _OVERHEAD: Final = 0.2
-"""Share of a mask's time that a smaller one is taken to cost as well, until it has been measured."""
+"""Size-independent share of the mask time, assumed until measured."""
 _COARSE_SHARE: Final = 0.9
-"""Share of a frame's time that is left with the coarse blur; it is small, and never reckoned anew."""
+"""Relative frame time with the coarse blur. The saving is small and not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How frames are to be made: a mask for every ``mask_every``-th of them, of a picture whose sides are ``mask_scale`` of the
-    network's own, and with the coarse blur or the fine one."""
+    """A quality level.
+
+    A mask is computed for every ``mask_every``-th frame, with the sides of the network input scaled by ``mask_scale``, and with
+    the coarse or the fine blur.
+    """
 
     mask_every: int = 1
     mask_scale: float = 1.0
@@ -52,23 +55,23 @@ class Plan:
 
     @property
     def given_up(self) -> tuple[str, ...]:
-        """In words, for people."""
+        """Human-readable quality reductions."""
         ordinals = {2: "2nd", 3: "3rd"}
-        rate = f"a mask for every {ordinals.get(self.mask_every, f'{self.mask_every}th')} frame"
+        rate = f"mask every {ordinals.get(self.mask_every, f'{self.mask_every}th')} frame"
         size = {0.75: "masks at three quarters of their size", 0.5: "masks at half their size"}
-        said = (
+        phrases = (
             rate if self.mask_every > 1 else "",
             size.get(self.mask_scale, f"masks at {self.mask_scale:.0%} of their size") if self.mask_scale < 1 else "",
             "a coarse blur" if self.coarse else "",
         )
-        return tuple(phrase for phrase in said if phrase)
+        return tuple(phrase for phrase in phrases if phrase)
 
 
 def ladder(*, smaller: bool, coarse: bool) -> tuple[Plan, ...]:
-    """All plans, from nothing given up downwards: the mask's rate, then its size, then the blur; never the frame rate.
+    """Returns all quality levels, best first: reduced mask rate, then mask size, then blur; never the frame rate.
 
-    Half-size masks come last of all: a network that was not made for them may lose people altogether.
-    ``smaller`` says whether the network runs at smaller sizes, ``coarse`` whether there is a coarse blur.
+    Half-size masks come last: a network not trained for them may miss people entirely.
+    ``smaller``: the network supports smaller inputs. ``coarse``: a coarse blur is available.
     """
     plans = [Plan(), Plan(2), Plan(3)]
     if smaller:
@@ -81,8 +84,8 @@ def ladder(*, smaller: bool, coarse: bool) -> tuple[Plan, ...]:
 
 
 @dataclass(slots=True)
-class _Hold:
-    """A level that was tried and did not hold: until when it is left alone, for how long, and what it was reckoned to take."""
+class _Backoff:
+    """Back-off of a failed level: its end, its length in seconds and the estimated load at the failure."""
 
     until: float
     seconds: float
@@ -90,27 +93,27 @@ class _Hold:
 
 
 class Governor:
-    """Chooses a plan of ``plans`` by what masks and frames take; it begins with ``start``, where that is among them.
+    """Chooses one of ``plans`` from the measured times of masks and frames. Starts with ``start`` if it is among them.
 
-    Down: within about half a second after the budget is missed, to the first level that is reckoned to fit. Up: one level a
-    second, when it is reckoned to fit with a margin; a level that did not hold is tried again later and later, unless what it
-    takes has fallen meanwhile. While ``saving`` is set, at least the second level is given up, whatever there is room for.
+    Down: within about 0.5 s after the budget is missed, to the first level estimated to fit. Up: at most one level per second,
+    if it is estimated to fit with a margin. A level that failed is retried with exponential back-off, or earlier if its load has
+    fallen. While ``saving`` is set, the best level is never used.
     """
 
     def __init__(self, plans: Sequence[Plan], start: Plan | None = None) -> None:
         self._plans = tuple(plans)
         self._level = self._plans.index(start) if start in self._plans else 0
         self._frames: deque[tuple[float, float]] = deque()
-        self._masks: deque[float] = deque(maxlen=_MASKS)
+        self._masks: deque[float] = deque(maxlen=_MASK_WINDOW)
         self._changed: float | None = None
-        self._climbed: float | None = None
+        self._last_step_up: float | None = None
         self._expected = 0.0
-        self._holds: dict[int, _Hold] = {}
+        self._backoffs: dict[int, _Backoff] = {}
         self._shares = {plan.mask_scale: plan.mask_scale**2 * (1 - _OVERHEAD) + _OVERHEAD for plan in plans}
-        """What a mask of each scale costs of a full one."""
-        self._left: tuple[float, float] | None = None
-        """Scale and seconds of the masks before the last change of scale, until that has been learnt from."""
-        self._beside = False
+        """Relative cost of a mask at each scale."""
+        self._previous_scale: tuple[float, float] | None = None
+        """Mask scale and time in seconds before the last change of scale, until the new scale is measured."""
+        self._async_masks = False
         self.saving = False
 
     @property
@@ -119,106 +122,106 @@ class Governor:
 
     @property
     def beside(self) -> bool:
-        """Whether masks take too long to be made within a frame, and are to be made beside the frames."""
-        return self._beside and self.plan.mask_every > 1
+        """Whether masks take longer than a frame interval and are computed asynchronously."""
+        return self._async_masks and self.plan.mask_every > 1
 
     @property
     def given_up(self) -> tuple[str, ...]:
-        """What is given up, in words for people; empty where nothing is."""
-        said = self.plan.given_up
-        if self.saving and self._level == self._floor and said:
-            return (f"{said[0]}, to spare the battery", *said[1:])
-        return said
+        """Human-readable quality reductions; empty at full quality."""
+        phrases = self.plan.given_up
+        if self.saving and self._level == self._min_level and phrases:
+            return (f"{phrases[0]} (on battery)", *phrases[1:])
+        return phrases
 
     @property
     def mask_seconds(self) -> float:
-        """What a mask takes at present; 0 where none was made yet."""
+        """Current time of a mask in seconds; 0 before the first one."""
         return median(self._masks) if self._masks else 0.0
 
     def mask(self, seconds: float, scale: float) -> None:
-        """A mask was made, in wall seconds; one of another scale than the plan's is passed over."""
+        """Record the wall time of a mask in seconds. Masks of another scale than the plan's are ignored."""
         if scale != self.plan.mask_scale:
             return
         self._masks.append(seconds)
-        if self._left is not None and len(self._masks) == _LEAST_MASKS:
-            before, took = self._left
+        if self._previous_scale is not None and len(self._masks) == _MIN_MASKS:
+            before, took = self._previous_scale
             share = self._shares[before] * self.mask_seconds / took if took > 0 else 1.0
-            # A network that became slower or faster at the same moment would teach nonsense.
+            # Clamp: the network's speed may have changed at the same time.
             self._shares[scale] = min(max(share, scale**2), 1.0)
-            self._left = None
+            self._previous_scale = None
 
     def frame(self, now: float, rest: float, interval: float) -> None:
-        """A frame was made at ``now``, in ``rest`` wall seconds besides its mask; another comes each ``interval`` seconds."""
+        """Record a frame finished at ``now`` that took ``rest`` wall seconds without its mask. ``interval`` is in seconds."""
         self._frames.append((now, rest))
-        while self._frames[0][0] < now - _WINDOW and len(self._frames) > _LEAST_FRAMES:
+        while self._frames[0][0] < now - _WINDOW_S and len(self._frames) > _MIN_FRAMES:
             self._frames.popleft()
         self._changed = now if self._changed is None else self._changed
-        if self._level < self._floor:
-            self._go(self._floor, now)
-        elif len(self._frames) >= _LEAST_FRAMES and len(self._masks) >= _LEAST_MASKS:
+        if self._level < self._min_level:
+            self._switch(self._min_level, now)
+        elif len(self._frames) >= _MIN_FRAMES and len(self._masks) >= _MIN_MASKS:
             self._decide(now, interval)
 
     @property
-    def _floor(self) -> int:
+    def _min_level(self) -> int:
         return min(1, len(self._plans) - 1) if self.saving else 0
 
     def _decide(self, now: float, interval: float) -> None:
         together = (self.mask_seconds + self._rest(self.plan)) / interval
-        self._beside = together > (_TOGETHER if self._beside else _BESIDE)
+        self._async_masks = together > (_SYNC_BELOW if self._async_masks else _ASYNC_ABOVE)
         load = self._load(self._level, interval)
-        if load > _MISSED:
+        if load > _OVERLOAD:
             self._step_down(now, interval)
-        elif self._level > self._floor and now - (self._changed or now) >= _SETTLED:
+        elif self._level > self._min_level and now - (self._changed or now) >= _MIN_DWELL_S:
             self._step_up(now, interval)
 
     def _step_down(self, now: float, interval: float) -> None:
         loads = {level: self._load(level, interval) for level in range(self._level, len(self._plans))}
-        # Where none fits, the first of those that take least: what does not help is not given up.
-        enough = max(_FITS_BELOW, min(loads.values()) * _ALIKE)
+        # If none fits, choose the best of those with the lowest load: no reduction without benefit.
+        enough = max(_MAX_LOAD_DOWN, min(loads.values()) * _LOAD_TOLERANCE)
         fitting = next(level for level, load in loads.items() if load <= enough)
         if fitting == self._level:
             return
-        if self._climbed is not None and now - self._climbed <= _TRIAL:
-            before = self._holds.get(self._level)
-            seconds = min(before.seconds * 2, _LONGEST_HOLD) if before else _FIRST_HOLD
-            self._holds[self._level] = _Hold(now + seconds, seconds, self._expected)
+        if self._last_step_up is not None and now - self._last_step_up <= _TRIAL_S:
+            before = self._backoffs.get(self._level)
+            seconds = min(before.seconds * 2, _MAX_BACKOFF_S) if before else _MIN_BACKOFF_S
+            self._backoffs[self._level] = _Backoff(now + seconds, seconds, self._expected)
         else:
-            self._holds.pop(self._level, None)
-        self._climbed = None
-        self._go(fitting, now)
+            self._backoffs.pop(self._level, None)
+        self._last_step_up = None
+        self._switch(fitting, now)
 
     def _step_up(self, now: float, interval: float) -> None:
         better = self._level - 1
         load = self._load(better, interval)
-        hold = self._holds.get(better)
-        if hold is not None and now < hold.until and load > hold.load * _RELIEF:
+        backoff = self._backoffs.get(better)
+        if backoff is not None and now < backoff.until and load > backoff.load * _RETRY_LOAD_RATIO:
             return
-        if load <= _FITS_ABOVE:
-            self._climbed, self._expected = now, load
-            self._go(better, now)
+        if load <= _MAX_LOAD_UP:
+            self._last_step_up, self._expected = now, load
+            self._switch(better, now)
 
-    def _go(self, level: int, now: float) -> None:
+    def _switch(self, level: int, now: float) -> None:
         before, self._level = self.plan, level
         self._changed = now
         self._frames.clear()
         if before.mask_scale != self.plan.mask_scale:
-            self._left = (before.mask_scale, self.mask_seconds) if len(self._masks) >= _LEAST_MASKS else None
+            self._previous_scale = (before.mask_scale, self.mask_seconds) if len(self._masks) >= _MIN_MASKS else None
             self._masks.clear()
-        _LOG.info("given up for speed: %s", "; ".join(self.given_up) or "nothing any more")
+        _LOG.info("Reduced quality: %s", "; ".join(self.given_up) or "none")
 
     def _load(self, level: int, interval: float) -> float:
-        """The share of the frames' time that a level takes, or would."""
+        """Returns the estimated load of a level, as a share of the frame interval."""
         plan = self._plans[level]
         mask = self.mask_seconds * self._shares[plan.mask_scale] / self._shares[self.plan.mask_scale]
         rest = self._rest(plan)
         if plan.mask_every == 1:
             return (mask + rest) / interval
-        if mask + rest <= _BESIDE * interval:
+        if mask + rest <= _ASYNC_ABOVE * interval:
             return (mask / plan.mask_every + rest) / interval
         return max(mask / plan.mask_every, rest) / interval
 
     def _rest(self, plan: Plan) -> float:
-        """What a frame takes besides its mask: the mean without the slowest tenth, which something else had held up."""
+        """Returns the frame time without the mask: the mean without the slowest tenth, which other processes delayed."""
         times = sorted(rest for _, rest in self._frames)
         mean = fmean(times[: max(len(times) - max(len(times) // 10, 1), 1)])
         if plan.coarse == self.plan.coarse:

@@ -1,4 +1,4 @@
-"""One mask on its way: made at once, or in a thread of its own beside the frames."""
+"""The computation of one mask, synchronous or in its own thread."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -11,16 +11,16 @@ from livebg.live.thread import Companion
 from livebg.pipeline import Mask
 
 OLDEST_MASK: Final = OLDEST_MATTE - 0.02
-"""Seconds. A mask whose picture is older is not carried on; the next one is waited for."""
+"""Maximum age in seconds of a mask's source frame. Older masks are not warped; the next one is awaited."""
 
 
 class MaskMaking:
-    """``make`` makes the mask of a frame at ``time``, in seconds, its network's picture ``scale`` times its size.
+    """Runs ``make``, which computes the mask of the frame at ``time`` seconds with the network input scaled by ``scale``.
 
-    ``motion`` is the way back to that frame, for who follows the picture meanwhile; None: no other frame has come since.
+    ``motion`` is the motion from the current frame back to that frame, maintained by the caller; None if no frame has followed.
 
-    A thread that makes one mask ends with it, so nobody has to end it; one whose network hangs is left behind. ``clock`` is wall
-    time in seconds, and ``waits`` what is waited with.
+    The thread ends with its mask and needs no stopping; if the network hangs, the thread is abandoned. ``clock`` returns wall
+    time in seconds; the task waits with ``waits``.
     """
 
     def __init__(
@@ -35,38 +35,38 @@ class MaskMaking:
         self.scale: Final = scale
         self.motion: Motion | None = None
         self.seconds = 0.0
-        """Wall seconds that it took, once it is done."""
+        """Wall time in seconds, set when done."""
         self._make, self._clock = make, clock
-        self._ended = waits.event()
-        self._made: Mask | BaseException | None = None
+        self._finished = waits.event()
+        self._outcome: Mask | BaseException | None = None
 
     def run(self) -> None:
-        """Make it, here and now; what it raises is kept for :meth:`result`."""
+        """Compute the mask in this thread. An exception is kept for :meth:`result`."""
         begin = self._clock()
         try:
-            self._made = self._make()
-        except BaseException as error:  # noqa: BLE001 - raised again in result()
-            self._made = error
+            self._outcome = self._make()
+        except BaseException as error:  # noqa: BLE001 - re-raised in result()
+            self._outcome = error
         else:
             self.seconds = self._clock() - begin
         finally:
-            self._ended.set()
+            self._finished.set()
 
     def start(self) -> None:
-        """Make it in a thread of its own."""
+        """Compute the mask in a new thread."""
         Companion("livebg-mask", self.run).start()
 
     @property
     def done(self) -> bool:
-        return self._ended.is_set()
+        return self._finished.is_set()
 
     def wait(self) -> None:
-        """Until it is done, however it ends, and however long that takes."""
-        self._ended.wait()
+        """Block until it is done or failed, without a timeout."""
+        self._finished.wait()
 
     def result(self) -> Mask:
-        """The mask, waited for. Raises what making it raised."""
+        """Wait for the mask and return it. Re-raises its exception."""
         self.wait()
-        if isinstance(self._made, Mask):
-            return self._made
-        raise self._made or RuntimeError("nothing was made")
+        if isinstance(self._outcome, Mask):
+            return self._outcome
+        raise self._outcome or RuntimeError("The mask was not computed.")

@@ -117,7 +117,7 @@ class Agent:
             with socket.socket(socket.AF_UNIX) as asked:
                 asked.settimeout(20)
                 asked.connect(str(RUNTIME / "livebg/livebg.sock"))
-                asked.sendall(json.dumps({"version": 1, "command": command}).encode() + b"\n")
+                asked.sendall(json.dumps({"version": 2, "command": command}).encode() + b"\n")
                 answer: dict[str, Any] = json.loads(asked.makefile().readline())["result"]
                 return answer
         except (OSError, ValueError, KeyError):
