@@ -10,7 +10,7 @@ from typing import Final
 import cv2
 
 
-class Waits:
+class Clock:
     """Creates the synchronization objects on which a session's threads wait, on the system clock.
 
     A subclass can run a session on simulated time, in which days pass within an hour.
@@ -23,11 +23,11 @@ class Waits:
         return threading.Condition()
 
 
-REAL: Final = Waits()
+SYSTEM_CLOCK: Final = Clock()
 """Stateless, so it can be shared."""
 
 
-class StageClock:
+class StageTimer:
     """Accumulates seconds per stage. ``clock`` defaults to the CPU time of the process, which is what drains a laptop's
     battery."""
 

@@ -55,7 +55,7 @@ class DisplayError(LivebgError):
     exit_code = 8
 
 
-class Stopped(LivebgError):
+class Cancelled(LivebgError):
     """The user requested to stop; unfinished output has been removed."""
 
     exit_code = 130

@@ -3,11 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-from livebg.clock import StageClock
+from livebg.clock import StageTimer
 from livebg.compositing import builtin_backgrounds
-from livebg.compositing.auto_framing import Framing
+from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PaintedBackground, PictureBackground, read_picture
-from livebg.compositing.composite import composite, cutout, matte_picture, tightened
+from livebg.compositing.composite import composite, cutout, render_matte, tighten
 from livebg.compositing.video_background import VideoBackground
 from livebg.config.parsing import parse_color, parse_size
 from livebg.config.settings import Settings
@@ -15,9 +15,9 @@ from livebg.errors import ConfigError
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
 from livebg.models import find
-from livebg.pipeline import Look, Pipeline
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.pipeline import EffectFunction, Pipeline
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sinks.codecs import Content, Encoding
 from livebg.sources.media_types import VIDEO_SUFFIXES
 
@@ -37,25 +37,25 @@ def build_segmenter(settings: Settings) -> Segmenter:
     )
 
 
-def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageClock | None = None, *, live: bool = False) -> Pipeline:
+def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageTimer | None = None, *, live: bool = False) -> Pipeline:
     """Return a pipeline with its own temporal state; the segmenter may be shared.
 
     With ``live``, no frame waits for its background.
     """
-    smoother, look = AlphaSmoother(settings.smoothing.time_constant), build_look(settings, live=live)
-    coarse = build_look(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
-    framing = Framing(settings.effect.framing) if settings.effect.framing > 1 else None
-    return Pipeline(segmenter, smoother, EdgeUpsampler(), look, clock, coarse, framing)
+    smoother, look = TemporalFilter(settings.smoothing.time_constant), build_effect(settings, live=live)
+    coarse = build_effect(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
+    framing = AutoFraming(settings.effect.framing) if settings.effect.framing > 1 else None
+    return Pipeline(segmenter, smoother, GuidedUpsampler(), look, clock, coarse, framing)
 
 
-def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) -> Look:
+def build_effect(settings: Settings, *, coarse: bool = False, live: bool = False) -> EffectFunction:
     """Return the function of the mode that turns a frame and its matte into a composite.
 
     ``coarse`` selects the cheaper blur where the mode blurs; with ``live``, no frame waits for its background. Raises
     :class:`~livebg.errors.ConfigError` if the background cannot be used.
     """
     if settings.effect.mode == "matte":
-        return matte_picture
+        return render_matte
     if settings.effect.mode == "cutout":
         return cutout
     background = build_background(settings, coarse=coarse, live=live)
@@ -64,8 +64,10 @@ def build_look(settings: Settings, *, coarse: bool = False, live: bool = False) 
     wrap = 0.0 if keyed else settings.effect.light_wrap
 
     def look(frame: Frame, matte: Matte) -> Composite:
-        keyed_matte = tightened(matte) if keyed else matte
-        return composite(frame, background.picture(frame, matte), keyed_matte, in_place=background.fresh, light_wrap=wrap)
+        keyed_matte = tighten(matte) if keyed else matte
+        return composite(
+            frame, background.picture(frame, matte), keyed_matte, in_place=background.returns_new_array, light_wrap=wrap
+        )
 
     return look
 

@@ -43,11 +43,11 @@ class LiveSource(Source, Protocol):
     - ``now`` returns the current time in seconds on the clock of the frames' times, so ``now() - frame.time`` is a frame's age.
     - Iteration waits for the next frame and raises ``SourceError`` if none arrives within the source's deadline. ``close`` from
       another thread ends the wait and the iteration.
-    - ``about`` is a short description for people: its name and its mode, separated by a comma.
+    - ``description`` is a short description for people: its name and its mode, separated by a comma.
     """
 
     @property
-    def about(self) -> str: ...
+    def description(self) -> str: ...
     def now(self) -> float: ...
 
 
@@ -117,7 +117,7 @@ class ScalableSegmenter(Segmenter, Protocol):
 class Background(Protocol):
     """Provides the picture behind the person."""
 
-    fresh: bool
+    returns_new_array: bool
     """Whether each picture is a new array that the caller owns. If not, the caller must not write to it and must use it before
     the next call."""
 

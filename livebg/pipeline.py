@@ -7,22 +7,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.clock import StageClock
-from livebg.compositing.auto_framing import Framing
-from livebg.compositing.composite import Consent, part_of, passthrough
+from livebg.clock import StageTimer
+from livebg.compositing.auto_framing import AutoFraming
+from livebg.compositing.composite import Consent, crop, passthrough
 from livebg.errors import ModelError
 from livebg.imaging.frame import Alpha, Composite, Frame, Matte
-from livebg.imaging.optical_flow import Motion
+from livebg.imaging.optical_flow import FlowField
 from livebg.interfaces import ScalableSegmenter, Segmenter
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 
-Look = Callable[[Frame, Matte], Composite]
+EffectFunction = Callable[[Frame, Matte], Composite]
 """An effect mode: turns a frame and its matte into a composite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
+class Prediction:
     """The unfiltered output of the network for one picture: ``alpha`` at model resolution, the input picture ``image``, RGB uint8
     of the same size, and its time in seconds."""
 
@@ -46,37 +46,37 @@ class Pipeline:
     independently: feeding it the previous alpha makes its mistakes persist.
 
     :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share no state.
-    ``coarse_look`` is an optional cheaper ``look`` of the same mode; ``framing`` follows the person if given.
+    ``coarse_effect`` is an optional cheaper ``effect`` of the same mode; ``framing`` follows the person if given.
     """
 
     def __init__(
         self,
         segmenter: Segmenter,
-        smoother: AlphaSmoother,
-        upsampler: EdgeUpsampler,
-        look: Look,
-        clock: StageClock | None = None,
-        coarse_look: Look | None = None,
-        framing: Framing | None = None,
+        smoother: TemporalFilter,
+        upsampler: GuidedUpsampler,
+        effect: EffectFunction,
+        clock: StageTimer | None = None,
+        coarse_effect: EffectFunction | None = None,
+        framing: AutoFraming | None = None,
     ) -> None:
         self._segmenter = segmenter
         self._smoother = smoother
         self._upsampler = upsampler
-        self._look = look
-        self._coarse_look = coarse_look
+        self._look = effect
+        self._coarse_look = coarse_effect
         self._framing = framing
-        self.stage = (clock or StageClock()).stage
+        self.stage = (clock or StageTimer()).stage
         """Context manager that times a stage, for callers that run the steps separately."""
 
     @property
-    def has_coarse_look(self) -> bool:
+    def has_coarse_effect(self) -> bool:
         return self._coarse_look is not None
 
     def size(self, frame: Frame) -> tuple[int, int]:
         """Returns width and height of the masks of ``frame``, the same at every scale."""
         return self._segmenter.input_size(frame.width, frame.height)
 
-    def sight(self, frame: Frame, scale: float = 1.0) -> Sight:
+    def predict(self, frame: Frame, scale: float = 1.0) -> Prediction:
         """Run the network on ``frame``.
 
         With ``scale`` below 1 a scalable network processes a smaller picture; its alpha is resized to the usual size, so that
@@ -90,15 +90,15 @@ class Pipeline:
             except Exception:
                 self.reset()
                 raise
-            return Sight(alpha, image, frame.time)
+            return Prediction(alpha, image, frame.time)
 
-    def mask(self, frame: Frame, scale: float = 1.0, motion: Motion | None = None) -> Mask:
-        """Run :meth:`sight` and filter its alpha over time.
+    def mask(self, frame: Frame, scale: float = 1.0, motion: FlowField | None = None) -> Mask:
+        """Run :meth:`predict` and filter its alpha over time.
 
         ``motion`` is the optical flow from ``frame`` back to the frame of the previous mask, if the caller has computed it
-        already. Raises as :meth:`sight` does.
+        already. Raises as :meth:`predict` does.
         """
-        sight = self.sight(frame, scale)
+        sight = self.predict(frame, scale)
         with self.stage("smoothing"):
             return Mask(self._smoother.smooth(sight.alpha, sight.image, sight.time, motion), sight.time)
 
@@ -138,7 +138,7 @@ class Pipeline:
         if self._framing is None:
             return shown
         with self.stage("framing"):
-            return part_of(shown, self._framing.view(matte.alpha, frame.time))
+            return crop(shown, self._framing.view(matte.alpha, frame.time))
 
     def process(self, frame: Frame) -> Composite:
         return self.composite(frame, self.matte(frame))
@@ -148,7 +148,7 @@ class Pipeline:
         self._smoother.reset()
 
 
-class Unprocessed:
+class Passthrough:
     """Mode ``none``: passes frames through unchanged, with the user's explicit consent. No network runs."""
 
     def __init__(self, consent: Consent) -> None:

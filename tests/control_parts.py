@@ -21,7 +21,7 @@ class Server:
         self.hanging, self.release = threading.Event(), threading.Event()
         commands = {"word": lambda: "well", "large": lambda: LARGE, "hang": self._hang}
         self._server = ControlServer(
-            self.path, {name: no_arguments(run) for name, run in commands.items()}, timeout=timeout, most=most
+            self.path, {name: no_arguments(run) for name, run in commands.items()}, timeout=timeout, max_clients=most
         )
         self._server.start()
 

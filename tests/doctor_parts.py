@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from livebg.doctor.context import Examination
-from livebg.system.host import Commands, Host, Outcome, ToolMissing
+from livebg.doctor.context import CheckContext
+from livebg.system.host import Commands, Host, ToolMissing, ToolResult
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder
@@ -30,10 +30,10 @@ class ToldCommands(Commands):
     """Tools with prepared output; others are not installed. ``asked`` lists all commands run."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Outcome | Exception] = {}
+        self.answers: dict[str, ToolResult | Exception] = {}
         self.asked: list[str] = []
 
-    def run(self, *command: str, patience: float = 5.0) -> Outcome:  # noqa: ARG002
+    def run(self, *command: str, timeout: float = 5.0) -> ToolResult:  # noqa: ARG002
         line = " ".join(command)
         self.asked.append(line)
         fits = [start for start in self.answers if line.startswith(start)]
@@ -78,7 +78,7 @@ class Patient:
 
     def tool(self, command: str, out: str = "", code: int = 0, err: str = "") -> None:
         """Set the output of a command that starts with ``command``."""
-        self.commands.answers[command] = Outcome(code, out, err)
+        self.commands.answers[command] = ToolResult(code, out, err)
 
     def module(self, release: str = RELEASE) -> None:
         """Install v4l2loopback like DKMS."""
@@ -104,8 +104,8 @@ class Patient:
     def held(self, node: str, *holders: Holder) -> None:
         self.kernel.held[Path(node)] = list(holders)
 
-    def exam(self, config: Path | None = None) -> Examination:
-        return Examination(self.host(), config)
+    def exam(self, config: Path | None = None) -> CheckContext:
+        return CheckContext(self.host(), config)
 
     def host(self) -> Host:
         return Host(self.root, self.system, RELEASE, self.environment, self.groups, self.commands, self.kernel)

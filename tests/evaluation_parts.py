@@ -36,7 +36,7 @@ class KnownNetwork:
         self.shown.append((image.shape[1], image.shape[0]))
         return np.asarray(self._alpha_of(image), np.float32)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """It remembers nothing."""
 
 

@@ -7,12 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from livebg.v4l2 import abi
-from livebg.v4l2.syscalls import Holder, Kernel
+from livebg.v4l2.syscalls import Holder, Syscalls
 
 CAPTURE, OUTPUT = abi.CAP_VIDEO_CAPTURE, abi.CAP_VIDEO_OUTPUT
 
 
-class FakeLoopback(Kernel):
+class FakeLoopback(Syscalls):
     """Takes pictures, and fails as it is told: ``refused`` requests and calls by their errno, a format that is ``kept``.
 
     ``pictures`` are those that arrived; ``set_to`` is (width, height, pixel format); ``rate`` in frames a second.

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from livebg.v4l2 import abi
-from livebg.v4l2.syscalls import Kernel, Ready, Waker
+from livebg.v4l2.syscalls import EventFd, Ready, Syscalls
 
 NODE = Path("/dev/video42")
 
 
-class FakeUsage(Kernel):
+class FakeUsage(Syscalls):
     """``types`` are the events that it knows. Descriptors are real, of eventfd: they are readable while an event waits."""
 
     def __init__(self, *types: int, node: Path = NODE) -> None:
@@ -70,7 +70,7 @@ class FakeUsage(Kernel):
                 assert request == abi.DQEVENT
                 self._dequeue(fd, argument)
 
-    def poll(self, fd: int | None, waker: Waker, timeout: float, *, event: bool = False) -> Ready:
+    def poll(self, fd: int | None, waker: EventFd, timeout: float, *, event: bool = False) -> Ready:
         """An eventfd has no POLLPRI, so the fake's is POLLIN."""
         assert event == (fd in self.subscribed)
         ready = super().poll(fd, waker, 0 if self.spurious else timeout)
@@ -118,7 +118,7 @@ class ScriptedUsage(FakeUsage):
     def now(self) -> float:
         return self.time
 
-    def poll(self, fd: int | None, waker: Waker, timeout: float, *, event: bool = False) -> Ready:
+    def poll(self, fd: int | None, waker: EventFd, timeout: float, *, event: bool = False) -> Ready:
         self.polls += 1
         end = self.time + max(0.0, timeout)
         while True:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.syscalls import Holder, Kernel, Memory
+from livebg.v4l2.syscalls import Holder, Memory, Syscalls
 
 CAPTURE = abi.CAP_VIDEO_CAPTURE | abi.CAP_STREAMING
 OUTPUT = abi.CAP_VIDEO_OUTPUT | abi.CAP_STREAMING
@@ -98,7 +98,7 @@ class _Bytes:
         self.closed = True
 
 
-class FakeKernel(Kernel):
+class FakeKernel(Syscalls):
     """Nodes by path. Descriptors are real (of eventfd), so that polling is the real thing."""
 
     def __init__(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import ModelError, SinkError
-from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, empty_i420, planes
 from livebg.interfaces import Sink, Source
 
 UNTAGGED = ColorSpec()
@@ -15,7 +15,7 @@ UNTAGGED = ColorSpec()
 
 def grey_frame(number: int = 0, luma: int = 100, size: tuple[int, int] = (64, 48), color: ColorSpec = UNTAGGED) -> Frame:
     """A frame of one luma at ``number`` thirtieths of a second."""
-    data = blank(*size)
+    data = empty_i420(*size)
     for plane, level in zip(planes(data), (luma, 128, 128), strict=True):
         plane[:] = level
     return Frame(data, number, Fraction(1, 30), color)

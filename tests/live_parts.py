@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from livebg.compositing.backgrounds import ColorBackground
 from livebg.compositing.composite import composite
 from livebg.errors import SinkError, SourceError
-from livebg.imaging.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, blank, planes
+from livebg.imaging.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, empty_i420, planes
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
 from livebg.live.presence.device import AlwaysWatched, Method, Presence
-from livebg.live.session import Exit, Session
+from livebg.live.session import ExitReason, Session
 from livebg.live.worker import LiveProcessor
 from livebg.pipeline import Pipeline
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.fakes import LumaSegmenter
 
 SIZE = (64, 48)
@@ -45,7 +45,7 @@ def person_mask(width: int, height: int) -> Alpha:
 
 def filmed(pts: int, size: tuple[int, int] = SIZE) -> Frame:
     """The person (grey 235) before the patterned room."""
-    data = blank(*size)
+    data = empty_i420(*size)
     luma, *chroma = planes(data)
     luma[:] = np.where(person_mask(*size) > 0.5, 235, room_pattern(size))
     for plane in chroma:
@@ -88,7 +88,7 @@ def green(segmenter: LumaSegmenter) -> Pipeline:
     def look(frame: Frame, matte: Matte) -> Composite:
         return composite(frame, background.picture(frame, matte), matte)
 
-    return Pipeline(segmenter, AlphaSmoother(), EdgeUpsampler(), look)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), look)
 
 
 class ToyCamera(LiveSource):
@@ -114,7 +114,7 @@ class ToyCamera(LiveSource):
         return VideoFormat(*self._size, Fraction(self._rate), COLOR)
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         return "a toy"
 
     def now(self) -> float:
@@ -206,7 +206,9 @@ def session(
     presence: Callable[[Callable[[], str | None], Callable[[], None]], Presence] = AlwaysWatched,
     forget: Callable[[], None] = lambda: None,
 ) -> Session:
-    return Session(camera, sink.open, build, FORMAT, lambda _: Geometry(SIZE), presence=presence, forget=forget, clock=clock)
+    return Session(
+        camera, sink.open, build, FORMAT, lambda _: Geometry(SIZE), presence=presence, discard_network=forget, clock=clock
+    )
 
 
 class Watchers:
@@ -230,9 +232,9 @@ class Watchers:
 
 
 @contextmanager
-def running(live: Session) -> Iterator[list[Exit]]:
+def running(live: Session) -> Iterator[list[ExitReason]]:
     """The session in a thread of its own, stopped at the end; what it raised is raised here. The list gets its exit."""
-    exits: list[Exit] = []
+    exits: list[ExitReason] = []
     raised: list[BaseException] = []
 
     def run() -> None:

@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from livebg.compositing.backgrounds import BlurBackground, ColorBackground
-from livebg.compositing.composite import Consent, composite, cutout, matte_picture
+from livebg.compositing.composite import Consent, composite, cutout, render_matte
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background
-from livebg.pipeline import Look, Pipeline, Unprocessed
+from livebg.pipeline import EffectFunction, Passthrough, Pipeline
 from livebg.rendering.photo import Photo, render_photo, write_photo
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.segmentation.u2net import U2NetSegmenter
-from livebg.sinks.atomic_file import PartFile
+from livebg.sinks.atomic_file import AtomicFile
 
 Pixels = NDArray[np.uint8]
 GREEN = (0, 255, 0)
@@ -29,20 +29,20 @@ def scene(width: int = 83, height: int = 61) -> Pixels:
     return pixels
 
 
-def laid_over(background: Background) -> Look:
+def laid_over(background: Background) -> EffectFunction:
     def look(frame: Frame, matte: Matte) -> Composite:
         return composite(frame, background.picture(frame, matte), matte)
 
     return look
 
 
-def processor(segmenter: U2NetSegmenter, mode: str) -> Pipeline | Unprocessed:
+def processor(segmenter: U2NetSegmenter, mode: str) -> Pipeline | Passthrough:
     if mode == "none":
-        return Unprocessed(Consent("test"))
-    looks = {"matte": matte_picture, "cutout": cutout}
+        return Passthrough(Consent("test"))
+    looks = {"matte": render_matte, "cutout": cutout}
     backgrounds: dict[str, Background] = {"portrait": BlurBackground(0.05), "greenscreen": ColorBackground(GREEN)}
     look = looks[mode] if mode in looks else laid_over(backgrounds[mode])
-    return Pipeline(segmenter, AlphaSmoother(), EdgeUpsampler(), look)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), look)
 
 
 def alpha_of(photo: Photo, segmenter: U2NetSegmenter) -> Pixels:
@@ -55,7 +55,7 @@ def alpha_of(photo: Photo, segmenter: U2NetSegmenter) -> Pixels:
 
 def written(photo: Photo, segmenter: U2NetSegmenter, mode: str, path: Path) -> Image.Image:
     """The photo in a mode, by way of a file."""
-    write_photo(render_photo(photo, processor(segmenter, mode), mode), PartFile(path), path)
+    write_photo(render_photo(photo, processor(segmenter, mode), mode), AtomicFile(path), path)
     with Image.open(path) as image:
         image.load()
         return image

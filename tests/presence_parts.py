@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from livebg.live.presence.device import DevicePresence
-from livebg.v4l2.syscalls import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 from tests.fake_usage import NODE, ScriptedUsage
 from tests.live_parts import PATIENCE, wait_for
 
@@ -57,7 +57,7 @@ class Run:
 class Threaded:
     """A presence in a thread and in real time, with short times; ``changes`` counts the calls of ``changed``."""
 
-    def __init__(self, kernel: Kernel = SYSTEM, root: Path = Path("/"), device: Path = NODE, *, grace: float = 0.2) -> None:
+    def __init__(self, kernel: Syscalls = SYSCALLS, root: Path = Path("/"), device: Path = NODE, *, grace: float = 0.2) -> None:
         self.changes = 0
         self.presence = DevicePresence(lambda: str(device), self._changed, grace=grace, resync=RESYNC, kernel=kernel, root=root)
 

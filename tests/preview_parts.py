@@ -12,10 +12,10 @@ from livebg.daemon.preview_server import PreviewServer
 from livebg.daemon.views import View, views
 from livebg.interfaces import LiveSource
 from livebg.live.presence.device import Presence
-from livebg.live.quality.adaptive_pipeline import GovernedPipeline
-from livebg.live.quality.governor import Governor, Plan
+from livebg.live.quality.adaptive_pipeline import AdaptivePipeline
+from livebg.live.quality.governor import Governor, QualityLevel
 from livebg.live.worker import LiveProcessor
-from livebg.preview.client import PreviewChannel
+from livebg.preview.client import PreviewClient
 from tests.daemon import LIVE
 from tests.live_parts import KeepingSink, PersonSegmenter, ToyCamera, Watchers, green, running, session
 
@@ -25,7 +25,7 @@ ALL = ("composite", "alpha", "original")
 
 def look_with_matte() -> LiveProcessor:
     """The person before green, by the pipeline that the daemon has."""
-    return GovernedPipeline(green(PersonSegmenter()), Governor((Plan(),)), 1 / 50)
+    return AdaptivePipeline(green(PersonSegmenter()), Governor((QualityLevel(),)), 1 / 50)
 
 
 class Stage:
@@ -49,7 +49,7 @@ class Stage:
         self.watchers: Watchers
         self.live = session(self._open, self.sink, build, presence=self._presence)
         shown = views() | room_views() if shows is None else shows
-        self._server = PreviewServer(self.path, self.live.audience, shown, self._tell, timeout=timeout, most=most)
+        self._server = PreviewServer(self.path, self.live.audience, shown, self._tell, timeout=timeout, max_clients=most)
 
     def _tell(self) -> dict[str, Any]:
         return self.status.as_dict()
@@ -66,8 +66,8 @@ class Stage:
     def camera_open(self) -> bool:
         return any(not camera.closed for camera in self.cameras)
 
-    def channel(self) -> PreviewChannel:
-        return PreviewChannel(self.path, timeout=DEADLINE)
+    def channel(self) -> PreviewClient:
+        return PreviewClient(self.path, timeout=DEADLINE)
 
     @contextmanager
     def on(self) -> Iterator[Self]:

@@ -6,16 +6,16 @@ from typing import Any
 
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
-from livebg.daemon.controller import Steering
-from livebg.daemon.saved_choices import Choices
-from livebg.daemon.settings_layers import Layers
+from livebg.daemon.controller import SessionController
+from livebg.daemon.saved_choices import SavedChoices
+from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError, ModelError
 from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.effect_builder import Build
 from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Unprocessed
+from livebg.pipeline import Passthrough
 from tests.live_parts import FORMAT, PersonSegmenter, green
 
 MISSING = "missing.png"
@@ -35,7 +35,7 @@ class NotedSession:
         self.camera: tuple[Callable[[], LiveSource], Callable[[VideoFormat], Geometry]] | None = None
 
     def switch(self, build: Build, *, at_once: bool) -> None:
-        room = isinstance(build(), Unprocessed)
+        room = isinstance(build(), Passthrough)
         self.told.append(f"{'room' if room else 'hidden'}{' at once' if at_once else ''}")
 
     def pause(self) -> None:
@@ -46,8 +46,8 @@ class NotedSession:
         self.paused = False
         self.told.append("resume")
 
-    def use_camera(self, open_camera: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
-        self.camera = open_camera, arrange
+    def use_camera(self, open_camera: Callable[[], LiveSource], geometry_for: Callable[[VideoFormat], Geometry]) -> None:
+        self.camera = open_camera, geometry_for
         self.told.append("camera")
 
 
@@ -67,8 +67,8 @@ class ToyLooks:
         self.prepared.append(settings)
         return green_look
 
-    def unprocessed(self, consent: Consent) -> Build:
-        return lambda: Unprocessed(consent)
+    def passthrough(self, consent: Consent) -> Build:
+        return lambda: Passthrough(consent)
 
 
 class Desk:
@@ -78,10 +78,10 @@ class Desk:
         self.config = folder / "config.toml"
         if not self.config.exists():
             self.config.touch()
-        self.choices = Choices(folder / "state" / "choices.json")
+        self.choices = SavedChoices(folder / "state" / "choices.json")
         self.session, self.looks = NotedSession(), ToyLooks()
-        layers = Layers.start(options or {}, self.config, self.choices.read())
-        self.steering = Steering(self.session, self.looks, layers, self.choices, consent)
+        layers = SettingsLayers.start(options or {}, self.config, self.choices.read())
+        self.steering = SessionController(self.session, self.looks, layers, self.choices, consent)
 
     @property
     def kept(self) -> dict[str, Any]:

@@ -171,9 +171,9 @@ def test_nobody_else_keeps_a_way_to_give_consent(module: str) -> None:
 def test_the_live_sessions_own_commands_need_no_consent() -> None:
     """Those that show the room are the command line's, which gives the user's word with each message."""
     commands = ast.unparse(modules()["daemon.commands"])
-    assert "steering.on" in commands
-    assert "steering.off" not in commands
-    assert "steering.toggle" not in commands
+    assert "controller.on" in commands
+    assert "controller.off" not in commands
+    assert "controller.toggle" not in commands
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if package(name) != "cli" and not name.endswith("__main__")])

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.compositing.backgrounds import WEAKEST_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
+from livebg.compositing.backgrounds import MIN_BLUR, BlurBackground, ColorBackground, PictureBackground, read_picture
 from livebg.compositing.composite import composite
 from livebg.errors import ConfigError
 from livebg.imaging.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
-from livebg.synthetic import made_up_room
+from livebg.synthetic import procedural_room
 from tests.fakes import grey_frame, noise_frame
 
 SIZES = [(64, 48), (320, 180), (8, 8), (2, 2), (642, 362), (90, 1280)]
@@ -59,7 +59,7 @@ def test_the_person_leaves_no_halo_in_the_room(share: float, coarse: bool) -> No
 def test_the_coarse_blur_is_close_to_the_fine_one(share: float) -> None:
     size = (640, 360)
     color = ColorSpec(BT709)
-    frame = Frame(rgb_to_i420(made_up_room(4, size), color), 0, grey_frame().time_base, color)
+    frame = Frame(rgb_to_i420(procedural_room(4, size), color), 0, grey_frame().time_base, color)
     alpha = room_with_person(size)[1]
     room = alpha.alpha == 0
     fine, coarse = (
@@ -128,7 +128,7 @@ def test_a_blur_of_none_is_the_weakest_and_not_the_room() -> None:
     frame = noise_frame(1, (640, 480))
     nothing = matte(np.zeros((480, 640), np.uint8))
     weakest = BlurBackground(0.0).picture(frame, nothing)
-    assert (weakest == BlurBackground(WEAKEST_BLUR).picture(frame, nothing)).all()
+    assert (weakest == BlurBackground(MIN_BLUR).picture(frame, nothing)).all()
     assert planes(weakest)[0].std() < planes(frame.data)[0].std() / 3
 
 

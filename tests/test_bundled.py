@@ -17,7 +17,7 @@ from livebg.factory import build_segmenter
 from livebg.interfaces import Segmenter
 from livebg.models import REGISTRY, find, models_folder
 from livebg.segmentation.u2net import U2NetSegmenter
-from livebg.synthetic import made_up_room
+from livebg.synthetic import procedural_room
 from tests.command import Workshop
 from tests.decoding import rgb_of
 from tests.demo_parts import no_progress
@@ -98,7 +98,7 @@ class TestPictures:
 
     @pytest.mark.parametrize("seed", range(5))
     def test_an_empty_room_is_empty(self, bundled: U2NetSegmenter, seed: int) -> None:
-        assert bundled.segment(made_up_room(seed, (256, 144))).mean() < 0.15
+        assert bundled.segment(procedural_room(seed, (256, 144))).mean() < 0.15
 
     @pytest.mark.parametrize("level", [0, 128, 255])
     def test_a_blank_picture_is_empty(self, bundled: U2NetSegmenter, level: int) -> None:

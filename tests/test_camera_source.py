@@ -373,7 +373,7 @@ def test_what_is_opened_is_what_was_chosen_and_it_says_so() -> None:
     with CameraSource("c920", (1280, 720), 30, kernel=kernel) as source:
         assert (source.format.width, source.format.height, source.format.frame_rate) == (1280, 720, Fraction(30))
         assert source.mode_text == "1280x720 MJPG 30 fps"
-        assert source.about == "HD Pro Webcam C920, 1280x720 MJPG 30 fps"
+        assert source.description == "HD Pro Webcam C920, 1280x720 MJPG 30 fps"
         assert source.path == Path(NODE)
     assert device.set_rates == [30]
     with CameraSource("c920", (640, 480), 15, kernel=kernel) as source:
@@ -424,4 +424,4 @@ def test_livebgs_own_output_is_no_camera_for_it() -> None:
         with pytest.raises(SourceError, match="is the device that livebg writes to"):
             open_camera(name, (640, 480), 30, output="livebg", kernel=kernel)
     with open_camera("livebg", (640, 480), 30, output="another", kernel=kernel) as source:
-        assert source.about.startswith("livebg, ")
+        assert source.description.startswith("livebg, ")

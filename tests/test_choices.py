@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from livebg.config.loading import load_settings
-from livebg.daemon.bootstrap import startable
-from livebg.daemon.saved_choices import KEPT, Choices, Word
-from livebg.daemon.settings_layers import Layers
+from livebg.daemon.bootstrap import drop_stale_choices
+from livebg.daemon.saved_choices import PERSISTED_KEYS, Choice, SavedChoices
+from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError, ModelError
 from tests.toy_network import ToyNetwork
 
@@ -24,11 +24,11 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def choices(tmp_path: Path) -> Choices:
-    return Choices(tmp_path / "there" / "choices.json")
+def choices(tmp_path: Path) -> SavedChoices:
+    return SavedChoices(tmp_path / "there" / "choices.json")
 
 
-def lay(choices: Choices, content: str) -> None:
+def lay(choices: SavedChoices, content: str) -> None:
     choices.path.parent.mkdir(exist_ok=True)
     choices.path.write_text(content)
 
@@ -37,8 +37,8 @@ def chosen(value: object, file: object = None) -> dict[str, object]:
     return {"value": value, "file": file}
 
 
-def test_what_is_written_is_read(choices: Choices) -> None:
-    words = {"effect.blur": Word(0.5, 0.1), "effect.background": Word("/a/b\udce9.png", None)}
+def test_what_is_written_is_read(choices: SavedChoices) -> None:
+    words = {"effect.blur": Choice(0.5, 0.1), "effect.background": Choice("/a/b\udce9.png", None)}
     assert choices.read() == {}
     assert choices.write(words) is None
     assert choices.read() == words
@@ -48,11 +48,11 @@ def test_what_is_written_is_read(choices: Choices) -> None:
 
 
 def test_they_lie_in_the_users_state_folder(tmp_path: Path) -> None:
-    assert Choices().path == tmp_path / "state" / "livebg" / "choices.json"
+    assert SavedChoices().path == tmp_path / "state" / "livebg" / "choices.json"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00", '"effect.blur"', "[" * 50_000, "9" * 50_000])
-def test_a_file_that_is_none_is_set_aside(choices: Choices, content: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_is_none_is_set_aside(choices: SavedChoices, content: str, caplog: pytest.LogCaptureFixture) -> None:
     lay(choices, content)
     assert choices.read() == {}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
@@ -62,7 +62,7 @@ def test_a_file_that_is_none_is_set_aside(choices: Choices, content: str, caplog
     assert len(caplog.records) == 1
 
 
-def test_a_folder_in_its_place_is_set_aside(choices: Choices, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_in_its_place_is_set_aside(choices: SavedChoices, caplog: pytest.LogCaptureFixture) -> None:
     choices.path.mkdir(parents=True)
     assert choices.read() == {}
     assert "Cannot read the choices in" in caplog.text
@@ -88,20 +88,20 @@ def test_a_folder_in_its_place_is_set_aside(choices: Choices, caplog: pytest.Log
     ],
 )
 def test_a_choice_that_cannot_be_is_passed_over_and_the_others_hold(
-    choices: Choices, key: str, entry: object, caplog: pytest.LogCaptureFixture
+    choices: SavedChoices, key: str, entry: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     lay(choices, json.dumps({key: entry, "camera.device": chosen("C920")}))
-    assert choices.read() == {"camera.device": Word("C920", None)}
+    assert choices.read() == {"camera.device": Choice("C920", None)}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert Layers.start({}, None, choices.read()).settings().effect == load_settings({}).effect
+    assert SettingsLayers.start({}, None, choices.read()).settings().effect == load_settings({}).effect
 
 
 def test_none_of_the_choices_could_show_the_room() -> None:
-    for key in KEPT:
+    for key in PERSISTED_KEYS:
         for value in ("none", "off"):
             settings = None
             try:
-                settings = Layers.start({}, None, {key: Word(value, None)}).settings()
+                settings = SettingsLayers.start({}, None, {key: Choice(value, None)}).settings()
             except ConfigError:
                 continue
             assert settings.effect.mode == "portrait"
@@ -109,7 +109,7 @@ def test_none_of_the_choices_could_show_the_room() -> None:
 
 def test_where_it_cannot_be_written_that_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "there").write_text("no folder")
-    told = Choices(tmp_path / "there" / "choices.json").write({"effect.blur": Word(0.5, None)})
+    told = SavedChoices(tmp_path / "there" / "choices.json").write({"effect.blur": Choice(0.5, None)})
     assert told is not None
     assert told in caplog.text
 
@@ -118,16 +118,16 @@ def test_each_place_overrules_those_before_it(tmp_path: Path, monkeypatch: pytes
     config = tmp_path / "config.toml"
     config.write_text('[effect]\nblur = 0.1\nscreen = "#111111"\nmode = "matte"\nbackground = "file.png"\n')
     earlier = {
-        "effect.screen": Word("#222222", "#111111"),
-        "effect.mode": Word("greenscreen", "matte"),
-        "effect.background": Word("chosen.png", "file.png"),
+        "effect.screen": Choice("#222222", "#111111"),
+        "effect.mode": Choice("greenscreen", "matte"),
+        "effect.background": Choice("chosen.png", "file.png"),
     }
     monkeypatch.setenv("LIVEBG_EFFECT__MODE", "portrait")
     monkeypatch.setenv("LIVEBG_EFFECT__BACKGROUND", "variable.png")
-    layers = Layers.start({"effect.background": "option.png", "camera.device": None}, config, earlier)
+    layers = SettingsLayers.start({"effect.background": "option.png", "camera.device": None}, config, earlier)
     effect = layers.settings().effect
     assert (effect.blur, effect.screen, effect.mode, effect.background) == (0.1, "#222222", "portrait", "option.png")
-    said = layers.saying({"effect.background": "said.png"})
+    said = layers.with_overrides({"effect.background": "said.png"})
     assert said.settings().effect.background == "said.png"
     assert layers.settings().effect.background == "option.png"  # nothing said is said for good
 
@@ -136,9 +136,9 @@ def test_a_file_that_says_otherwise_than_at_the_choice_was_written_later(tmp_pat
     config = tmp_path / "config.toml"
     config.write_text("[effect]\nblur = 0.1\n")
     for then, blur in ((0.1, 0.9), (0.2, 0.1), (None, 0.1)):
-        assert Layers.start({}, config, {"effect.blur": Word(0.9, then)}).settings().effect.blur == blur
+        assert SettingsLayers.start({}, config, {"effect.blur": Choice(0.9, then)}).settings().effect.blur == blur
     config.write_text("")
-    assert Layers.start({}, config, {"effect.blur": Word(0.9, 0.1)}).settings().effect.blur == 0.025
+    assert SettingsLayers.start({}, config, {"effect.blur": Choice(0.9, 0.1)}).settings().effect.blur == 0.025
 
 
 @pytest.fixture
@@ -152,8 +152,8 @@ def network(tmp_path: Path) -> str:
 def test_a_choice_that_is_gone_by_now_keeps_nobody_from_starting(
     key: str, value: str, network: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    earlier = {"effect.mode": Word("background", None), key: Word(value, None), "effect.blur": Word(0.5, None)}
-    layers = startable(Layers.start({"model.name": network}, None, earlier))
+    earlier = {"effect.mode": Choice("background", None), key: Choice(value, None), "effect.blur": Choice(0.5, None)}
+    layers = drop_stale_choices(SettingsLayers.start({"model.name": network}, None, earlier))
     settings = layers.settings()
     assert layers.choices.keys() == {"effect.mode", "effect.blur"}
     assert (settings.effect.mode, settings.effect.background, settings.camera.device) == ("background", "#204060", "auto")
@@ -161,13 +161,18 @@ def test_a_choice_that_is_gone_by_now_keeps_nobody_from_starting(
 
 
 def test_no_more_is_left_out_than_must_be(network: str) -> None:
-    earlier = {"effect.mode": Word("background", None), "effect.background": Word("gone.png", None)}
-    earlier |= {"camera.device": Word("gone.mp4", None), "effect.blur": Word(0.5, None)}
-    assert startable(Layers.start({"model.name": network}, None, earlier)).choices.keys() == {"effect.mode", "effect.blur"}
+    earlier = {"effect.mode": Choice("background", None), "effect.background": Choice("gone.png", None)}
+    earlier |= {"camera.device": Choice("gone.mp4", None), "effect.blur": Choice(0.5, None)}
+    assert drop_stale_choices(SettingsLayers.start({"model.name": network}, None, earlier)).choices.keys() == {
+        "effect.mode",
+        "effect.blur",
+    }
 
 
 def test_what_the_choices_are_not_to_blame_for_is_told(network: str) -> None:
     with pytest.raises(ModelError, match="missing"):
-        startable(Layers.start({"model.name": "missing.onnx"}, None, {"effect.blur": Word(0.5, None)}))
+        drop_stale_choices(SettingsLayers.start({"model.name": "missing.onnx"}, None, {"effect.blur": Choice(0.5, None)}))
     with pytest.raises(ConfigError, match=r"gone\.png"):
-        startable(Layers.start({"model.name": network, "effect.mode": "background", "effect.background": "gone.png"}, None, {}))
+        drop_stale_choices(
+            SettingsLayers.start({"model.name": network, "effect.mode": "background", "effect.background": "gone.png"}, None, {})
+        )

@@ -27,7 +27,7 @@ def test_the_list_says_what_each_is_and_where_it_comes_from(shop: Workshop) -> N
     assert blocks[0].splitlines() == [
         f"livebg-u2: {bundled.path.stat().st_size / 1e6:.1f} MB, input 192x192 in the frame's aspect ratio",
         f"  {bundled.card.description}",
-        f"  license: {bundled.card.licence}",
+        f"  license: {bundled.card.license}",
         "  source: included in livebg",
         f"  path: {bundled.path}",
     ]

@@ -13,9 +13,9 @@ from livebg.compositing.composite import Consent
 from livebg.daemon.runtime_dir import PREVIEW_NAME, hold_lock
 from livebg.errors import ModelError
 from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Unprocessed
+from livebg.pipeline import Passthrough
 from livebg.preview import snapshot
-from livebg.preview.client import PreviewChannel
+from livebg.preview.client import PreviewClient
 from tests.command import Workshop
 from tests.daemon import LIVE, runtime_folder_of_ones_own
 from tests.live_parts import PersonSegmenter, green, person_mask, wait_for
@@ -90,7 +90,7 @@ def test_a_paused_livebg_has_no_matte(shop: Workshop) -> None:
 
 
 def test_while_the_effect_is_off_there_is_no_matte(shop: Workshop) -> None:
-    with running(lambda: Unprocessed(Consent("a test"))) as stage:
+    with running(lambda: Passthrough(Consent("a test"))) as stage:
         stage.status = replace(LIVE, mode="none")
         said = shop.livebg("snapshot", "--alpha", "me.png")
     assert (said.code, said.sentence) == (3, "There is no matte while the effect is off. Run `livebg on` first.")
@@ -102,7 +102,7 @@ def test_one_that_does_not_become_live_is_not_waited_for_for_ever(shop: Workshop
         raise ModelError("no network today")
 
     with running(lambda: green(PersonSegmenter(fail))) as stage:
-        seen = snapshot.snapshot(shop.folder / "me.png", stage.channel, patience=0.3)
+        seen = snapshot.snapshot(shop.folder / "me.png", stage.channel, timeout=0.3)
     assert seen.placeholder
     assert shop.files() == {"me.png"}
 
@@ -151,5 +151,5 @@ def test_a_preview_without_a_display_is_a_sentence(shop: Workshop, monkeypatch: 
 
 
 def test_a_channel_of_the_users_own_is_found_without_a_path() -> None:
-    with running(), PreviewChannel() as channel:
-        assert channel.look(["composite"]).pictures
+    with running(), PreviewClient() as channel:
+        assert channel.next_frame(["composite"]).pictures

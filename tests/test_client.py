@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from livebg.daemon.client import ask
-from livebg.daemon.protocol import MAX_ANSWER, OtherVersion
+from livebg.daemon.client import request
+from livebg.daemon.protocol import MAX_ANSWER, VersionMismatch
 from livebg.daemon.runtime_dir import hold_lock
 from livebg.daemon.server import no_arguments
 from livebg.errors import ConfigError, LivebgError, ModelError, NotRunningError, SinkError, SourceError
@@ -59,21 +59,21 @@ class Impostor:
 def told(kind: type[LivebgError], **arguments: Any) -> str:
     """The sentence of the error, which must be of that very kind."""
     with pytest.raises(LivebgError) as caught:
-        ask("status", **{"timeout": DEADLINE} | arguments)
+        request("status", **{"timeout": DEADLINE} | arguments)
     assert type(caught.value) is kind
     return str(caught.value)
 
 
 def test_the_users_own_livebg_is_asked(runtime: Path) -> None:  # noqa: ARG001
     with Daemon():
-        assert ask("status") == LIVE.as_dict()
+        assert request("status") == LIVE.as_dict()
 
 
 def test_arguments_arrive(runtime: Path) -> None:
     with Daemon(more={"echo": dict}):
         arguments = {"mode": "pörtrait", "blur": 0.5, "on": True, "none": None}
-        assert ask("echo", arguments) == arguments
-        assert ask("echo", path=runtime / "livebg" / "livebg.sock") == {}
+        assert request("echo", arguments) == arguments
+        assert request("echo", path=runtime / "livebg" / "livebg.sock") == {}
 
 
 @pytest.mark.parametrize("kind", [LivebgError, ConfigError, SourceError, SinkError, ModelError])
@@ -82,7 +82,7 @@ def test_a_refusal_is_of_the_daemons_kind(kind: type[LivebgError], runtime: Path
         raise kind("it cannot be: do otherwise")
 
     with Daemon(more={"refuse": no_arguments(refuse)}), pytest.raises(LivebgError) as caught:
-        ask("refuse")
+        request("refuse")
     assert type(caught.value) is kind
     assert str(caught.value) == "it cannot be: do otherwise"
 
@@ -140,7 +140,7 @@ def test_one_that_takes_nobody_in(runtime: Path) -> None:
     [
         (
             b'{"version": 1, "ok": true, "result": 1}\n',
-            OtherVersion,
+            VersionMismatch,
             "Incompatible livebg is running (protocol version 1, expected 2). Restart it.",
         ),
         (

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livebg.compositing.composite import (
-    OLDEST_MATTE,
+    MAX_MATTE_AGE_S,
     Consent,
+    alpha_planes,
     composite,
     cutout,
-    matte_picture,
     passthrough,
-    plane_alphas,
-    tightened,
+    render_matte,
+    tighten,
 )
-from livebg.imaging.frame import Alpha8, ColorSpec, Frame, Matte, blank, planes
+from livebg.imaging.frame import Alpha8, ColorSpec, Frame, Matte, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
 from tests.fakes import grey_frame, noise_frame
 
@@ -38,9 +38,9 @@ def split_room(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Frame, Alpha8
     width, height = size
     ramp = np.clip((np.arange(width) - width // 2) / 6, 0, 1)
     alpha = np.rint(np.broadcast_to(ramp * 255, (height, width))).astype(np.uint8)
-    mixed, person = blank(width, height), blank(width, height)
+    mixed, person = empty_i420(width, height), empty_i420(width, height)
     for out, alone, share, levels in zip(
-        planes(mixed), planes(person), plane_alphas(Pyramid(alpha)), ((200, 40), (90, 150), (170, 100)), strict=True
+        planes(mixed), planes(person), alpha_planes(Pyramid(alpha)), ((200, 40), (90, 150), (170, 100)), strict=True
     ):
         weight = share / 255
         out[:] = np.rint(levels[0] * weight + levels[1] * (1 - weight))
@@ -52,7 +52,7 @@ def test_the_rooms_colour_is_taken_out_of_the_edge() -> None:
     frame, person, alpha = split_room()
     background = np.full_like(frame.data, 16)
     shown = composite(frame, background, matte_for(alpha))
-    for got, own, share in zip(planes(shown.data), person.planes, plane_alphas(Pyramid(alpha)), strict=True):
+    for got, own, share in zip(planes(shown.data), person.planes, alpha_planes(Pyramid(alpha)), strict=True):
         weight = share / 255
         expected = own * weight + 16 * (1 - weight)
         assert np.abs(got - expected).max() <= 6  # a plain blend differs by up to 40 levels here
@@ -103,7 +103,7 @@ def test_any_size_is_exact_at_the_ends(width: int, height: int, seed: int) -> No
     frame, background = noise_frame(seed, (width, height)), noise_frame(seed + 1, (width, height)).data
     shown = composite(frame, background, matte_for(alpha))
     for got, own, behind, share in zip(
-        planes(shown.data), frame.planes, planes(background), plane_alphas(Pyramid(alpha)), strict=True
+        planes(shown.data), frame.planes, planes(background), alpha_planes(Pyramid(alpha)), strict=True
     ):
         assert (got[share == 255] == own[share == 255]).all()
         assert (got[share == 0] == behind[share == 0]).all()
@@ -113,7 +113,7 @@ def test_any_size_is_exact_at_the_ends(width: int, height: int, seed: int) -> No
 def test_foreground_bytes_are_the_input_and_room_bytes_the_background(seed: int) -> None:
     frame, background, alpha = noise_frame(seed), noise_frame(seed + 1).data, random_alpha(seed)
     shown = composite(frame, background, matte_for(alpha))
-    weight = np.concatenate([plane.ravel() for plane in plane_alphas(Pyramid(alpha))]).reshape(72, 64)
+    weight = np.concatenate([plane.ravel() for plane in alpha_planes(Pyramid(alpha))]).reshape(72, 64)
     assert (shown.data[weight == 255] == frame.data[weight == 255]).all()
     assert (shown.data[weight == 0] == background[weight == 0]).all()
     assert (shown.pts, shown.time_base, shown.color) == (frame.pts, frame.time_base, frame.color)
@@ -122,17 +122,17 @@ def test_foreground_bytes_are_the_input_and_room_bytes_the_background(seed: int)
 def test_chroma_takes_the_mean_alpha_of_its_block() -> None:
     alpha = np.zeros((4, 4), np.uint8)
     alpha[0, :2] = 255
-    _, u, v = plane_alphas(Pyramid(alpha))
+    _, u, v = alpha_planes(Pyramid(alpha))
     assert u.tolist() == v.tolist() == [[128, 0], [0, 0]]
 
 
-@pytest.mark.parametrize("make", [lambda f, m: composite(f, f.data, m), matte_picture, cutout])
+@pytest.mark.parametrize("make", [lambda f, m: composite(f, f.data, m), render_matte, cutout])
 def test_only_this_frames_own_fresh_matte_will_do(make: object) -> None:
     assert callable(make)
     frame, alpha = noise_frame(1), np.full((48, 64), 255, np.uint8)
-    make(frame, matte_for(alpha, age=OLDEST_MATTE))
+    make(frame, matte_for(alpha, age=MAX_MATTE_AGE_S))
     with pytest.raises(ValueError, match="old"):
-        make(frame, matte_for(alpha, age=OLDEST_MATTE + 0.01))
+        make(frame, matte_for(alpha, age=MAX_MATTE_AGE_S + 0.01))
     with pytest.raises(ValueError, match="old"):
         make(frame, matte_for(alpha, age=-0.01))
     with pytest.raises(ValueError, match="matte is for"):
@@ -148,7 +148,7 @@ def test_a_background_of_another_size_is_refused() -> None:
 
 def test_the_matte_as_a_picture_is_alpha_over_the_full_range() -> None:
     alpha = random_alpha(3)
-    shown = matte_picture(noise_frame(2), matte_for(alpha))
+    shown = render_matte(noise_frame(2), matte_for(alpha))
     y, u, v = planes(shown.data)
     assert (y == alpha).all()
     assert (u == 128).all()
@@ -174,7 +174,7 @@ def test_a_cutouts_edge_has_the_persons_colour() -> None:
     frame, person, alpha = split_room()
     shown = cutout(frame, matte_for(alpha))
     y, u, v = planes(shown.data)
-    seen, chroma = alpha > 60, plane_alphas(Pyramid(alpha))[1] > 60
+    seen, chroma = alpha > 60, alpha_planes(Pyramid(alpha))[1] > 60
     assert np.abs(y[seen].astype(int) - person.y[seen]).max() <= 12  # the mixture differs by 120 levels here
     for plane, own in zip((u, v), person.planes[1:], strict=True):
         assert np.abs(plane[chroma].astype(int) - own[chroma]).max() <= 12
@@ -182,7 +182,7 @@ def test_a_cutouts_edge_has_the_persons_colour() -> None:
 
 def test_a_green_screens_matte_is_tighter_and_harder() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    tight = tightened(matte_for(levels)).alpha.ravel().astype(int)
+    tight = tighten(matte_for(levels)).alpha.ravel().astype(int)
     assert (tight <= np.arange(256)).sum() > 180
     assert (tight[:90] == 0).all()
     assert (tight[240:] == 255).all()

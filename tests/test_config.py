@@ -240,9 +240,9 @@ def test_a_file_is_read_once_and_says_what_is_written(config: Path) -> None:
     file = read_config(config)
     config.write_text("[effect]\nblur = 0.2\n")
     assert load_settings({}, file).effect.blur == 0.1
-    assert [file.says(key) for key in ("effect.blur", "effect.mode", "model.name", "effect")] == [0.1, None, None, None]
+    assert [file.get(key) for key in ("effect.blur", "effect.mode", "model.name", "effect")] == [0.1, None, None, None]
     config.write_text("effect = 3\n")
-    assert read_config(config).says("effect.blur") is None
+    assert read_config(config).get("effect.blur") is None
 
 
 def test_a_choice_of_numbers_takes_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from livebg.cli.consent import room_commands
-from livebg.daemon.command_result import Held
+from livebg.daemon.command_result import CommandResult
 from livebg.daemon.commands import commands
-from livebg.daemon.controller import Steering
+from livebg.daemon.controller import SessionController
 from livebg.daemon.protocol import VERSION
-from livebg.daemon.saved_choices import Choices
+from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.server import ControlServer
-from livebg.daemon.settings_layers import Layers, settable_keys
+from livebg.daemon.settings_layers import SettingsLayers, settable_keys
 from livebg.errors import SourceError
 from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
@@ -49,9 +49,9 @@ class OnToys:
     def paused(self) -> bool:
         return self._live.paused
 
-    def use_camera(self, open_camera: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
+    def use_camera(self, open_camera: Callable[[], LiveSource], geometry_for: Callable[[VideoFormat], Geometry]) -> None:
         assert open_camera is not None
-        assert arrange(VideoFormat(*SIZE, self.format.frame_rate, self.format.color)).apply is not None
+        assert geometry_for(VideoFormat(*SIZE, self.format.frame_rate, self.format.color)).apply is not None
         tries = iter([SourceError("it is busy: close it there")])
 
         def open_toy() -> LiveSource:
@@ -68,7 +68,7 @@ class Storm:
 
     path: Path
     sink: KeepingSink
-    steering: Steering
+    steering: SessionController
     config: Path
     exits: list[Any]
     shown_now: bool = False
@@ -85,7 +85,7 @@ class Storm:
         caller.say(message + b"\n")
         answer = checked(caller.hear())
         if isinstance(answer.get("result"), dict):
-            held = Held.from_dict(answer["result"])
+            held = CommandResult.from_dict(answer["result"])
             self.shown_now = not held.effect and not held.paused
         self._since = time.monotonic()
         self.said += 1
@@ -122,11 +122,11 @@ def storm() -> Iterator[Storm]:
         for name in [name for name in os.environ if name.upper().startswith("LIVEBG_")]:
             patch.delenv(name)
         (folder / "config.toml").touch()
-        choices = Choices(folder / "choices.json")
+        choices = SavedChoices(folder / "choices.json")
         sink = KeepingSink()
         live = session(ToyCamera, sink, green_look)
-        layers = Layers.start({}, folder / "config.toml", {})
-        steering = Steering(OnToys(live), ToyLooks(), layers, choices)
+        layers = SettingsLayers.start({}, folder / "config.toml", {})
+        steering = SessionController(OnToys(live), ToyLooks(), layers, choices)
         server = ControlServer(folder / "s", commands(steering) | room_commands(steering), timeout=30)
         server.start()
         with running(live) as exits:

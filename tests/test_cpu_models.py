@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.models import find
-from livebg.synthetic import made_up_room
+from livebg.synthetic import procedural_room
 from tests.emulated_segmenter import NAME, SIZE, alphas_of
 
 QEMU = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
@@ -41,7 +41,7 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
     data = pytest.importorskip("skimage.data", reason="the extra livebg[demo] is not installed")
     person = cv2.resize(data.astronaut()[:320], SIZE, interpolation=cv2.INTER_AREA)
     extremes = 255 * np.random.default_rng(15).integers(0, 2, (*SIZE[::-1], 3))
-    return {"person": np.asarray(person, np.uint8), "room": made_up_room(1, SIZE), "extremes": extremes.astype(np.uint8)}
+    return {"person": np.asarray(person, np.uint8), "room": procedural_room(1, SIZE), "extremes": extremes.astype(np.uint8)}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from livebg.config.loading import load_settings
-from livebg.demo import Demo, Material, film
+from livebg.demo import Demo, Material, animate_photo
 from livebg.errors import ModelError, SinkError, SourceError
 from livebg.factory import build_segmenter
 from tests.decoding import rgb_of, samples_of
@@ -47,7 +47,7 @@ class TestFilm:
     def test_a_photo_becomes_a_moving_clip(self, material: Material, tmp_path: Path) -> None:
         told: list[int] = []
         clip = tmp_path / "clip.mp4"
-        film(material.photo, clip, 20, told.append)
+        animate_photo(material.photo, clip, 20, told.append)
         assert told == list(range(1, 21))
         assert frame_times(clip) == pytest.approx([number / 30 for number in range(20)], abs=1e-4)
         shots = rgb_of(clip)
@@ -59,7 +59,7 @@ class TestFilm:
 
     def test_the_clip_has_quiet_sound_as_long_as_the_pictures(self, material: Material, tmp_path: Path) -> None:
         clip = tmp_path / "clip.mp4"
-        film(material.photo, clip, 30, lambda _: None)
+        animate_photo(material.photo, clip, 30, lambda _: None)
         wave = samples_of(clip)
         assert wave.shape[0] == 2
         assert wave.shape[1] == pytest.approx(48_000, abs=1024)
@@ -69,7 +69,7 @@ class TestFilm:
 
     def test_the_clip_says_its_colour(self, material: Material, tmp_path: Path) -> None:
         clip = tmp_path / "clip.mp4"
-        film(material.photo, clip, 2, lambda _: None)
+        animate_photo(material.photo, clip, 2, lambda _: None)
         with av.open(str(clip)) as container:
             context = container.streams.video[0].codec_context
             assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
@@ -78,7 +78,7 @@ class TestFilm:
         photo = tmp_path / "photo.png"
         photo.write_text("no photo")
         with pytest.raises(SourceError, match="cannot be read"):
-            film(photo, tmp_path / "clip.mp4", 2, lambda _: None)
+            animate_photo(photo, tmp_path / "clip.mp4", 2, lambda _: None)
         assert not (tmp_path / "clip.mp4").exists()
 
 
@@ -95,7 +95,7 @@ class TestDemo:
         assert frame_times(demo.video) == pytest.approx(wanted, abs=1e-5)
 
     def test_the_sound_is_that_of_the_first_clip(self, demo: Demo, material: Material, tmp_path: Path) -> None:
-        film(material.photo, tmp_path / "clip.mp4", FRAMES, lambda _: None)
+        animate_photo(material.photo, tmp_path / "clip.mp4", FRAMES, lambda _: None)
         wave = samples_of(demo.video)
         assert np.abs(wave).max() > 0.005
         assert np.array_equal(wave, samples_of(tmp_path / "clip.mp4"))

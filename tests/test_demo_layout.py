@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from livebg.demo.layout import CAPTIONS, Grid, cell_size, contact_sheet, to_rgb
+from livebg.demo.layout import CAPTIONS, CaptionedGrid, cell_size, contact_sheet, to_rgb
 from livebg.imaging.frame import ColorSpec
 from tests.demo_parts import BLACK, WHITE, close_to
 from tests.fakes import grey_frame
@@ -22,7 +22,7 @@ class TestLayout:
         assert close_to(to_rgb(grey_frame(luma=black, color=color), (100, 80)), BLACK, 1)
 
     def test_a_grid_has_its_cells_in_order_and_a_caption_in_each(self) -> None:
-        grid = Grid((640, 360), 16 / 9)
+        grid = CaptionedGrid((640, 360), 16 / 9)
         width, height = grid.cell
         colors = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0)]
         cells = [np.full((height, width, 3), color, np.uint8) for color in colors]
@@ -34,7 +34,7 @@ class TestLayout:
             assert (quarter[130:175, 5:160].min(axis=2) > 240).sum() > 30, "white letters"
 
     def test_a_narrow_clip_stands_in_the_middle(self) -> None:
-        grid = Grid((640, 360), 1.0)
+        grid = CaptionedGrid((640, 360), 1.0)
         picture = grid.picture([np.full((*grid.cell[::-1], 3), 255, np.uint8)] * 4)
         assert picture[:, :130].max() < 30
         assert picture[:, -130:].max() < 30

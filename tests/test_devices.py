@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livebg.cli.devices import facts, tell
-from livebg.system.devices import Devices, look_around
+from livebg.system.devices import Devices, list_devices
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder
@@ -28,7 +28,7 @@ def loopback(label: str = "livebg", caps: int = OUTPUT) -> FakeDevice:
 
 
 def seen(devices: dict[str, FakeDevice], holders: tuple[Holder, ...] = ()) -> Devices:
-    return look_around("livebg", (1280, 720), 30, FakeKernel(devices, holders))
+    return list_devices("livebg", (1280, 720), 30, FakeKernel(devices, holders))
 
 
 def test_a_camera_is_told_with_its_modes_and_the_choice() -> None:
@@ -46,7 +46,7 @@ def test_a_camera_is_told_with_its_modes_and_the_choice() -> None:
 def test_looking_starts_no_camera() -> None:
     device = FakeDevice()
     device.failures = dict.fromkeys((abi.S_FMT, abi.S_PARM, abi.REQBUFS, abi.STREAMON), errno.EBUSY)
-    assert seen({"/dev/video0": device}).cameras[0].trouble is None
+    assert seen({"/dev/video0": device}).cameras[0].error is None
 
 
 @pytest.mark.parametrize(
@@ -62,23 +62,23 @@ def test_a_loopback_tells_what_it_announces(caps: int, announces: str, fit: bool
     found = seen({"/dev/video42": loopback(caps=caps)})
     assert found.cameras == ()
     one = found.loopbacks[0]
-    assert (one.announces, one.fit) == (announces, fit)
-    assert remark in one.remark
+    assert (one.announces, one.usable) == (announces, fit)
+    assert remark in one.note
 
 
 def test_the_running_livebg_is_no_stranger() -> None:
     kernel = FakeKernel({"/dev/video42": loopback(caps=CAPTURE)}, (Holder(7, "livebg", "writing"), Holder(8, "zoom", "reading")))
-    told = {running: look_around("livebg", (1280, 720), 30, kernel, running=running).loopbacks[0] for running in (7, 9, None)}
-    assert (told[7].fit, told[7].remark) == (True, "livebg is writing to it")
+    told = {running: list_devices("livebg", (1280, 720), 30, kernel, running=running).loopbacks[0] for running in (7, 9, None)}
+    assert (told[7].usable, told[7].note) == (True, "livebg is writing to it")
     assert told[9] == told[None]
-    assert (told[9].fit, told[9].remark) == (False, "another program is writing to it")
+    assert (told[9].usable, told[9].note) == (False, "another program is writing to it")
 
 
 def test_a_loopback_of_another_name_or_a_second_one_is_not_fit() -> None:
     found = seen({"/dev/video3": loopback("OBS"), "/dev/video42": loopback(), "/dev/video43": loopback()})
-    assert [(one.device.card, one.fit) for one in found.loopbacks] == [("OBS", False), ("livebg", False), ("livebg", False)]
-    assert "set output.label to use this one" in found.loopbacks[0].remark
-    assert "2 devices are named livebg" in found.loopbacks[1].remark
+    assert [(one.device.card, one.usable) for one in found.loopbacks] == [("OBS", False), ("livebg", False), ("livebg", False)]
+    assert "set output.label to use this one" in found.loopbacks[0].note
+    assert "2 devices are named livebg" in found.loopbacks[1].note
 
 
 def test_a_loopbacks_format_and_holders_are_told() -> None:
@@ -93,17 +93,17 @@ def test_a_loopbacks_format_and_holders_are_told() -> None:
 def test_what_may_not_be_opened_is_told() -> None:
     kernel = FakeKernel({"/dev/video0": FakeDevice()})
     kernel.refusals[Path("/dev/video0")] = errno.EACCES
-    found = look_around("livebg", (1280, 720), 30, kernel)
+    found = list_devices("livebg", (1280, 720), 30, kernel)
     assert found.cameras == ()
-    assert found.refused[0][0] == Path("/dev/video0")
-    assert "group video" in found.refused[0][1]
+    assert found.inaccessible[0][0] == Path("/dev/video0")
+    assert "group video" in found.inaccessible[0][1]
 
 
 def test_a_camera_that_does_not_answer_is_told() -> None:
     device = FakeDevice()
     device.failures[abi.ENUM_FMT] = errno.EIO
     camera = seen({"/dev/video0": device}).cameras[0]
-    assert (camera.modes, camera.choice, camera.trouble) == ((), None, "Input/output error")
+    assert (camera.modes, camera.choice, camera.error) == ((), None, "Input/output error")
 
 
 def test_people_read_it_by_format_and_rate(capsys: pytest.CaptureFixture[str]) -> None:

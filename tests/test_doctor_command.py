@@ -11,9 +11,9 @@ import pytest
 
 from livebg.cli.doctor import tell
 from livebg.doctor import elsewhere
-from livebg.doctor.checks import CHECKS, examine
+from livebg.doctor.checks import CHECKS, run_checks
 from livebg.doctor.findings import Finding, Result
-from livebg.system.host import Commands, ToolHung, ToolMissing
+from livebg.system.host import Commands, ToolMissing, ToolTimeout
 from tests.command import Workshop
 from tests.daemon import runtime_folder_of_ones_own
 from tests.doctor_parts import RELEASE, Patient, patient_in
@@ -34,7 +34,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
 
 
 def found(patient: Patient) -> dict[str, Finding]:
-    return {result.check: result.finding for result in examine(patient.exam(), measuring=False)}
+    return {result.check: result.finding for result in run_checks(patient.exam(), measuring=False)}
 
 
 def test_a_machine_that_is_well(patient: Patient) -> None:
@@ -80,7 +80,7 @@ def test_a_check_that_fails_does_not_keep_the_others(patient: Patient) -> None:
     (patient.root / "sys/devices/virtual/video4linux/video42/max_openers").unlink()
     patient.folder("/sys/devices/virtual/video4linux/video42/max_openers")  # reading a folder raises OSError
     patient.tool("pw-dump", "no JSON")
-    patient.commands.answers["systemctl"] = ToolHung("systemctl timed out after 5 s")
+    patient.commands.answers["systemctl"] = ToolTimeout("systemctl timed out after 5 s")
     findings = found(patient)
     assert findings["openers"].status == "warn"
     assert findings["openers"].message.startswith(f"Check failed: [Errno {errno.EISDIR}] Is a directory")
@@ -169,8 +169,8 @@ def test_tools_are_run_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_tool_that_is_missing_or_hangs() -> None:
     with pytest.raises(ToolMissing, match=r"^livebg-no-such-tool is not installed$"):
         Commands().run("livebg-no-such-tool")
-    with pytest.raises(ToolHung, match=r"^.* timed out after 0\.2 s$"):
-        Commands().run(sys.executable, "-c", "import time; time.sleep(60)", patience=0.2)
+    with pytest.raises(ToolTimeout, match=r"^.* timed out after 0\.2 s$"):
+        Commands().run(sys.executable, "-c", "import time; time.sleep(60)", timeout=0.2)
 
 
 def test_help_names_it() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from livebg.doctor.findings import Finding
 from livebg.doctor.kernel_module import after_restart, installed, loaded, secure_boot
-from livebg.system.host import ToolHung
+from livebg.system.host import ToolTimeout
 from tests.doctor_parts import ARCH, DEBIAN, FEDORA, RELEASE, TUMBLEWEED, UBUNTU, Patient, patient_in
 
 OTHER = "6.1.0-17-amd64"
@@ -188,7 +188,7 @@ def test_secure_boot_with_a_known_key_and_nothing_said(patient: Patient) -> None
     patient.tool("modinfo --field signer", "DKMS module signing key\n")
     patient.tool("journalctl --boot", "", code=1)
     assert secure_boot(patient.exam()).status == "ok"
-    patient.commands.answers["journalctl --boot"] = ToolHung("journalctl did not answer within 5 s")
+    patient.commands.answers["journalctl --boot"] = ToolTimeout("journalctl did not answer within 5 s")
     assert secure_boot(patient.exam()).status == "ok"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from livebg.doctor import desktop, pipewire, sandboxes
-from livebg.doctor.checks import examine
+from livebg.doctor.checks import run_checks
 from livebg.doctor.findings import Result
 from tests.daemon import LIVE, Daemon
 from tests.doctor_parts import Patient, patient_in, pipewire_dump
@@ -110,7 +110,7 @@ def test_the_portal_that_has_no_camera_though_livebg_runs(patient: Patient) -> N
 
 def test_what_is_the_other_routes_is_left_out(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     def skipped_checks() -> set[str]:
-        results: list[Result] = list(examine(patient.exam(), measuring=False))
+        results: list[Result] = list(run_checks(patient.exam(), measuring=False))
         return {each.check for each in results if each.finding.message.startswith("Only applies to")}
 
     assert {"module", "device", "after a restart"} <= skipped_checks()

@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.compositing.backgrounds import ColorBackground
-from livebg.compositing.composite import composite, plane_alphas
+from livebg.compositing.composite import alpha_planes, composite
 from livebg.imaging.frame import BT709, Alpha, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
 from livebg.imaging.pyramid import Pyramid
 from livebg.metrics.conversions import as_alpha
 from livebg.metrics.reference import gradient_error, mean_absolute_difference
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.synthetic import Cutout, Pose, blob_person, made_up_room, over, place, standing
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.synthetic import Cutout, Pose, blob_person, over, place, procedural_room, standing
 
 SIZE = (1280, 720)
 COLOR = ColorSpec(BT709)
@@ -37,7 +37,7 @@ def scene(seed: int) -> Scene:
     everywhere = Cutout(cutout.rgb, np.full_like(cutout.alpha, 255))
     matrix = standing((20, 30, 268, 320), Pose(), SIZE)
     layer, whole = place(cutout, matrix, SIZE), place(everywhere, matrix, SIZE)
-    rgb, alpha = over(made_up_room(seed + 50, SIZE), layer)
+    rgb, alpha = over(procedural_room(seed + 50, SIZE), layer)
     person = np.where(layer.alpha[..., None] > 24, layer.rgb, whole.rgb)
     return Scene(Frame(rgb_to_i420(rgb, COLOR), 0, Fraction(1, 30), COLOR), rgb_to_i420(person, COLOR), alpha)
 
@@ -55,8 +55,8 @@ def band_error(scene: Scene, alpha: Alpha8, screen: tuple[int, int, int], shown:
         planes(shown),
         planes(scene.person),
         planes(behind),
-        plane_alphas(Pyramid(alpha)),
-        plane_alphas(Pyramid(scene.alpha)),
+        alpha_planes(Pyramid(alpha)),
+        alpha_planes(Pyramid(scene.alpha)),
         strict=True,
     ):
         weight = share / 255
@@ -68,7 +68,7 @@ def band_error(scene: Scene, alpha: Alpha8, screen: tuple[int, int, int], shown:
 def plainly(frame: Frame, alpha: Alpha8, behind: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The observed picture blended over a background without removing the room."""
     out = np.empty_like(behind)
-    for seen, back, share, target in zip(frame.planes, planes(behind), plane_alphas(Pyramid(alpha)), planes(out), strict=True):
+    for seen, back, share, target in zip(frame.planes, planes(behind), alpha_planes(Pyramid(alpha)), planes(out), strict=True):
         target[:] = np.rint(seen * (share / 255) + back * (1 - share / 255))
     return out
 
@@ -87,7 +87,7 @@ def recovery(scenes: list[Scene], alpha_of: Callable[[Scene], Alpha8], screen: t
 
 def refined(scene: Scene) -> Alpha8:
     """The true alpha, shrunk to the network's size and upsampled."""
-    return EdgeUpsampler().upsample(shrunk(scene.alpha), scene.frame.pyramids[0], scene.frame.pyramids[1:])
+    return GuidedUpsampler().upsample(shrunk(scene.alpha), scene.frame.pyramids[0], scene.frame.pyramids[1:])
 
 
 def shrunk(alpha: Alpha8) -> Alpha:
@@ -107,7 +107,7 @@ def test_colour_finds_edges_better_than_luma(scenes: list[Scene]) -> None:
         given = np.asarray(cv2.GaussianBlur(shrunk(each.alpha), (0, 0), 1.5), np.float32)
         truth = as_alpha(each.alpha)
         for row, chroma in enumerate((None, each.frame.pyramids[1:])):
-            alpha = as_alpha(EdgeUpsampler().upsample(given, each.frame.pyramids[0], chroma))
+            alpha = as_alpha(GuidedUpsampler().upsample(given, each.frame.pyramids[0], chroma))
             sums[row] += mean_absolute_difference(alpha, truth), gradient_error(alpha, truth)
     by_luma, by_color = sums
     assert (by_color < 0.75 * by_luma).all()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from livebg.evaluation.baselines import Candidate
-from livebg.evaluation.cast import cast
+from livebg.evaluation.cast import subjects
 from livebg.evaluation.cost import measure_cost
 from livebg.evaluation.moving import SIZE, measure_moving
 from livebg.evaluation.pictures import measure_pictures
@@ -48,7 +48,7 @@ class Climbing(KnownNetwork):
         self.levels.append(0.1 * self._seen)
         return np.full(image.shape[:2], self.levels[-1], np.float32)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self._seen = 0
 
 
@@ -91,7 +91,7 @@ def test_rooms_are_clear_or_haunted() -> None:
 
 
 def test_moving_truth_tells_what_is_wrong_and_what_trembles() -> None:
-    actors = cast(None, 2)
+    actors = subjects(None, 2)
     truths = [
         [moment.alpha / 255 for moment in clip(MOTIONS["fast"], [actors.actor(i)], actors.room(i), SIZE, frames=4, seed=i)]
         for i in range(2)
@@ -110,7 +110,7 @@ def test_a_network_that_remembers_does_so_within_a_clip() -> None:
     """0.1, 0.2, 0.3 from frame to frame, and in the next clip from 0.1 on again."""
     climbing, flat = Climbing(), KnownNetwork(level(0.1))
     networks = {"climbing": climbing, "flat": flat}
-    section = measure_moving(networks, cast(None, 2), "still", clips=2, frames=3, sheets=NO_SHEETS)
+    section = measure_moving(networks, subjects(None, 2), "still", clips=2, frames=3, sheets=NO_SHEETS)
     assert list(section.scores) == ["climbing", "flat"]
     assert climbing.levels == pytest.approx([0.1, 0.2, 0.3] * 2)
     assert mean(section, "climbing", "dtssd") == pytest.approx(10, rel=1e-4)
@@ -121,7 +121,7 @@ def test_people_and_rooms_that_are_kept_aside_play(tmp_path: Path) -> None:
     for number in range(11):
         save_pair(tmp_path / "ccp", f"{number:02}", people=20 + number)
     save(tmp_path / "backgrounds" / "halls" / "a.png", np.full((90, 160, 3), 77, np.uint8))
-    actors = cast(tmp_path, 4)
+    actors = subjects(tmp_path, 4)
     assert not actors.made_up
     assert [actor.cutouts[0].alpha[:, :40].max() for actor in (actors.actor(0), actors.actor(1))] == [255, 255]
     assert len(actors.people) == 2
@@ -142,7 +142,7 @@ def test_people_are_cut_out_of_a_green_screen(tmp_path: Path) -> None:
     folder = tmp_path / "video" / "talking"
     folder.mkdir(parents=True)
     Clip(count=50, width=128, height=96, pix_fmt="yuv444p", picture=before_the_screen, options=FAST).write(folder / "d11.mp4")
-    actor = cast(tmp_path, 2).actor(0)
+    actor = subjects(tmp_path, 2).actor(0)
     assert len(actor.cutouts) == 40
     left, top, right, _ = actor.box
     assert abs(left - 40) <= 2

@@ -34,7 +34,7 @@ def test_a_recurrent_network_remembers_until_it_is_told_to_forget(tmp_path: Path
     red = PICTURE[..., 0] / 255
     assert np.allclose(network.alpha(PICTURE), 0.1 * red, atol=1e-6)
     assert np.allclose(network.alpha(PICTURE), 0.2 * red, atol=1e-6)
-    network.forget()
+    network.reset()
     assert np.allclose(network.alpha(PICTURE), 0.1 * red, atol=1e-6)
 
 

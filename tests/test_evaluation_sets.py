@@ -8,7 +8,7 @@ from PIL import Image
 
 from livebg.errors import SinkError, SourceError
 from livebg.evaluation.results import Tally
-from livebg.evaluation.sets import clips, evenly, picture_sets, rooms_aside
+from livebg.evaluation.sets import clips, every_nth, picture_sets, rooms_aside
 from livebg.evaluation.sheets import Sheets
 from livebg.evaluation.split import ROOMS_WITH_PEOPLE
 from livebg.metrics.statistics import Measure
@@ -69,8 +69,8 @@ def test_clips_aside_and_all(tmp_path: Path) -> None:
 
 
 def test_evenly_keeps_both_ends() -> None:
-    assert evenly(list(range(101)), 5) == [0, 25, 50, 75, 100]
-    assert evenly([1, 2], 5) == [1, 2]
+    assert every_nth(list(range(101)), 5) == [0, 25, 50, 75, 100]
+    assert every_nth([1, 2], 5) == [1, 2]
 
 
 def test_differences_are_paired_and_the_worst_are_told_apart() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from livebg.evaluation.split import CLIPS_ASIDE, aside, files, is_aside
+from livebg.evaluation.split import CLIPS_HELD_OUT, files, held_out_part, is_held_out
 
 
 def test_files_come_by_name_without_folders_and_hidden_ones(tmp_path: Path) -> None:
@@ -15,13 +15,13 @@ def test_files_come_by_name_without_folders_and_hidden_ones(tmp_path: Path) -> N
 
 def test_every_tenth_is_aside_and_the_two_parts_are_the_whole() -> None:
     paths = [Path(f"{number:02}.jpg") for number in range(25)]
-    kept, trained = aside(paths, kept=True), aside(paths, kept=False)
+    kept, trained = held_out_part(paths, kept=True), held_out_part(paths, kept=False)
     assert kept == [Path("00.jpg"), Path("10.jpg"), Path("20.jpg")]
     assert sorted(kept + trained) == paths
     assert not set(kept) & set(trained)
 
 
 def test_clips_are_known_by_their_stem() -> None:
-    assert is_aside(Path("video/signing/book.mkv"))
-    assert not is_aside(Path("video/signing/brother.mkv"))
-    assert len(set(CLIPS_ASIDE)) == 7
+    assert is_held_out(Path("video/signing/book.mkv"))
+    assert not is_held_out(Path("video/signing/brother.mkv"))
+    assert len(set(CLIPS_HELD_OUT)) == 7

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.imaging.frame import BT601, BT709, BT2020, ColorSpec, Composite, Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import BT601, BT709, BT2020, ColorSpec, Composite, Frame, VideoFormat, empty_i420, planes
 from tests.fakes import grey_frame, noise_frame
 
 specs = st.builds(ColorSpec, st.sampled_from([BT601, BT709, BT2020, 2]), st.just(2), st.just(2), st.booleans())
 
 
 def test_planes_are_views_that_cover_every_byte_once() -> None:
-    data = blank(6, 4)
+    data = empty_i420(6, 4)
     data[:] = 0
     y, u, v = planes(data)
     assert (y.shape, u.shape, v.shape) == ((4, 6), (2, 3), (2, 3))
@@ -38,7 +38,7 @@ def test_a_frame_of_odd_size_is_refused(shape: tuple[int, int]) -> None:
 
 
 def test_time_is_pts_times_time_base() -> None:
-    assert Frame(blank(2, 2), 1001, Fraction(1, 30000)).time == pytest.approx(1001 / 30000)
+    assert Frame(empty_i420(2, 2), 1001, Fraction(1, 30000)).time == pytest.approx(1001 / 30000)
 
 
 @pytest.mark.parametrize("size", [(3, 4), (4, 3), (0, 2)])

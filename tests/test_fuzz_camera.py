@@ -13,9 +13,9 @@ import pytest
 from livebg.errors import SourceError
 from livebg.sources.camera import CameraSource, camera_format
 from livebg.v4l2 import abi
-from livebg.v4l2.client_usage import EVENT_TYPES, Subscription, UsageEvents
+from livebg.v4l2.client_usage import EVENT_TYPES, ClientUsageProbe, Subscription
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.syscalls import Memory, Ready, Waker
+from livebg.v4l2.syscalls import EventFd, Memory, Ready
 from tests.camera_media import bars, h264, jpeg, raw, still
 from tests.fake_usage import NODE, FakeUsage
 from tests.fake_video import FakeDevice, FakeKernel
@@ -51,7 +51,7 @@ class Unhurried(FakeKernel):
     def now(self) -> float:
         return self.time
 
-    def poll(self, fd: int | None, waker: Waker, timeout: float, *, event: bool = False) -> Ready:
+    def poll(self, fd: int | None, waker: EventFd, timeout: float, *, event: bool = False) -> Ready:
         ready = super().poll(fd, waker, 0, event=event)
         self.time += 0.01 if any(ready) else max(timeout, 0.01)
         return ready
@@ -148,11 +148,11 @@ def test_events_of_any_kind_say_somebody_nobody_or_nothing(rounds: Rounds) -> No
     heard, failures = set[bool | None](), set[int | None]()
     for chance in seeds(rounds(200), "events"):
         kernel = LyingUsage(chance)
-        events = UsageEvents(NODE, Subscription(NODE, kernel), 30.0, kernel)
+        events = ClientUsageProbe(NODE, Subscription(NODE, kernel), 30.0, kernel)
         for _ in range(6):
             kernel.stream(chance.random() < 0.5)
             try:
-                heard.add(chance.choice((events.heard, events.look))())
+                heard.add(chance.choice((events.read_event, events.poll))())
             except OSError as error:
                 failures.add(error.errno)
         events.close()

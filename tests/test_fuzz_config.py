@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from livebg.config.loading import ConfigFile, check_setting, load_settings
 from livebg.config.settings import Settings, setting_keys
-from livebg.daemon.saved_choices import KEPT, Choices
-from livebg.daemon.settings_layers import Layers
+from livebg.daemon.saved_choices import PERSISTED_KEYS, SavedChoices
+from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError
 from tests.fuzz_parts import altered, is_sentence, must_be_sentence, seeds, shuffled_lines
 
@@ -73,9 +73,9 @@ def test_any_tree_is_taken_or_refused_in_one_sentence(tree: dict[str, object]) -
 
 
 def test_altered_choices_keep_nobody_from_starting(tmp_path: Path, rounds: Rounds) -> None:
-    choices = Choices(tmp_path / "choices.json")
+    choices = SavedChoices(tmp_path / "choices.json")
     (tmp_path / "config.toml").touch()
-    layers = Layers.start({}, tmp_path / "config.toml", {}).saying(
+    layers = SettingsLayers.start({}, tmp_path / "config.toml", {}).with_overrides(
         {"effect.blur": 0.2, "effect.mode": "matte", "camera.device": "C920"}
     )
     choices.write(layers.choices)
@@ -84,7 +84,7 @@ def test_altered_choices_keep_nobody_from_starting(tmp_path: Path, rounds: Round
     for chance in seeds(rounds(150), "choices"):
         choices.path.write_bytes(altered(whole, chance))
         words = choices.read()
-        assert words.keys() <= set(KEPT)
+        assert words.keys() <= set(PERSISTED_KEYS)
         kept += len(words)
-        Layers.start({}, tmp_path / "config.toml", words).settings()
+        SettingsLayers.start({}, tmp_path / "config.toml", words).settings()
     assert kept, "everything was lost each time"

@@ -14,7 +14,7 @@ from livebg.compositing.backgrounds import read_picture
 from livebg.errors import ConfigError, SourceError
 from livebg.rendering.photo import Photo
 from livebg.sources.file import FileSource
-from livebg.sources.looping_file import LoopedFile
+from livebg.sources.looping_file import LoopingFile
 from tests.command import Workshop
 from tests.fuzz_parts import altered, is_sentence, must_be_sentence, seeds
 from tests.media import Clip
@@ -91,7 +91,7 @@ def test_an_altered_stand_in_for_the_camera_is_played_or_refused(whole: Path, tm
     for chance in seeds(rounds(10), "stand-in"):
         path.write_bytes(altered((whole / "a.mp4").read_bytes(), chance))
         try:
-            with LoopedFile(path, paced=False) as source:
+            with LoopingFile(path, paced=False) as source:
                 for number, frame in enumerate(source):
                     assert (frame.width, frame.height) == (source.format.width, source.format.height)
                     if number > 30:

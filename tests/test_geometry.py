@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, VideoFormat, empty_i420, planes
 from livebg.imaging.geometry import ROTATIONS, Geometry
 from tests.fakes import grey_frame, noise_frame
 
@@ -23,7 +23,7 @@ def turned_size(size: tuple[int, int], rotate: int) -> tuple[int, int]:
 
 def ramp_frame(width: int, height: int) -> Frame:
     """Luma increases by 2 per column, U by 4 per column and V by 4 per row of its plane."""
-    data = blank(width, height)
+    data = empty_i420(width, height)
     y, u, v = planes(data)
     y[:] = np.arange(width) * 2
     u[:] = np.arange(width // 2) * 4

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.compositing.composite import OLDEST_MATTE, matte_picture
+from livebg.compositing.composite import MAX_MATTE_AGE_S, render_matte
 from livebg.config.settings import Settings
 from livebg.errors import ModelError
 from livebg.factory import build_pipeline
-from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, Matte, blank, planes, rgb_to_i420
-from livebg.imaging.pyramid import resized
+from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, Matte, empty_i420, planes, rgb_to_i420
+from livebg.imaging.pyramid import resize
 from livebg.interfaces import Segmenter
-from livebg.live.quality.adaptive_pipeline import GovernedPipeline, governed
-from livebg.live.quality.governor import Governor, Plan, ladder
+from livebg.live.quality.adaptive_pipeline import AdaptivePipeline, build_adaptive_pipeline
+from livebg.live.quality.governor import Governor, QualityLevel, quality_levels
 from livebg.live.quality.power import PowerSource
 from livebg.models import find
 from livebg.pipeline import Pipeline
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.segmentation.u2net import U2NetSegmenter
-from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, made_up_room
+from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, procedural_room
 from tests.fakes import LumaSegmenter, noise_frame
 
 WIDTH, HEIGHT = 320, 180
@@ -54,7 +54,7 @@ def filmed(number: int) -> Frame:
     shift = np.array([[1, 0, middle - WIDTH / 2], [0, 1, 0]])
     person = cv2.warpAffine(texture(1, 170, 230), shift, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
     luma = np.where(person_at(number) > 0.5, person, texture(2, 20, 90))
-    data = blank(WIDTH, HEIGHT)
+    data = empty_i420(WIDTH, HEIGHT)
     data[:] = 128
     planes(data)[0][:] = np.clip(luma, 16, 235).astype(np.uint8)
     return Frame(data, number, Fraction(1, RATE))
@@ -82,12 +82,12 @@ class BrightSegmenter(LumaSegmenter):
 class Decided(Governor):
     """Has one plan, and its masks are made beside the frames or not, however long they take."""
 
-    def __init__(self, plan: Plan, beside: bool) -> None:
+    def __init__(self, plan: QualityLevel, beside: bool) -> None:
         super().__init__([plan])
         self._is_beside = beside
 
     @property
-    def beside(self) -> bool:
+    def async_masks(self) -> bool:
         return self._is_beside
 
 
@@ -99,7 +99,7 @@ class Mattes:
 
     def __call__(self, frame: Frame, matte: Matte) -> Composite:
         self.seen.append(matte)
-        return matte_picture(frame, matte)
+        return render_matte(frame, matte)
 
     @property
     def ages(self) -> list[int]:
@@ -107,18 +107,18 @@ class Mattes:
         return [round((matte.time - matte.picture_time) * RATE) for matte in self.seen]
 
 
-def pipeline(segmenter: Segmenter, look: Callable[[Frame, Matte], Composite] = matte_picture) -> Pipeline:
-    return Pipeline(segmenter, AlphaSmoother(), EdgeUpsampler(), look)
+def pipeline(segmenter: Segmenter, look: Callable[[Frame, Matte], Composite] = render_matte) -> Pipeline:
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), look)
 
 
 def fixed(
     segmenter: Segmenter,
-    plan: Plan,
-    look: Callable[[Frame, Matte], Composite] = matte_picture,
+    plan: QualityLevel,
+    look: Callable[[Frame, Matte], Composite] = render_matte,
     beside: bool = False,
-) -> GovernedPipeline:
+) -> AdaptivePipeline:
     """Under a governor that has no choice."""
-    return GovernedPipeline(pipeline(segmenter, look), Decided(plan, beside))
+    return AdaptivePipeline(pipeline(segmenter, look), Decided(plan, beside))
 
 
 def iou(alpha: NDArray[np.uint8], truth: Alpha) -> float:
@@ -127,7 +127,7 @@ def iou(alpha: NDArray[np.uint8], truth: Alpha) -> float:
 
 
 def test_with_nothing_given_up_the_bytes_are_the_pipelines() -> None:
-    plain, under = pipeline(BrightSegmenter()), fixed(BrightSegmenter(), Plan())
+    plain, under = pipeline(BrightSegmenter()), fixed(BrightSegmenter(), QualityLevel())
     for number in range(6):
         frame = noise_frame(number, (WIDTH, HEIGHT), number=number)
         assert (plain.process(frame).data == under.process(frame).data).all()
@@ -137,7 +137,7 @@ def test_with_nothing_given_up_the_bytes_are_the_pipelines() -> None:
 @pytest.mark.parametrize("every", [2, 3])
 def test_masks_are_made_of_some_frames_and_carried_to_the_others(every: int) -> None:
     segmenter, mattes = BrightSegmenter(), Mattes()
-    run = fixed(segmenter, Plan(every), mattes)
+    run = fixed(segmenter, QualityLevel(every), mattes)
     for number in range(13):
         run.process(filmed(number))
     assert mattes.ages == [number % every for number in range(13)]
@@ -156,7 +156,7 @@ def test_masks_are_made_of_some_frames_and_carried_to_the_others(every: int) -> 
 def test_steadying_is_told_of_the_way_that_was_followed() -> None:
     """Between two masks lie three frames: the way over them, found frame by frame, is what the last mask is carried along."""
     segmenter, mattes = BrightSegmenter(), Mattes()
-    run = fixed(segmenter, Plan(3), mattes)
+    run = fixed(segmenter, QualityLevel(3), mattes)
     for number in range(13):
         run.process(filmed(number))
     assert segmenter.looks == 5
@@ -184,10 +184,10 @@ def test_a_network_of_one_size_is_not_asked_for_another() -> None:
     assert pipeline(segmenter).mask(filmed(0), 0.5).alpha.shape == (90, 160)
 
 
-def beside(gate: threading.Semaphore, mattes: Mattes) -> tuple[GovernedPipeline, BrightSegmenter]:
+def beside(gate: threading.Semaphore, mattes: Mattes) -> tuple[AdaptivePipeline, BrightSegmenter]:
     """Masks beside the frames, each held up at the gate; the first, which a frame waits for, has passed."""
     segmenter = BrightSegmenter(lambda look: look == 1 or gate.acquire(timeout=PATIENCE))
-    run = fixed(segmenter, Plan(3), mattes, beside=True)
+    run = fixed(segmenter, QualityLevel(3), mattes, beside=True)
     for number in range(3):
         run.process(filmed(number))
     return run, segmenter
@@ -238,11 +238,11 @@ def test_no_mask_too_old_is_shown_and_a_network_that_hangs_is_waited_for() -> No
 
     threading.Thread(target=play, daemon=True).start()
     assert not finished.wait(1.0), "a frame was processed without a mask"
-    assert len(mattes.seen) - first <= OLDEST_MATTE * RATE
+    assert len(mattes.seen) - first <= MAX_MATTE_AGE_S * RATE
     for _ in range(12):
         gate.release()
     assert finished.wait(PATIENCE)
-    assert max(mattes.ages) <= OLDEST_MATTE * RATE
+    assert max(mattes.ages) <= MAX_MATTE_AGE_S * RATE
 
 
 def test_reset_waits_for_nothing_and_drops_the_mask_under_way() -> None:
@@ -262,7 +262,7 @@ def test_a_mask_that_fails_beside_the_frames_fails_a_frame() -> None:
         if look > 1:
             raise ModelError("the network failed")
 
-    run = fixed(BrightSegmenter(fail), Plan(3), beside=True)
+    run = fixed(BrightSegmenter(fail), QualityLevel(3), beside=True)
     for number in range(4):
         run.process(filmed(number))
     wait_until(no_mask_is_made)
@@ -272,7 +272,7 @@ def test_a_mask_that_fails_beside_the_frames_fails_a_frame() -> None:
 
 def test_another_frame_size_begins_anew() -> None:
     mattes = Mattes()
-    run = fixed(BrightSegmenter(), Plan(3), mattes)
+    run = fixed(BrightSegmenter(), QualityLevel(3), mattes)
     run.process(filmed(0))
     run.process(noise_frame(1, (200, 160), number=1))
     assert mattes.ages == [0, 0]
@@ -281,7 +281,7 @@ def test_another_frame_size_begins_anew() -> None:
 
 def test_a_gap_in_time_and_a_step_back_need_a_mask_of_their_own() -> None:
     mattes = Mattes()
-    run = fixed(BrightSegmenter(), Plan(3), mattes)
+    run = fixed(BrightSegmenter(), QualityLevel(3), mattes)
     for number in (10, 11, 30, 31, 5, 6):
         run.process(filmed(number))
     assert mattes.ages == [0, 1, 0, 1, 0, 1]
@@ -289,7 +289,7 @@ def test_a_gap_in_time_and_a_step_back_need_a_mask_of_their_own() -> None:
 
 def test_at_fifteen_frames_a_second_no_mask_gets_too_old() -> None:
     mattes = Mattes()
-    run = fixed(BrightSegmenter(), Plan(3), mattes)
+    run = fixed(BrightSegmenter(), QualityLevel(3), mattes)
     for number in range(0, 40, 2):
         run.process(filmed(number))
     assert set(mattes.ages) == {0, 2, 4}
@@ -299,7 +299,7 @@ def test_a_network_ten_times_too_slow_in_real_time() -> None:
     """70 ms a look at 30 frames a second: nearly all are processed, the alpha follows, it is told, and then given back."""
     slow = threading.Event()
     segmenter, mattes = BrightSegmenter(lambda _: time.sleep(0.07) if slow.is_set() else None), Mattes()
-    watched = GovernedPipeline(pipeline(segmenter, mattes), Governor(ladder(smaller=True, coarse=False)), 1 / RATE)
+    watched = AdaptivePipeline(pipeline(segmenter, mattes), Governor(quality_levels(smaller=True, coarse=False)), 1 / RATE)
     slow.set()
     _play(watched, 0, 1.0)
     before = len(mattes.seen)
@@ -324,7 +324,7 @@ def test_a_network_ten_times_too_slow_in_real_time() -> None:
         number += 20
 
 
-def _play(run: GovernedPipeline, first: int, seconds: float) -> int:
+def _play(run: AdaptivePipeline, first: int, seconds: float) -> int:
     """As a camera does it: the newest frame is taken, and what came meanwhile is lost. Returns how many came."""
     frames = [filmed(first + number) for number in range(round(seconds * RATE))]
     begin, last = time.perf_counter(), -1
@@ -340,7 +340,7 @@ def _play(run: GovernedPipeline, first: int, seconds: float) -> int:
 def test_on_battery_the_network_rests_every_second_frame() -> None:
     segmenter = BrightSegmenter()
     power = PowerSource(lambda: True, time.monotonic)
-    run = GovernedPipeline(pipeline(segmenter), Governor([Plan(), Plan(2)]), power=power)
+    run = AdaptivePipeline(pipeline(segmenter), Governor([QualityLevel(), QualityLevel(2)]), power=power)
     for number in range(41):
         run.process(filmed(number))
     assert segmenter.looks == pytest.approx(21, abs=1)
@@ -365,12 +365,12 @@ def test_the_power_is_asked_for_every_ten_seconds() -> None:
 
 def test_the_settings_decide() -> None:
     segmenter = BrightSegmenter()
-    off = governed(Settings(governor={"enabled": False}), segmenter)
-    assert off.plan == Plan()
+    off = build_adaptive_pipeline(Settings(governor={"enabled": False}), segmenter)
+    assert off.level == QualityLevel()
     frame = filmed(0)
     assert (off.process(frame).data == build_pipeline(Settings(), BrightSegmenter()).process(frame).data).all()
-    before = GovernedPipeline(pipeline(segmenter), Governor([Plan(3)]))
-    assert governed(Settings(), segmenter, before=before).plan == Plan(3)
+    before = AdaptivePipeline(pipeline(segmenter), Governor([QualityLevel(3)]))
+    assert build_adaptive_pipeline(Settings(), segmenter, previous=before).level == QualityLevel(3)
 
 
 @pytest.mark.parametrize("motion", ["slow", "fast"])
@@ -384,22 +384,22 @@ def test_one_mask_in_three_has_at_most_half_as_much_error_again(motion: str) -> 
             clip(
                 MOTIONS[motion],
                 [Actor([blob_person(number)])],
-                made_up_room(number, (512, 288)),
+                procedural_room(number, (512, 288)),
                 (512, 288),
                 frames=30,
                 seed=number,
             )
         )
         for every, found in errors.items():
-            found += _errors(fixed(segmenter, Plan(every)), moments)
+            found += _errors(fixed(segmenter, QualityLevel(every)), moments)
     assert np.mean(errors[3]) <= 1.5 * np.mean(errors[1])
 
 
-def _errors(run: GovernedPipeline, moments: list[Moment]) -> list[float]:
+def _errors(run: AdaptivePipeline, moments: list[Moment]) -> list[float]:
     found = []
     for number, moment in enumerate(moments):
         color = ColorSpec()
         frame = Frame(rgb_to_i420(moment.rgb, color), number, Fraction(1, RATE), color)
-        alpha = resized(planes(run.process(frame).data)[0], (512, 288)).astype(np.float64)
+        alpha = resize(planes(run.process(frame).data)[0], (512, 288)).astype(np.float64)
         found.append(float(np.abs(alpha - moment.alpha).mean()))
     return found

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livebg.live.quality.governor import Governor, Plan, ladder
+from livebg.live.quality.governor import Governor, QualityLevel, quality_levels
 
 INTERVAL = 1 / 30
-PLANS = ladder(smaller=True, coarse=True)
-Cost = Callable[[Plan], float]
+PLANS = quality_levels(smaller=True, coarse=True)
+Cost = Callable[[QualityLevel], float]
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Machine:
     interval: float = INTERVAL
     now: float = 0.0
     frames: int = 0
-    plans: list[tuple[float, Plan]] = field(default_factory=list)
+    plans: list[tuple[float, QualityLevel]] = field(default_factory=list)
     """Each plan and when it came into force."""
     _since: int = 99
     _ready: float | None = None
@@ -38,24 +38,24 @@ class Machine:
         return self
 
     def _frame(self) -> None:
-        plan = self.governor.plan
+        plan = self.governor.level
         if not self.plans or self.plans[-1][1] != plan:
             self.plans.append((self.now, plan))
         self._since += 1
         took = self.rest(plan)
         if self._ready is not None and self.now >= self._ready:
-            self.governor.mask(self.mask(plan), plan.mask_scale)
+            self.governor.on_mask(self.mask(plan), plan.mask_scale)
             self._ready = None
         if self._since >= plan.mask_every and self._ready is None:
             self._since = 0
-            if self.governor.beside:
+            if self.governor.async_masks:
                 self._ready = self.now + self.mask(plan)
             else:
                 took += self.mask(plan)
-                self.governor.mask(self.mask(plan), plan.mask_scale)
+                self.governor.on_mask(self.mask(plan), plan.mask_scale)
         self.frames += 1
         self.now += max(took, self.interval)
-        self.governor.frame(self.now, self.rest(plan), self.interval)
+        self.governor.on_frame(self.now, self.rest(plan), self.interval)
 
     def changes(self, after: float = 0.0) -> int:
         return sum(when >= after for when, _ in self.plans[1:])
@@ -72,29 +72,40 @@ def constant(seconds: float) -> Cost:
 
 def test_the_ladder_gives_up_rate_then_size_then_blur() -> None:
     assert (
-        Plan(),
-        Plan(2),
-        Plan(3),
-        Plan(3, 0.75),
-        Plan(3, 0.75, True),
-        Plan(3, 0.5, True),
+        QualityLevel(),
+        QualityLevel(2),
+        QualityLevel(3),
+        QualityLevel(3, 0.75),
+        QualityLevel(3, 0.75, True),
+        QualityLevel(3, 0.5, True),
     ) == PLANS
-    assert ladder(smaller=False, coarse=True) == (Plan(), Plan(2), Plan(3), Plan(3, 1.0, True))
-    assert ladder(smaller=True, coarse=False) == (Plan(), Plan(2), Plan(3), Plan(3, 0.75), Plan(3, 0.5))
-    assert ladder(smaller=False, coarse=False) == (Plan(), Plan(2), Plan(3))
+    assert quality_levels(smaller=False, coarse=True) == (
+        QualityLevel(),
+        QualityLevel(2),
+        QualityLevel(3),
+        QualityLevel(3, 1.0, True),
+    )
+    assert quality_levels(smaller=True, coarse=False) == (
+        QualityLevel(),
+        QualityLevel(2),
+        QualityLevel(3),
+        QualityLevel(3, 0.75),
+        QualityLevel(3, 0.5),
+    )
+    assert quality_levels(smaller=False, coarse=False) == (QualityLevel(), QualityLevel(2), QualityLevel(3))
 
 
 def test_plans_say_what_they_give_up() -> None:
-    assert Plan().given_up == ()
-    assert Plan(2).given_up == ("mask every 2nd frame",)
-    assert Plan(3, 0.5, True).given_up == ("mask every 3rd frame", "masks at half their size", "a coarse blur")
-    assert Plan(3, 0.75).given_up[1] == "masks at three quarters of their size"
+    assert QualityLevel().degradations == ()
+    assert QualityLevel(2).degradations == ("mask every 2nd frame",)
+    assert QualityLevel(3, 0.5, True).degradations == ("mask every 3rd frame", "masks at half their size", "a coarse blur")
+    assert QualityLevel(3, 0.75).degradations[1] == "masks at three quarters of their size"
 
 
 def test_where_there_is_room_nothing_is_given_up() -> None:
     machine = Machine(Governor(PLANS), network(0.007), constant(0.010)).run(60)
-    assert machine.plans == [(0.0, Plan())]
-    assert machine.governor.given_up == ()
+    assert machine.plans == [(0.0, QualityLevel())]
+    assert machine.governor.degradations == ()
 
 
 def test_a_slow_network_costs_masks_within_half_a_second_and_no_frames_after() -> None:
@@ -102,27 +113,27 @@ def test_a_slow_network_costs_masks_within_half_a_second_and_no_frames_after() -
     machine.mask = constant(0.070)
     slow = machine.now
     machine.run(1)
-    assert machine.plans[1][1] == Plan(3)
+    assert machine.plans[1][1] == QualityLevel(3)
     assert machine.plans[1][0] - slow < 0.6
-    assert machine.governor.beside
+    assert machine.governor.async_masks
     before = machine.frames
     machine.run(10)
     assert machine.frames - before == pytest.approx(10 / INTERVAL, abs=2)
-    assert machine.governor.given_up == ("mask every 3rd frame",)
+    assert machine.governor.degradations == ("mask every 3rd frame",)
 
 
 def test_a_network_slower_still_costs_the_masks_size() -> None:
     machine = Machine(Governor(PLANS), network(0.130), constant(0.008)).run(3)
-    assert machine.governor.plan == Plan(3, 0.75)
+    assert machine.governor.level == QualityLevel(3, 0.75)
     machine.mask = network(0.250)
     machine.run(5)
-    assert machine.governor.plan == Plan(3, 0.5, True)
+    assert machine.governor.level == QualityLevel(3, 0.5, True)
 
 
 def test_what_does_not_help_is_not_given_up() -> None:
     """The frames themselves take too long: fewer masks and the coarse blur help, smaller ones beyond that do not."""
     machine = Machine(Governor(PLANS), network(0.010), lambda plan: 0.036 if plan.coarse else 0.040).run(30)
-    assert machine.governor.plan == Plan(3, 0.75, True)
+    assert machine.governor.level == QualityLevel(3, 0.75, True)
     assert machine.changes() <= 2
 
 
@@ -173,14 +184,14 @@ def test_all_is_given_back_within_ten_seconds(
     machine = Machine(Governor(PLANS), network(mask, floor), constant(rest), 1 / rate).run(seconds)
     machine.mask, machine.rest = network(fast, floor), constant(0.008)
     machine.run(10)
-    assert machine.governor.plan == Plan()
-    assert machine.governor.given_up == ()
+    assert machine.governor.level == QualityLevel()
+    assert machine.governor.degradations == ()
 
 
 def test_a_better_level_that_does_not_hold_is_tried_less_and_less_often() -> None:
     """Nothing tells beforehand that a mask for each frame slows the frames down on this machine."""
     machine = Machine(Governor(PLANS), constant(0.010), lambda plan: 0.030 if plan.mask_every == 1 else 0.010).run(300)
-    tries = [when for when, plan in machine.plans[1:] if plan == Plan()]
+    tries = [when for when, plan in machine.plans[1:] if plan == QualityLevel()]
     assert 3 <= len(tries) <= 12
     waits = [round(later - earlier, 3) for earlier, later in pairwise(tries)]
     assert waits == sorted(waits)
@@ -189,34 +200,34 @@ def test_a_better_level_that_does_not_hold_is_tried_less_and_less_often() -> Non
 
 def test_on_battery_every_second_mask_is_spared_and_told() -> None:
     machine = Machine(Governor(PLANS), constant(0.005), constant(0.005)).run(1)
-    machine.governor.saving = True
+    machine.governor.battery_saver = True
     machine.run(1)
-    assert machine.governor.plan == Plan(2)
-    assert machine.governor.given_up == ("mask every 2nd frame (on battery)",)
-    assert not machine.governor.beside
+    assert machine.governor.level == QualityLevel(2)
+    assert machine.governor.degradations == ("mask every 2nd frame (on battery)",)
+    assert not machine.governor.async_masks
     machine.run(20)
-    assert machine.governor.plan == Plan(2)
-    machine.governor.saving = False
+    assert machine.governor.level == QualityLevel(2)
+    machine.governor.battery_saver = False
     machine.run(3)
-    assert machine.governor.plan == Plan()
+    assert machine.governor.level == QualityLevel()
 
 
 def test_on_battery_more_is_given_up_where_that_is_needed() -> None:
     machine = Machine(Governor(PLANS), constant(0.070), constant(0.008))
-    machine.governor.saving = True
+    machine.governor.battery_saver = True
     machine.run(3)
-    assert machine.governor.plan == Plan(3)
-    assert machine.governor.given_up == ("mask every 3rd frame",)
+    assert machine.governor.level == QualityLevel(3)
+    assert machine.governor.degradations == ("mask every 3rd frame",)
 
 
 def test_it_goes_on_from_what_was_given_up_before() -> None:
-    assert Governor(PLANS, Plan(3)).plan == Plan(3)
-    assert Governor(ladder(smaller=False, coarse=False), Plan(3, 0.5, True)).plan == Plan()
+    assert Governor(PLANS, QualityLevel(3)).level == QualityLevel(3)
+    assert Governor(quality_levels(smaller=False, coarse=False), QualityLevel(3, 0.5, True)).level == QualityLevel()
 
 
 def test_one_plan_alone_is_kept() -> None:
-    governor = Governor([Plan()])
-    governor.saving = True
+    governor = Governor([QualityLevel()])
+    governor.battery_saver = True
     machine = Machine(governor, constant(0.2), constant(0.1)).run(10)
-    assert machine.plans == [(0.0, Plan())]
-    assert governor.given_up == ()
+    assert machine.plans == [(0.0, QualityLevel())]
+    assert governor.degradations == ()

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.clock import StageClock
+from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent
 from livebg.config.loading import load_settings
 from livebg.config.settings import Settings
 from livebg.errors import ConfigError, ModelError
 from livebg.imaging.frame import Composite, VideoFormat, planes
-from livebg.live.effect_builder import LookBuilder
+from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Unprocessed
+from livebg.pipeline import Passthrough
 from tests.fakes import UNTAGGED, noise_frame
 from tests.photos import save_photo
 from tests.toy_network import ToyNetwork
@@ -37,7 +37,7 @@ def shown(look: LiveProcessor) -> Composite:
 
 
 def test_the_network_is_loaded_once_for_all_looks(network: str) -> None:
-    builder = LookBuilder(settings(network, effect__mode="greenscreen"), None, StageClock(), SHAPE)
+    builder = ProcessorFactory(settings(network, effect__mode="greenscreen"), None, StageTimer(), SHAPE)
     assert builder.segmenter is None
     first = builder()
     segmenter = builder.segmenter
@@ -53,7 +53,7 @@ def test_the_network_is_loaded_once_for_all_looks(network: str) -> None:
 
 
 def test_another_network_is_loaded_before_it_is_used(network: str, tmp_path: Path) -> None:
-    builder = LookBuilder(settings(network), None, StageClock(), SHAPE)
+    builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
     builder()
     before = builder.segmenter
     with pytest.raises(ModelError):
@@ -65,7 +65,7 @@ def test_another_network_is_loaded_before_it_is_used(network: str, tmp_path: Pat
 
 
 def test_a_picture_is_read_before_it_is_used(network: str, tmp_path: Path) -> None:
-    builder = LookBuilder(settings(network), None, StageClock(), SHAPE)
+    builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
     save_photo(tmp_path / "photo.png")
     wanted = settings(network, effect__mode="background", effect__background=str(tmp_path / "photo.png"))
     build = builder.prepare(wanted)
@@ -77,7 +77,9 @@ def test_a_picture_is_read_before_it_is_used(network: str, tmp_path: Path) -> No
 
 def test_a_background_is_made_ready_for_the_frames_that_will_come(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Painting takes longer than the last picture of the look before may be repeated."""
-    builder = LookBuilder(settings(network, effect__mode="background", effect__background="lights"), None, StageClock(), SHAPE)
+    builder = ProcessorFactory(
+        settings(network, effect__mode="background", effect__background="lights"), None, StageTimer(), SHAPE
+    )
     look = builder()
 
     def paints_no_more(name: str, width: int, height: int) -> NDArray[np.uint8]:
@@ -88,12 +90,12 @@ def test_a_background_is_made_ready_for_the_frames_that_will_come(network: str, 
 
 
 def test_the_room_takes_no_network_and_keeps_it_at_hand(network: str) -> None:
-    builder = LookBuilder(settings(network), Consent("a test"), StageClock(), SHAPE)
-    assert isinstance(builder(), Unprocessed)
+    builder = ProcessorFactory(settings(network), Consent("a test"), StageTimer(), SHAPE)
+    assert isinstance(builder(), Passthrough)
     assert builder.segmenter is None
     builder.prepare(settings(network))()
     segmenter = builder.segmenter
-    assert isinstance(builder.unprocessed(Consent("a test"))(), Unprocessed)
+    assert isinstance(builder.passthrough(Consent("a test"))(), Passthrough)
     assert builder.segmenter is None
     Path(network).unlink()
     builder.prepare(settings(network))()
@@ -101,17 +103,17 @@ def test_the_room_takes_no_network_and_keeps_it_at_hand(network: str) -> None:
 
 
 def test_what_has_hung_is_made_anew(network: str) -> None:
-    builder = LookBuilder(settings(network), None, StageClock(), SHAPE)
+    builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
     first = builder()
     hung = builder.segmenter
     waiting = builder.prepare(settings(network, effect__mode="greenscreen"))  # made ready with the network that hangs
-    builder.forget()
+    builder.discard_network()
     again = builder()
     assert again is not first
     assert builder.segmenter is not hung
     fresh = builder.segmenter
     waiting()
     assert builder.segmenter is fresh
-    builder.forget()
+    builder.discard_network()
     waiting()  # the worker of this look hung
     assert builder.segmenter not in (hung, fresh)

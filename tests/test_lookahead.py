@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.compositing.composite import matte_picture
+from livebg.compositing.composite import render_matte
 from livebg.errors import ModelError, SourceError
-from livebg.imaging.frame import Alpha, Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import Alpha, Frame, VideoFormat, empty_i420, planes
 from livebg.interfaces import Source
-from livebg.pipeline import Pipeline, Sight
-from livebg.rendering.lookahead import LookAhead
+from livebg.pipeline import Pipeline, Prediction
+from livebg.rendering.lookahead import LookaheadFilter
 from livebg.rendering.loop import render
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.command import Workshop
 from tests.decoding import rgb_of
 from tests.fakes import ListSink, ListSource, LumaSegmenter
@@ -55,7 +55,7 @@ class Torn(ListSource):
 
 def frame(number: int, time: int | None = None) -> Frame:
     """The swaying shape at ``number``, shown at ``time``, both in thirtieths of a second."""
-    data = blank(WIDTH, HEIGHT)
+    data = empty_i420(WIDTH, HEIGHT)
     luma, *chroma = planes(data)
     luma[:] = picture(number)
     for plane in chroma:
@@ -64,20 +64,20 @@ def frame(number: int, time: int | None = None) -> Frame:
 
 
 def pipeline(segmenter: LumaSegmenter) -> Pipeline:
-    return Pipeline(segmenter, AlphaSmoother(), EdgeUpsampler(), matte_picture)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), render_matte)
 
 
 def mattes(numbers: Sequence[int], overlooked: Sequence[int] = (), times: Sequence[int] | None = None) -> list[Alpha]:
     run = pipeline(Restless(numbers, overlooked))
     frames = [frame(number, time) for number, time in zip(numbers, times or numbers, strict=True)]
-    return [mask.alpha for _, mask in LookAhead(run).masks((each, run.sight(each)) for each in frames)]
+    return [mask.alpha for _, mask in LookaheadFilter(run).masks((each, run.predict(each)) for each in frames)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 40])
 def test_every_frame_comes_out_once_with_its_own_time(count: int) -> None:
     frames = [frame(number) for number in range(count)]
     run = pipeline(Restless(range(count)))
-    composites = list(LookAhead(run).composites(frames))
+    composites = list(LookaheadFilter(run).composites(frames))
     assert [each.pts for each in composites] == list(range(count))
     assert {each.time_base for each in composites} == {Fraction(1, 30)}
 
@@ -99,7 +99,7 @@ def test_only_so_many_frames_are_held(step: int | Fraction, held: int) -> None:
 
     run = pipeline(Restless(range(40)))
     most = 0
-    for done, _ in enumerate(LookAhead(run).composites(frames())):
+    for done, _ in enumerate(LookaheadFilter(run).composites(frames())):
         most = max(most, given - done)
     assert most == held
 
@@ -108,7 +108,7 @@ def test_a_frame_that_the_network_overlooks_is_told_by_its_neighbours() -> None:
     clean, holed = mattes(range(20)), mattes(range(20), overlooked=[10])
     person = true_alpha(10) == 1
     assert holed[10][person].mean() > 0.7
-    causal = AlphaSmoother()
+    causal = TemporalFilter()
     raw = [np.zeros_like(true_alpha(0)) if number == 10 else true_alpha(number) for number in range(20)]
     past = [causal.smooth(alpha, np.repeat(picture(n)[..., None], 3, 2), n / 30) for n, alpha in enumerate(raw)]
     assert holed[10][person].mean() > past[10][person].mean()
@@ -117,7 +117,7 @@ def test_a_frame_that_the_network_overlooks_is_told_by_its_neighbours() -> None:
 
 def test_nobody_is_seen_where_they_were_or_will_be() -> None:
     """The shape sways by up to two pixels a frame: neither its past nor its future is left in the matte."""
-    shown = LookAhead(pipeline(Restless(range(30)))).composites(frame(number) for number in range(30))
+    shown = LookaheadFilter(pipeline(Restless(range(30)))).composites(frame(number) for number in range(30))
     out = [planes(composite.data)[0] / np.float32(255) for composite in shown]
     errors = [np.abs(alpha - true_alpha(number)).mean() for number, alpha in enumerate(out)]
     moved = [np.abs(true_alpha(number + 3) - true_alpha(number)).mean() for number in range(27)]
@@ -131,10 +131,10 @@ def test_alpha_of_a_still_scene_comes_out_steady(wavering: float, farthest: floa
     sights = []
     for number in range(60):
         shown = Frame(frame(3).data, number, Fraction(1, 30))
-        seen = run.sight(shown)
+        seen = run.predict(shown)
         alpha = np.full_like(seen.alpha, 0.8 + wavering * (-1) ** number)
-        sights.append((shown, Sight(alpha, seen.image, seen.time)))
-    out = np.array([mask.alpha.mean() for _, mask in LookAhead(run).masks(sights)])
+        sights.append((shown, Prediction(alpha, seen.image, seen.time)))
+    out = np.array([mask.alpha.mean() for _, mask in LookaheadFilter(run).masks(sights)])
     assert np.abs(out - 0.8).max() < farthest
     assert np.abs(np.diff(out)).max() < step
 
@@ -167,16 +167,16 @@ def test_uneven_times_give_no_side_more_than_it_is_worth() -> None:
     sights = []
     for number, time in enumerate(times):
         shown = Frame(still.data, time, Fraction(1, 150))
-        seen = run.sight(shown)
-        sights.append((shown, Sight(np.full_like(seen.alpha, number % 2), seen.image, seen.time)))
-    out = [float(mask.alpha.mean()) for _, mask in LookAhead(run).masks(sights)]
+        seen = run.predict(shown)
+        sights.append((shown, Prediction(np.full_like(seen.alpha, number % 2), seen.image, seen.time)))
+    out = [float(mask.alpha.mean()) for _, mask in LookaheadFilter(run).masks(sights)]
     assert np.abs(np.diff(out[10:30])).max() < 0.2
 
 
 def test_render_sends_each_frame_and_tells_of_it() -> None:
     source, sink = ListSource([frame(number) for number in range(9)]), ListSink()
     told: list[int] = []
-    assert render(source, sink, LookAhead(pipeline(Restless(range(9)))), told.append).frames == 9
+    assert render(source, sink, LookaheadFilter(pipeline(Restless(range(9)))), told.append).frames == 9
     assert told == list(range(1, 10))
     assert sink.end == "closed"
 
@@ -192,13 +192,13 @@ def test_an_error_at_the_end_gives_up_the_output(source: Source, segmenter: Rest
     sink = ListSink()
     assert source.format == VideoFormat(WIDTH, HEIGHT, Fraction(30))
     with pytest.raises(error):
-        render(source, sink, LookAhead(pipeline(segmenter)), lambda _: None)
+        render(source, sink, LookaheadFilter(pipeline(segmenter)), lambda _: None)
     assert sink.end == "aborted"
 
 
 def test_without_a_time_constant_there_is_nothing_to_look_for() -> None:
     with pytest.raises(ValueError, match="above 0 seconds"):
-        LookAhead(pipeline(LumaSegmenter()), 0.0)
+        LookaheadFilter(pipeline(LumaSegmenter()), 0.0)
 
 
 LOSSLESS = ("--codec", "ffv1", "--model", "toy.onnx", "--input-size", "160x96", "--quiet")
@@ -249,7 +249,7 @@ def test_frames_a_billionth_of_a_second_apart_are_mattes_all_the_same() -> None:
     run = pipeline(Restless([3, 3, 4, 5]))
     times = (0, 1, 2, 40_000_000)
     frames = [Frame(frame(number).data, time, Fraction(1, 10**9)) for number, time in zip((3, 3, 4, 5), times, strict=True)]
-    alphas = [mask.alpha for _, mask in LookAhead(run).masks((each, run.sight(each)) for each in frames)]
+    alphas = [mask.alpha for _, mask in LookaheadFilter(run).masks((each, run.predict(each)) for each in frames)]
     assert len(alphas) == 4
     for alpha, number in zip(alphas, (3, 3, 4, 5), strict=True):
         assert np.isfinite(alpha).all()

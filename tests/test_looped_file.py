@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from livebg.errors import SourceError
-from livebg.imaging.colorspace import recolored
+from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
-from livebg.sources.looping_file import LoopedFile
+from livebg.sources.looping_file import LoopingFile
 from tests.media import Clip, flat, read_stamp, yuv_picture
 from tests.reading import frames_of, stamps
 from tests.source_contract import SourceContract
@@ -46,19 +46,19 @@ def taken(source: LiveSource, count: int) -> list[Frame]:
 class TestContract(SourceContract):
     @pytest.fixture(params=[True, False])
     def open_source(self, request: pytest.FixtureRequest, clip: Path) -> Callable[[], Source]:
-        return lambda: LoopedFile(clip, paced=bool(request.param))
+        return lambda: LoopingFile(clip, paced=bool(request.param))
 
 
 def test_it_is_a_live_source_that_says_what_it_is(clip: Path) -> None:
-    with LoopedFile(clip) as source:
+    with LoopingFile(clip) as source:
         assert isinstance(source, LiveSource)
-        assert source.about == "clip.mp4 in a loop, 64x48 at 25 fps"
+        assert source.description == "clip.mp4 in a loop, 64x48 at 25 fps"
         assert source.now() == 0
 
 
 def test_the_first_round_is_the_file_byte_for_byte(clip: Path) -> None:
     _, expected = frames_of(clip)
-    got = taken(LoopedFile(clip, paced=False), 5)
+    got = taken(LoopingFile(clip, paced=False), 5)
     assert [(frame.pts, frame.time_base, frame.color) for frame in got] == [
         (frame.pts, frame.time_base, frame.color) for frame in expected
     ]
@@ -66,7 +66,7 @@ def test_the_first_round_is_the_file_byte_for_byte(clip: Path) -> None:
 
 
 def test_it_begins_again_and_time_goes_on(clip: Path) -> None:
-    frames = taken(LoopedFile(clip, paced=False), 13)
+    frames = taken(LoopingFile(clip, paced=False), 13)
     assert stamps(frames) == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2]
     assert [frame.pts * frame.time_base for frame in frames] == [Fraction(number, 25) for number in range(13)]
 
@@ -74,7 +74,7 @@ def test_it_begins_again_and_time_goes_on(clip: Path) -> None:
 def test_uneven_times_stay_as_they_are_in_every_round(tmp_path: Path) -> None:
     """Frames at 3, 5 and 10 hundredths of a second; the first is not at 0."""
     path = Clip(count=3, rate=Fraction(20), pts=[3, 5, 10], time_base=Fraction(1, 100)).write(tmp_path / "vfr.mkv")
-    with LoopedFile(path, paced=False) as source:
+    with LoopingFile(path, paced=False) as source:
         step = round(100 / source.format.frame_rate)
         hundredths = [round(frame.time * 100) for frame in itertools.islice(source, 7)]
     length = 7 + step
@@ -82,7 +82,7 @@ def test_uneven_times_stay_as_they_are_in_every_round(tmp_path: Path) -> None:
 
 
 def test_no_frame_comes_before_its_time(clip: Path) -> None:
-    with LoopedFile(clip) as source:
+    with LoopingFile(clip) as source:
         for frame in itertools.islice(source, 8):
             assert source.now() >= frame.time
         assert source.skipped == 0
@@ -90,7 +90,7 @@ def test_no_frame_comes_before_its_time(clip: Path) -> None:
 
 def test_frames_that_nobody_asked_for_in_time_are_gone_as_with_a_camera(tmp_path: Path) -> None:
     clock = SetClock()
-    with LoopedFile(Clip(count=60).write(tmp_path / "a.mp4"), clock) as source:
+    with LoopingFile(Clip(count=60).write(tmp_path / "a.mp4"), clock) as source:
         frames = iter(source)
         assert read_stamp(next(frames).y) == 0
         clock.time += 1.0
@@ -104,7 +104,7 @@ def test_frames_that_nobody_asked_for_in_time_are_gone_as_with_a_camera(tmp_path
 
 def test_whole_rounds_that_were_missed_are_passed_over_and_counted(clip: Path) -> None:
     clock = SetClock()
-    with LoopedFile(clip, clock) as source:
+    with LoopingFile(clip, clock) as source:
         frames = iter(source)
         next(frames)
         clock.time += 1_000_001
@@ -116,7 +116,7 @@ def test_whole_rounds_that_were_missed_are_passed_over_and_counted(clip: Path) -
 
 def test_unpaced_nothing_is_waited_for_or_left_out(clip: Path) -> None:
     clock = SetClock()
-    with LoopedFile(clip, clock, paced=False) as source:
+    with LoopingFile(clip, clock, paced=False) as source:
         numbers = []
         for frame in itertools.islice(source, 7):
             assert source.now() == pytest.approx(frame.time)
@@ -136,7 +136,7 @@ def in_thread(frames: Iterator[Frame]) -> tuple[threading.Thread, list[Frame]]:
 
 def test_close_ends_a_wait_in_another_thread(clip: Path) -> None:
     """With a stopped clock, the second frame is never due."""
-    source = LoopedFile(clip, SetClock())
+    source = LoopingFile(clip, SetClock())
     frames = iter(source)
     next(frames)
     thread, got = in_thread(frames)
@@ -148,7 +148,7 @@ def test_close_ends_a_wait_in_another_thread(clip: Path) -> None:
 
 def test_close_at_any_moment_ends_the_iteration(clip: Path) -> None:
     for _ in range(20):
-        source = LoopedFile(clip, paced=False)
+        source = LoopingFile(clip, paced=False)
         thread, got = in_thread(iter(source))
         while not got:
             assert thread.is_alive()
@@ -161,11 +161,11 @@ def test_close_at_any_moment_ends_the_iteration(clip: Path) -> None:
 def test_what_cannot_be_read_is_told_when_it_is_opened(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.mp4").write_text("no film")
     with pytest.raises(SourceError, match=name):
-        LoopedFile(tmp_path / name)
+        LoopingFile(tmp_path / name)
 
 
 def test_a_file_that_is_gone_in_the_next_round_is_told(clip: Path) -> None:
-    with LoopedFile(clip, paced=False) as source:
+    with LoopingFile(clip, paced=False) as source:
         frames = iter(source)
         next(frames)
         clip.unlink()
@@ -174,7 +174,7 @@ def test_a_file_that_is_gone_in_the_next_round_is_told(clip: Path) -> None:
 
 
 def test_a_file_of_another_size_in_its_place_is_told(clip: Path) -> None:
-    with LoopedFile(clip, paced=False) as source:
+    with LoopingFile(clip, paced=False) as source:
         frames = iter(source)
         next(frames)
         Clip(count=5, width=32).write(clip)
@@ -193,7 +193,7 @@ def lossless(path: Path, color: tuple[int, int, int, int] | None, picture: tuple
 def test_what_readers_take_for_granted_passes_untouched(tmp_path: Path, color: tuple[int, int, int, int] | None) -> None:
     path = lossless(tmp_path / "a.mkv", color)
     _, expected = frames_of(path)
-    got = taken(LoopedFile(path, paced=False), 3)
+    got = taken(LoopingFile(path, paced=False), 3)
     assert got[0].color == expected[0].color
     assert all(np.array_equal(frame.data, other.data) for frame, other in zip(got, expected, strict=True))
 
@@ -201,12 +201,12 @@ def test_what_readers_take_for_granted_passes_untouched(tmp_path: Path, color: t
 @pytest.mark.parametrize("color", [LIMITED_709, FULL_601, (9, 9, 14, 1), (1, 1, 1, 2)])
 def test_all_else_is_turned_into_limited_bt601(tmp_path: Path, color: tuple[int, int, int, int]) -> None:
     path = lossless(tmp_path / "a.mkv", color)
-    frame = taken(LoopedFile(path, paced=False), 1)[0]
+    frame = taken(LoopingFile(path, paced=False), 1)[0]
     assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
     assert (frame.color.primaries, frame.color.transfer) == (color[1], color[2])
     before = frames_of(path)[1][0].rgb((64, 48)).astype(int)
     assert np.abs(frame.rgb((64, 48)).astype(int) - before).max() <= 3
-    with LoopedFile(path) as source:
+    with LoopingFile(path) as source:
         assert source.format.color == frame.color
 
 
@@ -215,7 +215,7 @@ def test_a_picture_means_the_same_colours_after_its_conversion(given: ColorSpec)
     grid = np.random.default_rng(1).integers(0, 256, (12, 16, 3), np.uint8)
     rgb = np.kron(grid, np.ones((4, 4, 1), np.uint8))
     wanted = ColorSpec(BT601)
-    made = recolored(rgb_to_i420(rgb, given), given, wanted)
+    made = convert_i420(rgb_to_i420(rgb, given), given, wanted)
     # Chroma is subsampled 2x2 and blends at block edges, so compare inside the blocks.
     difference = np.abs(made.astype(int) - rgb_to_i420(rgb, wanted))
     assert difference[:48].reshape(12, 4, 16, 4)[:, 1:3, :, 1:3].max() <= 6
@@ -226,7 +226,7 @@ def test_white_and_black_of_the_full_range_end_at_the_limits() -> None:
     full, limited = ColorSpec(BT601, full_range=True), ColorSpec(BT601)
     data = np.full((72, 64), 128, np.uint8)
     data[:24], data[24:48] = 0, 255
-    made = recolored(data, full, limited)
+    made = convert_i420(data, full, limited)
     assert (set(made[:24].ravel().tolist()), set(made[24:48].ravel().tolist()), set(made[48:].ravel().tolist())) == (
         {16},
         {235},
@@ -242,7 +242,7 @@ def test_a_webcams_jpeg_keeps_its_colours(tmp_path: Path) -> None:
         return yuv_picture([np.full((height, width), 90, np.uint8), *chroma], "yuvj422p")
 
     clip = Clip(count=3, codec="mjpeg", pix_fmt="yuvj422p", picture=picture).write(tmp_path / "webcam.mkv")
-    (frame, *_) = taken(LoopedFile(clip, paced=False), 3)
+    (frame, *_) = taken(LoopingFile(clip, paced=False), 3)
     expected = (16 + 90 * 219 / 255, 128 + (110 - 128) * 224 / 255, 128 + (170 - 128) * 224 / 255)
     assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
     for plane, level in zip(frame.planes, expected, strict=True):

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
 from livebg.imaging.pyramid import Pyramid
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (64, 48), (8, 8), (1918, 1078)])
 @pytest.mark.parametrize(("value", "expected"), [(0.0, 0), (0.1, 0), (0.5, 128), (0.9, 255), (1.0, 255)])
 def test_an_even_alpha_is_steepened_at_any_size(size: tuple[int, int], value: float, expected: int) -> None:
     luma = np.random.default_rng(1).integers(0, 256, (size[1], size[0]), np.uint8)
-    matte = EdgeUpsampler().upsample(np.full((144, 256), value, np.float32), Pyramid(luma))
+    matte = GuidedUpsampler().upsample(np.full((144, 256), value, np.float32), Pyramid(luma))
     assert matte.shape == luma.shape
     assert matte.dtype == np.uint8
     assert np.abs(matte.astype(int) - expected).max() <= 1
@@ -29,7 +29,7 @@ def test_the_edge_lands_where_the_picture_has_it() -> None:
     luma = np.where(truth > 0, 60, 190).astype(np.uint8)
     small = cv2.resize(truth, (160, 90), interpolation=cv2.INTER_AREA)
     blurred = np.asarray(cv2.blur(small, (3, 3)), np.float32)
-    guided = EdgeUpsampler().upsample(blurred, Pyramid(luma)) / 255
+    guided = GuidedUpsampler().upsample(blurred, Pyramid(luma)) / 255
     plain = np.clip((cv2.resize(blurred, (640, 360)) - 0.2) / 0.6, 0, 1)
     assert np.abs(guided - truth).mean() < np.abs(plain - truth).mean() / 3
 
@@ -43,8 +43,8 @@ def test_an_edge_of_hue_alone_is_found() -> None:
     chroma = tuple(np.rint(128 + step * few).astype(np.uint8) for step in (-50, 20))
     small = cv2.resize(truth, (160, 90), interpolation=cv2.INTER_AREA)
     blurred = np.asarray(cv2.blur(small, (3, 3)), np.float32)
-    by_luma = EdgeUpsampler().upsample(blurred, Pyramid(luma)) / 255
-    by_color = EdgeUpsampler().upsample(blurred, Pyramid(luma), (Pyramid(chroma[0]), Pyramid(chroma[1]))) / 255
+    by_luma = GuidedUpsampler().upsample(blurred, Pyramid(luma)) / 255
+    by_color = GuidedUpsampler().upsample(blurred, Pyramid(luma), (Pyramid(chroma[0]), Pyramid(chroma[1]))) / 255
     assert np.abs(by_color - truth).mean() < np.abs(by_luma - truth).mean() / 2
 
 
@@ -67,8 +67,8 @@ def test_an_island_far_from_everybody_is_dropped_and_what_is_near_stays() -> Non
     far, near = alpha.copy(), alpha.copy()
     cv2.circle(far, (30, 30), 5, 1, cv2.FILLED)
     cv2.circle(near, (128, 28), 4, 1, cv2.FILLED)
-    assert (EdgeUpsampler().upsample(far, Pyramid(seen(far))) == EdgeUpsampler().upsample(alpha, Pyramid(seen(far)))).all()
-    assert EdgeUpsampler().upsample(near, Pyramid(seen(near)))[28 * 5, 128 * 5] == 255
+    assert (GuidedUpsampler().upsample(far, Pyramid(seen(far))) == GuidedUpsampler().upsample(alpha, Pyramid(seen(far)))).all()
+    assert GuidedUpsampler().upsample(near, Pyramid(seen(near)))[28 * 5, 128 * 5] == 255
 
 
 def test_a_second_person_is_no_island_and_comes_in_softly() -> None:
@@ -76,7 +76,7 @@ def test_a_second_person_is_no_island_and_comes_in_softly() -> None:
     for radius in (5, 7, 8, 12):
         both = somebody()
         cv2.circle(both, (30, 40), radius, 1, cv2.FILLED)
-        shown.append(int(EdgeUpsampler().upsample(both, Pyramid(seen(both)))[200, 150]))
+        shown.append(int(GuidedUpsampler().upsample(both, Pyramid(seen(both)))[200, 150]))
     assert shown[0] == 0
     assert shown[3] == 255
     assert shown == sorted(shown)
@@ -87,17 +87,17 @@ def test_a_patch_that_nobody_is_sure_of_is_dropped_beside_somebody_however_large
     for probability in (0.4, 0.55, 0.65, 0.75, 0.95):
         both = somebody()
         both[20:80, 10:60] = probability
-        shown.append(int(EdgeUpsampler().upsample(both, Pyramid(seen(both)))[250, 150]))
+        shown.append(int(GuidedUpsampler().upsample(both, Pyramid(seen(both)))[250, 150]))
     assert shown[0] == 0
     assert shown[-1] == 255
     assert shown == sorted(shown)
     assert len(set(shown)) >= 4, "softly"
     alone = np.where(somebody() > 0, np.float32(0.45), np.float32(0))
-    assert EdgeUpsampler().upsample(alone, Pyramid(seen(somebody())))[400, 640] > 60, "a single person is not an island"
+    assert GuidedUpsampler().upsample(alone, Pyramid(seen(somebody())))[400, 640] > 60, "a single person is not an island"
     person = np.zeros_like(alone)
     person[100:, 200:] = 1
     person[:90, :180] = 0.4  # larger than the person
-    assert not EdgeUpsampler().upsample(person, Pyramid(seen(person)))[:400, :800].any()
+    assert not GuidedUpsampler().upsample(person, Pyramid(seen(person)))[:400, :800].any()
 
 
 def test_holes_are_kept_but_for_unsure_pinholes_deep_inside() -> None:
@@ -105,7 +105,7 @@ def test_holes_are_kept_but_for_unsure_pinholes_deep_inside() -> None:
     alpha[120:132, 122:134] = 0  # the room, visible through a handle
     truth = alpha.copy()
     alpha[62:64, 127:129] = 0.3  # a speck inside the head
-    matte = EdgeUpsampler().upsample(alpha, Pyramid(seen(truth)))
+    matte = GuidedUpsampler().upsample(alpha, Pyramid(seen(truth)))
     assert (matte[280:340, 600:680] == 255).all()
     assert (matte[610:650, 620:660] == 0).all()
 
@@ -113,7 +113,7 @@ def test_holes_are_kept_but_for_unsure_pinholes_deep_inside() -> None:
 def test_somebody_at_the_border_is_whole() -> None:
     alpha, luma = np.zeros((144, 256), np.float32), np.random.default_rng(3).integers(0, 256, (720, 1280), np.uint8)
     alpha[40:, :120] = 1
-    matte = EdgeUpsampler().upsample(alpha, Pyramid(luma))
+    matte = GuidedUpsampler().upsample(alpha, Pyramid(luma))
     assert (matte[240:, :560] == 255).all()
     assert (matte[:160] == 0).all()
 
@@ -122,7 +122,7 @@ def test_texture_inside_the_person_makes_no_holes() -> None:
     luma = (np.indices((360, 640)).sum(axis=0) // 8 % 2 * 200).astype(np.uint8)
     alpha = np.zeros((90, 160), np.float32)
     alpha[20:, 40:120] = 1
-    matte = EdgeUpsampler().upsample(alpha, Pyramid(luma))
+    matte = GuidedUpsampler().upsample(alpha, Pyramid(luma))
     assert (matte[120:, 200:440] == 255).all()
     assert (matte[:40] == 0).all()
 
@@ -132,7 +132,7 @@ def test_the_inputs_are_left_alone(seed: int) -> None:
     rng = np.random.default_rng(seed)
     alpha, luma = rng.random((9, 16), np.float32), rng.integers(0, 256, (36, 64), np.uint8)
     before = alpha.copy(), luma.copy()
-    EdgeUpsampler().upsample(alpha, Pyramid(luma))
+    GuidedUpsampler().upsample(alpha, Pyramid(luma))
     assert (alpha == before[0]).all()
     assert (luma == before[1]).all()
 
@@ -140,4 +140,4 @@ def test_the_inputs_are_left_alone(seed: int) -> None:
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.5), (0.8, 0.2), (-0.1, 0.5), (0.5, 1.1)])
 def test_low_and_high_are_ordered_probabilities(low: float, high: float) -> None:
     with pytest.raises(ValueError, match="low < high"):
-        EdgeUpsampler(low=low, high=high)
+        GuidedUpsampler(low=low, high=high)

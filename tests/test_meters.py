@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.live.stats import Latencies, Latency, Rate
+from livebg.live.stats import Latency, LatencyWindow, RateMeter
 from tests.daemon import DEADLINE
 
 
@@ -28,22 +28,22 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def rate(clock: HandClock) -> Rate:
-    return Rate(clock)
+def rate(clock: HandClock) -> RateMeter:
+    return RateMeter(clock)
 
 
-def run(rate: Rate, clock: HandClock, gaps: list[float]) -> None:
+def run(rate: RateMeter, clock: HandClock, gaps: list[float]) -> None:
     rate.tick()
     for gap in gaps:
         clock.seconds += gap
         rate.tick()
 
 
-def test_nothing_is_no_rate(rate: Rate) -> None:
+def test_nothing_is_no_rate(rate: RateMeter) -> None:
     assert rate.per_second == 0.0
 
 
-def test_one_event_is_no_rate(rate: Rate, clock: HandClock) -> None:
+def test_one_event_is_no_rate(rate: RateMeter, clock: HandClock) -> None:
     rate.tick()
     assert rate.per_second == 0.0
     clock.seconds += 0.5
@@ -52,12 +52,12 @@ def test_one_event_is_no_rate(rate: Rate, clock: HandClock) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 15, 59, 60, 61, 300])
 @pytest.mark.parametrize("fps", [16, 32])
-def test_a_steady_flow_is_right_from_the_second_event_on(fps: int, count: int, rate: Rate, clock: HandClock) -> None:
+def test_a_steady_flow_is_right_from_the_second_event_on(fps: int, count: int, rate: RateMeter, clock: HandClock) -> None:
     run(rate, clock, [1 / fps] * count)
     assert rate.per_second == fps
 
 
-def test_a_flow_that_dries_up_fades_within_the_window(rate: Rate, clock: HandClock) -> None:
+def test_a_flow_that_dries_up_fades_within_the_window(rate: RateMeter, clock: HandClock) -> None:
     run(rate, clock, [1 / 32] * 320)
     told = []
     for _ in range(5):
@@ -66,14 +66,14 @@ def test_a_flow_that_dries_up_fades_within_the_window(rate: Rate, clock: HandClo
     assert told == [32.0, 24.0, 16.0, 8.0, 0.0]
 
 
-def test_after_a_silence_it_begins_anew(rate: Rate, clock: HandClock) -> None:
+def test_after_a_silence_it_begins_anew(rate: RateMeter, clock: HandClock) -> None:
     run(rate, clock, [1 / 32] * 320)
     clock.seconds += 10
     run(rate, clock, [1 / 16] * 2)
     assert rate.per_second == 16.0
 
 
-def test_a_change_of_pace_is_told_in_full_after_the_window(rate: Rate, clock: HandClock) -> None:
+def test_a_change_of_pace_is_told_in_full_after_the_window(rate: RateMeter, clock: HandClock) -> None:
     run(rate, clock, [1 / 32] * 128)
     run(rate, clock, [1 / 8] * 16)
     assert rate.per_second == 8.0
@@ -84,7 +84,7 @@ def test_an_unsteady_flow_is_between_its_slowest_and_its_fastest(shortest: float
     longest = min(shortest * spread, 1.0)
     gaps = data.draw(st.lists(st.floats(shortest, longest), min_size=1, max_size=80))
     clock = HandClock()
-    rate = Rate(clock, window=2.0)
+    rate = RateMeter(clock, window=2.0)
     run(rate, clock, gaps)
     one_event = 1 / min(sum(gaps), 2.0)  # that the window's edge may cut off, or take in
     assert 1 / longest - one_event <= rate.per_second + 1e-6
@@ -94,7 +94,7 @@ def test_an_unsteady_flow_is_between_its_slowest_and_its_fastest(shortest: float
 @given(st.lists(st.tuples(st.sampled_from(["tick", "look"]), st.floats(0, 5)), max_size=100))
 def test_whatever_happens_it_is_a_number_and_counts_no_event_twice(doings: list[tuple[str, float]]) -> None:
     clock = HandClock()
-    rate = Rate(clock, window=2.0)
+    rate = RateMeter(clock, window=2.0)
     ticks = []
     for doing, gap in doings:
         clock.seconds += gap
@@ -112,7 +112,7 @@ def test_whatever_happens_it_is_a_number_and_counts_no_event_twice(doings: list[
             assert all(later == earlier for earlier, later in pairwise([*recent, clock.seconds]))
 
 
-def test_many_threads_lose_nothing(rate: Rate, clock: HandClock) -> None:
+def test_many_threads_lose_nothing(rate: RateMeter, clock: HandClock) -> None:
     rate.tick()
     clock.seconds += 1.0
 
@@ -129,17 +129,17 @@ def test_many_threads_lose_nothing(rate: Rate, clock: HandClock) -> None:
 
 
 def test_no_latency_is_none() -> None:
-    assert Latencies().summary() is None
+    assert LatencyWindow().summary() is None
 
 
 def test_one_latency_is_all_of_them() -> None:
-    latencies = Latencies()
+    latencies = LatencyWindow()
     latencies.add(0.25)
     assert latencies.summary() == Latency(250.0, 250.0)
 
 
 def test_median_and_95th_percentile_in_milliseconds() -> None:
-    latencies = Latencies()
+    latencies = LatencyWindow()
     for milliseconds in (*range(100, 50, -1), *range(1, 51)):
         latencies.add(milliseconds / 1000)
     summary = latencies.summary()
@@ -148,7 +148,7 @@ def test_median_and_95th_percentile_in_milliseconds() -> None:
 
 
 def test_only_the_last_ones_count() -> None:
-    latencies = Latencies(size=300)
+    latencies = LatencyWindow(size=300)
     for _ in range(1000):
         latencies.add(9.0)
     for _ in range(300):
@@ -158,7 +158,7 @@ def test_only_the_last_ones_count() -> None:
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=400))
 def test_each_percentile_was_measured_and_has_its_share_at_or_below_it(seconds: list[float]) -> None:
-    latencies = Latencies()
+    latencies = LatencyWindow()
     for each in seconds:
         latencies.add(each)
     summary = latencies.summary()

@@ -13,7 +13,7 @@ def test_every_card_is_whole() -> None:
     for name, card in REGISTRY.items():
         assert card.name == name
         assert card.file_name.endswith(".onnx")
-        assert card.licence
+        assert card.license
         assert card.pixels
         if not card.bundled:
             assert card.size_bytes > 0
@@ -79,7 +79,7 @@ def test_a_file_of_ones_own_is_taken_for_a_u2net(tmp_path: Path) -> None:
 
 
 def test_a_file_of_a_registry_networks_size_alone_is_not_that_network(tmp_path: Path) -> None:
-    assert find(str(registry_sized(tmp_path))).card.licence == "unknown"
+    assert find(str(registry_sized(tmp_path))).card.license == "unknown"
 
 
 @pytest.mark.shared

@@ -12,7 +12,7 @@ from livebg.errors import SourceError
 from livebg.interfaces import LiveSource, Source
 from livebg.sources.camera import open_camera
 from livebg.sources.camera_elsewhere import open_elsewhere
-from livebg.sources.ffmpeg_camera import NetworkCamera, is_url
+from livebg.sources.ffmpeg_camera import FFmpegCamera, is_url
 from tests.camera_media import bars, jpeg, still
 from tests.source_contract import SourceContract
 
@@ -70,12 +70,12 @@ class TestNetworkCamera(SourceContract):
     @pytest.fixture
     def open_source(self) -> Iterator[Callable[[], Source]]:
         with on_air(Lens([jpeg(bars(*SIZE))])) as url:
-            yield lambda: NetworkCamera(url, deadline=LONG)
+            yield lambda: FFmpegCamera(url, deadline=LONG)
 
 
 def test_pictures_arrive_in_their_colours_at_the_present() -> None:
     with on_air(Lens([jpeg(bars(*SIZE))])) as url, open_camera(url, (1280, 720), 30, deadline=LONG) as source:
-        assert isinstance(source, NetworkCamera)
+        assert isinstance(source, FFmpegCamera)
         assert isinstance(source, LiveSource)
         before = source.now()
         frame = next(iter(source))
@@ -87,25 +87,25 @@ def test_pictures_arrive_in_their_colours_at_the_present() -> None:
 
 
 def test_neither_password_nor_token_is_told() -> None:
-    with on_air(Lens([jpeg(bars(*SIZE))])) as url, NetworkCamera(url, deadline=LONG) as source:
-        assert "secret" not in source.about
-        assert source.about.startswith("http://127.0.0.1:")
-        assert "320x240 mjpeg" in source.about
+    with on_air(Lens([jpeg(bars(*SIZE))])) as url, FFmpegCamera(url, deadline=LONG) as source:
+        assert "secret" not in source.description
+        assert source.description.startswith("http://127.0.0.1:")
+        assert "320x240 mjpeg" in source.description
     with pytest.raises(SourceError) as caught:
-        NetworkCamera("http://user:secret@127.0.0.1:9/video", deadline=LONG)
+        FFmpegCamera("http://user:secret@127.0.0.1:9/video", deadline=LONG)
     assert str(caught.value).startswith("The camera http://127.0.0.1:9/video cannot be opened (Connection refused)")
 
 
 def test_a_camera_that_stalls_is_told() -> None:
     lens = Lens([jpeg(still(bars(*SIZE), 40 * number)) for number in range(1, 6)], stalls=True)
-    with on_air(lens) as url, NetworkCamera(url, deadline=0.3) as source, pytest.raises(SourceError, match="no more pictures"):
+    with on_air(lens) as url, FFmpegCamera(url, deadline=0.3) as source, pytest.raises(SourceError, match="no more pictures"):
         for _ in islice(source, 100):
             pass
 
 
 def test_a_camera_that_hangs_up_is_told() -> None:
     lens = Lens([jpeg(bars(*SIZE))])
-    with on_air(lens) as url, NetworkCamera(url, deadline=LONG) as source:
+    with on_air(lens) as url, FFmpegCamera(url, deadline=LONG) as source:
         frames = iter(source)
         next(frames)
         lens.off.set()
@@ -116,14 +116,14 @@ def test_a_camera_that_hangs_up_is_told() -> None:
 def test_a_picture_of_another_size_is_told() -> None:
     lens = Lens([jpeg(bars(*SIZE))] * 60 + [jpeg(bars(640, 480))])
     changed = pytest.raises(SourceError, match="changed its picture size from 320x240 to 640x480")
-    with on_air(lens) as url, NetworkCamera(url, deadline=LONG) as source, changed:
+    with on_air(lens) as url, FFmpegCamera(url, deadline=LONG) as source, changed:
         list(islice(source, 200))
 
 
 def test_closing_ends_a_wait_in_another_thread() -> None:
     lens = Lens([jpeg(bars(*SIZE))] * 5, stalls=True)
     with on_air(lens) as url:
-        source = NetworkCamera(url, deadline=1)
+        source = FFmpegCamera(url, deadline=1)
         frames: list[object] = []
         failed: list[SourceError] = []
 

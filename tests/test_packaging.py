@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from livebg.errors import ConfigError, ModelError, SinkError
-from livebg.setup.resources import carried, desktop_entry, service_unit
+from livebg.setup.resources import desktop_entry, packaged_text, service_unit
 
 
 def values(text: str, key: str) -> list[str]:
@@ -62,7 +62,7 @@ def test_the_application_entry_is_valid(tmp_path: Path, command: tuple[str, ...]
 
 @pytest.mark.parametrize("name", ["livebg.svg", "livebg-symbolic.svg"])
 def test_the_icons_are_square_pictures(name: str) -> None:
-    root = ElementTree.fromstring(carried(name))
+    root = ElementTree.fromstring(packaged_text(name))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert root.attrib["width"] == root.attrib["height"]
     assert root.attrib["viewBox"] == f"0 0 {root.attrib['width']} {root.attrib['height']}"

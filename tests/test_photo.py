@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from livebg.errors import ConfigError, SinkError
-from livebg.rendering.photo import Photo, check_ending, write_photo
+from livebg.rendering.photo import Photo, check_suffix, write_photo
 from livebg.segmentation.u2net import U2NetSegmenter
-from livebg.sinks.atomic_file import PartFile
+from livebg.sinks.atomic_file import AtomicFile
 from tests.photos import GREEN, alpha_of, saved, scene, written
 
 MODES = ("portrait", "greenscreen", "matte", "cutout", "none")
@@ -103,24 +103,24 @@ def test_a_matte_comes_back_within_two_levels(ending: str, segmenter: U2NetSegme
 @pytest.mark.parametrize("name", ["out.mp4", "out.txt", "out.gif", "out"])
 def test_an_ending_that_is_no_photos(name: str) -> None:
     with pytest.raises(ConfigError, match=r"^Cannot write .+: .+ is not a photo format\. Use \.png or \.jpg\.$"):
-        check_ending(Path(name), "portrait")
+        check_suffix(Path(name), "portrait")
 
 
 @pytest.mark.parametrize("name", ["out.jpg", "out.JPEG", "out.bmp"])
 def test_an_ending_without_alpha(name: str) -> None:
-    check_ending(Path(name), "matte")
+    check_suffix(Path(name), "matte")
     with pytest.raises(ConfigError, match=r"does not support the transparency of a cutout\. Use \.png\.$"):
-        check_ending(Path(name), "cutout")
+        check_suffix(Path(name), "cutout")
 
 
 def test_a_picture_too_wide_for_its_kind_leaves_nothing(tmp_path: Path) -> None:
     for ending, width in (("webp", 17_000), ("jpg", 66_000)):
         path = tmp_path / f"out.{ending}"
-        part = PartFile(path)
+        part = AtomicFile(path)
         with pytest.raises(
             SinkError,
             match=f"Cannot write .*out.{ending}: .* is limited to .* pixels per side, the photo is {width}x2. Use .png.",
         ):
             write_photo(Image.new("RGB", (width, 2)), part, path)
-        part.discard()
+        part.rollback()
     assert list(tmp_path.iterdir()) == []

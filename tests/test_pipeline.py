@@ -5,15 +5,15 @@ import threading
 import numpy as np
 import pytest
 
-from livebg.clock import StageClock
+from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent, composite
-from livebg.errors import ModelError, SinkError, Stopped
+from livebg.errors import Cancelled, ModelError, SinkError
 from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.interfaces import Segmenter
-from livebg.pipeline import Pipeline, Unprocessed
+from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.loop import render
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, grey_frame, noise_frame
 
 
@@ -21,8 +21,8 @@ def over_black(frame: Frame, matte: Matte) -> Composite:
     return composite(frame, grey_frame(luma=16, size=(frame.width, frame.height)).data, matte)
 
 
-def pipeline(segmenter: Segmenter, clock: StageClock | None = None) -> Pipeline:
-    return Pipeline(segmenter, AlphaSmoother(0.15), EdgeUpsampler(), over_black, clock)
+def pipeline(segmenter: Segmenter, clock: StageTimer | None = None) -> Pipeline:
+    return Pipeline(segmenter, TemporalFilter(0.15), GuidedUpsampler(), over_black, clock)
 
 
 def test_bright_stays_and_dark_goes() -> None:
@@ -67,10 +67,10 @@ def test_the_coarse_look_is_taken_where_there_is_one() -> None:
         return [int(planes(run.composite(frame, matte, coarse=coarse).data)[0].max()) for coarse in (False, True)]
 
     plain = pipeline(LumaSegmenter())
-    both = Pipeline(LumaSegmenter(), AlphaSmoother(), EdgeUpsampler(), over_black, coarse_look=white)
-    assert not plain.has_coarse_look
+    both = Pipeline(LumaSegmenter(), TemporalFilter(), GuidedUpsampler(), over_black, coarse_effect=white)
+    assert not plain.has_coarse_effect
     assert lumas(plain) == [16, 16]
-    assert both.has_coarse_look
+    assert both.has_coarse_effect
     assert lumas(both) == [16, 235]
 
 
@@ -82,14 +82,14 @@ def test_the_network_sees_each_picture_on_its_own() -> None:
         run.process(grey_frame(number, luma=200))
     assert segmenter.looks == 3
     frame = noise_frame(4, number=3)
-    np.testing.assert_array_equal(run.sight(frame).alpha, pipeline(LumaSegmenter()).sight(frame).alpha)
+    np.testing.assert_array_equal(run.predict(frame).alpha, pipeline(LumaSegmenter()).predict(frame).alpha)
 
 
 def test_a_sight_is_the_networks_own_and_leaves_the_past_alone() -> None:
     frame = grey_frame(1, luma=200)
     run = pipeline(LumaSegmenter())
     first = run.mask(grey_frame(0, luma=100))
-    sight = run.sight(frame)
+    sight = run.predict(frame)
     assert sight.image.shape == (24, 32, 3)
     assert sight.time == frame.time
     assert sight.alpha.mean() == pytest.approx(sight.image.mean() / 255, abs=1e-3)
@@ -118,7 +118,7 @@ def test_a_network_that_fails_lets_nothing_out_and_the_next_picture_starts_anew(
 
 def test_each_stage_is_timed() -> None:
     ticks = iter(range(100))
-    clock = StageClock(lambda: float(next(ticks)))
+    clock = StageTimer(lambda: float(next(ticks)))
     pipeline(LumaSegmenter(), clock).process(grey_frame())
     assert dict(clock.seconds) == {"network": 1.0, "smoothing": 1.0, "upsampling": 1.0, "compositing": 1.0}
 
@@ -153,7 +153,7 @@ def test_render_gives_up_when_the_sink_does() -> None:
 
 def test_render_stops_between_two_frames() -> None:
     source, sink, stop = ListSource([grey_frame(number) for number in range(5)]), ListSink(), threading.Event()
-    with pytest.raises(Stopped, match="after 2 frames"):
+    with pytest.raises(Cancelled, match="after 2 frames"):
         render(source, sink, pipeline(LumaSegmenter()), lambda frames: stop.set() if frames == 2 else None, stop)
     assert len(sink.composites) == 2
     assert sink.end == "aborted"
@@ -161,7 +161,7 @@ def test_render_stops_between_two_frames() -> None:
 
 def test_the_room_as_it_is() -> None:
     frame = noise_frame(1)
-    assert (Unprocessed(Consent("a test")).process(frame).data == frame.data).all()
+    assert (Passthrough(Consent("a test")).process(frame).data == frame.data).all()
 
 
 def test_no_raw_byte_gets_past_an_empty_matte() -> None:

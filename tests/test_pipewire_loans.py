@@ -3,7 +3,7 @@
 import ctypes
 
 from livebg.sinks.pipewire import abi
-from livebg.sinks.pipewire.loans import Loans
+from livebg.sinks.pipewire.loans import BufferLeases
 
 
 class MadeUp:
@@ -22,16 +22,16 @@ class MadeUp:
 
 def test_what_is_held_for_long_is_taken_back_and_nothing_else() -> None:
     now = 10.0
-    loans = Loans(lambda: now)
+    loans = BufferLeases(lambda: now)
     early, late = MadeUp(), MadeUp()
-    loans.take(early.address)
+    loans.lease(early.address)
     now = 10.2
-    loans.take(late.address)
+    loans.lease(late.address)
     early.busy.count = late.busy.count = 2
-    loans.reclaim()
+    loans.reclaim_expired()
     assert (early.busy.count, late.busy.count) == (2, 2), "readers have their time"
     now = 10.35
-    loans.reclaim()
+    loans.reclaim_expired()
     assert (early.busy.count, late.busy.count) == (0, 2)
     assert (early.header.flags, early.header.seq) == (0, 0)
 
@@ -39,19 +39,19 @@ def test_what_is_held_for_long_is_taken_back_and_nothing_else() -> None:
 def test_who_fills_a_buffer_is_the_only_one_that_holds_it() -> None:
     buffer = MadeUp()
     buffer.busy.count = 0xFFFFFFFF  # a reader returned it after it had been reclaimed
-    Loans().take(buffer.address)
+    BufferLeases().lease(buffer.address)
     assert buffer.busy.count == 1
 
 
 def test_buffers_that_are_gone_are_not_touched() -> None:
     now = 0.0
-    loans = Loans(lambda: now)
+    loans = BufferLeases(lambda: now)
     buffer = MadeUp()
-    loans.take(buffer.address)
-    loans.forget(buffer.address)
-    loans.forget(buffer.address)
+    loans.lease(buffer.address)
+    loans.release(buffer.address)
+    loans.release(buffer.address)
     now = 9.0
-    loans.reclaim()
+    loans.reclaim_expired()
     assert buffer.busy.count == 1
 
 
@@ -59,7 +59,7 @@ def test_buffers_without_a_count_are_left_alone() -> None:
     inner = abi.SpaBuffer(0, 0, None, None)
     outer = abi.Buffer(ctypes.pointer(inner))
     now = 0.0
-    loans = Loans(lambda: now)
-    loans.take(ctypes.addressof(outer))
+    loans = BufferLeases(lambda: now)
+    loans.lease(ctypes.addressof(outer))
     now = 9.0
-    loans.reclaim()
+    loans.reclaim_expired()

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from livebg.compositing.composite import Consent, Placeholder, passthrough, restamped
+from livebg.compositing.composite import Consent, Placeholder, passthrough, with_pts
 from livebg.imaging.frame import BT601, ColorSpec, planes
 from tests.fakes import noise_frame
 
@@ -54,7 +54,7 @@ def test_slow_gradients_show_no_bands() -> None:
 
 def test_a_composite_may_be_shown_again_at_another_time() -> None:
     shown = passthrough(noise_frame(1, color=LIMITED), Consent("a test"))
-    again = restamped(shown, 7, MS)
+    again = with_pts(shown, 7, MS)
     assert again.data is shown.data
     assert (again.pts, again.time_base, again.color, again.time) == (7, MS, LIMITED, 0.007)
     assert shown.pts == 0
@@ -62,4 +62,4 @@ def test_a_composite_may_be_shown_again_at_another_time() -> None:
 
 def test_a_raw_frame_cannot_be_shown_by_giving_it_another_time() -> None:
     with pytest.raises(TypeError, match="Only a composite"):
-        restamped(noise_frame(1), 7, MS)  # type: ignore[arg-type]
+        with_pts(noise_frame(1), 7, MS)  # type: ignore[arg-type]

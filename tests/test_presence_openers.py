@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from livebg.v4l2.open_count import Openers, OpenerWatch
-from livebg.v4l2.syscalls import SYSTEM
+from livebg.v4l2.open_count import OpenCount, OpenCountProbe
+from livebg.v4l2.syscalls import SYSCALLS
 from tests.live_parts import wait_for
 from tests.presence_parts import Threaded, in_use, threaded
 
@@ -39,8 +39,8 @@ class Machine:
     def node(self, number: int = 0) -> Path:
         return self.root / "dev" / self.names[number]
 
-    def openers(self, number: int = 0) -> Openers:
-        return Openers(self.node(number), self.root)
+    def openers(self, number: int = 0) -> OpenCount:
+        return OpenCount(self.node(number), self.root)
 
     def count(self, openers: int) -> None:
         fresh = self.module / "new"
@@ -89,8 +89,8 @@ def test_a_count_that_makes_no_sense_tells_nothing(machine: Machine) -> None:
 
 
 def test_a_node_of_another_driver_tells_nothing(machine: Machine) -> None:
-    assert Openers(machine.root / "dev/video0", machine.root).others() is None
-    assert Openers(machine.root / "dev/video7", machine.root).others() is None
+    assert OpenCount(machine.root / "dev/video0", machine.root).others() is None
+    assert OpenCount(machine.root / "dev/video7", machine.root).others() is None
 
 
 def test_of_several_devices_proc_tells_which_is_open(two: Machine) -> None:
@@ -115,34 +115,34 @@ def test_a_link_and_another_name_are_the_same_device(two: Machine) -> None:
 
 def test_the_limit_is_the_drivers(machine: Machine) -> None:
     assert machine.openers().limit == 10
-    assert Openers(machine.root / "dev/video0", machine.root).limit is None
+    assert OpenCount(machine.root / "dev/video0", machine.root).limit is None
 
 
 def test_inotify_hints_at_opens_and_closes(machine: Machine) -> None:
-    waker = SYSTEM.waker()
-    watch = OpenerWatch(machine.node(), machine.openers())
+    waker = SYSCALLS.waker()
+    watch = OpenCountProbe(machine.node(), machine.openers())
     try:
         assert watch.method == "inotify"
         assert not watch.wait(waker, 0.0)
         with reader(machine.node()):
             assert watch.wait(waker, 20)
-            watch.heard()
+            watch.read_event()
             assert not watch.wait(waker, 0.0), "a hint is taken in once"
         assert watch.wait(waker, 20)
         machine.node().unlink()
         with pytest.raises(FileNotFoundError):
-            watch.look()
+            watch.poll()
         with pytest.raises(FileNotFoundError):
-            watch.heard()
+            watch.read_event()
     finally:
         watch.close()
         waker.close()
 
 
 def test_a_wake_ends_the_rest_between_two_looks(machine: Machine) -> None:
-    waker = SYSTEM.waker()
-    watch = OpenerWatch(machine.node(), machine.openers())
-    assert watch.look() is False
+    waker = SYSCALLS.waker()
+    watch = OpenCountProbe(machine.node(), machine.openers())
+    assert watch.poll() is False
     waker.wake()
     assert not watch.wait(waker, 20)
     watch.close()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livebg.live.presence.debounce import Judgement
+from livebg.live.presence.debounce import PresenceDebouncer
 from livebg.v4l2 import abi
 from tests.fake_usage import ScriptedUsage
 from tests.presence_parts import GRACE, RESYNC, Run
@@ -90,13 +90,13 @@ levels = st.lists(st.tuples(st.floats(0, 3), st.sampled_from([True, False, None]
 @settings(deadline=None, max_examples=200)
 @given(levels, st.sampled_from([0.0, 0.2]))
 def test_a_judgement_never_says_nobody_against_what_it_heard(taken: list[tuple[float, bool | None, bool]], settle: float) -> None:
-    judgement, time = Judgement(GRACE, settle), 0.0
+    judgement, time = PresenceDebouncer(GRACE, settle), 0.0
     silent_since: float | None = None
     looks = 0
     for gap, level, anew in taken:
         time += gap
         before = judgement.watched
-        judgement.take(level, time, anew=anew)
+        judgement.update(level, time, fresh=anew)
         if level is not False:
             silent_since, looks = None, 0
         else:
@@ -113,25 +113,25 @@ def test_a_judgement_never_says_nobody_against_what_it_heard(taken: list[tuple[f
 
 def test_who_comes_and_goes_too_quickly_to_be_heard_of_coming_keeps_the_camera_on() -> None:
     """The driver tells of the latest change alone: of a stream that is over at once, only its end is heard."""
-    judgement = Judgement(GRACE)
-    judgement.take(True, 0, anew=True)
+    judgement = PresenceDebouncer(GRACE)
+    judgement.update(True, 0, fresh=True)
     for leaving in range(1, 20):
-        judgement.take(False, leaving, anew=False)
-        judgement.take(False, leaving + 0.5, anew=True)
+        judgement.update(False, leaving, fresh=False)
+        judgement.update(False, leaving + 0.5, fresh=True)
     assert judgement.watched is True
-    judgement.take(False, 19 + GRACE, anew=True)
+    judgement.update(False, 19 + GRACE, fresh=True)
     assert judgement.watched is False
 
 
 def test_an_opener_counts_once_it_has_stayed() -> None:
-    judgement = Judgement(GRACE, 0.2)
-    judgement.take(False, 0, anew=True)
-    judgement.take(False, 0, anew=True)
-    judgement.take(True, 10, anew=True)
+    judgement = PresenceDebouncer(GRACE, 0.2)
+    judgement.update(False, 0, fresh=True)
+    judgement.update(False, 0, fresh=True)
+    judgement.update(True, 10, fresh=True)
     assert judgement.watched is False
-    assert judgement.due == pytest.approx(10.2)
-    judgement.take(False, 10.1, anew=True)
-    judgement.take(True, 10.3, anew=True)
+    assert judgement.recheck_at == pytest.approx(10.2)
+    judgement.update(False, 10.1, fresh=True)
+    judgement.update(True, 10.3, fresh=True)
     assert judgement.watched is False, "the first has gone, this is another"
-    judgement.take(True, 10.5, anew=True)
+    judgement.update(True, 10.5, fresh=True)
     assert judgement.watched is True

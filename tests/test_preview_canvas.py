@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from livebg.errors import DisplayError
 from livebg.imaging.frame import BT601, BT709, ColorSpec, rgb_to_i420
 from livebg.preview.canvas import BAR, line, notice, paint, window_size
-from livebg.preview.client import Picture
+from livebg.preview.client import PreviewPicture
 from livebg.preview.display import check_display
 from tests.daemon import ASLEEP, LIVE
 
@@ -17,10 +17,10 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 VIDEO = ColorSpec(BT601, BT601, BT601)
 
 
-def halves(left: tuple[int, int, int], right: tuple[int, int, int], color: ColorSpec = VIDEO) -> Picture:
+def halves(left: tuple[int, int, int], right: tuple[int, int, int], color: ColorSpec = VIDEO) -> PreviewPicture:
     rgb = np.empty((90, 160, 3), np.uint8)
     rgb[:, :80], rgb[:, 80:] = left, right
-    return Picture(rgb_to_i420(rgb, color), color)
+    return PreviewPicture(rgb_to_i420(rgb, color), color)
 
 
 def close_to(pixel: NDArray[np.uint8], rgb: tuple[int, int, int]) -> bool:
@@ -30,20 +30,20 @@ def close_to(pixel: NDArray[np.uint8], rgb: tuple[int, int, int]) -> bool:
 
 @pytest.mark.parametrize("color", [VIDEO, ColorSpec(BT709, BT709, BT709), ColorSpec(BT601, full_range=True)])
 def test_colours_are_right_whatever_they_are_written_in(color: ColorSpec) -> None:
-    canvas = paint({"composite": halves(RED, BLUE, color)}, ["composite"], (160, 90), status=None, told=False)
+    canvas = paint({"composite": halves(RED, BLUE, color)}, ["composite"], (160, 90), status=None, show_status=False)
     assert close_to(canvas[45, 20], RED)
     assert close_to(canvas[45, 140], BLUE)
 
 
 def test_a_mirror() -> None:
-    canvas = paint({"composite": halves(RED, BLUE)}, ["composite"], (160, 90), status=None, told=False, mirrored=True)
+    canvas = paint({"composite": halves(RED, BLUE)}, ["composite"], (160, 90), status=None, show_status=False, mirrored=True)
     assert close_to(canvas[45, 20], BLUE)
     assert close_to(canvas[45, 140], RED)
 
 
 @pytest.mark.parametrize("size", [(640, 360), (700, 360), (320, 700), (37, 11), (1, 1), (2, 40)])
 def test_any_size_of_window_keeps_the_aspect(size: tuple[int, int]) -> None:
-    canvas = paint({"composite": halves(RED, RED)}, ["composite"], size, status=LIVE, told=False)
+    canvas = paint({"composite": halves(RED, RED)}, ["composite"], size, status=LIVE, show_status=False)
     assert canvas.shape == (size[1], size[0], 3)
     red = np.abs(canvas[..., ::-1].astype(int) - RED).max(axis=2) <= 3
     rows, columns = red.any(axis=1).sum(), red.any(axis=0).sum()
@@ -54,7 +54,7 @@ def test_any_size_of_window_keeps_the_aspect(size: tuple[int, int]) -> None:
 
 def test_views_stand_beside_each_other_and_a_missing_one_is_told() -> None:
     pictures = {"composite": halves(RED, RED), "alpha": halves(BLUE, BLUE)}
-    canvas = paint(pictures, ["composite", "original", "alpha"], (480, 90), status=None, told=False)
+    canvas = paint(pictures, ["composite", "original", "alpha"], (480, 90), status=None, show_status=False)
     assert close_to(canvas[60, 20], RED)
     assert close_to(canvas[60, 460], BLUE)
     middle = canvas[30:60, 170:310]
@@ -80,7 +80,7 @@ def test_the_line_stands_below_the_picture_unless_it_is_hidden() -> None:
     assert close_to(told[89, 80], RED)
     assert not close_to(told[-1, 80], RED)
     assert np.ptp(told[90:]) > 100
-    hidden = paint(pictures, ["composite"], (160, 90), status=LIVE, told=False)
+    hidden = paint(pictures, ["composite"], (160, 90), status=LIVE, show_status=False)
     assert close_to(hidden[-1, 80], RED)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from livebg.daemon.protocol import OtherVersion
+from livebg.daemon.protocol import VersionMismatch
 from livebg.errors import ConfigError, LivebgError, NotRunningError
-from livebg.preview.client import PreviewChannel, Seen
-from livebg.preview.receiver import Gone, Receiver
+from livebg.preview.client import PreviewClient, PreviewFrame
+from livebg.preview.receiver import Disconnected, Receiver
 from tests.daemon import DEADLINE, runtime_folder_of_ones_own
 from tests.live_parts import wait_for
 from tests.preview_parts import Stage
@@ -76,9 +76,9 @@ COLOR = {"matrix": 6, "primaries": 6, "transfer": 6, "full_range": False}
 
 def test_none_runs(folder: Path) -> None:
     with pytest.raises(NotRunningError, match="livebg is not running"):
-        PreviewChannel(folder / "p")
+        PreviewClient(folder / "p")
     with pytest.raises(NotRunningError, match="livebg is not running"):
-        PreviewChannel()  # the default path
+        PreviewClient()  # the default path
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_none_runs(folder: Path) -> None:
     [
         (
             b'{"version": 1, "ok": true, "result": 1}\n',
-            OtherVersion,
+            VersionMismatch,
             r"^Incompatible livebg is running \(protocol version 1, expected 2\)\. ",
         ),
         (b'{"version": 2, "ok": false, "error": "a reason", "exit_code": 2}\n', ConfigError, "^a reason$"),
@@ -107,14 +107,14 @@ def test_none_runs(folder: Path) -> None:
 def test_whatever_is_answered_is_a_picture_or_a_sentence(
     answering: Callable[[bytes], Path], answer: bytes, kind: type[LivebgError], sentence: str
 ) -> None:
-    with PreviewChannel(answering(answer)) as channel, pytest.raises(kind, match=sentence):
-        channel.look(["a"])
+    with PreviewClient(answering(answer)) as channel, pytest.raises(kind, match=sentence):
+        channel.next_frame(["a"])
 
 
 def test_a_picture_arrives_as_it_was_sent_with_its_colour(answering: Callable[[bytes], Path]) -> None:
     described = {"view": "a", "width": 4, "height": 2, "color": COLOR | {"full_range": True}, "newer": 1}
-    with PreviewChannel(answering(told(pictures=[described], newer=2) + bytes(range(12)))) as channel:
-        seen = channel.look(["a"])
+    with PreviewClient(answering(told(pictures=[described], newer=2) + bytes(range(12)))) as channel:
+        seen = channel.next_frame(["a"])
     picture = seen.pictures["a"]
     assert picture.data.tobytes() == bytes(range(12))
     assert (picture.size, picture.color.full_range, seen.number) == ((4, 2), True, 1)
@@ -124,24 +124,24 @@ def test_who_does_not_answer_is_not_waited_for(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
         deaf.bind(str(folder / "d"))
         deaf.listen()
-        with PreviewChannel(folder / "d", timeout=0.2) as channel, pytest.raises(LivebgError, match=r"within 0\.2 s"):
-            channel.look(["composite"])
+        with PreviewClient(folder / "d", timeout=0.2) as channel, pytest.raises(LivebgError, match=r"within 0\.2 s"):
+            channel.next_frame(["composite"])
 
 
 class Watching:
     """Read the updates of a receiver like the window does."""
 
     def __init__(self, path: Path) -> None:
-        self.receiver = Receiver(lambda: PreviewChannel(path, timeout=DEADLINE), ("composite",))
-        self.last: Seen | Gone | None = None
+        self.receiver = Receiver(lambda: PreviewClient(path, timeout=DEADLINE), ("composite",))
+        self.last: PreviewFrame | Disconnected | None = None
 
     def live(self) -> bool:
         self._take()
-        return isinstance(self.last, Seen) and bool(self.last.pictures) and not self.last.placeholder
+        return isinstance(self.last, PreviewFrame) and bool(self.last.pictures) and not self.last.placeholder
 
     def gone(self, reason: str) -> bool:
         self._take()
-        return isinstance(self.last, Gone) and reason in self.last.reason
+        return isinstance(self.last, Disconnected) and reason in self.last.reason
 
     def _take(self) -> None:
         news = self.receiver.next(0.05)
@@ -180,7 +180,11 @@ def test_other_views_are_seen_once_they_are_wanted(folder: Path, watching: Watch
         watching.receiver.views = ("composite", "alpha")
 
         def both() -> bool:
-            return watching.live() and isinstance(watching.last, Seen) and set(watching.last.pictures) == {"composite", "alpha"}
+            return (
+                watching.live()
+                and isinstance(watching.last, PreviewFrame)
+                and set(watching.last.pictures) == {"composite", "alpha"}
+            )
 
         wait_for(both, "the matte")
 

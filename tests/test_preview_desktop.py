@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from livebg.preview.client import PreviewChannel
+from livebg.preview.client import PreviewClient
 from tests.media import Clip
 from tests.test_cli_run import Environment, livebg, started
 from tests.toy_network import ToyNetwork
@@ -89,8 +89,8 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 def is_live() -> bool:
-    with PreviewChannel() as channel:
-        seen = channel.look(["composite"])
+    with PreviewClient() as channel:
+        seen = channel.next_frame(["composite"])
         return bool(seen.pictures) and not seen.placeholder
 
 

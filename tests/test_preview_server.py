@@ -47,7 +47,7 @@ def lasting() -> Iterator[Stage]:
 
 def answered(stage: Stage) -> bool:
     with stage.channel() as channel:
-        return bool(channel.look(["composite"]).pictures)
+        return bool(channel.next_frame(["composite"]).pictures)
 
 
 def sends_on(stage: Stage) -> None:
@@ -157,7 +157,7 @@ def test_who_is_slow_gets_the_newest_picture(stage: Stage) -> None:
     with stage.channel() as slow:
         numbers = []
         for _ in range(5):
-            seen = slow.look(["composite"])
+            seen = slow.next_frame(["composite"])
             assert seen.number is not None
             numbers.append(seen.number)
             time.sleep(0.2)  # at fifteen pictures a second at the least, some are missed
@@ -180,7 +180,7 @@ def test_one_too_many_is_told(folder: Path) -> None:
     with Stage(folder, most=3).on() as stage, ExitStack() as stack:
         channels = [stack.enter_context(stage.channel()) for _ in range(3)]
         for channel in channels:
-            assert channel.look(["composite"]).pictures
+            assert channel.next_frame(["composite"]).pictures
         with Rude(stage.path) as late:
             assert "livebg already has 3 clients" in refusal(late.line())
         channels[0].close()

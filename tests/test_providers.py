@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import ModelError
-from livebg.segmentation.execution_providers import CPU, ProviderChooser, ProviderMemory, full_name, median_seconds, offered
+from livebg.segmentation.execution_providers import (
+    CPU,
+    ProviderCache,
+    ProviderSelector,
+    available_providers,
+    full_name,
+    median_seconds,
+)
 from livebg.segmentation.ort import onnxruntime
 
 CUDA, OPENVINO = "CUDAExecutionProvider", "OpenVINOExecutionProvider"
@@ -50,14 +57,14 @@ class Clock:
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> ProviderMemory:
-    return ProviderMemory(tmp_path / "cache" / "providers.json")
+def memory(tmp_path: Path) -> ProviderCache:
+    return ProviderCache(tmp_path / "cache" / "providers.json")
 
 
 def test_offers_what_onnxruntime_has_but_no_server() -> None:
-    assert CPU in offered()
-    assert "AzureExecutionProvider" not in offered()
-    assert set(onnxruntime.get_available_providers()) - set(offered()) <= {"AzureExecutionProvider"}
+    assert CPU in available_providers()
+    assert "AzureExecutionProvider" not in available_providers()
+    assert set(onnxruntime.get_available_providers()) - set(available_providers()) <= {"AzureExecutionProvider"}
 
 
 @pytest.mark.parametrize(
@@ -79,31 +86,31 @@ def test_a_provider_without_a_short_name_goes_by_its_full_one() -> None:
         full_name("cuda", ["AcmeExecutionProvider"])
 
 
-def test_the_requested_provider_is_not_measured(memory: ProviderMemory) -> None:
+def test_the_requested_provider_is_not_measured(memory: ProviderCache) -> None:
     machine = Machine({CUDA: 1, CPU: 0.1})
-    assert ProviderChooser("cuda", [CUDA, CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CUDA}"
+    assert ProviderSelector("cuda", [CUDA, CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CUDA}"
     assert machine.opened == [CUDA]
     assert machine.timed == []
 
 
-def test_a_requested_provider_that_fails_is_an_error_and_no_silent_cpu_run(memory: ProviderMemory) -> None:
+def test_a_requested_provider_that_fails_is_an_error_and_no_silent_cpu_run(memory: ProviderCache) -> None:
     machine = Machine({CPU: 0.1})
     with pytest.raises(ModelError, match="CUDAExecutionProvider does not work"):
-        ProviderChooser("cuda", [CUDA, CPU], memory).open("net", machine.start, machine.seconds)
+        ProviderSelector("cuda", [CUDA, CPU], memory).open("net", machine.start, machine.seconds)
     assert machine.opened == [CUDA]
 
 
-def test_auto_with_one_candidate_does_not_measure(memory: ProviderMemory) -> None:
+def test_auto_with_one_candidate_does_not_measure(memory: ProviderCache) -> None:
     machine = Machine({CPU: 1})
-    assert ProviderChooser("auto", [CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CPU}"
+    assert ProviderSelector("auto", [CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CPU}"
     assert machine.timed == []
     assert not memory.path.exists()
 
 
 @pytest.mark.parametrize(("cuda", "fastest"), [(0.01, CUDA), (0.5, CPU)])
-def test_auto_takes_the_fastest_and_remembers_it(memory: ProviderMemory, cuda: float, fastest: str) -> None:
+def test_auto_takes_the_fastest_and_remembers_it(memory: ProviderCache, cuda: float, fastest: str) -> None:
     machine = Machine({CUDA: cuda, CPU: 0.1})
-    chooser = ProviderChooser("auto", [CUDA, CPU], memory)
+    chooser = ProviderSelector("auto", [CUDA, CPU], memory)
     assert chooser.open("net 256x144", machine.start, machine.seconds) == f"running on {fastest}"
     assert machine.timed == [CUDA, CPU]
     assert chooser.open("net 256x144", machine.start, machine.seconds) == f"running on {fastest}"
@@ -111,19 +118,19 @@ def test_auto_takes_the_fastest_and_remembers_it(memory: ProviderMemory, cuda: f
     assert machine.opened == [CUDA, CPU, fastest]
 
 
-def test_another_size_or_another_set_of_candidates_is_measured_anew(memory: ProviderMemory) -> None:
+def test_another_size_or_another_set_of_candidates_is_measured_anew(memory: ProviderCache) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1, OPENVINO: 0.001})
-    ProviderChooser("auto", [CUDA, CPU], memory).open("net 256x144", machine.start, machine.seconds)
-    ProviderChooser("auto", [CUDA, CPU], memory).open("net 320x320", machine.start, machine.seconds)
+    ProviderSelector("auto", [CUDA, CPU], memory).open("net 256x144", machine.start, machine.seconds)
+    ProviderSelector("auto", [CUDA, CPU], memory).open("net 320x320", machine.start, machine.seconds)
     assert machine.timed == [CUDA, CPU] * 2
-    best = ProviderChooser("auto", [OPENVINO, CUDA, CPU], memory).open("net 256x144", machine.start, machine.seconds)
+    best = ProviderSelector("auto", [OPENVINO, CUDA, CPU], memory).open("net 256x144", machine.start, machine.seconds)
     assert best == f"running on {OPENVINO}"
     assert len(json.loads(memory.path.read_text())) == 3
 
 
-def test_what_was_measured_on_another_version_of_onnxruntime_does_not_count(memory: ProviderMemory) -> None:
+def test_what_was_measured_on_another_version_of_onnxruntime_does_not_count(memory: ProviderCache) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1})
-    chooser = ProviderChooser("auto", [CUDA, CPU], memory)
+    chooser = ProviderSelector("auto", [CUDA, CPU], memory)
     chooser.open("net", machine.start, machine.seconds)
     old = memory.path.read_text().replace(onnxruntime.__version__, "1.0.0")
     assert old != memory.path.read_text()
@@ -132,15 +139,15 @@ def test_what_was_measured_on_another_version_of_onnxruntime_does_not_count(memo
     assert machine.timed == [CUDA, CPU] * 2
 
 
-def test_auto_passes_over_what_does_not_work(memory: ProviderMemory) -> None:
+def test_auto_passes_over_what_does_not_work(memory: ProviderCache) -> None:
     machine = Machine({CPU: 0.1})
-    assert ProviderChooser("auto", [CUDA, CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CPU}"
+    assert ProviderSelector("auto", [CUDA, CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CPU}"
     assert machine.timed == [CPU]
 
 
-def test_auto_measures_again_when_the_remembered_provider_fails(memory: ProviderMemory, caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_measures_again_when_the_remembered_provider_fails(memory: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1})
-    chooser = ProviderChooser("auto", [CUDA, CPU], memory)
+    chooser = ProviderSelector("auto", [CUDA, CPU], memory)
     chooser.open("net", machine.start, machine.seconds)
     del machine.speed[CUDA]
     assert chooser.open("net", machine.start, machine.seconds) == f"running on {CPU}"
@@ -148,40 +155,40 @@ def test_auto_measures_again_when_the_remembered_provider_fails(memory: Provider
     assert list(json.loads(memory.path.read_text()).values()) == [CPU]
 
 
-def test_nothing_works_is_the_last_error(memory: ProviderMemory) -> None:
+def test_nothing_works_is_the_last_error(memory: ProviderCache) -> None:
     machine = Machine({})
     with pytest.raises(ModelError, match="CPUExecutionProvider does not work"):
-        ProviderChooser("auto", [CUDA, CPU], memory).open("net", machine.start, machine.seconds)
+        ProviderSelector("auto", [CUDA, CPU], memory).open("net", machine.start, machine.seconds)
     assert not memory.path.exists()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"text"', "\x00\xff", '{"net": 3}', '{"net": ["a"]}'])
-def test_a_damaged_memory_is_no_memory(memory: ProviderMemory, content: str) -> None:
+def test_a_damaged_memory_is_no_memory(memory: ProviderCache, content: str) -> None:
     memory.path.parent.mkdir()
     memory.path.write_bytes(content.encode("latin-1"))
-    assert memory.recall("net") is None
-    memory.store("net", CPU)
-    assert memory.recall("net") == CPU
+    assert memory.get("net") is None
+    memory.put("net", CPU)
+    assert memory.get("net") == CPU
 
 
-def test_a_damaged_memory_is_logged(memory: ProviderMemory, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_memory_is_logged(memory: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
     memory.path.parent.mkdir()
     memory.path.write_text("{")
-    memory.recall("net")
+    memory.get("net")
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "Ignoring " in caplog.text
 
 
-def test_the_memory_keeps_what_is_there_and_leaves_no_other_file(memory: ProviderMemory) -> None:
-    memory.store("one", CPU)
-    memory.store("two", CUDA)
-    assert (memory.recall("one"), memory.recall("two"), memory.recall("three")) == (CPU, CUDA, None)
+def test_the_memory_keeps_what_is_there_and_leaves_no_other_file(memory: ProviderCache) -> None:
+    memory.put("one", CPU)
+    memory.put("two", CUDA)
+    assert (memory.get("one"), memory.get("two"), memory.get("three")) == (CPU, CUDA, None)
     assert list(memory.path.parent.iterdir()) == [memory.path]
 
 
 def test_a_memory_that_cannot_be_written_costs_a_log_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
-    ProviderMemory(tmp_path / "file" / "providers.json").store("net", CPU)
+    ProviderCache(tmp_path / "file" / "providers.json").put("net", CPU)
     assert "could not be stored" in caplog.text
 
 

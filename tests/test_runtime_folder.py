@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from livebg.daemon.client import ask
-from livebg.daemon.runtime_dir import LOCK_NAME, SOCKET_NAME, hold_lock, running_pid, runtime_folder, socket_path
+from livebg.daemon.client import request
+from livebg.daemon.runtime_dir import LOCK_NAME, SOCKET_NAME, hold_lock, running_pid, runtime_dir, socket_path
 from livebg.errors import ConfigError
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 
@@ -40,7 +40,7 @@ def mode_of(path: Path) -> int:
 
 
 def test_the_place_is_below_the_platforms_runtime_folder(runtime: Path) -> None:
-    assert runtime_folder() == runtime / "livebg"
+    assert runtime_dir() == runtime / "livebg"
     assert socket_path() == runtime / "livebg" / SOCKET_NAME
 
 
@@ -63,7 +63,7 @@ def test_a_missing_runtime_folder_is_made_private(runtime: Path, monkeypatch: py
     before = os.umask(0)
     try:
         with hold_lock() as folder:
-            assert folder == runtime / "missing" / "livebg" == runtime_folder()
+            assert folder == runtime / "missing" / "livebg" == runtime_dir()
             assert mode_of(folder) == mode_of(folder.parent) == 0o700
     finally:
         os.umask(before)
@@ -88,7 +88,7 @@ def test_a_folder_that_is_a_link_is_refused(runtime: Path) -> None:
 def test_where_the_runtime_folder_cannot_be_the_cache_serves(runtime: Path) -> None:
     (runtime / "livebg").touch()
     with hold_lock() as folder:
-        assert folder == runtime.parent / "cache" / "livebg" / "run" == runtime_folder()
+        assert folder == runtime.parent / "cache" / "livebg" / "run" == runtime_dir()
         assert mode_of(folder) == 0o700
         assert running_pid() == os.getpid()
 
@@ -152,18 +152,18 @@ def test_kill_9_hinders_no_next_start(runtime: Path) -> None:
     try:
         assert killed.stdout is not None
         assert killed.stdout.readline() == "ready\n"
-        assert ask("status", timeout=DEADLINE) == "well"
+        assert request("status", timeout=DEADLINE) == "well"
         assert running_pid() == killed.pid
         with pytest.raises(ConfigError, match=rf"already running \(pid {killed.pid}\)"), hold_lock():
             pass
-        assert ask("status", timeout=DEADLINE) == "well"  # the refused one took nothing from it
+        assert request("status", timeout=DEADLINE) == "well"  # the refused one took nothing from it
     finally:
         killed.send_signal(signal.SIGKILL)
         killed.communicate(timeout=DEADLINE)
     assert (runtime / "livebg" / SOCKET_NAME).is_socket()
     assert running_pid() is None
     with Daemon():
-        assert ask("status", timeout=DEADLINE)["pid"] == LIVE.pid
+        assert request("status", timeout=DEADLINE)["pid"] == LIVE.pid
         assert running_pid() == os.getpid()
     assert not (runtime / "livebg" / SOCKET_NAME).exists()
 
@@ -175,5 +175,5 @@ def test_without_a_private_runtime_folder_another_one_serves(runtime: Path, monk
     shared.chmod(0o777)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(shared))
     monkeypatch.setattr(tempfile, "tempdir", str(runtime))
-    assert shared not in runtime_folder().parents
-    assert mode_of(runtime_folder()) == 0o700
+    assert shared not in runtime_dir().parents
+    assert mode_of(runtime_dir()) == 0o700

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
-from livebg.metrics.no_reference import BlindScore
+from livebg.metrics.no_reference import NoReferenceScore
 from livebg.metrics.statistics import Score
 from tests.moving import HEIGHT, WIDTH, picture, true_alpha
 
@@ -25,7 +25,7 @@ def block(value: float, background: float = 0.0) -> Alpha:
 
 
 def scored(alphas: list[Alpha], pictures: list[NDArray[np.uint8]] | None = None) -> Score:
-    score = BlindScore()
+    score = NoReferenceScore()
     for number, alpha in enumerate(alphas):
         score.add(ROOM if pictures is None else pictures[number], alpha, number / 30)
     return score.result()
@@ -118,7 +118,7 @@ class TestMovingPicture:
         assert math.isnan(scored([block(1)] * 2, pictures).values["warp_error"][1])
 
     def test_the_edge_lag_is_told_beside(self) -> None:
-        score = BlindScore()
+        score = NoReferenceScore()
         for number in range(50):
             score.add(picture(number), true_alpha(number - 2), number / 30)
         lag = score.result().summaries["edge_lag"]
@@ -128,7 +128,7 @@ class TestMovingPicture:
 
 class TestDropouts:
     def share(self, areas: Sequence[float], rate: float = 30) -> float:
-        score = BlindScore()
+        score = NoReferenceScore()
         for number, area in enumerate(areas):
             alpha = np.zeros((20, 100), np.float32)
             alpha[:, : round(area)] = 1
@@ -162,7 +162,7 @@ class TestDropouts:
 
 class TestInput:
     def test_rgb_and_bytes_will_do(self) -> None:
-        gray, color = BlindScore(), BlindScore()
+        gray, color = NoReferenceScore(), NoReferenceScore()
         for number, value in enumerate((255, 0, 255)):
             alpha = np.asarray(block(1) * value, np.uint8)
             gray.add(ROOM, block(value / 255), number)
@@ -171,7 +171,7 @@ class TestInput:
         assert found["flips"] == pytest.approx(400 / PIXELS * 1e3)
 
     def test_a_large_picture_scores_as_a_small_one(self) -> None:
-        small, large = BlindScore(), BlindScore()
+        small, large = NoReferenceScore(), NoReferenceScore()
         for number in range(2):
             seen = np.asarray(cv2.resize(ROOM, (512, 300)), np.uint8)
             alpha = np.asarray(cv2.resize(block(number), (512, 300)), np.float32)
@@ -180,13 +180,13 @@ class TestInput:
         assert large.result().values["still_change"][1] == pytest.approx(small.result().values["still_change"][1], rel=1e-5)
 
     def test_the_callers_arrays_may_be_used_again(self) -> None:
-        score, alpha = BlindScore(), block(1)
+        score, alpha = NoReferenceScore(), block(1)
         score.add(ROOM, alpha, 0)
         alpha[:] = 0
         assert score.add(ROOM, alpha, 1)["still_change"] == pytest.approx(400 / PIXELS * 1e3)
 
     def test_another_clip_follows_no_frame(self) -> None:
-        score = BlindScore()
+        score = NoReferenceScore()
         score.add(ROOM, block(1), 5)
         score.begin()
         found = score.add(ROOM[:50, :60], block(0)[:50, :60], 0)
@@ -194,10 +194,10 @@ class TestInput:
         assert len(score.result().values["dropouts"]) == 2
 
     def test_nothing_yet(self) -> None:
-        assert set(BlindScore().result().facts().values()) == {None}
+        assert set(NoReferenceScore().result().facts().values()) == {None}
 
     def test_what_does_not_fit_is_refused(self) -> None:
-        score = BlindScore()
+        score = NoReferenceScore()
         with pytest.raises(ValueError, match="its alpha"):
             score.add(ROOM, block(1)[1:], 0)
         with pytest.raises(ValueError, match="A picture must be uint8"):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from livebg.errors import ConfigError, SourceError
-from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, VideoFormat, blank, planes
+from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, VideoFormat, empty_i420, planes
 from livebg.metrics.files import score_blind, score_with_truth
 from livebg.metrics.statistics import Score
 from livebg.sinks.codecs import Content, Encoding
@@ -39,7 +39,7 @@ def write_video(path: Path, lumas: list[NDArray[np.uint8]], alphas: list[Alpha8]
     encoding = Encoding(content=Content.MATTE if alphas is None else Content.CUTOUT, crf=4, preset="ultrafast")
     with FileSink(path, VideoFormat(WIDTH, HEIGHT, Fraction(25), color), TIME_BASE, encoding=encoding) as sink:
         for number, luma in enumerate(lumas):
-            data = blank(WIDTH, HEIGHT)
+            data = empty_i420(WIDTH, HEIGHT)
             y, u, v = planes(data)
             y[:], u[:], v[:] = luma, 128, 128
             alpha = None if alphas is None else alphas[number]

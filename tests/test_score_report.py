@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from livebg.metrics.statistics import Measure, Score, Summary, clip_block, paired_difference, summarise
+from livebg.metrics.statistics import Measure, Score, Summary, clip_block, paired_difference, summarize
 
 
 def known(summary: Summary | None) -> tuple[float, float, float, float]:
@@ -17,7 +17,7 @@ def known(summary: Summary | None) -> tuple[float, float, float, float]:
 
 
 def test_the_mean_and_its_error() -> None:
-    mean, error, low, high = known(summarise([1, 2, 3, 4]))
+    mean, error, low, high = known(summarize([1, 2, 3, 4]))
     assert mean == 2.5
     assert error == pytest.approx(0.6454972)  # the root of (2.25 + 0.25 + 0.25 + 2.25) / 3 / 4
     assert 1 <= low < 2.5 < high <= 4
@@ -25,32 +25,32 @@ def test_the_mean_and_its_error() -> None:
 
 def test_the_interval_is_that_of_a_large_sample() -> None:
     values = np.random.default_rng(1).normal(10, 2, 400)
-    mean, error, low, high = known(summarise(values))
+    mean, error, low, high = known(summarize(values))
     assert error == pytest.approx(0.1, rel=0.1)
     assert low - mean == pytest.approx(-1.96 * error, rel=0.1)
     assert high - mean == pytest.approx(1.96 * error, rel=0.1)
 
 
 def test_what_is_missing_does_not_count() -> None:
-    assert summarise([math.nan, 1, math.nan, 3]) == summarise([1, 3])
-    assert summarise([]) is None
-    assert summarise([math.nan]) is None
+    assert summarize([math.nan, 1, math.nan, 3]) == summarize([1, 3])
+    assert summarize([]) is None
+    assert summarize([math.nan]) is None
 
 
 def test_one_number_has_no_error() -> None:
-    assert summarise([7]) == Summary(7, None, None, None, 1)
-    assert summarise([7, 9], block=2) == Summary(8, None, None, None, 2)
+    assert summarize([7]) == Summary(7, None, None, None, 1)
+    assert summarize([7, 9], block=2) == Summary(8, None, None, None, 2)
 
 
 def test_the_same_numbers_give_the_same_interval() -> None:
     values = [3.0, 1, 4, 1, 5, 9, 2, 6]
-    assert summarise(values, 2) == summarise(values, 2)
+    assert summarize(values, 2) == summarize(values, 2)
 
 
 def test_frames_that_are_alike_are_not_counted_for_more_than_they_tell() -> None:
     slow = np.repeat(np.random.default_rng(2).normal(0, 1, 40), 10)
-    _, naive, _, _ = known(summarise(slow))
-    _, honest, _, _ = known(summarise(slow, clip_block(len(slow))))
+    _, naive, _, _ = known(summarize(slow))
+    _, honest, _, _ = known(summarize(slow, clip_block(len(slow))))
     assert clip_block(len(slow)) == 20
     assert honest > 2 * naive
 
@@ -62,7 +62,7 @@ def test_pairs_are_surer_than_their_means() -> None:
     mean, error, low, high = known(paired_difference(ours, theirs))
     assert mean == pytest.approx(ours.mean() - theirs.mean())
     assert low < mean < high < 0
-    assert error < known(summarise(ours))[1] / 5
+    assert error < known(summarize(ours))[1] / 5
 
 
 def test_pairs_need_partners() -> None:

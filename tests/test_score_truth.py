@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha, Alpha8
 from livebg.metrics.reference import (
-    TruthScore,
+    ReferenceScore,
     boundary_f_measure,
     connectivity_error,
     foreground_iou,
@@ -137,7 +137,7 @@ def test_the_values_are_those_of_robust_video_mattings_evaluation() -> None:
     alpha = np.clip(230 * (9 - np.hypot(rows - 11, columns - 17)) / 3, 0, 255).astype(np.uint8)
     alpha[2:5, 1:6] = 140
     alpha[11, :] //= 2
-    found = TruthScore().add(alpha, truth)
+    found = ReferenceScore().add(alpha, truth)
     assert found["mad"] == pytest.approx(144.30145, rel=1e-5)
     assert found["mse"] == pytest.approx(76.275955, rel=1e-5)
     assert found["grad"] == pytest.approx(0.44365442, rel=1e-5)
@@ -196,7 +196,7 @@ def byte(alpha: Alpha) -> Alpha8:
 
 class TestTruthScore:
     def test_each_frame_and_all(self) -> None:
-        score = TruthScore()
+        score = ReferenceScore()
         nothing = np.zeros((2, 2), np.uint8)
         first = score.add(nothing, nothing)
         second = score.add(byte(alpha_of("#0", "00")), nothing)
@@ -212,30 +212,30 @@ class TestTruthScore:
 
     def test_bytes_and_floats_are_one(self) -> None:
         alpha, truth = byte(true_alpha(1)), byte(true_alpha(0))
-        floats = TruthScore().add(alpha.astype(np.float32) / np.float32(255), truth.astype(np.float32) / np.float32(255))
-        assert TruthScore().add(alpha, truth) == pytest.approx(floats, nan_ok=True)
+        floats = ReferenceScore().add(alpha.astype(np.float32) / np.float32(255), truth.astype(np.float32) / np.float32(255))
+        assert ReferenceScore().add(alpha, truth) == pytest.approx(floats, nan_ok=True)
 
     def test_pictures_of_their_own_do_not_move(self) -> None:
-        score = TruthScore(moving=False)
+        score = ReferenceScore(moving=False)
         for alpha in (alpha_of("00"), alpha_of("#0"), alpha_of("###", "###")):
             assert math.isnan(score.add(alpha, alpha)["dtssd"])
         assert list(score.result().facts()) == ["mad", "mse", "grad", "conn", "iou", "boundary_f"]
         assert score.result().block == 1
 
     def test_another_clip_follows_no_frame(self) -> None:
-        score = TruthScore()
+        score = ReferenceScore()
         score.add(alpha_of("00"), alpha_of("00"))
         score.begin()
         assert math.isnan(score.add(alpha_of("#0", "00"), alpha_of("00", "00"))["dtssd"])
 
     def test_the_callers_arrays_may_be_used_again(self) -> None:
-        score, alpha, truth = TruthScore(), alpha_of("##"), alpha_of("00")
+        score, alpha, truth = ReferenceScore(), alpha_of("##"), alpha_of("00")
         score.add(alpha, truth)
         alpha[:], truth[:] = 0, 0
         assert score.add(alpha, truth)["dtssd"] == pytest.approx(100)
 
     def test_a_late_alpha_is_told_late(self) -> None:
-        score = TruthScore()
+        score = ReferenceScore()
         for time in range(60):
             score.add(true_alpha(time - 1.5), true_alpha(time))
         lag = score.result().summaries["edge_lag"]
@@ -243,17 +243,17 @@ class TestTruthScore:
         assert lag.mean == pytest.approx(1.5, abs=0.1)
 
     def test_nothing_yet(self) -> None:
-        assert set(TruthScore().result().facts().values()) == {None}
+        assert set(ReferenceScore().result().facts().values()) == {None}
 
     @pytest.mark.parametrize(
         "alpha", [np.zeros((2, 2), np.float64), np.zeros((2, 2, 1), np.uint8), np.zeros((0, 2), np.uint8), np.zeros((2, 2), bool)]
     )
     def test_what_is_no_alpha_is_refused(self, alpha: NDArray[np.uint8]) -> None:
         with pytest.raises(ValueError, match="An alpha must be uint8 or float32"):
-            TruthScore().add(alpha, alpha)
+            ReferenceScore().add(alpha, alpha)
 
     def test_sizes_must_be_one(self) -> None:
-        score = TruthScore()
+        score = ReferenceScore()
         with pytest.raises(ValueError, match="the true one"):
             score.add(alpha_of("00"), alpha_of("000"))
         score.add(alpha_of("00"), alpha_of("00"))

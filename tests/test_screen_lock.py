@@ -17,7 +17,7 @@ if sys.platform == "linux":
     from jeepney.bus_messages import message_bus
     from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
-    from livebg.daemon.screen_lock import heeding_the_lock
+    from livebg.daemon.screen_lock import watch_screen_lock
     from tests.tray_desktop import session_bus
 
 PATIENCE = 20.0
@@ -108,7 +108,7 @@ def settled(say: Callable[[bool], None], told: list[bool]) -> None:
 def test_what_the_desktop_says_is_heard(buses: tuple[str, str], name: str) -> None:
     told: list[bool] = []
     saver = Saver(buses[0], name)
-    with heeding_the_lock(True, told.append):
+    with watch_screen_lock(True, told.append):
         settled(saver.say, told)
         saver.say(True)
         saver.say(True)
@@ -122,7 +122,7 @@ def test_what_the_desktop_says_is_heard(buses: tuple[str, str], name: str) -> No
 def test_logind_is_heard_of_ones_own_session_alone(buses: tuple[str, str]) -> None:
     told: list[bool] = []
     logind = Logind(buses[1])
-    with heeding_the_lock(True, told.append):
+    with watch_screen_lock(True, told.append):
         settled(lambda locked: logind.say("/own", locked), told)
         logind.say("/other", True)
         logind.say("/other", False)
@@ -135,7 +135,7 @@ def test_logind_is_heard_of_ones_own_session_alone(buses: tuple[str, str]) -> No
 def test_two_that_tell_the_same_are_one_lock(buses: tuple[str, str]) -> None:
     told: list[bool] = []
     saver = Saver(buses[0], "org.gnome.ScreenSaver", "org.freedesktop.ScreenSaver")
-    with heeding_the_lock(True, told.append):
+    with watch_screen_lock(True, told.append):
         settled(saver.say, told)
         for locked in (True, False):
             saver.say(locked, 0)
@@ -149,7 +149,7 @@ def test_without_any_bus_all_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
     before = threading.active_count()
-    with heeding_the_lock(True, lambda _locked: pytest.fail("nobody said so")):
+    with watch_screen_lock(True, lambda _locked: pytest.fail("nobody said so")):
         pass
     assert threading.active_count() == before
 
@@ -157,20 +157,20 @@ def test_without_any_bus_all_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_does_not_want_it_hears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     before = threading.active_count()
-    with heeding_the_lock(False, lambda _locked: pytest.fail("nobody listens")):
+    with watch_screen_lock(False, lambda _locked: pytest.fail("nobody listens")):
         assert threading.active_count() == before
 
 
 def test_unlocking_ends_the_locks_own_pause_and_no_other() -> None:
     demand = Demand()
-    demand.tell(watched=True)
-    assert demand.tell(locked=True)
+    demand.update(watched=True)
+    assert demand.update(locked=True)
     assert (demand.paused, demand.locked, demand.wanted) == (True, True, False)
-    assert demand.tell(locked=False)
+    assert demand.update(locked=False)
     assert (demand.paused, demand.wanted) == (False, True)
 
-    demand.tell(locked=True)
-    assert not demand.tell(paused=True)  # the user's own pause, said while it was locked
+    demand.update(locked=True)
+    assert not demand.update(paused=True)  # the user's own pause, said while it was locked
     assert not demand.locked
-    assert not demand.tell(locked=False)
+    assert not demand.update(locked=False)
     assert (demand.paused, demand.wanted) == (True, False)

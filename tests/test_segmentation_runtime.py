@@ -12,7 +12,7 @@ from PIL import Image
 
 from livebg.errors import ModelError
 from livebg.models import REGISTRY
-from livebg.segmentation.execution_providers import CPU, ProviderChooser, ProviderMemory
+from livebg.segmentation.execution_providers import CPU, ProviderCache, ProviderSelector
 from livebg.segmentation.ort import onnxruntime
 from livebg.segmentation.u2net import U2NetSegmenter
 from tests.toy_network import CARD, MEAN, STD, ToyNetwork, WriteToy
@@ -37,7 +37,7 @@ def test_a_missing_provider_is_an_error(write_toy: WriteToy) -> None:
 
 
 def test_a_provider_that_falls_back_to_the_cpu_is_an_error(write_toy: WriteToy, tmp_path: Path) -> None:
-    chooser = ProviderChooser("cuda", ["CUDAExecutionProvider", CPU], ProviderMemory(tmp_path / "providers.json"))
+    chooser = ProviderSelector("cuda", ["CUDAExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this build of onnxruntime has CUDA")
     with pytest.warns(UserWarning, match="not in available provider names"), pytest.raises(ModelError, match="CUDA"):
@@ -46,7 +46,7 @@ def test_a_provider_that_falls_back_to_the_cpu_is_an_error(write_toy: WriteToy, 
 
 def test_auto_passes_over_a_provider_that_does_not_work(write_toy: WriteToy, tmp_path: Path) -> None:
     path = write_toy(ToyNetwork())
-    chooser = ProviderChooser("auto", ["AcmeExecutionProvider", CPU], ProviderMemory(tmp_path / "providers.json"))
+    chooser = ProviderSelector("auto", ["AcmeExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
     with pytest.warns(UserWarning, match="not in available provider names"):
         segmenter = U2NetSegmenter(path, CARD, chooser=chooser)
     assert segmenter.provider == CPU

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.daemon.systemd import ServiceManager
+from livebg.daemon.systemd import SystemdNotifier
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no systemd on Windows")
 
@@ -53,8 +53,8 @@ class Hands:
 
 
 def test_it_says_what_it_is_told_to_say(systemd: Listener) -> None:
-    manager = ServiceManager({"NOTIFY_SOCKET": systemd.name})
-    assert manager.listens
+    manager = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
+    assert manager.enabled
     manager.ready()
     manager.status("live, 30 fps\nÜberall gut")
     manager.reloading()
@@ -71,14 +71,14 @@ def test_it_says_what_it_is_told_to_say(systemd: Listener) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract sockets")
 def test_a_socket_without_a_file_is_reached() -> None:
     listener = Listener(f"@livebg-test-{os.getpid()}")
-    ServiceManager({"NOTIFY_SOCKET": listener.name}).ready()
+    SystemdNotifier({"NOTIFY_SOCKET": listener.name}).ready()
     assert listener.heard() == ["READY=1"]
     listener.close()
 
 
 def test_the_watchdog_hears_twice_in_its_time_and_no_oftener(systemd: Listener) -> None:
     clock = Hands()
-    manager = ServiceManager({"NOTIFY_SOCKET": systemd.name, "WATCHDOG_USEC": "10000000"}, clock)
+    manager = SystemdNotifier({"NOTIFY_SOCKET": systemd.name, "WATCHDOG_USEC": "10000000"}, clock)
     beats = []
     for _ in range(320):  # ten seconds of pictures, and the one at their end
         manager.alive()
@@ -91,7 +91,7 @@ def test_the_watchdog_hears_twice_in_its_time_and_no_oftener(systemd: Listener) 
 
 def test_a_beat_that_was_not_taken_is_tried_again_with_the_next_picture(tmp_path: Path) -> None:
     later = tmp_path / "later"
-    manager = ServiceManager({"NOTIFY_SOCKET": str(later), "WATCHDOG_USEC": "10000000"}, Hands())
+    manager = SystemdNotifier({"NOTIFY_SOCKET": str(later), "WATCHDOG_USEC": "10000000"}, Hands())
     manager.alive()
     listener = Listener(str(later))
     manager.alive()
@@ -104,7 +104,7 @@ def test_a_beat_that_was_not_taken_is_tried_again_with_the_next_picture(tmp_path
     [{}, {"WATCHDOG_USEC": "soon"}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "10000000", "WATCHDOG_PID": str(os.getppid())}],
 )
 def test_without_a_watchdog_for_this_process_nothing_beats(systemd: Listener, watchdog: dict[str, str]) -> None:
-    manager = ServiceManager({"NOTIFY_SOCKET": systemd.name, **watchdog})
+    manager = SystemdNotifier({"NOTIFY_SOCKET": systemd.name, **watchdog})
     manager.alive()
     assert systemd.heard() == []
 
@@ -113,7 +113,7 @@ def test_without_a_watchdog_for_this_process_nothing_beats(systemd: Listener, wa
     "environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "nonsense"}, {"NOTIFY_SOCKET": "/gone/away"}]
 )
 def test_where_nobody_listens_nothing_happens(environment: dict[str, str]) -> None:
-    manager = ServiceManager({**environment, "WATCHDOG_USEC": "10"})
+    manager = SystemdNotifier({**environment, "WATCHDOG_USEC": "10"})
     manager.ready()
     manager.alive()
     manager.status("live")
@@ -122,7 +122,7 @@ def test_where_nobody_listens_nothing_happens(environment: dict[str, str]) -> No
 
 
 def test_a_service_manager_whose_queue_is_full_holds_nothing_up(systemd: Listener) -> None:
-    manager = ServiceManager({"NOTIFY_SOCKET": systemd.name})
+    manager = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     for _ in range(20):  # a datagram socket holds about ten
         manager.ready()
     assert 0 < len(systemd.heard()) < 20

@@ -14,13 +14,13 @@ from livebg.imaging.frame import Composite, Frame
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.condition import State
-from livebg.live.latest import Latest
-from livebg.live.session import Exit, Session
-from livebg.live.thread import Companion
-from livebg.pipeline import Pipeline, Unprocessed
+from livebg.live.latest import LatestSlot
+from livebg.live.session import ExitReason, Session
+from livebg.live.thread import WorkerThread
+from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.loop import render
 from livebg.sources.file import FileSource
-from livebg.sources.looping_file import LoopedFile
+from livebg.sources.looping_file import LoopingFile
 from tests.fakes import ListSink, LumaSegmenter
 from tests.live_parts import (
     Cameras,
@@ -44,7 +44,7 @@ def test_people_are_shown_and_the_room_is_not() -> None:
         wait_for(lambda: sink.people > 20, "twenty pictures")
         assert live.state is State.LIVE
         assert live.reason is None
-    assert exits == [Exit.STOP]
+    assert exits == [ExitReason.STOP]
     assert sink.closed == 1
     assert not is_green(sink.composites[0])  # the camera appears before the network is there
     assert not any(shows_room(shown) for shown in sink.composites)
@@ -53,7 +53,7 @@ def test_people_are_shown_and_the_room_is_not() -> None:
 def test_the_watchful_eye_sees_a_room() -> None:
     """Or no test here would be worth anything."""
     sink = KeepingSink()
-    with running(session(ToyCamera, sink, lambda: Unprocessed(Consent("a test")))):
+    with running(session(ToyCamera, sink, lambda: Passthrough(Consent("a test")))):
         wait_for(lambda: sum(map(shows_room, tuple(sink.composites))) > 5, "the room")
 
 
@@ -67,7 +67,7 @@ def test_every_frame_is_sent_dropped_or_failed_and_none_out_of_order() -> None:
     live = session(lambda: ToyCamera(until=120), sink, lambda: green(PersonSegmenter(now_and_then)))
     with running(live) as exits:
         wait_for(lambda: exits, "the end of the stream")
-    assert exits == [Exit.END]
+    assert exits == [ExitReason.END]
     assert live.camera.captured == 120
     assert live.dropped > 0
     assert live.worker.failed > 0
@@ -131,7 +131,7 @@ def one_round(clip: Path) -> tuple[dict[int, bytes], set[bytes], bool]:
         given, count = source.format, sum(1 for _ in source)
     sink, processor = ListSink(), Remembering()
     size = (given.width, given.height)
-    live = Session(lambda: LoopedFile(clip), lambda: sink, lambda: processor, given, lambda _: Geometry(size))
+    live = Session(lambda: LoopingFile(clip), lambda: sink, lambda: processor, given, lambda _: Geometry(size))
     with running(live):
         wait_for(lambda: live.output.sent + live.dropped > count, "the first round")
     return processor.made, {composite.data.tobytes() for composite in sink.composites}, live.output.sent <= count
@@ -185,14 +185,14 @@ def test_it_ends_in_every_state() -> None:
         live = session(camera, KeepingSink(), build)
         with running(live) as exits:
             wait_for(lambda live=live, state=state: live.state is state, state)  # type: ignore[misc]
-        assert exits == [Exit.STOP], state
+        assert exits == [ExitReason.STOP], state
     waiting.set()
 
 
 def test_a_switch_holds_from_the_moment_it_returns() -> None:
     """From the room as it is, to the room hidden: not one more frame of it."""
     sink = KeepingSink()
-    live = session(ToyCamera, sink, lambda: Unprocessed(Consent("a test")))
+    live = session(ToyCamera, sink, lambda: Passthrough(Consent("a test")))
     with running(live):
         wait_for(lambda: live.output.sent > 5, "the room")
         for _ in range(5):
@@ -200,20 +200,20 @@ def test_a_switch_holds_from_the_moment_it_returns() -> None:
             since = len(sink.composites)
             wait_for(lambda since=since: any(map(is_green, sink.composites[since:])), "the person before green")  # type: ignore[misc]
             assert not any(map(shows_room, sink.composites[since:]))
-            live.switch(lambda: Unprocessed(Consent("a test")), at_once=True)
+            live.switch(lambda: Passthrough(Consent("a test")), at_once=True)
             since = len(sink.composites)
             wait_for(lambda since=since: any(map(shows_room, sink.composites[since:])), "the room again")  # type: ignore[misc]
 
 
 class TestLatest:
     def test_the_newest_is_taken_once(self) -> None:
-        slot = Latest[int]()
+        slot = LatestSlot[int]()
         for number in range(3):
             slot.put(number)
         assert (slot.take(0), slot.take(0), slot.dropped) == (2, None, 2)
 
     def test_what_was_never_taken_counts_as_dropped(self) -> None:
-        slot = Latest[int]()
+        slot = LatestSlot[int]()
         slot.put(1)
         slot.close()
         slot.put(2)
@@ -224,7 +224,7 @@ def test_a_companion_keeps_what_it_died_of() -> None:
     def fail() -> None:
         raise KeyError("it")
 
-    companion = Companion("short-lived", fail)
+    companion = WorkerThread("short-lived", fail)
     assert companion.join(0.1)
     companion.start()
     assert companion.join(5)

@@ -11,9 +11,9 @@ import pytest
 from livebg.compositing.composite import Consent
 from livebg.daemon.views import views
 from livebg.imaging.frame import planes
-from livebg.live.condition import State, condition
-from livebg.pipeline import Unprocessed
-from livebg.preview.client import PreviewChannel, Seen
+from livebg.live.condition import State, describe_state
+from livebg.pipeline import Passthrough
+from livebg.preview.client import PreviewClient, PreviewFrame
 from tests.control_parts import open_files
 from tests.daemon import runtime_folder_of_ones_own
 from tests.live_parts import PATIENCE, SIZE, filmed, is_green, person_mask, room_pattern, wait_for
@@ -31,12 +31,12 @@ def stage(folder: Path) -> Stage:
     return Stage(folder)
 
 
-def live_picture(channel: PreviewChannel, *names: str) -> Seen:
+def live_picture(channel: PreviewClient, *names: str) -> PreviewFrame:
     """Looks until it is no placeholder."""
-    seen: list[Seen] = []
+    seen: list[PreviewFrame] = []
 
     def look() -> bool:
-        seen[:] = [channel.look(names)]
+        seen[:] = [channel.next_frame(names)]
         return bool(seen[0].pictures) and not seen[0].placeholder
 
     wait_for(look, "a live picture")
@@ -46,16 +46,16 @@ def live_picture(channel: PreviewChannel, *names: str) -> Seen:
 def test_a_preview_wakes_the_camera_and_lets_it_sleep(stage: Stage) -> None:
     with stage.on():
         wait_for(lambda: stage.sink.composites, "a placeholder")
-        assert condition(stage.live)[0] is State.ASLEEP
+        assert describe_state(stage.live)[0] is State.ASLEEP
         for opened in (1, 2, 3):
             with stage.channel() as channel:
                 live_picture(channel, "composite")
                 assert stage.live.watched
-                assert condition(stage.live)[0] is State.LIVE
+                assert describe_state(stage.live)[0] is State.LIVE
                 assert len(stage.cameras) == opened
             wait_for(lambda: not stage.camera_open, "the camera's end")
             assert not stage.live.watched
-            assert condition(stage.live)[0] is State.ASLEEP
+            assert describe_state(stage.live)[0] is State.ASLEEP
     assert stage.live.camera.captured == stage.live.output.sent + stage.live.dropped + stage.live.worker.failed
 
 
@@ -140,20 +140,20 @@ def test_a_paused_livebg_shows_its_placeholder_and_nothing_beside_it(stage: Stag
     with stage.on(), stage.channel() as channel:
         live_picture(channel, *ALL)
         stage.live.pause()
-        channel.look(ALL)  # may have been on its way
+        channel.next_frame(ALL)  # may have been on its way
         for _ in range(5):
-            seen = channel.look(ALL)
+            seen = channel.next_frame(ALL)
             assert seen.placeholder
             assert set(seen.pictures) == {"composite"}
             assert seen.age is None
-        assert condition(stage.live)[0] is State.PAUSED
+        assert describe_state(stage.live)[0] is State.PAUSED
         assert not stage.camera_open
         stage.live.resume()
         live_picture(channel, *ALL)
 
 
 def test_there_is_no_matte_where_the_effect_is_off(folder: Path) -> None:
-    stage = Stage(folder, build=lambda: Unprocessed(Consent("a test")))
+    stage = Stage(folder, build=lambda: Passthrough(Consent("a test")))
     with stage.on(), stage.channel() as channel:
         seen = live_picture(channel, "composite", "alpha")
         assert set(seen.pictures) == {"composite"}
@@ -165,9 +165,9 @@ def test_what_was_sent_before_an_output_was_lost_is_not_seen_any_more(stage: Sta
         live_picture(channel, "composite")
         stage.sink.broken.set()
         wait_for(lambda: stage.live.output.lost, "the loss")
-        wait_for(lambda: channel.look(["composite"]).number is None, "nothing new")
+        wait_for(lambda: channel.next_frame(["composite"]).number is None, "nothing new")
         with stage.channel() as late:
-            assert late.look(["composite"]).pictures == {}
+            assert late.next_frame(["composite"]).pictures == {}
         stage.sink.broken.clear()
         live_picture(channel, "composite")
 
@@ -177,7 +177,7 @@ def test_nothing_of_an_earlier_preview_is_there_for_a_later_one(stage: Stage) ->
         for _ in range(20):
             began = time.monotonic()
             with stage.channel() as channel:
-                first = channel.look(["composite"])
+                first = channel.next_frame(["composite"])
                 # The camera has slept: what is live must be new.
                 assert first.age is None or first.age < time.monotonic() - began
                 live_picture(channel, "composite")
@@ -195,7 +195,7 @@ def test_two_hundred_previews_leave_nothing_behind(stage: Stage) -> None:
         threads, files = threading.active_count(), open_files()
         for _ in range(200):
             with stage.channel() as channel:
-                channel.look(["composite"])
+                channel.next_frame(["composite"])
         wait_for(lambda: stage.live.audience.count == 0, "their ends")
         wait_for(lambda: threading.active_count() == threads and open_files() == files, "threads and descriptors as before")
         assert len(stage.cameras) == 2
@@ -205,4 +205,4 @@ def test_looking_ends_with_the_session(stage: Stage) -> None:
     with stage.on(), stage.channel() as channel:
         live_picture(channel, "composite")
         stage.live.stop()
-        wait_for(lambda: not channel.look(["composite"]).pictures, "the end")
+        wait_for(lambda: not channel.next_frame(["composite"]).pictures, "the end")

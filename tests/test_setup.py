@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livebg.cli.setup import set_up, undo_setup
-from livebg.errors import ConfigError, SetupError, Stopped
+from livebg.errors import Cancelled, ConfigError, SetupError
 from livebg.setup.journal import read_journal
 from livebg.setup.target import Machine, SystemCommands
 from tests.command import Workshop
@@ -241,7 +241,7 @@ def answer(patch: pytest.MonkeyPatch, text: str) -> None:
 def test_a_no_changes_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     before = bench.tree()
     answer(monkeypatch, said)
-    with pytest.raises(Stopped, match="Nothing was changed"):
+    with pytest.raises(Cancelled, match="Nothing was changed"):
         set_up(bench.machine, "livebg", service=True, yes=False, dry_run=False)
     assert bench.tree() == before
     assert bench.commands.said == []
@@ -252,7 +252,7 @@ def test_a_yes_does_it_and_a_no_keeps_it(bench: Bench, monkeypatch: pytest.Monke
     set_up(bench.machine, "livebg", service=True, yes=False, dry_run=False)
     done = bench.tree()
     answer(monkeypatch, "n\n")
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         undo_setup(bench.machine, yes=False, dry_run=False)
     assert bench.tree() == done
 

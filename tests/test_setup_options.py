@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import SetupError
-from livebg.setup.modprobe_options import FILE, Loopback, configured, options_line, with_livebg
+from livebg.setup.modprobe_options import FILE, DeviceOptions, add_livebg, configured, options_line
 from tests.setup_parts import OBS, RELEASE, Bench
 
 _SUPERUSERS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-DUMMY = Loopback(None, "", False)
+DUMMY = DeviceOptions(None, "", False)
 
 
 def _tool(name: str) -> str:
@@ -26,12 +26,12 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path / "bench")
 
 
-def devices(bench: Bench) -> list[Loopback]:
+def devices(bench: Bench) -> list[DeviceOptions]:
     return list(configured(bench.machine, besides=bench.machine.path(FILE)).devices)
 
 
 def merged(bench: Bench) -> str:
-    return options_line(with_livebg(devices(bench), "livebg", ()))
+    return options_line(add_livebg(devices(bench), "livebg", ()))
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def merged(bench: Bench) -> str:
         ("", []),
         ("# options v4l2loopback devices=2\nalias v4l2loopback x\noptions snd-hda-intel index=1\n", []),
         ("options v4l2loopback max_buffers=4\n", []),
-        ("options v4l2loopback exclusive_caps=1\n", [Loopback(None, "", True)]),
+        ("options v4l2loopback exclusive_caps=1\n", [DeviceOptions(None, "", True)]),
         ("options v4l2loopback devices=2\n", [DUMMY, DUMMY]),
-        ("options v4l2loopback video_nr=3,4 card_label=one\n", [Loopback(3, "one", False), Loopback(4, "", False)]),
-        ('options v4l2loopback video_nr=9 card_label="A name, another" debug=1\n', [Loopback(9, "A name", False)]),
-        ("options v4l2loopback devices=1 \\\n  video_nr=7\\\n  exclusive_caps=Y\n", [Loopback(7, "", True)]),
+        ("options v4l2loopback video_nr=3,4 card_label=one\n", [DeviceOptions(3, "one", False), DeviceOptions(4, "", False)]),
+        ('options v4l2loopback video_nr=9 card_label="A name, another" debug=1\n', [DeviceOptions(9, "A name", False)]),
+        ("options v4l2loopback devices=1 \\\n  video_nr=7\\\n  exclusive_caps=Y\n", [DeviceOptions(7, "", True)]),
         ("options v4l2loopback devices=1\noptions v4l2loopback devices=0\n", []),
-        ("options v4l2loopback video_nr=-1 card_label=x\n", [Loopback(None, "x", False)]),
+        ("options v4l2loopback video_nr=-1 card_label=x\n", [DeviceOptions(None, "x", False)]),
     ],
 )
-def test_what_a_file_makes_of_the_module(bench: Bench, text: str, found: list[Loopback]) -> None:
+def test_what_a_file_makes_of_the_module(bench: Bench, text: str, found: list[DeviceOptions]) -> None:
     bench.put("/etc/modprobe.d/some.conf", text)
     assert devices(bench) == found
 
@@ -57,13 +57,13 @@ def test_what_a_file_makes_of_the_module(bench: Bench, text: str, found: list[Lo
 def test_of_several_files_the_last_by_name_counts_wherever_it_lies(bench: Bench) -> None:
     bench.put("/etc/modprobe.d/a.conf", "options v4l2loopback video_nr=1 card_label=first\n")
     bench.put("/usr/lib/modprobe.d/b.conf", "options v4l2loopback video_nr=2\n")
-    assert devices(bench) == [Loopback(2, "first", False)]
+    assert devices(bench) == [DeviceOptions(2, "first", False)]
 
 
 def test_of_files_with_one_name_that_in_etc_counts(bench: Bench) -> None:
     bench.put("/etc/modprobe.d/a.conf", "options v4l2loopback video_nr=1\n")
     bench.put("/usr/lib/modprobe.d/a.conf", "options v4l2loopback video_nr=2 card_label=hidden\n")
-    assert devices(bench) == [Loopback(1, "", False)]
+    assert devices(bench) == [DeviceOptions(1, "", False)]
 
 
 def test_livebgs_own_file_is_not_somebody_elses(bench: Bench) -> None:
@@ -99,36 +99,36 @@ def test_reading_what_was_written_finds_the_same(bench: Bench) -> None:
 
 def test_a_device_called_livebg_becomes_livebgs_own(bench: Bench) -> None:
     bench.put("/etc/modprobe.d/old.conf", "options v4l2loopback devices=2 video_nr=50,51 card_label=livebg,other\n")
-    assert with_livebg(devices(bench), "livebg", ()) == (Loopback(50, "livebg", True), Loopback(51, "other", False))
+    assert add_livebg(devices(bench), "livebg", ()) == (DeviceOptions(50, "livebg", True), DeviceOptions(51, "other", False))
 
 
 @pytest.mark.parametrize(("taken", "number"), [(set(), 42), ({42}, 43), (set(range(42, 64)), 0), (set(range(63)), 63)])
 def test_the_number_is_free_and_one_that_firefox_looks_at(taken: set[int], number: int) -> None:
-    assert with_livebg((), "livebg", taken) == (Loopback(number, "livebg", True),)
+    assert add_livebg((), "livebg", taken) == (DeviceOptions(number, "livebg", True),)
 
 
 def test_a_number_that_others_will_get_is_not_livebgs() -> None:
-    assert with_livebg((Loopback(42, "x", False),), "livebg", ())[1].number == 43
+    assert add_livebg((DeviceOptions(42, "x", False),), "livebg", ())[1].number == 43
 
 
 def test_a_number_that_firefox_passes_over_is_changed() -> None:
-    assert with_livebg((Loopback(100, "livebg", False),), "livebg", ()) == (Loopback(42, "livebg", True),)
+    assert add_livebg((DeviceOptions(100, "livebg", False),), "livebg", ()) == (DeviceOptions(42, "livebg", True),)
 
 
 @pytest.mark.parametrize("label", ["a,b", 'a"b', "x" * 32, " ", "a\nb"])
 def test_a_name_that_cannot_be_a_devices_is_refused(label: str) -> None:
     with pytest.raises(SetupError, match=r"output\.label"):
-        with_livebg((), label, ())
+        add_livebg((), label, ())
 
 
 def test_more_devices_than_the_module_makes_are_refused() -> None:
     with pytest.raises(SetupError, match="at most 8"):
-        with_livebg([DUMMY] * 8, "livebg", ())
+        add_livebg([DUMMY] * 8, "livebg", ())
 
 
 def test_no_number_left_is_told() -> None:
     with pytest.raises(SetupError, match="All camera numbers"):
-        with_livebg((), "livebg", range(64))
+        add_livebg((), "livebg", range(64))
 
 
 @pytest.mark.skipif(not (_tool("modprobe") and _tool("depmod")), reason="modprobe and depmod are not installed")

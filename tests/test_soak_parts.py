@@ -11,7 +11,7 @@ import pytest
 from livebg.compositing.composite import Consent, Placeholder, composite, passthrough
 from livebg.daemon.bootstrap import READERS_COLOR
 from livebg.errors import SinkError
-from livebg.imaging.frame import Composite, Frame, Matte, blank, planes
+from livebg.imaging.frame import Composite, Frame, Matte, empty_i420, planes
 from tests.soak.chapter import Chapter, Props, soak
 from tests.soak.figures import Figures, Sample, growth
 from tests.soak.room import SIZE, RoomDetector, filmed_luma
@@ -23,7 +23,7 @@ CONSENT = Consent("a test")
 
 
 def filmed(number: int) -> Frame:
-    data = blank(*SIZE)
+    data = empty_i420(*SIZE)
     data[:] = 128
     planes(data)[0][:] = filmed_luma(number)
     return Frame(data, number, Fraction(1, 30), READERS_COLOR)

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.compositing.composite import matte_picture
-from livebg.evaluation.cast import cast
+from livebg.compositing.composite import render_matte
+from livebg.evaluation.cast import subjects
 from livebg.imaging.frame import BT601, Alpha, ColorSpec, Frame, rgb_to_i420
 from livebg.metrics.conversions import as_alpha
 from livebg.metrics.edge_lag import EdgeLag
 from livebg.metrics.reference import mean_absolute_difference, temporal_difference
 from livebg.models import find
-from livebg.pipeline import Mask, Pipeline, Sight
-from livebg.rendering.lookahead import LookAhead
-from livebg.segmentation.guided_upsampling import EdgeUpsampler
-from livebg.segmentation.temporal_filter import AlphaSmoother
+from livebg.pipeline import Mask, Pipeline, Prediction
+from livebg.rendering.lookahead import LookaheadFilter
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.segmentation.u2net import U2NetSegmenter
-from livebg.synthetic import MOTIONS, clip, made_up_room
+from livebg.synthetic import MOTIONS, clip, procedural_room
 
 SIZE = (384, 216)
 FRAMES = 20
@@ -40,7 +40,7 @@ class Shot:
     """One frame, the network's result for it, and its true alpha."""
 
     frame: Frame
-    sight: Sight
+    sight: Prediction
     truth: Alpha
 
 
@@ -57,7 +57,7 @@ class Figures:
 def pipeline() -> Pipeline:
     located = find("livebg-u2")
     segmenter = U2NetSegmenter(located.path, located.card, provider="cpu")
-    return Pipeline(segmenter, AlphaSmoother(), EdgeUpsampler(), matte_picture)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), render_matte)
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +71,20 @@ def figures(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> dict[tupl
 
 
 def shots(pipeline: Pipeline, motion: str, number: int, frames: int = FRAMES, start: float = 0.0) -> list[Shot]:
-    actors = cast(None, CLIPS)
+    actors = subjects(None, CLIPS)
     moments = clip(MOTIONS[motion], [actors.actor(number)], actors.room(number), SIZE, frames=frames, seed=number, start=start)
     return [shot(pipeline, moment.rgb, moment.time, as_alpha(moment.alpha)) for moment in moments]
 
 
 def shot(pipeline: Pipeline, rgb: NDArray[np.uint8], time: float, truth: Alpha) -> Shot:
     frame = Frame(rgb_to_i420(rgb, COLOR), round(time * 90_000), Fraction(1, 90_000), COLOR)
-    return Shot(frame, pipeline.sight(frame), truth)
+    return Shot(frame, pipeline.predict(frame), truth)
 
 
 def steadied(way: str, take: Sequence[Shot], pipeline: Pipeline) -> list[Alpha]:
     if way == "lookahead":
-        return [mask.alpha for _, mask in LookAhead(pipeline).masks((shot.frame, shot.sight) for shot in take)]
-    smoother = AlphaSmoother() if way == "causal" else AlphaSmoother(0)
+        return [mask.alpha for _, mask in LookaheadFilter(pipeline).masks((shot.frame, shot.sight) for shot in take)]
+    smoother = TemporalFilter() if way == "causal" else TemporalFilter(0)
     return [smoother.smooth(each.sight.alpha, each.sight.image, each.sight.time) for each in take]
 
 
@@ -136,7 +136,7 @@ def fast_and_plain(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> Fi
         alpha, late = take[0].sight.alpha, []
         for each in take:
             alpha = np.asarray(0.7 * alpha + 0.3 * each.sight.alpha, np.float32)
-            late.append(Shot(each.frame, Sight(alpha, each.sight.image, each.sight.time), each.truth))
+            late.append(Shot(each.frame, Prediction(alpha, each.sight.image, each.sight.time), each.truth))
         blurred.append(late)
     return measured("raw", blurred, pipeline)
 
@@ -182,7 +182,7 @@ def test_who_comes_back_finds_no_old_matte(pipeline: Pipeline) -> None:
 def test_a_turn_of_the_camera_leaves_nothing_of_the_person_behind(pipeline: Pipeline) -> None:
     """The camera pans away from a person, 24 pixels per frame, until the room is empty."""
     still = shots(pipeline, "still", 0, frames=1)[0]
-    picture = np.concatenate([still.frame.rgb(SIZE), made_up_room(5, SIZE)], axis=1)
+    picture = np.concatenate([still.frame.rgb(SIZE), procedural_room(5, SIZE)], axis=1)
     turned = []
     for number in range(20):
         seen = np.ascontiguousarray(picture[:, (left := min(24 * number, SIZE[0])) : left + SIZE[0]])

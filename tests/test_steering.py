@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from livebg.daemon.command_result import Held
+from livebg.daemon.command_result import CommandResult
 from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError, LivebgError, ModelError, SourceError
 from tests.live_parts import FORMAT, PATIENCE, wait_for
@@ -41,7 +41,7 @@ def test_toggle_goes_to_and_fro(desk: Desk) -> None:
 
 def test_what_holds_already_is_not_done_again(desk: Desk) -> None:
     desk.steering.on()
-    desk.steering.mode_to("portrait")
+    desk.steering.set_mode("portrait")
     desk.steering.set({"effect.blur": "0.025"})
     assert desk.session.told == []
     desk.steering.off(CONSENT)
@@ -67,7 +67,7 @@ def test_begun_without_the_effect_on_goes_to_it(tmp_path: Path) -> None:
 
 def test_pause_and_resume_say_what_holds(desk: Desk) -> None:
     assert desk.steering.pause().paused is True
-    held = desk.steering.mode_to("matte")
+    held = desk.steering.set_mode("matte")
     assert (held.paused, held.mode) == (True, "matte")
     assert desk.steering.resume().paused is False
     assert desk.session.told == ["pause", "hidden", "resume"]
@@ -75,7 +75,7 @@ def test_pause_and_resume_say_what_holds(desk: Desk) -> None:
 
 @pytest.mark.parametrize("mode", ["greenscreen", "matte", "background"])
 def test_a_mode_takes_over_without_a_gap_and_is_kept(desk: Desk, mode: str) -> None:
-    held = desk.steering.mode_to(mode)
+    held = desk.steering.set_mode(mode)
     assert (held.mode, held.changed, held.note) == (mode, ("effect.mode",), None)
     assert desk.session.told == ["hidden"]
     assert desk.looks.prepared[-1].effect.mode == mode
@@ -91,7 +91,7 @@ def test_a_mode_takes_over_without_a_gap_and_is_kept(desk: Desk, mode: str) -> N
     ],
 )
 def test_a_mode_that_no_camera_shows_is_refused_however_it_is_said(desk: Desk, mode: str, sentence: str) -> None:
-    for say in (desk.steering.mode_to, lambda mode: desk.steering.set({"effect.mode": mode})):
+    for say in (desk.steering.set_mode, lambda mode: desk.steering.set({"effect.mode": mode})):
         with pytest.raises(ConfigError) as caught:
             say(mode)
         assert str(caught.value) == sentence
@@ -101,7 +101,7 @@ def test_a_mode_that_no_camera_shows_is_refused_however_it_is_said(desk: Desk, m
 @pytest.mark.parametrize("command", ["mode", "background"])
 def test_to_say_what_becomes_of_the_room_hides_it(desk: Desk, command: str) -> None:
     desk.steering.off(CONSENT)
-    held = desk.steering.mode_to("portrait") if command == "mode" else desk.steering.background_to("#ff0000")
+    held = desk.steering.set_mode("portrait") if command == "mode" else desk.steering.set_background("#ff0000")
     assert held.effect is True
     assert desk.session.told == ["room at once", "hidden at once"]
 
@@ -116,7 +116,7 @@ def test_a_setting_alone_neither_shows_nor_hides_the_room(desk: Desk) -> None:
 
 
 def test_a_background_brings_its_mode(desk: Desk) -> None:
-    held = desk.steering.background_to("/pictures/beach.jpg")
+    held = desk.steering.set_background("/pictures/beach.jpg")
     assert (held.mode, held.background) == ("background", "/pictures/beach.jpg")
     assert held.changed == ("effect.mode", "effect.background")
     assert desk.kept == {"effect.mode": "background", "effect.background": "/pictures/beach.jpg"}
@@ -236,7 +236,7 @@ def test_a_word_overrules_variable_and_option_in_this_run_alone(tmp_path: Path, 
     monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "0.2")
     desk = Desk(tmp_path, {"effect.mode": "matte"})
     assert desk.steering.settings.effect.blur == 0.2
-    desk.steering.mode_to("greenscreen")
+    desk.steering.set_mode("greenscreen")
     assert desk.steering.set({"effect.blur": 0.4}).blur == 0.4
     assert desk.steering.settings.effect.mode == "greenscreen"
     again = Desk(tmp_path, {"effect.mode": "matte"}).steering.settings.effect
@@ -310,7 +310,7 @@ def test_the_latest_word_counts_the_files_or_the_users(tmp_path: Path) -> None:
 
 def test_what_cannot_be_kept_holds_for_this_run_and_says_so(desk: Desk) -> None:
     desk.choices.path.parent.write_text("no folder")
-    held = desk.steering.mode_to("matte")
+    held = desk.steering.set_mode("matte")
     assert held.mode == "matte"
     assert held.note is not None
     assert held.note.startswith("The choice is not saved for the next start: cannot write ")
@@ -353,7 +353,7 @@ def test_commands_from_many_threads_are_each_done_whole(desk: Desk) -> None:
 
 
 def test_what_holds_goes_over_the_wire_and_back(desk: Desk) -> None:
-    held = desk.steering.background_to("#ff0000")
-    assert Held.from_dict({**held.as_dict(), "newer": 1}) == held
+    held = desk.steering.set_background("#ff0000")
+    assert CommandResult.from_dict({**held.as_dict(), "newer": 1}) == held
     with pytest.raises(LivebgError, match=r"^Incompatible livebg is running\. Restart it\.$"):
-        Held.from_dict({"effect": "perhaps"})
+        CommandResult.from_dict({"effect": "perhaps"})

@@ -13,9 +13,9 @@ from livebg.synthetic import (
     Pose,
     blob_person,
     cut_green,
-    made_up_room,
     over,
     place,
+    procedural_room,
     similarity,
     standing,
 )
@@ -141,9 +141,9 @@ def test_an_actor_is_somebody_of_one_size() -> None:
 
 
 def test_rooms_and_people_are_made_up_by_seed() -> None:
-    assert made_up_room(1, (96, 54)).shape == (54, 96, 3)
-    assert np.array_equal(made_up_room(1, SIZE), made_up_room(1, SIZE))
-    assert not np.array_equal(made_up_room(1, SIZE), made_up_room(2, SIZE))
+    assert procedural_room(1, (96, 54)).shape == (54, 96, 3)
+    assert np.array_equal(procedural_room(1, SIZE), procedural_room(1, SIZE))
+    assert not np.array_equal(procedural_room(1, SIZE), procedural_room(2, SIZE))
     person = blob_person(6)
     assert np.array_equal(person.alpha, blob_person(6).alpha)
     assert not np.array_equal(person.alpha, blob_person(7).alpha)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, made_up_room
+from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, procedural_room
 from tests.people import SIZE, centroid, painted, plain
 
 WIDE = (512, 288)
@@ -16,7 +16,9 @@ EVERY_MOTION = pytest.mark.parametrize("name", MOTIONS)
 
 
 def filmed(name: str, size: tuple[int, int] = SIZE, frames: int = 20, rate: float = 30, seed: int = 0) -> list[Moment]:
-    return list(clip(MOTIONS[name], [Actor([blob_person(1)])], made_up_room(2, size), size, frames=frames, rate=rate, seed=seed))
+    return list(
+        clip(MOTIONS[name], [Actor([blob_person(1)])], procedural_room(2, size), size, frames=frames, rate=rate, seed=seed)
+    )
 
 
 def speeds(moments: list[Moment]) -> NDArray[np.float64]:
@@ -73,7 +75,7 @@ def test_fast_is_twelve_pixels_a_frame_at_512(size: tuple[int, int], rate: float
 
 
 def test_what_is_fast_is_blurred_by_what_passes_while_the_shutter_is_open() -> None:
-    fast, actors, room = MOTIONS["fast"], [Actor([blob_person(1)])], made_up_room(2, WIDE)
+    fast, actors, room = MOTIONS["fast"], [Actor([blob_person(1)])], procedural_room(2, WIDE)
     assert fast.exposure == pytest.approx(1 / 60)
     blurred = next(clip(fast, actors, room, WIDE, frames=1, start=1.0))
     sharp = [
@@ -98,7 +100,7 @@ def test_nothing_moves_in_a_still() -> None:
 
 def test_a_shaking_camera_moves_person_and_room_alike() -> None:
     shaken = filmed("shake", WIDE, 30)
-    empty = list(clip(MOTIONS["shake"], [], made_up_room(2, WIDE), WIDE, frames=30))
+    empty = list(clip(MOTIONS["shake"], [], procedural_room(2, WIDE), WIDE, frames=30))
     first = cv2.cvtColor(empty[0].rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     window = cv2.createHanningWindow(WIDE, cv2.CV_32F)
     ways = []
@@ -153,7 +155,7 @@ def test_times_increase_and_are_even_but_for_vfr(name: str) -> None:
 
 
 def test_a_clip_may_start_in_the_middle() -> None:
-    actors, room = [Actor([blob_person(1)])], made_up_room(2, SIZE)
+    actors, room = [Actor([blob_person(1)])], procedural_room(2, SIZE)
     later = next(clip(MOTIONS["slow"], actors, room, SIZE, frames=1, seed=4, start=1.0))
     long = list(clip(MOTIONS["slow"], actors, room, SIZE, frames=31, seed=4))
     assert later.time == long[30].time == 1.0

@@ -16,26 +16,26 @@ from typer.testing import CliRunner  # noqa: E402
 
 from livebg.models.registry import unknown_card  # noqa: E402
 from livebg.segmentation.u2net import U2NetSegmenter  # noqa: E402
-from livebg.synthetic import blob_person, made_up_room  # noqa: E402
+from livebg.synthetic import blob_person, procedural_room  # noqa: E402
 from livebg.training.__main__ import app  # noqa: E402
 from livebg.training.ancestry import from_exported  # noqa: E402
 from livebg.training.architecture import DEEP, DESIGNS, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
 from livebg.training.export import export  # noqa: E402
-from livebg.training.growing import grown  # noqa: E402
+from livebg.training.growing import widen  # noqa: E402
 from livebg.training.leave_one_out import LEFT_OUT, Start, leave_one_out  # noqa: E402
-from livebg.training.loader import COURSES, Course, loader  # noqa: E402
+from livebg.training.loader import COURSES, Curriculum, loader  # noqa: E402
 from livebg.training.loop import Schedule, Trainer, read_checkpoint  # noqa: E402
 from livebg.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
 from livebg.training.optimiser import orthogonalized  # noqa: E402
-from livebg.training.pruning import importance, pruned  # noqa: E402
-from livebg.training.recipe import Run, Stage, beginning, calibration, make, trained  # noqa: E402
-from livebg.training.reviving import revived  # noqa: E402
+from livebg.training.pruning import importance, prune  # noqa: E402
+from livebg.training.recipe import Run, Stage, calibration, initial_weights, make, train_network  # noqa: E402
+from livebg.training.reviving import revive  # noqa: E402
 from livebg.training.rounding import avoid_ties  # noqa: E402
 from livebg.training.store import write_store  # noqa: E402
 from tests.evaluation_parts import save_archive  # noqa: E402
 
 SIZE = (64, 48)
-COURSE = Course(sizes=((SIZE, 1.0),), batch=4)
+COURSE = Curriculum(sizes=((SIZE, 1.0),), batch=4)
 RUN = Run(workers=0, stages=(Stage(COURSE, 1.0),))
 
 
@@ -48,17 +48,17 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "cutouts.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people))
     )
     write_store(folder / "photos.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
-    write_store(folder / "rooms", ((str(seed), made_up_room(seed, (160, 120))) for seed in range(3)))
+    write_store(folder / "rooms", ((str(seed), procedural_room(seed, (160, 120))) for seed in range(3)))
     return folder
 
 
-def a_batch(prepared: Path, course: Course = COURSE) -> Batch:
+def a_batch(prepared: Path, course: Curriculum = COURSE) -> Batch:
     return next(loader(prepared, course, seed=5, workers=0))
 
 
 def test_two_steps_leave_a_checkpoint_that_a_later_run_goes_on_from(prepared: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "tiny.pt"
-    first = trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(8), RUN)
+    first = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(8), RUN)
     design, kept = read_checkpoint(checkpoint)
     assert design == "tiny"
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(first.parameters(), kept.parameters(), strict=True))
@@ -66,14 +66,14 @@ def test_two_steps_leave_a_checkpoint_that_a_later_run_goes_on_from(prepared: Pa
     trainer = Trainer(LivebgNet(TINY), Schedule(16))
     trainer.resume(checkpoint)
     assert trainer.pictures == 8
-    again = trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), RUN)
+    again = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), RUN)
     assert not all(torch.equal(mine, theirs) for mine, theirs in zip(again.parameters(), kept.parameters(), strict=True))
 
 
 def test_a_finished_training_is_not_trained_again(prepared: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "tiny.pt"
-    first = trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
-    second = trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
+    first = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
+    second = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(first.parameters(), second.parameters(), strict=True))
 
 
@@ -86,7 +86,7 @@ def test_the_loss_falls_on_pictures_that_are_seen_again_and_again(prepared: Path
 
 
 def test_the_exported_network_runs_as_the_segmenter_and_agrees_with_the_trained_one(prepared: Path, tmp_path: Path) -> None:
-    net = trained(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(8), RUN)
+    net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(8), RUN)
     path = tmp_path / "tiny.onnx"
     export(net, "tiny", path)
     card = replace(unknown_card(path.name), mean=(0, 0, 0), std=(1, 1, 1), pixels=256 * 144)
@@ -105,11 +105,11 @@ def _alpha(net: LivebgNet, picture: "np.ndarray") -> "np.ndarray":
 
 def test_in_8_bits_it_says_nearly_the_same(prepared: Path, tmp_path: Path) -> None:
     torch.manual_seed(2)
-    net = trained(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(80), RUN)
+    net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(80), RUN)
     path = tmp_path / "tiny.onnx"
     export(net, "tiny", path, calibration(prepared, RUN))
     segmenter = U2NetSegmenter(path, unknown_card(path.name))
-    picture = made_up_room(1, (256, 144))
+    picture = procedural_room(1, (256, 144))
     difference = segmenter.segment(picture) - _alpha(net, picture)
     assert 0 < np.abs(difference).mean() < 0.02
     assert np.abs(segmenter.segment(picture).mean() - _alpha(net, picture).mean()) < 0.02
@@ -138,15 +138,15 @@ def test_training_goes_on_from_an_exported_file(prepared: Path, tmp_path: Path, 
         if name not in sides:
             wanted = net.get_parameter(name).detach()
             assert float((parameter.detach() - wanted).abs().max()) <= max(float(wanted.abs().max()), 0.1) / steps, name
-    assert beginning(tmp_path / "tiny.onnx", "tiny").design == TINY
+    assert initial_weights(tmp_path / "tiny.onnx", "tiny").design == TINY
 
 
 def test_a_file_of_another_network_is_no_beginning(tmp_path: Path) -> None:
     export(LivebgNet(TINY), "tiny", tmp_path / "tiny.onnx")
     with pytest.raises(ValueError, match="holds the design tiny, which cannot become slim"):
-        beginning(tmp_path / "tiny.onnx", "slim")
+        initial_weights(tmp_path / "tiny.onnx", "slim")
     with pytest.raises(ValueError, match="is not u2netp"):
-        beginning(tmp_path / "tiny.onnx", "wide")
+        initial_weights(tmp_path / "tiny.onnx", "wide")
 
 
 def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -> None:
@@ -168,14 +168,14 @@ def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -
     for name, channels in silent.items():
         assert weights[name][channels].sum() == 0
     down = (Block(4, 4, 5), Block(3, 4, 6, dilated=True))
-    slim = pruned(wide, Design(8, down, (Block(4, 4, 5),)), weights)
+    slim = prune(wide, Design(8, down, (Block(4, 4, 5),)), weights)
     assert torch.allclose(slim(scaled.picture), wide(scaled.picture), atol=1e-5)
 
 
 def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: Path) -> None:
     net = LivebgNet(TINY)
     roomy = tuple(replace(block, middle=7) for block in TINY.down)
-    wide = grown(net, Design(TINY.stem, roomy, tuple(replace(block, middle=7) for block in TINY.up)))
+    wide = widen(net, Design(TINY.stem, roomy, tuple(replace(block, middle=7) for block in TINY.up)))
     batch = a_batch(prepared)
     assert torch.allclose(wide(batch.scaled().picture), net(batch.scaled().picture), atol=1e-6)
     before = {name: value.clone() for name, value in wide.named_parameters()}
@@ -188,7 +188,7 @@ def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: 
 
 def test_a_network_grows_inside_its_blocks_alone() -> None:
     with pytest.raises(ValueError, match="only blocks may grow"):
-        grown(LivebgNet(TINY), Design(9, TINY.down, TINY.up))
+        widen(LivebgNet(TINY), Design(9, TINY.down, TINY.up))
 
 
 def test_half_precision_learns_as_well(prepared: Path) -> None:
@@ -242,10 +242,10 @@ def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
         weight[1], bias[1] = 0, -1
     kept = weight.detach().clone()
     batch = a_batch(prepared).scaled()
-    assert revived(net, [batch]) >= 1
+    assert revive(net, [batch]) >= 1
     assert weight[1].abs().max() > 0
     assert torch.equal(weight[0], kept[0])
-    assert revived(net, [batch]) == 0
+    assert revive(net, [batch]) == 0
 
 
 def test_stages_follow_one_another_at_their_shares(prepared: Path, tmp_path: Path) -> None:
@@ -253,11 +253,11 @@ def test_stages_follow_one_another_at_their_shares(prepared: Path, tmp_path: Pat
     other = replace(COURSE, sizes=(((48, 64), 1.0),))
     run = replace(RUN, stages=(Stage(COURSE, 0.5), Stage(other, 1.0)), until=8)
     checkpoint = tmp_path / "tiny.pt"
-    trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), run)
+    train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), run)
     trainer = Trainer(LivebgNet(TINY), Schedule(16))
     trainer.resume(checkpoint)
     assert trainer.pictures == 8
-    trained(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), replace(run, until=0))
+    train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), replace(run, until=0))
     trainer.resume(checkpoint)
     assert trainer.pictures == 16
 
@@ -308,7 +308,7 @@ def test_the_command_trains_and_exports(prepared: Path, tmp_path: Path) -> None:
 
 
 def test_two_processes_train_one_network(prepared: Path, tmp_path: Path) -> None:
-    together = trained(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(16), replace(RUN, processes=2))
+    together = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(16), replace(RUN, processes=2))
     trainer = Trainer(LivebgNet(TINY), Schedule(16))
     trainer.resume(tmp_path / "tiny.pt")
     assert trainer.pictures == 16  # two steps of four pictures in each

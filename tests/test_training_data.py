@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
 from livebg.evaluation.holdout import held_out_keys
-from livebg.synthetic import Cutout, blob_person, made_up_room, over
-from livebg.training.distort import as_filmed
-from livebg.training.labelling import Labeller, agreed, foreground
+from livebg.synthetic import Cutout, blob_person, over, procedural_room
+from livebg.training.distort import simulate_camera
+from livebg.training.labelling import PseudoLabeler, agreed, foreground
 from livebg.training.prepare import prepare
 from livebg.training.samples import Mix, Samples
 from livebg.training.store import Store, write_store
@@ -76,7 +76,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_prepared_pictures_are_those_that_are_trained_on(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "prepared"
-    counts = prepare(data, out, Labeller(toy_labeller(tmp_path / "labeller.onnx")))
+    counts = prepare(data, out, PseudoLabeler(toy_labeller(tmp_path / "labeller.onnx")))
     assert counts == {
         "photos.portraits": 2,
         "cutouts.portraits": 2,
@@ -137,11 +137,11 @@ def _error(rgb: Bytes, truth: Bytes, where: NDArray[np.bool_]) -> float:
 
 
 def test_filming_keeps_the_picture_recognisable() -> None:
-    room = made_up_room(3, (128, 96))
+    room = procedural_room(3, (128, 96))
     draw = np.random.default_rng(0)
-    likeness = [np.corrcoef(as_filmed(room, draw).mean(axis=2).ravel(), room.mean(axis=2).ravel())[0, 1] for _ in range(30)]
+    likeness = [np.corrcoef(simulate_camera(room, draw).mean(axis=2).ravel(), room.mean(axis=2).ravel())[0, 1] for _ in range(30)]
     assert np.median(likeness) > 0.8
-    assert len({as_filmed(room, draw).tobytes() for _ in range(5)}) == 5
+    assert len({simulate_camera(room, draw).tobytes() for _ in range(5)}) == 5
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def stores(tmp_path: Path) -> Path:
         folder / "cutouts.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people))
     )
     write_store(folder / "photos.portraits", (("white", _white_photo()) for _ in range(1)))
-    write_store(folder / "rooms", ((str(seed), made_up_room(seed, (200, 160))) for seed in range(3)))
+    write_store(folder / "rooms", ((str(seed), procedural_room(seed, (200, 160))) for seed in range(3)))
     return folder
 
 
@@ -209,7 +209,7 @@ def test_a_poster_is_no_person(stores: Path) -> None:
 def test_a_set_that_is_left_out_is_never_drawn(stores: Path) -> None:
     red = np.full((60, 80, 4), (255, 0, 0, 255), np.uint8)
     write_store(stores / "photos.reds", [("red", red)])
-    mix = Mix(photos=1.0, harm=0.0)
+    mix = Mix(photos=1.0, augmentation_strength=0.0)
     with_reds, without = Samples(stores, mix), Samples(stores, mix, frozenset({"reds"}))
     draw = np.random.default_rng(1)
     assert any(is_red(with_reds.draw(draw, (64, 48)).picture) for _ in range(20))

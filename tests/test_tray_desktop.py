@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from livebg.daemon.client import ask
+from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import NotRunningError, SourceError
-from livebg.tray.backend import borrow_introspection
+from livebg.tray.backend import import_system_gi
 from livebg.tray.icons import draw
 from livebg.tray.status_view import TrayState
 from tests.command import Workshop
@@ -28,7 +28,7 @@ from tests.tray_desktop import PATIENCE, Panel, Person, missing_tools, session_b
 pytestmark = [
     pytest.mark.desktop,
     pytest.mark.skipif(missing_tools() is not None, reason=missing_tools() or ""),
-    pytest.mark.skipif(not borrow_introspection(), reason="PyGObject (python3-gi) is not installed for this Python"),
+    pytest.mark.skipif(not import_system_gi(), reason="PyGObject (python3-gi) is not installed for this Python"),
 ]
 HIDE = "Hide the room"
 
@@ -138,19 +138,19 @@ def broken_desk(desk: Workshop) -> Workshop:
 
 
 def seen_mode() -> str:
-    return str(ask("status")["mode"])
+    return str(request("status")["mode"])
 
 
 def answers() -> bool:
     try:
-        ask("status")
+        request("status")
     except NotRunningError:
         return False
     return True
 
 
 def state_is(state: str) -> bool:
-    return bool(ask("status")["state"] == state)
+    return bool(request("status")["state"] == state)
 
 
 @pytest.fixture
@@ -194,11 +194,11 @@ def test_a_click_changes_what_others_see(
 
     person.click("Background", "Dusk")
     person.until(lambda: person.line("Background", "Dusk").checked is True)
-    assert ask("status")["effect"]["background"] == "dusk"
+    assert request("status")["effect"]["background"] == "dusk"
 
     person.click("Blur", "Strong")
     person.until(lambda: person.line("Blur", "Strong").checked is True)
-    assert ask("status")["effect"]["blur"] == 0.05
+    assert request("status")["effect"]["blur"] == 0.05
 
     person.click(HIDE)
     person.until(lambda: person.picture() == draw(TrayState.EFFECT_OFF))
@@ -216,7 +216,7 @@ def test_a_click_changes_what_others_see(
     person.click("Quit tray icon")
     assert tray.awaited() == (0, "")
     assert person.sees_no_icon()
-    assert ask("status")["state"] in ("live", "waking")  # the daemon keeps running
+    assert request("status")["state"] in ("live", "waking")  # the daemon keeps running
 
 
 def test_a_livebg_that_is_killed_and_comes_back(daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person) -> None:
@@ -273,7 +273,7 @@ def test_another_protocol_version_and_back(
             tray = start_tray()
             person.await_icon()
             person.until(lambda: person.title() == "livebg was updated. Restart it.")
-            person.until(lambda: person.picture() == draw(TrayState.OUTDATED))
+            person.until(lambda: person.picture() == draw(TrayState.RESTART_NEEDED))
             assert person.line("Restart livebg").enabled
     with Daemon(LIVE):
         person.until(lambda: person.title() == "livebg: Live: background blurred")
@@ -331,7 +331,7 @@ def test_a_chosen_picture_becomes_the_background(
     person.await_icon()
     person.until(lambda: person.line("Mode").enabled)
     person.click("Background", "Choose an image...")
-    person.until(lambda: ask("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
+    person.until(lambda: request("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
     person.until(lambda: person.line("Background", "my beach.png").checked is True)
     assert seen_mode() == "background"
     assert tray.end() == (0, "")

@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
-from livebg.daemon.client import ask
-from livebg.daemon.command_result import Held
+from livebg.daemon.client import request
+from livebg.daemon.command_result import CommandResult
 from livebg.daemon.server import no_arguments
-from livebg.tray.backend import borrow_introspection
+from livebg.tray.backend import import_system_gi
 from livebg.tray.icons import draw
 from livebg.tray.status_view import TrayState
 from tests.command import Workshop
@@ -30,7 +30,7 @@ MISSING = missing_tools() or next(
 pytestmark = [
     pytest.mark.desktop,
     pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
-    pytest.mark.skipif(not borrow_introspection(), reason="PyGObject (python3-gi) is not installed for this Python"),
+    pytest.mark.skipif(not import_system_gi(), reason="PyGObject (python3-gi) is not installed for this Python"),
 ]
 HEIGHT = 32
 PANEL = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -121,7 +121,7 @@ class Steered:
     def does(self, command: str) -> Callable[[], object]:
         def do() -> object:
             self.asked.append(command)
-            return Held(command == "on", False, "portrait", "#204060", 0.025, "#00ff00", "auto").as_dict()
+            return CommandResult(command == "on", False, "portrait", "#204060", 0.025, "#00ff00", "auto").as_dict()
 
         return do
 
@@ -142,7 +142,7 @@ def test_the_icon_is_seen_and_its_menu_opens_and_does_what_is_chosen(screen: Scr
             )
             screen.press("Down", "Return")  # the first enabled item: Hide the room
             screen.until(lambda: steered.asked == ["off"])
-            assert ask("status")["state"] == "live"
+            assert request("status")["state"] == "live"
         finally:
             tray.send_signal(signal.SIGTERM)
             assert tray.communicate(timeout=PATIENCE)[1] == ""

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
-from livebg.system.host import Commands, Outcome
-from livebg.tray.actions import Doer
+from livebg.system.host import Commands, ToolResult
+from livebg.tray.actions import ActionRunner
 from livebg.tray.autostart import Autostart
-from livebg.tray.backend import Desktop, find_place
-from livebg.tray.external import TERMINALS, choose_picture, doctor_command, in_terminal, launch, log_command
-from livebg.tray.launcher import Starter
-from livebg.tray.menu import Camera, Deed, Tell
-from livebg.tray.poller import Cameras, look
+from livebg.tray.backend import DesktopProbe, find_backend
+from livebg.tray.external import TERMINALS, choose_picture, doctor_command, launch, log_command, terminal_command
+from livebg.tray.launcher import DaemonLauncher
+from livebg.tray.menu import CameraChoice, DaemonCommand, LocalAction
+from livebg.tray.poller import Cameras, poll_status
 from livebg.tray.status_view import TrayState
 from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
 
@@ -41,33 +41,33 @@ def fails(reason: str) -> None:
 
 def test_a_look_at_a_livebg_that_runs_and_at_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with runtime_folder_of_ones_own(monkeypatch):
-        assert look().state is TrayState.NOT_RUNNING
+        assert poll_status().state is TrayState.NOT_RUNNING
         with Daemon(LIVE):
-            seen = look()
+            seen = poll_status()
             assert seen.state is TrayState.LIVE
             assert seen.status is not None
             assert seen.status.pid == LIVE.pid
-        assert look().state is TrayState.NOT_RUNNING
+        assert poll_status().state is TrayState.NOT_RUNNING
 
 
 def test_a_look_at_one_that_is_starting() -> None:
     def asked(_command: str) -> object:
         raise NotRunningError("not yet")
 
-    assert look(asked, lambda: 4711).state is TrayState.WAKING
-    assert look(lambda _command: {"state": "live"}, lambda: 4711).state is TrayState.TROUBLE
+    assert poll_status(asked, lambda: 4711).state is TrayState.WAKING
+    assert poll_status(lambda _command: {"state": "live"}, lambda: 4711).state is TrayState.ERROR
 
 
 def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> None:
     surveys: list[int] = []
 
-    def survey() -> tuple[Camera, ...]:
+    def survey() -> tuple[CameraChoice, ...]:
         surveys.append(1)
-        return (Camera("C920", "C920"),)
+        return (CameraChoice("C920", "C920"),)
 
     cameras = Cameras(tmp_path, survey)
     for _ in range(20):
-        assert cameras() == (Camera("C920", "C920"),)
+        assert cameras() == (CameraChoice("C920", "C920"),)
     assert len(surveys) == 2  # initially, and again after udev has set the permissions
     os.utime(tmp_path, ns=(1, 1))
     for _ in range(20):
@@ -78,8 +78,8 @@ def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> Non
 class NoService(Commands):
     """Commands on a machine without livebg's systemd unit."""
 
-    def run(self, *command: str, patience: float = 5.0) -> Outcome:  # noqa: ARG002
-        return Outcome(1, "", f"{command[0]}: no such unit")
+    def run(self, *command: str, timeout: float = 5.0) -> ToolResult:  # noqa: ARG002
+        return ToolResult(1, "", f"{command[0]}: no such unit")
 
 
 @dataclass
@@ -90,25 +90,25 @@ class Service(Commands):
     pid: int = 0
     said: list[str] = field(default_factory=list)
 
-    def run(self, *command: str, patience: float = 5.0) -> Outcome:  # noqa: ARG002
+    def run(self, *command: str, timeout: float = 5.0) -> ToolResult:  # noqa: ARG002
         self.said.append(" ".join(command))
         match command[0], command[2]:
             case "systemctl", "show":
-                return Outcome(0, f"{self.pid}\n")
+                return ToolResult(0, f"{self.pid}\n")
             case "systemctl", "start" | "restart":
-                return Outcome(self.code, "", "Job for livebg.service failed.")
+                return ToolResult(self.code, "", "Job for livebg.service failed.")
             case "journalctl", _:
-                return Outcome(0, "livebg: there is no camera: plug one in\n")
-        return Outcome(0, "")
+                return ToolResult(0, "livebg: there is no camera: plug one in\n")
+        return ToolResult(0, "")
 
 
-def starter(commands: Commands, log: Path, command: tuple[str, ...] = COMMAND, answers: bool = True) -> Starter:
+def starter(commands: Commands, log: Path, command: tuple[str, ...] = COMMAND, answers: bool = True) -> DaemonLauncher:
     def asked(_command: str) -> object:
         if not answers:
             raise NotRunningError("...")
         return {}
 
-    return Starter(command, log, commands=commands, asked=asked, holder=lambda: None)
+    return DaemonLauncher(command, log, commands=commands, request=asked, find_pid=lambda: None)
 
 
 def test_the_service_is_started_where_it_is_installed(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_service_that_fails_is_told_in_livebgs_own_words(tmp_path: Path) -> No
 
 def test_what_the_service_started_the_service_restarts(tmp_path: Path) -> None:
     service = Service(pid=4711)
-    Starter(COMMAND, tmp_path / "log", commands=service, asked=lambda _command: {}, holder=lambda: 4711).restart()
+    DaemonLauncher(COMMAND, tmp_path / "log", commands=service, request=lambda _command: {}, find_pid=lambda: 4711).restart()
     assert service.said[-1] == "systemctl --user restart livebg.service"
 
 
@@ -154,7 +154,7 @@ def test_restarting_ends_a_livebg_that_nobody_can_talk_to(tmp_path: Path) -> Non
     def holder() -> int | None:
         return other.pid if other.poll() is None else None
 
-    Starter(COMMAND, tmp_path / "log", commands=service, asked=lambda _command: {}, holder=holder).restart()
+    DaemonLauncher(COMMAND, tmp_path / "log", commands=service, request=lambda _command: {}, find_pid=holder).restart()
     assert other.wait(DEADLINE) < 0
     assert "systemctl --user start livebg.service" in service.said
 
@@ -162,10 +162,10 @@ def test_restarting_ends_a_livebg_that_nobody_can_talk_to(tmp_path: Path) -> Non
 def test_terminals_are_taken_in_their_order_and_spoken_to_in_their_way() -> None:
     there = {"konsole", "gnome-terminal"}
     find = {name: f"/usr/bin/{name}" for name in there}.get
-    assert in_terminal(("tail", "log"), find) == ("gnome-terminal", "--", "tail", "log")
-    assert in_terminal(("tail",), lambda _name: None) is None
+    assert terminal_command(("tail", "log"), find) == ("gnome-terminal", "--", "tail", "log")
+    assert terminal_command(("tail",), lambda _name: None) is None
     for name in TERMINALS:
-        words = in_terminal(("tail", "log"), {name: name}.get)
+        words = terminal_command(("tail", "log"), {name: name}.get)
         assert words is not None
         assert (words[0], words[-2:]) == (name, ("tail", "log"))
 
@@ -227,13 +227,13 @@ def test_where_there_is_no_dialog_one_sentence_says_so(monkeypatch: pytest.Monke
 
 
 def test_a_chosen_file_becomes_a_command_and_none_becomes_nothing(tmp_path: Path) -> None:
-    def doer(picture: Path | None) -> Doer:
+    def doer(picture: Path | None) -> ActionRunner:
         begin = starter(NoService(), tmp_path / "log")
-        return Doer(COMMAND, begin, Autostart(tmp_path, COMMAND), choose=lambda: picture)
+        return ActionRunner(COMMAND, begin, Autostart(tmp_path, COMMAND), choose=lambda: picture)
 
-    assert doer(None).do(Deed.CHOOSE_BACKGROUND, fails) is None
+    assert doer(None).run(LocalAction.CHOOSE_BACKGROUND, fails) is None
     picture = tmp_path / "beach.jpg"
-    assert doer(picture).do(Deed.CHOOSE_BACKGROUND, fails) == Tell("background", {"background": str(picture)})
+    assert doer(picture).run(LocalAction.CHOOSE_BACKGROUND, fails) == DaemonCommand("background", {"background": str(picture)})
 
 
 def test_the_entry_at_login_comes_and_goes(tmp_path: Path) -> None:
@@ -265,8 +265,8 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         Autostart(tmp_path / "config", COMMAND).switch(True)
 
 
-def desktop(variables: Mapping[str, str], *there: str, system: str = "linux") -> Desktop:
-    return Desktop(
+def desktop(variables: Mapping[str, str], *there: str, system: str = "linux") -> DesktopProbe:
+    return DesktopProbe(
         system,
         variables,
         has_bus=lambda: "bus" in there,
@@ -280,10 +280,10 @@ X11, WAYLAND = {"DISPLAY": ":0"}, {"WAYLAND_DISPLAY": "wayland-0"}
 
 
 def test_where_the_icon_goes() -> None:
-    assert find_place(desktop(WAYLAND, "gi", "bus", "icons")) == "appindicator"
-    assert find_place(desktop(X11, "gi", "bus", "icons", "x icons")) == "appindicator"
-    assert find_place(desktop(X11, "gi", "bus", "x icons")) == "gtk"
-    assert find_place(desktop({}, system="darwin")) == "own"
+    assert find_backend(desktop(WAYLAND, "gi", "bus", "icons")) == "appindicator"
+    assert find_backend(desktop(X11, "gi", "bus", "icons", "x icons")) == "appindicator"
+    assert find_backend(desktop(X11, "gi", "bus", "x icons")) == "gtk"
+    assert find_backend(desktop({}, system="darwin")) == "own"
 
 
 @pytest.mark.parametrize(
@@ -297,9 +297,9 @@ def test_where_the_icon_goes() -> None:
         (desktop({**WAYLAND, "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, "gi", "bus"), "gnome-shell-extension-appindicator"),
     ],
 )
-def test_where_it_cannot_go_the_sentence_says_why(found: Desktop, sentence: str) -> None:
+def test_where_it_cannot_go_the_sentence_says_why(found: DesktopProbe, sentence: str) -> None:
     with pytest.raises(DisplayError, match=sentence) as caught:
-        find_place(found)
+        find_backend(found)
     assert caught.value.exit_code == 8
 
 

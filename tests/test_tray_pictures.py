@@ -26,7 +26,7 @@ def test_it_has_the_size_and_leaves_the_corners_to_the_panel(state: TrayState, s
     picture = draw(state, size)
     assert (picture.mode, picture.size) == ("RGBA", (size, size))
     alpha = np.asarray(picture.getchannel("A"))
-    assert [alpha[0, 0], alpha[-1, -1]] == [0, 0] or state in (TrayState.EFFECT_OFF, TrayState.TROUBLE)
+    assert [alpha[0, 0], alpha[-1, -1]] == [0, 0] or state in (TrayState.EFFECT_OFF, TrayState.ERROR)
     assert 0.1 < (alpha > 128).mean() < 0.95
 
 

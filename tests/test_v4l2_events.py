@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livebg.v4l2 import abi
-from livebg.v4l2.client_usage import Subscription, UsageEvents
+from livebg.v4l2.client_usage import ClientUsageProbe, Subscription
 from tests.fake_usage import NODE, FakeUsage
 from tests.presence_parts import in_use
 
@@ -64,10 +64,10 @@ def test_another_refusal_raises_and_leaves_nothing_open() -> None:
 
 def test_a_reading_anew_finds_what_no_event_told() -> None:
     kernel = FakeUsage(UBUNTU)
-    events = UsageEvents(NODE, Subscription(NODE, kernel), 30.0, kernel)
-    assert events.look() is False
+    events = ClientUsageProbe(NODE, Subscription(NODE, kernel), 30.0, kernel)
+    assert events.poll() is False
     kernel.stream(True, lost=True)
-    assert events.look() is True
+    assert events.poll() is True
     assert len(kernel.subscribed) == 1
     assert kernel.most_open == 2, "the fresh one is there before the old one goes"
     events.close()
@@ -76,28 +76,28 @@ def test_a_reading_anew_finds_what_no_event_told() -> None:
 
 def test_where_there_is_no_room_for_a_fresh_descriptor_somebody_has_it_open() -> None:
     kernel = FakeUsage()
-    events = UsageEvents(NODE, Subscription(NODE, kernel), 30.0, kernel)
+    events = ClientUsageProbe(NODE, Subscription(NODE, kernel), 30.0, kernel)
     kernel.refused = errno.EBUSY
-    assert events.look() is True
+    assert events.poll() is True
     kernel.refused = errno.EACCES
     with pytest.raises(PermissionError):
-        events.look()
+        events.poll()
     events.close()
 
 
 def test_a_wait_tells_an_event_from_time_from_a_wake() -> None:
     kernel = FakeUsage()
     waker = kernel.waker()
-    events = UsageEvents(NODE, Subscription(NODE, kernel), 30.0, kernel)
+    events = ClientUsageProbe(NODE, Subscription(NODE, kernel), 30.0, kernel)
     try:
         assert events.wait(waker, 20)
-        assert events.heard() is False
+        assert events.read_event() is False
         assert not events.wait(waker, 0)
         waker.wake()
         assert not events.wait(waker, 20)
         kernel.spurious = True
         with pytest.raises(OSError, match="signals an event but has none"):
-            events.heard()
+            events.read_event()
         kernel.vanish()
         with pytest.raises(OSError, match="is gone"):
             events.wait(waker, 20)

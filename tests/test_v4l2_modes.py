@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.v4l2.modes import COSTS, Mode, choose_mode, rate_distance, read_modes, readable, size_distance
+from livebg.v4l2.modes import DECODE_COST, Mode, choose_mode, rate_distance, read_modes, readable, size_distance
 from tests.fake_video import HD, VGA, FakeDevice, FakeKernel
 
 NODE = "/dev/video0"
@@ -114,7 +114,7 @@ def test_what_livebg_cannot_read_is_left_out() -> None:
 some_modes = st.lists(
     st.builds(
         Mode,
-        st.sampled_from(sorted(COSTS)),
+        st.sampled_from(sorted(DECODE_COST)),
         st.integers(80, 2000).map(lambda half: 2 * half),
         st.integers(60, 1100).map(lambda half: 2 * half),
         st.lists(st.fractions(1, 120, max_denominator=1001), min_size=1, max_size=4, unique=True).map(tuple),
@@ -130,7 +130,7 @@ def test_no_other_mode_is_better_in_one_thing_and_as_good_in_the_rest(
 ) -> None:
     def measures(each: Mode) -> tuple[float, float, float]:
         reached = each.nearest_rate(rate)
-        return size_distance(each, size), rate_distance(reached, rate), COSTS[each.pixel_format]
+        return size_distance(each, size), rate_distance(reached, rate), DECODE_COST[each.pixel_format]
 
     mine = measures(choose_mode(modes, size, rate))
     for each in modes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.v4l2.syscalls import SYSTEM
+from livebg.v4l2.syscalls import SYSCALLS
 
 LONG = 20.0
 
@@ -29,9 +29,9 @@ class Pair(ctypes.Structure):
 def test_an_ioctl_writes_into_its_argument() -> None:
     master, slave = pty.openpty()
     try:
-        SYSTEM.ioctl(slave, termios.TIOCSWINSZ, Pair(rows=24, columns=80))
+        SYSCALLS.ioctl(slave, termios.TIOCSWINSZ, Pair(rows=24, columns=80))
         answer = Pair()
-        SYSTEM.ioctl(slave, termios.TIOCGWINSZ, answer)
+        SYSCALLS.ioctl(slave, termios.TIOCGWINSZ, answer)
     finally:
         os.close(master)
         os.close(slave)
@@ -39,33 +39,33 @@ def test_an_ioctl_writes_into_its_argument() -> None:
 
 
 def test_an_ioctl_that_is_refused_raises() -> None:
-    fd = SYSTEM.open(Path("/dev/null"))
+    fd = SYSCALLS.open(Path("/dev/null"))
     try:
         with pytest.raises(OSError, match="Inappropriate ioctl"):
-            SYSTEM.ioctl(fd, termios.TIOCGWINSZ, Pair())
-        assert SYSTEM.write(fd, b"abc") == 3
+            SYSCALLS.ioctl(fd, termios.TIOCGWINSZ, Pair())
+        assert SYSCALLS.write(fd, b"abc") == 3
     finally:
-        SYSTEM.close(fd)
+        SYSCALLS.close(fd)
 
 
 def test_a_file_can_be_mapped_and_read(tmp_path: Path) -> None:
     path = tmp_path / "buffer"
     path.write_bytes(b"0123456789" * 1000)
-    fd = SYSTEM.open(path)
-    memory = SYSTEM.mmap(fd, 10_000, 0)
-    SYSTEM.close(fd)
+    fd = SYSCALLS.open(path)
+    memory = SYSCALLS.mmap(fd, 10_000, 0)
+    SYSCALLS.close(fd)
     assert memory[:12] == b"012345678901"
     memory.close()
 
 
 def test_a_poll_tells_a_readable_device_from_a_wake_from_nothing() -> None:
-    fd, waker = os.eventfd(0, os.EFD_NONBLOCK), SYSTEM.waker()
+    fd, waker = os.eventfd(0, os.EFD_NONBLOCK), SYSCALLS.waker()
     try:
-        assert SYSTEM.poll(fd, waker, 0) == (False, False, False)
+        assert SYSCALLS.poll(fd, waker, 0) == (False, False, False)
         os.eventfd_write(fd, 1)
-        assert SYSTEM.poll(fd, waker, LONG) == (True, False, False)
+        assert SYSCALLS.poll(fd, waker, LONG) == (True, False, False)
         waker.wake()
-        assert SYSTEM.poll(fd, waker, LONG) == (True, False, True)
+        assert SYSCALLS.poll(fd, waker, LONG) == (True, False, True)
     finally:
         waker.close()
         os.close(fd)
@@ -73,35 +73,35 @@ def test_a_poll_tells_a_readable_device_from_a_wake_from_nothing() -> None:
 
 def test_a_poll_for_events_sees_those_alone() -> None:
     """A socket's urgent byte looks like a device event to poll."""
-    waker = SYSTEM.waker()
+    waker = SYSCALLS.waker()
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as far:
         near, _ = server.accept()
         with near:
             far.send(b"data")
-            assert SYSTEM.poll(near.fileno(), waker, LONG) == (True, False, False)
-            assert SYSTEM.poll(near.fileno(), waker, 0, event=True) == (False, False, False)
+            assert SYSCALLS.poll(near.fileno(), waker, LONG) == (True, False, False)
+            assert SYSCALLS.poll(near.fileno(), waker, 0, event=True) == (False, False, False)
             far.send(b"!", socket.MSG_OOB)
-            assert SYSTEM.poll(near.fileno(), waker, LONG, event=True) == (True, False, False)
+            assert SYSCALLS.poll(near.fileno(), waker, LONG, event=True) == (True, False, False)
     waker.wake()
-    assert SYSTEM.poll(None, waker, LONG) == (False, False, True)
+    assert SYSCALLS.poll(None, waker, LONG) == (False, False, True)
     waker.close()
 
 
 def test_a_hung_up_device_is_in_trouble() -> None:
     reader, writer = os.pipe()
-    waker = SYSTEM.waker()
+    waker = SYSCALLS.waker()
     os.close(writer)
     try:
-        assert SYSTEM.poll(reader, waker, LONG).failed
+        assert SYSCALLS.poll(reader, waker, LONG).failed
     finally:
         waker.close()
         os.close(reader)
 
 
 def test_a_wake_ends_a_poll_in_another_thread() -> None:
-    fd, waker = os.eventfd(0, os.EFD_NONBLOCK), SYSTEM.waker()
+    fd, waker = os.eventfd(0, os.EFD_NONBLOCK), SYSCALLS.waker()
     found: list[tuple[bool, bool, bool]] = []
-    waiting = threading.Thread(target=lambda: found.append(SYSTEM.poll(fd, waker, LONG)))
+    waiting = threading.Thread(target=lambda: found.append(SYSCALLS.poll(fd, waker, LONG)))
     waiting.start()
     waker.wake()
     waiting.join(LONG / 2)
@@ -117,19 +117,19 @@ def test_holders_are_other_processes_with_what_they_do(tmp_path: Path) -> None:
     with path.open("wb"), subprocess.Popen([sys.executable, "-c", wait], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        found = SYSTEM.holders(path)
+        found = SYSCALLS.holders(path)
         other.communicate(b"\n")
     assert [(holder.pid, holder.access) for holder in found] == [(other.pid, "reading")]
     assert found[0].program.startswith("python")
-    assert SYSTEM.holders(path) == []
+    assert SYSCALLS.holders(path) == []
 
 
 def test_nodes_are_in_the_order_of_their_numbers() -> None:
-    numbers = [int(path.name.removeprefix("video")) for path in SYSTEM.nodes()]
+    numbers = [int(path.name.removeprefix("video")) for path in SYSCALLS.nodes()]
     assert numbers == sorted(numbers)
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
     (tmp_path / "by-id").symlink_to("video0")
-    assert SYSTEM.resolve(tmp_path / "by-id") == tmp_path / "video0"
+    assert SYSCALLS.resolve(tmp_path / "by-id") == tmp_path / "video0"

@@ -15,7 +15,7 @@ from pyvirtualcam.camera import BACKENDS
 
 from livebg.compositing.composite import Consent, passthrough
 from livebg.errors import SinkError
-from livebg.imaging.colorspace import recolored
+from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Composite, VideoFormat
 from livebg.interfaces import Sink
 from livebg.sinks.null import NullSink
@@ -77,7 +77,7 @@ def test_other_colours_are_turned_into_those_that_readers_take_for_granted(kerne
     shown = noise(color=color)
     with camera(kernel) as sink:
         sink.send(shown)
-    assert kernel.pictures[0] == recolored(shown.data, color, ColorSpec(BT601)).tobytes()
+    assert kernel.pictures[0] == convert_i420(shown.data, color, ColorSpec(BT601)).tobytes()
     assert kernel.pictures[0] != shown.data.tobytes()
 
 

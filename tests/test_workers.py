@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from livebg.live.failure import Failures
+from livebg.live.failure import FailureLog
 from livebg.live.worker import WorkerLoop
-from livebg.live.worker_supervisor import Workers
+from livebg.live.worker_supervisor import WorkerSupervisor
 
 
 class StillWorker:
@@ -33,8 +33,8 @@ class Machine:
     def __init__(self) -> None:
         self.now = 0.0
         self.made: list[StillWorker] = []
-        self.failures = Failures(lambda: self.now)
-        self.workers = Workers(self._make, lambda: None, self.failures, lambda: self.now)
+        self.failures = FailureLog(lambda: self.now)
+        self.workers = WorkerSupervisor(self._make, lambda: None, self.failures, lambda: self.now)
         self.workers.thread.start()
 
     def _make(self, processed: int, failed: int) -> WorkerLoop:  # noqa: ARG002

@@ -12,7 +12,7 @@ from livebg.compositing.composite import composite
 from livebg.imaging.frame import BT709, ColorSpec, Composite, Frame, Matte, VideoFormat, planes, rgb_to_i420
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
-from livebg.synthetic import MOTIONS, Actor, blob_person, clip, made_up_room
+from livebg.synthetic import MOTIONS, Actor, blob_person, clip, procedural_room
 
 _SEED: Final = 7
 _NOISE_SIGMA: Final = 1.0
@@ -50,7 +50,7 @@ def _scene(frames: int, size: tuple[int, int], color: ColorSpec) -> Iterator[Com
     rng = np.random.default_rng(_SEED)
     noise = rng.normal(0, _NOISE_SIGMA, (_NOISE_FRAMES, *size[::-1])).astype(np.float32)
     everything = np.full(size[::-1], 255, np.uint8)
-    person, room = Actor([blob_person(_SEED)]), made_up_room(_SEED, size)
+    person, room = Actor([blob_person(_SEED)]), procedural_room(_SEED, size)
     for number, moment in enumerate(clip(MOTIONS["slow"], [person], room, size, frames=frames, seed=_SEED)):
         data = rgb_to_i420(moment.rgb, color)
         luma = planes(data)[0]

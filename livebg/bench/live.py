@@ -11,10 +11,10 @@ from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_session
 from livebg.errors import LivebgError
 from livebg.live.condition import State
-from livebg.live.effect_builder import LookBuilder
+from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.session import Session
 from livebg.live.stats import Latency
-from livebg.live.thread import Companion
+from livebg.live.thread import WorkerThread
 
 _START_TIMEOUT_S: Final = 60.0
 """Time within which a session goes live, including loading the network."""
@@ -56,7 +56,7 @@ def bench_live(settings: Settings, clip: Path, seconds: float, consent: Consent 
     parts = {"camera": camera, "output": output, "governor": governor}
     with one_opencv_thread():
         session, builder = build_session(settings.model_copy(update=parts), consent)
-        thread = Companion("livebg-session", session.run)
+        thread = WorkerThread("livebg-session", session.run)
         thread.start()
         try:
             _await_live(session, thread)
@@ -66,7 +66,7 @@ def bench_live(settings: Settings, clip: Path, seconds: float, consent: Consent 
             thread.join(_START_TIMEOUT_S)
 
 
-def _await_live(session: Session, thread: Companion) -> None:
+def _await_live(session: Session, thread: WorkerThread) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while session.state is not State.LIVE:
         if thread.error is not None:
@@ -79,7 +79,7 @@ def _await_live(session: Session, thread: Companion) -> None:
     time.sleep(1)  # the first frames have cold caches
 
 
-def _measure(session: Session, builder: LookBuilder, seconds: float) -> LiveCost:
+def _measure(session: Session, builder: ProcessorFactory, seconds: float) -> LiveCost:
     cpu, wall, stages = time.process_time(), time.monotonic(), dict(session.stages.seconds)
     captured, dropped, sent = session.camera.captured, session.dropped, session.output.sent
     processed = session.worker.processed

@@ -11,13 +11,13 @@ from typing import Final
 import cv2
 import numpy as np
 
-from livebg.clock import StageClock, one_opencv_thread
+from livebg.clock import StageTimer, one_opencv_thread
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.factory import build_encoding, build_pipeline
-from livebg.imaging.frame import Frame, VideoFormat, blank
+from livebg.imaging.frame import Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
-from livebg.pipeline import Unprocessed
+from livebg.pipeline import Passthrough
 from livebg.rendering.loop import Processor
 from livebg.sinks.file import FileSink
 from livebg.sources.file import FileSource
@@ -78,10 +78,10 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
     time is attributed to the right stage; the segmenter should as well.
     """
     with one_opencv_thread():
-        bare = StageClock()
-        format_, done, _ = _pass(settings, clip, frames, Unprocessed(consent), bare)
-        clock = StageClock()
-        blend = _Blend(blank(format_.width, format_.height).shape)
+        bare = StageTimer()
+        format_, done, _ = _pass(settings, clip, frames, Passthrough(consent), bare)
+        clock = StageTimer()
+        blend = _Blend(empty_i420(format_.width, format_.height).shape)
         _, done, peak = _pass(settings, clip, frames, build_pipeline(settings, segmenter, clock), clock, blend)
     width, height = format_.width, format_.height
     return RenderCost(
@@ -99,14 +99,14 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
 
 
 def _pass(
-    settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageClock, blend: _Blend | None = None
+    settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageTimer, blend: _Blend | None = None
 ) -> tuple[VideoFormat, int, tuple[float, float] | None]:
     """Run one timed pass; a pipeline adds its own stages to the same clock.
 
     ``blend`` is timed once per frame in between, under the same cache and noise conditions as the stages that it is compared
     with.
     """
-    mode = "none" if isinstance(processor, Unprocessed) else settings.effect.mode
+    mode = "none" if isinstance(processor, Passthrough) else settings.effect.mode
     encoding = build_encoding(settings, mode, threads=1)
     suffix = {"cutout": ".mov"}.get(mode, ".mkv")
     done, early = 0, 0.0
@@ -131,7 +131,7 @@ def _pass(
         return source.format, done, (early, _peak_mebibytes()) if early else None
 
 
-def _next(pictures: Iterator[Frame], clock: StageClock) -> Frame | None:
+def _next(pictures: Iterator[Frame], clock: StageTimer) -> Frame | None:
     with clock.stage("decode"):
         return next(pictures, None)
 

@@ -12,7 +12,7 @@ from rich.logging import RichHandler
 
 from livebg import __version__
 from livebg.cli import bench, control, models
-from livebg.cli.console import VerboseOption, be_verbose, errors, output, say_error
+from livebg.cli.console import VerboseOption, errors, output, print_error, set_verbosity
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
@@ -88,7 +88,7 @@ def common(
 ) -> None:
     handler = RichHandler(console=errors(), show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    be_verbose(verbose)
+    set_verbosity(verbose)
 
 
 def main() -> None:
@@ -102,7 +102,7 @@ def main() -> None:
         logging.getLogger("livebg").debug("internal error", exc_info=error)
         library = re.match(r"lib\S+\.so\S*(?=: cannot open shared object file)", str(error))
         if isinstance(error, ImportError) and library:
-            say_error(f"The system library {library[0]} is missing, and OpenCV needs it. Install it ({_LIBRARIES}).")
+            print_error(f"The system library {library[0]} is missing, and OpenCV needs it. Install it ({_LIBRARIES}).")
         else:
-            say_error(f"Internal error ({type(error).__name__}: {error}). Run again with -v and report it.")
+            print_error(f"Internal error ({type(error).__name__}: {error}). Run again with -v and report it.")
         raise SystemExit(LivebgError.exit_code) from None

@@ -9,21 +9,21 @@ create a Consent itself.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from livebg.daemon.controller import Steering
+    from livebg.daemon.controller import SessionController
     from livebg.daemon.server import Command
     from livebg.daemon.views import View
     from livebg.imaging.frame import Composite
-    from livebg.live.preview_feed import Exhibit
+    from livebg.live.preview_feed import SentFrame
 
 
-def room_commands(steering: "Steering") -> "dict[str, Command]":
+def room_commands(controller: "SessionController") -> "dict[str, Command]":
     """Returns the commands ``off`` and ``toggle``."""
     from livebg.compositing.composite import Consent
-    from livebg.daemon.commands import held
+    from livebg.daemon.commands import state_after
 
     return {
-        "off": held(lambda: steering.off(Consent("livebg off"))),
-        "toggle": held(lambda: steering.toggle(Consent("livebg toggle"))),
+        "off": state_after(lambda: controller.off(Consent("livebg off"))),
+        "toggle": state_after(lambda: controller.toggle(Consent("livebg toggle"))),
     }
 
 
@@ -31,8 +31,8 @@ def room_views() -> "dict[str, View]":
     """Returns the view ``original``: the unprocessed frame, only for a preview that requests it by name."""
     from livebg.compositing.composite import Consent, passthrough
 
-    def original(exhibit: "Exhibit") -> "Composite | None":
-        shown = exhibit.shown
+    def original(exhibit: "SentFrame") -> "Composite | None":
+        shown = exhibit.processed
         return None if shown is None else passthrough(shown.frame, Consent("livebg preview --original"))
 
     return {"original": original}

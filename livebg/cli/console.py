@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from livebg.cli.completion import complete_model
-from livebg.errors import LivebgError, Stopped
+from livebg.errors import Cancelled, LivebgError
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
@@ -26,16 +26,16 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose lo
 
 
 @contextmanager
-def spoken_errors() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """Print an error as one line on standard error and exit with its code, without a traceback."""
     try:
         yield
     except LivebgError as error:
-        say_error(str(error))
+        print_error(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        say_error("Stopped.")
-        raise typer.Exit(Stopped.exit_code) from None
+        print_error("Stopped.")
+        raise typer.Exit(Cancelled.exit_code) from None
 
 
 def output() -> Console:
@@ -56,12 +56,12 @@ def errors() -> Console:
     return Console(stderr=True, highlight=False, emoji=False)
 
 
-def say_error(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Print an error message on standard error, after ``livebg:``."""
     errors().print(f"[red]livebg:[/] {escape(sentence)}", soft_wrap=True)
 
 
-def be_verbose(verbose: bool) -> None:
+def set_verbosity(verbose: bool) -> None:
     """Log debug messages of livebg if ``verbose``."""
     if verbose:
         logging.getLogger("livebg").setLevel(logging.DEBUG)

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from livebg.cli.completion import complete_background, complete_live_mode, complete_setting
-from livebg.cli.console import output, spoken_errors
-from livebg.daemon.client import ask
-from livebg.daemon.command_result import Held
+from livebg.cli.console import exit_on_error, output
+from livebg.daemon.client import request
+from livebg.daemon.command_result import CommandResult
 from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError
 
@@ -93,7 +93,7 @@ def set_(
         ),
     ],
 ) -> None:
-    with spoken_errors():
+    with exit_on_error():
         settings = dict(_pair(pair) for pair in pairs)
     _send("set", {"settings": settings})
 
@@ -107,12 +107,12 @@ def reload() -> None:
 
 
 def _send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
-    with spoken_errors():
-        held = Held.from_dict(ask(command, arguments, timeout=_TIMEOUT_S))
+    with exit_on_error():
+        held = CommandResult.from_dict(request(command, arguments, timeout=_TIMEOUT_S))
         output().print(_sentence(command, held), markup=False)
 
 
-def _sentence(command: str, held: Held) -> str:
+def _sentence(command: str, held: CommandResult) -> str:
     parts = [_describe(held)]
     if command in ("set", "reload"):
         parts.insert(0, f"Changed {', '.join(held.changed)}." if held.changed else "Nothing changed.")
@@ -121,7 +121,7 @@ def _sentence(command: str, held: Held) -> str:
     return " ".join([*parts, *([f"Note: {held.note}"] if held.note else [])])
 
 
-def _describe(held: Held) -> str:
+def _describe(held: CommandResult) -> str:
     """Describe what apps receive."""
     if held.paused:
         return "Paused, camera released. Run `livebg resume` to continue."

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
+from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, output, set_verbosity
 from livebg.config.loading import load_settings
 
 
@@ -20,8 +20,8 @@ def demo(
     verbose: VerboseOption = False,
 ) -> None:
     """Render a demo video and contact sheet, in about a minute."""
-    be_verbose(verbose)
-    with spoken_errors():
+    set_verbosity(verbose)
+    with exit_on_error():
         settings = load_settings({"model.name": model}, config)
         from livebg.compositing.composite import Consent
         from livebg.demo import find_material, make_demo

@@ -12,13 +12,13 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from livebg.cli.console import ConfigOption, output, spoken_errors
+from livebg.cli.console import ConfigOption, exit_on_error, output
 from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_size
 from livebg.errors import ConfigError
 
 if TYPE_CHECKING:
-    from livebg.system.devices import CameraFacts, Devices, LoopbackFacts
+    from livebg.system.devices import CameraInfo, Devices, LoopbackInfo
     from livebg.v4l2.modes import Mode
     from livebg.v4l2.syscalls import Holder
 
@@ -27,13 +27,13 @@ def devices(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False, config: ConfigOption = None
 ) -> None:
     """List cameras with their modes, and loopback devices."""
-    with spoken_errors():
+    with exit_on_error():
         settings = load_settings({}, config)
-        from livebg.system.devices import look_around
+        from livebg.system.devices import list_devices
 
         size = parse_size(settings.camera.size)
         assert size is not None, "a camera's size is never auto"
-        found = look_around(settings.output.label, size, settings.camera.frame_rate, running=_running())
+        found = list_devices(settings.output.label, size, settings.camera.frame_rate, running=_running())
     if as_json:
         output().print(json.dumps(facts(found)), markup=False)
     else:
@@ -62,7 +62,7 @@ def tell(found: "Devices") -> None:
         from livebg.v4l2.loopback import modprobe_line
 
         out.print(f"No v4l2loopback device. Run `livebg setup` to create one, or `{modprobe_line('livebg')}`.", markup=False)
-    for path, why in found.refused:
+    for path, why in found.inaccessible:
         out.print(f"{path} {why}", markup=False)
 
 
@@ -71,11 +71,11 @@ def facts(found: "Devices") -> dict[str, Any]:
     return {
         "cameras": [_camera_facts(camera) for camera in found.cameras],
         "loopbacks": [_loopback_facts(loopback) for loopback in found.loopbacks],
-        "refused": [{"path": str(path), "why": why} for path, why in found.refused],
+        "refused": [{"path": str(path), "why": why} for path, why in found.inaccessible],
     }
 
 
-def _camera_table(camera: "CameraFacts") -> Table:
+def _camera_table(camera: "CameraInfo") -> Table:
     device = camera.device
     about = f"{device.card} ({device.path}), {device.driver}, {device.bus}{_held(camera.holders)}"
     table = Table(
@@ -85,7 +85,7 @@ def _camera_table(camera: "CameraFacts") -> Table:
         for number, size in enumerate(_lines(sizes)):
             table.add_row("" if number else escape(name), size, "" if number else rates)
     choice = f"livebg selects {camera.choice}" if camera.choice else "livebg supports none of these modes"
-    table.caption = escape(f"cannot read its modes: {camera.trouble}" if camera.trouble else choice)
+    table.caption = escape(f"cannot read its modes: {camera.error}" if camera.error else choice)
     table.caption_justify = "left"
     return table
 
@@ -107,15 +107,15 @@ def _number(rate: Fraction) -> str:
     return f"{float(rate):.4g}"
 
 
-def _loopback_lines(loopback: "LoopbackFacts") -> str:
+def _loopback_lines(loopback: "LoopbackInfo") -> str:
     device = loopback.device
     capabilities = {"both": "capture and output", "neither": "neither capture nor output"}.get(
         loopback.announces, f"{loopback.announces} only"
     )
-    verdict = "usable by livebg" if loopback.fit else "not usable by livebg"
+    verdict = "usable by livebg" if loopback.usable else "not usable by livebg"
     pixel_format = loopback.format or "no format set"
     about = f"{device.card} ({device.path}), v4l2loopback, {capabilities}, {pixel_format}{_held(loopback.holders)}"
-    return f"{about}\n  {verdict}: {loopback.remark}"
+    return f"{about}\n  {verdict}: {loopback.note}"
 
 
 def _held(holders: "Iterable[Holder]") -> str:
@@ -129,7 +129,7 @@ def _no_camera() -> str:
     return "No camera found. Plug one in, or use a video file with `livebg run --camera FILE`."
 
 
-def _camera_facts(camera: "CameraFacts") -> dict[str, Any]:
+def _camera_facts(camera: "CameraInfo") -> dict[str, Any]:
     device = camera.device
     modes = [
         {
@@ -141,14 +141,14 @@ def _camera_facts(camera: "CameraFacts") -> dict[str, Any]:
     ]
     about: dict[str, Any] = {"path": str(device.path), "name": device.card, "driver": device.driver, "bus": device.bus}
     about |= {"modes": modes, "choice": camera.choice and str(camera.choice), "holders": _holder_facts(camera.holders)}
-    return about | {"trouble": camera.trouble}
+    return about | {"trouble": camera.error}
 
 
-def _loopback_facts(loopback: "LoopbackFacts") -> dict[str, Any]:
+def _loopback_facts(loopback: "LoopbackInfo") -> dict[str, Any]:
     device = loopback.device
     about: dict[str, Any] = {"path": str(device.path), "label": device.card, "announces": loopback.announces}
     about |= {"format": loopback.format, "holders": _holder_facts(loopback.holders)}
-    return about | {"fit": loopback.fit, "remark": loopback.remark}
+    return about | {"fit": loopback.usable, "remark": loopback.note}
 
 
 def _holder_facts(holders: "Iterable[Holder]") -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from livebg.cli.console import ConfigOption, errors, output, spoken_errors
+from livebg.cli.console import ConfigOption, errors, exit_on_error, output
 
 if TYPE_CHECKING:
     from livebg.doctor.findings import Result, Status
@@ -28,12 +28,12 @@ def doctor(
 
     Exit code 1 if a check FAILs.
     """
-    with spoken_errors():
-        from livebg.doctor.checks import examine
-        from livebg.doctor.context import Examination
+    with exit_on_error():
+        from livebg.doctor.checks import run_checks
+        from livebg.doctor.context import CheckContext
         from livebg.system.host import Host
 
-        results = examine(Examination(Host(), config), not no_measure)
+        results = run_checks(CheckContext(Host(), config), not no_measure)
         with errors().status("Running checks ..."):
             if as_json:
                 found = list(results)

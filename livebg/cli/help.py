@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from livebg.cli.console import output, spoken_errors
+from livebg.cli.console import exit_on_error, output
 from livebg.config.settings import sections
 from livebg.errors import ConfigError
 
@@ -28,7 +28,7 @@ def help_(
 
     The topics are formatted on a terminal, and plain Markdown in a pipe or a file.
     """
-    with spoken_errors():
+    with exit_on_error():
         _show(_topic_list() if topic is None else read_topic(topic))
 
 

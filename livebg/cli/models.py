@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from livebg.cli.completion import complete_model
-from livebg.cli.console import ConfigOption, errors, output, spoken_errors
+from livebg.cli.console import ConfigOption, errors, exit_on_error, output
 from livebg.cli.models_eval import models_eval
 from livebg.config.loading import load_settings
 from livebg.errors import ModelError
@@ -36,7 +36,7 @@ def models_list(
     """List the networks with their paths."""
     from livebg.models import REGISTRY
 
-    with spoken_errors():
+    with exit_on_error():
         folders = load_settings({}, config).model.folders
         places = {card: _located(card.name, folders) for card in REGISTRY.values()}
     if json_lines:
@@ -51,7 +51,7 @@ def models_pull(name: NameArgument) -> None:
     """Download a network, verify its SHA-256 and print its path."""
     from livebg.models import card_named, find
 
-    with spoken_errors():
+    with exit_on_error():
         card = card_named(name)
         located = find(name) if card.bundled else _pull_shown(card)
         output().print(str(located.path), markup=False)
@@ -62,7 +62,7 @@ def models_path(name: NameArgument, config: ConfigOption = None) -> None:
     """Print the path of a network."""
     from livebg.models import find
 
-    with spoken_errors():
+    with exit_on_error():
         output().print(str(find(name, load_settings({}, config).model.folders).path), markup=False)
 
 
@@ -71,13 +71,13 @@ def _pull_shown(card: "ModelCard") -> "LocatedModel":
     from livebg.models import pull
 
     with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=errors()) as progress:
-        task = progress.add_task(f"Downloading {card.name} ({card.licence})", total=card.size_bytes)
+        task = progress.add_task(f"Downloading {card.name} ({card.license})", total=card.size_bytes)
         return pull(card, progress=lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def _facts(card: "ModelCard", located: "LocatedModel | None") -> dict[str, object]:
     size, sha256 = _identity(card, located)
-    facts: dict[str, object] = {"name": card.name, "licence": card.licence, "size": size, "sha256": sha256}
+    facts: dict[str, object] = {"name": card.name, "licence": card.license, "size": size, "sha256": sha256}
     facts |= {"pixels": card.pixels, "stride": card.stride, "bundled": card.bundled, "from": card.url}
     facts |= {"package": card.package and card.package.requirement, "path": located and str(located.path)}
     return facts | {"description": card.description}
@@ -96,7 +96,7 @@ def _description(card: "ModelCard", located: "LocatedModel | None") -> str:
     lines = [
         f"{card.name}: {size / 1e6:.1f} MB, {input_size}",
         card.description,
-        f"license: {card.licence}",
+        f"license: {card.license}",
         f"source: {_origins(card)}" if not card.bundled else "source: included in livebg",
         f"path: {located.path}" if located else f"not downloaded: run `livebg models pull {card.name}`",
     ]

@@ -9,7 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from livebg.cli.console import ConfigOption, VerboseOption, be_verbose, output, spoken_errors
+from livebg.cli.console import ConfigOption, VerboseOption, exit_on_error, output, set_verbosity
 from livebg.config.loading import load_settings
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from livebg.evaluation.cost import Costs
     from livebg.evaluation.results import Section
-    from livebg.evaluation.run import Reported
+    from livebg.evaluation.run import SectionResult
     from livebg.metrics.statistics import Summary
 
 _MIN_COLUMNS = 140
@@ -56,15 +56,15 @@ def models_eval(
     verbose: VerboseOption = False,
 ) -> None:
     """Evaluate a network on data sets and compare it with others."""
-    be_verbose(verbose)
-    with spoken_errors():
+    set_verbosity(verbose)
+    with exit_on_error():
         folders = load_settings({}, config).model.folders
         from livebg.evaluation.baselines import candidate
-        from livebg.evaluation.run import MOTIONS_MEASURED, SECTIONS, Extent, evaluate
+        from livebg.evaluation.run import MOTIONS_MEASURED, SECTIONS, EvaluationConfig, evaluate
         from livebg.evaluation.sheets import Sheets
 
         candidates = [candidate(each, folders) for each in (network, *(against or []))]
-        extent = Extent(
+        extent = EvaluationConfig(
             data,
             sections=section or SECTIONS,
             motions=motion or MOTIONS_MEASURED,
@@ -85,7 +85,7 @@ def models_eval(
             _print_result(each)
 
 
-def _print_result(result: "Reported") -> None:
+def _print_result(result: "SectionResult") -> None:
     from livebg.evaluation.cost import Costs
     from livebg.evaluation.results import Section
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from livebg.cli.console import VerboseOption, be_verbose, spoken_errors
+from livebg.cli.console import VerboseOption, exit_on_error, set_verbosity
 
 
 def preview(
@@ -18,18 +18,18 @@ def preview(
     Keys: q quit, a matte, o original, m mirror, i status line. An open preview turns the camera on. Exit code 6 if livebg is
     not running.
     """
-    be_verbose(verbose)
-    with spoken_errors():
+    set_verbosity(verbose)
+    with exit_on_error():
         from livebg.preview.display import check_display
 
         check_display()
-        from livebg.preview.client import PreviewChannel
+        from livebg.preview.client import PreviewClient
         from livebg.preview.receiver import Receiver
-        from livebg.preview.window import PreviewWindow, Shape
+        from livebg.preview.window import PreviewWindow, ViewOptions
 
-        PreviewChannel().close()  # fails at once if livebg is not running
-        shape = Shape(alpha, original, mirror)
-        receiver = Receiver(PreviewChannel, shape.views)
+        PreviewClient().close()  # fails at once if livebg is not running
+        shape = ViewOptions(alpha, original, mirror)
+        receiver = Receiver(PreviewClient, shape.views)
         receiver.start()
         try:
             PreviewWindow(receiver, shape).run()

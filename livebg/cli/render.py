@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livebg.cli.completion import complete_background
-from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, output, spoken_errors
+from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, output, set_verbosity
 from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_time
 from livebg.config.settings import Settings, Temporal
 from livebg.errors import ConfigError
-from livebg.rendering.jobs import RenderMode, plan
+from livebg.rendering.jobs import RenderMode, plan_jobs
 
 if TYPE_CHECKING:
     from livebg.rendering.batch import FileOptions
@@ -65,8 +65,8 @@ def render(
     verbose: VerboseOption = False,
 ) -> None:
     """Render videos, photos and folders."""
-    be_verbose(verbose)
-    with spoken_errors():
+    set_verbosity(verbose)
+    with exit_on_error():
         chosen = _chosen_mode(mode, background)
         overrides = {
             "effect.mode": None if chosen == "none" else chosen,
@@ -86,7 +86,7 @@ def render(
         from livebg.rendering.batch import FileOptions  # av and onnxruntime are slow to import, and `--help` needs neither
 
         options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams)
-        planned = plan(inputs, output, chosen or settings.effect.mode)
+        planned = plan_jobs(inputs, output, chosen or settings.effect.mode)
         code = _render(settings, planned, options, chosen == "none", "json" if json_lines else "quiet" if quiet else "bar")
     raise typer.Exit(code)
 
@@ -95,16 +95,16 @@ def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", no_ef
     import cv2
 
     from livebg.compositing.composite import Consent
-    from livebg.factory import build_look, build_segmenter
-    from livebg.rendering.batch import Batch
+    from livebg.factory import build_effect, build_segmenter
+    from livebg.rendering.batch import BatchRenderer
 
     consent = Consent("livebg render --mode none") if no_effect else None
     # The planes of a frame are too small for more threads: in OpenCV they add 10 % CPU time and save no wall time.
     cv2.setNumThreads(1)
     if consent is None:
-        build_look(settings)  # report an unusable background before opening any input
+        build_effect(settings)  # report an unusable background before opening any input
     with _reporter(report) as reporter:
-        batch = Batch(settings, lambda: build_segmenter(settings), reporter, options, consent)
+        batch = BatchRenderer(settings, lambda: build_segmenter(settings), reporter, options, consent)
         batch.check(jobs)
         return batch.run(jobs)
 

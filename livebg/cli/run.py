@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from livebg.cli.completion import complete_background
-from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, be_verbose, errors, spoken_errors
+from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, set_verbosity
 from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME, hold_lock
-from livebg.daemon.saved_choices import Choices
-from livebg.daemon.settings_layers import Layers
+from livebg.daemon.saved_choices import SavedChoices
+from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError
 
 if TYPE_CHECKING:
     from livebg.daemon.status import Status
-    from livebg.daemon.systemd import ServiceManager
-    from livebg.live.session import Exit
+    from livebg.daemon.systemd import SystemdNotifier
+    from livebg.live.session import ExitReason
 
 RunMode = Literal["portrait", "greenscreen", "background", "matte", "none"]
 CameraOption = Annotated[
@@ -56,8 +56,8 @@ def run(
     verbose: VerboseOption = False,
 ) -> None:
     """Run the virtual camera until Ctrl-C or `livebg stop`."""
-    be_verbose(verbose)
-    with spoken_errors():
+    set_verbosity(verbose)
+    with exit_on_error():
         if background is not None and mode not in (None, "background"):
             raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
         chosen = "background" if background is not None else mode
@@ -79,34 +79,34 @@ def run(
     _print_stopped(ended)
 
 
-def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "Exit":
-    choices = Choices()
-    layers = Layers.start(options, config, choices.read())
+def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "ExitReason":
+    choices = SavedChoices()
+    layers = SettingsLayers.start(options, config, choices.read())
     layers.settings()  # report invalid settings before loading anything
     with hold_lock() as folder:
         import cv2
 
         from livebg.cli.consent import room_commands, room_views
         from livebg.compositing.composite import Consent
-        from livebg.daemon.bootstrap import build_session, startable
+        from livebg.daemon.bootstrap import build_session, drop_stale_choices
         from livebg.daemon.commands import commands
-        from livebg.daemon.controller import Steering
+        from livebg.daemon.controller import SessionController
         from livebg.daemon.preview_server import PreviewServer
-        from livebg.daemon.screen_lock import heeding_the_lock
+        from livebg.daemon.screen_lock import watch_screen_lock
         from livebg.daemon.server import ControlServer, no_arguments
-        from livebg.daemon.sighup import reloading_on_hangup
-        from livebg.daemon.status_reporter import StatusTeller
-        from livebg.daemon.systemd import ServiceManager
+        from livebg.daemon.sighup import reload_on_sighup
+        from livebg.daemon.status_reporter import StatusReporter
+        from livebg.daemon.systemd import SystemdNotifier
         from livebg.daemon.views import views
-        from livebg.live.session import Exit
+        from livebg.live.session import ExitReason
 
         cv2.setNumThreads(1)  # the planes of a frame are too small for more threads
         consent = Consent("livebg run --mode none") if no_effect else None
-        layers = layers if no_effect else startable(layers)
-        manager = ServiceManager()
+        layers = layers if no_effect else drop_stale_choices(layers)
+        manager = SystemdNotifier()
         session, builder = build_session(layers.settings(), consent, manager.alive)
-        steering = Steering(session, builder, layers, choices, consent)
-        tell = StatusTeller(session, steering, builder)
+        steering = SessionController(session, builder, layers, choices, consent)
+        tell = StatusReporter(session, steering, builder)
 
         requests = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)}
         server = ControlServer(folder / SOCKET_NAME, requests | commands(steering) | room_commands(steering))
@@ -114,24 +114,24 @@ def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "E
         server.start()
         try:
             previews.start()
-            with reloading_on_hangup(steering.reload), heeding_the_lock(layers.settings().output.pause_on_lock, session.lock):
+            with reload_on_sighup(steering.reload), watch_screen_lock(layers.settings().output.pause_on_lock, session.lock):
                 return session.run(lambda: _print_started(tell(), manager))
         except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
-            return Exit.STOP
+            return ExitReason.STOP
         finally:
             manager.stopping()
             previews.close()
             server.close()
 
 
-def _print_started(status: "Status", manager: "ServiceManager") -> None:
+def _print_started(status: "Status", manager: "SystemdNotifier") -> None:
     manager.ready()
     output = status.output
     started = "Running without an output" if output.backend == "null" else f"Virtual camera 'livebg' ready at {output.device}"
     errors().print(f"{started} ({output.width}x{output.height}, {status.mode}). Press Ctrl-C or run `livebg stop` to quit.")
 
 
-def _print_stopped(reason: "Exit") -> None:
-    from livebg.live.session import Exit
+def _print_stopped(reason: "ExitReason") -> None:
+    from livebg.live.session import ExitReason
 
-    errors().print("livebg stopped." if reason is Exit.STOP else f"livebg stopped: {reason.value}.")
+    errors().print("livebg stopped." if reason is ExitReason.STOP else f"livebg stopped: {reason.value}.")

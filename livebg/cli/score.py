@@ -8,7 +8,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from livebg.cli.console import errors, output, spoken_errors
+from livebg.cli.console import errors, exit_on_error, output
 
 if TYPE_CHECKING:
     from livebg.metrics.statistics import Score
@@ -30,7 +30,7 @@ def score(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure the quality of a matte."""
-    with spoken_errors(), errors().status("Scoring ..."):
+    with exit_on_error(), errors().status("Scoring ..."):
         scores = _scores(result, truth, picture, sequence)
     if json_lines:
         facts: dict[str, Any] = {"result": str(result)} | {name: each.facts() for name, each in scores.items()}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from livebg.cli.console import ConfigOption, errors, output, spoken_errors
+from livebg.cli.console import ConfigOption, errors, exit_on_error, output
 from livebg.config.loading import load_settings, read_config
-from livebg.errors import ConfigError, Stopped
+from livebg.errors import Cancelled, ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def setup(
     """
     from livebg.setup.target import Machine
 
-    with spoken_errors():
+    with exit_on_error():
         written = read_config(config)
         settings = load_settings({}, written).output
         chosen = written.path if pipewire or settings.backend == "pipewire" else None
@@ -51,7 +51,7 @@ def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run:
     ``settings`` is the configuration file for a PipeWire camera, None for v4l2loopback.
     Raises :class:`~livebg.errors.LivebgError`.
     """
-    from livebg.setup.apply import carry_out
+    from livebg.setup.apply import apply
     from livebg.setup.pipewire import make_pipewire_plan
     from livebg.setup.plan import make_plan
 
@@ -59,7 +59,7 @@ def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run:
     _show_plan(plan, machine)
     if dry_run or not _confirm("Apply these changes?", yes):
         return
-    for note in carry_out(plan, machine):
+    for note in apply(plan, machine):
         _print(f"Note: {note}")
     _print_done(plan, label)
 
@@ -81,18 +81,18 @@ def undo_setup(machine: "Machine", *, yes: bool, dry_run: bool) -> None:
 
 
 def _show_plan(plan: "Plan", machine: "Machine") -> None:
-    for note in plan.remarks:
+    for note in plan.notes:
         _print(f"Note: {note}")
     if plan.needs_root:
         _print(f"\nAs root{f', with {machine.way_to_root[0]}' if machine.way_to_root else ''}:")
         _show_files([file for file in plan.files if file.as_root])
-        if plan.device.make:
-            _print(f"  run {plan.device.make}")
+        if plan.device.create:
+            _print(f"  run {plan.device.create}")
     _print("\nAs your user:")
     _show_files([file for file in plan.files if not file.as_root])
-    for command in (*plan.user_commands, *plan.courtesies):
+    for command in (*plan.user_commands, *plan.best_effort_commands):
         _print(f"  run {' '.join(command)}")
-    if not plan.files and not plan.device.make:
+    if not plan.files and not plan.device.create:
         _print("  nothing to change")
 
 
@@ -117,8 +117,8 @@ def _show_undo(journal: "Journal") -> None:
 
 
 def _print_done(plan: "Plan", label: str) -> None:
-    if plan.device.hindrance:
-        _print(f"\nAlmost done: {plan.device.hindrance}")
+    if plan.device.blocked_by:
+        _print(f"\nAlmost done: {plan.device.blocked_by}")
     elif plan.service:
         _print(f"\nDone. Select the camera {label} in your app. `livebg status` shows its state, `livebg doctor` finds problems.")
     else:
@@ -126,7 +126,7 @@ def _print_done(plan: "Plan", label: str) -> None:
 
 
 def _confirm(question: str, yes: bool) -> bool:
-    """Ask the user unless ``yes``; Enter means no. Raises :class:`~livebg.errors.Stopped` if the user declines."""
+    """Ask the user unless ``yes``; Enter means no. Raises :class:`~livebg.errors.Cancelled` if the user declines."""
     if yes:
         return True
     errors().print(f"\n{question} [y/N] ", end="", markup=False)
@@ -135,7 +135,7 @@ def _confirm(question: str, yes: bool) -> bool:
         raise ConfigError("Cannot prompt: not a terminal. Pass --yes.")
     confirmed = answer.strip().casefold() in ("y", "yes")
     if not confirmed:
-        raise Stopped("Nothing was changed.")
+        raise Cancelled("Nothing was changed.")
     return confirmed
 
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from livebg.cli.console import output, spoken_errors
+from livebg.cli.console import exit_on_error, output
 
 if TYPE_CHECKING:
-    from livebg.preview.client import Seen
+    from livebg.preview.client import PreviewFrame
 
 
 def snapshot(
@@ -20,15 +20,15 @@ def snapshot(
 
     Turns the camera on if it is off. Exit code 6 if livebg is not running.
     """
-    with spoken_errors():
+    with exit_on_error():
         from livebg.preview import snapshot as still
-        from livebg.preview.client import PreviewChannel
+        from livebg.preview.client import PreviewClient
 
-        seen = still.snapshot(file, PreviewChannel, alpha=alpha, overwrite=overwrite)
+        seen = still.snapshot(file, PreviewClient, alpha=alpha, overwrite=overwrite)
     output().print(_sentence(file, seen), markup=False)
 
 
-def _sentence(file: Path, seen: "Seen") -> str:
+def _sentence(file: Path, seen: "PreviewFrame") -> str:
     width, height = next(picture.size for picture in seen.pictures.values())
     status = seen.status
     if status is None:

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from livebg.cli.console import output, spoken_errors
-from livebg.daemon.client import ask
+from livebg.cli.console import exit_on_error, output
+from livebg.daemon.client import request
 from livebg.daemon.status import CameraStatus, Counts, CpuCost, ModelStatus, OutputStatus, State, Status
 
 _POLL_INTERVAL_S: Final = 1.0
@@ -35,9 +35,9 @@ def status(
     Exit code 6 if livebg is not running.
     """
     out = output()
-    with spoken_errors():
+    with exit_on_error():
         if not watch:
-            _print(out, ask("status"), json_lines)
+            _print(out, request("status"), json_lines)
             return
         try:
             _watch(out, json_lines)
@@ -60,7 +60,7 @@ def _watch(out: Console, json_lines: bool) -> None:
 def _poll() -> Iterator[Any]:
     while True:
         begin = time.monotonic()
-        yield ask("status")
+        yield request("status")
         time.sleep(max(0.0, begin + _POLL_INTERVAL_S - time.monotonic()))
 
 

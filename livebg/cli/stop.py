@@ -3,8 +3,8 @@
 import time
 from typing import Final
 
-from livebg.cli.console import output, spoken_errors
-from livebg.daemon.client import ask
+from livebg.cli.console import exit_on_error, output
+from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError
 
@@ -16,9 +16,9 @@ def stop() -> None:
 
     Waits until it has ended. Exit code 6 if livebg is not running.
     """
-    with spoken_errors():
+    with exit_on_error():
         pid = running_pid()
-        ask("stop")
+        request("stop")
         _await_end(pid)
         output().print(f"livebg{f' (pid {pid})' if pid else ''} stopped.", markup=False)
 

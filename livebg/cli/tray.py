@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from livebg.cli.console import VerboseOption, be_verbose, spoken_errors
-from livebg.daemon.runtime_dir import hold_lock, running_pid, runtime_folder
+from livebg.cli.console import VerboseOption, exit_on_error, set_verbosity
+from livebg.daemon.runtime_dir import hold_lock, running_pid, runtime_dir
 from livebg.errors import ConfigError, LivebgError
 
 
@@ -17,8 +17,8 @@ def tray(
     verbose: VerboseOption = False,
 ) -> None:
     """Show the tray icon, and start livebg if it is not running."""
-    be_verbose(verbose)
-    with spoken_errors():
+    set_verbosity(verbose)
+    with exit_on_error():
         try:
             restart = _run(wait)
         except LivebgError as error:
@@ -33,31 +33,33 @@ def tray(
 
 def _run(wait: float) -> bool:
     """Run the tray icon. Returns True if it must be restarted."""
-    folder = runtime_folder() / "tray"  # a separate lock from the one of `livebg run`
+    folder = runtime_dir() / "tray"  # a separate lock from the one of `livebg run`
     other = running_pid(folder)
     if other is not None:
         raise ConfigError(f"The tray icon is already running (pid {other}). Use that one.")
-    from livebg.tray.backend import Desktop, find_place
+    from livebg.tray.backend import DesktopProbe, find_backend
 
-    backend = find_place(Desktop(), wait)
+    backend = find_backend(DesktopProbe(), wait)
     from platformdirs import user_state_path
 
     from livebg.setup.target import own_command
     from livebg.tray import dbus
-    from livebg.tray.actions import Doer
+    from livebg.tray.actions import ActionRunner
     from livebg.tray.app import Tray
     from livebg.tray.autostart import Autostart
     from livebg.tray.icon import PystrayIcon
-    from livebg.tray.launcher import Starter
-    from livebg.tray.poller import Cameras, look
+    from livebg.tray.launcher import DaemonLauncher
+    from livebg.tray.poller import Cameras, poll_status
 
     command = own_command()
     autostart = Autostart.own(command)
-    doer = Doer(command, Starter(command, user_state_path("livebg") / "run.log"), autostart)
+    doer = ActionRunner(command, DaemonLauncher(command, user_state_path("livebg") / "run.log"), autostart)
     with hold_lock(folder):
-        icon = Tray(lambda chosen: PystrayIcon(backend, chosen), doer, look, Cameras(), lambda: autostart.is_on, dbus.notify)
+        icon = Tray(
+            lambda chosen: PystrayIcon(backend, chosen), doer, poll_status, Cameras(), lambda: autostart.is_on, dbus.notify
+        )
         icon.run()
-    return icon.renewing
+    return icon.restart_requested
 
 
 def _notify_desktop(sentence: str) -> None:

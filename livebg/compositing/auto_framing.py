@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha8
-from livebg.imaging.pyramid import resized
+from livebg.imaging.pyramid import resize
 
 _MATTE_COLUMNS: Final = 160
 """Width in pixels of the downscaled matte in which the person is located."""
@@ -37,7 +37,7 @@ _MAX_GAP_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CropWindow:
     """A crop window in shares of the frame's width and height: the center (x, y), and ``size``, 0..1, of both sides."""
 
     x: float = 0.5
@@ -45,10 +45,10 @@ class View:
     size: float = 1.0
 
     @property
-    def is_whole(self) -> bool:
+    def is_full_frame(self) -> bool:
         return self.size == 1.0
 
-    def cut_out(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def crop(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Crop a plane, (height, width), and enlarge the crop to the plane's size, with subpixel precision for smooth slow moves.
 
         Chroma samples are assumed to be centered in their four pixels, as everywhere in livebg.
@@ -64,10 +64,10 @@ class View:
         )
 
 
-WHOLE: Final = View()
+FULL_FRAME: Final = CropWindow()
 
 
-class Framing:
+class AutoFraming:
     """Computes the crop window: it moves when the person leaves a dead zone, and eases to their position.
 
     ``zoom`` is the maximum enlargement, at least 1 (the full frame). Constants are in seconds and in shares of the frame, so that
@@ -84,7 +84,7 @@ class Framing:
         self._speed = np.zeros(3)
         self._following = False
 
-    def view(self, alpha: Alpha8, time: float) -> View:
+    def view(self, alpha: Alpha8, time: float) -> CropWindow:
         """Returns the crop window at ``time`` (seconds) for the matte ``alpha``, uint8 (height, width)."""
         ideal = self._ideal(alpha)
         elapsed = math.inf if self._last_time is None else time - self._last_time
@@ -118,17 +118,17 @@ class Framing:
         self._position = self._target + (away + drift * elapsed) * fade
         self._speed = (self._speed - drift * pull * elapsed) * fade
 
-    def _window(self) -> View:
+    def _window(self) -> CropWindow:
         size = float(np.clip(self._position[2], self._min_size, 1))
         if size > 1 - _ARRIVAL_DISTANCE / 10:
-            return WHOLE
+            return FULL_FRAME
         x, y = (float(np.clip(coordinate, size / 2, 1 - size / 2)) for coordinate in self._position[:2])
-        return View(x, y, size)
+        return CropWindow(x, y, size)
 
     def _ideal(self, alpha: Alpha8) -> NDArray[np.float64] | None:
         """Returns the ideal window (x, y, size) for the person in the matte; None if there is none."""
         rows = max(round(_MATTE_COLUMNS * alpha.shape[0] / alpha.shape[1]), 1)
-        person = resized(alpha, (min(_MATTE_COLUMNS, alpha.shape[1]), min(rows, alpha.shape[0]))) > _THRESHOLD
+        person = resize(alpha, (min(_MATTE_COLUMNS, alpha.shape[1]), min(rows, alpha.shape[0]))) > _THRESHOLD
         if person.mean() < _MIN_SHARE:
             return None
         left, right = _span(person.sum(axis=0), _TRIM)

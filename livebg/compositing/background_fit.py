@@ -20,7 +20,7 @@ _DIMMING: Final = 0.6
 """Factor applied to its luma."""
 
 
-def placed(picture: Frame, size: tuple[int, int], fit: Fit, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
+def fit_to_size(picture: Frame, size: tuple[int, int], fit: Fit, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
     """Returns ``picture`` at ``size`` (width, height), both even: I420 in the picture's color. ``aspect`` is the width of a pixel
     of the picture divided by its height."""
     filled = Geometry(size, sample_aspect_ratio=aspect).apply(picture).data

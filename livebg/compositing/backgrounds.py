@@ -14,13 +14,13 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from livebg.compositing.background_fit import Fit, placed
+from livebg.compositing.background_fit import Fit, fit_to_size
 from livebg.errors import ConfigError
-from livebg.imaging.frame import ColorSpec, Frame, Matte, blank, planes, rgb_to_i420
-from livebg.imaging.pillow_compat import READ_FAILURES, reading
-from livebg.imaging.pyramid import channels, resized
+from livebg.imaging.frame import ColorSpec, Frame, Matte, empty_i420, planes, rgb_to_i420
+from livebg.imaging.pillow_compat import READ_FAILURES, log_warnings
+from livebg.imaging.pyramid import resize, split_channels
 
-WEAKEST_BLUR = 0.005
+MIN_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is increased to this: showing the unblurred room requires mode ``none``."""
 
 
@@ -56,12 +56,12 @@ class BlurBackground:
     quarter of the pixels, and the blur is slightly less smooth. Not thread-safe. Raises ValueError for a share outside 0..1.
     """
 
-    fresh = True
+    returns_new_array = True
 
     def __init__(self, share: float, *, lens: Lens = "gaussian", coarse: bool = False) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"A blur must be a share of the frame's height, 0 to 1, got {share}.")
-        self._share = max(share, WEAKEST_BLUR)
+        self._share = max(share, MIN_BLUR)
         self._min_sigma = _COARSE_SIGMA if coarse else _FINE_SIGMA
         self._disc = lens == "disc"
 
@@ -76,12 +76,12 @@ class BlurBackground:
         room = 1.0 - covered * np.float32(1 / 255)
         if self._disc:
             room *= _bloom(frame.color)[shrunk[0]]
-        weighted = cv2.merge([*(resized(plane, size) * room for plane in shrunk), room])
+        weighted = cv2.merge([*(resize(plane, size) * room for plane in shrunk), room])
         blurred = self._blurred(weighted, sigma / 2**halvings)
         blurred = cv2.add(blurred, np.array(self._fallback(weighted)))
-        *colors, weight = channels(np.asarray(blurred, np.float32))
+        *colors, weight = split_channels(np.asarray(blurred, np.float32))
         scale = 1 / weight
-        picture = blank(frame.width, frame.height)
+        picture = empty_i420(frame.width, frame.height)
         for color, target in zip(colors, planes(picture), strict=True):
             small = cv2.multiply(color, scale, dtype=cv2.CV_8U)
             cv2.resize(small, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
@@ -133,7 +133,7 @@ def _bloom(color: ColorSpec) -> NDArray[np.float32]:
 class _StillBackground(ABC):
     """One picture for all frames of a format, made for the first of them."""
 
-    fresh = False
+    returns_new_array = False
 
     def __init__(self) -> None:
         self._made: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
@@ -157,7 +157,7 @@ class ColorBackground(_StillBackground):
         self._rgb = rgb
 
     def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        data = blank(width, height)
+        data = empty_i420(width, height)
         levels = np.rint(color.rgb_to_yuv(height) @ np.array([*self._rgb, 1.0])).clip(0, 255)
         for plane, level in zip(planes(data), levels, strict=True):
             plane[:] = level
@@ -180,8 +180,8 @@ class PictureBackground(_StillBackground):
             return rgb_to_i420(_fill(self._rgb, width, height), color)
         down, across = self._rgb.shape[:2]
         even = np.pad(self._rgb, ((0, down % 2), (0, across % 2), (0, 0)), mode="edge")
-        explicit = color.told(height)
-        return placed(Frame(rgb_to_i420(even, explicit), 0, Fraction(1), explicit), (width, height), "fit")
+        explicit = color.with_default_matrix(height)
+        return fit_to_size(Frame(rgb_to_i420(even, explicit), 0, Fraction(1), explicit), (width, height), "fit")
 
 
 class PaintedBackground(_StillBackground):
@@ -201,7 +201,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises :class:`~livebg.errors.ConfigError` if it cannot be read.
     """
     try:
-        with reading(), Image.open(path) as picture:
+        with log_warnings(), Image.open(path) as picture:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except FileNotFoundError:
         raise ConfigError(f"The background {path} does not exist. Use a picture or a color such as #204060.") from None

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.compositing.auto_framing import View
+from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.foreground_estimation import ForegroundEstimate
-from livebg.compositing.placeholder import calm_picture
-from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, blank, planes
+from livebg.compositing.placeholder import draw_placeholder
+from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
 from livebg.imaging.tiles import Grid, Plane
 
-OLDEST_MATTE = 0.25
+MAX_MATTE_AGE_S = 0.25
 """Seconds. A matte from an older picture may no longer cover the room."""
 
 
@@ -51,11 +51,11 @@ def composite(
     if background.shape != frame.data.shape:
         raise ValueError(f"The background has shape {background.shape}, the frame {frame.data.shape}.")
     data = background if in_place else background.copy()
-    _blend(frame.planes, plane_alphas(matte.pyramid), planes(data), light_wrap=light_wrap)
+    _blend(frame.planes, alpha_planes(matte.pyramid), planes(data), light_wrap=light_wrap)
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
-def tightened(matte: Matte) -> Matte:
+def tighten(matte: Matte) -> Matte:
     """Returns the matte for a green screen: its edge shrunk by a third and hardened, so that a keyer finds no rim of the room and
     no semi-transparent pixels to remove green from."""
     return replace(matte, alpha=np.asarray(cv2.LUT(matte.alpha, _key_table()), np.uint8))
@@ -67,9 +67,9 @@ def _key_table() -> Alpha8:
     return np.rint(np.clip((np.arange(256) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
-def matte_picture(frame: Frame, matte: Matte) -> Composite:
+def render_matte(frame: Frame, matte: Matte) -> Composite:
     """Returns alpha itself as a gray picture: luma = alpha over the full range 0..255, chroma neutral."""
-    data = blank(frame.width, frame.height)
+    data = empty_i420(frame.width, frame.height)
     luma, *chroma = planes(data)
     luma[:] = _validated_alpha(frame, matte)
     for plane in chroma:
@@ -84,10 +84,10 @@ def cutout(frame: Frame, matte: Matte) -> Composite:
     Where alpha is 0 the picture is black, so that the room cannot be recovered.
     """
     alpha = _validated_alpha(frame, matte)
-    data = blank(frame.width, frame.height)
+    data = empty_i420(frame.width, frame.height)
     for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
         plane[:] = black
-    _blend(frame.planes, plane_alphas(matte.pyramid), planes(data), straight=True)
+    _blend(frame.planes, alpha_planes(matte.pyramid), planes(data), straight=True)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
@@ -103,7 +103,7 @@ class Placeholder:
 
     def __init__(self, width: int, height: int, color: ColorSpec) -> None:
         self._color = color
-        self._data = calm_picture(width, height, color)
+        self._data = draw_placeholder(width, height, color)
         self._data.flags.writeable = False  # shared by all composites
 
     def at(self, pts: int, time_base: Fraction) -> Composite:
@@ -111,7 +111,7 @@ class Placeholder:
         return Composite(self._data, pts, time_base, self._color, seal=_SEAL)
 
 
-def restamped(composite: Composite, pts: int, time_base: Fraction) -> Composite:
+def with_pts(composite: Composite, pts: int, time_base: Fraction) -> Composite:
     """Returns the same picture with another time, for an output with its own clock. The arrays are shared. Raises TypeError for
     anything but a composite."""
     if not isinstance(composite, Composite):
@@ -119,18 +119,18 @@ def restamped(composite: Composite, pts: int, time_base: Fraction) -> Composite:
     return replace(composite, pts=pts, time_base=time_base)
 
 
-def part_of(composite: Composite, view: View) -> Composite:
+def crop(composite: Composite, view: CropWindow) -> Composite:
     """Crop the picture and its alpha and scale them back to full size. Returns the same object if the view is the full frame."""
-    if view.is_whole:
+    if view.is_full_frame:
         return composite
-    data = blank(composite.width, composite.height)
+    data = empty_i420(composite.width, composite.height)
     for plane, out in zip(planes(composite.data), planes(data), strict=True):
-        out[:] = view.cut_out(plane)
-    alpha = None if composite.alpha is None else view.cut_out(composite.alpha)
+        out[:] = view.crop(plane)
+    alpha = None if composite.alpha is None else view.crop(composite.alpha)
     return replace(composite, data=data, alpha=alpha)
 
 
-def plane_alphas(alpha: Pyramid) -> Planes:
+def alpha_planes(alpha: Pyramid) -> Planes:
     """Returns alpha, of even size, for each plane of an I420 picture: unchanged for luma, the mean of each 2x2 block for U and
     V."""
     return alpha.halved(0), alpha.halved(1), alpha.halved(1)
@@ -188,6 +188,6 @@ def _validated_alpha(frame: Frame, matte: Matte) -> Alpha8:
         raise ValueError(f"The matte has shape {matte.alpha.shape}, the frame {frame.height} by {frame.width}.")
     if matte.time != frame.time:
         raise ValueError(f"The matte is for {matte.time} s, the frame is at {frame.time} s.")
-    if not 0 <= matte.time - matte.picture_time <= OLDEST_MATTE:
+    if not 0 <= matte.time - matte.picture_time <= MAX_MATTE_AGE_S:
         raise ValueError(f"The matte's picture is {matte.time - matte.picture_time:.3f} s old.")
     return matte.alpha

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha8, Planes
-from livebg.imaging.pyramid import channels
+from livebg.imaging.pyramid import split_channels
 from livebg.imaging.tiles import Plane, Tiles
 
 _SMALL_HEIGHT: Final = 45
@@ -34,7 +34,7 @@ class ForegroundEstimate:
     residual that F * alpha + B * (1 - alpha) does not explain is divided between the two. The estimate is computed on a
     downscaled picture, the rest only for requested pixels.
 
-    ``alphas`` are those of each plane, from :func:`livebg.compositing.composite.plane_alphas`.
+    ``alphas`` are those of each plane, from :func:`livebg.compositing.composite.alpha_planes`.
     """
 
     def __init__(self, picture: Planes, alphas: Planes) -> None:
@@ -60,7 +60,7 @@ class ForegroundEstimate:
     def _sample_maps(small: Plane, maps: tuple[Colors, Colors]) -> list[Plane]:
         """Sample Y, U and V of the downscaled picture with ``maps``."""
         spread = cv2.remap(small, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return channels(np.asarray(spread, np.uint8))[:3]
+        return split_channels(np.asarray(spread, np.uint8))[:3]
 
 
 def _double(plane: Plane) -> Plane:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.imaging.frame import ColorSpec, blank, planes
+from livebg.imaging.frame import ColorSpec, empty_i420, planes
 
 _Plane = NDArray[np.float32]
 
@@ -16,7 +16,7 @@ _SHOULDER_TOP, _SHOULDER_HALF_WIDTH, _SHOULDER_CORNER = 0.112, 0.310, 0.245
 """Shares of the shorter side, measured downwards from the figure's origin."""
 
 
-def calm_picture(width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
+def draw_placeholder(width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
     """Returns the placeholder at the given even size, I420 in the given color. Deterministic."""
     unit = min(width, height)
     origin = (height - 1) / 2 + 0.3 * (height - unit)  # lower in a portrait picture, where a person would sit
@@ -28,7 +28,7 @@ def calm_picture(width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]
     levels = to_yuv @ np.array([*_TINT, 1.0])
     # Half a level of noise prevents banding in the slow gradient.
     noise = np.random.default_rng(0).random((height, width), np.float32)
-    data = blank(width, height)
+    data = empty_i420(width, height)
     luma, *chroma = planes(data)
     luma[:] = gray * to_yuv[0, :3].sum() + levels[0] + noise
     for plane, level in zip(chroma, levels[1:], strict=True):

@@ -13,9 +13,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.compositing.background_fit import Fit, placed
+from livebg.compositing.background_fit import Fit, fit_to_size
 from livebg.errors import ConfigError, SourceError
-from livebg.imaging.colorspace import recolored
+from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import ColorSpec, Frame, Matte
 from livebg.sources.file import FileSource
 
@@ -48,7 +48,7 @@ class VideoBackground:
     :class:`~livebg.errors.SourceError` for files; in a call the last picture stays. Not thread-safe.
     """
 
-    fresh = False
+    returns_new_array = False
 
     def __init__(self, path: Path, *, live: bool = False, fit: Fit = "fill") -> None:
         try:
@@ -77,10 +77,10 @@ class VideoBackground:
         return self._cache[2]
 
     def _fit_to_frame(self, shown: Frame, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        given, target = shown.color.told(shown.height), color.told(height)
+        given, target = shown.color.with_default_matrix(shown.height), color.with_default_matrix(height)
         if (given.matrix, given.full_range) != (target.matrix, target.full_range):
-            shown = replace(shown, data=recolored(shown.data, given, target), color=target)
-        return placed(shown, (width, height), self._fit, self._aspect)
+            shown = replace(shown, data=convert_i420(shown.data, given, target), color=target)
+        return fit_to_size(shown, (width, height), self._fit, self._aspect)
 
 
 class _Frames(Protocol):

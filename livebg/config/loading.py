@@ -16,7 +16,7 @@ import platformdirs
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
-from livebg.config.messages import CONFIG_VARIABLE, check_environment, no_setting, refused_settings, refused_value
+from livebg.config.messages import CONFIG_VARIABLE, check_environment, invalid_settings, invalid_value, unknown_setting
 from livebg.config.settings import Settings, sections, setting_keys
 from livebg.errors import ConfigError
 
@@ -28,7 +28,7 @@ class ConfigFile:
     path: Path
     tree: Mapping[str, Any] = field(default_factory=dict)
 
-    def says(self, key: str) -> Any:
+    def get(self, key: str) -> Any:
         """Returns the value of a dotted key; None if the file does not set it."""
         section, _, name = key.partition(".")
         table = self.tree.get(section)
@@ -84,7 +84,7 @@ def load_settings(
         return _MergedSettings(**_nested(overrides))
     except ValidationError as error:
         set_keys = {key for key, value in overrides.items() if value is not None}
-        raise refused_settings(error, set_keys, file.path, [*setting_keys(), *sections()]) from None
+        raise invalid_settings(error, set_keys, file.path, [*setting_keys(), *sections()]) from None
 
 
 def check_setting(key: str, value: Any) -> Any:
@@ -94,7 +94,7 @@ def check_setting(key: str, value: Any) -> Any:
     names and paths need no quotes. Raises :class:`~livebg.errors.ConfigError` as :func:`load_settings` does.
     """
     if key not in setting_keys():
-        raise no_setting(key, setting_keys())
+        raise unknown_setting(key, setting_keys())
     section, _, name = key.partition(".")
     kind = sections()[section]
     try:
@@ -102,7 +102,7 @@ def check_setting(key: str, value: Any) -> Any:
     except ValidationError as error:
         with suppress(ValidationError):
             return getattr(kind.model_validate({name: value}), name)
-        raise refused_value(key, value, error) from None
+        raise invalid_value(key, value, error) from None
 
 
 def _as_toml(value: Any) -> Any:

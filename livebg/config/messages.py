@@ -27,7 +27,7 @@ def check_environment(environment: Mapping[str, str], keys: Collection[str]) -> 
             raise ConfigError(f"Unknown environment variable {name}. {_advice(near and _variable(near))}")
 
 
-def refused_settings(error: ValidationError, overrides: Collection[str], path: Path, known: Iterable[str]) -> ConfigError:
+def invalid_settings(error: ValidationError, overrides: Collection[str], path: Path, known: Iterable[str]) -> ConfigError:
     """Returns the error for merged settings.
 
     ``overrides`` are the keys set on the command line, ``path`` is the configuration file, ``known`` are all keys and sections.
@@ -41,12 +41,12 @@ def refused_settings(error: ValidationError, overrides: Collection[str], path: P
     return ConfigError(f"Invalid value {value} for {key} (from {_origin(key, overrides, path)}). {_reason(key, error)}")
 
 
-def refused_value(key: str, value: object, error: ValidationError) -> ConfigError:
+def invalid_value(key: str, value: object, error: ValidationError) -> ConfigError:
     """Returns the error for one setting that the user just changed."""
     return ConfigError(f"Invalid value {_brief(repr(value))} for {key}. {_reason(key, error)}")
 
 
-def no_setting(key: str, keys: Iterable[str]) -> ConfigError:
+def unknown_setting(key: str, keys: Iterable[str]) -> ConfigError:
     """Returns the error for one unknown key that the user just changed."""
     return ConfigError(f"Unknown key {_named(key)}. {_advice(_nearest(key[:_MAX_SHOWN], keys))}")
 

@@ -11,49 +11,49 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Final
 
-from livebg.clock import StageClock
+from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent
 from livebg.config.parsing import parse_size
 from livebg.config.settings import Settings
-from livebg.daemon.saved_choices import KEPT
-from livebg.daemon.settings_layers import Layers, check_mode
+from livebg.daemon.saved_choices import PERSISTED_KEYS
+from livebg.daemon.settings_layers import SettingsLayers, check_mode
 from livebg.errors import LivebgError, SourceError
-from livebg.factory import build_look
+from livebg.factory import build_effect
 from livebg.imaging.frame import BT601, ColorSpec, VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
-from livebg.live.effect_builder import LookBuilder
-from livebg.live.output_loop import INTERVAL
+from livebg.live.effect_builder import ProcessorFactory
+from livebg.live.output_loop import KEEPALIVE_INTERVAL_S
 from livebg.live.presence.device import AlwaysWatched, DevicePresence
 from livebg.live.presence.pipewire import StreamPresence
-from livebg.live.session import PresenceMaker, Session
+from livebg.live.session import PresenceFactory, Session
 from livebg.models import find
-from livebg.sinks.backend import resolved
-from livebg.sinks.pipewire.streaming import Streaming
+from livebg.sinks.backend import resolve_backend
+from livebg.sinks.pipewire.streaming import StreamingFlag
 from livebg.sources.media_types import VIDEO_SUFFIXES
 
 _LOG: Final = logging.getLogger(__name__)
 READERS_COLOR: Final = ColorSpec(BT601, BT601, BT601)
 """The color space that readers of a virtual camera assume for I420."""
 
-_MIN_FRAME_RATE: Final = Fraction(round(1 / INTERVAL))
+_MIN_FRAME_RATE: Final = Fraction(round(1 / KEEPALIVE_INTERVAL_S))
 
 
-def stand_in(device: str) -> Path | None:
+def video_file_or_none(device: str) -> Path | None:
     """Returns the video file given instead of a camera, or None."""
     path = Path(device).expanduser()
     is_file = path.is_file() or ("://" not in device and path.suffix.lower() in VIDEO_SUFFIXES)
     return path if is_file else None
 
 
-def camera_opener(settings: Settings) -> Callable[[], LiveSource]:
+def camera_factory(settings: Settings) -> Callable[[], LiveSource]:
     """Returns a function that opens the configured camera. Raises SourceError if it is a file that cannot be read."""
     camera = settings.camera
-    file = stand_in(camera.device)
+    file = video_file_or_none(camera.device)
     if file is not None:
-        from livebg.sources.looping_file import LoopedFile
+        from livebg.sources.looping_file import LoopingFile
 
-        return lambda: LoopedFile(file)
+        return lambda: LoopingFile(file)
     from livebg.sources.camera import open_camera
 
     size = parse_size(camera.size) or (0, 0)
@@ -66,11 +66,11 @@ def check_camera(settings: Settings) -> str | None:
     Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read.
     """
     device = settings.camera.device
-    file = stand_in(device)
+    file = video_file_or_none(device)
     if file is not None:
-        from livebg.sources.looping_file import LoopedFile
+        from livebg.sources.looping_file import LoopingFile
 
-        LoopedFile(file).close()
+        LoopingFile(file).close()
         return None
     if not sys.platform.startswith("linux") or "://" in device:
         return None
@@ -83,34 +83,34 @@ def check_camera(settings: Settings) -> str | None:
     return None
 
 
-def check_startable(settings: Settings) -> None:
+def validate(settings: Settings) -> None:
     """Raises the :class:`~livebg.errors.LivebgError` that would end a session at startup, before opening anything."""
     check_mode(settings.effect.mode)
     find(settings.model.name, settings.model.folders)
-    build_look(settings)
+    build_effect(settings)
     check_camera(settings)
 
 
-def startable(layers: Layers) -> Layers:
+def drop_stale_choices(layers: SettingsLayers) -> SettingsLayers:
     """Returns ``layers`` without saved choices that are no longer valid, such as a deleted image, and logs a warning.
 
-    Drops as few choices as possible. Raises the error of :func:`check_startable` if dropping choices does not help.
+    Drops as few choices as possible. Raises the error of :func:`validate` if dropping choices does not help.
     """
     try:
-        check_startable(layers.settings())
+        validate(layers.settings())
     except LivebgError as error:
-        keys = [key for key in reversed(KEPT) if key in layers.choices]
+        keys = [key for key in reversed(PERSISTED_KEYS) if key in layers.choices]
         for dropped in chain.from_iterable(combinations(keys, count) for count in range(1, len(keys) + 1)):
             fewer = layers.without(dropped)
             with suppress(LivebgError):
-                check_startable(fewer.settings())
+                validate(fewer.settings())
                 _LOG.warning("Ignoring the saved %s: %s", " and ".join(dropped), error)
                 return fewer
         raise
     return layers
 
 
-def camera_arranger(settings: Settings, shape: VideoFormat) -> Callable[[VideoFormat], Geometry]:
+def geometry_factory(settings: Settings, shape: VideoFormat) -> Callable[[VideoFormat], Geometry]:
     """Returns a function from a camera format to the geometry that converts its frames to ``shape``."""
     camera = settings.camera
 
@@ -135,9 +135,9 @@ def output_format(settings: Settings) -> VideoFormat:
     return VideoFormat(*size, max(given.frame_rate, _MIN_FRAME_RATE), READERS_COLOR)
 
 
-def presence_of(settings: Settings, streaming: Streaming) -> PresenceMaker:
+def presence_factory(settings: Settings, streaming: StreamingFlag) -> PresenceFactory:
     """Returns the presence factory for the output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers."""
-    backend = resolved(settings.output.backend)
+    backend = resolve_backend(settings.output.backend)
     if settings.output.on_demand and backend == "v4l2loopback":
         return DevicePresence
     if settings.output.on_demand and backend == "pipewire":
@@ -147,29 +147,29 @@ def presence_of(settings: Settings, streaming: Streaming) -> PresenceMaker:
 
 def build_session(
     settings: Settings, consent: Consent | None, on_alive: Callable[[], None] = lambda: None
-) -> tuple[Session, LookBuilder]:
+) -> tuple[Session, ProcessorFactory]:
     """Returns an unstarted session and its effect builder. The output thread calls ``on_alive`` in each iteration.
 
     Raises the errors of :func:`output_format`.
     """
     from livebg.sinks.virtual_camera import open_virtual_camera
 
-    shape, streaming = output_format(settings), Streaming()
-    stages = StageClock(time.thread_time)  # each stage runs in one thread
-    builder = LookBuilder(settings, consent, stages, shape)
+    shape, streaming = output_format(settings), StreamingFlag()
+    stages = StageTimer(time.thread_time)  # each stage runs in one thread
+    builder = ProcessorFactory(settings, consent, stages, shape)
 
     def open_output() -> Sink:
         return open_virtual_camera(settings.output.backend, settings.output.label, shape, streaming=streaming)
 
-    arrange = camera_arranger(settings, shape)
+    arrange = geometry_factory(settings, shape)
     session = Session(
-        camera_opener(settings),
+        camera_factory(settings),
         open_output,
         builder,
         shape,
         arrange,
-        presence=presence_of(settings, streaming),
-        forget=builder.forget,
+        presence=presence_factory(settings, streaming),
+        discard_network=builder.discard_network,
         on_alive=on_alive,
         stages=stages,
     )
@@ -178,11 +178,11 @@ def build_session(
 
 def _source_format(settings: Settings) -> VideoFormat:
     camera = settings.camera
-    file = stand_in(camera.device)
+    file = video_file_or_none(camera.device)
     if file is not None:
-        from livebg.sources.looping_file import LoopedFile
+        from livebg.sources.looping_file import LoopingFile
 
-        with LoopedFile(file) as source:
+        with LoopingFile(file) as source:
             return source.format
     from livebg.sources.camera import camera_format
 

@@ -12,7 +12,7 @@ from livebg.daemon.runtime_dir import running_pid, socket_path
 from livebg.errors import ConfigError, LivebgError, NotRunningError
 
 
-def ask(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path | None = None, timeout: float = 2.0) -> Any:
+def request(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path | None = None, timeout: float = 2.0) -> Any:
     """Sends a command to the running livebg and returns its result. ``path`` is the socket, by default the user's.
 
     Raises :class:`~livebg.errors.NotRunningError` if livebg is not running, :class:`~livebg.errors.LivebgError` if it does not
@@ -25,7 +25,7 @@ def ask(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path 
     path = socket_path() if path is None else path
     protocol.check_path(path)
     request = protocol.write_request(command, arguments or {})
-    with spoken(path, command, timeout):
+    with readable_errors(path, command, timeout):
         line = _exchange(path, request, time.monotonic() + timeout)
     if line is None:
         raise not_running(path)
@@ -33,8 +33,8 @@ def ask(command: str, arguments: Mapping[str, Any] | None = None, *, path: Path 
 
 
 @contextmanager
-def spoken(path: Path, command: str, timeout: float) -> Iterator[None]:
-    """Converts errors raised in the ``with`` block to those documented at :func:`ask`."""
+def readable_errors(path: Path, command: str, timeout: float) -> Iterator[None]:
+    """Converts errors raised in the ``with`` block to those documented at :func:`request`."""
     try:
         yield
     except (BlockingIOError, TimeoutError):
@@ -58,7 +58,7 @@ def _exchange(path: Path, request: bytes, deadline: float) -> bytes | None:
         connection.settimeout(_remaining(deadline))
         with suppress(BrokenPipeError, ConnectionResetError):  # the server may have sent an error before closing
             connection.sendall(request)
-        return protocol.Lines(connection, protocol.MAX_ANSWER).next(_remaining(deadline))
+        return protocol.LineReader(connection, protocol.MAX_ANSWER).next(_remaining(deadline))
 
 
 def _remaining(deadline: float) -> float:

@@ -9,7 +9,7 @@ from livebg.errors import LivebgError
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CommandResult:
     """The state after a command. Scripts rely on these names; fields may be added."""
 
     effect: bool

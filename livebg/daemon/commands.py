@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from livebg.daemon.command_result import Held
-from livebg.daemon.controller import Steering
+from livebg.daemon.command_result import CommandResult
+from livebg.daemon.controller import SessionController
 from livebg.daemon.server import Command, no_arguments
 from livebg.errors import ConfigError
 
@@ -16,20 +16,20 @@ _MAX_VALUE_LENGTH: Final = 4096
 """Maximum number of characters of a value: Linux's maximum path length."""
 
 
-def commands(steering: Steering) -> dict[str, Command]:
+def commands(controller: SessionController) -> dict[str, Command]:
     """Returns the commands by name. Arguments: ``mode`` and ``background`` (strings), ``settings`` (object with dotted keys)."""
     return {
-        "on": held(steering.on),
-        "pause": held(steering.pause),
-        "resume": held(steering.resume),
-        "reload": held(steering.reload),
-        "mode": lambda arguments: steering.mode_to(_text(arguments, "mode")).as_dict(),
-        "background": lambda arguments: steering.background_to(_text(arguments, "background")).as_dict(),
-        "set": lambda arguments: steering.set(_settings(arguments)).as_dict(),
+        "on": state_after(controller.on),
+        "pause": state_after(controller.pause),
+        "resume": state_after(controller.resume),
+        "reload": state_after(controller.reload),
+        "mode": lambda arguments: controller.set_mode(_text(arguments, "mode")).as_dict(),
+        "background": lambda arguments: controller.set_background(_text(arguments, "background")).as_dict(),
+        "set": lambda arguments: controller.set(_settings(arguments)).as_dict(),
     }
 
 
-def held(run: Callable[[], Held]) -> Command:
+def state_after(run: Callable[[], CommandResult]) -> Command:
     """Returns a command without arguments that returns the resulting state."""
     return no_arguments(lambda: run().as_dict())
 

@@ -30,14 +30,14 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
         path: Path,
         commands: Mapping[str, Command],
         timeout: float,
-        most: int,
+        max_clients: int,
         handler: "type[Connection] | None" = None,
     ) -> None:
-        self.patience = timeout
+        self.client_timeout = timeout
         self.ending = threading.Event()
         self._path = path
         self._commands = commands
-        self._most = most
+        self._most = max_clients
         self._threads_of: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
         super().__init__(str(path), handler or Connection)
@@ -60,7 +60,7 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
                 raise protocol.unknown_command(request.command, self._commands)
             return protocol.write_answer(self._commands[request.command](request.arguments))
         except LivebgError as error:
-            return protocol.write_refusal(error)
+            return protocol.write_error(error)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         thread = threading.Thread(
@@ -74,7 +74,7 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
             thread.start()
             return
         refusal = LivebgError(f"livebg already has {self._most} clients. Try again in a few seconds.")
-        send(request, protocol.write_refusal(refusal), timeout=0)
+        send(request, protocol.write_error(refusal), timeout=0)
         self.shutdown_request(request)
 
     def shutdown_request(self, request: Any) -> None:
@@ -87,9 +87,9 @@ class ConnectionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
         error = sys.exception()
         _LOG.error("A command failed", exc_info=error)
         response = LivebgError(f"Internal error ({type(error).__name__}: {error}). Check the log of livebg and report this bug.")
-        send(request, protocol.write_refusal(response), self.patience)
+        send(request, protocol.write_error(response), self.client_timeout)
 
-    def dismiss(self, grace: float) -> None:
+    def close_connections(self, grace: float) -> None:
         """Close the connections. Pending responses get ``grace`` seconds; threads that still hang are then abandoned."""
         self.ending.set()
         self._shut_down(socket.SHUT_RD)
@@ -122,19 +122,19 @@ class Connection(socketserver.BaseRequestHandler):
         return self.server.answer(line)
 
     def handle(self) -> None:
-        lines = protocol.Lines(self.request, protocol.MAX_REQUEST)
+        lines = protocol.LineReader(self.request, protocol.MAX_REQUEST)
         while not self.server.ending.is_set():
             try:
-                line = lines.next(self.server.patience)
+                line = lines.next(self.server.client_timeout)
             except protocol.LineTooLong:
                 limit = protocol.MAX_REQUEST // 1024
-                refusal = protocol.write_refusal(ConfigError(f"The request exceeds {limit} KiB. Send a shorter one."))
-                send(self.request, refusal, self.server.patience)
+                refusal = protocol.write_error(ConfigError(f"The request exceeds {limit} KiB. Send a shorter one."))
+                send(self.request, refusal, self.server.client_timeout)
                 return
             except OSError as error:
                 _LOG.debug("Client disconnected: %s", error or "timeout")
                 return
-            if line is None or not send(self.request, self.answer(line), self.server.patience):
+            if line is None or not send(self.request, self.answer(line), self.server.client_timeout):
                 return
 
 

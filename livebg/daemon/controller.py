@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
-from livebg.daemon.bootstrap import camera_arranger, camera_opener, check_camera
-from livebg.daemon.command_result import Held
-from livebg.daemon.saved_choices import Choices
-from livebg.daemon.settings_layers import Layers, changed_keys, check_mode, pinned
+from livebg.daemon.bootstrap import camera_factory, check_camera, geometry_factory
+from livebg.daemon.command_result import CommandResult
+from livebg.daemon.saved_choices import SavedChoices
+from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
 from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
@@ -29,17 +29,17 @@ class Steered(Protocol):
     def switch(self, build: Build, *, at_once: bool) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
-    def use_camera(self, open_camera: Callable[[], LiveSource], arrange: Arrange) -> None: ...
+    def use_camera(self, open_camera: Callable[[], LiveSource], geometry_for: Arrange) -> None: ...
 
 
 class Preparer(Protocol):
-    """The part of :class:`~livebg.live.effect_builder.LookBuilder` that prepares effects."""
+    """The part of :class:`~livebg.live.effect_builder.ProcessorFactory` that prepares effects."""
 
     def prepare(self, settings: Settings) -> Build: ...
-    def unprocessed(self, consent: Consent) -> Build: ...
+    def passthrough(self, consent: Consent) -> Build: ...
 
 
-class Steering:
+class SessionController:
     """Applies user commands atomically. Thread-safe.
 
     Everything that may fail (loading a network or image, validating a value) is done before anything changes: a command that
@@ -50,9 +50,9 @@ class Steering:
     """
 
     def __init__(
-        self, session: Steered, looks: Preparer, layers: Layers, choices: Choices, consent: Consent | None = None
+        self, session: Steered, factory: Preparer, layers: SettingsLayers, choices: SavedChoices, consent: Consent | None = None
     ) -> None:
-        self._session, self._looks, self._choices = session, looks, choices
+        self._session, self._looks, self._choices = session, factory, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
         self._changing = threading.Lock()
         """Held while settings change, which takes seconds if a network is loaded. Acquired before ``_lock``."""
@@ -69,71 +69,71 @@ class Steering:
         """The visible mode: the effect mode, or ``none`` while the effect is off."""
         return "none" if self._consent is not None else self._settings.effect.mode
 
-    def on(self) -> Held:
+    def on(self) -> CommandResult:
         """Hides the room again. Raises the errors of loading the network if it was not loaded before."""
         with self._lock:
             if self._consent is not None:
                 self._hide(self._looks.prepare(_checked(self._settings)))
             return self._result()
 
-    def off(self, consent: Consent) -> Held:
+    def off(self, consent: Consent) -> CommandResult:
         """Shows the room until ``on`` or the end of the run, with the user's consent."""
         with self._lock:
             if self._consent is None:
-                self._session.switch(self._looks.unprocessed(consent), at_once=True)
+                self._session.switch(self._looks.passthrough(consent), at_once=True)
                 self._consent = consent
             return self._result()
 
-    def toggle(self, consent: Consent) -> Held:
+    def toggle(self, consent: Consent) -> CommandResult:
         """Turns the effect off, using the consent, or on."""
         with self._lock:
             if self._consent is not None:
                 self._hide(self._looks.prepare(_checked(self._settings)))
             else:
-                self._session.switch(self._looks.unprocessed(consent), at_once=True)
+                self._session.switch(self._looks.passthrough(consent), at_once=True)
                 self._consent = consent
             return self._result()
 
-    def pause(self) -> Held:
+    def pause(self) -> CommandResult:
         """Shows the placeholder and closes the camera."""
         with self._lock:
             self._session.pause()
             return self._result()
 
-    def resume(self) -> Held:
+    def resume(self) -> CommandResult:
         """Ends the pause."""
         with self._lock:
             self._session.resume()
             return self._result()
 
-    def mode_to(self, mode: str) -> Held:
+    def set_mode(self, mode: str) -> CommandResult:
         """Selects a mode and turns the effect on. Raises :class:`~livebg.errors.ConfigError` if no camera can show it."""
         check_mode(mode)
         return self._apply_overrides({"effect.mode": mode}, effect_on=True)
 
-    def background_to(self, background: str) -> Held:
+    def set_background(self, background: str) -> CommandResult:
         """Selects mode background with an image, color or built-in background and turns the effect on."""
         return self._apply_overrides({"effect.mode": "background", "effect.background": background}, effect_on=True)
 
-    def set(self, settings: Mapping[str, Any]) -> Held:
+    def set(self, settings: Mapping[str, Any]) -> CommandResult:
         """Changes settings given by dotted keys, all or none. Raises :class:`~livebg.errors.LivebgError`."""
         return self._apply_overrides(settings, effect_on=False)
 
-    def reload(self) -> Held:
+    def reload(self) -> CommandResult:
         """Rereads the configuration file. Raises :class:`~livebg.errors.LivebgError` and then changes nothing."""
         with self._changing:
-            layers = self._layers.reread()
+            layers = self._layers.reloaded()
             wanted = layers.settings()
             later = [key for key in changed_keys(self._settings, wanted) if key.startswith("output.")]
             return self._apply(layers, effect_on=False, at_next_start=tuple(later))
 
-    def _apply_overrides(self, overrides: Mapping[str, Any], *, effect_on: bool) -> Held:
+    def _apply_overrides(self, overrides: Mapping[str, Any], *, effect_on: bool) -> CommandResult:
         with self._changing:
-            return self._apply(self._layers.saying(overrides), effect_on=effect_on)
+            return self._apply(self._layers.with_overrides(overrides), effect_on=effect_on)
 
-    def _apply(self, layers: Layers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> Held:
+    def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
         """Does everything that may fail, then applies the changes. Requires ``_changing``."""
-        settings = _checked(pinned(layers.settings(), self._settings))
+        settings = _checked(with_startup_sections(layers.settings(), self._settings))
         changed = changed_keys(self._settings, settings)
         notes = [check_camera(settings)] if "camera.device" in changed else []
         look = self._looks.prepare(settings) if any(not key.startswith("camera.") for key in changed) else None
@@ -143,7 +143,7 @@ class Steering:
             elif self._consent is None and look is not None:
                 self._session.switch(look, at_once=False)
             if any(key.startswith("camera.") for key in changed):
-                self._session.use_camera(camera_opener(settings), camera_arranger(settings, self._session.format))
+                self._session.use_camera(camera_factory(settings), geometry_factory(settings, self._session.format))
             kept, self._layers, self._settings = self._layers.choices, layers, settings
             result = self._result()
         if layers.choices != kept:
@@ -156,9 +156,9 @@ class Steering:
         self._session.switch(look, at_once=True)
         self._consent = None
 
-    def _result(self) -> Held:
+    def _result(self) -> CommandResult:
         effect = self._settings.effect
-        return Held(
+        return CommandResult(
             effect=self._consent is None,
             paused=self._session.paused,
             mode=effect.mode,

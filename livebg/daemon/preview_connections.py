@@ -14,7 +14,7 @@ from livebg.daemon.connections import Connection, ConnectionServer
 from livebg.daemon.views import View
 from livebg.errors import ConfigError, LivebgError
 from livebg.imaging.frame import Composite
-from livebg.live.preview_feed import Audience, Exhibit
+from livebg.live.preview_feed import PreviewFeed, SentFrame
 
 _FRAME_TIMEOUT_S: Final = 0.5
 """Timeout for a new picture before an empty response is sent."""
@@ -40,16 +40,16 @@ class PreviewConnectionServer(ConnectionServer):
     def __init__(
         self,
         path: Path,
-        audience: Audience,
+        audience: PreviewFeed,
         views: Mapping[str, View],
         tell: Callable[[], Mapping[str, Any]],
         timeout: float,
-        most: int,
+        max_clients: int,
     ) -> None:
         self.audience, self._views, self._tell = audience, views, tell
-        super().__init__(path, {}, timeout, most, _Viewer)
+        super().__init__(path, {}, timeout, max_clients, _Viewer)
 
-    def asked(self, line: bytes) -> _FrameRequest:
+    def parse_request(self, line: bytes) -> _FrameRequest:
         """Parses a request. Raises :class:`~livebg.errors.LivebgError`."""
         request = protocol.read_request(line)
         if request.command != "look":
@@ -66,20 +66,20 @@ class PreviewConnectionServer(ConnectionServer):
             raise ConfigError(f"Invalid views of look. Pass each of {', '.join(self._views)} at most once.")
         return look
 
-    def shown(self, look: _FrameRequest) -> bytes:
+    def response(self, look: _FrameRequest) -> bytes:
         """Returns the response followed by the pictures."""
-        exhibit = self.audience.newest(look.after, _FRAME_TIMEOUT_S)
+        exhibit = self.audience.wait_for_newer(look.after, _FRAME_TIMEOUT_S)
         pictures = self._pictures(look.views, exhibit)
         result = {
             "number": exhibit.number if exhibit else None,
-            "placeholder": exhibit is not None and exhibit.shown is None,
-            "age": exhibit.shown.captured.age if exhibit and exhibit.shown else None,
+            "placeholder": exhibit is not None and exhibit.processed is None,
+            "age": exhibit.processed.captured.age if exhibit and exhibit.processed else None,
             "pictures": [_picture_header(name, picture) for name, picture in pictures.items()],
             "status": self._tell() if look.status else None,
         }
         return b"".join([protocol.write_answer(result), *(picture.data.data for picture in pictures.values())])
 
-    def _pictures(self, names: list[str], exhibit: Exhibit | None) -> dict[str, Composite]:
+    def _pictures(self, names: list[str], exhibit: SentFrame | None) -> dict[str, Composite]:
         if exhibit is None:
             return {}
         made = {name: self._views[name](exhibit) for name in names}
@@ -96,13 +96,13 @@ class _Viewer(Connection):
 
     def answer(self, line: bytes) -> bytes:
         try:
-            look = self.server.asked(line)
+            look = self.server.parse_request(line)
         except LivebgError as error:
-            return protocol.write_refusal(error)
+            return protocol.write_error(error)
         if not self._subscribed:
-            self._subscription.enter_context(self.server.audience.seat())
+            self._subscription.enter_context(self.server.audience.subscribe())
             self._subscribed = True
-        return self.server.shown(look)
+        return self.server.response(look)
 
     def finish(self) -> None:
         self._subscription.close()

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from livebg.daemon.server import ControlServer
 from livebg.daemon.views import View
-from livebg.live.preview_feed import Audience
+from livebg.live.preview_feed import PreviewFeed
 
 if TYPE_CHECKING:
     from livebg.daemon.connections import ConnectionServer
@@ -39,21 +39,21 @@ class PreviewServer(ControlServer):
     """Serves the pictures of ``audience`` on the socket ``path`` until it is closed.
 
     ``views`` are the available views; ``tell`` returns the session's status. A client that is idle or does not read for
-    ``timeout`` seconds is disconnected; at most ``most`` clients are accepted. Clients cannot affect the session. Without UNIX
-    sockets there is no preview; the control server logs that.
+    ``timeout`` seconds is disconnected; at most ``max_clients`` clients are accepted. Clients cannot affect the session. Without
+    UNIX sockets there is no preview; the control server logs that.
     """
 
     def __init__(
         self,
         path: Path,
-        audience: Audience,
+        audience: PreviewFeed,
         views: Mapping[str, View],
         tell: Callable[[], Mapping[str, Any]],
         *,
         timeout: float = 2.0,
-        most: int = 8,
+        max_clients: int = 8,
     ) -> None:
-        super().__init__(path, {}, timeout=timeout, most=most)
+        super().__init__(path, {}, timeout=timeout, max_clients=max_clients)
         self._audience, self._views, self._tell = audience, dict(views), tell
 
     def start(self) -> None:

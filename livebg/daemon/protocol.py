@@ -46,7 +46,7 @@ class Request:
     arguments: Mapping[str, Any]
 
 
-class OtherVersion(ConfigError):
+class VersionMismatch(ConfigError):
     """The peer uses another protocol version: ``found``, None if it sent none."""
 
     def __init__(self, text: str, found: int | None) -> None:
@@ -58,7 +58,7 @@ class LineTooLong(ValueError):
     """A line exceeds the size limit."""
 
 
-class Lines:
+class LineReader:
     """Reads lines of at most ``limit`` bytes from a socket, each with a timeout."""
 
     def __init__(self, connection: socket.socket, limit: int) -> None:
@@ -140,7 +140,7 @@ def write_answer(result: Any) -> bytes:
     return _line({"version": VERSION, "ok": True, "result": result})
 
 
-def write_refusal(error: LivebgError) -> bytes:
+def write_error(error: LivebgError) -> bytes:
     return _line({"version": VERSION, "ok": False, "error": str(error), "exit_code": error.exit_code})
 
 
@@ -148,7 +148,7 @@ def read_answer(line: bytes) -> Any:
     """Returns the result of a response.
 
     Raises the error reported by the daemon, with its :class:`~livebg.errors.LivebgError` class and message, and
-    :class:`OtherVersion` for another protocol version.
+    :class:`VersionMismatch` for another protocol version.
     """
     fields = _parse_object(line, "response")
     _check_version(fields, "livebg is running", "Restart it.")
@@ -198,7 +198,7 @@ def _check_version(fields: Mapping[str, Any], peer: str, advice: str) -> None:
     if type(found) is not int or found != VERSION:
         theirs = f"protocol version {_shown(found)}" if "version" in fields else "no protocol version"
         text = f"Incompatible {peer} ({theirs}, expected {VERSION}). {advice}"
-        raise OtherVersion(text, found if type(found) is int else None)
+        raise VersionMismatch(text, found if type(found) is int else None)
 
 
 def _shown(value: object) -> str:

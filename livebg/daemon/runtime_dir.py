@@ -53,7 +53,7 @@ else:
         return True
 
 
-def runtime_folder() -> Path:
+def runtime_dir() -> Path:
     """Returns the folder of the lock and the sockets: livebg's runtime folder, or a cache folder if that cannot be created.
 
     Creates it if missing, for clients too: its location depends on whether it can be created, and both sides must agree.
@@ -72,22 +72,22 @@ def runtime_folder() -> Path:
 
 def socket_path() -> Path:
     """Returns the path of the control socket."""
-    return runtime_folder() / SOCKET_NAME
+    return runtime_dir() / SOCKET_NAME
 
 
 def preview_path() -> Path:
     """Returns the path of the preview socket."""
-    return runtime_folder() / PREVIEW_NAME
+    return runtime_dir() / PREVIEW_NAME
 
 
 @contextmanager
 def hold_lock(folder: Path | None = None) -> Iterator[Path]:
-    """Hold the daemon lock of ``folder`` (default: :func:`runtime_folder`; created if missing) for the ``with`` block.
+    """Hold the daemon lock of ``folder`` (default: :func:`runtime_dir`; created if missing) for the ``with`` block.
 
     Yields the folder: private (0700) and without sockets. Raises :class:`~livebg.errors.ConfigError` if another livebg holds
     the lock (with its pid), or if the folder belongs to another user or is not writable.
     """
-    folder = runtime_folder() if folder is None else folder
+    folder = runtime_dir() if folder is None else folder
     try:
         _make_private(folder)
         descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
@@ -101,12 +101,12 @@ def hold_lock(folder: Path | None = None) -> Iterator[Path]:
 
 
 def running_pid(folder: Path | None = None) -> int | None:
-    """Returns the process id of the livebg that holds the lock of ``folder`` (default: :func:`runtime_folder`).
+    """Returns the process id of the livebg that holds the lock of ``folder`` (default: :func:`runtime_dir`).
 
     None if it is not held, 0 if the holder has not written its id yet. Raises :class:`~livebg.errors.ConfigError` if the lock
     cannot be read.
     """
-    folder = runtime_folder() if folder is None else folder
+    folder = runtime_dir() if folder is None else folder
     try:
         descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):

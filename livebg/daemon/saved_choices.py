@@ -15,14 +15,14 @@ from livebg.config.loading import ConfigFile, check_setting
 from livebg.errors import ConfigError
 
 _LOG: Final = logging.getLogger(__name__)
-KEPT: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")
+PERSISTED_KEYS: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")
 """Settings saved across restarts. Showing the room is not a setting, so it is never saved."""
 LIVE_MODES: Final = ("portrait", "greenscreen", "background", "matte")
 """Modes of a virtual camera, except showing the room."""
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Choice:
     """The value chosen for a setting, and its value in the configuration file at that time (None: unset).
 
     When the file changes, it overrides the choice.
@@ -31,19 +31,19 @@ class Word:
     value: Any
     file: Any
 
-    def holds(self, key: str, file: ConfigFile) -> bool:
+    def still_applies(self, key: str, file: ConfigFile) -> bool:
         """Returns whether the file's value is still the same."""
-        unchanged: bool = file.says(key) == self.file
+        unchanged: bool = file.get(key) == self.file
         return unchanged
 
 
-class Choices:
+class SavedChoices:
     """The choices in a JSON file, by default in the user's state folder. A damaged file never prevents livebg from starting."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or user_state_path("livebg") / "choices.json"
 
-    def read(self) -> dict[str, Word]:
+    def read(self) -> dict[str, Choice]:
         """Returns the choices by dotted key. Invalid ones are logged and skipped."""
         try:
             data = json.loads(self.path.read_bytes())
@@ -56,10 +56,10 @@ class Choices:
         words = {key: self._parse_choice(key, entry) for key, entry in data.items()}
         return {key: word for key, word in words.items() if word is not None}
 
-    def write(self, words: Mapping[str, Word]) -> str | None:
+    def write(self, choices: Mapping[str, Choice]) -> str | None:
         """Replaces the file atomically with these choices. Returns an error message, or None on success."""
         part = self.path.with_suffix(f".{os.getpid()}.part")
-        data = {key: {"value": word.value, "file": word.file} for key, word in words.items()}
+        data = {key: {"value": word.value, "file": word.file} for key, word in choices.items()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(data, indent=1), encoding="utf-8")
@@ -73,19 +73,19 @@ class Choices:
             return text
         return None
 
-    def _parse_choice(self, key: str, entry: object) -> Word | None:
+    def _parse_choice(self, key: str, entry: object) -> Choice | None:
         try:
-            if key not in KEPT or not isinstance(entry, dict) or "value" not in entry:
+            if key not in PERSISTED_KEYS or not isinstance(entry, dict) or "value" not in entry:
                 raise ConfigError(f"{key!r} is not a saved choice.")
             value = check_setting(key, entry["value"])
             if key == "effect.mode" and value not in LIVE_MODES:
                 raise ConfigError(f"The mode {value} is not available for a camera.")
-            return Word(value, entry.get("file"))
+            return Choice(value, entry.get("file"))
         except ConfigError as error:
             _LOG.warning("Ignoring a choice in %s: %s", self.path, error)
             return None
 
-    def _quarantine(self, reason: str) -> dict[str, Word]:
+    def _quarantine(self, reason: str) -> dict[str, Choice]:
         aside = self.path.with_suffix(".invalid")
         _LOG.warning("Cannot read the choices in %s (%s). Renamed the file to %s.", self.path, reason, aside.name)
         with suppress(OSError):

@@ -34,16 +34,16 @@ Heard = Callable[[str, bool], None]
 
 
 @contextmanager
-def heeding_the_lock(wanted: bool, tell: Callable[[bool], None]) -> Iterator[None]:
-    """If ``wanted``, call ``tell`` from a thread when the screen is locked or unlocked, for the ``with`` block."""
-    if not wanted:
+def watch_screen_lock(enabled: bool, on_change: Callable[[bool], None]) -> Iterator[None]:
+    """If ``enabled``, call ``on_change`` from a thread when the screen is locked or unlocked, for the ``with`` block."""
+    if not enabled:
         yield
         return
     if not sys.platform.startswith("linux"):
         _LOG.warning("output.pause_on_lock has no effect on this system. It requires a Linux desktop.")
         yield
         return
-    state = _LockState(tell)
+    state = _LockState(on_change)
     listeners = [_Listener("SESSION", _listen_to_savers, state.update), _Listener("SYSTEM", _listen_to_logind, state.update)]
     for listener in listeners:
         listener.start()

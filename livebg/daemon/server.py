@@ -29,15 +29,15 @@ class ControlServer:
     """Answers requests on the socket ``path`` until it is closed.
 
     The caller must hold the lock of the private folder (:func:`livebg.daemon.runtime_dir.hold_lock`). A client that takes longer
-    than ``timeout`` seconds to send a request or to read a response is disconnected. At most ``most`` clients are accepted. No
-    client blocks others or :meth:`close`.
+    than ``timeout`` seconds to send a request or to read a response is disconnected. At most ``max_clients`` clients are
+    accepted. No client blocks others or :meth:`close`.
     """
 
-    def __init__(self, path: Path, commands: Mapping[str, Command], *, timeout: float = 5.0, most: int = 32) -> None:
+    def __init__(self, path: Path, commands: Mapping[str, Command], *, timeout: float = 5.0, max_clients: int = 32) -> None:
         self._path = path
         self._commands = MappingProxyType(dict(commands))
         self._timeout = timeout
-        self._most = most
+        self._most = max_clients
         self._server: ConnectionServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -78,7 +78,7 @@ class ControlServer:
         self._path.unlink(missing_ok=True)  # first, so that new clients find no server
         server.shutdown()
         server.server_close()
-        server.dismiss(_CLOSE_GRACE_S)
+        server.close_connections(_CLOSE_GRACE_S)
         self._thread.join()
 
 

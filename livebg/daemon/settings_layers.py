@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from livebg.config.loading import ConfigFile, check_setting, load_settings, read_config
 from livebg.config.settings import Settings, setting_keys
-from livebg.daemon.saved_choices import KEPT, LIVE_MODES, Word
+from livebg.daemon.saved_choices import LIVE_MODES, PERSISTED_KEYS, Choice
 from livebg.errors import ConfigError
 
 _STARTUP_ONLY: Final = {
@@ -18,9 +18,9 @@ _STARTUP_ONLY: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Layers:
+class SettingsLayers:
     """The sources of settings, in increasing precedence: the configuration file, the saved ``choices`` of this and earlier runs,
-    the environment, the command line ``options``, and the ``words`` set while livebg runs.
+    the environment, the command line ``options``, and the ``runtime_overrides`` set while livebg runs.
 
     Immutable: changes return new layers, which can be validated before they are applied. All keys are dotted.
     """
@@ -28,30 +28,35 @@ class Layers:
     options: Mapping[str, Any]
     config: Path | None
     file: ConfigFile
-    choices: Mapping[str, Word] = field(default_factory=dict)
-    words: Mapping[str, Word] = field(default_factory=dict)
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    runtime_overrides: Mapping[str, Choice] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, options: Mapping[str, Any], config: Path | None, choices: Mapping[str, Word]) -> Self:
+    def start(cls, options: Mapping[str, Any], config: Path | None, choices: Mapping[str, Choice]) -> Self:
         """Returns the layers at the start of a run, with the errors of :func:`~livebg.config.loading.read_config`."""
         file = read_config(config)
         return cls(options, config, file, _still_applying(choices, file))
 
     def settings(self) -> Settings:
         """Returns the merged settings. Raises :class:`~livebg.errors.ConfigError`."""
-        overrides = {key: word.value for key, word in self.words.items()}
+        overrides = {key: word.value for key, word in self.runtime_overrides.items()}
         return load_settings({**self.options, **overrides}, self.file, {key: word.value for key, word in self.choices.items()})
 
-    def saying(self, overrides: Mapping[str, Any]) -> Self:
+    def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
         """Returns layers with ``overrides``. Raises :class:`~livebg.errors.ConfigError` for an invalid key or value."""
-        new = {key: Word(_validated(key, value), self.file.says(key)) for key, value in overrides.items()}
-        kept = {key: word for key, word in new.items() if key in KEPT}
-        return replace(self, choices={**self.choices, **kept}, words={**self.words, **new})
+        new = {key: Choice(_validated(key, value), self.file.get(key)) for key, value in overrides.items()}
+        kept = {key: word for key, word in new.items() if key in PERSISTED_KEYS}
+        return replace(self, choices={**self.choices, **kept}, runtime_overrides={**self.runtime_overrides, **new})
 
-    def reread(self) -> Self:
+    def reloaded(self) -> Self:
         """Returns layers with the current configuration file. Its changed values replace earlier choices and overrides."""
         file = read_config(self.config)
-        return replace(self, file=file, choices=_still_applying(self.choices, file), words=_still_applying(self.words, file))
+        return replace(
+            self,
+            file=file,
+            choices=_still_applying(self.choices, file),
+            runtime_overrides=_still_applying(self.runtime_overrides, file),
+        )
 
     def without(self, choices: Collection[str]) -> Self:
         """Returns layers without these choices."""
@@ -82,13 +87,13 @@ def changed_keys(before: Settings, after: Settings) -> tuple[str, ...]:
     return tuple(key for key, section, name in parts if one[section][name] != other[section][name])
 
 
-def pinned(settings: Settings, running: Settings) -> Settings:
+def with_startup_sections(settings: Settings, running: Settings) -> Settings:
     """Returns ``settings`` with the startup-only sections of ``running``."""
     return settings.model_copy(update={section: getattr(running, section) for section in _STARTUP_ONLY})
 
 
-def _still_applying(words: Mapping[str, Word], file: ConfigFile) -> dict[str, Word]:
-    return {key: word for key, word in words.items() if word.holds(key, file)}
+def _still_applying(words: Mapping[str, Choice], file: ConfigFile) -> dict[str, Choice]:
+    return {key: word for key, word in words.items() if word.still_applies(key, file)}
 
 
 def _validated(key: str, value: Any) -> Any:

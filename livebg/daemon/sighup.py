@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Final
 
 from livebg.errors import LivebgError
-from livebg.live.thread import Companion
+from livebg.live.thread import WorkerThread
 
 _LOG: Final = logging.getLogger(__name__)
 _JOIN_TIMEOUT_S: Final = 1.0
@@ -19,7 +19,7 @@ _JOIN_TIMEOUT_S: Final = 1.0
 
 
 @contextmanager
-def reloading_on_hangup(reload: Callable[[], object]) -> Iterator[None]:
+def reload_on_sighup(reload: Callable[[], object]) -> Iterator[None]:
     """Call ``reload`` in its own thread on SIGHUP, for the ``with`` block. Its LivebgError is logged.
 
     If the controlling terminal is gone, exit as on Ctrl-C, with a KeyboardInterrupt; otherwise livebg would keep the camera on
@@ -38,7 +38,7 @@ def reloading_on_hangup(reload: Callable[[], object]) -> Iterator[None]:
             raise KeyboardInterrupt
         requests.put(True)
 
-    thread = Companion("livebg-reload", lambda: _reload_on_request(requests, reload))
+    thread = WorkerThread("livebg-reload", lambda: _reload_on_request(requests, reload))
     thread.start()
     before = signal.signal(number, on_hangup)
     try:

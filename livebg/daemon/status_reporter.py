@@ -7,14 +7,14 @@ from typing import Protocol
 from livebg import __version__
 from livebg.config.settings import Settings
 from livebg.daemon.status import CameraStatus, Counts, CpuCost, EffectStatus, LastError, ModelStatus, OutputStatus, Status
-from livebg.live.condition import condition
-from livebg.live.effect_builder import LookBuilder
+from livebg.live.condition import describe_state
+from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.session import Session
-from livebg.sinks.backend import resolved
+from livebg.sinks.backend import resolve_backend
 
 
 class Holding(Protocol):
-    """The current settings and mode (:class:`~livebg.daemon.controller.Steering`)."""
+    """The current settings and mode (:class:`~livebg.daemon.controller.SessionController`)."""
 
     @property
     def settings(self) -> Settings: ...
@@ -24,17 +24,17 @@ class Holding(Protocol):
         ...
 
 
-class StatusTeller:
+class StatusReporter:
     """Returns the status of ``session`` with the settings of ``held``. Thread-safe."""
 
-    def __init__(self, session: Session, held: Holding, builder: LookBuilder) -> None:
-        self._session, self._controller, self._builder = session, held, builder
+    def __init__(self, session: Session, held: Holding, factory: ProcessorFactory) -> None:
+        self._session, self._controller, self._builder = session, held, factory
         self._cpu = time.process_time()
 
     def __call__(self) -> Status:
         session = self._session
         failure = session.failures.last
-        state, reason = condition(session)
+        state, reason = describe_state(session)
         return Status(
             state=state.value,
             reason=reason,
@@ -53,7 +53,7 @@ class StatusTeller:
             pid=os.getpid(),
             watched=session.watched,
             watched_by=session.presence.method,
-            degraded=self._builder.given_up,
+            degraded=self._builder.degradations,
             effect=self._effect(),
             previews=session.audience.count,
         )
@@ -63,7 +63,7 @@ class StatusTeller:
         requested, opened = self._controller.settings.camera.device, self._session.camera.opened
         if source is None:
             return CameraStatus(requested, None, None, opened, None)
-        name, _, mode = source.about.rpartition(", ")
+        name, _, mode = source.description.rpartition(", ")
         return CameraStatus(requested, name, mode, opened, (source.format.width, source.format.height))
 
     def _effect(self) -> EffectStatus:
@@ -72,7 +72,7 @@ class StatusTeller:
 
     def _output(self) -> OutputStatus:
         shape = self._session.format
-        backend = resolved(self._controller.settings.output.backend)
+        backend = resolve_backend(self._controller.settings.output.backend)
         return OutputStatus(backend, self._session.output.device, shape.width, shape.height, float(shape.frame_rate))
 
     def _counts(self) -> Counts:

@@ -18,7 +18,7 @@ _SEND_TIMEOUT_S: Final = 0.1
 """Timeout if the service manager's queue is full; the output thread can wait for 0.25 s."""
 
 
-class ServiceManager:
+class SystemdNotifier:
     """Sends notifications to the service manager. Does nothing without one, for example in a terminal.
 
     All methods are thread-safe and never raise. A missing service manager must never stop the camera.
@@ -32,7 +32,7 @@ class ServiceManager:
         self._last_ping = -self._interval
 
     @property
-    def listens(self) -> bool:
+    def enabled(self) -> bool:
         """Whether a service manager expects notifications."""
         return bool(self._address)
 

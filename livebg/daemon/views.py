@@ -7,11 +7,11 @@ The original picture of the room is not included: it requires the user's consent
 
 from collections.abc import Callable
 
-from livebg.compositing.composite import matte_picture
+from livebg.compositing.composite import render_matte
 from livebg.imaging.frame import Composite
-from livebg.live.preview_feed import Exhibit
+from livebg.live.preview_feed import SentFrame
 
-View = Callable[[Exhibit], Composite | None]
+View = Callable[[SentFrame], Composite | None]
 """Returns the view of a picture, or None if unavailable. Called in the thread of the client's connection."""
 
 
@@ -20,8 +20,8 @@ def views() -> dict[str, View]:
     return {"composite": lambda exhibit: exhibit.composite, "alpha": _alpha}
 
 
-def _alpha(exhibit: Exhibit) -> Composite | None:
-    shown = exhibit.shown
+def _alpha(exhibit: SentFrame) -> Composite | None:
+    shown = exhibit.processed
     if shown is None or shown.matte is None:
         return None
-    return matte_picture(shown.frame, shown.matte)
+    return render_matte(shown.frame, shown.matte)

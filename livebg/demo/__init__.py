@@ -3,7 +3,7 @@
 ``clips`` finds the material and animates the photo, ``layout`` arranges pictures, ``render`` renders.
 """
 
-from livebg.demo.clips import Material, film, find_material
+from livebg.demo.clips import Material, animate_photo, find_material
 from livebg.demo.render import Demo, Progress, make_demo
 
-__all__ = ["Demo", "Material", "Progress", "film", "find_material", "make_demo"]
+__all__ = ["Demo", "Material", "Progress", "animate_photo", "find_material", "make_demo"]

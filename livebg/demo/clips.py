@@ -61,7 +61,7 @@ def find_material(locate: Callable[[str], Path | None] = package_folder) -> Mate
     )
 
 
-def film(photo: Path, path: Path, frames: int, on_frame: Callable[[int], None]) -> None:
+def animate_photo(photo: Path, path: Path, frames: int, on_frame: Callable[[int], None]) -> None:
     """Animate ``photo`` with handheld shake, pan and zoom, into ``path``: 1280x720, 30 fps, H.264 in BT.709, a quiet melody in
     AAC.
 

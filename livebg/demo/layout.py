@@ -29,7 +29,7 @@ def to_rgb(shown: Frame | Composite, size: tuple[int, int]) -> Picture:
     return np.asarray(cv2.transform(cv2.merge(scaled), shown.color.yuv_to_rgb(shown.height)), np.uint8)
 
 
-class Grid:
+class CaptionedGrid:
     """Four cells of ``aspect`` (width divided by height), two by two in the center of a picture of ``size``, each with its
     caption."""
 

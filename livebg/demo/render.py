@@ -12,13 +12,13 @@ from typing import Final
 
 from livebg.compositing.composite import Consent, passthrough
 from livebg.config.settings import Mode, Settings
-from livebg.demo.clips import COLOR, RATE, SIZE, Material, film
-from livebg.demo.layout import Grid, Picture, cell_size, contact_sheet, to_rgb
+from livebg.demo.clips import COLOR, RATE, SIZE, Material, animate_photo
+from livebg.demo.layout import CaptionedGrid, Picture, cell_size, contact_sheet, to_rgb
 from livebg.factory import build_pipeline
 from livebg.imaging.frame import Composite, Frame, VideoFormat, rgb_to_i420
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Pipeline
-from livebg.sinks.atomic_file import PartFile, writing
+from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from livebg.sources.file import FileSource
@@ -65,10 +65,10 @@ def make_demo(
     start = time.perf_counter()
     video, sheet = folder / "demo.mp4", folder / "demo.png"
     for path in (video, sheet):
-        PartFile(path, overwrite=overwrite).discard()  # fail now, not after a minute's work
+        AtomicFile(path, overwrite=overwrite).rollback()  # fail now, not after a minute's work
     with TemporaryDirectory(prefix="livebg-demo-") as scratch, ExitStack() as opened:
         filmed = Path(scratch) / "astronaut.mp4"
-        film(material.photo, filmed, frames, lambda done: progress("filming", done, frames))
+        animate_photo(material.photo, filmed, frames, lambda done: progress("filming", done, frames))
         sources = [opened.enter_context(FileSource(path)) for path in (filmed, material.talking_head)]
         renderer = _Renderer(settings, segmenter, consent, progress, frames)
         format_ = VideoFormat(*SIZE, Fraction(RATE), COLOR)
@@ -76,11 +76,11 @@ def make_demo(
         with sink:
             for composite in renderer.render(sources):
                 sink.send(composite)
-            part = PartFile(sheet, overwrite=overwrite)
-            opened.callback(part.discard)
+            part = AtomicFile(sheet, overwrite=overwrite)
+            opened.callback(part.rollback)
             with writing(sheet):
                 contact_sheet(renderer.moments).save(part.part, format="PNG", optimize=True)
-        part.keep()
+        part.commit()
     return Demo(video, sheet, sink.frames, time.perf_counter() - start)
 
 
@@ -109,7 +109,7 @@ class _Renderer:
         """Yields each frame of the clip with its rendered picture."""
         format_ = source.format
         aspect = float(format_.width * format_.sample_aspect_ratio / format_.height)
-        grid, sheet_cell = Grid(SIZE, aspect), cell_size(aspect, (_SHEET_CELL_WIDTH, _SHEET_CELL_WIDTH))
+        grid, sheet_cell = CaptionedGrid(SIZE, aspect), cell_size(aspect, (_SHEET_CELL_WIDTH, _SHEET_CELL_WIDTH))
         total = min(self.frames, source.frame_estimate or self.frames)
         moments = {total * (2 * number + 1) // (2 * _MOMENTS_PER_CLIP) for number in range(_MOMENTS_PER_CLIP)}
         pipelines = [build_pipeline(_with_mode(self.settings, mode), self.segmenter) for mode in _MODES]

@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Final
 
 from livebg.config.parsing import parse_size
-from livebg.doctor.context import Examination, told
-from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
+from livebg.doctor.context import CheckContext, format_processes
+from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.doctor.virtual_camera import access, group_advice, loopback_nodes
 from livebg.errors import SourceError
-from livebg.system.devices import CameraFacts
+from livebg.system.devices import CameraInfo
 from livebg.v4l2.find_camera import find_camera
 
 _MIN_SMOOTH_FPS: Final = Fraction(20)
 """Frame rate in frames per second below which a call looks jerky."""
 
 
-def camera(exam: Examination) -> Finding:
+def camera(exam: CheckContext) -> Finding:
     """Check that the configured camera is present."""
     name = exam.camera
     substitute = _camera_substitute(name)
@@ -25,17 +25,17 @@ def camera(exam: Examination) -> Finding:
     try:
         found = find_camera(name, exam.host.kernel)
     except SourceError as error:
-        return failed_by(error)
+        return from_error(error)
     return ok(f"Found {found}{', the first of several' if _is_first(exam) else ''}")
 
 
-def mode(exam: Examination) -> Finding:
+def mode(exam: CheckContext) -> Finding:
     """Check that the camera offers a mode close to the requested size and a sufficient frame rate."""
     chosen = _camera_facts(exam)
     if chosen is None:
         return skipped("No camera to check")
-    if chosen.trouble:
-        return fail(f"Cannot read the modes of {chosen.device} ({chosen.trouble})", "Unplug it and plug it in again")
+    if chosen.error:
+        return fail(f"Cannot read the modes of {chosen.device} ({chosen.error})", "Unplug it and plug it in again")
     if chosen.choice is None:
         formats = ", ".join(dict.fromkeys(each.pixel_format for each in chosen.modes)) or "none"
         return fail(f"{chosen.device} offers no supported pixel format, only {formats}", "Set camera.device to another camera")
@@ -52,24 +52,24 @@ def mode(exam: Examination) -> Finding:
     return ok(f"The camera delivers {chosen.choice}{f' at {float(rate):.4g} frames per second' if rate else ''}")
 
 
-def in_use(exam: Examination) -> Finding:
+def in_use(exam: CheckContext) -> Finding:
     """Check that no other program has the camera open. Most cameras serve one program at a time."""
     chosen = _camera_facts(exam)
     if chosen is None:
         return skipped("No camera to check")
     others = exam.others(chosen.holders)
     if others:
-        found = f"{chosen.device} is open in {told(others)}, so livebg gets no pictures while that program uses it"
+        found = f"{chosen.device} is open in {format_processes(others)}, so livebg gets no pictures while that program uses it"
         return warn(found, f"Select {exam.label!r} as the camera in that program, or close it")
     if exam.running.status and exam.running.status.camera.name:
         return ok("Only livebg has the camera open")
     return ok("No program has the camera open")
 
 
-def permissions(exam: Examination) -> Finding:
+def permissions(exam: CheckContext) -> Finding:
     """Check that the user has permission to open the cameras."""
     loopbacks = loopback_nodes(exam.host)
-    forbidden = [each.path for each in exam.refused if isinstance(each.error, PermissionError)]
+    forbidden = [each.path for each in exam.inaccessible if isinstance(each.error, PermissionError)]
     closed = [path for path in forbidden if path.name not in loopbacks]
     if closed:
         found = f"No permission to open {access(exam.host, closed[0])}"
@@ -87,11 +87,11 @@ def _camera_substitute(name: str) -> str | None:
     return f"The file {path} is used instead of a camera" if path.is_file() else None
 
 
-def _is_first(exam: Examination) -> bool:
+def _is_first(exam: CheckContext) -> bool:
     return exam.camera == "auto" and len(exam.devices.cameras) > 1
 
 
-def _camera_facts(exam: Examination) -> CameraFacts | None:
+def _camera_facts(exam: CheckContext) -> CameraInfo | None:
     name = exam.camera
     if _camera_substitute(name):
         return None

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from livebg.doctor import camera, desktop, elsewhere, kernel_module, network, pipewire, sandboxes, service, virtual_camera
-from livebg.doctor.context import Examination
+from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, Result, skipped, warn
-from livebg.system.host import ToolHung, ToolMissing
+from livebg.system.host import ToolMissing, ToolTimeout
 
 MEASUREMENT: Final = "speed"
 """Name of the only check that takes several seconds."""
@@ -19,7 +19,7 @@ class Check:
 
     group: str
     name: str
-    look: Callable[[Examination], Finding]
+    run: Callable[[CheckContext], Finding]
     systems: tuple[str, ...] | None = ("linux",)
     backend: Literal["v4l2loopback", "pipewire"] | None = None
 
@@ -62,7 +62,7 @@ CHECKS: Final = (
 )
 
 
-def examine(exam: Examination, measuring: bool = True) -> Iterator[Result]:
+def run_checks(exam: CheckContext, measuring: bool = True) -> Iterator[Result]:
     """Run all checks that apply to this system. Without ``measuring`` the measurement is skipped."""
     for check in CHECKS:
         if check.systems is None or exam.host.system in check.systems:
@@ -72,14 +72,14 @@ def examine(exam: Examination, measuring: bool = True) -> Iterator[Result]:
                 yield Result(check.group, check.name, _run_check(check, exam))
 
 
-def _run_check(check: Check, exam: Examination) -> Finding:
+def _run_check(check: Check, exam: CheckContext) -> Finding:
     """Run one check. A failing check never prevents the others from running."""
     other = "v4l2loopback" if exam.backend == "pipewire" else "pipewire"
     if check.backend == other:
         return skipped(f"Only applies to {other}, but output.backend is {exam.backend}")
     try:
-        return check.look(exam)
+        return check.run(exam)
     except ToolMissing as error:
         return skipped(str(error))
-    except (OSError, ToolHung, ValueError) as error:
+    except (OSError, ToolTimeout, ValueError) as error:
         return warn(f"Check failed: {error}")

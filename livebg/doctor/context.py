@@ -8,15 +8,15 @@ from pathlib import Path
 from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_size
 from livebg.config.settings import Settings
-from livebg.daemon.client import ask
+from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.status import Status
 from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
-from livebg.sinks.backend import resolved
-from livebg.system.devices import Devices, LoopbackFacts, look_around
+from livebg.sinks.backend import resolve_backend
+from livebg.system.devices import Devices, LoopbackInfo, list_devices
 from livebg.system.host import Host
-from livebg.v4l2.device import Refused, survey
+from livebg.v4l2.device import InaccessibleDevice, enumerate_devices
 from livebg.v4l2.syscalls import Holder
 
 
@@ -26,10 +26,10 @@ class Running:
 
     pid: int | None
     status: Status | None
-    trouble: LivebgError | None = None
+    error: LivebgError | None = None
 
 
-class Examination:
+class CheckContext:
     """Facts of one diagnostic run. ``config`` is the configuration file, by default the platform's."""
 
     def __init__(self, host: Host, config: Path | None = None) -> None:
@@ -49,7 +49,7 @@ class Examination:
         return self._loaded[0]
 
     @property
-    def config_trouble(self) -> ConfigError | None:
+    def config_error(self) -> ConfigError | None:
         """The error if the settings are invalid."""
         return self._loaded[1]
 
@@ -63,7 +63,7 @@ class Examination:
         if pid is None:
             return Running(None, None)
         try:
-            return Running(pid, Status.from_dict(ask("status")))
+            return Running(pid, Status.from_dict(request("status")))
         except LivebgError as error:
             return Running(pid, None, error)
 
@@ -73,12 +73,12 @@ class Examination:
         camera = self.settings.camera
         size = parse_size(camera.size)
         assert size is not None, "a camera's size is never auto"
-        return look_around(self.label, size, camera.frame_rate, self.host.kernel, running=self.running.pid)
+        return list_devices(self.label, size, camera.frame_rate, self.host.kernel, running=self.running.pid)
 
     @cached_property
-    def refused(self) -> Sequence[Refused]:
+    def inaccessible(self) -> Sequence[InaccessibleDevice]:
         """The device nodes that could not be opened or queried."""
-        return survey(self.host.kernel)[1]
+        return enumerate_devices(self.host.kernel)[1]
 
     @cached_property
     def segmenter(self) -> Segmenter:
@@ -99,7 +99,7 @@ class Examination:
         return status.camera.requested if status else self.settings.camera.device
 
     @property
-    def loopback(self) -> LoopbackFacts | None:
+    def loopback(self) -> LoopbackInfo | None:
         """The loopback device with that label, if there is exactly one and it can be opened."""
         matching = [facts for facts in self.devices.loopbacks if facts.device.card == self.label]
         return matching[0] if len(matching) == 1 else None
@@ -108,7 +108,7 @@ class Examination:
     def backend(self) -> str:
         """Output backend of the running livebg, otherwise the configured one."""
         status = self.running.status
-        return status.output.backend if status else resolved(self.settings.output.backend)
+        return status.output.backend if status else resolve_backend(self.settings.output.backend)
 
     @property
     def is_written_by_livebg(self) -> bool:
@@ -124,6 +124,6 @@ class Examination:
         return [holder for holder in holders if holder.pid != self.running.pid]
 
 
-def told(holders: Sequence[Holder]) -> str:
+def format_processes(holders: Sequence[Holder]) -> str:
     """Format programs for a sentence: ``firefox (process 7) and zoom (process 8)``."""
     return " and ".join(f"{holder.program} (process {holder.pid})" for holder in holders)

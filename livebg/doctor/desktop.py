@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from livebg.doctor import pipewire as pipewire_camera
-from livebg.doctor.context import Examination
+from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.system.distribution import install_package
 from livebg.system.host import Host, ToolMissing
@@ -13,7 +13,7 @@ _WATCHER: Final = "org.kde.StatusNotifierWatcher"
 _RESTART_WIREPLUMBER: Final = "systemctl --user restart wireplumber"
 
 
-def session(exam: Examination) -> Finding:
+def session(exam: CheckContext) -> Finding:
     """Report the session type: Wayland, X11 or none."""
     variables = exam.host.environment
     desktop = variables.get("XDG_CURRENT_DESKTOP", "").replace(":", ", ")
@@ -25,7 +25,7 @@ def session(exam: Examination) -> Finding:
     return ok("No desktop session, which livebg itself does not need")
 
 
-def pipewire(exam: Examination) -> Finding:
+def pipewire(exam: CheckContext) -> Finding:
     """Check that PipeWire offers the virtual camera. It probes a device only once, when the device appears."""
     if exam.backend == "pipewire":
         return pipewire_camera.offered(exam)
@@ -45,7 +45,7 @@ def pipewire(exam: Examination) -> Finding:
     return _not_offered(exam, f"lists {path} only as an output" if is_known else f"does not list {path}")
 
 
-def tray(exam: Examination) -> Finding:
+def tray(exam: CheckContext) -> Finding:
     """Check that the desktop shows tray icons."""
     variables = exam.host.environment
     if not (variables.get("WAYLAND_DISPLAY") or variables.get("DISPLAY")):
@@ -61,14 +61,14 @@ def tray(exam: Examination) -> Finding:
     return warn("This desktop shows no tray icons", "Add a system tray (StatusNotifier, AppIndicator) to your panel")
 
 
-def _not_offered(exam: Examination, how: str) -> Finding:
+def _not_offered(exam: CheckContext, how: str) -> Finding:
     if not exam.is_written_by_livebg:
         return skipped(f"PipeWire {how}, as expected while livebg does not write to it")
     found = f"PipeWire {how}, because it probed the device before livebg's first frame. Firefox and Flatpak apps may not list it"
     return fail(found, f"{_RESTART_WIREPLUMBER} (`livebg setup` makes livebg start first)")
 
 
-def _wireplumber(exam: Examination) -> Finding:
+def _wireplumber(exam: CheckContext) -> Finding:
     """Same check with wpctl, if pw-dump is not installed."""
     try:
         table = exam.host.commands.run("wpctl", "status")

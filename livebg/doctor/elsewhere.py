@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from livebg.doctor.context import Examination
+from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, fail, ok
 from livebg.system.host import ToolMissing
 
@@ -12,7 +12,7 @@ _WINDOWS: Final = r"HKLM\SOFTWARE\Classes\CLSID\{A3FCE0F5-3493-419F-958A-ABA1250
 _INSTALL: Final = "Install OBS Studio, start it, press Start Virtual Camera once, stop it and quit OBS"
 
 
-def obs(exam: Examination) -> Finding:
+def obs(exam: CheckContext) -> Finding:
     """Check that OBS's virtual camera is installed."""
     host = exam.host
     if host.system == "darwin":

@@ -42,7 +42,7 @@ def skipped(message: str) -> Finding:
     return Finding("skipped", message)
 
 
-def failed_by(error: LivebgError) -> Finding:
+def from_error(error: LivebgError) -> Finding:
     """Convert an error: its last sentence, or else the text after its last colon, becomes the fix."""
     text = str(error).removesuffix(".")
     message, _, fix = text.rpartition(". " if ". " in text else ": ")

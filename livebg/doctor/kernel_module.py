@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from livebg.doctor.context import Examination
+from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.system.distribution import install_headers, install_module
-from livebg.system.host import Host, ToolHung, ToolMissing
+from livebg.system.host import Host, ToolMissing, ToolTimeout
 
 SETUP: Final = "livebg setup"
 RELOAD: Final = "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
@@ -28,7 +28,7 @@ _REJECTION: Final = re.compile(
 )
 
 
-def installed(exam: Examination) -> Finding:
+def installed(exam: CheckContext) -> Finding:
     """Check that v4l2loopback is installed for the running kernel."""
     host = exam.host
     if is_loaded(host):
@@ -50,7 +50,7 @@ def installed(exam: Examination) -> Finding:
     return fail(f"{found}{_dkms_status(host)}", f"sudo dkms autoinstall -k {host.release}")
 
 
-def secure_boot(exam: Examination) -> Finding:
+def secure_boot(exam: CheckContext) -> Finding:
     """Check that neither Secure Boot nor kernel lockdown blocks the module."""
     host = exam.host
     enabled = _secure_boot(host)
@@ -67,7 +67,7 @@ def secure_boot(exam: Examination) -> Finding:
     return _secure_boot_verdict(host, how)
 
 
-def loaded(exam: Examination) -> Finding:
+def loaded(exam: CheckContext) -> Finding:
     """Check that v4l2loopback is loaded."""
     host = exam.host
     if is_loaded(host):
@@ -82,7 +82,7 @@ def loaded(exam: Examination) -> Finding:
     return fail("v4l2loopback is installed but not loaded", SETUP)
 
 
-def after_restart(exam: Examination) -> Finding:
+def after_restart(exam: CheckContext) -> Finding:
     """Check that the device will exist after a reboot."""
     host = exam.host
     if exam.loopback is None:
@@ -149,7 +149,7 @@ def _dkms_status(host: Host) -> str:
     """Return the DKMS status as a clause."""
     try:
         outcome = host.commands.run("dkms", "status", "v4l2loopback")
-    except (ToolMissing, ToolHung):
+    except (ToolMissing, ToolTimeout):
         return ""
     lines = [line for line in outcome.out.splitlines() if line.startswith("v4l2loopback")]
     return f" (dkms: {'; '.join(lines)})" if lines else ""
@@ -176,7 +176,7 @@ def _key(host: Host) -> tuple[str | None, bool]:
             continue
         try:
             outcome = host.commands.run("mokutil", "--test-key", key)
-        except (ToolMissing, ToolHung):
+        except (ToolMissing, ToolTimeout):
             return key, False
         return key, "is already enrolled" in outcome.out + outcome.err
     return None, False
@@ -186,7 +186,7 @@ def _is_signed(host: Host) -> bool | None:
     """Whether the module is signed; None if unknown."""
     try:
         outcome = host.commands.run("modinfo", "--field", "signer", "v4l2loopback")
-    except (ToolMissing, ToolHung):
+    except (ToolMissing, ToolTimeout):
         return None
     return bool(outcome.out.strip()) if outcome.code == 0 else None
 
@@ -201,7 +201,7 @@ def _was_rejected(host: Host) -> bool:
     """Whether the journal reports a rejected v4l2loopback or unnamed module. Users may lack permission to read all of it."""
     try:
         outcome = host.commands.run("journalctl", "--boot", "--quiet", "--no-pager", "--output=cat", f"--grep={_JOURNAL_PATTERN}")
-    except (ToolMissing, ToolHung):
+    except (ToolMissing, ToolTimeout):
         return False
     return bool(_REJECTION.search(outcome.out))
 

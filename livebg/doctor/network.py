@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from livebg.config.settings import Governor
-from livebg.doctor.context import Examination
-from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
+from livebg.doctor.context import CheckContext
+from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.errors import LivebgError, ModelError
 from livebg.system.distribution import install_package
 
@@ -43,7 +43,7 @@ class Measured:
     dropped: float
 
 
-def libraries(exam: Examination) -> Finding:
+def libraries(exam: CheckContext) -> Finding:
     """Check that the libraries load. opencv-python needs some system libraries."""
     for name in _LIBRARIES:
         try:
@@ -56,7 +56,7 @@ def libraries(exam: Examination) -> Finding:
     return ok("numpy, OpenCV, PyAV and onnxruntime load")
 
 
-def model(exam: Examination) -> Finding:
+def model(exam: CheckContext) -> Finding:
     """Check that the configured network exists, is undamaged and runs."""
     from livebg.models import find
 
@@ -68,7 +68,7 @@ def model(exam: Examination) -> Finding:
             return fail(f"{located.path} is damaged: its SHA-256 does not match {located.card.name}", fix)
         segmenter = exam.segmenter
     except ModelError as error:
-        return failed_by(error)
+        return from_error(error)
     except ImportError:
         return skipped(_NOT_LOADED)
     except OSError as error:
@@ -77,22 +77,22 @@ def model(exam: Examination) -> Finding:
     return ok(f"{located.card.name} is intact and runs at {width}x{height} for 16:9")
 
 
-def provider(exam: Examination) -> Finding:
+def provider(exam: CheckContext) -> Finding:
     """Report the onnxruntime execution provider that runs the network."""
     try:
-        from livebg.segmentation.execution_providers import offered
+        from livebg.segmentation.execution_providers import available_providers
 
         used = exam.segmenter.provider
     except ModelError:
         return skipped("The model does not run. Fix that first")
     except ImportError:
         return skipped(_NOT_LOADED)
-    others = [name for name in offered() if name != used]
+    others = [name for name in available_providers() if name != used]
     rest = f", the fastest of {' and '.join([used, *others])}" if others and exam.settings.model.provider == "auto" else ""
     return ok(f"The network runs on {used}{rest}")
 
 
-def speed(exam: Examination) -> Finding:
+def speed(exam: CheckContext) -> Finding:
     """Check that frames are processed in time, from the status of a live livebg or by a short measurement on a synthetic clip."""
     status = exam.running.status
     if status is not None and status.state == "live" and status.cpu_ms is not None:
@@ -106,7 +106,7 @@ def speed(exam: Examination) -> Finding:
     except ImportError:
         return skipped(_NOT_LOADED)
     except LivebgError as error:
-        return failed_by(error)
+        return from_error(error)
 
 
 def judge(measured: Measured) -> Finding:
@@ -124,7 +124,7 @@ def judge(measured: Measured) -> Finding:
     return ok(takes)
 
 
-def measure(exam: Examination, seconds: float = 3.0) -> Measured:
+def measure(exam: CheckContext, seconds: float = 3.0) -> Measured:
     """Run a live session at full quality on a synthetic clip without output. Raises the errors of a session, and ImportError."""
     from livebg.bench.clips import write_webcam_clip
     from livebg.bench.live import bench_live

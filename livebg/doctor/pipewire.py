@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.doctor import kernel_module
-from livebg.doctor.context import Examination
-from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
+from livebg.doctor.context import CheckContext
+from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.errors import SinkError
 from livebg.sinks.pipewire.libpipewire import Library
 from livebg.system.host import Host
@@ -17,7 +17,7 @@ _START_PIPEWIRE: Final = "systemctl --user enable --now pipewire.socket wireplum
 _SESSION_MANAGERS: Final = ("WirePlumber", "pipewire-media-session")
 
 
-def route(exam: Examination) -> Finding:
+def route(exam: CheckContext) -> Finding:
     """Report the configured camera backend, and whether the other one suits this machine better."""
     if exam.backend == "pipewire":
         return ok("output.backend is pipewire: only programs that use PipeWire or the portal see the camera")
@@ -30,16 +30,16 @@ def route(exam: Examination) -> Finding:
     return ok("output.backend is v4l2loopback: every program sees the camera")
 
 
-def library(exam: Examination) -> Finding:  # noqa: ARG001 - signature of all checks
+def library(exam: CheckContext) -> Finding:  # noqa: ARG001 - signature of all checks
     """Check that libpipewire loads."""
     try:
         Library()
     except SinkError as error:
-        return failed_by(error)
+        return from_error(error)
     return ok("libpipewire is installed")
 
 
-def session_manager(exam: Examination) -> Finding:
+def session_manager(exam: CheckContext) -> Finding:
     """Check that a PipeWire session manager is running."""
     if not runs(exam.host):
         return skipped("PipeWire is not running")
@@ -50,7 +50,7 @@ def session_manager(exam: Examination) -> Finding:
     return fail("No PipeWire session manager (WirePlumber) is running, so apps cannot access cameras", _START_PIPEWIRE)
 
 
-def offered(exam: Examination) -> Finding:
+def offered(exam: CheckContext) -> Finding:
     """Check that PipeWire offers livebg's camera."""
     if not runs(exam.host):
         return fail("PipeWire, which the configured camera needs, is not running for this user", _START_PIPEWIRE)
@@ -67,7 +67,7 @@ def runs(host: Host) -> bool:
     return bool(folder) and host.path(Path(folder or "") / "pipewire-0").exists()
 
 
-def objects(exam: Examination) -> Iterator[dict[str, Any]]:
+def objects(exam: CheckContext) -> Iterator[dict[str, Any]]:
     """Yield the properties of PipeWire's objects, from pw-dump.
 
     Raises :class:`~livebg.system.host.ToolMissing`, and ValueError if its output is not JSON.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from livebg.doctor.context import Examination
+from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, ok, skipped, warn
 from livebg.system.host import Host, ToolMissing
 
@@ -27,7 +27,7 @@ _INSTALL: Final = "Install xdg-desktop-portal and its backend for your desktop (
 _SNAPS: Final = ("firefox", "chromium", "brave", "opera", "zoom-client", "slack", "discord", "signal-desktop", "teams-for-linux")
 
 
-def flatpak(exam: Examination) -> Finding:
+def flatpak(exam: CheckContext) -> Finding:
     """Check that video call apps installed as Flatpaks may access devices."""
     try:
         listed = exam.host.commands.run("flatpak", "list", "--app", "--columns=application")
@@ -43,7 +43,7 @@ def flatpak(exam: Examination) -> Finding:
     return warn(f"Flatpaks that can access cameras at most through the portal: {_names(blocked)}", fix)
 
 
-def snap(exam: Examination) -> Finding:
+def snap(exam: CheckContext) -> Finding:
     """Check that video call apps installed as Snaps have their camera plug connected."""
     try:
         listed = exam.host.commands.run("snap", "list")
@@ -60,7 +60,7 @@ def snap(exam: Examination) -> Finding:
     return warn(f"Snaps without access to cameras: {' and '.join(blocked)}", fix)
 
 
-def portal(exam: Examination) -> Finding:
+def portal(exam: CheckContext) -> Finding:
     """Check that the desktop portal, which sandboxed apps use, reports a camera. Does not start the portal."""
     target = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop", "org.freedesktop.DBus.Properties", "Get")
     query = ("busctl", "--user", "--auto-start=no", "call", *target, "ss", "org.freedesktop.portal.Camera", "IsCameraPresent")

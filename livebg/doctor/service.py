@@ -5,8 +5,8 @@ from typing import Final
 
 from livebg import __version__
 from livebg.config.loading import default_config_path
-from livebg.doctor.context import Examination
-from livebg.doctor.findings import Finding, fail, failed_by, ok, skipped, warn
+from livebg.doctor.context import CheckContext
+from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.doctor.kernel_module import SETUP
 from livebg.errors import NotRunningError
 
@@ -24,15 +24,15 @@ _EXIT_REASONS: Final = {
 _BAD_LOAD_STATES: Final = {"masked": "is masked", "bad-setting": "is not valid", "error": "cannot be read"}
 
 
-def configuration(exam: Examination) -> Finding:
+def configuration(exam: CheckContext) -> Finding:
     """Check that the configuration file and environment variables are valid."""
-    if exam.config_trouble:
-        return failed_by(exam.config_trouble)
+    if exam.config_error:
+        return from_error(exam.config_error)
     path = exam.config or default_config_path()
     return ok(f"{path} is valid" if path.is_file() else "No configuration file, so the defaults apply")
 
 
-def unit(exam: Examination) -> Finding:
+def unit(exam: CheckContext) -> Finding:
     """Check that the user service is installed, enabled and running."""
     shown = exam.host.commands.run("systemctl", "--user", "show", UNIT, f"--property={_PROPERTIES}")
     if shown.code:
@@ -50,12 +50,12 @@ def unit(exam: Examination) -> Finding:
     return _state_finding(properties)
 
 
-def running(exam: Examination) -> Finding:
+def running(exam: CheckContext) -> Finding:
     """Report the state of the running livebg."""
     now = exam.running
-    if now.trouble is not None:
-        finding = failed_by(now.trouble)
-        is_passing = isinstance(now.trouble, NotRunningError)  # it is starting or stopping
+    if now.error is not None:
+        finding = from_error(now.error)
+        is_passing = isinstance(now.error, NotRunningError)  # it is starting or stopping
         return warn(finding.message, finding.fix) if is_passing else finding
     if now.status is None:
         return warn("livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg")
@@ -68,7 +68,7 @@ def running(exam: Examination) -> Finding:
     return ok(what)
 
 
-def version(exam: Examination) -> Finding:
+def version(exam: CheckContext) -> Finding:
     """Check that the running livebg has the installed version."""
     status = exam.running.status
     if status is None or status.version == __version__:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from livebg.config.parsing import parse_size
-from livebg.doctor.context import Examination, told
+from livebg.doctor.context import CheckContext, format_processes
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.doctor.kernel_module import NO_DEVICE, RELOAD, SETUP, is_loaded
-from livebg.system.host import Host, ToolHung, ToolMissing
+from livebg.system.host import Host, ToolMissing, ToolTimeout
 from livebg.v4l2.client_usage import Subscription
 from livebg.v4l2.device import Device
 from livebg.v4l2.find_camera import GROUP_ADVICE
@@ -21,7 +21,7 @@ _SETUP_AND_RELOAD: Final = f"{SETUP}, then {RELOAD}"
 _RELEASE_FORMAT: Final = "v4l2-ctl -d {} -c keep_format=0"
 
 
-def device(exam: Examination) -> Finding:
+def device(exam: CheckContext) -> Finding:
     """Check that there is exactly one loopback device with livebg's label."""
     loopbacks = [facts.device for facts in exam.devices.loopbacks]
     matching = [each for each in loopbacks if each.card == exam.label]
@@ -33,7 +33,7 @@ def device(exam: Examination) -> Finding:
             f"{len(matching)} loopback devices are named {exam.label!r} ({paths}), but livebg needs exactly one",
             _SETUP_AND_RELOAD,
         )
-    if any(each.path.name in loopback_nodes(exam.host) for each in exam.refused):
+    if any(each.path.name in loopback_nodes(exam.host) for each in exam.inaccessible):
         return skipped("A loopback device exists but cannot be opened (see device permissions)")
     if not loopbacks and not is_loaded(exam.host):
         return skipped(NO_DEVICE)
@@ -43,10 +43,10 @@ def device(exam: Examination) -> Finding:
     return fail(f"There is no virtual camera named {exam.label!r}", SETUP)
 
 
-def permissions(exam: Examination) -> Finding:
+def permissions(exam: CheckContext) -> Finding:
     """Check that the user has permission to open the loopback devices."""
     nodes = loopback_nodes(exam.host)
-    closed = [each.path for each in exam.refused if each.path.name in nodes and isinstance(each.error, PermissionError)]
+    closed = [each.path for each in exam.inaccessible if each.path.name in nodes and isinstance(each.error, PermissionError)]
     if closed:
         return fail(f"No permission to open {access(exam.host, closed[0])}", group_advice(exam.host))
     if not exam.devices.loopbacks:
@@ -54,7 +54,7 @@ def permissions(exam: Examination) -> Finding:
     return ok("The user has permission to open the device")
 
 
-def exclusive_caps(exam: Examination) -> Finding:
+def exclusive_caps(exam: CheckContext) -> Finding:
     """Check that the device announces only capture while livebg writes, which Chromium requires."""
     if exam.loopback is None:
         return skipped(NO_DEVICE)
@@ -68,7 +68,7 @@ def exclusive_caps(exam: Examination) -> Finding:
     )
 
 
-def number(exam: Examination) -> Finding:
+def number(exam: CheckContext) -> Finding:
     """Check that the device number is below 64, because Firefox ignores higher numbers."""
     if exam.loopback is None:
         return skipped(NO_DEVICE)
@@ -78,7 +78,7 @@ def number(exam: Examination) -> Finding:
     return warn(f"Firefox ignores {one.path}, because its number is not below {_FIREFOX_MAX_DEVICES}", _SETUP_AND_RELOAD)
 
 
-def writer(exam: Examination) -> Finding:
+def writer(exam: CheckContext) -> Finding:
     """Check that no other program writes to the device."""
     if exam.loopback is None:
         return skipped(NO_DEVICE)
@@ -93,7 +93,7 @@ def writer(exam: Examination) -> Finding:
     others = [holder for holder in exam.others(exam.loopback.holders) if holder.access != "reading"]
     if others:
         pids = " ".join(str(holder.pid) for holder in others)
-        return fail(f"Another program is writing to {one.path}: {told(others)}", f"Close it, or run `kill {pids}`")
+        return fail(f"Another program is writing to {one.path}: {format_processes(others)}", f"Close it, or run `kill {pids}`")
     return _hidden_writer(exam.host, one)
 
 
@@ -111,7 +111,7 @@ def _hidden_writer(host: Host, one: Device) -> Finding:
     )
 
 
-def picture_format(exam: Examination) -> Finding:
+def picture_format(exam: CheckContext) -> Finding:
     """Check that the device accepts livebg's format. It keeps its format while a program reads or keep_format is set."""
     if exam.loopback is None:
         return skipped(NO_DEVICE)
@@ -125,15 +125,15 @@ def picture_format(exam: Examination) -> Finding:
     is_kept = _keeps_format(exam.host, one)
     if now is None or not (readers or is_kept):
         return ok("It accepts any size")
-    by = told(readers) or "keep_format"
+    by = format_processes(readers) or "keep_format"
     if _is_wanted(exam, now):
         return ok(f"It is fixed to {now} by {by}, which is the format that livebg writes")
-    steps = [f"Close {told(readers)}"] if readers else []
+    steps = [f"Close {format_processes(readers)}"] if readers else []
     steps += [_RELEASE_FORMAT.format(one.path)] if is_kept else []
     return fail(f"{one.path} is fixed to {now} by {by}, so livebg cannot set its format", ", then ".join(steps))
 
 
-def max_openers(exam: Examination) -> Finding:
+def max_openers(exam: CheckContext) -> Finding:
     """Check that enough programs can open the device at the same time."""
     if exam.loopback is None:
         return skipped(NO_DEVICE)
@@ -145,13 +145,13 @@ def max_openers(exam: Examination) -> Finding:
     holders = exam.loopback.holders
     fix = f"echo 10 | sudo tee {attribute}"
     if len(holders) >= int(most):
-        return fail(f"{one.path} has reached its limit of {most} openers: {told(holders)}", fix)
+        return fail(f"{one.path} has reached its limit of {most} openers: {format_processes(holders)}", fix)
     if int(most) < _MIN_OPENERS:
         return warn(f"{one.path} can be opened only {most} times, including livebg", fix)
     return ok(f"It can be opened {most} times")
 
 
-def on_demand(exam: Examination) -> Finding:
+def on_demand(exam: CheckContext) -> Finding:
     """Check that the module reports readers, so that the camera can be off while there are none."""
     if exam.loopback is None:
         return skipped(NO_DEVICE)
@@ -216,13 +216,13 @@ def _keeps_format(host: Host, one: Device) -> bool | None:
     """Whether keep_format is set; None if v4l2-ctl is not installed."""
     try:
         outcome = host.commands.run("v4l2-ctl", "-d", str(one.path), "-C", "keep_format")
-    except (ToolMissing, ToolHung):
+    except (ToolMissing, ToolTimeout):
         return None
     match = re.search(r"keep_format:\s*(\d)", outcome.out)
     return match[1] == "1" if match else None
 
 
-def _is_wanted(exam: Examination, now: str) -> bool:
+def _is_wanted(exam: CheckContext, now: str) -> bool:
     size, pixel_format = now.split(" ", 1)
     wanted = parse_size(exam.settings.output.size) or parse_size(exam.settings.camera.size)
     return pixel_format == "YU12" and parse_size(size) == wanted

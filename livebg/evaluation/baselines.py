@@ -33,7 +33,7 @@ class Network(Protocol):
     """A network on the CPU, on one thread.
 
     ``name`` is what tables call it, ``path`` its file. ``remembers`` says whether it carries something from picture to picture,
-    until :meth:`forget`.
+    until :meth:`reset`.
     """
 
     @property
@@ -57,7 +57,7 @@ class Network(Protocol):
         """
         ...
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """The next picture has nothing to do with the last one."""
         ...
 
@@ -79,7 +79,7 @@ class FamilyNetwork:
     def alpha(self, image: Rgb) -> Alpha:
         return self._segmenter.segment(image)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """It remembers nothing."""
 
 
@@ -105,7 +105,7 @@ class ChannelsLastNetwork:
         background, person = output[..., 0], output[..., 1]
         return np.asarray(1 / (1 + np.exp(background - person)), np.float32)  # the softmax of two
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """It remembers nothing."""
 
 
@@ -136,7 +136,7 @@ class RecurrentNetwork:
         alpha, *self._states = _run(self._session, self.path, ["pha", *(f"{name}o" for name in _STATES)], feed)
         return np.asarray(np.clip(alpha[0, 0], 0, 1), np.float32)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self._states = None
 
     def _blank(self, height: int, width: int) -> list[NDArray[np.float32]]:

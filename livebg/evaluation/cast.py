@@ -10,11 +10,11 @@ import numpy as np
 
 from livebg.errors import SourceError
 from livebg.evaluation.baselines import Rgb
-from livebg.evaluation.sets import SPLIT_SETS, EmptyRoom, LabeledPicture, clips, evenly, picture_sets, rooms_aside
-from livebg.evaluation.split import is_aside
+from livebg.evaluation.sets import SPLIT_SETS, EmptyRoom, LabeledPicture, clips, every_nth, picture_sets, rooms_aside
+from livebg.evaluation.split import is_held_out
 from livebg.imaging.frame import Alpha8
 from livebg.sources.file import FileSource
-from livebg.synthetic import Actor, Cutout, blob_person, cut_green, made_up_room
+from livebg.synthetic import Actor, Cutout, blob_person, cut_green, procedural_room
 
 SCREENS: Final = "talking"
 """The folder of ``video`` whose clips were taken in front of a green screen."""
@@ -31,7 +31,7 @@ _MADE_UP_ROOM: Final = (640, 360)
 
 
 @dataclass(frozen=True)
-class Cast:
+class Subjects:
     """Where actors and rooms come from. All of it is read when it is asked for.
 
     ``people`` are pictures with masks of whole people, ``screens`` green-screen clips, ``rooms`` pictures; ``made_up`` says that
@@ -63,18 +63,18 @@ class Cast:
 
     def room(self, number: int) -> Rgb:
         """The room of that number, RGB; there is one for any number. Raises SourceError when its file cannot be read."""
-        return self.rooms[number % len(self.rooms)].read() if self.rooms else made_up_room(number, _MADE_UP_ROOM)
+        return self.rooms[number % len(self.rooms)].read() if self.rooms else procedural_room(number, _MADE_UP_ROOM)
 
 
-def cast(data: Path | None, count: int) -> Cast:
+def subjects(data: Path | None, count: int) -> Subjects:
     """About ``count`` people and rooms that were kept aside, evenly drawn. Raises SourceError when ``data`` is no folder."""
     if data is None:
-        return Cast((), (), ())
+        return Subjects((), (), ())
     people = [pair for each in picture_sets(data) if Path(each.name).name in SPLIT_SETS for pair in each.pairs]
-    screens = [path for path in clips(data) if path.parent.name == SCREENS and is_aside(path)]
+    screens = [path for path in clips(data) if path.parent.name == SCREENS and is_held_out(path)]
     rooms = rooms_aside(data)
     # Some files of each: they alternate with the sets.
-    return Cast(tuple(evenly(people, count)), tuple(screens), tuple(evenly(rooms, count)))
+    return Subjects(tuple(every_nth(people, count)), tuple(screens), tuple(every_nth(rooms, count)))
 
 
 def _cut_out(rgb: Rgb, mask: Alpha8) -> Cutout:

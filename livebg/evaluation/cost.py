@@ -60,7 +60,7 @@ def measure_cost(candidates: Sequence[Candidate], networks: Mapping[str, Network
     """
     pictures = {name: _picture(network.input_size(*FRAME)) for name, network in networks.items()}
     for name, network in networks.items():
-        network.forget()
+        network.reset()
         for _ in range(_WARM_UP):
             _look_seconds(network, pictures[name])
     times: dict[str, list[float]] = {name: [] for name in networks}

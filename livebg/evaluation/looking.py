@@ -8,7 +8,7 @@ from livebg.imaging.frame import Alpha
 from livebg.segmentation.onnx_model import Size
 
 
-def fed(picture: Rgb, size: Size) -> Rgb:
+def resize_input(picture: Rgb, size: Size) -> Rgb:
     """A picture at ``size`` (width, height): by area averages where it shrinks, linear where it grows."""
     height, width = picture.shape[:2]
     if (width, height) == size:
@@ -26,13 +26,13 @@ def at_size(alpha: Alpha, size: Size) -> Alpha:
 
 def look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
     """Alpha at the picture's full size, by one look; ``wanted`` is the size to feed, if there is a choice."""
-    network.forget()
+    network.reset()
     height, width = picture.shape[:2]
-    image = fed(picture, network.input_size(width, height, wanted))
+    image = resize_input(picture, network.input_size(width, height, wanted))
     return at_size(network.alpha(image), (width, height))
 
 
-class Watcher:
+class VideoRunner:
     """A network on the frames of a clip, one after another. What it remembers of a clip it forgets when another begins."""
 
     def __init__(self, network: Network) -> None:
@@ -40,9 +40,9 @@ class Watcher:
 
     def begin(self) -> None:
         """Another clip begins."""
-        self._network.forget()
+        self._network.reset()
 
     def alpha(self, frame: Rgb) -> Alpha:
         """Alpha of the next frame, at its full size."""
         height, width = frame.shape[:2]
-        return at_size(self._network.alpha(fed(frame, self._network.input_size(width, height))), (width, height))
+        return at_size(self._network.alpha(resize_input(frame, self._network.input_size(width, height))), (width, height))

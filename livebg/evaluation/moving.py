@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from livebg.evaluation.baselines import Network
-from livebg.evaluation.cast import Cast
-from livebg.evaluation.looking import Watcher
+from livebg.evaluation.cast import Subjects
+from livebg.evaluation.looking import VideoRunner
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sheets import Sheets, Worst
 from livebg.imaging.frame import Alpha
@@ -36,7 +36,7 @@ _LEVELS: Final = np.float32(255)
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class ClipSpec:
     """One clip to be: ``motion`` by its name, which of the cast, and how many frames."""
 
     motion: str
@@ -48,23 +48,25 @@ class Take:
         return f"{self.motion} {self.number}"
 
 
-def measure_moving(networks: Mapping[str, Network], cast: Cast, motion: str, clips: int, frames: int, sheets: Sheets) -> Section:
+def measure_moving(
+    networks: Mapping[str, Network], cast: Subjects, motion: str, clips: int, frames: int, sheets: Sheets
+) -> Section:
     """The mean over each clip's frames of MAD, MSE, dtSSD and Grad, and its edge lag, at :data:`SIZE`.
 
     ``motion`` is one of :data:`livebg.synthetic.MOTIONS`. Raises SourceError when a file of the cast cannot be read.
     """
-    everybody = {name: Watcher(network) for name, network in networks.items()}
+    everybody = {name: VideoRunner(network) for name, network in networks.items()}
     about = f"{clips} clips of {frames} frames, {SIZE[0]}x{SIZE[1]}, {cast.about}"
     tally = Tally(f"moving truth, {motion}", about, "clip", MEASURES, list(everybody))
     shown = sheets.all(f"moving {motion}", clips)
     for number in range(clips):
-        take = Take(motion, number, frames)
+        take = ClipSpec(motion, number, frames)
         tally.add(take.name, _measure(everybody, cast, take, shown))
     shown.write()
     return tally.section()
 
 
-def _measure(everybody: Mapping[str, Watcher], cast: Cast, take: Take, shown: Worst) -> dict[str, tuple[float, ...]]:
+def _measure(everybody: Mapping[str, VideoRunner], cast: Subjects, take: ClipSpec, shown: Worst) -> dict[str, tuple[float, ...]]:
     judges = {name: _Judge() for name in everybody}
     evaluated = next(iter(everybody))
     for watcher in everybody.values():
@@ -82,7 +84,7 @@ def _measure(everybody: Mapping[str, Watcher], cast: Cast, take: Take, shown: Wo
     return {name: judge.row() for name, judge in judges.items()}
 
 
-def _moments(cast: Cast, take: Take) -> Iterator[Moment]:
+def _moments(cast: Subjects, take: ClipSpec) -> Iterator[Moment]:
     motion = MOTIONS[take.motion]
     actors = [cast.actor(take.number + turn) for turn in range(len(motion.scene(0, (0.0,) * 8).poses))]
     return clip(motion, actors, cast.room(take.number), SIZE, frames=take.frames, rate=_RATE, seed=take.number)

@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 
 from livebg.evaluation.baselines import Network, Rgb
-from livebg.evaluation.looking import Watcher
+from livebg.evaluation.looking import VideoRunner
 from livebg.evaluation.results import Section, Tally
 from livebg.evaluation.sheets import Sheets, Worst
 from livebg.imaging.frame import Alpha
 from livebg.metrics.no_reference import MEASURES as BLIND
-from livebg.metrics.no_reference import BlindScore
+from livebg.metrics.no_reference import NoReferenceScore
 from livebg.metrics.reference import foreground_iou, mean_absolute_difference
 from livebg.metrics.statistics import Measure
 from livebg.sources.file import FileSource
@@ -33,20 +33,20 @@ def measure_real(
     Of each clip the first ``frames`` are measured, each network running as it does on video. Raises SourceError for what cannot
     be read.
     """
-    everybody = {name: Watcher(network) for name, network in networks.items()}
+    everybody = {name: VideoRunner(network) for name, network in networks.items()}
     measures = (*BLIND, *TEACHER) if teacher else BLIND
     judged = f", against the alpha of {teacher.name}" if teacher else ""
     about = f"the first {frames} frames of each{judged}"
     tally = Tally("real clips", about, "clip", measures, list(everybody))
     shown = sheets.all("real clips", len(clips))
     for path in clips:
-        tally.add(path.stem, _measure(everybody, path, frames, Watcher(teacher) if teacher else None, shown))
+        tally.add(path.stem, _measure(everybody, path, frames, VideoRunner(teacher) if teacher else None, shown))
     shown.write()
     return tally.section()
 
 
 def _measure(
-    everybody: Mapping[str, Watcher], path: Path, frames: int, teacher: Watcher | None, shown: Worst
+    everybody: Mapping[str, VideoRunner], path: Path, frames: int, teacher: VideoRunner | None, shown: Worst
 ) -> dict[str, tuple[float, ...]]:
     judges = {name: _Judge() for name in everybody}
     evaluated = next(iter(everybody))
@@ -72,7 +72,7 @@ class _Judge:
     """The numbers of one network on one clip."""
 
     def __init__(self) -> None:
-        self._score = BlindScore()
+        self._score = NoReferenceScore()
         self._against: list[tuple[float, float]] = []
 
     def add(self, rgb: Rgb, alpha: Alpha, truth: Alpha | None, time: float) -> float:

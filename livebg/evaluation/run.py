@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from livebg.clock import one_opencv_thread
 from livebg.errors import ConfigError
 from livebg.evaluation.baselines import Candidate, Network
-from livebg.evaluation.cast import cast
+from livebg.evaluation.cast import subjects
 from livebg.evaluation.cost import measure_cost
 from livebg.evaluation.moving import measure_moving
 from livebg.evaluation.pictures import measure_pictures
@@ -28,7 +28,7 @@ MOTIONS_MEASURED: Final = ("slow", "fast")
 _NO_DATA: Final = "no --data folder is named"
 
 
-class Reported(Protocol):
+class SectionResult(Protocol):
     """What a section comes to: a Section, Costs or Skipped."""
 
     @property
@@ -39,7 +39,7 @@ class Reported(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class EvaluationConfig:
     """How much is measured.
 
     - ``data``: the folder of the sets; None leaves moving made-up people and the cost.
@@ -62,7 +62,7 @@ class Extent:
     sheets: Sheets = field(default_factory=Sheets)
 
 
-def evaluate(candidates: Sequence[Candidate], extent: Extent) -> Iterator[Reported]:
+def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Iterator[SectionResult]:
     """Measure the first of ``candidates`` beside the others, and give each section when it is done.
 
     Raises :class:`~livebg.errors.ConfigError` for what is not known, and when two networks have one name,
@@ -77,7 +77,7 @@ def evaluate(candidates: Sequence[Candidate], extent: Extent) -> Iterator[Report
     _require_known("motion", extent.motions, tuple(MOTIONS))
     if extent.data:
         require_folder(extent.data)
-    measured: Mapping[str, Callable[[Mapping[str, Network], Extent], Iterator[Reported]]] = {
+    measured: Mapping[str, Callable[[Mapping[str, Network], EvaluationConfig], Iterator[SectionResult]]] = {
         "pictures": _pictures,
         "rooms": _rooms,
         "moving": _moving,
@@ -98,7 +98,7 @@ def _require_known(kind: str, asked: Collection[str], known: Sequence[str]) -> N
             raise ConfigError(f"there is no {kind} {name!r}: choose of {', '.join(known)}")
 
 
-def _pictures(networks: Mapping[str, Network], extent: Extent) -> Iterator[Reported]:
+def _pictures(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
     sets = picture_sets(extent.data, extent.step) if extent.data else []
     for each in sets:
         yield measure_pictures(networks, each, extent.sheets)
@@ -106,7 +106,7 @@ def _pictures(networks: Mapping[str, Network], extent: Extent) -> Iterator[Repor
         yield Skipped("pictures", f"no images with masks beside them are in {extent.data}" if extent.data else _NO_DATA)
 
 
-def _rooms(networks: Mapping[str, Network], extent: Extent) -> Iterator[Reported]:
+def _rooms(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
     rooms = rooms_aside(extent.data, extent.step) if extent.data else []
     if rooms:
         yield measure_rooms(networks, rooms, extent.sheets)
@@ -114,13 +114,13 @@ def _rooms(networks: Mapping[str, Network], extent: Extent) -> Iterator[Reported
         yield Skipped("empty rooms", f"there are no pictures in {extent.data}/backgrounds" if extent.data else _NO_DATA)
 
 
-def _moving(networks: Mapping[str, Network], extent: Extent) -> Iterator[Reported]:
-    actors = cast(extent.data, extent.clips)
+def _moving(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
+    actors = subjects(extent.data, extent.clips)
     for motion in extent.motions:
         yield measure_moving(networks, actors, motion, extent.clips, extent.frames, extent.sheets)
 
 
-def _real(networks: Mapping[str, Network], extent: Extent) -> Iterator[Reported]:
+def _real(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
     found = clips(extent.data, all_of_them=extent.all_clips) if extent.data else []
     if found:
         teacher = extent.teacher.open() if extent.teacher else None

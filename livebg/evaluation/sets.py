@@ -18,7 +18,7 @@ from livebg.evaluation.holdout import (
     opened_archive,
     people_archives,
 )
-from livebg.evaluation.split import ROOMS_WITH_PEOPLE, aside, files, is_aside
+from livebg.evaluation.split import ROOMS_WITH_PEOPLE, files, held_out_part, is_held_out
 from livebg.imaging.frame import Alpha8
 from livebg.metrics.readers import picture_at
 from livebg.rendering.photo import Photo
@@ -35,7 +35,7 @@ SPLIT_SETS: Final = ("ccp",)
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
+class MaskedPicture:
     """A picture and the mask of the person in it."""
 
     picture: Path
@@ -98,8 +98,8 @@ def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
             continue
         masks = {mask.stem: mask for mask in _photos(folder / "masks")}
         pictures = _photos(images)
-        kept = aside(pictures, kept=True) if own_name in SPLIT_SETS else pictures
-        pairs = tuple(Masked(picture, _mask_of(picture, masks)) for picture in kept[::step])
+        kept = held_out_part(pictures, kept=True) if own_name in SPLIT_SETS else pictures
+        pairs = tuple(MaskedPicture(picture, _mask_of(picture, masks)) for picture in kept[::step])
         if pairs:
             found.append(PictureSet(str(name) if name.parts else own_name, pairs))
     return [*found, *_people_held_out(data, step)]
@@ -132,12 +132,12 @@ def rooms_aside(data: Path, step: int = 1) -> list[EmptyRoom]:
     """
     root = data / "backgrounds"
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
-    photos = [path for folder in folders for path in aside(_photos(folder), kept=True)]
+    photos = [path for folder in folders for path in held_out_part(_photos(folder), kept=True)]
     found = [EmptyRoom(f"{path.parent.name}/{path.name}", partial(_photo, path)) for path in photos]
     for path in sorted(root.glob("*.zip")):
         with opened_archive(path) as archive:
             names = sorted(archive.namelist())
-        found += [EmptyRoom(f"{path.stem}/{name}", partial(archived_rgb, path, name)) for name in aside(names, kept=True)]
+        found += [EmptyRoom(f"{path.stem}/{name}", partial(archived_rgb, path, name)) for name in held_out_part(names, kept=True)]
     return [room for room in found if room.name not in ROOMS_WITH_PEOPLE][::step]
 
 
@@ -148,10 +148,10 @@ def _photo(path: Path) -> Rgb:
 def clips(data: Path, *, all_of_them: bool = False) -> list[Path]:
     """The clips under ``data/video``: those kept aside, or all."""
     found = sorted(path for path in (data / "video").rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
-    return [path for path in found if all_of_them or is_aside(path)]
+    return [path for path in found if all_of_them or is_held_out(path)]
 
 
-def evenly(things: Sequence[Thing], count: int) -> list[Thing]:
+def every_nth(things: Sequence[Thing], count: int) -> list[Thing]:
     """``count`` of the things, evenly spread over them; all where there are no more."""
     if len(things) <= count:
         return list(things)

@@ -12,7 +12,7 @@ Thing = TypeVar("Thing")
 KEPT_ASIDE: Final = 10
 """Every tenth file of ``ccp/images`` and of each folder of backgrounds, by name, is never trained on."""
 
-CLIPS_ASIDE: Final = ("book", "sister", "walk", "yes", "head-pose-face-detection-male", "outdoors_640x360", "d11")
+CLIPS_HELD_OUT: Final = ("book", "sister", "walk", "yes", "head-pose-face-detection-male", "outdoors_640x360", "d11")
 """Clips, by their names without ending, that are never trained on."""
 
 ROOMS_WITH_PEOPLE: Final = ("living_rooms/0310.jpg", "messy_desks/0190.jpg", "messy_desks/0210.jpg")
@@ -33,11 +33,11 @@ def files(folder: Path) -> list[Path]:
         raise SourceError(f"the folder {folder} cannot be read ({error.strerror}): change its permissions") from error
 
 
-def aside(paths: Sequence[Thing], *, kept: bool) -> list[Thing]:
+def held_out_part(paths: Sequence[Thing], *, kept: bool) -> list[Thing]:
     """Of paths in their order (those of :func:`files`), every tenth from the first on where ``kept``; else all the others."""
     return [path for index, path in enumerate(paths) if (index % KEPT_ASIDE == 0) == kept]
 
 
-def is_aside(clip: Path) -> bool:
-    """Whether a clip is one of :data:`CLIPS_ASIDE`."""
-    return clip.stem in CLIPS_ASIDE
+def is_held_out(clip: Path) -> bool:
+    """Whether a clip is one of :data:`CLIPS_HELD_OUT`."""
+    return clip.stem in CLIPS_HELD_OUT

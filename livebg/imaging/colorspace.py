@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.imaging.frame import BT601, UNSPECIFIED, ColorSpec, blank, planes
+from livebg.imaging.frame import BT601, UNSPECIFIED, ColorSpec, empty_i420, planes
 
 _NEUTRAL = 128.0
 _BT601_LIKE = (UNSPECIFIED, 5, BT601)
@@ -17,23 +17,23 @@ _BT601_LIKE = (UNSPECIFIED, 5, BT601)
 pictures."""
 
 
-def for_virtual_camera(color: ColorSpec) -> ColorSpec:
+def virtual_camera_color(color: ColorSpec) -> ColorSpec:
     """Returns the color to which pictures in ``color`` must be converted; ``color`` itself if readers interpret it correctly."""
     if color.matrix in _BT601_LIKE and not color.full_range:
         return color
     return replace(color, matrix=BT601, full_range=False)
 
 
-def recolored(data: NDArray[np.uint8], given: ColorSpec, wanted: ColorSpec) -> NDArray[np.uint8]:
-    """Convert I420 from the color ``given`` to the color ``wanted``, within about one level.
+def convert_i420(data: NDArray[np.uint8], source: ColorSpec, target: ColorSpec) -> NDArray[np.uint8]:
+    """Convert I420 from the color ``source`` to the color ``target``, within about one level.
 
     Luma depends on chroma only if the matrix changes; chroma never depends on luma, since gray stays gray.
     """
     height = data.shape[0] * 2 // 3
-    to_rgb, to_yuv = given.yuv_to_rgb(height), wanted.rgb_to_yuv(height)
+    to_rgb, to_yuv = source.yuv_to_rgb(height), target.rgb_to_yuv(height)
     matrix = to_yuv[:, :3] @ to_rgb
     matrix[:, 3] += to_yuv[:, 3]
-    result = blank(data.shape[1], height)
+    result = empty_i420(data.shape[1], height)
     (y, u, v), (new_y, new_u, new_v) = planes(data), planes(result)
     for row, out in ((matrix[1], new_u), (matrix[2], new_v)):
         cv2.addWeighted(u, row[1], v, row[2], row[3], dst=out)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.imaging.pyramid import Pyramid, resized
+from livebg.imaging.pyramid import Pyramid, resize
 
 Alpha = NDArray[np.float32]
 """An alpha matte at model resolution: shape (height, width), float32, 0..1, 1 = foreground."""
@@ -52,7 +52,7 @@ class ColorSpec:
     transfer: int = UNSPECIFIED
     full_range: bool = False
 
-    def told(self, height: int) -> "ColorSpec":
+    def with_default_matrix(self, height: int) -> "ColorSpec":
         """Returns the same color with an explicit matrix: the one that players assume for an untagged picture of this height."""
         return self if self.matrix != UNSPECIFIED else replace(self, matrix=_default_matrix(height))
 
@@ -104,7 +104,7 @@ def planes(data: NDArray[np.uint8]) -> Planes:
     return data[:height], chroma[0], chroma[1]
 
 
-def blank(width: int, height: int) -> NDArray[np.uint8]:
+def empty_i420(width: int, height: int) -> NDArray[np.uint8]:
     """Returns an uninitialized I420 buffer of the given even size."""
     return np.empty((height * 3 // 2, width), np.uint8)
 
@@ -112,7 +112,7 @@ def blank(width: int, height: int) -> NDArray[np.uint8]:
 def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
     """Convert RGB, uint8, (height, width, 3) of even size, to I420 in the given color. Chroma is the mean of each 2x2 block."""
     height, width = rgb.shape[:2]
-    data = blank(width, height)
+    data = empty_i420(width, height)
     full = cv2.transform(rgb, color.rgb_to_yuv(height))
     for channel, target in enumerate(planes(data)):
         target[:] = cv2.resize(full[..., channel], (target.shape[1], target.shape[0]), interpolation=cv2.INTER_AREA)
@@ -124,7 +124,7 @@ def i420_to_rgb(data: NDArray[np.uint8], color: ColorSpec, size: tuple[int, int]
 
     The planes are resized before the conversion, so the cost depends on ``size``.
     """
-    return _to_rgb([resized(plane, size) for plane in planes(data)], color.yuv_to_rgb(data.shape[0] * 2 // 3))
+    return _to_rgb([resize(plane, size) for plane in planes(data)], color.yuv_to_rgb(data.shape[0] * 2 // 3))
 
 
 def _to_rgb(yuv: list[NDArray[np.uint8]], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat, blank, planes
-from livebg.imaging.pyramid import halved
+from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat, empty_i420, planes
+from livebg.imaging.pyramid import halve
 
 ROTATIONS: Final = (0, 90, 180, 270)
 """Degrees clockwise."""
@@ -62,7 +62,7 @@ class Geometry:
             return frame
         crop = self._crop(frame.width, frame.height)
         width, height = self._output
-        data = blank(width, height)
+        data = empty_i420(width, height)
         for number, (plane, out) in enumerate(zip(frame.planes, planes(data), strict=True)):
             self._place(plane, crop, 2 if number else 1, out)
         return Frame(data, frame.pts, frame.time_base, self._color(frame.color, frame.height))
@@ -104,7 +104,7 @@ def _scale(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     if (width, height) == size:
         return plane
     shrink = min(width / size[0], height / size[1])
-    halved_plane = halved(plane, int(math.log2(shrink))) if shrink >= 2 else plane
+    halved_plane = halve(plane, int(math.log2(shrink))) if shrink >= 2 else plane
     return np.asarray(cv2.resize(halved_plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 

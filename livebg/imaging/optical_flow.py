@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
-from livebg.imaging.pyramid import resized
+from livebg.imaging.pyramid import resize
 
 _GRID_PIXELS: Final = 256 * 144
 """Size of the grid on which the motion is estimated."""
@@ -28,7 +28,7 @@ Flow = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Motion:
+class FlowField:
     """The backward flow from a picture to an earlier one.
 
     ``flow``, float32 (height, width, 2), is in pixels of its own grid: how far to the right and down of each pixel its content
@@ -39,40 +39,40 @@ class Motion:
     flow: Flow
 
     @classmethod
-    def none(cls, size: tuple[int, int]) -> "Motion":
+    def zero(cls, size: tuple[int, int]) -> "FlowField":
         """Returns zero flow; ``size`` is (width, height)."""
         return cls(np.zeros((size[1], size[0], 2), np.float32))
 
-    def then(self, step: "Motion") -> "Motion":
+    def compose(self, step: "FlowField") -> "FlowField":
         """Compose with ``step``, the flow from a later picture to this one. Returns the flow from the later picture to the same
         earlier one.
 
         The flow between neighboring frames is small and reliable; estimated over several frames at once it fails on fast motion.
         """
-        return Motion(step.flow + _warp(self.flow, step.flow))
+        return FlowField(step.flow + _warp(self.flow, step.flow))
 
-    def at(self, size: tuple[int, int]) -> "Motion":
+    def resized(self, size: tuple[int, int]) -> "FlowField":
         """Returns the same flow for pictures of ``size`` (width, height), in their pixels."""
         rows, columns = self.flow.shape[:2]
         if size == (columns, rows):
             return self
         flow = cv2.resize(self.flow, size, interpolation=cv2.INTER_LINEAR)
-        return Motion(_as_float32(flow * np.array([size[0] / columns, size[1] / rows], np.float32)))
+        return FlowField(_as_float32(flow * np.array([size[0] / columns, size[1] / rows], np.float32)))
 
-    def carry(self, alpha: Alpha) -> Alpha:
+    def warp(self, alpha: Alpha) -> Alpha:
         """Warp an alpha of the earlier picture, float32 (h, w), to the later one. Returns a new array."""
-        return _warp(alpha, self.at((alpha.shape[1], alpha.shape[0])).flow)
+        return _warp(alpha, self.resized((alpha.shape[1], alpha.shape[0])).flow)
 
-    def carry_picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def warp_image(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Warp the earlier picture, uint8 (h, w, 3), to the later one. Returns a new array."""
         # OpenCV needs half as long for four channels as for three.
         warped = _remap(
-            cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), _coordinates(self.at((picture.shape[1], picture.shape[0])).flow)
+            cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), _coordinates(self.resized((picture.shape[1], picture.shape[0])).flow)
         )
         return np.asarray(cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
-class AlphaCarrier:
+class FlowEstimator:
     """Estimates the motion from frame to frame by dense inverse search (Kroeger et al., "Fast Optical Flow using Dense Inverse
     Search", ECCV 2016) on a downscaled luma plane. Not thread-safe."""
 
@@ -84,7 +84,7 @@ class AlphaCarrier:
         self._shape: tuple[int, ...] = ()
         self._small: NDArray[np.uint8] | None = None
 
-    def follow(self, luma: NDArray[np.uint8]) -> Motion | None:
+    def update(self, luma: NDArray[np.uint8]) -> FlowField | None:
         """Returns the backward flow to the previous frame; ``luma`` is uint8 (height, width), at the frame's size.
 
         Returns None if there is no previous frame or it has another size.
@@ -92,8 +92,8 @@ class AlphaCarrier:
         pair = self._pair(luma)
         return None if pair is None else self._estimate(*pair)
 
-    def follow_both(self, luma: NDArray[np.uint8]) -> tuple[Motion, Motion] | None:
-        """Returns the backward flow as :meth:`follow` does and the forward flow, for look-ahead. Twice the cost."""
+    def update_both(self, luma: NDArray[np.uint8]) -> tuple[FlowField, FlowField] | None:
+        """Returns the backward flow as :meth:`update` does and the forward flow, for look-ahead. Twice the cost."""
         pair = self._pair(luma)
         return None if pair is None else (self._estimate(*pair), self._estimate(*pair[::-1]))
 
@@ -101,14 +101,14 @@ class AlphaCarrier:
         """Returns this frame and the previous one, downscaled, and stores this one as the previous."""
         previous = self._small if luma.shape == self._shape else None
         self._shape = luma.shape
-        self._small = small = resized(luma, self.size(luma.shape[1], luma.shape[0]))
+        self._small = small = resize(luma, self.size(luma.shape[1], luma.shape[0]))
         return None if previous is None else (small, previous)
 
-    def _estimate(self, small: NDArray[np.uint8], other: NDArray[np.uint8]) -> Motion:
+    def _estimate(self, small: NDArray[np.uint8], other: NDArray[np.uint8]) -> FlowField:
         # The third argument is the initial flow.
-        return Motion(_as_float32(self._estimator.calc(small, other, np.zeros((*small.shape, 2), np.float32))))
+        return FlowField(_as_float32(self._estimator.calc(small, other, np.zeros((*small.shape, 2), np.float32))))
 
-    def see(self, luma: NDArray[np.uint8]) -> None:
+    def set_reference(self, luma: NDArray[np.uint8]) -> None:
         """Set the reference frame without estimating motion, if the flow to it is known. Costs next to nothing."""
         self._pair(luma)
 

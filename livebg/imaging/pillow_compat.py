@@ -26,7 +26,7 @@ READ_FAILURES: Final = (
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def log_warnings() -> Iterator[None]:
     """Log Pillow's warnings (damaged EXIF data, very large pictures) inside the ``with`` block instead of printing them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

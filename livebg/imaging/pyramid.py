@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Number = TypeVar("Number", np.uint8, np.float32)
 
 
-def halved(plane: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+def halve(plane: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
     """Halve a plane ``times`` times by area averages: OpenCV has a fast path for this step."""
     for _ in range(times):
         size = (max(plane.shape[1] // 2, 1), max(plane.shape[0] // 2, 1))
@@ -18,7 +18,7 @@ def halved(plane: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
     return plane
 
 
-def resized(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def resize(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Returns a plane at ``size`` (width, height): area averages to shrink, linear interpolation to enlarge."""
     return Pyramid(plane).at(size)
 
@@ -35,7 +35,7 @@ class Pyramid:
         """Returns the plane after ``times`` halvings. Read-only for all callers."""
         level = self._levels.get(times)
         if level is None:
-            level = self._levels[times] = halved(self.halved(times - 1), 1)
+            level = self._levels[times] = halve(self.halved(times - 1), 1)
         return level
 
     def at(self, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -49,7 +49,7 @@ class Pyramid:
         return np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def channels(picture: NDArray[Number]) -> list[NDArray[Number]]:
+def split_channels(picture: NDArray[Number]) -> list[NDArray[Number]]:
     """Split a picture, (height, width, channels), into new arrays. Four times as fast as letting OpenCV allocate them."""
     planes: NDArray[Number] = np.empty((picture.shape[2], *picture.shape[:2]), picture.dtype)
     split = list(planes)

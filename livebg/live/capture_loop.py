@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from livebg.clock import REAL, StageClock, Waits
+from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.errors import SourceError
 from livebg.imaging.frame import Frame
 from livebg.interfaces import LiveSource
 from livebg.live.demand import Demand
-from livebg.live.failure import Failures
-from livebg.live.latest import Latest
-from livebg.live.stats import Rate
+from livebg.live.failure import FailureLog
+from livebg.live.latest import LatestSlot
+from livebg.live.stats import RateMeter
 
 _LOG = logging.getLogger(__name__)
 _MIN_RETRY_DELAY_S = 0.25
@@ -20,7 +20,7 @@ _IDLE_POLL_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Captured:
+class CapturedFrame:
     """A frame and its source. The source's clock determines the frame's age."""
 
     frame: Frame
@@ -32,7 +32,7 @@ class Captured:
         return max(self.source.now() - self.frame.time, 0.0)
 
 
-class CameraLoop:
+class CaptureLoop:
     """Captures frames in its own thread (:meth:`run`). All other members are thread-safe.
 
     The camera is open only while frames are needed (``demand``). ``open_source`` opens it or raises
@@ -44,11 +44,11 @@ class CameraLoop:
         self,
         open_source: Callable[[], LiveSource],
         demand: Demand,
-        frames: Latest[Captured],
-        stages: StageClock,
-        rate: Rate,
-        failures: Failures,
-        waits: Waits = REAL,
+        frames: LatestSlot[CapturedFrame],
+        stages: StageTimer,
+        rate: RateMeter,
+        failures: FailureLog,
+        waits: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._open_source, self._demand = open_source, demand
         self._frames = frames
@@ -80,7 +80,7 @@ class CameraLoop:
                 if str(error) != self.lost:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
-                self._failures.note(self.lost)
+                self._failures.record(self.lost)
                 delay = _MIN_RETRY_DELAY_S if self.captured > before else min(delay * 2, _MAX_RETRY_DELAY_S)
                 self._stop.wait(delay)
 
@@ -125,4 +125,4 @@ class CameraLoop:
             self.captured += 1
             self.rate.tick()
             self.lost = None
-            self._frames.put(Captured(frame, source))
+            self._frames.put(CapturedFrame(frame, source))

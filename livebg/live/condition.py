@@ -19,7 +19,7 @@ class State(enum.StrEnum):
     STOPPING = "stopping"
 
 
-def condition(session: "Session") -> tuple[State, str | None]:
+def describe_state(session: "Session") -> tuple[State, str | None]:
     """Returns the current state and, unless it is LIVE, a human-readable reason."""
     camera_lost, output_lost, failing = session.camera.lost, session.output.lost, session.worker.failing
     if session.stopping:

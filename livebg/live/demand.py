@@ -1,6 +1,6 @@
 """Whether the camera should run: someone is watching (previews count) and neither the user nor a locked screen has paused it."""
 
-from livebg.clock import REAL, Waits
+from livebg.clock import SYSTEM_CLOCK, Clock
 
 
 class Demand:
@@ -9,7 +9,7 @@ class Demand:
     Unwatched until presence reports a viewer or a preview opens.
     """
 
-    def __init__(self, waits: Waits = REAL) -> None:
+    def __init__(self, waits: Clock = SYSTEM_CLOCK) -> None:
         self._changed = waits.condition()
         self._watched = self._previewed = self._paused = self._locked = False
 
@@ -33,7 +33,7 @@ class Demand:
         """Whether the camera should run: watched and not paused."""
         return self.watched and not self.paused
 
-    def tell(
+    def update(
         self,
         *,
         watched: bool | None = None,

@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable
 
-from livebg.clock import REAL, StageClock, Waits
+from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.factory import build_segmenter
-from livebg.imaging.frame import Frame, VideoFormat, blank
+from livebg.imaging.frame import Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
-from livebg.live.quality.adaptive_pipeline import GovernedPipeline, governed
+from livebg.live.quality.adaptive_pipeline import AdaptivePipeline, build_adaptive_pipeline
 from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Unprocessed
+from livebg.pipeline import Passthrough
 
 Build = Callable[[], LiveProcessor]
 """Returns a processor that turns frames into composites. Called in the worker thread."""
@@ -26,31 +26,31 @@ class _Network:
         self.hangs = False
 
 
-class LookBuilder:
+class ProcessorFactory:
     """Builds processors for effects. All effects share one loaded network until it hangs.
 
     Calling the builder returns the processor for ``settings`` or, given the user's ``consent``, one that shows the raw frames.
     ``shape`` is the frame format to warm processors up with. ``open_network`` loads the network that the settings select.
-    ``clock`` and ``waits`` are passed to :class:`~livebg.live.quality.adaptive_pipeline.GovernedPipeline`.
+    ``clock`` and ``waits`` are passed to :class:`~livebg.live.quality.adaptive_pipeline.AdaptivePipeline`.
     """
 
     def __init__(
         self,
         settings: Settings,
         consent: Consent | None,
-        stages: StageClock,
+        stages: StageTimer,
         shape: VideoFormat,
         *,
         open_network: Callable[[Settings], Segmenter] = build_segmenter,
         clock: Callable[[], float] = time.perf_counter,
-        waits: Waits = REAL,
+        waits: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._open_network, self._clock, self._waits = open_network, clock, waits
         self._settings, self._consent, self._stages = settings, consent, stages
-        self._example = Frame(blank(shape.width, shape.height), 0, 1 / shape.frame_rate, shape.color)
+        self._example = Frame(empty_i420(shape.width, shape.height), 0, 1 / shape.frame_rate, shape.color)
         self._cached: _Network | None = None
         self._active: _Network | None = None
-        self._pipeline: GovernedPipeline | None = None
+        self._pipeline: AdaptivePipeline | None = None
 
     @property
     def segmenter(self) -> Segmenter | None:
@@ -59,7 +59,7 @@ class LookBuilder:
         return network.segmenter if network else None
 
     @property
-    def given_up(self) -> tuple[str, ...]:
+    def degradations(self) -> tuple[str, ...]:
         """Human-readable quality reductions that keep the frame rate. Empty at full quality."""
         pipeline = self._pipeline
         return pipeline.given_up if pipeline and self._active else ()
@@ -67,7 +67,7 @@ class LookBuilder:
     def __call__(self) -> LiveProcessor:
         """Returns the first processor; may be slow. Raises ModelError and ConfigError (:mod:`livebg.errors`)."""
         if self._consent is not None:
-            return self.unprocessed(self._consent)()
+            return self.passthrough(self._consent)()
         return self.prepare(self._settings)()
 
     def prepare(self, settings: Settings) -> Build:
@@ -90,16 +90,16 @@ class LookBuilder:
 
         return build
 
-    def unprocessed(self, consent: Consent) -> Build:
+    def passthrough(self, consent: Consent) -> Build:
         """Returns a builder that shows raw frames, with the user's consent. The network stays loaded."""
 
         def build() -> LiveProcessor:
             self._active = None
-            return Unprocessed(consent)
+            return Passthrough(consent)
 
         return build
 
-    def forget(self) -> None:
+    def discard_network(self) -> None:
         """Marks the hung network so that it is never used again."""
         for network in (self._active, self._cached):
             if network is not None:
@@ -112,8 +112,10 @@ class LookBuilder:
             network = self._cached = _Network(settings, self._open_network)
         return network
 
-    def _build_pipeline(self, settings: Settings, network: _Network) -> GovernedPipeline:
+    def _build_pipeline(self, settings: Settings, network: _Network) -> AdaptivePipeline:
         # Start from the previous quality level: the machine is as slow as before.
-        pipeline = governed(settings, network.segmenter, self._stages, self._pipeline, clock=self._clock, waits=self._waits)
+        pipeline = build_adaptive_pipeline(
+            settings, network.segmenter, self._stages, self._pipeline, clock=self._clock, waits=self._waits
+        )
         pipeline.warm(self._example)
         return pipeline

@@ -14,7 +14,7 @@ class Failure:
     time: float
 
 
-class Failures:
+class FailureLog:
     """The most recent camera, network or output error, regardless of age. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,7 +22,7 @@ class Failures:
         self._lock = threading.Lock()
         self._last: Failure | None = None
 
-    def note(self, text: str) -> None:
+    def record(self, text: str) -> None:
         """Record an error that happened now."""
         with self._lock:
             self._last = Failure(text, self._clock())

@@ -2,15 +2,15 @@
 
 from typing import Generic, TypeVar
 
-from livebg.clock import REAL, Waits
+from livebg.clock import SYSTEM_CLOCK, Clock
 
 T = TypeVar("T")
 
 
-class Latest(Generic[T]):
+class LatestSlot(Generic[T]):
     """Holds the newest item until it is taken once. ``dropped`` counts the items that were never taken."""
 
-    def __init__(self, waits: Waits = REAL) -> None:
+    def __init__(self, waits: Clock = SYSTEM_CLOCK) -> None:
         self._changed = waits.condition()
         self._item: T | None = None
         self._closed = False

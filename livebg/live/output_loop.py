@@ -5,26 +5,26 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from livebg.clock import REAL, StageClock, Waits
-from livebg.compositing.composite import Placeholder, restamped
+from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
+from livebg.compositing.composite import Placeholder, with_pts
 from livebg.errors import SinkError
 from livebg.imaging.frame import Composite
 from livebg.interfaces import Sink
 from livebg.live.demand import Demand
-from livebg.live.failure import Failures
-from livebg.live.latest import Latest
-from livebg.live.preview_feed import Audience
-from livebg.live.stats import Latencies, Rate
-from livebg.live.worker import Looks, Shown
+from livebg.live.failure import FailureLog
+from livebg.live.latest import LatestSlot
+from livebg.live.preview_feed import PreviewFeed
+from livebg.live.stats import LatencyWindow, RateMeter
+from livebg.live.worker import ActiveEffect, ProcessedFrame
 
 _LOG = logging.getLogger(__name__)
-FRESH: Final = 0.25
+MAX_REPEAT_AGE_S: Final = 0.25
 """Seconds for which a composite is repeated if no newer one arrives; then the placeholder replaces it."""
-LATEST: Final = 2.0
+MAX_FRAME_AGE_S: Final = 2.0
 """Maximum age in seconds of a frame that is shown, for example after a slow network call."""
-INTERVAL: Final = 1 / 15
+KEEPALIVE_INTERVAL_S: Final = 1 / 15
 """Keep-alive interval in seconds while watched: readers treat silence as an error."""
-RESTING: Final = 0.5
+IDLE_INTERVAL_S: Final = 0.5
 """Keep-alive interval in seconds while unwatched; it only keeps the camera visible."""
 _RETRY_DELAY_S: Final = 0.25
 _TIME_BASE: Final = Fraction(1, 1_000_000)
@@ -42,20 +42,20 @@ class OutputLoop:
     def __init__(
         self,
         open_sink: Callable[[], Sink],
-        shown: Latest[Shown],
-        looks: Looks,
+        shown: LatestSlot[ProcessedFrame],
+        active_effect: ActiveEffect,
         demand: Demand,
         placeholder: Placeholder,
-        stages: StageClock,
-        rate: Rate,
-        latencies: Latencies,
-        failures: Failures,
+        stages: StageTimer,
+        rate: RateMeter,
+        latencies: LatencyWindow,
+        failures: FailureLog,
         clock: Callable[[], float],
         on_alive: Callable[[], None],
-        audience: Audience,
-        waits: Waits = REAL,
+        audience: PreviewFeed,
+        waits: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, looks, placeholder
+        self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, active_effect, placeholder
         self._demand, self._on_alive, self._audience = demand, on_alive, audience
         self._stages, self._failures, self._clock = stages, failures, clock
         self.rate, self.latencies = rate, latencies
@@ -68,7 +68,7 @@ class OutputLoop:
         """Why the output cannot be written, or None."""
         self.showing = False
         """Whether the last picture sent was a composite."""
-        self._newest: Shown | None = None
+        self._newest: ProcessedFrame | None = None
         self._arrived = 0.0
         self._pts = 0
 
@@ -86,7 +86,7 @@ class OutputLoop:
                 if str(error) != self.lost:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
-                self._failures.note(self.lost)
+                self._failures.record(self.lost)
                 self._on_alive()
                 self._stop.wait(_RETRY_DELAY_S)
 
@@ -97,13 +97,13 @@ class OutputLoop:
     def _serve(self, sink: Sink) -> None:
         self._send(sink, None)  # send immediately: readers see the camera only after the first picture
         while not self._stop.is_set():
-            self._send(sink, self._shown.take(INTERVAL if self._demand.watched else RESTING))
+            self._send(sink, self._shown.take(KEEPALIVE_INTERVAL_S if self._demand.watched else IDLE_INTERVAL_S))
             self._on_alive()
 
-    def _send(self, sink: Sink, new: Shown | None) -> None:
-        with self._looks.gate, self._stages.stage("output"):
+    def _send(self, sink: Sink, new: ProcessedFrame | None) -> None:
+        with self._looks.output_lock, self._stages.stage("output"):
             now = self._clock()
-            if new is not None and new.captured.age <= LATEST:
+            if new is not None and new.captured.age <= MAX_FRAME_AGE_S:
                 self._newest, self._arrived = new, now
             newest = self._current(now)
             self._pts = max(self._pts + 1, int(now / _TIME_BASE))
@@ -114,23 +114,23 @@ class OutputLoop:
                 self.outdated += new is not None
                 raise
             self._count(new, newest)
-            self._audience.show(picture, newest)
+            self._audience.publish(picture, newest)
         self.started.set()
 
-    def _current(self, now: float) -> Shown | None:
+    def _current(self, now: float) -> ProcessedFrame | None:
         """Returns the newest composite if it may still be shown."""
         newest = self._newest
-        allowed = newest is not None and newest.look >= self._looks.oldest and self._demand.wanted
-        if not (allowed and 0 <= now - self._arrived <= FRESH):
+        allowed = newest is not None and newest.effect >= self._looks.oldest and self._demand.wanted
+        if not (allowed and 0 <= now - self._arrived <= MAX_REPEAT_AGE_S):
             self._newest = None
         return self._newest
 
-    def _picture(self, newest: Shown | None) -> Composite:
+    def _picture(self, newest: ProcessedFrame | None) -> Composite:
         if newest is None:
             return self._placeholder.at(self._pts, _TIME_BASE)
-        return restamped(newest.composite, self._pts, _TIME_BASE)
+        return with_pts(newest.composite, self._pts, _TIME_BASE)
 
-    def _count(self, new: Shown | None, newest: Shown | None) -> None:
+    def _count(self, new: ProcessedFrame | None, newest: ProcessedFrame | None) -> None:
         self.rate.tick()
         self.showing = newest is not None
         self.placeholders += newest is None

@@ -6,25 +6,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from livebg.imaging.frame import Composite
-from livebg.live.worker import Shown
+from livebg.live.worker import ProcessedFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Exhibit:
-    """A sent picture and the data it was made from; ``shown`` is None for the placeholder.
+class SentFrame:
+    """A sent picture and the data it was made from; ``processed`` is None for the placeholder.
 
     ``number`` increases with each picture.
     """
 
     number: int
     composite: Composite
-    shown: Shown | None
+    processed: ProcessedFrame | None
 
 
-class Audience:
+class PreviewFeed:
     """Keeps the most recently sent frame while at least one preview is subscribed.
 
-    The output thread publishes each picture (:meth:`show`) without waiting; slow previews miss pictures. ``changed`` is called
+    The output thread publishes each picture (:meth:`publish`) without waiting; slow previews miss pictures. ``changed`` is called
     after each change in the number of subscribers, one call at a time, with whether there are any.
     """
 
@@ -34,14 +34,14 @@ class Audience:
         """Held while subscribing and unsubscribing, which may wait for the output thread. That thread never takes it."""
         self._updated = threading.Condition()
         """Guards the picture and the subscriber count."""
-        self._exhibit: Exhibit | None = None
+        self._exhibit: SentFrame | None = None
         self._number = 0
         self._closed = False
         self.count = 0
         """Number of subscribers."""
 
     @contextmanager
-    def seat(self) -> Iterator[None]:
+    def subscribe(self) -> Iterator[None]:
         """Subscribes for the duration of the ``with`` block."""
         self._add_subscribers(1)
         try:
@@ -49,18 +49,18 @@ class Audience:
         finally:
             self._add_subscribers(-1)
 
-    def show(self, composite: Composite, shown: Shown | None) -> None:
-        """Publishes the picture just sent; ``shown`` is the data it was made from, None for the placeholder."""
+    def publish(self, composite: Composite, shown: ProcessedFrame | None) -> None:
+        """Publishes the picture just sent; ``processed`` is the data it was made from, None for the placeholder."""
         if not self.count:
             return
         with self._updated:
             if not self.count:  # The last subscriber cleared the frame; do not store a new one.
                 return
             self._number += 1
-            self._exhibit = Exhibit(self._number, composite, shown)
+            self._exhibit = SentFrame(self._number, composite, shown)
             self._updated.notify_all()
 
-    def newest(self, after: int | None, timeout: float) -> Exhibit | None:
+    def wait_for_newer(self, after: int | None, timeout: float) -> SentFrame | None:
         """Waits up to ``timeout`` seconds for a picture with a number other than ``after``. Returns it, or None on timeout."""
         with self._updated:
             self._updated.wait_for(lambda: self._closed or self._is_new(after), timeout)

@@ -10,37 +10,37 @@ import logging
 import time
 from collections.abc import Callable
 
-from livebg.clock import REAL, StageClock, Waits
+from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.compositing.composite import Placeholder
 from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
-from livebg.live.capture_loop import CameraLoop, Captured
-from livebg.live.condition import State, condition
+from livebg.live.capture_loop import CapturedFrame, CaptureLoop
+from livebg.live.condition import State, describe_state
 from livebg.live.demand import Demand
-from livebg.live.failure import Failures
-from livebg.live.latest import Latest
+from livebg.live.failure import FailureLog
+from livebg.live.latest import LatestSlot
 from livebg.live.output_loop import OutputLoop
 from livebg.live.presence.device import AlwaysWatched, Presence
-from livebg.live.preview_feed import Audience
-from livebg.live.stats import Latencies, Rate
-from livebg.live.thread import Companion
-from livebg.live.worker import LiveProcessor, Looks, Shown, WorkerLoop
-from livebg.live.worker_supervisor import Workers
+from livebg.live.preview_feed import PreviewFeed
+from livebg.live.stats import LatencyWindow, RateMeter
+from livebg.live.thread import WorkerThread
+from livebg.live.worker import ActiveEffect, LiveProcessor, ProcessedFrame, WorkerLoop
+from livebg.live.worker_supervisor import WorkerSupervisor
 
 _LOG = logging.getLogger(__name__)
 _SUPERVISION_INTERVAL_S = 0.1
 _JOIN_TIMEOUT_S = 2.0
 
 
-class Exit(enum.Enum):
+class ExitReason(enum.Enum):
     """Why a session ended without an error."""
 
     END = "the camera stream ended"
     STOP = "it was stopped"
 
 
-PresenceMaker = Callable[[Callable[[], str | None], Callable[[], None]], Presence]
+PresenceFactory = Callable[[Callable[[], str | None], Callable[[], None]], Presence]
 """Returns a presence, given a function that returns the output's device node and a callback for changes."""
 
 
@@ -56,10 +56,11 @@ class Session:
     - ``open_camera`` opens the camera; called again after a failure. It raises :class:`~livebg.errors.SourceError`.
     - ``open_output`` opens the virtual camera; called again after a failure. It raises :class:`~livebg.errors.SinkError`.
     - ``build`` returns the processor that turns frames into composites. It may be slow; its exceptions end the session.
-    - ``format`` is the output format for the whole session: readers of a virtual camera cannot follow a change. ``arrange``
+    - ``format`` is the output format for the whole session: readers of a virtual camera cannot follow a change. ``geometry_for``
       returns the geometry that converts frames of a camera's format to it.
     - ``presence`` detects whether an app uses the virtual camera. By default, one is assumed.
-    - ``forget`` is called when the network hangs, before ``build`` is called again in another thread. ``on_alive`` is called by
+    - ``discard_network`` is called when the network hangs, before ``build`` is called again in another thread. ``on_alive`` is
+    called by
       the output thread several times a second.
     - ``clock`` returns monotonic seconds; the threads wait with ``waits``. ``stages`` collects the CPU time of each stage.
     """
@@ -70,30 +71,30 @@ class Session:
         open_output: Callable[[], Sink],
         build: Callable[[], LiveProcessor],
         format: VideoFormat,  # noqa: A002 - the usual term
-        arrange: Callable[[VideoFormat], Geometry],
+        geometry_for: Callable[[VideoFormat], Geometry],
         *,
-        presence: PresenceMaker = AlwaysWatched,
-        forget: Callable[[], None] = _noop,
+        presence: PresenceFactory = AlwaysWatched,
+        discard_network: Callable[[], None] = _noop,
         on_alive: Callable[[], None] = _noop,
-        stages: StageClock | None = None,
+        stages: StageTimer | None = None,
         clock: Callable[[], float] = time.monotonic,
-        waits: Waits = REAL,
+        waits: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.format = format
-        self.stages = stages or StageClock(time.thread_time)
-        self._clock, self._arrange, self._waits = clock, arrange, waits
+        self.stages = stages or StageTimer(time.thread_time)
+        self._clock, self._arrange, self._waits = clock, geometry_for, waits
         self._stop = waits.event()
         self._demand = Demand(waits)
         self._shown_before = 0
         """Number of composites sent when the camera was last needed again."""
-        self._frames, self._composites = Latest[Captured](waits), Latest[Shown](waits)
-        self._looks = Looks(build)
-        self.audience = Audience(lambda present: self._update_demand(previewed=present))
+        self._frames, self._composites = LatestSlot[CapturedFrame](waits), LatestSlot[ProcessedFrame](waits)
+        self._looks = ActiveEffect(build)
+        self.audience = PreviewFeed(lambda present: self._update_demand(previewed=present))
         """The user's previews. An open preview counts as watching, regardless of the presence."""
         placeholder = Placeholder(format.width, format.height, format.color)
-        self.failures = Failures(clock)
-        self.camera = CameraLoop(open_camera, self._demand, self._frames, self.stages, Rate(clock), self.failures, waits)
-        self._workers = Workers(self._make_worker, forget, self.failures, clock)
+        self.failures = FailureLog(clock)
+        self.camera = CaptureLoop(open_camera, self._demand, self._frames, self.stages, RateMeter(clock), self.failures, waits)
+        self._workers = WorkerSupervisor(self._make_worker, discard_network, self.failures, clock)
         self.output = OutputLoop(
             open_output,
             self._composites,
@@ -101,8 +102,8 @@ class Session:
             self._demand,
             placeholder,
             self.stages,
-            Rate(clock),
-            Latencies(),
+            RateMeter(clock),
+            LatencyWindow(),
             self.failures,
             clock,
             on_alive,
@@ -111,13 +112,13 @@ class Session:
         )
         self.presence = presence(lambda: self.output.device, self._on_presence_change)
         self._threads = [
-            Companion("livebg-output", self.output.run),
-            Companion("livebg-camera", self.camera.run),
-            Companion("livebg-presence", self._run_presence),
+            WorkerThread("livebg-output", self.output.run),
+            WorkerThread("livebg-camera", self.camera.run),
+            WorkerThread("livebg-presence", self._run_presence),
         ]
         self.began = clock()
 
-    def run(self, on_started: Callable[[], None] = lambda: None) -> Exit:
+    def run(self, on_started: Callable[[], None] = lambda: None) -> ExitReason:
         """Runs the session and blocks until it ends. May be called once.
 
         ``on_started`` is called in this thread after the first picture, a placeholder, was written and readers see the camera.
@@ -137,8 +138,8 @@ class Session:
                     notified = True
                     on_started()
                 if self.camera.ended and self._is_drained():
-                    return Exit.END
-            return Exit.STOP
+                    return ExitReason.END
+            return ExitReason.STOP
         finally:
             self._end()
 
@@ -166,10 +167,10 @@ class Session:
         """Pauses when the screen is locked. Unlocking ends only that pause, not the user's."""
         self._update_demand(locked=locked)
 
-    def use_camera(self, open_camera: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
+    def use_camera(self, open_camera: Callable[[], LiveSource], geometry_for: Callable[[VideoFormat], Geometry]) -> None:
         """Switches to another camera or other settings. Opens it, if needed, after closing the current one."""
-        self._arrange = arrange
-        self.worker.arrange(arrange)
+        self._arrange = geometry_for
+        self.worker.set_geometry(geometry_for)
         self.camera.use(open_camera)
 
     @property
@@ -207,12 +208,12 @@ class Session:
 
     @property
     def state(self) -> State:
-        return condition(self)[0]
+        return describe_state(self)[0]
 
     @property
     def reason(self) -> str | None:
         """The reason for the state, or None."""
-        return condition(self)[1]
+        return describe_state(self)[1]
 
     @property
     def dropped(self) -> int:
@@ -242,8 +243,8 @@ class Session:
         paused: bool | None = None,
         locked: bool | None = None,
     ) -> None:
-        with self._looks.gate:  # no picture is being sent when this changes
-            changed = self._demand.tell(watched=watched, previewed=previewed, paused=paused, locked=locked)
+        with self._looks.output_lock:  # no picture is being sent when this changes
+            changed = self._demand.update(watched=watched, previewed=previewed, paused=paused, locked=locked)
             if changed and self._demand.wanted:
                 self._shown_before = self.output.sent
         if changed and not self._demand.wanted:
@@ -266,7 +267,7 @@ class Session:
             waits=self._waits,
         )
 
-    def _all_threads(self) -> tuple[Companion, ...]:
+    def _all_threads(self) -> tuple[WorkerThread, ...]:
         return *self._threads, self._workers.thread
 
     def _raise_errors(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 
-class Rate:
+class RateMeter:
     """Events per second over the last ``window`` seconds. Accurate from the second event on; restarts after an empty window.
 
     ``clock`` returns monotonic seconds.
@@ -58,7 +58,7 @@ class Latency:
     p95_ms: float
 
 
-class Latencies:
+class LatencyWindow:
     """A window of the last ``size`` latencies. Thread-safe."""
 
     def __init__(self, size: int = 300) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 
-class Companion:
+class WorkerThread:
     """A daemon thread that stores an uncaught exception so the owner can re-raise it.
 
     It is a daemon thread so that a driver or network call that never returns cannot keep the process from exiting.

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from livebg.clock import REAL, StageClock, Waits
+from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.imaging.frame import Composite, Frame, Matte, VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.capture_loop import Captured
-from livebg.live.failure import Failures
-from livebg.live.latest import Latest
+from livebg.live.capture_loop import CapturedFrame
+from livebg.live.failure import FailureLog
+from livebg.live.latest import LatestSlot
 from livebg.rendering.loop import Processor
 
 _LOG = logging.getLogger(__name__)
@@ -33,46 +33,46 @@ class Matting(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class ProcessedFrame:
     """A composite, its inputs and the number of its effect: composites of replaced effects must not be shown.
 
     ``frame`` is the captured frame converted to the output size; ``matte`` is its matte, or None.
     """
 
     composite: Composite
-    captured: Captured
-    look: int
+    captured: CapturedFrame
+    effect: int
     frame: Frame
     matte: Matte | None = None
 
 
-class Looks:
+class ActiveEffect:
     """The active effect: how to build its processor, and its number.
 
-    The output thread holds ``gate`` while it sends a picture, so that after :meth:`change` with ``at_once`` no picture of an
-    earlier effect is sent.
+    The output thread holds ``output_lock`` while it sends a picture, so that after :meth:`change` with ``at_once`` no picture of
+    an earlier effect is sent.
     """
 
     def __init__(self, build: Callable[[], LiveProcessor]) -> None:
-        self.gate = threading.Lock()
+        self.output_lock = threading.Lock()
         self._build = build
         self.number = self.oldest = 0
         """``oldest`` is the earliest effect that may still be shown."""
 
     def change(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
-        with self.gate:
+        with self.output_lock:
             self._build, self.number = build, self.number + 1
             self.oldest = self.number if at_once else self.oldest
 
     def current(self) -> tuple[Callable[[], LiveProcessor], int]:
-        with self.gate:
+        with self.output_lock:
             return self._build, self.number
 
 
 class WorkerLoop:
     """Processes frames in its own thread (:meth:`run`). It also builds the processor there, because networks load slowly.
 
-    ``arrange`` returns the geometry that converts a camera's frames to the output format. A replacement worker continues the
+    ``geometry_for`` returns the geometry that converts a camera's frames to the output format. A replacement worker continues the
     counters of its predecessor: ``processed`` and ``failed``.
 
     An exception from a processor is recorded and logged, and the next frame is tried. The room is never shown meanwhile, because
@@ -81,19 +81,19 @@ class WorkerLoop:
 
     def __init__(
         self,
-        looks: Looks,
-        arrange: Callable[[VideoFormat], Geometry],
-        frames: Latest[Captured],
-        shown: Latest[Shown],
-        stages: StageClock,
-        failures: Failures,
+        active_effect: ActiveEffect,
+        geometry_for: Callable[[VideoFormat], Geometry],
+        frames: LatestSlot[CapturedFrame],
+        shown: LatestSlot[ProcessedFrame],
+        stages: StageTimer,
+        failures: FailureLog,
         clock: Callable[[], float],
         *,
         processed: int = 0,
         failed: int = 0,
-        waits: Waits = REAL,
+        waits: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._looks, self._arrange, self._stages, self._clock = looks, arrange, stages, clock
+        self._looks, self._arrange, self._stages, self._clock = active_effect, geometry_for, stages, clock
         self._frames, self._shown, self._failures = frames, shown, failures
         self._stop = waits.event()
         self._abandoned = False
@@ -126,11 +126,11 @@ class WorkerLoop:
         self._abandoned = True
         self._stop.set()
 
-    def arrange(self, arrange: Callable[[VideoFormat], Geometry]) -> None:
+    def set_geometry(self, geometry_for: Callable[[VideoFormat], Geometry]) -> None:
         """Sets the geometry factory for the next source."""
-        self._arrange = arrange
+        self._arrange = geometry_for
 
-    def _process(self, processor: LiveProcessor, captured: Captured, look: int) -> None:
+    def _process(self, processor: LiveProcessor, captured: CapturedFrame, look: int) -> None:
         self.busy_since = self._clock()
         try:
             if captured.source is not self._source or self._geometry is None:
@@ -147,7 +147,7 @@ class WorkerLoop:
             self.processed += 1
             if not self._abandoned:
                 matte = processor.last_matte if isinstance(processor, Matting) else None
-                self._shown.put(Shown(composite, captured, look, frame, matte))
+                self._shown.put(ProcessedFrame(composite, captured, look, frame, matte))
         finally:
             self.busy_since = None
 
@@ -158,4 +158,4 @@ class WorkerLoop:
             _LOG.debug("Traceback of the dropped frame", exc_info=error)
         self.failed += 1
         self.failing = text
-        self._failures.note(text)
+        self._failures.record(text)

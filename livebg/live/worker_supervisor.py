@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from livebg.errors import ModelError
-from livebg.live.failure import Failures
-from livebg.live.thread import Companion
+from livebg.live.failure import FailureLog
+from livebg.live.thread import WorkerThread
 from livebg.live.worker import WorkerLoop
 
 _LOG: Final = logging.getLogger(__name__)
@@ -22,26 +22,26 @@ _MAX_ABANDONED: Final = 3
 """Maximum number of hung workers, because each keeps a network in memory."""
 
 
-class Workers:
+class WorkerSupervisor:
     """Keeps one worker running.
 
-    ``make`` returns a worker with the given counts of processed and failed frames. ``forget`` is called before a replacement
-    builds its processor, because a hung network must not be reused.
+    ``make`` returns a worker with the given counts of processed and failed frames. ``discard_network`` is called before a
+    replacement builds its processor, because a hung network must not be reused.
     """
 
     def __init__(
         self,
         make: Callable[[int, int], WorkerLoop],
-        forget: Callable[[], None],
-        failures: Failures,
+        discard_network: Callable[[], None],
+        failures: FailureLog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._make, self._forget, self._failures, self._clock = make, forget, failures, clock
+        self._make, self._forget, self._failures, self._clock = make, discard_network, failures, clock
         self._hang_timeout, self._responsive_since = _MIN_HANG_TIMEOUT_S, clock()
-        self._abandoned: list[Companion] = []
+        self._abandoned: list[WorkerThread] = []
         """Threads of hung workers."""
         self.current = make(0, 0)
-        self.thread = Companion("livebg-worker", self.current.run)
+        self.thread = WorkerThread("livebg-worker", self.current.run)
 
     @property
     def hanging(self) -> bool:
@@ -68,12 +68,12 @@ class Workers:
         text = f"The network did not respond for {self._hang_timeout:g} s and was restarted."
         self._hang_timeout = min(self._hang_timeout * 2, _MAX_HANG_TIMEOUT_S)
         _LOG.error("%s", text)
-        self._failures.note(text)
+        self._failures.record(text)
         hung = self.current
         hung.abandon()
         self._forget()
         self.current = self._make(hung.processed, hung.failed + 1)
-        self.thread = Companion("livebg-worker", self.current.run)
+        self.thread = WorkerThread("livebg-worker", self.current.run)
         self.thread.start()
 
     def _busy_seconds(self) -> float:

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from livebg.errors import ConfigError
-from livebg.metrics.no_reference import BlindScore
-from livebg.metrics.readers import Shown, frames_of, is_picture, picture_at, pictures_in
-from livebg.metrics.reference import TruthScore
+from livebg.metrics.no_reference import NoReferenceScore
+from livebg.metrics.readers import ScoredFrame, frames_of, is_picture, picture_at, pictures_in
+from livebg.metrics.reference import ReferenceScore
 from livebg.metrics.statistics import Score
 
 _FOLDER_FPS: Final = 30.0
@@ -32,7 +32,7 @@ def score_with_truth(result: Path, truth: Path, sequence: bool = False) -> Score
     input and :class:`~livebg.errors.ConfigError` for inputs that do not match in size, length, time or name.
     """
     moving = sequence or not all(path.is_dir() or is_picture(path) for path in (result, truth))
-    score = TruthScore(moving)
+    score = ReferenceScore(moving)
     for ours, true in _pairs(result, truth):
         score.add(ours.matte, true.matte)
     return score.result()
@@ -48,14 +48,14 @@ def score_blind(clip: Path, picture: Path | None = None) -> Score:
     for path in filter(None, (clip, picture)):
         if is_picture(path):
             raise ConfigError(f"{path} is a single picture, which can be scored only against a reference. Add --truth.")
-    score = BlindScore()
+    score = NoReferenceScore()
     frames = _cutout_frames(clip) if picture is None else _pairs(clip, picture, truth=False)
     for number, (ours, seen) in enumerate(frames):
         score.add(seen.luma, ours.matte, number / _FOLDER_FPS if ours.time is None else ours.time)
     return score.result()
 
 
-def _cutout_frames(clip: Path) -> Iterator[tuple[Shown, Shown]]:
+def _cutout_frames(clip: Path) -> Iterator[tuple[ScoredFrame, ScoredFrame]]:
     for shown in frames_of(clip):
         if shown.alpha is None:
             raise ConfigError(f"{clip} has no alpha channel to score. Add --truth, or the original video with --picture.")
@@ -67,7 +67,7 @@ def _cutout_frames(clip: Path) -> Iterator[tuple[Shown, Shown]]:
         yield shown, shown
 
 
-def _pairs(result: Path, other: Path, truth: bool = True) -> Iterator[tuple[Shown, Shown]]:
+def _pairs(result: Path, other: Path, truth: bool = True) -> Iterator[tuple[ScoredFrame, ScoredFrame]]:
     """Yields matching frames, validated."""
     pairs = _by_name(result, other) if result.is_dir() and other.is_dir() else _by_frame(result, other)
     for ours, theirs in pairs:
@@ -79,7 +79,7 @@ def _pairs(result: Path, other: Path, truth: bool = True) -> Iterator[tuple[Show
         yield ours, theirs
 
 
-def _by_name(result: Path, other: Path) -> Iterator[tuple[Shown, Shown]]:
+def _by_name(result: Path, other: Path) -> Iterator[tuple[ScoredFrame, ScoredFrame]]:
     ours, theirs = (_by_stem(pictures_in(folder)) for folder in (result, other))
     for here, there, missing in ((result, other, ours.keys() - theirs), (other, result, theirs.keys() - ours)):
         if missing:
@@ -99,7 +99,7 @@ def _by_stem(pictures: dict[str, Path]) -> dict[str, Path]:
     return names
 
 
-def _by_frame(result: Path, other: Path) -> Iterator[tuple[Shown, Shown]]:
+def _by_frame(result: Path, other: Path) -> Iterator[tuple[ScoredFrame, ScoredFrame]]:
     starts: tuple[float, float] | None = None
     before = 0.0
     with closing(frames_of(result)) as ours, closing(frames_of(other)) as theirs:
@@ -119,13 +119,13 @@ def _by_frame(result: Path, other: Path) -> Iterator[tuple[Shown, Shown]]:
             yield one, two
 
 
-def _require_matte(path: Path, shown: Shown) -> None:
-    if shown.alpha is None and not shown.grey:
+def _require_matte(path: Path, shown: ScoredFrame) -> None:
+    if shown.alpha is None and not shown.gray:
         raise ConfigError(
             f"{path} is in color and has no alpha channel, so it is not a matte. Render with --mode matte or cutout."
         )
 
 
-def _size(shown: Shown) -> str:
+def _size(shown: ScoredFrame) -> str:
     height, width = shown.luma.shape
     return f"{width}x{height}"

@@ -18,7 +18,7 @@ _MIN_ASPECT: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Way:
+class BackwardFlow:
     """The flow from a frame back to the previous one.
 
     ``columns`` and ``rows``, float32 (height, width), are the coordinates of each pixel in the previous frame; ``known``, bool,
@@ -29,13 +29,13 @@ class Way:
     rows: Plane
     known: NDArray[np.bool_]
 
-    def warped(self, plane: Plane) -> Plane:
+    def warp(self, plane: Plane) -> Plane:
         """Warp a float32 plane of the previous frame to this one."""
         warped = cv2.remap(plane, self.columns, self.rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(warped, np.float32)
 
 
-class FlowEstimator:
+class BackwardFlowEstimator:
     """Dense inverse search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016), in both directions.
 
     The flow w of a pixel is known if it points inside the picture and ``|w + v|² <= 0.01 (|w|² + |v|²) + 0.5``, where v is the
@@ -46,7 +46,7 @@ class FlowEstimator:
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
-    def way(self, luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> Way:
+    def estimate(self, luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> BackwardFlow:
         """Estimate the flow from ``luma`` to ``before``, uint8 of one shape (height, width)."""
         height, width = luma.shape
         wide, high = max(_MIN_SIDE - width, 0), max(_MIN_SIDE - height, math.ceil(_MIN_ASPECT * width) - height, 0)
@@ -58,7 +58,7 @@ class FlowEstimator:
         gap = np.square(back + returned).sum(axis=2)
         bound = _RELATIVE_TOLERANCE * (np.square(back).sum(axis=2) + np.square(returned).sum(axis=2)) + _ABSOLUTE_TOLERANCE
         inside = (columns >= 0) & (columns <= width - 1) & (rows >= 0) & (rows <= height - 1)
-        return Way(columns, rows, (gap <= bound) & inside)
+        return BackwardFlow(columns, rows, (gap <= bound) & inside)
 
     def _calc(self, luma: cv2.typing.MatLike, other: cv2.typing.MatLike) -> Plane:
         # The third argument is the initial flow.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from livebg.imaging.frame import Alpha, Alpha8
 from livebg.metrics.conversions import as_alpha, as_luma, within
 from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
-from livebg.metrics.flow import FlowEstimator
+from livebg.metrics.flow import BackwardFlowEstimator
 from livebg.metrics.statistics import Measure, Score, Values, clip_block
 
 MEASURES: Final = (
@@ -49,12 +49,13 @@ class _FrameStats(NamedTuple):
     """Where the picture has not changed since the previous frame."""
 
 
-class BlindScore:
+class NoReferenceScore:
     """All no-reference metrics, frame by frame.
 
     - Warp error: the mean of ``|alpha_t(x) - alpha_t-1(x + w(x))|``, times 1e3, where w is the optical flow of the luma, over
-      pixels with known flow (:class:`~livebg.metrics.flow.FlowEstimator`; after Lai et al., "Learning Blind Video Temporal
-      Consistency", ECCV 2018, with a plain mean instead of squares). None if less than half of them are known, as after a cut.
+      pixels with known flow (:class:`~livebg.metrics.flow.BackwardFlowEstimator`; after Lai et al., "Learning Blind Video
+      Temporal Consistency", ECCV 2018, with a plain mean instead of squares). None if less than half of them are known, as after
+      a cut.
     - Still change: the mean of ``|alpha_t - alpha_t-1|``, times 1e3, over static pixels: there and 7 pixels around, the mean luma
       of 5x5 pixels changed by less than five standard deviations of the noise (estimated from the median change), limited to 1..4
       levels of 255. None if less than 1 % of the picture is static.
@@ -66,7 +67,7 @@ class BlindScore:
     """
 
     def __init__(self) -> None:
-        self._flow = FlowEstimator()
+        self._flow = BackwardFlowEstimator()
         self._lag = EdgeLag()
         self._recent: deque[_FrameStats] = deque(maxlen=3)
         self._rows: list[tuple[float, float, float]] = []
@@ -120,10 +121,10 @@ class BlindScore:
         if not self._recent:
             return math.nan
         before = self._recent[-1]
-        way = self._flow.way(current.luma, before.luma)
+        way = self._flow.estimate(current.luma, before.luma)
         if way.known.mean() < _MIN_KNOWN_SHARE:
             return math.nan
-        return float(np.abs(current.alpha - way.warped(before.alpha))[way.known].mean(dtype=np.float64)) * 1e3
+        return float(np.abs(current.alpha - way.warp(before.alpha))[way.known].mean(dtype=np.float64)) * 1e3
 
     def _still_change(self, current: _FrameStats) -> float:
         if current.still.mean() < _MIN_STATIC_SHARE:

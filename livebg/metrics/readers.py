@@ -35,11 +35,11 @@ _DIGITS: Final = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class ScoredFrame:
     """One frame or picture of a file.
 
     ``name`` identifies it in messages; ``time`` is in seconds, None for pictures; ``luma`` is uint8, (height, width), over the
-    full range 0..255; ``alpha`` is the alpha channel, uint8 of that shape, None if the file has none; ``grey`` is whether it has
+    full range 0..255; ``alpha`` is the alpha channel, uint8 of that shape, None if the file has none; ``gray`` is whether it has
     no color.
     """
 
@@ -47,7 +47,7 @@ class Shown:
     time: float | None
     luma: NDArray[np.uint8]
     alpha: Alpha8 | None
-    grey: bool
+    gray: bool
 
     @property
     def matte(self) -> Alpha8:
@@ -68,7 +68,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     return {file.stem: file for file in sorted(files, key=_natural_order)}
 
 
-def frames_of(path: Path) -> Generator[Shown, None, None]:
+def frames_of(path: Path) -> Generator[ScoredFrame, None, None]:
     """Yields every frame of a video, every picture of a folder, or a single picture.
 
     Raises :class:`~livebg.errors.SourceError` for unreadable input.
@@ -84,14 +84,14 @@ def frames_of(path: Path) -> Generator[Shown, None, None]:
         yield from _opaque(path)
 
 
-def picture_at(path: Path) -> Shown:
+def picture_at(path: Path) -> ScoredFrame:
     """Read a picture. Raises :class:`~livebg.errors.SourceError` if that fails."""
     try:
         with Image.open(path) as image:
             if image.mode in ("I", "F"):
                 raise SourceError(f"{path} has 32-bit values, which do not define white. Save it with 8 or 16 bits.")
             if image.mode.startswith("I;16"):
-                return Shown(path.name, None, (np.asarray(image) >> 8).astype(np.uint8), None, grey=True)
+                return ScoredFrame(path.name, None, (np.asarray(image) >> 8).astype(np.uint8), None, gray=True)
             rgba = np.asarray(image.convert("RGBA"))
     except UnidentifiedImageError:
         raise SourceError(f"{path} is not a readable picture. Use PNG, JPEG, WebP, TIFF, BMP or AVIF.") from None
@@ -103,7 +103,7 @@ def picture_at(path: Path) -> Shown:
     rgb = np.ascontiguousarray(rgba[..., :3])
     opaque = bool(rgba[..., 3].min() == 255)  # an unused alpha channel
     alpha = None if opaque else np.ascontiguousarray(rgba[..., 3])
-    return Shown(path.name, None, as_luma(rgb), alpha, grey=bool((np.ptp(rgb, axis=2) <= _STRAY_CHROMA).all()))
+    return ScoredFrame(path.name, None, as_luma(rgb), alpha, gray=bool((np.ptp(rgb, axis=2) <= _STRAY_CHROMA).all()))
 
 
 def _natural_order(file: Path) -> list[str | int]:
@@ -117,7 +117,7 @@ def _has_alpha(path: Path) -> bool:
         return codes.get("alpha_mode") == "1" or any(component.is_alpha for component in stream.format.components)
 
 
-def _transparent(path: Path) -> Iterator[Shown]:
+def _transparent(path: Path) -> Iterator[ScoredFrame]:
     container, stream = open_video(path)
     with closing(container):
         try:
@@ -125,7 +125,7 @@ def _transparent(path: Path) -> Iterator[Shown]:
                 rgba = np.asarray(picture.to_ndarray(format="rgba"), np.uint8)
                 time = float((picture.pts or 0) * (stream.time_base or 0))
                 luma = as_luma(np.ascontiguousarray(rgba[..., :3]))
-                yield Shown(f"{time:.3f} s", time, luma, _alpha_channel(picture, rgba), grey=False)
+                yield ScoredFrame(f"{time:.3f} s", time, luma, _alpha_channel(picture, rgba), gray=False)
         except av.error.FFmpegError as error:
             raise SourceError(f"{path} cannot be read to its end ({error}). Copy or render it again.") from error
 
@@ -152,11 +152,11 @@ def _alpha_channel(picture: av.VideoFrame, rgba: NDArray[np.uint8]) -> Alpha8:
     return np.asarray(np.rint(levels * (255 / (2**component.bits - 1))), np.uint8)
 
 
-def _opaque(path: Path) -> Iterator[Shown]:
+def _opaque(path: Path) -> Iterator[ScoredFrame]:
     with FileSource(path, threads=1) as source:
         levels = np.arange(256, dtype=np.float64)
         table = levels if source.format.color.full_range else np.clip((levels - 16) * 255 / 219, 0, 255)
         full = np.rint(table).astype(np.uint8)
         for frame in source:
             stray = max(float(cv2.norm(plane, np.full_like(plane, _NEUTRAL), cv2.NORM_INF)) for plane in frame.planes[1:])
-            yield Shown(f"{frame.time:.3f} s", frame.time, full[frame.y], None, stray <= _STRAY_CHROMA)
+            yield ScoredFrame(f"{frame.time:.3f} s", frame.time, full[frame.y], None, stray <= _STRAY_CHROMA)

@@ -114,11 +114,11 @@ def boundary_f_measure(alpha: Alpha, truth: Alpha) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-class TruthScore:
+class ReferenceScore:
     """All reference metrics, frame by frame.
 
     ``moving`` declares the alphas the frames of clips: then their changes count (dtSSD, edge lag), and neighboring frames are
-    correlated (see :func:`~livebg.metrics.statistics.summarise`). Otherwise they are independent pictures.
+    correlated (see :func:`~livebg.metrics.statistics.summarize`). Otherwise they are independent pictures.
     """
 
     def __init__(self, moving: bool = True) -> None:

@@ -43,7 +43,7 @@ class Summary:
         return f"{self.mean:.4g}" if self.standard_error is None else f"{self.mean:.4g} ± {self.standard_error:.2g}"
 
 
-def summarise(values: Sequence[float] | Values, block: int = 1) -> Summary | None:
+def summarize(values: Sequence[float] | Values, block: int = 1) -> Summary | None:
     """Summarize numbers in their order. NaNs do not count; returns None if there are no numbers.
 
     ``block`` is the number of neighbors to resample together. Independent pictures are resampled one by one (1, the plain
@@ -72,7 +72,7 @@ def paired_difference(first: Sequence[float] | Values, second: Sequence[float] |
     ours, theirs = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if ours.shape != theirs.shape:
         raise ValueError(f"Pairs need two series of equal length, got {ours.shape} and {theirs.shape}.")
-    return summarise(ours - theirs, block)
+    return summarize(ours - theirs, block)
 
 
 def clip_block(frames: int) -> int:
@@ -85,7 +85,7 @@ class Score:
     """The measured values.
 
     ``values`` has one number per frame for each metric that has one; ``whole`` has the summaries of metrics of a clip as a whole;
-    ``summaries`` has all of them by metric name. ``block`` is passed to :func:`summarise`.
+    ``summaries`` has all of them by metric name. ``block`` is passed to :func:`summarize`.
     """
 
     measures: tuple[Measure, ...]
@@ -97,7 +97,7 @@ class Score:
     def summaries(self) -> dict[str, Summary | None]:
         """By metric name, in their order; None for a metric without numbers."""
         return {
-            each.name: self.whole[each.name] if each.name in self.whole else summarise(self.values[each.name], self.block)
+            each.name: self.whole[each.name] if each.name in self.whole else summarize(self.values[each.name], self.block)
             for each in self.measures
         }
 

@@ -33,7 +33,7 @@ class ModelCard:
 
     name: str
     file_name: str
-    licence: str
+    license: str
     description: str
     bundled: bool = False
     size_bytes: int = 0
@@ -53,7 +53,7 @@ _CARDS: Final = (
     ModelCard(
         name="livebg-u2",
         file_name="livebg-u2.onnx",
-        licence="MIT; weights trained by this project from u2netp (Apache-2.0)",
+        license="MIT; weights trained by this project from u2netp (Apache-2.0)",
         description="a small U²-Net for people, trained for livebg",
         bundled=True,
         mean=_ZERO_MEAN,
@@ -63,7 +63,7 @@ _CARDS: Final = (
     ModelCard(
         name="u2netp",
         file_name="u2netp.onnx",
-        licence="Apache-2.0",
+        license="Apache-2.0",
         description="the small U²-Net for salient objects, including people",
         size_bytes=4_574_861,
         sha256="309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
@@ -76,7 +76,7 @@ _CARDS: Final = (
     ModelCard(
         name="u2net_human_seg",
         file_name="u2net_human_seg.onnx",
-        licence="Apache-2.0",
+        license="Apache-2.0",
         description="the full U²-Net trained on people; slow, for recorded files",
         size_bytes=175_997_641,
         sha256="01eb6a29a5c4d8edb30b56adad9bb3a2a0535338e480724a213e0acfd2d1c73c",
@@ -100,11 +100,11 @@ def card_named(name: str) -> ModelCard:
 def unknown_card(file_name: str) -> ModelCard:
     """Returns a card for a network that is not in the registry, with the defaults of the U²-Net family."""
     return ModelCard(
-        name=file_name.removesuffix(".onnx"), file_name=file_name, licence="unknown", description="a network of your own"
+        name=file_name.removesuffix(".onnx"), file_name=file_name, license="unknown", description="a network of your own"
     )
 
 
-def as_told(card: ModelCard, metadata: Mapping[str, str]) -> ModelCard:
+def with_metadata(card: ModelCard, metadata: Mapping[str, str]) -> ModelCard:
     """Returns the card updated with the metadata of the ONNX file.
 
     livebg's training stores the ``input`` range (0..1) and the ``stride`` in the metadata, so a newly trained network works by

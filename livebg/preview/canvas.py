@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.daemon.status import Status
-from livebg.preview.client import Picture
+from livebg.preview.client import PreviewPicture
 
 Canvas = NDArray[np.uint8]
 """BGR, uint8, (height, width, 3)."""
@@ -40,7 +40,7 @@ def line(status: Status) -> str:
     return "  ·  ".join(parts)
 
 
-def window_size(pictures: Mapping[str, Picture], views: Sequence[str], longest: tuple[int, int]) -> tuple[int, int]:
+def window_size(pictures: Mapping[str, PreviewPicture], views: Sequence[str], longest: tuple[int, int]) -> tuple[int, int]:
     """Return (width, height) of a window that shows ``views`` side by side within ``longest``, keeping the aspect ratio."""
     width, height = next((picture.size for picture in pictures.values()), (16, 9))
     scale = min(longest[0] / (width * len(views)), (longest[1] - BAR) / height)
@@ -48,20 +48,20 @@ def window_size(pictures: Mapping[str, Picture], views: Sequence[str], longest: 
 
 
 def paint(
-    pictures: Mapping[str, Picture],
+    pictures: Mapping[str, PreviewPicture],
     views: Sequence[str],
     size: tuple[int, int],
     *,
     status: Status | None,
     mirrored: bool = False,
-    told: bool = True,
+    show_status: bool = True,
 ) -> Canvas:
     """Render the ``views`` side by side, as large as ``size`` (width, height) allows, each in its own aspect ratio.
 
-    ``told``: show the status bar. A view that is missing in ``pictures`` is replaced by a notice.
+    ``show_status``: show the status bar. A view that is missing in ``pictures`` is replaced by a notice.
     """
     canvas = _blank_canvas(size)
-    pane_height = size[1] - (BAR if told else 0)
+    pane_height = size[1] - (BAR if show_status else 0)
     for number, view in enumerate(views):
         left, right = (size[0] * edge // len(views) for edge in (number, number + 1))
         pane = canvas[:pane_height, left:right]
@@ -73,7 +73,7 @@ def paint(
             _write_centered(pane, f"No {view} available")
         if len(views) > 1:
             _draw_label(pane, view)
-    if told and status is not None:
+    if show_status and status is not None:
         _draw_status_bar(canvas[pane_height:], status)
     return canvas
 
@@ -89,7 +89,7 @@ def _blank_canvas(size: tuple[int, int]) -> Canvas:
     return np.full((size[1], size[0], 3), _BACKGROUND_GRAY, np.uint8)
 
 
-def _draw_picture(pane: Canvas, picture: Picture, *, mirrored: bool) -> None:
+def _draw_picture(pane: Canvas, picture: PreviewPicture, *, mirrored: bool) -> None:
     width, height = picture.size
     scale = min(pane.shape[1] / width, pane.shape[0] / height)
     inner = max(round(width * scale), 1), max(round(height * scale), 1)

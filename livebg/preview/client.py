@@ -15,18 +15,18 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from livebg.daemon import protocol
-from livebg.daemon.client import not_running, spoken
+from livebg.daemon.client import not_running, readable_errors
 from livebg.daemon.runtime_dir import preview_path
 from livebg.daemon.status import Status
 from livebg.errors import ConfigError, LivebgError
-from livebg.imaging.frame import BT601, ColorSpec, blank, i420_to_rgb, planes
+from livebg.imaging.frame import BT601, ColorSpec, empty_i420, i420_to_rgb, planes
 
 _MAX_SIDE_PX: Final = 16_384
 """Maximum width and height; larger pictures are rejected before allocating memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class PreviewPicture:
     """An I420 picture: uint8, shape (height * 3 / 2, width), with its color specification."""
 
     data: NDArray[np.uint8]
@@ -52,7 +52,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class PreviewFrame:
     """The response to one request. ``pictures`` maps view names to pictures; it is empty if no new frame arrived in time.
 
     ``age``: seconds since the frame was captured, None for the placeholder. ``status``: the daemon's status, if requested.
@@ -61,16 +61,16 @@ class Seen:
     number: int | None
     placeholder: bool
     age: float | None
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, PreviewPicture]
     status: Status | None
 
 
-class PreviewChannel:
+class PreviewClient:
     """Client of the running livebg's preview socket. ``path`` is the socket, by default the user's.
 
     livebg counts the client as a viewer from the first request until :meth:`close`. ``timeout`` in seconds applies to connecting
-    and to each request. The constructor and :meth:`look` raise :class:`~livebg.errors.NotRunningError` if livebg is not running,
-    :class:`~livebg.daemon.protocol.OtherVersion` if it speaks another protocol version, and another
+    and to each request. The constructor and :meth:`next_frame` raise :class:`~livebg.errors.NotRunningError` if livebg is not
+    running, :class:`~livebg.daemon.protocol.VersionMismatch` if it speaks another protocol version, and another
     :class:`~livebg.errors.LivebgError` if it does not respond in time or returns an error.
     """
 
@@ -84,19 +84,19 @@ class PreviewChannel:
         self._number: int | None = None
         protocol.check_path(self._path)
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._lines = protocol.Lines(self._connection, protocol.MAX_ANSWER)
+        self._lines = protocol.LineReader(self._connection, protocol.MAX_ANSWER)
         try:
-            with spoken(self._path, "look", timeout):
+            with readable_errors(self._path, "look", timeout):
                 self._connection.settimeout(timeout)
                 self._connection.connect(str(self._path))
         except BaseException:
             self._connection.close()
             raise
 
-    def look(self, views: Sequence[str], *, status: bool = False) -> Seen:
+    def next_frame(self, views: Sequence[str], *, status: bool = False) -> PreviewFrame:
         """Return the ``views`` of the next frame not yet received, or no pictures after half a second."""
         arguments = {"views": list(views), "after": self._number, "status": status}
-        with spoken(self._path, "look", self._timeout):
+        with readable_errors(self._path, "look", self._timeout):
             self._connection.settimeout(self._timeout)
             self._connection.sendall(protocol.write_request("look", arguments))
             line = self._lines.next(self._timeout)
@@ -106,17 +106,17 @@ class PreviewChannel:
             pictures = {each.view: self._read_picture(each) for each in response.pictures}
         self._number = self._number if response.number is None else response.number
         parsed_status = None if response.status is None else Status.from_dict(response.status)
-        return Seen(response.number, response.placeholder, response.age, MappingProxyType(pictures), parsed_status)
+        return PreviewFrame(response.number, response.placeholder, response.age, MappingProxyType(pictures), parsed_status)
 
     def close(self) -> None:
         """Close the connection. Thread-safe and idempotent."""
         self._connection.close()
 
-    def _read_picture(self, header: "_PictureHeader") -> Picture:
-        data = blank(header.width, header.height)
+    def _read_picture(self, header: "_PictureHeader") -> PreviewPicture:
+        data = empty_i420(header.width, header.height)
         self._lines.fill(data.reshape(-1).data, self._timeout)
         color = header.color
-        return Picture(data, ColorSpec(color.matrix, color.primaries, color.transfer, color.full_range))
+        return PreviewPicture(data, ColorSpec(color.matrix, color.primaries, color.transfer, color.full_range))
 
     def __enter__(self) -> Self:
         return self

@@ -8,9 +8,9 @@ from typing import Final
 
 from livebg.daemon.status import Status
 from livebg.errors import LivebgError
-from livebg.live.latest import Latest
-from livebg.live.thread import Companion
-from livebg.preview.client import PreviewChannel, Seen
+from livebg.live.latest import LatestSlot
+from livebg.live.thread import WorkerThread
+from livebg.preview.client import PreviewClient, PreviewFrame
 
 _RETRY_DELAY_S: Final = 0.3
 """Delay between two connection attempts."""
@@ -21,7 +21,7 @@ _JOIN_TIMEOUT_S: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Disconnected:
     """The connection is lost or cannot be opened. ``reason`` is a sentence for the user."""
 
     reason: str
@@ -33,19 +33,19 @@ class Receiver:
     ``views`` may be changed at any time. ``status`` is the last status received, None while disconnected.
     """
 
-    def __init__(self, connect: Callable[[], PreviewChannel], views: tuple[str, ...]) -> None:
+    def __init__(self, connect: Callable[[], PreviewClient], views: tuple[str, ...]) -> None:
         self._connect = connect
         self.views = views
         self.status: Status | None = None
-        self._newest = Latest[Seen | Gone]()
+        self._newest = LatestSlot[PreviewFrame | Disconnected]()
         self._stop = threading.Event()
-        self._thread = Companion("livebg-preview", self._run)
+        self._thread = WorkerThread("livebg-preview", self._run)
 
     def start(self) -> None:
         """Start the background thread."""
         self._thread.start()
 
-    def next(self, timeout: float) -> Seen | Gone | None:
+    def next(self, timeout: float) -> PreviewFrame | Disconnected | None:
         """Return the next frame or disconnect, or None after ``timeout`` seconds. Re-raises an uncaught error of the thread."""
         if self._thread.error is not None:
             raise self._thread.error
@@ -64,14 +64,14 @@ class Receiver:
                     self._receive(channel)
             except LivebgError as error:
                 self.status = None
-                self._newest.put(Gone(str(error)))
+                self._newest.put(Disconnected(str(error)))
                 self._stop.wait(_RETRY_DELAY_S)
 
-    def _receive(self, channel: PreviewChannel) -> None:
+    def _receive(self, channel: PreviewClient) -> None:
         due = time.monotonic()
         while not self._stop.is_set():
             wants_status = time.monotonic() >= due
-            seen = channel.look(self.views, status=wants_status)
+            seen = channel.next_frame(self.views, status=wants_status)
             if wants_status:
                 self.status, due = seen.status, time.monotonic() + _STATUS_INTERVAL_S
             if seen.pictures or seen.status:

@@ -10,8 +10,8 @@ from PIL import Image
 
 from livebg.errors import ConfigError, SourceError
 from livebg.imaging.frame import i420_to_rgb
-from livebg.preview.client import Picture, PreviewChannel, Seen
-from livebg.sinks.atomic_file import PartFile, writing
+from livebg.preview.client import PreviewClient, PreviewFrame, PreviewPicture
+from livebg.sinks.atomic_file import AtomicFile, writing
 
 KINDS: Final = MappingProxyType({".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"})
 """Image formats by file suffix."""
@@ -20,40 +20,40 @@ _QUALITY: Final = 95
 
 
 def snapshot(
-    path: Path, connect: Callable[[], PreviewChannel], *, alpha: bool = False, overwrite: bool = False, patience: float = 10.0
-) -> Seen:
+    path: Path, connect: Callable[[], PreviewClient], *, alpha: bool = False, overwrite: bool = False, timeout: float = 10.0
+) -> PreviewFrame:
     """Save the current output frame, or with ``alpha`` the matte in grayscale (255 = foreground), to ``path``; return the frame.
 
-    ``connect`` opens a channel and may raise its errors. ``patience`` is the timeout of :func:`take` in seconds. Raises
+    ``connect`` opens a channel and may raise its errors. ``timeout`` is the timeout of :func:`take` in seconds. Raises
     :class:`~livebg.errors.ConfigError` or :class:`~livebg.errors.SinkError` for an invalid path before connecting, and the
     errors of :func:`take`. On an error no file is left behind.
     """
     image_format = _image_format(path)
-    file = PartFile(path, overwrite=overwrite)
+    file = AtomicFile(path, overwrite=overwrite)
     try:
         with connect() as channel:
-            picture, seen = take(channel, "alpha" if alpha else "composite", patience)
+            picture, seen = take(channel, "alpha" if alpha else "composite", timeout)
         image = Image.fromarray(picture.luma if alpha else i420_to_rgb(picture.data, picture.color, picture.size))
         with writing(path):
             image.save(file.part, image_format, quality=_QUALITY)
     except BaseException:
-        file.discard()
+        file.rollback()
         raise
-    file.keep()
+    file.commit()
     return seen
 
 
 def take(
-    channel: PreviewChannel, view: str, patience: float = 10.0, clock: Callable[[], float] = time.monotonic
-) -> tuple[Picture, Seen]:
-    """Return the first live picture of ``view`` and its frame with status, or the placeholder after ``patience`` seconds.
+    channel: PreviewClient, view: str, timeout: float = 10.0, clock: Callable[[], float] = time.monotonic
+) -> tuple[PreviewPicture, PreviewFrame]:
+    """Return the first live picture of ``view`` and its frame with status, or the placeholder after ``timeout`` seconds.
 
     It waits because livebg may have to wake the camera first. Raises :class:`~livebg.errors.SourceError` if there is no picture,
-    and the errors of :meth:`~livebg.preview.client.PreviewChannel.look`.
+    and the errors of :meth:`~livebg.preview.client.PreviewClient.next_frame`.
     """
-    deadline = clock() + patience
+    deadline = clock() + timeout
     while True:
-        seen = channel.look([view], status=True)
+        seen = channel.next_frame([view], status=True)
         if view in seen.pictures and not seen.placeholder:
             return seen.pictures[view], seen
         if clock() >= deadline or _is_final(seen):
@@ -71,7 +71,7 @@ def _image_format(path: Path) -> str:
     return image_format
 
 
-def _is_final(seen: Seen) -> bool:
+def _is_final(seen: PreviewFrame) -> bool:
     """Whether waiting is pointless: the user paused the camera, or switched the effect off, so there is no matte."""
     status = seen.status
     if status is None:
@@ -79,7 +79,7 @@ def _is_final(seen: Seen) -> bool:
     return status.state == "paused" or (status.mode == "none" and not seen.placeholder and seen.number is not None)
 
 
-def _missing_message(view: str, seen: Seen) -> str:
+def _missing_message(view: str, seen: PreviewFrame) -> str:
     status = seen.status
     what = "matte" if view == "alpha" else "picture"
     if status is None:

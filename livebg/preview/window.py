@@ -9,8 +9,8 @@ from typing import Final
 import cv2
 
 from livebg.preview.canvas import Canvas, notice, paint, window_size
-from livebg.preview.client import Seen
-from livebg.preview.receiver import Gone, Receiver
+from livebg.preview.client import PreviewFrame
+from livebg.preview.receiver import Disconnected, Receiver
 
 _LOG: Final = logging.getLogger(__name__)
 _NAME: Final = "livebg preview"
@@ -22,13 +22,13 @@ _ESCAPE_KEY: Final = 27
 
 
 @dataclass(slots=True)
-class Shape:
+class ViewOptions:
     """What the window shows. Keys change these options."""
 
     alpha: bool = False
     original: bool = False
     mirrored: bool = False
-    told: bool = True
+    show_status: bool = True
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -45,10 +45,10 @@ class PreviewWindow:
     Call :func:`~livebg.preview.display.check_display` first: OpenCV does not check for a display.
     """
 
-    def __init__(self, receiver: Receiver, shape: Shape) -> None:
+    def __init__(self, receiver: Receiver, shape: ViewOptions) -> None:
         self._receiver, self._shape = receiver, shape
         self._may_show_original = shape.original
-        self._seen: Seen | None = None
+        self._seen: PreviewFrame | None = None
         """The last frame; None if there is none or it is outdated."""
         self._notice: str | None = "Connecting to livebg..."
         self._sized = False
@@ -69,8 +69,8 @@ class PreviewWindow:
         finally:
             cv2.destroyAllWindows()
 
-    def _update(self, update: Seen | Gone) -> None:
-        if isinstance(update, Gone):
+    def _update(self, update: PreviewFrame | Disconnected) -> None:
+        if isinstance(update, Disconnected):
             if update.reason != self._notice:
                 _LOG.info("%s", update.reason)
             self._seen, self._notice = None, update.reason
@@ -81,7 +81,7 @@ class PreviewWindow:
             status = update.status
             self._seen, self._notice = None, (status.reason if status is not None else None) or "livebg sends no pictures"
 
-    def _fit_window(self, seen: Seen) -> None:
+    def _fit_window(self, seen: PreviewFrame) -> None:
         """Fit the window to the pictures at the first frame and after the number of views changed."""
         if not self._sized:
             cv2.resizeWindow(_NAME, *window_size(seen.pictures, self._shape.views, _MAX_INITIAL_SIZE_PX))
@@ -98,7 +98,12 @@ class PreviewWindow:
             return notice(f"{self._notice}", size)
         shape = self._shape
         return paint(
-            self._seen.pictures, shape.views, size, status=self._receiver.status, mirrored=shape.mirrored, told=shape.told
+            self._seen.pictures,
+            shape.views,
+            size,
+            status=self._receiver.status,
+            mirrored=shape.mirrored,
+            show_status=shape.show_status,
         )
 
     def _is_size_unchanged(self) -> bool:
@@ -126,7 +131,7 @@ class PreviewWindow:
         elif key == ord("m"):
             shape.mirrored = not shape.mirrored
         elif key == ord("i"):
-            shape.told = not shape.told
+            shape.show_status = not shape.show_status
         if self._receiver.views != shape.views:
             self._receiver.views = shape.views
             self._sized = False

@@ -12,15 +12,15 @@ from typing import Final, Protocol
 
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
-from livebg.errors import LivebgError, ModelError, Stopped
-from livebg.factory import build_encoding, build_look, build_pipeline
+from livebg.errors import Cancelled, LivebgError, ModelError
+from livebg.factory import build_effect, build_encoding, build_pipeline
 from livebg.interfaces import Segmenter
-from livebg.pipeline import Pipeline, Unprocessed
+from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.jobs import Job
-from livebg.rendering.lookahead import LookAhead
-from livebg.rendering.loop import Rendered, render
-from livebg.rendering.photo import Photo, check_ending, render_photo, write_photo
-from livebg.sinks.atomic_file import PartFile, writing
+from livebg.rendering.lookahead import LookaheadFilter
+from livebg.rendering.loop import RenderResult, render
+from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
+from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.file import FileSink
 from livebg.sources.file import FileSource
@@ -41,11 +41,11 @@ class FileOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class JobResult:
     """The result of one file. Model, provider and input size are None if no network ran."""
 
     job: Job
-    rendered: Rendered
+    result: RenderResult
     model: str | None
     provider: str | None
     input_size: tuple[int, int] | None
@@ -54,7 +54,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Network:
-    processor: Pipeline | Unprocessed
+    processor: Pipeline | Passthrough
     model: str | None = None
     provider: str | None = None
     input_size: tuple[int, int] | None = None
@@ -69,12 +69,12 @@ class Reporter(Protocol):
 
     def started(self, job: Job, total: int | None) -> None: ...
     def advanced(self, job: Job, frames: int) -> None: ...
-    def finished(self, summary: Summary) -> None: ...
+    def finished(self, summary: JobResult) -> None: ...
     def failed(self, job: Job, error: BaseException) -> None: ...
     def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None: ...
 
 
-class Batch:
+class BatchRenderer:
     """Renders jobs with one shared network, which is loaded after the first input has been opened.
 
     If the network cannot be loaded, the error is reported once and the remaining jobs are skipped. Subfolders of the output are
@@ -105,7 +105,7 @@ class Batch:
         unreadable background.
         """
         if self._consent is None:
-            build_look(self._settings)
+            build_effect(self._settings)
         encoding = build_encoding(self._settings, self._mode)
         for output in {job.output.suffix.lower(): job.output for job in jobs if not job.is_photo}.values():
             plan_encoder(encoding, output)
@@ -131,7 +131,7 @@ class Batch:
             if self._model_failed:
                 raise _ModelUnavailable
             self._reporter.finished(self._photo(job) if job.is_photo else self._video(job))
-        except (Stopped, _ModelUnavailable):
+        except (Cancelled, _ModelUnavailable):
             raise
         except LivebgError as error:
             self._reporter.failed(job, error)
@@ -139,7 +139,7 @@ class Batch:
 
     def _exit_code(self, job: Job, future: Future[None]) -> int:
         if future.cancelled():
-            return Stopped.exit_code
+            return Cancelled.exit_code
         error = future.exception()
         if error is None:
             return 0
@@ -149,14 +149,14 @@ class Batch:
         self._reporter.failed(job, error)
         return LivebgError.exit_code
 
-    def _video(self, job: Job) -> Summary:
+    def _video(self, job: Job) -> JobResult:
         options = self._options
         with FileSource(job.input, options.start, options.end) as source, self._sink(job, source) as sink:
             network = self._network(source.format.width, source.format.height)
             self._reporter.started(job, source.frame_estimate)
             processor = self._with_lookahead(network.processor)
             done = render(source, sink, processor, lambda frames: self._reporter.advanced(job, frames), self._stop)
-        return Summary(job, done, network.model, network.provider, network.input_size, (*source.notes, *sink.notes))
+        return JobResult(job, done, network.model, network.provider, network.input_size, (*source.notes, *sink.notes))
 
     def _sink(self, job: Job, source: FileSource) -> FileSink:
         options = self._options
@@ -173,23 +173,23 @@ class Batch:
             overwrite=options.overwrite,
         )
 
-    def _photo(self, job: Job) -> Summary:
+    def _photo(self, job: Job) -> JobResult:
         begin = time.perf_counter()
         photo = Photo(job.input)
-        check_ending(job.output, self._mode)
+        check_suffix(job.output, self._mode)
         self._make_folder(job)
-        part = PartFile(job.output, overwrite=self._options.overwrite, never=job.input)
+        part = AtomicFile(job.output, overwrite=self._options.overwrite, not_same_as=job.input)
         try:
             network = self._network(photo.frame.width, photo.frame.height)
             self._reporter.started(job, 1)
             image = render_photo(photo, network.processor, self._mode)
             if self._stop.is_set():
-                raise Stopped(f"Stopped before writing {job.output}.")
+                raise Cancelled(f"Stopped before writing {job.output}.")
             write_photo(image, part, job.output)
         finally:
-            part.discard()
-        done = Rendered(1, time.perf_counter() - begin)
-        return Summary(job, done, network.model, network.provider, network.input_size, photo.notes)
+            part.rollback()
+        done = RenderResult(1, time.perf_counter() - begin)
+        return JobResult(job, done, network.model, network.provider, network.input_size, photo.notes)
 
     @property
     def _mode(self) -> str:
@@ -198,17 +198,17 @@ class Batch:
     def _network(self, width: int, height: int) -> _Network:
         """Returns a new pipeline with the shared network, for one file of this size."""
         if self._consent is not None:
-            return _Network(Unprocessed(self._consent))
+            return _Network(Passthrough(self._consent))
         segmenter = self._loaded_segmenter()
         size = segmenter.input_size(width, height)
         return _Network(build_pipeline(self._settings, segmenter), segmenter.name, segmenter.provider, size)
 
-    def _with_lookahead(self, processor: Pipeline | Unprocessed) -> Pipeline | Unprocessed | LookAhead:
+    def _with_lookahead(self, processor: Pipeline | Passthrough) -> Pipeline | Passthrough | LookaheadFilter:
         """Returns the processor for a video, which can use future frames; photos cannot."""
         smoothing = self._settings.smoothing
-        if smoothing.temporal == "causal" or not smoothing.time_constant or isinstance(processor, Unprocessed):
+        if smoothing.temporal == "causal" or not smoothing.time_constant or isinstance(processor, Passthrough):
             return processor
-        return LookAhead(processor, smoothing.time_constant)
+        return LookaheadFilter(processor, smoothing.time_constant)
 
     def _loaded_segmenter(self) -> Segmenter:
         with self._loading:

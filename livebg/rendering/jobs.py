@@ -34,7 +34,7 @@ class Job:
         return self.input.suffix.lower() in PHOTO_SUFFIXES
 
 
-def plan(inputs: Sequence[Path], output: Path | None, mode: str) -> list[Job]:
+def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> list[Job]:
     """Returns one job per file, with distinct outputs; folders are walked in alphabetical order.
 
     ``output`` is a file for a single input file, otherwise a folder, which keeps the subfolders of the inputs; missing subfolders

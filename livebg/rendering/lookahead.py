@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from livebg.imaging.frame import Alpha, Composite, Frame
-from livebg.imaging.optical_flow import AlphaCarrier
-from livebg.pipeline import Mask, Pipeline, Sight
-from livebg.segmentation.temporal_filter import LONGEST_GAP, TIME_CONSTANT, Passage, known
+from livebg.imaging.optical_flow import FlowEstimator
+from livebg.pipeline import Mask, Pipeline, Prediction
+from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Transition, warmup
 
 _AHEAD_S: Final = 0.4
 """Look-ahead. One that is three times as long lowers dtSSD by less than a hundredth."""
@@ -39,28 +39,28 @@ class _Moment:
     ``linked`` to any other keeps its alpha."""
 
     frame: Frame
-    sight: Sight
+    sight: Prediction
     alpha: Alpha
     begun: float
     linked: bool = False
-    back: Passage | None = None
+    back: Transition | None = None
 
 
-class LookAhead:
+class LookaheadFilter:
     """Turns frames into composites, using for each frame what the network saw before it and up to 0.4 s after it.
 
     Both passes carry alpha along the optical flow and keep it only where it explains the picture, as
-    :class:`~livebg.segmentation.temporal_filter.AlphaSmoother` does. Nothing crosses a cut or a gap of more than half a second.
+    :class:`~livebg.segmentation.temporal_filter.TemporalFilter` does. Nothing crosses a cut or a gap of more than half a second.
     Frames come out in order, each with its own time; at most 13 are held. The pipeline's own smoother is not used.
     ``time_constant`` is in seconds, above 0; raises ValueError otherwise.
     """
 
-    def __init__(self, pipeline: Pipeline, time_constant: float = TIME_CONSTANT) -> None:
+    def __init__(self, pipeline: Pipeline, time_constant: float = TIME_CONSTANT_S) -> None:
         if time_constant <= 0:
             raise ValueError(f"a time constant to look ahead with is above 0 seconds, got {time_constant}")
         self._pipeline = pipeline
         self._time_constant = time_constant
-        self._carrier = AlphaCarrier()
+        self._carrier = FlowEstimator()
         self._held: deque[_Moment] = deque()
 
     def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
@@ -68,10 +68,10 @@ class LookAhead:
 
         Raises what the pipeline and ``frames`` raise, at once: frames that are still held are not shown then.
         """
-        for frame, mask in self.masks((frame, self._pipeline.sight(frame)) for frame in frames):
+        for frame, mask in self.masks((frame, self._pipeline.predict(frame)) for frame in frames):
             yield self._pipeline.composite(frame, self._pipeline.refine(mask, frame))
 
-    def masks(self, sights: Iterable[tuple[Frame, Sight]]) -> Iterator[tuple[Frame, Mask]]:
+    def masks(self, sights: Iterable[tuple[Frame, Prediction]]) -> Iterator[tuple[Frame, Mask]]:
         """Yield each frame with its filtered mask."""
         self._held.clear()
         self._carrier.reset()
@@ -82,20 +82,20 @@ class LookAhead:
                 yield from self._released(max(len(self._held) // _RELEASED, 1))
         yield from self._released(len(self._held))
 
-    def _filtered_forward(self, frame: Frame, sight: Sight) -> _Moment:
+    def _filtered_forward(self, frame: Frame, sight: Prediction) -> _Moment:
         """Apply the causal filter. Also links the frame before to this one."""
-        both = self._carrier.follow_both(np.asarray(cv2.cvtColor(sight.image, cv2.COLOR_RGB2GRAY), np.uint8))
+        both = self._carrier.update_both(np.asarray(cv2.cvtColor(sight.image, cv2.COLOR_RGB2GRAY), np.uint8))
         started = _Moment(frame, sight, sight.alpha, sight.time)
         before = self._held[-1] if self._held else None
-        if before is None or both is None or not 0 < sight.time - before.sight.time <= LONGEST_GAP:
+        if before is None or both is None or not 0 < sight.time - before.sight.time <= MAX_GAP_S:
             return started
         times = sight.time - before.sight.time, self._time_constant
-        here = Passage.between(before.sight.image, sight.image, both[0], *times)
-        back = Passage.between(sight.image, before.sight.image, both[1], *times)
+        here = Transition.between(before.sight.image, sight.image, both[0], *times)
+        back = Transition.between(sight.image, before.sight.image, both[1], *times)
         if here is None or back is None:
             return started
         before.back, before.linked = back, True
-        alpha = here.followed(before.alpha, sight.alpha, known(sight.time - before.begun, self._time_constant))
+        alpha = here.followed(before.alpha, sight.alpha, warmup(sight.time - before.begun, self._time_constant))
         return _Moment(frame, sight, alpha, before.begun, linked=True)
 
     def _sees_far_enough(self) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from livebg.errors import Stopped
+from livebg.errors import Cancelled
 from livebg.imaging.frame import Composite, Frame
 from livebg.interfaces import Sink, Source
-from livebg.rendering.lookahead import LookAhead
+from livebg.rendering.lookahead import LookaheadFilter
 
 
 class Processor(Protocol):
@@ -19,7 +19,7 @@ class Processor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderResult:
     """The result of one file: number of frames written, and wall time in seconds."""
 
     frames: int
@@ -33,28 +33,30 @@ class Rendered:
 def render(
     source: Source,
     sink: Sink,
-    processor: Processor | LookAhead,
+    processor: Processor | LookaheadFilter,
     on_frame: Callable[[int], None],
     stop: threading.Event | None = None,
-) -> Rendered:
+) -> RenderResult:
     """Render every frame of ``source`` into ``sink`` until the source ends, and close both.
 
-    A :class:`~livebg.rendering.lookahead.LookAhead` also uses future frames. ``on_frame`` receives the number of frames done. On
-    an error, or if ``stop`` is set (which raises :class:`~livebg.errors.Stopped`), the sink is aborted and removes its output.
-    """
+    A :class:`~livebg.rendering.lookahead.LookaheadFilter` also uses future frames. ``on_frame`` receives the number of frames
+    done. On an error, or if ``stop`` is set (which raises :class:`~livebg.errors.Cancelled`), the sink is aborted and removes its
+    output."""
     begin = time.perf_counter()
     sent = 0
 
     def frames() -> Iterator[Frame]:
         for frame in source:
             if stop is not None and stop.is_set():
-                raise Stopped(f"Stopped after {sent} frames. The unfinished output was removed.")
+                raise Cancelled(f"Stopped after {sent} frames. The unfinished output was removed.")
             yield frame
 
     with source, sink:
-        composites = processor.composites(frames()) if isinstance(processor, LookAhead) else map(processor.process, frames())
+        composites = (
+            processor.composites(frames()) if isinstance(processor, LookaheadFilter) else map(processor.process, frames())
+        )
         for composite in composites:
             sink.send(composite)
             sent += 1
             on_frame(sent)
-    return Rendered(sent, time.perf_counter() - begin)
+    return RenderResult(sent, time.perf_counter() - begin)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from livebg.compositing.composite import tightened
+from livebg.compositing.composite import tighten
 from livebg.errors import ConfigError, SinkError, SourceError
 from livebg.imaging.frame import BT601, Alpha8, ColorSpec, Composite, Frame, i420_to_rgb, rgb_to_i420
-from livebg.imaging.pillow_compat import READ_FAILURES, reading
-from livebg.pipeline import Pipeline, Unprocessed
-from livebg.sinks.atomic_file import PartFile, writing
+from livebg.imaging.pillow_compat import READ_FAILURES, log_warnings
+from livebg.pipeline import Passthrough, Pipeline
+from livebg.sinks.atomic_file import AtomicFile, writing
 
 _LOG: Final = logging.getLogger(__name__)
 _COLOR: Final = ColorSpec(matrix=BT601, full_range=True)
@@ -57,7 +57,7 @@ class Photo:
         self.notes: tuple[str, ...] = ()
         self._profile: bytes | None = None
         try:
-            with reading(), Image.open(path) as image:
+            with log_warnings(), Image.open(path) as image:
                 self._exif = _kept_exif(image.getexif())
                 if getattr(image, "n_frames", 1) > 1:
                     self.notes += (f"only the first of {getattr(image, 'n_frames', 1)} pictures",)
@@ -144,7 +144,7 @@ class Photo:
         return image
 
 
-def check_ending(path: Path, mode: str) -> None:
+def check_suffix(path: Path, mode: str) -> None:
     """Raise :class:`~livebg.errors.ConfigError` if the format of ``path`` cannot hold a photo of this mode."""
     kind = _kind(path)
     if kind is None:
@@ -153,21 +153,21 @@ def check_ending(path: Path, mode: str) -> None:
         raise ConfigError(f"Cannot write {path}: {kind} does not support the transparency of a cutout. Use .png.")
 
 
-def render_photo(photo: Photo, processor: Pipeline | Unprocessed, mode: str) -> Image.Image:
+def render_photo(photo: Photo, processor: Pipeline | Passthrough, mode: str) -> Image.Image:
     """Render the photo in ``mode``. Raises :class:`~livebg.errors.ModelError` if the network fails."""
     frame = photo.frame
-    if isinstance(processor, Unprocessed):
+    if isinstance(processor, Passthrough):
         return photo.composited(frame, processor.process(frame), None)
     matte = processor.matte(frame)
     if mode == "cutout":
         return photo.cutout(frame, processor.composite(frame, matte), matte.alpha)
     if mode == "matte":
         return photo.matte(matte.alpha)
-    seen = tightened(matte) if mode == "greenscreen" else matte
+    seen = tighten(matte) if mode == "greenscreen" else matte
     return photo.composited(frame, processor.composite(frame, matte), seen.alpha)
 
 
-def write_photo(image: Image.Image, part: PartFile, path: Path) -> None:
+def write_photo(image: Image.Image, part: AtomicFile, path: Path) -> None:
     """Write ``image`` to ``part`` in the format of ``path``, and rename it to ``path``.
 
     Raises :class:`~livebg.errors.SinkError` if it cannot be written.
@@ -179,7 +179,7 @@ def write_photo(image: Image.Image, part: PartFile, path: Path) -> None:
         raise SinkError(f"Cannot write {path}: {kind} is limited to {max_side} pixels per side, the photo is {size}. Use .png.")
     with writing(path):
         image.save(part.part, format=kind, **_options(image, kind))
-    part.keep()
+    part.commit()
 
 
 def _kind(path: Path) -> str | None:

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from livebg.errors import LivebgError, Stopped
-from livebg.rendering.batch import Summary
+from livebg.errors import Cancelled, LivebgError
+from livebg.rendering.batch import JobResult
 from livebg.rendering.jobs import Job
 
 _JSON_INTERVAL_S: Final = 0.5
@@ -29,13 +29,13 @@ class QuietReporter:
 
     def advanced(self, job: Job, frames: int) -> None: ...
 
-    def finished(self, summary: Summary) -> None: ...
+    def finished(self, summary: JobResult) -> None: ...
 
     def failed(self, job: Job, error: BaseException) -> None:
-        self._error(sentence(error, job))
+        self._error(error_message(error, job))
 
     def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
-        if exit_code == Stopped.exit_code:
+        if exit_code == Cancelled.exit_code:
             self._error(_stop_sentence(jobs, done))
 
     def __enter__(self) -> Self:
@@ -65,7 +65,7 @@ class BarReporter(QuietReporter):
     def advanced(self, job: Job, frames: int) -> None:
         self._progress.update(self._tasks[job], completed=frames)
 
-    def finished(self, summary: Summary) -> None:
+    def finished(self, summary: JobResult) -> None:
         self._remove(summary.job)
         self._line(_summary_line(summary))
         for note in summary.notes:
@@ -108,7 +108,7 @@ class JsonReporter(QuietReporter):
         self._lock = threading.Lock()
         self._last_emit: dict[Job, float] = {}
         self._totals: dict[Job, int | None] = {}
-        self._done: list[Summary] = []
+        self._done: list[JobResult] = []
 
     def started(self, job: Job, total: int | None) -> None:
         self._totals[job] = total
@@ -120,7 +120,7 @@ class JsonReporter(QuietReporter):
             self._last_emit[job] = now
             self._emit({"event": "progress", "input": str(job.input), "frames": frames, "total": self._totals[job]})
 
-    def finished(self, summary: Summary) -> None:
+    def finished(self, summary: JobResult) -> None:
         self._done.append(summary)
         job, notes = summary.job, list(summary.notes)
         self._emit({"event": "done", "input": str(job.input), **_stats([summary]), "output": str(job.output), "notes": notes})
@@ -128,11 +128,11 @@ class JsonReporter(QuietReporter):
     def failed(self, job: Job, error: BaseException) -> None:
         super().failed(job, error)
         code = error.exit_code if isinstance(error, LivebgError) else LivebgError.exit_code
-        self._emit({"event": "error", "input": str(job.input), "error": sentence(error, job), "exit_code": code})
+        self._emit({"event": "error", "input": str(job.input), "error": error_message(error, job), "exit_code": code})
 
     def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
         super().ended(jobs, done, exit_code)
-        if exit_code == Stopped.exit_code:
+        if exit_code == Cancelled.exit_code:
             self._emit({"event": "stopped", "error": _stop_sentence(jobs, done), "exit_code": exit_code})
         if len(jobs) > 1:
             outputs = [str(summary.job.output) for summary in self._done]
@@ -148,7 +148,7 @@ class _Fps(ProgressColumn):
         return Text(f"{task.finished_speed or task.speed or 0:5.1f} fps")
 
 
-def sentence(error: BaseException, job: Job) -> str:
+def error_message(error: BaseException, job: Job) -> str:
     """Returns the message of an error; for an internal error, with advice on how to report it."""
     if isinstance(error, LivebgError):
         return str(error)
@@ -162,16 +162,16 @@ def _stop_sentence(jobs: Sequence[Job], done: int) -> str:
     return f"Stopped after {done} of {len(jobs)} files. Unfinished outputs were removed."
 
 
-def _summary_line(summary: Summary) -> str:
-    done, size = summary.rendered, summary.input_size
+def _summary_line(summary: JobResult) -> str:
+    done, size = summary.result, summary.input_size
     network = f", {summary.model} at {size[0]}x{size[1]} on {summary.provider}" if size else ""
     frames = f"{done.frames} frame{'' if done.frames == 1 else 's'}"
     return f"{summary.job.output}: {frames} in {done.seconds:.1f} s, {done.fps:.1f} fps{network}"
 
 
-def _stats(done: list[Summary]) -> dict[str, Any]:
-    frames = sum(each.rendered.frames for each in done)
-    seconds = sum(each.rendered.seconds for each in done)
+def _stats(done: list[JobResult]) -> dict[str, Any]:
+    frames = sum(each.result.frames for each in done)
+    seconds = sum(each.result.seconds for each in done)
     first = done[0] if done else None
     size = first.input_size if first else None
     return {

@@ -35,7 +35,7 @@ _MIN_DEPTH: Final = 0.06
 _MIN_PINHOLE_ALPHA: Final = 0.2
 
 
-def without_specks(alpha: Alpha, low: float) -> Alpha:
+def despeckle(alpha: Alpha, low: float) -> Alpha:
     """Remove islands and pinholes from ``alpha``, float32 (height, width), 0..1. Returns the same array if there are none.
 
     Pixels above ``low`` are visible.

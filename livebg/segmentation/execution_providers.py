@@ -41,7 +41,7 @@ Running = TypeVar("Running")
 """An opened network, of any type."""
 
 
-def offered() -> list[str]:
+def available_providers() -> list[str]:
     """Returns the full names of the providers in this build of onnxruntime, except those that send pictures to a server."""
     return [name for name in onnxruntime.get_available_providers() if name not in _REMOTE]
 
@@ -73,21 +73,21 @@ def median_seconds(run: Callable[[], object], clock: Callable[[], float] = time.
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderMemory:
+class ProviderCache:
     """Caches the fastest provider in a small JSON file. A damaged or read-only file only causes a log message."""
 
     path: Path
 
     @classmethod
-    def of_user(cls) -> "ProviderMemory":
+    def of_user(cls) -> "ProviderCache":
         """Returns the cache in the user's cache folder."""
         return cls(user_cache_path("livebg") / "providers.json")
 
-    def recall(self, key: str) -> str | None:
+    def get(self, key: str) -> str | None:
         """Returns the provider stored for ``key``, or None."""
         return self._read().get(key)
 
-    def store(self, key: str, provider: str) -> None:
+    def put(self, key: str, provider: str) -> None:
         """Store ``provider`` for ``key`` and keep the other entries; the file is replaced atomically."""
         part = self.path.with_suffix(f".{os.getpid()}.part")
         try:
@@ -114,17 +114,17 @@ class ProviderMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderChooser:
+class ProviderSelector:
     """Opens a network on the ``requested`` provider, or with ``auto`` on the fastest of ``candidates``.
 
-    With ``auto`` and more than one candidate each is timed once; the result is cached in ``memory`` for the same network, size,
+    With ``auto`` and more than one candidate each is timed once; the result is cached in ``cache`` for the same network, size,
     candidates and version of onnxruntime. A candidate that fails is skipped. The defaults are this machine's providers and the
     user's cache.
     """
 
     requested: str = AUTO
-    candidates: Sequence[str] = field(default_factory=offered)
-    memory: ProviderMemory = field(default_factory=ProviderMemory.of_user)
+    candidates: Sequence[str] = field(default_factory=available_providers)
+    cache: ProviderCache = field(default_factory=ProviderCache.of_user)
 
     def open(self, network: str, start: Callable[[str], Running], seconds: Callable[[Running], float]) -> Running:
         """Open the network with ``start``, which takes a full provider name and raises ModelError if that provider cannot run it.
@@ -137,14 +137,14 @@ class ProviderChooser:
         if len(self.candidates) == 1:
             return start(self.candidates[0])
         key = f"{network} onnxruntime {onnxruntime.__version__} {' '.join(self.candidates)}"
-        cached = self.memory.recall(key)
+        cached = self.cache.get(key)
         if cached is not None and cached in self.candidates:
             try:
                 return start(cached)
             except ModelError as error:
                 _LOG.warning("The cached provider %s failed. Timing all providers again: %s", cached, error)
         provider, running = self._fastest(start, seconds)
-        self.memory.store(key, provider)
+        self.cache.put(key, provider)
         return running
 
     def _fastest(self, start: Callable[[str], Running], seconds: Callable[[Running], float]) -> tuple[str, Running]:

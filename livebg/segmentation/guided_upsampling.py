@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha, Alpha8
-from livebg.imaging.pyramid import Pyramid, channels
+from livebg.imaging.pyramid import Pyramid, split_channels
 from livebg.imaging.tiles import Grid, Tiles
-from livebg.segmentation.despeckle import without_specks
+from livebg.segmentation.despeckle import despeckle
 
 Plane = NDArray[np.uint8]
-Lines = NDArray[np.float32]
+LinearCoefficients = NDArray[np.float32]
 """Alpha as a linear function of the color: slopes for Y, U and V and an offset, shape (height, width, 4)."""
 
 
-class EdgeUpsampler:
+class GuidedUpsampler:
     """Fast guided filter (He and Sun 2015, arXiv:1505.00996) with the frame's luma and chroma as the guide.
 
     Within each window alpha is a linear function of the color, a * Y + b * U + c * V + d. The coefficients are computed at half
@@ -24,7 +24,7 @@ class EdgeUpsampler:
     resolution, even if person and room differ only in hue. Only tiles in which alpha is neither all foreground nor all background
     are computed.
 
-    ``radius`` is the window's, in pixels of half the model's picture; ``softness`` and ``chroma_softness`` are the contrasts
+    ``radius`` is the window's, in pixels of half the model's picture; ``epsilon`` and ``chroma_epsilon`` are the contrasts
     (standard deviation, levels of 255) below which the guide is ignored; ``low`` and ``high`` are the probabilities that become
     alpha 0 and 1: used directly as alpha, a probability makes hands transparent.
 
@@ -33,14 +33,14 @@ class EdgeUpsampler:
     """
 
     def __init__(
-        self, radius: int = 2, softness: float = 14.0, low: float = 0.2, high: float = 0.8, *, chroma_softness: float = 5.0
+        self, radius: int = 2, epsilon: float = 14.0, low: float = 0.2, high: float = 0.8, *, chroma_epsilon: float = 5.0
     ) -> None:
         if not 0 <= low < high <= 1:
             raise ValueError(f"low and high must be probabilities with low < high, got {low} and {high}")
         # Windows farther away still contain the edge but hardly change the result.
         self._reach = radius - 1
         self._window = (2 * radius + 1, 2 * radius + 1)
-        self._epsilons = softness**2, chroma_softness**2
+        self._epsilons = epsilon**2, chroma_epsilon**2
         self._low, self._high = low, high
 
     def upsample(self, alpha: Alpha, luma: Pyramid, chroma: tuple[Pyramid, Pyramid] | None = None) -> Alpha8:
@@ -48,7 +48,7 @@ class EdgeUpsampler:
 
         ``chroma`` is U and V, uint8, (height / 2, width / 2). Without it only luma guides, and height and width may be odd.
         """
-        alpha = without_specks(alpha, self._low)
+        alpha = despeckle(alpha, self._low)
         planes = [each.halved(0) for each in (luma, *(chroma or ()))]
         grid = Grid(planes[0].shape)
         matte, undecided = self._classify(alpha, grid)
@@ -75,7 +75,7 @@ class EdgeUpsampler:
         undecided = ~(decided_person | decided_room)
         return grid.filled(decided_person[middles]), grid.where(undecided[middles])
 
-    def _coefficients(self, guides: list[Plane], alpha: Alpha) -> Lines:
+    def _coefficients(self, guides: list[Plane], alpha: Alpha) -> LinearCoefficients:
         """Returns for each pixel the mean coefficients of all windows that contain it, with increased slope, in levels of 255."""
         # Center the values: otherwise small results are differences of large numbers.
         planes = [plane.astype(np.float32) - np.float32(128) for plane in guides]
@@ -117,7 +117,7 @@ def _solve(rows: list[list[Alpha]], known: list[Alpha]) -> list[Alpha]:
     return [ya / yy - u_by_y * u - v_by_y * v, u, v]
 
 
-def _evaluate(lines: Lines, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) -> Plane:
+def _evaluate(lines: LinearCoefficients, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) -> Plane:
     """Evaluate the coefficients for the picture in the given tiles. Returns alpha, uint8, (height, tiles * width).
 
     ``chroma`` is padded by one pixel, so that upsampling leaves no step between tiles.
@@ -125,7 +125,7 @@ def _evaluate(lines: Lines, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) 
     padded = tiles.of_chroma().widened()
     maps = padded.maps((luma.shape[0] // 2, luma.shape[1] // 2), lines.shape, margin=1)
     enlarged = cv2.remap(lines, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    slope, *slopes, offset = channels(np.asarray(enlarged, np.float32))
+    slope, *slopes, offset = split_channels(np.asarray(enlarged, np.float32))
     for each, plane in zip(slopes, chroma, strict=False):
         offset += each * padded.read(plane)
     size = 2 * offset.shape[1], 2 * offset.shape[0]

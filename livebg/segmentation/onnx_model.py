@@ -23,12 +23,12 @@ Size = tuple[int, int]
 """(width, height) in pixels."""
 
 
-class ResizingUnavailable(ModelError):
+class ResizeUnavailable(ModelError):
     """A network of fixed size cannot be resized because a package is missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkFile:
+class OnnxModel:
     """A network that is not loaded, for RGB pictures of ``size``, or of any size if None. ``metadata`` is read from the file."""
 
     path: Path
@@ -64,7 +64,7 @@ class NetworkFile:
         """Returns the same network for pictures of ``size``, or of any size if None. Only a run shows whether the graph supports
         it.
 
-        Raises :class:`ResizingUnavailable` if the extra ``livebg[resize]`` is missing.
+        Raises :class:`ResizeUnavailable` if the extra ``livebg[resize]`` is missing.
         """
         if self.size is None or self.size == size:
             return self
@@ -72,7 +72,7 @@ class NetworkFile:
             import onnx  # not needed by the bundled network
         except ImportError as error:
             own = _format_shape(self.size)
-            raise ResizingUnavailable(
+            raise ResizeUnavailable(
                 f"{self.path} has the fixed input size {own}, and onnx, which resizes it, is not installed."
                 f" Run `pip install onnx`, or choose {own} or no input size."
             ) from error
@@ -91,7 +91,7 @@ class NetworkFile:
         model.graph.output[0].type.tensor_type.ClearField("shape")
         return replace(self, size=size, content=model.SerializeToString())
 
-    def open(self, provider: str, threads: int) -> "RunningNetwork":
+    def open(self, provider: str, threads: int) -> "OnnxSession":
         """Open a session on a provider by its full name. Raises ModelError if that fails or onnxruntime falls back to another
         provider."""
         try:
@@ -107,11 +107,11 @@ class NetworkFile:
                 f"{provider} does not work on this machine: onnxruntime fell back to {runs_on}."
                 f" Install its drivers and libraries, or choose the provider auto."
             )
-        return RunningNetwork(self.path, provider, session)
+        return OnnxSession(self.path, provider, session)
 
 
 @dataclass(frozen=True, slots=True)
-class RunningNetwork:
+class OnnxSession:
     """A network opened on ``provider``. Stateless and thread-safe."""
 
     path: Path

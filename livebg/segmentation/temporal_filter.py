@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
-from livebg.imaging.optical_flow import AlphaCarrier, Motion
-from livebg.imaging.pyramid import channels
+from livebg.imaging.optical_flow import FlowEstimator, FlowField
+from livebg.imaging.pyramid import split_channels
 
-TIME_CONSTANT: Final = 0.4
+TIME_CONSTANT_S: Final = 0.4
 """Seconds; the default of the setting."""
-LONGEST_GAP: Final = 0.5
+MAX_GAP_S: Final = 0.5
 """Seconds without a picture after which the filter restarts."""
 
 _NOISE_LEVELS: Final = 2.0
@@ -56,7 +56,7 @@ Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passage:
+class Transition:
     """The transition between two adjacent pictures: predicts the alpha of the other from the alpha of the reference.
 
     ``motion`` is the backward flow from the other to the reference; ``in_place``, uint8, is 255 where no motion fits better;
@@ -65,14 +65,14 @@ class Passage:
     alpha is faster. All are (height, width). ``elapsed`` is in seconds.
     """
 
-    motion: Motion
+    motion: FlowField
     in_place: Image
     pull: Alpha
     falling: Alpha
     elapsed: float
 
     @classmethod
-    def between(cls, one: Image, other: Image, motion: Motion, elapsed: float, time_constant: float) -> "Passage | None":
+    def between(cls, one: Image, other: Image, motion: FlowField, elapsed: float, time_constant: float) -> "Transition | None":
         """Compare the pictures ``one`` (the reference) and ``other``, RGB uint8 of one size. Returns None if there is a cut
         between them.
 
@@ -80,7 +80,7 @@ class Passage:
         counterpart in the reference.
         """
         near = _tolerance(other)
-        carried, stayed = (cv2.subtract(_max_difference(each, other), near) for each in (motion.carry_picture(one), one))
+        carried, stayed = (cv2.subtract(_max_difference(each, other), near) for each in (motion.warp_image(one), one))
         in_place = np.asarray(cv2.compare(stayed, carried, cv2.CMP_LT), np.uint8)
         unlike = np.asarray(cv2.min(carried, stayed), np.uint8)
         if np.count_nonzero(unlike > _NOISE_LEVELS + _CHANGE_LEVELS) > _CUT_SHARE * unlike.size:
@@ -95,40 +95,40 @@ class Passage:
             elapsed,
         )
 
-    def told(self, alpha: Alpha) -> Alpha:
+    def predict(self, alpha: Alpha) -> Alpha:
         """Predict the alpha of the other picture from the reference's ``alpha``. Returns a new array."""
-        carried = self.motion.carry(alpha)
+        carried = self.motion.warp(alpha)
         cv2.copyTo(alpha, self.in_place, carried)
         return carried
 
     def followed(self, before: Alpha, alpha: Alpha, known: float = 1.0) -> Alpha:
-        """Run one filter step: blend the other's ``alpha`` with the reference's, ``before``, by :meth:`share`.
+        """Run one filter step: blend the other's ``alpha`` with the reference's, ``before``, by :meth:`blend_weight`.
 
         Returns a new array.
         """
-        predicted = self.told(before)
-        return np.asarray(predicted + (alpha - predicted) * self.share(alpha, predicted, known), np.float32)
+        predicted = self.predict(before)
+        return np.asarray(predicted + (alpha - predicted) * self.blend_weight(alpha, predicted, known), np.float32)
 
-    def share(self, alpha: Alpha, predicted: Alpha, known: float) -> Alpha:
+    def blend_weight(self, alpha: Alpha, predicted: Alpha, warmup: float) -> Alpha:
         """Returns the weight of the other's own ``alpha``, above 0 and up to 1, per pixel; the rest goes to ``predicted``.
 
-        If everything is explained the weight is 1 - exp(-dt / tau), so that 15 and 60 frames per second look the same. ``known``,
-        0..1, is the warm-up of the reference: an average that has just started must not count as a long one.
+        If everything is explained the weight is 1 - exp(-dt / tau), so that 15 and 60 frames per second look the same.
+        ``warmup``, 0..1, is the warm-up of the reference: an average that has just started must not count as a long one.
         """
         sure = 1 - _UNCERTAINTY_DISCOUNT + 2 * _UNCERTAINTY_DISCOUNT * np.abs(alpha - np.float32(0.5))
         speed = self.falling.copy()
         cv2.copyTo(np.full_like(speed, _ATTACK), (alpha > predicted).view(np.uint8), speed)
         kept = cv2.exp(-self.pull * speed * sure)
         share = 1 - kept
-        return np.asarray(share / (share + np.float32(known) * kept), np.float32)
+        return np.asarray(share / (share + np.float32(warmup) * kept), np.float32)
 
 
-def known(seconds: float, time_constant: float) -> float:
+def warmup(seconds: float, time_constant: float) -> float:
     """Returns the warm-up of an average that has run for ``seconds``, 0..1; its first alpha counts for 0.15 s."""
     return 1 - math.exp(-(seconds + _FIRST_FRAME_S) / time_constant)
 
 
-class AlphaSmoother:
+class TemporalFilter:
     """A motion-compensated, motion-adaptive exponential filter, per pixel, at model resolution.
 
     The previous result is warped along the optical flow or left in place, whichever explains the picture better. Where the
@@ -138,11 +138,11 @@ class AlphaSmoother:
     the filter. Not thread-safe.
     """
 
-    def __init__(self, time_constant: float = TIME_CONSTANT) -> None:
+    def __init__(self, time_constant: float = TIME_CONSTANT_S) -> None:
         if time_constant < 0:
             raise ValueError(f"A time constant must be at least 0 seconds, got {time_constant}.")
         self._time_constant = time_constant
-        self._carrier = AlphaCarrier()
+        self._carrier = FlowEstimator()
         self._previous: tuple[Alpha, Image, float] | None = None
         self._start_time = 0.0
 
@@ -150,7 +150,7 @@ class AlphaSmoother:
         """Clear the state: after a seek, a change of format or a toggle."""
         self._previous = None
 
-    def smooth(self, alpha: Alpha, image: Image, time: float, motion: Motion | None = None) -> Alpha:
+    def smooth(self, alpha: Alpha, image: Image, time: float, motion: FlowField | None = None) -> Alpha:
         """Filter ``alpha``, float32 (height, width), 0..1. Returns a new array.
 
         ``image`` is the picture from which it was computed, RGB uint8 of the same size, and ``time`` that picture's time in
@@ -165,33 +165,33 @@ class AlphaSmoother:
         self._previous = filtered, image, time
         return filtered.copy()
 
-    def _motion_to(self, image: Image, motion: Motion | None) -> Motion | None:
+    def _motion_to(self, image: Image, motion: FlowField | None) -> FlowField | None:
         luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
         if motion is None:
-            return self._carrier.follow(luma)
-        self._carrier.see(luma)
+            return self._carrier.update(luma)
+        self._carrier.set_reference(luma)
         return motion
 
-    def _filtered(self, alpha: Alpha, image: Image, time: float, motion: Motion | None) -> Alpha | None:
+    def _filtered(self, alpha: Alpha, image: Image, time: float, motion: FlowField | None) -> Alpha | None:
         """Returns None if the filter must restart."""
         if self._previous is None or motion is None:
             return None
         before, seen, then = self._previous
-        if before.shape != alpha.shape or not 0 < time - then <= LONGEST_GAP:
+        if before.shape != alpha.shape or not 0 < time - then <= MAX_GAP_S:
             return None
-        passage = Passage.between(seen, image, motion, time - then, self._time_constant)
+        passage = Transition.between(seen, image, motion, time - then, self._time_constant)
         if passage is None:
             return None
-        return passage.followed(before, alpha, known(time - self._start_time, self._time_constant))
+        return passage.followed(before, alpha, warmup(time - self._start_time, self._time_constant))
 
 
 def _max_difference(image: Image, other: Image) -> Image:
     """Returns the difference of two pictures in levels: the maximum over the channels, averaged over 3x3 pixels."""
-    red, green, blue = channels(np.asarray(cv2.absdiff(image, other), np.uint8))
+    red, green, blue = split_channels(np.asarray(cv2.absdiff(image, other), np.uint8))
     return np.asarray(cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3)), np.uint8)
 
 
-def _falling_factor(motion: Motion, like: Image, elapsed: float) -> Alpha:
+def _falling_factor(motion: FlowField, like: Image, elapsed: float) -> Alpha:
     """Returns the factor by which alpha falls faster, at least 1, at the size of ``like``: high where an object passes by."""
     height, width = motion.flow.shape[:2]
     coarse = cv2.resize(motion.flow, (-(-width // _FLOW_SHRINK), -(-height // _FLOW_SHRINK)), interpolation=cv2.INTER_AREA)

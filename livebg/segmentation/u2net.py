@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from livebg.errors import ModelError
 from livebg.imaging.frame import Alpha
-from livebg.models.registry import ModelCard, as_told
-from livebg.segmentation.execution_providers import AUTO, ProviderChooser, median_seconds
-from livebg.segmentation.onnx_model import NetworkFile, ResizingUnavailable, RunningNetwork, Size
+from livebg.models.registry import ModelCard, with_metadata
+from livebg.segmentation.execution_providers import AUTO, ProviderSelector, median_seconds
+from livebg.segmentation.onnx_model import OnnxModel, OnnxSession, ResizeUnavailable, Size
 
 _LOG: Final = logging.getLogger(__name__)
 _FALLBACK_PIXELS: Final = 256 * 144
@@ -21,7 +21,7 @@ _NOMINAL_FRAME: Final = (1280, 720)
 _MAX_ASPECT: Final = 4.0
 _LEVELS: Final = 256
 
-Normalisation = Literal["sigmoid", "minmax"]
+Normalization = Literal["sigmoid", "minmax"]
 """``sigmoid``: fixed scale of input and output. ``minmax``: each picture divided by its maximum, output stretched to 0..1."""
 
 
@@ -49,22 +49,22 @@ class U2NetSegmenter:
         card: ModelCard,
         *,
         input_size: Size | None = None,
-        normalisation: Normalisation = "sigmoid",
+        normalisation: Normalization = "sigmoid",
         provider: str = AUTO,
         threads: int = 1,
-        chooser: ProviderChooser | None = None,
+        chooser: ProviderSelector | None = None,
     ) -> None:
-        original = NetworkFile.read(path)
-        self._card = as_told(card, original.metadata)
+        original = OnnxModel.read(path)
+        self._card = with_metadata(card, original.metadata)
         self._normalisation = normalisation
         self._threads = threads
-        self._chooser = chooser or ProviderChooser(provider)
+        self._chooser = chooser or ProviderSelector(provider)
         self._pixels = card.pixels or (math.prod(original.size) if original.size else _FALLBACK_PIXELS)
         self._size = input_size
         try:
             self._network = self._start(original.resized(input_size))
         except ModelError as error:
-            if original.size is None or original.size == input_size or (input_size and isinstance(error, ResizingUnavailable)):
+            if original.size is None or original.size == input_size or (input_size and isinstance(error, ResizeUnavailable)):
                 raise
             self._size = original.size
             self._network = self._start(original)  # if this fails too, the size is not the cause
@@ -107,24 +107,24 @@ class U2NetSegmenter:
             raise ValueError(f"A segmenter needs uint8 of shape (height, width, 3), got {image.dtype} {image.shape}.")
         return self._run(self._network, image)
 
-    def _start(self, network: NetworkFile) -> RunningNetwork:
+    def _start(self, network: OnnxModel) -> OnnxSession:
         """Open the network and run it once, which validates the size and keeps the slow first run out of the first frame."""
         width, height = self.input_size(*_NOMINAL_FRAME)
         gray = np.full((height, width, 3), 128, np.uint8)
 
-        def start(provider: str) -> RunningNetwork:
+        def start(provider: str) -> OnnxSession:
             running = network.open(provider, self._threads)
             self._run(running, gray)
             return running
 
-        def seconds(running: RunningNetwork) -> float:
+        def seconds(running: OnnxSession) -> float:
             return median_seconds(lambda: self._run(running, gray))
 
         status = network.path.stat()
         identity = self._card.sha256 or f"{network.path.resolve()} {status.st_size} {status.st_mtime_ns}"
         return self._chooser.open(f"{identity} {width}x{height} threads={self._threads}", start, seconds)
 
-    def _run(self, network: RunningNetwork, image: NDArray[np.uint8]) -> Alpha:
+    def _run(self, network: OnnxSession, image: NDArray[np.uint8]) -> Alpha:
         output = network.run(self._tensor(image))
         if self._normalisation == "minmax":
             low, high = output.min(), output.max()

@@ -6,7 +6,7 @@ from typing import Final
 
 from livebg.errors import SetupError
 from livebg.setup.device import loaded
-from livebg.setup.journal import NAME, Journal, Written, read_journal
+from livebg.setup.journal import NAME, Journal, WrittenFile, read_journal
 from livebg.setup.plan import UNIT, FileChange, Plan
 from livebg.setup.target import Machine
 from livebg.system import files
@@ -16,31 +16,31 @@ _SET_PATH: Final = "PATH=$PATH:/usr/sbin:/sbin"
 """Adds the folders of modprobe, which are not in the PATH of every root account."""
 
 
-def carry_out(plan: Plan, machine: Machine) -> tuple[str, ...]:
+def apply(plan: Plan, machine: Machine) -> tuple[str, ...]:
     """Apply ``plan`` and return notes for the user, one sentence each.
 
     Root's part comes first, so nothing is half done if the password is wrong. Raises :class:`~livebg.errors.SetupError` at the
     first step that fails; the steps done until then are in the journal.
     """
     journal = read_journal(machine.state) or Journal()
-    journal.note_folders(machine.state, as_root=False)
+    journal.record_folders(machine.state, as_root=False)
     if plan.needs_root:
         privileged = [file for file in plan.files if file.as_root]
         _record(journal, privileged)
-        journal.unmake_device = plan.device.unmake or journal.unmake_device
+        journal.unmake_device = plan.device.remove or journal.unmake_device
         journal.save(machine.state)
         machine.run_as_root(root_script(plan))
     user_files = [file for file in plan.files if not file.as_root]
     _record(journal, user_files)
     if plan.service and not _enabled(machine):
-        journal.note_folders(_wants(machine), as_root=False)
+        journal.record_folders(_wants(machine), as_root=False)
         journal.service = True
     journal.save(machine.state)
     for file in user_files:
         files.write(file.path, file.after)
     for command in plan.user_commands:
         machine.commands.run(*command)
-    return tuple(remark for command in plan.courtesies for remark in _try_run(machine, *command))
+    return tuple(remark for command in plan.best_effort_commands for remark in _try_run(machine, *command))
 
 
 def root_script(plan: Plan) -> str:
@@ -49,7 +49,7 @@ def root_script(plan: Plan) -> str:
     for file in plan.files:
         if file.as_root:
             lines += files.script_to_write(file.path, file.after.decode("utf-8", "surrogateescape"))
-    return "\n".join([*lines, plan.device.make]).strip() + "\n"
+    return "\n".join([*lines, plan.device.create]).strip() + "\n"
 
 
 def undo_script(journal: Journal, machine: Machine) -> str:
@@ -85,23 +85,23 @@ def undo(journal: Journal, machine: Machine) -> tuple[str, ...]:
 
 def _record(journal: Journal, changes: list[FileChange]) -> None:
     for file in changes:
-        journal.note_folders(file.path.parent, file.as_root)
-        journal.note_file(file.path, file.as_root, file.before, file.after)
+        journal.record_folders(file.path.parent, file.as_root)
+        journal.record_file(file.path, file.as_root, file.before, file.after)
 
 
-def _restore(file: Written) -> None:
+def _restore(file: WrittenFile) -> None:
     if file.before is None:
         files.remove(file.path)
     else:
         files.write(file.path, file.before)
 
 
-def _nothing_to_restore(file: Written) -> bool:
+def _nothing_to_restore(file: WrittenFile) -> bool:
     """Whether there is nothing to restore: the file was never written, or was changed since."""
     return files.read(file.path) != file.after
 
 
-def _changed(file: Written) -> bool:
+def _changed(file: WrittenFile) -> bool:
     return files.read(file.path) not in (file.after, file.before)
 
 

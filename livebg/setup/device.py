@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from livebg.errors import SetupError
-from livebg.setup.modprobe_options import MODULE, Loopback
+from livebg.setup.modprobe_options import MODULE, DeviceOptions
 from livebg.setup.target import Machine
 from livebg.system.distribution import install_module
 from livebg.system.host import Host
@@ -17,14 +17,14 @@ _RELOAD = f"modprobe -r {MODULE} && modprobe {MODULE}"
 
 @dataclass(frozen=True, slots=True)
 class DeviceStep:
-    """Shell commands for root that create (``make``) and remove (``unmake``) the device; both empty if nothing is to do.
+    """Shell commands for root that create (``create``) and remove (``remove``) the device; both empty if nothing is to do.
 
-    ``hindrance`` is a sentence that explains why the device cannot exist before the next reboot.
+    ``blocked_by`` is a sentence that explains why the device cannot exist before the next reboot.
     """
 
-    make: str = ""
-    unmake: str = ""
-    hindrance: str = ""
+    create: str = ""
+    remove: str = ""
+    blocked_by: str = ""
 
 
 def require_module(machine: Machine) -> None:
@@ -46,7 +46,7 @@ def taken_numbers(machine: Machine, label: str) -> set[int]:
     return {number for number in found.keys() | nodes if number is not None and found.get(number) != label}
 
 
-def device_step(machine: Machine, label: str, devices: Iterable[Loopback]) -> DeviceStep:
+def device_step(machine: Machine, label: str, devices: Iterable[DeviceOptions]) -> DeviceStep:
     """Return the step that creates the device ``label`` now. ``devices`` are those that the module creates when reloaded.
 
     A module in use is never unloaded.
@@ -64,7 +64,7 @@ def device_step(machine: Machine, label: str, devices: Iterable[Loopback]) -> De
     if _unused(machine) and set(present.values()) <= {device.label for device in devices}:
         return DeviceStep(_RELOAD, _RELOAD)
     return DeviceStep(
-        hindrance=f"{MODULE} is loaded without a camera named {label}, and its devices are in use or would be lost. Reboot, or "
+        blocked_by=f"{MODULE} is loaded without a camera named {label}, and its devices are in use or would be lost. Reboot, or "
         f"close the programs that use them and run `sudo sh -c '{_RELOAD}'`, then run livebg setup again."
     )
 

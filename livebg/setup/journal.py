@@ -13,7 +13,7 @@ from livebg.errors import SetupError
 NAME: Final = "setup.json"
 
 
-class Written(BaseModel):
+class WrittenFile(BaseModel):
     """A file written by setup. ``before`` is its previous content, None if it did not exist."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,7 +32,7 @@ class Written(BaseModel):
         return base64.b64decode(content, validate=True) if isinstance(content, str) else content
 
 
-class Made(BaseModel):
+class CreatedFolder(BaseModel):
     """A folder created by setup."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,24 +44,24 @@ class Journal(BaseModel):
     """All steps to undo, in the order in which they were done."""
 
     model_config = ConfigDict(extra="forbid")
-    files: list[Written] = []
-    folders: list[Made] = []
+    files: list[WrittenFile] = []
+    folders: list[CreatedFolder] = []
     unmake_device: str = ""
     """Shell command for root that removes the device."""
     service: bool = False
     """Whether setup enabled the service."""
 
-    def note_file(self, path: Path, as_root: bool, before: bytes | None, after: bytes) -> None:
+    def record_file(self, path: Path, as_root: bool, before: bytes | None, after: bytes) -> None:
         """Record a file before it is written. If setup wrote it before, its first ``before`` is kept."""
         earlier = next((file for file in self.files if file.path == path), None)
-        first = Written(path=path, as_root=as_root, before=earlier.before if earlier else before, after=after)
+        first = WrittenFile(path=path, as_root=as_root, before=earlier.before if earlier else before, after=after)
         self.files = [*(file for file in self.files if file.path != path), first]
 
-    def note_folders(self, folder: Path, as_root: bool) -> None:
+    def record_folders(self, folder: Path, as_root: bool) -> None:
         """Record the missing folders among ``folder`` and its parents, before they are created."""
         missing = [each for each in (*reversed(folder.parents), folder) if not each.exists()]
         known = {made.path for made in self.folders}
-        self.folders += [Made(path=each, as_root=as_root) for each in missing if each not in known]
+        self.folders += [CreatedFolder(path=each, as_root=as_root) for each in missing if each not in known]
 
     def save(self, folder: Path) -> None:
         """Write the journal to ``folder``, which is created if missing. Raises :class:`~livebg.errors.SetupError`."""

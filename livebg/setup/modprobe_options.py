@@ -19,7 +19,7 @@ MODULE: Final = "v4l2loopback"
 FOLDERS: Final = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
 """In order of precedence: a file hides files of the same name in later folders."""
 FILE: Final = "/etc/modprobe.d/zz-livebg.conf"
-HIGHEST: Final = 63
+MAX_DEVICE_NUMBER: Final = 63
 """Highest device number that Firefox checks for cameras."""
 _PREFERRED_NUMBER: Final = 42
 _MAX_DEVICES: Final = 8
@@ -30,7 +30,7 @@ _TRUE: Final = ("1", "y", "Y", "t", "T", "on")
 
 
 @dataclass(frozen=True, slots=True)
-class Loopback:
+class DeviceOptions:
     """A device of the module. ``number`` is None if the kernel chooses it, ``label`` is empty if the module chooses it."""
 
     number: int | None
@@ -43,7 +43,7 @@ class Configured:
     """Existing configuration of the module: paths of the files other than livebg's, and the resulting devices."""
 
     files: tuple[Path, ...]
-    devices: tuple[Loopback, ...]
+    devices: tuple[DeviceOptions, ...]
 
 
 def configured(machine: Machine, besides: Path) -> Configured:
@@ -58,7 +58,7 @@ def configured(machine: Machine, besides: Path) -> Configured:
     return Configured(tuple(files), tuple(_devices(merged)) if merged.keys() & set(_DEVICE_OPTIONS) else ())
 
 
-def with_livebg(devices: Iterable[Loopback], label: str, taken: Iterable[int]) -> tuple[Loopback, ...]:
+def add_livebg(devices: Iterable[DeviceOptions], label: str, taken: Iterable[int]) -> tuple[DeviceOptions, ...]:
     """Return all devices including livebg's. A device with its label is reused, otherwise livebg's is appended.
 
     ``taken`` are numbers used by other devices. Raises :class:`~livebg.errors.SetupError` if there are too many devices or the
@@ -76,11 +76,11 @@ def with_livebg(devices: Iterable[Loopback], label: str, taken: Iterable[int]) -
         )
     others = {device.number for place, device in enumerate(devices) if place != own} | set(taken)
     wanted = devices[own].number if own < len(devices) else None
-    devices[own:] = [Loopback(_free_number(wanted, others), label, True), *devices[own + 1 :]]
+    devices[own:] = [DeviceOptions(_free_number(wanted, others), label, True), *devices[own + 1 :]]
     return tuple(devices)
 
 
-def options_line(devices: Iterable[Loopback]) -> str:
+def options_line(devices: Iterable[DeviceOptions]) -> str:
     """Return the options line for modprobe. One pair of quotes encloses all labels; the kernel keeps further quotes."""
     devices = list(devices)
     numbers = ",".join(str(-1 if device.number is None else device.number) for device in devices)
@@ -90,10 +90,14 @@ def options_line(devices: Iterable[Loopback]) -> str:
 
 
 def _free_number(wanted: int | None, others: Iterable[int | None]) -> int:
-    numbers = [*([wanted] if wanted is not None else []), *range(_PREFERRED_NUMBER, HIGHEST + 1), *range(_PREFERRED_NUMBER)]
-    free: int | None = next((number for number in numbers if number <= HIGHEST and number not in others), None)
+    numbers = [
+        *([wanted] if wanted is not None else []),
+        *range(_PREFERRED_NUMBER, MAX_DEVICE_NUMBER + 1),
+        *range(_PREFERRED_NUMBER),
+    ]
+    free: int | None = next((number for number in numbers if number <= MAX_DEVICE_NUMBER and number not in others), None)
     if free is None:
-        raise SetupError(f"All camera numbers up to {HIGHEST} are taken. Remove some loopback devices.")
+        raise SetupError(f"All camera numbers up to {MAX_DEVICE_NUMBER} are taken. Remove some loopback devices.")
     return free
 
 
@@ -128,14 +132,14 @@ def _unquoted(value: str) -> str:
     return value[1:].removesuffix('"') if value.startswith('"') else value
 
 
-def _devices(options: Mapping[str, str]) -> Iterator[Loopback]:
+def _devices(options: Mapping[str, str]) -> Iterator[DeviceOptions]:
     numbers = [_number(text) for text in _list(options, "video_nr")]
     labels, exclusive = _list(options, "card_label"), _list(options, "exclusive_caps")
     count = _number(options.get("devices", ""))
     if count is None:  # like the module: up to the last device with a number, at least one
         count = max((place for place, number in enumerate(numbers, 1) if number is not None), default=1)
     for place in range(min(count, _MAX_DEVICES)):
-        yield Loopback(
+        yield DeviceOptions(
             numbers[place] if place < len(numbers) else None,
             labels[place] if place < len(labels) else "",
             place < len(exclusive) and exclusive[place] in _TRUE,

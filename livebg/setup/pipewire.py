@@ -33,7 +33,9 @@ def make_pipewire_plan(machine: Machine, settings: Path, service: bool) -> Plan:
     before = files.read(settings)
     after = with_pipewire((before or b"").decode()).encode()
     changed = (FileChange(settings, False, before, after),) if before != after else ()
-    return Plan((*changed, *user_changes(machine, service)), DeviceStep(), service, False, tuple(remarks), anew=bool(changed))
+    return Plan(
+        (*changed, *user_changes(machine, service)), DeviceStep(), service, False, tuple(remarks), restart_service=bool(changed)
+    )
 
 
 def with_pipewire(text: str) -> str:

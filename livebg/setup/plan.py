@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from livebg.setup.device import DeviceStep, device_step, require_module, taken_numbers
-from livebg.setup.modprobe_options import FILE, MODULE, configured, options_line, with_livebg
-from livebg.setup.resources import AUTOSTART, carried, desktop_entry, service_unit, tray_entry
+from livebg.setup.modprobe_options import FILE, MODULE, add_livebg, configured, options_line
+from livebg.setup.resources import AUTOSTART, desktop_entry, packaged_text, service_unit, tray_entry
 from livebg.setup.target import Machine
 
 UNIT: Final = "livebg.service"
@@ -34,17 +34,17 @@ class Plan:
     device: DeviceStep
     service: bool
     """Whether to enable and start the service."""
-    look_again: bool
+    restart_wireplumber: bool
     """Whether to restart WirePlumber: it probes a device only once, and has probed the new one before its first frame."""
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
     """Notes to show beforehand, one sentence each."""
-    anew: bool = False
+    restart_service: bool = False
     """Whether to restart a running service because of changes outside its unit file."""
 
     @property
     def needs_root(self) -> bool:
         """Whether any step needs root."""
-        return bool(self.device.make) or any(file.as_root for file in self.files)
+        return bool(self.device.create) or any(file.as_root for file in self.files)
 
     @property
     def user_commands(self) -> tuple[tuple[str, ...], ...]:
@@ -52,9 +52,9 @@ class Plan:
         return tuple(self._user_commands())
 
     @property
-    def courtesies(self) -> tuple[tuple[str, ...], ...]:
+    def best_effort_commands(self) -> tuple[tuple[str, ...], ...]:
         """Commands to run as the user after that; they may fail."""
-        return (("systemctl", "--user", "try-restart", "wireplumber.service"),) if self.look_again else ()
+        return (("systemctl", "--user", "try-restart", "wireplumber.service"),) if self.restart_wireplumber else ()
 
     def _user_commands(self) -> Iterator[tuple[str, ...]]:
         if not self.service:
@@ -63,8 +63,13 @@ class Plan:
         if unit_changed:
             yield ("systemctl", "--user", "daemon-reload")
         yield ("systemctl", "--user", "enable", UNIT)
-        if not self.device.hindrance:
-            yield ("systemctl", "--user", "restart" if unit_changed or self.anew or self.device.make else "start", UNIT)
+        if not self.device.blocked_by:
+            yield (
+                "systemctl",
+                "--user",
+                "restart" if unit_changed or self.restart_service or self.device.create else "start",
+                UNIT,
+            )
 
 
 def make_plan(machine: Machine, label: str, service: bool) -> Plan:
@@ -77,23 +82,23 @@ def make_plan(machine: Machine, label: str, service: bool) -> Plan:
     own = machine.path(FILE)
     others = configured(machine, besides=own)
     wanted = others.devices
-    devices = with_livebg(wanted, label, taken_numbers(machine, label))
+    devices = add_livebg(wanted, label, taken_numbers(machine, label))
     remarks = []
     if others.files:
         names = " and ".join(str(path) for path in others.files)
         remarks.append(f"{names} stays unchanged. livebg's line includes its devices, because only the last line takes effect.")
     step = device_step(machine, label, devices)
-    if step.hindrance:
-        remarks.append(step.hindrance)
+    if step.blocked_by:
+        remarks.append(step.blocked_by)
     service = with_systemd(machine, service, remarks)
     root_files = {machine.path(_LOAD_FILE): f"{_HEADER}{MODULE}\n", own: _modprobe_text(options_line(devices), others.files)}
     changes = [*_changes(root_files, as_root=True), *user_changes(machine, service)]
-    look_again = bool(step.make) and service and machine.commands.find("wireplumber")
+    look_again = bool(step.create) and service and machine.commands.find("wireplumber")
     return Plan(tuple(changes), step, service, look_again, tuple(remarks))
 
 
 def with_systemd(machine: Machine, service: bool, remarks: list[str]) -> bool:
-    """Return whether to install the service. If systemd is missing, add a note to ``remarks``."""
+    """Return whether to install the service. If systemd is missing, add a note to ``notes``."""
     if service and not machine.has_systemd:
         remarks.append("systemd is not running, so no service is installed. Start the camera with `livebg run`.")
         return False
@@ -118,7 +123,7 @@ def _user_files(machine: Machine, service: bool) -> dict[Path, str]:
     files[machine.data / "applications" / "livebg.desktop"] = desktop_entry(machine.command)
     if service:  # without the service, the user starts livebg manually, and so the icon
         files[machine.config / AUTOSTART] = tray_entry(machine.command)
-    return files | {machine.data / "icons" / "hicolor" / place: carried(name) for place, name in _ICONS.items()}
+    return files | {machine.data / "icons" / "hicolor" / place: packaged_text(name) for place, name in _ICONS.items()}
 
 
 def _changes(files: dict[Path, str], as_root: bool) -> Iterator[FileChange]:

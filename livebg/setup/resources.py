@@ -11,7 +11,7 @@ AUTOSTART: Final = Path("autostart") / "livebg-tray.desktop"
 _PLACEHOLDER: Final = "@livebg@"
 
 
-def carried(name: str) -> str:
+def packaged_text(name: str) -> str:
     """Return the text of a packaged file. Raises :class:`~livebg.errors.SetupError` if it is missing."""
     package = Path(livebg.__file__).parent
     for folder in (package / "systemd", package.parent / "systemd"):  # installed, or in a checkout
@@ -22,17 +22,17 @@ def carried(name: str) -> str:
 
 def service_unit(command: tuple[str, ...]) -> str:
     """Return ``livebg.service`` with ``command`` as the command line of livebg."""
-    return carried("livebg.service").replace(_PLACEHOLDER, " ".join(map(_unit_word, command)))
+    return packaged_text("livebg.service").replace(_PLACEHOLDER, " ".join(map(_unit_word, command)))
 
 
 def desktop_entry(command: tuple[str, ...]) -> str:
     """Return ``livebg.desktop`` with ``command`` as the command line of livebg."""
-    return carried("livebg.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
+    return packaged_text("livebg.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
 
 
 def tray_entry(command: tuple[str, ...]) -> str:
     """Return ``livebg-tray.desktop``, the autostart entry of the tray, with ``command`` as the command line of livebg."""
-    return carried("livebg-tray.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
+    return packaged_text("livebg-tray.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
 
 
 def _unit_word(word: str) -> str:

@@ -36,19 +36,19 @@ def writing(path: Path) -> Iterator[None]:
         raise SinkError(f"Cannot write {path}: {reason[:1].lower()}{reason[1:]}. {fix}") from error
 
 
-class PartFile:
-    """A hidden file next to ``path``, renamed to it by :meth:`keep` or removed by :meth:`discard`.
+class AtomicFile:
+    """A hidden file next to ``path``, renamed to it by :meth:`commit` or removed by :meth:`rollback`.
 
     The constructor creates it empty. It raises :class:`~livebg.errors.SinkError` if that fails, if ``path`` exists and
-    ``overwrite`` is False, and if ``path`` is the file ``never``, directly or through links.
+    ``overwrite`` is False, and if ``path`` is the file ``not_same_as``, directly or through links.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, never: Path | None = None) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False, not_same_as: Path | None = None) -> None:
         self._path = path
         self._overwrite = overwrite
         self._check_folder()
         self._check_overwrite()
-        if never is not None and path.exists() and never.exists() and path.samefile(never):
+        if not_same_as is not None and path.exists() and not_same_as.exists() and path.samefile(not_same_as):
             raise SinkError(f"The output {path} is the input itself, which is never overwritten. Choose another output.")
         self.part = path.absolute().parent / f".livebg-{secrets.token_hex(6)}.part"
         with writing(path):
@@ -66,7 +66,7 @@ class PartFile:
         if not self._overwrite and (self._path.exists() or self._path.is_symlink()):
             raise SinkError(f"The output {self._path} already exists. Choose another output, or use --overwrite.")
 
-    def keep(self) -> None:
+    def commit(self) -> None:
         """Rename the file to its final name. Raises SinkError if that fails, and then leaves nothing behind."""
         try:
             with writing(self._path):
@@ -79,10 +79,10 @@ class PartFile:
                 self._check_overwrite()
                 self.part.replace(self._path)
         except BaseException:
-            self.discard()
+            self.rollback()
             raise
 
-    def discard(self) -> None:
+    def rollback(self) -> None:
         """Remove the file if it exists."""
         with suppress(FileNotFoundError):
             self.part.unlink()

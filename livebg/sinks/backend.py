@@ -6,7 +6,7 @@ from typing import Literal
 BackendSetting = Literal["auto", "v4l2loopback", "pipewire", "obs", "null"]
 
 
-def resolved(backend: BackendSetting) -> Literal["v4l2loopback", "pipewire", "obs", "null"]:
+def resolve_backend(backend: BackendSetting) -> Literal["v4l2loopback", "pipewire", "obs", "null"]:
     """Resolve ``auto`` to v4l2loopback on Linux and to OBS's camera elsewhere."""
     if backend != "auto":
         return backend

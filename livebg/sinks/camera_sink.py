@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import SinkError
-from livebg.imaging.colorspace import for_virtual_camera, recolored
+from livebg.imaging.colorspace import convert_i420, virtual_camera_color
 from livebg.imaging.frame import Composite, VideoFormat
 from livebg.interfaces import Sink
 
@@ -52,8 +52,8 @@ class CameraSink(Sink):
                 f"A composite at {float(time):.6f} s followed one at {float(self._last_time):.6f} s. Times must increase."
             )
         self._last_time = time
-        color = for_virtual_camera(composite.color)
-        data = composite.data if composite.color == color else recolored(composite.data, composite.color, color)
+        color = virtual_camera_color(composite.color)
+        data = composite.data if composite.color == color else convert_i420(composite.data, composite.color, color)
         self._camera.send(data)
 
     def close(self) -> None:

@@ -65,7 +65,7 @@ class EncoderPlan:
     pix_fmt: str = "yuv420p"
     options: Mapping[str, str] = field(default_factory=dict)
     tag: str | None = None
-    quantiser: int | None = None
+    quantizer: int | None = None
     note: str | None = None
 
 
@@ -107,7 +107,7 @@ def _plan_picture(encoding: Encoding, container: str) -> EncoderPlan:
     tag = "hvc1" if codec == "libx265" and container in ("mp4", "mov") else None  # Apple's players need hvc1, not hev1
     # Encoders without a quality scale would use a bit rate for tiny pictures.
     quantiser = None if options else _FIXED_QUANTIZER
-    return EncoderPlan(container, codec, options=options, tag=tag, quantiser=quantiser)
+    return EncoderPlan(container, codec, options=options, tag=tag, quantizer=quantiser)
 
 
 def _plan_matte(encoding: Encoding, container: str) -> EncoderPlan:

@@ -9,7 +9,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 
-from livebg.sinks.stream_selection import open_input
+from livebg.sinks.stream_selection import open_source
 
 
 class Covers:
@@ -25,7 +25,7 @@ class Covers:
         if not self._indices:
             return
         # Open the source separately, so that the other streams are read from the start.
-        with open_input(self._source) as container:
+        with open_source(self._source) as container:
             for stream in container.streams:
                 stream.discard = Discard.default if stream.index in self._indices else Discard.all
             pictures: dict[int, Packet[Stream]] = {}

@@ -8,10 +8,10 @@ from pathlib import Path
 from livebg.errors import SinkError
 from livebg.imaging.frame import ColorSpec, Composite, VideoFormat
 from livebg.interfaces import Sink
-from livebg.sinks.atomic_file import PartFile, writing
+from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import Content, Encoding, plan_encoder
 from livebg.sinks.muxer import VideoWriter
-from livebg.sinks.stream_copy import OtherStreams, Window
+from livebg.sinks.stream_copy import StreamCopier, TimeRange
 from livebg.sinks.verify import Expected, verify
 
 
@@ -52,12 +52,12 @@ class FileSink(Sink):
         self._ended = False
         self._last_time = float("-inf")
         self._notes = [plan.note] if plan.note else []
-        self._part_file = PartFile(path, overwrite=overwrite, never=copy_from)
-        self._other_streams: OtherStreams | None = None
+        self._part_file = AtomicFile(path, overwrite=overwrite, not_same_as=copy_from)
+        self._other_streams: StreamCopier | None = None
         self._writer: VideoWriter | None = None
         try:
             if copy_from is not None:
-                self._other_streams = OtherStreams(copy_from, path, plan.container, Window(start, end), drop=drop_streams)
+                self._other_streams = StreamCopier(copy_from, path, plan.container, TimeRange(start, end), drop=drop_streams)
             with writing(path):
                 self._writer = VideoWriter(
                     self._part_file.part, plan, self._format, time_base, threads=encoding.threads, others=self._other_streams
@@ -109,7 +109,7 @@ class FileSink(Sink):
                 self._writer.copy_until(None, self._offset or Fraction(0))
                 self._writer.finish(self._video_end())
             self._note_aspect_ratio(verify(self._part_file.part, self._path, self._expected(self._writer.pts)))
-            self._part_file.keep()
+            self._part_file.commit()
         finally:
             self._release()
 
@@ -119,9 +119,9 @@ class FileSink(Sink):
         self._release()
 
     def _release(self) -> None:
-        self._part_file.discard()  # first, so that the muxer does not rewrite a discarded file
+        self._part_file.rollback()  # first, so that the muxer does not rewrite a discarded file
         if self._writer is not None:
-            self._writer.discard()
+            self._writer.rollback()
         if self._other_streams is not None:
             self._other_streams.close()
 

@@ -18,9 +18,9 @@ from livebg.imaging.frame import ColorSpec, Composite, VideoFormat
 from livebg.sinks import metadata
 from livebg.sinks.av_frames import to_av
 from livebg.sinks.codecs import EncoderPlan
-from livebg.sinks.stream_copy import OtherStreams
+from livebg.sinks.stream_copy import StreamCopier
 from livebg.sinks.verify import FINEST_MP4_UNIT
-from livebg.sources.av_compat import begun
+from livebg.sources.av_compat import open_output
 
 _MAX_31_BITS: Final = 2**31 - 1
 _COARSE_TIMESCALE: Final = 1000
@@ -41,7 +41,7 @@ class VideoWriter:
         time_base: Fraction,
         *,
         threads: int = 0,
-        others: OtherStreams | None = None,
+        others: StreamCopier | None = None,
     ) -> None:
         self._plan = plan
         self._time_base = time_base
@@ -56,7 +56,7 @@ class VideoWriter:
         self.pts = array("q")
         """The times of the frames written so far, in units of the time base."""
         options = self._muxer_options(others)
-        self._output = begun(str(part.absolute()), plan.container, options)
+        self._output = open_output(str(part.absolute()), plan.container, options)
         try:
             self._stream = self._add_video(format, threads)
             if others is not None:
@@ -66,7 +66,7 @@ class VideoWriter:
             if others is not None:
                 others.begin(self._output)
         except BaseException:
-            self.discard()
+            self.rollback()
             raise
 
     def write(self, composite: Composite, pts: int) -> None:
@@ -91,7 +91,7 @@ class VideoWriter:
         self._output.mux(packets)
         self._output.close()
 
-    def discard(self) -> None:
+    def rollback(self) -> None:
         """Close everything and ignore errors."""
         with suppress(av.FFmpegError, OSError, ValueError):
             self._output.close()
@@ -113,8 +113,8 @@ class VideoWriter:
         context.sample_aspect_ratio = format.sample_aspect_ratio
         if plan.tag is not None:
             context.codec_tag = plan.tag
-        if plan.quantiser is not None:
-            context.qscale, context.global_quality = True, plan.quantiser * 118  # FF_QP2LAMBDA
+        if plan.quantizer is not None:
+            context.qscale, context.global_quality = True, plan.quantizer * 118  # FF_QP2LAMBDA
         _tag_color(context, self._color)
         try:
             context.open()
@@ -124,7 +124,7 @@ class VideoWriter:
             raise ConfigError(f"{reason}. Choose another codec.") from error
         return stream
 
-    def _muxer_options(self, others: OtherStreams | None) -> dict[str, str]:
+    def _muxer_options(self, others: StreamCopier | None) -> dict[str, str]:
         if self._plan.container not in ("mp4", "mov"):
             # Audio can begin slightly before zero (priming); shifting all streams would shift the pictures.
             return {"avoid_negative_ts": "disabled"}
@@ -133,7 +133,7 @@ class VideoWriter:
             flags += "+use_metadata_tags"
         return {"movflags": flags, "movie_timescale": str(self._movie_timescale(others))}
 
-    def _movie_timescale(self, others: OtherStreams | None) -> int:
+    def _movie_timescale(self, others: StreamCopier | None) -> int:
         """Return a timescale in which edit lists, which delay streams, are exact: for all streams if it fits, else for the video.
 
         MP4 also stores a chapter's duration in it, in 31 bits.

@@ -17,13 +17,13 @@ from av.stream import Discard, Stream
 from livebg.errors import SinkError, SourceError
 from livebg.sinks import metadata
 from livebg.sinks.cover_art import Covers
-from livebg.sinks.stream_selection import open_input, take_inventory
+from livebg.sinks.stream_selection import open_source, select_streams
 
 _DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TimeRange:
     """The range of the input to copy, in seconds of its time; None = unlimited."""
 
     start: float | None = None
@@ -53,7 +53,7 @@ class CopiedStream:
     done: bool = False
 
 
-class OtherStreams:
+class StreamCopier:
     """Copies the streams of the input ``source`` other than the processed video stream.
 
     The constructor opens ``source`` and selects its streams. It raises :class:`~livebg.errors.SourceError` if the file cannot be
@@ -61,15 +61,15 @@ class OtherStreams:
     show the room, unless ``drop`` is set: then :attr:`notes` names them.
     """
 
-    def __init__(self, source: Path, output: Path, container: str, window: Window, *, drop: bool = False) -> None:
+    def __init__(self, source: Path, output: Path, container: str, window: TimeRange, *, drop: bool = False) -> None:
         self._path = source
         self._container = container
         self._window = window
         self.copied: list[CopiedStream] = []
         self.notes: tuple[str, ...] = ()
-        self._input = open_input(source)
+        self._input = open_source(source)
         try:
-            self._selection = take_inventory(self._input, container)
+            self._selection = select_streams(self._input, container)
             self._check_refused(output, drop)
         except BaseException:
             self._input.close()

@@ -11,12 +11,12 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 
 from livebg.errors import SourceError
-from livebg.sources.av_compat import opened
+from livebg.sources.av_compat import open_input
 from livebg.sources.video_file import is_cover, main_video
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class StreamSelection:
     """The streams of an input by treatment; ``refused`` holds the reasons as text for display."""
 
     video: av.VideoStream | None = None
@@ -26,17 +26,17 @@ class Inventory:
     refused: list[str] = field(default_factory=list)
 
 
-def open_input(path: Path) -> InputContainer:
+def open_source(path: Path) -> InputContainer:
     """Open a file to copy streams from. Raises :class:`~livebg.errors.SourceError` if that fails."""
     try:
-        return opened(str(path.absolute()))
+        return open_input(str(path.absolute()))
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"The input {path} cannot be opened ({error.strerror}). Check the file and its permissions.") from error
 
 
-def take_inventory(source: InputContainer, container: str) -> Inventory:
+def select_streams(source: InputContainer, container: str) -> StreamSelection:
     """Select the streams of ``source`` for an output in ``container`` (libav's name)."""
-    selection = Inventory(main_video(source))
+    selection = StreamSelection(main_video(source))
     for stream in source.streams:
         if stream is selection.video or _is_regenerated(stream):
             continue

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple, Self
 from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.v4l2 import abi
-from livebg.v4l2.device import Device, ask, opened
+from livebg.v4l2.device import Device, open_device, query_capabilities
 from livebg.v4l2.loopback import modprobe_line
-from livebg.v4l2.syscalls import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 _LOG: Final = logging.getLogger(__name__)
 _I420: Final = abi.fourcc("YU12")
@@ -28,7 +28,7 @@ class LoopbackDevice:
     it).
     """
 
-    def __init__(self, path: Path, form: VideoFormat, kernel: Kernel = SYSTEM) -> None:
+    def __init__(self, path: Path, form: VideoFormat, kernel: Syscalls = SYSCALLS) -> None:
         self.path = path
         self._kernel = kernel
         self._size = form.width * form.height * 3 // 2
@@ -76,7 +76,7 @@ class LoopbackDevice:
         """Restore a v4l2loopback 0.12 device whose writer crashed: it can be neither read nor written until a program
         has started and stopped streaming.
         """
-        with opened(self.path, self._kernel) as fd:
+        with open_device(self.path, self._kernel) as fd:
             device = self._query_loopback(fd)
             if device.outputs or device.captures:
                 return
@@ -104,7 +104,7 @@ class LoopbackDevice:
 
     def _query_loopback(self, fd: int) -> Device:
         try:
-            device = ask(self.path, fd, self._kernel)
+            device = query_capabilities(self.path, fd, self._kernel)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise

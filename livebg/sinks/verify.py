@@ -13,7 +13,7 @@ import av
 
 from livebg.errors import SinkError
 from livebg.sinks.stream_copy import CopiedStream, is_gap
-from livebg.sources.av_compat import opened
+from livebg.sources.av_compat import open_input
 from livebg.sources.video_file import is_cover
 
 FINEST_MP4_UNIT: Final = Fraction(1, 1_000_000)
@@ -57,7 +57,7 @@ def verify(part: Path, path: Path, expected: Expected) -> Fraction:
     since not every codec and container can store it.
     """
     try:
-        with opened(str(part)) as container:
+        with open_input(str(part)) as container:
             content = _read(container, path)
     except (av.FFmpegError, ValueError) as error:
         raise _verification_error(path, f"it cannot be opened ({error})") from error

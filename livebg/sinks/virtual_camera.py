@@ -12,14 +12,14 @@ from pyvirtualcam.camera import BACKENDS
 from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.interfaces import Sink
-from livebg.sinks.backend import BackendSetting, resolved
+from livebg.sinks.backend import BackendSetting, resolve_backend
 from livebg.sinks.camera_sink import CameraSink
 from livebg.sinks.null import NullSink
 from livebg.sinks.pipewire.sink import PipeWireSink
-from livebg.sinks.pipewire.streaming import Streaming
+from livebg.sinks.pipewire.streaming import StreamingFlag
 from livebg.sinks.v4l2loopback import LoopbackDevice
 from livebg.v4l2.loopback import find_loopback
-from livebg.v4l2.syscalls import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 Backend = Literal["v4l2loopback", "obs"]
 _BACKEND_NAME: Final = "livebg-v4l2loopback"
@@ -78,7 +78,7 @@ class VirtualCameraSink(CameraSink):
         format: VideoFormat,  # noqa: A002 - the usual term
         device: Path | None,
         backend: Backend,
-        kernel: Kernel = SYSTEM,
+        kernel: Syscalls = SYSCALLS,
     ) -> None:
         super().__init__(
             format, _loopback_camera(format, device, kernel) if backend == "v4l2loopback" else _ObsCamera(_obs_camera(format))
@@ -89,27 +89,27 @@ def open_virtual_camera(
     backend: BackendSetting,
     label: str,
     format: VideoFormat,  # noqa: A002 - the usual term
-    kernel: Kernel = SYSTEM,
-    streaming: Streaming | None = None,
+    kernel: Syscalls = SYSCALLS,
+    streaming: StreamingFlag | None = None,
 ) -> Sink:
     """Open the sink for the setting ``output.backend``.
 
     ``label`` is the name of the v4l2loopback device or PipeWire camera; ``streaming`` receives whether the PipeWire camera is in
     use. Raises :class:`~livebg.errors.SinkError` if no usable device is found.
     """
-    backend_name = resolved(backend)
+    backend_name = resolve_backend(backend)
     if backend_name == "null":
         return NullSink()
     if backend_name == "obs":
         return VirtualCameraSink(format, None, "obs")
     if backend_name == "pipewire":
-        return PipeWireSink(format, label, streaming or Streaming())
+        return PipeWireSink(format, label, streaming or StreamingFlag())
     if not sys.platform.startswith("linux"):
         raise SinkError("v4l2loopback is available only on Linux. Set output.backend to auto or obs.")
     return VirtualCameraSink(format, find_loopback(label, kernel), "v4l2loopback", kernel)
 
 
-def _loopback_camera(form: VideoFormat, device: Path | None, kernel: Kernel) -> pyvirtualcam.Camera:
+def _loopback_camera(form: VideoFormat, device: Path | None, kernel: Syscalls) -> pyvirtualcam.Camera:
     if device is None:
         raise ValueError("a v4l2loopback device needs an explicit path")
     opened = LoopbackDevice(device, form, kernel)

@@ -14,7 +14,7 @@ _IS_BYTE_EXACT: Final = int(av.__version__.split(".")[0]) >= 19
 _ANY_ENCODING: Final = "surrogateescape"
 
 
-def opened(name: str, options: Mapping[str, str] | None = None) -> InputContainer:
+def open_input(name: str, options: Mapping[str, str] | None = None) -> InputContainer:
     """Open a file, or another input that libav accepts, for reading. Raises ``av.FFmpegError`` and OSError."""
     container_options = dict(options or {})
     if _IS_BYTE_EXACT:
@@ -22,7 +22,7 @@ def opened(name: str, options: Mapping[str, str] | None = None) -> InputContaine
     return av.open(name, "r", container_options=container_options, metadata_errors=_ANY_ENCODING)
 
 
-def begun(name: str, container: str, options: Mapping[str, str] | None = None) -> OutputContainer:
+def open_output(name: str, container: str, options: Mapping[str, str] | None = None) -> OutputContainer:
     """Create a file in ``container`` (libav's name) for writing. Raises ``av.FFmpegError`` and OSError."""
     container_options = dict(options or {})
     if _IS_BYTE_EXACT:

@@ -11,26 +11,26 @@ from livebg.errors import SourceError
 from livebg.imaging.frame import Frame, VideoFormat
 from livebg.interfaces import LiveSource
 from livebg.sources.camera_decoding import (
-    BUILDS_ON_OTHERS,
     CAMERA_COLOR,
+    INTER_CODED,
     MICROSECONDS,
     CameraConverter,
-    DamagedPicture,
-    Picture,
+    CameraPicture,
+    CorruptPicture,
     picture_reader,
     size_changed,
 )
 from livebg.sources.camera_elsewhere import open_elsewhere
-from livebg.sources.ffmpeg_camera import NetworkCamera, is_url
+from livebg.sources.ffmpeg_camera import FFmpegCamera, is_url
 from livebg.v4l2 import abi
 from livebg.v4l2.capture import Capture
 from livebg.v4l2.device import Device
 from livebg.v4l2.find_camera import camera_failure, find_camera, modes_of
-from livebg.v4l2.modes import COSTS, Mode, choose_mode
-from livebg.v4l2.syscalls import SYSTEM, Kernel
+from livebg.v4l2.modes import DECODE_COST, Mode, choose_mode
+from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 _LOG: Final = logging.getLogger(__name__)
-DEADLINE: Final = 2.0
+OPEN_TIMEOUT_S: Final = 2.0
 """Seconds without a frame after which a camera counts as stalled."""
 _MAX_SIDE: Final = 16_384
 """Pixels. Larger sizes are driver errors and would exhaust memory."""
@@ -44,8 +44,8 @@ def open_camera(
     frame_rate: float,
     *,
     output: str | None = None,
-    deadline: float = DEADLINE,
-    kernel: Kernel = SYSTEM,
+    deadline: float = OPEN_TIMEOUT_S,
+    kernel: Syscalls = SYSCALLS,
 ) -> LiveSource:
     """Open ``device``: a URL, or a local camera (see :func:`~livebg.v4l2.find_camera.find_camera`).
 
@@ -54,7 +54,7 @@ def open_camera(
     :class:`~livebg.errors.SourceError`.
     """
     if is_url(str(device)):
-        return NetworkCamera(str(device), deadline=deadline)
+        return FFmpegCamera(str(device), deadline=deadline)
     if sys.platform != "linux":
         return open_elsewhere(str(device), size, frame_rate, deadline)
     found = find_camera(device, kernel)
@@ -63,7 +63,9 @@ def open_camera(
     return CameraSource(found.path, size, frame_rate, deadline=deadline, kernel=kernel)
 
 
-def camera_format(device: str | Path, size: tuple[int, int], frame_rate: float, *, kernel: Kernel = SYSTEM) -> VideoFormat | None:
+def camera_format(
+    device: str | Path, size: tuple[int, int], frame_rate: float, *, kernel: Syscalls = SYSCALLS
+) -> VideoFormat | None:
     """Return the format that opening the camera would most likely give, from the modes it lists. The camera does not stream.
 
     None if unknown: for URLs, on systems other than Linux, and for a camera that is absent or cannot be queried.
@@ -90,14 +92,20 @@ class CameraSource(LiveSource):
     """
 
     def __init__(
-        self, device: str | Path, size: tuple[int, int], frame_rate: float, *, deadline: float = DEADLINE, kernel: Kernel = SYSTEM
+        self,
+        device: str | Path,
+        size: tuple[int, int],
+        frame_rate: float,
+        *,
+        deadline: float = OPEN_TIMEOUT_S,
+        kernel: Syscalls = SYSCALLS,
     ) -> None:
         self._kernel = kernel
         self._deadline = deadline
         self._last_pts = -1
         self._undecodable = 0
         self._device, mode, rate = _choose(device, size, frame_rate, kernel)
-        newest = mode.pixel_format not in BUILDS_ON_OTHERS
+        newest = mode.pixel_format not in INTER_CODED
         try:
             self._capture = Capture(self._device.path, mode, rate, kernel, newest=newest)
         except OSError as error:
@@ -126,7 +134,7 @@ class CameraSource(LiveSource):
         return f"{self._format.width}x{self._format.height} {pixel_format} {float(self._format.frame_rate):.4g} fps"
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         return f"{self._device.card}, {self.mode_text}"
 
     @property
@@ -154,7 +162,11 @@ class CameraSource(LiveSource):
         """Return the format that the driver chose, which can differ from what it listed."""
         pixel_format = abi.fourcc_text(pix.pixelformat)
         even = not (pix.width % 2 or pix.height % 2)
-        if pixel_format not in COSTS or not even or not 0 < min(pix.width, pix.height) <= max(pix.width, pix.height) <= _MAX_SIDE:
+        if (
+            pixel_format not in DECODE_COST
+            or not even
+            or not 0 < min(pix.width, pix.height) <= max(pix.width, pix.height) <= _MAX_SIDE
+        ):
             raise SourceError(
                 f"The camera {self._device} delivers {pix.width}x{pix.height} {pixel_format}, which livebg cannot read. "
                 "Set another size, or choose another camera."
@@ -168,7 +180,7 @@ class CameraSource(LiveSource):
             for picture in pictures:
                 yield self._frame(picture)
 
-    def _wait_for_pictures(self, timeout: float) -> list[Picture] | None:
+    def _wait_for_pictures(self, timeout: float) -> list[CameraPicture] | None:
         """Return at least one picture; None if the source was closed."""
         end = self._kernel.now() + timeout
         damaged = self.damaged
@@ -183,7 +195,7 @@ class CameraSource(LiveSource):
                 return None
             try:
                 pictures = self._reader.read(captured.data, captured.microseconds)
-            except DamagedPicture as error:
+            except CorruptPicture as error:
                 _LOG.debug("Damaged picture from %s: %s", self._device, error)
                 self._undecodable += 1
                 continue
@@ -196,7 +208,7 @@ class CameraSource(LiveSource):
             f"The camera {self._device} delivered {delivered} for {seconds:.3g} s. Unplug it and plug it in again."
         )
 
-    def _frame(self, picture: Picture) -> Frame:
+    def _frame(self, picture: CameraPicture) -> Frame:
         form = self._format
         if picture.size != (form.width, form.height):
             raise size_changed(str(self._device), picture, form)
@@ -205,7 +217,7 @@ class CameraSource(LiveSource):
         return Frame(self._converter.convert(picture), self._last_pts, MICROSECONDS, form.color)
 
 
-def _choose(device: str | Path, size: tuple[int, int], frame_rate: float, kernel: Kernel) -> tuple[Device, Mode, Fraction]:
+def _choose(device: str | Path, size: tuple[int, int], frame_rate: float, kernel: Syscalls) -> tuple[Device, Mode, Fraction]:
     found = find_camera(device, kernel)
     rate = Fraction(frame_rate).limit_denominator(1001)
     return found, choose_mode(modes_of(found, kernel, size, rate), size, rate), rate

@@ -13,8 +13,8 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 
 from livebg.errors import SourceError
-from livebg.imaging.colorspace import recolored
-from livebg.imaging.frame import BT601, BT709, BT2020, UNSPECIFIED, ColorSpec, VideoFormat, blank, planes
+from livebg.imaging.colorspace import convert_i420
+from livebg.imaging.frame import BT601, BT709, BT2020, UNSPECIFIED, ColorSpec, VideoFormat, empty_i420, planes
 from livebg.v4l2 import abi
 
 CAMERA_COLOR: Final = ColorSpec(BT601, BT601, BT601)
@@ -23,7 +23,7 @@ MICROSECONDS: Final = Fraction(1, 1_000_000)
 
 _RAW_FORMATS: Final = {"YUYV": "yuyv422", "UYVY": "uyvy422", "NV12": "nv12", "YU12": "yuv420p"}
 _CODECS: Final = {"MJPG": "mjpeg", "JPEG": "mjpeg", "H264": "h264"}
-BUILDS_ON_OTHERS: Final = frozenset({"H264"})
+INTER_CODED: Final = frozenset({"H264"})
 """Inter-coded pixel formats: no picture can be skipped."""
 _OTHER_MATRICES: Final = (BT709, BT2020)
 """The matrices other than BT.601 that cameras use."""
@@ -35,12 +35,12 @@ _FULL_RANGE: Final = 2
 """FFmpeg's ``AVCOL_RANGE_JPEG``."""
 
 
-class DamagedPicture(Exception):
+class CorruptPicture(Exception):
     """A buffer that does not hold a complete picture."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class CameraPicture:
     """A decoded picture in its original color; ``pts`` is in microseconds."""
 
     image: av.VideoFrame
@@ -55,13 +55,13 @@ class Picture:
 class PictureReader(Protocol):
     """Decodes buffers to pictures; a codec may delay a picture."""
 
-    def read(self, data: bytes, pts: int) -> list[Picture]:
-        """Decode a buffer; ``pts`` is in microseconds. Raises :class:`DamagedPicture` if it does not decode."""
+    def read(self, data: bytes, pts: int) -> list[CameraPicture]:
+        """Decode a buffer; ``pts`` is in microseconds. Raises :class:`CorruptPicture` if it does not decode."""
         ...
 
 
 def picture_reader(pix: abi.PixFormat) -> PictureReader:
-    """Return the reader for a negotiated format, one of :data:`livebg.v4l2.modes.COSTS`."""
+    """Return the reader for a negotiated format, one of :data:`livebg.v4l2.modes.DECODE_COST`."""
     name = abi.fourcc_text(pix.pixelformat)
     return RawReader(pix) if name in _RAW_FORMATS else CompressedReader(_CODECS[name])
 
@@ -81,10 +81,10 @@ class RawReader:
         self._strides = [stride // 2 if half_width and number else stride for number in range(len(image.planes))]
         self._min_size = sum(plane.height * each for plane, each in zip(image.planes, self._strides, strict=True))
 
-    def read(self, data: bytes, pts: int) -> list[Picture]:
+    def read(self, data: bytes, pts: int) -> list[CameraPicture]:
         if len(data) < self._min_size:
-            raise DamagedPicture(f"{len(data)} bytes instead of {self._min_size}")
-        return [Picture(self._image(data), self._color, pts)]
+            raise CorruptPicture(f"{len(data)} bytes instead of {self._min_size}")
+        return [CameraPicture(self._image(data), self._color, pts)]
 
     def _image(self, data: bytes) -> av.VideoFrame:
         image = av.VideoFrame(*self._size, self._format)
@@ -112,16 +112,16 @@ class CompressedReader:
         self._context = context
         self._jpeg = codec == "mjpeg"
 
-    def read(self, data: bytes, pts: int) -> list[Picture]:
+    def read(self, data: bytes, pts: int) -> list[CameraPicture]:
         packet = av.Packet(data)
         packet.pts, packet.time_base = pts, MICROSECONDS
         try:
             images = self._context.decode(packet)
         except av.error.FFmpegError as error:
-            raise DamagedPicture(str(error)) from error
+            raise CorruptPicture(str(error)) from error
         if self._jpeg and not images:
-            raise DamagedPicture("it holds no picture")
-        return [Picture(image, self._color(image), pts if image.pts is None else image.pts) for image in images]
+            raise CorruptPicture("it holds no picture")
+        return [CameraPicture(image, self._color(image), pts if image.pts is None else image.pts) for image in images]
 
     def _color(self, image: av.VideoFrame) -> ColorSpec:
         """Return the color: JFIF's for a JPEG, the tagged one for video, or limited BT.601."""
@@ -135,7 +135,7 @@ class CameraConverter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def convert(self, picture: Picture) -> NDArray[np.uint8]:
+    def convert(self, picture: CameraPicture) -> NDArray[np.uint8]:
         """Return a new I420 array of the picture's size, which must be even."""
         image, color = picture.image, picture.color
         other = color.matrix in _OTHER_MATRICES
@@ -154,7 +154,7 @@ class CameraConverter:
             )
         data = _copy_planes(image)
         # libswscale converts between matrices through RGB, at ten times the cost.
-        return recolored(data, color, CAMERA_COLOR) if other else data
+        return convert_i420(data, color, CAMERA_COLOR) if other else data
 
 
 def _jpeg_to_limited_range(image: av.VideoFrame) -> NDArray[np.uint8]:
@@ -162,7 +162,7 @@ def _jpeg_to_limited_range(image: av.VideoFrame) -> NDArray[np.uint8]:
 
     Two rows of 4:2:2 chroma are averaged into one. The ranges are those of H.273, equations 20 to 31.
     """
-    data = blank(image.width, image.height)
+    data = empty_i420(image.width, image.height)
     for plane, target, scale in zip(image.planes, planes(data), (219, 224, 224), strict=True):
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
         lowest = 16 if scale == 219 else 128 - 128 * scale / 255
@@ -174,14 +174,14 @@ def _jpeg_to_limited_range(image: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _copy_planes(image: av.VideoFrame) -> NDArray[np.uint8]:
-    data = blank(image.width, image.height)
+    data = empty_i420(image.width, image.height)
     for plane, target in zip(image.planes, planes(data), strict=True):
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         target[:] = rows[:, : plane.width]
     return data
 
 
-def size_changed(camera: str, picture: Picture, form: VideoFormat) -> SourceError:
+def size_changed(camera: str, picture: CameraPicture, form: VideoFormat) -> SourceError:
     """Return the error for a picture that does not have the negotiated size."""
     before, after = f"{form.width}x{form.height}", "{}x{}".format(*picture.size)
     return SourceError(f"The camera {camera} changed its picture size from {before} to {after}. Open it again.")

@@ -3,12 +3,12 @@
 import sys
 
 from livebg.errors import SourceError
-from livebg.sources.ffmpeg_camera import Input, NetworkCamera
+from livebg.sources.ffmpeg_camera import FFmpegCamera, FFmpegInput
 
 _INPUT_DEVICES = {"darwin": "avfoundation", "win32": "dshow"}
 
 
-def open_elsewhere(device: str, size: tuple[int, int], frame_rate: float, deadline: float) -> NetworkCamera:
+def open_elsewhere(device: str, size: tuple[int, int], frame_rate: float, deadline: float) -> FFmpegCamera:
     """Open a camera by name or, on macOS, by index. ``auto`` opens the first one, on macOS only.
 
     ``size`` (width, height) and ``frame_rate`` must be a mode of the camera: these input devices reject others. Raises
@@ -21,4 +21,4 @@ def open_elsewhere(device: str, size: tuple[int, int], frame_rate: float, deadli
         raise SourceError("On Windows a camera must be given by name. Use --camera with the name shown in the system settings.")
     address = f"video={device}" if input_device == "dshow" else "0" if device == "auto" else device
     options = {"video_size": "{}x{}".format(*size), "framerate": f"{frame_rate:g}"}
-    return NetworkCamera(Input(address, device, input_device, options), deadline=deadline)
+    return FFmpegCamera(FFmpegInput(address, device, input_device, options), deadline=deadline)

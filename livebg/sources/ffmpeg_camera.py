@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from livebg.errors import SourceError
 from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat
 from livebg.interfaces import LiveSource
-from livebg.sources.camera_decoding import CAMERA_COLOR, MICROSECONDS, CameraConverter, Picture, size_changed
+from livebg.sources.camera_decoding import CAMERA_COLOR, MICROSECONDS, CameraConverter, CameraPicture, size_changed
 from livebg.sources.decoder import frame_rate
 
 _LOG: Final = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def is_url(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class FFmpegInput:
     """An FFmpeg input. ``format`` names the demuxer, None to detect it; ``label`` is for display."""
 
     address: str
@@ -41,7 +41,7 @@ class Input:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-class NetworkCamera(LiveSource):
+class FFmpegCamera(LiveSource):
     """A camera read by FFmpeg, at its own size and rate.
 
     Frames are limited-range BT.601 I420. Their time is the arrival time in microseconds of the monotonic clock, since the delay
@@ -52,8 +52,8 @@ class NetworkCamera(LiveSource):
     camera cannot be opened, if no picture arrives within ``deadline`` seconds, and if the picture size changes.
     """
 
-    def __init__(self, camera: str | Input, *, deadline: float = 2.0) -> None:
-        self._input = camera if isinstance(camera, Input) else _parse_url(camera)
+    def __init__(self, camera: str | FFmpegInput, *, deadline: float = 2.0) -> None:
+        self._input = camera if isinstance(camera, FFmpegInput) else _parse_url(camera)
         self._deadline = deadline
         self.damaged = 0
         self._last = -1
@@ -72,7 +72,7 @@ class NetworkCamera(LiveSource):
         return self._format
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         form = self._format
         codec = self._stream.codec_context.name
         return f"{self._input.label}, {form.width}x{form.height} {codec} {float(form.frame_rate):.4g} fps"
@@ -134,7 +134,7 @@ class NetworkCamera(LiveSource):
                     return
                 yield self._frame(picture)
 
-    def _read(self) -> list[Picture]:
+    def _read(self) -> list[CameraPicture]:
         """Return the pictures of the next packets that hold any; none if closed."""
         with self._reading:
             pictures = self._decode_until(time.monotonic() + self._deadline) if not self._closed else []
@@ -143,7 +143,7 @@ class NetworkCamera(LiveSource):
             return []
         return pictures
 
-    def _decode_until(self, end: float) -> list[Picture]:
+    def _decode_until(self, end: float) -> list[CameraPicture]:
         try:
             for packet in self._container.demux(self._stream):
                 if self._closed:
@@ -156,7 +156,7 @@ class NetworkCamera(LiveSource):
                     images = []
                 if images:
                     arrived = round(time.monotonic() * 1_000_000)
-                    return [Picture(image, _color(image), arrived) for image in images]
+                    return [CameraPicture(image, _color(image), arrived) for image in images]
                 if time.monotonic() > end:
                     break
         except (av.error.FFmpegError, OSError) as error:
@@ -172,7 +172,7 @@ class NetworkCamera(LiveSource):
             f"The camera {self._input.label} delivers no more pictures ({reason}). Check that it is on and reachable."
         )
 
-    def _frame(self, picture: Picture) -> Frame:
+    def _frame(self, picture: CameraPicture) -> Frame:
         form = self._format
         if picture.size != (form.width, form.height):
             raise size_changed(self._input.label, picture, form)
@@ -180,7 +180,7 @@ class NetworkCamera(LiveSource):
         return Frame(self._converter.convert(picture), self._last, MICROSECONDS, form.color)
 
 
-def _parse_url(url: str) -> Input:
+def _parse_url(url: str) -> FFmpegInput:
     """Return the FFmpeg input for a URL; its label omits the user, password and query."""
     parts = urlsplit(url)
     label = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
@@ -188,7 +188,7 @@ def _parse_url(url: str) -> Input:
     options = {"fflags": "nobuffer"}
     if parts.scheme.lower().startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
-    return Input(url, label, options=options)
+    return FFmpegInput(url, label, options=options)
 
 
 def _color(image: av.VideoFrame) -> ColorSpec:

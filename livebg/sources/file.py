@@ -15,8 +15,8 @@ from livebg.errors import ConfigError, SourceError
 from livebg.imaging.frame import Frame, VideoFormat
 from livebg.interfaces import Source
 from livebg.sources.decoder import Decoder
-from livebg.sources.normalizer import Normaliser
-from livebg.sources.truncation import breaks_off_at, is_cut_short
+from livebg.sources.normalizer import Normalizer
+from livebg.sources.truncation import is_truncated, truncated_at
 
 _TOLERANCE_S: Final = Fraction(1, 2000)
 """Seconds. Times on the command line are in milliseconds, frame times are not."""
@@ -58,7 +58,7 @@ class FileSource(Source):
             self._require_complete()
             self._pictures, first = self._find_first()
             decoder = self._decoder
-            self._normaliser = Normaliser(
+            self._normaliser = Normalizer(
                 first[0], decoder.time_base, decoder.rate, Fraction(decoder.stream.sample_aspect_ratio or 1), threads
             )
             self._frames = self._iterate(first)
@@ -136,8 +136,8 @@ class FileSource(Source):
             raise self._truncation_error(math.floor(self._time(broken_at) * 1000) / 1000)
 
     def _require_complete(self) -> None:
-        if is_cut_short(self.path):
-            at = breaks_off_at(self.path)
+        if is_truncated(self.path):
+            at = truncated_at(self.path)
             if self._end is None or self._end > at + _TOLERANCE_S:
                 raise self._truncation_error(at)
 

@@ -9,7 +9,7 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 
-from livebg.sources.pixel_layout import PictureKind
+from livebg.sources.pixel_layout import PictureFormat
 from livebg.sources.tonemap import cube
 
 Step = tuple[str, Mapping[str, str]]
@@ -19,7 +19,7 @@ _TABLE_PLACEHOLDER = "{table}"
 """Placeholder for the path of the tone-mapping table, which exists only while a graph is built."""
 
 
-def tone_map_steps(kind: PictureKind) -> list[Step]:
+def tone_map_steps(kind: PictureFormat) -> list[Step]:
     """Return the filters that convert BT.2020 HLG or PQ to BT.709 R'G'B'."""
     color_options = {"in_color_matrix": "bt2020nc", "in_range": "pc" if kind.full_range else "tv"}
     return [
@@ -36,7 +36,7 @@ class FilterGraph:
     Raises :class:`av.error.FFmpegError` if a filter fails.
     """
 
-    def __init__(self, kind: PictureKind, time_base: Fraction, steps: Sequence[Step], threads: int) -> None:
+    def __init__(self, kind: PictureFormat, time_base: Fraction, steps: Sequence[Step], threads: int) -> None:
         self._graph = Graph()
         self._graph.threads = threads
         source_options = {

@@ -9,22 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from livebg.clock import REAL, Waits
+from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.errors import SourceError
-from livebg.imaging.colorspace import for_virtual_camera, recolored
+from livebg.imaging.colorspace import convert_i420, virtual_camera_color
 from livebg.imaging.frame import Frame, VideoFormat
 from livebg.interfaces import LiveSource
 from livebg.sources.file import FileSource
 
-LATEST: Final = 1.0
+MAX_LATE_S: Final = 1.0
 """Seconds after which an unread frame is dropped, as with a camera."""
 
 
-class LoopedFile(LiveSource):
+class LoopingFile(LiveSource):
     """Plays a video file in a loop, each frame when it is due.
 
     A :class:`~livebg.interfaces.LiveSource`. Playback starts when the first frame is requested. The first pass uses the file's
-    times; each later pass continues where the previous one would have ended. A frame more than :data:`LATEST` seconds late is
+    times; each later pass continues where the previous one would have ended. A frame more than :data:`MAX_LATE_S` seconds late is
     dropped and counted in ``skipped``. With ``paced=False`` every frame is due immediately and none is dropped; ``now`` then
     counts from the newest frame.
 
@@ -34,7 +34,9 @@ class LoopedFile(LiveSource):
     replaced it.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic, paced: bool = True, waits: Waits = REAL) -> None:
+    def __init__(
+        self, path: Path, clock: Callable[[], float] = time.monotonic, paced: bool = True, waits: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.path = path
         self.skipped = 0
         """Frames dropped because they were requested too late."""
@@ -44,7 +46,7 @@ class LoopedFile(LiveSource):
         self._lock = threading.Lock()
         self._file = FileSource(path, threads=1)
         file_format = self._file.format
-        self._format = replace(file_format, color=for_virtual_camera(file_format.color))
+        self._format = replace(file_format, color=virtual_camera_color(file_format.color))
         self._start_time: float | None = None
         """The clock's time at 0 of the timeline."""
         self._frames = self._play()
@@ -54,7 +56,7 @@ class LoopedFile(LiveSource):
         return self._format
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         form = self._format
         return f"{self.path.name} in a loop, {form.width}x{form.height} at {float(form.frame_rate):.3g} fps"
 
@@ -76,7 +78,7 @@ class LoopedFile(LiveSource):
             if self._start_time is None or not self._paced:
                 self._start_time = self._clock() - frame.time
             late = self.now() - frame.time
-            if late > LATEST and self._paced:
+            if late > MAX_LATE_S and self._paced:
                 self.skipped += 1
                 continue
             self._wait_until(frame.time)
@@ -107,7 +109,7 @@ class LoopedFile(LiveSource):
         """Return the number of complete passes already over, if the next starts at ``begins`` and lasts ``seconds``."""
         if not self._paced:
             return 0
-        return max(0, math.floor((self.now() - LATEST - begins) / seconds))
+        return max(0, math.floor((self.now() - MAX_LATE_S - begins) / seconds))
 
     def _reopen(self) -> None:
         file = FileSource(self.path, threads=1)
@@ -126,4 +128,4 @@ class LoopedFile(LiveSource):
 
     def _recolored(self, frame: Frame) -> Frame:
         color = self._format.color
-        return replace(frame, data=recolored(frame.data, frame.color, color), color=color)
+        return replace(frame, data=convert_i420(frame.data, frame.color, color), color=color)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.imaging.frame import Frame, VideoFormat, blank, planes
+from livebg.imaging.frame import Frame, VideoFormat, empty_i420, planes
 from livebg.sources.filter_graph import FilterGraph, Step, tone_map_steps
-from livebg.sources.pixel_layout import Orientation, PictureKind
+from livebg.sources.pixel_layout import Orientation, PictureFormat
 
 _WEBCAM_JPEG = "yuvj422p"
 """Has twice the chroma rows of I420; averaging them takes libswscale six times as long."""
@@ -18,7 +18,7 @@ _MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte24
 """FFmpeg's ``scale`` names of the H.273 matrix code points."""
 
 
-class Normaliser:
+class Normalizer:
     """Converts the pictures of one stream to the format of the first one.
 
     Upright yuv420p pictures are copied plane by plane, bytes unchanged. So are webcam JPEGs, except that two chroma rows are
@@ -34,8 +34,8 @@ class Normaliser:
         self._deinterlace = first.interlaced_frame
         self._rotation = first.rotation
         self._orientation = self._active_orientation = Orientation.of(first)
-        self._first = PictureKind.of(first, self._orientation, self._deinterlace)
-        self._kind: PictureKind | None = None
+        self._first = PictureFormat.of(first, self._orientation, self._deinterlace)
+        self._kind: PictureFormat | None = None
         self._graph: FilterGraph | None = None
         self._notes: dict[str, None] = {}
         width, height = _round_up_to_even(self._display_size(self._first))
@@ -54,7 +54,7 @@ class Normaliser:
         self._deinterlace = self._deinterlace or picture.interlaced_frame
         if picture.rotation != self._rotation:
             self._rotation, self._orientation = picture.rotation, Orientation.of(picture)
-        kind = PictureKind.of(picture, self._orientation, self._deinterlace)
+        kind = PictureFormat.of(picture, self._orientation, self._deinterlace)
         if kind != self._kind:
             yield from self.flush()
             self._change(kind)
@@ -72,7 +72,7 @@ class Normaliser:
             for ready in graph.flush():
                 yield self._filtered(ready)
 
-    def _change(self, kind: PictureKind) -> None:
+    def _change(self, kind: PictureFormat) -> None:
         if kind.interlaced:
             self._notes["deinterlaced"] = None
         if (kind.width, kind.height) != (self._first.width, self._first.height):
@@ -93,7 +93,7 @@ class Normaliser:
         if (width, height) != (form.width, form.height):
             self._notes[f"padded from {width}x{height} to {form.width}x{form.height} (edge repeated)"] = None
 
-    def _steps(self, kind: PictureKind) -> list[Step]:
+    def _steps(self, kind: PictureFormat) -> list[Step]:
         steps: list[Step] = []
         if kind.bottom_up:
             steps.append(("copy", {}))  # numpy needs a positive line size
@@ -109,7 +109,7 @@ class Normaliser:
             steps.append(("format", {"pix_fmts": "yuv420p"}))
         return steps
 
-    def _scale(self, kind: PictureKind) -> dict[str, str]:
+    def _scale(self, kind: PictureFormat) -> dict[str, str]:
         """Return the options of the ``scale`` filter that converts layout, color and size; empty if nothing changes."""
         target = self.format.color
         source = target if kind.hdr else kind.color
@@ -129,17 +129,17 @@ class Normaliser:
             options |= {"w": str(width), "h": str(height), "force_original_aspect_ratio": "decrease", "force_divisible_by": "2"}
         return options
 
-    def _letterbox(self, kind: PictureKind) -> list[Step]:
+    def _letterbox(self, kind: PictureFormat) -> list[Step]:
         if self._display_size(kind) == self._display_size(self._first):
             return []
         width, height = self._stored_target(kind)
         return [("pad", {"w": str(width), "h": str(height), "x": "-1", "y": "-1"})]
 
-    def _stored_target(self, kind: PictureKind) -> tuple[int, int]:
+    def _stored_target(self, kind: PictureFormat) -> tuple[int, int]:
         form = self.format
         return (form.height, form.width) if kind.orientation.transposed else (form.width, form.height)
 
-    def _display_size(self, kind: PictureKind) -> tuple[int, int]:
+    def _display_size(self, kind: PictureFormat) -> tuple[int, int]:
         return (kind.height, kind.width) if kind.orientation.transposed else (kind.width, kind.height)
 
     def _filtered(self, picture: av.VideoFrame) -> Frame:
@@ -149,7 +149,7 @@ class Normaliser:
         return self._frame(picture, round(picture.pts * picture.time_base / self._time_base))
 
     def _frame(self, picture: av.VideoFrame, pts: int) -> Frame:
-        data = blank(self.format.width, self.format.height)
+        data = empty_i420(self.format.width, self.format.height)
         for plane, target in zip(picture.planes, planes(data), strict=True):
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
             if len(rows) == 2 * len(target):  # a webcam JPEG's chroma
@@ -158,7 +158,7 @@ class Normaliser:
         return Frame(data, pts, self._time_base, self.format.color)
 
 
-def _is_copyable(kind: PictureKind) -> bool:
+def _is_copyable(kind: PictureFormat) -> bool:
     """Return whether the planes can be copied, or for a webcam JPEG averaged over two chroma rows, without a filter graph."""
     upright_jpeg = kind.pix_fmt == _WEBCAM_JPEG and kind.height % 2 == 0 and not kind.orientation.transposed
     return upright_jpeg or kind.pix_fmt in ("yuv420p", "yuvj420p")

@@ -55,7 +55,7 @@ class Orientation(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class PictureKind:
+class PictureFormat:
     """The properties that determine how a picture is converted to I420; all pictures of one kind share a filter graph."""
 
     pix_fmt: str

@@ -37,7 +37,7 @@ _MP4_BOXES: Final = frozenset(
 )
 
 
-def is_cut_short(path: Path) -> bool:
+def is_truncated(path: Path) -> bool:
     """Return whether an MP4, MOV, Matroska, WebM or AVI file is shorter than its headers declare; False for other containers."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -56,7 +56,7 @@ def is_cut_short(path: Path) -> bool:
         return check(file, size)
 
 
-def breaks_off_at(path: Path) -> float:
+def truncated_at(path: Path) -> float:
     """Return the time before which all frames are present, in seconds on the file's timeline, rounded down to milliseconds."""
     decoder = Decoder(path)
     try:

@@ -10,7 +10,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from livebg.errors import SourceError
-from livebg.sources.av_compat import opened
+from livebg.sources.av_compat import open_input
 
 _NOT_VIDEO: Final = frozenset({"tty", "bin", "xbin", "idf", "adf", "txt"})
 """FFmpeg formats that accept any text file as terminal art."""
@@ -63,7 +63,7 @@ def _require_file(path: Path) -> None:
 def _open(path: Path) -> InputContainer:
     try:
         # The prefix prevents a colon from being parsed as a protocol; the whitelist keeps playlists off the network.
-        container = opened(f"file:{path}", {"protocol_whitelist": "file"})
+        container = open_input(f"file:{path}", {"protocol_whitelist": "file"})
     except av.error.PermissionError as error:
         raise SourceError(f"{path} cannot be read by this user. Change the permissions of the file.") from error
     except av.error.FFmpegError as error:

@@ -7,7 +7,7 @@ light move, ``clips`` renders that, ``made_up`` draws people and rooms where no 
 from livebg.synthetic.clips import Actor, Moment, clip, standing
 from livebg.synthetic.keying import cut_green
 from livebg.synthetic.layers import Cutout, Matrix, Picture, over, place, similarity
-from livebg.synthetic.made_up import blob_person, made_up_room
+from livebg.synthetic.made_up import blob_person, procedural_room
 from livebg.synthetic.motions import MOTIONS, Motion, Pose, Scene, View
 
 __all__ = [
@@ -24,9 +24,9 @@ __all__ = [
     "blob_person",
     "clip",
     "cut_green",
-    "made_up_room",
     "over",
     "place",
+    "procedural_room",
     "similarity",
     "standing",
 ]

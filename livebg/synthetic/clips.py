@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha8
-from livebg.imaging.pyramid import resized
+from livebg.imaging.pyramid import resize
 from livebg.synthetic.layers import Cutout, Matrix, Picture, over, place, similarity
 from livebg.synthetic.motions import Chance, Motion, Pose, Scene, View
 
@@ -193,4 +193,4 @@ def _cover(background: Picture, size: Size, across: float, down: float) -> Pictu
     scale = min(width / wanted[0], height / wanted[1])
     crop = max(round(wanted[0] * scale), 1), max(round(wanted[1] * scale), 1)
     left, top = round((width - crop[0]) * across), round((height - crop[1]) * down)
-    return resized(background[top : top + crop[1], left : left + crop[0]], wanted)
+    return resize(background[top : top + crop[1], left : left + crop[0]], wanted)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha8
-from livebg.imaging.pyramid import halved
+from livebg.imaging.pyramid import halve
 
 Picture = NDArray[np.uint8]
 """RGB, uint8, shape (height, width, 3)."""
@@ -102,7 +102,7 @@ def _smoothed(picture: NDArray[np.uint8], matrix: Matrix) -> tuple[NDArray[np.ui
     if times:
         bottom, right = -picture.shape[0] % step, -picture.shape[1] % step
         padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-        picture = halved(np.asarray(padded, np.uint8), times)
+        picture = halve(np.asarray(padded, np.uint8), times)
         middle = (step - 1) / 2  # where the centre of the first pixel lies among those that it stands for
         matrix = matrix @ np.array([[step, 0, middle], [0, step, middle], [0, 0, 1]])
     blur = _GAUSSIAN * math.sqrt(max(1 / (scale * step) ** 2 - 1, 0))

@@ -43,7 +43,7 @@ def blob_person(seed: int) -> Cutout:
     return Cutout(_textured(rgb, 12, draw), soft)
 
 
-def made_up_room(seed: int, size: tuple[int, int]) -> Picture:
+def procedural_room(seed: int, size: tuple[int, int]) -> Picture:
     """A wall, a floor, and a dozen things before them with edges and texture, RGB, uint8, at ``size`` (width, height)."""
     draw = np.random.default_rng(seed)
     width, height = size

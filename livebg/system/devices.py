@@ -7,62 +7,62 @@ from pathlib import Path
 from typing import Literal
 
 from livebg.v4l2 import abi
-from livebg.v4l2.device import Device, Refused, opened, survey
+from livebg.v4l2.device import Device, InaccessibleDevice, enumerate_devices, open_device
 from livebg.v4l2.find_camera import GROUP_ADVICE
 from livebg.v4l2.modes import Mode, choose_mode, read_modes, readable
-from livebg.v4l2.syscalls import SYSTEM, Holder, Kernel
+from livebg.v4l2.syscalls import SYSCALLS, Holder, Syscalls
 
 Announcement = Literal["capture", "output", "both", "neither"]
 
 
 @dataclass(frozen=True, slots=True)
-class CameraFacts:
+class CameraInfo:
     """A camera with all its modes, the mode livebg would choose and the processes that have it open.
 
-    ``choice`` is None if livebg cannot read any of its formats. ``trouble`` is the reason why its modes could not be read.
+    ``choice`` is None if livebg cannot read any of its formats. ``error`` is the reason why its modes could not be read.
     """
 
     device: Device
     modes: tuple[Mode, ...]
     choice: Mode | None
     holders: tuple[Holder, ...]
-    trouble: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class LoopbackFacts:
+class LoopbackInfo:
     """A v4l2loopback device: the capabilities it announces now, its format and the processes that have it open.
 
-    ``format`` is a short description, or None if no format is set. ``fit`` is true if livebg can write to the device now;
-    ``remark`` gives the reason or a note.
+    ``format`` is a short description, or None if no format is set. ``usable`` is true if livebg can write to the device now;
+    ``note`` gives the reason or a note.
     """
 
     device: Device
     announces: Announcement
     format: str | None
     holders: tuple[Holder, ...]
-    fit: bool
-    remark: str
+    usable: bool
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """All video devices. ``refused`` holds the nodes that could not be queried, each with the reason."""
+    """All video devices. ``inaccessible`` holds the nodes that could not be queried, each with the reason."""
 
-    cameras: tuple[CameraFacts, ...]
-    loopbacks: tuple[LoopbackFacts, ...]
-    refused: tuple[tuple[Path, str], ...]
+    cameras: tuple[CameraInfo, ...]
+    loopbacks: tuple[LoopbackInfo, ...]
+    inaccessible: tuple[tuple[Path, str], ...]
 
 
-def look_around(
-    label: str, size: tuple[int, int], frame_rate: float, kernel: Kernel = SYSTEM, *, running: int | None = None
+def list_devices(
+    label: str, size: tuple[int, int], frame_rate: float, kernel: Syscalls = SYSCALLS, *, running: int | None = None
 ) -> Devices:
     """Query every video device. Starts no camera, so no camera light turns on.
 
     ``label`` is the name of the loopback device that livebg writes to. ``size`` (width, height) and ``frame_rate`` (frames per
     second) are the values livebg would request from a camera. ``running`` is the process id of the running livebg, if any.
     """
-    found, refused = survey(kernel)
+    found, refused = enumerate_devices(kernel)
     rate = Fraction(frame_rate).limit_denominator(1001)
     cameras = [_camera(device, size, rate, kernel) for device in found if device.captures and not device.is_loopback]
     loopbacks = [device for device in found if device.is_loopback]
@@ -74,19 +74,19 @@ def look_around(
     )
 
 
-def _camera(device: Device, size: tuple[int, int], rate: Fraction, kernel: Kernel) -> CameraFacts:
+def _camera(device: Device, size: tuple[int, int], rate: Fraction, kernel: Syscalls) -> CameraInfo:
     holders = tuple(kernel.holders(device.path))
     try:
-        with opened(device.path, kernel) as fd:
+        with open_device(device.path, kernel) as fd:
             modes = tuple(read_modes(fd, kernel))
             near = read_modes(fd, kernel, size, rate)
     except OSError as error:
-        return CameraFacts(device, (), None, holders, error.strerror or str(error))
+        return CameraInfo(device, (), None, holders, error.strerror or str(error))
     choice = choose_mode(near, size, rate) if readable(near) else None
-    return CameraFacts(device, modes, choice, holders)
+    return CameraInfo(device, modes, choice, holders)
 
 
-def _loopback(device: Device, label: str, same_label: Sequence[Device], running: int | None, kernel: Kernel) -> LoopbackFacts:
+def _loopback(device: Device, label: str, same_label: Sequence[Device], running: int | None, kernel: Syscalls) -> LoopbackInfo:
     announces: Announcement = "neither"
     if device.outputs:
         announces = "both" if device.captures else "output"
@@ -95,11 +95,11 @@ def _loopback(device: Device, label: str, same_label: Sequence[Device], running:
     holders = tuple(kernel.holders(device.path))
     ours = running in {holder.pid for holder in holders}
     fit, remark = _usability(device, announces, label, same_label, ours)
-    return LoopbackFacts(device, announces, _format(device, kernel), holders, fit, remark)
+    return LoopbackInfo(device, announces, _format(device, kernel), holders, fit, remark)
 
 
 def _usability(device: Device, announces: Announcement, label: str, same_label: Sequence[Device], ours: bool) -> tuple[bool, str]:
-    """Return ``fit`` and ``remark``. ``ours`` is true if the running livebg has the device open."""
+    """Return ``usable`` and ``note``. ``ours`` is true if the running livebg has the device open."""
     if ours and announces == "capture":
         return True, "livebg is writing to it"
     if device.card != label:
@@ -117,11 +117,11 @@ def _usability(device: Device, announces: Announcement, label: str, same_label: 
             return True, "ready: the last writer left it closed, and the next writer reopens it"
 
 
-def _format(device: Device, kernel: Kernel) -> str | None:
+def _format(device: Device, kernel: Syscalls) -> str | None:
     kind = abi.BUF_TYPE_VIDEO_OUTPUT if device.outputs else abi.BUF_TYPE_VIDEO_CAPTURE
     form = abi.Format(type=kind)
     try:
-        with opened(device.path, kernel) as fd:
+        with open_device(device.path, kernel) as fd:
             kernel.ioctl(fd, abi.G_FMT, form)
     except OSError:  # no format is set yet, or the device supports neither direction
         return None
@@ -129,7 +129,7 @@ def _format(device: Device, kernel: Kernel) -> str | None:
     return str(Mode(abi.fourcc_text(pix.pixelformat), pix.width, pix.height)) if pix.width and pix.height else None
 
 
-def _error_text(refused: Refused) -> str:
+def _error_text(refused: InaccessibleDevice) -> str:
     if isinstance(refused.error, PermissionError):
         return f"cannot be opened by this user: {GROUP_ADVICE}"
     return refused.error.strerror or str(refused.error)

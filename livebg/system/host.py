@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from livebg.v4l2.syscalls import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 _TIMEOUT_S: Final = 5.0
 _SBIN_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -25,12 +25,12 @@ class ToolMissing(Exception):
         self.tool = tool
 
 
-class ToolHung(Exception):
+class ToolTimeout(Exception):
     """A command-line tool did not finish in time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ToolResult:
     """Exit code, standard output and standard error of a command."""
 
     code: int
@@ -41,10 +41,10 @@ class Outcome:
 class Commands:
     """Runs command-line tools in the C locale, because their output is parsed."""
 
-    def run(self, *command: str, patience: float = _TIMEOUT_S) -> Outcome:
-        """Run a command without a shell and without input. ``patience`` is the timeout in seconds.
+    def run(self, *command: str, timeout: float = _TIMEOUT_S) -> ToolResult:
+        """Run a command without a shell and without input. ``timeout`` is the timeout in seconds.
 
-        Raises :class:`ToolMissing` and :class:`ToolHung`.
+        Raises :class:`ToolMissing` and :class:`ToolTimeout`.
         """
         search_path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SBIN_FOLDERS])
         tool = shutil.which(command[0], path=search_path)
@@ -57,13 +57,13 @@ class Commands:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=patience,
+                timeout=timeout,
                 env=os.environ | {"LC_ALL": "C"},
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise ToolHung(f"{command[0]} timed out after {patience:g} s") from None
-        return Outcome(done.returncode, done.stdout, done.stderr)
+            raise ToolTimeout(f"{command[0]} timed out after {timeout:g} s") from None
+        return ToolResult(done.returncode, done.stdout, done.stderr)
 
 
 def _groups() -> frozenset[int]:
@@ -84,7 +84,7 @@ class Host:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     groups: frozenset[int] = field(default_factory=_groups)
     commands: Commands = field(default_factory=Commands)
-    kernel: Kernel = SYSTEM
+    kernel: Syscalls = SYSCALLS
 
     def path(self, absolute: str | Path) -> Path:
         """Return an absolute path of the machine, resolved below ``root``."""

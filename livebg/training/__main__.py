@@ -11,11 +11,11 @@ from livebg.errors import LivebgError
 from livebg.evaluation.results import Section
 from livebg.training.architecture import DESIGNS
 from livebg.training.export import export
-from livebg.training.growing import grown
+from livebg.training.growing import widen
 from livebg.training.leave_one_out import Start, leave_one_out
 from livebg.training.loader import COURSES
 from livebg.training.loop import Schedule, Trainer, read_checkpoint
-from livebg.training.recipe import STAGES, Run, Stage, beginning, calibration, make, narrowed, prepared, trained
+from livebg.training.recipe import STAGES, Run, Stage, calibration, initial_weights, make, prepared, prune_to, train_network
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -64,7 +64,7 @@ def train_command(
     """Trains one design."""
     stages = STAGES if course == "all" else (Stage(COURSES[course], 1.0),)
     run = Run(device, processes, workers, threads, seed, stages, until=until)
-    trained(beginning(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
+    train_network(initial_weights(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
 
 
 @app.command("prune")
@@ -77,7 +77,7 @@ def prune_command(
 ) -> None:
     """Drops the channels that matter least."""
     _, net = read_checkpoint(wide)
-    Trainer(narrowed(net, design, pictures_in, Run(seed=seed)), Schedule(0)).save(out, design)
+    Trainer(prune_to(net, design, pictures_in, Run(seed=seed)), Schedule(0)).save(out, design)
 
 
 @app.command("grow")
@@ -87,7 +87,7 @@ def grow_command(
     design: DesignName = "deep",
 ) -> None:
     """Adds channels inside the blocks, and changes no answer."""
-    Trainer(grown(read_checkpoint(checkpoint)[1], DESIGNS[design]), Schedule(0)).save(out, design)
+    Trainer(widen(read_checkpoint(checkpoint)[1], DESIGNS[design]), Schedule(0)).save(out, design)
 
 
 @app.command("export")

@@ -20,7 +20,7 @@ def _curve(draw: Random, strength: float) -> NDArray[np.uint8]:
     return table[None]
 
 
-def lit(picture: Picture, draw: Random, strength: float = 1.0) -> Picture:
+def jitter_color(picture: Picture, draw: Random, strength: float = 1.0) -> Picture:
     """The picture under another light."""
     return np.asarray(cv2.LUT(picture, _curve(draw, strength)), np.uint8)
 
@@ -56,21 +56,21 @@ def _smeared(picture: Picture, draw: Random) -> Picture:
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def as_filmed(picture: Picture, draw: Random, harm: float = 1.0, *, gray: bool = False) -> Picture:
+def simulate_camera(picture: Picture, draw: Random, strength: float = 1.0, *, gray: bool = False) -> Picture:
     """The picture (h, w, 3) as a webcam might deliver it: light, color, blur, noise, compression.
 
     `harm` (0..1) scales how strong the light's changes are and how often the others happen; `gray` removes all color.
     """
-    picture = lit(picture, draw, strength=harm * draw.choice((0.3, 0.8, 1.3)))
-    if gray or draw.random() < 0.06 * harm:
+    picture = jitter_color(picture, draw, strength=strength * draw.choice((0.3, 0.8, 1.3)))
+    if gray or draw.random() < 0.06 * strength:
         picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
-    if draw.random() < 0.2 * harm:
+    if draw.random() < 0.2 * strength:
         picture = _smeared(picture, draw)
-    if draw.random() < 0.06 * harm:  # low light: little signal, then amplified with its noise
+    if draw.random() < 0.06 * strength:  # low light: little signal, then amplified with its noise
         dark = np.asarray(cv2.convertScaleAbs(picture, alpha=0.25), np.uint8)
         picture = np.asarray(cv2.convertScaleAbs(_noisy(dark, draw), alpha=3.0), np.uint8)
-    if draw.random() < 0.4 * harm:
+    if draw.random() < 0.4 * strength:
         picture = _noisy(picture, draw)
-    if draw.random() < 0.25 * harm:
+    if draw.random() < 0.25 * strength:
         picture = _jpeg(picture, draw)
     return picture

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from livebg.training.architecture import Design, LivebgNet, Rsu
 
 
-def grown(net: LivebgNet, design: Design) -> LivebgNet:
+def widen(net: LivebgNet, design: Design) -> LivebgNet:
     """`net` in a design with more `middle` channels. The new ones are drawn anew, and nobody listens to them yet.
 
     Raises ValueError if the design differs in more than that.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.evaluation.baselines import candidate
-from livebg.imaging.pyramid import resized
+from livebg.imaging.pyramid import resize
 from livebg.training.store import Picture
 
 LABEL_PIXELS = 448 * 336
@@ -20,23 +20,23 @@ AGREEMENT = 0.03
 """How far from the drawn mask's edge, as a share of the picture's shorter side, the labeller's alpha may replace the mask."""
 
 
-class Labeller:
+class PseudoLabeler:
     """Alpha mattes of pictures, or of the frames of one clip after another (then it remembers)."""
 
     def __init__(self, path: Path) -> None:
         """Takes any network that `livebg models eval` can open; raises ModelError for anything else."""
         self._network = candidate(str(path)).open()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """The next picture has nothing to do with the last one."""
-        self._network.forget()
+        self._network.reset()
 
     def alpha(self, rgb: Picture, *, looks: int = 1) -> Picture:
         """Alpha (h, w) uint8 of `rgb` (h, w, 3); a still is looked at `looks` times, since the network settles with time."""
         height, width = rgb.shape[:2]
         scale = min(1.0, (LABEL_PIXELS / (height * width)) ** 0.5)
         wanted = (max(round(width * scale / 16), 2) * 16, max(round(height * scale / 16), 2) * 16)
-        small = resized(rgb, self._network.input_size(width, height, wanted))
+        small = resize(rgb, self._network.input_size(width, height, wanted))
         for _ in range(looks):
             result = self._network.alpha(small)
         alpha = np.rint(result * 255).astype(np.uint8)

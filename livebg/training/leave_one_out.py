@@ -13,7 +13,7 @@ from livebg.evaluation.sheets import Sheets
 from livebg.training.export import export
 from livebg.training.loader import SMALL
 from livebg.training.loop import Schedule
-from livebg.training.recipe import Run, Stage, beginning, narrowed, trained
+from livebg.training.recipe import Run, Stage, initial_weights, prune_to, train_network
 
 LEFT_OUT = ("smokers", "speakers_fossasia", "roboflow_human_v2")
 """The sets that take turns: portraits, speakers, people at all distances."""
@@ -48,8 +48,8 @@ def leave_one_out(
 def _trained(start: Start, left_out: str, pictures: Path, work: Path, schedule: Schedule, run: Run) -> Path:
     path = work / f"{start.name}-without-{left_out}.onnx"
     if not path.exists():
-        net, design = beginning(start.weights, start.design), start.design
+        net, design = initial_weights(start.weights, start.design), start.design
         if start.pruned_to:
-            net, design = narrowed(net, start.pruned_to, pictures, run), start.pruned_to
-        export(trained(net, design, pictures, path.with_suffix(".pt"), schedule, run), design, path)
+            net, design = prune_to(net, start.pruned_to, pictures, run), start.pruned_to
+        export(train_network(net, design, pictures, path.with_suffix(".pt"), schedule, run), design, path)
     return path

@@ -14,7 +14,7 @@ from livebg.training.samples import Mix, Samples, Size
 
 
 @dataclass(frozen=True)
-class Course:
+class Curriculum:
     """What a part of the training sees: sizes (width, height) and their chances, pictures a batch, and the mix."""
 
     sizes: tuple[tuple[Size, float], ...]
@@ -22,11 +22,11 @@ class Course:
     mix: Mix = field(default_factory=Mix)
 
 
-SMALL = Course((((128, 80), 0.6), ((80, 112), 0.14), ((96, 96), 0.16), ((144, 80), 0.1)), batch=64)
+SMALL = Curriculum((((128, 80), 0.6), ((80, 112), 0.14), ((96, 96), 0.16), ((144, 80), 0.1)), batch=64)
 """Half the size that livebg uses: a quarter of the cost, and the same people."""
-MEDIUM = Course((((256, 144), 0.7), ((160, 224), 0.1), ((192, 192), 0.08), ((192, 112), 0.07), ((128, 64), 0.05)))
+MEDIUM = Curriculum((((256, 144), 0.7), ((160, 224), 0.1), ((192, 192), 0.08), ((192, 112), 0.07), ((128, 64), 0.05)))
 """The sizes of live use, with those that a slow machine falls back to."""
-LARGE = Course(
+LARGE = Curriculum(
     (
         ((256, 144), 0.35),
         ((400, 224), 0.2),
@@ -46,7 +46,7 @@ COURSES = {"small": SMALL, "medium": MEDIUM, "large": LARGE}
 class Batches(IterableDataset[Batch]):
     """Batches without end, different in every process and after every restart (`seed`)."""
 
-    def __init__(self, folder: Path, course: Course, seed: int, left_out: frozenset[str] = frozenset()) -> None:
+    def __init__(self, folder: Path, course: Curriculum, seed: int, left_out: frozenset[str] = frozenset()) -> None:
         self._folder, self._course, self._seed, self._left_out = folder, course, seed, left_out
 
     def __iter__(self) -> Iterator[Batch]:
@@ -66,7 +66,9 @@ class Batches(IterableDataset[Batch]):
             )
 
 
-def loader(folder: Path, course: Course, *, seed: int, workers: int, left_out: frozenset[str] = frozenset()) -> Iterator[Batch]:
+def loader(
+    folder: Path, course: Curriculum, *, seed: int, workers: int, left_out: frozenset[str] = frozenset()
+) -> Iterator[Batch]:
     """Batches from `workers` processes (0: in this one). Their tensors are uint8: the trainer scales them where it computes."""
     batches = Batches(folder, course, seed, left_out)
     return iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))

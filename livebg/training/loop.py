@@ -11,7 +11,7 @@ from torch import Tensor, distributed, nn
 
 from livebg.training.architecture import DESIGNS, LivebgNet
 from livebg.training.losses import Batch, loss
-from livebg.training.optimiser import Optimiser
+from livebg.training.optimiser import Optimizer
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """Processes that train one network together, each on its own batches; this one is number `rank` of `count`.
 
     On a CPU two processes see more pictures than one with two threads, and one that has to wait for its core slows the
@@ -60,18 +60,18 @@ class Team:
             gradient.copy_(part.view_as(gradient))
 
 
-ALONE = Team()
+ALONE = ProcessGroup()
 
 
 class Trainer:
     """A network, its weight average (what is exported), and the optimiser's state."""
 
-    def __init__(self, net: LivebgNet, schedule: Schedule, device: str = "cpu", team: Team = ALONE) -> None:
+    def __init__(self, net: LivebgNet, schedule: Schedule, device: str = "cpu", team: ProcessGroup = ALONE) -> None:
         self.net = net.to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = LivebgNet(net.design).to(device)
         self.average.load_state_dict(net.state_dict())
-        self.optimiser = Optimiser(self.net, schedule.rate)
+        self.optimiser = Optimizer(self.net, schedule.rate)
         self.schedule, self.pictures, self._device, self._steps, self._team = schedule, 0, device, 0, team
 
     @property

@@ -18,7 +18,7 @@ _RMS: Final = 0.2
 """Root mean square of AdamW's usual steps, which Muon's are scaled to (Liu et al. 2025, arXiv:2502.16982)."""
 
 
-class Optimiser:
+class Optimizer:
     """Muon (Jordan et al. 2024) makes the steps of the kernels orthogonal, each taken as a matrix (out, in * height * width)."""
 
     def __init__(self, net: nn.Module, rate: float) -> None:

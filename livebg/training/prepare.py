@@ -22,12 +22,12 @@ from livebg.evaluation.holdout import (
     opened_archive,
     people_archives,
 )
-from livebg.evaluation.sets import Masked
-from livebg.evaluation.split import aside, files, is_aside
+from livebg.evaluation.sets import MaskedPicture
+from livebg.evaluation.split import files, held_out_part, is_held_out
 from livebg.rendering.photo import Photo
 from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.synthetic import cut_green
-from livebg.training.labelling import Labeller, agreed, foreground
+from livebg.training.labelling import PseudoLabeler, agreed, foreground
 from livebg.training.store import INDEX, Picture, Store, write_store
 
 log = logging.getLogger(__name__)
@@ -69,12 +69,12 @@ def _within(rgba: Picture, side: int) -> Picture:
     return np.asarray(cv2.resize(rgba, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def masked(folder: Path, labeller: Labeller, names: list[Path]) -> Iterator[tuple[str, Picture]]:
+def masked(folder: Path, labeller: PseudoLabeler, names: list[Path]) -> Iterator[tuple[str, Picture]]:
     """Pictures with a drawn mask beside them (`../masks/NAME.png`), as RGBA with soft alpha; the colours keep their room."""
     for path in names:
-        rgb, mask = Masked(path, folder / "masks" / f"{path.stem}.png").read()
+        rgb, mask = MaskedPicture(path, folder / "masks" / f"{path.stem}.png").read()
         drawn = np.where(mask >= 128, 255, 0).astype(np.uint8)
-        labeller.forget()
+        labeller.reset()
         opinion = labeller.alpha(rgb, looks=2)
         yield path.stem, _within(np.dstack((rgb, agreed(drawn, opinion))), LONG_SIDE)
 
@@ -91,11 +91,11 @@ def stored(folder: Path) -> Iterator[tuple[str, Picture]]:
     yield from zip(store.names, store, strict=True)
 
 
-def unlabelled(names: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]]:
+def unlabelled(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
     """Pictures without a mask on a plain, light ground, as RGBA: the labeller's alpha, unless it found nobody or was unsure."""
     for path in names:
         rgb = Photo(path).rgb
-        labeller.forget()
+        labeller.reset()
         alpha = labeller.alpha(rgb, looks=2)
         paper = np.abs(rgb.astype(np.int16) - np.median(rgb[0], axis=0)).max(axis=2) < PAPER
         unsure = ((alpha > 25) & (alpha < 230)).mean()
@@ -113,10 +113,10 @@ def frames(path: Path) -> Iterator[Picture]:
             yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
-def clips(names: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]]:
+def clips(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
     """Frames of clips as RGBA with the labeller's alpha, which has seen the frames before."""
     for path in names:
-        labeller.forget()
+        labeller.reset()
         for index, rgb in enumerate(frames(path)):
             if index == 0:
                 labeller.alpha(rgb, looks=4)
@@ -142,11 +142,11 @@ def keyed(names: list[Path]) -> Iterator[tuple[str, Picture]]:
                 yield f"{path.stem}-{index}", _within(np.dstack((person.rgb, person.alpha)), LONG_SIDE)
 
 
-def rooms(names: list[Path], archives: list[Path], labeller: Labeller) -> Iterator[tuple[str, Picture]]:
+def rooms(names: list[Path], archives: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
     """Rooms as RGB, those with a person in them left out; then the archived pictures, which were checked before."""
     for path in names:
         rgb = Photo(path).rgb
-        labeller.forget()
+        labeller.reset()
         share = float((labeller.alpha(rgb) > 127).mean())
         if share > PERSON_IN_ROOM:
             log.info("%s left out: a share of %.3f looks like a person", path.stem, share)
@@ -154,7 +154,7 @@ def rooms(names: list[Path], archives: list[Path], labeller: Labeller) -> Iterat
         yield path.stem, _room(rgb)
     for path in archives:
         with opened_archive(path) as archive:
-            members = aside(sorted(archive.namelist()), kept=False)
+            members = held_out_part(sorted(archive.namelist()), kept=False)
         yield from ((Path(member).stem, _room(archived_rgb(path, member))) for member in members)
 
 
@@ -180,7 +180,7 @@ def whole_figures(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str
             yield name, rgba
 
 
-def prepare(data: Path, out: Path, labeller: Labeller) -> dict[str, int]:
+def prepare(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, int]:
     """Writes every store that is not there yet under `out`; returns how many pictures each of them holds."""
     counts = {}
     for name, pictures in _stores(data, out, labeller).items():
@@ -190,14 +190,14 @@ def prepare(data: Path, out: Path, labeller: Labeller) -> dict[str, int]:
     return counts
 
 
-def _stores(data: Path, out: Path, labeller: Labeller) -> dict[str, Callable[[], Iterator[tuple[str, Picture]]]]:
+def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callable[[], Iterator[tuple[str, Picture]]]]:
     """What makes each store, in the order in which they are made: cut-outs come from stores of photos."""
     shown = [path for kind in ("signing", "desk") for path in files(data / "video" / kind) if _is_clip(path)]
     green = [path for path in files(data / "video" / "talking") if _is_clip(path)]
     folders = sorted((data / "backgrounds").iterdir())
-    backgrounds = [path for folder in folders for path in aside(files(folder), kept=False)]
+    backgrounds = [path for folder in folders for path in held_out_part(files(folder), kept=False)]
     archives = [path for path in folders if path.suffix == ".zip"]
-    portraits, streets = files(data / "eg1800" / "train" / "images"), aside(files(data / "ccp" / "images"), kept=False)
+    portraits, streets = files(data / "eg1800" / "train" / "images"), held_out_part(files(data / "ccp" / "images"), kept=False)
     stores: dict[str, Callable[[], Iterator[tuple[str, Picture]]]] = {
         f"{PHOTOS}portraits": lambda: masked(data / "eg1800" / "train", labeller, portraits),
         f"{CUTOUTS}portraits": lambda: cutouts(stored(out / f"{PHOTOS}portraits")),
@@ -224,4 +224,4 @@ def _people_cutouts(folder: Path) -> Iterator[tuple[str, Picture]]:
 
 
 def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES and not is_aside(path)
+    return path.suffix.lower() in VIDEO_SUFFIXES and not is_held_out(path)

@@ -38,7 +38,7 @@ def importance(net: LivebgNet, batches: Iterable[Batch]) -> dict[str, Tensor]:
     return totals
 
 
-def pruned(net: LivebgNet, design: Design, weights: Mapping[str, Tensor]) -> LivebgNet:
+def prune(net: LivebgNet, design: Design, weights: Mapping[str, Tensor]) -> LivebgNet:
     """The network in a narrower design of the same blocks, the channels of most importance kept."""
     slim = LivebgNet(design)
     kept = {}

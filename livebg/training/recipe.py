@@ -13,14 +13,14 @@ from torch import distributed, multiprocessing
 from livebg.training.ancestry import from_exported, from_u2netp
 from livebg.training.architecture import DEEP, DESIGNS, LivebgNet
 from livebg.training.export import export
-from livebg.training.growing import grown
-from livebg.training.labelling import Labeller
-from livebg.training.loader import LARGE, MEDIUM, SMALL, Course, loader
-from livebg.training.loop import ALONE, Schedule, Team, Trainer, read_checkpoint, train
+from livebg.training.growing import widen
+from livebg.training.labelling import PseudoLabeler
+from livebg.training.loader import LARGE, MEDIUM, SMALL, Curriculum, loader
+from livebg.training.loop import ALONE, ProcessGroup, Schedule, Trainer, read_checkpoint, train
 from livebg.training.losses import Batch
 from livebg.training.prepare import prepare
-from livebg.training.pruning import importance, pruned
-from livebg.training.reviving import revived
+from livebg.training.pruning import importance, prune
+from livebg.training.reviving import revive
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ CALIBRATION_BATCHES = 24
 class Stage:
     """A course, and the share of all pictures after which the next one takes over."""
 
-    course: Course
+    course: Curriculum
     until: float
 
 
@@ -61,13 +61,13 @@ class Run:
 
 def prepared(data: Path, out: Path, labeller: Path) -> None:
     """Prepares every set that is not there yet under `out`."""
-    prepare(data, out, Labeller(labeller))
+    prepare(data, out, PseudoLabeler(labeller))
 
 
-def trained(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
+def train_network(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
     """Trains `net`, or continues from the checkpoint if there is one; returns the weight average."""
     if not checkpoint.exists():
-        log.info("%d dead channels revived", revived(net, _some_batches(pictures, run)))
+        log.info("%d dead channels revived", revive(net, _some_batches(pictures, run)))
     if run.processes == 1:
         return _trained(net, design, pictures, checkpoint, schedule, run, ALONE)
     with TemporaryDirectory() as meeting:
@@ -82,12 +82,12 @@ def _train_in_team(
     """What one of several processes does."""
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
     distributed.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=run.processes)
-    _trained(net, design, pictures, checkpoint, schedule, run, Team(rank, run.processes))
+    _trained(net, design, pictures, checkpoint, schedule, run, ProcessGroup(rank, run.processes))
     distributed.destroy_process_group()
 
 
 def _trained(
-    net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run, team: Team
+    net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run, team: ProcessGroup
 ) -> LivebgNet:
     torch.set_num_threads(run.threads)
     trainer = Trainer(net, schedule, run.device, team)
@@ -104,9 +104,9 @@ def _trained(
     return trainer.average.cpu()
 
 
-def narrowed(net: LivebgNet, design: str, pictures: Path, run: Run) -> LivebgNet:
+def prune_to(net: LivebgNet, design: str, pictures: Path, run: Run) -> LivebgNet:
     """The network in a narrower design, by importance on some batches."""
-    return pruned(net, DESIGNS[design], importance(net, _some_batches(pictures, run)))
+    return prune(net, DESIGNS[design], importance(net, _some_batches(pictures, run)))
 
 
 def _some_batches(pictures: Path, run: Run) -> Iterator[Batch]:
@@ -114,7 +114,7 @@ def _some_batches(pictures: Path, run: Run) -> Iterator[Batch]:
     return (batch.scaled() for batch in islice(batches, SOME_BATCHES))
 
 
-def beginning(path: Path | None, design: str) -> LivebgNet:
+def initial_weights(path: Path | None, design: str) -> LivebgNet:
     """Initial weights: random ones, a checkpoint's, or an ONNX file's: one that was exported here, or u2netp (for "wide").
 
     A network with fewer channels inside its blocks is widened. Raises ValueError if the weights are of another design.
@@ -130,7 +130,7 @@ def beginning(path: Path | None, design: str) -> LivebgNet:
     if found == design:
         return net
     try:
-        return grown(net, DESIGNS[design])
+        return widen(net, DESIGNS[design])
     except ValueError as error:
         raise ValueError(f"{path} holds the design {found}, which cannot become {design}") from error
 
@@ -139,9 +139,9 @@ def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule
     """u2netp -> wide -> slim -> deep -> ONNX, with checkpoints under `work`."""
     work.mkdir(parents=True, exist_ok=True)
     settle = replace(run, stages=(Stage(run.stages[0].course, 1.0),))
-    wide = trained(beginning(u2netp, "wide"), "wide", pictures, work / "wide.pt", warm_up, settle)
-    slim = narrowed(wide, "slim", pictures, run)
-    deep = trained(grown(slim, DEEP), "deep", pictures, work / "deep.pt", schedule, run)
+    wide = train_network(initial_weights(u2netp, "wide"), "wide", pictures, work / "wide.pt", warm_up, settle)
+    slim = prune_to(wide, "slim", pictures, run)
+    deep = train_network(widen(slim, DEEP), "deep", pictures, work / "deep.pt", schedule, run)
     export(deep, "deep", out, calibration(pictures, run))
 
 

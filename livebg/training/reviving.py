@@ -13,7 +13,7 @@ SCALE = 0.01
 rose from 1.4 to 10. Muon's steps do not depend on the scale."""
 
 
-def revived(net: LivebgNet, batches: Iterable[Batch]) -> int:
+def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
     """Draws the incoming weights of dead channels again, in place; returns how many channels were dead."""
     highest: dict[str, Tensor] = {}
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.synthetic import Cutout, Matrix, over, place, similarity
-from livebg.training.distort import Alpha, Random, as_filmed, lit
+from livebg.training.distort import Alpha, Random, jitter_color, simulate_camera
 from livebg.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
 from livebg.training.store import Picture, Store
 
@@ -39,7 +39,7 @@ class Mix:
 
     ``whole`` and ``zoomed_out`` are shares of the photos: shown whole, whatever the frame's shape, and beside their own
     reflection; the others are cropped. ``far`` is the share of composites whose people are far away, ``poster`` that of rooms in
-    which a photo hangs, which is not a person. ``harm`` scales the flaws of the camera.
+    which a photo hangs, which is not a person. ``augmentation_strength`` scales the flaws of the camera.
     """
 
     photos: float = 0.64
@@ -48,7 +48,7 @@ class Mix:
     zoomed_out: float = 0.25
     far: float = 0.35
     poster: float = 0.06
-    harm: float = 0.7
+    augmentation_strength: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Samples:
             sample = Sample(room, np.zeros(room.shape[:2], np.uint8)) if nobody else self._composite(room, draw, size)
         step = -1 if draw.random() < 0.5 else 1
         picture, alpha = np.ascontiguousarray(sample.picture[:, ::step]), np.ascontiguousarray(sample.alpha[:, ::step])
-        return Sample(as_filmed(picture, draw, self._mix.harm, gray=gray), alpha)
+        return Sample(simulate_camera(picture, draw, self._mix.augmentation_strength, gray=gray), alpha)
 
     def _pick(self, stores: dict[str, Store], draw: Random, size: Size) -> tuple[str, int]:
         names = [name for name in stores if max(size) <= _SMALL_FRAME or name.partition(".")[2] not in SMALL_SETS] or list(stores)
@@ -141,7 +141,7 @@ class Samples:
         foot = size[1] * (draw.uniform(max(share, 0.35), 1.0) if stands else 1 if draw.random() < 0.9 else draw.uniform(1.0, 1.3))
         low = top + shown if foot >= size[1] else bottom
         matrix = similarity(scale, float(draw.normal(0, 4)), ((left + right) / 2, low), (x * size[0], foot))
-        return Cutout(lit(np.ascontiguousarray(rgba[..., :3]), draw, 0.7), np.ascontiguousarray(rgba[..., 3])), matrix
+        return Cutout(jitter_color(np.ascontiguousarray(rgba[..., :3]), draw, 0.7), np.ascontiguousarray(rgba[..., 3])), matrix
 
     def _room(self, rooms: Store, draw: Random, size: Size) -> Picture:
         room = _view(rooms[int(draw.integers(len(rooms)))], draw, size)
@@ -221,7 +221,7 @@ def _view(room: Picture, draw: Random, size: Size) -> Picture:
     seen = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
     if draw.random() < 0.3:
         seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), float(draw.uniform(0.6, 4))), np.uint8)
-    return lit(seen, draw, 0.7)
+    return jitter_color(seen, draw, 0.7)
 
 
 def _with_poster(room: Picture, photo: Picture, draw: Random) -> Picture:

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from typing import Final
 
 from livebg.errors import LivebgError
-from livebg.tray.actions import Doer
+from livebg.tray.actions import ActionRunner
 from livebg.tray.icon import Chosen, Icon
-from livebg.tray.menu import Action, Camera, Deed, Surroundings, Tell, menu
-from livebg.tray.status_view import TrayState, View
+from livebg.tray.menu import Action, CameraChoice, DaemonCommand, LocalAction, MenuContext, menu
+from livebg.tray.status_view import TrayState, TrayStatus
 
-INTERVAL: Final = 0.8
+POLL_INTERVAL_S: Final = 0.8
 """Seconds between two polls. Changes made elsewhere appear within one second."""
 _STALL_CONFIRM_DELAY_S: Final = 0.3
 """Delay before the state "stalled" is confirmed by a second poll: changing the effect stalls the picture for an instant."""
-_BACKGROUND_ACTIONS: Final = (Deed.CHOOSE_BACKGROUND, Deed.PREVIEW, Deed.LOG, Deed.DOCTOR)
+_BACKGROUND_ACTIONS: Final = (LocalAction.CHOOSE_BACKGROUND, LocalAction.PREVIEW, LocalAction.LOG, LocalAction.DOCTOR)
 """Actions that wait for the user or another program. They run in their own thread so that they do not delay a Pause click."""
-_BUSY_TEXTS: Final = {Deed.START: "Starting livebg...", Deed.RESTART: "Restarting livebg..."}
+_BUSY_TEXTS: Final = {LocalAction.START: "Starting livebg...", LocalAction.RESTART: "Restarting livebg..."}
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -26,7 +26,8 @@ class Tray:
     """Connects status, menu, icon and actions.
 
     - ``make_icon`` creates the icon; its argument is the callback for clicks.
-    - ``doer`` runs actions. ``look`` returns the status, ``cameras`` the cameras present, ``at_login`` whether the icon starts at
+    - ``actions`` runs actions. ``poll`` returns the status, ``cameras`` the cameras present, ``at_login`` whether the icon starts
+    at
       login. ``notify`` shows a desktop notification or raises LivebgError.
     - ``interval`` is the time between two polls, in seconds.
     """
@@ -34,21 +35,21 @@ class Tray:
     def __init__(
         self,
         make_icon: Callable[[Chosen], Icon],
-        doer: Doer,
-        look: Callable[[], View],
-        cameras: Callable[[], tuple[Camera, ...]],
+        actions: ActionRunner,
+        poll: Callable[[], TrayStatus],
+        cameras: Callable[[], tuple[CameraChoice, ...]],
         at_login: Callable[[], bool],
         notify: Callable[[str], None],
-        interval: float = INTERVAL,
+        interval: float = POLL_INTERVAL_S,
     ) -> None:
-        self._doer, self._look, self._cameras, self._at_login, self._notify = doer, look, cameras, at_login, notify
+        self._doer, self._look, self._cameras, self._at_login, self._notify = actions, poll, cameras, at_login, notify
         self._interval = interval
         self._clicks: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
         self._refresh = threading.Event()
         self._stopped = threading.Event()
         self._busy: str | None = None
         self._error: str | None = None
-        self.renewing = False
+        self.restart_requested = False
         """True if :meth:`run` returned because the tray should restart with the installed version."""
         self._threads = [
             threading.Thread(target=self._poll_loop, name="livebg tray poll", daemon=True),
@@ -60,7 +61,7 @@ class Tray:
         """Run in the main thread until the user quits or a signal arrives. Raises :class:`~livebg.errors.DisplayError`."""
         view = self._look()
         if view.state is TrayState.NOT_RUNNING:
-            self._clicks.put(Deed.START)
+            self._clicks.put(LocalAction.START)
         self._show(view)
         try:
             self._icon.run(self._start_threads)
@@ -75,8 +76,8 @@ class Tray:
     def click(self, action: Action) -> None:
         """Queue ``action`` and return immediately. Queued actions run in order."""
         self._error = None
-        if action in (Deed.QUIT, Deed.RENEW_TRAY):
-            self.renewing = action is Deed.RENEW_TRAY
+        if action in (LocalAction.QUIT, LocalAction.RESTART_TRAY):
+            self.restart_requested = action is LocalAction.RESTART_TRAY
             self._icon.stop()
         elif action in _BACKGROUND_ACTIONS:
             threading.Thread(target=self._run_action, args=(action,), name="livebg tray background action", daemon=True).start()
@@ -107,27 +108,27 @@ class Tray:
                 view = self._look()
             self._show(view)
 
-    def _show(self, view: View) -> None:
-        context = Surroundings(self._cameras(), self._at_login(), self._busy, self._error)
-        self._icon.show(view.state, view.sentence, menu(view, context))
+    def _show(self, view: TrayStatus) -> None:
+        context = MenuContext(self._cameras(), self._at_login(), self._busy, self._error)
+        self._icon.show(view.state, view.message, menu(view, context))
 
     def _action_loop(self) -> None:
         while (action := self._clicks.get()) is not None:
-            self._set_busy(_BUSY_TEXTS.get(action) if isinstance(action, Deed) else None)
+            self._set_busy(_BUSY_TEXTS.get(action) if isinstance(action, LocalAction) else None)
             self._run_action(action)
             self._set_busy(None)
 
     def _run_action(self, action: Action) -> None:
         try:
-            follow_up = self._doer.do(action, self.failed)
+            follow_up = self._doer.run(action, self.failed)
         except LivebgError as error:
             self.failed(str(error))
             return
         finally:
             self._refresh.set()
-        if isinstance(follow_up, Tell):
+        if isinstance(follow_up, DaemonCommand):
             self._clicks.put(follow_up)
-        elif action is Deed.STOP_AND_QUIT:
+        elif action is LocalAction.STOP_AND_QUIT:
             self._icon.stop()
 
     def _set_busy(self, text: str | None) -> None:

@@ -23,7 +23,7 @@ _INSTALL: Final = (
 )
 
 
-def borrow_introspection() -> bool:
+def import_system_gi() -> bool:
     """Make ``import gi`` work, and return whether it does.
 
     PyGObject is hard to build, so a virtual environment of the system's Python uses the package installed by the distribution,
@@ -54,7 +54,7 @@ def borrow_introspection() -> bool:
     return True
 
 
-def x_tray() -> bool:
+def has_xembed_tray() -> bool:
     """Whether the X server has a system tray of the older XEmbed protocol."""
     from Xlib.display import Display
     from Xlib.error import DisplayError as XDisplayError
@@ -68,19 +68,19 @@ def x_tray() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Desktop:
+class DesktopProbe:
     """Probes of the desktop environment. Tests replace them."""
 
     system: str = sys.platform
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
     has_bus: Callable[[], bool] = has_bus
     shows_icons: Callable[[], bool] = shows_icons
-    shows_x_icons: Callable[[], bool] = x_tray
-    introspection: Callable[[], bool] = borrow_introspection
+    shows_x_icons: Callable[[], bool] = has_xembed_tray
+    introspection: Callable[[], bool] = import_system_gi
 
 
-def find_place(desktop: Desktop, patience: float = 0.0) -> Backend:
-    """Return the backend that can show an icon, waiting up to ``patience`` seconds for a desktop panel to start.
+def find_backend(desktop: DesktopProbe, timeout: float = 0.0) -> Backend:
+    """Return the backend that can show an icon, waiting up to ``timeout`` seconds for a desktop panel to start.
 
     Raises :class:`~livebg.errors.DisplayError`, which names what is missing.
     """
@@ -93,7 +93,7 @@ def find_place(desktop: Desktop, patience: float = 0.0) -> Backend:
         raise DisplayError(f"The tray icon needs the system's PyGObject, which this Python cannot import. {_INSTALL}")
     if not desktop.has_bus():
         raise DisplayError("The tray icon needs the session D-Bus, which does not respond. Start it in a desktop session.")
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         if desktop.shows_icons():
             return "appindicator"

@@ -36,7 +36,7 @@ _DIALOG_TITLE: Final = "Choose a background image"
 _IMAGE_PATTERNS: Final = "*.jpg *.jpeg *.png *.webp *.JPG *.JPEG *.PNG *.WEBP"
 
 
-def in_terminal(command: Sequence[str], find: Find = shutil.which) -> tuple[str, ...] | None:
+def terminal_command(command: Sequence[str], find: Find = shutil.which) -> tuple[str, ...] | None:
     """Return the command line that runs ``command`` in a terminal window, or None if no known terminal is installed."""
     for name, before in TERMINALS.items():
         if find(name):
@@ -85,7 +85,7 @@ def doctor_command(livebg: Sequence[str]) -> tuple[str, ...]:
     return ("/bin/sh", "-c", _DOCTOR_SCRIPT, "livebg", *livebg)
 
 
-def doctors_word(livebg: Sequence[str]) -> str:
+def doctor_summary(livebg: Sequence[str]) -> str:
     """Return the first problems that `livebg doctor` finds, for a notification. Raises :class:`~livebg.errors.LivebgError`."""
     try:
         done = subprocess.run(

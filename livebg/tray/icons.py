@@ -161,7 +161,7 @@ _PAINTERS: Final = {
     TrayState.ASLEEP: _asleep,
     TrayState.WAKING: _waking,
     TrayState.PAUSED: _paused,
-    TrayState.TROUBLE: _error,
+    TrayState.ERROR: _error,
     TrayState.NOT_RUNNING: _not_running,
-    TrayState.OUTDATED: _outdated,
+    TrayState.RESTART_NEEDED: _outdated,
 }

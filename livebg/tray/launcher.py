@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from livebg.daemon.client import ask
+from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError, NotRunningError
-from livebg.system.host import Commands, Outcome, ToolHung, ToolMissing
+from livebg.system.host import Commands, ToolMissing, ToolResult, ToolTimeout
 
 UNIT: Final = "livebg.service"
 _START_TIMEOUT_S: Final = 30.0
@@ -22,7 +22,7 @@ _POLL_INTERVAL_S: Final = 0.1
 
 
 @dataclass(frozen=True)
-class Starter:
+class DaemonLauncher:
     """Starts livebg as its systemd user service if installed, otherwise ``command`` as a process that outlives the tray.
 
     ``log`` is the file for the output of that process.
@@ -32,8 +32,8 @@ class Starter:
     log: Path
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     commands: Commands = field(default_factory=Commands)
-    asked: Callable[[str], Any] = ask
-    holder: Callable[[], int | None] = running_pid
+    request: Callable[[str], Any] = request
+    find_pid: Callable[[], int | None] = running_pid
 
     @property
     def has_service(self) -> bool:
@@ -52,7 +52,7 @@ class Starter:
 
     def restart(self) -> None:
         """Stop the running livebg, regardless of its protocol version, and start the installed one. Raises like :meth:`start`."""
-        pid = self.holder()
+        pid = self.find_pid()
         if pid and self._systemctl("show", "--property=MainPID", "--value", UNIT).out.strip() == str(pid):
             done = self._systemctl("restart", UNIT, patience=_START_TIMEOUT_S)
             if done.code:
@@ -71,7 +71,7 @@ class Starter:
         except OSError as error:
             raise LivebgError(f"Cannot stop livebg (pid {pid}): {error.strerror}. Stop it yourself.") from error
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while self.holder() in (pid, 0):
+        while self.find_pid() in (pid, 0):
             if time.monotonic() > deadline:
                 raise LivebgError(
                     f"livebg (pid {pid}) did not stop within {_START_TIMEOUT_S:g} s. Run `kill -9 {pid}`, then start it."
@@ -108,7 +108,7 @@ class Starter:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:
-                self.asked("status")
+                self.request("status")
                 return
             except NotRunningError:
                 check()
@@ -120,15 +120,15 @@ class Starter:
         """Return livebg's last line in the journal."""
         try:
             done = self.commands.run("journalctl", "--user", "-o", "cat", "-n", "1", f"_SYSTEMD_USER_UNIT={UNIT}")
-        except (ToolMissing, ToolHung):
+        except (ToolMissing, ToolTimeout):
             return ""
         return _last_line(done.out).removeprefix("livebg: ") if done.code == 0 else ""
 
-    def _systemctl(self, *arguments: str, patience: float = 5.0) -> Outcome:
+    def _systemctl(self, *arguments: str, patience: float = 5.0) -> ToolResult:
         try:
-            return self.commands.run("systemctl", "--user", *arguments, patience=patience)
-        except (ToolMissing, ToolHung) as error:
-            return Outcome(1, "", str(error))
+            return self.commands.run("systemctl", "--user", *arguments, timeout=patience)
+        except (ToolMissing, ToolTimeout) as error:
+            return ToolResult(1, "", str(error))
 
 
 def _last_line(text: str) -> str:

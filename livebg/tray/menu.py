@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from livebg import __version__
 from livebg.daemon.status import EffectStatus, Status
-from livebg.tray.status_view import TrayState, View
+from livebg.tray.status_view import TrayState, TrayStatus
 
 BUILT_IN: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
 """Copy of the names in :mod:`livebg.compositing.builtin_backgrounds`, whose import would load OpenCV into this small process.
@@ -21,12 +21,12 @@ _MAX_LINE_CHARS: Final = 52
 """Maximum characters in a menu line."""
 
 
-class Deed(enum.Enum):
+class LocalAction(enum.Enum):
     """An action that the tray performs itself."""
 
     START = enum.auto()
     RESTART = enum.auto()
-    RENEW_TRAY = enum.auto()
+    RESTART_TRAY = enum.auto()
     CHOOSE_BACKGROUND = enum.auto()
     PREVIEW = enum.auto()
     LOGIN = enum.auto()
@@ -37,14 +37,14 @@ class Deed(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class DaemonCommand:
     """A command for the running livebg, with its arguments."""
 
     command: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-Action = Deed | Tell
+Action = LocalAction | DaemonCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ SEPARATOR: Final = Entry("")
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class CameraChoice:
     """A camera: ``name`` is displayed, ``value`` is the value for the setting ``camera.device``."""
 
     name: str
@@ -73,62 +73,62 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class MenuContext:
     """Inputs of the menu other than livebg's status."""
 
-    cameras: tuple[Camera, ...] = ()
+    cameras: tuple[CameraChoice, ...] = ()
     at_login: bool = False
-    busy: str | None = None
+    busy_text: str | None = None
     """Short description of the action in progress."""
-    trouble: str | None = None
+    error: str | None = None
     """Error message of the last action."""
 
 
-def menu(view: View, context: Surroundings) -> tuple[Entry, ...]:
+def menu(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
     """Return the whole menu. Unavailable items stay in place, disabled."""
     return (
         *_status_items(view, context),
         SEPARATOR,
         *_control_items(view, context),
         SEPARATOR,
-        Entry("Preview", Deed.PREVIEW, enabled=view.status is not None),
-        Entry("Show this icon at login", Deed.LOGIN, checked=context.at_login),
-        Entry("Open log", Deed.LOG),
-        Entry("Run diagnostics", Deed.DOCTOR),
+        Entry("Preview", LocalAction.PREVIEW, enabled=view.status is not None),
+        Entry("Show this icon at login", LocalAction.LOGIN, checked=context.at_login),
+        Entry("Open log", LocalAction.LOG),
+        Entry("Run diagnostics", LocalAction.DOCTOR),
         SEPARATOR,
-        Entry("Quit tray icon", Deed.QUIT),
-        Entry("Stop livebg and quit", Deed.STOP_AND_QUIT, enabled=view.state is not TrayState.NOT_RUNNING),
+        Entry("Quit tray icon", LocalAction.QUIT),
+        Entry("Stop livebg and quit", LocalAction.STOP_AND_QUIT, enabled=view.state is not TrayState.NOT_RUNNING),
     )
 
 
-def _status_items(view: View, context: Surroundings) -> list[Entry]:
+def _status_items(view: TrayStatus, context: MenuContext) -> list[Entry]:
     """Return disabled items with status and error, and an item that starts or restarts livebg if needed."""
-    lines = [context.busy] if context.busy else textwrap.wrap(view.sentence, _MAX_LINE_CHARS)
-    if context.trouble:
-        lines += textwrap.wrap(f"✗ {context.trouble}", _MAX_LINE_CHARS)
+    lines = [context.busy_text] if context.busy_text else textwrap.wrap(view.message, _MAX_LINE_CHARS)
+    if context.error:
+        lines += textwrap.wrap(f"✗ {context.error}", _MAX_LINE_CHARS)
     entries = [Entry(line, enabled=False) for line in lines]
     if view.state is TrayState.NOT_RUNNING:
-        entries.append(Entry("Start livebg", Deed.START, default=True, enabled=context.busy is None))
-    elif view.state is TrayState.OUTDATED:
-        action = Deed.RENEW_TRAY if view.tray_is_old else Deed.RESTART
-        entries.append(Entry("Restart livebg", action, default=True, enabled=context.busy is None))
+        entries.append(Entry("Start livebg", LocalAction.START, default=True, enabled=context.busy_text is None))
+    elif view.state is TrayState.RESTART_NEEDED:
+        action = LocalAction.RESTART_TRAY if view.tray_outdated else LocalAction.RESTART
+        entries.append(Entry("Restart livebg", action, default=True, enabled=context.busy_text is None))
     elif view.status is not None and view.status.version != __version__:
-        entries.append(Entry("Restart livebg to finish the update", Deed.RESTART, enabled=context.busy is None))
+        entries.append(Entry("Restart livebg to finish the update", LocalAction.RESTART, enabled=context.busy_text is None))
     return entries
 
 
-def _control_items(view: View, context: Surroundings) -> tuple[Entry, ...]:
+def _control_items(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
     status = view.status
     if status is None:
         labels = ("Hide the room", "Mode", "Background", "Blur", "Pause camera", "Camera")
         return tuple(Entry(label, enabled=False, checked=False if label[0] in "HP" else None) for label in labels)
     on, paused = status.mode != "none", status.state == "paused"
     return (
-        Entry("Hide the room", Tell("off" if on else "on"), checked=on, default=True),
+        Entry("Hide the room", DaemonCommand("off" if on else "on"), checked=on, default=True),
         _modes(status),
         _backgrounds(status.effect),
         _blurs(status.effect),
-        Entry("Pause camera", Tell("resume" if paused else "pause"), checked=paused),
+        Entry("Pause camera", DaemonCommand("resume" if paused else "pause"), checked=paused),
         _cameras(status.camera.requested, context.cameras),
     )
 
@@ -136,7 +136,7 @@ def _control_items(view: View, context: Surroundings) -> tuple[Entry, ...]:
 def _modes(status: Status) -> Entry:
     now = status.effect.mode if status.effect else status.mode
     return Entry(
-        "Mode", entries=tuple(_choice(label, Tell("mode", {"mode": name}), name == now) for name, label in MODES.items())
+        "Mode", entries=tuple(_choice(label, DaemonCommand("mode", {"mode": name}), name == now) for name, label in MODES.items())
     )
 
 
@@ -145,11 +145,11 @@ def _backgrounds(effect: EffectStatus | None) -> Entry:
     entries = [_choice(name.capitalize(), _background(name), name == now) for name in BUILT_IN]
     if now and now not in BUILT_IN:
         entries.append(_choice(_shorten(now if now.startswith("#") else Path(now).name), _background(now), True))
-    return Entry("Background", entries=(*entries, SEPARATOR, Entry("Choose an image...", Deed.CHOOSE_BACKGROUND)))
+    return Entry("Background", entries=(*entries, SEPARATOR, Entry("Choose an image...", LocalAction.CHOOSE_BACKGROUND)))
 
 
-def _background(name: str) -> Tell:
-    return Tell("background", {"background": name})
+def _background(name: str) -> DaemonCommand:
+    return DaemonCommand("background", {"background": name})
 
 
 def _blurs(effect: EffectStatus | None) -> Entry:
@@ -160,10 +160,10 @@ def _blurs(effect: EffectStatus | None) -> Entry:
     return Entry("Blur", entries=tuple(entries))
 
 
-def _cameras(asked: str, cameras: tuple[Camera, ...]) -> Entry:
-    known = (Camera("Default camera", "auto"), *cameras)
+def _cameras(asked: str, cameras: tuple[CameraChoice, ...]) -> Entry:
+    known = (CameraChoice("Default camera", "auto"), *cameras)
     chosen = next((camera for camera in known if asked in (camera.value, camera.name)), None)
-    others = () if chosen else (Camera(_shorten(Path(asked).name or asked), asked),)
+    others = () if chosen else (CameraChoice(_shorten(Path(asked).name or asked), asked),)
     return Entry(
         "Camera",
         entries=tuple(
@@ -173,8 +173,8 @@ def _cameras(asked: str, cameras: tuple[Camera, ...]) -> Entry:
     )
 
 
-def _set(key: str, value: Any) -> Tell:
-    return Tell("set", {"settings": {key: value}})
+def _set(key: str, value: Any) -> DaemonCommand:
+    return DaemonCommand("set", {"settings": {key: value}})
 
 
 def _choice(label: str, action: Action, chosen: bool) -> Entry:

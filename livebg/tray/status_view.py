@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from livebg.daemon.protocol import VERSION, OtherVersion
+from livebg.daemon.protocol import VERSION, VersionMismatch
 from livebg.daemon.status import Status
 from livebg.errors import LivebgError, NotRunningError
 
@@ -17,21 +17,21 @@ class TrayState(enum.Enum):
     ASLEEP = "asleep"
     WAKING = "waking"
     PAUSED = "paused"
-    TROUBLE = "trouble"
+    ERROR = "trouble"
     """The camera is lost, the network or the output hangs, or livebg does not respond: no camera picture is sent."""
     NOT_RUNNING = "not running"
-    OUTDATED = "outdated"
+    RESTART_NEEDED = "outdated"
     """livebg was updated, so the running daemon or this tray speaks another protocol version."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What the tray shows. ``sentence`` fits in a tooltip; ``status`` is None if livebg does not respond."""
+class TrayStatus:
+    """What the tray shows. ``message`` fits in a tooltip; ``status`` is None if livebg does not respond."""
 
     state: TrayState
-    sentence: str
+    message: str
     status: Status | None = None
-    tray_is_old: bool = False
+    tray_outdated: bool = False
     """True if the tray, not the running livebg, is the older version."""
 
 
@@ -39,8 +39,8 @@ _STATES = {
     "live": TrayState.LIVE,
     "asleep": TrayState.ASLEEP,
     "waking": TrayState.WAKING,
-    "camera lost": TrayState.TROUBLE,
-    "stalled": TrayState.TROUBLE,
+    "camera lost": TrayState.ERROR,
+    "stalled": TrayState.ERROR,
     "stopping": TrayState.NOT_RUNNING,
 }
 _MODE_TEXTS = {
@@ -51,22 +51,22 @@ _MODE_TEXTS = {
 }
 
 
-def view(told: Status | LivebgError, *, held: bool = False) -> View:
+def summarize(response: Status | LivebgError, *, lock_held: bool = False) -> TrayStatus:
     """Return the view of a status, or of the error that prevented one.
 
-    ``held`` is true if a livebg holds the lock, so it is running, starting or stopping.
+    ``lock_held`` is true if a livebg holds the lock, so it is running, starting or stopping.
     """
-    match told:
+    match response:
         case Status():
-            return View(_state(told), _describe(told), told)
-        case OtherVersion():
-            old = told.found is not None and told.found > VERSION
-            return View(TrayState.OUTDATED, "livebg was updated. Restart it.", tray_is_old=old)
+            return TrayStatus(_state(response), _describe(response), response)
+        case VersionMismatch():
+            old = response.found is not None and response.found > VERSION
+            return TrayStatus(TrayState.RESTART_NEEDED, "livebg was updated. Restart it.", tray_outdated=old)
         case NotRunningError():
-            if held:
-                return View(TrayState.WAKING, "livebg is starting or stopping")
-            return View(TrayState.NOT_RUNNING, "livebg is not running")
-    return View(TrayState.TROUBLE, str(told))
+            if lock_held:
+                return TrayStatus(TrayState.WAKING, "livebg is starting or stopping")
+            return TrayStatus(TrayState.NOT_RUNNING, "livebg is not running")
+    return TrayStatus(TrayState.ERROR, str(response))
 
 
 def _state(status: Status) -> TrayState:

@@ -10,7 +10,7 @@ from typing import Final
 
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
-from livebg.v4l2.syscalls import SYSTEM, Kernel, Memory
+from livebg.v4l2.syscalls import SYSCALLS, Memory, Syscalls
 
 _BUFFER_COUNT: Final = 4
 """One being filled, one ready, and two in reserve for a slow reader."""
@@ -22,7 +22,7 @@ _UNSUPPORTED: Final = (errno.ENOTTY, errno.EINVAL)
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
+class CapturedBuffer:
     """A copy of a buffer's content and its capture time in microseconds of CLOCK_MONOTONIC."""
 
     data: bytes
@@ -37,7 +37,7 @@ class Capture:
     gaps in the driver's sequence numbers.
     """
 
-    def __init__(self, path: Path, mode: Mode, frame_rate: Fraction, kernel: Kernel = SYSTEM, *, newest: bool = True) -> None:
+    def __init__(self, path: Path, mode: Mode, frame_rate: Fraction, kernel: Syscalls = SYSCALLS, *, newest: bool = True) -> None:
         """``newest``: return only the newest of several waiting buffers. Inter-coded pixel formats need all of them."""
         self.broken = self.passed_over = self.lost = 0
         self._kernel = kernel
@@ -59,7 +59,7 @@ class Capture:
             self._start()
             self._undo = undo.pop_all()
 
-    def read(self, timeout: float) -> Captured | None:
+    def read(self, timeout: float) -> CapturedBuffer | None:
         """Return the next good buffer; None once closed. Waits up to ``timeout`` seconds, then raises ``TimeoutError``.
 
         Raises ``OSError`` if the device fails: ENODEV if it has been unplugged.
@@ -139,7 +139,7 @@ class Capture:
     def _queue(self, index: int) -> None:
         self._kernel.ioctl(self._fd, abi.QBUF, self._buffer(index))
 
-    def _dequeue_chosen(self) -> Captured | None:
+    def _dequeue_chosen(self) -> CapturedBuffer | None:
         """Return the newest good buffer's content (the next, if all are needed) and requeue the rest; None if none is good."""
         chosen: abi.Buffer | None = None
         while (buffer := self._dequeue()) is not None:
@@ -158,7 +158,7 @@ class Capture:
             return None
         data = self._buffers[chosen.index][: chosen.bytesused]
         self._queue(chosen.index)
-        return Captured(data, self._microseconds(chosen))
+        return CapturedBuffer(data, self._microseconds(chosen))
 
     def _dequeue(self) -> abi.Buffer | None:
         buffer = self._buffer()

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from livebg.v4l2 import abi
-from livebg.v4l2.syscalls import SYSTEM, Kernel, Waker
+from livebg.v4l2.syscalls import SYSCALLS, EventFd, Syscalls
 
 EVENT_TYPES: Final = (abi.EVENT_CLIENT_USAGE, abi.EVENT_CLIENT_USAGE_UBUNTU)
 _UNSUPPORTED: Final = (errno.EINVAL, errno.ENOTTY)
@@ -34,7 +34,7 @@ class Subscription:
     ``type`` is that type, None if the driver supports none. Raises ``OSError`` if the node cannot be opened.
     """
 
-    def __init__(self, node: Path, kernel: Kernel = SYSTEM, types: tuple[int, ...] = EVENT_TYPES) -> None:
+    def __init__(self, node: Path, kernel: Syscalls = SYSCALLS, types: tuple[int, ...] = EVENT_TYPES) -> None:
         self._kernel = kernel
         with ExitStack() as undo:
             self.fd = kernel.open(node)
@@ -75,37 +75,37 @@ class Subscription:
         return event
 
 
-class UsageEvents:
-    """Detects use of ``node`` by events: a :class:`livebg.live.presence.device.Watch`. Every method except ``close`` may raise
-    ``OSError``.
+class ClientUsageProbe:
+    """Detects use of ``node`` by events: a :class:`livebg.live.presence.device.PresenceProbe`. Every method except ``close`` may
+    raise ``OSError``.
     """
 
     method: Final[Literal["event"]] = "event"
     settle: Final = 0.0
     """Seconds. Events are reliable immediately."""
 
-    def __init__(self, node: Path, subscription: Subscription, resync: float, kernel: Kernel = SYSTEM) -> None:
+    def __init__(self, node: Path, subscription: Subscription, resync: float, kernel: Syscalls = SYSCALLS) -> None:
         """Takes ownership of ``subscription``. ``resync``: seconds after which the level is read again, in case an event was
         lost.
         """
         self._node, self._kernel, self._subscription = node, kernel, subscription
         self.interval = resync
 
-    def wait(self, waker: Waker, timeout: float) -> bool:
+    def wait(self, waker: EventFd, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds for an event (returns True) or a wake-up from ``waker``."""
         ready = self._kernel.poll(self._subscription.fd, waker, timeout, event=True)
         if ready.failed and not ready.readable:
             raise OSError(errno.ENODEV, "the device is gone")
         return ready.readable
 
-    def heard(self) -> bool:
+    def read_event(self) -> bool:
         """Return the level in the event."""
         level = self._subscription.level()
         if level is None:  # otherwise poll would return immediately forever
             raise OSError(errno.EIO, "the device signals an event but has none")
         return level
 
-    def look(self) -> bool | None:
+    def poll(self) -> bool | None:
         """Return the level from a new descriptor, which replaces the previous one; None if the driver does not report it."""
         event_type = self._subscription.type
         try:

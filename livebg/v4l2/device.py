@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from livebg.v4l2 import abi
-from livebg.v4l2.syscalls import SYSTEM, Kernel
+from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 LOOPBACK_DRIVER: Final = "v4l2 loopback"
 
@@ -41,7 +41,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class InaccessibleDevice:
     """A node that could not be opened or queried, and the error."""
 
     path: Path
@@ -49,7 +49,7 @@ class Refused:
 
 
 @contextmanager
-def opened(path: Path, kernel: Kernel) -> Iterator[int]:
+def open_device(path: Path, kernel: Syscalls) -> Iterator[int]:
     """Open a node for the duration of a block. Raises ``OSError``."""
     fd = kernel.open(path)
     try:
@@ -58,7 +58,7 @@ def opened(path: Path, kernel: Kernel) -> Iterator[int]:
         kernel.close(fd)
 
 
-def ask(path: Path, fd: int, kernel: Kernel) -> Device:
+def query_capabilities(path: Path, fd: int, kernel: Syscalls) -> Device:
     """Query an open node. Raises ``OSError``; ENOTTY if it is not a video device."""
     capability = abi.Capability()
     kernel.ioctl(fd, abi.QUERYCAP, capability)
@@ -66,16 +66,16 @@ def ask(path: Path, fd: int, kernel: Kernel) -> Device:
     return Device(path, _printable(capability.driver), _printable(capability.card), _printable(capability.bus_info), caps)
 
 
-def survey(kernel: Kernel = SYSTEM) -> tuple[list[Device], list[Refused]]:
+def enumerate_devices(kernel: Syscalls = SYSCALLS) -> tuple[list[Device], list[InaccessibleDevice]]:
     """Return all video nodes in numeric order: those that responded and those that failed."""
     found: list[Device] = []
-    refused: list[Refused] = []
+    refused: list[InaccessibleDevice] = []
     for path in kernel.nodes():
         try:
-            with opened(path, kernel) as fd:
-                found.append(ask(path, fd, kernel))
+            with open_device(path, kernel) as fd:
+                found.append(query_capabilities(path, fd, kernel))
         except OSError as error:
-            refused.append(Refused(path, error))
+            refused.append(InaccessibleDevice(path, error))
     return found, refused
 
 

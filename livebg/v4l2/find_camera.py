@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import SourceError
-from livebg.v4l2.device import Device, Refused, ask, opened, survey
-from livebg.v4l2.modes import COSTS, Mode, read_modes, readable
-from livebg.v4l2.syscalls import SYSTEM, Kernel
+from livebg.v4l2.device import Device, InaccessibleDevice, enumerate_devices, open_device, query_capabilities
+from livebg.v4l2.modes import DECODE_COST, Mode, read_modes, readable
+from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 AUTO = "auto"
 GROUP_ADVICE = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
@@ -17,7 +17,7 @@ _GROUP_SENTENCE: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
 _NO_CAMERA: Final = "There is no camera"
 
 
-def find_camera(name: str | Path, kernel: Kernel = SYSTEM) -> Device:
+def find_camera(name: str | Path, kernel: Syscalls = SYSCALLS) -> Device:
     """Find the capture device for ``name``.
 
     ``name`` is a path or a link to one, an index (``"0"``), a unique part of a card label (``"C920"``, case-insensitive), or
@@ -29,7 +29,7 @@ def find_camera(name: str | Path, kernel: Kernel = SYSTEM) -> Device:
         return _device_at(Path(f"/dev/video{int(text)}"), kernel)
     if isinstance(name, Path) or "/" in text:
         return _device_at(kernel.resolve(Path(text)), kernel)
-    found, refused = survey(kernel)
+    found, refused = enumerate_devices(kernel)
     cameras = [device for device in found if device.captures]
     real = [device for device in cameras if not device.is_loopback]
     if text.casefold() == AUTO:
@@ -44,17 +44,17 @@ def find_camera(name: str | Path, kernel: Kernel = SYSTEM) -> Device:
     raise SourceError(_not_found(f"No camera matches {text!r}", real, refused))
 
 
-def modes_of(device: Device, kernel: Kernel, size: tuple[int, int], frame_rate: Fraction) -> list[Mode]:
+def modes_of(device: Device, kernel: Syscalls, size: tuple[int, int], frame_rate: Fraction) -> list[Mode]:
     """Return the modes of a camera that livebg reads, at least one. Raises :class:`~livebg.errors.SourceError`."""
     try:
-        with opened(device.path, kernel) as fd:
+        with open_device(device.path, kernel) as fd:
             modes = read_modes(fd, kernel, size, frame_rate)
     except OSError as error:
         raise camera_failure(device, error, kernel) from error
     usable = readable(modes)
     if usable:
         return usable
-    odd_sizes = [f"{mode.width}x{mode.height}" for mode in modes if mode.pixel_format in COSTS]
+    odd_sizes = [f"{mode.width}x{mode.height}" for mode in modes if mode.pixel_format in DECODE_COST]
     if odd_sizes:
         sizes = " and ".join(dict.fromkeys(odd_sizes))
         raise SourceError(f"The camera {device} offers {sizes}, but livebg reads only even sizes. Choose another camera.")
@@ -65,7 +65,7 @@ def modes_of(device: Device, kernel: Kernel, size: tuple[int, int], frame_rate: 
     )
 
 
-def camera_failure(camera: Device | Path, error: OSError, kernel: Kernel) -> SourceError:
+def camera_failure(camera: Device | Path, error: OSError, kernel: Syscalls) -> SourceError:
     """Return the error for an OSError of a camera."""
     path = camera.path if isinstance(camera, Device) else camera
     match error.errno:
@@ -86,12 +86,12 @@ def camera_failure(camera: Device | Path, error: OSError, kernel: Kernel) -> Sou
     return SourceError(f"The camera {camera} does not work ({error.strerror or error}). Unplug it and plug it in again.")
 
 
-def _device_at(path: Path, kernel: Kernel) -> Device:
+def _device_at(path: Path, kernel: Syscalls) -> Device:
     try:
-        with opened(path, kernel) as fd:
-            device = ask(path, fd, kernel)
+        with open_device(path, kernel) as fd:
+            device = query_capabilities(path, fd, kernel)
     except FileNotFoundError:
-        found, refused = survey(kernel)
+        found, refused = enumerate_devices(kernel)
         real = [each for each in found if each.captures and not each.is_loopback]
         raise SourceError(_not_found(f"There is no camera {path}", real, refused)) from None
     except OSError as error:
@@ -108,7 +108,7 @@ def _matching(text: str, cameras: Sequence[Device]) -> list[Device]:
     return exact or [device for device in cameras if label in device.card.casefold()]
 
 
-def _first_of(cameras: Sequence[Device], refused: Sequence[Refused], kernel: Kernel) -> Device:
+def _first_of(cameras: Sequence[Device], refused: Sequence[InaccessibleDevice], kernel: Syscalls) -> Device:
     for device in cameras:
         if _is_readable(device, kernel):
             return device
@@ -118,16 +118,16 @@ def _first_of(cameras: Sequence[Device], refused: Sequence[Refused], kernel: Ker
     raise SourceError(_not_found(_NO_CAMERA, cameras, refused))
 
 
-def _is_readable(device: Device, kernel: Kernel) -> bool:
+def _is_readable(device: Device, kernel: Syscalls) -> bool:
     """Return whether the device has a mode that livebg reads; False if it cannot be queried."""
     try:
-        with opened(device.path, kernel) as fd:
+        with open_device(device.path, kernel) as fd:
             return bool(readable(read_modes(fd, kernel)))
     except OSError:
         return False
 
 
-def _not_found(problem: str, cameras: Sequence[Device], refused: Sequence[Refused]) -> str:
+def _not_found(problem: str, cameras: Sequence[Device], refused: Sequence[InaccessibleDevice]) -> str:
     forbidden = [str(each.path) for each in refused if isinstance(each.error, PermissionError)]
     if cameras:
         return f"{problem}, only {' and '.join(str(device) for device in cameras)}. Choose one of these, or plug it in."
@@ -136,6 +136,6 @@ def _not_found(problem: str, cameras: Sequence[Device], refused: Sequence[Refuse
     return f"{problem}, nor any other camera. Plug one in." if problem != _NO_CAMERA else f"{_NO_CAMERA}. Plug one in."
 
 
-def _used_by(path: Path, kernel: Kernel) -> str:
+def _used_by(path: Path, kernel: Syscalls) -> str:
     holders = kernel.holders(path)
     return " by " + " and ".join(f"{holder.program} (process {holder.pid})" for holder in holders) if holders else ""

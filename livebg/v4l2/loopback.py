@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import SinkError
-from livebg.v4l2.device import Device, Refused, survey
-from livebg.v4l2.syscalls import SYSTEM, Kernel
+from livebg.v4l2.device import Device, InaccessibleDevice, enumerate_devices
+from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 
 def modprobe_line(label: str) -> str:
@@ -14,13 +14,13 @@ def modprobe_line(label: str) -> str:
     return f"sudo modprobe v4l2loopback card_label={label} exclusive_caps=1 video_nr=42"
 
 
-def find_loopback(label: str, kernel: Kernel = SYSTEM) -> Path:
+def find_loopback(label: str, kernel: Syscalls = SYSCALLS) -> Path:
     """Return the path of the v4l2loopback device with the card label ``label``.
 
     Raises :class:`~livebg.errors.SinkError` if there is none, if there are several, or if a device that might be it cannot be
     opened.
     """
-    found, refused = survey(kernel)
+    found, refused = enumerate_devices(kernel)
     loopbacks = [device for device in found if device.is_loopback]
     matches = [device for device in loopbacks if device.card == label]
     if len(matches) == 1:
@@ -39,7 +39,7 @@ def _several_message(label: str, matches: list[Device]) -> str:
 _PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM)
 
 
-def _none_message(label: str, loopbacks: list[Device], refused: list[Refused]) -> str:
+def _none_message(label: str, loopbacks: list[Device], refused: list[InaccessibleDevice]) -> str:
     forbidden = [each.path for each in refused if each.error.errno in _PERMISSION_ERRORS]
     if forbidden:
         return (

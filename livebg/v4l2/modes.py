@@ -8,9 +8,9 @@ from fractions import Fraction
 from typing import Final, TypeAlias, TypeVar
 
 from livebg.v4l2 import abi
-from livebg.v4l2.syscalls import Kernel
+from livebg.v4l2.syscalls import Syscalls
 
-COSTS: Final = {"NV12": 0, "YU12": 0, "YUYV": 1, "UYVY": 1, "MJPG": 2, "JPEG": 2, "H264": 3}
+DECODE_COST: Final = {"NV12": 0, "YU12": 0, "YUYV": 1, "UYVY": 1, "MJPG": 2, "JPEG": 2, "H264": 3}
 """The pixel formats that livebg reads and the relative cost of converting them to I420: a copy, a conversion, decoding a still
 picture, decoding video.
 """
@@ -53,7 +53,7 @@ class Mode:
         return f"{self.width}x{self.height} {self.pixel_format}"
 
 
-def read_modes(fd: int, kernel: Kernel, size: Size | None = None, frame_rate: Fraction | None = None) -> list[Mode]:
+def read_modes(fd: int, kernel: Syscalls, size: Size | None = None, frame_rate: Fraction | None = None) -> list[Mode]:
     """Return all modes of the open capture device.
 
     A range of sizes or rates is represented by the common values in it, its ends, and the value nearest to ``size`` (width,
@@ -73,7 +73,7 @@ def readable(modes: Iterable[Mode]) -> list[Mode]:
     return [
         mode
         for mode in modes
-        if mode.pixel_format in COSTS and mode.width % 2 == mode.height % 2 == 0 < min(mode.width, mode.height)
+        if mode.pixel_format in DECODE_COST and mode.width % 2 == mode.height % 2 == 0 < min(mode.width, mode.height)
     ]
 
 
@@ -93,7 +93,7 @@ def choose_mode(modes: Sequence[Mode], size: Size, frame_rate: Fraction) -> Mode
         size_octaves, rate_octaves = size_distance(mode, size), rate_distance(mode.nearest_rate(frame_rate), frame_rate)
         return (
             round(size_octaves + rate_octaves, 1),
-            COSTS[mode.pixel_format],
+            DECODE_COST[mode.pixel_format],
             size_octaves + rate_octaves,
             size_octaves,
             rate_octaves,
@@ -116,7 +116,7 @@ def rate_distance(rate: Fraction, requested: Fraction) -> float:
 Entry = TypeVar("Entry", abi.FormatDescription, abi.FrameSize, abi.FrameInterval)
 
 
-def _entries(fd: int, kernel: Kernel, request: int, entry: Callable[[int], Entry]) -> Iterator[Entry]:
+def _entries(fd: int, kernel: Syscalls, request: int, entry: Callable[[int], Entry]) -> Iterator[Entry]:
     """Yield the entries of a list until the driver reports its end."""
     for index in range(_MAX_ENTRIES):
         requested = entry(index)
@@ -129,12 +129,12 @@ def _entries(fd: int, kernel: Kernel, request: int, entry: Callable[[int], Entry
         yield requested
 
 
-def _pixel_formats(fd: int, kernel: Kernel) -> list[int]:
+def _pixel_formats(fd: int, kernel: Syscalls) -> list[int]:
     listed = _entries(fd, kernel, abi.ENUM_FMT, lambda n: abi.FormatDescription(index=n, type=abi.BUF_TYPE_VIDEO_CAPTURE))
     return list(dict.fromkeys(entry.pixelformat for entry in listed))
 
 
-def _sizes(fd: int, kernel: Kernel, pixel_format: int, near: Size | None) -> Iterator[Size]:
+def _sizes(fd: int, kernel: Syscalls, pixel_format: int, near: Size | None) -> Iterator[Size]:
     for entry in _entries(fd, kernel, abi.ENUM_FRAMESIZES, lambda n: abi.FrameSize(index=n, pixel_format=pixel_format)):
         if entry.type == abi.FRMSIZE_TYPE_DISCRETE:
             yield entry.discrete.width, entry.discrete.height
@@ -161,7 +161,7 @@ def _on_grid(value: int, minimum: int, maximum: int, step: int) -> int:
     return minimum + step * min(max(steps, 0), (maximum - minimum) // step)
 
 
-def _current_size(fd: int, kernel: Kernel) -> list[Size]:
+def _current_size(fd: int, kernel: Syscalls) -> list[Size]:
     """Return the current size, for drivers that list no sizes."""
     form = abi.Format(type=abi.BUF_TYPE_VIDEO_CAPTURE)
     try:
@@ -173,7 +173,7 @@ def _current_size(fd: int, kernel: Kernel) -> list[Size]:
     return [(form.pix.width, form.pix.height)]
 
 
-def _rates(fd: int, kernel: Kernel, mode: tuple[int, int, int], near: Fraction | None) -> Iterator[Fraction]:
+def _rates(fd: int, kernel: Syscalls, mode: tuple[int, int, int], near: Fraction | None) -> Iterator[Fraction]:
     """Yield the frame rates of a pixel format, width and height."""
     pixel_format, width, height = mode
 

@@ -13,7 +13,7 @@ That is v4l2loopback 0.12, as in Debian 12. There are three sources, and none is
 
 So the count decides, inotify triggers a check, and /proc tells devices apart. Without a count the result is None (unknown), which
 must be treated as "in use". Programs that list cameras open each device briefly, so an opener counts only after
-:attr:`OpenerWatch.settle` seconds.
+:attr:`OpenCountProbe.settle` seconds.
 """
 
 import errno
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from livebg.v4l2.syscalls import SYSTEM, Kernel, Waker
+from livebg.v4l2.syscalls import SYSCALLS, EventFd, Syscalls
 
 if TYPE_CHECKING:
     from inotify_simple import INotify
@@ -36,7 +36,7 @@ _PAUSE_FACTOR: Final = 100
 _MAX_TRIES: Final = 5
 
 
-class Openers:
+class OpenCount:
     """Detects openers of ``node``. ``root`` is the folder with ``dev``, ``proc`` and ``sys``."""
 
     def __init__(self, node: Path, root: Path = Path("/")) -> None:
@@ -97,13 +97,13 @@ class Openers:
         return False if elsewhere >= count else None
 
 
-class OpenerWatch:
-    """Detects use of ``node`` by its openers: a :class:`livebg.live.presence.device.Watch`."""
+class OpenCountProbe:
+    """Detects use of ``node`` by its openers: a :class:`livebg.live.presence.device.PresenceProbe`."""
 
     settle: Final = 0.2
     """Seconds. Programs that list cameras close the device within this time."""
 
-    def __init__(self, node: Path, openers: Openers, kernel: Kernel = SYSTEM) -> None:
+    def __init__(self, node: Path, openers: OpenCount, kernel: Syscalls = SYSCALLS) -> None:
         """Raises ``FileNotFoundError`` if the node does not exist."""
         self._node, self._kernel, self._openers = node, kernel, openers
         self._inotify = _inotify(node)
@@ -119,7 +119,7 @@ class OpenerWatch:
         """Seconds after which to check without a hint."""
         return max(1.0, self._check_duration_s * _PAUSE_FACTOR)
 
-    def wait(self, waker: Waker, timeout: float) -> bool:
+    def wait(self, waker: EventFd, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds for an open or close of the node (returns True) or a wake-up from ``waker``."""
         rest = self._checked_at + _MIN_POLL_INTERVAL_S - self._kernel.now()
         if rest > 0 and self._kernel.poll(None, waker, min(rest, timeout)).woken:
@@ -127,14 +127,14 @@ class OpenerWatch:
         inotify = None if self._inotify is None else self._inotify.fileno()
         return self._kernel.poll(inotify, waker, max(0.0, timeout - max(rest, 0.0))).readable
 
-    def heard(self) -> None:
+    def read_event(self) -> None:
         """Read the hints; they carry no state. Raises ``FileNotFoundError`` if the last one reports that the node is gone."""
         from inotify_simple import flags
 
         if self._inotify is not None and any(hint.mask & flags.IGNORED for hint in self._inotify.read(timeout=0)):
             raise FileNotFoundError(errno.ENOENT, "the device is gone")
 
-    def look(self) -> bool | None:
+    def poll(self) -> bool | None:
         """Return whether other processes have the node open; None if unknown. Raises ``FileNotFoundError`` if the node is
         gone.
         """

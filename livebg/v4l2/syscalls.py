@@ -1,4 +1,4 @@
-"""The only module that makes system calls: the rest of this package uses a :class:`Kernel`, which tests replace.
+"""The only module that makes system calls: the rest of this package uses a :class:`Syscalls`, which tests replace.
 
 The calls exist only on Linux; on other systems the module can be imported, but its methods raise.
 """
@@ -40,7 +40,7 @@ class Holder(NamedTuple):
     access: Access
 
 
-class Waker:
+class EventFd:
     """Wakes a poll from another thread."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Waker:
         os.close(self._fd)
 
 
-class Kernel:
+class Syscalls:
     """System calls on video devices. Stateless; failures raise ``OSError``."""
 
     def nodes(self) -> list[Path]:
@@ -95,10 +95,10 @@ class Kernel:
         """Write to the device and return the number of bytes accepted."""
         return os.write(fd, data)
 
-    def waker(self) -> Waker:
-        return Waker()
+    def waker(self) -> EventFd:
+        return EventFd()
 
-    def poll(self, fd: int | None, waker: Waker, timeout: float, *, event: bool = False) -> Ready:
+    def poll(self, fd: int | None, waker: EventFd, timeout: float, *, event: bool = False) -> Ready:
         """Wait up to ``timeout`` seconds until a buffer is ready, the device fails or the waker is triggered.
 
         ``event``: wait for a V4L2 event instead of a buffer. Without an ``fd`` only the waker ends the wait.
@@ -132,7 +132,7 @@ class Kernel:
         return found
 
 
-SYSTEM: Final = Kernel()
+SYSCALLS: Final = Syscalls()
 """The system calls of this machine."""
 
 

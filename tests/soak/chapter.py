@@ -17,22 +17,22 @@ import psutil
 from PIL import Image
 
 from livebg.cli.consent import room_commands, room_views
-from livebg.clock import StageClock, one_opencv_thread
-from livebg.daemon.bootstrap import READERS_COLOR, camera_arranger
+from livebg.clock import StageTimer, one_opencv_thread
+from livebg.daemon.bootstrap import READERS_COLOR, geometry_factory
 from livebg.daemon.commands import commands
-from livebg.daemon.controller import Steering
+from livebg.daemon.controller import SessionController
 from livebg.daemon.preview_server import PreviewServer
-from livebg.daemon.saved_choices import Choices
+from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.server import ControlServer, no_arguments
-from livebg.daemon.settings_layers import Layers
-from livebg.daemon.status_reporter import StatusTeller
+from livebg.daemon.settings_layers import SettingsLayers
+from livebg.daemon.status_reporter import StatusReporter
 from livebg.daemon.views import views
 from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.effect_builder import LookBuilder
+from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.presence.device import DevicePresence, Presence
-from livebg.live.session import Exit, Session
+from livebg.live.session import ExitReason, Session
 from tests.control_parts import clients_are_gone, open_files
 from tests.soak.director import NAME, Director
 from tests.soak.figures import Figures, Sample
@@ -79,9 +79,9 @@ class OnTheStage:
     def paused(self) -> bool:
         return self._live.paused
 
-    def use_camera(self, _chosen: Callable[[], LiveSource], arrange: Callable[[VideoFormat], Geometry]) -> None:
+    def use_camera(self, _chosen: Callable[[], LiveSource], geometry_for: Callable[[VideoFormat], Geometry]) -> None:
         # Another function each time: a camera that is still to be opened is known by it.
-        self._live.use_camera(lambda: self._open_camera(), arrange)
+        self._live.use_camera(lambda: self._open_camera(), geometry_for)
 
 
 class Chapter:
@@ -96,10 +96,10 @@ class Chapter:
         camera, network, usage = CameraFaults(), NetworkFaults(self.time), SoakUsage(self.time)
         self.departures = Departures(self.time, self.violations)
         options = {"model.name": str(props.files["network"]), "model.input_size": props.input_size, "model.provider": "cpu"}
-        choices = Choices(folder / "choices.json")
-        layers = Layers.start(options, self._config, {})
-        stages = StageClock(real.thread_time)
-        builder = LookBuilder(
+        choices = SavedChoices(folder / "choices.json")
+        layers = SettingsLayers.start(options, self._config, {})
+        stages = StageTimer(real.thread_time)
+        builder = ProcessorFactory(
             layers.settings(),
             None,
             stages,
@@ -120,15 +120,15 @@ class Chapter:
             self.departures.open,
             builder,
             FORMAT,
-            camera_arranger(layers.settings(), FORMAT),
+            geometry_factory(layers.settings(), FORMAT),
             presence=presence,
-            forget=builder.forget,
+            discard_network=builder.discard_network,
             stages=stages,
             clock=self.time.now,
             waits=self.time,
         )
-        steering = Steering(OnTheStage(live, open_camera), builder, layers, choices)
-        tell = StatusTeller(live, steering, builder)
+        steering = SessionController(OnTheStage(live, open_camera), builder, layers, choices)
+        tell = StatusReporter(live, steering, builder)
         asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(live.stop)}
         self._control = ControlServer(folder / "c", asked | commands(steering) | room_commands(steering), timeout=_LEAVE)
         shown = views() | room_views()
@@ -172,7 +172,7 @@ class Chapter:
     def _live(self) -> None:
         def run() -> None:
             ended = self.live.run()
-            if ended is not Exit.STOP:
+            if ended is not ExitReason.STOP:
                 self.violations.note(f"the session ended: {ended}")
 
         self._guarded(run)()

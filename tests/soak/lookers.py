@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import LivebgError
-from livebg.preview.client import PreviewChannel
+from livebg.preview.client import PreviewClient
 from tests.soak.room import SIZE
 from tests.soak.stage import Violations
 
@@ -45,9 +45,9 @@ class Lookers:
 
     def _look(self, end: threading.Event, views: tuple[str, ...], with_status: bool) -> None:
         try:
-            with PreviewChannel(self._path, timeout=_LEAVE) as channel:
+            with PreviewClient(self._path, timeout=_LEAVE) as channel:
                 while not end.wait(_PAUSE):
-                    seen = channel.look(views, status=with_status)
+                    seen = channel.next_frame(views, status=with_status)
                     if any(picture.size != SIZE for picture in seen.pictures.values()):
                         self._violations.note("a preview shows pictures of another size")
         except LivebgError as error:

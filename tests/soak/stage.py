@@ -14,8 +14,8 @@ from livebg.errors import ModelError, SinkError, SourceError
 from livebg.factory import build_segmenter
 from livebg.imaging.frame import Alpha, Composite, Frame, VideoFormat
 from livebg.interfaces import LiveSource, ScalableSegmenter, Segmenter, Sink
-from livebg.sources.looping_file import LoopedFile
-from livebg.v4l2.syscalls import Ready, Waker
+from livebg.sources.looping_file import LoopingFile
+from livebg.v4l2.syscalls import EventFd, Ready
 from tests.fake_usage import NODE, FakeUsage
 from tests.soak.room import SIZE, RoomDetector
 from tests.soak.virtual_time import VirtualTime
@@ -49,7 +49,7 @@ class SoakCamera(LiveSource):
         if faults.busy > 0:
             faults.busy -= 1
             raise SourceError("the camera is in use by another program: close it there")
-        self._file = LoopedFile(clip, time.now, waits=time)
+        self._file = LoopingFile(clip, time.now, waits=time)
         self._faults, self._closed = faults, time.event()
 
     @property
@@ -57,8 +57,8 @@ class SoakCamera(LiveSource):
         return self._file.format
 
     @property
-    def about(self) -> str:
-        return self._file.about
+    def description(self) -> str:
+        return self._file.description
 
     def now(self) -> float:
         return self._file.now()
@@ -213,7 +213,7 @@ class _Door(Sink):
         """There is nothing to take back."""
 
 
-class _VirtualWaker(Waker):
+class _VirtualWaker(EventFd):
     """Ends a poll of :class:`SoakUsage`."""
 
     def __init__(self, kernel: "SoakUsage") -> None:
@@ -238,7 +238,7 @@ class SoakUsage(FakeUsage):
     def now(self) -> float:
         return self._time.now()
 
-    def waker(self) -> Waker:
+    def waker(self) -> EventFd:
         return _VirtualWaker(self)
 
     def ring(self) -> None:
@@ -262,7 +262,7 @@ class SoakUsage(FakeUsage):
         with self._news:
             super().ioctl(fd, request, argument)
 
-    def poll(self, fd: int | None, waker: Waker, timeout: float, *, event: bool = False) -> Ready:  # noqa: ARG002
+    def poll(self, fd: int | None, waker: EventFd, timeout: float, *, event: bool = False) -> Ready:  # noqa: ARG002
         assert isinstance(waker, _VirtualWaker)
         with self._news:
             self._news.wait_for(lambda: waker.rung or self.pending(fd), max(timeout, 0.0))

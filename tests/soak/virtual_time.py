@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from livebg.clock import Waits
+from livebg.clock import Clock
 
 T = TypeVar("T")
 SESSION_THREADS: Final = ("livebg-session", "livebg-output", "livebg-camera", "livebg-presence", "livebg-worker", "livebg-mask")
@@ -32,7 +32,7 @@ class _Sleeper:
         self.bell.acquire()
 
 
-class VirtualTime(Waits):
+class VirtualTime(Clock):
     """The time itself, in seconds from 0 (:meth:`now`), and what to wait with by it; ``with`` it, until its end.
 
     Threads that are named otherwise than ``actors``, or were there before, may wait as well, but time does not stop for them.

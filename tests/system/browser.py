@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from livebg.compositing.placeholder import calm_picture
+from livebg.compositing.placeholder import draw_placeholder
 from tests.system.call import Call
 from tests.system.debian import BROWSER
 from tests.system.guest import GuestError
@@ -94,7 +94,7 @@ def is_composite(frame: dict[str, Any]) -> bool:
 def is_placeholder(frame: dict[str, Any]) -> bool:
     """Whether each pixel is the placeholder's."""
     width, height = frame["width"], frame["height"]
-    luma = calm_picture(width, height, COLOR)[:height]
+    luma = draw_placeholder(width, height, COLOR)[:height]
     to_yuv = COLOR.rgb_to_yuv(height)
     found = [to_yuv[0, :3] @ pixel + to_yuv[0, 3] for pixel in frame["pixels"]]
     wanted = [int(luma[int(y * height), int(x * width)]) for x, y in POINTS]

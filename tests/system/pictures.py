@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.compositing.placeholder import calm_picture
+from livebg.compositing.placeholder import draw_placeholder
 from livebg.imaging.frame import BT601, ColorSpec
 from tests.system.network import COLUMNS, ROWS, SIZE
 
@@ -84,7 +84,7 @@ class Judge:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self._calm = calm_picture(width, height, COLOR).ravel().astype(int)
+        self._calm = draw_placeholder(width, height, COLOR).ravel().astype(int)
         self._luma, self._chroma = room_mask(width, height, 1), room_mask(width, height, 2)
         self._room = expected(ROOM, height)
 

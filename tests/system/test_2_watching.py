@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from livebg.compositing.placeholder import calm_picture
+from livebg.compositing.placeholder import draw_placeholder
 from tests.system.call import NODE, SIZE, Call
 from tests.system.network import COLUMNS
 from tests.system.network import SIZE as NETWORK
@@ -73,7 +73,7 @@ def test_ffmpeg_sees_the_right_colours(call: Call) -> None:
     mask = room_mask(width, height, 1)
     coloured = np.abs(pictures - ROOM).max(axis=3) <= LEVELS
     to_luma = COLOR.rgb_to_yuv(height)[0]
-    calm = np.abs(pictures @ to_luma[:3] + to_luma[3] - calm_picture(width, height, COLOR)[:height]) <= LEVELS
+    calm = np.abs(pictures @ to_luma[:3] + to_luma[3] - draw_placeholder(width, height, COLOR)[:height]) <= LEVELS
     assert (coloured | calm)[:, mask].all(), "there is something of the room in a picture"
     composites = pictures[coloured[:, mask].all(axis=1)]
     assert len(composites), "none has the chosen colour in the room's place"

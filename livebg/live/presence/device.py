@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from livebg.live.presence.debounce import Judgement
-from livebg.v4l2.client_usage import Subscription, UsageEvents
-from livebg.v4l2.open_count import Openers, OpenerWatch
-from livebg.v4l2.syscalls import SYSTEM, Kernel, Waker
+from livebg.live.presence.debounce import PresenceDebouncer
+from livebg.v4l2.client_usage import ClientUsageProbe, Subscription
+from livebg.v4l2.open_count import OpenCount, OpenCountProbe
+from livebg.v4l2.syscalls import SYSCALLS, EventFd, Syscalls
 
 _LOG = logging.getLogger(__name__)
 _DEVICE_POLL_INTERVAL_S: Final = 1.0
@@ -43,7 +43,7 @@ class Presence(Protocol):
         """Ends :meth:`run` or prevents it from starting. Thread-safe."""
 
 
-class Watch(Protocol):
+class PresenceProbe(Protocol):
     """Detects users of one device node. All methods except ``close`` may raise ``OSError``; then reopen the node."""
 
     @property
@@ -55,15 +55,15 @@ class Watch(Protocol):
 
     @property
     def interval(self) -> float:
-        """Seconds after which to :meth:`look` even without an event."""
+        """Seconds after which to :meth:`poll` even without an event."""
 
-    def wait(self, waker: Waker, timeout: float) -> bool:
+    def wait(self, waker: EventFd, timeout: float) -> bool:
         """Waits for an event, the waker or ``timeout`` seconds. Returns whether an event is available."""
 
-    def heard(self) -> bool | None:
+    def read_event(self) -> bool | None:
         """Reads the event: whether the device is watched, or None for a hint to poll."""
 
-    def look(self) -> bool | None:
+    def poll(self) -> bool | None:
         """Polls whether the device is watched; None if unknown."""
 
     def close(self) -> None: ...
@@ -108,19 +108,19 @@ class DevicePresence:
         *,
         grace: float = 4.0,
         resync: float = 30.0,
-        kernel: Kernel = SYSTEM,
+        kernel: Syscalls = SYSCALLS,
         root: Path = Path("/"),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._device, self._changed = device, changed
         self._grace, self._resync = grace, resync
         self._kernel, self._root, self._clock = kernel, root, clock
-        self._debouncer = Judgement(grace)
+        self._debouncer = PresenceDebouncer(grace)
         self._starting = threading.Lock()
         self._stopping = False
-        self._waker: Waker | None = None
+        self._waker: EventFd | None = None
         self._path: str | None = None
-        self._probe: Watch | None = None
+        self._probe: PresenceProbe | None = None
         self._known = False
         """Whether the last reading had a result."""
         self._next_poll = 0.0
@@ -158,7 +158,7 @@ class DevicePresence:
             if self._waker is not None:
                 self._waker.wake()
 
-    def _step(self, waker: Waker) -> None:
+    def _step(self, waker: EventFd) -> None:
         path = self._device()
         if path != self._path:
             self._close_probe()
@@ -174,7 +174,7 @@ class DevicePresence:
             self._close_probe()
         self._wait_for_device(path, waker)
 
-    def _open_probe(self, path: str | None) -> Watch | None:
+    def _open_probe(self, path: str | None) -> PresenceProbe | None:
         """Opens a probe for the node. Raises ``OSError``."""
         if path is None:
             return None
@@ -184,23 +184,23 @@ class DevicePresence:
         self._missing_since = None
         return watch
 
-    def _open(self, node: Path) -> Watch:
-        openers = Openers(node, self._root)
+    def _open(self, node: Path) -> PresenceProbe:
+        openers = OpenCount(node, self._root)
         limit = openers.limit
         if limit is None or limit >= _MIN_OPENERS:
             subscription = Subscription(node, self._kernel)
             if subscription.type is not None:
-                return UsageEvents(node, subscription, self._resync, self._kernel)
+                return ClientUsageProbe(node, subscription, self._resync, self._kernel)
             subscription.close()
-        return OpenerWatch(node, openers, self._kernel)
+        return OpenCountProbe(node, openers, self._kernel)
 
-    def _wait(self, watch: Watch, waker: Waker) -> None:
+    def _wait(self, watch: PresenceProbe, waker: EventFd) -> None:
         """Waits for an event or the time of the next poll and processes it. Raises ``OSError``."""
         now = self._clock()
-        due = self._debouncer.due
+        due = self._debouncer.recheck_at
         next_look = self._next_poll if due is None else min(due, self._next_poll)
         if next_look > now and watch.wait(waker, min(next_look - now, _DEVICE_POLL_INTERVAL_S)):
-            level = watch.heard()
+            level = watch.read_event()
             if level is not None:
                 self._update(level, anew=False)
                 return
@@ -208,8 +208,8 @@ class DevicePresence:
         if next_look <= self._clock() and not self._stopping:
             self._poll(watch)
 
-    def _poll(self, watch: Watch) -> None:
-        level = watch.look()
+    def _poll(self, watch: PresenceProbe) -> None:
+        level = watch.poll()
         self._next_poll = self._clock() + watch.interval
         self._known = level is not None
         self._log_change(f"is monitored by {watch.method}" if self._known else "does not report viewers; the camera stays on")
@@ -217,11 +217,11 @@ class DevicePresence:
 
     def _update(self, level: bool | None, *, anew: bool) -> None:
         before = self.watched
-        self._debouncer.take(level, self._clock(), anew=anew)
+        self._debouncer.update(level, self._clock(), fresh=anew)
         if self.watched != before:
             self._changed()
 
-    def _wait_for_device(self, path: str | None, waker: Waker) -> None:
+    def _wait_for_device(self, path: str | None, waker: EventFd) -> None:
         """Waits before retrying a device that is missing or inaccessible."""
         now = self._clock()
         if self._missing_since is None:

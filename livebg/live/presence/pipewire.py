@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from livebg.live.presence.debounce import Judgement
+from livebg.live.presence.debounce import PresenceDebouncer
 from livebg.live.presence.device import Method
-from livebg.sinks.pipewire.streaming import Streaming
+from livebg.sinks.pipewire.streaming import StreamingFlag
 
 
 class StreamPresence:
@@ -23,7 +23,7 @@ class StreamPresence:
 
     def __init__(
         self,
-        streaming: Streaming,
+        streaming: StreamingFlag,
         device: Callable[[], str | None],  # noqa: ARG002 - PresenceMaker signature
         changed: Callable[[], None],
         *,
@@ -31,7 +31,7 @@ class StreamPresence:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._streaming, self._changed, self._clock = streaming, changed, clock
-        self._debouncer = Judgement(grace)
+        self._debouncer = PresenceDebouncer(grace)
         self._events: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
         """Stream state changes; None ends :meth:`run`."""
 
@@ -43,7 +43,7 @@ class StreamPresence:
         self._streaming.listener = self._events.put
         self._update(self._streaming.now, anew=False)
         while True:
-            due = self._debouncer.due
+            due = self._debouncer.recheck_at
             try:
                 streaming = self._events.get(timeout=None if due is None else max(0.0, due - self._clock()))
             except queue.Empty:
@@ -58,6 +58,6 @@ class StreamPresence:
 
     def _update(self, level: bool, *, anew: bool) -> None:
         before = self.watched
-        self._debouncer.take(level, self._clock(), anew=anew)
+        self._debouncer.update(level, self._clock(), fresh=anew)
         if self.watched != before:
             self._changed()

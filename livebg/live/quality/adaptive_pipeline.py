@@ -8,22 +8,22 @@ from typing import Final
 
 import numpy as np
 
-from livebg.clock import REAL, StageClock, Waits
+from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.config.settings import Settings
 from livebg.factory import build_pipeline
 from livebg.imaging.frame import Composite, Frame, Matte
-from livebg.imaging.optical_flow import AlphaCarrier, Motion
+from livebg.imaging.optical_flow import FlowEstimator, FlowField
 from livebg.interfaces import ScalableSegmenter, Segmenter
-from livebg.live.quality.frame_interval import Pace
-from livebg.live.quality.governor import Governor, Plan, ladder
-from livebg.live.quality.mask_task import OLDEST_MASK, MaskMaking
+from livebg.live.quality.frame_interval import FrameIntervalEstimator
+from livebg.live.quality.governor import Governor, QualityLevel, quality_levels
+from livebg.live.quality.mask_task import MAX_MASK_AGE_S, MaskTask
 from livebg.live.quality.power import PowerSource, on_battery
 from livebg.pipeline import Mask, Pipeline
 
 _NOMINAL_SIZE: Final = (1280, 720)
 
 
-class GovernedPipeline:
+class AdaptivePipeline:
     """A :class:`~livebg.live.worker.LiveProcessor` that reduces mask rate, mask size, then blur quality, but never frame rate.
 
     At full quality the output is that of ``pipeline``, byte for byte. Otherwise masks are computed only for some frames, in a
@@ -42,18 +42,18 @@ class GovernedPipeline:
         interval: float = 1 / 30,
         *,
         power: PowerSource | None = None,
-        stages: StageClock | None = None,
+        stages: StageTimer | None = None,
         clock: Callable[[], float] = time.perf_counter,
-        waits: Waits = REAL,
+        waits: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._pipeline, self._governor, self._power, self._clock, self._waits = pipeline, governor, power, clock, waits
-        self._stage = (stages or StageClock()).stage
-        self._flow = AlphaCarrier()
-        self._frame_interval = Pace(interval)
-        self._last_mask: tuple[Mask, Motion | None] | None = None
+        self._stage = (stages or StageTimer()).stage
+        self._flow = FlowEstimator()
+        self._frame_interval = FrameIntervalEstimator(interval)
+        self._last_mask: tuple[Mask, FlowField | None] | None = None
         """The last mask and the motion from the current frame back to its source frame; None if that is the current frame."""
-        self._pending: MaskMaking | None = None
-        self._abandoned: MaskMaking | None = None
+        self._pending: MaskTask | None = None
+        self._abandoned: MaskTask | None = None
         """A mask still being computed after a reset. No other can start until it is done."""
         self._frames_since_mask = 0
         """Number of frames since the last mask was started."""
@@ -67,15 +67,15 @@ class GovernedPipeline:
         """Raises the pipeline's errors: :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
         began, self._waited = self._clock(), 0.0
         self._frame_interval.begin(began, frame.time)
-        self._governor.saving = self._power is not None and self._power.on_battery
+        self._governor.battery_saver = self._power is not None and self._power.on_battery
         mask = self._mask_for(frame)
-        plan = self._governor.plan
+        plan = self._governor.level
         self.last_matte = matte = self._pipeline.refine(mask, frame)
         composite = self._pipeline.composite(frame, matte, coarse=plan.coarse)
         ended = self._clock()
         self._frame_interval.end(ended)
-        self._governor.frame(ended, ended - began - self._waited, self._frame_interval.interval)
-        self.given_up = self._governor.given_up
+        self._governor.on_frame(ended, ended - began - self._waited, self._frame_interval.interval)
+        self.given_up = self._governor.degradations
         return composite
 
     def warm(self, frame: Frame) -> None:
@@ -87,9 +87,9 @@ class GovernedPipeline:
         self._pipeline.composite(frame, Matte(empty, frame.time, frame.time))
 
     @property
-    def plan(self) -> Plan:
+    def level(self) -> QualityLevel:
         """The current quality level."""
-        return self._governor.plan
+        return self._governor.level
 
     def reset(self) -> None:
         """Reset the temporal state and abandon the pending mask. Never blocks."""
@@ -105,7 +105,7 @@ class GovernedPipeline:
         self._pending = self._last_mask = None
 
     def _mask_for(self, frame: Frame) -> Mask:
-        plan = self._governor.plan
+        plan = self._governor.level
         self._frames_since_mask += 1
         if plan.mask_every > 1:
             with self._stage("carrying"):
@@ -113,7 +113,7 @@ class GovernedPipeline:
         else:
             self._last_mask = None
             self._flow.reset()
-        if self._pending is not None and (self._pending.done or not self._governor.beside):
+        if self._pending is not None and (self._pending.done or not self._governor.async_masks):
             self._collect()
         if self._pending is None and self._is_due(frame):
             self._start_mask(frame)
@@ -124,32 +124,32 @@ class GovernedPipeline:
         return self._warped_mask()
 
     def _is_recent(self, frame: Frame) -> bool:
-        return self._last_mask is not None and 0 <= frame.time - self._last_mask[0].time <= OLDEST_MASK
+        return self._last_mask is not None and 0 <= frame.time - self._last_mask[0].time <= MAX_MASK_AGE_S
 
     def _update_motion(self, frame: Frame) -> None:
         """Extend the motion of the last and the pending mask to the current frame."""
-        step = self._flow.follow(frame.y)
+        step = self._flow.update(frame.y)
         if step is None:
             self._abandon()
             return
         if self._last_mask is not None:
             mask, motion = self._last_mask
-            self._last_mask = mask, step if motion is None else motion.then(step)
+            self._last_mask = mask, step if motion is None else motion.compose(step)
         if self._pending is not None:
             motion = self._pending.motion
-            self._pending.motion = step if motion is None else motion.then(step)
+            self._pending.motion = step if motion is None else motion.compose(step)
 
     def _is_due(self, frame: Frame) -> bool:
-        plan = self._governor.plan
+        plan = self._governor.level
         if self._last_mask is None or self._frames_since_mask >= plan.mask_every:
             return True
         # At low frame rates, starting the next mask a frame later would be too late.
         ready = self._governor.mask_seconds + self._frame_interval.interval
-        return frame.time - self._last_mask[0].time + ready > OLDEST_MASK
+        return frame.time - self._last_mask[0].time + ready > MAX_MASK_AGE_S
 
     def _start_mask(self, frame: Frame) -> None:
         """Start the mask of ``frame``; compute it immediately unless masks are asynchronous."""
-        plan = self._governor.plan
+        plan = self._governor.level
         if self._abandoned is not None:
             with self._waiting():
                 self._abandoned.wait()
@@ -159,8 +159,8 @@ class GovernedPipeline:
         motion = self._last_mask[1] if self._last_mask is not None and plan.mask_every > 1 else None
         self._frames_since_mask = 0
         make = partial(self._pipeline.mask, frame, plan.mask_scale, motion)
-        self._pending = MaskMaking(frame.time, plan.mask_scale, make, self._clock, self._waits)
-        if self._governor.beside:
+        self._pending = MaskTask(frame.time, plan.mask_scale, make, self._clock, self._waits)
+        if self._governor.async_masks:
             self._pending.start()
         else:
             with self._waiting():
@@ -174,7 +174,7 @@ class GovernedPipeline:
             return
         with self._waiting():
             mask = making.result()
-        self._governor.mask(making.seconds, making.scale)
+        self._governor.on_mask(making.seconds, making.scale)
         self._last_mask = mask, making.motion
 
     @contextmanager
@@ -193,21 +193,21 @@ class GovernedPipeline:
         if motion is None:
             return mask
         with self._stage("carrying"):
-            return Mask(motion.carry(mask.alpha), mask.time)
+            return Mask(motion.warp(mask.alpha), mask.time)
 
 
-def governed(
+def build_adaptive_pipeline(
     settings: Settings,
     segmenter: Segmenter,
-    stages: StageClock | None = None,
-    before: GovernedPipeline | None = None,
+    stages: StageTimer | None = None,
+    previous: AdaptivePipeline | None = None,
     *,
     clock: Callable[[], float] = time.perf_counter,
-    waits: Waits = REAL,
-) -> GovernedPipeline:
+    waits: Clock = SYSTEM_CLOCK,
+) -> AdaptivePipeline:
     """Returns the adaptive pipeline for the settings. With the governor disabled it always runs at full quality.
 
-    ``segmenter`` may be shared. ``before`` is the replaced pipeline, whose quality level is kept.
+    ``segmenter`` may be shared. ``previous`` is the replaced pipeline, whose quality level is kept.
     Raises :class:`~livebg.errors.ConfigError` for an unusable background.
     """
     pipeline = build_pipeline(settings, segmenter, stages, live=True)
@@ -215,9 +215,9 @@ def governed(
     smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL_SIZE, 0.5) != segmenter.input_size(
         *_NOMINAL_SIZE
     )
-    plans = ladder(smaller=smaller, coarse=pipeline.has_coarse_look) if wanted else (Plan(),)
-    governor = Governor(plans, before.plan if before is not None else Plan())
+    plans = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect) if wanted else (QualityLevel(),)
+    governor = Governor(plans, previous.level if previous is not None else QualityLevel())
     power = PowerSource(on_battery, time.monotonic) if wanted and settings.governor.on_battery == "save" else None
-    return GovernedPipeline(
+    return AdaptivePipeline(
         pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages, clock=clock, waits=waits
     )

@@ -42,7 +42,7 @@ _COARSE_SHARE: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QualityLevel:
     """A quality level.
 
     A mask is computed for every ``mask_every``-th frame, with the sides of the network input scaled by ``mask_scale``, and with
@@ -54,7 +54,7 @@ class Plan:
     coarse: bool = False
 
     @property
-    def given_up(self) -> tuple[str, ...]:
+    def degradations(self) -> tuple[str, ...]:
         """Human-readable quality reductions."""
         ordinals = {2: "2nd", 3: "3rd"}
         rate = f"mask every {ordinals.get(self.mask_every, f'{self.mask_every}th')} frame"
@@ -67,19 +67,19 @@ class Plan:
         return tuple(phrase for phrase in phrases if phrase)
 
 
-def ladder(*, smaller: bool, coarse: bool) -> tuple[Plan, ...]:
+def quality_levels(*, smaller: bool, coarse: bool) -> tuple[QualityLevel, ...]:
     """Returns all quality levels, best first: reduced mask rate, then mask size, then blur; never the frame rate.
 
     Half-size masks come last: a network not trained for them may miss people entirely.
     ``smaller``: the network supports smaller inputs. ``coarse``: a coarse blur is available.
     """
-    plans = [Plan(), Plan(2), Plan(3)]
+    plans = [QualityLevel(), QualityLevel(2), QualityLevel(3)]
     if smaller:
-        plans.append(Plan(3, 0.75))
+        plans.append(QualityLevel(3, 0.75))
     if coarse:
-        plans.append(Plan(3, plans[-1].mask_scale, True))
+        plans.append(QualityLevel(3, plans[-1].mask_scale, True))
     if smaller:
-        plans.append(Plan(3, 0.5, coarse))
+        plans.append(QualityLevel(3, 0.5, coarse))
     return tuple(plans)
 
 
@@ -97,10 +97,10 @@ class Governor:
 
     Down: within about 0.5 s after the budget is missed, to the first level estimated to fit. Up: at most one level per second,
     if it is estimated to fit with a margin. A level that failed is retried with exponential back-off, or earlier if its load has
-    fallen. While ``saving`` is set, the best level is never used.
+    fallen. While ``battery_saver`` is set, the best level is never used.
     """
 
-    def __init__(self, plans: Sequence[Plan], start: Plan | None = None) -> None:
+    def __init__(self, plans: Sequence[QualityLevel], start: QualityLevel | None = None) -> None:
         self._plans = tuple(plans)
         self._level = self._plans.index(start) if start in self._plans else 0
         self._frames: deque[tuple[float, float]] = deque()
@@ -114,22 +114,22 @@ class Governor:
         self._previous_scale: tuple[float, float] | None = None
         """Mask scale and time in seconds before the last change of scale, until the new scale is measured."""
         self._async_masks = False
-        self.saving = False
+        self.battery_saver = False
 
     @property
-    def plan(self) -> Plan:
+    def level(self) -> QualityLevel:
         return self._plans[self._level]
 
     @property
-    def beside(self) -> bool:
+    def async_masks(self) -> bool:
         """Whether masks take longer than a frame interval and are computed asynchronously."""
-        return self._async_masks and self.plan.mask_every > 1
+        return self._async_masks and self.level.mask_every > 1
 
     @property
-    def given_up(self) -> tuple[str, ...]:
+    def degradations(self) -> tuple[str, ...]:
         """Human-readable quality reductions; empty at full quality."""
-        phrases = self.plan.given_up
-        if self.saving and self._level == self._min_level and phrases:
+        phrases = self.level.degradations
+        if self.battery_saver and self._level == self._min_level and phrases:
             return (f"{phrases[0]} (on battery)", *phrases[1:])
         return phrases
 
@@ -138,9 +138,9 @@ class Governor:
         """Current time of a mask in seconds; 0 before the first one."""
         return median(self._masks) if self._masks else 0.0
 
-    def mask(self, seconds: float, scale: float) -> None:
+    def on_mask(self, seconds: float, scale: float) -> None:
         """Record the wall time of a mask in seconds. Masks of another scale than the plan's are ignored."""
-        if scale != self.plan.mask_scale:
+        if scale != self.level.mask_scale:
             return
         self._masks.append(seconds)
         if self._previous_scale is not None and len(self._masks) == _MIN_MASKS:
@@ -150,7 +150,7 @@ class Governor:
             self._shares[scale] = min(max(share, scale**2), 1.0)
             self._previous_scale = None
 
-    def frame(self, now: float, rest: float, interval: float) -> None:
+    def on_frame(self, now: float, rest: float, interval: float) -> None:
         """Record a frame finished at ``now`` that took ``rest`` wall seconds without its mask. ``interval`` is in seconds."""
         self._frames.append((now, rest))
         while self._frames[0][0] < now - _WINDOW_S and len(self._frames) > _MIN_FRAMES:
@@ -163,10 +163,10 @@ class Governor:
 
     @property
     def _min_level(self) -> int:
-        return min(1, len(self._plans) - 1) if self.saving else 0
+        return min(1, len(self._plans) - 1) if self.battery_saver else 0
 
     def _decide(self, now: float, interval: float) -> None:
-        together = (self.mask_seconds + self._rest(self.plan)) / interval
+        together = (self.mask_seconds + self._rest(self.level)) / interval
         self._async_masks = together > (_SYNC_BELOW if self._async_masks else _ASYNC_ABOVE)
         load = self._load(self._level, interval)
         if load > _OVERLOAD:
@@ -201,18 +201,18 @@ class Governor:
             self._switch(better, now)
 
     def _switch(self, level: int, now: float) -> None:
-        before, self._level = self.plan, level
+        before, self._level = self.level, level
         self._changed = now
         self._frames.clear()
-        if before.mask_scale != self.plan.mask_scale:
+        if before.mask_scale != self.level.mask_scale:
             self._previous_scale = (before.mask_scale, self.mask_seconds) if len(self._masks) >= _MIN_MASKS else None
             self._masks.clear()
-        _LOG.info("Reduced quality: %s", "; ".join(self.given_up) or "none")
+        _LOG.info("Reduced quality: %s", "; ".join(self.degradations) or "none")
 
     def _load(self, level: int, interval: float) -> float:
         """Returns the estimated load of a level, as a share of the frame interval."""
         plan = self._plans[level]
-        mask = self.mask_seconds * self._shares[plan.mask_scale] / self._shares[self.plan.mask_scale]
+        mask = self.mask_seconds * self._shares[plan.mask_scale] / self._shares[self.level.mask_scale]
         rest = self._rest(plan)
         if plan.mask_every == 1:
             return (mask + rest) / interval
@@ -220,10 +220,10 @@ class Governor:
             return (mask / plan.mask_every + rest) / interval
         return max(mask / plan.mask_every, rest) / interval
 
-    def _rest(self, plan: Plan) -> float:
+    def _rest(self, plan: QualityLevel) -> float:
         """Returns the frame time without the mask: the mean without the slowest tenth, which other processes delayed."""
         times = sorted(rest for _, rest in self._frames)
         mean = fmean(times[: max(len(times) - max(len(times) // 10, 1), 1)])
-        if plan.coarse == self.plan.coarse:
+        if plan.coarse == self.level.coarse:
             return mean
         return mean * _COARSE_SHARE if plan.coarse else mean / _COARSE_SHARE

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
-from livebg.clock import REAL, Waits
-from livebg.compositing.composite import OLDEST_MATTE
-from livebg.imaging.optical_flow import Motion
-from livebg.live.thread import Companion
+from livebg.clock import SYSTEM_CLOCK, Clock
+from livebg.compositing.composite import MAX_MATTE_AGE_S
+from livebg.imaging.optical_flow import FlowField
+from livebg.live.thread import WorkerThread
 from livebg.pipeline import Mask
 
-OLDEST_MASK: Final = OLDEST_MATTE - 0.02
+MAX_MASK_AGE_S: Final = MAX_MATTE_AGE_S - 0.02
 """Maximum age in seconds of a mask's source frame. Older masks are not warped; the next one is awaited."""
 
 
-class MaskMaking:
+class MaskTask:
     """Runs ``make``, which computes the mask of the frame at ``time`` seconds with the network input scaled by ``scale``.
 
     ``motion`` is the motion from the current frame back to that frame, maintained by the caller; None if no frame has followed.
@@ -29,11 +29,11 @@ class MaskMaking:
         scale: float,
         make: Callable[[], Mask],
         clock: Callable[[], float] = perf_counter,
-        waits: Waits = REAL,
+        waits: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.time: Final = time
         self.scale: Final = scale
-        self.motion: Motion | None = None
+        self.motion: FlowField | None = None
         self.seconds = 0.0
         """Wall time in seconds, set when done."""
         self._make, self._clock = make, clock
@@ -54,7 +54,7 @@ class MaskMaking:
 
     def start(self) -> None:
         """Compute the mask in a new thread."""
-        Companion("livebg-mask", self.run).start()
+        WorkerThread("livebg-mask", self.run).start()
 
     @property
     def done(self) -> bool:

@@ -16,7 +16,7 @@ _MAX_LEASE_S: Final = 0.3
 """Seconds after which a buffer is reclaimed: an older picture is useless in a call."""
 
 
-class Loans:
+class BufferLeases:
     """Records when each buffer was last filled. Buffers are addresses of ``pw_buffer``. Not thread-safe. ``clock`` returns
     monotonic seconds.
     """
@@ -25,7 +25,7 @@ class Loans:
         self._clock = clock
         self._filled_at: dict[int, float] = {}
 
-    def take(self, buffer: int) -> None:
+    def lease(self, buffer: int) -> None:
         """Record that a buffer is being filled and set its busy counter to 1 (the writer, which decrements it when it queues the
         buffer).
         """
@@ -33,11 +33,11 @@ class Loans:
         for busy in _busy_counters(buffer):
             busy.count = 1
 
-    def forget(self, buffer: int) -> None:
+    def release(self, buffer: int) -> None:
         """Remove a buffer that no longer exists."""
         self._filled_at.pop(buffer, None)
 
-    def reclaim(self) -> None:
+    def reclaim_expired(self) -> None:
         """Reclaim buffers held for too long. A reader that still uses one sees a newer picture in it."""
         now = self._clock()
         for buffer, filled_at in self._filled_at.items():

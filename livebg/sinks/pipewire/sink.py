@@ -4,7 +4,7 @@ from livebg.imaging.frame import VideoFormat
 from livebg.sinks.camera_sink import CameraSink
 from livebg.sinks.pipewire.libpipewire import Library
 from livebg.sinks.pipewire.stream import CameraStream
-from livebg.sinks.pipewire.streaming import Streaming
+from livebg.sinks.pipewire.streaming import StreamingFlag
 
 
 class PipeWireSink(CameraSink):
@@ -18,7 +18,7 @@ class PipeWireSink(CameraSink):
         self,
         format: VideoFormat,  # noqa: A002 - the usual term
         label: str,
-        streaming: Streaming,
+        streaming: StreamingFlag,
         library: Library | None = None,
     ) -> None:
         super().__init__(format, CameraStream(label, format, streaming, library or Library()))

@@ -15,8 +15,8 @@ from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.sinks.pipewire import abi, pods
 from livebg.sinks.pipewire.libpipewire import Library, Params
-from livebg.sinks.pipewire.loans import Loans
-from livebg.sinks.pipewire.streaming import Streaming
+from livebg.sinks.pipewire.loans import BufferLeases
+from livebg.sinks.pipewire.streaming import StreamingFlag
 
 _CONNECT_TIMEOUT_S: Final = 1.5
 """Seconds that PipeWire has to accept the camera; a session that stops waits for two."""
@@ -33,7 +33,7 @@ class CameraStream:
     :class:`~livebg.errors.SinkError`, and then leaves nothing open, if PipeWire is not running or rejects the camera.
     """
 
-    def __init__(self, label: str, form: VideoFormat, streaming: Streaming, library: Library) -> None:
+    def __init__(self, label: str, form: VideoFormat, streaming: StreamingFlag, library: Library) -> None:
         self._library, self._streaming = library, streaming
         self._size, self._stride = form.width * form.height * 3 // 2, form.width
         self._format = Params([pods.offered_format(form)])
@@ -42,7 +42,7 @@ class CameraStream:
         self._settled = threading.Event()
         self._stopped_at: float | None = None
         """When the last reader stopped, on the monotonic clock; None once the camera is ready for the next one."""
-        self._sequence, self._leases = 0, Loans()
+        self._sequence, self._leases = 0, BufferLeases()
         # PipeWire holds no reference to the callbacks: they must outlive the stream.
         self._events = abi.StreamEvents(
             abi.EVENTS_VERSION,
@@ -51,7 +51,7 @@ class CameraStream:
             remove_buffer=abi.REMOVE_BUFFER(self._remove_buffer),
         )
         with ExitStack() as opening:
-            opening.callback(streaming.tell, False)
+            opening.callback(streaming.set, False)
             self._loop = self._create("thread_loop_new", b"livebg", None)
             opening.callback(library.call, "thread_loop_destroy", self._loop)
             if library.call("thread_loop_start", self._loop) < 0:
@@ -82,7 +82,7 @@ class CameraStream:
                 return
             buffer = self._dequeue_buffer()
             if buffer:
-                self._leases.take(buffer)
+                self._leases.lease(buffer)
                 self._fill(abi.Buffer.from_address(buffer).buffer.contents, picture)
                 self._library.call("stream_queue_buffer", self._stream, buffer)
             self._library.call("stream_trigger_process", self._stream)
@@ -137,7 +137,7 @@ class CameraStream:
             buffer: int | None = self._library.call("stream_dequeue_buffer", self._stream)
             if buffer or ctypes.get_errno() != errno.EBUSY:
                 return buffer
-            self._leases.reclaim()  # a reader holds that one; the next may be free
+            self._leases.reclaim_expired()  # a reader holds that one; the next may be free
         return None
 
     def _prepare_for_next_reader(self) -> None:
@@ -168,7 +168,7 @@ class CameraStream:
     def _state_changed(self, _data: int | None, old: int, new: int, error: bytes | None) -> None:
         """Handle a state change. Runs in the loop's thread or the one that destroys the stream."""
         self._state, self._error = abi.State(new), (error or b"").decode(errors="replace")
-        self._streaming.tell(new == abi.State.STREAMING)
+        self._streaming.set(new == abi.State.STREAMING)
         self._stopped_at = time.monotonic() if (old, new) == (abi.State.STREAMING, abi.State.PAUSED) else None
         if new != abi.State.CONNECTING:
             self._settled.set()
@@ -180,7 +180,7 @@ class CameraStream:
 
     def _remove_buffer(self, _data: int | None, buffer: int | None) -> None:
         """Forget a removed buffer. Runs in the loop's thread or the one that destroys the stream."""
-        self._leases.forget(buffer or 0)
+        self._leases.release(buffer or 0)
 
     def _update_params(self, params: Params) -> None:
         self._library.call("stream_update_params", self._stream, params.array, params.count)
