@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from livebg.cli import app
+from livebg.lab.__main__ import app as lab_app
 from tests.toy_network import ToyNetwork
 
 
@@ -60,6 +61,11 @@ class Workshop:
     def livebg(self, *arguments: str) -> Said:
         """Run ``livebg ARGUMENTS`` here. Warnings are errors, and defects come as they are."""
         result = CliRunner().invoke(app, arguments, prog_name="livebg", catch_exceptions=False)
+        return Said(result.exit_code, result.stdout, result.stderr)
+
+    def lab(self, *arguments: str) -> Said:
+        """Run ``python -m livebg.lab ARGUMENTS`` here."""
+        result = CliRunner().invoke(lab_app, arguments, prog_name="python -m livebg.lab", catch_exceptions=False)
         return Said(result.exit_code, result.stdout, result.stderr)
 
     def render(self, *arguments: str) -> Said:

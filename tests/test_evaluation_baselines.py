@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from livebg.errors import ModelError
-from livebg.evaluation.baselines import candidate
+from livebg.lab.evaluation.networks import candidate
 from tests.evaluation_parts import write_channels_last, write_recurrent
 from tests.toy_network import ToyNetwork
 

@@ -1,4 +1,4 @@
-"""``livebg models eval``."""
+"""``python -m livebg.lab eval``."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def sections(said: Said) -> dict[str, dict[str, Any]]:
 def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
     ToyNetwork(gain=0.0).write(shop.folder / "nobody.onnx")
     options = ("--data", str(data), "--against", "nobody.onnx", "--clips", "2", "--frames", "2", "--json")
-    said = shop.livebg("models", "eval", "toy.onnx", *options, "--teacher", "toy.onnx")
+    said = shop.lab("eval", "toy.onnx", *options, "--teacher", "toy.onnx")
     found = sections(said)
     assert list(found) == [
         "portraits/test",
@@ -62,7 +62,7 @@ def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
 def test_without_data_what_needs_none_is_measured_and_called_made_up(shop: Workshop) -> None:
     ToyNetwork().write(shop.folder / "own.onnx")
     chosen = ("--motion", "two", "--clips", "2", "--frames", "2", "--json")
-    found = sections(shop.livebg("models", "eval", "own.onnx", *chosen))
+    found = sections(shop.lab("eval", "own.onnx", *chosen))
     skipped = {name: section["skipped"] for name, section in found.items() if "skipped" in section}
     assert skipped == dict.fromkeys(("pictures", "empty rooms", "real clips"), "no --data folder is named")
     assert "made-up people over made-up rooms" in found["moving truth, two"]["about"]
@@ -72,7 +72,7 @@ def test_without_data_what_needs_none_is_measured_and_called_made_up(shop: Works
 def test_the_tables_name_everything(shop: Workshop, data: Path) -> None:
     ToyNetwork(gain=0.0).write(shop.folder / "nobody.onnx")
     chosen = ("--section", "pictures", "--section", "cost", "--step", "2")
-    said = shop.livebg("models", "eval", "toy.onnx@64x48", "--data", str(data), "--against", "nobody.onnx", *chosen)
+    said = shop.lab("eval", "toy.onnx@64x48", "--data", str(data), "--against", "nobody.onnx", *chosen)
     assert (said.code, said.err) == (0, "")
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
     assert any(line.startswith("portraits/test: 2 pictures; one look, fed 256x144") for line in lines)
@@ -83,7 +83,7 @@ def test_the_tables_name_everything(shop: Workshop, data: Path) -> None:
 
 def test_what_there_is_no_data_for_is_said(shop: Workshop) -> None:
     (shop.folder / "empty").mkdir()
-    said = shop.livebg("models", "eval", "toy.onnx", "--data", "empty", "--section", "pictures", "--section", "real")
+    said = shop.lab("eval", "toy.onnx", "--data", "empty", "--section", "pictures", "--section", "real")
     assert said.out.splitlines() == [
         "pictures: skipped, no images with masks beside them are in empty",
         "real clips: skipped, there are no clips that are kept aside in empty/video",
@@ -92,7 +92,7 @@ def test_what_there_is_no_data_for_is_said(shop: Workshop) -> None:
 
 def test_sheets_are_written(shop: Workshop, data: Path) -> None:
     chosen = ("--section", "pictures", "--section", "rooms", "--sheets", "sheets")
-    assert shop.livebg("models", "eval", "toy.onnx", "--data", str(data), *chosen).code == 0
+    assert shop.lab("eval", "toy.onnx", "--data", str(data), *chosen).code == 0
     assert {path.name for path in (shop.folder / "sheets").iterdir()} == {"portraits-test.png", "empty-rooms.png"}
     with Image.open(shop.folder / "sheets" / "portraits-test.png") as image:
         assert image.size == (4 * 224, 184)
@@ -124,15 +124,23 @@ def test_sheets_are_written(shop: Workshop, data: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_a_sentence(arguments: tuple[str, ...], code: int, sentence: str, shop: Workshop) -> None:
-    said = shop.livebg("models", "eval", *arguments)
+    said = shop.lab("eval", *arguments)
     assert said.code == code
     assert said.sentence.startswith(sentence)
 
 
 def test_a_damaged_picture_is_a_sentence(shop: Workshop, data: Path) -> None:
     (data / "portraits" / "test" / "images" / "1.png").write_text("no picture")
-    said = shop.livebg("models", "eval", "toy.onnx", "--data", str(data), "--section", "pictures")
+    said = shop.lab("eval", "toy.onnx", "--data", str(data), "--section", "pictures")
     assert (said.code, said.sentence) == (
         3,
         "data/portraits/test/images/1.png is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF.",
+    )
+
+
+def test_models_eval_names_the_command_to_use(shop: Workshop) -> None:
+    said = shop.livebg("models", "eval", "toy.onnx", "--data", "sets", "--json")
+    assert said.code == 2
+    assert said.sentence == (
+        "`livebg models eval` is not part of the package. Run `python -m livebg.lab eval` in a clone of the repository."
     )

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livebg.errors import SourceError
-from livebg.evaluation.holdout import (
+from livebg.lab.evaluation.datasets import picture_sets, rooms_aside
+from livebg.lab.evaluation.holdout import (
     archived_pictures,
     groups,
     held_out_keys,
@@ -19,7 +20,6 @@ from livebg.evaluation.holdout import (
     near_duplicates,
     select_holdout,
 )
-from livebg.evaluation.sets import picture_sets, rooms_aside
 from tests.evaluation_parts import save_archive
 
 

@@ -14,6 +14,7 @@ from livebg.cli import app
 from livebg.config.settings import sections, setting_keys
 from livebg.daemon.status import Status
 from livebg.doctor.findings import Result, ok
+from livebg.lab.__main__ import app as lab_app
 from livebg.models import REGISTRY
 from livebg.rendering.jobs import MODES
 from tests.bare.readme import PAGES, all_livebg_lines, code_lines
@@ -22,11 +23,13 @@ from tests.command import Workshop
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = all_livebg_lines()
+LAB = "python -m livebg.lab "
+LAB_COMMANDS = [line for page in PAGES for line in code_lines(page) if line.startswith(LAB)]
 CODES = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LivebgError)}
 
 
 def command(*words: str) -> Any:
-    """``livebg render``, ``livebg models eval`` and the like; what follows the command may be arguments."""
+    """``livebg render``, ``livebg models list`` and the like; what follows the command may be arguments."""
     found: Any = get_command(app)
     for word in words:
         commands = getattr(found, "commands", {})
@@ -160,3 +163,15 @@ def test_the_pictures_and_linked_files_are_there() -> None:
     local = [(path.parent / link) for path, link in links if "://" not in link]
     assert len(local) >= 6
     assert [str(path) for path in local if not path.exists()] == []
+
+
+def test_there_are_lab_commands_to_check() -> None:
+    assert len(LAB_COMMANDS) >= 5
+
+
+@pytest.mark.parametrize("line", LAB_COMMANDS)
+def test_every_command_and_option_of_a_lab_example_exists(line: str) -> None:
+    lab: Any = get_command(lab_app)
+    found = lab.commands[line.removeprefix(LAB).split()[0]]
+    known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", line.removeprefix(LAB))) <= known

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.compositing.composite import render_matte
-from livebg.evaluation.cast import subjects
 from livebg.imaging.frame import BT601, Alpha, ColorSpec, Frame, rgb_to_i420
+from livebg.lab.evaluation.subjects import subjects
 from livebg.metrics.conversions import as_alpha
 from livebg.metrics.edge_lag import EdgeLag
 from livebg.metrics.reference import mean_absolute_difference, temporal_difference

@@ -14,24 +14,24 @@ import onnx  # noqa: E402
 from onnx import TensorProto, numpy_helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
+from livebg.lab.training.__main__ import app  # noqa: E402
+from livebg.lab.training.architecture import DEEP, DESIGNS, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
+from livebg.lab.training.export import export  # noqa: E402
+from livebg.lab.training.leave_one_out import LEFT_OUT, Start, leave_one_out  # noqa: E402
+from livebg.lab.training.loader import COURSES, Curriculum, loader  # noqa: E402
+from livebg.lab.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
+from livebg.lab.training.optimizer import orthogonalized  # noqa: E402
+from livebg.lab.training.pixel_store import write_store  # noqa: E402
+from livebg.lab.training.pretrained import from_exported  # noqa: E402
+from livebg.lab.training.pruning import importance, prune  # noqa: E402
+from livebg.lab.training.reviving import revive  # noqa: E402
+from livebg.lab.training.rounding import avoid_ties  # noqa: E402
+from livebg.lab.training.train_pipeline import Run, Stage, calibration, initial_weights, make, train_network  # noqa: E402
+from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint  # noqa: E402
+from livebg.lab.training.widening import widen  # noqa: E402
 from livebg.models.registry import unknown_card  # noqa: E402
 from livebg.segmentation.u2net import U2NetSegmenter  # noqa: E402
 from livebg.synthetic import blob_person, procedural_room  # noqa: E402
-from livebg.training.__main__ import app  # noqa: E402
-from livebg.training.ancestry import from_exported  # noqa: E402
-from livebg.training.architecture import DEEP, DESIGNS, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
-from livebg.training.export import export  # noqa: E402
-from livebg.training.growing import widen  # noqa: E402
-from livebg.training.leave_one_out import LEFT_OUT, Start, leave_one_out  # noqa: E402
-from livebg.training.loader import COURSES, Curriculum, loader  # noqa: E402
-from livebg.training.loop import Schedule, Trainer, read_checkpoint  # noqa: E402
-from livebg.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
-from livebg.training.optimiser import orthogonalized  # noqa: E402
-from livebg.training.pruning import importance, prune  # noqa: E402
-from livebg.training.recipe import Run, Stage, calibration, initial_weights, make, train_network  # noqa: E402
-from livebg.training.reviving import revive  # noqa: E402
-from livebg.training.rounding import avoid_ties  # noqa: E402
-from livebg.training.store import write_store  # noqa: E402
 from tests.evaluation_parts import save_archive  # noqa: E402
 
 SIZE = (64, 48)
@@ -326,7 +326,16 @@ def test_the_whole_recipe_in_a_few_steps(prepared: Path, u2netp: Path, tmp_path:
 
 
 def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "livebg.training", "train", str(tmp_path), str(tmp_path / "tiny.pt"), "--design", "tiny"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "livebg.lab.training",
+        "train",
+        str(tmp_path),
+        str(tmp_path / "tiny.pt"),
+        "--design",
+        "tiny",
+    ]
     said = subprocess.run([*arguments, "--workers", "0"], capture_output=True, text=True, check=False)
     assert said.returncode == 2
     assert said.stderr.strip().endswith(f"no prepared pictures in {tmp_path}")
@@ -339,7 +348,7 @@ def test_a_labeller_that_is_no_network_is_told_in_a_sentence(tmp_path: Path) -> 
     arguments = [
         sys.executable,
         "-m",
-        "livebg.training",
+        "livebg.lab.training",
         "prepare",
         str(tmp_path),
         str(tmp_path / "out"),

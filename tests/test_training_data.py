@@ -12,13 +12,13 @@ from onnx import TensorProto, helper
 
 pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
-from livebg.evaluation.holdout import held_out_keys
+from livebg.lab.evaluation.holdout import held_out_keys
+from livebg.lab.training.augmentation import simulate_camera
+from livebg.lab.training.dataset import Mix, Samples
+from livebg.lab.training.pixel_store import Store, write_store
+from livebg.lab.training.prepare import prepare
+from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
 from livebg.synthetic import Cutout, blob_person, over, procedural_room
-from livebg.training.distort import simulate_camera
-from livebg.training.labelling import PseudoLabeler, agreed, foreground
-from livebg.training.prepare import prepare
-from livebg.training.samples import Mix, Samples
-from livebg.training.store import Store, write_store
 from tests.evaluation_parts import save_archive
 
 Bytes = NDArray[np.uint8]

@@ -10,8 +10,8 @@ onnx = pytest.importorskip("onnx", reason="training needs the extra livebg[train
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
+from livebg.lab.training.rounding import avoid_ties, distance_to_tie  # noqa: E402
 from livebg.segmentation.ort import onnxruntime  # noqa: E402
-from livebg.training.rounding import avoid_ties, distance_to_tie  # noqa: E402
 
 BIAS = 3.0
 LEVEL = 0.6

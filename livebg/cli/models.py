@@ -10,16 +10,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from livebg.cli.completion import complete_model
 from livebg.cli.console import ConfigOption, errors, exit_on_error, output
-from livebg.cli.models_eval import models_eval
 from livebg.config.loading import load_settings
-from livebg.errors import ModelError
+from livebg.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from livebg.models import LocatedModel, ModelCard
 
 NameArgument = Annotated[str, typer.Argument(help="A name from `livebg models`.", autocompletion=complete_model)]
-app = typer.Typer(help="List, download and evaluate networks.")
-app.command("eval")(models_eval)
+app = typer.Typer(help="List and download networks.")
 
 
 @app.callback(invoke_without_command=True)
@@ -116,3 +114,12 @@ def _located(name: str, folders: tuple[Path, ...]) -> "LocatedModel | None":
         return find(name, folders)
     except ModelError:
         return None
+
+
+@app.command("eval", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def models_eval() -> None:
+    """Moved to ``python -m livebg.lab eval``."""
+    with exit_on_error():
+        raise ConfigError(
+            "`livebg models eval` is not part of the package. Run `python -m livebg.lab eval` in a clone of the repository."
+        )

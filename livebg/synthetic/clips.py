@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha8
 from livebg.imaging.pyramid import resize
-from livebg.synthetic.layers import Cutout, Matrix, Picture, over, place, similarity
+from livebg.synthetic.layering import Cutout, Matrix, Picture, over, place, similarity
 from livebg.synthetic.motions import Chance, Motion, Pose, Scene, View
 
 Size = tuple[int, int]

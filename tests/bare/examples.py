@@ -25,7 +25,6 @@ REFUSALS = {
     "livebg status": (6,),
     "livebg tray": (8,),
     "livebg preview": (8,),
-    "livebg models eval": (2, 3, 5),  # no such network, no such sets
 }
 """What cannot be had on a bare machine, by how the lines begin, with the exit codes that say so."""
 _OTHERS = {*RENDERED, *SCORED, *STEERED, LIVE_RUN}

@@ -1,0 +1,170 @@
+"""The sets of pictures and clips under a data folder, as lists of files; nothing is read before it is its turn."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+import numpy as np
+
+from livebg.errors import SourceError
+from livebg.imaging.frame import Alpha8
+from livebg.lab.evaluation.holdout import (
+    PEOPLE,
+    archived_pictures,
+    archived_rgb,
+    held_out_keys,
+    opened_archive,
+    people_archives,
+)
+from livebg.lab.evaluation.networks import Rgb
+from livebg.lab.evaluation.split import ROOMS_WITH_PEOPLE, files, held_out_part, is_held_out
+from livebg.metrics.readers import picture_at
+from livebg.rendering.photo import Photo
+from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+
+Thing = TypeVar("Thing")
+"""Whatever a list is of."""
+
+TRAINED_ON: Final = ("train",)
+"""Folders of these names are passed over."""
+
+SPLIT_SETS: Final = ("ccp",)
+"""Sets without a split of their own: a tenth of each is kept aside, the rest is trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedPicture:
+    """A picture and the mask of the person in it."""
+
+    picture: Path
+    mask: Path
+
+    @property
+    def name(self) -> str:
+        return self.picture.stem
+
+    def read(self) -> tuple[Rgb, Alpha8]:
+        """RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8.
+
+        Raises :class:`~livebg.errors.SourceError` when one cannot be read or they differ in size.
+        """
+        rgb, mask = Photo(self.picture).rgb, picture_at(self.mask).matte
+        if rgb.shape[:2] != mask.shape:
+            sizes = (f"{shape[1]}x{shape[0]}" for shape in (mask.shape, rgb.shape))
+            raise SourceError("{} is {} where its picture is {}: make the two of one size".format(self.mask, *sizes))
+        return rgb, mask
+
+
+class LabeledPicture(Protocol):
+    """A picture and the mask of the people in it, which are read when they are needed."""
+
+    @property
+    def name(self) -> str: ...
+    def read(self) -> tuple[Rgb, Alpha8]:
+        """RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8. Raises SourceError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """Pictures with masks; ``name`` is the folder's path below the data folder."""
+
+    name: str
+    pairs: tuple[LabeledPicture, ...]
+
+
+def require_folder(data: Path) -> None:
+    """Raises :class:`~livebg.errors.SourceError` when there is no such folder."""
+    if not data.is_dir():
+        found = "is a file" if data.exists() else "does not exist"
+        raise SourceError(f"{data} {found}: name the folder that holds the sets of pictures and clips")
+
+
+def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
+    """Every folder under ``data`` that holds ``images`` and ``masks`` and is not trained on, and the hold-out of every archive of
+    people; of each, one picture in ``step``.
+
+    Raises :class:`~livebg.errors.SourceError` when ``data`` is no folder, or a picture has no mask.
+    """
+    require_folder(data)
+    found = []
+    for images in sorted(data.rglob("images")):
+        folder = images.parent
+        name = folder.relative_to(data)
+        own_name = folder.resolve().name
+        if not (folder / "masks").is_dir() or {*name.parts, own_name} & set(TRAINED_ON):
+            continue
+        masks = {mask.stem: mask for mask in _photos(folder / "masks")}
+        pictures = _photos(images)
+        kept = held_out_part(pictures, kept=True) if own_name in SPLIT_SETS else pictures
+        pairs = tuple(MaskedPicture(picture, _mask_of(picture, masks)) for picture in kept[::step])
+        if pairs:
+            found.append(PictureSet(str(name) if name.parts else own_name, pairs))
+    return [*found, *_people_held_out(data, step)]
+
+
+def _people_held_out(data: Path, step: int) -> list[PictureSet]:
+    """The hold-out of every archive of people."""
+    archives = people_archives(data)
+    held_out = held_out_keys(data) if archives else frozenset()
+    sets = []
+    for path in archives:
+        pairs = tuple(picture for picture in archived_pictures(path) if picture.key in held_out)[::step]
+        if pairs:
+            sets.append(PictureSet(f"{PEOPLE}/{path.stem}", pairs))
+    return sets
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyRoom:
+    """A picture without people: the name of its folder or archive with its own, and how to read it as RGB."""
+
+    name: str
+    read: Callable[[], Rgb]
+
+
+def rooms_aside(data: Path, step: int = 1) -> list[EmptyRoom]:
+    """The pictures of empty rooms that are held out, folder by folder and zip by zip of ``data/backgrounds``; one in ``step``.
+
+    Those in which a person was found are left out. Raises :class:`~livebg.errors.SourceError` for a damaged zip file.
+    """
+    root = data / "backgrounds"
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
+    photos = [path for folder in folders for path in held_out_part(_photos(folder), kept=True)]
+    found = [EmptyRoom(f"{path.parent.name}/{path.name}", partial(_photo, path)) for path in photos]
+    for path in sorted(root.glob("*.zip")):
+        with opened_archive(path) as archive:
+            names = sorted(archive.namelist())
+        found += [EmptyRoom(f"{path.stem}/{name}", partial(archived_rgb, path, name)) for name in held_out_part(names, kept=True)]
+    return [room for room in found if room.name not in ROOMS_WITH_PEOPLE][::step]
+
+
+def _photo(path: Path) -> Rgb:
+    return Photo(path).rgb
+
+
+def clips(data: Path, *, all_of_them: bool = False) -> list[Path]:
+    """The clips under ``data/video``: those kept aside, or all."""
+    found = sorted(path for path in (data / "video").rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    return [path for path in found if all_of_them or is_held_out(path)]
+
+
+def every_nth(things: Sequence[Thing], count: int) -> list[Thing]:
+    """``count`` of the things, evenly spread over them; all where there are no more."""
+    if len(things) <= count:
+        return list(things)
+    return [things[index] for index in np.linspace(0, len(things) - 1, count).round().astype(int)]
+
+
+def _photos(folder: Path) -> list[Path]:
+    return [path for path in files(folder) if path.suffix.lower() in PHOTO_SUFFIXES]
+
+
+def _mask_of(picture: Path, masks: dict[str, Path]) -> Path:
+    if picture.stem not in masks:
+        raise SourceError(
+            f"{picture} has no mask of its name in {picture.parent.parent / 'masks'}: add it, or take the picture out"
+        )
+    return masks[picture.stem]

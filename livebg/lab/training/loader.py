@@ -1,0 +1,74 @@
+"""Samples -> batches, in processes of their own, so that the network never waits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from livebg.lab.training.dataset import Mix, Samples, Size
+from livebg.lab.training.losses import Batch
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """What a part of the training sees: sizes (width, height) and their chances, pictures a batch, and the mix."""
+
+    sizes: tuple[tuple[Size, float], ...]
+    batch: int = 24
+    mix: Mix = field(default_factory=Mix)
+
+
+SMALL = Curriculum((((128, 80), 0.6), ((80, 112), 0.14), ((96, 96), 0.16), ((144, 80), 0.1)), batch=64)
+"""Half the size that livebg uses: a quarter of the cost, and the same people."""
+MEDIUM = Curriculum((((256, 144), 0.7), ((160, 224), 0.1), ((192, 192), 0.08), ((192, 112), 0.07), ((128, 64), 0.05)))
+"""The sizes of live use, with those that a slow machine falls back to."""
+LARGE = Curriculum(
+    (
+        ((256, 144), 0.35),
+        ((400, 224), 0.2),
+        ((512, 288), 0.12),
+        ((288, 400), 0.08),
+        ((160, 224), 0.08),
+        ((192, 192), 0.05),
+        ((192, 112), 0.07),
+        ((128, 64), 0.05),
+    ),
+    batch=12,
+)
+"""Every size that livebg uses, files included: the end of a training."""
+COURSES = {"small": SMALL, "medium": MEDIUM, "large": LARGE}
+
+
+class Batches(IterableDataset[Batch]):
+    """Batches without end, different in every process and after every restart (`seed`)."""
+
+    def __init__(self, folder: Path, course: Curriculum, seed: int, left_out: frozenset[str] = frozenset()) -> None:
+        self._folder, self._course, self._seed, self._left_out = folder, course, seed, left_out
+
+    def __iter__(self) -> Iterator[Batch]:
+        cv2.setNumThreads(1)
+        torch.set_num_threads(1)
+        worker = get_worker_info()
+        draw = np.random.default_rng((self._seed, worker.id if worker else 0))
+        samples = Samples(self._folder, self._course.mix, self._left_out)
+        sizes = [size for size, _ in self._course.sizes]
+        chances = np.array([chance for _, chance in self._course.sizes])
+        while True:
+            size = sizes[int(draw.choice(len(sizes), p=chances / chances.sum()))]
+            drawn = [samples.draw(draw, size) for _ in range(self._course.batch)]
+            yield Batch(
+                torch.from_numpy(np.stack([sample.picture for sample in drawn]).transpose(0, 3, 1, 2).copy()),
+                torch.from_numpy(np.stack([sample.alpha for sample in drawn])[:, None]),
+            )
+
+
+def loader(
+    folder: Path, course: Curriculum, *, seed: int, workers: int, left_out: frozenset[str] = frozenset()
+) -> Iterator[Batch]:
+    """Batches from `workers` processes (0: in this one). Their tensors are uint8: the trainer scales them where it computes."""
+    batches = Batches(folder, course, seed, left_out)
+    return iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))

@@ -1,0 +1,227 @@
+"""From the data sets' folders to stores: photos with soft alpha, cut-outs, rooms without people.
+
+Expected under the data folder: `eg1800/train/{images,masks}`, `ccp/{images,masks}`, `halfbody/images`, `people/*.zip`,
+`backgrounds/*` and `backgrounds/*.zip`, `video/{signing,desk,talking}`; a set that is not there is left out, and so is what is
+held out for evaluation.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from livebg.lab.evaluation.datasets import MaskedPicture
+from livebg.lab.evaluation.holdout import (
+    ArchivedPicture,
+    archived_pictures,
+    archived_rgb,
+    held_out_keys,
+    opened_archive,
+    people_archives,
+)
+from livebg.lab.evaluation.split import files, held_out_part, is_held_out
+from livebg.lab.training.pixel_store import INDEX, Picture, Store, write_store
+from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
+from livebg.rendering.photo import Photo
+from livebg.sources.media_types import VIDEO_SUFFIXES
+from livebg.synthetic import cut_green
+
+log = logging.getLogger(__name__)
+
+PHOTOS, CUTOUTS, ROOMS = "photos.", "cutouts.", "rooms"
+"""What the names of stores begin with: photos with their own background, and people without one; and the store of rooms."""
+GRAY_SETS = frozenset({"bw_portraits"})
+"""Sets of gray pictures, which must stay gray."""
+SMALL_SETS = frozenset({"facemask_100px"})
+"""Sets whose pictures are too small for large frames."""
+SQUARED_SETS = frozenset({"facemask_100px", "roboflow_human_v2"})
+"""Sets whose pictures were pressed into a square."""
+LONG_SIDE = 400
+"""People are kept at most this long: training pictures are 256 wide."""
+SHORT_SIDE = 256
+"""Rooms are kept at most this long on their shorter side."""
+LABEL_STEP = 3
+"""The labeller sees one frame in so many of a clip."""
+FRAME_STEP = 6
+"""One frame in so many of a clip is kept: neighbours teach nothing new."""
+BLACK = 24
+"""A row of a clip that is nowhere brighter than this belongs to a black bar."""
+PAPER = 60
+"""How many levels a plain background may differ from the first row's median: its shadows, but no arm."""
+FIGURE_LEAST = 0.04
+"""A labelled picture whose person covers less of it than this is left out."""
+ONE_PIECE = 0.95
+"""A cut-out's largest piece covers at least this share of it."""
+AT_SIDES = 0.15
+"""A figure covers less than this share of the picture's left and right edges."""
+PERSON_IN_ROOM = 0.004
+"""A room of which the labeller takes more than this share for a person is left out."""
+
+
+def _within(rgba: Picture, side: int) -> Picture:
+    scale = side / max(rgba.shape[:2])
+    if scale >= 1:
+        return rgba
+    return np.asarray(cv2.resize(rgba, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def masked(folder: Path, labeller: PseudoLabeler, names: list[Path]) -> Iterator[tuple[str, Picture]]:
+    """Pictures with a drawn mask beside them (`../masks/NAME.png`), as RGBA with soft alpha; the colours keep their room."""
+    for path in names:
+        rgb, mask = MaskedPicture(path, folder / "masks" / f"{path.stem}.png").read()
+        drawn = np.where(mask >= 128, 255, 0).astype(np.uint8)
+        labeller.reset()
+        opinion = labeller.alpha(rgb, looks=2)
+        yield path.stem, _within(np.dstack((rgb, agreed(drawn, opinion))), LONG_SIDE)
+
+
+def cutouts(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str, Picture]]:
+    """The same, with the room's colours taken out of the person's edges: ready to stand in another room."""
+    for name, rgba in pictures:
+        yield name, np.dstack((foreground(rgba[..., :3], rgba[..., 3]), rgba[..., 3]))
+
+
+def stored(folder: Path) -> Iterator[tuple[str, Picture]]:
+    """What was prepared before."""
+    store = Store(folder)
+    yield from zip(store.names, store, strict=True)
+
+
+def unlabelled(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
+    """Pictures without a mask on a plain, light ground, as RGBA: the labeller's alpha, unless it found nobody or was unsure."""
+    for path in names:
+        rgb = Photo(path).rgb
+        labeller.reset()
+        alpha = labeller.alpha(rgb, looks=2)
+        paper = np.abs(rgb.astype(np.int16) - np.median(rgb[0], axis=0)).max(axis=2) < PAPER
+        unsure = ((alpha > 25) & (alpha < 230)).mean()
+        missed = (~paper & (alpha < 25)).mean()
+        if (alpha > 127).mean() < FIGURE_LEAST or unsure > 0.12 or missed > 0.06:
+            log.info("%s left out: unsure %.3f, missed %.3f", path.stem, unsure, missed)
+            continue
+        yield path.stem, np.dstack((rgb, alpha))
+
+
+def frames(path: Path) -> Iterator[Picture]:
+    """Every frame of a clip, as RGB."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+
+def clips(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
+    """Frames of clips as RGBA with the labeller's alpha, which has seen the frames before."""
+    for path in names:
+        labeller.reset()
+        for index, rgb in enumerate(frames(path)):
+            if index == 0:
+                labeller.alpha(rgb, looks=4)
+            if index % LABEL_STEP:
+                continue
+            alpha = labeller.alpha(rgb)
+            if index % FRAME_STEP == 0:
+                yield f"{path.stem}-{index}", _within(np.dstack((rgb, alpha)), LONG_SIDE)
+
+
+def _unboxed(rgb: Picture) -> Picture:
+    """The picture without the black bars above and below."""
+    rows = np.flatnonzero(rgb.max(axis=(1, 2)) > BLACK)
+    return rgb[rows[0] : rows[-1] + 1] if rows.size else rgb
+
+
+def keyed(names: list[Path]) -> Iterator[tuple[str, Picture]]:
+    """Frames of green-screen clips, keyed, as RGBA."""
+    for path in names:
+        for index, rgb in enumerate(frames(path)):
+            if index % FRAME_STEP == 0:
+                person = cut_green(_unboxed(rgb))
+                yield f"{path.stem}-{index}", _within(np.dstack((person.rgb, person.alpha)), LONG_SIDE)
+
+
+def rooms(names: list[Path], archives: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
+    """Rooms as RGB, those with a person in them left out; then the archived pictures, which were checked before."""
+    for path in names:
+        rgb = Photo(path).rgb
+        labeller.reset()
+        share = float((labeller.alpha(rgb) > 127).mean())
+        if share > PERSON_IN_ROOM:
+            log.info("%s left out: a share of %.3f looks like a person", path.stem, share)
+            continue
+        yield path.stem, _room(rgb)
+    for path in archives:
+        with opened_archive(path) as archive:
+            members = held_out_part(sorted(archive.namelist()), kept=False)
+        yield from ((Path(member).stem, _room(archived_rgb(path, member))) for member in members)
+
+
+def _room(rgb: Picture) -> Picture:
+    scale = min(1.0, SHORT_SIDE / min(rgb.shape[:2]))
+    return np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def people(pictures: Sequence[ArchivedPicture]) -> Iterator[tuple[str, Picture]]:
+    """Pictures whose alpha is given, as RGBA."""
+    for picture in pictures:
+        yield picture.name, np.dstack(picture.read())
+
+
+def whole_figures(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str, Picture]]:
+    """Those of RGBA pictures whose people can stand in another picture: in one piece, cut off by the lower edge only."""
+    for name, rgba in pictures:
+        mask = np.asarray(rgba[..., 3] > 127, np.uint8)
+        count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+        in_one_piece = count > 1 and stats[1:, cv2.CC_STAT_AREA].max() > ONE_PIECE * mask.sum()
+        at_sides = mask[:, 0].mean() + mask[:, -1].mean()
+        if in_one_piece and mask.mean() > FIGURE_LEAST and not mask[0].any() and mask[-1].any() and at_sides < AT_SIDES:
+            yield name, rgba
+
+
+def prepare(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, int]:
+    """Writes every store that is not there yet under `out`; returns how many pictures each of them holds."""
+    counts = {}
+    for name, pictures in _stores(data, out, labeller).items():
+        if not (out / name / INDEX).exists():
+            counts[name] = write_store(out / name, pictures())
+            log.info("%s: %d pictures", name, counts[name])
+    return counts
+
+
+def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callable[[], Iterator[tuple[str, Picture]]]]:
+    """What makes each store, in the order in which they are made: cut-outs come from stores of photos."""
+    shown = [path for kind in ("signing", "desk") for path in files(data / "video" / kind) if _is_clip(path)]
+    green = [path for path in files(data / "video" / "talking") if _is_clip(path)]
+    folders = sorted((data / "backgrounds").iterdir())
+    backgrounds = [path for folder in folders for path in held_out_part(files(folder), kept=False)]
+    archives = [path for path in folders if path.suffix == ".zip"]
+    portraits, streets = files(data / "eg1800" / "train" / "images"), held_out_part(files(data / "ccp" / "images"), kept=False)
+    stores: dict[str, Callable[[], Iterator[tuple[str, Picture]]]] = {
+        f"{PHOTOS}portraits": lambda: masked(data / "eg1800" / "train", labeller, portraits),
+        f"{CUTOUTS}portraits": lambda: cutouts(stored(out / f"{PHOTOS}portraits")),
+        f"{PHOTOS}streets": lambda: masked(data / "ccp", labeller, streets),
+        f"{CUTOUTS}streets": lambda: cutouts(stored(out / f"{PHOTOS}streets")),
+        f"{CUTOUTS}halfbody": lambda: cutouts(unlabelled(files(data / "halfbody" / "images"), labeller)),
+        f"{PHOTOS}clips": lambda: clips(shown, labeller),
+        f"{CUTOUTS}talking": lambda: keyed(green),
+        ROOMS: lambda: rooms(backgrounds, archives, labeller),
+    }
+    found = people_archives(data)
+    missing = [path for path in found if not (out / f"{PHOTOS}{path.stem}" / INDEX).exists()]
+    held_out = held_out_keys(data) if missing else frozenset()
+    for path in found:
+        trained_on = [picture for picture in archived_pictures(path) if picture.key not in held_out]
+        stores[f"{PHOTOS}{path.stem}"] = partial(people, trained_on)
+        if path.stem not in GRAY_SETS | SMALL_SETS:
+            stores[f"{CUTOUTS}{path.stem}"] = partial(_people_cutouts, out / f"{PHOTOS}{path.stem}")
+    return stores
+
+
+def _people_cutouts(folder: Path) -> Iterator[tuple[str, Picture]]:
+    return cutouts(whole_figures(stored(folder)))
+
+
+def _is_clip(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and not is_held_out(path)

@@ -1,0 +1,147 @@
+"""Training: batches in, checkpoints out. A run that was stopped goes on from its last checkpoint."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, distributed, nn
+
+from livebg.lab.training.architecture import DESIGNS, LivebgNet
+from livebg.lab.training.losses import Batch, loss
+from livebg.lab.training.optimizer import Optimizer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: `pictures` in all, the highest learning rate, the pictures until it is reached, the last share of
+    the pictures, during which it falls, the weight average's memory in steps, and how often (seconds) a checkpoint is written.
+    """
+
+    pictures: int
+    rate: float = 1e-3
+    warm_up: int = 6_400
+    decay: float = 0.3
+    average: int = 400
+    every: float = 90.0
+    half: bool = False
+    """Whether to compute in bfloat16 where that is safe: a third less time on processors that have it."""
+
+    def rate_at(self, pictures: int) -> float:
+        """The learning rate after so many pictures: a linear rise, a plateau, then a linear fall to a fiftieth."""
+        rise = min(1.0, (pictures + 1) / self.warm_up)
+        left = max(0.0, 1 - pictures / self.pictures)
+        return self.rate * rise * max(0.02, min(1.0, left / self.decay))
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
+    """Processes that train one network together, each on its own batches; this one is number `rank` of `count`.
+
+    On a CPU two processes see more pictures than one with two threads, and one that has to wait for its core slows the
+    other down less.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    def share(self, gradients: Sequence[Tensor]) -> None:
+        """Gives every process the mean of all processes' gradients."""
+        if self.count == 1:
+            return
+        together = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(together)
+        parts = torch.split(together / self.count, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+ALONE = ProcessGroup()
+
+
+class Trainer:
+    """A network, its weight average (what is exported), and the optimiser's state."""
+
+    def __init__(self, net: LivebgNet, schedule: Schedule, device: str = "cpu", team: ProcessGroup = ALONE) -> None:
+        self.net = net.to(device)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = LivebgNet(net.design).to(device)
+        self.average.load_state_dict(net.state_dict())
+        self.optimiser = Optimizer(self.net, schedule.rate)
+        self.schedule, self.pictures, self._device, self._steps, self._team = schedule, 0, device, 0, team
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the checkpoints."""
+        return self._team.rank == 0
+
+    def step(self, batch: Batch) -> float:
+        """One step on one batch (uint8 tensors); returns the loss."""
+        batch = batch.scaled(self._device)
+        with self._precision():
+            answers = self.net.answers(batch.picture.contiguous(memory_format=torch.channels_last))
+        value = loss([answer.float() for answer in answers], batch.alpha)
+        self.net.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        self._team.share([parameter.grad for parameter in self.net.parameters() if parameter.grad is not None])
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimiser.step(self.schedule.rate_at(self.pictures))
+        self.pictures += len(batch.picture) * self._team.count
+        self._steps += 1
+        memory = min(1 - 1 / self.schedule.average, self._steps / (self._steps + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - memory)
+        return float(value.detach())
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.schedule.half)
+
+    def save(self, path: Path, design: str) -> None:
+        """Writes a checkpoint, whole or not at all."""
+        state = {
+            "design": design,
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "pictures": self.pictures,
+            "steps": self._steps,
+        }
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Goes on where a checkpoint of the same design stopped."""
+        state = torch.load(path, map_location=self._device, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.pictures, self._steps = state["pictures"], state["steps"]
+
+
+def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
+    """The design's name and the averaged network of a checkpoint."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    net = LivebgNet(DESIGNS[state["design"]])
+    net.load_state_dict(state["average"])
+    return state["design"], net
+
+
+def train(trainer: Trainer, batches: Iterator[Batch], path: Path, design: str, until: int) -> None:
+    """Trains until so many pictures are seen, leaving checkpoints at `path` (the first process of a team does)."""
+    began = saved = time.monotonic()
+    seen, losses = trainer.pictures, []
+    while trainer.pictures < until:
+        losses.append(trainer.step(next(batches)))
+        now = time.monotonic()
+        if trainer.leads and now - saved > trainer.schedule.every:
+            saved = now
+            trainer.save(path, design)
+            speed = (trainer.pictures - seen) / (now - began)
+            log.info("%d pictures, %.1f a second, loss %.4f", trainer.pictures, speed, sum(losses[-100:]) / len(losses[-100:]))
+    if trainer.leads:
+        trainer.save(path, design)
