@@ -116,7 +116,7 @@ def test_what_is_refused_is_told_with_its_exit_code(daemon: Running, command: st
         assert str(daemon.shop.folder / "gone.png") in refused(livebg("background", "gone.png"))
         (daemon.shop.folder / "notes.txt").write_text("no picture")
         assert refused(livebg("background", "notes.txt")).startswith(
-            f"the background {daemon.shop.folder / 'notes.txt'} is not a picture"
+            f"The background {daemon.shop.folder / 'notes.txt'} is not a readable picture. "
         )
     if command == "set":
         assert refused(livebg("set", "effect.blurr=1")) == "Unknown key effect.blurr. Did you mean effect.blur?"

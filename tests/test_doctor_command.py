@@ -52,7 +52,7 @@ def test_a_bare_machine(patient: Patient) -> None:
     failures = {name: finding.fix for name, finding in findings.items() if finding.status == "FAIL"}
     assert failures == {
         "module": f"sudo apt install v4l2loopback-dkms linux-headers-{RELEASE}, then livebg setup",
-        "camera": "plug one in",
+        "camera": "Plug one in",
     }
     assert findings["Snap"].status == "skipped"
     assert findings["unit"] == Finding("skipped", "systemctl is not installed")

@@ -150,7 +150,7 @@ def test_one_is_about_to_run_or_to_end(patient: Patient) -> None:
     with hold_lock():
         finding = service.running(patient.exam())
     found = f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands"
-    assert finding == Finding("warn", found, "Try again, or kill it by its pid.")
+    assert finding == Finding("warn", found, "Try again, or kill it by its pid")
 
 
 def test_one_runs_and_speaks_otherwise(patient: Patient) -> None:
