@@ -3,8 +3,11 @@
 import threading
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from livebg.imaging.frame import Alpha
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.condition import State
@@ -230,3 +233,33 @@ def test_a_locked_screen_pauses_and_gives_back_only_what_it_took(seen: Seen) -> 
         seen.live.lock(True)
         seen.live.resume()  # the user's word is above the lock's
         seen.shown()
+
+
+class SlowSegmenter(PersonSegmenter):
+    """Takes its time with the next picture once ``slow`` is set, until ``go`` is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow, self.busy, self.go = threading.Event(), threading.Event(), threading.Event()
+
+    def segment(self, image: NDArray[np.uint8]) -> Alpha:
+        if self.slow.is_set():
+            self.busy.set()
+            self.go.wait(5)
+        return super().segment(image)
+
+
+def test_frame_from_before_a_pause_is_not_shown_after_it() -> None:
+    """Its composite is ready only after the user has resumed."""
+    segmenter = SlowSegmenter()
+    live = session(ToyCamera, KeepingSink(), lambda: green(segmenter))
+    with running(live):
+        wait_for(lambda: live.output.sent > 3, "the person")
+        segmenter.slow.set()
+        assert segmenter.busy.wait(5)
+        live.pause()
+        outdated = live.output.outdated
+        live.resume()
+        segmenter.slow.clear()
+        segmenter.go.set()
+        wait_for(lambda: live.output.outdated == outdated + 1, "the late composite")

@@ -21,10 +21,11 @@ _IDLE_POLL_INTERVAL_S = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CapturedFrame:
-    """A frame and its source. The source's clock determines the frame's age."""
+    """A frame, its source and the demand's generation before it was read. The source's clock determines the frame's age."""
 
     frame: Frame
     source: LiveSource
+    generation: int
 
     @property
     def age(self) -> float:
@@ -115,6 +116,7 @@ class CaptureLoop:
         """Forwards frames until the camera is not needed or was replaced, including while it was being opened."""
         frames = iter(source)
         while not self._stop.is_set() and self._demand.wanted and opener is self._open_source:
+            generation = self._demand.generation
             with self._stages.stage("camera"):
                 frame = next(frames, None)
             if frame is None:
@@ -125,4 +127,4 @@ class CaptureLoop:
             self.captured += 1
             self.rate.tick()
             self.lost = None
-            self._frames.put(CapturedFrame(frame, source))
+            self._frames.put(CapturedFrame(frame, source, generation))

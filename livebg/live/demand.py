@@ -12,6 +12,8 @@ class Demand:
     def __init__(self, waits: Clock = SYSTEM_CLOCK) -> None:
         self._changed = waits.condition()
         self._watched = self._previewed = self._paused = self._locked = False
+        self.generation = 0
+        """How often the camera was wanted again. Frames of an earlier generation belong to earlier viewers."""
 
     @property
     def watched(self) -> bool:
@@ -48,6 +50,7 @@ class Demand:
             self._previewed = self._previewed if previewed is None else previewed
             self._paused = self._paused if paused is None else paused
             self._locked = self._locked if locked is None else locked
+            self.generation += self.wanted and not before
             self._changed.notify_all()
             return before != self.wanted
 

@@ -10,6 +10,7 @@ from livebg.compositing.composite import Placeholder, with_pts
 from livebg.errors import SinkError
 from livebg.imaging.frame import Composite
 from livebg.interfaces import Sink
+from livebg.live.capture_loop import CapturedFrame
 from livebg.live.demand import Demand
 from livebg.live.failure import FailureLog
 from livebg.live.latest import LatestSlot
@@ -103,7 +104,7 @@ class OutputLoop:
     def _send(self, sink: Sink, new: ProcessedFrame | None) -> None:
         with self._looks.output_lock, self._stages.stage("output"):
             now = self._clock()
-            if new is not None and new.captured.age <= MAX_FRAME_AGE_S:
+            if new is not None and self._is_current(new.captured):
                 self._newest, self._arrived = new, now
             newest = self._current(now)
             self._pts = max(self._pts + 1, int(now / _TIME_BASE))
@@ -116,6 +117,10 @@ class OutputLoop:
             self._count(new, newest)
             self._audience.publish(picture, newest)
         self.started.set()
+
+    def _is_current(self, captured: CapturedFrame) -> bool:
+        """Returns whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one."""
+        return captured.age <= MAX_FRAME_AGE_S and captured.generation == self._demand.generation
 
     def _current(self, now: float) -> ProcessedFrame | None:
         """Returns the newest composite if it may still be shown."""
