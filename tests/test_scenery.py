@@ -93,4 +93,4 @@ def test_a_mistyped_name_is_told_with_the_right_ones(tmp_path: Path, monkeypatch
 
 def test_the_setting_tells_all_names() -> None:
     description = Effect.model_fields["background"].description or ""
-    assert f"background: {', '.join(builtin_backgrounds.names())}, a colour" in description
+    assert f"background: {', '.join(builtin_backgrounds.names())}, a color" in description
