@@ -157,8 +157,8 @@ def _render_instant(scene: Scene, actors: Sequence[Actor], room: Picture, size: 
     layers = []
     for number, pose in enumerate(scene.poses if actors else ()):
         actor = actors[number % len(actors)]
-        stand = standing(actor.box, pose, size, actor.share)
-        layers.append(place(actor.at(time), camera[:2] @ np.vstack([stand, [0, 0, 1]]), size))
+        placement = standing(actor.box, pose, size, actor.share)
+        layers.append(place(actor.at(time), camera[:2] @ np.vstack([placement, [0, 0, 1]]), size))
     rgb, alpha = over(_visible_room(room, camera, size), *layers)
     if scene.gain != (1.0, 1.0, 1.0):
         table = np.clip(np.rint(np.arange(256)[:, None] * np.array(scene.gain)), 0, 255).astype(np.uint8)

@@ -94,7 +94,7 @@ def _shift(x: float, y: float) -> NDArray[np.float64]:
 def _downscaled(picture: NDArray[np.uint8], matrix: Matrix) -> tuple[NDArray[np.uint8], Matrix]:
     """Returns the picture, low-pass filtered and reduced for the scale of ``matrix``, and the matrix for the reduced picture.
 
-    Halves as often as possible and applies then applies a Gaussian: several times faster than one area resize by an odd factor.
+    Halves as often as possible, then applies a Gaussian: several times faster than one area resize by an odd factor.
     """
     scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
     times = max(math.floor(-math.log2(scale)), 0)

@@ -78,7 +78,7 @@ def subjects(data: Path | None, count: int) -> Subjects:
 
 
 def _cut_out(rgb: Rgb, mask: Alpha8) -> Cutout:
-    """Cut a person out by a binary mask, eroded by one pixel, because the outermost contain room colors, and softened."""
+    """Cut out a person by a binary mask, eroded by one pixel, because edge pixels contain room colors, and softened."""
     inner = cv2.erode(mask, np.ones((3, 3), np.uint8))
     return Cutout(rgb, np.asarray(cv2.GaussianBlur(inner, (0, 0), _EDGE_SIGMA), np.uint8))
 

@@ -141,8 +141,10 @@ class Samples:
         scale = min(size[1] * share / shown * (draw.uniform(0.6, 1.0) if beside else 1), 1.3 * size[0] / max(right - left, 1))
         anywhere = far or beside or draw.random() < 0.15
         x = draw.uniform(0.0, 1.0) if anywhere else float(np.clip(draw.normal(0.5, 0.16), -0.05, 1.05))
-        stands = far and draw.random() < 0.6
-        foot = size[1] * (draw.uniform(max(share, 0.35), 1.0) if stands else 1 if draw.random() < 0.9 else draw.uniform(1.0, 1.3))
+        standing = far and draw.random() < 0.6
+        foot = size[1] * (
+            draw.uniform(max(share, 0.35), 1.0) if standing else 1 if draw.random() < 0.9 else draw.uniform(1.0, 1.3)
+        )
         low = top + shown if foot >= size[1] else bottom
         matrix = similarity(scale, float(draw.normal(0, 4)), ((left + right) / 2, low), (x * size[0], foot))
         return Cutout(jitter_color(np.ascontiguousarray(rgba[..., :3]), draw, 0.7), np.ascontiguousarray(rgba[..., 3])), matrix

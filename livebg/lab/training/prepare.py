@@ -133,7 +133,7 @@ def _crop_black_bars(rgb: Picture) -> Picture:
 
 
 def keyed(names: list[Path]) -> Iterator[tuple[str, Picture]]:
-    """Yield keyed frames of green_screen_clips-screen clips as RGBA."""
+    """Yield keyed frames of green-screen clips as RGBA."""
     for path in names:
         for index, rgb in enumerate(frames(path)):
             if index % FRAME_STEP == 0:

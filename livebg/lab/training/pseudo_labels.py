@@ -62,8 +62,8 @@ def agreed(mask: Picture, opinion: Picture) -> Picture:
 def foreground(rgb: Picture, alpha: Picture) -> Picture:
     """Returns the foreground colors (h, w, 3), with the room's color removed where alpha is partial.
 
-    One pass of blur fusion (Forte 2021, arXiv:2101.06840): F = B_f + a (I - a B_f - (1 - a) B_b), with B_f and B_b the local means
-    of foreground and background, weighted by alpha.
+    One pass of blur fusion (Forte 2021, arXiv:2101.06840): F = B_f + a (I - a B_f - (1 - a) B_b), with B_f and B_b the local
+    means of foreground and background, weighted by alpha.
     """
     picture, weight = rgb.astype(np.float32), alpha[..., None].astype(np.float32) / 255
     window = (max(min(rgb.shape[:2]) // 12, 5),) * 2
