@@ -1,4 +1,4 @@
-"""Each section, with networks whose alpha is known."""
+"""Each evaluation section, with networks of known alpha."""
 
 import math
 from functools import partial
@@ -34,7 +34,7 @@ def mean(section: Section, network: str, measure: str) -> float:
 
 
 class Climbing(KnownNetwork):
-    """It remembers: its alpha rises by 0.1 with each picture since it was last asked to forget."""
+    """A stateful network whose alpha increases by 0.1 with each picture since the last reset."""
 
     remembers = True
 
@@ -61,16 +61,16 @@ def test_pictures_are_measured_at_full_size_from_the_size_that_is_fed(tmp_path: 
     assert mean(section, "seer", "iou") == mean(section, "seer", "own_iou") == 1
     assert mean(section, "seer", "boundary_f") == 1
     assert mean(section, "blind", "iou") == mean(section, "blind", "own_iou") == 0
-    assert mean(section, "blind", "mad") == pytest.approx(375)  # of one picture a half is missed, of the other a quarter
+    assert mean(section, "blind", "mad") == pytest.approx(375)  # it misses half of one picture and a quarter of the other
     assert set(seer.shown) == {(256, 144), (512, 288)}
-    assert blind.shown == [(32, 32)] * 2  # one look is enough where the sizes are the same
+    assert blind.shown == [(32, 32)] * 2  # a single inference if both sizes are the same
     difference = section.differences["blind"]["iou"]
     assert difference is not None
     assert difference.mean == 1
 
 
 def test_what_a_small_picture_cannot_hold_is_lost(tmp_path: Path) -> None:
-    """Four columns of 512 that fall half into two of 256: their mean is not bright enough for one of them."""
+    """Columns that are bright at a width of 512 cover only half of a column at 256, whose mean is too dark."""
     save_pair(tmp_path / "set", "thin", people=1, size=(512, 288))
     section = measure_pictures({"seer": KnownNetwork(bright)}, picture_sets(tmp_path)[0], NO_SHEETS)
     assert mean(section, "seer", "own_iou") == 1
@@ -98,16 +98,16 @@ def test_moving_truth_tells_what_is_wrong_and_what_trembles() -> None:
     ]
     section = measure_moving({"nobody": KnownNetwork(level(0))}, actors, "fast", clips=2, frames=4, sheets=NO_SHEETS)
     assert section.units == ("fast 0", "fast 1")
-    assert "made-up people over made-up rooms" in section.about
+    assert "procedural people over procedural rooms" in section.about
     assert mean(section, "nobody", "mad") == pytest.approx(1e3 * np.mean(truths), rel=1e-4)
     assert mean(section, "nobody", "mse") == pytest.approx(1e3 * np.mean(np.square(truths)), rel=1e-4)
     changes = [math.sqrt(np.square(after - before).mean()) for truth in truths for before, after in pairwise(truth)]
     assert mean(section, "nobody", "dtssd") == pytest.approx(1e2 * np.mean(changes), rel=1e-4)
-    assert section.scores["nobody"].summaries["edge_lag"] is None  # four frames are too few to tell
+    assert section.scores["nobody"].summaries["edge_lag"] is None  # four frames are too few
 
 
 def test_a_network_that_remembers_does_so_within_a_clip() -> None:
-    """0.1, 0.2, 0.3 from frame to frame, and in the next clip from 0.1 on again."""
+    """Alpha is 0.1, 0.2, 0.3 in successive frames and starts at 0.1 again in the next clip."""
     climbing, flat = Climbing(), KnownNetwork(level(0.1))
     networks = {"climbing": climbing, "flat": flat}
     section = measure_moving(networks, subjects(None, 2), "still", clips=2, frames=3, sheets=NO_SHEETS)
@@ -128,7 +128,7 @@ def test_people_and_rooms_that_are_kept_aside_play(tmp_path: Path) -> None:
     assert (actors.actor(0).box[2], actors.actor(1).box[2]) == (
         19,
         29,
-    )  # of the masks' 20 and 30 columns the outermost is left out
+    )  # of the masks' 20 and 30 columns, the outermost is eroded
     assert actors.room(5).tolist() == np.full((90, 160, 3), 77).tolist()
 
 
@@ -136,12 +136,12 @@ def test_people_are_cut_out_of_a_green_screen(tmp_path: Path) -> None:
     picture = np.full((96, 128, 3), (20, 200, 30), np.uint8)
     picture[30:, 40:90] = (200, 30, 120)
 
-    def before_the_screen(_number: int, _width: int, _height: int) -> "av.VideoFrame":
+    def green_screen_frame(_number: int, _width: int, _height: int) -> "av.VideoFrame":
         return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv444p")
 
     folder = tmp_path / "video" / "talking"
     folder.mkdir(parents=True)
-    Clip(count=50, width=128, height=96, pix_fmt="yuv444p", picture=before_the_screen, options=FAST).write(folder / "d11.mp4")
+    Clip(count=50, width=128, height=96, pix_fmt="yuv444p", picture=green_screen_frame, options=FAST).write(folder / "d11.mp4")
     actor = subjects(tmp_path, 2).actor(0)
     assert len(actor.cutouts) == 40
     left, top, right, _ = actor.box
@@ -157,7 +157,7 @@ def test_real_clips_are_held_against_the_teacher(tmp_path: Path) -> None:
     assert section.units == ("book", "yes")
     assert len(networks["seer"].shown) == 16
     assert (mean(section, "seer", "teacher_iou"), mean(section, "seer", "teacher_mad")) == (1, 0)
-    # Of the picture's twelve blocks as many are bright as the frame's number has ones, 12 in the first eight frames.
+    # A frame has as many bright blocks, of twelve, as its number has binary ones: 12 in the first eight frames.
     assert mean(section, "calm", "teacher_iou") == pytest.approx(12 / 12 / 8, abs=0.01)
     assert mean(section, "calm", "dropouts") == 0
     without = measure_real(networks, paths[:1], 4, None, NO_SHEETS)
@@ -176,4 +176,4 @@ def test_the_cost_is_told_beside_that_of_the_reference(tmp_path: Path) -> None:
     facts = costs.facts()
     assert facts["reference"] == "theirs"
     assert facts["networks"]["ours"]["file_bytes"] == 1234
-    assert len(networks["ours"].shown) == len(networks["theirs"].shown)  # they took turns
+    assert len(networks["ours"].shown) == len(networks["theirs"].shown)  # they alternated

@@ -16,7 +16,7 @@ from tests.toy_network import ToyNetwork
 
 @pytest.fixture
 def data(shop: Workshop) -> Path:
-    """A little of everything that the toy network can tell apart: people are white, rooms are black."""
+    """Returns small data sets that the toy network can segment: white people in black rooms."""
     folder = shop.folder / "data"
     for number in range(3):
         save_pair(folder / "portraits" / "test", f"{number}", people=20 + 10 * number)
@@ -28,16 +28,16 @@ def data(shop: Workshop) -> Path:
     return Path("data")
 
 
-def sections(said: Said) -> dict[str, dict[str, Any]]:
-    assert (said.code, said.err) == (0, "")
-    return {section["section"]: section for section in json.loads(said.out)["sections"]}
+def sections(result: Said) -> dict[str, dict[str, Any]]:
+    assert (result.code, result.err) == (0, "")
+    return {section["section"]: section for section in json.loads(result.out)["sections"]}
 
 
 def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
     ToyNetwork(gain=0.0).write(shop.folder / "nobody.onnx")
     options = ("--data", str(data), "--against", "nobody.onnx", "--clips", "2", "--frames", "2", "--json")
-    said = shop.lab("eval", "toy.onnx", *options, "--teacher", "toy.onnx")
-    found = sections(said)
+    result = shop.lab("eval", "toy.onnx", *options, "--teacher", "toy.onnx")
+    found = sections(result)
     assert list(found) == [
         "portraits/test",
         "empty rooms",
@@ -56,7 +56,7 @@ def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
     assert list(found["moving truth, slow"]["networks"]) == ["toy", "nobody"]
     assert found["real clips"]["networks"]["toy"]["teacher_iou"]["mean"] == 1
     assert found["CPU"]["reference"] == "nobody"
-    assert (json.loads(said.out)["network"], json.loads(said.out)["against"]) == ("toy", ["nobody"])
+    assert (json.loads(result.out)["network"], json.loads(result.out)["against"]) == ("toy", ["nobody"])
 
 
 def test_without_data_what_needs_none_is_measured_and_called_made_up(shop: Workshop) -> None:
@@ -64,18 +64,18 @@ def test_without_data_what_needs_none_is_measured_and_called_made_up(shop: Works
     chosen = ("--motion", "two", "--clips", "2", "--frames", "2", "--json")
     found = sections(shop.lab("eval", "own.onnx", *chosen))
     skipped = {name: section["skipped"] for name, section in found.items() if "skipped" in section}
-    assert skipped == dict.fromkeys(("pictures", "empty rooms", "real clips"), "no --data folder is named")
-    assert "made-up people over made-up rooms" in found["moving truth, two"]["about"]
+    assert skipped == dict.fromkeys(("pictures", "empty rooms", "real clips"), "no --data folder given")
+    assert "procedural people over procedural rooms" in found["moving truth, two"]["about"]
     assert found["CPU"]["networks"]["own"]["ratio"] == 1
 
 
 def test_the_tables_name_everything(shop: Workshop, data: Path) -> None:
     ToyNetwork(gain=0.0).write(shop.folder / "nobody.onnx")
     chosen = ("--section", "pictures", "--section", "cost", "--step", "2")
-    said = shop.lab("eval", "toy.onnx@64x48", "--data", str(data), "--against", "nobody.onnx", *chosen)
-    assert (said.code, said.err) == (0, "")
-    lines = [" ".join(line.split()) for line in said.out.splitlines()]
-    assert any(line.startswith("portraits/test: 2 pictures; one look, fed 256x144") for line in lines)
+    result = shop.lab("eval", "toy.onnx@64x48", "--data", str(data), "--against", "nobody.onnx", *chosen)
+    assert (result.code, result.err) == (0, "")
+    lines = [" ".join(line.split()) for line in result.out.splitlines()]
+    assert any(line.startswith("portraits/test: 2 pictures; one inference, input 256x144") for line in lines)
     assert any(line.startswith("IoU toy@64x48 1 ± 0 1 .. 1 1") for line in lines)
     assert any(line.startswith("nobody 0 ± 0 0 .. 0 0 +1 (+1 .. +1)") for line in lines)
     assert any(line.startswith("toy@64x48 64x48 ") for line in lines)
@@ -83,10 +83,10 @@ def test_the_tables_name_everything(shop: Workshop, data: Path) -> None:
 
 def test_what_there_is_no_data_for_is_said(shop: Workshop) -> None:
     (shop.folder / "empty").mkdir()
-    said = shop.lab("eval", "toy.onnx", "--data", "empty", "--section", "pictures", "--section", "real")
-    assert said.out.splitlines() == [
-        "pictures: skipped, no images with masks beside them are in empty",
-        "real clips: skipped, there are no clips that are kept aside in empty/video",
+    result = shop.lab("eval", "toy.onnx", "--data", "empty", "--section", "pictures", "--section", "real")
+    assert result.out.splitlines() == [
+        "pictures: skipped, no folders with images and masks in empty",
+        "real clips: skipped, no held-out clips in empty/video",
     ]
 
 
@@ -102,45 +102,45 @@ def test_sheets_are_written(shop: Workshop, data: Path) -> None:
     ("arguments", "code", "sentence"),
     [
         (
-            ("toy.onnx", "--section", "colour"),
+            ("toy.onnx", "--section", "color"),
             2,
-            "there is no section 'colour': choose of pictures, rooms, moving, real, cost",
+            "Unknown section 'color'. Choose from pictures, rooms, moving, real, cost.",
         ),
-        (("toy.onnx", "--section", "prior"), 2, "there is no section 'prior': choose of pictures, rooms, moving, real, cost"),
-        (("toy.onnx", "--motion", "jump"), 2, "there is no motion 'jump': choose of still, slow, fast"),
+        (("toy.onnx", "--section", "prior"), 2, "Unknown section 'prior'. Choose from pictures, rooms, moving, real, cost."),
+        (("toy.onnx", "--motion", "jump"), 2, "Unknown motion 'jump'. Choose from still, slow, fast"),
         (
             ("toy.onnx", "--against", "toy.onnx"),
             2,
-            "two networks are called toy: copy one to a file of another name",
+            "Two networks have the name toy. Rename one of the files",
         ),
         (
             ("toy.onnx", "--data", "nowhere"),
             3,
-            "nowhere does not exist: name the folder that holds the sets",
+            "nowhere does not exist. Specify the folder that contains the data sets",
         ),
-        (("toy.onnx", "--data", "toy.onnx"), 3, "toy.onnx is a file: name the folder that holds the sets"),
+        (("toy.onnx", "--data", "toy.onnx"), 3, "toy.onnx is a file. Specify the folder that contains the data sets"),
         (("other.onnx",), 5, "The model file other.onnx does not exist"),
         (("u2netq",), 5, "Unknown model 'u2netq'. Did you mean u2netp?"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(arguments: tuple[str, ...], code: int, sentence: str, shop: Workshop) -> None:
-    said = shop.lab("eval", *arguments)
-    assert said.code == code
-    assert said.sentence.startswith(sentence)
+    result = shop.lab("eval", *arguments)
+    assert result.code == code
+    assert result.sentence.startswith(sentence)
 
 
 def test_a_damaged_picture_is_a_sentence(shop: Workshop, data: Path) -> None:
     (data / "portraits" / "test" / "images" / "1.png").write_text("no picture")
-    said = shop.lab("eval", "toy.onnx", "--data", str(data), "--section", "pictures")
-    assert (said.code, said.sentence) == (
+    result = shop.lab("eval", "toy.onnx", "--data", str(data), "--section", "pictures")
+    assert (result.code, result.sentence) == (
         3,
         "data/portraits/test/images/1.png is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF.",
     )
 
 
 def test_models_eval_names_the_command_to_use(shop: Workshop) -> None:
-    said = shop.livebg("models", "eval", "toy.onnx", "--data", "sets", "--json")
-    assert said.code == 2
-    assert said.sentence == (
+    result = shop.livebg("models", "eval", "toy.onnx", "--data", "sets", "--json")
+    assert result.code == 2
+    assert result.sentence == (
         "`livebg models eval` is not part of the package. Run `python -m livebg.lab eval` in a clone of the repository."
     )

@@ -46,7 +46,7 @@ def test_mirrored_and_brightened_copies_are_near_duplicates() -> None:
 
 
 def test_no_group_is_on_both_sides(tmp_path: Path) -> None:
-    """Across sets too: the second archive holds a copy of a picture of the first."""
+    """Also across sets: the second archive contains a copy of a picture in the first."""
     save_archive(tmp_path / "people" / "a.zip", [f"a{number:04}" for number in range(120)])
     save_archive(tmp_path / "people" / "b.zip", [f"b{number:03}0" for number in range(30)])
     with zipfile.ZipFile(tmp_path / "people" / "a.zip") as source, zipfile.ZipFile(tmp_path / "people" / "b.zip", "a") as target:
@@ -93,7 +93,7 @@ def test_damaged_archives_are_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "people" / "a.zip"
     path.parent.mkdir()
     path.write_bytes(b"not a zip file")
-    with pytest.raises(SourceError, match=r"a\.zip cannot be read \(.*\): copy it again"):
+    with pytest.raises(SourceError, match=r"Cannot read .*a\.zip \(.*\)\. Copy it again"):
         picture_sets(tmp_path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("images/one.webp", b"not a picture")

@@ -1,4 +1,4 @@
-"""The sets under a data folder, what becomes of the numbers, and the sheets."""
+"""Data sets under a folder, statistics of the results, and contact sheets."""
 
 from pathlib import Path
 
@@ -40,12 +40,12 @@ def test_a_pair_reads_as_rgb_and_mask(tmp_path: Path) -> None:
 def test_what_does_not_fit_together_is_told(tmp_path: Path) -> None:
     save_pair(tmp_path, "one", people=10)
     save(tmp_path / "masks" / "one.png", BLACK[..., 0])
-    with pytest.raises(SourceError, match=r"masks/one\.png is 6x4 where its picture is 64x48: make the two of one size"):
+    with pytest.raises(SourceError, match=r"masks/one\.png is 6x4, but its picture is 64x48\. Make them the same size"):
         picture_sets(tmp_path)[0].pairs[0].read()
     save(tmp_path / "images" / "two.png", BLACK)
-    with pytest.raises(SourceError, match=r"images/two\.png has no mask of its name"):
+    with pytest.raises(SourceError, match=r"images/two\.png has no mask with the same name"):
         picture_sets(tmp_path)
-    with pytest.raises(SourceError, match="nowhere does not exist: name the folder"):
+    with pytest.raises(SourceError, match=r"nowhere does not exist\. Specify the folder"):
         picture_sets(tmp_path / "nowhere")
 
 
@@ -85,7 +85,7 @@ def test_differences_are_paired_and_the_worst_are_told_apart() -> None:
     assert difference.low is not None
     assert difference.high is not None
     assert difference.mean == pytest.approx(0.1)
-    assert difference.high - difference.low < 1e-9  # every picture differs alike: far surer than either mean
+    assert difference.high - difference.low < 1e-9  # all pictures differ equally: much tighter than either mean
     assert section.worst("ours") == pytest.approx({"iou": 0.105, "mad": 0.385})
     facts = section.facts()
     assert facts["count"] == 40
@@ -113,7 +113,7 @@ def test_a_sheet_shows_the_worst_on_top(tmp_path: Path) -> None:
     worst.write()
     with Image.open(tmp_path / "sheets" / "a-set-test.png") as image:
         sheet = np.asarray(image)
-    assert sheet.shape == (2 * 184, 4 * 224, 3)  # two of forty
+    assert sheet.shape == (2 * 184, 4 * 224, 3)  # 5 % of forty
     picture, truth, alpha, cut_out = (sheet[100, 112 + 224 * tile].tolist() for tile in range(4))
     assert (picture, truth, alpha) == ([100] * 3, [128] * 3, [128] * 3)
     assert np.allclose(cut_out, [178, 50, 178], atol=1)
@@ -128,5 +128,5 @@ def test_without_a_folder_nothing_is_written_and_an_unusable_one_is_told(tmp_pat
             worst.write()
         else:
             (tmp_path / "file").touch()
-            with pytest.raises(SinkError, match=r"cannot write .*set\.png \(.*\): name another folder for the sheets"):
+            with pytest.raises(SinkError, match=r"Cannot write .*set\.png \(.*\)\. Choose another folder for the sheets"):
                 worst.write()

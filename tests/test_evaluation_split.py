@@ -1,4 +1,4 @@
-"""What is kept aside for measuring."""
+"""The hold-out for evaluation."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cut-outs, keying, actors and made-up material: what is said to be true of them is."""
+"""Cut-outs, compositing, chroma key, actors and procedural material."""
 
 from dataclasses import replace
 
@@ -46,12 +46,12 @@ def test_a_composite_is_the_mean_weighted_by_alpha(seed: int, layers: int) -> No
 
 def test_the_last_layer_lies_on_top() -> None:
     full = np.full((2, 2), 255, np.uint8)
-    red, blue = (Cutout(plain(colour, (2, 2)), full) for colour in ((255, 0, 0), (0, 0, 255)))
+    red, blue = (Cutout(plain(color, (2, 2)), full) for color in ((255, 0, 0), (0, 0, 255)))
     assert over(plain((9, 9, 9), (2, 2)), red, blue)[0].tolist() == plain((0, 0, 255), (2, 2)).tolist()
 
 
 def test_a_layer_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="placed at the picture's size"):
+    with pytest.raises(ValueError, match="must have the picture's size"):
         over(plain((0, 0, 0), SIZE), blob_person(0))
 
 
@@ -67,7 +67,7 @@ def test_whole_pixels_move_unchanged() -> None:
 @given(st.floats(0.2, 1.6), st.floats(-60, 60), st.floats(60, 200), st.floats(50, 120))
 def test_what_is_placed_is_where_and_as_large_as_the_matrix_says(scale: float, degrees: float, x: float, y: float) -> None:
     alpha = np.zeros((60, 80), np.uint8)
-    alpha[22:43, 30:53] = 255  # its centre is (41, 32)
+    alpha[22:43, 30:53] = 255  # its center is (41, 32)
     placed = place(Cutout(plain((10, 20, 30), (80, 60)), alpha), similarity(scale, degrees, (41, 32), (x, y)), (260, 180))
     assert centroid(placed.alpha) == pytest.approx([x, y], abs=0.1)
     assert placed.alpha.sum() / 255 == pytest.approx(21 * 23 * scale**2, rel=0.05)
@@ -104,20 +104,20 @@ def test_people_stand_before_the_camera(size: tuple[int, int], share: float) -> 
 
 def test_a_green_screen_gives_back_who_stood_before_it() -> None:
     person = blob_person(0)
-    person = replace(person, rgb=np.flip(np.sort(person.rgb, axis=2), axis=2))  # red above green: nobody in green
+    person = replace(person, rgb=np.flip(np.sort(person.rgb, axis=2), axis=2))  # red above green: no green on the person
     light = np.linspace(0.7, 1.1, 288)[None, :, None]
     screen = np.rint(plain((60, 150, 90), (288, 320)) * light).astype(np.uint8)
     keyed = cut_green(over(screen, person)[0])
     assert np.abs(keyed.alpha.astype(float) - person.alpha).mean() < 3
     assert keyed.alpha[:60, :60].max() == 0
-    grey = plain((128, 128, 128), (288, 320))
-    again, truth = over(grey, keyed)[0].astype(float), over(grey, person)[0]
+    gray = plain((128, 128, 128), (288, 320))
+    again, truth = over(gray, keyed)[0].astype(float), over(gray, person)[0]
     assert np.abs(again - truth).mean() < 2
     assert (again[..., 1] - again[..., [0, 2]].max(axis=2)).max() <= 2
 
 
 def test_without_green_there_is_nothing_to_key() -> None:
-    with pytest.raises(ValueError, match="green screen is needed"):
+    with pytest.raises(ValueError, match="No green screen found"):
         cut_green(plain((90, 90, 90), (64, 64)))
 
 
@@ -130,7 +130,7 @@ def test_an_actor_plays_back_and_forth() -> None:
 
 def test_an_actor_is_somebody_of_one_size() -> None:
     person = blob_person(0)
-    with pytest.raises(ValueError, match="somebody to be seen"):
+    with pytest.raises(ValueError, match="needs a visible person"):
         Actor([replace(person, alpha=np.zeros_like(person.alpha))])
     with pytest.raises(ValueError, match="one size"):
         Actor([person, Cutout(person.rgb[1:], person.alpha[1:])])

@@ -1,4 +1,4 @@
-"""The motions of synthetic people: how far, how fast, and with which truth."""
+"""Motions of synthetic people: distance, speed and exact alpha."""
 
 import itertools
 from dataclasses import replace
@@ -15,21 +15,21 @@ WIDE = (512, 288)
 EVERY_MOTION = pytest.mark.parametrize("name", MOTIONS)
 
 
-def filmed(name: str, size: tuple[int, int] = SIZE, frames: int = 20, rate: float = 30, seed: int = 0) -> list[Moment]:
+def render(name: str, size: tuple[int, int] = SIZE, frames: int = 20, rate: float = 30, seed: int = 0) -> list[Moment]:
     return list(
         clip(MOTIONS[name], [Actor([blob_person(1)])], procedural_room(2, size), size, frames=frames, rate=rate, seed=seed)
     )
 
 
 def speeds(moments: list[Moment]) -> NDArray[np.float64]:
-    """How far the centroid goes sideways from frame to frame, in pixels."""
+    """Returns the horizontal movement of the centroid between frames, in pixels."""
     places = np.array([centroid(moment.alpha)[0] for moment in moments])
     return np.asarray(np.abs(places[1:] - places[:-1]), np.float64)
 
 
 @EVERY_MOTION
 def test_the_same_seed_gives_the_same_bytes(name: str) -> None:
-    once, again, other = (filmed(name, frames=6, seed=seed) for seed in (7, 7, 8))
+    once, again, other = (render(name, frames=6, seed=seed) for seed in (7, 7, 8))
     for first, second in zip(once, again, strict=True):
         assert first.time == second.time
         assert np.array_equal(first.rgb, second.rgb)
@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_bytes(name: str) -> None:
 
 @EVERY_MOTION
 def test_alpha_is_the_share_of_the_person_in_every_pixel(name: str) -> None:
-    """White people in a black room are their own alpha, blurred by motion or not."""
+    """White people in a black room equal their alpha, with or without motion blur."""
     white = Actor([painted(blob_person(1), (255, 255, 255))])
     for moment in clip(MOTIONS[name], [white], plain((0, 0, 0), SIZE), SIZE, frames=40, seed=3):
         if name != "blink":
@@ -60,7 +60,7 @@ def test_the_rooms_border_is_never_seen(name: str) -> None:
 
 @EVERY_MOTION
 def test_people_are_cut_off_by_the_frames_lower_edge_and_keep_their_heads(name: str) -> None:
-    for moment in filmed(name, frames=30, rate=30 if name == "in_out" else 5):
+    for moment in render(name, frames=30, rate=30 if name == "in_out" else 5):
         if name != "in_out":
             assert moment.alpha[0].max() == 0
             rows = moment.alpha.sum(axis=1, dtype=float)
@@ -71,7 +71,7 @@ def test_people_are_cut_off_by_the_frames_lower_edge_and_keep_their_heads(name: 
 
 @pytest.mark.parametrize(("size", "rate", "pixels"), [(WIDE, 30, 12.0), (SIZE, 30, 6.0), (SIZE, 60, 3.0)])
 def test_fast_is_twelve_pixels_a_frame_at_512(size: tuple[int, int], rate: float, pixels: float) -> None:
-    assert np.median(speeds(filmed("fast", size, 24, rate))) == pytest.approx(pixels, abs=0.05)
+    assert np.median(speeds(render("fast", size, 24, rate))) == pytest.approx(pixels, abs=0.05)
 
 
 def test_what_is_fast_is_blurred_by_what_passes_while_the_shutter_is_open() -> None:
@@ -80,7 +80,7 @@ def test_what_is_fast_is_blurred_by_what_passes_while_the_shutter_is_open() -> N
     blurred = next(clip(fast, actors, room, WIDE, frames=1, start=1.0))
     sharp = [
         next(clip(replace(fast, exposure=0), actors, room, WIDE, frames=1, start=1.0 + offset / 6 / 60))
-        for offset in (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)  # in pixels: six pass in half a frame
+        for offset in (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)  # in pixels: six during an exposure of half a frame
     ]
     assert np.abs(blurred.alpha - np.mean([moment.alpha for moment in sharp], axis=0)).max() <= 1
     assert np.abs(blurred.rgb - np.mean([moment.rgb for moment in sharp], axis=0)).max() <= 1
@@ -88,41 +88,41 @@ def test_what_is_fast_is_blurred_by_what_passes_while_the_shutter_is_open() -> N
 
 
 def test_slow_is_one_or_two_pixels_a_frame_at_512() -> None:
-    steps = speeds(filmed("slow", WIDE, 150))
+    steps = speeds(render("slow", WIDE, 150))
     assert 0.8 < steps.mean() < 2
     assert steps.max() < 3
 
 
 def test_nothing_moves_in_a_still() -> None:
-    moments = filmed("still", frames=5)
+    moments = render("still", frames=5)
     assert all(np.array_equal(moment.rgb, moments[0].rgb) for moment in moments)
 
 
 def test_a_shaking_camera_moves_person_and_room_alike() -> None:
-    shaken = filmed("shake", WIDE, 30)
+    shaken = render("shake", WIDE, 30)
     empty = list(clip(MOTIONS["shake"], [], procedural_room(2, WIDE), WIDE, frames=30))
     first = cv2.cvtColor(empty[0].rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     window = cv2.createHanningWindow(WIDE, cv2.CV_32F)
-    ways = []
+    shifts = []
     for person, room in zip(shaken[1:], empty[1:], strict=True):
-        grey = cv2.cvtColor(room.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        room_way = cv2.phaseCorrelate(first, grey, window)[0]
-        ways.append((centroid(person.alpha)[0] - centroid(shaken[0].alpha)[0], room_way[0]))
-    assert max(abs(way[1]) for way in ways) > 3
-    assert all(abs(way[0] - way[1]) < 1.5 for way in ways)
+        gray = cv2.cvtColor(room.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        room_shift = cv2.phaseCorrelate(first, gray, window)[0]
+        shifts.append((centroid(person.alpha)[0] - centroid(shaken[0].alpha)[0], room_shift[0]))
+    assert max(abs(shift[1]) for shift in shifts) > 3
+    assert all(abs(shift[0] - shift[1]) < 1.5 for shift in shifts)
 
 
 def test_who_goes_out_is_gone_and_comes_back() -> None:
-    shares = [float(moment.alpha.mean()) / 255 for moment in filmed("in_out", frames=51, rate=10)]
+    shares = [float(moment.alpha.mean()) / 255 for moment in render("in_out", frames=51, rate=10)]
     assert shares[0] > 0.1
     assert shares[50] == pytest.approx(shares[0])
     away = [share == 0 for share in shares]
     assert sum(away) >= 5
-    assert [gone for gone, _ in itertools.groupby(away)] == [False, True, False]
+    assert [is_away for is_away, _ in itertools.groupby(away)] == [False, True, False]
 
 
 def test_two_people_cross() -> None:
-    red, blue = (Actor([painted(blob_person(seed), colour)]) for seed, colour in ((1, (255, 0, 0)), (2, (0, 0, 255))))
+    red, blue = (Actor([painted(blob_person(seed), color)]) for seed, color in ((1, (255, 0, 0)), (2, (0, 0, 255))))
     sides, areas = set(), []
     for moment in clip(MOTIONS["two"], [red, blue], plain((0, 0, 0), SIZE), SIZE, frames=40, rate=10):
         sides.add(np.sign(centroid(moment.rgb[..., 0])[0] - centroid(moment.rgb[..., 2])[0]))
@@ -132,7 +132,7 @@ def test_two_people_cross() -> None:
 
 
 def test_a_blink_of_the_light_leaves_alpha_alone() -> None:
-    blinking, slow = filmed("blink", frames=60), filmed("slow", frames=60)
+    blinking, slow = render("blink", frames=60), render("slow", frames=60)
     light = np.array(
         [moment.rgb.mean(axis=(0, 1)) / calm.rgb.mean(axis=(0, 1)) for moment, calm in zip(blinking, slow, strict=True)]
     )
@@ -145,7 +145,7 @@ def test_a_blink_of_the_light_leaves_alpha_alone() -> None:
 
 @EVERY_MOTION
 def test_times_increase_and_are_even_but_for_vfr(name: str) -> None:
-    steps = np.diff([moment.time for moment in filmed(name, frames=30)])
+    steps = np.diff([moment.time for moment in render(name, frames=30)])
     assert steps.min() > 0.005
     if name == "vfr":
         assert np.std(np.sort(steps)[:-1]) > 0.2 / 30

@@ -1,4 +1,4 @@
-"""The bundled network's training, in small: two steps on made-up people, a checkpoint, an ONNX file, a run."""
+"""Training on a small scale: two steps on procedural people, checkpoints, ONNX export, the commands."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ RUN = Run(workers=0, stages=(Stage(COURSE, 1.0),))
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up people and rooms, as `prepare` would have left them."""
+    """Returns a folder of procedural people and rooms in the format of ``prepare``."""
     folder = tmp_path_factory.mktemp("prepared")
     people = [blob_person(seed) for seed in range(4)]
     write_store(
@@ -59,22 +59,22 @@ def a_batch(prepared: Path, course: Curriculum = COURSE) -> Batch:
 def test_two_steps_leave_a_checkpoint_that_a_later_run_goes_on_from(prepared: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "tiny.pt"
     first = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(8), RUN)
-    design, kept = read_checkpoint(checkpoint)
+    design, saved = read_checkpoint(checkpoint)
     assert design == "tiny"
-    assert all(torch.equal(mine, theirs) for mine, theirs in zip(first.parameters(), kept.parameters(), strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), saved.parameters(), strict=True))
 
     trainer = Trainer(LivebgNet(TINY), Schedule(16))
     trainer.resume(checkpoint)
     assert trainer.pictures == 8
     again = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), RUN)
-    assert not all(torch.equal(mine, theirs) for mine, theirs in zip(again.parameters(), kept.parameters(), strict=True))
+    assert not all(torch.equal(one, other) for one, other in zip(again.parameters(), saved.parameters(), strict=True))
 
 
 def test_a_finished_training_is_not_trained_again(prepared: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "tiny.pt"
     first = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
     second = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
-    assert all(torch.equal(mine, theirs) for mine, theirs in zip(first.parameters(), second.parameters(), strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), second.parameters(), strict=True))
 
 
 def test_the_loss_falls_on_pictures_that_are_seen_again_and_again(prepared: Path) -> None:
@@ -116,7 +116,7 @@ def test_in_8_bits_it_says_nearly_the_same(prepared: Path, tmp_path: Path) -> No
 
 
 def test_in_8_bits_a_second_look_finds_no_ties_and_no_wide_weights(prepared: Path, tmp_path: Path) -> None:
-    """Both would make alphas differ from CPU to CPU."""
+    """Both would make alpha differ between CPUs."""
     path = tmp_path / "tiny.onnx"
     export(LivebgNet(TINY), "tiny", path, calibration(prepared, RUN))
     model = onnx.load(str(path))
@@ -136,21 +136,21 @@ def test_training_goes_on_from_an_exported_file(prepared: Path, tmp_path: Path, 
     sides = {name for name, _ in net.named_parameters() if name.startswith("sides.")}
     for name, parameter in back.named_parameters():
         if name not in sides:
-            wanted = net.get_parameter(name).detach()
-            assert float((parameter.detach() - wanted).abs().max()) <= max(float(wanted.abs().max()), 0.1) / steps, name
+            expected = net.get_parameter(name).detach()
+            assert float((parameter.detach() - expected).abs().max()) <= max(float(expected.abs().max()), 0.1) / steps, name
     assert initial_weights(tmp_path / "tiny.onnx", "tiny").design == TINY
 
 
 def test_a_file_of_another_network_is_no_beginning(tmp_path: Path) -> None:
     export(LivebgNet(TINY), "tiny", tmp_path / "tiny.onnx")
-    with pytest.raises(ValueError, match="holds the design tiny, which cannot become slim"):
+    with pytest.raises(ValueError, match="has the design tiny, which cannot be widened to slim"):
         initial_weights(tmp_path / "tiny.onnx", "slim")
     with pytest.raises(ValueError, match="is not u2netp"):
         initial_weights(tmp_path / "tiny.onnx", "wide")
 
 
 def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -> None:
-    """Silent channels have no importance, and the network without them says the same."""
+    """Silent channels have zero importance, and the network without them has the same output."""
     torch.manual_seed(1)
     wide = LivebgNet(TINY)
     silent = {"down.0": [1, 4, 6], "down.1": [0, 7], "up.0": [2, 3, 5]}
@@ -182,12 +182,12 @@ def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: 
     trainer = Trainer(wide, Schedule(100, rate=1e-2))
     for _ in range(2):
         trainer.step(batch)
-    unheard = "down.0.bottom.0.weight"  # its first step teaches others to hear it, the second teaches it what to say
-    assert bool((trainer.net.get_parameter(unheard)[4:] != before[unheard][4:]).any())
+    unread = "down.0.bottom.0.weight"  # the first step changes the weights that read it, the second changes it
+    assert bool((trainer.net.get_parameter(unread)[4:] != before[unread][4:]).any())
 
 
 def test_a_network_grows_inside_its_blocks_alone() -> None:
-    with pytest.raises(ValueError, match="only blocks may grow"):
+    with pytest.raises(ValueError, match="Only blocks can be widened"):
         widen(LivebgNet(TINY), Design(9, TINY.down, TINY.up))
 
 
@@ -249,7 +249,7 @@ def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
 
 
 def test_stages_follow_one_another_at_their_shares(prepared: Path, tmp_path: Path) -> None:
-    """The second course's frames have another size: where it begins, the checkpoint of the first continues."""
+    """Frames of the second stage have another size; it resumes from the checkpoint of the first."""
     other = replace(COURSE, sizes=(((48, 64), 1.0),))
     run = replace(RUN, stages=(Stage(COURSE, 0.5), Stage(other, 1.0)), until=8)
     checkpoint = tmp_path / "tiny.pt"
@@ -311,7 +311,7 @@ def test_two_processes_train_one_network(prepared: Path, tmp_path: Path) -> None
     together = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(16), replace(RUN, processes=2))
     trainer = Trainer(LivebgNet(TINY), Schedule(16))
     trainer.resume(tmp_path / "tiny.pt")
-    assert trainer.pictures == 16  # two steps of four pictures in each
+    assert trainer.pictures == 16  # two steps of four pictures in each process
     assert all(bool(parameter.isfinite().all()) for parameter in together.parameters())
 
 
@@ -336,10 +336,10 @@ def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:
         "--design",
         "tiny",
     ]
-    said = subprocess.run([*arguments, "--workers", "0"], capture_output=True, text=True, check=False)
-    assert said.returncode == 2
-    assert said.stderr.strip().endswith(f"no prepared pictures in {tmp_path}")
-    assert "Traceback" not in said.stderr
+    result = subprocess.run([*arguments, "--workers", "0"], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.strip().endswith(f"No prepared pictures in {tmp_path}. Run the prepare command first.")
+    assert "Traceback" not in result.stderr
 
 
 def test_a_labeller_that_is_no_network_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -355,8 +355,8 @@ def test_a_labeller_that_is_no_network_is_told_in_a_sentence(tmp_path: Path) -> 
         "--labeller",
         str(labeller),
     ]
-    said = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert said.returncode == 2
-    assert said.stderr.strip().endswith(f"{labeller} is no ONNX network, or damaged: download or copy it again")
-    assert "Traceback" not in said.stderr
+    result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.strip().endswith(f"{labeller} is not an ONNX network or is damaged. Download or copy it again.")
+    assert "Traceback" not in result.stderr
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""From data sets to training samples, on made-up people."""
+"""Preparing data sets and drawing training samples, with procedural people."""
 
 import zipfile
 from pathlib import Path
@@ -25,7 +25,7 @@ Bytes = NDArray[np.uint8]
 
 
 def toy_labeller(path: Path) -> Path:
-    """A matting network that takes what is red for a person, and remembers nothing."""
+    """Write a stateless matting network that classifies red as person. Returns its path."""
     inputs = [helper.make_tensor_value_info("src", TensorProto.FLOAT, [1, 3, "h", "w"])]
     outputs = [helper.make_tensor_value_info("pha", TensorProto.FLOAT, [1, 1, "h", "w"])]
     axis = helper.make_tensor("axis", TensorProto.INT64, [1], [1])
@@ -41,7 +41,7 @@ def toy_labeller(path: Path) -> Path:
 
 
 def red_person(size: tuple[int, int] = (96, 120)) -> tuple[Bytes, Bytes]:
-    """A red disc before blue, and its mask."""
+    """Returns a red disc on blue, and its mask."""
     mask = np.zeros(size[::-1], np.uint8)
     cv2.circle(mask, (size[0] // 2, size[1] // 2), size[0] // 3, 255, -1)
     return np.dstack((mask, np.zeros_like(mask), 255 - mask)), mask
@@ -54,7 +54,7 @@ def write_picture(path: Path, picture: Bytes) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder in small: two portraits, eleven street pictures, one of them kept aside, rooms with and without a person."""
+    """Returns a small data folder: two portraits, eleven street pictures (one held out), rooms with and without people."""
     folder = tmp_path / "data"
     picture, mask = red_person()
     for number in range(2):
@@ -65,8 +65,8 @@ def data(tmp_path: Path) -> Path:
         write_picture(folder / "ccp" / "masks" / f"{number:02}.png", mask)
     empty = np.full((300, 400, 3), (10, 90, 140), np.uint8)
     for number in range(12):
-        somebody = number == 5
-        write_picture(folder / "backgrounds" / "rooms" / f"{number:02}.png", picture if somebody else empty)
+        has_person = number == 5
+        write_picture(folder / "backgrounds" / "rooms" / f"{number:02}.png", picture if has_person else empty)
     with zipfile.ZipFile(folder / "backgrounds" / "chairs.zip", "w") as archive:
         for number in range(3):
             archive.writestr(f"{number}.png", cv2.imencode(".png", empty)[1].tobytes())
@@ -90,7 +90,7 @@ def test_prepared_pictures_are_those_that_are_trained_on(data: Path, tmp_path: P
         "cutouts.offices": 27,
     }
     assert not {"00", "10"} & set(Store(out / "photos.streets").names)
-    assert "05" not in Store(out / "rooms").names  # somebody is in it
+    assert "05" not in Store(out / "rooms").names  # it shows a person
     held_out = {name for _, name in held_out_keys(data)}
     assert len(held_out) == 3
     assert not held_out & set(Store(out / "photos.offices").names)
@@ -114,7 +114,7 @@ def test_an_opinion_refines_the_edge_and_no_more() -> None:
     _, mask = red_person()
     soft = cv2.GaussianBlur(mask, (0, 0), 2)
     opinion = np.asarray(soft, np.uint8).copy()
-    opinion[:30] = 255  # it takes the upper part of the room for the person
+    opinion[:30] = 255  # classifies the upper part of the room as person
     merged = agreed(mask, opinion)
     middle = slice(40, 100)
     assert np.abs(merged[middle].astype(int) - soft[middle]).mean() < 2
@@ -126,21 +126,23 @@ def test_the_rooms_colour_leaves_the_edge() -> None:
     green = np.full((*person.alpha.shape, 3), (0, 255, 0), np.uint8)
     seen, _ = over(green, person)
     edge = (person.alpha > 60) & (person.alpha < 200)
-    mended = foreground(seen, person.alpha)
-    assert _error(mended, person.rgb, edge) < 0.5 * _error(seen, person.rgb, edge)
+    cleaned = foreground(seen, person.alpha)
+    assert _error(cleaned, person.rgb, edge) < 0.5 * _error(seen, person.rgb, edge)
     inside = person.alpha == 255
-    assert np.array_equal(mended[inside], seen[inside])
+    assert np.array_equal(cleaned[inside], seen[inside])
 
 
-def _error(rgb: Bytes, truth: Bytes, where: NDArray[np.bool_]) -> float:
-    return float(np.abs(rgb.astype(int) - truth)[where].mean())
+def _error(rgb: Bytes, truth: Bytes, region: NDArray[np.bool_]) -> float:
+    return float(np.abs(rgb.astype(int) - truth)[region].mean())
 
 
 def test_filming_keeps_the_picture_recognisable() -> None:
     room = procedural_room(3, (128, 96))
     draw = np.random.default_rng(0)
-    likeness = [np.corrcoef(simulate_camera(room, draw).mean(axis=2).ravel(), room.mean(axis=2).ravel())[0, 1] for _ in range(30)]
-    assert np.median(likeness) > 0.8
+    correlations = [
+        np.corrcoef(simulate_camera(room, draw).mean(axis=2).ravel(), room.mean(axis=2).ravel())[0, 1] for _ in range(30)
+    ]
+    assert np.median(correlations) > 0.8
     assert len({simulate_camera(room, draw).tobytes() for _ in range(5)}) == 5
 
 
@@ -157,21 +159,21 @@ def stores(tmp_path: Path) -> Path:
 
 
 def _white_photo() -> Bytes:
-    """A photo whose picture is its own alpha, so that what happens to the one is seen in the other."""
+    """Returns a photo whose RGB equals its alpha, so that both can be compared after augmentation."""
     alpha = blob_person(5).alpha
     return np.dstack((alpha, alpha, alpha, alpha))
 
 
 def test_a_photo_and_its_alpha_are_moved_alike(stores: Path) -> None:
     samples, draw = Samples(stores, Mix(photos=1.0)), np.random.default_rng(2)
-    likeness = []
+    correlations = []
     for _ in range(20):
         sample = samples.draw(draw, (256, 144))
         assert sample.picture.shape == (144, 256, 3)
         if sample.alpha.std() > 20:
-            likeness.append(np.corrcoef(sample.picture.mean(axis=2).ravel(), sample.alpha.ravel())[0, 1])
-    assert len(likeness) > 10
-    assert np.median(likeness) > 0.95
+            correlations.append(np.corrcoef(sample.picture.mean(axis=2).ravel(), sample.alpha.ravel())[0, 1])
+    assert len(correlations) > 10
+    assert np.median(correlations) > 0.95
 
 
 def test_nobody_is_in_an_empty_scene(stores: Path) -> None:
@@ -228,7 +230,7 @@ def test_gray_sets_stay_gray(stores: Path) -> None:
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no prepared pictures"):
+    with pytest.raises(FileNotFoundError, match="No prepared pictures in"):
         Samples(tmp_path, Mix())
 
 

@@ -1,4 +1,4 @@
-"""Sums in 8 bits that round the same on CPUs with and without FMA instructions."""
+"""8-bit sums round the same on CPUs with and without FMA instructions."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ WEIGHT_SCALE = 1 / 64
 
 
 def network(scales: tuple[float, float], output_scale: float) -> Any:
-    """A convolution, which adds ``BIAS``, behind the sum of two inputs in 8 bits."""
+    """Returns a network that sums two 8-bit inputs, followed by a convolution that adds ``BIAS``."""
     nodes, constants = [], []
 
     def constant(name: str, value: Any) -> str:
@@ -56,7 +56,7 @@ def constant_of(model: Any, name: str) -> NDArray[Any]:
 
 
 def every_sum(model: Any) -> NDArray[np.float32]:
-    """The result for every pair of input levels, shape (256, 256)."""
+    """Returns the output for every pair of input levels, shape (256, 256)."""
     a, b = (np.arange(256, dtype=np.float32) * constant_of(model, f"{name}_scale") for name in "ab")
     feeds = {"a": np.tile(a[:, None], 256)[None, None], "b": np.tile(b, (256, 1))[None, None]}
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -64,7 +64,7 @@ def every_sum(model: Any) -> NDArray[np.float32]:
 
 
 def rounded_with_and_without_fma(model: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Every sum's level, shape (256, 256), if products are rounded to float32 before they are added, and if they are not."""
+    """Returns every sum's level with FMA (products not rounded to float32) and without it, each of shape (256, 256)."""
     output = constant_of(model, "sum_scale")
     first, second = (np.float32(constant_of(model, f"{name}_scale") / output) for name in "ab")
     levels = np.arange(256, dtype=np.float32)
@@ -74,7 +74,7 @@ def rounded_with_and_without_fma(model: Any) -> tuple[NDArray[np.float32], NDArr
 
 
 def test_sums_of_a_tie_round_the_same_with_and_without_fma_afterwards() -> None:
-    # Their ratios, 1/3 and 1/6, are no float32 numbers, and many of their sums are halfway but for a rounding error.
+    # The ratios, 1/3 and 1/6, are not exact in float32, and many sums are halfway up to a rounding error.
     model = network((0.2, 0.1), LEVEL)
     with_fma, without = rounded_with_and_without_fma(model)
     assert (with_fma != without).any()
@@ -106,5 +106,5 @@ def test_a_network_without_ties_stays_as_it_is() -> None:
 
 
 def test_inputs_that_are_far_finer_than_the_output_have_no_such_scale() -> None:
-    with pytest.raises(ValueError, match="calibrate on other pictures"):
+    with pytest.raises(ValueError, match=r"No output scale within 1 % .* Calibrate on other pictures"):
         avoid_ties(network((1 / 256, 1 / 65536), 1.0))

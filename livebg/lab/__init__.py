@@ -1,4 +1,4 @@
-"""The laboratory: training the bundled network and evaluating networks over data sets.
+"""The laboratory: trains the bundled network and evaluates networks on data sets.
 
-It is in the repository but not in the wheel. Run it with ``python -m livebg.lab``.
+In the repository, but not in the wheel. Run it with ``python -m livebg.lab``.
 """

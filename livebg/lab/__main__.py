@@ -1,4 +1,4 @@
-"""``python -m livebg.lab``: the commands of the laboratory; training has its own, ``python -m livebg.lab.training``."""
+"""``python -m livebg.lab``: the evaluation command. Training has its own entry point, ``python -m livebg.lab.training``."""
 
 import typer
 
@@ -16,7 +16,7 @@ app.command("eval", no_args_is_help=True)(eval_command)
 
 @app.callback()
 def lab() -> None:
-    """With a callback, Typer keeps ``eval`` as a subcommand although it is the only one."""
+    """Force Typer to keep ``eval`` as a subcommand although it is the only one."""
 
 
 if __name__ == "__main__":

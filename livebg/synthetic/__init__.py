@@ -1,7 +1,7 @@
-"""People with exact alpha, moved over empty rooms: for tests, score and training.
+"""Synthetic clips: people with exact alpha moving over empty rooms, for tests, evaluation and training.
 
-``layering`` places cut-outs over pictures, ``chroma_key`` cuts them out of a green screen, ``motions`` says how people, camera
-and light move, ``clips`` renders that, ``procedural`` draws people and rooms where no photos are at hand.
+``layering`` composites cut-outs over pictures, ``chroma_key`` extracts them from a green screen, ``motions`` describes how
+people, camera and light move, ``clips`` renders a motion, and ``procedural`` draws people and rooms if no photos are available.
 """
 
 from livebg.synthetic.chroma_key import cut_green

@@ -1,4 +1,4 @@
-"""Rendering a motion: people over a room, moment by moment, with the alpha that is true for each."""
+"""Renders a motion: people over a room, frame by frame, with the exact alpha of each frame."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -21,28 +21,27 @@ _HEADROOM: Final = 0.18
 """Share of the frame's height above the head at scale 1."""
 
 _OVERHANG: Final = 0.1
-"""Share of the person's shown height that lies below the frame, so that no sway or shake lifts the cut edge into it."""
+"""Share of the person's visible height below the frame, so that no sway or shake moves the cut edge into it."""
 
-_WIDEST: Final = 0.9
-"""Share of the frame's width that a person fills at most, at scale 1."""
+_MAX_WIDTH: Final = 0.9
+"""A person's maximum width as a share of the frame's, at scale 1."""
 
-_SPARE: Final = 1.12
-"""The room is this much larger than the frame, for the camera to move in."""
+_ROOM_MARGIN: Final = 1.12
+"""The room is larger than the frame by this factor, so that the camera can move."""
 
-_MOST_SAMPLES: Final = 12
-"""Of one exposure."""
+_MAX_EXPOSURE_SAMPLES: Final = 12
 
-_LONGEST_GAP: Final = 0.5
-"""Seconds without a picture in the middle of an uneven clip."""
+_GAP_S: Final = 0.5
+"""Length of the gap in the middle of a clip with uneven timestamps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Actor:
-    """A person over time: cut-outs of one size, ``rate`` a second, played back and forth; a still is one cut-out.
+    """A person over time: cut-outs of one size, played back and forth at ``rate`` per second. A still is a single cut-out.
 
-    ``share`` is the part of the person, from the top, that the frame shows: 1 for head and shoulders, about 0.45 for someone
-    photographed from head to foot. ``box`` (left, top, right, bottom) holds the person in all cut-outs. Raises ValueError
-    without a cut-out, with cut-outs of different sizes, and when nobody is in them.
+    ``share`` is the part of the person, from the top, that the frame shows: 1 for head and shoulders, about 0.45 for a
+    full-length photo. ``box`` (left, top, right, bottom) bounds the person in all cut-outs. Raises ValueError if there are no
+    cut-outs, if their sizes differ or if they show no person.
     """
 
     cutouts: Sequence[Cutout]
@@ -53,27 +52,27 @@ class Actor:
     def __post_init__(self) -> None:
         shapes = {cutout.alpha.shape for cutout in self.cutouts}
         if len(shapes) != 1:
-            raise ValueError(f"an actor needs cut-outs of one size, got {sorted(shapes)}")
+            raise ValueError(f"Actor needs cut-outs of one size, got {sorted(shapes)}.")
         if not (self.rate > 0 and 0 < self.share <= 1):
-            raise ValueError(f"an actor needs a positive rate and a share in 0..1, got {self.rate} and {self.share}")
+            raise ValueError(f"Actor needs a positive rate and a share in 0..1, got {self.rate} and {self.share}.")
         seen = np.maximum.reduce([cutout.alpha for cutout in self.cutouts]) >= 128
         columns, rows = np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
         if not rows.size:
-            raise ValueError("an actor needs somebody to be seen, and alpha is nowhere above one half")
+            raise ValueError("Actor needs a visible person, but alpha is below one half everywhere.")
         object.__setattr__(self, "box", (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
 
     def at(self, time: float) -> Cutout:
-        """The cut-out at ``time`` in seconds."""
+        """Returns the cut-out at ``time``, in seconds."""
         last = len(self.cutouts) - 1
         if not last:
             return self.cutouts[0]
-        step = math.floor(time * self.rate + 1e-6) % (2 * last)  # times are multiples of 1 / rate, give or take the float's end
+        step = math.floor(time * self.rate + 1e-6) % (2 * last)  # times are multiples of 1 / rate, up to rounding
         return self.cutouts[min(step, 2 * last - step)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """One picture of a clip: RGB, uint8, (height, width, 3), its true alpha, uint8, (height, width), its time in seconds."""
+    """A frame of a clip: RGB, uint8, (height, width, 3); its exact alpha, uint8, (height, width); its time in seconds."""
 
     rgb: Picture
     alpha: Alpha8
@@ -81,14 +80,14 @@ class Moment:
 
 
 def standing(box: Box, pose: Pose, size: Size, share: float = 1.0) -> Matrix:
-    """The map that stands a person in a frame of ``size`` (width, height): cut off by its lower edge, head inside.
+    """Returns the map that places a person in a frame of ``size`` (width, height), head inside, cut off by the lower edge.
 
-    ``box`` (left, top, right, bottom) is where the person is in the cut-out, and the upper ``share`` of it is shown.
+    ``box`` (left, top, right, bottom) bounds the person in the cut-out; its upper ``share`` is visible.
     """
     left, top, right, bottom = box
     width, height = size
     shown = (bottom - top) * share * (1 - _OVERHANG)
-    fit = min((1 - _HEADROOM) * height / shown, _WIDEST * width / (right - left))
+    fit = min((1 - _HEADROOM) * height / shown, _MAX_WIDTH * width / (right - left))
     return similarity(fit * pose.scale, pose.degrees, ((left + right) / 2, top + shown), (pose.x * width, float(height)))
 
 
@@ -103,44 +102,43 @@ def clip(
     seed: int = 0,
     start: float = 0.0,
 ) -> Iterator[Moment]:
-    """``frames`` moments of a motion at ``size`` (width, height), always the same for the same arguments.
+    """Yield ``frames`` frames of a motion at ``size`` (width, height). Deterministic for given arguments.
 
-    - ``actors``: each pose of the motion takes the next one, from the start again when there are too few; with none the
-      room is empty.
-    - ``background``: RGB, uint8, of any size, cropped to cover the frame and what the camera needs to move.
-    - ``rate``: moments a second; their mean, where the motion's times are uneven.
-    - ``start``: the time of the first moment in seconds, for a window out of the middle of a motion.
+    - ``actors``: assigned to the motion's poses in order, cyclically; without actors the room is empty.
+    - ``background``: RGB, uint8, any size; cropped to cover the frame plus a margin for camera motion.
+    - ``rate``: frames per second, the mean if the motion has uneven timestamps.
+    - ``start``: time of the first frame in seconds, to render a section from the middle of a motion.
     """
     draw = np.random.default_rng(seed)
     chance: Chance = tuple(draw.random(8).tolist())
     room = _cover(background, size, float(draw.random()), float(draw.random()))
-    for passed in _times(motion, frames, rate, draw):
-        time = start + passed
-        rgb, alpha = _exposed(motion, actors, room, size, time, chance)
+    for elapsed in _times(motion, frames, rate, draw):
+        time = start + elapsed
+        rgb, alpha = _render_exposure(motion, actors, room, size, time, chance)
         yield Moment(rgb, alpha, time)
 
 
 def _times(motion: Motion, frames: int, rate: float, draw: np.random.Generator) -> list[float]:
-    """Seconds from 0 on; uneven ones are 0.4 to 1.6 of a frame apart, and once there is a gap."""
+    """Returns times in seconds from 0; uneven ones are 0.4 to 1.6 frame intervals apart, with one gap."""
     if not motion.uneven:
         return [number / rate for number in range(frames)]
     steps = draw.uniform(0.4, 1.6, frames) / rate
-    steps[frames // 2] = _LONGEST_GAP
+    steps[frames // 2] = _GAP_S
     steps[0] = 0
     times: list[float] = np.cumsum(steps).tolist()
     return times
 
 
-def _exposed(
+def _render_exposure(
     motion: Motion, actors: Sequence[Actor], room: Picture, size: Size, time: float, chance: Chance
 ) -> tuple[Picture, Alpha8]:
-    """The mean of the instants in which the shutter is open, picture and alpha alike: as many as pixels are passed."""
+    """Returns the mean RGB and alpha over the exposure, with one sample per pixel of movement."""
     first, last = (motion.scene(time + part * motion.exposure, chance) for part in (-0.5, 0.5))
-    count = min(max(math.ceil(_farthest(first, last) * size[0]), 1), _MOST_SAMPLES)
+    count = min(max(math.ceil(_max_movement(first, last) * size[0]), 1), _MAX_EXPOSURE_SAMPLES)
     sums = np.zeros((size[1], size[0], 4), np.float32)
     for number in range(count):
         instant = time + ((number + 0.5) / count - 0.5) * motion.exposure
-        rgb, alpha = _instant(motion.scene(instant, chance), actors, room, size, instant)
+        rgb, alpha = _render_instant(motion.scene(instant, chance), actors, room, size, instant)
         if count == 1:
             return rgb, alpha
         sums += cv2.merge([*cv2.split(rgb), alpha])
@@ -148,20 +146,20 @@ def _exposed(
     return np.ascontiguousarray(mean[..., :3]), np.ascontiguousarray(mean[..., 3])
 
 
-def _farthest(first: Scene, last: Scene) -> float:
-    """How far the people go sideways between two scenes, in widths."""
+def _max_movement(first: Scene, last: Scene) -> float:
+    """Returns the largest horizontal movement of a person between two scenes, in frame widths."""
     return max((abs(a.x - b.x) for a, b in zip(first.poses, last.poses, strict=True)), default=0.0)
 
 
-def _instant(scene: Scene, actors: Sequence[Actor], room: Picture, size: Size, time: float) -> tuple[Picture, Alpha8]:
-    """What the camera sees without exposure."""
+def _render_instant(scene: Scene, actors: Sequence[Actor], room: Picture, size: Size, time: float) -> tuple[Picture, Alpha8]:
+    """Render one instant, without motion blur."""
     camera = _camera(scene.view, size)
     layers = []
     for number, pose in enumerate(scene.poses if actors else ()):
         actor = actors[number % len(actors)]
-        stand = standing(actor.box, pose, size, actor.share)
-        layers.append(place(actor.at(time), camera[:2] @ np.vstack([stand, [0, 0, 1]]), size))
-    rgb, alpha = over(_seen(room, camera, size), *layers)
+        placement = standing(actor.box, pose, size, actor.share)
+        layers.append(place(actor.at(time), camera[:2] @ np.vstack([placement, [0, 0, 1]]), size))
+    rgb, alpha = over(_visible_room(room, camera, size), *layers)
     if scene.gain != (1.0, 1.0, 1.0):
         table = np.clip(np.rint(np.arange(256)[:, None] * np.array(scene.gain)), 0, 255).astype(np.uint8)
         rgb = np.asarray(cv2.LUT(rgb, table[None]), np.uint8)
@@ -169,27 +167,27 @@ def _instant(scene: Scene, actors: Sequence[Actor], room: Picture, size: Size, t
 
 
 def _camera(view: View, size: Size) -> NDArray[np.float64]:
-    """3x3: from the frame as a camera at rest sees it to the frame as this one does."""
+    """Returns the 3x3 map from the frame of a camera at rest to the frame of this view."""
     middle = size[0] / 2, size[1] / 2
     target = middle[0] + view.x * size[0], middle[1] + view.y * size[0]
     return np.vstack([similarity(view.scale, view.degrees, middle, target), [0, 0, 1]])
 
 
-def _seen(room: Picture, camera: NDArray[np.float64], size: Size) -> Picture:
-    """The part of the room in view. The camera at rest takes the middle of it, as it is."""
+def _visible_room(room: Picture, camera: NDArray[np.float64], size: Size) -> Picture:
+    """Returns the visible part of the room. A camera at rest sees its center, unscaled."""
     left, top = (room.shape[1] - size[0]) // 2, (room.shape[0] - size[1]) // 2
     if np.array_equal(camera, np.eye(3)):
         return room[top : top + size[1], left : left + size[0]]
     shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
-    # The room is large enough for every motion; whoever shakes harder gets its mirror image, never black.
+    # The room is large enough for every built-in motion; stronger shaking shows its reflection, never black.
     warped = cv2.warpAffine(room, (camera @ shift)[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(warped, np.uint8)
 
 
 def _cover(background: Picture, size: Size, across: float, down: float) -> Picture:
-    """The background at the frame's size and some more, cropped (where: 0..1 across and down) and never stretched."""
+    """Returns the background at the frame's size plus a margin, cropped at ``across`` and ``down`` (0..1), never stretched."""
     height, width = background.shape[:2]
-    wanted = math.ceil(size[0] * _SPARE), math.ceil(size[1] * _SPARE)
+    wanted = math.ceil(size[0] * _ROOM_MARGIN), math.ceil(size[1] * _ROOM_MARGIN)
     scale = min(width / wanted[0], height / wanted[1])
     crop = max(round(wanted[0] * scale), 1), max(round(wanted[1] * scale), 1)
     left, top = round((width - crop[0]) * across), round((height - crop[1]) * down)

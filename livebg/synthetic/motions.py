@@ -1,7 +1,7 @@
-"""How people, camera and light move: each motion tells for any time what is where.
+"""Motions of people, camera and light. Each motion maps a time to a scene.
 
-Lengths are fractions of the frame's width and times are seconds, so a motion is the same at any size and frame rate.
-``chance`` is eight numbers between 0 and 1, drawn once a clip: the phases that make two clips of one motion differ.
+Lengths are fractions of the frame width and times are in seconds, so a motion does not depend on size and frame rate. ``chance``
+is eight random numbers between 0 and 1 per clip: phases by which clips of one motion differ.
 """
 
 import math
@@ -12,20 +12,20 @@ from typing import Final
 Gain = tuple[float, float, float]
 Chance = tuple[float, ...]
 
-_TURN: Final = 2 * math.pi
-_EXPOSURE: Final = 1 / 60
-"""Seconds: a shutter that is open for half of a frame at 30 frames a second."""
+_FULL_TURN: Final = 2 * math.pi
+_EXPOSURE_S: Final = 1 / 60
+"""A 180-degree shutter at 30 frames per second."""
 
 FAST: Final = 12 * 30 / 512
-"""Widths a second: 12 pixels a frame at a width of 512 and 30 frames a second."""
+"""Frame widths per second: 12 pixels per frame at a width of 512 and 30 frames per second."""
 
 _LIGHTS: Final[tuple[Gain, ...]] = ((1, 1, 1), (0.55, 0.5, 0.42), (1.12, 1.18, 1.3), (0.8, 0.85, 1))
-"""As it was, lamp light at dusk, the sun on a cold day, a screen's light."""
+"""Color gains: unchanged, lamp light at dusk, sun on a cold day, light of a screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where a person stands: the middle at ``x`` (0 left, 1 right), feet below the frame, ``scale`` 1 = as before a webcam."""
+    """A person's position: center at ``x`` (0 left, 1 right), feet below the frame; ``scale`` 1 = typical webcam distance."""
 
     x: float = 0.5
     scale: float = 1.0
@@ -34,7 +34,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How the camera sees the room and all in it: shifted by fractions of the width, enlarged and turned about the middle."""
+    """The camera's view of the whole scene: shifted by fractions of the width, scaled and rotated about the center."""
 
     x: float = 0.0
     y: float = 0.0
@@ -44,7 +44,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One instant: the people from back to front, the camera, and what the light does to red, green and blue."""
+    """One instant: people from back to front, the camera view, and the light's gain for red, green and blue."""
 
     poses: tuple[Pose, ...]
     view: View = View()
@@ -53,7 +53,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """A named motion: the scene at a time, the exposure of a frame in seconds (0 = none), and whether times are uneven."""
+    """A named motion: its scene at any time, the exposure time in seconds (0 = no blur), and whether timestamps are uneven."""
 
     name: str
     scene: Callable[[float, Chance], Scene]
@@ -62,22 +62,22 @@ class Motion:
 
 
 def wave(time: float, period: float, phase: float) -> float:
-    """A sine, -1..1."""
-    return math.sin(_TURN * (time / period + phase))
+    """Returns a sine, -1..1."""
+    return math.sin(_FULL_TURN * (time / period + phase))
 
 
 def zigzag(time: float, period: float, phase: float) -> float:
-    """To and fro at constant speed, -1..1: four units a period."""
+    """Returns a triangle wave, -1..1: constant speed, four units per period."""
     return 4 * abs((time / period + phase) % 1 - 0.5) - 1
 
 
 def _sway(time: float, chance: Chance, x: float = 0.5) -> Pose:
-    """About 1 to 2 pixels a frame at a width of 512, with breathing room to and from the camera."""
-    aside = x + 0.07 * wave(time, 4.1, chance[0]) + 0.015 * wave(time, 1.7, chance[1])
-    return Pose(aside, 1 + 0.05 * wave(time, 6.3, chance[2]), 1.5 * wave(time, 5.2, chance[3]))
+    """Sway at about 1 to 2 pixels per frame at a width of 512, also toward and away from the camera."""
+    offset = x + 0.07 * wave(time, 4.1, chance[0]) + 0.015 * wave(time, 1.7, chance[1])
+    return Pose(offset, 1 + 0.05 * wave(time, 6.3, chance[2]), 1.5 * wave(time, 5.2, chance[3]))
 
 
-def _still(time: float, chance: Chance) -> Scene:  # noqa: ARG001 - a still scene is the same at any time
+def _still(time: float, chance: Chance) -> Scene:  # noqa: ARG001 - does not depend on time
     return Scene((Pose(0.42 + 0.16 * chance[0]),))
 
 
@@ -100,24 +100,24 @@ def _shake(time: float, chance: Chance) -> Scene:
 
 
 def _in_out(time: float, chance: Chance) -> Scene:
-    """Inside at first, out to one side, away for a second or more, and back: five seconds in all."""
+    """Leave the frame to one side, stay away for a second or more, and return: five seconds in total."""
     side = 1 if chance[0] < 0.5 else -1
-    gone = 0.5 - 0.5 * math.cos(_TURN * time / 5)
-    return Scene((Pose(0.5 + side * 1.1 * gone),))
+    away = 0.5 - 0.5 * math.cos(_FULL_TURN * time / 5)
+    return Scene((Pose(0.5 + side * 1.1 * away),))
 
 
 def _two(time: float, chance: Chance) -> Scene:
-    """Past each other, the nearer one a little larger."""
-    aside = 0.27 * zigzag(time, 4, chance[0])
-    return Scene((Pose(0.5 - aside, 0.85, wave(time, 3.7, chance[1])), Pose(0.5 + aside, 1, wave(time, 4.3, chance[2]))))
+    """Move two people past each other, the nearer one slightly larger."""
+    offset = 0.27 * zigzag(time, 4, chance[0])
+    return Scene((Pose(0.5 - offset, 0.85, wave(time, 3.7, chance[1])), Pose(0.5 + offset, 1, wave(time, 4.3, chance[2]))))
 
 
 def _blink(time: float, chance: Chance) -> Scene:
-    """Every 0.7 seconds another light, which comes within one or two frames of 30 a second."""
-    passed = time / 0.7 + 0.5 * chance[4]
-    number = math.floor(passed)
+    """Change the light every 0.7 seconds, within one or two frames at 30 frames per second."""
+    elapsed = time / 0.7 + 0.5 * chance[4]
+    number = math.floor(elapsed)
     before, now = (_LIGHTS[index % len(_LIGHTS)] for index in (number - 1, number))
-    share = min((passed - number) * 0.7 / 0.04, 1)
+    share = min((elapsed - number) * 0.7 / 0.04, 1)
     red, green, blue = (old + share * (new - old) for old, new in zip(before, now, strict=True))
     return Scene((_sway(time, chance),), gain=(red, green, blue))
 
@@ -127,12 +127,12 @@ MOTIONS: Final[Mapping[str, Motion]] = {
     for motion in (
         Motion("still", _still),
         Motion("slow", _slow),
-        Motion("fast", _fast, _EXPOSURE),
+        Motion("fast", _fast, _EXPOSURE_S),
         Motion("shake", _shake),
-        Motion("in_out", _in_out, _EXPOSURE),
-        Motion("two", _two, _EXPOSURE),
+        Motion("in_out", _in_out, _EXPOSURE_S),
+        Motion("two", _two, _EXPOSURE_S),
         Motion("blink", _blink),
         Motion("vfr", _slow, uneven=True),
     )
 }
-"""Every motion by its name."""
+"""All motions by name."""

@@ -1,4 +1,4 @@
-"""Contact sheets of the worst: picture, truth, alpha and the cut-out on magenta, side by side; the worst on top."""
+"""Contact sheets of the worst results: picture, ground truth, alpha and cut-out on magenta, side by side, the worst on top."""
 
 import heapq
 import re
@@ -16,35 +16,35 @@ from livebg.imaging.frame import Alpha
 from livebg.lab.evaluation.networks import Rgb
 from livebg.lab.evaluation.results import worst_count
 
-_TILE: Final = (224, 168)
-_CAPTION: Final = 16
-_MOST: Final = 24
+_TILE_SIZE: Final = (224, 168)
+_CAPTION_HEIGHT: Final = 16
+_MAX_TILES: Final = 24
 _MAGENTA: Final = np.array([255, 0, 255], np.float32)
 
 
 class Worst:
-    """Keeps the tiles of the ``most`` worst pictures, and writes them as one sheet. With no ``path`` it keeps none."""
+    """Collects the ``most`` worst pictures and writes them as one sheet. Without a ``path`` it does nothing."""
 
     def __init__(self, path: Path | None, most: int) -> None:
         self._path = path
-        self._most = min(most, _MOST)
+        self._capacity = min(most, _MAX_TILES)
         self._kept: list[tuple[float, int, NDArray[np.uint8]]] = []
-        self._seen = 0
+        self._count = 0
 
     def add(self, badness: float, name: str, rgb: Rgb, truth: Alpha | None, alpha: Alpha) -> None:
-        """A picture, how bad its alpha is (a higher number is worse), and what to call it; ``truth`` is None where nobody knows.
+        """Add a picture with its caption ``name``. A higher ``badness`` is worse; ``truth`` is None if there is no ground truth.
 
-        All are of one height and width.
+        All arrays have the same height and width.
         """
-        self._seen += 1
-        full = len(self._kept) == self._most
+        self._count += 1
+        full = len(self._kept) == self._capacity
         if self._path is None or np.isnan(badness) or (full and badness <= self._kept[0][0]):
             return
         strip = _strip(f"{name}  {badness:.4g}", rgb, truth, alpha)
-        (heapq.heappushpop if full else heapq.heappush)(self._kept, (badness, -self._seen, strip))
+        (heapq.heappushpop if full else heapq.heappush)(self._kept, (badness, -self._count, strip))
 
     def write(self) -> None:
-        """The sheet as a PNG. Raises :class:`~livebg.errors.SinkError` when it cannot be written."""
+        """Write the sheet as a PNG. Raises :class:`~livebg.errors.SinkError` if it cannot be written."""
         if self._path is None or not self._kept:
             return
         sheet = np.concatenate([strip for _, _, strip in sorted(self._kept, key=lambda kept: kept[:2], reverse=True)])
@@ -53,50 +53,50 @@ class Worst:
             Image.fromarray(sheet).save(self._path)
         except OSError as error:
             raise SinkError(
-                f"cannot write {self._path} ({error.strerror or error}): name another folder for the sheets"
+                f"Cannot write {self._path} ({error.strerror or error}). Choose another folder for the sheets."
             ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Sheets:
-    """Where sheets go; nowhere when ``folder`` is None."""
+    """Output of contact sheets; disabled if ``folder`` is None."""
 
     folder: Path | None = None
 
     def worst(self, name: str, count: int) -> Worst:
-        """For the worst 5 % of a set of ``count`` pictures, in a file that is called after the set."""
+        """Returns a sheet for the worst 5 % of a set of ``count`` pictures, in a file named after the set."""
         return Worst(self._path(name), worst_count(count))
 
     def all(self, name: str, count: int) -> Worst:
-        """For all ``count`` pictures that will be added, the worst on top."""
+        """Returns a sheet for all ``count`` pictures, the worst on top."""
         return Worst(self._path(name), count)
 
     def _path(self, name: str) -> Path | None:
-        plain = re.sub(r"[^\w.-]+", "-", name).strip("-")
-        return self.folder / f"{plain}.png" if self.folder else None
+        stem = re.sub(r"[^\w.-]+", "-", name).strip("-")
+        return self.folder / f"{stem}.png" if self.folder else None
 
 
 def _strip(caption: str, rgb: Rgb, truth: Alpha | None, alpha: Alpha) -> NDArray[np.uint8]:
     weight = alpha[..., None]
     on_magenta = np.rint(rgb * weight + _MAGENTA * (1 - weight)).astype(np.uint8)
-    tiles = [_tile(picture) for picture in (rgb, _grey(truth), _grey(alpha), on_magenta) if picture is not None]
+    tiles = [_tile(picture) for picture in (rgb, _gray(truth), _gray(alpha), on_magenta) if picture is not None]
     row = np.concatenate([*tiles, *[np.zeros_like(tiles[0])] * (4 - len(tiles))], axis=1)
-    title = np.zeros((_CAPTION, row.shape[1], 3), np.uint8)
+    title = np.zeros((_CAPTION_HEIGHT, row.shape[1], 3), np.uint8)
     cv2.putText(title, caption, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
     return np.concatenate([title, row])
 
 
-def _grey(alpha: Alpha | None) -> NDArray[np.uint8] | None:
+def _gray(alpha: Alpha | None) -> NDArray[np.uint8] | None:
     return None if alpha is None else np.repeat(np.rint(alpha * 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _tile(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture, whole, in the middle of a tile."""
+    """Fit the whole picture into the center of a tile."""
     height, width = picture.shape[:2]
-    scale = min(_TILE[0] / width, _TILE[1] / height)
+    scale = min(_TILE_SIZE[0] / width, _TILE_SIZE[1] / height)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    tile = np.full((_TILE[1], _TILE[0], 3), 40, np.uint8)
-    left, top = (_TILE[0] - size[0]) // 2, (_TILE[1] - size[1]) // 2
+    tile = np.full((_TILE_SIZE[1], _TILE_SIZE[0], 3), 40, np.uint8)
+    left, top = (_TILE_SIZE[0] - size[0]) // 2, (_TILE_SIZE[1] - size[1]) // 2
     tile[top : top + size[1], left : left + size[0]] = small
     return tile

@@ -1,4 +1,4 @@
-"""What a look costs: CPU time, file size, and how long opening takes."""
+"""Measures the cost of a network: CPU time per inference, file size and startup time."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,22 +12,22 @@ from livebg.lab.evaluation.networks import Candidate, Network, Rgb
 from livebg.segmentation.onnx_model import Size
 
 FRAME: Final = (1280, 720)
-"""The frame in whose aspect networks that run at any size are measured."""
+"""Frame size that determines the input size of networks that accept any."""
 
 _ROUNDS: Final = 40
-_LEAST_ROUNDS: Final = 5
-_MOST_SECONDS: Final = 60.0
-_WARM_UP: Final = 2
-_OPENINGS: Final = 3
+_MIN_ROUNDS: Final = 5
+_MAX_DURATION_S: Final = 60.0
+_WARM_UP_ROUNDS: Final = 2
+_STARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """One network's cost.
 
-    ``input_size`` is (width, height). ``cpu_ms`` and ``cpu_ms_least`` are CPU milliseconds of this process a look, median and
-    least over the rounds; ``ratio`` is the median over the rounds of this network's time over the reference's in the same round.
-    ``start_seconds`` is wall time from the file to a network that can run, the least of several.
+    ``input_size`` is (width, height). ``cpu_ms`` and ``cpu_ms_least`` are CPU milliseconds of this process per inference, median
+    and minimum over the rounds. ``ratio`` is the median ratio of this network's time to the reference's in the same round.
+    ``start_seconds`` is the wall time to open the network, the minimum of several runs.
     """
 
     input_size: Size
@@ -40,7 +40,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The costs of all networks, by name, measured in ``rounds`` in turn; ratios are to the network ``reference``."""
+    """The costs of all networks by name, from ``rounds`` alternating rounds. Ratios are to the network ``reference``."""
 
     reference: str
     rounds: int
@@ -48,51 +48,51 @@ class Costs:
     name: str = "CPU"
 
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
+        """Returns the costs as JSON-compatible data."""
         networks = {name: asdict(cost) for name, cost in self.networks.items()}
         return {"section": self.name, "reference": self.reference, "rounds": self.rounds, "networks": networks}
 
 
 def measure_cost(candidates: Sequence[Candidate], networks: Mapping[str, Network], reference: str) -> Costs:
-    """Let the networks look in turn, so that whatever else the machine does meets all of them alike.
+    """Measure the networks in turn, so that other load on the machine affects all of them equally.
 
-    ``networks`` are the opened ``candidates`` by name; ``reference`` names one of them. Raises ModelError when one fails.
+    ``networks`` are the opened ``candidates`` by name; ``reference`` is one of the names. Raises ModelError if a network fails.
     """
     pictures = {name: _picture(network.input_size(*FRAME)) for name, network in networks.items()}
     for name, network in networks.items():
         network.reset()
-        for _ in range(_WARM_UP):
-            _look_seconds(network, pictures[name])
+        for _ in range(_WARM_UP_ROUNDS):
+            _inference_seconds(network, pictures[name])
     times: dict[str, list[float]] = {name: [] for name in networks}
     begin = time.monotonic()
     rounds = 0
-    while rounds < _LEAST_ROUNDS or (rounds < _ROUNDS and time.monotonic() - begin < _MOST_SECONDS):
+    while rounds < _MIN_ROUNDS or (rounds < _ROUNDS and time.monotonic() - begin < _MAX_DURATION_S):
         for name, network in networks.items():
-            times[name].append(_look_seconds(network, pictures[name]))
+            times[name].append(_inference_seconds(network, pictures[name]))
         rounds += 1
     starts = {candidate.name: _start_seconds(candidate.open) for candidate in candidates}
     sizes = {candidate.name: candidate.path.stat().st_size for candidate in candidates}
     costs = {
         name: Cost(
             input_size=networks[name].input_size(*FRAME),
-            cpu_ms=median(spent) * 1e3,
-            cpu_ms_least=min(spent) * 1e3,
-            ratio=median(np.divide(spent, times[reference]).tolist()),
+            cpu_ms=median(seconds) * 1e3,
+            cpu_ms_least=min(seconds) * 1e3,
+            ratio=median(np.divide(seconds, times[reference]).tolist()),
             start_seconds=starts[name],
             file_bytes=sizes[name],
         )
-        for name, spent in times.items()
+        for name, seconds in times.items()
     }
     return Costs(reference, rounds, costs)
 
 
 def _picture(size: Size) -> Rgb:
-    """Something with detail, since zeros may be cheaper than numbers."""
+    """Returns random noise: zeros could be cheaper to compute."""
     return np.random.default_rng(7).integers(0, 256, (size[1], size[0], 3), np.uint8)
 
 
-def _look_seconds(network: Network, picture: Rgb) -> float:
-    """CPU seconds of one look; what a network keeps of the look before goes in again, as in a clip."""
+def _inference_seconds(network: Network, picture: Rgb) -> float:
+    """Returns the CPU seconds of one inference. State is carried over, as in a clip."""
     begin = time.process_time()
     network.alpha(picture)
     return time.process_time() - begin
@@ -100,7 +100,7 @@ def _look_seconds(network: Network, picture: Rgb) -> float:
 
 def _start_seconds(opening: Callable[[], Network]) -> float:
     seconds = []
-    for _ in range(_OPENINGS):
+    for _ in range(_STARTS):
         begin = time.perf_counter()
         opening()
         seconds.append(time.perf_counter() - begin)

@@ -1,4 +1,4 @@
-"""The sets of pictures and clips under a data folder, as lists of files; nothing is read before it is its turn."""
+"""Lists the pictures and clips under a data folder. Files are read only when needed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,18 +25,18 @@ from livebg.rendering.photo import Photo
 from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 Thing = TypeVar("Thing")
-"""Whatever a list is of."""
+"""The item type of a list."""
 
 TRAINED_ON: Final = ("train",)
-"""Folders of these names are passed over."""
+"""Folders with these names are skipped."""
 
 SPLIT_SETS: Final = ("ccp",)
-"""Sets without a split of their own: a tenth of each is kept aside, the rest is trained on."""
+"""Sets without their own split: a tenth of each is held out, the rest is used for training."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedPicture:
-    """A picture and the mask of the person in it."""
+    """A picture and its person mask, as files."""
 
     picture: Path
     mask: Path
@@ -46,24 +46,24 @@ class MaskedPicture:
         return self.picture.stem
 
     def read(self) -> tuple[Rgb, Alpha8]:
-        """RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8.
+        """Returns RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8.
 
-        Raises :class:`~livebg.errors.SourceError` when one cannot be read or they differ in size.
+        Raises :class:`~livebg.errors.SourceError` if one cannot be read or their sizes differ.
         """
         rgb, mask = Photo(self.picture).rgb, picture_at(self.mask).matte
         if rgb.shape[:2] != mask.shape:
             sizes = (f"{shape[1]}x{shape[0]}" for shape in (mask.shape, rgb.shape))
-            raise SourceError("{} is {} where its picture is {}: make the two of one size".format(self.mask, *sizes))
+            raise SourceError("{} is {}, but its picture is {}. Make them the same size.".format(self.mask, *sizes))
         return rgb, mask
 
 
 class LabeledPicture(Protocol):
-    """A picture and the mask of the people in it, which are read when they are needed."""
+    """A picture and its person mask, read on demand."""
 
     @property
     def name(self) -> str: ...
     def read(self) -> tuple[Rgb, Alpha8]:
-        """RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8. Raises SourceError."""
+        """Returns RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8. Raises SourceError."""
         ...
 
 
@@ -76,17 +76,17 @@ class PictureSet:
 
 
 def require_folder(data: Path) -> None:
-    """Raises :class:`~livebg.errors.SourceError` when there is no such folder."""
+    """Raise :class:`~livebg.errors.SourceError` if the folder does not exist."""
     if not data.is_dir():
         found = "is a file" if data.exists() else "does not exist"
-        raise SourceError(f"{data} {found}: name the folder that holds the sets of pictures and clips")
+        raise SourceError(f"{data} {found}. Specify the folder that contains the data sets.")
 
 
 def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
-    """Every folder under ``data`` that holds ``images`` and ``masks`` and is not trained on, and the hold-out of every archive of
-    people; of each, one picture in ``step``.
+    """Returns every evaluation folder under ``data`` with ``images`` and ``masks``, and the hold-out of every archive of people.
 
-    Raises :class:`~livebg.errors.SourceError` when ``data`` is no folder, or a picture has no mask.
+    Training folders are skipped. Each set contains every ``step``-th picture. Raises :class:`~livebg.errors.SourceError` if
+    ``data`` is not a folder or a picture has no mask.
     """
     require_folder(data)
     found = []
@@ -106,7 +106,7 @@ def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
 
 
 def _people_held_out(data: Path, step: int) -> list[PictureSet]:
-    """The hold-out of every archive of people."""
+    """Returns the hold-out of every archive of people."""
     archives = people_archives(data)
     held_out = held_out_keys(data) if archives else frozenset()
     sets = []
@@ -119,21 +119,21 @@ def _people_held_out(data: Path, step: int) -> list[PictureSet]:
 
 @dataclass(frozen=True, slots=True)
 class EmptyRoom:
-    """A picture without people: the name of its folder or archive with its own, and how to read it as RGB."""
+    """A picture without people: its name, FOLDER/FILE or ARCHIVE/FILE, and a function that reads it as RGB."""
 
     name: str
     read: Callable[[], Rgb]
 
 
 def rooms_aside(data: Path, step: int = 1) -> list[EmptyRoom]:
-    """The pictures of empty rooms that are held out, folder by folder and zip by zip of ``data/backgrounds``; one in ``step``.
+    """Returns every ``step``-th held-out picture of empty rooms in the folders and zip files of ``data/backgrounds``.
 
-    Those in which a person was found are left out. Raises :class:`~livebg.errors.SourceError` for a damaged zip file.
+    Pictures that show a person are excluded. Raises :class:`~livebg.errors.SourceError` if a zip file is damaged.
     """
     root = data / "backgrounds"
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
     photos = [path for folder in folders for path in held_out_part(_photos(folder), kept=True)]
-    found = [EmptyRoom(f"{path.parent.name}/{path.name}", partial(_photo, path)) for path in photos]
+    found = [EmptyRoom(f"{path.parent.name}/{path.name}", partial(_read_photo, path)) for path in photos]
     for path in sorted(root.glob("*.zip")):
         with opened_archive(path) as archive:
             names = sorted(archive.namelist())
@@ -141,18 +141,18 @@ def rooms_aside(data: Path, step: int = 1) -> list[EmptyRoom]:
     return [room for room in found if room.name not in ROOMS_WITH_PEOPLE][::step]
 
 
-def _photo(path: Path) -> Rgb:
+def _read_photo(path: Path) -> Rgb:
     return Photo(path).rgb
 
 
 def clips(data: Path, *, all_of_them: bool = False) -> list[Path]:
-    """The clips under ``data/video``: those kept aside, or all."""
+    """Returns the held-out clips under ``data/video``, or all of them."""
     found = sorted(path for path in (data / "video").rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
     return [path for path in found if all_of_them or is_held_out(path)]
 
 
 def every_nth(things: Sequence[Thing], count: int) -> list[Thing]:
-    """``count`` of the things, evenly spread over them; all where there are no more."""
+    """Returns ``count`` evenly spaced items, or all if there are fewer."""
     if len(things) <= count:
         return list(things)
     return [things[index] for index in np.linspace(0, len(things) - 1, count).round().astype(int)]
@@ -165,6 +165,6 @@ def _photos(folder: Path) -> list[Path]:
 def _mask_of(picture: Path, masks: dict[str, Path]) -> Path:
     if picture.stem not in masks:
         raise SourceError(
-            f"{picture} has no mask of its name in {picture.parent.parent / 'masks'}: add it, or take the picture out"
+            f"{picture} has no mask with the same name in {picture.parent.parent / 'masks'}. Add it or remove the picture."
         )
     return masks[picture.stem]

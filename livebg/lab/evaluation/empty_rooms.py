@@ -1,4 +1,4 @@
-"""Empty rooms: whoever finds somebody there shows the room."""
+"""Evaluates networks on empty rooms: any foreground there would show the room."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -15,21 +15,21 @@ CLEAR: Final = 0.005
 """Mean alpha below which a room counts as empty."""
 
 GHOST: Final = 0.05
-"""Mean alpha above which there is somebody who is not there."""
+"""Mean alpha above which a false person appears."""
 
 MEASURES: Final = (
-    Measure("mean_alpha", "mean alpha x1e3", "how much of the room is taken for a person"),
-    Measure("clear", f"rooms under {CLEAR}, %", "rooms that are as good as empty", higher_is_better=True),
-    Measure("ghosts", f"rooms over {GHOST}, %", "rooms with a ghost"),
+    Measure("mean_alpha", "mean alpha x1e3", "how much of the room is classified as a person"),
+    Measure("clear", f"rooms under {CLEAR}, %", "share of rooms that are almost free of foreground", higher_is_better=True),
+    Measure("ghosts", f"rooms over {GHOST}, %", "share of rooms with a false person"),
 )
 
 
 def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[EmptyRoom], sheets: Sheets) -> Section:
-    """Mean alpha of pictures without people, by one look at the network's own size in their aspect.
+    """Measure the mean alpha of pictures without people, after one inference at the network's own size in their aspect.
 
-    Raises :class:`~livebg.errors.SourceError` for what cannot be read.
+    Raises :class:`~livebg.errors.SourceError` if a picture cannot be read.
     """
-    tally = Tally("empty rooms", "one look, at the network's own size", "room", MEASURES, list(networks))
+    tally = Tally("empty rooms", "one inference, at the network's own size", "room", MEASURES, list(networks))
     worst = sheets.worst("empty rooms", len(rooms))
     evaluated = next(iter(networks))
     for room in rooms:

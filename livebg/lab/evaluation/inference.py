@@ -1,4 +1,4 @@
-"""How a network is shown a picture, or the frames of a clip, by the ruler."""
+"""Runs networks on pictures and on the frames of clips."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from livebg.segmentation.onnx_model import Size
 
 
 def resize_input(picture: Rgb, size: Size) -> Rgb:
-    """A picture at ``size`` (width, height): by area averages where it shrinks, linear where it grows."""
+    """Resize a picture to ``size`` (width, height): area interpolation to shrink, linear to enlarge."""
     height, width = picture.shape[:2]
     if (width, height) == size:
         return picture
@@ -18,14 +18,14 @@ def resize_input(picture: Rgb, size: Size) -> Rgb:
 
 
 def at_size(alpha: Alpha, size: Size) -> Alpha:
-    """An alpha at ``size`` (width, height), linear."""
+    """Resize alpha to ``size`` (width, height), linear."""
     if alpha.shape[::-1] == size:
         return alpha
     return np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
-    """Alpha at the picture's full size, by one look; ``wanted`` is the size to feed, if there is a choice."""
+    """Returns alpha at full picture size after one inference. ``wanted`` is the input size, if the network allows a choice."""
     network.reset()
     height, width = picture.shape[:2]
     image = resize_input(picture, network.input_size(width, height, wanted))
@@ -33,16 +33,16 @@ def look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
 
 
 class VideoRunner:
-    """A network on the frames of a clip, one after another. What it remembers of a clip it forgets when another begins."""
+    """Runs a network on the frames of a clip in order. State is reset between clips."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
 
     def begin(self) -> None:
-        """Another clip begins."""
+        """Start a new clip."""
         self._network.reset()
 
     def alpha(self, frame: Rgb) -> Alpha:
-        """Alpha of the next frame, at its full size."""
+        """Returns alpha of the next frame at its full size."""
         height, width = frame.shape[:2]
         return at_size(self._network.alpha(resize_input(frame, self._network.input_size(width, height))), (width, height))

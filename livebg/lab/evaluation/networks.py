@@ -1,4 +1,4 @@
-"""Networks of several kinds behind one protocol, so that one ruler measures them all."""
+"""Wraps several kinds of networks in one protocol for evaluation."""
 
 import logging
 import math
@@ -20,11 +20,11 @@ from livebg.segmentation.ort import RUN_FAILURES, onnxruntime
 from livebg.segmentation.u2net import U2NetSegmenter
 
 _LOG: Final = logging.getLogger(__name__)
-_SIZED: Final = re.compile(r"(?P<model>.+)@(?P<width>[1-9]\d{0,3})x(?P<height>[1-9]\d{0,3})")
+_NAME_WITH_SIZE: Final = re.compile(r"(?P<model>.+)@(?P<width>[1-9]\d{0,3})x(?P<height>[1-9]\d{0,3})")
 _RECURRENT_PIXELS: Final = 512 * 288
 _RECURRENT_STEP: Final = 16
 _STATES: Final = ("r1", "r2", "r3", "r4")
-_FATAL: Final = 4
+_LOG_FATAL: Final = 4
 Rgb = NDArray[np.uint8]
 """A picture, shape (height, width, 3)."""
 
@@ -32,8 +32,8 @@ Rgb = NDArray[np.uint8]
 class Network(Protocol):
     """A network on the CPU, on one thread.
 
-    ``name`` is what tables call it, ``path`` its file. ``remembers`` says whether it carries something from picture to picture,
-    until :meth:`reset`.
+    ``name`` is its name in tables, ``path`` its file. ``remembers`` is true if it keeps state between pictures until
+    :meth:`reset`.
     """
 
     @property
@@ -44,26 +44,26 @@ class Network(Protocol):
     def remembers(self) -> bool: ...
 
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
-        """The size (width, height) of the picture to hand over for a frame of the given size.
+        """Returns the input size (width, height) for a frame of the given size.
 
-        ``wanted`` is what is asked for in place of the network's own choice; one that runs at a single size stays with that.
+        ``wanted`` overrides the network's own choice; networks with a fixed size ignore it.
         """
         ...
 
     def alpha(self, image: Rgb) -> Alpha:
-        """Alpha, float32, (height, width), 0..1, of a picture of a size that :meth:`input_size` gave.
+        """Returns alpha, float32, (height, width), 0..1, of a picture of a size from :meth:`input_size`.
 
-        Raises ModelError when the network fails.
+        Raises ModelError if the network fails.
         """
         ...
 
     def reset(self) -> None:
-        """The next picture has nothing to do with the last one."""
+        """Discard the state: the next picture is unrelated to the last one."""
         ...
 
 
 class FamilyNetwork:
-    """What livebg itself can run: :class:`~livebg.segmentation.u2net.U2NetSegmenter`. ``size`` overrules every other."""
+    """A network that livebg can run: :class:`~livebg.segmentation.u2net.U2NetSegmenter`. ``size`` overrides its choice."""
 
     remembers = False
 
@@ -72,29 +72,29 @@ class FamilyNetwork:
         self._segmenter = U2NetSegmenter(model.path, model.card, input_size=size, provider="cpu", threads=1)
 
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
-        own = self._segmenter.input_size(width, height)
+        default_size = self._segmenter.input_size(width, height)
         one_size_only = self._segmenter.input_size(1280, 720) == self._segmenter.input_size(720, 1280)
-        return own if wanted is None or one_size_only else wanted
+        return default_size if wanted is None or one_size_only else wanted
 
     def alpha(self, image: Rgb) -> Alpha:
         return self._segmenter.segment(image)
 
     def reset(self) -> None:
-        """It remembers nothing."""
+        """Do nothing: the network is stateless."""
 
 
 class ChannelsLastNetwork:
-    """MediaPipe's way: 1xHxWx3, 0..1, to an alpha 1xHxWx1, or to the logits 1xHxWx2 of background and person."""
+    """MediaPipe's interface: input 1xHxWx3, 0..1; output alpha 1xHxWx1, or logits 1xHxWx2 of background and person."""
 
     remembers = False
 
     def __init__(self, name: str, model: LocatedModel, size: Size) -> None:
         self.name, self.path = name, model.path
         self._size = size
-        self._session = _session(model.path, optimised=True)
+        self._session = _session(model.path, optimized=True)
         self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
 
-    def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:  # noqa: ARG002 - it has one size
+    def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:  # noqa: ARG002 - fixed input size
         return self._size
 
     def alpha(self, image: Rgb) -> Alpha:
@@ -103,21 +103,21 @@ class ChannelsLastNetwork:
         if output.shape[2] == 1:
             return np.asarray(np.clip(output[..., 0], 0, 1), np.float32)
         background, person = output[..., 0], output[..., 1]
-        return np.asarray(1 / (1 + np.exp(background - person)), np.float32)  # the softmax of two
+        return np.asarray(1 / (1 + np.exp(background - person)), np.float32)  # softmax over two classes
 
     def reset(self) -> None:
-        """It remembers nothing."""
+        """Do nothing: the network is stateless."""
 
 
 class RecurrentNetwork:
-    """Robust Video Matting's way: src and four states to fgr, pha and the states that go with the next picture."""
+    """Robust Video Matting's interface: input src and four states; output fgr, pha and the states for the next picture."""
 
     remembers = True
 
     def __init__(self, name: str, model: LocatedModel, size: Size | None) -> None:
         self.name, self.path = name, model.path
         self._size = size
-        self._session = _session(model.path, optimised=True)
+        self._session = _session(model.path, optimized=True)
         shapes = {entry.name: entry.shape for entry in self._session.get_inputs()}
         self._channels = [shapes[f"{state}i"][1] for state in _STATES]
         self._constants = {"downsample_ratio": np.ones(1, np.float32)} if "downsample_ratio" in shapes else {}
@@ -130,7 +130,7 @@ class RecurrentNetwork:
         return max(round(width * scale), 2) * _RECURRENT_STEP, max(round(height * scale), 2) * _RECURRENT_STEP
 
     def alpha(self, image: Rgb) -> Alpha:
-        states = self._states or self._blank(*image.shape[:2])
+        states = self._states or self._initial_states(*image.shape[:2])
         source = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         feed = {"src": source, **self._constants, **{f"{name}i": state for name, state in zip(_STATES, states, strict=True)}}
         alpha, *self._states = _run(self._session, self.path, ["pha", *(f"{name}o" for name in _STATES)], feed)
@@ -139,8 +139,8 @@ class RecurrentNetwork:
     def reset(self) -> None:
         self._states = None
 
-    def _blank(self, height: int, width: int) -> list[NDArray[np.float32]]:
-        """Zeros; a single one stands for all where the file leaves the number of channels open."""
+    def _initial_states(self, height: int, width: int) -> list[NDArray[np.float32]]:
+        """Returns zero states, of shape (1, 1, 1, 1) if the file does not fix the number of channels."""
         return [
             np.zeros((1, channels, -(-height >> level), -(-width >> level)), np.float32)
             if isinstance(channels, int)
@@ -151,7 +151,7 @@ class RecurrentNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A network that is to be measured: what tables call it, its file, and how to open it (as often as one likes)."""
+    """A network to evaluate: its name in tables, its file, and a function that opens it and can be called repeatedly."""
 
     name: str
     path: Path
@@ -159,17 +159,17 @@ class Candidate:
 
 
 def candidate(name_or_file: str, folders: Sequence[Path] = ()) -> Candidate:
-    """Recognise a network by the shapes of its inputs and outputs.
+    """Detect the kind of a network from the shapes of its inputs and outputs.
 
-    ``name_or_file`` is a registry name or a file, with ``@WxH`` behind it for another input size. Raises
-    :class:`~livebg.errors.ModelError` when there is no such network; what is of none of the kinds here is left to
-    :class:`~livebg.segmentation.u2net.U2NetSegmenter` to open or to refuse.
+    ``name_or_file`` is a registry name or a file, optionally followed by ``@WxH`` for another input size. Raises
+    :class:`~livebg.errors.ModelError` if the network does not exist. Unrecognized networks are passed to
+    :class:`~livebg.segmentation.u2net.U2NetSegmenter`, which opens or rejects them.
     """
-    match = _SIZED.fullmatch(name_or_file)
+    match = _NAME_WITH_SIZE.fullmatch(name_or_file)
     size = (int(match["width"]), int(match["height"])) if match else None
     model = find(match["model"] if match else name_or_file, folders)
     name = f"{model.path.stem}@{size[0]}x{size[1]}" if size else model.path.stem
-    session = _session(model.path, optimised=False)
+    session = _session(model.path, optimized=False)
     shapes = {entry.name: entry.shape for entry in session.get_inputs()}
     if {"src", *(f"{state}i" for state in _STATES)} <= shapes.keys():
         return Candidate(name, model.path, lambda: RecurrentNetwork(name, model, size))
@@ -177,7 +177,7 @@ def candidate(name_or_file: str, folders: Sequence[Path] = ()) -> Candidate:
         case [[1 | str() | None, int(height), int(width), 3]]:
             _require_classes(model.path, session)
             if size and size != (width, height):
-                raise ModelError(f"{model.path} runs at {width}x{height} only, not at {size[0]}x{size[1]}: leave out the size")
+                raise ModelError(f"{model.path} supports only {width}x{height}, not {size[0]}x{size[1]}. Remove the size.")
             return Candidate(name, model.path, lambda: ChannelsLastNetwork(name, model, (width, height)))
     return Candidate(name, model.path, lambda: FamilyNetwork(name, model, size))
 
@@ -186,21 +186,21 @@ def _require_classes(path: Path, session: Any) -> None:
     shape = session.get_outputs()[0].shape
     if len(shape) != 4 or shape[3] not in (1, 2):
         found = "x".join(map(str, shape))
-        raise ModelError(f"{path} gives {found} where 1xHxWx1 or 1xHxWx2 is expected of its input: choose another network")
+        raise ModelError(f"{path} has an output of {found}, expected 1xHxWx1 or 1xHxWx2. Choose another network.")
 
 
-def _session(path: Path, *, optimised: bool) -> Any:
-    """The file on one CPU thread; what is merely looked at need not be optimised."""
+def _session(path: Path, *, optimized: bool) -> Any:
+    """Open the file on one CPU thread. Reading only its metadata needs no optimization."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = _FATAL
-    if not optimised:
+    options.log_severity_level = _LOG_FATAL
+    if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[CPU])
     except RUN_FAILURES as error:
         _LOG.debug("%s: %s", path, error)
-        raise ModelError(f"{path} is no ONNX network, or damaged: download or copy it again") from error
+        raise ModelError(f"{path} is not an ONNX network or is damaged. Download or copy it again.") from error
 
 
 def _run(session: Any, path: Path, names: list[str], feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -208,5 +208,5 @@ def _run(session: Any, path: Path, names: list[str], feed: dict[str, NDArray[np.
         outputs: list[NDArray[np.float32]] = session.run(names, feed)
     except RUN_FAILURES as error:
         _LOG.debug("%s: %s", path, error)
-        raise ModelError(f"{path} fails on a picture: choose another input size or network") from error
+        raise ModelError(f"{path} failed on a picture. Choose another input size or network.") from error
     return outputs

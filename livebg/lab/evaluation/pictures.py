@@ -1,4 +1,4 @@
-"""Pictures with masks: does the network find the person in one look?"""
+"""Evaluates networks on single pictures with masks."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,28 +15,33 @@ from livebg.metrics.reference import PICTURE_MEASURES, boundary_f_measure, foreg
 from livebg.metrics.statistics import Measure
 
 FIGURE_SIZE: Final = (256, 144)
-"""What a network that runs at any size is fed for the figure, whatever the picture's aspect."""
+"""Input size for the headline figure of networks that accept any size, regardless of the picture's aspect."""
 
 _BY_NAME: Final = {measure.name: measure for measure in PICTURE_MEASURES}
 FAILED: Final = 0.8
-"""IoU below which a user would say that the person was missed."""
+"""IoU below which a user would consider the person missed."""
 
 _SCORED: Final = (
     *(_BY_NAME[name] for name in ("iou", "boundary_f", "mad")),
-    Measure("failed", f"IoU under {FAILED}, %", "pictures with a large part of a person missed, or much of the room taken"),
+    Measure(
+        "failed",
+        f"IoU under {FAILED}, %",
+        "share of pictures in which much of a person is missing or much of the room is foreground",
+    ),
 )
 _OWN_SIZE: Final = tuple(replace(each, name=f"own_{each.name}", label=f"{each.label}, own size") for each in _SCORED)
 MEASURES: Final[tuple[Measure, ...]] = (*_SCORED, *_OWN_SIZE)
 
 
 def measure_pictures(networks: Mapping[str, Network], pictures: PictureSet, sheets: Sheets) -> Section:
-    """IoU at 0.5, boundary F and MAD at the picture's full size, after one look.
+    """Measure IoU at 0.5, boundary F and MAD at full picture size, after one inference per picture.
 
-    The picture is shrunk by area averages to :data:`FIGURE_SIZE`, then once more to the network's own size in the picture's
-    aspect; a network of one size gets that both times. Raises :class:`~livebg.errors.SourceError` for what cannot be read.
+    Measures once with the picture resized to :data:`FIGURE_SIZE` and once with the network's own input size in the picture's
+    aspect. Networks with a fixed input size use it both times. Raises :class:`~livebg.errors.SourceError` if a file cannot be
+    read.
     """
     width, height = FIGURE_SIZE
-    about = f"one look, fed {width}x{height} (then its own size in the picture's aspect), measured at full size"
+    about = f"one inference, input {width}x{height} (then its own size in the picture's aspect), measured at full size"
     tally = Tally(pictures.name, about, "picture", MEASURES, list(networks))
     worst = sheets.worst(pictures.name, len(pictures.pairs))
     evaluated = next(iter(networks))
@@ -53,12 +58,12 @@ def measure_pictures(networks: Mapping[str, Network], pictures: PictureSet, shee
 
 def _row(network: Network, rgb: Rgb, alpha: Alpha, truth: Alpha) -> tuple[float, ...]:
     height, width = rgb.shape[:2]
-    row = _scored(alpha, truth)
+    row = _measure(alpha, truth)
     if network.input_size(width, height, FIGURE_SIZE) == network.input_size(width, height):
         return (*row, *row)
-    return (*row, *_scored(look(network, rgb), truth))
+    return (*row, *_measure(look(network, rgb), truth))
 
 
-def _scored(alpha: Alpha, truth: Alpha) -> tuple[float, float, float, float]:
+def _measure(alpha: Alpha, truth: Alpha) -> tuple[float, float, float, float]:
     iou = foreground_iou(alpha, truth)
     return iou, boundary_f_measure(alpha, truth), mean_absolute_difference(alpha, truth), 100.0 * (iou < FAILED)

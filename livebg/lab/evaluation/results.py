@@ -1,4 +1,4 @@
-"""What was measured: a number for each network, measure and picture (or clip, or pair), and what follows from these."""
+"""Evaluation results: a value for each network, measure and picture (or clip), and statistics of them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ import numpy as np
 from livebg.metrics.statistics import Measure, Score, Summary, Values, paired_difference
 
 WORST_SHARE: Final = 0.05
-"""Of the pictures, clips or pairs: those that are told apart and shown on contact sheets."""
+"""Share of pictures or clips that is reported separately and shown on contact sheets."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One set, measured with all networks.
+    """The results of all networks on one set.
 
-    ``name`` says which set, ``about`` in a clause how it was measured; a ``unit`` is what has one number for each measure.
-    ``scores`` are by network, the evaluated one first; the numbers of all are of the same ``units`` in the same order, and NaN
-    where a unit has none.
+    ``name`` is the set, ``about`` a clause on how it was measured, ``unit`` the kind of item that has one value per measure.
+    ``scores`` are by network, the evaluated one first. The values of every network are for the same ``units`` in the same order,
+    NaN where a unit has no value.
     """
 
     name: str
@@ -35,20 +35,20 @@ class Section:
 
     @cached_property
     def differences(self) -> dict[str, dict[str, Summary | None]]:
-        """The evaluated network minus each other, unit by unit: by the other's name and the measure's."""
+        """Returns the paired differences, evaluated network minus other, by the other's name and the measure's name."""
         (_, ours), *others = self.scores.items()
         return {
             name: {key: paired_difference(ours.values[key], other.values[key]) for key in other.values} for name, other in others
         }
 
     def worst(self, network: str) -> dict[str, float]:
-        """The mean over the worst 5 % by the measures' names, without those that have no number."""
+        """Returns the mean over the worst 5 % by measure name, without measures that have no values."""
         values = self.scores[network].values
         found = {each.name: worst(each, values[each.name], self.units) for each in self.measures}
         return {name: facts["worst_5_percent"] for name, facts in found.items() if facts}
 
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
+        """Returns the results as JSON-compatible data."""
         return {
             "section": self.name,
             "about": self.about,
@@ -70,7 +70,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A section that was not measured, and the reason as a clause."""
+    """A skipped section, with the reason as a clause."""
 
     name: str
     reason: str
@@ -80,7 +80,7 @@ class Skipped:
 
 
 class Tally:
-    """Gathers the numbers of one section. Every network gets one row for every unit."""
+    """Collects the values of one section, one row per network and unit."""
 
     def __init__(self, name: str, about: str, unit: str, measures: Sequence[Measure], networks: Sequence[str]) -> None:
         self._name, self._about, self._unit = name, about, unit
@@ -89,13 +89,13 @@ class Tally:
         self._units: list[str] = []
 
     def add(self, unit: str, rows: Mapping[str, Sequence[float]]) -> None:
-        """The numbers of one unit by network, in the order of the measures."""
+        """Add the values of one unit by network, in the order of the measures."""
         self._units.append(unit)
         for network, row in rows.items():
             self._rows[network].append(tuple(row))
 
     def section(self) -> Section:
-        """What has been gathered."""
+        """Returns the section with all values added so far."""
         scores = {}
         for network, rows in self._rows.items():
             table: Values = np.asarray(rows, np.float64).reshape(len(self._units), len(self._measures))
@@ -104,7 +104,7 @@ class Tally:
 
 
 def worst(measure: Measure, values: Values, units: Sequence[str]) -> dict[str, Any]:
-    """The mean of the worst 5 % (at least one), and the worst of all with its name; nothing where there is no number."""
+    """Returns the mean of the worst 5 % (at least one) and the worst value with its unit; empty if there are no values."""
     known = np.flatnonzero(~np.isnan(values))
     if not known.size:
         return {}
@@ -115,5 +115,5 @@ def worst(measure: Measure, values: Values, units: Sequence[str]) -> dict[str, A
 
 
 def worst_count(count: int) -> int:
-    """How many of ``count`` are the worst 5 %: at least one."""
+    """Returns 5 % of ``count``, rounded up, at least 1."""
     return max(math.ceil(count * WORST_SHARE), 1)

@@ -1,4 +1,4 @@
-"""All sections one after another, each where its data is there."""
+"""Runs all sections in order and skips those without data."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,34 +20,34 @@ from livebg.lab.evaluation.subjects import subjects
 from livebg.synthetic import MOTIONS
 
 SECTIONS: Final = ("pictures", "rooms", "moving", "real", "cost")
-"""What can be measured, in the order in which it is."""
+"""All sections, in the order of evaluation."""
 
 MOTIONS_MEASURED: Final = ("slow", "fast")
-"""The motions that are measured unless others are asked for."""
+"""The default motions."""
 
-_NO_DATA: Final = "no --data folder is named"
+_NO_DATA: Final = "no --data folder given"
 
 
 class SectionResult(Protocol):
-    """What a section comes to: a Section, Costs or Skipped."""
+    """The result of a section: a Section, Costs or Skipped."""
 
     @property
     def name(self) -> str: ...
     def facts(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Returns the result as JSON-compatible data."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
-    """How much is measured.
+    """Extent of an evaluation.
 
-    - ``data``: the folder of the sets; None leaves moving made-up people and the cost.
-    - ``sections``: of :data:`SECTIONS`; ``motions``: of :data:`livebg.synthetic.MOTIONS`.
-    - ``step``: of pictures and rooms every one in so many.
-    - ``clips``, ``frames``: how many moving clips of each motion, and of how many frames.
-    - ``real_frames``: how many frames of each real clip; ``all_clips``: not only of those that are kept aside.
-    - ``teacher``: the matting network against which real clips are held.
+    - ``data``: folder of the data sets; None limits the evaluation to moving procedural people and the cost.
+    - ``sections``: names from :data:`SECTIONS`; ``motions``: names from :data:`livebg.synthetic.MOTIONS`.
+    - ``step``: use every ``step``-th picture and room.
+    - ``clips``, ``frames``: moving clips per motion and frames per clip.
+    - ``real_frames``: frames per real clip; ``all_clips``: use all real clips, not only the hold-out.
+    - ``teacher``: matting network whose alpha is the reference for real clips.
     """
 
     data: Path | None = None
@@ -63,16 +63,16 @@ class EvaluationConfig:
 
 
 def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Iterator[SectionResult]:
-    """Measure the first of ``candidates`` beside the others, and give each section when it is done.
+    """Compare the first of ``candidates`` with the others and yield each section when it is done.
 
-    Raises :class:`~livebg.errors.ConfigError` for what is not known, and when two networks have one name,
-    :class:`~livebg.errors.ModelError` when one cannot be opened or fails, :class:`~livebg.errors.SourceError` for data that
-    cannot be read and :class:`~livebg.errors.SinkError` for sheets that cannot be written.
+    Raises :class:`~livebg.errors.ConfigError` for unknown sections or motions and for duplicate network names,
+    :class:`~livebg.errors.ModelError` if a network cannot be opened or fails, :class:`~livebg.errors.SourceError` if data cannot
+    be read and :class:`~livebg.errors.SinkError` if a sheet cannot be written.
     """
     names = [each.name for each in candidates]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise ConfigError(f"two networks are called {twice}: copy one to a file of another name, or name it once")
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate:
+        raise ConfigError(f"Two networks have the name {duplicate}. Rename one of the files or list it only once.")
     _require_known("section", extent.sections, SECTIONS)
     _require_known("motion", extent.motions, tuple(MOTIONS))
     if extent.data:
@@ -92,10 +92,10 @@ def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Itera
             yield measure_cost(candidates, networks, names[1] if len(names) > 1 else names[0])
 
 
-def _require_known(kind: str, asked: Collection[str], known: Sequence[str]) -> None:
-    for name in asked:
+def _require_known(kind: str, requested: Collection[str], known: Sequence[str]) -> None:
+    for name in requested:
         if name not in known:
-            raise ConfigError(f"there is no {kind} {name!r}: choose of {', '.join(known)}")
+            raise ConfigError(f"Unknown {kind} {name!r}. Choose from {', '.join(known)}.")
 
 
 def _pictures(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
@@ -103,7 +103,7 @@ def _pictures(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iter
     for each in sets:
         yield measure_pictures(networks, each, extent.sheets)
     if not sets:
-        yield Skipped("pictures", f"no images with masks beside them are in {extent.data}" if extent.data else _NO_DATA)
+        yield Skipped("pictures", f"no folders with images and masks in {extent.data}" if extent.data else _NO_DATA)
 
 
 def _rooms(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
@@ -111,7 +111,7 @@ def _rooms(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterato
     if rooms:
         yield measure_rooms(networks, rooms, extent.sheets)
     else:
-        yield Skipped("empty rooms", f"there are no pictures in {extent.data}/backgrounds" if extent.data else _NO_DATA)
+        yield Skipped("empty rooms", f"no pictures in {extent.data}/backgrounds" if extent.data else _NO_DATA)
 
 
 def _moving(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:
@@ -126,5 +126,5 @@ def _real(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator
         teacher = extent.teacher.open() if extent.teacher else None
         yield measure_real(networks, found, extent.real_frames, teacher, extent.sheets)
     else:
-        kept = "clips" if extent.all_clips else "clips that are kept aside"
-        yield Skipped("real clips", f"there are no {kept} in {extent.data}/video" if extent.data else _NO_DATA)
+        kind = "clips" if extent.all_clips else "held-out clips"
+        yield Skipped("real clips", f"no {kind} in {extent.data}/video" if extent.data else _NO_DATA)

@@ -1,4 +1,4 @@
-"""Who plays in the moving clips, and where: people and rooms that were kept aside, or made-up ones where there is no data."""
+"""Actors and rooms for the moving clips: held-out people and rooms, or procedural ones if there is no data."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -17,25 +17,25 @@ from livebg.sources.file import FileSource
 from livebg.synthetic import Actor, Cutout, blob_person, cut_green, procedural_room
 
 SCREENS: Final = "talking"
-"""The folder of ``video`` whose clips were taken in front of a green screen."""
+"""The subfolder of ``video`` with green-screen clips."""
 
-_FROM_HEAD_TO_FOOT: Final = 0.45
-"""Of somebody who was photographed whole, the part that a webcam shows."""
+_FULL_LENGTH_SHARE: Final = 0.45
+"""The part of a full-length photo that a webcam would show."""
 
 _SCREEN_EVERY: Final = 4
-"""One actor in so many comes from a green screen, where there are such clips."""
+"""Every n-th actor comes from a green-screen clip, if there are any."""
 
 _KEYED_FRAMES: Final = 40
-_SOFTNESS: Final = 0.8
-_MADE_UP_ROOM: Final = (640, 360)
+_EDGE_SIGMA: Final = 0.8
+_ROOM_SIZE: Final = (640, 360)
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """Where actors and rooms come from. All of it is read when it is asked for.
+    """Sources of actors and rooms, read on demand.
 
-    ``people`` are pictures with masks of whole people, ``screens`` green-screen clips, ``rooms`` pictures; ``made_up`` says that
-    people or rooms are drawn, because there are none.
+    ``people`` are pictures with masks of whole people, ``screens`` green-screen clips, ``rooms`` pictures. ``made_up`` is true if
+    people or rooms are procedural because there is no data.
     """
 
     people: tuple[LabeledPicture, ...]
@@ -48,43 +48,43 @@ class Subjects:
 
     @property
     def about(self) -> str:
-        """Who and where, as a clause."""
-        people = "people cut out of pictures and green-screen clips" if self.people or self.screens else "made-up people"
-        return f"{people} over {'rooms' if self.rooms else 'made-up rooms'}"
+        """Returns a description of actors and rooms, as a clause."""
+        people = "people cut out of pictures and green-screen clips" if self.people or self.screens else "procedural people"
+        return f"{people} over {'rooms' if self.rooms else 'procedural rooms'}"
 
     def actor(self, number: int) -> Actor:
-        """The actor of that number; there is one for any number. Raises SourceError when a file cannot be read."""
+        """Returns actor ``number``, any integer from 0. Raises SourceError if a file cannot be read."""
         if self.screens and (number % _SCREEN_EVERY == 0 or not self.people):
             turn = number // _SCREEN_EVERY
             return _keyed(self.screens[turn % len(self.screens)], turn)
         if self.people:
-            return Actor([_cut_out(*self.people[number % len(self.people)].read())], share=_FROM_HEAD_TO_FOOT)
+            return Actor([_cut_out(*self.people[number % len(self.people)].read())], share=_FULL_LENGTH_SHARE)
         return Actor([blob_person(number)])
 
     def room(self, number: int) -> Rgb:
-        """The room of that number, RGB; there is one for any number. Raises SourceError when its file cannot be read."""
-        return self.rooms[number % len(self.rooms)].read() if self.rooms else procedural_room(number, _MADE_UP_ROOM)
+        """Returns room ``number``, any integer from 0, as RGB. Raises SourceError if its file cannot be read."""
+        return self.rooms[number % len(self.rooms)].read() if self.rooms else procedural_room(number, _ROOM_SIZE)
 
 
 def subjects(data: Path | None, count: int) -> Subjects:
-    """About ``count`` people and rooms that were kept aside, evenly drawn. Raises SourceError when ``data`` is no folder."""
+    """Returns about ``count`` held-out people and rooms, evenly spaced. Raises SourceError if ``data`` is not a folder."""
     if data is None:
         return Subjects((), (), ())
     people = [pair for each in picture_sets(data) if Path(each.name).name in SPLIT_SETS for pair in each.pairs]
     screens = [path for path in clips(data) if path.parent.name == SCREENS and is_held_out(path)]
     rooms = rooms_aside(data)
-    # Some files of each: they alternate with the sets.
+    # Spacing the files evenly takes some from every set.
     return Subjects(tuple(every_nth(people, count)), tuple(screens), tuple(every_nth(rooms, count)))
 
 
 def _cut_out(rgb: Rgb, mask: Alpha8) -> Cutout:
-    """A person by a mask of hard edges: a pixel less, since the outermost hold the room's colours, and softened."""
+    """Cut out a person by a binary mask, eroded by one pixel, because edge pixels contain room colors, and softened."""
     inner = cv2.erode(mask, np.ones((3, 3), np.uint8))
-    return Cutout(rgb, np.asarray(cv2.GaussianBlur(inner, (0, 0), _SOFTNESS), np.uint8))
+    return Cutout(rgb, np.asarray(cv2.GaussianBlur(inner, (0, 0), _EDGE_SIGMA), np.uint8))
 
 
 def _keyed(path: Path, turn: int) -> Actor:
-    """A stretch of a green-screen clip, another one each turn as long as there are more."""
+    """Key a section of a green-screen clip, a different one each ``turn`` until the clip is used up."""
     with FileSource(path, threads=1) as source:
         rate, size = float(source.format.frame_rate), (source.format.width, source.format.height)
         windows = max((source.frame_estimate or 0) // _KEYED_FRAMES, 1)
@@ -93,4 +93,4 @@ def _keyed(path: Path, turn: int) -> Actor:
         try:
             return Actor([cut_green(frame.rgb(size)) for frame in frames], rate=rate)
         except ValueError as error:
-            raise SourceError(f"nobody can be cut out of {path}: put clips in front of a green screen into {SCREENS}") from error
+            raise SourceError(f"Cannot key a person out of {path}. Put only green-screen clips into {SCREENS}.") from error

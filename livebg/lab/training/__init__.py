@@ -1,6 +1,6 @@
-"""How the bundled network was made: from pictures of people to `livebg-u2.onnx`. Behind the extra `livebg[train]`.
+"""Training of the bundled network, from pictures of people to ``livebg-u2.onnx``. Requires the extra ``livebg[train]``.
 
-The way through: `pixel_store` (prepared pictures on disk), `pseudo_labels` (soft alpha for pictures that have a hard mask or
-none), `prepare` (data sets -> store), `augmentation` and `dataset` (pictures -> what a webcam might see), `architecture` (the
-network), `pretrained` (its first weights, from u2netp), `losses`, `trainer` (training with checkpoints), `export` (to ONNX).
+In order of use: ``pixel_store`` (prepared pictures on disk), ``pseudo_labels`` (soft alpha for pictures with a binary mask or
+none), ``prepare`` (data sets to stores), ``augmentation`` and ``dataset`` (stores to webcam-like samples), ``architecture`` (the
+network), ``pretrained`` (initial weights from u2netp), ``losses``, ``trainer`` (training with checkpoints), ``export`` (to ONNX).
 """

@@ -1,4 +1,4 @@
-"""`python -m livebg.lab.training`: see `--help`, and "Train a network" in .github/CONTRIBUTING.md."""
+"""``python -m livebg.lab.training``: see ``--help``, and "Train a network" in .github/CONTRIBUTING.md."""
 
 import logging
 from collections.abc import Iterator
@@ -29,41 +29,41 @@ from livebg.lab.training.widening import widen
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Data = Annotated[Path, typer.Argument(help="The folder of the data sets.", exists=True, file_okay=False)]
-Prepared = Annotated[Path, typer.Argument(help="The folder of the prepared pictures.", file_okay=False)]
-Pictures = Annotated[int, typer.Option(help="Train until so many pictures were seen.")]
-Rate = Annotated[float, typer.Option(help="The highest learning rate.")]
-Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")]
-Processes = Annotated[int, typer.Option(help="Processes that train together, on the CPU.")]
-Workers = Annotated[int, typer.Option(help="Processes that load pictures, for each of them.")]
-Threads = Annotated[int, typer.Option(help="Threads that compute, on the CPU.")]
+Data = Annotated[Path, typer.Argument(help="Folder of the data sets.", exists=True, file_okay=False)]
+Prepared = Annotated[Path, typer.Argument(help="Folder of the prepared pictures.", file_okay=False)]
+Pictures = Annotated[int, typer.Option(help="Number of pictures to train on.")]
+Rate = Annotated[float, typer.Option(help="Maximum learning rate.")]
+Device = Annotated[str, typer.Option(help="Device: cpu or cuda.")]
+Processes = Annotated[int, typer.Option(help="Number of training processes (CPU only).")]
+Workers = Annotated[int, typer.Option(help="Number of loader processes per training process.")]
+Threads = Annotated[int, typer.Option(help="Number of CPU threads per training process.")]
 DesignName = Literal["wide", "slim", "full", "deep", "tiny"]
 CourseName = Annotated[
-    Literal["all", "small", "medium", "large"], typer.Option(help="The frames' sizes: one stage, or all, one after another.")
+    Literal["all", "small", "medium", "large"], typer.Option(help="Frame sizes: a single stage, or all stages in order.")
 ]
-Half = Annotated[bool, typer.Option("--half", help="Compute in bfloat16 where that is safe.")]
-Seed = Annotated[int, typer.Option(help="Of the random draws.")]
-LABELLER = typer.Option(help="The matting network (ONNX) that softens masks and labels clips.", exists=True)
+Half = Annotated[bool, typer.Option("--half", help="Use bfloat16 where that is safe.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+LABELLER = typer.Option(help="Matting network (ONNX) that refines masks and labels clips.", exists=True)
 
 
 @app.command("prepare")
 def prepare_command(data: Data, out: Prepared, labeller: Annotated[Path, LABELLER]) -> None:
-    """Data sets -> pictures with soft alpha, once for all trainings."""
+    """Convert data sets to pictures with soft alpha. Needed once."""
     prepared(data, out, labeller)
 
 
 @app.command("train")
 def train_command(
     pictures_in: Prepared,
-    checkpoint: Annotated[Path, typer.Argument(help="Written as it goes; if it is there, the training goes on from it.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint to write; training resumes from it if it exists.")],
     design: DesignName = "deep",
     start: Annotated[
-        Path | None, typer.Option(help="First weights: a checkpoint, an exported ONNX file, u2netp (for wide).")
+        Path | None, typer.Option(help="Initial weights: a checkpoint, an exported ONNX file, or u2netp (for wide).")
     ] = None,
     pictures: Pictures = 1_500_000,
     rate: Rate = 1e-3,
     course: CourseName = "all",
-    until: Annotated[int, typer.Option(help="Stop after so many pictures, to continue later (0: at the end).")] = 0,
+    until: Annotated[int, typer.Option(help="Stop after this many pictures, to resume later (0: at the end).")] = 0,
     device: Device = "cpu",
     processes: Processes = 1,
     workers: Workers = 1,
@@ -71,7 +71,7 @@ def train_command(
     half: Half = False,
     seed: Seed = 0,
 ) -> None:
-    """Trains one design."""
+    """Train one design."""
     stages = STAGES if course == "all" else (Stage(COURSES[course], 1.0),)
     run = Run(device, processes, workers, threads, seed, stages, until=until)
     train_network(initial_weights(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
@@ -80,34 +80,36 @@ def train_command(
 @app.command("prune")
 def prune_command(
     pictures_in: Prepared,
-    wide: Annotated[Path, typer.Argument(help="The checkpoint of the wide network.", exists=True)],
-    out: Annotated[Path, typer.Argument(help="The checkpoint to write.")],
+    wide: Annotated[Path, typer.Argument(help="Checkpoint of the wide network.", exists=True)],
+    out: Annotated[Path, typer.Argument(help="Checkpoint to write.")],
     design: DesignName = "slim",
     seed: Seed = 0,
 ) -> None:
-    """Drops the channels that matter least."""
+    """Remove the least important channels."""
     _, net = read_checkpoint(wide)
     Trainer(prune_to(net, design, pictures_in, Run(seed=seed)), Schedule(0)).save(out, design)
 
 
 @app.command("grow")
 def grow_command(
-    checkpoint: Annotated[Path, typer.Argument(help="The checkpoint of a network with fewer channels.", exists=True)],
-    out: Annotated[Path, typer.Argument(help="The checkpoint to write.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a network with fewer channels.", exists=True)],
+    out: Annotated[Path, typer.Argument(help="Checkpoint to write.")],
     design: DesignName = "deep",
 ) -> None:
-    """Adds channels inside the blocks, and changes no answer."""
+    """Add channels inside the blocks without changing the output."""
     Trainer(widen(read_checkpoint(checkpoint)[1], DESIGNS[design]), Schedule(0)).save(out, design)
 
 
 @app.command("export")
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(exists=True)],
-    out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
-    pictures_in: Annotated[Path | None, typer.Option("--prepared", help="Compute in 8 bits, calibrated on these.")] = None,
+    out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
+    pictures_in: Annotated[
+        Path | None, typer.Option("--prepared", help="Quantize to 8 bits, calibrated on these pictures.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
-    """A checkpoint's weight average -> ONNX: float32, or with prepared pictures 8-bit whole numbers."""
+    """Export a checkpoint's weight average to ONNX: float32, or 8 bits if prepared pictures are given."""
     design, net = read_checkpoint(checkpoint)
     export(net, design, out, calibration(pictures_in, Run(seed=seed)) if pictures_in else None)
 
@@ -115,10 +117,10 @@ def export_command(
 @app.command("make")
 def make_command(
     data: Data,
-    out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
-    u2netp: Annotated[Path, typer.Option(help="The published u2netp.onnx.", exists=True)],
+    out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
+    u2netp: Annotated[Path, typer.Option(help="Published u2netp.onnx.", exists=True)],
     labeller: Annotated[Path, LABELLER],
-    work: Annotated[Path, typer.Option(help="The folder for prepared pictures and checkpoints.")] = Path("training"),
+    work: Annotated[Path, typer.Option(help="Folder for prepared pictures and checkpoints.")] = Path("training"),
     pictures: Pictures = 1_500_000,
     rate: Rate = 1e-3,
     device: Device = "cpu",
@@ -128,7 +130,7 @@ def make_command(
     half: Half = False,
     seed: Seed = 0,
 ) -> None:
-    """The whole way, from the data to the ONNX file. Stopped anywhere, it goes on from there when it is called again."""
+    """Run the whole pipeline, from the data to the ONNX file. Call it again to resume an interrupted run."""
     prepared(data, work / "prepared", labeller)
     run = Run(device, processes, workers, threads, seed)
     make(work / "prepared", u2netp, work, out, Schedule(pictures, rate, half=half), run)
@@ -138,14 +140,14 @@ def make_command(
 def leave_one_out_command(
     data: Data,
     pictures_in: Prepared,
-    u2netp: Annotated[Path, typer.Option(help="The published u2netp.onnx.", exists=True)],
-    shipped: Annotated[Path, typer.Option(help="The network to start from and to compare with.", exists=True)],
-    work: Annotated[Path, typer.Option(help="The folder for networks and checkpoints.")] = Path("leave-one-out"),
+    u2netp: Annotated[Path, typer.Option(help="Published u2netp.onnx.", exists=True)],
+    shipped: Annotated[Path, typer.Option(help="Network to start from and to compare with.", exists=True)],
+    work: Annotated[Path, typer.Option(help="Folder for networks and checkpoints.")] = Path("leave-one-out"),
     pictures: Pictures = 20_000,
     rate: Rate = 1e-3,
     seed: Seed = 0,
 ) -> None:
-    """Trains briefly without one set of people, measures on that set, and prints a table: which start generalizes best."""
+    """Train briefly without one set of people, evaluate on that set, and print a table that compares the starts."""
     starts = (
         Start("shipped", shipped, "full"),
         Start("deeper", shipped, "deep"),
@@ -158,7 +160,7 @@ def leave_one_out_command(
 
 
 def summary(section: Section) -> Iterator[str]:
-    """A line for each network: the mean of every measure."""
+    """Yield a line for each network with the mean of every measure."""
     yield f"{section.name}, {len(section.units)} {section.unit}s"
     for name, score in section.scores.items():
         means = (f"{key} {found.mean:.4f}" for key, found in score.summaries.items() if found)
@@ -166,7 +168,7 @@ def summary(section: Section) -> Iterator[str]:
 
 
 def main() -> None:
-    """Runs the command; what the user can mend is told in one sentence, with exit code 2."""
+    """Run the command. Log expected errors as one line and exit with code 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         app()

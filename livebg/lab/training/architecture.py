@@ -1,12 +1,12 @@
-"""The network: U²-Net's nested blocks with deep supervision, made small enough for video.
+"""The network: U²-Net's nested blocks with deep supervision, small enough for video.
 
-U²-Net (Qin et al. 2020, arXiv:2005.09007) stacks residual U-blocks (RSU), each a small U-Net by itself, into a larger U,
-and supervises every level of it. Its published small form, u2netp, spends nine tenths of its time at full size. Here
-the nested U works at a quarter of the picture's size, behind a stem of two strided convolutions, and a slim head brings
-its answer back to full size with the help of the stem's first features, which still know where the edges are.
+U²-Net (Qin et al. 2020, arXiv:2005.09007) stacks residual U-blocks (RSU), each a small U-Net, into a larger U with supervision at
+every level. Its published small variant, u2netp, spends 90 % of its time at full resolution. Here the nested U runs at a quarter
+of the picture's size, after a stem of two strided convolutions. A slim head upsamples the output to full size with the help of
+the stem's first features, which preserve edges.
 
-There is no batch normalisation: the weights come down from a network whose normalisation is folded into its convolutions,
-and a batch here mixes empty rooms with crowded ones, whose statistics a single frame never has.
+There is no batch normalization: the initial weights come from a network whose normalization is folded into its convolutions, and
+a batch mixes empty and crowded rooms, so its statistics do not match those of single frames.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ from torch.nn import functional
 RGB = 3
 """Channels of the input."""
 HALVINGS = 2
-"""How often a quarter of the picture's size, a multiple of 4, can be halved without a remainder."""
+"""How often a quarter of the picture's size, a multiple of 4, can be halved without remainder."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """The shape of one RSU: `height` levels (dilated instead of pooled if `dilated`), `middle` channels inside, `out` outside."""
+    """An RSU's shape: ``height`` levels (dilated, not pooled, if ``dilated``), ``middle`` channels inside, ``out`` outside."""
 
     height: int
     middle: int
@@ -35,7 +35,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Design:
-    """The shape of the whole network: the stem's channels (the head's too), the way down, the way up (from deep to shallow)."""
+    """The network's shape: channels of stem and head, blocks of the encoder, blocks of the decoder (from deep to shallow)."""
 
     stem: int
     down: tuple[Block, ...]
@@ -53,20 +53,20 @@ def _design(outs: Sequence[int], middles: Sequence[int] = (U2NETP_MIDDLE,) * 5, 
 
 
 WIDE = _design((U2NETP_OUT,) * 5)
-"""As wide as u2netp, whose weights fit without pruning."""
+"""As wide as u2netp, so its weights fit without pruning."""
 SLIM = _design((32, 32, 48, 48, 48))
-"""Fewer channels where the pixels are many."""
+"""Fewer channels at high resolution."""
 FULL = _design((32, 32, 48, 48, 48), (32, 16, 16, 16, 16))
-"""The same, with twice the channels inside the blocks that see the finest features."""
+"""SLIM with twice the channels inside the blocks at the highest resolution."""
 DEEP = _design((32, 32, 48, 48, 48), (32,) * 5)
-"""Twice the channels inside all blocks: more for what a person is than for where the edge is."""
+"""SLIM with twice the channels inside all blocks: more capacity for recognizing people than for locating edges."""
 TINY = Design(8, (Block(4, 4, 8), Block(3, 4, 8, dilated=True)), (Block(4, 4, 8),))
-"""For tests: learns in seconds."""
+"""For tests: trains in seconds."""
 DESIGNS = {"wide": WIDE, "slim": SLIM, "full": FULL, "deep": DEEP, "tiny": TINY}
 
 
 class ConvRelu(nn.Sequential):
-    """A 3x3 convolution with its ReLU."""
+    """A 3x3 convolution with a ReLU."""
 
     def __init__(self, channels: int, out: int, *, dilation: int = 1, stride: int = 1) -> None:
         convolution = nn.Conv2d(channels, out, 3, padding=dilation, dilation=dilation, stride=stride)
@@ -75,22 +75,22 @@ class ConvRelu(nn.Sequential):
         super().__init__(convolution, nn.ReLU(inplace=True))
 
 
-def _like(small: Tensor, large: Tensor, *, exact: bool) -> Tensor:
-    """`small` resized (bilinear, half-pixel centres) to the height and width of `large`.
+def _resize_like(small: Tensor, large: Tensor, *, exact: bool) -> Tensor:
+    """Resize ``small`` (bilinear, half-pixel centers) to the height and width of ``large``.
 
-    Both say the same where `large` is `exact`ly twice as large, but the fixed factor keeps onnxruntime's fast layout.
+    Set ``exact`` if ``large`` is exactly twice as large: the result is the same, but onnxruntime keeps its fast layout.
     """
     if exact:
         return functional.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False)
     return functional.interpolate(small, size=large.shape[2:], mode="bilinear", align_corners=False)
 
 
-def _halved(features: Tensor) -> Tensor:
+def _halve(features: Tensor) -> Tensor:
     return functional.max_pool2d(features, 2, stride=2, ceil_mode=True)
 
 
 class Rsu(nn.Module):
-    """A residual U-block: (n, channels, h, w) -> (n, block.out, h, w). `h` and `w` can be halved `halvings` times."""
+    """A residual U-block: (n, channels, h, w) -> (n, block.out, h, w). ``h`` and ``w`` can be halved ``halvings`` times."""
 
     def __init__(self, channels: int, block: Block, halvings: int) -> None:
         super().__init__()
@@ -114,35 +114,35 @@ class Rsu(nn.Module):
         levels = []
         current = entered
         for level, convolve in enumerate(self.down):
-            current = convolve(_halved(current) if level and not self.dilated else current)
+            current = convolve(_halve(current) if level and not self.dilated else current)
             levels.append(current)
         current = self.bottom(current)
         for step, (convolve, beside) in enumerate(zip(self.up, reversed(levels), strict=True)):
             if step and not self.dilated:
-                current = _like(current, beside, exact=len(levels) - 1 - step < self.halvings)
+                current = _resize_like(current, beside, exact=len(levels) - 1 - step < self.halvings)
             current = convolve(torch.cat((current, beside), 1))
         return cast(Tensor, current + entered)
 
     def convolutions(self) -> Iterator[nn.Conv2d]:
-        """Every convolution, in the order in which a picture meets them (which is the order of U²-Net's ONNX files)."""
+        """Yield every convolution in order of execution, which is the order in U²-Net's ONNX files."""
         for module in (self.enter, *self.down, self.bottom, *self.up):
             yield cast(nn.Conv2d, cast(nn.Sequential, module)[0])
 
 
 class Head(nn.Module):
-    """Brings the answer to full size: features at 1/4 and at 1/2 of the picture -> logits at its size."""
+    """Upsamples to full size: features at 1/4 and 1/2 of the picture's size -> logits at its size."""
 
     def __init__(self, coarse: int, fine: int) -> None:
         super().__init__()
         self.narrow = nn.Conv2d(coarse, fine, 1)
         self.merge = ConvRelu(fine, fine)
         self.refine = nn.Conv2d(fine, fine, 3, padding=1)
-        nn.init.zeros_(self.refine.weight)  # it begins by leaving things as they are
+        nn.init.zeros_(self.refine.weight)  # starts without effect
         nn.init.zeros_(cast(Tensor, self.refine.bias))
         self.shuffle = nn.Conv2d(fine, 4, 1)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        merged = self.merge(_like(self.narrow(coarse), fine, exact=True) + fine)
+        merged = self.merge(_resize_like(self.narrow(coarse), fine, exact=True) + fine)
         refined = functional.relu(merged + self.refine(merged))
         return functional.pixel_shuffle(self.shuffle(refined), 2)
 
@@ -169,21 +169,21 @@ class LivebgNet(nn.Module):
         self.head = Head(levels[0], design.stem)
 
     def levels(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The stem's features at 1/2 of the picture's size, and those of every level of the U, from 1/4 of it downwards."""
+        """Returns the stem's features at 1/2 of the picture's size and the features of every level of the U, from 1/4 down."""
         fine = self.fine(picture)
         current = self.stem(fine)
         passed: list[Tensor] = []
         for level, block in enumerate(self.down):
-            current = block(_halved(current) if level else current)
+            current = block(_halve(current) if level else current)
             passed.append(current)
         levels = [passed.pop()]
         for block in self.up:
             beside = passed.pop()
-            levels.insert(0, block(torch.cat((_like(levels[0], beside, exact=len(passed) < HALVINGS), beside), 1)))
+            levels.insert(0, block(torch.cat((_resize_like(levels[0], beside, exact=len(passed) < HALVINGS), beside), 1)))
         return fine, levels
 
     def answers(self, picture: Tensor) -> list[Tensor]:
-        """For training: the logits at full size (n, 1, h, w), then each level's own at its size (the deep supervision)."""
+        """Returns the logits for training: at full size (n, 1, h, w), then of each level at its size (deep supervision)."""
         fine, levels = self.levels(picture)
         return [self.head(levels[0], fine), *(side(features) for side, features in zip(self.sides, levels, strict=True))]
 

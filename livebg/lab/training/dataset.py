@@ -1,7 +1,7 @@
-"""From stores to training samples: what a webcam, a phone or a conference camera might see, with the true alpha.
+"""Draws training samples from stores: frames like those of webcams, phones and conference cameras, with their alpha.
 
-Most samples are photos with their own background, light and edges, at all scales; the others are people laid over rooms, near and
-far, alone and in groups; some show nobody.
+Most samples are photos with their own background, light and edges, at all scales. The others are people composited over rooms,
+near and far, single and in groups, and rooms without people.
 """
 
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels; right and bottom are exclusive."""
 
 _COUNT_POWER: Final = 0.7
-"""A set is drawn in proportion to this power of its size: more often than one picture of it deserves if it is small."""
-_SMALL_FRAME: Final = 144
-"""Pixels: frames up to this wide may show pictures of the small sets."""
+"""Sets are sampled in proportion to this power of their size, so that pictures of small sets appear more often."""
+_MAX_SMALL_FRAME_SIDE: Final = 144
+"""Frames up to this many pixels wide and high may show pictures of the small sets."""
 _MIN_PERSON, _MAX_PERSON = 0.03, 0.93
-"""Shares of the frame: a crop outside them is drawn again."""
+"""Shares of the frame; crops outside this range are drawn again."""
 _ATTEMPTS: Final = 3
-_PRESSED: Final = (1.25, 1.5)
-"""By how much pictures are widened that were pressed into a square."""
+_UNSQUARE_STRETCH: Final = (1.25, 1.5)
+"""Range of the horizontal stretch for pictures that were squeezed into a square."""
 _MAX_ZOOM_IN, _MAX_ZOOM_OUT = 2.0, 2.4
 
 
 @dataclass(frozen=True)
 class Mix:
-    """The shares of photos and of frames without people (the others are composites), and what is done to them.
+    """The shares of photos and of frames without people (the rest are composites), and how they are varied.
 
-    ``whole`` and ``zoomed_out`` are shares of the photos: shown whole, whatever the frame's shape, and beside their own
-    reflection; the others are cropped. ``far`` is the share of composites whose people are far away, ``poster`` that of rooms in
-    which a photo hangs, which is not a person. ``augmentation_strength`` scales the flaws of the camera.
+    ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection; the
+    others are cropped. ``far`` is the share of composites with distant people, ``poster`` the share of rooms with a photo on the
+    wall, which does not count as a person. ``augmentation_strength`` scales the simulated camera defects.
     """
 
     photos: float = 0.64
@@ -53,16 +53,16 @@ class Mix:
 
 @dataclass(frozen=True)
 class Sample:
-    """``picture`` (height, width, 3) RGB and its ``alpha`` (height, width), both uint8."""
+    """``picture``, RGB (height, width, 3), and its ``alpha`` (height, width), both uint8."""
 
     picture: Picture
     alpha: Alpha
 
 
 class Samples:
-    """Draws samples from the stores under a folder, without the sets named ``left_out``.
+    """Draws samples from the stores in a folder, except the sets in ``left_out``.
 
-    Raises FileNotFoundError if there is nothing to draw from.
+    Raises FileNotFoundError if there are no prepared pictures.
     """
 
     def __init__(self, folder: Path, mix: Mix, left_out: frozenset[str] = frozenset()) -> None:
@@ -74,10 +74,10 @@ class Samples:
         self._mix = mix
         self._boxes: dict[tuple[str, int], Box] = {}
         if not self._photos and not (self._rooms and self._cutouts):
-            raise FileNotFoundError(f"no prepared pictures in {folder}")
+            raise FileNotFoundError(f"No prepared pictures in {folder}. Run the prepare command first.")
 
     def draw(self, draw: Random, size: Size) -> Sample:
-        """One sample of ``size`` (width, height)."""
+        """Returns a random sample of ``size`` (width, height)."""
         chance = draw.random()
         gray = False
         if self._photos and (self._rooms is None or chance < self._mix.photos):
@@ -87,38 +87,42 @@ class Samples:
         else:
             assert self._rooms is not None
             room = self._room(self._rooms, draw, size)
-            nobody = not self._cutouts or chance > 1 - self._mix.empty
-            sample = Sample(room, np.zeros(room.shape[:2], np.uint8)) if nobody else self._composite(room, draw, size)
+            empty = not self._cutouts or chance > 1 - self._mix.empty
+            sample = Sample(room, np.zeros(room.shape[:2], np.uint8)) if empty else self._composite(room, draw, size)
         step = -1 if draw.random() < 0.5 else 1
         picture, alpha = np.ascontiguousarray(sample.picture[:, ::step]), np.ascontiguousarray(sample.alpha[:, ::step])
         return Sample(simulate_camera(picture, draw, self._mix.augmentation_strength, gray=gray), alpha)
 
     def _pick(self, stores: dict[str, Store], draw: Random, size: Size) -> tuple[str, int]:
-        names = [name for name in stores if max(size) <= _SMALL_FRAME or name.partition(".")[2] not in SMALL_SETS] or list(stores)
+        names = [
+            name for name in stores if max(size) <= _MAX_SMALL_FRAME_SIDE or name.partition(".")[2] not in SMALL_SETS
+        ] or list(stores)
         weights = np.array([len(stores[name]) for name in names]) ** _COUNT_POWER
         name = str(draw.choice(names, p=weights / weights.sum()))
         return name, int(draw.integers(len(stores[name])))
 
     def _photo(self, name: str, index: int, draw: Random, size: Size) -> Sample:
-        """A photo with its own background, cropped, whole or surrounded by its reflection."""
-        stretch = draw.uniform(*_PRESSED) if name.partition(".")[2] in SQUARED_SETS else float(np.exp(draw.normal(0, 0.1)))
+        """Returns a photo with its own background: cropped, whole or surrounded by its reflection."""
+        stretch = (
+            draw.uniform(*_UNSQUARE_STRETCH) if name.partition(".")[2] in SQUARED_SETS else float(np.exp(draw.normal(0, 0.1)))
+        )
         box = self._box(self._photos, name, index)
         for _ in range(_ATTEMPTS):
             kind, rgba = draw.random(), self._photos[name][index]
             if kind < self._mix.whole:
-                matrix = _whole(draw, rgba.shape, size)
+                matrix = _whole_map(draw, rgba.shape, size)
             elif kind < self._mix.whole + self._mix.zoomed_out:
-                rgba = _heightened(self._photos[name][index])
-                matrix = _zoomed_out(draw, rgba.shape, stretch, size)
+                rgba = _extend_top(self._photos[name][index])
+                matrix = _zoomed_out_map(draw, rgba.shape, stretch, size)
             else:
-                matrix = _cropped(draw, rgba.shape, box, stretch, size)
-            warped = _warped(rgba, _turned(matrix, draw.normal(0, 4), size), size)
+                matrix = _crop_map(draw, rgba.shape, box, stretch, size)
+            warped = _warp(rgba, _rotate_map(matrix, draw.normal(0, 4), size), size)
             if _MIN_PERSON < warped[..., 3].mean() / 255 < _MAX_PERSON:
                 break
         return Sample(warped[..., :3], warped[..., 3])
 
     def _composite(self, room: Picture, draw: Random, size: Size) -> Sample:
-        """One to five people over a room: one near, or some at a distance."""
+        """Composite one to five people over a room: near, or at a distance."""
         far = draw.random() < self._mix.far
         count = int(draw.choice((1, 2, 3, 4, 5), p=(0.4, 0.25, 0.15, 0.1, 0.1) if far else (0.8, 0.2, 0, 0, 0)))
         people = []
@@ -128,7 +132,7 @@ class Samples:
         return Sample(*over(room, *reversed(people)))
 
     def _person(self, draw: Random, size: Size, *, far: bool, beside: bool) -> tuple[Cutout, Matrix]:
-        """A person under a light of their own, cut off by the frame's lower edge or standing in the room."""
+        """Returns a person in different light and the map to place it: cut off by the lower edge, or standing in the room."""
         name, index = self._pick(self._cutouts, draw, size)
         rgba = self._cutouts[name][index]
         left, top, right, bottom = self._box(self._cutouts, name, index)
@@ -137,21 +141,23 @@ class Samples:
         scale = min(size[1] * share / shown * (draw.uniform(0.6, 1.0) if beside else 1), 1.3 * size[0] / max(right - left, 1))
         anywhere = far or beside or draw.random() < 0.15
         x = draw.uniform(0.0, 1.0) if anywhere else float(np.clip(draw.normal(0.5, 0.16), -0.05, 1.05))
-        stands = far and draw.random() < 0.6
-        foot = size[1] * (draw.uniform(max(share, 0.35), 1.0) if stands else 1 if draw.random() < 0.9 else draw.uniform(1.0, 1.3))
+        standing = far and draw.random() < 0.6
+        foot = size[1] * (
+            draw.uniform(max(share, 0.35), 1.0) if standing else 1 if draw.random() < 0.9 else draw.uniform(1.0, 1.3)
+        )
         low = top + shown if foot >= size[1] else bottom
         matrix = similarity(scale, float(draw.normal(0, 4)), ((left + right) / 2, low), (x * size[0], foot))
         return Cutout(jitter_color(np.ascontiguousarray(rgba[..., :3]), draw, 0.7), np.ascontiguousarray(rgba[..., 3])), matrix
 
     def _room(self, rooms: Store, draw: Random, size: Size) -> Picture:
-        room = _view(rooms[int(draw.integers(len(rooms)))], draw, size)
+        room = _random_view(rooms[int(draw.integers(len(rooms)))], draw, size)
         if not self._photos or draw.random() >= self._mix.poster:
             return room
         name, index = self._pick(self._photos, draw, size)
-        return _with_poster(room, self._photos[name][index][..., :3], draw)
+        return _add_poster(room, self._photos[name][index][..., :3], draw)
 
     def _box(self, stores: dict[str, Store], name: str, index: int) -> Box:
-        """Where the people in a picture are. Computed once."""
+        """Returns the bounding box of the people in a picture. Cached."""
         if (name, index) not in self._boxes:
             present = stores[name][index][..., 3] > 127
             columns, rows = np.flatnonzero(present.any(axis=0)), np.flatnonzero(present.any(axis=1))
@@ -162,27 +168,27 @@ class Samples:
         return self._boxes[name, index]
 
 
-def _warped(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:
-    """The picture mapped into the frame, reflected beyond its borders; blurred first where it shrinks, or it would alias."""
+def _warp(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:
+    """Warp the picture into the frame, reflected beyond its borders. Blurs before shrinking to avoid aliasing."""
     shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     source = cv2.GaussianBlur(rgba, (0, 0), 0.45 / shrink) if shrink < 0.75 else rgba
     return np.asarray(cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
 
 
-def _whole(draw: Random, shape: tuple[int, ...], size: Size) -> NDArray[np.float64]:
-    """The whole photo, or nearly, pressed into the frame."""
+def _whole_map(draw: Random, shape: tuple[int, ...], size: Size) -> NDArray[np.float64]:
+    """Returns the map that squeezes the whole photo, or nearly, into the frame."""
     left, top, right, bottom = (draw.random(4) ** 2) * 0.12 * draw.choice((0, 1))
     scale_x, scale_y = size[0] / (shape[1] * (1 - left - right)), size[1] / (shape[0] * (1 - top - bottom))
     return np.array([[scale_x, 0, -left * shape[1] * scale_x], [0, scale_y, -top * shape[0] * scale_y]])
 
 
-def _heightened(rgba: Picture) -> Picture:
-    """The photo below its own uppermost row, repeated: a reflection would show people upside down."""
+def _extend_top(rgba: Picture) -> Picture:
+    """Extend the photo upward by repeating its top row, because a reflection would show people upside down."""
     return np.asarray(cv2.copyMakeBorder(rgba, 2 * rgba.shape[0], 0, 0, 0, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _zoomed_out(draw: Random, shape: tuple[int, ...], stretch: float, size: Size) -> NDArray[np.float64]:
-    """A heightened photo, smaller than the frame, at its lower edge."""
+def _zoomed_out_map(draw: Random, shape: tuple[int, ...], stretch: float, size: Size) -> NDArray[np.float64]:
+    """Returns the map that places an extended photo, smaller than the frame, at the lower edge."""
     fit = min(size[0] / (shape[1] * stretch), 3 * size[1] / shape[0])
     scale = fit / float(np.exp(draw.uniform(0, np.log(_MAX_ZOOM_OUT))))
     left = draw.uniform(0, max(size[0] - shape[1] * scale * stretch, 0))
@@ -190,8 +196,8 @@ def _zoomed_out(draw: Random, shape: tuple[int, ...], stretch: float, size: Size
     return np.array([[scale * stretch, 0, left], [0, scale, top]])
 
 
-def _cropped(draw: Random, shape: tuple[int, ...], box: Box, stretch: float, size: Size) -> NDArray[np.float64]:
-    """A part of the photo in the frame's shape, with some of the person in it."""
+def _crop_map(draw: Random, shape: tuple[int, ...], box: Box, stretch: float, size: Size) -> NDArray[np.float64]:
+    """Returns the map that crops the photo to the frame's shape, including part of the person."""
     cover = max(size[0] / (shape[1] * stretch), size[1] / shape[0])
     scale = cover * float(np.exp(draw.uniform(-0.1, np.log(_MAX_ZOOM_IN))))
     scale_x, scale_y = scale * stretch, scale
@@ -204,28 +210,28 @@ def _cropped(draw: Random, shape: tuple[int, ...], box: Box, stretch: float, siz
     return np.array([[scale_x, 0, -x * scale_x], [0, scale_y, -y * scale_y]])
 
 
-def _turned(matrix: NDArray[np.float64], degrees: float, size: Size) -> NDArray[np.float64]:
-    """The map followed by a turn about the frame's center."""
+def _rotate_map(matrix: NDArray[np.float64], degrees: float, size: Size) -> NDArray[np.float64]:
+    """Returns the map followed by a rotation about the frame's center."""
     turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1)
     return np.asarray(turn @ np.vstack((matrix, (0, 0, 1))))
 
 
-def _view(room: Picture, draw: Random, size: Size) -> Picture:
-    """A part of a room at the frame's size, sometimes out of focus, in a light of its own."""
+def _random_view(room: Picture, draw: Random, size: Size) -> Picture:
+    """Returns a random crop of a room at the frame's size, in different light, sometimes out of focus."""
     height, width = room.shape[:2]
     aspect = size[0] / size[1] * np.exp(draw.normal(0, 0.1))
     across = min(width, height * aspect) * draw.uniform(0.55, 1)
     down = across / aspect
     left, top = draw.uniform(0, width - across), draw.uniform(0, max(height - down, 0))
     part = room[int(top) : int(top + down) + 1, int(left) : int(left + across) + 1]
-    seen = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    view = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
     if draw.random() < 0.3:
-        seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), float(draw.uniform(0.6, 4))), np.uint8)
-    return jitter_color(seen, draw, 0.7)
+        view = np.asarray(cv2.GaussianBlur(view, (0, 0), float(draw.uniform(0.6, 4))), np.uint8)
+    return jitter_color(view, draw, 0.7)
 
 
-def _with_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
-    """The room with a photo in a frame, or on a screen: a picture of a person is not a person."""
+def _add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
+    """Returns the room with a framed photo or a screen: a picture of a person does not count as a person."""
     height, width = room.shape[:2]
     tall = max(int(height * draw.uniform(0.2, 0.45)), 8)
     wide = min(max(int(tall * photo.shape[1] / photo.shape[0]), 8), width // 2)

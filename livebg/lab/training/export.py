@@ -1,4 +1,4 @@
-"""To ONNX: one file that onnxruntime runs at any size in steps of 16; `ancestry` can read its weights back."""
+"""Exports to ONNX for any input size in steps of 16. ``pretrained`` can read the weights back."""
 
 import warnings
 from collections.abc import Iterable
@@ -15,22 +15,22 @@ from livebg.lab.training.quantization import quantised
 
 OPSET = 17
 HALF = ".half"
-"""What the names of tensors that are stored as float16 end in."""
+"""Name suffix of tensors that are stored as float16."""
 DESIGN = "design"
-"""The key of the file's metadata under which the design's name is kept."""
+"""Metadata key of the design's name."""
 SIZE = (256, 144)
 
 
 def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch] | None = None) -> None:
-    """Writes the network: input `picture` (1, 3, height, width), RGB 0..1, output `alpha` (1, 1, height, width).
+    """Write the network: input ``picture`` (1, 3, height, width), RGB 0..1, output ``alpha`` (1, 1, height, width).
 
-    With batches (0..1) to calibrate on it computes in 8-bit whole numbers. Without, it computes in float32, and its weights are
-    stored as float16 and widened when the file is loaded: half the size at the same speed.
+    With ``calibration`` batches (0..1) it is quantized to 8 bits. Without, it computes in float32 with weights stored as float16
+    and converted at load time: half the file size at the same speed.
     """
     example = torch.zeros(1, RGB, SIZE[1], SIZE[0])
     axes = {2: "height", 3: "width"}
     net.eval()
-    with warnings.catch_warnings():  # the newer exporter wants two more packages and gains nothing for a graph like this
+    with warnings.catch_warnings():  # the newer exporter needs two more packages without a benefit here
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             net,
@@ -53,7 +53,7 @@ def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch]
 
 
 def _store_as_half(model: onnx.ModelProto) -> None:
-    """Every float tensor becomes float16 behind a Cast, which the session folds away at load."""
+    """Store every float tensor as float16 with a Cast, which the session folds at load time."""
     graph = model.graph
     casts = []
     for tensor in graph.initializer:

@@ -1,4 +1,4 @@
-"""The generalization test: train a short while without a set of people, then measure on that set."""
+"""Leave-one-out test of generalization: trains briefly without one set of people, then evaluates on that set."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from livebg.lab.training.train_pipeline import Run, Stage, initial_weights, prun
 from livebg.lab.training.trainer import Schedule
 
 LEFT_OUT = ("smokers", "speakers_fossasia", "roboflow_human_v2")
-"""The sets that take turns: portraits, speakers, people at all distances."""
+"""The sets to leave out in turn: portraits, speakers, people at all distances."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """A starting point: a name, the file of its first weights, its design, and the design to which it is pruned, if any."""
+    """A starting point: its name, the file with its initial weights, its design, and the design to prune it to, if any."""
 
     name: str
     weights: Path
@@ -32,20 +32,20 @@ class Start:
 def leave_one_out(
     data: Path, pictures: Path, work: Path, starts: Sequence[Start], schedule: Schedule, run: Run, reference: Path
 ) -> Iterator[Section]:
-    """One section for every set of :data:`LEFT_OUT`: every start, trained without it, and the network `reference`.
+    """Yield a section for every set in :data:`LEFT_OUT`: every start, trained without it, and the network ``reference``.
 
-    `schedule` is one short training's; networks and checkpoints are kept under `work`, and what is there is not trained again.
+    ``schedule`` applies to each short training. Networks and checkpoints are saved under ``work``; existing networks are reused.
     """
     work.mkdir(parents=True, exist_ok=True)
     for left_out in LEFT_OUT:
-        alone = replace(run, stages=(Stage(SMALL, 1.0),), left_out=frozenset({left_out}))
-        files = [_trained(start, left_out, pictures, work, schedule, alone) for start in starts]
+        left_out_run = replace(run, stages=(Stage(SMALL, 1.0),), left_out=frozenset({left_out}))
+        files = [_train_without(start, left_out, pictures, work, schedule, left_out_run) for start in starts]
         networks = {path.stem: candidate(str(path)).open() for path in (*files, reference)}
         archive = data / PEOPLE / f"{left_out}.zip"
         yield measure_pictures(networks, PictureSet(left_out, tuple(archived_pictures(archive))), Sheets())
 
 
-def _trained(start: Start, left_out: str, pictures: Path, work: Path, schedule: Schedule, run: Run) -> Path:
+def _train_without(start: Start, left_out: str, pictures: Path, work: Path, schedule: Schedule, run: Run) -> Path:
     path = work / f"{start.name}-without-{left_out}.onnx"
     if not path.exists():
         net, design = initial_weights(start.weights, start.design), start.design

@@ -1,4 +1,4 @@
-"""Samples -> batches, in processes of their own, so that the network never waits."""
+"""Loads batches of samples in worker processes, so that training does not wait for data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from livebg.lab.training.losses import Batch
 
 @dataclass(frozen=True)
 class Curriculum:
-    """What a part of the training sees: sizes (width, height) and their chances, pictures a batch, and the mix."""
+    """The data of a training stage: sizes (width, height) with probabilities, pictures per batch, and the mix of samples."""
 
     sizes: tuple[tuple[Size, float], ...]
     batch: int = 24
@@ -23,9 +23,9 @@ class Curriculum:
 
 
 SMALL = Curriculum((((128, 80), 0.6), ((80, 112), 0.14), ((96, 96), 0.16), ((144, 80), 0.1)), batch=64)
-"""Half the size that livebg uses: a quarter of the cost, and the same people."""
+"""Half the width and height of live use, at a quarter of the cost."""
 MEDIUM = Curriculum((((256, 144), 0.7), ((160, 224), 0.1), ((192, 192), 0.08), ((192, 112), 0.07), ((128, 64), 0.05)))
-"""The sizes of live use, with those that a slow machine falls back to."""
+"""The sizes of live use, including the reduced ones for slow machines."""
 LARGE = Curriculum(
     (
         ((256, 144), 0.35),
@@ -39,12 +39,12 @@ LARGE = Curriculum(
     ),
     batch=12,
 )
-"""Every size that livebg uses, files included: the end of a training."""
+"""Every size that livebg uses, including for files. Used at the end of training."""
 COURSES = {"small": SMALL, "medium": MEDIUM, "large": LARGE}
 
 
 class Batches(IterableDataset[Batch]):
-    """Batches without end, different in every process and after every restart (`seed`)."""
+    """An endless stream of batches, different in every worker and, with a new ``seed``, after every restart."""
 
     def __init__(self, folder: Path, course: Curriculum, seed: int, left_out: frozenset[str] = frozenset()) -> None:
         self._folder, self._course, self._seed, self._left_out = folder, course, seed, left_out
@@ -69,6 +69,6 @@ class Batches(IterableDataset[Batch]):
 def loader(
     folder: Path, course: Curriculum, *, seed: int, workers: int, left_out: frozenset[str] = frozenset()
 ) -> Iterator[Batch]:
-    """Batches from `workers` processes (0: in this one). Their tensors are uint8: the trainer scales them where it computes."""
+    """Returns batches from ``workers`` processes (0: this process). Tensors are uint8; the trainer scales them on its device."""
     batches = Batches(folder, course, seed, left_out)
     return iter(DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))

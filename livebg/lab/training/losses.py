@@ -9,43 +9,42 @@ from torch import Tensor
 from torch.nn import functional
 
 SIDES: Final = 0.4
-"""Weight of the deep supervision, all levels together."""
+"""Total weight of the deep supervision."""
 OVERLAP: Final = 1.0
 EDGE: Final = 1.0
 
-_BAND: Final = 7
-"""Pixels across the edge that belong to its band, and more where alpha is partial."""
-_LABEL_NOISE: Final = 0.5
-"""How far the labels in the band are trusted less: nobody draws an edge to the pixel."""
+_BAND_WIDTH: Final = 7
+"""Width in pixels of the band around an edge; wider where alpha is partial."""
+_LABEL_SMOOTHING: Final = 0.5
+"""Label smoothing in the band: hand-drawn edges are not pixel-accurate."""
 _EMPTY_SHARE: Final = 0.004
-"""Share of the frame that is added to intersection and union: where nobody is, a patch as large costs half as much as a whole
-person who is missed."""
+"""Share of the frame added to intersection and union: in an empty room, a false patch of this size costs half as much as missing
+a whole person."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`picture` (n, 3, h, w) and `alpha` (n, 1, h, w): uint8 from the loader, float 0..1 once `scaled`."""
+    """``picture`` (n, 3, h, w) and ``alpha`` (n, 1, h, w): uint8 from the loader, float 0..1 after ``scaled``."""
 
     picture: Tensor
     alpha: Tensor
 
     def scaled(self, device: str = "cpu") -> "Batch":
-        """From uint8 to 0..1, on the device where it is computed with."""
+        """Convert from uint8 to 0..1 on ``device``."""
         return Batch(*(tensor.to(device).float() / 255 for tensor in (self.picture, self.alpha)))
 
 
 def loss(answers: Sequence[Tensor], truth: Tensor) -> Tensor:
-    """A scalar, from the logits at full size and those of every level, and the true alpha (n, 1, h, w).
+    """Returns the scalar loss of logits, at full size and of every level, for the true alpha (n, 1, h, w).
 
-    At full size: cross-entropy and absolute error per pixel; one minus the soft intersection over union, which counts a missed
-    person, or a patch of a room without people, per picture, however small; and in the band around the edge, per picture as
-    well, the absolute error of alpha and of its slopes. Labels near the edge are smoothed. At each level: cross-entropy against
-    the truth at its size.
+    At full size: cross-entropy and absolute error per pixel; 1 minus the soft intersection over union per picture, which weights
+    a missed person or a false patch regardless of its size; and per picture, in the band around the edge, the absolute error of
+    alpha and of its gradient. Labels near the edge are smoothed. At each level: cross-entropy with the truth at its size.
     """
     full, *sides = answers
     alpha = torch.sigmoid(full)
     band = edge_band(truth)
-    smoothed = torch.lerp(truth, _blurred(truth), _LABEL_NOISE * band)
+    smoothed = torch.lerp(truth, _blur(truth), _LABEL_SMOOTHING * band)
     total = functional.binary_cross_entropy_with_logits(full, smoothed) + (alpha - truth).abs().mean()
     total = total + OVERLAP * (1 - overlap(alpha, truth)).mean() + EDGE * _edge_error(alpha, truth, band).mean()
     for side in sides:
@@ -55,27 +54,27 @@ def loss(answers: Sequence[Tensor], truth: Tensor) -> Tensor:
 
 
 def overlap(alpha: Tensor, truth: Tensor) -> Tensor:
-    """The soft intersection over union of each picture (n), with a small share of the frame added to both."""
+    """Returns the soft intersection over union of each picture (n,), with a small share of the frame added to both."""
     both, either = (alpha * truth).mean((1, 2, 3)), (alpha + truth - alpha * truth).mean((1, 2, 3))
     return (both + _EMPTY_SHARE) / (either + _EMPTY_SHARE)
 
 
 def edge_band(truth: Tensor) -> Tensor:
-    """1 around the edges of `truth` (n, 1, h, w), 0 elsewhere."""
-    return (_dilated(truth) + _dilated(-truth) > 0.1).float()
+    """Returns 1 around the edges of ``truth`` (n, 1, h, w), 0 elsewhere."""
+    return (_dilate(truth) + _dilate(-truth) > 0.1).float()
 
 
-def _dilated(values: Tensor) -> Tensor:
-    rows = functional.max_pool2d(values, (_BAND, 1), stride=1, padding=(_BAND // 2, 0))
-    return functional.max_pool2d(rows, (1, _BAND), stride=1, padding=(0, _BAND // 2))
+def _dilate(values: Tensor) -> Tensor:
+    rows = functional.max_pool2d(values, (_BAND_WIDTH, 1), stride=1, padding=(_BAND_WIDTH // 2, 0))
+    return functional.max_pool2d(rows, (1, _BAND_WIDTH), stride=1, padding=(0, _BAND_WIDTH // 2))
 
 
-def _blurred(truth: Tensor) -> Tensor:
+def _blur(truth: Tensor) -> Tensor:
     return functional.avg_pool2d(truth, 3, stride=1, padding=1, count_include_pad=False)
 
 
 def _edge_error(alpha: Tensor, truth: Tensor, band: Tensor) -> Tensor:
-    """The mean over each picture's band (n): 0 where it has none."""
+    """Returns the mean error over each picture's band (n,), 0 if it has none."""
     difference = alpha - truth
     error = difference.abs() * band
     error[..., :, 1:] += (difference[..., :, 1:] - difference[..., :, :-1]).abs() * band[..., :, 1:]

@@ -1,4 +1,4 @@
-"""Prepared pictures on disk: one flat file of pixels per set, mapped into memory, so that loading costs nothing."""
+"""Stores prepared pictures on disk: one memory-mapped pixel file per set, without decoding at load time."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,22 +14,22 @@ PIXELS, INDEX = "pixels.npy", "index.json"
 
 
 class Store:
-    """A read-only sequence of pictures with their names. Safe to share between processes."""
+    """A read-only sequence of named pictures. Safe to share between processes."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens what `write_store` wrote to `folder`. Raises FileNotFoundError if it is not there."""
+        """Open a store that ``write_store`` wrote to ``folder``. Raises FileNotFoundError if it does not exist."""
         self._pixels = np.load(folder / PIXELS, mmap_mode="r")
         entries = json.loads((folder / INDEX).read_text())
         self.names: list[str] = [name for name, _, _ in entries]
-        self._places: list[tuple[int, tuple[int, int, int]]] = [
+        self._entries: list[tuple[int, tuple[int, int, int]]] = [
             (start, (shape[0], shape[1], shape[2])) for _, start, shape in entries
         ]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._entries)
 
     def __getitem__(self, index: int) -> Picture:
-        start, shape = self._places[index]
+        start, shape = self._entries[index]
         height, width, channels = shape
         return np.asarray(self._pixels[start : start + height * width * channels]).reshape(shape)
 
@@ -38,7 +38,7 @@ class Store:
 
 
 def write_store(folder: Path, pictures: Iterable[tuple[str, Picture]]) -> int:
-    """Writes named pictures to `folder` (made if need be) and returns how many there were."""
+    """Write named pictures to ``folder``, which is created if necessary. Returns the number of pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     entries: list[tuple[str, int, tuple[int, ...]]] = []
     chunks: list[Picture] = []

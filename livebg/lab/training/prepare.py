@@ -1,8 +1,7 @@
-"""From the data sets' folders to stores: photos with soft alpha, cut-outs, rooms without people.
+"""Converts the data sets to stores: photos with soft alpha, cut-outs, rooms without people.
 
-Expected under the data folder: `eg1800/train/{images,masks}`, `ccp/{images,masks}`, `halfbody/images`, `people/*.zip`,
-`backgrounds/*` and `backgrounds/*.zip`, `video/{signing,desk,talking}`; a set that is not there is left out, and so is what is
-held out for evaluation.
+Expected under the data folder: ``eg1800/train/{images,masks}``, ``ccp/{images,masks}``, ``halfbody/images``, ``people/*.zip``,
+``backgrounds/*`` and ``backgrounds/*.zip``, ``video/{signing,desk,talking}``. Missing sets and the hold-out are skipped.
 """
 
 import logging
@@ -33,36 +32,36 @@ from livebg.synthetic import cut_green
 log = logging.getLogger(__name__)
 
 PHOTOS, CUTOUTS, ROOMS = "photos.", "cutouts.", "rooms"
-"""What the names of stores begin with: photos with their own background, and people without one; and the store of rooms."""
+"""Prefixes of store names, for photos with background and for cut-out people, and the name of the store of rooms."""
 GRAY_SETS = frozenset({"bw_portraits"})
-"""Sets of gray pictures, which must stay gray."""
+"""Sets of grayscale pictures, which must stay grayscale."""
 SMALL_SETS = frozenset({"facemask_100px"})
 """Sets whose pictures are too small for large frames."""
 SQUARED_SETS = frozenset({"facemask_100px", "roboflow_human_v2"})
-"""Sets whose pictures were pressed into a square."""
+"""Sets whose pictures were squeezed into a square."""
 LONG_SIDE = 400
-"""People are kept at most this long: training pictures are 256 wide."""
+"""Maximum long side of stored people in pixels: training pictures are 256 wide."""
 SHORT_SIDE = 256
-"""Rooms are kept at most this long on their shorter side."""
+"""Maximum short side of stored rooms in pixels."""
 LABEL_STEP = 3
-"""The labeller sees one frame in so many of a clip."""
+"""The labeler processes every n-th frame of a clip."""
 FRAME_STEP = 6
-"""One frame in so many of a clip is kept: neighbours teach nothing new."""
+"""Every n-th frame of a clip is kept: neighbors are too similar."""
 BLACK = 24
-"""A row of a clip that is nowhere brighter than this belongs to a black bar."""
+"""Rows of a clip that are nowhere brighter than this belong to a black bar."""
 PAPER = 60
-"""How many levels a plain background may differ from the first row's median: its shadows, but no arm."""
+"""Maximum difference in levels of a plain background from the first row's median: includes shadows, but not an arm."""
 FIGURE_LEAST = 0.04
-"""A labelled picture whose person covers less of it than this is left out."""
+"""Minimum share of a labeled picture that its person covers."""
 ONE_PIECE = 0.95
-"""A cut-out's largest piece covers at least this share of it."""
+"""Minimum share of a cut-out in its largest connected component."""
 AT_SIDES = 0.15
-"""A figure covers less than this share of the picture's left and right edges."""
+"""Maximum share of the picture's left and right edges that a figure covers."""
 PERSON_IN_ROOM = 0.004
-"""A room of which the labeller takes more than this share for a person is left out."""
+"""Maximum share of a room that the labeler may classify as a person."""
 
 
-def _within(rgba: Picture, side: int) -> Picture:
+def _shrink(rgba: Picture, side: int) -> Picture:
     scale = side / max(rgba.shape[:2])
     if scale >= 1:
         return rgba
@@ -70,29 +69,29 @@ def _within(rgba: Picture, side: int) -> Picture:
 
 
 def masked(folder: Path, labeller: PseudoLabeler, names: list[Path]) -> Iterator[tuple[str, Picture]]:
-    """Pictures with a drawn mask beside them (`../masks/NAME.png`), as RGBA with soft alpha; the colours keep their room."""
+    """Yield pictures with a drawn mask (``../masks/NAME.png``) as RGBA with soft alpha, including the background colors."""
     for path in names:
         rgb, mask = MaskedPicture(path, folder / "masks" / f"{path.stem}.png").read()
         drawn = np.where(mask >= 128, 255, 0).astype(np.uint8)
         labeller.reset()
         opinion = labeller.alpha(rgb, looks=2)
-        yield path.stem, _within(np.dstack((rgb, agreed(drawn, opinion))), LONG_SIDE)
+        yield path.stem, _shrink(np.dstack((rgb, agreed(drawn, opinion))), LONG_SIDE)
 
 
 def cutouts(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str, Picture]]:
-    """The same, with the room's colours taken out of the person's edges: ready to stand in another room."""
+    """Yield pictures with the room's color removed from the person's edges, ready for compositing."""
     for name, rgba in pictures:
         yield name, np.dstack((foreground(rgba[..., :3], rgba[..., 3]), rgba[..., 3]))
 
 
 def stored(folder: Path) -> Iterator[tuple[str, Picture]]:
-    """What was prepared before."""
+    """Yield the pictures of an existing store."""
     store = Store(folder)
     yield from zip(store.names, store, strict=True)
 
 
 def unlabelled(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
-    """Pictures without a mask on a plain, light ground, as RGBA: the labeller's alpha, unless it found nobody or was unsure."""
+    """Yield pictures on a plain, light background, without a mask, as RGBA, unless the labeler found no person or was unsure."""
     for path in names:
         rgb = Photo(path).rgb
         labeller.reset()
@@ -101,20 +100,20 @@ def unlabelled(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str
         unsure = ((alpha > 25) & (alpha < 230)).mean()
         missed = (~paper & (alpha < 25)).mean()
         if (alpha > 127).mean() < FIGURE_LEAST or unsure > 0.12 or missed > 0.06:
-            log.info("%s left out: unsure %.3f, missed %.3f", path.stem, unsure, missed)
+            log.info("Skipped %s: unsure %.3f, missed %.3f", path.stem, unsure, missed)
             continue
         yield path.stem, np.dstack((rgb, alpha))
 
 
 def frames(path: Path) -> Iterator[Picture]:
-    """Every frame of a clip, as RGB."""
+    """Yield every frame of a clip as RGB."""
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
 def clips(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
-    """Frames of clips as RGBA with the labeller's alpha, which has seen the frames before."""
+    """Yield frames of clips as RGBA with the labeler's alpha, which also uses the preceding frames."""
     for path in names:
         labeller.reset()
         for index, rgb in enumerate(frames(path)):
@@ -124,53 +123,53 @@ def clips(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Pic
                 continue
             alpha = labeller.alpha(rgb)
             if index % FRAME_STEP == 0:
-                yield f"{path.stem}-{index}", _within(np.dstack((rgb, alpha)), LONG_SIDE)
+                yield f"{path.stem}-{index}", _shrink(np.dstack((rgb, alpha)), LONG_SIDE)
 
 
-def _unboxed(rgb: Picture) -> Picture:
-    """The picture without the black bars above and below."""
+def _crop_black_bars(rgb: Picture) -> Picture:
+    """Remove black bars above and below."""
     rows = np.flatnonzero(rgb.max(axis=(1, 2)) > BLACK)
     return rgb[rows[0] : rows[-1] + 1] if rows.size else rgb
 
 
 def keyed(names: list[Path]) -> Iterator[tuple[str, Picture]]:
-    """Frames of green-screen clips, keyed, as RGBA."""
+    """Yield keyed frames of green-screen clips as RGBA."""
     for path in names:
         for index, rgb in enumerate(frames(path)):
             if index % FRAME_STEP == 0:
-                person = cut_green(_unboxed(rgb))
-                yield f"{path.stem}-{index}", _within(np.dstack((person.rgb, person.alpha)), LONG_SIDE)
+                person = cut_green(_crop_black_bars(rgb))
+                yield f"{path.stem}-{index}", _shrink(np.dstack((person.rgb, person.alpha)), LONG_SIDE)
 
 
 def rooms(names: list[Path], archives: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
-    """Rooms as RGB, those with a person in them left out; then the archived pictures, which were checked before."""
+    """Yield rooms without people as RGB, then the archived pictures, which need no check."""
     for path in names:
         rgb = Photo(path).rgb
         labeller.reset()
         share = float((labeller.alpha(rgb) > 127).mean())
         if share > PERSON_IN_ROOM:
-            log.info("%s left out: a share of %.3f looks like a person", path.stem, share)
+            log.info("Skipped %s: a share of %.3f looks like a person", path.stem, share)
             continue
-        yield path.stem, _room(rgb)
+        yield path.stem, _shrink_room(rgb)
     for path in archives:
         with opened_archive(path) as archive:
             members = held_out_part(sorted(archive.namelist()), kept=False)
-        yield from ((Path(member).stem, _room(archived_rgb(path, member))) for member in members)
+        yield from ((Path(member).stem, _shrink_room(archived_rgb(path, member))) for member in members)
 
 
-def _room(rgb: Picture) -> Picture:
+def _shrink_room(rgb: Picture) -> Picture:
     scale = min(1.0, SHORT_SIDE / min(rgb.shape[:2]))
     return np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def people(pictures: Sequence[ArchivedPicture]) -> Iterator[tuple[str, Picture]]:
-    """Pictures whose alpha is given, as RGBA."""
+    """Yield archived pictures with their alpha as RGBA."""
     for picture in pictures:
         yield picture.name, np.dstack(picture.read())
 
 
 def whole_figures(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str, Picture]]:
-    """Those of RGBA pictures whose people can stand in another picture: in one piece, cut off by the lower edge only."""
+    """Yield RGBA pictures whose people are fit for compositing: in one piece, cut off only by the lower edge."""
     for name, rgba in pictures:
         mask = np.asarray(rgba[..., 3] > 127, np.uint8)
         count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
@@ -181,7 +180,7 @@ def whole_figures(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str
 
 
 def prepare(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, int]:
-    """Writes every store that is not there yet under `out`; returns how many pictures each of them holds."""
+    """Write every store that is missing under ``out``. Returns the number of pictures in each."""
     counts = {}
     for name, pictures in _stores(data, out, labeller).items():
         if not (out / name / INDEX).exists():
@@ -191,9 +190,9 @@ def prepare(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, int]:
 
 
 def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callable[[], Iterator[tuple[str, Picture]]]]:
-    """What makes each store, in the order in which they are made: cut-outs come from stores of photos."""
-    shown = [path for kind in ("signing", "desk") for path in files(data / "video" / kind) if _is_clip(path)]
-    green = [path for path in files(data / "video" / "talking") if _is_clip(path)]
+    """Returns a function for each store that yields its pictures, in build order: cut-outs come from stores of photos."""
+    labeled_clips = [path for kind in ("signing", "desk") for path in files(data / "video" / kind) if _is_clip(path)]
+    green_screen_clips = [path for path in files(data / "video" / "talking") if _is_clip(path)]
     folders = sorted((data / "backgrounds").iterdir())
     backgrounds = [path for folder in folders for path in held_out_part(files(folder), kept=False)]
     archives = [path for path in folders if path.suffix == ".zip"]
@@ -204,8 +203,8 @@ def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callabl
         f"{PHOTOS}streets": lambda: masked(data / "ccp", labeller, streets),
         f"{CUTOUTS}streets": lambda: cutouts(stored(out / f"{PHOTOS}streets")),
         f"{CUTOUTS}halfbody": lambda: cutouts(unlabelled(files(data / "halfbody" / "images"), labeller)),
-        f"{PHOTOS}clips": lambda: clips(shown, labeller),
-        f"{CUTOUTS}talking": lambda: keyed(green),
+        f"{PHOTOS}clips": lambda: clips(labeled_clips, labeller),
+        f"{CUTOUTS}talking": lambda: keyed(green_screen_clips),
         ROOMS: lambda: rooms(backgrounds, archives, labeller),
     }
     found = people_archives(data)

@@ -1,4 +1,4 @@
-"""Fewer channels: those go that matter least."""
+"""Prunes the least important channels."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,19 +10,18 @@ from livebg.lab.training.losses import Batch, loss
 
 
 def importance(net: LivebgNet, batches: Iterable[Batch]) -> dict[str, Tensor]:
-    """How much the loss would change without each channel of each block, to first order.
+    """Returns a first-order estimate of the change in loss without each channel of each block.
 
-    Molchanov et al. 2017, arXiv:1611.06440.
-    The keys are the blocks' names ("down.0"), the values (channels,).
+    Molchanov et al. 2017, arXiv:1611.06440. Keys are block names ("down.0"), values have shape (channels,).
     """
     blocks = {name: module for name, module in net.named_modules() if isinstance(module, Rsu)}
     totals = {name: torch.zeros(1) for name in blocks}
-    seen: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> object:
-        def hook(_module: nn.Module, _given: object, output: Tensor) -> None:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
             output.retain_grad()
-            seen[name] = output
+            outputs[name] = output
 
         return hook
 
@@ -30,7 +29,7 @@ def importance(net: LivebgNet, batches: Iterable[Batch]) -> dict[str, Tensor]:
     for batch in batches:
         net.zero_grad()
         loss(net.answers(batch.picture), batch.alpha).backward()  # type: ignore[no-untyped-call]
-        for name, output in seen.items():
+        for name, output in outputs.items():
             assert output.grad is not None
             totals[name] = totals[name] + (output.detach() * output.grad).sum((2, 3)).square().mean(0)
     for hook in hooks:
@@ -39,7 +38,7 @@ def importance(net: LivebgNet, batches: Iterable[Batch]) -> dict[str, Tensor]:
 
 
 def prune(net: LivebgNet, design: Design, weights: Mapping[str, Tensor]) -> LivebgNet:
-    """The network in a narrower design of the same blocks, the channels of most importance kept."""
+    """Returns the network in a narrower design of the same blocks, with the most important channels."""
     slim = LivebgNet(design)
     kept = {}
     for group, blocks in (("down", design.down), ("up", design.up)):

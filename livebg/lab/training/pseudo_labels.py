@@ -1,7 +1,7 @@
-"""Soft alpha from hard masks: a matting network's opinion, taken where it agrees with what a person drew.
+"""Soft alpha from binary masks: a matting network's alpha, used where it agrees with the hand-drawn mask.
 
-The labeller was Robust Video Matting (Lin et al. 2021, arXiv:2108.11515). It labels training material only; nothing of it goes
-into the network that is shipped.
+The labeler was Robust Video Matting (Lin et al. 2021, arXiv:2108.11515). It labels training data only; none of its weights are in
+the shipped network.
 """
 
 from pathlib import Path
@@ -15,24 +15,24 @@ from livebg.lab.evaluation.networks import candidate
 from livebg.lab.training.pixel_store import Picture
 
 LABEL_PIXELS = 448 * 336
-"""The labeller sees pictures of about this many pixels."""
+"""Approximate input size of the labeler, in pixels."""
 AGREEMENT = 0.03
-"""How far from the drawn mask's edge, as a share of the picture's shorter side, the labeller's alpha may replace the mask."""
+"""Maximum distance from the mask's edge, as a share of the picture's shorter side, at which the labeler's alpha replaces it."""
 
 
 class PseudoLabeler:
-    """Alpha mattes of pictures, or of the frames of one clip after another (then it remembers)."""
+    """Computes alpha of pictures, or of the consecutive frames of a clip, between which it keeps state."""
 
     def __init__(self, path: Path) -> None:
-        """Takes any network that `python -m livebg.lab eval` can open; raises ModelError for anything else."""
+        """Open any network that ``python -m livebg.lab eval`` supports. Raises ModelError for other files."""
         self._network = candidate(str(path)).open()
 
     def reset(self) -> None:
-        """The next picture has nothing to do with the last one."""
+        """Discard the state: the next picture is unrelated to the last one."""
         self._network.reset()
 
     def alpha(self, rgb: Picture, *, looks: int = 1) -> Picture:
-        """Alpha (h, w) uint8 of `rgb` (h, w, 3); a still is looked at `looks` times, since the network settles with time."""
+        """Returns alpha (h, w) uint8 of ``rgb`` (h, w, 3). Stills need several ``looks`` for a recurrent network to converge."""
         height, width = rgb.shape[:2]
         scale = min(1.0, (LABEL_PIXELS / (height * width)) ** 0.5)
         wanted = (max(round(width * scale / 16), 2) * 16, max(round(height * scale / 16), 2) * 16)
@@ -44,10 +44,10 @@ class PseudoLabeler:
 
 
 def agreed(mask: Picture, opinion: Picture) -> Picture:
-    """Alpha (h, w) uint8: `mask` (h, w; drawn by hand, 0 or 255), with the labeller's `opinion` in the band around its edge.
+    """Combine ``mask`` (h, w; drawn by hand, 0 or 255) with the labeler's ``opinion`` in the band around its edge.
 
-    Away from the edge the drawn mask holds. In the band the opinion counts only if it is a refinement: where the two differ by a
-    whole region (an arm that one of them left out), the mask stays, slightly softened.
+    Returns alpha (h, w) uint8. The mask is kept, slightly softened, outside the band and where both differ by a whole region (for
+    example an arm that one of them omits).
     """
     reach = max(round(AGREEMENT * min(mask.shape)), 2)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
@@ -60,10 +60,10 @@ def agreed(mask: Picture, opinion: Picture) -> Picture:
 
 
 def foreground(rgb: Picture, alpha: Picture) -> Picture:
-    """The person's own colours (h, w, 3), the room's taken out of them where alpha is partial.
+    """Returns the foreground colors (h, w, 3), with the room's color removed where alpha is partial.
 
-    Blur fusion, one pass (Forte 2021, arXiv:2101.06840): F = B_f + a (I - a B_f - (1 - a) B_b), with B_f and B_b the local means
-    of foreground and background, weighted by alpha.
+    One pass of blur fusion (Forte 2021, arXiv:2101.06840): F = B_f + a (I - a B_f - (1 - a) B_b), with B_f and B_b the local
+    means of foreground and background, weighted by alpha.
     """
     picture, weight = rgb.astype(np.float32), alpha[..., None].astype(np.float32) / 255
     window = (max(min(rgb.shape[:2]) // 12, 5),) * 2

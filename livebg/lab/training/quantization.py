@@ -1,4 +1,4 @@
-"""To whole numbers of 8 bits: half the CPU time on processors of the last years, and the same alpha within a few thousandths."""
+"""Quantizes to 8 bits: half the CPU time on recent processors; alpha changes by a few thousandths."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,20 +13,20 @@ from livebg.lab.training.rounding import avoid_ties
 from livebg.segmentation.ort import quantization
 
 KEPT = ("Sigmoid", "DepthToSpace", "shuffle")
-"""What stays in floats, by a part of the node's name: the last steps, which make the alpha's fine shades."""
+"""Nodes that stay in float, by a part of their names: the last steps, which produce fine gradations of alpha."""
 
 
 def quantised(path: Path, batches: Iterable[Batch]) -> None:
-    """Rewrites the network at `path` with 8-bit weights and activations, whose ranges are those that `batches` (0..1) cause.
+    """Rewrite the network at ``path`` with 8-bit weights and activations, calibrated on ``batches`` (0..1).
 
-    Every x86-64 CPU computes the same alphas from it. Weights use 7 bits of the 8, because CPUs without VNNI instructions add two
-    products in 16 bits, which more would overflow; no sum is close to halfway between two levels, where CPUs with and
-    without FMA instructions round differently.
+    Its alpha is the same on every x86-64 CPU. Weights use 7 of the 8 bits, because CPUs without VNNI instructions add two
+    products in 16 bits, which would overflow. No sum is close to halfway between two levels, where CPUs with and without FMA
+    instructions round differently.
     """
     library, preparation = quantization("quantization"), quantization("quantization.shape_inference")
 
     class Pictures(library.CalibrationDataReader):  # type: ignore[misc, name-defined]
-        """Feeds one picture after the other, as onnxruntime asks for them."""
+        """Feeds pictures to onnxruntime one by one."""
 
         def __init__(self) -> None:
             self._feeds = _feeds(batches)

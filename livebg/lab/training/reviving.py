@@ -1,4 +1,4 @@
-"""Channels whose ReLU is 0 for every picture get new weights: no gradient would ever reach the old ones."""
+"""Reinitializes dead channels, whose ReLU is 0 for every picture: no gradient would reach their weights."""
 
 from collections.abc import Iterable
 
@@ -9,16 +9,16 @@ from livebg.lab.training.architecture import ConvRelu, LivebgNet
 from livebg.lab.training.losses import Batch
 
 SCALE = 0.01
-"""Of the new weights, as a share of a fresh network's: what listens to dead channels has arbitrary weights, and with 0.3 the loss
+"""Scale of the new weights relative to a fresh network's. The weights that read dead channels are arbitrary; with 0.3 the loss
 rose from 1.4 to 10. Muon's steps do not depend on the scale."""
 
 
 def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
-    """Draws the incoming weights of dead channels again, in place; returns how many channels were dead."""
+    """Reinitialize the incoming weights of dead channels in place. Returns the number of dead channels."""
     highest: dict[str, Tensor] = {}
 
     def keep(name: str) -> object:
-        def hook(_module: nn.Module, _given: object, output: Tensor) -> None:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
             channels = output.detach().amax((0, 2, 3))
             highest[name] = torch.maximum(highest[name], channels) if name in highest else channels
 
@@ -32,11 +32,11 @@ def revive(net: LivebgNet, batches: Iterable[Batch]) -> int:
         for hook in hooks:
             hook.remove()
         for name, module in layers.items():
-            _draw_again(module, highest[name] <= 0)
+            _reinitialize(module, highest[name] <= 0)
     return sum(int((values <= 0).sum()) for values in highest.values())
 
 
-def _draw_again(layer: ConvRelu, dead: Tensor) -> None:
+def _reinitialize(layer: ConvRelu, dead: Tensor) -> None:
     convolution = layer[0]
     assert isinstance(convolution, nn.Conv2d)
     assert convolution.bias is not None

@@ -1,4 +1,4 @@
-"""8-bit sums that round the same on every CPU: none of them is close to halfway between two levels.
+"""Makes 8-bit sums round the same on every CPU: none of them is close to halfway between two levels.
 
 onnxruntime adds two 8-bit tensors in float32, with FMA instructions if the CPU has them, so the last bit of a sum differs between
 CPUs. If the exact sum is halfway between two levels, that bit decides which level it becomes.
@@ -11,17 +11,17 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-_MARGIN: Final = 5e-5
-"""The least distance to halfway, in levels: more than what rounding a sum below 256 levels in float32 can shift it by."""
-_STEP: Final = 1e-5
+_MIN_DISTANCE: Final = 5e-5
+"""Minimum distance to halfway, in levels: more than the float32 rounding error of a sum below 256 levels."""
+_SCALE_STEP: Final = 1e-5
 _MAX_STEPS: Final = 1000
-"""An output scale may grow by ``_STEP`` of itself this many times; about a hundred suffice, all of them cost 1 % of precision."""
+"""Maximum number of times an output scale grows by ``_SCALE_STEP``. About 100 suffice; the maximum costs 1 % of precision."""
 
 
 def avoid_ties(model: onnx.ModelProto) -> None:
     """Enlarge the output scales of a QDQ network's additions until no sum of two levels is close to halfway between two others.
 
-    Convolutions that read such an output get their biases in the new unit. Additions in floats stay as they are. Raises
+    Biases of convolutions that read such an output are converted to the new unit. Float additions are unchanged. Raises
     ValueError if no scale within 1 % is good enough.
     """
     graph = _Graph(model)
@@ -38,9 +38,9 @@ def avoid_ties(model: onnx.ModelProto) -> None:
 
 
 def distance_to_tie(inputs: list[tuple[np.float32, int]], output_scale: np.float32) -> float:
-    """The shortest distance to halfway between two levels, over all sums of two uint8 levels. Levels are the unit of the output.
+    """Returns the minimum distance to halfway between two output levels, over all sums of two uint8 levels.
 
-    ``inputs``: the scale and the zero point of both. Sums beyond 256 levels do not count, because they saturate.
+    ``inputs``: scale and zero point of both. Sums beyond 256 levels are ignored, because they saturate.
     """
     parts = [np.float64(scale / output_scale) * (np.arange(256) - zero_point) for scale, zero_point in inputs]
     sums = np.add.outer(*parts)
@@ -50,14 +50,14 @@ def distance_to_tie(inputs: list[tuple[np.float32, int]], output_scale: np.float
 
 def _scale_without_ties(inputs: list[tuple[np.float32, int]], scale: np.float32) -> np.float32:
     for step in range(_MAX_STEPS + 1):
-        candidate = np.float32(scale * (1 + step * _STEP))
-        if distance_to_tie(inputs, candidate) > _MARGIN:
+        candidate = np.float32(scale * (1 + step * _SCALE_STEP))
+        if distance_to_tie(inputs, candidate) > _MIN_DISTANCE:
             return candidate
-    raise ValueError(f"no output scale from {scale} to 1 % more keeps all sums off halfway: calibrate on other pictures")
+    raise ValueError(f"No output scale within 1 % above {scale} keeps all sums off halfway. Calibrate on other pictures.")
 
 
 class _Graph:
-    """A QDQ network's nodes by what they produce, and its constants, which can be changed."""
+    """A QDQ network's nodes by output name, and its mutable constants."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._nodes = model.graph.node
@@ -68,14 +68,14 @@ class _Graph:
         return [node for node in self._nodes if name in node.input]
 
     def scale(self, node: Any) -> np.float32:
-        """Of a QuantizeLinear or DequantizeLinear node for a whole tensor."""
+        """Returns the scale of a per-tensor QuantizeLinear or DequantizeLinear node."""
         return np.float32(self._constant(node.input[1]).item())
 
     def zero_point(self, node: Any) -> int:
         return int(self._constant(node.input[2]).item())
 
     def change_scale(self, name: str, old: np.float32, new: np.float32) -> None:
-        """Change a scale, and the biases that are counted in its unit times the weights' scale."""
+        """Change a scale and rescale the biases, whose unit is this scale times the weights' scale."""
         self._replace(name, np.asarray(new))
         for convolution in [node for node in self._nodes if node.op_type == "Conv" and len(node.input) == 3]:
             source, weight, bias = (self.producers.get(each) for each in convolution.input)

@@ -1,4 +1,4 @@
-"""From the data to the ONNX file, in stages. What is done already is not done again."""
+"""The training pipeline, from the data to the ONNX file, in stages. Finished stages are skipped."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -25,15 +25,15 @@ from livebg.lab.training.widening import widen
 log = logging.getLogger(__name__)
 
 WIDE = Schedule(8_000, rate=5e-4)
-"""Enough for the new stem and head to settle, so that a channel's importance means something."""
+"""Long enough for the new stem and head to converge, so that channel importance is meaningful."""
 SOME_BATCHES = 8
 CALIBRATION_BATCHES = 24
-"""With four, one picture in a few hundred met ranges that it did not fit into, and its alpha was lost."""
+"""With four, one picture in a few hundred exceeded the calibrated ranges and lost its alpha."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A course, and the share of all pictures after which the next one takes over."""
+    """A curriculum and the share of all pictures at which it ends."""
 
     course: Curriculum
     until: float
@@ -45,8 +45,8 @@ STAGES = (Stage(SMALL, 0.65), Stage(MEDIUM, 0.9), Stage(LARGE, 1.0))
 
 @dataclass(frozen=True)
 class Run:
-    """What a training needs besides pictures: where it computes, in how many processes, each with how many that load for it and
-    with how many threads, the seed of its draws, its stages, and the sets of people that it must not see."""
+    """Settings of a training: device, number of processes, loader workers and threads per process, random seed, stages, and the
+    sets of people to leave out."""
 
     device: str = "cpu"
     processes: int = 1
@@ -56,44 +56,44 @@ class Run:
     stages: Sequence[Stage] = STAGES
     left_out: frozenset[str] = frozenset()
     until: int = 0
-    """Stop after so many pictures, wherever the schedule is (0: at its end)."""
+    """Stop after this many pictures (0: at the end of the schedule)."""
 
 
 def prepared(data: Path, out: Path, labeller: Path) -> None:
-    """Prepares every set that is not there yet under `out`."""
+    """Prepare every set that is missing under ``out``."""
     prepare(data, out, PseudoLabeler(labeller))
 
 
 def train_network(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
-    """Trains `net`, or continues from the checkpoint if there is one; returns the weight average."""
+    """Train ``net``, or resume from the checkpoint if it exists. Returns the weight average."""
     if not checkpoint.exists():
-        log.info("%d dead channels revived", revive(net, _some_batches(pictures, run)))
+        log.info("Revived %d dead channels", revive(net, _some_batches(pictures, run)))
     if run.processes == 1:
-        return _trained(net, design, pictures, checkpoint, schedule, run, ALONE)
-    with TemporaryDirectory() as meeting:
-        arguments = (net, design, pictures, checkpoint, schedule, run, Path(meeting) / "point")
-        multiprocessing.spawn(_train_in_team, arguments, nprocs=run.processes)  # type: ignore[attr-defined, no-untyped-call]
+        return _train(net, design, pictures, checkpoint, schedule, run, ALONE)
+    with TemporaryDirectory() as rendezvous:
+        arguments = (net, design, pictures, checkpoint, schedule, run, Path(rendezvous) / "point")
+        multiprocessing.spawn(_train_in_group, arguments, nprocs=run.processes)  # type: ignore[attr-defined, no-untyped-call]
     return read_checkpoint(checkpoint)[1]
 
 
-def _train_in_team(
-    rank: int, net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run, meeting: Path
+def _train_in_group(
+    rank: int, net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run, rendezvous: Path
 ) -> None:
-    """What one of several processes does."""
+    """Train in one of several processes."""
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
-    distributed.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=run.processes)
-    _trained(net, design, pictures, checkpoint, schedule, run, ProcessGroup(rank, run.processes))
+    distributed.init_process_group("gloo", init_method=rendezvous.as_uri(), rank=rank, world_size=run.processes)
+    _train(net, design, pictures, checkpoint, schedule, run, ProcessGroup(rank, run.processes))
     distributed.destroy_process_group()
 
 
-def _trained(
+def _train(
     net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run, team: ProcessGroup
 ) -> LivebgNet:
     torch.set_num_threads(run.threads)
     trainer = Trainer(net, schedule, run.device, team)
     if checkpoint.exists():
         trainer.resume(checkpoint)
-        log.info("continuing from %s after %d pictures", checkpoint, trainer.pictures)
+        log.info("Resuming from %s after %d pictures", checkpoint, trainer.pictures)
     until = min(run.until or schedule.pictures, schedule.pictures)
     for stage in run.stages:
         stage_end = min(round(stage.until * schedule.pictures), until)
@@ -105,7 +105,7 @@ def _trained(
 
 
 def prune_to(net: LivebgNet, design: str, pictures: Path, run: Run) -> LivebgNet:
-    """The network in a narrower design, by importance on some batches."""
+    """Prune to a narrower design by channel importance on some batches."""
     return prune(net, DESIGNS[design], importance(net, _some_batches(pictures, run)))
 
 
@@ -115,9 +115,9 @@ def _some_batches(pictures: Path, run: Run) -> Iterator[Batch]:
 
 
 def initial_weights(path: Path | None, design: str) -> LivebgNet:
-    """Initial weights: random ones, a checkpoint's, or an ONNX file's: one that was exported here, or u2netp (for "wide").
+    """Returns a network with random weights or those of a checkpoint, an exported ONNX file or u2netp (for "wide").
 
-    A network with fewer channels inside its blocks is widened. Raises ValueError if the weights are of another design.
+    Widens a network that has fewer channels inside its blocks. Raises ValueError if the weights do not fit the design.
     """
     if path is None:
         return LivebgNet(DESIGNS[design])
@@ -132,21 +132,21 @@ def initial_weights(path: Path | None, design: str) -> LivebgNet:
     try:
         return widen(net, DESIGNS[design])
     except ValueError as error:
-        raise ValueError(f"{path} holds the design {found}, which cannot become {design}") from error
+        raise ValueError(f"{path} has the design {found}, which cannot be widened to {design}. Choose another design.") from error
 
 
 def make(pictures: Path, u2netp: Path, work: Path, out: Path, schedule: Schedule, run: Run, warm_up: Schedule = WIDE) -> None:
-    """u2netp -> wide -> slim -> deep -> ONNX, with checkpoints under `work`."""
+    """Train u2netp -> wide -> slim -> deep and export to ONNX, with checkpoints under ``work``."""
     work.mkdir(parents=True, exist_ok=True)
-    settle = replace(run, stages=(Stage(run.stages[0].course, 1.0),))
-    wide = train_network(initial_weights(u2netp, "wide"), "wide", pictures, work / "wide.pt", warm_up, settle)
+    warm_up_run = replace(run, stages=(Stage(run.stages[0].course, 1.0),))
+    wide = train_network(initial_weights(u2netp, "wide"), "wide", pictures, work / "wide.pt", warm_up, warm_up_run)
     slim = prune_to(wide, "slim", pictures, run)
     deep = train_network(widen(slim, DEEP), "deep", pictures, work / "deep.pt", schedule, run)
     export(deep, "deep", out, calibration(pictures, run))
 
 
 def calibration(pictures: Path, run: Run) -> Iterator[Batch]:
-    """What the ranges of 8-bit numbers are taken from: pictures of the default size."""
+    """Yield batches of the default size for calibrating 8-bit ranges."""
     course = replace(MEDIUM, sizes=MEDIUM.sizes[:1])
     batches = loader(pictures, course, seed=run.seed + 3, workers=0)
     return (batch.scaled() for batch in islice(batches, CALIBRATION_BATCHES))

@@ -1,4 +1,4 @@
-"""Training: batches in, checkpoints out. A run that was stopped goes on from its last checkpoint."""
+"""Trains a network with checkpoints. An interrupted run can resume from its last checkpoint."""
 
 import logging
 import time
@@ -18,8 +18,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: `pictures` in all, the highest learning rate, the pictures until it is reached, the last share of
-    the pictures, during which it falls, the weight average's memory in steps, and how often (seconds) a checkpoint is written.
+    """Length and learning rate of a training.
+
+    ``pictures`` is the total, ``rate`` the maximum learning rate, ``warm_up`` the number of pictures until it is reached,
+    ``decay`` the final share of the pictures during which it falls, ``average`` the memory of the weight average
+    in steps, and ``every`` the checkpoint interval in seconds.
     """
 
     pictures: int
@@ -29,10 +32,10 @@ class Schedule:
     average: int = 400
     every: float = 90.0
     half: bool = False
-    """Whether to compute in bfloat16 where that is safe: a third less time on processors that have it."""
+    """Compute in bfloat16 where that is safe: a third less time on processors that support it."""
 
     def rate_at(self, pictures: int) -> float:
-        """The learning rate after so many pictures: a linear rise, a plateau, then a linear fall to a fiftieth."""
+        """Returns the learning rate after ``pictures``: linear warm-up, plateau, then linear decay to 2 %."""
         rise = min(1.0, (pictures + 1) / self.warm_up)
         left = max(0.0, 1 - pictures / self.pictures)
         return self.rate * rise * max(0.02, min(1.0, left / self.decay))
@@ -40,22 +43,21 @@ class Schedule:
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """Processes that train one network together, each on its own batches; this one is number `rank` of `count`.
+    """Data-parallel processes that train one network, each on its own batches. This process is ``rank`` of ``count``.
 
-    On a CPU two processes see more pictures than one with two threads, and one that has to wait for its core slows the
-    other down less.
+    On a CPU, two processes train faster than one with two threads and slow each other down less when a core is busy.
     """
 
     rank: int = 0
     count: int = 1
 
     def share(self, gradients: Sequence[Tensor]) -> None:
-        """Gives every process the mean of all processes' gradients."""
+        """Average the gradients of all processes in place."""
         if self.count == 1:
             return
-        together = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        distributed.all_reduce(together)
-        parts = torch.split(together / self.count, [gradient.numel() for gradient in gradients])
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(flat)
+        parts = torch.split(flat / self.count, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
@@ -64,7 +66,7 @@ ALONE = ProcessGroup()
 
 
 class Trainer:
-    """A network, its weight average (what is exported), and the optimiser's state."""
+    """Holds a network, its weight average (the exported weights) and the optimizer's state."""
 
     def __init__(self, net: LivebgNet, schedule: Schedule, device: str = "cpu", team: ProcessGroup = ALONE) -> None:
         self.net = net.to(device)
@@ -76,11 +78,11 @@ class Trainer:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes the checkpoints."""
+        """Returns whether this process writes the checkpoints."""
         return self._team.rank == 0
 
     def step(self, batch: Batch) -> float:
-        """One step on one batch (uint8 tensors); returns the loss."""
+        """Take one step on a batch of uint8 tensors. Returns the loss."""
         batch = batch.scaled(self._device)
         with self._precision():
             answers = self.net.answers(batch.picture.contiguous(memory_format=torch.channels_last))
@@ -101,7 +103,7 @@ class Trainer:
         return torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.schedule.half)
 
     def save(self, path: Path, design: str) -> None:
-        """Writes a checkpoint, whole or not at all."""
+        """Write a checkpoint atomically."""
         state = {
             "design": design,
             "net": self.net.state_dict(),
@@ -115,7 +117,7 @@ class Trainer:
         part.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Goes on where a checkpoint of the same design stopped."""
+        """Restore the state from a checkpoint of the same design."""
         state = torch.load(path, map_location=self._device, weights_only=True)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
@@ -124,7 +126,7 @@ class Trainer:
 
 
 def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
-    """The design's name and the averaged network of a checkpoint."""
+    """Returns the design's name and the averaged network of a checkpoint."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     net = LivebgNet(DESIGNS[state["design"]])
     net.load_state_dict(state["average"])
@@ -132,8 +134,8 @@ def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
 
 
 def train(trainer: Trainer, batches: Iterator[Batch], path: Path, design: str, until: int) -> None:
-    """Trains until so many pictures are seen, leaving checkpoints at `path` (the first process of a team does)."""
-    began = saved = time.monotonic()
+    """Train until ``until`` pictures. The first process writes checkpoints to ``path``."""
+    started = saved = time.monotonic()
     seen, losses = trainer.pictures, []
     while trainer.pictures < until:
         losses.append(trainer.step(next(batches)))
@@ -141,7 +143,7 @@ def train(trainer: Trainer, batches: Iterator[Batch], path: Path, design: str, u
         if trainer.leads and now - saved > trainer.schedule.every:
             saved = now
             trainer.save(path, design)
-            speed = (trainer.pictures - seen) / (now - began)
-            log.info("%d pictures, %.1f a second, loss %.4f", trainer.pictures, speed, sum(losses[-100:]) / len(losses[-100:]))
+            speed = (trainer.pictures - seen) / (now - started)
+            log.info("%d pictures, %.1f per second, loss %.4f", trainer.pictures, speed, sum(losses[-100:]) / len(losses[-100:]))
     if trainer.leads:
         trainer.save(path, design)

@@ -1,4 +1,4 @@
-"""A network in a design with more channels inside its blocks, which answers the same until it is trained further."""
+"""Widens a network's blocks without changing its output."""
 
 import torch
 from torch import Tensor, nn
@@ -7,44 +7,47 @@ from livebg.lab.training.architecture import Design, LivebgNet, Rsu
 
 
 def widen(net: LivebgNet, design: Design) -> LivebgNet:
-    """`net` in a design with more `middle` channels. The new ones are drawn anew, and nobody listens to them yet.
+    """Returns ``net`` in a design with more ``middle`` channels.
 
-    Raises ValueError if the design differs in more than that.
+    New channels are randomly initialized with zero outgoing weights. Raises ValueError if the designs differ otherwise.
     """
     new = LivebgNet(design)
     with torch.no_grad():
         for old_part, new_part in zip(net.modules(), new.modules(), strict=True):
             if isinstance(old_part, Rsu) and isinstance(new_part, Rsu):
-                _grow(old_part, new_part)
-        for (name, old), (_, wanted) in zip(_outside(net), _outside(new), strict=True):
-            if old.shape != wanted.shape:
+                _widen_block(old_part, new_part)
+        for (name, old), (_, new_value) in zip(_outside(net), _outside(new), strict=True):
+            if old.shape != new_value.shape:
                 raise ValueError(
-                    f"{name} has the shape {tuple(old.shape)}, the new design's {tuple(wanted.shape)}: only blocks may grow"
+                    f"{name} has shape {tuple(old.shape)}, but the design needs {tuple(new_value.shape)}. "
+                    "Only blocks can be widened."
                 )
-            wanted.copy_(old)
+            new_value.copy_(old)
     return new
 
 
 def _outside(net: LivebgNet) -> list[tuple[str, nn.Parameter]]:
-    """The parameters that belong to no block."""
+    """Returns the parameters outside the blocks."""
     return [(name, parameter) for name, parameter in net.named_parameters() if name.split(".")[0] not in ("down", "up")]
 
 
-def _grow(old: Rsu, new: Rsu) -> None:
-    joined = len(old.up)  # the last convolutions of a block take two sets of features, one after the other
+def _widen_block(old: Rsu, new: Rsu) -> None:
+    joined = len(old.up)  # the decoder convolutions of a block read two concatenated feature maps
     pairs = list(zip(old.convolutions(), new.convolutions(), strict=True))
     for place, (small, large) in enumerate(pairs):
-        _widen(small, large, sets=2 if place >= len(pairs) - joined else 1)
+        _widen_convolution(small, large, sets=2 if place >= len(pairs) - joined else 1)
 
 
-def _widen(small: nn.Conv2d, large: nn.Conv2d, sets: int) -> None:
-    outs, was, now = small.out_channels, small.in_channels // sets, large.in_channels // sets
-    if outs > large.out_channels or was > now:
-        raise ValueError(f"a convolution from {small.in_channels} to {outs} channels does not fit into a smaller one")
+def _widen_convolution(small: nn.Conv2d, large: nn.Conv2d, sets: int) -> None:
+    outs, old_ins, new_ins = small.out_channels, small.in_channels // sets, large.in_channels // sets
+    if outs > large.out_channels or old_ins > new_ins:
+        raise ValueError(
+            f"A convolution from {small.in_channels} to {outs} channels cannot become smaller. Choose a wider design."
+        )
     kernel: Tensor = large.weight
     kernel[:outs] = 0
     for number in range(sets):
-        kernel[:outs, number * now : number * now + was] = small.weight[:, number * was : (number + 1) * was]
+        kernel[:outs, number * new_ins : number * new_ins + old_ins] = small.weight[:, number * old_ins : (number + 1) * old_ins]
     assert small.bias is not None
     assert large.bias is not None
     large.bias.zero_()
