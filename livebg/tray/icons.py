@@ -1,6 +1,6 @@
 """Draws the tray icons, based on systemd/livebg.svg: a tile with a person while livebg hides the room, other shapes otherwise.
 
-The icons can be told apart in grayscale and at 16 pixels, and have enough contrast for light and dark panels.
+The icons are distinguishable in grayscale and at 16 pixels, and have enough contrast for light and dark panels.
 """
 
 from typing import Final

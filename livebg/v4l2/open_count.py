@@ -11,8 +11,8 @@ That is v4l2loopback 0.12, as in Debian 12. There are three sources, and none is
   the only reliable proof that there are none. If the module has several devices (such as OBS's), /proc shows which device the
   openers use; an opener that it does not explain counts as one of ours.
 
-So the count decides, inotify triggers a check, and /proc tells devices apart. Without a count the result is None (unknown), which
-must be treated as "in use". Programs that list cameras open each device briefly, so an opener counts only after
+So the count decides, inotify triggers a check, and /proc distinguishes devices. Without a count the result is None (unknown),
+which must be treated as "in use". Programs that list cameras open each device briefly, so an opener counts only after
 :attr:`OpenCountProbe.settle` seconds.
 """
 

@@ -23,7 +23,7 @@ def test_an_unusual_size(call: Call, size: tuple[int, int]) -> None:
         call.start("--camera", OTHER, "--output-size", "320x180")
         watcher = readers.enter_context(call.watching())
         if int(took[0]) % 2 or int(took[1]) % 2:
-            assert f"{size[0]}x{size[1]}, and livebg reads even sizes alone" in call.becomes("camera lost")["reason"]
+            assert f"{size[0]}x{size[1]}, but livebg reads only even sizes" in call.becomes("camera lost")["reason"]
             watcher.sees("placeholder")
         else:
             shown = watcher.sees("composite")[-1]

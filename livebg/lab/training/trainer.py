@@ -73,7 +73,7 @@ class Trainer:
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = LivebgNet(net.design).to(device)
         self.average.load_state_dict(net.state_dict())
-        self.optimiser = Optimizer(self.net, schedule.rate)
+        self.optimizer = Optimizer(self.net, schedule.rate)
         self.schedule, self.pictures, self._device, self._steps, self._team = schedule, 0, device, 0, team
 
     @property
@@ -91,7 +91,7 @@ class Trainer:
         value.backward()  # type: ignore[no-untyped-call]
         self._team.share([parameter.grad for parameter in self.net.parameters() if parameter.grad is not None])
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimiser.step(self.schedule.rate_at(self.pictures))
+        self.optimizer.step(self.schedule.rate_at(self.pictures))
         self.pictures += len(batch.picture) * self._team.count
         self._steps += 1
         memory = min(1 - 1 / self.schedule.average, self._steps / (self._steps + 10))
@@ -108,7 +108,7 @@ class Trainer:
             "design": design,
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "pictures": self.pictures,
             "steps": self._steps,
         }
@@ -121,7 +121,7 @@ class Trainer:
         state = torch.load(path, map_location=self._device, weights_only=True)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.pictures, self._steps = state["pictures"], state["steps"]
 
 

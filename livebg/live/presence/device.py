@@ -202,7 +202,7 @@ class DevicePresence:
         if next_look > now and watch.wait(waker, min(next_look - now, _DEVICE_POLL_INTERVAL_S)):
             level = watch.read_event()
             if level is not None:
-                self._update(level, anew=False)
+                self._update(level, fresh=False)
                 return
             next_look = now
         if next_look <= self._clock() and not self._stopping:
@@ -213,11 +213,11 @@ class DevicePresence:
         self._next_poll = self._clock() + watch.interval
         self._known = level is not None
         self._log_change(f"is monitored by {watch.method}" if self._known else "does not report viewers; the camera stays on")
-        self._update(level, anew=True)
+        self._update(level, fresh=True)
 
-    def _update(self, level: bool | None, *, anew: bool) -> None:
+    def _update(self, level: bool | None, *, fresh: bool) -> None:
         before = self.watched
-        self._debouncer.update(level, self._clock(), fresh=anew)
+        self._debouncer.update(level, self._clock(), fresh=fresh)
         if self.watched != before:
             self._changed()
 
@@ -227,7 +227,7 @@ class DevicePresence:
         if self._missing_since is None:
             self._missing_since = now
         if now >= self._missing_since + self._grace and (path is not None or self.watched is None):
-            self._update(None, anew=True)
+            self._update(None, fresh=True)
         self._kernel.poll(None, waker, self._retry_delay)
         if path is not None:
             self._retry_delay = min(self._retry_delay * 2, _DEVICE_POLL_INTERVAL_S)

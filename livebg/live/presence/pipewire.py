@@ -41,23 +41,23 @@ class StreamPresence:
 
     def run(self) -> None:
         self._streaming.listener = self._events.put
-        self._update(self._streaming.now, anew=False)
+        self._update(self._streaming.now, fresh=False)
         while True:
             due = self._debouncer.recheck_at
             try:
                 streaming = self._events.get(timeout=None if due is None else max(0.0, due - self._clock()))
             except queue.Empty:
-                self._update(self._streaming.now, anew=True)
+                self._update(self._streaming.now, fresh=True)
                 continue
             if streaming is None:
                 return
-            self._update(streaming, anew=False)
+            self._update(streaming, fresh=False)
 
     def stop(self) -> None:
         self._events.put(None)
 
-    def _update(self, level: bool, *, anew: bool) -> None:
+    def _update(self, level: bool, *, fresh: bool) -> None:
         before = self.watched
-        self._debouncer.update(level, self._clock(), fresh=anew)
+        self._debouncer.update(level, self._clock(), fresh=fresh)
         if self.watched != before:
             self._changed()
