@@ -83,10 +83,18 @@ def require_folder(data: Path) -> None:
 
 
 def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
-    """Returns every evaluation folder under ``data`` with ``images`` and ``masks``, and the hold-out of every archive of people.
+    """Returns :func:`folder_sets` and the hold-out of every archive of people; of each, every ``step``-th picture.
 
-    Training folders are skipped. Each set contains every ``step``-th picture. Raises :class:`~livebg.errors.SourceError` if
-    ``data`` is not a folder or a picture has no mask.
+    Reads every archived picture once. Raises as :func:`folder_sets`, and when an archive is damaged.
+    """
+    return [*folder_sets(data, step), *_people_held_out(data, step)]
+
+
+def folder_sets(data: Path, step: int = 1) -> list[PictureSet]:
+    """Returns every evaluation folder under ``data`` with ``images`` and ``masks``; of each, every ``step``-th picture.
+
+    Training folders are skipped. Raises :class:`~livebg.errors.SourceError` if ``data`` is not a folder or a picture has no
+    mask.
     """
     require_folder(data)
     found = []
@@ -102,7 +110,7 @@ def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
         pairs = tuple(MaskedPicture(picture, _mask_of(picture, masks)) for picture in kept[::step])
         if pairs:
             found.append(PictureSet(str(name) if name.parts else own_name, pairs))
-    return [*found, *_people_held_out(data, step)]
+    return found
 
 
 def _people_held_out(data: Path, step: int) -> list[PictureSet]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from livebg.errors import SourceError
 from livebg.imaging.frame import Alpha8
-from livebg.lab.evaluation.datasets import SPLIT_SETS, EmptyRoom, LabeledPicture, clips, every_nth, picture_sets, rooms_aside
+from livebg.lab.evaluation.datasets import SPLIT_SETS, EmptyRoom, LabeledPicture, clips, every_nth, folder_sets, rooms_aside
 from livebg.lab.evaluation.networks import Rgb
 from livebg.lab.evaluation.split import is_held_out
 from livebg.sources.file import FileSource
@@ -70,7 +70,7 @@ def subjects(data: Path | None, count: int) -> Subjects:
     """Returns about ``count`` held-out people and rooms, evenly spaced. Raises SourceError if ``data`` is not a folder."""
     if data is None:
         return Subjects((), (), ())
-    people = [pair for each in picture_sets(data) if Path(each.name).name in SPLIT_SETS for pair in each.pairs]
+    people = [pair for each in folder_sets(data) if Path(each.name).name in SPLIT_SETS for pair in each.pairs]
     screens = [path for path in clips(data) if path.parent.name == SCREENS and is_held_out(path)]
     rooms = rooms_aside(data)
     # Spacing the files evenly takes some from every set.
