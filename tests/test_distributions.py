@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from livebg import __version__
+from livebg.setup.resources import APP_ID
 
 CHECKOUT = Path(__file__).parents[1]
 NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore", ".ci/man_pages.py")
@@ -24,10 +25,10 @@ SHIPPED = {
     "livebg/docs/calls.md",
     "livebg/docs/livebg.md",
     "livebg/systemd/livebg.service",
-    "livebg/systemd/livebg.desktop",
-    "livebg/systemd/livebg-tray.desktop",
-    "livebg/systemd/livebg.svg",
-    "livebg/systemd/livebg-symbolic.svg",
+    f"livebg/systemd/{APP_ID}.desktop",
+    f"livebg/systemd/autostart/{APP_ID}.desktop",
+    f"livebg/systemd/{APP_ID}.svg",
+    f"livebg/systemd/{APP_ID}-symbolic.svg",
 }
 """Files other than modules, or easily forgotten. There are no background files: a module draws them."""
 STRAY = (

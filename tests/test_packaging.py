@@ -1,14 +1,17 @@
 """What livebg carries for the desktop and the service manager."""
 
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+import livebg
 from livebg.errors import ConfigError, ModelError, SinkError
-from livebg.setup.resources import desktop_entry, packaged_text, service_unit
+from livebg.setup.resources import APP_ID, AUTOSTART, desktop_entry, packaged_text, service_unit, tray_entry
 
 
 def values(text: str, key: str) -> list[str]:
@@ -20,6 +23,16 @@ def checked(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def test_application_id_names_desktop_entries_and_icons() -> None:
+    """Portals require that the desktop entry has the name of the application ID."""
+    assert re.fullmatch(r"[a-z]\w*(\.[a-z]\w*){3}", APP_ID), "at least two elements, for a code hosting site four; no hyphens"
+    for entry in (desktop_entry(("livebg",)), tray_entry(("livebg",))):
+        assert values(entry, "Icon") == [APP_ID]
+    assert AUTOSTART.name == f"{APP_ID}.desktop"
+    package = Path(livebg.__file__).parent
+    assert [path.name for path in package.rglob("*.py") if APP_ID in path.read_text("utf-8")] == ["resources.py"]
 
 
 def test_what_restarts_and_what_does_not() -> None:
@@ -53,14 +66,15 @@ def test_systemd_finds_nothing_wrong_with_the_unit(
 
 
 @pytest.mark.skipif(shutil.which("desktop-file-validate") is None, reason="desktop-file-validate is not installed")
+@pytest.mark.parametrize("text", [desktop_entry, tray_entry])
 @pytest.mark.parametrize("command", [("/usr/bin/livebg",), ("/home/me/my $tools/livebg",), ("/usr/bin/python3", "-m", "livebg")])
-def test_the_application_entry_is_valid(tmp_path: Path, command: tuple[str, ...]) -> None:
-    entry = tmp_path / "livebg.desktop"
-    entry.write_text(desktop_entry(command))
+def test_the_application_entry_is_valid(tmp_path: Path, command: tuple[str, ...], text: Callable[[tuple[str, ...]], str]) -> None:
+    entry = tmp_path / f"{APP_ID}.desktop"
+    entry.write_text(text(command))
     assert checked("desktop-file-validate", str(entry)) == ""
 
 
-@pytest.mark.parametrize("name", ["livebg.svg", "livebg-symbolic.svg"])
+@pytest.mark.parametrize("name", [f"{APP_ID}.svg", f"{APP_ID}-symbolic.svg"])
 def test_the_icons_are_square_pictures(name: str) -> None:
     root = ElementTree.fromstring(packaged_text(name))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"

@@ -10,6 +10,7 @@ import pytest
 from livebg.cli.setup import set_up, undo_setup
 from livebg.errors import Cancelled, ConfigError, SetupError
 from livebg.setup.journal import read_journal
+from livebg.setup.resources import APP_ID, AUTOSTART
 from livebg.setup.target import Machine, SystemCommands
 from tests.command import Workshop
 from tests.setup_parts import OBS, RELEASE, Bench
@@ -44,14 +45,14 @@ def test_a_bare_machine_gets_the_camera_the_service_and_the_entry(bench: Bench) 
     assert "ExecStart=/opt/livebg/bin/livebg run\n" in unit
     assert "ExecReload=/opt/livebg/bin/livebg reload\n" in unit
     assert "@livebg@" not in unit
-    entry = (bench.machine.data / "applications" / "livebg.desktop").read_text()
+    entry = (bench.machine.data / "applications" / f"{APP_ID}.desktop").read_text()
     assert "Exec=/opt/livebg/bin/livebg pause\n" in entry
     assert "Exec=/opt/livebg/bin/livebg tray\n" in entry
-    at_login = (bench.machine.config / "autostart" / "livebg-tray.desktop").read_text()
+    at_login = (bench.machine.config / AUTOSTART).read_text()
     assert "Exec=/opt/livebg/bin/livebg tray --wait 60\n" in at_login
     icons = bench.machine.data / "icons" / "hicolor"
-    assert (icons / "scalable/apps/livebg.svg").read_text().startswith("<svg")
-    assert (icons / "symbolic/apps/livebg-symbolic.svg").read_text().startswith("<svg")
+    assert (icons / f"scalable/apps/{APP_ID}.svg").read_text().startswith("<svg")
+    assert (icons / f"symbolic/apps/{APP_ID}-symbolic.svg").read_text().startswith("<svg")
     assert bench.commands.said == [
         "sudo /bin/sh -ec",
         "modprobe v4l2loopback",
@@ -348,7 +349,7 @@ def test_a_service_manager_that_is_out_of_reach_does_not_keep_the_files(bench: B
 
 def test_what_was_changed_since_is_left_and_told(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     install(bench)
-    own, entry = bench.root / OWN.lstrip("/"), bench.machine.data / "applications" / "livebg.desktop"
+    own, entry = bench.root / OWN.lstrip("/"), bench.machine.data / "applications" / f"{APP_ID}.desktop"
     own.write_text("# mine now\n")
     entry.write_text("[Desktop Entry]\n")
     take_back(bench)
@@ -396,7 +397,7 @@ def test_a_path_with_blanks_and_percent_signs_is_quoted(bench: Bench) -> None:
     install(bench, machine=replace(bench.machine, command=("/opt/my 100% tools/livebg",)))
     unit = (bench.machine.units / "livebg.service").read_text()
     assert 'ExecStart="/opt/my 100%% tools/livebg" run\n' in unit
-    entry = (bench.machine.data / "applications" / "livebg.desktop").read_text()
+    entry = (bench.machine.data / "applications" / f"{APP_ID}.desktop").read_text()
     assert 'Exec="/opt/my 100%% tools/livebg" pause\n' in entry
 
 

@@ -9,6 +9,7 @@ import pytest
 from livebg.cli.setup import set_up, undo_setup
 from livebg.errors import SetupError
 from livebg.setup.pipewire import with_pipewire
+from livebg.setup.resources import APP_ID
 from tests.setup_parts import Bench
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup requires Linux")
@@ -34,7 +35,7 @@ def test_it_writes_the_setting_and_starts_the_service_without_root(bench: Bench)
     install(bench)
     assert settings(bench).read_text() == '[output]\nbackend = "pipewire"\n'
     assert (bench.machine.units / "livebg.service").is_file()
-    assert (bench.machine.data / "applications" / "livebg.desktop").is_file()
+    assert (bench.machine.data / "applications" / f"{APP_ID}.desktop").is_file()
     assert {path for path in bench.tree() if path.startswith(str(bench.root))} == before, "the system's part stays as it is"
     assert bench.commands.said == [
         "systemctl --user daemon-reload",

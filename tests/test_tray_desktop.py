@@ -16,6 +16,7 @@ from PIL import Image
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import NotRunningError, SourceError
+from livebg.setup.resources import AUTOSTART
 from livebg.tray.backend import import_system_gi
 from livebg.tray.icons import draw
 from livebg.tray.status_view import TrayState
@@ -281,7 +282,7 @@ def test_another_protocol_version_and_back(
 
 
 def test_at_login_or_not(start_tray: StartTray, desk: Workshop, person: Person) -> None:
-    entry = Path(os.environ["XDG_CONFIG_HOME"]) / "autostart" / "livebg-tray.desktop"
+    entry = Path(os.environ["XDG_CONFIG_HOME"]) / AUTOSTART
     with Daemon(LIVE):
         tray = start_tray()
         person.await_icon()

@@ -13,8 +13,8 @@ from livebg.errors import Cancelled, ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from livebg.setup.journal import Journal
-    from livebg.setup.plan import FileChange, Plan
+    from livebg.setup.journal import FileChange, Journal
+    from livebg.setup.plan import Plan
     from livebg.setup.target import Machine
 
 
@@ -90,9 +90,11 @@ def _show_plan(plan: "Plan", machine: "Machine") -> None:
             _print(f"  run {plan.device.create}")
     _print("\nAs your user:")
     _show_files([file for file in plan.files if not file.as_root])
+    for file in plan.obsolete:
+        _print(f"  {'remove' if file.before is None else 'restore'} {file.path}")
     for command in (*plan.user_commands, *plan.best_effort_commands):
         _print(f"  run {' '.join(command)}")
-    if not plan.files and not plan.device.create:
+    if plan.changes_nothing:
         _print("  nothing to change")
 
 

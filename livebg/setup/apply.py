@@ -6,8 +6,8 @@ from typing import Final
 
 from livebg.errors import SetupError
 from livebg.setup.device import loaded
-from livebg.setup.journal import NAME, Journal, WrittenFile, read_journal
-from livebg.setup.plan import UNIT, FileChange, Plan
+from livebg.setup.journal import NAME, FileChange, Journal, read_journal
+from livebg.setup.plan import UNIT, Plan
 from livebg.setup.target import Machine
 from livebg.system import files
 
@@ -25,19 +25,23 @@ def apply(plan: Plan, machine: Machine) -> tuple[str, ...]:
     journal = read_journal(machine.state) or Journal()
     journal.record_folders(machine.state, as_root=False)
     if plan.needs_root:
-        privileged = [file for file in plan.files if file.as_root]
-        _record(journal, privileged)
+        journal.record_files(file for file in plan.files if file.as_root)
         journal.unmake_device = plan.device.remove or journal.unmake_device
         journal.save(machine.state)
         machine.run_as_root(root_script(plan))
     user_files = [file for file in plan.files if not file.as_root]
-    _record(journal, user_files)
+    journal.record_files(user_files)
     if plan.service and not _enabled(machine):
         journal.record_folders(_wants(machine), as_root=False)
         journal.service = True
     journal.save(machine.state)
     for file in user_files:
         files.write(file.path, file.after)
+    if plan.obsolete:  # after the files that replace them, so that an interruption leaves both
+        for file in plan.obsolete:
+            _restore(file)
+        journal.forget_files(plan.obsolete)
+        journal.save(machine.state)
     for command in plan.user_commands:
         machine.commands.run(*command)
     return tuple(remark for command in plan.best_effort_commands for remark in _try_run(machine, *command))
@@ -83,25 +87,19 @@ def undo(journal: Journal, machine: Machine) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _record(journal: Journal, changes: list[FileChange]) -> None:
-    for file in changes:
-        journal.record_folders(file.path.parent, file.as_root)
-        journal.record_file(file.path, file.as_root, file.before, file.after)
-
-
-def _restore(file: WrittenFile) -> None:
+def _restore(file: FileChange) -> None:
     if file.before is None:
         files.remove(file.path)
     else:
         files.write(file.path, file.before)
 
 
-def _nothing_to_restore(file: WrittenFile) -> bool:
+def _nothing_to_restore(file: FileChange) -> bool:
     """Whether there is nothing to restore: the file was never written, or was changed since."""
     return files.read(file.path) != file.after
 
 
-def _changed(file: WrittenFile) -> bool:
+def _changed(file: FileChange) -> bool:
     return files.read(file.path) not in (file.after, file.before)
 
 

@@ -3,6 +3,7 @@
 import base64
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,8 @@ from livebg.errors import SetupError
 NAME: Final = "setup.json"
 
 
-class WrittenFile(BaseModel):
-    """A file written by setup. ``before`` is its previous content, None if it did not exist."""
+class FileChange(BaseModel):
+    """A file that setup writes. ``after`` is its content, ``before`` the previous one, None if it did not exist."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     path: Path
@@ -44,18 +45,25 @@ class Journal(BaseModel):
     """All steps to undo, in the order in which they were done."""
 
     model_config = ConfigDict(extra="forbid")
-    files: list[WrittenFile] = []
+    files: list[FileChange] = []
     folders: list[CreatedFolder] = []
     unmake_device: str = ""
     """Shell command for root that removes the device."""
     service: bool = False
     """Whether setup enabled the service."""
 
-    def record_file(self, path: Path, as_root: bool, before: bytes | None, after: bytes) -> None:
-        """Record a file before it is written. If setup wrote it before, its first ``before`` is kept."""
-        earlier = next((file for file in self.files if file.path == path), None)
-        first = WrittenFile(path=path, as_root=as_root, before=earlier.before if earlier else before, after=after)
-        self.files = [*(file for file in self.files if file.path != path), first]
+    def record_files(self, changes: Iterable[FileChange]) -> None:
+        """Record files and their missing folders before they are written. A file recorded before keeps its first ``before``."""
+        for change in changes:
+            self.record_folders(change.path.parent, change.as_root)
+            earlier = next((file for file in self.files if file.path == change.path), change)
+            self.forget_files([earlier])
+            self.files.append(change.model_copy(update={"before": earlier.before}))
+
+    def forget_files(self, files: Iterable[FileChange]) -> None:
+        """Remove the records of ``files``."""
+        paths = {file.path for file in files}
+        self.files = [file for file in self.files if file.path not in paths]
 
     def record_folders(self, folder: Path, as_root: bool) -> None:
         """Record the missing folders among ``folder`` and its parents, before they are created."""

@@ -1,5 +1,6 @@
 """Plan for a PipeWire camera: no root, no kernel module, only a setting in the configuration file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -7,9 +8,9 @@ import tomlkit
 import tomlkit.items
 
 from livebg.errors import SetupError
-from livebg.setup.device import DeviceStep
+from livebg.setup.journal import FileChange
 from livebg.setup.modprobe_options import FILE
-from livebg.setup.plan import FileChange, Plan, user_changes, with_systemd
+from livebg.setup.plan import Plan, user_plan
 from livebg.setup.target import Machine
 from livebg.system import files
 
@@ -26,16 +27,14 @@ def make_pipewire_plan(machine: Machine, settings: Path, service: bool) -> Plan:
     """
     if not machine.commands.find("pipewire"):
         raise SetupError("PipeWire is not installed. Install pipewire and wireplumber, then run livebg setup --pipewire again.")
-    remarks = [_VISIBILITY_NOTE]
+    notes = [_VISIBILITY_NOTE]
     if machine.path(FILE).exists():
-        remarks.append("The v4l2loopback camera remains, without a picture. To remove it, run `livebg setup --undo` first.")
-    service = with_systemd(machine, service, remarks)
+        notes.append("The v4l2loopback camera remains, without a picture. To remove it, run `livebg setup --undo` first.")
     before = files.read(settings)
     after = with_pipewire((before or b"").decode()).encode()
-    changed = (FileChange(settings, False, before, after),) if before != after else ()
-    return Plan(
-        (*changed, *user_changes(machine, service)), DeviceStep(), service, False, tuple(remarks), restart_service=bool(changed)
-    )
+    changed = [FileChange(path=settings, as_root=False, before=before, after=after)] if before != after else []
+    plan = user_plan(machine, service)
+    return replace(plan, files=(*changed, *plan.files), notes=(*notes, *plan.notes), restart_service=bool(changed))
 
 
 def with_pipewire(text: str) -> str:

@@ -1,29 +1,20 @@
 """Plans all files and commands of setup, so that they can be shown before anything is done."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from livebg.setup.device import DeviceStep, device_step, require_module, taken_numbers
+from livebg.setup.journal import FileChange, Journal, read_journal
 from livebg.setup.modprobe_options import FILE, MODULE, add_livebg, configured, options_line
-from livebg.setup.resources import AUTOSTART, desktop_entry, packaged_text, service_unit, tray_entry
+from livebg.setup.resources import APP_ID, AUTOSTART, desktop_entry, former_path, packaged_text, service_unit, tray_entry
 from livebg.setup.target import Machine
+from livebg.system import files
 
 UNIT: Final = "livebg.service"
 _LOAD_FILE: Final = "/etc/modules-load.d/livebg.conf"
 _HEADER: Final = "# Written by `livebg setup`. To remove it, run `livebg setup --undo`.\n"
-_ICONS: Final = {"scalable/apps/livebg.svg": "livebg.svg", "symbolic/apps/livebg-symbolic.svg": "livebg-symbolic.svg"}
-
-
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """A file to write. ``after`` is the new content, ``before`` the current one, None if it does not exist."""
-
-    path: Path
-    as_root: bool
-    before: bytes | None
-    after: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +22,15 @@ class Plan:
     """The steps to apply. Files that are already up to date are left out."""
 
     files: tuple[FileChange, ...]
+    obsolete: tuple[FileChange, ...]
+    """livebg's files under former names, to undo."""
     device: DeviceStep
     service: bool
     """Whether to enable and start the service."""
-    restart_wireplumber: bool
-    """Whether to restart WirePlumber: it probes a device only once, and has probed the new one before its first frame."""
     notes: tuple[str, ...]
     """Notes to show beforehand, one sentence each."""
+    restart_wireplumber: bool = False
+    """Whether to restart WirePlumber: it probes a device only once, and has probed the new one before its first frame."""
     restart_service: bool = False
     """Whether to restart a running service because of changes outside its unit file."""
 
@@ -47,29 +40,28 @@ class Plan:
         return bool(self.device.create) or any(file.as_root for file in self.files)
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether all files and the device are up to date already."""
+        return not (self.files or self.obsolete or self.device.create)
+
+    @property
     def user_commands(self) -> tuple[tuple[str, ...], ...]:
         """Commands to run as the user after all files are written, in this order."""
-        return tuple(self._user_commands())
+        if not self.service:
+            return ()
+        unit_changed = any(file.path.name == UNIT for file in self.files)
+        restart = unit_changed or self.restart_service or self.device.create
+        commands = [
+            *([("daemon-reload",)] if unit_changed else []),
+            ("enable", UNIT),
+            *([] if self.device.blocked_by else [("restart" if restart else "start", UNIT)]),
+        ]
+        return tuple(("systemctl", "--user", *command) for command in commands)
 
     @property
     def best_effort_commands(self) -> tuple[tuple[str, ...], ...]:
         """Commands to run as the user after that; they may fail."""
         return (("systemctl", "--user", "try-restart", "wireplumber.service"),) if self.restart_wireplumber else ()
-
-    def _user_commands(self) -> Iterator[tuple[str, ...]]:
-        if not self.service:
-            return
-        unit_changed = any(file.path.name == UNIT for file in self.files)
-        if unit_changed:
-            yield ("systemctl", "--user", "daemon-reload")
-        yield ("systemctl", "--user", "enable", UNIT)
-        if not self.device.blocked_by:
-            yield (
-                "systemctl",
-                "--user",
-                "restart" if unit_changed or self.restart_service or self.device.create else "start",
-                UNIT,
-            )
 
 
 def make_plan(machine: Machine, label: str, service: bool) -> Plan:
@@ -81,54 +73,67 @@ def make_plan(machine: Machine, label: str, service: bool) -> Plan:
     require_module(machine)
     own = machine.path(FILE)
     others = configured(machine, besides=own)
-    wanted = others.devices
-    devices = add_livebg(wanted, label, taken_numbers(machine, label))
-    remarks = []
-    if others.files:
-        names = " and ".join(str(path) for path in others.files)
-        remarks.append(f"{names} stays unchanged. livebg's line includes its devices, because only the last line takes effect.")
+    devices = add_livebg(others.devices, label, taken_numbers(machine, label))
     step = device_step(machine, label, devices)
-    if step.blocked_by:
-        remarks.append(step.blocked_by)
-    service = with_systemd(machine, service, remarks)
-    root_files = {machine.path(_LOAD_FILE): f"{_HEADER}{MODULE}\n", own: _modprobe_text(options_line(devices), others.files)}
-    changes = [*_changes(root_files, as_root=True), *user_changes(machine, service)]
-    look_again = bool(step.create) and service and machine.commands.find("wireplumber")
-    return Plan(tuple(changes), step, service, look_again, tuple(remarks))
-
-
-def with_systemd(machine: Machine, service: bool, remarks: list[str]) -> bool:
-    """Return whether to install the service. If systemd is missing, add a note to ``notes``."""
-    if service and not machine.has_systemd:
-        remarks.append("systemd is not running, so no service is installed. Start the camera with `livebg run`.")
-        return False
-    return service
-
-
-def user_changes(machine: Machine, service: bool) -> tuple[FileChange, ...]:
-    """Return the user's files for any kind of camera."""
-    return tuple(_changes(_user_files(machine, service), as_root=False))
-
-
-def _modprobe_text(line: str, others: tuple[Path, ...]) -> str:
-    names = ", ".join(path.name for path in others)
-    comment = (
-        f"# This file sorts last and only the last line takes effect, so it includes the devices of {names}.\n" if others else ""
+    comment, notes = "", [step.blocked_by] if step.blocked_by else []
+    if others.files:
+        names = ", ".join(path.name for path in others.files)
+        comment = f"# This file sorts last and only the last line takes effect, so it includes the devices of {names}.\n"
+        paths = " and ".join(map(str, others.files))
+        notes.insert(0, f"{paths} stays unchanged. livebg's line includes its devices, because only the last line takes effect.")
+    root_files = {machine.path(_LOAD_FILE): f"{_HEADER}{MODULE}\n", own: f"{_HEADER}{comment}{options_line(devices)}\n"}
+    plan = user_plan(machine, service)
+    return replace(
+        plan,
+        files=(*_changes(root_files, as_root=True), *plan.files),
+        notes=(*notes, *plan.notes),
+        device=step,
+        restart_wireplumber=bool(step.create) and plan.service and machine.commands.find("wireplumber"),
     )
-    return f"{_HEADER}{comment}{line}\n"
 
 
-def _user_files(machine: Machine, service: bool) -> dict[Path, str]:
-    files = {machine.units / UNIT: service_unit(machine.command)} if service else {}
-    files[machine.data / "applications" / "livebg.desktop"] = desktop_entry(machine.command)
-    if service:  # without the service, the user starts livebg manually, and so the icon
-        files[machine.config / AUTOSTART] = tray_entry(machine.command)
-    return files | {machine.data / "icons" / "hicolor" / place: packaged_text(name) for place, name in _ICONS.items()}
+def user_plan(machine: Machine, service: bool) -> Plan:
+    """Plan the user's files and, with ``service``, the user service, for any kind of camera. Changes nothing."""
+    notes = []
+    if service and not machine.has_systemd:
+        service = False
+        notes.append("systemd is not running, so no service is installed. Start the camera with `livebg run`.")
+    texts = _user_files(machine)
+    obsolete = {file.path: file for file in _former_files(machine, texts, notes)}
+    by_service = (machine.units / UNIT, machine.config / AUTOSTART)  # without it, the user starts livebg and the icon manually
+    wanted = {path: text for path, text in texts.items() if service or path not in by_service or former_path(path) in obsolete}
+    return Plan(tuple(_changes(wanted, as_root=False)), tuple(obsolete.values()), DeviceStep(), service, tuple(notes))
 
 
-def _changes(files: dict[Path, str], as_root: bool) -> Iterator[FileChange]:
-    for path, text in files.items():
-        before = path.read_bytes() if path.is_file() else None
+def _user_files(machine: Machine) -> dict[Path, str]:
+    icons = machine.data / "icons" / "hicolor"
+    return {
+        machine.units / UNIT: service_unit(machine.command),
+        machine.data / "applications" / f"{APP_ID}.desktop": desktop_entry(machine.command),
+        machine.config / AUTOSTART: tray_entry(machine.command),
+        icons / "scalable" / "apps" / f"{APP_ID}.svg": packaged_text(f"{APP_ID}.svg"),
+        icons / "symbolic" / "apps" / f"{APP_ID}-symbolic.svg": packaged_text(f"{APP_ID}-symbolic.svg"),
+    }
+
+
+def _former_files(machine: Machine, texts: dict[Path, str], notes: list[str]) -> Iterator[FileChange]:
+    """Yield the files that livebg wrote under former names, recorded or not. Those changed since are kept, with a note."""
+    journal = read_journal(machine.state) or Journal()
+    recorded = {file.path: file for file in journal.files}
+    for path, text in texts.items():
+        former = former_path(path)
+        content = files.read(former) if former != path else None
+        written = text.replace(APP_ID, "livebg").encode("utf-8", "surrogateescape")
+        file = recorded.get(former) or FileChange(path=former, as_root=False, before=None, after=written)
+        if content in (file.after, written):
+            yield file
+        elif former in recorded and content not in (None, file.before):
+            notes.append(f"{former} was changed since setup and is kept. {path} replaces it.")
+
+
+def _changes(texts: dict[Path, str], as_root: bool) -> Iterator[FileChange]:
+    for path, text in texts.items():
+        before = files.read(path)
         after = text.encode("utf-8", "surrogateescape")
         if before != after:
-            yield FileChange(path, as_root, before, after)
+            yield FileChange(path=path, as_root=as_root, before=before, after=after)

@@ -6,9 +6,21 @@ from typing import Final
 import livebg
 from livebg.errors import SetupError
 
-AUTOSTART: Final = Path("autostart") / "livebg-tray.desktop"
+APP_ID: Final = "io.github.livebg_project.livebg"
+"""Application ID, the name of the desktop entries and icons here and in ``systemd``.
+
+Portals identify a program by the ID of its desktop entry, and derive it from the name of the systemd unit that runs the program:
+``app-ID@autostart.service`` for an autostart entry. The ID stands for livebg in the GitHub organization livebg-project: the
+account livebg belongs to someone else.
+"""
+AUTOSTART: Final = Path("autostart") / f"{APP_ID}.desktop"
 """Path of the tray's autostart entry in the user's configuration folder."""
 _PLACEHOLDER: Final = "@livebg@"
+
+
+def former_path(path: Path) -> Path:
+    """Return the path that a file had before livebg had an application ID. The same path if it has not changed."""
+    return path.with_name(path.name.replace(APP_ID, "livebg-tray" if path.parent.name == "autostart" else "livebg"))
 
 
 def packaged_text(name: str) -> str:
@@ -26,13 +38,13 @@ def service_unit(command: tuple[str, ...]) -> str:
 
 
 def desktop_entry(command: tuple[str, ...]) -> str:
-    """Return ``livebg.desktop`` with ``command`` as the command line of livebg."""
-    return packaged_text("livebg.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
+    """Return the desktop entry with ``command`` as the command line of livebg."""
+    return packaged_text(f"{APP_ID}.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
 
 
 def tray_entry(command: tuple[str, ...]) -> str:
-    """Return ``livebg-tray.desktop``, the autostart entry of the tray, with ``command`` as the command line of livebg."""
-    return packaged_text("livebg-tray.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
+    """Return the autostart entry of the tray with ``command`` as the command line of livebg."""
+    return packaged_text(str(AUTOSTART)).replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
 
 
 def _unit_word(word: str) -> str:

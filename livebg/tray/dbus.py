@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from livebg.errors import DisplayError
+from livebg.setup.resources import APP_ID
 
 if TYPE_CHECKING:
     from jeepney.io.blocking import DBusConnection
@@ -66,7 +67,8 @@ def notify(text: str) -> None:
         from jeepney import DBusAddress, new_method_call
 
         place = DBusAddress("/org/freedesktop/Notifications", name, name)
-        _call(bus, new_method_call(place, "Notify", "susssasa{sv}i", ("livebg", 0, "livebg", "livebg", text, [], {}, -1)))
+        hints = {"desktop-entry": ("s", APP_ID)}
+        _call(bus, new_method_call(place, "Notify", "susssasa{sv}i", ("livebg", 0, APP_ID, "livebg", text, [], hints, -1)))
 
 
 def choose_file(title: str) -> Path | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from livebg.errors import DisplayError
+from livebg.setup.resources import APP_ID
 from livebg.tray.backend import Backend
 from livebg.tray.icons import draw
 from livebg.tray.menu import SEPARATOR, Action, Entry
@@ -53,7 +54,7 @@ class PystrayIcon:
         self._pystray, self._chosen = pystray, chosen
         self._entries: Sequence[Entry] = ()
         self._state: TrayState | None = None
-        self._icon = pystray.Icon("livebg", menu=pystray.Menu(self._items))
+        self._icon = pystray.Icon(APP_ID, menu=pystray.Menu(self._items))
 
     def run(self, on_ready: Callable[[], None]) -> None:
         def begin(icon: "pystray._base.Icon") -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from livebg.setup.resources import APP_ID
 from tests.bare.examples import LIVE_RUN, REFUSALS, REFUSED, RENDERED, SCORED, STEERED, STOP, check_rendered
 from tests.bare.machine import HOME, BareMachine, Done, bare_machine, committed_copy, missing
 from tests.bare.material import make_material, make_mattes
@@ -26,7 +27,7 @@ DESKTOP = """dbus-daemon pipewire-bin wireplumber gstreamer1.0-tools gstreamer1.
     gir1.2-ayatanaappindicator3-0.1 xfce4-panel librsvg2-common xdotool imagemagick systemd procps"""
 """What the tests of PipeWire, tray and preview look at livebg with."""
 FEWEST_OF_A_DESKTOP = 40
-CARRIED = ("livebg.desktop", "livebg.svg", "livebg-symbolic.svg")
+CARRIED = (f"{APP_ID}.desktop", f"{APP_ID}.svg", f"{APP_ID}-symbolic.svg")
 """What `livebg setup` installs where no systemd runs."""
 
 
