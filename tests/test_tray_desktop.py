@@ -18,7 +18,7 @@ from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import NotRunningError, SourceError
 from livebg.setup.resources import AUTOSTART
 from livebg.tray.backend import import_system_gi
-from livebg.tray.icons import draw
+from livebg.tray.icon import load_image
 from livebg.tray.status_view import TrayState
 from tests.command import Workshop
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
@@ -183,7 +183,7 @@ def test_a_click_changes_what_others_see(
     person.await_icon()
     person.until(lambda: person.title() == "livebg: Live: background blurred")
     assert daemon.poll() is None
-    person.until(lambda: person.picture() == draw(TrayState.LIVE))
+    person.until(lambda: person.picture() == load_image(TrayState.LIVE))
     assert person.line(HIDE).checked
 
     person.click("Mode", "Green screen")
@@ -202,7 +202,7 @@ def test_a_click_changes_what_others_see(
     assert request("status")["effect"]["blur"] == 0.05
 
     person.click(HIDE)
-    person.until(lambda: person.picture() == draw(TrayState.EFFECT_OFF))
+    person.until(lambda: person.picture() == load_image(TrayState.EFFECT_OFF))
     assert seen_mode() == "none"
     person.until(lambda: person.title() == "livebg: Effect off: your room is visible")
     person.click(HIDE)
@@ -210,7 +210,7 @@ def test_a_click_changes_what_others_see(
     assert seen_mode() == "background"
 
     person.click("Pause camera")
-    person.until(lambda: person.picture() == draw(TrayState.PAUSED))
+    person.until(lambda: person.picture() == load_image(TrayState.PAUSED))
     assert state_is("paused")
     assert desk.livebg("resume").code == 0  # by another program
     person.until(lambda: person.line("Pause camera").checked is False)
@@ -225,7 +225,7 @@ def test_a_livebg_that_is_killed_and_comes_back(daemon: "subprocess.Popen[bytes]
     person.until(lambda: person.title().startswith("livebg: Live:"))
     daemon.kill()
     person.until(lambda: person.title() == "livebg is not running")
-    person.until(lambda: person.picture() == draw(TrayState.NOT_RUNNING))
+    person.until(lambda: person.picture() == load_image(TrayState.NOT_RUNNING))
     person.until(lambda: not person.line("Mode").enabled)
     with Daemon(LIVE):
         person.until(lambda: person.title().startswith("livebg: Live:"))
@@ -274,7 +274,7 @@ def test_another_protocol_version_and_back(
             tray = start_tray()
             person.await_icon()
             person.until(lambda: person.title() == "livebg was updated. Restart it.")
-            person.until(lambda: person.picture() == draw(TrayState.RESTART_NEEDED))
+            person.until(lambda: person.picture() == load_image(TrayState.RESTART_NEEDED))
             assert person.line("Restart livebg").enabled
     with Daemon(LIVE):
         person.until(lambda: person.title() == "livebg: Live: background blurred")

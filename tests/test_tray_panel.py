@@ -18,7 +18,7 @@ from livebg.daemon.client import request
 from livebg.daemon.command_result import CommandResult
 from livebg.daemon.server import no_arguments
 from livebg.tray.backend import import_system_gi
-from livebg.tray.icons import draw
+from livebg.tray.icon import load_image
 from livebg.tray.status_view import TrayState
 from tests.command import Workshop
 from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
@@ -75,7 +75,7 @@ class Screen:
         """Whether the icon is visible at the left end of the panel, at any size."""
         shown = self.picture()[:HEIGHT, :64].astype(int)
         for size in (16, 20, 22, 24):
-            icon = draw(state).resize((size, size), Image.Resampling.BILINEAR)
+            icon = load_image(state).resize((size, size), Image.Resampling.BILINEAR)
             rgba = np.asarray(icon).astype(int)
             solid = rgba[..., 3] > 250
             for top in range(HEIGHT - size + 1):

@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from PIL import Image
 
 from livebg.errors import DisplayError
 from livebg.setup.resources import APP_ID
 from livebg.tray.backend import Backend
-from livebg.tray.icons import draw
 from livebg.tray.menu import SEPARATOR, Action, Entry
 from livebg.tray.status_view import TrayState
 
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 Chosen = Callable[[Action], None]
 """Callback for a click, called in the main thread. Must return immediately."""
+
+
+def load_image(state: TrayState) -> Image.Image:
+    """Return the icon of a state: RGBA, 64 x 64 pixels, transparent around its shape. The desktop scales it, usually to 22 to 48.
+
+    The icons are distinguishable in grayscale and at 16 pixels, and have enough contrast for light and dark panels. The PNG files
+    are rendered from the SVG files beside them, with ``rsvg-convert --width 64``.
+    """
+    return Image.open(Path(__file__).parent / "icons" / f"{state.name.lower()}.png").convert("RGBA")
 
 
 class Icon(Protocol):
@@ -75,7 +86,7 @@ class PystrayIcon:
     def show(self, state: TrayState, title: str, entries: Sequence[Entry]) -> None:
         if state is not self._state:
             self._state = state
-            self._icon.icon = draw(state)
+            self._icon.icon = load_image(state)
         self._icon.title = title if title.startswith("livebg ") else f"livebg: {title}"
         if entries != self._entries:  # rebuilding it closes an open menu
             self._entries = entries
