@@ -24,7 +24,7 @@ from tests.command import Workshop
 from tests.daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
 from tests.media import Clip
 from tests.photos import save_photo
-from tests.tray_desktop import PATIENCE, Panel, Person, missing_tools, session_bus, x_server
+from tests.tray_desktop import PATIENCE, Panel, Person, Portal, missing_tools, session_bus, x_server
 
 pytestmark = [
     pytest.mark.desktop,
@@ -317,23 +317,18 @@ def test_what_livebg_refuses_is_told_and_forgotten_with_the_next_click(
 
 
 def test_a_chosen_picture_becomes_the_background(
-    start_tray: StartTray, daemon: "subprocess.Popen[bytes]", desk: Workshop, person: Person, monkeypatch: pytest.MonkeyPatch
+    start_tray: StartTray, daemon: "subprocess.Popen[bytes]", desk: Workshop, person: Person
 ) -> None:
-    """The file dialog is a script that behaves like zenity."""
     assert daemon.poll() is None
     save_photo(desk.folder / "my beach.png")
-    folder = desk.folder / "bin"
-    folder.mkdir()
-    dialog = folder / "zenity"
-    dialog.write_text(f'#!/bin/sh\necho "{desk.folder}/my beach.png"\n')
-    dialog.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    portal = Portal(os.environ["DBUS_SESSION_BUS_ADDRESS"], [(desk.folder / "my beach.png").as_uri()])
     tray = start_tray()
     person.await_icon()
     person.until(lambda: person.line("Mode").enabled)
     person.click("Background", "Choose an image...")
     person.until(lambda: request("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
     person.until(lambda: person.line("Background", "my beach.png").checked is True)
+    portal.close()
     assert seen_mode() == "background"
     assert tray.end() == (0, "")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
+from livebg.setup.resources import AUTOSTART
 from livebg.system.host import Commands, ToolResult
 from livebg.tray.actions import ActionRunner
-from livebg.tray.autostart import Autostart
 from livebg.tray.backend import DesktopProbe, find_backend
-from livebg.tray.external import TERMINALS, choose_picture, doctor_command, launch, log_command, terminal_command
+from livebg.tray.external import TERMINALS, Autostart, choose_picture, doctor_command, launch, log_command, terminal_command
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import CameraChoice, DaemonCommand, LocalAction
 from livebg.tray.poller import Cameras, poll_status
@@ -24,11 +24,7 @@ from livebg.tray.status_view import TrayState
 from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
 
 if sys.platform == "linux":
-    from jeepney import DBusAddress, MessageType, new_method_return, new_signal
-    from jeepney.bus_messages import message_bus
-    from jeepney.io.blocking import open_dbus_connection
-
-    from tests.tray_desktop import session_bus
+    from tests.tray_desktop import Portal, session_bus
 
 DEADLINE = 20.0
 linux = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
@@ -208,28 +204,32 @@ def test_a_window_that_fails_says_why_and_one_that_ends_well_says_nothing() -> N
 @pytest.mark.parametrize(
     ("script", "chosen"), [("echo '/home/me/my beach.png'", Path("/home/me/my beach.png")), ("exit 1", None), ("exit 0", None)]
 )
-@pytest.mark.parametrize(("desktop", "dialog"), [("KDE", "kdialog"), ("XFCE", "zenity")])
-def test_the_desktops_own_dialog_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, chosen: Path | None, desktop: str, dialog: str
+def test_choose_picture_asks_zenity_without_a_portal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, chosen: Path | None
 ) -> None:
-    for name in ("zenity", "kdialog"):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script if name == dialog else 'exit 7'}\n")
-        (tmp_path / name).chmod(0o755)
+    (tmp_path / "zenity").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "zenity").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert choose_picture(variables={"XDG_CURRENT_DESKTOP": desktop}) == chosen
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
+    assert choose_picture() == chosen
 
 
 @linux
-def test_where_there_is_no_dialog_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("zenity", ["", "echo 'cannot open display' >&2; exit 255"])
+def test_choose_picture_without_any_dialog_raises_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zenity: str) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
+    if zenity:
+        (tmp_path / "zenity").write_text(f"#!/bin/sh\n{zenity}\n")
+        (tmp_path / "zenity").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LivebgError, match="Install zenity"):
-        choose_picture(find=lambda _name: None, variables={})
+        choose_picture()
 
 
 def test_a_chosen_file_becomes_a_command_and_none_becomes_nothing(tmp_path: Path) -> None:
     def doer(picture: Path | None) -> ActionRunner:
         begin = starter(NoService(), tmp_path / "log")
-        return ActionRunner(COMMAND, begin, Autostart(tmp_path, COMMAND), choose=lambda: picture)
+        return ActionRunner(COMMAND, begin, Autostart(COMMAND, tmp_path), choose=lambda: picture)
 
     assert doer(None).run(LocalAction.CHOOSE_BACKGROUND, fails) is None
     picture = tmp_path / "beach.jpg"
@@ -237,22 +237,34 @@ def test_a_chosen_file_becomes_a_command_and_none_becomes_nothing(tmp_path: Path
 
 
 def test_the_entry_at_login_comes_and_goes(tmp_path: Path) -> None:
-    autostart = Autostart(tmp_path / "config", ("/opt/my livebg",))
+    autostart = Autostart(("/opt/my livebg",), tmp_path / "config")
     assert not autostart.is_on
     autostart.switch(True)
     assert autostart.is_on
-    assert 'Exec="/opt/my livebg" tray --wait 60\n' in autostart.path.read_text()
+    assert 'Exec="/opt/my livebg" tray --wait 60\n' in (tmp_path / "config" / AUTOSTART).read_text()
     autostart.switch(False)
     assert not autostart.is_on
     autostart.switch(False)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_autostart_under_the_former_name_is_replaced_or_removed(tmp_path: Path, on: bool) -> None:
+    former, autostart = tmp_path / "autostart" / "livebg-tray.desktop", Autostart(COMMAND, tmp_path)
+    former.parent.mkdir()
+    former.write_text("[Desktop Entry]\nExec=/opt/livebg/bin/livebg tray --wait 60\n")
+    assert autostart.is_on
+    autostart.switch(on)
+    assert autostart.is_on is on
+    assert not former.exists()
+    assert (tmp_path / AUTOSTART).exists() is on
 
 
 @pytest.mark.parametrize("line", ["Hidden=true", "X-GNOME-Autostart-enabled=false"])
 def test_an_entry_that_the_desktops_settings_switched_off_is_off(tmp_path: Path, line: str) -> None:
-    autostart = Autostart(tmp_path, COMMAND)
+    autostart = Autostart(COMMAND, tmp_path)
     autostart.switch(True)
-    text = autostart.path.read_text().replace("X-GNOME-Autostart-enabled=true", "")
-    autostart.path.write_text(f"{text}{line}\n")
+    text = (tmp_path / AUTOSTART).read_text().replace("X-GNOME-Autostart-enabled=true", "")
+    (tmp_path / AUTOSTART).write_text(f"{text}{line}\n")
     assert not autostart.is_on
     autostart.switch(True)
     assert autostart.is_on
@@ -262,7 +274,7 @@ def test_an_entry_that_the_desktops_settings_switched_off_is_off(tmp_path: Path,
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SetupError, match="Cannot read or write"):
-        Autostart(tmp_path / "config", COMMAND).switch(True)
+        Autostart(COMMAND, tmp_path / "config").switch(True)
 
 
 def desktop(variables: Mapping[str, str], *there: str, system: str = "linux") -> DesktopProbe:
@@ -303,37 +315,14 @@ def test_where_it_cannot_go_the_sentence_says_why(found: DesktopProbe, sentence:
     assert caught.value.exit_code == 8
 
 
-class Portal:
-    """A fake desktop portal whose file dialog returns ``uris``, or is canceled if that is None."""
-
-    def __init__(self, address: str, uris: list[str] | None) -> None:
-        self._uris = uris
-        self._connection = open_dbus_connection(address)
-        self._connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.portal.Desktop"))
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while (message := self._connection.receive(timeout=DEADLINE)).header.message_type is not MessageType.method_call:
-            continue
-        self._connection.send(new_method_return(message, "o", ("/request/7",)))
-        place = DBusAddress("/request/7", interface="org.freedesktop.portal.Request")
-        results = {"uris": ("as", self._uris)} if self._uris else {}
-        self._connection.send(new_signal(place, "Response", "ua{sv}", (0 if self._uris else 1, results)))
-
-    def close(self) -> None:
-        self._thread.join(DEADLINE)
-        self._connection.close()
-
-
 @linux
 @pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
 @pytest.mark.parametrize(("uris", "chosen"), [(["file:///home/me/my%20beach.png"], Path("/home/me/my beach.png")), (None, None)])
-def test_without_a_dialog_program_the_portal_is_asked(
+def test_choose_picture_asks_the_portal_first(
     monkeypatch: pytest.MonkeyPatch, uris: list[str] | None, chosen: Path | None
 ) -> None:
     with session_bus({}) as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
         portal = Portal(address, uris)
-        assert choose_picture(find=lambda _name: None, variables={}) == chosen
+        assert choose_picture() == chosen
         portal.close()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jeepney import DBusAddress, MessageType, new_method_call, new_method_return
+from jeepney import DBusAddress, MessageType, new_method_call, new_method_return, new_signal
 from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 from jeepney.low_level import HeaderFields, Message
@@ -214,3 +214,26 @@ def _line(layout: Any) -> Line:
         bool(properties.get("enabled", True)),
         tuple(_line(child) for _, child in children),
     )
+
+
+class Portal:
+    """A fake desktop portal whose file dialog returns ``uris``, or is canceled if that is None."""
+
+    def __init__(self, address: str, uris: list[str] | None) -> None:
+        self._uris = uris
+        self._connection = open_dbus_connection(address)
+        self._connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.portal.Desktop"))
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while (message := self._connection.receive(timeout=PATIENCE)).header.message_type is not MessageType.method_call:
+            continue
+        self._connection.send(new_method_return(message, "o", ("/request/7",)))
+        place = DBusAddress("/request/7", interface="org.freedesktop.portal.Request")
+        results = {"uris": ("as", self._uris)} if self._uris else {}
+        self._connection.send(new_signal(place, "Response", "ua{sv}", (0 if self._uris else 1, results)))
+
+    def close(self) -> None:
+        self._thread.join(PATIENCE)
+        self._connection.close()

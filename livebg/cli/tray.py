@@ -46,13 +46,13 @@ def _run(wait: float) -> bool:
     from livebg.tray import dbus
     from livebg.tray.actions import ActionRunner
     from livebg.tray.app import Tray
-    from livebg.tray.autostart import Autostart
+    from livebg.tray.external import Autostart
     from livebg.tray.icon import PystrayIcon
     from livebg.tray.launcher import DaemonLauncher
     from livebg.tray.poller import Cameras, poll_status
 
     command = own_command()
-    autostart = Autostart.own(command)
+    autostart = Autostart(command)
     doer = ActionRunner(command, DaemonLauncher(command, user_state_path("livebg") / "run.log"), autostart)
     with hold_lock(folder):
         icon = Tray(

@@ -8,7 +8,6 @@ from typing import Any, Final
 from livebg.daemon.client import request
 from livebg.errors import LivebgError, NotRunningError
 from livebg.tray import dbus, external
-from livebg.tray.autostart import Autostart
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import Action, DaemonCommand, LocalAction
 
@@ -23,7 +22,7 @@ class ActionRunner:
 
     command: tuple[str, ...]
     launcher: DaemonLauncher
-    autostart: Autostart
+    autostart: external.Autostart
     choose: Callable[[], Path | None] = external.choose_picture
     notify: Callable[[str], None] = dbus.notify
 

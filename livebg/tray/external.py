@@ -1,16 +1,20 @@
-"""Opens windows of other programs: terminal, preview and file dialog."""
+"""The desktop around the tray: windows of other programs, the file dialog and the start at login."""
 
 import json
 import logging
-import os
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import platformdirs
+
 from livebg.errors import LivebgError
+from livebg.setup.resources import AUTOSTART, former_path, tray_entry
+from livebg.system import files
 from livebg.tray import dbus
 
 _LOG: Final = logging.getLogger(__name__)
@@ -19,18 +23,13 @@ Find = Callable[[str], str | None]
 TERMINALS: Final[Mapping[str, tuple[str, ...]]] = {
     "xdg-terminal-exec": (),
     "x-terminal-emulator": ("-e",),
-    "gnome-terminal": ("--",),
     "ptyxis": ("--",),
-    "kgx": ("--",),
+    "gnome-terminal": ("--",),
     "konsole": ("-e",),
     "xfce4-terminal": ("-x",),
-    "mate-terminal": ("-x",),
-    "kitty": (),
-    "alacritty": ("-e",),
-    "foot": (),
     "xterm": ("-e",),
 }
-"""Terminal emulators with the arguments that precede the command to run."""
+"""Terminal emulators with the arguments that precede the command to run: the user's choice, Debian's, the desktops' own, X's."""
 _DOCTOR_SCRIPT: Final = '"$@" doctor; printf "\\nPress Enter to close this window. "; read -r _'
 _DIALOG_TITLE: Final = "Choose a background image"
 _IMAGE_PATTERNS: Final = "*.jpg *.jpeg *.png *.webp *.JPG *.JPEG *.PNG *.WEBP"
@@ -98,30 +97,55 @@ def doctor_summary(livebg: Sequence[str]) -> str:
     return "; ".join(wrong[:3]) or "livebg doctor found no problems"
 
 
-def choose_picture(find: Find = shutil.which, variables: Mapping[str, str] = os.environ) -> Path | None:
-    """Let the user choose an image file. Return None if the user cancels.
+def choose_picture() -> Path | None:
+    """Let the user choose an image file, in the portal's dialog or, without a portal, in zenity's.
 
-    Raises :class:`~livebg.errors.LivebgError` if no file dialog is available.
+    Return None if the user cancels. Raises :class:`~livebg.errors.LivebgError` if no file dialog is available.
     """
-    dialogs = {
-        "zenity": (
-            "--file-selection",
-            f"--title={_DIALOG_TITLE}",
-            f"--file-filter=Pictures | {_IMAGE_PATTERNS}",
-            "--file-filter=All | *",
-        ),
-        "kdialog": ("--title", _DIALOG_TITLE, "--getopenfilename", str(Path.home()), f"{_IMAGE_PATTERNS}|Pictures"),
-    }
-    order = sorted(dialogs, reverse="KDE" not in variables.get("XDG_CURRENT_DESKTOP", "").upper())
-    for name in order:
-        if find(name):
-            done = subprocess.run([name, *dialogs[name]], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-            if done.returncode in (0, 1):
-                chosen = done.stdout.removesuffix("\n")
-                return Path(chosen) if done.returncode == 0 and chosen else None
-            _LOG.warning("%s failed: %s", name, done.stderr.strip())
     try:
         return dbus.choose_file(_DIALOG_TITLE)
     except dbus.BusError as error:
-        _LOG.warning("Cannot open the portal's file dialog: %s", error)
-        raise LivebgError("No file dialog is available. Install zenity, or run `livebg background FILE` in a terminal.") from None
+        _LOG.debug("Cannot open the portal's file dialog: %s", error)
+    if shutil.which("zenity"):
+        dialog = ["zenity", "--file-selection", f"--title={_DIALOG_TITLE}", f"--file-filter=Pictures | {_IMAGE_PATTERNS}"]
+        command = [*dialog, "--file-filter=All | *"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode in (0, 1):
+            chosen = done.stdout.removesuffix("\n")
+            return Path(chosen) if done.returncode == 0 and chosen else None
+        _LOG.warning("zenity failed: %s", done.stderr.strip())
+    raise LivebgError("No file dialog is available. Install zenity, or run `livebg background FILE` in a terminal.")
+
+
+@dataclass(frozen=True, slots=True)
+class Autostart:
+    """The XDG autostart entry of the tray, which `livebg setup` also writes, below the configuration folder ``config``.
+
+    ``command`` is the command line that starts livebg.
+    """
+
+    command: tuple[str, ...]
+    config: Path = field(default_factory=platformdirs.user_config_path)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether an entry exists and is not marked as hidden, which is how desktops disable an entry in their settings."""
+        return any(map(_is_enabled, (self.config / AUTOSTART, former_path(self.config / AUTOSTART))))
+
+    def switch(self, on: bool) -> None:
+        """Write or remove the entry. Raises :class:`~livebg.errors.SetupError` if the folder is not writable."""
+        path = self.config / AUTOSTART
+        if on:
+            files.write(path, tray_entry(self.command).encode("utf-8", "surrogateescape"))
+        else:
+            files.remove(path)
+        files.remove(former_path(path))
+
+
+def _is_enabled(entry: Path) -> bool:
+    try:
+        lines = entry.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    settings = {line.replace(" ", "").casefold() for line in lines}
+    return not settings & {"hidden=true", "x-gnome-autostart-enabled=false"}
