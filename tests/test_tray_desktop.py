@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from livebg.daemon.client import request
+from livebg.daemon.protocol import VERSION
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import NotRunningError, SourceError
 from livebg.setup.resources import AUTOSTART
@@ -269,7 +270,7 @@ def test_another_protocol_version_and_back(
     """A daemon with a newer protocol version is running, then one with the current version."""
     assert desk
     with monkeypatch.context() as patch:
-        patch.setattr("livebg.daemon.protocol.VERSION", 2)
+        patch.setattr("livebg.daemon.protocol.VERSION", VERSION + 1)
         with Daemon(LIVE):
             tray = start_tray()
             person.await_icon()
