@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +10,7 @@ import pytest
 
 import livebg
 from livebg.errors import ConfigError, ModelError, SinkError
-from livebg.setup.resources import APP_ID, AUTOSTART, desktop_entry, packaged_text, service_unit, tray_entry
+from livebg.setup.resources import APP_ID, APPLICATION, AUTOSTART, desktop_entry, packaged_text, service_unit
 
 
 def values(text: str, key: str) -> list[str]:
@@ -28,9 +27,9 @@ def checked(*command: str) -> str:
 def test_application_id_names_desktop_entries_and_icons() -> None:
     """Portals require that the desktop entry has the name of the application ID."""
     assert re.fullmatch(r"[a-z]\w*(\.[a-z]\w*){3}", APP_ID), "at least two elements, for a code hosting site four; no hyphens"
-    for entry in (desktop_entry(("livebg",)), tray_entry(("livebg",))):
-        assert values(entry, "Icon") == [APP_ID]
-    assert AUTOSTART.name == f"{APP_ID}.desktop"
+    for entry in (APPLICATION, AUTOSTART):
+        assert values(desktop_entry(("livebg",), entry), "Icon") == [APP_ID]
+        assert entry.name == f"{APP_ID}.desktop"
     package = Path(livebg.__file__).parent
     assert [path.name for path in package.rglob("*.py") if APP_ID in path.read_text("utf-8")] == ["resources.py"]
 
@@ -66,12 +65,11 @@ def test_systemd_finds_nothing_wrong_with_the_unit(
 
 
 @pytest.mark.skipif(shutil.which("desktop-file-validate") is None, reason="desktop-file-validate is not installed")
-@pytest.mark.parametrize("text", [desktop_entry, tray_entry])
+@pytest.mark.parametrize("entry", [APPLICATION, AUTOSTART], ids=["application", "autostart"])
 @pytest.mark.parametrize("command", [("/usr/bin/livebg",), ("/home/me/my $tools/livebg",), ("/usr/bin/python3", "-m", "livebg")])
-def test_the_application_entry_is_valid(tmp_path: Path, command: tuple[str, ...], text: Callable[[tuple[str, ...]], str]) -> None:
-    entry = tmp_path / f"{APP_ID}.desktop"
-    entry.write_text(text(command))
-    assert checked("desktop-file-validate", str(entry)) == ""
+def test_desktop_entry_is_valid(tmp_path: Path, command: tuple[str, ...], entry: Path) -> None:
+    (tmp_path / entry.name).write_text(desktop_entry(command, entry))
+    assert checked("desktop-file-validate", str(tmp_path / entry.name)) == ""
 
 
 @pytest.mark.parametrize("name", [f"{APP_ID}.svg", f"{APP_ID}-symbolic.svg"])

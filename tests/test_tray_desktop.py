@@ -322,14 +322,14 @@ def test_a_chosen_picture_becomes_the_background(
 ) -> None:
     assert daemon.poll() is None
     save_photo(desk.folder / "my beach.png")
-    portal = Portal(os.environ["DBUS_SESSION_BUS_ADDRESS"], [(desk.folder / "my beach.png").as_uri()])
-    tray = start_tray()
-    person.await_icon()
-    person.until(lambda: person.line("Mode").enabled)
-    person.click("Background", "Choose an image...")
-    person.until(lambda: request("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
-    person.until(lambda: person.line("Background", "my beach.png").checked is True)
-    portal.close()
+    uri = (desk.folder / "my beach.png").as_uri()
+    with Portal(os.environ["DBUS_SESSION_BUS_ADDRESS"], [uri]):
+        tray = start_tray()
+        person.await_icon()
+        person.until(lambda: person.line("Mode").enabled)
+        person.click("Background", "Choose an image...")
+        person.until(lambda: request("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
+        person.until(lambda: person.line("Background", "my beach.png").checked is True)
     assert seen_mode() == "background"
     assert tray.end() == (0, "")
 

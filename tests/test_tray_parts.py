@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
-from livebg.setup.resources import AUTOSTART
+from livebg.setup.resources import APP_ID, AUTOSTART
 from livebg.system.host import Commands, ToolResult
 from livebg.tray.actions import ActionRunner
 from livebg.tray.backend import DesktopProbe, find_backend
+from livebg.tray.dbus import notify
 from livebg.tray.external import TERMINALS, Autostart, choose_picture, doctor_command, launch, log_command, terminal_command
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import CameraChoice, DaemonCommand, LocalAction
@@ -24,7 +25,7 @@ from livebg.tray.status_view import TrayState
 from tests.daemon import LIVE, Daemon, runtime_folder_of_ones_own
 
 if sys.platform == "linux":
-    from tests.tray_desktop import Portal, session_bus
+    from tests.tray_desktop import NotificationService, Portal, session_bus
 
 DEADLINE = 20.0
 linux = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
@@ -323,6 +324,16 @@ def test_choose_picture_asks_the_portal_first(
 ) -> None:
     with session_bus({}) as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-        portal = Portal(address, uris)
-        assert choose_picture() == chosen
-        portal.close()
+        with Portal(address, uris):
+            assert choose_picture() == chosen
+
+
+@linux
+@pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+def test_notification_names_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its icon and desktop entry are those that setup installs."""
+    with session_bus({}) as address, NotificationService(address) as service:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        notify("no camera")
+    (shown,) = service.shown
+    assert shown == ("livebg", 0, APP_ID, "livebg", "no camera", [], {"desktop-entry": ("s", APP_ID)}, -1)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from jeepney import DBusAddress, MessageType, new_method_call, new_method_return, new_signal
 from jeepney.bus_messages import message_bus
@@ -216,24 +216,58 @@ def _line(layout: Any) -> Line:
     )
 
 
-class Portal:
-    """A fake desktop portal whose file dialog returns ``uris``, or is canceled if that is None."""
+class Service:
+    """A program on the bus at ``address`` that answers the first call to its ``name``."""
 
-    def __init__(self, address: str, uris: list[str] | None) -> None:
-        self._uris = uris
+    name = ""
+
+    def __init__(self, address: str) -> None:
         self._connection = open_dbus_connection(address)
-        self._connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.portal.Desktop"))
+        self._connection.send_and_get_reply(message_bus.RequestName(self.name))
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(PATIENCE)
+        self._connection.close()
 
     def _serve(self) -> None:
         while (message := self._connection.receive(timeout=PATIENCE)).header.message_type is not MessageType.method_call:
             continue
+        self.answer(message)
+
+    def answer(self, message: Message) -> None:
+        raise NotImplementedError
+
+
+class NotificationService(Service):
+    """Records the arguments of a notification."""
+
+    name = "org.freedesktop.Notifications"
+
+    def __init__(self, address: str) -> None:
+        self.shown: list[tuple[Any, ...]] = []
+        super().__init__(address)
+
+    def answer(self, message: Message) -> None:
+        self.shown.append(message.body)
+        self._connection.send(new_method_return(message, "u", (1,)))
+
+
+class Portal(Service):
+    """A fake desktop portal whose file dialog returns ``uris``, or is canceled if that is None."""
+
+    name = "org.freedesktop.portal.Desktop"
+
+    def __init__(self, address: str, uris: list[str] | None) -> None:
+        self._uris = uris
+        super().__init__(address)
+
+    def answer(self, message: Message) -> None:
         self._connection.send(new_method_return(message, "o", ("/request/7",)))
         place = DBusAddress("/request/7", interface="org.freedesktop.portal.Request")
         results = {"uris": ("as", self._uris)} if self._uris else {}
         self._connection.send(new_signal(place, "Response", "ua{sv}", (0 if self._uris else 1, results)))
-
-    def close(self) -> None:
-        self._thread.join(PATIENCE)
-        self._connection.close()

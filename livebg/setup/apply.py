@@ -31,8 +31,8 @@ def apply(plan: Plan, machine: Machine) -> tuple[str, ...]:
         machine.run_as_root(root_script(plan))
     user_files = [file for file in plan.files if not file.as_root]
     journal.record_files(user_files)
-    if plan.service and not _enabled(machine):
-        journal.record_folders(_wants(machine), as_root=False)
+    if plan.service and not _enabled_link(machine).is_symlink():
+        journal.record_folders(_enabled_link(machine).parent, as_root=False)
         journal.service = True
     journal.save(machine.state)
     for file in user_files:
@@ -73,7 +73,8 @@ def undo(journal: Journal, machine: Machine) -> tuple[str, ...]:
     Files changed since setup are kept. Raises :class:`~livebg.errors.SetupError` if a step fails; the journal then remains, so
     that undo can be repeated.
     """
-    notes = [f"{file.path} was changed since setup and is kept." for file in journal.files if _changed(file)]
+    changed = [file.path for file in journal.files if files.read(file.path) not in (file.after, file.before)]
+    notes = [f"{path} was changed since setup and is kept." for path in changed]
     notes += _disable_service(journal, machine)
     script = undo_script(journal, machine)
     if script:
@@ -99,16 +100,10 @@ def _nothing_to_restore(file: FileChange) -> bool:
     return files.read(file.path) != file.after
 
 
-def _changed(file: FileChange) -> bool:
-    return files.read(file.path) not in (file.after, file.before)
-
-
 def _disable_service(journal: Journal, machine: Machine) -> Iterator[str]:
     if journal.service:
         yield from _try_run(machine, *_SYSTEMCTL, "disable", "--now", UNIT)
-        link = _wants(machine) / UNIT
-        if link.is_symlink():  # systemctl failed
-            files.remove(link)
+        files.remove(_enabled_link(machine))  # if systemctl failed
 
 
 def _reload_systemd(journal: Journal, machine: Machine) -> Iterator[str]:
@@ -128,9 +123,6 @@ def _try_run(machine: Machine, *command: str) -> Iterator[str]:
         yield str(error)
 
 
-def _wants(machine: Machine) -> Path:
-    return machine.units / "default.target.wants"
-
-
-def _enabled(machine: Machine) -> bool:
-    return (_wants(machine) / UNIT).is_symlink()
+def _enabled_link(machine: Machine) -> Path:
+    """Return the path of the link that enables the service."""
+    return machine.units / "default.target.wants" / UNIT

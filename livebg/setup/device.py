@@ -61,7 +61,9 @@ def device_step(machine: Machine, label: str, devices: Iterable[DeviceOptions]) 
         number = next(device.number for device in devices if device.label == label)
         node = f"/dev/video{number}"
         return DeviceStep(f"v4l2loopback-ctl add -n {shlex.quote(label)} -x 1 {node}", f"v4l2loopback-ctl delete {node}")
-    if _unused(machine) and set(present.values()) <= {device.label for device in devices}:
+    references = machine.path(f"/sys/module/{MODULE}/refcnt")  # missing if the kernel cannot unload modules
+    unused = references.is_file() and references.read_text().strip() == "0"
+    if unused and set(present.values()) <= {device.label for device in devices}:
         return DeviceStep(_RELOAD, _RELOAD)
     return DeviceStep(
         blocked_by=f"{MODULE} is loaded without a camera named {label}, and its devices are in use or would be lost. Reboot, or "
@@ -72,12 +74,6 @@ def device_step(machine: Machine, label: str, devices: Iterable[DeviceOptions]) 
 def loaded(machine: Machine) -> bool:
     """Whether the kernel module is loaded."""
     return machine.path(f"/sys/module/{MODULE}").is_dir()
-
-
-def _unused(machine: Machine) -> bool:
-    """Whether the module's reference count is 0. Kernels that cannot unload modules have no count."""
-    count = machine.path(f"/sys/module/{MODULE}/refcnt")
-    return count.is_file() and count.read_text().strip() == "0"
 
 
 def _number(entry: Path) -> int | None:

@@ -7,7 +7,7 @@ name sorts last. Other files stay unchanged, so removing livebg's file undoes ev
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,7 +51,7 @@ def configured(machine: Machine, besides: Path) -> Configured:
     merged: dict[str, str] = {}
     files = []
     for path in _files(machine):
-        options = list(_options(_text(path))) if path != besides else []
+        options = list(_options(path)) if path != besides else []
         if options:
             files.append(path)
             merged |= dict(options)
@@ -69,7 +69,7 @@ def add_livebg(devices: Iterable[DeviceOptions], label: str, taken: Iterable[int
             f"Invalid name {label!r} for a loopback device (output.label). Use at most 31 bytes, without commas or quotes."
         )
     devices = list(devices)
-    own = next((place for place, device in enumerate(devices) if _unquoted_label(device.label) == label), len(devices))
+    own = next((place for place, device in enumerate(devices) if device.label.strip('" ') == label), len(devices))
     if own >= _MAX_DEVICES:
         raise SetupError(
             f"{len(devices)} loopback devices are configured, but v4l2loopback supports at most {_MAX_DEVICES}. Remove one."
@@ -89,16 +89,12 @@ def options_line(devices: Iterable[DeviceOptions]) -> str:
     return f'options {MODULE} devices={len(devices)} video_nr={numbers} card_label="{labels}" exclusive_caps={exclusive}'
 
 
-def _free_number(wanted: int | None, others: Iterable[int | None]) -> int:
-    numbers = [
-        *([wanted] if wanted is not None else []),
-        *range(_PREFERRED_NUMBER, MAX_DEVICE_NUMBER + 1),
-        *range(_PREFERRED_NUMBER),
-    ]
-    free: int | None = next((number for number in numbers if number <= MAX_DEVICE_NUMBER and number not in others), None)
-    if free is None:
-        raise SetupError(f"All camera numbers up to {MAX_DEVICE_NUMBER} are taken. Remove some loopback devices.")
-    return free
+def _free_number(wanted: int | None, others: Container[int | None]) -> int:
+    numbers: tuple[int | None, ...] = (wanted, *range(_PREFERRED_NUMBER, MAX_DEVICE_NUMBER + 1), *range(_PREFERRED_NUMBER))
+    for number in numbers:
+        if number is not None and number <= MAX_DEVICE_NUMBER and number not in others:
+            return number
+    raise SetupError(f"All camera numbers up to {MAX_DEVICE_NUMBER} are taken. Remove some loopback devices.")
 
 
 def _files(machine: Machine) -> list[Path]:
@@ -110,15 +106,12 @@ def _files(machine: Machine) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "surrogateescape")
-    except OSError:  # a folder, or unreadable for this user
-        return ""
-
-
-def _options(text: str) -> Iterator[tuple[str, str]]:
+def _options(path: Path) -> Iterator[tuple[str, str]]:
     """Yield name and value of the module's options in a file."""
+    try:
+        text = path.read_text("utf-8", "surrogateescape")
+    except OSError:  # a folder, or unreadable for this user
+        return
     for line in text.replace("\\\n", " ").splitlines():
         words = line.split(maxsplit=2)
         if len(words) == 3 and words[0] == "options" and words[1].replace("-", "_") == MODULE:
@@ -152,7 +145,3 @@ def _list(options: Mapping[str, str], name: str) -> list[str]:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _unquoted_label(label: str) -> str:
-    return label.strip('" ')

@@ -43,9 +43,7 @@ def with_pipewire(text: str) -> str:
     ``text`` must be valid TOML; if it has ``output``, that is a table.
     """
     document = tomlkit.parse(text)
-    if "output" not in document:
-        document["output"] = tomlkit.table()
-    output = document["output"]
+    output = document.setdefault("output", tomlkit.table())
     assert isinstance(output, dict), "the settings have been read, so it is a table"
     if output.get("backend") == "pipewire":
         return text

@@ -8,7 +8,7 @@ from typing import Final
 from livebg.setup.device import DeviceStep, device_step, require_module, taken_numbers
 from livebg.setup.journal import FileChange, Journal, read_journal
 from livebg.setup.modprobe_options import FILE, MODULE, add_livebg, configured, options_line
-from livebg.setup.resources import APP_ID, AUTOSTART, desktop_entry, former_path, packaged_text, service_unit, tray_entry
+from livebg.setup.resources import APP_ID, APPLICATION, AUTOSTART, desktop_entry, former_path, packaged_text, service_unit
 from livebg.setup.target import Machine
 from livebg.system import files
 
@@ -29,8 +29,8 @@ class Plan:
     """Whether to enable and start the service."""
     notes: tuple[str, ...]
     """Notes to show beforehand, one sentence each."""
-    restart_wireplumber: bool = False
-    """Whether to restart WirePlumber: it probes a device only once, and has probed the new one before its first frame."""
+    best_effort_commands: tuple[tuple[str, ...], ...] = ()
+    """Commands to run as the user at the end; they may fail."""
     restart_service: bool = False
     """Whether to restart a running service because of changes outside its unit file."""
 
@@ -58,11 +58,6 @@ class Plan:
         ]
         return tuple(("systemctl", "--user", *command) for command in commands)
 
-    @property
-    def best_effort_commands(self) -> tuple[tuple[str, ...], ...]:
-        """Commands to run as the user after that; they may fail."""
-        return (("systemctl", "--user", "try-restart", "wireplumber.service"),) if self.restart_wireplumber else ()
-
 
 def make_plan(machine: Machine, label: str, service: bool) -> Plan:
     """Plan the missing steps for the camera ``label`` and, with ``service``, for the user service.
@@ -83,12 +78,14 @@ def make_plan(machine: Machine, label: str, service: bool) -> Plan:
         notes.insert(0, f"{paths} stays unchanged. livebg's line includes its devices, because only the last line takes effect.")
     root_files = {machine.path(_LOAD_FILE): f"{_HEADER}{MODULE}\n", own: f"{_HEADER}{comment}{options_line(devices)}\n"}
     plan = user_plan(machine, service)
+    # WirePlumber probes a device only once, and has probed the new one before its first frame.
+    restart_wireplumber = step.create and plan.service and machine.commands.find("wireplumber")
     return replace(
         plan,
         files=(*_changes(root_files, as_root=True), *plan.files),
         notes=(*notes, *plan.notes),
         device=step,
-        restart_wireplumber=bool(step.create) and plan.service and machine.commands.find("wireplumber"),
+        best_effort_commands=(("systemctl", "--user", "try-restart", "wireplumber.service"),) if restart_wireplumber else (),
     )
 
 
@@ -109,8 +106,8 @@ def _user_files(machine: Machine) -> dict[Path, str]:
     icons = machine.data / "icons" / "hicolor"
     return {
         machine.units / UNIT: service_unit(machine.command),
-        machine.data / "applications" / f"{APP_ID}.desktop": desktop_entry(machine.command),
-        machine.config / AUTOSTART: tray_entry(machine.command),
+        machine.data / "applications" / APPLICATION: desktop_entry(machine.command),
+        machine.config / AUTOSTART: desktop_entry(machine.command, AUTOSTART),
         icons / "scalable" / "apps" / f"{APP_ID}.svg": packaged_text(f"{APP_ID}.svg"),
         icons / "symbolic" / "apps" / f"{APP_ID}-symbolic.svg": packaged_text(f"{APP_ID}-symbolic.svg"),
     }

@@ -13,8 +13,10 @@ Portals identify a program by the ID of its desktop entry, and derive it from th
 ``app-ID@autostart.service`` for an autostart entry. The ID stands for livebg in the GitHub organization livebg-project: the
 account livebg belongs to someone else.
 """
-AUTOSTART: Final = Path("autostart") / f"{APP_ID}.desktop"
-"""Path of the tray's autostart entry in the user's configuration folder."""
+APPLICATION: Final = Path(f"{APP_ID}.desktop")
+"""Desktop entry of the application."""
+AUTOSTART: Final = "autostart" / APPLICATION
+"""Autostart entry of the tray: its path below the user's configuration folder, and here below ``systemd``."""
 _PLACEHOLDER: Final = "@livebg@"
 
 
@@ -37,14 +39,9 @@ def service_unit(command: tuple[str, ...]) -> str:
     return packaged_text("livebg.service").replace(_PLACEHOLDER, " ".join(map(_unit_word, command)))
 
 
-def desktop_entry(command: tuple[str, ...]) -> str:
-    """Return the desktop entry with ``command`` as the command line of livebg."""
-    return packaged_text(f"{APP_ID}.desktop").replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
-
-
-def tray_entry(command: tuple[str, ...]) -> str:
-    """Return the autostart entry of the tray with ``command`` as the command line of livebg."""
-    return packaged_text(str(AUTOSTART)).replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
+def desktop_entry(command: tuple[str, ...], entry: Path = APPLICATION) -> str:
+    """Return the entry :data:`APPLICATION` or :data:`AUTOSTART` with ``command`` as the command line of livebg."""
+    return packaged_text(str(entry)).replace(_PLACEHOLDER, " ".join(map(_entry_word, command)))
 
 
 def _unit_word(word: str) -> str:

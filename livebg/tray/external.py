@@ -13,7 +13,7 @@ from typing import Final
 import platformdirs
 
 from livebg.errors import LivebgError
-from livebg.setup.resources import AUTOSTART, former_path, tray_entry
+from livebg.setup.resources import AUTOSTART, desktop_entry, former_path
 from livebg.system import files
 from livebg.tray import dbus
 
@@ -136,7 +136,7 @@ class Autostart:
         """Write or remove the entry. Raises :class:`~livebg.errors.SetupError` if the folder is not writable."""
         path = self.config / AUTOSTART
         if on:
-            files.write(path, tray_entry(self.command).encode("utf-8", "surrogateescape"))
+            files.write(path, desktop_entry(self.command, AUTOSTART).encode("utf-8", "surrogateescape"))
         else:
             files.remove(path)
         files.remove(former_path(path))

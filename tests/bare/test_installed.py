@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands li
 _OWN = ("XDG_", "LIVEBG_", "PYTHON", "VIRTUAL_ENV")
 """How those variables begin that belong to this environment and its user."""
 CARRIED = """
-from livebg.setup.resources import APP_ID, packaged_text, desktop_entry, service_unit, tray_entry
-print(service_unit(("LIVEBG",)), desktop_entry(("LIVEBG",)), tray_entry(("LIVEBG",)))
+from livebg.setup.resources import APP_ID, AUTOSTART, packaged_text, desktop_entry, service_unit
+print(service_unit(("LIVEBG",)), desktop_entry(("LIVEBG",)), desktop_entry(("LIVEBG",), AUTOSTART))
 print(packaged_text(f"{APP_ID}.svg"), packaged_text(f"{APP_ID}-symbolic.svg"))
 """
 
