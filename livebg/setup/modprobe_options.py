@@ -116,13 +116,9 @@ def _options(path: Path) -> Iterator[tuple[str, str]]:
         words = line.split(maxsplit=2)
         if len(words) == 3 and words[0] == "options" and words[1].replace("-", "_") == MODULE:
             for match in re.finditer(r'(?:[^\s"]|"[^"]*"?)+', words[2]):
-                name, equals, value = match[0].strip('"').partition("=") if match[0][0] == '"' else match[0].partition("=")
-                yield name, _unquoted(value) if equals else ""
-
-
-def _unquoted(value: str) -> str:
-    """Unquote like the kernel: strip a leading quote and then a trailing one, but none in between."""
-    return value[1:].removesuffix('"') if value.startswith('"') else value
+                name, _, value = match[0].strip('"').partition("=") if match[0][0] == '"' else match[0].partition("=")
+                # Like the kernel: strip a leading quote and then a trailing one, but none in between.
+                yield name, value[1:].removesuffix('"') if value.startswith('"') else value
 
 
 def _devices(options: Mapping[str, str]) -> Iterator[DeviceOptions]:
