@@ -11,9 +11,8 @@ from livebg.errors import DisplayError
 from livebg.imaging.frame import BT601, BT709, ColorSpec, rgb_to_i420
 from livebg.preview.canvas import BAR, line, notice, paint, window_size
 from livebg.preview.client import PreviewClient, PreviewPicture
-from livebg.preview.display import check_display
 from livebg.preview.receiver import Receiver
-from livebg.preview.window import PreviewWindow, ViewOptions
+from livebg.preview.window import PreviewWindow, ViewOptions, check_display
 from tests.daemon import ASLEEP, LIVE
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)

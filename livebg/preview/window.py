@@ -1,13 +1,16 @@
 """The preview window."""
 
+import ctypes
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import cv2
 
+from livebg.errors import DisplayError
 from livebg.preview.canvas import notice, paint, window_size
 from livebg.preview.client import PreviewFrame
 from livebg.preview.receiver import Disconnected, Receiver
@@ -19,6 +22,26 @@ _MAX_INITIAL_SIZE_PX: Final = (1280, 720)
 _POLL_INTERVAL_S: Final = 0.02
 """Maximum wait for a frame before keys and window events are handled."""
 _ESCAPE_KEY: Final = 27
+_XCB: Final = "libxcb.so.1"
+"""The library that Qt in OpenCV's wheels uses to connect to the display, so this check uses the same permissions."""
+
+
+def check_display(environment: Mapping[str, str] = os.environ) -> None:
+    """Raise :class:`~livebg.errors.DisplayError` if no window can be opened. macOS and Windows always have a display.
+
+    OpenCV's wheels support only X11, which Wayland desktops provide through Xwayland.
+    """
+    if sys.platform in ("darwin", "win32"):
+        return
+    name = environment.get("DISPLAY", "")
+    if not name and environment.get("WAYLAND_DISPLAY"):
+        raise DisplayError("The preview needs an X11 display, also on Wayland. Install Xwayland, or use `livebg snapshot`.")
+    if not name:
+        raise DisplayError("No display found (DISPLAY is not set). Run it in a desktop session, or use `livebg snapshot`.")
+    if not _can_connect(name):
+        raise DisplayError(
+            f"Cannot connect to the display {name} (DISPLAY). Run it in that desktop session, or use `livebg snapshot`."
+        )
 
 
 @dataclass(slots=True)
@@ -42,7 +65,7 @@ class PreviewWindow:
     Keys: q and Esc quit, a toggles the matte, o the original, m mirroring, i the status bar. The original shows the room, so it
     needs the explicit command-line option: without ``options.original`` the key o only logs a warning.
 
-    Call :func:`~livebg.preview.display.check_display` first: OpenCV does not check for a display.
+    Call :func:`check_display` first: OpenCV aborts the process if there is no display.
     """
 
     def __init__(self, receiver: Receiver, options: ViewOptions) -> None:
@@ -131,3 +154,18 @@ def _is_open() -> bool:
         return cv2.getWindowProperty(_NAME, cv2.WND_PROP_VISIBLE) >= 1
     except cv2.error:  # Qt raises this if the window is closed
         return False
+
+
+def _can_connect(name: str) -> bool:
+    try:
+        xcb = ctypes.CDLL(_XCB)
+    except OSError:
+        raise DisplayError(f"The preview window needs {_XCB}, which is not installed. Install it (Debian: libxcb1).") from None
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+    xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    connection = xcb.xcb_connect(os.fsencode(name), None)
+    try:
+        return not xcb.xcb_connection_has_error(connection)
+    finally:
+        xcb.xcb_disconnect(connection)
