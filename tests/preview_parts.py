@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from livebg.cli.consent import room_views
-from livebg.daemon.preview_server import PreviewServer
-from livebg.daemon.views import View, views
+from livebg.daemon.preview_server import PreviewServer, View, views
 from livebg.interfaces import LiveSource
 from livebg.live.presence.device import Presence
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline

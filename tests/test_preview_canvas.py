@@ -1,7 +1,8 @@
-"""Tests of the preview canvas's pixels, and of the display check."""
+"""Tests of the preview canvas's pixels, of the window without a display, and of the display check."""
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from livebg.errors import DisplayError
 from livebg.imaging.frame import BT601, BT709, ColorSpec, rgb_to_i420
 from livebg.preview.canvas import BAR, line, notice, paint, window_size
-from livebg.preview.client import PreviewPicture
-from livebg.preview.display import check_display
+from livebg.preview.client import PreviewClient, PreviewPicture
+from livebg.preview.receiver import Receiver
+from livebg.preview.window import PreviewWindow, ViewOptions, check_display
 from tests.daemon import ASLEEP, LIVE
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -107,3 +109,34 @@ def test_without_a_display_a_sentence(environment: dict[str, str], sentence: str
     with pytest.raises(DisplayError, match=sentence) as told:
         check_display(environment)
     assert told.value.exit_code == 8
+
+
+class Screen:
+    """Replaces the screen of OpenCV. Its user presses q once ``awaited`` images were shown."""
+
+    def __init__(self, awaited: int) -> None:
+        self.shown: list[NDArray[np.uint8]] = []
+        self._awaited = awaited
+        self._polls = 0
+
+    def show(self, _name: str, image: NDArray[np.uint8]) -> None:
+        self.shown.append(image)
+
+    def key(self) -> int:
+        self._polls += 1
+        return ord("q") if len(self.shown) >= self._awaited or self._polls > 1000 else -1
+
+
+def test_window_shows_notice_while_no_frame_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen(awaited=1)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")  # set by the window, and restored after the test
+    monkeypatch.setattr(cv2, "namedWindow", lambda _name, _flags: None)
+    monkeypatch.setattr(cv2, "resizeWindow", lambda _name, _width, _height: None)
+    monkeypatch.setattr(cv2, "getWindowImageRect", lambda _name: (0, 0, 640, 360))
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda _name, _property: 1.0)
+    monkeypatch.setattr(cv2, "imshow", screen.show)
+    monkeypatch.setattr(cv2, "pollKey", screen.key)
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    PreviewWindow(Receiver(PreviewClient, ("composite",)), ViewOptions()).run()
+    assert [image.shape for image in screen.shown] == [(360, 640, 3)]
+    assert (screen.shown[0] == notice("Connecting to livebg...", (640, 360))).all()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livebg.daemon.views import views
+from livebg.daemon.preview_server import views
 from tests.daemon import runtime_folder_of_ones_own
 from tests.live_parts import SIZE, wait_for
 from tests.preview_parts import Rude, Stage

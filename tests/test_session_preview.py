@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from livebg.compositing.composite import Consent
-from livebg.daemon.views import views
+from livebg.daemon.preview_server import views
 from livebg.imaging.frame import planes
 from livebg.live.condition import State, describe_state
 from livebg.pipeline import Passthrough

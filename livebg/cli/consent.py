@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from livebg.daemon.controller import SessionController
+    from livebg.daemon.preview_server import View
     from livebg.daemon.server import Command
-    from livebg.daemon.views import View
     from livebg.imaging.frame import Composite
     from livebg.live.preview_feed import SentFrame
 

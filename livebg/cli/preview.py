@@ -20,13 +20,11 @@ def preview(
     """
     set_verbosity(verbose)
     with exit_on_error():
-        from livebg.preview.display import check_display
-
-        check_display()
         from livebg.preview.client import PreviewClient
         from livebg.preview.receiver import Receiver
-        from livebg.preview.window import PreviewWindow, ViewOptions
+        from livebg.preview.window import PreviewWindow, ViewOptions, check_display
 
+        check_display()
         PreviewClient().close()  # fails at once if livebg is not running
         shape = ViewOptions(alpha, original, mirror)
         receiver = Receiver(PreviewClient, shape.views)

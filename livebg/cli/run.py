@@ -91,13 +91,12 @@ def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "E
         from livebg.daemon.bootstrap import build_session, drop_stale_choices
         from livebg.daemon.commands import commands
         from livebg.daemon.controller import SessionController
-        from livebg.daemon.preview_server import PreviewServer
+        from livebg.daemon.preview_server import PreviewServer, views
         from livebg.daemon.screen_lock import watch_screen_lock
         from livebg.daemon.server import ControlServer, no_arguments
         from livebg.daemon.sighup import reload_on_sighup
         from livebg.daemon.status_reporter import StatusReporter
         from livebg.daemon.systemd import SystemdNotifier
-        from livebg.daemon.views import views
         from livebg.live.session import ExitReason
 
         cv2.setNumThreads(1)  # the planes of a frame are too small for more threads

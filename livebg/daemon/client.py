@@ -24,9 +24,14 @@ def request(command: str, arguments: Mapping[str, Any] | None = None, *, path: P
         )
     path = socket_path() if path is None else path
     protocol.check_path(path)
-    request = protocol.write_request(command, arguments or {})
-    with readable_errors(path, command, timeout):
-        line = _exchange(path, request, time.monotonic() + timeout)
+    deadline = time.monotonic() + timeout
+    with readable_errors(path, command, timeout), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        connection.connect(str(path))
+        connection.settimeout(protocol.remaining(deadline))
+        with suppress(BrokenPipeError, ConnectionResetError):  # the server may have sent an error before closing
+            connection.sendall(protocol.write_request(command, arguments or {}))
+        line = protocol.LineReader(connection, protocol.MAX_ANSWER).next(protocol.remaining(deadline))
     if line is None:
         raise not_running(path)
     return protocol.read_answer(line)
@@ -49,23 +54,6 @@ def readable_errors(path: Path, command: str, timeout: float) -> Iterator[None]:
         ) from error
     except protocol.LineTooLong:
         raise LivebgError(f"The response to {command} exceeds {protocol.MAX_ANSWER // 1024} KiB. Report this bug.") from None
-
-
-def _exchange(path: Path, request: bytes, deadline: float) -> bytes | None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_remaining(deadline))
-        connection.connect(str(path))
-        connection.settimeout(_remaining(deadline))
-        with suppress(BrokenPipeError, ConnectionResetError):  # the server may have sent an error before closing
-            connection.sendall(request)
-        return protocol.LineReader(connection, protocol.MAX_ANSWER).next(_remaining(deadline))
-
-
-def _remaining(deadline: float) -> float:
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise TimeoutError
-    return remaining
 
 
 def not_running(path: Path) -> NotRunningError:

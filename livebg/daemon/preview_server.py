@@ -24,43 +24,110 @@ needs a lock that a client could hold, and cleanup after a crash.
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from livebg.daemon.server import ControlServer
-from livebg.daemon.views import View
-from livebg.live.preview_feed import PreviewFeed
+from pydantic import BaseModel, StrictBool, StrictInt, StrictStr, ValidationError
 
-if TYPE_CHECKING:
-    from livebg.daemon.connections import ConnectionServer
+from livebg.compositing.composite import render_matte
+from livebg.daemon.server import BinaryResult, Command, ControlServer
+from livebg.errors import ConfigError
+from livebg.imaging.frame import Composite
+from livebg.live.preview_feed import PreviewFeed, SentFrame
+
+View = Callable[[SentFrame], Composite | None]
+"""Returns the view of a picture, or None if unavailable. Called in the thread of the client's connection."""
+_FRAME_TIMEOUT_S: Final = 0.5
+"""Timeout for a new picture before an empty response is sent."""
+
+
+class _FrameRequest(BaseModel, extra="forbid"):
+    """The arguments of the ``look`` command."""
+
+    views: list[StrictStr]
+    after: StrictInt | None = None
+    status: StrictBool = False
+
+
+def views() -> dict[str, View]:
+    """Returns ``composite``, exactly the sent picture, and ``alpha``, its matte as gray in 0..255.
+
+    The original picture of the room is not included: it requires the user's consent, which only the command line can give
+    (``livebg.cli.consent``).
+    """
+
+    def alpha(sent: SentFrame) -> Composite | None:
+        shown = sent.processed
+        return None if shown is None or shown.matte is None else render_matte(shown.frame, shown.matte)
+
+    return {"composite": lambda sent: sent.composite, "alpha": alpha}
 
 
 class PreviewServer(ControlServer):
-    """Serves the pictures of ``audience`` on the socket ``path`` until it is closed.
+    """Serves the pictures of ``feed`` on the socket ``path`` until it is closed.
 
-    ``views`` are the available views; ``tell`` returns the session's status. A client that is idle or does not read for
-    ``timeout`` seconds is disconnected; at most ``max_clients`` clients are accepted. Clients cannot affect the session. Without
-    UNIX sockets there is no preview; the control server logs that.
+    ``views`` are the available views; ``status`` returns the session's status. A client is subscribed from its first valid
+    request until it disconnects. A client that is idle or does not read for ``timeout`` seconds is disconnected; at most
+    ``max_clients`` clients are accepted. Clients cannot affect the session. Without UNIX sockets there is no preview; the control
+    server logs that.
     """
+
+    _client_thread_name = "livebg preview client"
 
     def __init__(
         self,
         path: Path,
-        audience: PreviewFeed,
+        feed: PreviewFeed,
         views: Mapping[str, View],
-        tell: Callable[[], Mapping[str, Any]],
+        status: Callable[[], Mapping[str, Any]],
         *,
         timeout: float = 2.0,
         max_clients: int = 8,
     ) -> None:
         super().__init__(path, {}, timeout=timeout, max_clients=max_clients)
-        self._audience, self._views, self._tell = audience, dict(views), tell
+        self._feed, self._views, self._status = feed, dict(views), status
 
     def start(self) -> None:
         if hasattr(socket, "AF_UNIX"):
             super().start()
 
-    def _listen(self) -> "ConnectionServer":
-        from livebg.daemon.preview_connections import PreviewConnectionServer
+    def _commands_for_client(self, resources: ExitStack) -> Mapping[str, Command]:
+        subscribe_once = cache(partial(resources.enter_context, self._feed.subscribe()))
 
-        return PreviewConnectionServer(self._path, self._audience, self._views, self._tell, self._timeout, self._most)
+        def look(arguments: Mapping[str, Any]) -> BinaryResult:
+            request = self._parse(arguments)
+            subscribe_once()
+            return self._look(request)
+
+        return {"look": look}
+
+    def _parse(self, arguments: Mapping[str, Any]) -> _FrameRequest:
+        try:
+            request = _FrameRequest.model_validate(arguments)
+        except ValidationError as error:
+            loc = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise ConfigError(
+                f"Invalid argument {loc[:40]} of look. Pass views (a list of names), after (a number) and status (a boolean)."
+            ) from None
+        if not self._views.keys() >= set(request.views) or len(set(request.views)) < len(request.views):
+            raise ConfigError(f"Invalid views of look. Pass each of {', '.join(self._views)} at most once.")
+        return request
+
+    def _look(self, request: _FrameRequest) -> BinaryResult:
+        sent = self._feed.wait_for_newer(request.after, _FRAME_TIMEOUT_S)
+        made = {} if sent is None else {name: self._views[name](sent) for name in request.views}
+        pictures = {name: picture for name, picture in made.items() if picture is not None}
+        result = {
+            "number": sent.number if sent else None,
+            "placeholder": sent is not None and sent.processed is None,
+            "age": sent.processed.captured.age if sent and sent.processed else None,
+            "pictures": [
+                {"view": name, "width": picture.width, "height": picture.height, "color": asdict(picture.color)}
+                for name, picture in pictures.items()
+            ],
+            "status": self._status() if request.status else None,
+        }
+        return BinaryResult(result, [picture.data.data for picture in pictures.values()])

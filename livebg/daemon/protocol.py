@@ -79,7 +79,8 @@ class LineReader:
                 too_long = True
                 self._buffer.clear()
             try:
-                chunk = self._receive(deadline - time.monotonic())
+                self._connection.settimeout(remaining(deadline))
+                chunk = self._connection.recv(65536)
             except TimeoutError:
                 if too_long:
                     raise LineTooLong from None
@@ -103,20 +104,19 @@ class LineReader:
         target[:here] = self._buffer[:here]
         del self._buffer[:here]
         while here < len(target):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._connection.settimeout(left)
+            self._connection.settimeout(remaining(deadline))
             count = self._connection.recv_into(target[here:])
             if not count:
                 raise ConnectionResetError("The peer closed the connection.")
             here += count
 
-    def _receive(self, left: float) -> bytes:
-        if left <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left)
-        return self._connection.recv(65536)
+
+def remaining(deadline: float) -> float:
+    """Returns the seconds until ``deadline`` of the monotonic clock. Raises TimeoutError if it has passed."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
 
 
 def write_request(command: str, arguments: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -88,16 +88,18 @@ def hold_lock(folder: Path | None = None) -> Iterator[Path]:
     the lock (with its pid), or if the folder belongs to another user or is not writable.
     """
     folder = runtime_dir() if folder is None else folder
-    try:
-        _make_private(folder)
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise _runtime_dir_error(folder, error) from error
-    try:
-        _acquire(descriptor, folder)
+    with ExitStack() as held:
+        try:
+            _make_private(folder)
+            descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+            # Closing releases the lock. The file stays, because removing it could remove the lock of the next process.
+            held.callback(os.close, descriptor)
+            _acquire(descriptor)
+            for name in (SOCKET_NAME, PREVIEW_NAME):
+                (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise _runtime_dir_error(folder, error) from error
         yield folder
-    finally:
-        os.close(descriptor)  # releases the lock; the file stays, because removing it could remove the lock of the next process
 
 
 def running_pid(folder: Path | None = None) -> int | None:
@@ -119,27 +121,17 @@ def running_pid(folder: Path | None = None) -> int | None:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, folder: Path) -> None:
-    try:
-        if not _try_lock_until_timeout(descriptor):
-            pid = _read_pid(descriptor)
-            which = f" (pid {pid})" if pid else ""
-            raise ConfigError(f"livebg is already running{which}. Use it, or stop it with `livebg stop`.")
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        for name in (SOCKET_NAME, PREVIEW_NAME):
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise _runtime_dir_error(folder, error) from error
-
-
-def _try_lock_until_timeout(descriptor: int) -> bool:
+def _acquire(descriptor: int) -> None:
+    """Acquire the lock and write this process's id. Raises ConfigError if another livebg holds it, and OSError."""
     deadline = time.monotonic() + _LOCK_TIMEOUT_S
     while not _try_lock(descriptor):
         if time.monotonic() >= deadline:
-            return False
+            pid = _read_pid(descriptor)
+            which = f" (pid {pid})" if pid else ""
+            raise ConfigError(f"livebg is already running{which}. Use it, or stop it with `livebg stop`.")
         time.sleep(0.02)
-    return True
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
 
 
 def _read_pid(descriptor: int) -> int:

@@ -13,12 +13,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from jeepney import MatchRule
-    from jeepney.io.blocking import DBusConnection
+if sys.platform == "linux":
+    from jeepney import DBusAddress, HeaderFields, MatchRule, new_method_call
+    from jeepney.auth import AuthenticationError
+    from jeepney.bus_messages import message_bus
+    from jeepney.io.blocking import DBusConnection, open_dbus_connection
     from jeepney.low_level import Message
+    from jeepney.wrappers import DBusErrorResponse, unwrap_msg
 
 _LOG: Final = logging.getLogger(__name__)
 _SCREENSAVER_NAMES: Final = tuple(
@@ -36,17 +39,24 @@ Heard = Callable[[str, bool], None]
 @contextmanager
 def watch_screen_lock(enabled: bool, on_change: Callable[[bool], None]) -> Iterator[None]:
     """If ``enabled``, call ``on_change`` from a thread when the screen is locked or unlocked, for the ``with`` block."""
+    if enabled and sys.platform != "linux":
+        _LOG.warning("output.pause_on_lock has no effect on this system. It requires a Linux desktop.")
+        enabled = False
     if not enabled:
         yield
         return
-    if not sys.platform.startswith("linux"):
-        _LOG.warning("output.pause_on_lock has no effect on this system. It requires a Linux desktop.")
-        yield
-        return
-    state = _LockState(on_change)
-    listeners = [_Listener("SESSION", _listen_to_savers, state.update), _Listener("SYSTEM", _listen_to_logind, state.update)]
-    for listener in listeners:
-        listener.start()
+    locked_by: set[str] = set()
+    lock = threading.Lock()
+
+    def update(source: str, locked: bool) -> None:
+        """The screen is locked while any source reports it as locked, because they report at different times."""
+        with lock:
+            before = bool(locked_by)
+            (locked_by.add if locked else locked_by.discard)(source)
+            if bool(locked_by) != before:
+                on_change(locked)
+
+    listeners = [_Listener("SESSION", _listen_to_savers, update), _Listener("SYSTEM", _listen_to_logind, update)]
     try:
         yield
     finally:
@@ -54,32 +64,14 @@ def watch_screen_lock(enabled: bool, on_change: Callable[[bool], None]) -> Itera
             listener.close()
 
 
-class _LockState:
-    """Combines the sources: locked while any source reports locked, because they report at different times."""
-
-    def __init__(self, tell: Callable[[bool], None]) -> None:
-        self._tell = tell
-        self._locked_by: set[str] = set()
-        self._lock = threading.Lock()
-
-    def update(self, source: str, locked: bool) -> None:
-        with self._lock:
-            before = bool(self._locked_by)
-            (self._locked_by.add if locked else self._locked_by.discard)(source)
-            if bool(self._locked_by) != before:
-                self._tell(locked)
-
-
 class _Listener:
-    """Listens to one bus in its own thread and reconnects when the connection is lost."""
+    """Listens to one bus in its own thread until it is closed, and reconnects when the connection is lost."""
 
     def __init__(self, bus: str, listen: "Callable[[DBusConnection, Heard], None]", heard: Heard) -> None:
         self._bus, self._listen, self._heard = bus, listen, heard
         self._ending = threading.Event()
         self._connection: DBusConnection | None = None
         self._thread = threading.Thread(target=self._run, name=f"livebg lock {bus.lower()}", daemon=True)
-
-    def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
@@ -91,10 +83,6 @@ class _Listener:
         self._thread.join(_TIMEOUT_S)
 
     def _run(self) -> None:
-        from jeepney.auth import AuthenticationError
-        from jeepney.io.blocking import open_dbus_connection
-        from jeepney.wrappers import DBusErrorResponse
-
         while not self._ending.is_set():
             try:
                 with open_dbus_connection(self._bus) as self._connection:
@@ -108,9 +96,6 @@ class _Listener:
 
 def _listen_to_savers(bus: "DBusConnection", heard: Heard) -> None:
     """Runs until the connection is lost, which raises OSError."""
-    from jeepney import HeaderFields, MatchRule
-    from jeepney.bus_messages import message_bus
-
     for name in _SCREENSAVER_NAMES:
         _request(bus, message_bus.AddMatch(MatchRule(type="signal", interface=name, member="ActiveChanged")))
     for message in _signals(bus, MatchRule(type="signal", member="ActiveChanged")):
@@ -121,9 +106,6 @@ def _listen_to_savers(bus: "DBusConnection", heard: Heard) -> None:
 
 def _listen_to_logind(bus: "DBusConnection", heard: Heard) -> None:
     """Runs until the connection is lost, which raises OSError."""
-    from jeepney import HeaderFields, MatchRule
-    from jeepney.bus_messages import message_bus
-
     rule = MatchRule(type="signal", sender=_LOGIND, interface=_PROPERTIES, member="PropertiesChanged")
     rule.add_arg_condition(0, _SESSION)
     _request(bus, message_bus.AddMatch(rule))
@@ -144,15 +126,11 @@ def _signals(bus: "DBusConnection", rule: "MatchRule") -> "Iterator[Message]":
 
 def _is_own(bus: "DBusConnection", session: str) -> bool:
     """Returns whether the session belongs to this user."""
-    from jeepney import DBusAddress, new_method_call
-
     place = DBusAddress(session, _LOGIND, _PROPERTIES)
     (_, (uid, _)), *_ = _request(bus, new_method_call(place, "Get", "ss", (_SESSION, "User")))
     return bool(uid == os.getuid())
 
 
 def _request(bus: "DBusConnection", message: "Message") -> tuple[Any, ...]:
-    from jeepney.wrappers import unwrap_msg
-
     body: tuple[Any, ...] = unwrap_msg(bus.send_and_get_reply(message, timeout=_TIMEOUT_S))
     return body

@@ -1,6 +1,5 @@
 """A connection to the running livebg's preview socket (:mod:`livebg.daemon.preview_server`)."""
 
-import functools
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import Annotated, Any, Final, Self
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as checked
+from pydantic import BaseModel, Field, ValidationError
 
 from livebg.daemon import protocol
 from livebg.daemon.client import not_running, readable_errors
@@ -128,24 +126,21 @@ class PreviewClient:
 _Side = Annotated[int, Field(ge=2, le=_MAX_SIDE_PX, multiple_of=2)]
 
 
-@checked(frozen=True)
-class _Color:
+class _Color(BaseModel):
     matrix: int
     primaries: int
     transfer: int
     full_range: bool
 
 
-@checked(frozen=True)
-class _PictureHeader:
+class _PictureHeader(BaseModel):
     view: str
     width: _Side
     height: _Side
     color: _Color
 
 
-@checked(frozen=True)
-class _Response:
+class _Response(BaseModel):
     number: int | None
     placeholder: bool
     age: float | None
@@ -153,13 +148,8 @@ class _Response:
     status: dict[str, Any] | None
 
 
-@functools.cache
-def _adapter() -> TypeAdapter[_Response]:
-    return TypeAdapter(_Response)
-
-
 def _parse_response(response: Any) -> _Response:
     try:
-        return _adapter().validate_python(response)
+        return _Response.model_validate(response)
     except ValidationError:
         raise LivebgError("Incompatible livebg is running. Restart it.") from None

@@ -28,7 +28,10 @@ def snapshot(
     :class:`~livebg.errors.ConfigError` or :class:`~livebg.errors.SinkError` for an invalid path before connecting, and the
     errors of :func:`take`. On an error no file is left behind.
     """
-    image_format = _image_format(path)
+    image_format = KINDS.get(path.suffix.lower())
+    if image_format is None:
+        found = f"has the suffix {path.suffix}" if path.suffix else "has no suffix"
+        raise ConfigError(f"{path} {found}. Use .png, .jpg or .webp.")
     file = AtomicFile(path, overwrite=overwrite)
     try:
         with connect() as channel:
@@ -54,29 +57,18 @@ def take(
     deadline = clock() + timeout
     while True:
         seen = channel.next_frame([view], status=True)
-        if view in seen.pictures and not seen.placeholder:
-            return seen.pictures[view], seen
-        if clock() >= deadline or _is_final(seen):
+        is_live = view in seen.pictures and not seen.placeholder
+        if is_live or clock() >= deadline or _is_final(seen):
             break
     if view not in seen.pictures:
         raise SourceError(_missing_message(view, seen))
     return seen.pictures[view], seen
 
 
-def _image_format(path: Path) -> str:
-    image_format = KINDS.get(path.suffix.lower())
-    if image_format is None:
-        found = f"has the suffix {path.suffix}" if path.suffix else "has no suffix"
-        raise ConfigError(f"{path} {found}. Use .png, .jpg or .webp.")
-    return image_format
-
-
 def _is_final(seen: PreviewFrame) -> bool:
     """Whether waiting is pointless: the user paused the camera, or switched the effect off, so there is no matte."""
-    status = seen.status
-    if status is None:
-        return False
-    return status.state == "paused" or (status.mode == "none" and not seen.placeholder and seen.number is not None)
+    effect_off = seen.status is not None and seen.status.mode == "none" and not seen.placeholder and seen.number is not None
+    return effect_off or (seen.status is not None and seen.status.state == "paused")
 
 
 def _missing_message(view: str, seen: PreviewFrame) -> str:

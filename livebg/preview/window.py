@@ -1,14 +1,17 @@
 """The preview window."""
 
+import ctypes
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import cv2
 
-from livebg.preview.canvas import Canvas, notice, paint, window_size
+from livebg.errors import DisplayError
+from livebg.preview.canvas import notice, paint, window_size
 from livebg.preview.client import PreviewFrame
 from livebg.preview.receiver import Disconnected, Receiver
 
@@ -19,6 +22,26 @@ _MAX_INITIAL_SIZE_PX: Final = (1280, 720)
 _POLL_INTERVAL_S: Final = 0.02
 """Maximum wait for a frame before keys and window events are handled."""
 _ESCAPE_KEY: Final = 27
+_XCB: Final = "libxcb.so.1"
+"""The library that Qt in OpenCV's wheels uses to connect to the display, so this check uses the same permissions."""
+
+
+def check_display(environment: Mapping[str, str] = os.environ) -> None:
+    """Raise :class:`~livebg.errors.DisplayError` if no window can be opened. macOS and Windows always have a display.
+
+    OpenCV's wheels support only X11, which Wayland desktops provide through Xwayland.
+    """
+    if sys.platform in ("darwin", "win32"):
+        return
+    name = environment.get("DISPLAY", "")
+    if not name and environment.get("WAYLAND_DISPLAY"):
+        raise DisplayError("The preview needs an X11 display, also on Wayland. Install Xwayland, or use `livebg snapshot`.")
+    if not name:
+        raise DisplayError("No display found (DISPLAY is not set). Run it in a desktop session, or use `livebg snapshot`.")
+    if not _can_connect(name):
+        raise DisplayError(
+            f"Cannot connect to the display {name} (DISPLAY). Run it in that desktop session, or use `livebg snapshot`."
+        )
 
 
 @dataclass(slots=True)
@@ -37,33 +60,38 @@ class ViewOptions:
 
 
 class PreviewWindow:
-    """Shows the frames of ``receiver`` until the user closes the window. ``shape`` holds the initial options.
+    """Shows the frames of ``receiver`` until the user closes the window. ``options`` are the initial options.
 
     Keys: q and Esc quit, a toggles the matte, o the original, m mirroring, i the status bar. The original shows the room, so it
-    needs the explicit command-line option: without ``shape.original`` the key o only logs a warning.
+    needs the explicit command-line option: without ``options.original`` the key o only logs a warning.
 
-    Call :func:`~livebg.preview.display.check_display` first: OpenCV does not check for a display.
+    Call :func:`check_display` first: OpenCV aborts the process if there is no display.
     """
 
-    def __init__(self, receiver: Receiver, shape: ViewOptions) -> None:
-        self._receiver, self._shape = receiver, shape
-        self._may_show_original = shape.original
+    def __init__(self, receiver: Receiver, options: ViewOptions) -> None:
+        self._receiver, self._options = receiver, options
+        self._may_show_original = options.original
         self._seen: PreviewFrame | None = None
         """The last frame; None if there is none or it is outdated."""
         self._notice: str | None = "Connecting to livebg..."
-        self._sized = False
+        self._fitted = False
+        """Whether the window was fitted to the pictures since the first frame and since the number of views changed."""
+        self._painted_size = (0, 0)
 
     def run(self) -> None:
         """Show the window and return when the user closes it."""
-        _open()
+        if sys.platform.startswith("linux"):
+            os.environ["QT_QPA_PLATFORM"] = "xcb"  # desktops may set a platform that OpenCV's wheels lack, and Qt would abort
+        cv2.namedWindow(_NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.resizeWindow(_NAME, *_MAX_INITIAL_SIZE_PX)
         try:
-            while self._is_open():
+            while _is_open():
                 update = self._receiver.next(_POLL_INTERVAL_S)
                 if update is not None:
                     self._update(update)
-                    self._draw()
-                elif not self._is_size_unchanged():
-                    self._draw()
+                _, _, width, height = cv2.getWindowImageRect(_NAME)
+                if update is not None or (width, height) != self._painted_size:
+                    self._draw(width, height)
                 if not self._handle_key(cv2.pollKey()):
                     return
         finally:
@@ -76,70 +104,68 @@ class PreviewWindow:
             self._seen, self._notice = None, update.reason
         elif update.pictures:
             self._seen, self._notice = update, None
-            self._fit_window(update)
+            if not self._fitted:
+                cv2.resizeWindow(_NAME, *window_size(update.pictures, self._options.views, _MAX_INITIAL_SIZE_PX))
+                self._fitted = True
         elif update.number is None:  # connected, but no frame for half a second
             status = update.status
             self._seen, self._notice = None, (status.reason if status is not None else None) or "livebg sends no pictures"
 
-    def _fit_window(self, seen: PreviewFrame) -> None:
-        """Fit the window to the pictures at the first frame and after the number of views changed."""
-        if not self._sized:
-            cv2.resizeWindow(_NAME, *window_size(seen.pictures, self._shape.views, _MAX_INITIAL_SIZE_PX))
-            self._sized = True
-
-    def _draw(self) -> None:
-        cv2.imshow(_NAME, self._canvas())
-
-    def _canvas(self) -> Canvas:
-        _, _, width, height = cv2.getWindowImageRect(_NAME)
+    def _draw(self, width: int, height: int) -> None:
         size = (max(width, 1), max(height, 1))
-        self._painted = size
+        self._painted_size = (width, height)
         if self._seen is None:
-            return notice(f"{self._notice}", size)
-        shape = self._shape
-        return paint(
-            self._seen.pictures,
-            shape.views,
-            size,
-            status=self._receiver.status,
-            mirrored=shape.mirrored,
-            show_status=shape.show_status,
-        )
-
-    def _is_size_unchanged(self) -> bool:
-        """Whether the window still has the size of the last painted canvas."""
-        return tuple(cv2.getWindowImageRect(_NAME)[2:]) == self._painted
-
-    def _is_open(self) -> bool:
-        try:
-            return cv2.getWindowProperty(_NAME, cv2.WND_PROP_VISIBLE) >= 1
-        except cv2.error:  # Qt raises this if the window is closed
-            return False
+            canvas = notice(f"{self._notice}", size)
+        else:
+            canvas = paint(
+                self._seen.pictures,
+                self._options.views,
+                size,
+                status=self._receiver.status,
+                mirrored=self._options.mirrored,
+                show_status=self._options.show_status,
+            )
+        cv2.imshow(_NAME, canvas)
 
     def _handle_key(self, key: int) -> bool:
         """Handle a key. Return False if the window should close."""
         key = key & 0xFF if key >= 0 else key
-        shape = self._shape
+        options = self._options
         if key in (ord("q"), _ESCAPE_KEY):
             return False
         if key == ord("a"):
-            shape.alpha = not shape.alpha
+            options.alpha = not options.alpha
         elif key == ord("o") and self._may_show_original:
-            shape.original = not shape.original
+            options.original = not options.original
         elif key == ord("o"):
             _LOG.warning("The original shows your room. Use `livebg preview --original` to show it.")
         elif key == ord("m"):
-            shape.mirrored = not shape.mirrored
+            options.mirrored = not options.mirrored
         elif key == ord("i"):
-            shape.show_status = not shape.show_status
-        if self._receiver.views != shape.views:
-            self._receiver.views = shape.views
-            self._sized = False
+            options.show_status = not options.show_status
+        if self._receiver.views != options.views:
+            self._receiver.views = options.views
+            self._fitted = False
         return True
 
 
-def _open() -> None:
-    if sys.platform.startswith("linux"):
-        os.environ["QT_QPA_PLATFORM"] = "xcb"  # desktops may set a platform that OpenCV's wheels lack, and Qt would abort
-    cv2.namedWindow(_NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
-    cv2.resizeWindow(_NAME, *_MAX_INITIAL_SIZE_PX)
+def _is_open() -> bool:
+    try:
+        return cv2.getWindowProperty(_NAME, cv2.WND_PROP_VISIBLE) >= 1
+    except cv2.error:  # Qt raises this if the window is closed
+        return False
+
+
+def _can_connect(name: str) -> bool:
+    try:
+        xcb = ctypes.CDLL(_XCB)
+    except OSError:
+        raise DisplayError(f"The preview window needs {_XCB}, which is not installed. Install it (Debian: libxcb1).") from None
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+    xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    connection = xcb.xcb_connect(os.fsencode(name), None)
+    try:
+        return not xcb.xcb_connection_has_error(connection)
+    finally:
+        xcb.xcb_disconnect(connection)

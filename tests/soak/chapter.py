@@ -21,12 +21,11 @@ from livebg.clock import StageTimer, one_opencv_thread
 from livebg.daemon.bootstrap import READERS_COLOR, geometry_factory
 from livebg.daemon.commands import commands
 from livebg.daemon.controller import SessionController
-from livebg.daemon.preview_server import PreviewServer
+from livebg.daemon.preview_server import PreviewServer, views
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.server import ControlServer, no_arguments
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.daemon.status_reporter import StatusReporter
-from livebg.daemon.views import views
 from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
