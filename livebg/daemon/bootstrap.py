@@ -28,8 +28,7 @@ from livebg.live.presence.device import AlwaysWatched, DevicePresence
 from livebg.live.presence.pipewire import StreamPresence
 from livebg.live.session import PresenceFactory, Session
 from livebg.models import find
-from livebg.sinks.backend import resolve_backend
-from livebg.sinks.pipewire.streaming import StreamingFlag
+from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sources.media_types import VIDEO_SUFFIXES
 
 _LOG: Final = logging.getLogger(__name__)
@@ -137,7 +136,7 @@ def output_format(settings: Settings) -> VideoFormat:
 
 def presence_factory(settings: Settings, streaming: StreamingFlag) -> PresenceFactory:
     """Returns the presence factory for the output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers."""
-    backend = resolve_backend(settings.output.backend)
+    backend = settings.output.resolved_backend
     if settings.output.on_demand and backend == "v4l2loopback":
         return DevicePresence
     if settings.output.on_demand and backend == "pipewire":
@@ -159,7 +158,7 @@ def build_session(
     builder = ProcessorFactory(settings, consent, stages, shape)
 
     def open_output() -> Sink:
-        return open_virtual_camera(settings.output.backend, settings.output.label, shape, streaming=streaming)
+        return open_virtual_camera(settings.output.resolved_backend, settings.output.label, shape, streaming=streaming)
 
     arrange = geometry_factory(settings, shape)
     session = Session(

@@ -7,6 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.v4l2 import abi
@@ -21,7 +24,7 @@ _UNSUPPORTED: Final = (errno.EINVAL, errno.ENOTTY)
 
 
 class LoopbackDevice:
-    """The device at ``path``, opened for I420 pictures in the size and rate of ``form``.
+    """The device at ``path``, opened for I420 pictures in the size and rate of ``form``: a backend of pyvirtualcam.
 
     The constructor raises :class:`~livebg.errors.SinkError`, and then leaves nothing open, if the device does not exist, cannot
     be opened, is not a loopback device, has another writer, or keeps another format (which it does silently while a program reads
@@ -49,8 +52,8 @@ class LoopbackDevice:
                 raise self._os_error("cannot be set up", error) from error
             opening.pop_all()
 
-    def write(self, picture: memoryview) -> None:
-        """Write one picture as I420 bytes. Raises SinkError if it was not written completely, or if the device node has
+    def send(self, picture: NDArray[np.uint8]) -> None:
+        """Write one I420 picture, contiguous. Raises SinkError if it was not written completely, or if the device node has
         changed.
         """
         if self._node != _node_at(self.path):
@@ -59,7 +62,7 @@ class LoopbackDevice:
                 "If it does not come back, load v4l2loopback again."
             )
         try:
-            written = self._kernel.write(self._fd, picture)
+            written = self._kernel.write(self._fd, picture.data)
         except OSError as error:
             raise self._os_error("no longer accepts pictures", error) from error
         if written != self._size:
@@ -71,6 +74,13 @@ class LoopbackDevice:
     def close(self) -> None:
         """Close the device. Call once."""
         self._kernel.close(self._fd)
+
+    def device(self) -> str:
+        """Return the path, which pyvirtualcam shows as the camera's device."""
+        return str(self.path)
+
+    def native_fourcc(self) -> None:
+        """Part of pyvirtualcam's interface, not used here."""
 
     def _recover_stale_device(self) -> None:
         """Restore a v4l2loopback 0.12 device whose writer crashed: it can be neither read nor written until a program
