@@ -1,7 +1,6 @@
 """Builds a live session from settings."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,6 +29,7 @@ from livebg.live.session import PresenceFactory, Session
 from livebg.models import find
 from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sources.media_types import VIDEO_SUFFIXES
+from livebg.v4l2.find_camera import find_camera, require_linux
 
 _LOG: Final = logging.getLogger(__name__)
 READERS_COLOR: Final = ColorSpec(BT601, BT601, BT601)
@@ -46,13 +46,15 @@ def video_file_or_none(device: str) -> Path | None:
 
 
 def camera_factory(settings: Settings) -> Callable[[], LiveSource]:
-    """Returns a function that opens the configured camera. Raises SourceError if it is a file that cannot be read."""
+    """Returns a function that opens the configured camera. Raises SourceError for a local camera on other systems than Linux."""
     camera = settings.camera
     file = video_file_or_none(camera.device)
     if file is not None:
         from livebg.sources.looping_file import LoopingFile
 
         return lambda: LoopingFile(file)
+    if "://" not in camera.device:
+        require_linux()
     from livebg.sources.camera import open_camera
 
     size = parse_size(camera.size) or (0, 0)
@@ -62,7 +64,8 @@ def camera_factory(settings: Settings) -> Callable[[], LiveSource]:
 def check_camera(settings: Settings) -> str | None:
     """Returns why the configured camera is currently unavailable, or None if it is available or unknown.
 
-    Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read.
+    Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read, or a local camera
+    on another system than Linux.
     """
     device = settings.camera.device
     file = video_file_or_none(device)
@@ -71,10 +74,9 @@ def check_camera(settings: Settings) -> str | None:
 
         LoopingFile(file).close()
         return None
-    if not sys.platform.startswith("linux") or "://" in device:
+    if "://" in device:
         return None
-    from livebg.v4l2.find_camera import find_camera
-
+    require_linux()
     try:
         find_camera(device)
     except SourceError as error:

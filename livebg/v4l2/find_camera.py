@@ -1,6 +1,7 @@
 """Finds a camera by name and explains in one sentence why a camera cannot be used."""
 
 import errno
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,12 @@ _GROUP_SENTENCE: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
 _NO_CAMERA: Final = "There is no camera"
 
 
+def require_linux() -> None:
+    """Raise :class:`~livebg.errors.SourceError` on other systems, whose cameras livebg cannot read."""
+    if not sys.platform.startswith("linux"):
+        raise SourceError("livebg reads local cameras only on Linux. Use --camera with a URL or a video file.")
+
+
 def find_camera(name: str | Path, kernel: Syscalls = SYSCALLS) -> Device:
     """Find the capture device for ``name``.
 
@@ -24,6 +31,7 @@ def find_camera(name: str | Path, kernel: Syscalls = SYSCALLS) -> Device:
     ``"auto"``: the first camera with a mode that livebg reads. A loopback device is used only if it is named. Raises
     :class:`~livebg.errors.SourceError` listing the available cameras.
     """
+    require_linux()
     text = str(name).strip()
     if text.isdecimal():
         return _device_at(Path(f"/dev/video{int(text)}"), kernel)
