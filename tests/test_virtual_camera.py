@@ -19,8 +19,7 @@ from livebg.errors import SinkError
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Composite, VideoFormat
 from livebg.interfaces import Sink
-from livebg.sinks.null import NullSink
-from livebg.sinks.virtual_camera import VirtualCameraSink, loopback_camera, open_virtual_camera
+from livebg.sinks.virtual_camera import NullSink, VirtualCameraSink, loopback_camera, open_virtual_camera
 from livebg.v4l2 import abi
 from livebg.v4l2.syscalls import Holder
 from tests.fake_loopback import CAPTURE, OUTPUT, FakeLoopback

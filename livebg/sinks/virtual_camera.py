@@ -1,4 +1,4 @@
-"""The virtual camera that other programs see: v4l2loopback or OBS through pyvirtualcam, or PipeWire."""
+"""The virtual camera that other programs see: v4l2loopback or OBS through pyvirtualcam, or PipeWire; or none, to measure."""
 
 import sys
 from fractions import Fraction
@@ -12,7 +12,6 @@ from livebg.errors import SinkError
 from livebg.imaging.colorspace import convert_i420, virtual_camera_color
 from livebg.imaging.frame import Composite, VideoFormat
 from livebg.interfaces import Sink
-from livebg.sinks.null import NullSink
 from livebg.sinks.pipewire.libpipewire import Library
 from livebg.sinks.pipewire.stream import CameraStream, StreamingFlag
 from livebg.sinks.v4l2loopback import LoopbackDevice
@@ -70,6 +69,32 @@ class VirtualCameraSink(Sink):
 
     def abort(self) -> None:
         self.close()
+
+
+class NullSink(Sink):
+    """Counts composites in ``frames`` and discards them."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._ended = False
+        self._last_time = float("-inf")
+
+    def send(self, composite: Composite) -> None:
+        """Count one composite. Raises SinkError after the end and if time does not increase."""
+        if self._ended:
+            raise SinkError("The sink is closed. Open it again.")
+        if composite.time <= self._last_time:
+            raise SinkError(
+                f"A composite at {composite.time:.6f} s followed one at {self._last_time:.6f} s. Times must increase."
+            )
+        self._last_time = composite.time
+        self.frames += 1
+
+    def close(self) -> None:
+        self._ended = True
+
+    def abort(self) -> None:
+        self._ended = True
 
 
 def open_virtual_camera(
