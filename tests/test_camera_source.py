@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from livebg.config.loading import load_settings
+from livebg.daemon.bootstrap import camera_factory
 from livebg.errors import SourceError
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, planes, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
@@ -18,6 +20,7 @@ from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder
 from tests.camera_media import LIMITED, bars, h264, jpeg, raw, still
+from tests.command import Workshop
 from tests.fake_video import HD, OUTPUT, VGA, Delivery, FakeDevice, FakeKernel
 from tests.source_contract import SourceContract
 
@@ -358,7 +361,7 @@ def test_what_the_driver_gives_counts_not_what_was_asked() -> None:
     with opened(device) as source:
         device.deliver(raw(bars(320, 240), "NV12"))
         assert difference(next(iter(source)), bars(320, 240)) <= 1
-        assert source.mode_text == "320x240 NV12 30 fps"
+        assert source.description == "HD Pro Webcam C920, 320x240 NV12 30 fps"
 
 
 def test_a_camera_of_formats_unknown_is_told() -> None:
@@ -372,12 +375,11 @@ def test_what_is_opened_is_what_was_chosen_and_it_says_so() -> None:
     kernel = FakeKernel({NODE: device})
     with CameraSource("c920", (1280, 720), 30, kernel=kernel) as source:
         assert (source.format.width, source.format.height, source.format.frame_rate) == (1280, 720, Fraction(30))
-        assert source.mode_text == "1280x720 MJPG 30 fps"
         assert source.description == "HD Pro Webcam C920, 1280x720 MJPG 30 fps"
         assert source.path == Path(NODE)
     assert device.set_rates == [30]
     with CameraSource("c920", (640, 480), 15, kernel=kernel) as source:
-        assert source.mode_text == "640x480 YUYV 15 fps"
+        assert source.description == "HD Pro Webcam C920, 640x480 YUYV 15 fps"
     assert device.set_rates == [30, 15]
 
 
@@ -425,3 +427,18 @@ def test_livebgs_own_output_is_no_camera_for_it() -> None:
             open_camera(name, (640, 480), 30, output="livebg", kernel=kernel)
     with open_camera("livebg", (640, 480), 30, output="another", kernel=kernel) as source:
         assert source.description.startswith("livebg, ")
+
+
+@pytest.mark.parametrize("mode", ["portrait", "none"])
+def test_run_off_linux_exits_unless_the_camera_is_a_url_or_file(
+    mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = Workshop(tmp_path, monkeypatch)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "darwin")
+    said = shop.livebg("run", "--output", "null", "--mode", mode)
+    assert (said.code, said.sentence) == (
+        3,
+        "livebg reads local cameras only on Linux. Use --camera with a URL or a video file.",
+    )
+    assert callable(camera_factory(load_settings({"camera.device": "http://127.0.0.1:9/video"})))

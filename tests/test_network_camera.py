@@ -11,7 +11,6 @@ import pytest
 from livebg.errors import SourceError
 from livebg.interfaces import LiveSource, Source
 from livebg.sources.camera import open_camera
-from livebg.sources.camera_elsewhere import open_elsewhere
 from livebg.sources.ffmpeg_camera import FFmpegCamera, is_url
 from tests.camera_media import bars, jpeg, still
 from tests.source_contract import SourceContract
@@ -154,8 +153,3 @@ def test_closing_ends_a_wait_in_another_thread() -> None:
 )
 def test_what_an_address_is(name: str, expected: bool) -> None:
     assert is_url(name) is expected
-
-
-def test_elsewhere_than_linux_macos_and_windows_there_are_no_cameras() -> None:
-    with pytest.raises(SourceError, match=r"only on Linux, macOS and Windows\. Give a camera\'s URL"):
-        open_elsewhere("auto", SIZE, 30, 2)

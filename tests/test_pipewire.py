@@ -15,9 +15,9 @@ import pytest
 from livebg.errors import SinkError
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, ColorSpec, VideoFormat
-from livebg.sinks.pipewire.sink import PipeWireSink
-from livebg.sinks.pipewire.streaming import StreamingFlag
-from livebg.sinks.virtual_camera import open_virtual_camera
+from livebg.interfaces import Sink
+from livebg.sinks.pipewire.stream import StreamingFlag
+from livebg.sinks.virtual_camera import VirtualCameraSink, open_virtual_camera
 from tests.pipewire_parts import PATIENCE, Desktop, Viewer, desktop_of_ones_own, missing, wait_until
 from tests.sink_contract import HEIGHT, WIDTH, MakeSink, SinkContract, composite
 
@@ -36,6 +36,10 @@ def desktop() -> Iterator[Desktop]:
         yield desktop
 
 
+def opened(streaming: StreamingFlag | None = None) -> Sink:
+    return open_virtual_camera("pipewire", "livebg", FORMAT, streaming=streaming)
+
+
 class Sender:
     """A camera to which a thread sends pictures until it is closed, each with another luma; ``streaming`` knows of viewers."""
 
@@ -43,7 +47,7 @@ class Sender:
         self.streaming = StreamingFlag()
         self._heard: list[tuple[float, bool]] = []
         self.streaming.listener = lambda there: self._heard.append((time.monotonic(), there))
-        self.sink = PipeWireSink(FORMAT, "livebg", self.streaming)
+        self.sink = opened(self.streaming)
         self.sent = 0
         self.error: SinkError | None = None
         self._stop = threading.Event()
@@ -99,12 +103,12 @@ def count(place: str) -> int:
 class TestContract(SinkContract):
     @pytest.fixture
     def make_sink(self) -> MakeSink:
-        return lambda: PipeWireSink(FORMAT, "livebg", StreamingFlag())
+        return opened
 
 
 def test_programs_find_a_camera_of_that_name_and_format(desktop: Desktop) -> None:
     with open_virtual_camera("pipewire", "My room", FORMAT) as sink:
-        assert isinstance(sink, PipeWireSink)
+        assert isinstance(sink, VirtualCameraSink)
         node = desktop.node("My room")
         assert node is not None
         properties: dict[str, Any] = node["props"]
@@ -136,7 +140,7 @@ def test_pictures_in_other_colours_are_converted(desktop: Desktop) -> None:
     given, wanted = ColorSpec(BT709, BT709, BT709), ColorSpec(BT601, BT709, BT709)
     picture = composite(0, luma=100, color=given).data
     picture[HEIGHT:] = 160
-    with PipeWireSink(FORMAT, "livebg", StreamingFlag()) as sink, Viewer(desktop, SIZE) as viewer:
+    with opened() as sink, Viewer(desktop, SIZE) as viewer:
         deadline = time.monotonic() + PATIENCE
         pts = 0
         while not len(viewer.pictures) and time.monotonic() < deadline:
@@ -236,7 +240,7 @@ def test_when_pipewire_ends_sending_fails_and_the_next_camera_is_there_once_it_i
             with pytest.raises(
                 SinkError, match=r"PipeWire is not running for this user .*\. Start it with `systemctl --user start"
             ):
-                PipeWireSink(FORMAT, "livebg", StreamingFlag())
+                opened()
         finally:
             desktop.start()
     with sending(), Viewer(desktop, SIZE) as viewer:
@@ -248,16 +252,16 @@ def test_pipewire_that_does_not_answer_is_told(desktop: Desktop) -> None:
     daemon.send_signal(signal.SIGSTOP)
     try:
         with pytest.raises(SinkError, match="PipeWire did not accept the camera within"):
-            PipeWireSink(FORMAT, "livebg", StreamingFlag())
+            opened()
     finally:
         daemon.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.usefixtures("desktop")
 def test_a_camera_leaves_nothing_open() -> None:
-    PipeWireSink(FORMAT, "livebg", StreamingFlag()).close()  # what the library keeps for good
+    opened().close()  # what the library keeps for good
     descriptors, threads = count("fd"), count("task")
     for _ in range(5):
-        PipeWireSink(FORMAT, "livebg", StreamingFlag()).close()
+        opened().close()
     assert count("fd") == descriptors
     wait_until(lambda: count("task") == threads, "its threads have ended")

@@ -3,7 +3,7 @@
 import ctypes
 
 from livebg.sinks.pipewire import abi
-from livebg.sinks.pipewire.loans import BufferLeases
+from livebg.sinks.pipewire.stream import BufferLeases
 
 
 class MadeUp:

@@ -10,7 +10,7 @@ from livebg.config.settings import Output, Settings
 from livebg.daemon.bootstrap import presence_factory
 from livebg.live.presence.device import AlwaysWatched
 from livebg.live.presence.pipewire import StreamPresence
-from livebg.sinks.pipewire.streaming import StreamingFlag
+from livebg.sinks.pipewire.stream import StreamingFlag
 from tests.live_parts import PATIENCE, wait_for
 
 GRACE = 0.2

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from pyvirtualcam.camera import BACKENDS
 
 from livebg.compositing.composite import Consent, passthrough
+from livebg.config.settings import Output
 from livebg.errors import SinkError
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Composite, VideoFormat
 from livebg.interfaces import Sink
-from livebg.sinks.null import NullSink
-from livebg.sinks.virtual_camera import VirtualCameraSink, open_virtual_camera
+from livebg.sinks.virtual_camera import NullSink, VirtualCameraSink, loopback_camera, open_virtual_camera
 from livebg.v4l2 import abi
 from livebg.v4l2.syscalls import Holder
 from tests.fake_loopback import CAPTURE, OUTPUT, FakeLoopback
@@ -37,7 +37,7 @@ def kernel(tmp_path: Path) -> Iterator[FakeLoopback]:
 
 
 def camera(kernel: FakeLoopback, form: VideoFormat = FORMAT) -> VirtualCameraSink:
-    return VirtualCameraSink(form, kernel.node, "v4l2loopback", kernel)
+    return VirtualCameraSink(form, loopback_camera(kernel.node, form, kernel))
 
 
 def noise(number: int = 0, color: ColorSpec = FORMAT.color) -> Composite:
@@ -229,11 +229,6 @@ def test_a_node_that_was_replaced_is_noticed_and_can_be_opened_anew(kernel: Fake
     assert kernel.pictures == [noise(0).data.tobytes(), noise(2).data.tobytes()]
 
 
-def test_a_device_is_never_left_to_chance() -> None:
-    with pytest.raises(ValueError, match="needs an explicit path"):
-        VirtualCameraSink(FORMAT, None, "v4l2loopback")
-
-
 @pytest.fixture
 def linux(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
@@ -282,11 +277,11 @@ def obs(monkeypatch: pytest.MonkeyPatch) -> type[FakeObs]:
 @pytest.mark.usefixtures("linux")
 @pytest.mark.parametrize("backend", ["auto", "v4l2loopback"])
 def test_on_linux_the_device_is_found_by_its_label(kernel: FakeLoopback, backend: Literal["auto", "v4l2loopback"]) -> None:
-    with open_virtual_camera(backend, "livebg", FORMAT, kernel) as sink:
+    with open_virtual_camera(Output(backend=backend).resolved_backend, "livebg", FORMAT, kernel) as sink:
         sink.send(noise())
     assert kernel.pictures == [noise().data.tobytes()]
     with pytest.raises(SinkError, match="No loopback device is named other"):
-        open_virtual_camera(backend, "other", FORMAT, kernel)
+        open_virtual_camera(Output(backend=backend).resolved_backend, "other", FORMAT, kernel)
 
 
 def test_null_shows_nothing_anywhere(kernel: FakeLoopback) -> None:
@@ -299,7 +294,7 @@ def test_null_shows_nothing_anywhere(kernel: FakeLoopback) -> None:
 
 @pytest.mark.usefixtures("macos")
 def test_elsewhere_it_is_obs(obs: type[FakeObs], kernel: FakeLoopback) -> None:
-    with open_virtual_camera("auto", "livebg", FORMAT, kernel) as sink:
+    with open_virtual_camera(Output().resolved_backend, "livebg", FORMAT, kernel) as sink:
         sink.send(noise())
         assert isinstance(sink, VirtualCameraSink)
         assert sink.device == "OBS Virtual Camera"

@@ -125,7 +125,7 @@ def _held(holders: "Iterable[Holder]") -> str:
 
 def _no_camera() -> str:
     if sys.platform != "linux":
-        return "livebg lists devices on Linux only. The settings of this system show the cameras."
+        return "livebg reads local cameras only on Linux. Use `livebg run --camera` with a URL or a video file."
     return "No camera found. Plug one in, or use a video file with `livebg run --camera FILE`."
 
 

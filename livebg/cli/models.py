@@ -77,8 +77,7 @@ def _facts(card: "ModelCard", located: "LocatedModel | None") -> dict[str, objec
     size, sha256 = _identity(card, located)
     facts: dict[str, object] = {"name": card.name, "licence": card.license, "size": size, "sha256": sha256}
     facts |= {"pixels": card.pixels, "stride": card.stride, "bundled": card.bundled, "from": card.url}
-    facts |= {"package": card.package and card.package.requirement, "path": located and str(located.path)}
-    return facts | {"description": card.description}
+    return facts | {"path": located and str(located.path), "description": card.description}
 
 
 def _identity(card: "ModelCard", located: "LocatedModel | None") -> tuple[int, str]:
@@ -95,16 +94,10 @@ def _description(card: "ModelCard", located: "LocatedModel | None") -> str:
         f"{card.name}: {size / 1e6:.1f} MB, {input_size}",
         card.description,
         f"license: {card.license}",
-        f"source: {_origins(card)}" if not card.bundled else "source: included in livebg",
+        f"source: {card.url.removeprefix('https://').partition('/releases/')[0] or 'included in livebg'}",
         f"path: {located.path}" if located else f"not downloaded: run `livebg models pull {card.name}`",
     ]
     return "\n  ".join(lines)
-
-
-def _origins(card: "ModelCard") -> str:
-    origins = [card.url.removeprefix("https://").partition("/releases/")[0]] if card.url else []
-    origins += [f"package {card.package.requirement}"] if card.package else []
-    return " or ".join(origins)
 
 
 def _located(name: str, folders: tuple[Path, ...]) -> "LocatedModel | None":

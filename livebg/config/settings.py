@@ -4,6 +4,7 @@ Mode ``none`` is not a setting: showing the unprocessed room requires the user's
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from livebg.config.parsing import parse_color, parse_size
 
 Mode = Literal["portrait", "greenscreen", "matte", "cutout", "background"]
 Temporal = Literal["lookahead", "causal"]
+Backend = Literal["v4l2loopback", "pipewire", "obs", "null"]
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
 
 
@@ -140,7 +142,7 @@ class Camera(Section):
 class Output(Section):
     """The virtual camera that apps see."""
 
-    backend: Literal["auto", "v4l2loopback", "pipewire", "obs", "null"] = Field(
+    backend: Literal["auto", Backend] = Field(
         "auto",
         description="auto, v4l2loopback or pipewire (Linux), obs (macOS, Windows), or null (no output)",
     )
@@ -152,6 +154,13 @@ class Output(Section):
         True, description="open the camera only while an app or preview uses the picture, if livebg can know that"
     )
     pause_on_lock: bool = Field(False, description="pause while the screen is locked, if the desktop reports it (Linux)")
+
+    @property
+    def resolved_backend(self) -> Backend:
+        """``backend``, with ``auto`` resolved to v4l2loopback on Linux and to OBS's camera elsewhere."""
+        if self.backend != "auto":
+            return self.backend
+        return "v4l2loopback" if sys.platform.startswith("linux") else "obs"
 
 
 class Governor(Section):

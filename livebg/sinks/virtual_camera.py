@@ -1,118 +1,129 @@
-"""The virtual camera on v4l2loopback or OBS, through pyvirtualcam."""
+"""The virtual camera that other programs see: v4l2loopback or OBS through pyvirtualcam, or PipeWire; or none, to measure."""
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
 import pyvirtualcam
-from numpy.typing import NDArray
 from pyvirtualcam.camera import BACKENDS
 
 from livebg.errors import SinkError
-from livebg.imaging.frame import VideoFormat
+from livebg.imaging.colorspace import convert_i420, virtual_camera_color
+from livebg.imaging.frame import Composite, VideoFormat
 from livebg.interfaces import Sink
-from livebg.sinks.backend import BackendSetting, resolve_backend
-from livebg.sinks.camera_sink import CameraSink
-from livebg.sinks.null import NullSink
-from livebg.sinks.pipewire.sink import PipeWireSink
-from livebg.sinks.pipewire.streaming import StreamingFlag
+from livebg.sinks.pipewire.libpipewire import Library
+from livebg.sinks.pipewire.stream import CameraStream, StreamingFlag
 from livebg.sinks.v4l2loopback import LoopbackDevice
 from livebg.v4l2.loopback import find_loopback
 from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
-Backend = Literal["v4l2loopback", "obs"]
 _BACKEND_NAME: Final = "livebg-v4l2loopback"
 """livebg's own pyvirtualcam backend: pyvirtualcam's one for Linux ignores failed writes, a rejected size and the frame rate."""
+pyvirtualcam.register_backend(_BACKEND_NAME, lambda *, opened, **_: opened)
 
 
-class _LoopbackBackend:
-    """A pyvirtualcam backend for an already open device, so that its errors reach the caller unchanged."""
+class VirtualCameraSink(Sink):
+    """A :class:`~livebg.interfaces.Sink` that other programs see as a camera with the size of ``format``.
 
-    def __init__(self, *, width: int, height: int, fps: float, fourcc: int, device: str, opened: LoopbackDevice) -> None:  # noqa: ARG002
-        self._device, self._fourcc, self._opened = device, fourcc, opened
+    Checks the pictures' size and order, and converts them to limited-range BT.601, which readers assume. Sending raises
+    :class:`~livebg.errors.SinkError` if the picture was not delivered or the device is gone.
+    """
 
-    def send(self, frame: NDArray[np.uint8]) -> None:
-        self._opened.write(frame.data)
-
-    def close(self) -> None:
-        self._opened.close()
-
-    def device(self) -> str:
-        return self._device
-
-    def native_fourcc(self) -> int:
-        return self._fourcc
-
-
-pyvirtualcam.register_backend(_BACKEND_NAME, _LoopbackBackend)
-
-
-class _ObsCamera:
-    """OBS's camera; converts its errors to SinkError."""
-
-    def __init__(self, camera: pyvirtualcam.Camera) -> None:
+    def __init__(self, format: VideoFormat, camera: pyvirtualcam.Camera | CameraStream) -> None:  # noqa: A002 - the usual term
+        self._size = (format.width, format.height)
         self._camera = camera
-        self.device = str(camera.device)
+        self._last_time: Fraction | None = None
+        self._ended = False
 
-    def send(self, picture: NDArray[np.uint8]) -> None:
+    @property
+    def device(self) -> str:
+        """The camera's device, for display."""
+        return str(self._camera.device)
+
+    def send(self, composite: Composite) -> None:
+        if self._ended:
+            raise SinkError("The virtual camera is closed. Open it again.")
+        if (composite.width, composite.height) != self._size:
+            raise SinkError(
+                f"A {composite.width}x{composite.height} composite was sent to a {self._size[0]}x{self._size[1]} camera, "
+                "whose size cannot change. Please report this."
+            )
+        time = composite.pts * composite.time_base
+        if self._last_time is not None and time <= self._last_time:
+            raise SinkError(
+                f"A composite at {float(time):.6f} s followed one at {float(self._last_time):.6f} s. Times must increase."
+            )
+        self._last_time = time
+        color = virtual_camera_color(composite.color)
+        data = composite.data if composite.color == color else convert_i420(composite.data, composite.color, color)
         try:
-            self._camera.send(picture)
-        except RuntimeError as error:  # raised by pyvirtualcam's backends
+            self._camera.send(data)
+        except RuntimeError as error:  # only pyvirtualcam's own backend for OBS raises it
             raise SinkError(f"OBS's virtual camera no longer accepts pictures ({error}). Start it again.") from error
 
     def close(self) -> None:
-        self._camera.close()
+        if not self._ended:
+            self._ended = True
+            self._camera.close()
+
+    def abort(self) -> None:
+        self.close()
 
 
-class VirtualCameraSink(CameraSink):
-    """A :class:`~livebg.sinks.camera_sink.CameraSink` on pyvirtualcam.
+class NullSink(Sink):
+    """Counts composites in ``frames`` and discards them."""
 
-    ``device`` is the path of the v4l2loopback device, None for ``obs``. The constructor raises :class:`~livebg.errors.SinkError`
-    if there is no such camera or it does not support ``format``; sending raises it if the picture was not delivered or the device
-    is gone.
-    """
+    def __init__(self) -> None:
+        self.frames = 0
+        self._ended = False
+        self._last_time = float("-inf")
 
-    def __init__(
-        self,
-        format: VideoFormat,  # noqa: A002 - the usual term
-        device: Path | None,
-        backend: Backend,
-        kernel: Syscalls = SYSCALLS,
-    ) -> None:
-        super().__init__(
-            format, _loopback_camera(format, device, kernel) if backend == "v4l2loopback" else _ObsCamera(_obs_camera(format))
-        )
+    def send(self, composite: Composite) -> None:
+        """Count one composite. Raises SinkError after the end and if time does not increase."""
+        if self._ended:
+            raise SinkError("The sink is closed. Open it again.")
+        if composite.time <= self._last_time:
+            raise SinkError(
+                f"A composite at {composite.time:.6f} s followed one at {self._last_time:.6f} s. Times must increase."
+            )
+        self._last_time = composite.time
+        self.frames += 1
+
+    def close(self) -> None:
+        self._ended = True
+
+    def abort(self) -> None:
+        self._ended = True
 
 
 def open_virtual_camera(
-    backend: BackendSetting,
+    backend: Literal["v4l2loopback", "pipewire", "obs", "null"],
     label: str,
     format: VideoFormat,  # noqa: A002 - the usual term
     kernel: Syscalls = SYSCALLS,
     streaming: StreamingFlag | None = None,
 ) -> Sink:
-    """Open the sink for the setting ``output.backend``.
+    """Open the sink for a backend.
 
     ``label`` is the name of the v4l2loopback device or PipeWire camera; ``streaming`` receives whether the PipeWire camera is in
-    use. Raises :class:`~livebg.errors.SinkError` if no usable device is found.
+    use. Raises :class:`~livebg.errors.SinkError` if no usable device is found or it does not support ``format``.
     """
-    backend_name = resolve_backend(backend)
-    if backend_name == "null":
-        return NullSink()
-    if backend_name == "obs":
-        return VirtualCameraSink(format, None, "obs")
-    if backend_name == "pipewire":
-        return PipeWireSink(format, label, streaming or StreamingFlag())
+    match backend:
+        case "null":
+            return NullSink()
+        case "obs":
+            return VirtualCameraSink(format, _obs_camera(format))
+        case "pipewire":
+            return VirtualCameraSink(format, CameraStream(label, format, streaming or StreamingFlag(), Library()))
     if not sys.platform.startswith("linux"):
         raise SinkError("v4l2loopback is available only on Linux. Set output.backend to auto or obs.")
-    return VirtualCameraSink(format, find_loopback(label, kernel), "v4l2loopback", kernel)
+    return VirtualCameraSink(format, loopback_camera(find_loopback(label, kernel), format, kernel))
 
 
-def _loopback_camera(form: VideoFormat, device: Path | None, kernel: Syscalls) -> pyvirtualcam.Camera:
-    if device is None:
-        raise ValueError("a v4l2loopback device needs an explicit path")
-    opened = LoopbackDevice(device, form, kernel)
+def loopback_camera(device: Path, form: VideoFormat, kernel: Syscalls = SYSCALLS) -> pyvirtualcam.Camera:
+    """Open the v4l2loopback device at a path. Raises :class:`~livebg.errors.SinkError`."""
+    opened = LoopbackDevice(device, form, kernel)  # opened here, because pyvirtualcam would replace its errors by a RuntimeError
     return pyvirtualcam.Camera(
         form.width,
         form.height,

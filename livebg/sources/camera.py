@@ -1,7 +1,6 @@
 """Camera sources, local or by URL."""
 
 import logging
-import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,14 +12,11 @@ from livebg.interfaces import LiveSource
 from livebg.sources.camera_decoding import (
     CAMERA_COLOR,
     INTER_CODED,
-    MICROSECONDS,
     CameraConverter,
     CameraPicture,
     CorruptPicture,
     picture_reader,
-    size_changed,
 )
-from livebg.sources.camera_elsewhere import open_elsewhere
 from livebg.sources.ffmpeg_camera import FFmpegCamera, is_url
 from livebg.v4l2 import abi
 from livebg.v4l2.capture import Capture
@@ -55,8 +51,6 @@ def open_camera(
     """
     if is_url(str(device)):
         return FFmpegCamera(str(device), deadline=deadline)
-    if sys.platform != "linux":
-        return open_elsewhere(str(device), size, frame_rate, deadline)
     found = find_camera(device, kernel)
     if found.is_loopback and found.card == output:
         raise SourceError(f"The camera {found} is the device that livebg writes to. Choose a real camera with --camera.")
@@ -70,7 +64,7 @@ def camera_format(
 
     None if unknown: for URLs, on systems other than Linux, and for a camera that is absent or cannot be queried.
     """
-    if is_url(str(device)) or sys.platform != "linux":
+    if is_url(str(device)):
         return None
     try:
         _, mode, rate = _choose(device, size, frame_rate, kernel)
@@ -102,7 +96,6 @@ class CameraSource(LiveSource):
     ) -> None:
         self._kernel = kernel
         self._deadline = deadline
-        self._last_pts = -1
         self._undecodable = 0
         self._device, mode, rate = _choose(device, size, frame_rate, kernel)
         newest = mode.pixel_format not in INTER_CODED
@@ -115,7 +108,7 @@ class CameraSource(LiveSource):
         except SourceError:
             self._capture.close()
             raise
-        self._reader, self._converter = picture_reader(self._capture.pix), CameraConverter()
+        self._reader, self._converter = picture_reader(self._capture.pix), CameraConverter(str(self._device), self._format)
         self._frames = self._iterate()
 
     @property
@@ -128,14 +121,9 @@ class CameraSource(LiveSource):
         return self._device.path
 
     @property
-    def mode_text(self) -> str:
-        """The mode in use, such as ``1280x720 MJPG 30 fps``."""
-        pixel_format = abi.fourcc_text(self._capture.pix.pixelformat)
-        return f"{self._format.width}x{self._format.height} {pixel_format} {float(self._format.frame_rate):.4g} fps"
-
-    @property
     def description(self) -> str:
-        return f"{self._device.card}, {self.mode_text}"
+        form, pixel_format = self._format, abi.fourcc_text(self._capture.pix.pixelformat)
+        return f"{self._device.card}, {form.width}x{form.height} {pixel_format} {float(form.frame_rate):.4g} fps"
 
     @property
     def damaged(self) -> int:
@@ -178,7 +166,7 @@ class CameraSource(LiveSource):
         while (pictures := self._wait_for_pictures(timeout)) is not None:
             timeout = self._deadline
             for picture in pictures:
-                yield self._frame(picture)
+                yield self._converter.frame(picture)
 
     def _wait_for_pictures(self, timeout: float) -> list[CameraPicture] | None:
         """Return at least one picture; None if the source was closed."""
@@ -188,7 +176,11 @@ class CameraSource(LiveSource):
             try:
                 captured = self._capture.read(end - self._kernel.now())
             except TimeoutError:
-                raise self._stall_error(timeout, self.damaged - damaged) from None
+                damaged = self.damaged - damaged
+                delivered = f"only damaged pictures ({damaged})" if damaged else "no picture"
+                raise SourceError(
+                    f"The camera {self._device} delivered {delivered} for {timeout:.3g} s. Unplug it and plug it in again."
+                ) from None
             except OSError as error:
                 raise camera_failure(self._device, error, self._kernel) from error
             if captured is None:
@@ -201,20 +193,6 @@ class CameraSource(LiveSource):
                 continue
             if pictures:
                 return pictures
-
-    def _stall_error(self, seconds: float, damaged: int) -> SourceError:
-        delivered = f"only damaged pictures ({damaged})" if damaged else "no picture"
-        return SourceError(
-            f"The camera {self._device} delivered {delivered} for {seconds:.3g} s. Unplug it and plug it in again."
-        )
-
-    def _frame(self, picture: CameraPicture) -> Frame:
-        form = self._format
-        if picture.size != (form.width, form.height):
-            raise size_changed(str(self._device), picture, form)
-        # Timestamps can repeat or go backwards; pts must increase.
-        self._last_pts = max(picture.pts, self._last_pts + 1)
-        return Frame(self._converter.convert(picture), self._last_pts, MICROSECONDS, form.color)
 
 
 def _choose(device: str | Path, size: tuple[int, int], frame_rate: float, kernel: Syscalls) -> tuple[Device, Mode, Fraction]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Protocol
+from typing import Final
 
 import av
 import cv2
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from livebg.errors import SourceError
 from livebg.imaging.colorspace import convert_i420
-from livebg.imaging.frame import BT601, BT709, BT2020, UNSPECIFIED, ColorSpec, VideoFormat, empty_i420, planes
+from livebg.imaging.frame import BT601, BT709, BT2020, UNSPECIFIED, ColorSpec, Frame, VideoFormat, empty_i420, planes
 from livebg.v4l2 import abi
 
 CAMERA_COLOR: Final = ColorSpec(BT601, BT601, BT601)
@@ -47,20 +47,8 @@ class CameraPicture:
     color: ColorSpec
     pts: int
 
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.image.width, self.image.height
 
-
-class PictureReader(Protocol):
-    """Decodes buffers to pictures; a codec may delay a picture."""
-
-    def read(self, data: bytes, pts: int) -> list[CameraPicture]:
-        """Decode a buffer; ``pts`` is in microseconds. Raises :class:`CorruptPicture` if it does not decode."""
-        ...
-
-
-def picture_reader(pix: abi.PixFormat) -> PictureReader:
+def picture_reader(pix: abi.PixFormat) -> "RawReader | CompressedReader":
     """Return the reader for a negotiated format, one of :data:`livebg.v4l2.modes.DECODE_COST`."""
     name = abi.fourcc_text(pix.pixelformat)
     return RawReader(pix) if name in _RAW_FORMATS else CompressedReader(_CODECS[name])
@@ -82,6 +70,7 @@ class RawReader:
         self._min_size = sum(plane.height * each for plane, each in zip(image.planes, self._strides, strict=True))
 
     def read(self, data: bytes, pts: int) -> list[CameraPicture]:
+        """Return the picture in a buffer; ``pts`` is in microseconds. Raises :class:`CorruptPicture` if it is incomplete."""
         if len(data) < self._min_size:
             raise CorruptPicture(f"{len(data)} bytes instead of {self._min_size}")
         return [CameraPicture(self._image(data), self._color, pts)]
@@ -113,6 +102,9 @@ class CompressedReader:
         self._jpeg = codec == "mjpeg"
 
     def read(self, data: bytes, pts: int) -> list[CameraPicture]:
+        """Decode a buffer; the codec may delay a picture. ``pts`` is in microseconds. Raises :class:`CorruptPicture` if it does
+        not decode.
+        """
         packet = av.Packet(data)
         packet.pts, packet.time_base = pts, MICROSECONDS
         try:
@@ -130,13 +122,26 @@ class CompressedReader:
 
 
 class CameraConverter:
-    """Converts pictures to I420 in :data:`CAMERA_COLOR` on one thread."""
+    """Converts the pictures of ``camera``, a name for messages, to frames of its ``format``: I420 in :data:`CAMERA_COLOR`."""
 
-    def __init__(self) -> None:
+    def __init__(self, camera: str, format: VideoFormat) -> None:  # noqa: A002 - the usual term
+        self._camera, self._format = camera, format
+        self._last_pts = -1
         self._reformatter = VideoReformatter()
 
-    def convert(self, picture: CameraPicture) -> NDArray[np.uint8]:
-        """Return a new I420 array of the picture's size, which must be even."""
+    def frame(self, picture: CameraPicture) -> Frame:
+        """Return a frame with the picture's time. Raises :class:`~livebg.errors.SourceError` if its size has changed."""
+        form, image = self._format, picture.image
+        if (image.width, image.height) != (form.width, form.height):
+            raise SourceError(
+                f"The camera {self._camera} changed its picture size from {form.width}x{form.height} to "
+                f"{image.width}x{image.height}. Open it again."
+            )
+        # Timestamps can repeat or go backwards; pts must increase.
+        self._last_pts = max(picture.pts, self._last_pts + 1)
+        return Frame(self._convert(picture), self._last_pts, MICROSECONDS, form.color)
+
+    def _convert(self, picture: CameraPicture) -> NDArray[np.uint8]:
         image, color = picture.image, picture.color
         other = color.matrix in _OTHER_MATRICES
         if color.full_range and not other and image.format.name in _JPEG_FORMATS:
@@ -152,7 +157,9 @@ class CameraConverter:
                 dst_color_range=data_range if other else ColorRange.MPEG,
                 threads=1,
             )
-        data = _copy_planes(image)
+        data = empty_i420(image.width, image.height)
+        for rows, target in zip(plane_views(image), planes(data), strict=True):
+            target[:] = rows
         # libswscale converts between matrices through RGB, at ten times the cost.
         return convert_i420(data, color, CAMERA_COLOR) if other else data
 
@@ -163,28 +170,28 @@ def _jpeg_to_limited_range(image: av.VideoFrame) -> NDArray[np.uint8]:
     Two rows of 4:2:2 chroma are averaged into one. The ranges are those of H.273, equations 20 to 31.
     """
     data = empty_i420(image.width, image.height)
-    for plane, target, scale in zip(image.planes, planes(data), (219, 224, 224), strict=True):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+    for rows, target, scale in zip(plane_views(image), planes(data), (219, 224, 224), strict=True):
         lowest = 16 if scale == 219 else 128 - 128 * scale / 255
-        if plane.height == target.shape[0]:
+        if len(rows) == len(target):
             cv2.addWeighted(rows, scale / 255, rows, 0, lowest, dst=target)
         else:
-            cv2.addWeighted(rows[0::2], scale / 510, rows[1::2], scale / 510, lowest, dst=target)
+            average_row_pairs(rows, scale / 255, lowest, target)
     return data
 
 
-def _copy_planes(image: av.VideoFrame) -> NDArray[np.uint8]:
-    data = empty_i420(image.width, image.height)
-    for plane, target in zip(image.planes, planes(data), strict=True):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        target[:] = rows[:, : plane.width]
-    return data
+def plane_views(image: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    """Return views of the planes of an 8-bit planar picture without row padding, each (height, width)."""
+    return [
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for plane in image.planes
+    ]
 
 
-def size_changed(camera: str, picture: CameraPicture, form: VideoFormat) -> SourceError:
-    """Return the error for a picture that does not have the negotiated size."""
-    before, after = f"{form.width}x{form.height}", "{}x{}".format(*picture.size)
-    return SourceError(f"The camera {camera} changed its picture size from {before} to {after}. Open it again.")
+def average_row_pairs(
+    rows: NDArray[np.uint8], scale: float = 1.0, offset: float = 0.0, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Average each two rows of 4:2:2 chroma into one of 4:2:0, times ``scale`` plus ``offset``. Writes to ``out`` if given."""
+    return np.asarray(cv2.addWeighted(rows[0::2], scale / 2, rows[1::2], scale / 2, offset, dst=out), np.uint8)
 
 
 def raw_color(pix: abi.PixFormat) -> ColorSpec:

@@ -1,10 +1,9 @@
-"""Cameras read by FFmpeg: network cameras by URL, and cameras on systems other than Linux."""
+"""Network cameras, read by FFmpeg."""
 
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,7 +15,7 @@ from av.video.stream import VideoStream
 from livebg.errors import SourceError
 from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat
 from livebg.interfaces import LiveSource
-from livebg.sources.camera_decoding import CAMERA_COLOR, MICROSECONDS, CameraConverter, CameraPicture, size_changed
+from livebg.sources.camera_decoding import CAMERA_COLOR, CameraConverter, CameraPicture
 from livebg.sources.decoder import frame_rate
 
 _LOG: Final = logging.getLogger(__name__)
@@ -31,18 +30,8 @@ def is_url(name: str) -> bool:
     return "://" in name and urlsplit(name).scheme.lower() in _SCHEMES
 
 
-@dataclass(frozen=True, slots=True)
-class FFmpegInput:
-    """An FFmpeg input. ``format`` names the demuxer, None to detect it; ``label`` is for display."""
-
-    address: str
-    label: str
-    format: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
 class FFmpegCamera(LiveSource):
-    """A camera read by FFmpeg, at its own size and rate.
+    """The camera at a URL, at its own size and rate.
 
     Frames are limited-range BT.601 I420. Their time is the arrival time in microseconds of the monotonic clock, since the delay
     of the network is unknown. ``damaged`` counts pictures that did not decode.
@@ -52,19 +41,20 @@ class FFmpegCamera(LiveSource):
     camera cannot be opened, if no picture arrives within ``deadline`` seconds, and if the picture size changes.
     """
 
-    def __init__(self, camera: str | FFmpegInput, *, deadline: float = 2.0) -> None:
-        self._input = camera if isinstance(camera, FFmpegInput) else _parse_url(camera)
+    def __init__(self, url: str, *, deadline: float = 2.0) -> None:
+        parts = urlsplit(url)
+        self._label = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+        """The URL without user, password and query."""
         self._deadline = deadline
         self.damaged = 0
-        self._last = -1
         self._closed = False
         self._reading = threading.Lock()
-        self._container = self._open()
+        self._container = self._open(url)
         self._stream = self._find_stream()
         self._format = VideoFormat(
             self._stream.codec_context.width, self._stream.codec_context.height, frame_rate(self._stream), CAMERA_COLOR
         )
-        self._converter = CameraConverter()
+        self._converter = CameraConverter(self._label, self._format)
         self._frames = self._iterate()
 
     @property
@@ -75,7 +65,7 @@ class FFmpegCamera(LiveSource):
     def description(self) -> str:
         form = self._format
         codec = self._stream.codec_context.name
-        return f"{self._input.label}, {form.width}x{form.height} {codec} {float(form.frame_rate):.4g} fps"
+        return f"{self._label}, {form.width}x{form.height} {codec} {float(form.frame_rate):.4g} fps"
 
     def now(self) -> float:
         return time.monotonic()
@@ -95,30 +85,27 @@ class FFmpegCamera(LiveSource):
             finally:
                 self._reading.release()
 
-    def _open(self) -> InputContainer:
-        source = self._input
-        connect_timeout = max(self._deadline, _MIN_CONNECT_TIMEOUT_S)
+    def _open(self, url: str) -> InputContainer:
+        # Lost UDP packets tear pictures, and FFmpeg's input buffer adds delay.
+        options = {"fflags": "nobuffer"} | ({"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {})
         try:
-            container = av.open(
-                source.address, format=source.format, options=dict(source.options), timeout=(connect_timeout, self._deadline)
-            )
+            return av.open(url, options=options, timeout=(max(self._deadline, _MIN_CONNECT_TIMEOUT_S), self._deadline))
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(
-                f"The camera {source.label} cannot be opened ({_reason(error)}). "
+                f"The camera {self._label} cannot be opened ({_reason(error)}). "
                 "Check that it is on and that its name or address is right."
             ) from error
-        return container
 
     def _find_stream(self) -> VideoStream:
         if not self._container.streams.video:
             self._container.close()
-            raise SourceError(f"{self._input.label} has no video. Give the URL of a camera's video stream.")
+            raise SourceError(f"{self._label} has no video. Give the URL of a camera's video stream.")
         stream = self._container.streams.video[0]
         width, height = stream.codec_context.width, stream.codec_context.height
         if width % 2 or height % 2 or not width * height:
             self._container.close()
             raise SourceError(
-                f"The camera {self._input.label} delivers {width}x{height}, but livebg needs an even size. "
+                f"The camera {self._label} delivers {width}x{height}, but livebg needs an even size. "
                 "Set another size on the camera."
             )
         stream.thread_type = "NONE"
@@ -132,7 +119,7 @@ class FFmpegCamera(LiveSource):
             for picture in pictures:
                 if self._closed:
                     return
-                yield self._frame(picture)
+                yield self._converter.frame(picture)
 
     def _read(self) -> list[CameraPicture]:
         """Return the pictures of the next packets that hold any; none if closed."""
@@ -151,7 +138,7 @@ class FFmpegCamera(LiveSource):
                 try:
                     images = packet.decode()
                 except av.error.FFmpegError as error:
-                    _LOG.debug("Cannot decode a packet from %s: %s", self._input.label, error)
+                    _LOG.debug("Cannot decode a packet from %s: %s", self._label, error)
                     self.damaged += 1
                     images = []
                 if images:
@@ -168,27 +155,7 @@ class FFmpegCamera(LiveSource):
         raise self._end_error(f"no picture for {self._deadline:.3g} s" if time.monotonic() > end else "the stream ended")
 
     def _end_error(self, reason: str) -> SourceError:
-        return SourceError(
-            f"The camera {self._input.label} delivers no more pictures ({reason}). Check that it is on and reachable."
-        )
-
-    def _frame(self, picture: CameraPicture) -> Frame:
-        form = self._format
-        if picture.size != (form.width, form.height):
-            raise size_changed(self._input.label, picture, form)
-        self._last = max(picture.pts, self._last + 1)
-        return Frame(self._converter.convert(picture), self._last, MICROSECONDS, form.color)
-
-
-def _parse_url(url: str) -> FFmpegInput:
-    """Return the FFmpeg input for a URL; its label omits the user, password and query."""
-    parts = urlsplit(url)
-    label = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-    # Lost UDP packets tear pictures, and FFmpeg's input buffer adds delay.
-    options = {"fflags": "nobuffer"}
-    if parts.scheme.lower().startswith("rtsp"):
-        options["rtsp_transport"] = "tcp"
-    return FFmpegInput(url, label, options=options)
+        return SourceError(f"The camera {self._label} delivers no more pictures ({reason}). Check that it is on and reachable.")
 
 
 def _color(image: av.VideoFrame) -> ColorSpec:

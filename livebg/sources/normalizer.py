@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Frame, VideoFormat, empty_i420, planes
+from livebg.sources.camera_decoding import average_row_pairs, plane_views
 from livebg.sources.filter_graph import FilterGraph, Step, tone_map_steps
 from livebg.sources.pixel_layout import Orientation, PictureFormat
 
@@ -150,10 +151,9 @@ class Normalizer:
 
     def _frame(self, picture: av.VideoFrame, pts: int) -> Frame:
         data = empty_i420(self.format.width, self.format.height)
-        for plane, target in zip(picture.planes, planes(data), strict=True):
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for rows, target in zip(plane_views(picture), planes(data), strict=True):
             if len(rows) == 2 * len(target):  # a webcam JPEG's chroma
-                rows = np.asarray(cv2.addWeighted(rows[0::2], 0.5, rows[1::2], 0.5, 0), np.uint8)
+                rows = average_row_pairs(rows)
             _write_upright(rows, target, self._active_orientation)
         return Frame(data, pts, self._time_base, self.format.color)
 

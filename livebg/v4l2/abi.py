@@ -1,4 +1,4 @@
-"""Request numbers, constants and (from :mod:`livebg.v4l2.structs`, :mod:`~livebg.v4l2.event_structs`) structs of V4L2.
+"""Request numbers, constants and (from :mod:`livebg.v4l2.mode_structs`, :mod:`~livebg.v4l2.stream_structs`) structs of V4L2.
 
 Names are those of ``<linux/videodev2.h>`` without their prefix. Only what livebg uses is included.
 """
@@ -6,22 +6,25 @@ Names are those of ``<linux/videodev2.h>`` without their prefix. Only what liveb
 import ctypes
 from typing import Final
 
-from livebg.v4l2.event_structs import Event, EventSubscription
-from livebg.v4l2.structs import (
-    Buffer,
-    BufferType,
+from livebg.v4l2.mode_structs import (
     Capability,
-    CaptureParameters,
-    Format,
     FormatDescription,
     Fract,
     FrameInterval,
     FrameSize,
     IntervalRange,
-    PixFormat,
-    RequestBuffers,
     Size,
     SizeRange,
+)
+from livebg.v4l2.stream_structs import (
+    Buffer,
+    BufferType,
+    CaptureParameters,
+    Event,
+    EventSubscription,
+    Format,
+    PixFormat,
+    RequestBuffers,
     StreamParameters,
     TimeValue,
 )

@@ -18,7 +18,6 @@ _MAX_BUFFERS: Final = 32
 """The kernel's limit (``VIDEO_MAX_FRAME``)."""
 _MAX_TIMESTAMP_AGE_S: Final = 5.0
 """Seconds. An older timestamp is from another clock, such as a driver set to wall-clock time."""
-_UNSUPPORTED: Final = (errno.ENOTTY, errno.EINVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Capture:
             undo.callback(self._release_buffers)
             self._map_buffers()
             undo.callback(self._stop)
-            self._start()
+            self._kernel.ioctl(self._fd, abi.STREAMON, abi.BufferType(abi.BUF_TYPE_VIDEO_CAPTURE))
             self._undo = undo.pop_all()
 
     def read(self, timeout: float) -> CapturedBuffer | None:
@@ -100,13 +99,8 @@ class Capture:
         """Set the frame rate if the driver supports it; return the actual one."""
         parameters = abi.StreamParameters(type=abi.BUF_TYPE_VIDEO_CAPTURE)
         parameters.capture.timeperframe = abi.Fract(rate.denominator, rate.numerator)
-        try:
-            self._kernel.ioctl(self._fd, abi.S_PARM, parameters)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            return rate
-        return parameters.capture.timeperframe.inverse or rate
+        supported = self._kernel.try_ioctl(self._fd, abi.S_PARM, parameters)
+        return (supported and parameters.capture.timeperframe.inverse) or rate
 
     def _map_buffers(self) -> None:
         request = abi.RequestBuffers(count=_BUFFER_COUNT, type=abi.BUF_TYPE_VIDEO_CAPTURE, memory=abi.MEMORY_MMAP)
@@ -118,9 +112,6 @@ class Capture:
             self._kernel.ioctl(self._fd, abi.QUERYBUF, buffer)
             self._buffers.append(self._kernel.mmap(self._fd, buffer.length, buffer.offset))
             self._queue(index)
-
-    def _start(self) -> None:
-        self._kernel.ioctl(self._fd, abi.STREAMON, abi.BufferType(abi.BUF_TYPE_VIDEO_CAPTURE))
 
     def _stop(self) -> None:
         with suppress(OSError):  # it may be unplugged
@@ -162,11 +153,7 @@ class Capture:
 
     def _dequeue(self) -> abi.Buffer | None:
         buffer = self._buffer()
-        try:
-            self._kernel.ioctl(self._fd, abi.DQBUF, buffer)
-        except BlockingIOError:
-            return None
-        return buffer
+        return buffer if self._kernel.try_ioctl(self._fd, abi.DQBUF, buffer, (errno.EAGAIN,)) else None
 
     def _count_lost(self, sequence: int) -> None:
         """Count gaps in the driver's sequence numbers; some drivers leave them at 0."""

@@ -24,7 +24,6 @@ from livebg.v4l2 import abi
 from livebg.v4l2.syscalls import SYSCALLS, EventFd, Syscalls
 
 EVENT_TYPES: Final = (abi.EVENT_CLIENT_USAGE, abi.EVENT_CLIENT_USAGE_UBUNTU)
-_UNSUPPORTED: Final = (errno.EINVAL, errno.ENOTTY)
 _NO_EVENT: Final = (errno.ENOENT, errno.EAGAIN)
 
 
@@ -56,23 +55,11 @@ class Subscription:
     def _subscribe(self, event_type: int) -> bool:
         """Subscribe to an event; return whether the driver supports it."""
         subscription = abi.EventSubscription(type=event_type, flags=abi.EVENT_SUB_FL_SEND_INITIAL)
-        try:
-            self._kernel.ioctl(self.fd, abi.SUBSCRIBE_EVENT, subscription)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            return False
-        return True
+        return self._kernel.try_ioctl(self.fd, abi.SUBSCRIBE_EVENT, subscription)
 
     def _dequeue(self) -> abi.Event | None:
         event = abi.Event()
-        try:
-            self._kernel.ioctl(self.fd, abi.DQEVENT, event)
-        except OSError as error:
-            if error.errno not in _NO_EVENT:
-                raise
-            return None
-        return event
+        return event if self._kernel.try_ioctl(self.fd, abi.DQEVENT, event, _NO_EVENT) else None
 
 
 class ClientUsageProbe:

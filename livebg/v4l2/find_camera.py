@@ -1,6 +1,7 @@
 """Finds a camera by name and explains in one sentence why a camera cannot be used."""
 
 import errno
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +14,14 @@ from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 AUTO = "auto"
 GROUP_ADVICE = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
-_GROUP_SENTENCE: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
+GROUP_FIX: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
 _NO_CAMERA: Final = "There is no camera"
+
+
+def require_linux() -> None:
+    """Raise :class:`~livebg.errors.SourceError` on other systems, whose cameras livebg cannot read."""
+    if not sys.platform.startswith("linux"):
+        raise SourceError("livebg reads local cameras only on Linux. Use --camera with a URL or a video file.")
 
 
 def find_camera(name: str | Path, kernel: Syscalls = SYSCALLS) -> Device:
@@ -24,6 +31,7 @@ def find_camera(name: str | Path, kernel: Syscalls = SYSCALLS) -> Device:
     ``"auto"``: the first camera with a mode that livebg reads. A loopback device is used only if it is named. Raises
     :class:`~livebg.errors.SourceError` listing the available cameras.
     """
+    require_linux()
     text = str(name).strip()
     if text.isdecimal():
         return _device_at(Path(f"/dev/video{int(text)}"), kernel)
@@ -74,7 +82,7 @@ def camera_failure(camera: Device | Path, error: OSError, kernel: Syscalls) -> S
                 f"The camera {camera} is in use{_used_by(path, kernel)}. Close that program, or choose another camera."
             )
         case errno.EACCES | errno.EPERM:
-            return SourceError(f"The camera {camera} cannot be opened by this user. {_GROUP_SENTENCE}")
+            return SourceError(f"The camera {camera} cannot be opened by this user. {GROUP_FIX}")
         case errno.ENODEV | errno.ENXIO | errno.ENOENT:
             return SourceError(f"The camera {camera} is gone. Plug it in again, or choose another camera.")
         case errno.ENOSPC:
@@ -132,7 +140,7 @@ def _not_found(problem: str, cameras: Sequence[Device], refused: Sequence[Inacce
     if cameras:
         return f"{problem}, only {' and '.join(str(device) for device in cameras)}. Choose one of these, or plug it in."
     if forbidden:
-        return f"{problem} that this user can open (not {' or '.join(forbidden)}). {_GROUP_SENTENCE}"
+        return f"{problem} that this user can open (not {' or '.join(forbidden)}). {GROUP_FIX}"
     return f"{problem}, nor any other camera. Plug one in." if problem != _NO_CAMERA else f"{_NO_CAMERA}. Plug one in."
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from livebg.errors import SinkError
 from livebg.v4l2.device import Device, InaccessibleDevice, enumerate_devices
+from livebg.v4l2.find_camera import GROUP_FIX
 from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 
@@ -42,10 +43,7 @@ _PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM)
 def _none_message(label: str, loopbacks: list[Device], refused: list[InaccessibleDevice]) -> str:
     forbidden = [each.path for each in refused if each.error.errno in _PERMISSION_ERRORS]
     if forbidden:
-        return (
-            f"No loopback device named {label} was found, and {forbidden[0]} cannot be opened by this user. "
-            "Add yourself to the group video with `sudo usermod -aG video $USER` and log in again."
-        )
+        return f"No loopback device named {label} was found, and {forbidden[0]} cannot be opened by this user. {GROUP_FIX}"
     if loopbacks:
         names = " and ".join(f"{device.path} ({device.card})" for device in loopbacks)
         return (

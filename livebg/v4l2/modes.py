@@ -1,6 +1,5 @@
 """Lists a camera's modes and chooses the one nearest to the requested size and frame rate."""
 
-import errno
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ _COMMON_SIZES: Final = (
 _COMMON_RATES: Final = tuple(Fraction(rate) for rate in (5, 10, 15, 20, 24, 25, 30, 50, 60, 90, 120))
 _MAX_ENTRIES: Final = 1000
 """The most entries in a list; a driver with more never ends its list."""
-_END_OF_LIST: Final = (errno.EINVAL, errno.ENOTTY)
 _RATE_WEIGHT: Final = 2.0
 _EXCESS_WEIGHT: Final = 1.0
 
@@ -120,12 +118,8 @@ def _entries(fd: int, kernel: Syscalls, request: int, entry: Callable[[int], Ent
     """Yield the entries of a list until the driver reports its end."""
     for index in range(_MAX_ENTRIES):
         requested = entry(index)
-        try:
-            kernel.ioctl(fd, request, requested)
-        except OSError as error:
-            if error.errno in _END_OF_LIST:
-                return
-            raise
+        if not kernel.try_ioctl(fd, request, requested):
+            return
         yield requested
 
 
@@ -164,13 +158,7 @@ def _on_grid(value: int, minimum: int, maximum: int, step: int) -> int:
 def _current_size(fd: int, kernel: Syscalls) -> list[Size]:
     """Return the current size, for drivers that list no sizes."""
     form = abi.Format(type=abi.BUF_TYPE_VIDEO_CAPTURE)
-    try:
-        kernel.ioctl(fd, abi.G_FMT, form)
-    except OSError as error:
-        if error.errno in _END_OF_LIST:
-            return []
-        raise
-    return [(form.pix.width, form.pix.height)]
+    return [(form.pix.width, form.pix.height)] if kernel.try_ioctl(fd, abi.G_FMT, form) else []
 
 
 def _rates(fd: int, kernel: Syscalls, mode: tuple[int, int, int], near: Fraction | None) -> Iterator[Fraction]:

@@ -4,16 +4,20 @@ The calls exist only on Linux; on other systems the module can be imported, but 
 """
 
 import ctypes
+import errno
 import mmap
 import os
 import re
 import select
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
 
 Access = Literal["reading", "writing", "reading and writing"]
 _ACCESS_MODES: Final[dict[int, Access]] = {0: "reading", 1: "writing", 2: "reading and writing"}
+UNSUPPORTED: Final = (errno.EINVAL, errno.ENOTTY)
+"""Errors of an ioctl that the driver does not have, and the end of a list."""
 _NODE_PATTERN: Final = re.compile(r"video(\d+)")
 
 
@@ -86,6 +90,16 @@ class Syscalls:
             except InterruptedError:  # Python retries most calls after a signal, but not this one
                 continue
             return
+
+    def try_ioctl(self, fd: int, request: int, argument: ctypes.Structure, expected: Container[int | None] = UNSUPPORTED) -> bool:
+        """Run an ioctl; return False if it fails with one of the ``expected`` error numbers."""
+        try:
+            self.ioctl(fd, request, argument)
+        except OSError as error:
+            if error.errno not in expected:
+                raise
+            return False
+        return True
 
     def mmap(self, fd: int, length: int, offset: int) -> Memory:
         """Map ``length`` bytes of the device for reading."""

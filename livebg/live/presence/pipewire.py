@@ -7,7 +7,7 @@ from typing import Final
 
 from livebg.live.presence.debounce import PresenceDebouncer
 from livebg.live.presence.device import Method
-from livebg.sinks.pipewire.streaming import StreamingFlag
+from livebg.sinks.pipewire.stream import StreamingFlag
 
 
 class StreamPresence:

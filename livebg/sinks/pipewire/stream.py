@@ -1,10 +1,11 @@
-"""The PipeWire stream of the camera and the thread loop that runs its callbacks."""
+"""The PipeWire stream of the camera, the thread loop that runs its callbacks, and the buffers that readers hold."""
 
 import ctypes
 import errno
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -15,15 +16,62 @@ from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.sinks.pipewire import abi, pods
 from livebg.sinks.pipewire.libpipewire import Library, Params
-from livebg.sinks.pipewire.loans import BufferLeases
-from livebg.sinks.pipewire.streaming import StreamingFlag
 
 _CONNECT_TIMEOUT_S: Final = 1.5
 """Seconds that PipeWire has to accept the camera; a session that stops waits for two."""
 _READER_GONE_AFTER_S: Final = 0.5
 """Seconds after which a paused reader counts as gone: some pause briefly at the start."""
+_MAX_LEASE_S: Final = 0.3
+"""Seconds after which a buffer is reclaimed: an older picture is useless in a call."""
 _NOT_RUNNING: Final = (errno.ENOENT, errno.EHOSTDOWN, errno.ECONNREFUSED)
 _RECOVERY: Final = "with `systemctl --user start pipewire.socket`, or set output.backend to v4l2loopback."
+
+
+class StreamingFlag:
+    """Whether an app takes pictures: a flag set by the output and readable from any thread; False without a camera.
+
+    ``listener`` is called on each change, in the thread that calls :meth:`set`, and must not block.
+    """
+
+    def __init__(self) -> None:
+        self.now = False
+        self.listener: Callable[[bool], None] = lambda _streaming: None
+
+    def set(self, streaming: bool) -> None:
+        if streaming != self.now:
+            self.now = streaming
+            self.listener(streaming)
+
+
+class BufferLeases:
+    """Reclaims buffers from readers that never return them.
+
+    A reader increments a buffer's busy counter in shared memory when it takes the buffer and decrements it when it is done; until
+    then PipeWire does not return the buffer. A reader that leaves, hangs or crashes never decrements it, and PipeWire does not do
+    so while other readers are active (observed with 0.3.65). Eventually no buffer is left and no reader receives pictures.
+
+    Buffers are addresses of ``pw_buffer``. Not thread-safe. ``clock`` returns monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._filled_at: dict[int, float] = {}
+
+    def lease(self, buffer: int) -> None:
+        """Record that a buffer is being filled and set its busy counter to 1: the writer, which decrements it on queueing."""
+        self._filled_at[buffer] = self._clock()
+        _set_busy_counter(buffer, 1)
+
+    def release(self, buffer: int) -> None:
+        """Remove a buffer that no longer exists."""
+        self._filled_at.pop(buffer, None)
+
+    def reclaim_expired(self) -> None:
+        """Reclaim buffers held for too long. A reader that still uses one sees a newer picture in it."""
+        now = self._clock()
+        for buffer, filled_at in self._filled_at.items():
+            if now - filled_at > _MAX_LEASE_S:
+                _set_busy_counter(buffer, 0)
 
 
 class CameraStream:
@@ -48,7 +96,7 @@ class CameraStream:
             abi.EVENTS_VERSION,
             state_changed=abi.STATE_CHANGED(self._state_changed),
             param_changed=abi.PARAM_CHANGED(self._param_changed),
-            remove_buffer=abi.REMOVE_BUFFER(self._remove_buffer),
+            remove_buffer=abi.REMOVE_BUFFER(lambda _data, buffer: self._leases.release(buffer or 0)),
         )
         with ExitStack() as opening:
             opening.callback(streaming.set, False)
@@ -58,9 +106,7 @@ class CameraStream:
                 raise _unusable("its thread cannot be started", ctypes.get_errno())
             opening.callback(library.call, "thread_loop_stop", self._loop)
             with library.locked(self._loop):
-                self._stream = self._new_stream(label)
-                opening.callback(self._destroy_stream)
-                self._connect()
+                self._connect(label, opening)
             self._wait_until_accepted()
             self._opened = opening.pop_all()
 
@@ -97,18 +143,13 @@ class CameraStream:
             raise _unusable(f"pw_{name} failed", ctypes.get_errno())
         return address
 
-    def _new_stream(self, label: str) -> int:
+    def _connect(self, label: str, opening: ExitStack) -> None:
         properties = self._create("properties_new_string", b"")
         for key, value in _properties(label).items():
             self._library.call("properties_set", properties, key.encode(), value.encode())
         loop = self._library.call("thread_loop_get_loop", self._loop)
-        return self._create("stream_new_simple", loop, label.encode(), properties, ctypes.byref(self._events), None)
-
-    def _destroy_stream(self) -> None:
-        with self._library.locked(self._loop):
-            self._library.call("stream_destroy", self._stream)
-
-    def _connect(self) -> None:
+        self._stream = self._create("stream_new_simple", loop, label.encode(), properties, ctypes.byref(self._events), None)
+        opening.callback(self._destroy_stream)
         flags = abi.FLAG_MAP_BUFFERS | abi.FLAG_DRIVER
         result = self._library.call(
             "stream_connect", self._stream, abi.DIRECTION_OUTPUT, abi.ANY, flags, self._format.array, self._format.count
@@ -117,6 +158,10 @@ class CameraStream:
             raise SinkError(f"PipeWire is not running for this user ({os.strerror(-result)}). Start it {_RECOVERY}")
         if result < 0:
             raise _unusable("it rejects streams", -result)
+
+    def _destroy_stream(self) -> None:
+        with self._library.locked(self._loop):
+            self._library.call("stream_destroy", self._stream)
 
     def _wait_until_accepted(self) -> None:
         """Wait until PipeWire accepts or rejects the camera."""
@@ -178,10 +223,6 @@ class CameraStream:
         if param_id == abi.Param.FORMAT and param:
             self._update_params(self._memory)
 
-    def _remove_buffer(self, _data: int | None, buffer: int | None) -> None:
-        """Forget a removed buffer. Runs in the loop's thread or the one that destroys the stream."""
-        self._leases.release(buffer or 0)
-
     def _update_params(self, params: Params) -> None:
         self._library.call("stream_update_params", self._stream, params.array, params.count)
 
@@ -196,6 +237,12 @@ def _properties(label: str) -> dict[str, str]:
         "node.name": label,
         "node.description": label,
     }
+
+
+def _set_busy_counter(buffer: int, count: int) -> None:
+    for meta in abi.metas(abi.Buffer.from_address(buffer).buffer.contents):
+        if meta.type == abi.META_BUSY and meta.data and meta.size >= ctypes.sizeof(abi.MetaBusy):
+            abi.MetaBusy.from_address(meta.data).count = count
 
 
 def _unusable(problem: str, number: int) -> SinkError:
