@@ -75,7 +75,7 @@ def test_what_the_absence_of_a_status_means() -> None:
 
 @pytest.mark.parametrize(("found", "old"), [(3, True), (1, False), (None, False)])
 def test_another_version_says_which_of_the_two_is_to_be_restarted(found: int | None, old: bool) -> None:
-    seen = summarize(VersionMismatch("...", found), lock_held=True)
+    seen = summarize(VersionMismatch("...", "...", found), lock_held=True)
     assert seen == TrayStatus(TrayState.RESTART_NEEDED, "livebg was updated. Restart it.", None, old)
     assert entries(seen)["Restart livebg"].action is (LocalAction.RESTART_TRAY if old else LocalAction.RESTART)
     assert entries(seen)["livebg was updated. Restart it."].enabled is False

@@ -138,7 +138,7 @@ def _describe(held: CommandResult) -> str:
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"{text!r} has no value. Write KEY=VALUE, such as effect.blur=0.05.")
+        raise ConfigError(f"{text!r} has no value.", "Write KEY=VALUE, such as effect.blur=0.05.")
     return key, _with_absolute_paths(key, value)
 
 

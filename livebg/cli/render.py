@@ -122,7 +122,7 @@ def _chosen_mode(mode: str | None, background: str | None) -> str | None:
     if background is None:
         return mode
     if mode not in (None, "background"):
-        raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
+        raise ConfigError(f"--background requires --mode background, not --mode {mode}.", "Leave one of them out.")
     return "background"
 
 

@@ -59,7 +59,7 @@ def run(
     set_verbosity(verbose)
     with exit_on_error():
         if background is not None and mode not in (None, "background"):
-            raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
+            raise ConfigError(f"--background requires --mode background, not --mode {mode}.", "Leave one of them out.")
         chosen = "background" if background is not None else mode
         overrides = {
             "camera.device": camera,

@@ -31,5 +31,5 @@ def _await_end(pid: int | None) -> None:
             known = running or pid
             name = f"livebg (pid {known})" if known else "livebg"
             fix = f"Run `kill {known}`" if known else "End its process"  # `kill 0` would end the user's own shell
-            raise LivebgError(f"{name} did not stop within {_TIMEOUT_S:g} s. {fix}.")
+            raise LivebgError(f"{name} did not stop within {_TIMEOUT_S:g} s.", f"{fix}.")
         time.sleep(0.05)

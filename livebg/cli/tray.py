@@ -36,7 +36,7 @@ def _run(wait: float) -> bool:
     folder = runtime_dir() / "tray"  # a separate lock from the one of `livebg run`
     other = running_pid(folder)
     if other is not None:
-        raise ConfigError(f"The tray icon is already running (pid {other}). Use that one.")
+        raise ConfigError(f"The tray icon is already running (pid {other}).", "Use that one.")
     from livebg.tray.backend import DesktopProbe, find_backend
 
     backend = find_backend(DesktopProbe(), wait)

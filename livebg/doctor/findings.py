@@ -43,10 +43,8 @@ def skipped(message: str) -> Finding:
 
 
 def from_error(error: LivebgError) -> Finding:
-    """Convert an error: its last sentence, or else the text after its last colon, becomes the fix."""
-    text = str(error).removesuffix(".")
-    message, _, fix = text.rpartition(". " if ". " in text else ": ")
-    return Finding("FAIL", message or text, fix if message else None)
+    """Convert an error: its hint becomes the fix."""
+    return Finding("FAIL", error.message.removesuffix("."), error.hint and error.hint.removesuffix("."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,4 +84,4 @@ def _readable_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         failed = error.filename if error.filename and os.fspath(error.filename) != os.fspath(path) else path
-        raise SetupError(f"Cannot read or write {failed} ({error.strerror}). Fix that, then run livebg again.") from error
+        raise SetupError(f"Cannot read or write {failed} ({error.strerror}).", "Fix that, then run livebg again.") from error

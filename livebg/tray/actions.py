@@ -70,7 +70,7 @@ class ActionRunner:
         command = external.log_command(self.launcher.has_service, self.launcher.log)
         window = external.terminal_command(command)
         if window is None:
-            raise LivebgError(f"No terminal emulator found to show the log. Run `{' '.join(command)}` in a terminal.")
+            raise LivebgError("No terminal emulator found to show the log.", f"Run `{' '.join(command)}` in a terminal.")
         external.launch(window, failed)
 
     def _show_doctor(self, failed: Failed) -> None:

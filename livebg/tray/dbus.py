@@ -30,13 +30,13 @@ def session_bus() -> "Iterator[DBusConnection]":
         from jeepney.io.blocking import open_dbus_connection
         from jeepney.wrappers import DBusErrorResponse
     except ImportError:
-        raise BusError("This system has no D-Bus. Use Linux, where desktops provide it.") from None
+        raise BusError("This system has no D-Bus.", "Use Linux, where desktops provide it.") from None
 
     try:
         with open_dbus_connection(_address()) as connection:
             yield connection
     except (OSError, AuthenticationError, DBusErrorResponse, RuntimeError, ValueError) as error:
-        raise BusError(f"The session D-Bus does not respond ({error}). Start livebg tray in a desktop session.") from error
+        raise BusError(f"The session D-Bus does not respond ({error}).", "Start livebg tray in a desktop session.") from error
 
 
 def has_bus() -> bool:

@@ -69,12 +69,12 @@ class DaemonLauncher:
         except ProcessLookupError:
             return
         except OSError as error:
-            raise LivebgError(f"Cannot stop livebg (pid {pid}): {error.strerror}. Stop it yourself.") from error
+            raise LivebgError(f"Cannot stop livebg (pid {pid}): {error.strerror}.", "Stop it yourself.") from error
         deadline = time.monotonic() + _START_TIMEOUT_S
         while self.find_pid() in (pid, 0):
             if time.monotonic() > deadline:
                 raise LivebgError(
-                    f"livebg (pid {pid}) did not stop within {_START_TIMEOUT_S:g} s. Run `kill -9 {pid}`, then start it."
+                    f"livebg (pid {pid}) did not stop within {_START_TIMEOUT_S:g} s.", f"Run `kill -9 {pid}`, then start it."
                 )
             time.sleep(_POLL_INTERVAL_S)
 
@@ -92,7 +92,7 @@ class DaemonLauncher:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise LivebgError(f"Cannot start livebg ({error.strerror}: {error.filename}). Reinstall it.") from error
+            raise LivebgError(f"Cannot start livebg ({error.strerror}: {error.filename}).", "Reinstall it.") from error
 
         def check() -> None:
             if process.poll() is not None:
@@ -113,7 +113,7 @@ class DaemonLauncher:
             except NotRunningError:
                 check()
             if time.monotonic() > deadline:
-                raise LivebgError(f"livebg did not respond within {_START_TIMEOUT_S:g} s of its start. Check its log.")
+                raise LivebgError(f"livebg did not respond within {_START_TIMEOUT_S:g} s of its start.", "Check its log.")
             time.sleep(_POLL_INTERVAL_S)
 
     def _last_log_line(self) -> str:
