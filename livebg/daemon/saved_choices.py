@@ -12,13 +12,12 @@ from typing import Any, Final
 from platformdirs import user_state_path
 
 from livebg.config.loading import ConfigFile, check_setting
+from livebg.config.settings import LIVE_MODES
 from livebg.errors import ConfigError
 
 _LOG: Final = logging.getLogger(__name__)
 PERSISTED_KEYS: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")
 """Settings saved across restarts. Showing the room is not a setting, so it is never saved."""
-LIVE_MODES: Final = ("portrait", "greenscreen", "background", "matte")
-"""Modes of a virtual camera, except showing the room."""
 
 
 @dataclass(frozen=True, slots=True)

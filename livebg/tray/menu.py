@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg import __version__
+from livebg.config.settings import BUILTIN_BACKGROUNDS, LiveMode
 from livebg.daemon.status import EffectStatus, Status
 from livebg.tray.status_view import TrayState, TrayStatus
 
-BUILT_IN: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
-"""Copy of the names in :mod:`livebg.compositing.builtin_backgrounds`, whose import would load OpenCV into this small process.
-A test compares them."""
-MODES: Final = {"portrait": "Blur", "greenscreen": "Green screen", "background": "Background", "matte": "Matte only"}
+MODES: Final[Mapping[LiveMode, str]] = {
+    "portrait": "Blur",
+    "greenscreen": "Green screen",
+    "background": "Background",
+    "matte": "Matte only",
+}
 BLURS: Final = {0.0125: "Slight", 0.025: "Soft", 0.05: "Strong", 0.1: "Maximum"}
 """Labels by blur radius, a fraction of the frame height."""
 _MAX_LINE_CHARS: Final = 52
@@ -142,8 +145,8 @@ def _modes(status: Status) -> Entry:
 
 def _backgrounds(effect: EffectStatus | None) -> Entry:
     now = effect.background if effect else ""
-    entries = [_choice(name.capitalize(), _background(name), name == now) for name in BUILT_IN]
-    if now and now not in BUILT_IN:
+    entries = [_choice(name.capitalize(), _background(name), name == now) for name in BUILTIN_BACKGROUNDS]
+    if now and now not in BUILTIN_BACKGROUNDS:
         entries.append(_choice(_shorten(now if now.startswith("#") else Path(now).name), _background(now), True))
     return Entry("Background", entries=(*entries, SEPARATOR, Entry("Choose an image...", LocalAction.CHOOSE_BACKGROUND)))
 
