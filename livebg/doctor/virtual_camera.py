@@ -9,7 +9,7 @@ from livebg.config.parsing import parse_size
 from livebg.doctor.context import CheckContext, format_processes
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.doctor.kernel_module import NO_DEVICE, RELOAD, SETUP, is_loaded
-from livebg.system.host import Host, ToolMissing, ToolTimeout
+from livebg.system.host import Host
 from livebg.v4l2.client_usage import Subscription
 from livebg.v4l2.device import Device
 from livebg.v4l2.find_camera import GROUP_ADVICE
@@ -214,11 +214,8 @@ def _has_writer(host: Host, one: Device) -> bool | None:
 
 def _keeps_format(host: Host, one: Device) -> bool | None:
     """Whether keep_format is set; None if v4l2-ctl is not installed."""
-    try:
-        outcome = host.commands.run("v4l2-ctl", "-d", str(one.path), "-C", "keep_format")
-    except (ToolMissing, ToolTimeout):
-        return None
-    match = re.search(r"keep_format:\s*(\d)", outcome.out)
+    control = host.commands.try_run("v4l2-ctl", "-d", str(one.path), "-C", "keep_format")
+    match = re.search(r"keep_format:\s*(\d)", control.out)
     return match[1] == "1" if match else None
 
 

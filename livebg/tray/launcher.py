@@ -13,7 +13,7 @@ from typing import Any, Final
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError, NotRunningError
-from livebg.system.host import Commands, ToolMissing, ToolResult, ToolTimeout
+from livebg.system.host import Commands, ToolResult, last_line
 
 UNIT: Final = "livebg.service"
 _START_TIMEOUT_S: Final = 30.0
@@ -45,18 +45,18 @@ class DaemonLauncher:
         if not self.has_service:
             self._start_process()
             return
-        done = self._systemctl("start", UNIT, patience=_START_TIMEOUT_S)
+        done = self._systemctl("start", UNIT, timeout=_START_TIMEOUT_S)
         if done.code:
-            raise LivebgError(f"livebg did not start: {self._last_log_line() or _last_line(done.err)}")
+            raise LivebgError(f"livebg did not start: {self._last_log_line() or last_line(done.err)}")
         self._wait_until_ready(lambda: None)
 
     def restart(self) -> None:
         """Stop the running livebg, regardless of its protocol version, and start the installed one. Raises like :meth:`start`."""
         pid = self.find_pid()
         if pid and self._systemctl("show", "--property=MainPID", "--value", UNIT).out.strip() == str(pid):
-            done = self._systemctl("restart", UNIT, patience=_START_TIMEOUT_S)
+            done = self._systemctl("restart", UNIT, timeout=_START_TIMEOUT_S)
             if done.code:
-                raise LivebgError(f"livebg did not restart: {self._last_log_line() or _last_line(done.err)}")
+                raise LivebgError(f"livebg did not restart: {self._last_log_line() or last_line(done.err)}")
             self._wait_until_ready(lambda: None)
             return
         if pid:
@@ -96,7 +96,7 @@ class DaemonLauncher:
 
         def check() -> None:
             if process.poll() is not None:
-                reason = _last_line(self.log.read_text("utf-8", "replace")).removeprefix("livebg: ")
+                reason = last_line(self.log.read_text("utf-8", "replace")).removeprefix("livebg: ")
                 raise LivebgError(f"livebg did not start: {reason or f'it failed with exit code {process.returncode}'}")
 
         try:
@@ -118,18 +118,8 @@ class DaemonLauncher:
 
     def _last_log_line(self) -> str:
         """Return livebg's last line in the journal."""
-        try:
-            done = self.commands.run("journalctl", "--user", "-o", "cat", "-n", "1", f"_SYSTEMD_USER_UNIT={UNIT}")
-        except (ToolMissing, ToolTimeout):
-            return ""
-        return _last_line(done.out).removeprefix("livebg: ") if done.code == 0 else ""
+        done = self.commands.try_run("journalctl", "--user", "-o", "cat", "-n", "1", f"_SYSTEMD_USER_UNIT={UNIT}")
+        return last_line(done.out).removeprefix("livebg: ") if done.code == 0 else ""
 
-    def _systemctl(self, *arguments: str, patience: float = 5.0) -> ToolResult:
-        try:
-            return self.commands.run("systemctl", "--user", *arguments, timeout=patience)
-        except (ToolMissing, ToolTimeout) as error:
-            return ToolResult(1, "", str(error))
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[-1].strip()
+    def _systemctl(self, *arguments: str, timeout: float = 5.0) -> ToolResult:
+        return self.commands.try_run("systemctl", "--user", *arguments, timeout=timeout)
