@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from platformdirs import user_state_path
 
+from livebg.atomic_write import write_atomically
 from livebg.config.loading import ConfigFile, check_setting
 from livebg.config.settings import LIVE_MODES
 from livebg.errors import ConfigError
@@ -57,15 +57,10 @@ class SavedChoices:
 
     def write(self, choices: Mapping[str, Choice]) -> str | None:
         """Replaces the file atomically with these choices. Returns an error message, or None on success."""
-        part = self.path.with_suffix(f".{os.getpid()}.part")
         data = {key: {"value": word.value, "file": word.file} for key, word in choices.items()}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            part.replace(self.path)
+            write_atomically(self.path, json.dumps(data, indent=1).encode())
         except (OSError, TypeError, ValueError) as error:
-            with suppress(OSError):
-                part.unlink()
             reason = error.strerror if isinstance(error, OSError) else str(error)
             text = f"The choice is not saved for the next start: cannot write {self.path} ({reason})."
             _LOG.warning("%s", text)
