@@ -1,9 +1,10 @@
 """Runs the actions of the tray menu."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from livebg.daemon.client import request
 from livebg.errors import LivebgError, NotRunningError
@@ -34,7 +35,7 @@ class ActionRunner:
         """
         match action:
             case DaemonCommand():
-                self._send(action)
+                request(action.command, action.arguments, timeout=_COMMAND_TIMEOUT_S)
             case LocalAction.START:
                 self.launcher.start()
             case LocalAction.RESTART:
@@ -50,17 +51,9 @@ class ActionRunner:
             case LocalAction.DOCTOR:
                 self._show_doctor(failed)
             case LocalAction.STOP_AND_QUIT:
-                self._stop()
+                with suppress(NotRunningError):
+                    request("stop")
         return None
-
-    def _send(self, action: DaemonCommand) -> Any:
-        return request(action.command, action.arguments, timeout=_COMMAND_TIMEOUT_S)
-
-    def _stop(self) -> None:
-        try:
-            request("stop")
-        except NotRunningError:
-            return
 
     def _choose_background(self) -> DaemonCommand | None:
         image = self.choose()

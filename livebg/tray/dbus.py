@@ -90,11 +90,8 @@ def choose_file(title: str) -> Path | None:
                 response = bus.recv_until_filtered(responses, timeout=_DIALOG_TIMEOUT_S)
                 if response.header.fields.get(HeaderFields.path) == handle:
                     code, results = response.body
-                    return _path(results["uris"][1]) if code == 0 else None
-
-
-def _path(uris: list[str]) -> Path | None:
-    return Path(unquote(urlsplit(uris[0]).path)) if uris else None
+                    uris = results["uris"][1] if code == 0 else []
+                    return Path(unquote(urlsplit(uris[0]).path)) if uris else None
 
 
 def _call(bus: "DBusConnection", message: Any) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from livebg.errors import DisplayError
 from livebg.tray.backend import Backend
@@ -21,24 +21,11 @@ Chosen = Callable[[Action], None]
 """Callback for a click, called in the main thread. Must return immediately."""
 
 
-class Icon(Protocol):
-    """A tray icon with a menu. All methods but :meth:`run` are thread-safe."""
-
-    def run(self, on_ready: Callable[[], None]) -> None:
-        """Show the icon until :meth:`stop`. ``on_ready`` is called once, from another thread.
-
-        Raises :class:`~livebg.errors.DisplayError`.
-        """
-
-    def show(self, state: TrayState, title: str, entries: Sequence[Entry]) -> None:
-        """Update icon, tooltip and menu."""
-
-    def stop(self) -> None:
-        """End :meth:`run`."""
-
-
 class PystrayIcon:
-    """An icon shown by pystray, in the main thread. Raises :class:`~livebg.errors.DisplayError` if pystray cannot be loaded."""
+    """A tray icon with a menu, shown by pystray. All methods but :meth:`run` are thread-safe.
+
+    Raises :class:`~livebg.errors.DisplayError` if pystray cannot be loaded.
+    """
 
     def __init__(self, backend: Backend, chosen: Chosen) -> None:
         if backend != "own":
@@ -56,6 +43,11 @@ class PystrayIcon:
         self._icon = pystray.Icon("livebg", menu=pystray.Menu(self._items))
 
     def run(self, on_ready: Callable[[], None]) -> None:
+        """Show the icon in the main thread until :meth:`stop`. ``on_ready`` is called once, from another thread.
+
+        Raises :class:`~livebg.errors.DisplayError`.
+        """
+
         def begin(icon: "pystray._base.Icon") -> None:
             self._stop_on_signals()
             icon.visible = True
@@ -72,6 +64,7 @@ class PystrayIcon:
             _LOG.debug("Cannot remove the notification: %s", error)
 
     def show(self, state: TrayState, title: str, entries: Sequence[Entry]) -> None:
+        """Update icon, tooltip and menu."""
         if state is not self._state:
             self._state = state
             self._icon.icon = draw(state)
@@ -82,6 +75,7 @@ class PystrayIcon:
                 self._icon.update_menu()
 
     def stop(self) -> None:
+        """End :meth:`run`."""
         self._icon.stop()
 
     def _items(self) -> "Iterator[pystray.MenuItem]":

@@ -45,23 +45,25 @@ class DaemonLauncher:
         if not self.has_service:
             self._start_process()
             return
-        done = self._systemctl("start", UNIT, timeout=_START_TIMEOUT_S)
-        if done.code:
-            raise LivebgError(f"livebg did not start: {self._last_log_line() or last_line(done.err)}")
-        self._wait_until_ready(lambda: None)
+        self._run_service("start")
 
     def restart(self) -> None:
         """Stop the running livebg, regardless of its protocol version, and start the installed one. Raises like :meth:`start`."""
         pid = self.find_pid()
         if pid and self._systemctl("show", "--property=MainPID", "--value", UNIT).out.strip() == str(pid):
-            done = self._systemctl("restart", UNIT, timeout=_START_TIMEOUT_S)
-            if done.code:
-                raise LivebgError(f"livebg did not restart: {self._last_log_line() or last_line(done.err)}")
-            self._wait_until_ready(lambda: None)
+            self._run_service("restart")
             return
         if pid:
             self._terminate(pid)
         self.start()
+
+    def _run_service(self, verb: str) -> None:
+        done = self._systemctl(verb, UNIT, timeout=_START_TIMEOUT_S)
+        if done.code:
+            log = self.commands.try_run("journalctl", "--user", "-o", "cat", "-n", "1", f"_SYSTEMD_USER_UNIT={UNIT}")
+            reason = last_line(log.out).removeprefix("livebg: ") if log.code == 0 else ""
+            raise LivebgError(f"livebg did not {verb}: {reason or last_line(done.err)}")
+        self._wait_until_ready()
 
     def _terminate(self, pid: int) -> None:
         try:
@@ -104,7 +106,7 @@ class DaemonLauncher:
         finally:  # reap the child while the tray runs; it may outlive the tray
             threading.Thread(target=process.wait, name="livebg tray wait", daemon=True).start()
 
-    def _wait_until_ready(self, check: Callable[[], None]) -> None:
+    def _wait_until_ready(self, check: Callable[[], None] = lambda: None) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:
@@ -115,11 +117,6 @@ class DaemonLauncher:
             if time.monotonic() > deadline:
                 raise LivebgError(f"livebg did not respond within {_START_TIMEOUT_S:g} s of its start.", "Check its log.")
             time.sleep(_POLL_INTERVAL_S)
-
-    def _last_log_line(self) -> str:
-        """Return livebg's last line in the journal."""
-        done = self.commands.try_run("journalctl", "--user", "-o", "cat", "-n", "1", f"_SYSTEMD_USER_UNIT={UNIT}")
-        return last_line(done.out).removeprefix("livebg: ") if done.code == 0 else ""
 
     def _systemctl(self, *arguments: str, timeout: float = 5.0) -> ToolResult:
         return self.commands.try_run("systemctl", "--user", *arguments, timeout=timeout)
