@@ -1,6 +1,6 @@
 """Results of the checks."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from livebg.errors import LivebgError
@@ -57,11 +57,4 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-compatible dict with the keys ``group``, ``check``, ``status``, ``message`` and ``fix`` (str or None)."""
-        finding = self.finding
-        return {
-            "group": self.group,
-            "check": self.check,
-            "status": finding.status,
-            "message": finding.message,
-            "fix": finding.fix,
-        }
+        return {"group": self.group, "check": self.check, **asdict(self.finding)}

@@ -4,7 +4,7 @@ import os
 import re
 from typing import Final
 
-from livebg.doctor.context import CheckContext
+from livebg.doctor.context import NO_DEVICE, CheckContext
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.system.distribution import install_headers, install_module
 from livebg.system.host import Host
@@ -12,7 +12,6 @@ from livebg.system.host import Host
 SETUP: Final = "livebg setup"
 RELOAD: Final = "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
 """Recreates the devices as configured."""
-NO_DEVICE: Final = "No virtual camera to check yet"
 _MODULE_SYSFS: Final = "/sys/module/v4l2loopback"
 _MODULE_FOLDERS: Final = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")
 _MODULE_FILE: Final = re.compile(r"v4l2loopback\.ko(\.(xz|zst|gz))?")
@@ -83,11 +82,10 @@ def loaded(exam: CheckContext) -> Finding:
 
 def after_restart(exam: CheckContext) -> Finding:
     """Check that the device will exist after a reboot."""
-    host = exam.host
     if exam.loopback is None:
         return skipped(NO_DEVICE)
-    missing = [] if _loads_at_boot(host) else ["v4l2loopback is not loaded automatically"]
-    missing += [] if exam.label in _labels(host) else [f"no device is named {exam.label!r}"]
+    missing = [] if _loads_at_boot(exam.host) else ["v4l2loopback is not loaded automatically"]
+    missing += [] if exam.label in _labels(exam.host) else [f"no device is named {exam.label!r}"]
     if missing:
         return warn(f"After a reboot {' and '.join(missing)}", SETUP)
     return ok("The virtual camera will exist after a reboot")

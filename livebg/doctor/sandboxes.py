@@ -1,6 +1,5 @@
 """Checks of sandboxed apps: a Flatpak or Snap sees cameras only with permission."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from livebg.doctor.context import CheckContext
@@ -82,15 +81,9 @@ def _sees_devices(host: Host, app: str) -> bool:
 
 
 def _is_connected(host: Host, name: str) -> bool:
-    """Whether the camera plug of a snap is connected to a slot."""
-    return any(row[:2] == ["camera", f"{name}:camera"] and row[2] != "-" for row in _rows(host, name))
-
-
-def _rows(host: Host, name: str) -> Iterator[list[str]]:
-    for line in host.commands.run("snap", "connections", name).out.splitlines()[1:]:
-        columns = line.split()
-        if len(columns) >= 3:
-            yield columns
+    """Whether the camera plug of a snap is connected to a slot: ``camera  zoom-client:camera  :camera  -``."""
+    rows = [line.split() for line in host.commands.run("snap", "connections", name).out.splitlines()]
+    return any(row[:2] == ["camera", f"{name}:camera"] and len(row) > 2 and row[2] != "-" for row in rows)
 
 
 def _names(apps: list[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from livebg import __version__
 from livebg.config.settings import BUILTIN_BACKGROUNDS, LiveMode
-from livebg.daemon.status import EffectStatus, Status
+from livebg.daemon.status import EffectStatus
 from livebg.tray.status_view import TrayState, TrayStatus
 
 MODES: Final[Mapping[LiveMode, str]] = {
@@ -125,21 +125,18 @@ def _control_items(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
     if status is None:
         labels = ("Hide the room", "Mode", "Background", "Blur", "Pause camera", "Camera")
         return tuple(Entry(label, enabled=False, checked=False if label[0] in "HP" else None) for label in labels)
+    mode = status.effect.mode if status.effect else status.mode
     on, paused = status.mode != "none", status.state == "paused"
     return (
         Entry("Hide the room", DaemonCommand("off" if on else "on"), checked=on, default=True),
-        _modes(status),
+        Entry(
+            "Mode",
+            entries=tuple(_choice(label, DaemonCommand("mode", {"mode": name}), name == mode) for name, label in MODES.items()),
+        ),
         _backgrounds(status.effect),
         _blurs(status.effect),
         Entry("Pause camera", DaemonCommand("resume" if paused else "pause"), checked=paused),
         _cameras(status.camera.requested, context.cameras),
-    )
-
-
-def _modes(status: Status) -> Entry:
-    now = status.effect.mode if status.effect else status.mode
-    return Entry(
-        "Mode", entries=tuple(_choice(label, DaemonCommand("mode", {"mode": name}), name == now) for name, label in MODES.items())
     )
 
 
