@@ -63,7 +63,7 @@ def tell(found: "Devices") -> None:
         from livebg.v4l2.loopback import modprobe_line
 
         out.print(f"No v4l2loopback device. Run `livebg setup` to create one, or `{modprobe_line('livebg')}`.", markup=False)
-    for path, why in found.inaccessible:
+    for path, why in found.reasons:
         out.print(f"{path} {why}", markup=False)
 
 
@@ -72,7 +72,7 @@ def facts(found: "Devices") -> dict[str, Any]:
     return {
         "cameras": [_camera_facts(camera) for camera in found.cameras],
         "loopbacks": [_loopback_facts(loopback) for loopback in found.loopbacks],
-        "refused": [{"path": str(path), "why": why} for path, why in found.inaccessible],
+        "refused": [{"path": str(path), "why": why} for path, why in found.reasons],
     }
 
 

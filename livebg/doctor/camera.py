@@ -70,7 +70,7 @@ def in_use(exam: CheckContext) -> Finding:
 def permissions(exam: CheckContext) -> Finding:
     """Check that the user has permission to open the cameras."""
     loopbacks = loopback_nodes(exam.host)
-    forbidden = [each.path for each in exam.inaccessible if isinstance(each.error, PermissionError)]
+    forbidden = [each.path for each in exam.devices.inaccessible if isinstance(each.error, PermissionError)]
     closed = [path for path in forbidden if path.name not in loopbacks]
     if closed:
         found = f"No permission to open {access(exam.host, closed[0])}"

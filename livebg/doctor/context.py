@@ -18,7 +18,6 @@ from livebg.interfaces import Segmenter
 from livebg.sinks.backend import resolve_backend
 from livebg.system.devices import Devices, LoopbackInfo, list_devices
 from livebg.system.host import Host
-from livebg.v4l2.device import InaccessibleDevice, enumerate_devices
 from livebg.v4l2.syscalls import Holder
 
 NO_DEVICE: Final = "No virtual camera to check yet"
@@ -78,11 +77,6 @@ class CheckContext:
         size = parse_size(camera.size)
         assert size is not None, "a camera's size is never auto"
         return list_devices(self.label, size, camera.frame_rate, self.host.kernel, running=self.running.pid)
-
-    @cached_property
-    def inaccessible(self) -> Sequence[InaccessibleDevice]:
-        """The device nodes that could not be opened or queried."""
-        return enumerate_devices(self.host.kernel)[1]
 
     @cached_property
     def segmenter(self) -> Segmenter:

@@ -34,7 +34,7 @@ def device(exam: CheckContext) -> Finding:
             f"{len(matching)} loopback devices are named {exam.label!r} ({paths}), but livebg needs exactly one",
             _SETUP_AND_RELOAD,
         )
-    if any(each.path.name in loopback_nodes(exam.host) for each in exam.inaccessible):
+    if any(each.path.name in loopback_nodes(exam.host) for each in exam.devices.inaccessible):
         return skipped("A loopback device exists but cannot be opened (see device permissions)")
     if not loopbacks and not is_loaded(exam.host):
         return skipped(NO_DEVICE)
@@ -47,7 +47,9 @@ def device(exam: CheckContext) -> Finding:
 def permissions(exam: CheckContext) -> Finding:
     """Check that the user has permission to open the loopback devices."""
     nodes = loopback_nodes(exam.host)
-    closed = [each.path for each in exam.inaccessible if each.path.name in nodes and isinstance(each.error, PermissionError)]
+    closed = [
+        each.path for each in exam.devices.inaccessible if each.path.name in nodes and isinstance(each.error, PermissionError)
+    ]
     if closed:
         return fail(f"No permission to open {access(exam.host, closed[0])}", group_advice(exam.host))
     if not exam.devices.loopbacks:
