@@ -13,7 +13,7 @@ from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 AUTO = "auto"
 GROUP_ADVICE = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
-_GROUP_SENTENCE: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
+GROUP_HINT: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
 _NO_CAMERA: Final = "There is no camera"
 
 
@@ -75,7 +75,7 @@ def camera_failure(camera: Device | Path, error: OSError, kernel: Syscalls) -> S
                 f"The camera {camera} is in use{_used_by(path, kernel)}.", "Close that program, or choose another camera."
             )
         case errno.EACCES | errno.EPERM:
-            return SourceError(f"The camera {camera} cannot be opened by this user.", _GROUP_SENTENCE)
+            return SourceError(f"The camera {camera} cannot be opened by this user.", GROUP_HINT)
         case errno.ENODEV | errno.ENXIO | errno.ENOENT:
             return SourceError(f"The camera {camera} is gone.", "Plug it in again, or choose another camera.")
         case errno.ENOSPC:
@@ -134,7 +134,7 @@ def _not_found(problem: str, cameras: Sequence[Device], refused: Sequence[Inacce
         others = " and ".join(str(device) for device in cameras)
         return SourceError(f"{problem}, only {others}.", "Choose one of these, or plug it in.")
     if forbidden:
-        return SourceError(f"{problem} that this user can open (not {' or '.join(forbidden)}).", _GROUP_SENTENCE)
+        return SourceError(f"{problem} that this user can open (not {' or '.join(forbidden)}).", GROUP_HINT)
     return SourceError(f"{problem}{'' if problem == _NO_CAMERA else ', nor any other camera'}.", "Plug one in.")
 
 

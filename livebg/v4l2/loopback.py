@@ -1,11 +1,10 @@
 """Finds the loopback device that livebg writes to."""
 
-import errno
 from pathlib import Path
-from typing import Final
 
 from livebg.errors import SinkError
 from livebg.v4l2.device import Device, InaccessibleDevice, enumerate_devices
+from livebg.v4l2.find_camera import GROUP_HINT
 from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 
@@ -36,15 +35,12 @@ def _several_error(label: str, matches: list[Device]) -> SinkError:
     )
 
 
-_PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM)
-
-
 def _none_error(label: str, loopbacks: list[Device], refused: list[InaccessibleDevice]) -> SinkError:
-    forbidden = [each.path for each in refused if each.error.errno in _PERMISSION_ERRORS]
+    forbidden = [each.path for each in refused if isinstance(each.error, PermissionError)]
     if forbidden:
         return SinkError(
             f"No loopback device named {label} was found, and {forbidden[0]} cannot be opened by this user.",
-            "Add yourself to the group video with `sudo usermod -aG video $USER` and log in again.",
+            GROUP_HINT,
         )
     if loopbacks:
         names = " and ".join(f"{device.path} ({device.card})" for device in loopbacks)
