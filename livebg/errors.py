@@ -8,9 +8,17 @@ from typing import ClassVar
 
 
 class LivebgError(Exception):
-    """Base class of all errors that livebg raises deliberately. Any other exception that reaches the user is a bug."""
+    """Base class of all errors that livebg raises deliberately. Any other exception that reaches the user is a bug.
+
+    ``message`` is a sentence about what happened and ``hint`` a sentence about what to do, if known. ``str()`` joins them.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message if hint is None else f"{message} {hint}")
+        self.message = message
+        self.hint = hint
 
 
 class ConfigError(LivebgError):

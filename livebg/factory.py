@@ -4,13 +4,13 @@ from functools import partial
 from pathlib import Path
 
 from livebg.clock import StageTimer
-from livebg.compositing import builtin_backgrounds
 from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PaintedBackground, PictureBackground, read_picture
+from livebg.compositing.builtin_backgrounds import paint
 from livebg.compositing.composite import composite, cutout, render_matte, tighten
 from livebg.compositing.video_background import VideoBackground
 from livebg.config.parsing import parse_color, parse_size
-from livebg.config.settings import Settings
+from livebg.config.settings import BUILTIN_BACKGROUNDS, Settings
 from livebg.errors import ConfigError
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
@@ -84,11 +84,11 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
             return ColorBackground(parse_color(effect.background))
         except ValueError as error:
             raise ConfigError(f"The background {error}") from None
-    if effect.background in builtin_backgrounds.names():
-        return PaintedBackground(partial(builtin_backgrounds.paint, effect.background))
+    if effect.background in BUILTIN_BACKGROUNDS:
+        return PaintedBackground(partial(paint, effect.background))
     path = Path(effect.background).expanduser()
     if path.name == effect.background and not path.suffix and not path.exists():
-        built_in = ", ".join(builtin_backgrounds.names())
+        built_in = ", ".join(BUILTIN_BACKGROUNDS)
         raise ConfigError(
             f"The background {path} is neither a file nor built in ({built_in}). Use one of these, a picture or #rrggbb."
         )

@@ -33,7 +33,7 @@ class ToldCommands(Commands):
         self.answers: dict[str, ToolResult | Exception] = {}
         self.asked: list[str] = []
 
-    def run(self, *command: str, timeout: float = 5.0) -> ToolResult:  # noqa: ARG002
+    def run(self, *command: str, timeout: float | None = 5.0) -> ToolResult:  # noqa: ARG002
         line = " ".join(command)
         self.asked.append(line)
         fits = [start for start in self.answers if line.startswith(start)]

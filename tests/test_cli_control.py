@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from livebg.compositing.builtin_backgrounds import names
+from livebg.config.settings import BUILTIN_BACKGROUNDS
 from tests.command import Said, Workshop
 from tests.daemon import runtime_folder_of_ones_own
 from tests.media import Clip
@@ -97,7 +97,7 @@ def test_what_is_said_is_done(daemon: Running) -> None:
     save_photo(daemon.shop.folder / "photo.png")
     assert daemon.tell("background", "photo.png") == f"Mode background, {daemon.shop.folder / 'photo.png'}."
     assert daemon.tell("background", "#ff0000") == "Mode background, #ff0000."
-    assert daemon.tell("background", names()[0]) == f"Mode background, {names()[0]}."
+    assert daemon.tell("background", BUILTIN_BACKGROUNDS[0]) == f"Mode background, {BUILTIN_BACKGROUNDS[0]}."
     assert daemon.tell("set", "effect.mode=portrait", "effect.blur=0.1") == (
         "Changed effect.mode, effect.blur. Mode portrait, blur width 0.1 of the frame height."
     )
@@ -235,4 +235,4 @@ def test_a_setting_without_a_value_is_told_without_asking(shop: Workshop) -> Non
 
 def test_the_built_in_backgrounds_are_listed(shop: Workshop) -> None:
     said = shop.livebg("background")
-    assert (said.code, said.out.split()) == (0, list(names()))
+    assert (said.code, said.out.split()) == (0, list(BUILTIN_BACKGROUNDS))

@@ -95,8 +95,8 @@ def test_what_may_not_be_opened_is_told() -> None:
     kernel.refusals[Path("/dev/video0")] = errno.EACCES
     found = list_devices("livebg", (1280, 720), 30, kernel)
     assert found.cameras == ()
-    assert found.inaccessible[0][0] == Path("/dev/video0")
-    assert "group video" in found.inaccessible[0][1]
+    assert found.reasons[0][0] == Path("/dev/video0")
+    assert "group video" in found.reasons[0][1]
 
 
 def test_a_camera_that_does_not_answer_is_told() -> None:

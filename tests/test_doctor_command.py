@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from livebg.cli.doctor import tell
-from livebg.doctor import elsewhere
+from livebg.doctor import obs
 from livebg.doctor.checks import CHECKS, run_checks
 from livebg.doctor.findings import Finding, Result
 from livebg.system.host import Commands, ToolMissing, ToolTimeout
@@ -101,7 +101,7 @@ def test_elsewhere_only_what_means_something(patient: Patient, system: str) -> N
         patient.folder("/Applications/OBS.app")
     else:
         patient.tool("reg query", "HKEY_LOCAL_MACHINE\\SOFTWARE\\Classes\\CLSID\\{A3FCE0F5-3493-419F-958A-ABA1250EC20B}\r\n")
-    assert elsewhere.obs(patient.exam()).status == "ok"
+    assert obs.installed(patient.exam()).status == "ok"
 
 
 def test_people_read_what_to_do_below_what_was_found(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

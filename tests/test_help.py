@@ -9,9 +9,7 @@ from typer.testing import CliRunner
 
 from livebg.cli import app
 from livebg.cli.help import read_topic, topics
-from livebg.compositing.builtin_backgrounds import names
-from livebg.config.settings import sections, setting_keys
-from livebg.daemon.saved_choices import LIVE_MODES
+from livebg.config.settings import BUILTIN_BACKGROUNDS, LIVE_MODES, sections, setting_keys
 from livebg.daemon.settings_layers import settable_keys
 from livebg.models import REGISTRY
 from tests.bare.readme import PAGES
@@ -125,7 +123,7 @@ def completions(line: str) -> set[str]:
         ("livebg mode ", set(LIVE_MODES)),
         ("livebg mode gr", {"greenscreen"}),
         ("livebg run --mode ", {*LIVE_MODES, "none"}),
-        ("livebg background ", set(names())),
+        ("livebg background ", set(BUILTIN_BACKGROUNDS)),
         ("livebg render --background du", {"dusk"}),
         ("livebg run --model u2netp", {"u2netp"}),
         ("livebg models pull ", set(REGISTRY)),

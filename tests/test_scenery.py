@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from livebg.compositing import builtin_backgrounds
-from livebg.config.settings import Effect, Settings
+from livebg.config.settings import BUILTIN_BACKGROUNDS, Effect, Settings
 from livebg.errors import ConfigError
 from livebg.factory import build_background
 from livebg.imaging.frame import Matte, planes, rgb_to_i420
@@ -24,7 +24,7 @@ def settings(background: str) -> Settings:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", builtin_backgrounds.names())
+@pytest.mark.parametrize("name", BUILTIN_BACKGROUNDS)
 def test_it_fills_any_size_the_same_each_time(name: str, size: tuple[int, int]) -> None:
     picture = builtin_backgrounds.paint(name, *size)
     assert picture.shape == (size[1], size[0], 3)
@@ -33,13 +33,13 @@ def test_it_fills_any_size_the_same_each_time(name: str, size: tuple[int, int]) 
 
 
 def test_no_two_are_alike() -> None:
-    painted = [builtin_backgrounds.paint(name, 64, 36).astype(int) for name in builtin_backgrounds.names()]
+    painted = [builtin_backgrounds.paint(name, 64, 36).astype(int) for name in BUILTIN_BACKGROUNDS]
     assert len(painted) >= 5
     for number, one in enumerate(painted):
         assert all(np.abs(one - other).mean() > 10 for other in painted[:number])
 
 
-@pytest.mark.parametrize("name", builtin_backgrounds.names())
+@pytest.mark.parametrize("name", BUILTIN_BACKGROUNDS)
 def test_whoever_is_before_it_is_brighter_and_sharper(name: str) -> None:
     luma = cv2.cvtColor(builtin_backgrounds.paint(name, 1280, 720), cv2.COLOR_RGB2GRAY)
     assert luma.mean() < FACE - 10
@@ -57,7 +57,7 @@ def test_no_bands_show(name: str) -> None:
     assert np.abs(np.diff(picture, axis=1)).max() <= 3  # but the noise is invisible
 
 
-@pytest.mark.parametrize("name", builtin_backgrounds.names())
+@pytest.mark.parametrize("name", BUILTIN_BACKGROUNDS)
 def test_the_settings_name_it_and_it_is_painted_at_the_frames_size(name: str) -> None:
     frame = grey_frame(size=(320, 180))
     nobody = Matte(np.zeros((180, 320), np.uint8), 0.0, 0.0)
@@ -93,4 +93,4 @@ def test_a_mistyped_name_is_told_with_the_right_ones(tmp_path: Path, monkeypatch
 
 def test_the_setting_tells_all_names() -> None:
     description = Effect.model_fields["background"].description or ""
-    assert f"background: {', '.join(builtin_backgrounds.names())}, a color" in description
+    assert f"background: {', '.join(BUILTIN_BACKGROUNDS)}, a color" in description

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from livebg import __version__
-from livebg.compositing.builtin_backgrounds import names
+from livebg.config.settings import BUILTIN_BACKGROUNDS, LIVE_MODES
 from livebg.daemon.protocol import VersionMismatch
-from livebg.daemon.saved_choices import LIVE_MODES
 from livebg.daemon.status import CameraStatus, EffectStatus, Status
 from livebg.errors import LivebgError, NotRunningError
-from livebg.tray.menu import BUILT_IN, MODES, SEPARATOR, CameraChoice, DaemonCommand, Entry, LocalAction, MenuContext, menu
+from livebg.tray.menu import MODES, SEPARATOR, CameraChoice, DaemonCommand, Entry, LocalAction, MenuContext, menu
 from livebg.tray.status_view import TrayState, TrayStatus, summarize
 from tests.daemon import ASLEEP, LIVE
 
@@ -75,7 +74,7 @@ def test_what_the_absence_of_a_status_means() -> None:
 
 @pytest.mark.parametrize(("found", "old"), [(3, True), (1, False), (None, False)])
 def test_another_version_says_which_of_the_two_is_to_be_restarted(found: int | None, old: bool) -> None:
-    seen = summarize(VersionMismatch("...", found), lock_held=True)
+    seen = summarize(VersionMismatch("...", "...", found), lock_held=True)
     assert seen == TrayStatus(TrayState.RESTART_NEEDED, "livebg was updated. Restart it.", None, old)
     assert entries(seen)["Restart livebg"].action is (LocalAction.RESTART_TRAY if old else LocalAction.RESTART)
     assert entries(seen)["livebg was updated. Restart it."].enabled is False
@@ -110,11 +109,10 @@ def test_while_the_effect_is_off_the_mode_that_comes_back_is_told() -> None:
 
 def test_every_mode_and_background_that_there_is_can_be_chosen() -> None:
     assert tuple(MODES) == LIVE_MODES
-    assert names() == BUILT_IN
     shown = entries(summarize(LIVE))
     assert [entry.action for entry in shown["Mode"].entries] == [DaemonCommand("mode", {"mode": mode}) for mode in LIVE_MODES]
-    told = [entry.action for entry in shown["Background"].entries[: len(BUILT_IN)]]
-    assert told == [DaemonCommand("background", {"background": name}) for name in names()]
+    told = [entry.action for entry in shown["Background"].entries[: len(BUILTIN_BACKGROUNDS)]]
+    assert told == [DaemonCommand("background", {"background": name}) for name in BUILTIN_BACKGROUNDS]
     assert shown["Background"].entries[-1].action is LocalAction.CHOOSE_BACKGROUND
 
 

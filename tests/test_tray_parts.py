@@ -75,7 +75,7 @@ def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> Non
 class NoService(Commands):
     """Commands on a machine without livebg's systemd unit."""
 
-    def run(self, *command: str, timeout: float = 5.0) -> ToolResult:  # noqa: ARG002
+    def run(self, *command: str, timeout: float | None = 5.0) -> ToolResult:  # noqa: ARG002
         return ToolResult(1, "", f"{command[0]}: no such unit")
 
 
@@ -87,7 +87,7 @@ class Service(Commands):
     pid: int = 0
     said: list[str] = field(default_factory=list)
 
-    def run(self, *command: str, timeout: float = 5.0) -> ToolResult:  # noqa: ARG002
+    def run(self, *command: str, timeout: float | None = 5.0) -> ToolResult:  # noqa: ARG002
         self.said.append(" ".join(command))
         match command[0], command[2]:
             case "systemctl", "show":

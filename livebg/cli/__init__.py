@@ -17,14 +17,12 @@ from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
 from livebg.cli.help import help_
-from livebg.cli.preview import preview
+from livebg.cli.preview import preview, snapshot
 from livebg.cli.render import render
 from livebg.cli.run import run
 from livebg.cli.score import score
 from livebg.cli.setup import setup
-from livebg.cli.snapshot import snapshot
 from livebg.cli.status import status
-from livebg.cli.stop import stop
 from livebg.cli.tray import tray
 from livebg.errors import LivebgError
 
@@ -50,7 +48,7 @@ app.command(rich_help_panel=_CALLS)(control.reload)
 app.command(rich_help_panel=_CALLS)(status)
 app.command(rich_help_panel=_CALLS)(preview)
 app.command(rich_help_panel=_CALLS, no_args_is_help=True)(snapshot)
-app.command(rich_help_panel=_CALLS)(stop)
+app.command(rich_help_panel=_CALLS)(control.stop)
 app.command(rich_help_panel=_CALLS)(tray)
 
 _FILES: Final = "Files"

@@ -1,23 +1,21 @@
 """Shell completion of values: each function returns the candidates that begin with what the user has typed so far.
 
-The imports are inside the functions, because no other command needs them, ``livebg --help`` included.
+Imports that no other command needs are inside the functions, to keep ``livebg --help`` fast.
 """
 
 from collections.abc import Iterable
 
+from livebg.config.settings import BUILTIN_BACKGROUNDS, LIVE_MODES
+
 
 def complete_live_mode(incomplete: str) -> list[str]:
     """Modes of the virtual camera."""
-    from livebg.daemon.saved_choices import LIVE_MODES
-
     return _beginning(incomplete, LIVE_MODES)
 
 
 def complete_background(incomplete: str) -> list[str]:
     """Built-in backgrounds."""
-    from livebg.compositing.builtin_backgrounds import names
-
-    return _beginning(incomplete, names())
+    return _beginning(incomplete, BUILTIN_BACKGROUNDS)
 
 
 def complete_model(incomplete: str) -> list[str]:

@@ -1,6 +1,7 @@
-"""``livebg on``, ``off``, ``toggle``, ``pause``, ``resume``, ``mode``, ``background``, ``set`` and ``reload``."""
+"""``livebg on``, ``off``, ``toggle``, ``pause``, ``resume``, ``mode``, ``background``, ``set``, ``reload`` and ``stop``."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -9,13 +10,16 @@ import typer
 
 from livebg.cli.completion import complete_background, complete_live_mode, complete_setting
 from livebg.cli.console import exit_on_error, output
+from livebg.config.settings import BUILTIN_BACKGROUNDS
 from livebg.daemon.client import request
 from livebg.daemon.command_result import CommandResult
+from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.settings_layers import settable_keys
-from livebg.errors import ConfigError
+from livebg.errors import ConfigError, LivebgError
 
 _TIMEOUT_S: Final = 60.0
 """Timeout of a command; loading a large network takes several seconds."""
+_STOP_TIMEOUT_S: Final = 5.0
 _SET_HELP: Final = f"""Change settings of the running livebg.
 
 Values of effect.mode, effect.background, effect.blur, effect.screen and camera.device are remembered for the next start.
@@ -78,9 +82,7 @@ def background(
     The background is remembered for the next start.
     """
     if what is None:
-        from livebg.compositing.builtin_backgrounds import names
-
-        output().print("\n".join(names()), markup=False)
+        output().print("\n".join(BUILTIN_BACKGROUNDS), markup=False)
         return
     _send("background", {"background": _background(what)})
 
@@ -104,6 +106,18 @@ set_.__doc__ = _SET_HELP
 def reload() -> None:
     """Reread the configuration file and apply the changes."""
     _send("reload")
+
+
+def stop() -> None:
+    """Stop the running livebg.
+
+    Waits until it has ended. Exit code 6 if livebg is not running.
+    """
+    with exit_on_error():
+        pid = running_pid()
+        request("stop")
+        _await_end(pid)
+        output().print(f"livebg{f' (pid {pid})' if pid else ''} stopped.", markup=False)
 
 
 def _send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
@@ -138,7 +152,7 @@ def _describe(held: CommandResult) -> str:
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"{text!r} has no value. Write KEY=VALUE, such as effect.blur=0.05.")
+        raise ConfigError(f"{text!r} has no value.", "Write KEY=VALUE, such as effect.blur=0.05.")
     return key, _with_absolute_paths(key, value)
 
 
@@ -155,12 +169,22 @@ def _with_absolute_paths(key: str, value: str) -> str:
 
 def _background(name: str) -> str:
     """Return the name of a built-in background or a color unchanged, even if a file has that name; make a path absolute."""
-    from livebg.compositing.builtin_backgrounds import names
-
-    built_in = name.startswith("#") or name in names()
+    built_in = name.startswith("#") or name in BUILTIN_BACKGROUNDS
     return name if built_in else _absolute(name, "/" in name or bool(Path(name).suffix))
 
 
 def _absolute(name: str, is_path: bool) -> str:
     path = Path(name).expanduser()
     return str(path.absolute()) if is_path or path.is_file() else name
+
+
+def _await_end(pid: int | None) -> None:
+    """Wait until the process has ended. Another process with the lock counts as ended: a service restarts livebg at once."""
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
+    while (running := running_pid()) is not None and (not pid or running in (pid, 0)):
+        if time.monotonic() >= deadline:
+            known = running or pid
+            name = f"livebg (pid {known})" if known else "livebg"
+            fix = f"Run `kill {known}`" if known else "End its process"  # `kill 0` would end the user's own shell
+            raise LivebgError(f"{name} did not stop within {_STOP_TIMEOUT_S:g} s.", f"{fix}.")
+        time.sleep(0.05)

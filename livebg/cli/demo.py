@@ -1,5 +1,6 @@
 """``livebg demo``."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -28,36 +29,21 @@ def demo(
         from livebg.factory import build_segmenter
 
         material, segmenter = find_material(), build_segmenter(settings)
-        with _Bars(quiet) as bars:
-            made = make_demo(
-                folder,
-                material,
-                settings,
-                segmenter,
-                Consent("livebg demo"),
-                progress=bars.show,
-                overwrite=overwrite,
-            )
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=errors(), disable=quiet) as bars:
+            consent, show = Consent("livebg demo"), _show_in(bars)
+            made = make_demo(folder, material, settings, segmenter, consent, progress=show, overwrite=overwrite)
     if not quiet:
         output().print(escape(f"{made.video} and {made.sheet}: {made.frames} frames in {made.seconds:.1f} s"), soft_wrap=True)
 
 
-class _Bars:
-    """One progress bar per task."""
+def _show_in(bars: Progress) -> Callable[[str, int, int], None]:
+    """Return a progress callback that shows one bar per task."""
+    tasks: dict[str, TaskID] = {}
 
-    def __init__(self, quiet: bool) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        self._progress = Progress(*columns, console=errors(), disable=quiet)
-        self._tasks: dict[str, TaskID] = {}
+    def show(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(escape(what), total=total)
+        bars.update(tasks[what], completed=done)
 
-    def show(self, what: str, done: int, total: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(escape(what), total=total)
-        self._progress.update(self._tasks[what], completed=done)
-
-    def __enter__(self) -> "_Bars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._progress.stop()
+    return show

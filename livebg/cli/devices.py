@@ -4,8 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich import box
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from livebg.system.devices import CameraInfo, Devices, LoopbackInfo
     from livebg.v4l2.modes import Mode
     from livebg.v4l2.syscalls import Holder
+
+_SIZES_PER_LINE: Final = 4
 
 
 def devices(
@@ -62,7 +63,7 @@ def tell(found: "Devices") -> None:
         from livebg.v4l2.loopback import modprobe_line
 
         out.print(f"No v4l2loopback device. Run `livebg setup` to create one, or `{modprobe_line('livebg')}`.", markup=False)
-    for path, why in found.inaccessible:
+    for path, why in found.reasons:
         out.print(f"{path} {why}", markup=False)
 
 
@@ -71,7 +72,7 @@ def facts(found: "Devices") -> dict[str, Any]:
     return {
         "cameras": [_camera_facts(camera) for camera in found.cameras],
         "loopbacks": [_loopback_facts(loopback) for loopback in found.loopbacks],
-        "refused": [{"path": str(path), "why": why} for path, why in found.inaccessible],
+        "refused": [{"path": str(path), "why": why} for path, why in found.reasons],
     }
 
 
@@ -82,8 +83,9 @@ def _camera_table(camera: "CameraInfo") -> Table:
         "", "size", "frames per second", box=box.SIMPLE_HEAD, show_edge=False, title=escape(about), title_justify="left"
     )
     for (name, rates), sizes in _grouped(camera.modes).items():
-        for number, size in enumerate(_lines(sizes)):
-            table.add_row("" if number else escape(name), size, "" if number else rates)
+        for start in range(0, len(sizes), _SIZES_PER_LINE):
+            label, per_second = ("", "") if start else (escape(name), rates)
+            table.add_row(label, " ".join(sizes[start : start + _SIZES_PER_LINE]), per_second)
     choice = f"livebg selects {camera.choice}" if camera.choice else "livebg supports none of these modes"
     table.caption = escape(f"cannot read its modes: {camera.error}" if camera.error else choice)
     table.caption_justify = "left"
@@ -94,17 +96,9 @@ def _grouped(modes: "Iterable[Mode]") -> dict[tuple[str, str], list[str]]:
     """Group the sizes by pixel format and frame rates."""
     groups: dict[tuple[str, str], list[str]] = {}
     for mode in modes:
-        rates = ", ".join(_number(rate) for rate in mode.frame_rates) or "unknown"
+        rates = ", ".join(f"{float(rate):.4g}" for rate in mode.frame_rates) or "unknown"
         groups.setdefault((mode.pixel_format, rates), []).append(f"{mode.width}x{mode.height}")
     return groups
-
-
-def _lines(words: list[str], per_line: int = 4) -> list[str]:
-    return [" ".join(words[start : start + per_line]) for start in range(0, len(words), per_line)]
-
-
-def _number(rate: Fraction) -> str:
-    return f"{float(rate):.4g}"
 
 
 def _loopback_lines(loopback: "LoopbackInfo") -> str:

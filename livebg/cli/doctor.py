@@ -1,7 +1,7 @@
 """``livebg doctor``."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -45,17 +45,20 @@ def doctor(
 
 
 def tell(results: "Iterable[Result]") -> "list[Result]":
-    """Print each group of results as soon as it is complete, then a summary. Returns all results."""
+    """Print each group of results as soon as it is complete, then a summary. Returns all results.
+
+    Consecutive checks with the same finding share a line.
+    """
     out = output()
     everything: list[Result] = []
     for group, found in groupby(results, key=lambda result: result.group):
         members = list(found)
         everything += members
         out.print(Text(group, "bold"))
-        for status, names, message, fix in _lines(members):
-            out.print(_row(status, names, message))
-            if fix:
-                out.print(Text(f"{'':{_STATUS_WIDTH + 4}}{fix}", "cyan"))  # never wrapped, so that it can be copied
+        for finding, alike in groupby(members, key=lambda result: result.finding):
+            out.print(_row(finding.status, ", ".join(result.check for result in alike), finding.message))
+            if finding.fix:
+                out.print(Text(f"{'':{_STATUS_WIDTH + 4}}{finding.fix}", "cyan"))  # never wrapped, so that it can be copied
         out.print()
     out.print(_summary(everything), markup=False)
     return everything
@@ -68,16 +71,6 @@ def _row(status: "Status", names: str, message: str) -> Padding:
     table.add_column()
     table.add_row(Text(status, _COLORS[status]), Text(f"{names}: {message}", style))
     return Padding(table, (0, 0, 0, 2), expand=False)
-
-
-def _lines(results: "list[Result]") -> "Iterator[tuple[Status, str, str, str | None]]":
-    """Yield status, check names, message and fix; checks with the same result share a line."""
-    for (status, message, fix), alike in groupby(results, key=lambda result: _key(result)):
-        yield status, ", ".join(result.check for result in alike), message, fix
-
-
-def _key(result: "Result") -> "tuple[Status, str, str | None]":
-    return result.finding.status, result.finding.message, result.finding.fix
 
 
 def _summary(results: "list[Result]") -> str:

@@ -46,7 +46,7 @@ def read_topic(name: str) -> str:
     """
     known = topics()
     if name not in known:
-        raise ConfigError(f"Unknown help topic {name!r}. The topics are {', '.join(known)}.")
+        raise ConfigError(f"Unknown help topic {name!r}.", f"The topics are {', '.join(known)}.")
     return f"{_read(name)}\n{settings_reference()}" if name == "config" else _read(name)
 
 

@@ -114,5 +114,5 @@ def models_eval() -> None:
     """Moved to ``python -m livebg.lab eval``."""
     with exit_on_error():
         raise ConfigError(
-            "`livebg models eval` is not part of the package. Run `python -m livebg.lab eval` in a clone of the repository."
+            "`livebg models eval` is not part of the package.", "Run `python -m livebg.lab eval` in a clone of the repository."
         )

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, output, set_verbosity
+from livebg.cli.effect_options import MODE_HELP, BackgroundOption, BlurOption, FramingOption, effect_settings
 from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_time
 from livebg.config.settings import Settings, Temporal
@@ -28,21 +28,10 @@ OutputOption = Annotated[
 def render(
     inputs: InputsArgument,
     output: OutputOption = None,
-    mode: Annotated[RenderMode | None, typer.Option(help="Effect; default portrait. none: show the room as it is.")] = None,
-    background: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|#rrggbb|NAME",
-            help="Background: a picture, a video, a color, or a built-in one.",
-            autocompletion=complete_background,
-        ),
-    ] = None,
-    blur: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Blur width as a fraction of the frame height; default 0.025.")
-    ] = None,
-    framing: Annotated[
-        float | None, typer.Option(min=1, max=3, help="Auto-framing: follow the person, zooming in at most this much.")
-    ] = None,
+    mode: Annotated[RenderMode | None, typer.Option(help=MODE_HELP)] = None,
+    background: BackgroundOption = None,
+    blur: BlurOption = None,
+    framing: FramingOption = None,
     model: ModelOption = None,
     input_size: Annotated[str | None, typer.Option(metavar="WxH", help="Network input size.")] = None,
     provider: Annotated[str | None, typer.Option(help="Execution provider of onnxruntime: auto, cpu, cuda, ...")] = None,
@@ -67,12 +56,7 @@ def render(
     """Render videos, photos and folders."""
     set_verbosity(verbose)
     with exit_on_error():
-        chosen = _chosen_mode(mode, background)
-        overrides = {
-            "effect.mode": None if chosen == "none" else chosen,
-            "effect.background": background,
-            "effect.blur": blur,
-            "effect.framing": framing,
+        overrides = effect_settings(mode, background, blur, framing) | {
             "model.name": model,
             "model.input_size": input_size,
             "model.provider": provider,
@@ -86,8 +70,8 @@ def render(
         from livebg.rendering.batch import FileOptions  # av and onnxruntime are slow to import, and `--help` needs neither
 
         options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams)
-        planned = plan_jobs(inputs, output, chosen or settings.effect.mode)
-        code = _render(settings, planned, options, chosen == "none", "json" if json_lines else "quiet" if quiet else "bar")
+        planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
+        code = _render(settings, planned, options, mode == "none", "json" if json_lines else "quiet" if quiet else "bar")
     raise typer.Exit(code)
 
 
@@ -115,15 +99,6 @@ def _reporter(report: str) -> "QuietReporter":
     if report == "json":
         return JsonReporter(output(), errors())
     return QuietReporter(errors()) if report == "quiet" else BarReporter(errors())
-
-
-def _chosen_mode(mode: str | None, background: str | None) -> str | None:
-    """Return the mode of the command line; --background implies mode background."""
-    if background is None:
-        return mode
-    if mode not in (None, "background"):
-        raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
-    return "background"
 
 
 def _seconds(text: str | None) -> float | None:

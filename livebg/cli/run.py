@@ -2,23 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from livebg.cli.completion import complete_background
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, set_verbosity
-from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME, hold_lock
+from livebg.cli.effect_options import MODE_HELP, BackgroundOption, BlurOption, FramingOption, effect_settings
+from livebg.config.settings import LiveMode
+from livebg.daemon.runtime_dir import hold_lock
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers
-from livebg.errors import ConfigError
 
 if TYPE_CHECKING:
     from livebg.daemon.status import Status
-    from livebg.daemon.systemd import SystemdNotifier
-    from livebg.live.session import ExitReason
 
-RunMode = Literal["portrait", "greenscreen", "background", "matte", "none"]
 CameraOption = Annotated[
     str | None, typer.Option(metavar="NAME|NUMBER|PATH|URL|FILE", help="Camera, or a video file to use instead.")
 ]
@@ -31,21 +28,10 @@ SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="Camera reso
 def run(
     camera: CameraOption = None,
     output: OutputOption = None,
-    mode: Annotated[RunMode | None, typer.Option(help="Effect; default portrait. none: show the room as it is.")] = None,
-    background: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|#rrggbb|NAME",
-            help="Background: a picture, a video, a color, or a built-in one.",
-            autocompletion=complete_background,
-        ),
-    ] = None,
-    blur: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Blur width as a fraction of the frame height; default 0.025.")
-    ] = None,
-    framing: Annotated[
-        float | None, typer.Option(min=1, max=3, help="Auto-framing: follow the person, zooming in at most this much.")
-    ] = None,
+    mode: Annotated[Literal[LiveMode, "none"] | None, typer.Option(help=MODE_HELP)] = None,
+    background: BackgroundOption = None,
+    blur: BlurOption = None,
+    framing: FramingOption = None,
     size: SizeOption = None,
     fps: Annotated[float | None, typer.Option(min=1, max=240, help="Camera frame rate; default 30.")] = None,
     mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Mirror the picture horizontally.")] = None,
@@ -58,10 +44,7 @@ def run(
     """Run the virtual camera until Ctrl-C or `livebg stop`."""
     set_verbosity(verbose)
     with exit_on_error():
-        if background is not None and mode not in (None, "background"):
-            raise ConfigError(f"--background requires --mode background, not --mode {mode}. Leave one of them out.")
-        chosen = "background" if background is not None else mode
-        overrides = {
+        options = {
             "camera.device": camera,
             "camera.size": size,
             "camera.frame_rate": fps,
@@ -69,68 +52,29 @@ def run(
             "camera.rotate": rotate,
             "output.backend": output,
             "output.size": output_size,
-            "effect.mode": None if chosen == "none" else chosen,
-            "effect.background": background,
-            "effect.blur": blur,
-            "effect.framing": framing,
             "model.name": model,
         }
-        ended = _run(overrides, config, chosen == "none")
-    _print_stopped(ended)
+        reason = _run(options | effect_settings(mode, background, blur, framing), config, mode == "none")
+    errors().print(f"livebg stopped{f': {reason}' if reason else ''}.")
 
 
-def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "ExitReason":
+def _run(options: Mapping[str, object], config: Path | None, no_effect: bool) -> str | None:
+    """Run the virtual camera. Returns why it ended by itself, or None if it was stopped."""
     choices = SavedChoices()
     layers = SettingsLayers.start(options, config, choices.read())
     layers.settings()  # report invalid settings before loading anything
     with hold_lock() as folder:
-        import cv2
-
         from livebg.cli.consent import room_commands, room_views
         from livebg.compositing.composite import Consent
-        from livebg.daemon.bootstrap import build_session, drop_stale_choices
-        from livebg.daemon.commands import commands
-        from livebg.daemon.controller import SessionController
-        from livebg.daemon.preview_server import PreviewServer, views
-        from livebg.daemon.screen_lock import watch_screen_lock
-        from livebg.daemon.server import ControlServer, no_arguments
-        from livebg.daemon.sighup import reload_on_sighup
-        from livebg.daemon.status_reporter import StatusReporter
-        from livebg.daemon.systemd import SystemdNotifier
+        from livebg.daemon.app import run_camera
         from livebg.live.session import ExitReason
 
-        cv2.setNumThreads(1)  # the planes of a frame are too small for more threads
         consent = Consent("livebg run --mode none") if no_effect else None
-        layers = layers if no_effect else drop_stale_choices(layers)
-        manager = SystemdNotifier()
-        session, builder = build_session(layers.settings(), consent, manager.alive)
-        steering = SessionController(session, builder, layers, choices, consent)
-        tell = StatusReporter(session, steering, builder)
-
-        requests = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(session.stop)}
-        server = ControlServer(folder / SOCKET_NAME, requests | commands(steering) | room_commands(steering))
-        previews = PreviewServer(folder / PREVIEW_NAME, session.audience, views() | room_views(), lambda: tell().as_dict())
-        server.start()
-        try:
-            previews.start()
-            with reload_on_sighup(steering.reload), watch_screen_lock(layers.settings().output.pause_on_lock, session.lock):
-                return session.run(lambda: _print_started(tell(), manager))
-        except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
-            return ExitReason.STOP
-        finally:
-            manager.stopping()
-            previews.close()
-            server.close()
+        ended = run_camera(folder, layers, choices, consent, room_commands, room_views(), _print_started)
+        return None if ended is ExitReason.STOP else ended.value
 
 
-def _print_started(status: "Status", manager: "SystemdNotifier") -> None:
-    manager.ready()
+def _print_started(status: "Status") -> None:
     output = status.output
     started = "Running without an output" if output.backend == "null" else f"Virtual camera 'livebg' ready at {output.device}"
     errors().print(f"{started} ({output.width}x{output.height}, {status.mode}). Press Ctrl-C or run `livebg stop` to quit.")
-
-
-def _print_stopped(reason: "ExitReason") -> None:
-    from livebg.live.session import ExitReason
-
-    errors().print("livebg stopped." if reason is ExitReason.STOP else f"livebg stopped: {reason.value}.")

@@ -134,7 +134,7 @@ def _confirm(question: str, yes: bool) -> bool:
     errors().print(f"\n{question} [y/N] ", end="", markup=False)
     answer = sys.stdin.readline()
     if not answer:
-        raise ConfigError("Cannot prompt: not a terminal. Pass --yes.")
+        raise ConfigError("Cannot prompt: not a terminal.", "Pass --yes.")
     confirmed = answer.strip().casefold() in ("y", "yes")
     if not confirmed:
         raise Cancelled("Nothing was changed.")

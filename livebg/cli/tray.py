@@ -36,28 +36,22 @@ def _run(wait: float) -> bool:
     folder = runtime_dir() / "tray"  # a separate lock from the one of `livebg run`
     other = running_pid(folder)
     if other is not None:
-        raise ConfigError(f"The tray icon is already running (pid {other}). Use that one.")
+        raise ConfigError(f"The tray icon is already running (pid {other}).", "Use that one.")
     from livebg.tray.backend import DesktopProbe, find_backend
 
     backend = find_backend(DesktopProbe(), wait)
     from platformdirs import user_state_path
 
     from livebg.setup.target import own_command
-    from livebg.tray import dbus
     from livebg.tray.actions import ActionRunner
     from livebg.tray.app import Tray
     from livebg.tray.external import Autostart
-    from livebg.tray.icon import PystrayIcon
     from livebg.tray.launcher import DaemonLauncher
-    from livebg.tray.poller import Cameras, poll_status
 
     command = own_command()
-    autostart = Autostart(command)
-    doer = ActionRunner(command, DaemonLauncher(command, user_state_path("livebg") / "run.log"), autostart)
+    launcher = DaemonLauncher(command, user_state_path("livebg") / "run.log")
     with hold_lock(folder):
-        icon = Tray(
-            lambda chosen: PystrayIcon(backend, chosen), doer, poll_status, Cameras(), lambda: autostart.is_on, dbus.notify
-        )
+        icon = Tray(backend, ActionRunner(command, launcher, Autostart(command)))
         icon.run()
     return icon.restart_requested
 

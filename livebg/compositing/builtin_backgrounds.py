@@ -20,14 +20,8 @@ _R2_STEPS: Final = (0.7548776662, 0.5698402910)
 """Steps of the R2 low-discrepancy sequence, whose points keep their distance, unlike random ones."""
 
 
-def names() -> tuple[str, ...]:
-    """Returns the names of the built-in backgrounds."""
-    return tuple(_PAINTERS)
-
-
 def paint(name: str, width: int, height: int) -> NDArray[np.uint8]:
-    """Paint a background as RGB, uint8, shape (height, width, 3). Raises KeyError for a name that :func:`names` does not
-    contain."""
+    """Paint a background as RGB, uint8, shape (height, width, 3). Raises KeyError for an unknown name."""
     return _dither(_PAINTERS[name](width, height))
 
 

@@ -45,14 +45,14 @@ def read_config(config: Path | None = None) -> ConfigFile:
     if not path.is_file():
         if requested:
             problem = "is not a file" if requested.exists() else "does not exist"
-            raise ConfigError(f"The configuration file {requested} {problem}. Name another file, or none to use the defaults.")
+            raise ConfigError(f"The configuration file {requested} {problem}.", "Name another file, or none to use the defaults.")
         return ConfigFile(path)
     try:
         return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration file {path} is not valid TOML ({error}). Correct the file.") from None
+        raise ConfigError(f"The configuration file {path} is not valid TOML ({error}).", "Correct the file.") from None
     except OSError as error:
-        raise ConfigError(f"The configuration file {path} cannot be read ({error.strerror}). Check its permissions.") from None
+        raise ConfigError(f"The configuration file {path} cannot be read ({error.strerror}).", "Check its permissions.") from None
 
 
 def load_settings(

@@ -24,7 +24,7 @@ def check_environment(environment: Mapping[str, str], keys: Collection[str]) -> 
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             key = name.lower().removeprefix(PREFIX.lower()).replace("__", ".")
             near = _nearest(key, [*keys, "config"])
-            raise ConfigError(f"Unknown environment variable {name}. {_advice(near and _variable(near))}")
+            raise ConfigError(f"Unknown environment variable {name}.", _advice(near and _variable(near)))
 
 
 def invalid_settings(error: ValidationError, overrides: Collection[str], path: Path, known: Iterable[str]) -> ConfigError:
@@ -36,19 +36,19 @@ def invalid_settings(error: ValidationError, overrides: Collection[str], path: P
     key = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] == "extra_forbidden":
         candidates = [each for each in known if "." not in key or "." in each]
-        return ConfigError(f"Unknown key {_named(key)} in {path}. {_advice(_nearest(key, candidates))}")
+        return ConfigError(f"Unknown key {_named(key)} in {path}.", _advice(_nearest(key, candidates)))
     value = _brief(repr(first["input"]))
-    return ConfigError(f"Invalid value {value} for {key} (from {_origin(key, overrides, path)}). {_reason(key, error)}")
+    return ConfigError(f"Invalid value {value} for {key} (from {_origin(key, overrides, path)}).", _reason(key, error))
 
 
 def invalid_value(key: str, value: object, error: ValidationError) -> ConfigError:
     """Returns the error for one setting that the user just changed."""
-    return ConfigError(f"Invalid value {_brief(repr(value))} for {key}. {_reason(key, error)}")
+    return ConfigError(f"Invalid value {_brief(repr(value))} for {key}.", _reason(key, error))
 
 
 def unknown_setting(key: str, keys: Iterable[str]) -> ConfigError:
     """Returns the error for one unknown key that the user just changed."""
-    return ConfigError(f"Unknown key {_named(key)}. {_advice(_nearest(key[:_MAX_SHOWN], keys))}")
+    return ConfigError(f"Unknown key {_named(key)}.", _advice(_nearest(key[:_MAX_SHOWN], keys)))
 
 
 def _reason(key: str, error: ValidationError) -> str:

@@ -6,7 +6,7 @@ Mode ``none`` is not a setting: showing the unprocessed room requires the user's
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -14,9 +14,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from livebg.config.messages import PREFIX
 from livebg.config.parsing import parse_color, parse_size
 
-Mode = Literal["portrait", "greenscreen", "matte", "cutout", "background"]
+LiveMode = Literal["portrait", "greenscreen", "background", "matte"]
+"""Modes of a virtual camera, except showing the room."""
+LIVE_MODES: Final[tuple[str, ...]] = get_args(LiveMode)
+Mode = Literal[LiveMode, "cutout"]
 Temporal = Literal["lookahead", "causal"]
 Backend = Literal["v4l2loopback", "pipewire", "obs", "null"]
+BUILTIN_BACKGROUNDS: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
 
 
@@ -66,7 +70,7 @@ class Effect(Section):
     )
     background: str = Field(
         "#204060",
-        description="for mode background: dawn, dusk, slate, paper, lights, leaves, "
+        description=f"for mode background: {', '.join(BUILTIN_BACKGROUNDS)}, "
         "a color as #rrggbb, a picture or a video; use ./dawn for a file named dawn",
     )
     background_fit: Literal["fill", "fit"] = Field(

@@ -20,7 +20,7 @@ def request(command: str, arguments: Mapping[str, Any] | None = None, *, path: P
     """
     if not hasattr(socket, "AF_UNIX"):
         raise ConfigError(
-            "A running livebg accepts no commands on this system because Python has no UNIX sockets. Press Ctrl-C to stop it."
+            "A running livebg accepts no commands on this system because Python has no UNIX sockets.", "Press Ctrl-C to stop it."
         )
     path = socket_path() if path is None else path
     protocol.check_path(path)
@@ -44,25 +44,25 @@ def readable_errors(path: Path, command: str, timeout: float) -> Iterator[None]:
         yield
     except (BlockingIOError, TimeoutError):
         raise LivebgError(
-            f"livebg{_pid_suffix(path)} did not respond within {timeout:g} s. Try again, or kill it by its pid."
+            f"livebg{_pid_suffix(path)} did not respond within {timeout:g} s.", "Try again, or kill it by its pid."
         ) from None
     except (FileNotFoundError, NotADirectoryError, ConnectionError):
         raise not_running(path) from None
     except OSError as error:
         raise ConfigError(
-            f"Cannot use the control socket {path} ({error.strerror}). Run the command as the user who runs livebg."
+            f"Cannot use the control socket {path} ({error.strerror}).", "Run the command as the user who runs livebg."
         ) from error
     except protocol.LineTooLong:
-        raise LivebgError(f"The response to {command} exceeds {protocol.MAX_ANSWER // 1024} KiB. Report this bug.") from None
+        raise LivebgError(f"The response to {command} exceeds {protocol.MAX_ANSWER // 1024} KiB.", "Report this bug.") from None
 
 
 def not_running(path: Path) -> NotRunningError:
     """Returns the error for a socket ``path`` without a server."""
     if running_pid(path.parent) is not None:
         return NotRunningError(
-            f"livebg{_pid_suffix(path)} is starting or stopping and accepts no commands. Try again, or kill it by its pid."
+            f"livebg{_pid_suffix(path)} is starting or stopping and accepts no commands.", "Try again, or kill it by its pid."
         )
-    return NotRunningError("livebg is not running. Start it with `livebg run`.")
+    return NotRunningError("livebg is not running.", "Start it with `livebg run`.")
 
 
 def _pid_suffix(path: Path) -> str:

@@ -49,8 +49,8 @@ class Request:
 class VersionMismatch(ConfigError):
     """The peer uses another protocol version: ``found``, None if it sent none."""
 
-    def __init__(self, text: str, found: int | None) -> None:
-        super().__init__(text)
+    def __init__(self, message: str, hint: str, found: int | None) -> None:
+        super().__init__(message, hint)
         self.found = found
 
 
@@ -197,8 +197,8 @@ def _check_version(fields: Mapping[str, Any], peer: str, advice: str) -> None:
     found = fields.get("version")
     if type(found) is not int or found != VERSION:
         theirs = f"protocol version {_shown(found)}" if "version" in fields else "no protocol version"
-        text = f"Incompatible {peer} ({theirs}, expected {VERSION}). {advice}"
-        raise VersionMismatch(text, found if type(found) is int else None)
+        message = f"Incompatible {peer} ({theirs}, expected {VERSION})."
+        raise VersionMismatch(message, advice, found if type(found) is int else None)
 
 
 def _shown(value: object) -> str:

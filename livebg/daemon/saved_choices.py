@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from typing import Any, Final
 
 from platformdirs import user_state_path
 
+from livebg.atomic_write import write_atomically
 from livebg.config.loading import ConfigFile, check_setting
+from livebg.config.settings import LIVE_MODES
 from livebg.errors import ConfigError
 
 _LOG: Final = logging.getLogger(__name__)
 PERSISTED_KEYS: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")
 """Settings saved across restarts. Showing the room is not a setting, so it is never saved."""
-LIVE_MODES: Final = ("portrait", "greenscreen", "background", "matte")
-"""Modes of a virtual camera, except showing the room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +57,10 @@ class SavedChoices:
 
     def write(self, choices: Mapping[str, Choice]) -> str | None:
         """Replaces the file atomically with these choices. Returns an error message, or None on success."""
-        part = self.path.with_suffix(f".{os.getpid()}.part")
         data = {key: {"value": word.value, "file": word.file} for key, word in choices.items()}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            part.replace(self.path)
+            write_atomically(self.path, json.dumps(data, indent=1).encode())
         except (OSError, TypeError, ValueError) as error:
-            with suppress(OSError):
-                part.unlink()
             reason = error.strerror if isinstance(error, OSError) else str(error)
             text = f"The choice is not saved for the next start: cannot write {self.path} ({reason})."
             _LOG.warning("%s", text)

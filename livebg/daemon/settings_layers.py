@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from livebg.config.loading import ConfigFile, check_setting, load_settings, read_config
-from livebg.config.settings import Settings, setting_keys
-from livebg.daemon.saved_choices import LIVE_MODES, PERSISTED_KEYS, Choice
+from livebg.config.settings import LIVE_MODES, Settings, setting_keys
+from livebg.daemon.saved_choices import PERSISTED_KEYS, Choice
 from livebg.errors import ConfigError
 
 _STARTUP_ONLY: Final = {

@@ -146,7 +146,7 @@ class Status:
         except ValidationError as error:
             loc = ".".join(str(part) for part in error.errors()[0]["loc"])
             field = f"status field {loc}" if loc else "status"
-            raise LivebgError(f"Incompatible livebg is running (unexpected {field}). Restart it.") from None
+            raise LivebgError(f"Incompatible livebg is running (unexpected {field}).", "Restart it.") from None
 
 
 @functools.cache

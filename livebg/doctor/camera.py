@@ -26,7 +26,8 @@ def camera(exam: CheckContext) -> Finding:
         found = find_camera(name, exam.host.kernel)
     except SourceError as error:
         return from_error(error)
-    return ok(f"Found {found}{', the first of several' if _is_first(exam) else ''}")
+    is_first = name == "auto" and len(exam.devices.cameras) > 1
+    return ok(f"Found {found}{', the first of several' if is_first else ''}")
 
 
 def mode(exam: CheckContext) -> Finding:
@@ -69,7 +70,7 @@ def in_use(exam: CheckContext) -> Finding:
 def permissions(exam: CheckContext) -> Finding:
     """Check that the user has permission to open the cameras."""
     loopbacks = loopback_nodes(exam.host)
-    forbidden = [each.path for each in exam.inaccessible if isinstance(each.error, PermissionError)]
+    forbidden = [each.path for each in exam.devices.inaccessible if isinstance(each.error, PermissionError)]
     closed = [path for path in forbidden if path.name not in loopbacks]
     if closed:
         found = f"No permission to open {access(exam.host, closed[0])}"
@@ -85,10 +86,6 @@ def _camera_substitute(name: str) -> str | None:
         return "A network camera is configured, which only `livebg run` connects to"
     path = Path(name).expanduser()
     return f"The file {path} is used instead of a camera" if path.is_file() else None
-
-
-def _is_first(exam: CheckContext) -> bool:
-    return exam.camera == "auto" and len(exam.devices.cameras) > 1
 
 
 def _camera_facts(exam: CheckContext) -> CameraInfo | None:

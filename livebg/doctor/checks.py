@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from livebg.doctor import camera, desktop, elsewhere, kernel_module, network, pipewire, sandboxes, service, virtual_camera
+from livebg.doctor import camera, desktop, kernel_module, network, obs, pipewire, sandboxes, service, virtual_camera
 from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, Result, skipped, warn
 from livebg.system.host import ToolMissing, ToolTimeout
@@ -39,7 +39,7 @@ CHECKS: Final = (
     Check("virtual camera", "on demand", virtual_camera.on_demand, backend="v4l2loopback"),
     Check("virtual camera", "after a restart", kernel_module.after_restart, backend="v4l2loopback"),
     Check("virtual camera", "PipeWire library", pipewire.library, backend="pipewire"),
-    Check("virtual camera", "OBS", elsewhere.obs, ("darwin", "win32")),
+    Check("virtual camera", "OBS", obs.installed, ("darwin", "win32")),
     Check("camera", "camera", camera.camera),
     Check("camera", "camera permissions", camera.permissions),
     Check("camera", "camera mode", camera.mode),

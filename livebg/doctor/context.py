@@ -1,9 +1,10 @@
 """Facts shared by several checks, each queried once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import Final
 
 from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_size
@@ -11,12 +12,14 @@ from livebg.config.settings import Settings
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.status import Status
+from livebg.doctor.findings import Finding, skipped
 from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
 from livebg.system.devices import Devices, LoopbackInfo, list_devices
 from livebg.system.host import Host
-from livebg.v4l2.device import InaccessibleDevice, enumerate_devices
 from livebg.v4l2.syscalls import Holder
+
+NO_DEVICE: Final = "No virtual camera to check yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,6 @@ class CheckContext:
         return list_devices(self.label, size, camera.frame_rate, self.host.kernel, running=self.running.pid)
 
     @cached_property
-    def inaccessible(self) -> Sequence[InaccessibleDevice]:
-        """The device nodes that could not be opened or queried."""
-        return enumerate_devices(self.host.kernel)[1]
-
-    @cached_property
     def segmenter(self) -> Segmenter:
         """The configured network, loaded. Raises :class:`~livebg.errors.ModelError` and ImportError."""
         from livebg.factory import build_segmenter  # slow to import, and may fail to import
@@ -121,6 +119,16 @@ class CheckContext:
     def others(self, holders: Sequence[Holder]) -> list[Holder]:
         """Return the holders of a device other than the running livebg."""
         return [holder for holder in holders if holder.pid != self.running.pid]
+
+
+def needs_loopback(check: Callable[[CheckContext, LoopbackInfo], Finding]) -> Callable[[CheckContext], Finding]:
+    """Convert a check of livebg's loopback device to one that is skipped without a device."""
+
+    @wraps(check)
+    def run(exam: CheckContext) -> Finding:
+        return skipped(NO_DEVICE) if exam.loopback is None else check(exam, exam.loopback)
+
+    return run
 
 
 def format_processes(holders: Sequence[Holder]) -> str:

@@ -7,10 +7,9 @@ from livebg.doctor import pipewire as pipewire_camera
 from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.system.distribution import install_package
-from livebg.system.host import Host, ToolMissing
+from livebg.system.host import Host, ToolMissing, last_line
 
 _WATCHER: Final = "org.kde.StatusNotifierWatcher"
-_RESTART_WIREPLUMBER: Final = "systemctl --user restart wireplumber"
 
 
 def session(exam: CheckContext) -> Finding:
@@ -37,7 +36,7 @@ def pipewire(exam: CheckContext) -> Finding:
     except ToolMissing:
         return _wireplumber(exam)
     if dump.code:
-        return skipped(f"PipeWire is not running ({_last_line(dump.err) or 'pw-dump failed'})")
+        return skipped(f"PipeWire is not running ({last_line(dump.err) or 'pw-dump failed'})")
     properties = list(pipewire_camera.properties(dump.out))
     if any(each.get("media.class") == "Video/Source" and each.get("api.v4l2.path") == path for each in properties):
         return ok(f"PipeWire offers {exam.label!r} as a camera")
@@ -65,7 +64,7 @@ def _not_offered(exam: CheckContext, how: str) -> Finding:
     if not exam.is_written_by_livebg:
         return skipped(f"PipeWire {how}, as expected while livebg does not write to it")
     found = f"PipeWire {how}, because it probed the device before livebg's first frame. Firefox and Flatpak apps may not list it"
-    return fail(found, f"{_RESTART_WIREPLUMBER} (`livebg setup` makes livebg start first)")
+    return fail(found, f"{pipewire_camera.RESTART_WIREPLUMBER} (`livebg setup` makes livebg start first)")
 
 
 def _wireplumber(exam: CheckContext) -> Finding:
@@ -75,7 +74,7 @@ def _wireplumber(exam: CheckContext) -> Finding:
     except ToolMissing:
         return skipped("Neither pw-dump nor wpctl is installed")
     if table.code:
-        return skipped(f"PipeWire is not running ({_last_line(table.err or table.out) or 'wpctl failed'})")
+        return skipped(f"PipeWire is not running ({last_line(table.err or table.out) or 'wpctl failed'})")
     if re.search(rf"^\W*\d+\. {re.escape(exam.label)}\b", _video_sources(table.out), re.MULTILINE):
         return ok(f"PipeWire offers {exam.label!r} as a camera")
     return _not_offered(exam, f"does not offer {exam.label!r}")
@@ -98,7 +97,3 @@ def _shows_icons(host: Host) -> bool | None:
         command = ("gdbus", "call", "--session", "-d", bus, "-o", object_path, "-m", f"{bus}.NameHasOwner", _WATCHER)
         answer = host.commands.run(*command)
     return None if answer.code else "true" in answer.out
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[-1]

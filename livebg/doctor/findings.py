@@ -1,6 +1,6 @@
 """Results of the checks."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from livebg.errors import LivebgError
@@ -43,10 +43,8 @@ def skipped(message: str) -> Finding:
 
 
 def from_error(error: LivebgError) -> Finding:
-    """Convert an error: its last sentence, or else the text after its last colon, becomes the fix."""
-    text = str(error).removesuffix(".")
-    message, _, fix = text.rpartition(". " if ". " in text else ": ")
-    return Finding("FAIL", message or text, fix if message else None)
+    """Convert an error: its hint becomes the fix."""
+    return Finding("FAIL", error.message.removesuffix("."), error.hint and error.hint.removesuffix("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,4 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-compatible dict with the keys ``group``, ``check``, ``status``, ``message`` and ``fix`` (str or None)."""
-        finding = self.finding
-        return {
-            "group": self.group,
-            "check": self.check,
-            "status": finding.status,
-            "message": finding.message,
-            "fix": finding.fix,
-        }
+        return {"group": self.group, "check": self.check, **asdict(self.finding)}

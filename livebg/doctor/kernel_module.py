@@ -2,18 +2,16 @@
 
 import os
 import re
-from pathlib import Path
 from typing import Final
 
-from livebg.doctor.context import CheckContext
+from livebg.doctor.context import NO_DEVICE, CheckContext
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
 from livebg.system.distribution import install_headers, install_module
-from livebg.system.host import Host, ToolMissing, ToolTimeout
+from livebg.system.host import Host
 
 SETUP: Final = "livebg setup"
 RELOAD: Final = "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
 """Recreates the devices as configured."""
-NO_DEVICE: Final = "No virtual camera to check yet"
 _MODULE_SYSFS: Final = "/sys/module/v4l2loopback"
 _MODULE_FOLDERS: Final = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")
 _MODULE_FILE: Final = re.compile(r"v4l2loopback\.ko(\.(xz|zst|gz))?")
@@ -36,7 +34,7 @@ def installed(exam: CheckContext) -> Finding:
     releases = _installed_releases(host)
     if host.release in releases:
         return ok(f"v4l2loopback is installed for kernel {host.release}")
-    if not releases and not _dkms_sources(host):
+    if not releases and not host.path(_DKMS_FOLDER).is_dir():
         return fail(
             "The kernel module v4l2loopback, which provides the virtual camera, is not installed",
             f"{install_module(host)}, then {SETUP}",
@@ -84,11 +82,10 @@ def loaded(exam: CheckContext) -> Finding:
 
 def after_restart(exam: CheckContext) -> Finding:
     """Check that the device will exist after a reboot."""
-    host = exam.host
     if exam.loopback is None:
         return skipped(NO_DEVICE)
-    missing = [] if _loads_at_boot(host) else ["v4l2loopback is not loaded automatically"]
-    missing += [] if exam.label in _labels(host) else [f"no device is named {exam.label!r}"]
+    missing = [] if _loads_at_boot(exam.host) else ["v4l2loopback is not loaded automatically"]
+    missing += [] if exam.label in _labels(exam.host) else [f"no device is named {exam.label!r}"]
     if missing:
         return warn(f"After a reboot {' and '.join(missing)}", SETUP)
     return ok("The virtual camera will exist after a reboot")
@@ -133,25 +130,16 @@ def _installed_releases(host: Host) -> set[str]:
     for folder in _MODULE_FOLDERS:
         folder_path = host.path(folder)
         releases = [each for each in folder_path.iterdir() if each.is_dir()] if folder_path.is_dir() else []
-        found |= {release.name for release in releases if _has_module(release)}
+        found |= {
+            each.name for each in releases if any(_MODULE_FILE.fullmatch(file) for *_, files in os.walk(each) for file in files)
+        }
     return found
-
-
-def _has_module(folder: Path) -> bool:
-    return any(_MODULE_FILE.fullmatch(name) for _, _, names in os.walk(folder) for name in names)
-
-
-def _dkms_sources(host: Host) -> bool:
-    return host.path(_DKMS_FOLDER).is_dir()
 
 
 def _dkms_status(host: Host) -> str:
     """Return the DKMS status as a clause."""
-    try:
-        outcome = host.commands.run("dkms", "status", "v4l2loopback")
-    except (ToolMissing, ToolTimeout):
-        return ""
-    lines = [line for line in outcome.out.splitlines() if line.startswith("v4l2loopback")]
+    status = host.commands.try_run("dkms", "status", "v4l2loopback")
+    lines = [line for line in status.out.splitlines() if line.startswith("v4l2loopback")]
     return f" (dkms: {'; '.join(lines)})" if lines else ""
 
 
@@ -174,21 +162,15 @@ def _key(host: Host) -> tuple[str | None, bool]:
     for key in _SIGNING_KEYS:
         if not host.path(key).exists():
             continue
-        try:
-            outcome = host.commands.run("mokutil", "--test-key", key)
-        except (ToolMissing, ToolTimeout):
-            return key, False
-        return key, "is already enrolled" in outcome.out + outcome.err
+        test = host.commands.try_run("mokutil", "--test-key", key)
+        return key, "is already enrolled" in test.out + test.err
     return None, False
 
 
 def _is_signed(host: Host) -> bool | None:
     """Whether the module is signed; None if unknown."""
-    try:
-        outcome = host.commands.run("modinfo", "--field", "signer", "v4l2loopback")
-    except (ToolMissing, ToolTimeout):
-        return None
-    return bool(outcome.out.strip()) if outcome.code == 0 else None
+    signer = host.commands.try_run("modinfo", "--field", "signer", "v4l2loopback")
+    return bool(signer.out.strip()) if signer.code == 0 else None
 
 
 def _rebuild_command(host: Host) -> str:
@@ -199,11 +181,8 @@ def _rebuild_command(host: Host) -> str:
 
 def _was_rejected(host: Host) -> bool:
     """Whether the journal reports a rejected v4l2loopback or unnamed module. Users may lack permission to read all of it."""
-    try:
-        outcome = host.commands.run("journalctl", "--boot", "--quiet", "--no-pager", "--output=cat", f"--grep={_JOURNAL_PATTERN}")
-    except (ToolMissing, ToolTimeout):
-        return False
-    return bool(_REJECTION.search(outcome.out))
+    command = ("journalctl", "--boot", "--quiet", "--no-pager", "--output=cat", f"--grep={_JOURNAL_PATTERN}")
+    return bool(_REJECTION.search(host.commands.try_run(*command).out))
 
 
 def _loads_at_boot(host: Host) -> bool:

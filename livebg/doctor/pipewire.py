@@ -13,6 +13,7 @@ from livebg.sinks.pipewire.libpipewire import Library
 from livebg.system.host import Host
 
 SETUP: Final = "livebg setup --pipewire"
+RESTART_WIREPLUMBER: Final = "systemctl --user restart wireplumber"
 _START_PIPEWIRE: Final = "systemctl --user enable --now pipewire.socket wireplumber.service"
 _SESSION_MANAGERS: Final = ("WirePlumber", "pipewire-media-session")
 

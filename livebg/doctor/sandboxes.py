@@ -1,10 +1,10 @@
 """Checks of sandboxed apps: a Flatpak or Snap sees cameras only with permission."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, ok, skipped, warn
+from livebg.doctor.pipewire import RESTART_WIREPLUMBER
 from livebg.system.host import Host, ToolMissing
 
 _FLATPAKS: Final = {
@@ -21,7 +21,6 @@ _FLATPAKS: Final = {
     "org.signal.Signal": "Signal",
     "com.github.IsmaelMartinez.teams_for_linux": "Teams for Linux",
 }
-_RESTART_WIREPLUMBER: Final = "systemctl --user restart wireplumber"
 _PORTAL: Final = "/usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service"
 _INSTALL: Final = "Install xdg-desktop-portal and its backend for your desktop (-gnome, -kde, -gtk or -wlr), then log in again"
 _SNAPS: Final = ("firefox", "chromium", "brave", "opera", "zoom-client", "slack", "discord", "signal-desktop", "teams-for-linux")
@@ -72,7 +71,7 @@ def portal(exam: CheckContext) -> Finding:
     if "true" in answer.out:
         return ok("The desktop portal offers a camera to sandboxed apps")
     found = "The desktop portal offers no camera to sandboxed apps"
-    return warn(found, _RESTART_WIREPLUMBER) if exam.is_written_by_livebg else skipped(f"{found} yet")
+    return warn(found, RESTART_WIREPLUMBER) if exam.is_written_by_livebg else skipped(f"{found} yet")
 
 
 def _sees_devices(host: Host, app: str) -> bool:
@@ -82,15 +81,9 @@ def _sees_devices(host: Host, app: str) -> bool:
 
 
 def _is_connected(host: Host, name: str) -> bool:
-    """Whether the camera plug of a snap is connected to a slot."""
-    return any(row[:2] == ["camera", f"{name}:camera"] and row[2] != "-" for row in _rows(host, name))
-
-
-def _rows(host: Host, name: str) -> Iterator[list[str]]:
-    for line in host.commands.run("snap", "connections", name).out.splitlines()[1:]:
-        columns = line.split()
-        if len(columns) >= 3:
-            yield columns
+    """Whether the camera plug of a snap is connected to a slot: ``camera  zoom-client:camera  :camera  -``."""
+    rows = [line.split() for line in host.commands.run("snap", "connections", name).out.splitlines()]
+    return any(row[:2] == ["camera", f"{name}:camera"] and len(row) > 2 and row[2] != "-" for row in rows)
 
 
 def _names(apps: list[str]) -> str:

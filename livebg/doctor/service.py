@@ -44,9 +44,10 @@ def unit(exam: CheckContext) -> Finding:
         return fail(f"The service {UNIT} {problem}", f"systemctl --user status {UNIT}")
     if properties.get("LoadState") != "loaded":
         return warn("livebg is not installed as a service, so it must be started manually", SETUP)
-    program = _program(properties.get("ExecStart", ""))
-    if program and not exam.host.path(program).exists():
-        return fail(f"The service starts {program}, which does not exist", SETUP)
+    # systemd writes "{ path=/usr/bin/livebg ; argv[]=/usr/bin/livebg run ; ... }".
+    program = re.search(r"\bpath=(\S+)", properties.get("ExecStart", ""))
+    if program and not exam.host.path(program[1]).exists():
+        return fail(f"The service starts {program[1]}, which does not exist", SETUP)
     return _state_finding(properties)
 
 
@@ -94,9 +95,3 @@ def _state_finding(properties: dict[str, str]) -> Finding:
     if restarts:
         return warn(f"The service is running, but was restarted {restarts} times since login", _SHOW_LOG)
     return ok("The service is enabled and running")
-
-
-def _program(exec_start: str) -> str | None:
-    """Return the path in systemd's ``{ path=/usr/bin/livebg ; argv[]=/usr/bin/livebg run ; ... }``."""
-    path = re.search(r"\bpath=(\S+)", exec_start)
-    return path[1] if path else None

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from livebg.config.parsing import parse_size
-from livebg.doctor.context import CheckContext, format_processes
+from livebg.doctor.context import NO_DEVICE, CheckContext, format_processes, needs_loopback
 from livebg.doctor.findings import Finding, fail, ok, skipped, warn
-from livebg.doctor.kernel_module import NO_DEVICE, RELOAD, SETUP, is_loaded
-from livebg.system.host import Host, ToolMissing, ToolTimeout
+from livebg.doctor.kernel_module import RELOAD, SETUP, is_loaded
+from livebg.system.devices import LoopbackInfo
+from livebg.system.host import Host
 from livebg.v4l2.client_usage import Subscription
 from livebg.v4l2.device import Device
 from livebg.v4l2.find_camera import GROUP_ADVICE
@@ -33,7 +34,7 @@ def device(exam: CheckContext) -> Finding:
             f"{len(matching)} loopback devices are named {exam.label!r} ({paths}), but livebg needs exactly one",
             _SETUP_AND_RELOAD,
         )
-    if any(each.path.name in loopback_nodes(exam.host) for each in exam.inaccessible):
+    if any(each.path.name in loopback_nodes(exam.host) for each in exam.devices.inaccessible):
         return skipped("A loopback device exists but cannot be opened (see device permissions)")
     if not loopbacks and not is_loaded(exam.host):
         return skipped(NO_DEVICE)
@@ -46,7 +47,9 @@ def device(exam: CheckContext) -> Finding:
 def permissions(exam: CheckContext) -> Finding:
     """Check that the user has permission to open the loopback devices."""
     nodes = loopback_nodes(exam.host)
-    closed = [each.path for each in exam.inaccessible if each.path.name in nodes and isinstance(each.error, PermissionError)]
+    closed = [
+        each.path for each in exam.devices.inaccessible if each.path.name in nodes and isinstance(each.error, PermissionError)
+    ]
     if closed:
         return fail(f"No permission to open {access(exam.host, closed[0])}", group_advice(exam.host))
     if not exam.devices.loopbacks:
@@ -54,11 +57,10 @@ def permissions(exam: CheckContext) -> Finding:
     return ok("The user has permission to open the device")
 
 
-def exclusive_caps(exam: CheckContext) -> Finding:
+@needs_loopback
+def exclusive_caps(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that the device announces only capture while livebg writes, which Chromium requires."""
-    if exam.loopback is None:
-        return skipped(NO_DEVICE)
-    one = exam.loopback.device
+    one = loopback.device
     if not (one.captures and one.outputs):
         return ok("It announces one direction at a time, as Chromium requires")
     if _parameter(exam.host, one.path, "exclusive_caps") == "Y":
@@ -68,29 +70,27 @@ def exclusive_caps(exam: CheckContext) -> Finding:
     )
 
 
-def number(exam: CheckContext) -> Finding:
+@needs_loopback
+def number(exam: CheckContext, loopback: LoopbackInfo) -> Finding:  # noqa: ARG001 - signature of all checks
     """Check that the device number is below 64, because Firefox ignores higher numbers."""
-    if exam.loopback is None:
-        return skipped(NO_DEVICE)
-    one = exam.loopback.device
+    one = loopback.device
     if int(one.path.name.removeprefix("video")) < _FIREFOX_MAX_DEVICES:
         return ok(f"Its number is below {_FIREFOX_MAX_DEVICES}, so Firefox finds it")
     return warn(f"Firefox ignores {one.path}, because its number is not below {_FIREFOX_MAX_DEVICES}", _SETUP_AND_RELOAD)
 
 
-def writer(exam: CheckContext) -> Finding:
+@needs_loopback
+def writer(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that no other program writes to the device."""
-    if exam.loopback is None:
-        return skipped(NO_DEVICE)
-    one = exam.loopback.device
-    if exam.is_written_by_livebg or any(holder.pid == exam.running.pid for holder in exam.loopback.holders):
+    one = loopback.device
+    if exam.is_written_by_livebg or any(holder.pid == exam.running.pid for holder in loopback.holders):
         return ok("livebg is writing to it, and no other program can")
     is_streamed_to = _has_writer(exam.host, one)
     if is_streamed_to is None:
         return skipped("This v4l2loopback does not report writers without exclusive_caps")
     if not is_streamed_to:
         return ok("No program is writing to it")
-    others = [holder for holder in exam.others(exam.loopback.holders) if holder.access != "reading"]
+    others = [holder for holder in exam.others(loopback.holders) if holder.access != "reading"]
     if others:
         pids = " ".join(str(holder.pid) for holder in others)
         return fail(f"Another program is writing to {one.path}: {format_processes(others)}", f"Close it, or run `kill {pids}`")
@@ -111,17 +111,16 @@ def _hidden_writer(host: Host, one: Device) -> Finding:
     )
 
 
-def picture_format(exam: CheckContext) -> Finding:
+@needs_loopback
+def picture_format(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that the device accepts livebg's format. It keeps its format while a program reads or keep_format is set."""
-    if exam.loopback is None:
-        return skipped(NO_DEVICE)
-    one = exam.loopback.device
-    now = exam.loopback.format
+    one = loopback.device
+    now = loopback.format
     if exam.is_written_by_livebg:
         return ok(f"It carries livebg's pictures{', ' + now if now else ''}")
-    if _has_writer(exam.host, one) and exam.loopback.holders:
+    if _has_writer(exam.host, one) and loopback.holders:
         return skipped("Its format is set by the program that writes to it")
-    readers = exam.others(exam.loopback.holders)
+    readers = exam.others(loopback.holders)
     is_kept = _keeps_format(exam.host, one)
     if now is None or not (readers or is_kept):
         return ok("It accepts any size")
@@ -133,16 +132,15 @@ def picture_format(exam: CheckContext) -> Finding:
     return fail(f"{one.path} is fixed to {now} by {by}, so livebg cannot set its format", ", then ".join(steps))
 
 
-def max_openers(exam: CheckContext) -> Finding:
+@needs_loopback
+def max_openers(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that enough programs can open the device at the same time."""
-    if exam.loopback is None:
-        return skipped(NO_DEVICE)
-    one = exam.loopback.device
+    one = loopback.device
     attribute = f"/sys/devices/virtual/video4linux/{one.path.name}/max_openers"
     most = exam.host.read(attribute) or ""
     if not most.isdecimal():
         return skipped("The module does not report its limit of openers")
-    holders = exam.loopback.holders
+    holders = loopback.holders
     fix = f"echo 10 | sudo tee {attribute}"
     if len(holders) >= int(most):
         return fail(f"{one.path} has reached its limit of {most} openers: {format_processes(holders)}", fix)
@@ -151,11 +149,10 @@ def max_openers(exam: CheckContext) -> Finding:
     return ok(f"It can be opened {most} times")
 
 
-def on_demand(exam: CheckContext) -> Finding:
+@needs_loopback
+def on_demand(exam: CheckContext, loopback: LoopbackInfo) -> Finding:
     """Check that the module reports readers, so that the camera can be off while there are none."""
-    if exam.loopback is None:
-        return skipped(NO_DEVICE)
-    subscription = Subscription(exam.loopback.device.path, exam.host.kernel)
+    subscription = Subscription(loopback.device.path, exam.host.kernel)
     subscription.close()
     if subscription.type is not None:
         return ok("The module reports when an app uses the camera, so the real camera is off otherwise")
@@ -214,11 +211,8 @@ def _has_writer(host: Host, one: Device) -> bool | None:
 
 def _keeps_format(host: Host, one: Device) -> bool | None:
     """Whether keep_format is set; None if v4l2-ctl is not installed."""
-    try:
-        outcome = host.commands.run("v4l2-ctl", "-d", str(one.path), "-C", "keep_format")
-    except (ToolMissing, ToolTimeout):
-        return None
-    match = re.search(r"keep_format:\s*(\d)", outcome.out)
+    control = host.commands.try_run("v4l2-ctl", "-d", str(one.path), "-C", "keep_format")
+    match = re.search(r"keep_format:\s*(\d)", control.out)
     return match[1] == "1" if match else None
 
 

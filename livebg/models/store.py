@@ -69,7 +69,7 @@ def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | N
         if path.is_file():
             _require_size(path, card)
             return LocatedModel(path, card)
-    raise ModelError(f"The model {card.name} is not installed. Run `livebg models pull {card.name}`.")
+    raise ModelError(f"The model {card.name} is not installed.", f"Run `livebg models pull {card.name}`.")
 
 
 def pull(card: ModelCard, cache_folder: Path | None = None, progress: Progress = lambda _done, _total: None) -> LocatedModel:
@@ -95,7 +95,7 @@ def pull(card: ModelCard, cache_folder: Path | None = None, progress: Progress =
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(
-            f"{card.name} could not be written to {folder} ({reason}). Free disk space or make the folder writable."
+            f"{card.name} could not be written to {folder} ({reason}).", "Free disk space or make the folder writable."
         ) from error
     return LocatedModel(target, card)
 
@@ -106,13 +106,13 @@ def _download(card: ModelCard, part: Path, progress: Progress) -> None:
         _copy_release(card, part, progress)
     except _Unavailable as error:
         raise ModelError(
-            f"{card.name} could not be downloaded ({error}). Connect to the internet and run"
-            f" `livebg models pull {card.name}` again."
+            f"{card.name} could not be downloaded ({error}).",
+            f"Connect to the internet and run `livebg models pull {card.name}` again.",
         ) from error
     if not _is_registry_file(part, card):
         raise ModelError(
-            f"The SHA-256 of the downloaded {card.name} differs from the registry, so the file was deleted."
-            f" Try again, or use another connection."
+            f"The SHA-256 of the downloaded {card.name} differs from the registry, so the file was deleted.",
+            "Try again, or use another connection.",
         )
 
 
@@ -145,18 +145,18 @@ def _read(response: IO[bytes]) -> bytes:
 def _bundled(card: ModelCard) -> LocatedModel:
     path = _PACKAGE_FOLDER / card.file_name
     if not path.is_file():
-        raise ModelError(f"{path}, a part of livebg, is missing. Reinstall livebg.")
+        raise ModelError(f"{path}, a part of livebg, is missing.", "Reinstall livebg.")
     return LocatedModel(path, card)
 
 
 def _find_file(path: Path) -> LocatedModel:
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
-        raise ModelError(f"The model file {path} {problem}. Give the path of an .onnx file, or one of {', '.join(REGISTRY)}.")
+        raise ModelError(f"The model file {path} {problem}.", f"Give the path of an .onnx file, or one of {', '.join(REGISTRY)}.")
     try:
         card = next((card for card in REGISTRY.values() if _is_registry_file(path, card)), unknown_card(path.name))
     except OSError as error:
-        raise ModelError(f"The model file {path} cannot be read ({error.strerror}). Check its permissions.") from error
+        raise ModelError(f"The model file {path} cannot be read ({error.strerror}).", "Check its permissions.") from error
     return LocatedModel(path, card)
 
 
@@ -164,8 +164,8 @@ def _require_size(path: Path, card: ModelCard) -> None:
     size = path.stat().st_size
     if size != card.size_bytes:
         raise ModelError(
-            f"{path} has {size} bytes, but the model {card.name} has {card.size_bytes}."
-            f" Remove it and run `livebg models pull {card.name}`."
+            f"{path} has {size} bytes, but the model {card.name} has {card.size_bytes}.",
+            f"Remove it and run `livebg models pull {card.name}`.",
         )
 
 

@@ -238,3 +238,6 @@ class BatchRenderer:
 
 class _ModelUnavailable(ModelError):
     """The network failed to load in another job, which has reported the error."""
+
+    def __init__(self) -> None:
+        super().__init__("The network failed to load in another job.")

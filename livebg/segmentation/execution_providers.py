@@ -2,10 +2,8 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -14,6 +12,7 @@ from typing import Final, TypeVar
 
 from platformdirs import user_cache_path
 
+from livebg.atomic_write import write_atomically
 from livebg.errors import ModelError
 from livebg.segmentation.ort import onnxruntime
 
@@ -89,14 +88,9 @@ class ProviderCache:
 
     def put(self, key: str, provider: str) -> None:
         """Store ``provider`` for ``key`` and keep the other entries; the file is replaced atomically."""
-        part = self.path.with_suffix(f".{os.getpid()}.part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(self._read() | {key: provider}, indent=1))
-            part.replace(self.path)
+            write_atomically(self.path, json.dumps(self._read() | {key: provider}, indent=1).encode())
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()
             _LOG.warning("The selected provider could not be stored in %s: %s", self.path, error)
 
     def _read(self) -> dict[str, str]:

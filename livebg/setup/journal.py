@@ -1,14 +1,13 @@
 """Journal of setup. Each step is recorded before it runs, so that it can be undone even after an interruption."""
 
 import base64
-import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, field_validator
 
+from livebg.atomic_write import write_atomically
 from livebg.errors import SetupError
 
 NAME: Final = "setup.json"
@@ -73,16 +72,9 @@ class Journal(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Write the journal to ``folder``, which is created if missing. Raises :class:`~livebg.errors.SetupError`."""
-        part = folder / f".{NAME}-{secrets.token_hex(4)}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with part.open("x") as file:
-                file.write(self.model_dump_json(indent=2))
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(folder / NAME)
+            write_atomically(folder / NAME, self.model_dump_json(indent=2).encode())
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise SetupError(
                 f"Cannot write the setup journal to {folder} ({error.strerror}). Make that folder writable."
             ) from error

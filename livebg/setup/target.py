@@ -1,8 +1,6 @@
 """The only access to the system: paths and commands. Tests pass a folder tree and simulated commands."""
 
 import os
-import shutil
-import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import Protocol
 import platformdirs
 
 from livebg.errors import SetupError
+from livebg.system import host
 
 _MAX_OUTPUT_CHARS = 300
 """Maximum characters of a failed command's output in the error message."""
@@ -31,18 +30,16 @@ class SystemCommands:
     """Runs real commands. Their output is captured for the error message."""
 
     def find(self, name: str) -> bool:
-        return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin{os.pathsep}/sbin") is not None
+        return host.Commands().find(name) is not None
 
     def run(self, *command: str) -> None:
         line = command_line(command)
         try:
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
-            )
-        except OSError as error:
-            raise SetupError(f"Cannot run `{line}` ({error.strerror}). Run it yourself, then run livebg setup again.") from error
-        if done.returncode:
-            output = " ".join(done.stdout.split())[-_MAX_OUTPUT_CHARS:] or f"exit code {done.returncode}"
+            done = host.Commands().run(*command, timeout=None)
+        except (OSError, host.ToolMissing) as error:
+            raise SetupError(f"Cannot run `{line}` ({error}). Run it yourself, then run livebg setup again.") from error
+        if done.code:
+            output = " ".join(f"{done.out} {done.err}".split())[-_MAX_OUTPUT_CHARS:] or f"exit code {done.code}"
             raise SetupError(f"`{line}` failed ({output}). Fix that, then run livebg setup again.")
 
 

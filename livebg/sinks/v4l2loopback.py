@@ -14,7 +14,7 @@ from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.v4l2 import abi
 from livebg.v4l2.device import Device, open_device, query_capabilities
-from livebg.v4l2.find_camera import GROUP_FIX
+from livebg.v4l2.find_camera import GROUP_HINT
 from livebg.v4l2.loopback import modprobe_line
 from livebg.v4l2.syscalls import SYSCALLS, UNSUPPORTED, Syscalls
 
@@ -174,11 +174,11 @@ class LoopbackDevice:
         fixes = {
             errno.ENOENT: "Load v4l2loopback again.",
             errno.ENODEV: "Load v4l2loopback again.",
-            errno.EACCES: GROUP_FIX,
+            errno.EACCES: GROUP_HINT,
             errno.EBUSY: "Close the other programs that use it.",
         }
         fix = fixes.get(error.errno or 0, "Check `dmesg` for kernel messages, or load v4l2loopback again.")
-        return SinkError(f"{self.path} {problem} ({error.strerror}). {fix}")
+        return SinkError(f"{self.path} {problem} ({error.strerror}).", fix)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int]:

@@ -47,11 +47,16 @@ class LoopbackInfo:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """All video devices. ``inaccessible`` holds the nodes that could not be queried, each with the reason."""
+    """All video devices. ``inaccessible`` holds the nodes that could not be queried."""
 
     cameras: tuple[CameraInfo, ...]
     loopbacks: tuple[LoopbackInfo, ...]
-    inaccessible: tuple[tuple[Path, str], ...]
+    inaccessible: tuple[InaccessibleDevice, ...]
+
+    @property
+    def reasons(self) -> list[tuple[Path, str]]:
+        """The inaccessible nodes with the reasons, each to follow its path in a sentence."""
+        return [(each.path, _error_text(each)) for each in self.inaccessible]
 
 
 def list_devices(
@@ -70,7 +75,7 @@ def list_devices(
     return Devices(
         tuple(cameras),
         tuple(_loopback(device, label, same_label, running, kernel) for device in loopbacks),
-        tuple((each.path, _error_text(each)) for each in refused),
+        tuple(refused),
     )
 
 

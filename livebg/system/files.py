@@ -2,14 +2,13 @@
 
 import base64
 import os
-import secrets
 import shlex
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from livebg.atomic_write import write_atomically
 from livebg.errors import SetupError
 
 _HEREDOC_END: Final = "END-OF-FILE"
@@ -21,16 +20,7 @@ def write(path: Path, content: bytes) -> None:
     Raises :class:`~livebg.errors.SetupError`.
     """
     with _readable_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        target = path.resolve()
-        part = target.with_name(f".livebg-{secrets.token_hex(6)}.part")
-        try:
-            part.write_bytes(content)
-            if target.exists():
-                shutil.copymode(target, part)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_atomically(path, content)
 
 
 def remove(path: Path) -> None:
@@ -84,4 +74,4 @@ def _readable_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         failed = error.filename if error.filename and os.fspath(error.filename) != os.fspath(path) else path
-        raise SetupError(f"Cannot read or write {failed} ({error.strerror}). Fix that, then run livebg again.") from error
+        raise SetupError(f"Cannot read or write {failed} ({error.strerror}).", "Fix that, then run livebg again.") from error

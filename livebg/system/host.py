@@ -41,13 +41,16 @@ class ToolResult:
 class Commands:
     """Runs command-line tools in the C locale, because their output is parsed."""
 
-    def run(self, *command: str, timeout: float = _TIMEOUT_S) -> ToolResult:
-        """Run a command without a shell and without input. ``timeout`` is the timeout in seconds.
+    def find(self, tool: str) -> str | None:
+        """Return the path of a tool, or None if it is not installed."""
+        return shutil.which(tool, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *_SBIN_FOLDERS]))
 
-        Raises :class:`ToolMissing` and :class:`ToolTimeout`.
+    def run(self, *command: str, timeout: float | None = _TIMEOUT_S) -> ToolResult:
+        """Run a command without a shell and without input. ``timeout`` is in seconds; None: no limit.
+
+        Raises :class:`ToolMissing`, :class:`ToolTimeout` and OSError.
         """
-        search_path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SBIN_FOLDERS])
-        tool = shutil.which(command[0], path=search_path)
+        tool = self.find(command[0])
         if tool is None:
             raise ToolMissing(command[0])
         try:
@@ -64,6 +67,18 @@ class Commands:
         except subprocess.TimeoutExpired:
             raise ToolTimeout(f"{command[0]} timed out after {timeout:g} s") from None
         return ToolResult(done.returncode, done.stdout, done.stderr)
+
+    def try_run(self, *command: str, timeout: float = _TIMEOUT_S) -> ToolResult:
+        """Run a command like :meth:`run`. A missing tool or a timeout counts as a failure, with the reason in ``err``."""
+        try:
+            return self.run(*command, timeout=timeout)
+        except (ToolMissing, ToolTimeout) as error:
+            return ToolResult(1, "", str(error))
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a text without surrounding spaces."""
+    return (text.strip().splitlines() or [""])[-1].strip()
 
 
 def _groups() -> frozenset[int]:

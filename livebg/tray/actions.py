@@ -1,9 +1,10 @@
 """Runs the actions of the tray menu."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from livebg.daemon.client import request
 from livebg.errors import LivebgError, NotRunningError
@@ -33,7 +34,7 @@ class ActionRunner:
         """
         match action:
             case DaemonCommand():
-                self._send(action)
+                request(action.command, action.arguments, timeout=_COMMAND_TIMEOUT_S)
             case LocalAction.START:
                 self.launcher.start()
             case LocalAction.RESTART:
@@ -49,17 +50,9 @@ class ActionRunner:
             case LocalAction.DOCTOR:
                 self._show_doctor(failed)
             case LocalAction.STOP_AND_QUIT:
-                self._stop()
+                with suppress(NotRunningError):
+                    request("stop")
         return None
-
-    def _send(self, action: DaemonCommand) -> Any:
-        return request(action.command, action.arguments, timeout=_COMMAND_TIMEOUT_S)
-
-    def _stop(self) -> None:
-        try:
-            request("stop")
-        except NotRunningError:
-            return
 
     def _choose_background(self) -> DaemonCommand | None:
         image = self.choose()
@@ -69,7 +62,7 @@ class ActionRunner:
         command = external.log_command(self.launcher.has_service, self.launcher.log)
         window = external.terminal_command(command)
         if window is None:
-            raise LivebgError(f"No terminal emulator found to show the log. Run `{' '.join(command)}` in a terminal.")
+            raise LivebgError("No terminal emulator found to show the log.", f"Run `{' '.join(command)}` in a terminal.")
         external.launch(window, failed)
 
     def _show_doctor(self, failed: Failed) -> None:

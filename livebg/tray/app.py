@@ -3,13 +3,14 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable
 from typing import Final
 
 from livebg.errors import LivebgError
 from livebg.tray.actions import ActionRunner
-from livebg.tray.icon import Chosen, Icon
-from livebg.tray.menu import Action, CameraChoice, DaemonCommand, LocalAction, MenuContext, menu
+from livebg.tray.backend import Backend
+from livebg.tray.icon import PystrayIcon
+from livebg.tray.menu import Action, DaemonCommand, LocalAction, MenuContext, menu
+from livebg.tray.poller import Cameras, poll_status
 from livebg.tray.status_view import TrayState, TrayStatus
 
 POLL_INTERVAL_S: Final = 0.8
@@ -23,27 +24,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Tray:
-    """Connects status, menu, icon and actions.
+    """Connects status, menu, icon and actions. ``backend`` shows the icon."""
 
-    - ``make_icon`` creates the icon; its argument is the callback for clicks.
-    - ``actions`` runs actions. ``poll`` returns the status, ``cameras`` the cameras present, ``at_login`` whether the icon starts
-    at
-      login. ``notify`` shows a desktop notification or raises LivebgError.
-    - ``interval`` is the time between two polls, in seconds.
-    """
-
-    def __init__(
-        self,
-        make_icon: Callable[[Chosen], Icon],
-        actions: ActionRunner,
-        poll: Callable[[], TrayStatus],
-        cameras: Callable[[], tuple[CameraChoice, ...]],
-        at_login: Callable[[], bool],
-        notify: Callable[[str], None],
-        interval: float = POLL_INTERVAL_S,
-    ) -> None:
-        self._doer, self._look, self._cameras, self._at_login, self._notify = actions, poll, cameras, at_login, notify
-        self._interval = interval
+    def __init__(self, backend: Backend, actions: ActionRunner) -> None:
+        self._actions = actions
+        self._cameras = Cameras()
         self._clicks: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
         self._refresh = threading.Event()
         self._stopped = threading.Event()
@@ -55,11 +40,11 @@ class Tray:
             threading.Thread(target=self._poll_loop, name="livebg tray poll", daemon=True),
             threading.Thread(target=self._action_loop, name="livebg tray actions", daemon=True),
         ]
-        self._icon = make_icon(self.click)
+        self._icon = PystrayIcon(backend, self.click)
 
     def run(self) -> None:
         """Run in the main thread until the user quits or a signal arrives. Raises :class:`~livebg.errors.DisplayError`."""
-        view = self._look()
+        view = poll_status()
         if view.state is TrayState.NOT_RUNNING:
             self._clicks.put(LocalAction.START)
         self._show(view)
@@ -71,7 +56,7 @@ class Tray:
             self._clicks.put(None)
             for thread in self._threads:
                 if thread.ident is not None:
-                    thread.join(self._interval)
+                    thread.join(POLL_INTERVAL_S)
 
     def click(self, action: Action) -> None:
         """Queue ``action`` and return immediately. Queued actions run in order."""
@@ -90,7 +75,7 @@ class Tray:
         self._error = reason
         self._refresh.set()
         try:
-            self._notify(reason)
+            self._actions.notify(reason)
         except LivebgError as error:
             _LOG.debug("Cannot show a notification: %s", error)
 
@@ -100,16 +85,16 @@ class Tray:
 
     def _poll_loop(self) -> None:
         while not self._stopped.is_set():
-            self._refresh.wait(self._interval)
+            self._refresh.wait(POLL_INTERVAL_S)
             self._refresh.clear()
-            view = self._look()
+            view = poll_status()
             if view.status and view.status.state == "stalled":
                 self._stopped.wait(_STALL_CONFIRM_DELAY_S)
-                view = self._look()
+                view = poll_status()
             self._show(view)
 
     def _show(self, view: TrayStatus) -> None:
-        context = MenuContext(self._cameras(), self._at_login(), self._busy, self._error)
+        context = MenuContext(self._cameras(), self._actions.autostart.is_on, self._busy, self._error)
         self._icon.show(view.state, view.message, menu(view, context))
 
     def _action_loop(self) -> None:
@@ -120,7 +105,7 @@ class Tray:
 
     def _run_action(self, action: Action) -> None:
         try:
-            follow_up = self._doer.run(action, self.failed)
+            follow_up = self._actions.run(action, self.failed)
         except LivebgError as error:
             self.failed(str(error))
             return

@@ -88,11 +88,13 @@ def find_backend(desktop: DesktopProbe, timeout: float = 0.0) -> Backend:
         return "own"
     variables = desktop.variables
     if not (variables.get("DISPLAY") or variables.get("WAYLAND_DISPLAY")):
-        raise DisplayError("No display found for the tray icon. Start it in a desktop session, or use `livebg status --watch`.")
+        raise DisplayError(
+            "No display found for the tray icon.", "Start it in a desktop session, or use `livebg status --watch`."
+        )
     if not desktop.introspection():
-        raise DisplayError(f"The tray icon needs the system's PyGObject, which this Python cannot import. {_INSTALL}")
+        raise DisplayError("The tray icon needs the system's PyGObject, which this Python cannot import.", _INSTALL)
     if not desktop.has_bus():
-        raise DisplayError("The tray icon needs the session D-Bus, which does not respond. Start it in a desktop session.")
+        raise DisplayError("The tray icon needs the session D-Bus, which does not respond.", "Start it in a desktop session.")
     deadline = time.monotonic() + timeout
     while True:
         if desktop.shows_icons():
@@ -100,14 +102,17 @@ def find_backend(desktop: DesktopProbe, timeout: float = 0.0) -> Backend:
         if variables.get("DISPLAY") and desktop.shows_x_icons():
             return "gtk"
         if time.monotonic() >= deadline:
-            raise DisplayError(_no_tray_message(variables.get("XDG_CURRENT_DESKTOP", "")))
+            raise _no_tray(variables.get("XDG_CURRENT_DESKTOP", ""))
         time.sleep(_POLL_INTERVAL_S)
 
 
-def _no_tray_message(desktop: str) -> str:
+def _no_tray(desktop: str) -> DisplayError:
     if "GNOME" in desktop.upper():
-        return (
-            "GNOME shows tray icons only with an extension. Install gnome-shell-extension-appindicator, log in again and "
-            "enable it in Extensions."
+        return DisplayError(
+            "GNOME shows tray icons only with an extension.",
+            "Install gnome-shell-extension-appindicator, log in again and enable it in Extensions.",
         )
-    return "This desktop shows no tray icons. Add a system tray (StatusNotifier) to your panel, or use `livebg status --watch`."
+    return DisplayError(
+        "This desktop shows no tray icons.",
+        "Add a system tray (StatusNotifier) to your panel, or use `livebg status --watch`.",
+    )

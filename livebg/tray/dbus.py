@@ -31,13 +31,13 @@ def session_bus() -> "Iterator[DBusConnection]":
         from jeepney.io.blocking import open_dbus_connection
         from jeepney.wrappers import DBusErrorResponse
     except ImportError:
-        raise BusError("This system has no D-Bus. Use Linux, where desktops provide it.") from None
+        raise BusError("This system has no D-Bus.", "Use Linux, where desktops provide it.") from None
 
     try:
         with open_dbus_connection(_address()) as connection:
             yield connection
     except (OSError, AuthenticationError, DBusErrorResponse, RuntimeError, ValueError) as error:
-        raise BusError(f"The session D-Bus does not respond ({error}). Start livebg tray in a desktop session.") from error
+        raise BusError(f"The session D-Bus does not respond ({error}).", "Start livebg tray in a desktop session.") from error
 
 
 def has_bus() -> bool:
@@ -92,11 +92,8 @@ def choose_file(title: str) -> Path | None:
                 response = bus.recv_until_filtered(responses, timeout=_DIALOG_TIMEOUT_S)
                 if response.header.fields.get(HeaderFields.path) == handle:
                     code, results = response.body
-                    return _path(results["uris"][1]) if code == 0 else None
-
-
-def _path(uris: list[str]) -> Path | None:
-    return Path(unquote(urlsplit(uris[0]).path)) if uris else None
+                    uris = results["uris"][1] if code == 0 else []
+                    return Path(unquote(urlsplit(uris[0]).path)) if uris else None
 
 
 def _call(bus: "DBusConnection", message: Any) -> tuple[Any, ...]:

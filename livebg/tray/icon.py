@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
@@ -33,24 +33,11 @@ def load_image(state: TrayState) -> Image.Image:
     return Image.open(Path(__file__).parent / "icons" / f"{state.name.lower()}.png").convert("RGBA")
 
 
-class Icon(Protocol):
-    """A tray icon with a menu. All methods but :meth:`run` are thread-safe."""
-
-    def run(self, on_ready: Callable[[], None]) -> None:
-        """Show the icon until :meth:`stop`. ``on_ready`` is called once, from another thread.
-
-        Raises :class:`~livebg.errors.DisplayError`.
-        """
-
-    def show(self, state: TrayState, title: str, entries: Sequence[Entry]) -> None:
-        """Update icon, tooltip and menu."""
-
-    def stop(self) -> None:
-        """End :meth:`run`."""
-
-
 class PystrayIcon:
-    """An icon shown by pystray, in the main thread. Raises :class:`~livebg.errors.DisplayError` if pystray cannot be loaded."""
+    """A tray icon with a menu, shown by pystray. All methods but :meth:`run` are thread-safe.
+
+    Raises :class:`~livebg.errors.DisplayError` if pystray cannot be loaded.
+    """
 
     def __init__(self, backend: Backend, chosen: Chosen) -> None:
         if backend != "own":
@@ -68,6 +55,11 @@ class PystrayIcon:
         self._icon = pystray.Icon(APP_ID, menu=pystray.Menu(self._items))
 
     def run(self, on_ready: Callable[[], None]) -> None:
+        """Show the icon in the main thread until :meth:`stop`. ``on_ready`` is called once, from another thread.
+
+        Raises :class:`~livebg.errors.DisplayError`.
+        """
+
         def begin(icon: "pystray._base.Icon") -> None:
             self._stop_on_signals()
             icon.visible = True
@@ -84,6 +76,7 @@ class PystrayIcon:
             _LOG.debug("Cannot remove the notification: %s", error)
 
     def show(self, state: TrayState, title: str, entries: Sequence[Entry]) -> None:
+        """Update icon, tooltip and menu."""
         if state is not self._state:
             self._state = state
             self._icon.icon = load_image(state)
@@ -94,6 +87,7 @@ class PystrayIcon:
                 self._icon.update_menu()
 
     def stop(self) -> None:
+        """End :meth:`run`."""
         self._icon.stop()
 
     def _items(self) -> "Iterator[pystray.MenuItem]":

@@ -13,7 +13,7 @@ from typing import Any, Final
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError, NotRunningError
-from livebg.system.host import Commands, ToolMissing, ToolResult, ToolTimeout
+from livebg.system.host import Commands, ToolResult, last_line
 
 UNIT: Final = "livebg.service"
 _START_TIMEOUT_S: Final = 30.0
@@ -45,23 +45,25 @@ class DaemonLauncher:
         if not self.has_service:
             self._start_process()
             return
-        done = self._systemctl("start", UNIT, patience=_START_TIMEOUT_S)
-        if done.code:
-            raise LivebgError(f"livebg did not start: {self._last_log_line() or _last_line(done.err)}")
-        self._wait_until_ready(lambda: None)
+        self._run_service("start")
 
     def restart(self) -> None:
         """Stop the running livebg, regardless of its protocol version, and start the installed one. Raises like :meth:`start`."""
         pid = self.find_pid()
         if pid and self._systemctl("show", "--property=MainPID", "--value", UNIT).out.strip() == str(pid):
-            done = self._systemctl("restart", UNIT, patience=_START_TIMEOUT_S)
-            if done.code:
-                raise LivebgError(f"livebg did not restart: {self._last_log_line() or _last_line(done.err)}")
-            self._wait_until_ready(lambda: None)
+            self._run_service("restart")
             return
         if pid:
             self._terminate(pid)
         self.start()
+
+    def _run_service(self, verb: str) -> None:
+        done = self._systemctl(verb, UNIT, timeout=_START_TIMEOUT_S)
+        if done.code:
+            log = self.commands.try_run("journalctl", "--user", "-o", "cat", "-n", "1", f"_SYSTEMD_USER_UNIT={UNIT}")
+            reason = last_line(log.out).removeprefix("livebg: ") if log.code == 0 else ""
+            raise LivebgError(f"livebg did not {verb}: {reason or last_line(done.err)}")
+        self._wait_until_ready()
 
     def _terminate(self, pid: int) -> None:
         try:
@@ -69,12 +71,12 @@ class DaemonLauncher:
         except ProcessLookupError:
             return
         except OSError as error:
-            raise LivebgError(f"Cannot stop livebg (pid {pid}): {error.strerror}. Stop it yourself.") from error
+            raise LivebgError(f"Cannot stop livebg (pid {pid}): {error.strerror}.", "Stop it yourself.") from error
         deadline = time.monotonic() + _START_TIMEOUT_S
         while self.find_pid() in (pid, 0):
             if time.monotonic() > deadline:
                 raise LivebgError(
-                    f"livebg (pid {pid}) did not stop within {_START_TIMEOUT_S:g} s. Run `kill -9 {pid}`, then start it."
+                    f"livebg (pid {pid}) did not stop within {_START_TIMEOUT_S:g} s.", f"Run `kill -9 {pid}`, then start it."
                 )
             time.sleep(_POLL_INTERVAL_S)
 
@@ -92,11 +94,11 @@ class DaemonLauncher:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise LivebgError(f"Cannot start livebg ({error.strerror}: {error.filename}). Reinstall it.") from error
+            raise LivebgError(f"Cannot start livebg ({error.strerror}: {error.filename}).", "Reinstall it.") from error
 
         def check() -> None:
             if process.poll() is not None:
-                reason = _last_line(self.log.read_text("utf-8", "replace")).removeprefix("livebg: ")
+                reason = last_line(self.log.read_text("utf-8", "replace")).removeprefix("livebg: ")
                 raise LivebgError(f"livebg did not start: {reason or f'it failed with exit code {process.returncode}'}")
 
         try:
@@ -104,7 +106,7 @@ class DaemonLauncher:
         finally:  # reap the child while the tray runs; it may outlive the tray
             threading.Thread(target=process.wait, name="livebg tray wait", daemon=True).start()
 
-    def _wait_until_ready(self, check: Callable[[], None]) -> None:
+    def _wait_until_ready(self, check: Callable[[], None] = lambda: None) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:
@@ -113,23 +115,8 @@ class DaemonLauncher:
             except NotRunningError:
                 check()
             if time.monotonic() > deadline:
-                raise LivebgError(f"livebg did not respond within {_START_TIMEOUT_S:g} s of its start. Check its log.")
+                raise LivebgError(f"livebg did not respond within {_START_TIMEOUT_S:g} s of its start.", "Check its log.")
             time.sleep(_POLL_INTERVAL_S)
 
-    def _last_log_line(self) -> str:
-        """Return livebg's last line in the journal."""
-        try:
-            done = self.commands.run("journalctl", "--user", "-o", "cat", "-n", "1", f"_SYSTEMD_USER_UNIT={UNIT}")
-        except (ToolMissing, ToolTimeout):
-            return ""
-        return _last_line(done.out).removeprefix("livebg: ") if done.code == 0 else ""
-
-    def _systemctl(self, *arguments: str, patience: float = 5.0) -> ToolResult:
-        try:
-            return self.commands.run("systemctl", "--user", *arguments, timeout=patience)
-        except (ToolMissing, ToolTimeout) as error:
-            return ToolResult(1, "", str(error))
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[-1].strip()
+    def _systemctl(self, *arguments: str, timeout: float = 5.0) -> ToolResult:
+        return self.commands.try_run("systemctl", "--user", *arguments, timeout=timeout)

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg import __version__
-from livebg.daemon.status import EffectStatus, Status
+from livebg.config.settings import BUILTIN_BACKGROUNDS, LiveMode
+from livebg.daemon.status import EffectStatus
 from livebg.tray.status_view import TrayState, TrayStatus
 
-BUILT_IN: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
-"""Copy of the names in :mod:`livebg.compositing.builtin_backgrounds`, whose import would load OpenCV into this small process.
-A test compares them."""
-MODES: Final = {"portrait": "Blur", "greenscreen": "Green screen", "background": "Background", "matte": "Matte only"}
+MODES: Final[Mapping[LiveMode, str]] = {
+    "portrait": "Blur",
+    "greenscreen": "Green screen",
+    "background": "Background",
+    "matte": "Matte only",
+}
 BLURS: Final = {0.0125: "Slight", 0.025: "Soft", 0.05: "Strong", 0.1: "Maximum"}
 """Labels by blur radius, a fraction of the frame height."""
 _MAX_LINE_CHARS: Final = 52
@@ -122,10 +125,14 @@ def _control_items(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
     if status is None:
         labels = ("Hide the room", "Mode", "Background", "Blur", "Pause camera", "Camera")
         return tuple(Entry(label, enabled=False, checked=False if label[0] in "HP" else None) for label in labels)
+    mode = status.effect.mode if status.effect else status.mode
     on, paused = status.mode != "none", status.state == "paused"
     return (
         Entry("Hide the room", DaemonCommand("off" if on else "on"), checked=on, default=True),
-        _modes(status),
+        Entry(
+            "Mode",
+            entries=tuple(_choice(label, DaemonCommand("mode", {"mode": name}), name == mode) for name, label in MODES.items()),
+        ),
         _backgrounds(status.effect),
         _blurs(status.effect),
         Entry("Pause camera", DaemonCommand("resume" if paused else "pause"), checked=paused),
@@ -133,17 +140,10 @@ def _control_items(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
     )
 
 
-def _modes(status: Status) -> Entry:
-    now = status.effect.mode if status.effect else status.mode
-    return Entry(
-        "Mode", entries=tuple(_choice(label, DaemonCommand("mode", {"mode": name}), name == now) for name, label in MODES.items())
-    )
-
-
 def _backgrounds(effect: EffectStatus | None) -> Entry:
     now = effect.background if effect else ""
-    entries = [_choice(name.capitalize(), _background(name), name == now) for name in BUILT_IN]
-    if now and now not in BUILT_IN:
+    entries = [_choice(name.capitalize(), _background(name), name == now) for name in BUILTIN_BACKGROUNDS]
+    if now and now not in BUILTIN_BACKGROUNDS:
         entries.append(_choice(_shorten(now if now.startswith("#") else Path(now).name), _background(now), True))
     return Entry("Background", entries=(*entries, SEPARATOR, Entry("Choose an image...", LocalAction.CHOOSE_BACKGROUND)))
 

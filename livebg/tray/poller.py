@@ -38,18 +38,15 @@ class Cameras:
     def __init__(self, nodes: Path = Path("/dev"), survey: Callable[[], tuple[CameraChoice, ...]] | None = None) -> None:
         self._nodes, self._list_cameras = nodes, survey or list_cameras
         self._last_modified_ns = 0
-        self._recheck_in = 0
+        self._polls_since_change = _RECHECK_AFTER_POLLS
         self._cameras: tuple[CameraChoice, ...] = ()
 
     def __call__(self) -> tuple[CameraChoice, ...]:
         modified_ns = self._modified_ns()
-        if modified_ns != self._last_modified_ns:
-            self._last_modified_ns, self._recheck_in = modified_ns, _RECHECK_AFTER_POLLS
+        self._polls_since_change = self._polls_since_change + 1 if modified_ns == self._last_modified_ns else 0
+        self._last_modified_ns = modified_ns
+        if self._polls_since_change in (0, _RECHECK_AFTER_POLLS):
             self._cameras = self._list_cameras()
-        elif self._recheck_in:
-            self._recheck_in -= 1
-            if not self._recheck_in:
-                self._cameras = self._list_cameras()
         return self._cameras
 
     def _modified_ns(self) -> int:

@@ -14,7 +14,7 @@ from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 AUTO = "auto"
 GROUP_ADVICE = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
-GROUP_FIX: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
+GROUP_HINT: Final = f"{GROUP_ADVICE[:1].upper()}{GROUP_ADVICE[1:]}."
 _NO_CAMERA: Final = "There is no camera"
 
 
@@ -48,8 +48,8 @@ def find_camera(name: str | Path, kernel: Syscalls = SYSCALLS) -> Device:
         return next((device for device in matches if _is_readable(device, kernel)), matches[0])
     if matches:
         several = " and ".join(str(device) for device in matches)
-        raise SourceError(f"Several cameras match {text!r} ({several}). Give the path of one.")
-    raise SourceError(_not_found(f"No camera matches {text!r}", real, refused))
+        raise SourceError(f"Several cameras match {text!r} ({several}).", "Give the path of one.")
+    raise _not_found(f"No camera matches {text!r}", real, refused)
 
 
 def modes_of(device: Device, kernel: Syscalls, size: tuple[int, int], frame_rate: Fraction) -> list[Mode]:
@@ -65,11 +65,12 @@ def modes_of(device: Device, kernel: Syscalls, size: tuple[int, int], frame_rate
     odd_sizes = [f"{mode.width}x{mode.height}" for mode in modes if mode.pixel_format in DECODE_COST]
     if odd_sizes:
         sizes = " and ".join(dict.fromkeys(odd_sizes))
-        raise SourceError(f"The camera {device} offers {sizes}, but livebg reads only even sizes. Choose another camera.")
+        raise SourceError(f"The camera {device} offers {sizes}, but livebg reads only even sizes.", "Choose another camera.")
     offered = ", ".join(dict.fromkeys(mode.pixel_format for mode in modes)) or "none"
     raise SourceError(
         f"The camera {device} offers no pixel format that livebg reads (it offers {offered}; livebg needs NV12, YU12, YUYV, "
-        "UYVY, MJPG or H264). Choose another camera."
+        "UYVY, MJPG or H264).",
+        "Choose another camera.",
     )
 
 
@@ -79,19 +80,19 @@ def camera_failure(camera: Device | Path, error: OSError, kernel: Syscalls) -> S
     match error.errno:
         case errno.EBUSY:
             return SourceError(
-                f"The camera {camera} is in use{_used_by(path, kernel)}. Close that program, or choose another camera."
+                f"The camera {camera} is in use{_used_by(path, kernel)}.", "Close that program, or choose another camera."
             )
         case errno.EACCES | errno.EPERM:
-            return SourceError(f"The camera {camera} cannot be opened by this user. {GROUP_FIX}")
+            return SourceError(f"The camera {camera} cannot be opened by this user.", GROUP_HINT)
         case errno.ENODEV | errno.ENXIO | errno.ENOENT:
-            return SourceError(f"The camera {camera} is gone. Plug it in again, or choose another camera.")
+            return SourceError(f"The camera {camera} is gone.", "Plug it in again, or choose another camera.")
         case errno.ENOSPC:
             return SourceError(
-                f"The USB bus of the camera {camera} has no bandwidth left. Plug it into another port, or set a smaller size."
+                f"The USB bus of the camera {camera} has no bandwidth left.", "Plug it into another port, or set a smaller size."
             )
         case errno.ENOTTY:
-            return SourceError(f"{path} is not a camera. Run `livebg devices` to list the cameras.")
-    return SourceError(f"The camera {camera} does not work ({error.strerror or error}). Unplug it and plug it in again.")
+            return SourceError(f"{path} is not a camera.", "Run `livebg devices` to list the cameras.")
+    return SourceError(f"The camera {camera} does not work ({error.strerror or error}).", "Unplug it and plug it in again.")
 
 
 def _device_at(path: Path, kernel: Syscalls) -> Device:
@@ -101,12 +102,12 @@ def _device_at(path: Path, kernel: Syscalls) -> Device:
     except FileNotFoundError:
         found, refused = enumerate_devices(kernel)
         real = [each for each in found if each.captures and not each.is_loopback]
-        raise SourceError(_not_found(f"There is no camera {path}", real, refused)) from None
+        raise _not_found(f"There is no camera {path}", real, refused) from None
     except OSError as error:
         raise camera_failure(path, error, kernel) from error
     if not device.captures:
         kind = "a loopback device without a writer" if device.is_loopback else "a device that cannot capture video"
-        raise SourceError(f"{device} is {kind}. Run `livebg devices` to list the cameras.")
+        raise SourceError(f"{device} is {kind}.", "Run `livebg devices` to list the cameras.")
     return device
 
 
@@ -122,8 +123,8 @@ def _first_of(cameras: Sequence[Device], refused: Sequence[InaccessibleDevice], 
             return device
     if cameras:
         names = " and ".join(str(device) for device in cameras)
-        raise SourceError(f"livebg cannot read any of the cameras {names}. Run `livebg devices` for details.")
-    raise SourceError(_not_found(_NO_CAMERA, cameras, refused))
+        raise SourceError(f"livebg cannot read any of the cameras {names}.", "Run `livebg devices` for details.")
+    raise _not_found(_NO_CAMERA, cameras, refused)
 
 
 def _is_readable(device: Device, kernel: Syscalls) -> bool:
@@ -135,13 +136,14 @@ def _is_readable(device: Device, kernel: Syscalls) -> bool:
         return False
 
 
-def _not_found(problem: str, cameras: Sequence[Device], refused: Sequence[InaccessibleDevice]) -> str:
+def _not_found(problem: str, cameras: Sequence[Device], refused: Sequence[InaccessibleDevice]) -> SourceError:
     forbidden = [str(each.path) for each in refused if isinstance(each.error, PermissionError)]
     if cameras:
-        return f"{problem}, only {' and '.join(str(device) for device in cameras)}. Choose one of these, or plug it in."
+        others = " and ".join(str(device) for device in cameras)
+        return SourceError(f"{problem}, only {others}.", "Choose one of these, or plug it in.")
     if forbidden:
-        return f"{problem} that this user can open (not {' or '.join(forbidden)}). {GROUP_FIX}"
-    return f"{problem}, nor any other camera. Plug one in." if problem != _NO_CAMERA else f"{_NO_CAMERA}. Plug one in."
+        return SourceError(f"{problem} that this user can open (not {' or '.join(forbidden)}).", GROUP_HINT)
+    return SourceError(f"{problem}{'' if problem == _NO_CAMERA else ', nor any other camera'}.", "Plug one in.")
 
 
 def _used_by(path: Path, kernel: Syscalls) -> str:

@@ -1,12 +1,10 @@
 """Finds the loopback device that livebg writes to."""
 
-import errno
 from pathlib import Path
-from typing import Final
 
 from livebg.errors import SinkError
 from livebg.v4l2.device import Device, InaccessibleDevice, enumerate_devices
-from livebg.v4l2.find_camera import GROUP_FIX
+from livebg.v4l2.find_camera import GROUP_HINT
 from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
 
@@ -26,31 +24,32 @@ def find_loopback(label: str, kernel: Syscalls = SYSCALLS) -> Path:
     matches = [device for device in loopbacks if device.card == label]
     if len(matches) == 1:
         return matches[0].path
-    raise SinkError(_several_message(label, matches) if matches else _none_message(label, loopbacks, refused))
+    raise _several_error(label, matches) if matches else _none_error(label, loopbacks, refused)
 
 
-def _several_message(label: str, matches: list[Device]) -> str:
+def _several_error(label: str, matches: list[Device]) -> SinkError:
     paths = " and ".join(str(device.path) for device in matches)
-    return (
-        f"Several loopback devices are named {label} ({paths}), but livebg needs exactly one. "
-        f"Reload the module with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`."
+    return SinkError(
+        f"Several loopback devices are named {label} ({paths}), but livebg needs exactly one.",
+        f"Reload the module with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`.",
     )
 
 
-_PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM)
-
-
-def _none_message(label: str, loopbacks: list[Device], refused: list[InaccessibleDevice]) -> str:
-    forbidden = [each.path for each in refused if each.error.errno in _PERMISSION_ERRORS]
+def _none_error(label: str, loopbacks: list[Device], refused: list[InaccessibleDevice]) -> SinkError:
+    forbidden = [each.path for each in refused if isinstance(each.error, PermissionError)]
     if forbidden:
-        return f"No loopback device named {label} was found, and {forbidden[0]} cannot be opened by this user. {GROUP_FIX}"
+        return SinkError(
+            f"No loopback device named {label} was found, and {forbidden[0]} cannot be opened by this user.",
+            GROUP_HINT,
+        )
     if loopbacks:
         names = " and ".join(f"{device.path} ({device.card})" for device in loopbacks)
-        return (
-            f"No loopback device is named {label}, only {names}. Set output.label to one of them, "
-            f"or reload the module with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`."
+        return SinkError(
+            f"No loopback device is named {label}, only {names}.",
+            "Set output.label to one of them, "
+            f"or reload the module with `sudo modprobe -r v4l2loopback` and `{modprobe_line(label)}`.",
         )
-    return (
-        f"There is no loopback device named {label}. Run `livebg setup`, or install the package v4l2loopback-dkms and run "
-        f"`{modprobe_line(label)}`."
+    return SinkError(
+        f"There is no loopback device named {label}.",
+        f"Run `livebg setup`, or install the package v4l2loopback-dkms and run `{modprobe_line(label)}`.",
     )

@@ -1,4 +1,4 @@
-"""Checks for macOS and Windows, where livebg uses OBS's virtual camera."""
+"""Check of OBS's virtual camera, which livebg uses on macOS and Windows."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ _WINDOWS: Final = r"HKLM\SOFTWARE\Classes\CLSID\{A3FCE0F5-3493-419F-958A-ABA1250
 _INSTALL: Final = "Install OBS Studio, start it, press Start Virtual Camera once, stop it and quit OBS"
 
 
-def obs(exam: CheckContext) -> Finding:
+def installed(exam: CheckContext) -> Finding:
     """Check that OBS's virtual camera is installed."""
     host = exam.host
     if host.system == "darwin":

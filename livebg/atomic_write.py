@@ -1,0 +1,27 @@
+"""Replaces small files atomically, for packages on several layers. Video files use :mod:`livebg.sinks.atomic_file`."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that readers find the old or the new content, never a part, even after a power failure.
+
+    Keeps the mode of an existing file, follows a symbolic link and creates missing folders. Raises OSError if it fails, and then
+    leaves the old file unchanged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = path.resolve()
+    part = target.with_name(f".livebg-{secrets.token_hex(6)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,64 @@
+"""The virtual camera: a live session with its control socket, preview socket and service manager."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import cv2
+
+from livebg.compositing.composite import Consent
+from livebg.daemon.bootstrap import build_session, drop_stale_choices
+from livebg.daemon.commands import commands
+from livebg.daemon.controller import SessionController
+from livebg.daemon.preview_server import PreviewServer, View, views
+from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME
+from livebg.daemon.saved_choices import SavedChoices
+from livebg.daemon.screen_lock import watch_screen_lock
+from livebg.daemon.server import Command, ControlServer, no_arguments
+from livebg.daemon.settings_layers import SettingsLayers
+from livebg.daemon.sighup import reload_on_sighup
+from livebg.daemon.status import Status
+from livebg.daemon.status_reporter import StatusReporter
+from livebg.daemon.systemd import SystemdNotifier
+from livebg.live.session import ExitReason
+
+
+def run_camera(
+    folder: Path,
+    layers: SettingsLayers,
+    choices: SavedChoices,
+    consent: Consent | None,
+    room_commands: Callable[[SessionController], Mapping[str, Command]],
+    room_views: Mapping[str, View],
+    started: Callable[[Status], None],
+) -> ExitReason:
+    """Run a session in the main thread until it ends, `livebg stop`, Ctrl-C or SIGTERM.
+
+    ``folder`` is the runtime folder, locked by the caller. The session starts with the effect off if ``consent`` is given.
+    ``room_commands`` and ``room_views`` can show the room, so they come from the command line. ``started`` is called once, with
+    the output open. Raises :class:`~livebg.errors.LivebgError`.
+    """
+    cv2.setNumThreads(1)  # the planes of a frame are too small for more threads
+    layers = layers if consent else drop_stale_choices(layers)
+    manager = SystemdNotifier()
+    session, factory = build_session(layers.settings(), consent, manager.alive)
+    controller = SessionController(session, factory, layers, choices, consent)
+    report = StatusReporter(session, controller, factory)
+
+    def on_started() -> None:
+        manager.ready()
+        started(report())
+
+    requests = {"status": no_arguments(lambda: report().as_dict()), "stop": no_arguments(session.stop)}
+    server = ControlServer(folder / SOCKET_NAME, {**requests, **commands(controller), **room_commands(controller)})
+    previews = PreviewServer(folder / PREVIEW_NAME, session.audience, {**views(), **room_views}, lambda: report().as_dict())
+    server.start()
+    try:
+        previews.start()
+        with reload_on_sighup(controller.reload), watch_screen_lock(layers.settings().output.pause_on_lock, session.lock):
+            return session.run(on_started)
+    except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
+        return ExitReason.STOP
+    finally:
+        manager.stopping()
+        previews.close()
+        server.close()
