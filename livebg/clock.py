@@ -1,4 +1,4 @@
-"""Stage timing and replaceable waits."""
+"""Time: a replaceable clock, and the CPU time of stages."""
 
 import threading
 import time
@@ -11,10 +11,14 @@ import cv2
 
 
 class Clock:
-    """Creates the synchronization objects on which a session's threads wait, on the system clock.
+    """The time, and the synchronization objects on which threads wait: here the system's.
 
     A subclass can run a session on simulated time, in which days pass within an hour.
     """
+
+    def monotonic(self) -> float:
+        """Returns seconds since an arbitrary moment. They never go backward."""
+        return time.monotonic()
 
     def event(self) -> threading.Event:
         return threading.Event()

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.compositing.backgrounds import ColorBackground
 from livebg.compositing.composite import composite
 from livebg.errors import SinkError, SourceError
@@ -201,7 +202,7 @@ def session(
     camera: Callable[[], LiveSource],
     sink: KeepingSink,
     build: Callable[[], LiveProcessor],
-    clock: Callable[[], float] = time.monotonic,
+    clock: Clock = SYSTEM_CLOCK,
     *,
     presence: Callable[[Callable[[], str | None], Callable[[], None]], Presence] = AlwaysWatched,
     forget: Callable[[], None] = lambda: None,
@@ -209,6 +210,16 @@ def session(
     return Session(
         camera, sink.open, build, FORMAT, lambda _: Geometry(SIZE), presence=presence, discard_network=forget, clock=clock
     )
+
+
+class FastClock(Clock):
+    """Runs at ``speed`` times the system's clock, and is ``offset`` seconds ahead of it."""
+
+    def __init__(self, speed: float = 1.0, offset: float = 0.0) -> None:
+        self.speed, self.offset = speed, offset
+
+    def monotonic(self) -> float:
+        return super().monotonic() * self.speed + self.offset
 
 
 class Watchers:

@@ -26,7 +26,7 @@ from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, procedural_room
-from tests.fakes import LumaSegmenter, noise_frame
+from tests.fakes import HandClock, LumaSegmenter, noise_frame
 
 WIDTH, HEIGHT = 320, 180
 RATE = 30
@@ -339,7 +339,7 @@ def _play(run: AdaptivePipeline, first: int, seconds: float) -> int:
 
 def test_on_battery_the_network_rests_every_second_frame() -> None:
     segmenter = BrightSegmenter()
-    power = PowerSource(lambda: True, time.monotonic)
+    power = PowerSource(lambda: True)
     run = AdaptivePipeline(pipeline(segmenter), Governor([QualityLevel(), QualityLevel(2)]), power=power)
     for number in range(41):
         run.process(filmed(number))
@@ -348,16 +348,16 @@ def test_on_battery_the_network_rests_every_second_frame() -> None:
 
 
 def test_the_power_is_asked_for_every_ten_seconds() -> None:
-    now, asked = [0.0], list[float]()
+    clock, asked = HandClock(0.0), list[float]()
 
     def ask() -> bool:
-        asked.append(now[0])
-        return now[0] >= 10
+        asked.append(clock.seconds)
+        return clock.seconds >= 10
 
-    power = PowerSource(ask, lambda: now[0])
+    power = PowerSource(ask, clock)
     answers = []
     for tenth in range(0, 250, 25):
-        now[0] = tenth / 10
+        clock.seconds = tenth / 10
         answers.append(power.on_battery)
     assert asked == [0, 10, 20]
     assert answers == [False] * 4 + [True] * 6

@@ -19,6 +19,7 @@ from livebg.live.worker import LiveProcessor
 from tests.live_parts import (
     SIZE,
     Cameras,
+    FastClock,
     KeepingSink,
     PersonSegmenter,
     ToyCamera,
@@ -195,7 +196,7 @@ def test_a_network_that_hangs_again_and_again_ends_the_session(sink: KeepingSink
     def hangs(_: int) -> None:
         threading.Event().wait(60)
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=lambda: time.monotonic() * 20)
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=FastClock(speed=20))
     with pytest.raises(ModelError, match=r"3 restarts did not help\. Select another"), running(live) as exits:
         wait_for(lambda: exits or live.stopping, "the end")
     assert live.failures.last is not None
@@ -209,7 +210,7 @@ def test_a_network_that_is_merely_slow_is_given_more_time(sink: KeepingSink) -> 
         looks.append(look)
         time.sleep(0.35)  # seven seconds by the session's clock
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(slow)), clock=lambda: time.monotonic() * 20)
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(slow)), clock=FastClock(speed=20))
     with running(live):
         wait_for(lambda: len(looks) > 10, "ten looks")
         assert live.failures.last is not None
@@ -282,15 +283,11 @@ def test_the_node_vanishes_and_comes_back() -> None:
 @pytest.mark.parametrize("jump", [3600.0, -3600.0])
 def test_the_clock_jumps(sink: KeepingSink, jump: float) -> None:
     """Not that a monotonic clock may; but a laptop that slept and a driver with a clock of its own have done worse."""
-    offset = 0.0
-
-    def clock() -> float:
-        return time.monotonic() + 5000 + offset
-
+    clock = FastClock(offset=5000)
     live = session(ToyCamera, sink, hidden, clock)
     with running(live):
         wait_for(lambda: live.output.sent > 10, "the first pictures")
-        offset = jump
+        clock.offset += jump
         shown_again(live, sink)
 
 

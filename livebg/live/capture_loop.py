@@ -49,13 +49,13 @@ class CaptureLoop:
         stages: StageTimer,
         rate: RateMeter,
         failures: FailureLog,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._open_source, self._demand = open_source, demand
         self._frames = frames
         self._stages, self._failures = stages, failures
         self.rate = rate
-        self._stop = waits.event()
+        self._stop = clock.event()
         self._source: LiveSource | None = None
         self._released: LiveSource | None = None
         """A source closed by another thread. Its end is not the end of the stream."""

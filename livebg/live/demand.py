@@ -9,8 +9,8 @@ class Demand:
     Unwatched until presence reports a viewer or a preview opens.
     """
 
-    def __init__(self, waits: Clock = SYSTEM_CLOCK) -> None:
-        self._changed = waits.condition()
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._changed = clock.condition()
         self._watched = self._previewed = self._paused = self._locked = False
         self.generation = 0
         """How often the camera was wanted again. Frames of an earlier generation belong to earlier viewers."""

@@ -1,6 +1,5 @@
 """Builds the processors that turn frames into composites, ahead of their first use."""
 
-import time
 from collections.abc import Callable
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
@@ -31,7 +30,7 @@ class ProcessorFactory:
 
     Calling the builder returns the processor for ``settings`` or, given the user's ``consent``, one that shows the raw frames.
     ``shape`` is the frame format to warm processors up with. ``open_network`` loads the network that the settings select.
-    ``clock`` and ``waits`` are passed to :class:`~livebg.live.quality.adaptive_pipeline.AdaptivePipeline`.
+    ``clock`` is passed to :class:`~livebg.live.quality.adaptive_pipeline.AdaptivePipeline`.
     """
 
     def __init__(
@@ -42,10 +41,9 @@ class ProcessorFactory:
         shape: VideoFormat,
         *,
         open_network: Callable[[Settings], Segmenter] = build_segmenter,
-        clock: Callable[[], float] = time.perf_counter,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._open_network, self._clock, self._waits = open_network, clock, waits
+        self._open_network, self._clock = open_network, clock
         self._settings, self._consent, self._stages = settings, consent, stages
         self._example = Frame(empty_i420(shape.width, shape.height), 0, 1 / shape.frame_rate, shape.color)
         self._cached: _Network | None = None
@@ -114,8 +112,6 @@ class ProcessorFactory:
 
     def _build_pipeline(self, settings: Settings, network: _Network) -> AdaptivePipeline:
         # Start from the previous quality level: the machine is as slow as before.
-        pipeline = build_adaptive_pipeline(
-            settings, network.segmenter, self._stages, self._pipeline, clock=self._clock, waits=self._waits
-        )
+        pipeline = build_adaptive_pipeline(settings, network.segmenter, self._stages, self._pipeline, clock=self._clock)
         pipeline.warm(self._example)
         return pipeline

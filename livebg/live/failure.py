@@ -1,9 +1,9 @@
 """Keeps the most recent error of a session."""
 
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+
+from livebg.clock import SYSTEM_CLOCK, Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Failure:
 class FailureLog:
     """The most recent camera, network or output error, regardless of age. Thread-safe."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._last: Failure | None = None
@@ -25,7 +25,7 @@ class FailureLog:
     def record(self, text: str) -> None:
         """Record an error that happened now."""
         with self._lock:
-            self._last = Failure(text, self._clock())
+            self._last = Failure(text, self._clock.monotonic())
 
     @property
     def last(self) -> Failure | None:
@@ -36,4 +36,4 @@ class FailureLog:
     def seconds_ago(self) -> float:
         """Seconds since the last error, 0 if there was none."""
         last = self.last
-        return 0.0 if last is None else max(self._clock() - last.time, 0.0)
+        return 0.0 if last is None else max(self._clock.monotonic() - last.time, 0.0)

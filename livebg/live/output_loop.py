@@ -51,16 +51,15 @@ class OutputLoop:
         rate: RateMeter,
         latencies: LatencyWindow,
         failures: FailureLog,
-        clock: Callable[[], float],
         on_alive: Callable[[], None],
         audience: PreviewFeed,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, active_effect, placeholder
         self._demand, self._on_alive, self._audience = demand, on_alive, audience
         self._stages, self._failures, self._clock = stages, failures, clock
         self.rate, self.latencies = rate, latencies
-        self._stop, self.started = waits.event(), waits.event()
+        self._stop, self.started = clock.event(), clock.event()
         """Set when the first picture was written."""
         self.sent = self.repeated = self.placeholders = self.outdated = 0
         self.device: str | None = None
@@ -103,7 +102,7 @@ class OutputLoop:
 
     def _send(self, sink: Sink, new: ProcessedFrame | None) -> None:
         with self._looks.output_lock, self._stages.stage("output"):
-            now = self._clock()
+            now = self._clock.monotonic()
             if new is not None and self._is_current(new.captured):
                 self._newest, self._arrived = new, now
             newest = self._current(now)

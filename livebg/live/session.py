@@ -62,7 +62,7 @@ class Session:
     - ``discard_network`` is called when the network hangs, before ``build`` is called again in another thread. ``on_alive`` is
     called by
       the output thread several times a second.
-    - ``clock`` returns monotonic seconds; the threads wait with ``waits``. ``stages`` collects the CPU time of each stage.
+    - The threads keep time and wait by ``clock``. ``stages`` collects the CPU time of each stage.
     """
 
     def __init__(
@@ -77,23 +77,22 @@ class Session:
         discard_network: Callable[[], None] = _noop,
         on_alive: Callable[[], None] = _noop,
         stages: StageTimer | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.format = format
         self.stages = stages or StageTimer(time.thread_time)
-        self._clock, self._arrange, self._waits = clock, geometry_for, waits
-        self._stop = waits.event()
-        self._demand = Demand(waits)
+        self._clock, self._arrange = clock, geometry_for
+        self._stop = clock.event()
+        self._demand = Demand(clock)
         self._shown_before = 0
         """Number of composites sent when the camera was last needed again."""
-        self._frames, self._composites = LatestSlot[CapturedFrame](waits), LatestSlot[ProcessedFrame](waits)
+        self._frames, self._composites = LatestSlot[CapturedFrame](clock), LatestSlot[ProcessedFrame](clock)
         self._looks = ActiveEffect(build)
         self.audience = PreviewFeed(lambda present: self._update_demand(previewed=present))
         """The user's previews. An open preview counts as watching, regardless of the presence."""
         placeholder = Placeholder(format.width, format.height, format.color)
         self.failures = FailureLog(clock)
-        self.camera = CaptureLoop(open_camera, self._demand, self._frames, self.stages, RateMeter(clock), self.failures, waits)
+        self.camera = CaptureLoop(open_camera, self._demand, self._frames, self.stages, RateMeter(clock), self.failures, clock)
         self._workers = WorkerSupervisor(self._make_worker, discard_network, self.failures, clock)
         self.output = OutputLoop(
             open_output,
@@ -105,10 +104,9 @@ class Session:
             RateMeter(clock),
             LatencyWindow(),
             self.failures,
-            clock,
             on_alive,
             self.audience,
-            waits,
+            clock,
         )
         self.presence = presence(lambda: self.output.device, self._on_presence_change)
         self._threads = [
@@ -116,7 +114,7 @@ class Session:
             WorkerThread("livebg-camera", self.camera.run),
             WorkerThread("livebg-presence", self._run_presence),
         ]
-        self.began = clock()
+        self.began = clock.monotonic()
 
     def run(self, on_started: Callable[[], None] = lambda: None) -> ExitReason:
         """Runs the session and blocks until it ends. May be called once.
@@ -223,7 +221,7 @@ class Session:
     @property
     def uptime(self) -> float:
         """Seconds since the session was created."""
-        return self._clock() - self.began
+        return self._clock.monotonic() - self.began
 
     def _run_presence(self) -> None:
         try:
@@ -261,10 +259,9 @@ class Session:
             self._composites,
             self.stages,
             self.failures,
-            self._clock,
             processed=processed,
             failed=failed,
-            waits=self._waits,
+            clock=self._clock,
         )
 
     def _all_threads(self) -> tuple[WorkerThread, ...]:

@@ -2,20 +2,17 @@
 
 import math
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from livebg.clock import SYSTEM_CLOCK, Clock
+
 
 class RateMeter:
-    """Events per second over the last ``window`` seconds. Accurate from the second event on; restarts after an empty window.
+    """Events per second over the last ``window`` seconds. Accurate from the second event on; restarts after an empty window."""
 
-    ``clock`` returns monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, window: float = 2.0) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, window: float = 2.0) -> None:
         self._clock = clock
         self._window: Final = window
         self._lock = threading.Lock()
@@ -27,7 +24,7 @@ class RateMeter:
     def tick(self) -> None:
         """Records an event."""
         with self._lock:
-            now = self._clock()
+            now = self._clock.monotonic()
             self._discard_old(now)
             if self._empty:
                 self._interval_start, self._empty = now, False
@@ -38,7 +35,7 @@ class RateMeter:
     def per_second(self) -> float:
         """The current rate; 0 with fewer than two events in the window."""
         with self._lock:
-            now = self._clock()
+            now = self._clock.monotonic()
             self._discard_old(now)
             measured = min(now - self._interval_start, self._window)
             return len(self._times) / measured if self._times and measured > 0 else 0.0

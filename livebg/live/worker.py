@@ -87,15 +87,14 @@ class WorkerLoop:
         shown: LatestSlot[ProcessedFrame],
         stages: StageTimer,
         failures: FailureLog,
-        clock: Callable[[], float],
         *,
         processed: int = 0,
         failed: int = 0,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._looks, self._arrange, self._stages, self._clock = active_effect, geometry_for, stages, clock
         self._frames, self._shown, self._failures = frames, shown, failures
-        self._stop = waits.event()
+        self._stop = clock.event()
         self._abandoned = False
         self._source: LiveSource | None = None
         self._geometry: Geometry | None = None
@@ -131,7 +130,7 @@ class WorkerLoop:
         self._arrange = geometry_for
 
     def _process(self, processor: LiveProcessor, captured: CapturedFrame, look: int) -> None:
-        self.busy_since = self._clock()
+        self.busy_since = self._clock.monotonic()
         try:
             if captured.source is not self._source or self._geometry is None:
                 processor.reset()

@@ -1,10 +1,10 @@
 """Supervises the worker and replaces it when it hangs."""
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Final
 
+from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.errors import ModelError
 from livebg.live.failure import FailureLog
 from livebg.live.thread import WorkerThread
@@ -34,10 +34,10 @@ class WorkerSupervisor:
         make: Callable[[int, int], WorkerLoop],
         discard_network: Callable[[], None],
         failures: FailureLog,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._make, self._forget, self._failures, self._clock = make, discard_network, failures, clock
-        self._hang_timeout, self._responsive_since = _MIN_HANG_TIMEOUT_S, clock()
+        self._hang_timeout, self._responsive_since = _MIN_HANG_TIMEOUT_S, clock.monotonic()
         self._abandoned: list[WorkerThread] = []
         """Threads of hung workers."""
         self.current = make(0, 0)
@@ -53,7 +53,7 @@ class WorkerSupervisor:
 
         Raises :class:`~livebg.errors.ModelError` if repeated replacements do not help.
         """
-        busy, now = self._busy_seconds(), self._clock()
+        busy, now = self._busy_seconds(), self._clock.monotonic()
         if busy > _MIN_HANG_TIMEOUT_S:
             self._responsive_since = now
         elif now - self._responsive_since > _TIMEOUT_RESET_S:
@@ -79,4 +79,4 @@ class WorkerSupervisor:
     def _busy_seconds(self) -> float:
         """Returns the seconds since processing of the current frame started, 0 if idle."""
         since = self.current.busy_since
-        return 0.0 if since is None else self._clock() - since
+        return 0.0 if since is None else self._clock.monotonic() - since

@@ -105,15 +105,14 @@ class Chapter:
             stages,
             FORMAT,
             open_network=network_opener(self.time, network),
-            clock=self.time.now,
-            waits=self.time,
+            clock=self.time,
         )
 
         def open_camera() -> LiveSource:
             return SoakCamera(props.files["clip"], self.time, camera)
 
         def presence(device: Callable[[], str | None], changed: Callable[[], None]) -> Presence:
-            return DevicePresence(device, changed, kernel=usage, root=folder, clock=self.time.now)
+            return DevicePresence(device, changed, kernel=usage, root=folder, clock=self.time)
 
         self.live = live = Session(
             open_camera,
@@ -124,8 +123,7 @@ class Chapter:
             presence=presence,
             discard_network=builder.discard_network,
             stages=stages,
-            clock=self.time.now,
-            waits=self.time,
+            clock=self.time,
         )
         steering = SessionController(OnTheStage(live, open_camera), builder, layers, choices)
         tell = StatusReporter(live, steering, builder)
@@ -162,7 +160,7 @@ class Chapter:
             director.join(_PATIENCE)
             if director.is_alive():
                 raise TimeoutError(
-                    f"the soak hangs at {self.time.now():.3f} s of its time: {self.live.state}, {self.live.reason}"
+                    f"the soak hangs at {self.time.monotonic():.3f} s of its time: {self.live.state}, {self.live.reason}"
                 )
             self.live.stop()
             session.join(_LEAVE)
@@ -233,7 +231,7 @@ class Chapter:
         figures.dropped += self.live.dropped
         figures.failed += self.live.worker.failed
         figures.rooms_allowed += departures.rooms
-        figures.clip_seconds = round(figures.clip_seconds + self.time.now(), 3)
+        figures.clip_seconds = round(figures.clip_seconds + self.time.monotonic(), 3)
         figures.real_seconds = round(figures.real_seconds + seconds, 1)
         figures.longest_silence = max(figures.longest_silence, round(departures.longest_silence, 6))
         for act, count in self.director.acts.items():

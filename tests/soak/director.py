@@ -93,10 +93,10 @@ class Director:
             self.acts[deed.__name__.strip("_")] += 1
             deed()
             self._check_replaced()
-            if self._live.output.sent >= rest or self._time.now() >= latest:
+            if self._live.output.sent >= rest or self._time.monotonic() >= latest:
                 if not self.rest(at_rest):
                     return
-                rest, latest = self._live.output.sent + rest_every, self._time.now() + _SELDOM
+                rest, latest = self._live.output.sent + rest_every, self._time.monotonic() + _SELDOM
         self.rest(at_rest)
 
     def rest(self, at_rest: Callable[[], None]) -> bool:
@@ -110,10 +110,12 @@ class Director:
         self._lookers.close()
         for command, arguments in (("reload", None), ("set", {"settings": self._usual()}), ("resume", None), ("on", None)):
             self._say(command, arguments)
-        end = self._time.now() + _BACK
+        end = self._time.monotonic() + _BACK
         while (told := self._status()) != "live":
-            if self._time.now() > end:
-                self._violations.note(f"all is well, and it is still {told} at {self._time.now():.1f} s: {self._live.reason}")
+            if self._time.monotonic() > end:
+                self._violations.note(
+                    f"all is well, and it is still {told} at {self._time.monotonic():.1f} s: {self._live.reason}"
+                )
                 return False
             self._time.sleep(0.25)
         before = self._live.output.sent
@@ -127,8 +129,10 @@ class Director:
 
     def _check_replaced(self) -> None:
         since = self._live.worker.busy_since
-        if since is not None and self._time.now() - since > _LEFT_BEHIND:
-            self._violations.note(f"a network that hangs since {since:.1f} s is still waited for at {self._time.now():.1f} s")
+        if since is not None and self._time.monotonic() - since > _LEFT_BEHIND:
+            self._violations.note(
+                f"a network that hangs since {since:.1f} s is still waited for at {self._time.monotonic():.1f} s"
+            )
 
     def _usual(self) -> dict[str, Any]:
         return {

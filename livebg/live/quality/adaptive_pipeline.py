@@ -1,7 +1,6 @@
 """A pipeline that keeps the frame rate on slow machines by reusing, motion-warped, an earlier mask."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -31,8 +30,8 @@ class AdaptivePipeline:
     time of its source frame. If no mask is recent enough, :meth:`process` blocks until the pending one is ready, however long
     that takes; an outdated mask is never shown.
 
-    ``interval`` is the initial estimate of the frame interval in seconds. ``power`` reports whether to save energy. ``clock``
-    returns wall time in seconds; masks are waited for with ``waits``. ``stages`` collects the CPU time of warping.
+    ``interval`` is the initial estimate of the frame interval in seconds. ``power`` reports whether to save energy. ``stages``
+    collects the CPU time of warping. Masks are timed and waited for by ``clock``.
     """
 
     def __init__(
@@ -43,10 +42,9 @@ class AdaptivePipeline:
         *,
         power: PowerSource | None = None,
         stages: StageTimer | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._pipeline, self._governor, self._power, self._clock, self._waits = pipeline, governor, power, clock, waits
+        self._pipeline, self._governor, self._power, self._clock = pipeline, governor, power, clock
         self._stage = (stages or StageTimer()).stage
         self._flow = FlowEstimator()
         self._frame_interval = FrameIntervalEstimator(interval)
@@ -65,14 +63,14 @@ class AdaptivePipeline:
 
     def process(self, frame: Frame) -> Composite:
         """Raises the pipeline's errors: :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
-        began, self._waited = self._clock(), 0.0
+        began, self._waited = self._clock.monotonic(), 0.0
         self._frame_interval.begin(began, frame.time)
         self._governor.battery_saver = self._power is not None and self._power.on_battery
         mask = self._mask_for(frame)
         plan = self._governor.level
         self.last_matte = matte = self._pipeline.refine(mask, frame)
         composite = self._pipeline.composite(frame, matte, coarse=plan.coarse)
-        ended = self._clock()
+        ended = self._clock.monotonic()
         self._frame_interval.end(ended)
         self._governor.on_frame(ended, ended - began - self._waited, self._frame_interval.interval)
         self.given_up = self._governor.degradations
@@ -159,7 +157,7 @@ class AdaptivePipeline:
         motion = self._last_mask[1] if self._last_mask is not None and plan.mask_every > 1 else None
         self._frames_since_mask = 0
         make = partial(self._pipeline.mask, frame, plan.mask_scale, motion)
-        self._pending = MaskTask(frame.time, plan.mask_scale, make, self._clock, self._waits)
+        self._pending = MaskTask(frame.time, plan.mask_scale, make, self._clock)
         if self._governor.async_masks:
             self._pending.start()
         else:
@@ -180,11 +178,11 @@ class AdaptivePipeline:
     @contextmanager
     def _waiting(self) -> Iterator[None]:
         """Measure time that counts as mask time, not frame time."""
-        began = self._clock()
+        began = self._clock.monotonic()
         try:
             yield
         finally:
-            self._waited += self._clock() - began
+            self._waited += self._clock.monotonic() - began
 
     def _warped_mask(self) -> Mask:
         if self._last_mask is None:
@@ -202,8 +200,7 @@ def build_adaptive_pipeline(
     stages: StageTimer | None = None,
     previous: AdaptivePipeline | None = None,
     *,
-    clock: Callable[[], float] = time.perf_counter,
-    waits: Clock = SYSTEM_CLOCK,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> AdaptivePipeline:
     """Returns the adaptive pipeline for the settings. With the governor disabled it always runs at full quality.
 
@@ -217,7 +214,5 @@ def build_adaptive_pipeline(
     )
     plans = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect) if wanted else (QualityLevel(),)
     governor = Governor(plans, previous.level if previous is not None else QualityLevel())
-    power = PowerSource(on_battery, time.monotonic) if wanted and settings.governor.on_battery == "save" else None
-    return AdaptivePipeline(
-        pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages, clock=clock, waits=waits
-    )
+    power = PowerSource(on_battery, clock) if wanted and settings.governor.on_battery == "save" else None
+    return AdaptivePipeline(pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages, clock=clock)

@@ -1,7 +1,6 @@
 """The computation of one mask, synchronous or in its own thread."""
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock
@@ -19,8 +18,8 @@ class MaskTask:
 
     ``motion`` is the motion from the current frame back to that frame, maintained by the caller; None if no frame has followed.
 
-    The thread ends with its mask and needs no stopping; if the network hangs, the thread is abandoned. ``clock`` returns wall
-    time in seconds; the task waits with ``waits``.
+    The thread ends with its mask and needs no stopping; if the network hangs, the thread is abandoned. The task is
+    timed and waited for by ``clock``.
     """
 
     def __init__(
@@ -28,8 +27,7 @@ class MaskTask:
         time: float,
         scale: float,
         make: Callable[[], Mask],
-        clock: Callable[[], float] = perf_counter,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.time: Final = time
         self.scale: Final = scale
@@ -37,18 +35,18 @@ class MaskTask:
         self.seconds = 0.0
         """Wall time in seconds, set when done."""
         self._make, self._clock = make, clock
-        self._finished = waits.event()
+        self._finished = clock.event()
         self._outcome: Mask | BaseException | None = None
 
     def run(self) -> None:
         """Compute the mask in this thread. An exception is kept for :meth:`result`."""
-        begin = self._clock()
+        begin = self._clock.monotonic()
         try:
             self._outcome = self._make()
         except BaseException as error:  # noqa: BLE001 - re-raised in result()
             self._outcome = error
         else:
-            self.seconds = self._clock() - begin
+            self.seconds = self._clock.monotonic() - begin
         finally:
             self._finished.set()
 
