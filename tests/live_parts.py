@@ -18,8 +18,7 @@ from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
 from livebg.live.presence.device import AlwaysWatched, Method, Presence
 from livebg.live.session import ExitReason, Session
-from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Pipeline
+from livebg.pipeline import Pipeline, Processor
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.fakes import LumaSegmenter
@@ -201,7 +200,7 @@ def is_green(shown: Composite) -> bool:
 def session(
     camera: Callable[[], LiveSource],
     sink: KeepingSink,
-    build: Callable[[], LiveProcessor],
+    build: Callable[[], Processor],
     clock: Clock = SYSTEM_CLOCK,
     *,
     presence: Callable[[Callable[[], str | None], Callable[[], None]], Presence] = AlwaysWatched,

@@ -14,8 +14,7 @@ from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.effect_builder import Build
-from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Passthrough
+from livebg.pipeline import Passthrough, Processor
 from tests.live_parts import FORMAT, PersonSegmenter, green
 
 MISSING = "missing.png"
@@ -89,5 +88,5 @@ class Desk:
         return {key: word.value for key, word in self.choices.read().items()}
 
 
-def green_look() -> LiveProcessor:
+def green_look() -> Processor:
     return green(PersonSegmenter())

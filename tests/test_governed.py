@@ -130,7 +130,7 @@ def test_with_nothing_given_up_the_bytes_are_the_pipelines() -> None:
     plain, under = pipeline(BrightSegmenter()), fixed(BrightSegmenter(), QualityLevel())
     for number in range(6):
         frame = noise_frame(number, (WIDTH, HEIGHT), number=number)
-        assert (plain.process(frame).data == under.process(frame).data).all()
+        assert (plain.process(frame).composite.data == under.process(frame).composite.data).all()
     assert under.given_up == ()
 
 
@@ -368,7 +368,9 @@ def test_the_settings_decide() -> None:
     off = build_adaptive_pipeline(Settings(governor={"enabled": False}), segmenter)
     assert off.level == QualityLevel()
     frame = filmed(0)
-    assert (off.process(frame).data == build_pipeline(Settings(), BrightSegmenter()).process(frame).data).all()
+    assert (
+        off.process(frame).composite.data == build_pipeline(Settings(), BrightSegmenter()).process(frame).composite.data
+    ).all()
     before = AdaptivePipeline(pipeline(segmenter), Governor([QualityLevel(3)]))
     assert build_adaptive_pipeline(Settings(), segmenter, previous=before).level == QualityLevel(3)
 
@@ -400,6 +402,6 @@ def _errors(run: AdaptivePipeline, moments: list[Moment]) -> list[float]:
     for number, moment in enumerate(moments):
         color = ColorSpec()
         frame = Frame(rgb_to_i420(moment.rgb, color), number, Fraction(1, RATE), color)
-        alpha = resize(planes(run.process(frame).data)[0], (512, 288)).astype(np.float64)
+        alpha = resize(planes(run.process(frame).composite.data)[0], (512, 288)).astype(np.float64)
         found.append(float(np.abs(alpha - moment.alpha).mean()))
     return found

@@ -10,14 +10,14 @@ import pytest
 
 from livebg.compositing.composite import Consent
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.imaging.frame import Composite, Frame
+from livebg.imaging.frame import Frame
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.condition import State
 from livebg.live.latest import LatestSlot
 from livebg.live.session import ExitReason, Session
 from livebg.live.thread import WorkerThread
-from livebg.pipeline import Passthrough, Pipeline
+from livebg.pipeline import Passthrough, Pipeline, Processed
 from livebg.rendering.loop import render
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
@@ -102,10 +102,10 @@ class Remembering:
         self._pipeline = green(LumaSegmenter())
         self.made: dict[int, bytes] = {}
 
-    def process(self, frame: Frame) -> Composite:
-        composite = self._pipeline.process(frame)
-        self.made[frame.pts] = composite.data.tobytes()
-        return composite
+    def process(self, frame: Frame) -> Processed:
+        processed = self._pipeline.process(frame)
+        self.made[frame.pts] = processed.composite.data.tobytes()
+        return processed
 
     def reset(self) -> None:
         self._pipeline.reset()

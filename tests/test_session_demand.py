@@ -13,7 +13,7 @@ from livebg.interfaces import LiveSource
 from livebg.live.condition import State
 from livebg.live.presence.device import Presence
 from livebg.live.session import Session
-from livebg.live.worker import LiveProcessor
+from livebg.pipeline import Processor
 from tests.live_parts import (
     KeepingSink,
     PersonSegmenter,
@@ -89,7 +89,7 @@ def test_sleep_and_waking(seen: Seen) -> None:
 def test_the_network_is_built_once_for_all_wakings(seen: Seen) -> None:
     built: list[int] = []
 
-    def build() -> LiveProcessor:
+    def build() -> Processor:
         built.append(1)
         return green(PersonSegmenter())
 

@@ -12,10 +12,10 @@ import pytest
 
 from livebg.compositing.composite import Consent, passthrough
 from livebg.errors import ModelError, SourceError
-from livebg.imaging.frame import Alpha, Composite, Frame
+from livebg.imaging.frame import Alpha, Frame
 from livebg.live.condition import State
 from livebg.live.session import Session
-from livebg.live.worker import LiveProcessor
+from livebg.pipeline import Processed, Processor
 from tests.live_parts import (
     SIZE,
     Cameras,
@@ -45,7 +45,7 @@ def sink() -> Iterator[KeepingSink]:
     assert sink.longest_silence < SILENCE
 
 
-def hidden() -> LiveProcessor:
+def hidden() -> Processor:
     return green(PersonSegmenter())
 
 
@@ -166,7 +166,7 @@ def test_a_hung_network_is_left_behind_and_another_takes_over(sink: KeepingSink)
     answer = threading.Event()
     built: list[int] = []
 
-    def build() -> LiveProcessor:
+    def build() -> Processor:
         built.append(len(built))
 
         def hangs(look: int) -> None:
@@ -249,7 +249,7 @@ def test_the_network_gives_another_size(sink: KeepingSink) -> None:
 def test_the_model_takes_long_to_load(sink: KeepingSink) -> None:
     loaded = threading.Event()
 
-    def build() -> LiveProcessor:
+    def build() -> Processor:
         loaded.wait(30)
         return hidden()
 
@@ -318,10 +318,10 @@ def test_a_raw_frame_is_held_back_once_another_look_is_wanted() -> None:
     sink, begun, go_on = KeepingSink(), threading.Event(), threading.Event()
 
     class Slow:
-        def process(self, frame: Frame) -> Composite:
+        def process(self, frame: Frame) -> Processed:
             begun.set()
             go_on.wait(30)
-            return passthrough(frame, Consent("a test"))
+            return Processed(passthrough(frame, Consent("a test")), None)
 
         def reset(self) -> None: ...
 

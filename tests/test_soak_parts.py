@@ -12,6 +12,7 @@ from livebg.compositing.composite import Consent, Placeholder, composite, passth
 from livebg.daemon.bootstrap import READERS_COLOR
 from livebg.errors import SinkError
 from livebg.imaging.frame import Composite, Frame, Matte, empty_i420, planes
+from livebg.pipeline import Processed
 from tests.soak.chapter import Chapter, Props, soak
 from tests.soak.figures import Figures, Sample, growth
 from tests.soak.room import SIZE, RoomDetector, filmed_luma
@@ -259,7 +260,7 @@ def test_a_soak_tells_of_a_session_that_shows_the_room(tmp_path: Path) -> None:
 class Raw:
     """A processor with a hole in it."""
 
-    def process(self, frame: Frame) -> Composite:
-        return passthrough(frame, CONSENT)
+    def process(self, frame: Frame) -> Processed:
+        return Processed(passthrough(frame, CONSENT), None)
 
     def reset(self) -> None: ...

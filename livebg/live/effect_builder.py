@@ -9,10 +9,9 @@ from livebg.factory import build_segmenter
 from livebg.imaging.frame import Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline, build_adaptive_pipeline
-from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Passthrough
+from livebg.pipeline import Passthrough, Processor
 
-Build = Callable[[], LiveProcessor]
+Build = Callable[[], Processor]
 """Returns a processor that turns frames into composites. Called in the worker thread."""
 
 
@@ -62,7 +61,7 @@ class ProcessorFactory:
         pipeline = self._pipeline
         return pipeline.given_up if pipeline and self._active else ()
 
-    def __call__(self) -> LiveProcessor:
+    def __call__(self) -> Processor:
         """Returns the first processor; may be slow. Raises ModelError and ConfigError (:mod:`livebg.errors`)."""
         if self._consent is not None:
             return self.passthrough(self._consent)()
@@ -77,7 +76,7 @@ class ProcessorFactory:
         network = self._load(settings)
         ready = [self._build_pipeline(settings, network)]
 
-        def build() -> LiveProcessor:
+        def build() -> Processor:
             # A hung network may resume and write to its buffers later, so never reuse them.
             if network.hangs or not ready:
                 fresh = self._load(settings)
@@ -91,7 +90,7 @@ class ProcessorFactory:
     def passthrough(self, consent: Consent) -> Build:
         """Returns a builder that shows raw frames, with the user's consent. The network stays loaded."""
 
-        def build() -> LiveProcessor:
+        def build() -> Processor:
             self._active = None
             return Passthrough(consent)
 

@@ -25,8 +25,9 @@ from livebg.live.presence.device import AlwaysWatched, Presence
 from livebg.live.preview_feed import PreviewFeed
 from livebg.live.stats import LatencyWindow, RateMeter
 from livebg.live.thread import WorkerThread
-from livebg.live.worker import ActiveEffect, LiveProcessor, ProcessedFrame, WorkerLoop
+from livebg.live.worker import ActiveEffect, ProcessedFrame, WorkerLoop
 from livebg.live.worker_supervisor import WorkerSupervisor
+from livebg.pipeline import Processor
 
 _LOG = logging.getLogger(__name__)
 _SUPERVISION_INTERVAL_S = 0.1
@@ -69,7 +70,7 @@ class Session:
         self,
         open_camera: Callable[[], LiveSource],
         open_output: Callable[[], Sink],
-        build: Callable[[], LiveProcessor],
+        build: Callable[[], Processor],
         format: VideoFormat,  # noqa: A002 - the usual term
         geometry_for: Callable[[VideoFormat], Geometry],
         *,
@@ -145,7 +146,7 @@ class Session:
         """Ends :meth:`run`. Thread-safe."""
         self._stop.set()
 
-    def switch(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
+    def switch(self, build: Callable[[], Processor], *, at_once: bool) -> None:
         """Switches to another effect. ``build`` is called in the worker thread; its exceptions end the session.
 
         If ``at_once``, no picture of an earlier effect is sent after this returns; the placeholder is shown until the new

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.imaging.frame import Composite, Frame, Matte, VideoFormat
@@ -13,23 +12,10 @@ from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import CapturedFrame
 from livebg.live.failure import FailureLog
 from livebg.live.latest import LatestSlot
-from livebg.rendering.loop import Processor
+from livebg.pipeline import Processor
 
 _LOG = logging.getLogger(__name__)
 _POLL_INTERVAL_S = 0.2
-
-
-class LiveProcessor(Processor, Protocol):
-    """A processor whose temporal state can be reset, for another camera or after a gap."""
-
-    def reset(self) -> None: ...
-
-
-@runtime_checkable
-class Matting(Protocol):
-    """A processor that exposes the matte of its last composite; None if it used none."""
-
-    last_matte: Matte | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,18 +39,18 @@ class ActiveEffect:
     an earlier effect is sent.
     """
 
-    def __init__(self, build: Callable[[], LiveProcessor]) -> None:
+    def __init__(self, build: Callable[[], Processor]) -> None:
         self.output_lock = threading.Lock()
         self._build = build
         self.number = self.oldest = 0
         """``oldest`` is the earliest effect that may still be shown."""
 
-    def change(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
+    def change(self, build: Callable[[], Processor], *, at_once: bool) -> None:
         with self.output_lock:
             self._build, self.number = build, self.number + 1
             self.oldest = self.number if at_once else self.oldest
 
-    def current(self) -> tuple[Callable[[], LiveProcessor], int]:
+    def current(self) -> tuple[Callable[[], Processor], int]:
         with self.output_lock:
             return self._build, self.number
 
@@ -129,7 +115,7 @@ class WorkerLoop:
         """Sets the geometry factory for the next source."""
         self._arrange = geometry_for
 
-    def _process(self, processor: LiveProcessor, captured: CapturedFrame, look: int) -> None:
+    def _process(self, processor: Processor, captured: CapturedFrame, look: int) -> None:
         self.busy_since = self._clock.monotonic()
         try:
             if captured.source is not self._source or self._geometry is None:
@@ -137,7 +123,7 @@ class WorkerLoop:
                 self._source, self._geometry = captured.source, self._arrange(captured.source.format)
             with self._stages.stage("geometry"):
                 frame = self._geometry.apply(captured.frame)
-            composite = processor.process(frame)
+            composite, matte = processor.process(frame)
         except Exception as error:  # noqa: BLE001 - network failures must not end the output; they are logged and reported
             self._record_failure(error)
             processor.reset()
@@ -145,7 +131,6 @@ class WorkerLoop:
             self.failing = None
             self.processed += 1
             if not self._abandoned:
-                matte = processor.last_matte if isinstance(processor, Matting) else None
                 self._shown.put(ProcessedFrame(composite, captured, look, frame, matte))
         finally:
             self.busy_since = None

@@ -10,20 +10,20 @@ import numpy as np
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.config.settings import Settings
 from livebg.factory import build_pipeline
-from livebg.imaging.frame import Composite, Frame, Matte
+from livebg.imaging.frame import Frame, Matte
 from livebg.imaging.optical_flow import FlowEstimator, FlowField
 from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.live.quality.frame_interval import FrameIntervalEstimator
 from livebg.live.quality.governor import Governor, QualityLevel, quality_levels
 from livebg.live.quality.mask_task import MAX_MASK_AGE_S, MaskTask
 from livebg.live.quality.power import PowerSource, on_battery
-from livebg.pipeline import Mask, Pipeline
+from livebg.pipeline import Mask, Pipeline, Processed
 
 _NOMINAL_SIZE: Final = (1280, 720)
 
 
 class AdaptivePipeline:
-    """A :class:`~livebg.live.worker.LiveProcessor` that reduces mask rate, mask size, then blur quality, but never frame rate.
+    """A :class:`~livebg.pipeline.Processor` that reduces mask rate, mask size, then blur quality, but never frame rate.
 
     At full quality the output is that of ``pipeline``, byte for byte. Otherwise masks are computed only for some frames, in a
     separate thread if they take longer than a frame interval, and the last mask is motion-warped to each frame. A mask keeps the
@@ -58,23 +58,21 @@ class AdaptivePipeline:
         self._waited = 0.0
         self.given_up: tuple[str, ...] = ()
         """Current quality reductions, human-readable; empty at full quality."""
-        self.last_matte: Matte | None = None
-        """The matte of the last processed frame."""
 
-    def process(self, frame: Frame) -> Composite:
+    def process(self, frame: Frame) -> Processed:
         """Raises the pipeline's errors: :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
         began, self._waited = self._clock.monotonic(), 0.0
         self._frame_interval.begin(began, frame.time)
         self._governor.battery_saver = self._power is not None and self._power.on_battery
         mask = self._mask_for(frame)
         plan = self._governor.level
-        self.last_matte = matte = self._pipeline.refine(mask, frame)
+        matte = self._pipeline.refine(mask, frame)
         composite = self._pipeline.composite(frame, matte, coarse=plan.coarse)
         ended = self._clock.monotonic()
         self._frame_interval.end(ended)
         self._governor.on_frame(ended, ended - began - self._waited, self._frame_interval.interval)
         self.given_up = self._governor.degradations
-        return composite
+        return Processed(composite, matte)
 
     def warm(self, frame: Frame) -> None:
         """Warm up: do the slow first composite, which draws or scales the background, before the first frame.
@@ -92,7 +90,6 @@ class AdaptivePipeline:
     def reset(self) -> None:
         """Reset the temporal state and abandon the pending mask. Never blocks."""
         self._abandon()
-        self.last_matte = None
         self._flow.reset()
         self._frame_interval.reset()
         if self._abandoned is None:
