@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import cv2
-
 
 class Clock:
     """The time, and the synchronization objects on which threads wait: here the system's.
@@ -51,6 +49,8 @@ class StageTimer:
 @contextmanager
 def one_opencv_thread() -> Iterator[None]:
     """Limit OpenCV to one thread inside the ``with`` block, so that CPU time is attributed to the right stage."""
+    import cv2  # not needed for the command line, which needs the clock
+
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -16,8 +16,11 @@ from livebg.errors import SinkError, SourceError
 from livebg.imaging.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, empty_i420, planes
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
-from livebg.live.presence.device import AlwaysWatched, Method, Presence
+from livebg.live.capture_loop import Camera
+from livebg.live.output_loop import Output
+from livebg.live.presence.device import AlwaysWatched, Method, PresenceFactory
 from livebg.live.session import ExitReason, Session
+from livebg.live.snapshot import State, describe
 from livebg.pipeline import Pipeline, Processor
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
@@ -114,8 +117,12 @@ class ToyCamera(LiveSource):
         return VideoFormat(*self._size, Fraction(self._rate), COLOR)
 
     @property
-    def description(self) -> str:
+    def name(self) -> str:
         return "a toy"
+
+    @property
+    def mode(self) -> str:
+        return "as set"
 
     def now(self) -> float:
         return time.monotonic()
@@ -203,12 +210,29 @@ def session(
     build: Callable[[], Processor],
     clock: Clock = SYSTEM_CLOCK,
     *,
-    presence: Callable[[Callable[[], str | None], Callable[[], None]], Presence] = AlwaysWatched,
+    presence: PresenceFactory = AlwaysWatched,
     forget: Callable[[], None] = lambda: None,
 ) -> Session:
-    return Session(
-        camera, sink.open, build, FORMAT, lambda _: Geometry(SIZE), presence=presence, discard_network=forget, clock=clock
-    )
+    return Session(*ends(camera, sink, presence), build, discard_network=forget, clock=clock)
+
+
+def ends(camera: Callable[[], LiveSource], sink: KeepingSink, presence: PresenceFactory = AlwaysWatched) -> tuple[Camera, Output]:
+    """Both ends of a session."""
+    return Camera(camera, lambda _: Geometry(SIZE)), Output(sink.open, FORMAT, presence)
+
+
+def state(live: Session) -> State:
+    return describe(live.snapshot())[0]
+
+
+def reason(live: Session) -> str | None:
+    return describe(live.snapshot())[1]
+
+
+def all_counted(live: Session) -> bool:
+    """Whether every captured frame was sent, dropped or failed."""
+    counts = live.snapshot().counts
+    return counts.captured == counts.sent + counts.dropped + counts.failed
 
 
 class FastClock(Clock):
@@ -224,7 +248,7 @@ class FastClock(Clock):
 class Watchers:
     """Says whether somebody watches, as the test does (:meth:`say`)."""
 
-    def __init__(self, device: Callable[[], str | None], changed: Callable[[], None]) -> None:
+    def __init__(self, device: Callable[[], str | None], changed: Callable[[], object]) -> None:
         self.watched: bool | None = None
         self.method: Method = "unknown"
         self.device = device

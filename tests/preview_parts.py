@@ -58,7 +58,7 @@ class Stage:
         self.cameras.append(ToyCamera())
         return self.cameras[-1]
 
-    def _presence(self, device: Callable[[], str | None], changed: Callable[[], None]) -> Presence:
+    def _presence(self, device: Callable[[], str | None], changed: Callable[[], object]) -> Presence:
         self.watchers = Watchers(device, changed)
         return self.watchers
 

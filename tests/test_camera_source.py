@@ -358,7 +358,7 @@ def test_what_the_driver_gives_counts_not_what_was_asked() -> None:
     with opened(device) as source:
         device.deliver(raw(bars(320, 240), "NV12"))
         assert difference(next(iter(source)), bars(320, 240)) <= 1
-        assert source.mode_text == "320x240 NV12 30 fps"
+        assert source.mode == "320x240 NV12 30 fps"
 
 
 def test_a_camera_of_formats_unknown_is_told() -> None:
@@ -372,12 +372,11 @@ def test_what_is_opened_is_what_was_chosen_and_it_says_so() -> None:
     kernel = FakeKernel({NODE: device})
     with CameraSource("c920", (1280, 720), 30, kernel=kernel) as source:
         assert (source.format.width, source.format.height, source.format.frame_rate) == (1280, 720, Fraction(30))
-        assert source.mode_text == "1280x720 MJPG 30 fps"
-        assert source.description == "HD Pro Webcam C920, 1280x720 MJPG 30 fps"
+        assert (source.name, source.mode) == ("HD Pro Webcam C920", "1280x720 MJPG 30 fps")
         assert source.path == Path(NODE)
     assert device.set_rates == [30]
     with CameraSource("c920", (640, 480), 15, kernel=kernel) as source:
-        assert source.mode_text == "640x480 YUYV 15 fps"
+        assert source.mode == "640x480 YUYV 15 fps"
     assert device.set_rates == [30, 15]
 
 
@@ -424,4 +423,4 @@ def test_livebgs_own_output_is_no_camera_for_it() -> None:
         with pytest.raises(SourceError, match="is the device that livebg writes to"):
             open_camera(name, (640, 480), 30, output="livebg", kernel=kernel)
     with open_camera("livebg", (640, 480), 30, output="another", kernel=kernel) as source:
-        assert source.description.startswith("livebg, ")
+        assert source.name == "livebg"

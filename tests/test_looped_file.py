@@ -43,7 +43,7 @@ class TestContract(SourceContract):
 def test_it_is_a_live_source_that_says_what_it_is(clip: Path) -> None:
     with LoopingFile(clip) as source:
         assert isinstance(source, LiveSource)
-        assert source.description == "clip.mp4 in a loop, 64x48 at 25 fps"
+        assert (source.name, source.mode) == ("clip.mp4 in a loop", "64x48 at 25 fps")
         assert source.now() == 0
 
 

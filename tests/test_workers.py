@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from livebg.live.failure import FailureLog
+from livebg.live.stats import FailureLog
 from livebg.live.worker import WorkerLoop
 from livebg.live.worker_supervisor import WorkerSupervisor
 from tests.fakes import HandClock

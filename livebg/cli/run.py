@@ -104,7 +104,7 @@ def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "E
         consent = Consent("livebg run --mode none") if no_effect else None
         layers = layers if no_effect else drop_stale_choices(layers)
         manager = SystemdNotifier()
-        session, builder = build_session(layers.settings(), consent, manager.alive)
+        session, builder = build_session(layers.settings(), consent)
         steering = SessionController(session, builder, layers, choices, consent)
         tell = StatusReporter(session, steering, builder)
 
@@ -115,7 +115,7 @@ def _run(options: Mapping[str, Any], config: Path | None, no_effect: bool) -> "E
         try:
             previews.start()
             with reload_on_sighup(steering.reload), watch_screen_lock(layers.settings().output.pause_on_lock, session.lock):
-                return session.run(lambda: _print_started(tell(), manager))
+                return session.run(lambda: _print_started(tell(), manager), manager.alive)
         except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
             return ExitReason.STOP
         finally:

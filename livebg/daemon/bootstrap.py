@@ -3,7 +3,6 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from functools import partial
@@ -22,11 +21,12 @@ from livebg.factory import build_effect
 from livebg.imaging.frame import BT601, ColorSpec, VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
+from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
-from livebg.live.output_loop import KEEPALIVE_INTERVAL_S
-from livebg.live.presence.device import AlwaysWatched, DevicePresence
+from livebg.live.output_loop import KEEPALIVE_INTERVAL_S, Output
+from livebg.live.presence.device import AlwaysWatched, DevicePresence, PresenceFactory
 from livebg.live.presence.pipewire import StreamPresence
-from livebg.live.session import PresenceFactory, Session
+from livebg.live.session import Session
 from livebg.models import find
 from livebg.sinks.backend import resolve_backend
 from livebg.sinks.pipewire.streaming import StreamingFlag
@@ -46,18 +46,25 @@ def video_file_or_none(device: str) -> Path | None:
     return path if is_file else None
 
 
-def camera_factory(settings: Settings) -> Callable[[], LiveSource]:
-    """Returns a function that opens the configured camera. Raises SourceError if it is a file that cannot be read."""
+def build_camera(settings: Settings, shape: VideoFormat) -> Camera:
+    """Returns the configured camera, whose frames are converted to ``shape``. Opens nothing."""
     camera = settings.camera
     file = video_file_or_none(camera.device)
-    if file is not None:
-        from livebg.sources.looping_file import LoopingFile
 
-        return lambda: LoopingFile(file)
-    from livebg.sources.camera import open_camera
+    def open_source() -> LiveSource:
+        if file is not None:
+            from livebg.sources.looping_file import LoopingFile
 
-    size = parse_size(camera.size) or (0, 0)
-    return lambda: open_camera(camera.device, size, camera.frame_rate, output=settings.output.label)
+            return LoopingFile(file)
+        from livebg.sources.camera import open_camera
+
+        size = parse_size(camera.size) or (0, 0)
+        return open_camera(camera.device, size, camera.frame_rate, output=settings.output.label)
+
+    def geometry_for(given: VideoFormat) -> Geometry:
+        return Geometry((shape.width, shape.height), camera.mirror, camera.rotate, given.sample_aspect_ratio)
+
+    return Camera(open_source, geometry_for)
 
 
 def check_camera(settings: Settings) -> str | None:
@@ -110,16 +117,6 @@ def drop_stale_choices(layers: SettingsLayers) -> SettingsLayers:
     return layers
 
 
-def geometry_factory(settings: Settings, shape: VideoFormat) -> Callable[[VideoFormat], Geometry]:
-    """Returns a function from a camera format to the geometry that converts its frames to ``shape``."""
-    camera = settings.camera
-
-    def arrange(given: VideoFormat) -> Geometry:
-        return Geometry((shape.width, shape.height), camera.mirror, camera.rotate, given.sample_aspect_ratio)
-
-    return arrange
-
-
 def output_format(settings: Settings) -> VideoFormat:
     """Returns the output format for the whole session. It is fixed before the camera is opened.
 
@@ -145,13 +142,8 @@ def presence_factory(settings: Settings, streaming: StreamingFlag) -> PresenceFa
     return AlwaysWatched
 
 
-def build_session(
-    settings: Settings, consent: Consent | None, on_alive: Callable[[], None] = lambda: None
-) -> tuple[Session, ProcessorFactory]:
-    """Returns an unstarted session and its effect builder. The output thread calls ``on_alive`` in each iteration.
-
-    Raises the errors of :func:`output_format`.
-    """
+def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, ProcessorFactory]:
+    """Returns an unstarted session and its effect builder. Raises the errors of :func:`output_format`."""
     from livebg.sinks.virtual_camera import open_virtual_camera
 
     shape, streaming = output_format(settings), StreamingFlag()
@@ -161,19 +153,9 @@ def build_session(
     def open_output() -> Sink:
         return open_virtual_camera(settings.output.backend, settings.output.label, shape, streaming=streaming)
 
-    arrange = geometry_factory(settings, shape)
-    session = Session(
-        camera_factory(settings),
-        open_output,
-        builder,
-        shape,
-        arrange,
-        presence=presence_factory(settings, streaming),
-        discard_network=builder.discard_network,
-        on_alive=on_alive,
-        stages=stages,
-    )
-    return session, builder
+    output = Output(open_output, shape, presence_factory(settings, streaming))
+    camera = build_camera(settings, shape)
+    return Session(camera, output, builder, discard_network=builder.discard_network, stages=stages), builder
 
 
 def _source_format(settings: Settings) -> VideoFormat:

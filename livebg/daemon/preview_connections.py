@@ -14,7 +14,8 @@ from livebg.daemon.connections import Connection, ConnectionServer
 from livebg.daemon.views import View
 from livebg.errors import ConfigError, LivebgError
 from livebg.imaging.frame import Composite
-from livebg.live.preview_feed import PreviewFeed, SentFrame
+from livebg.live.frame_path import OutputFrame
+from livebg.live.preview_feed import PreviewFeed
 
 _FRAME_TIMEOUT_S: Final = 0.5
 """Timeout for a new picture before an empty response is sent."""
@@ -72,14 +73,14 @@ class PreviewConnectionServer(ConnectionServer):
         pictures = self._pictures(look.views, exhibit)
         result = {
             "number": exhibit.number if exhibit else None,
-            "placeholder": exhibit is not None and exhibit.processed is None,
-            "age": exhibit.processed.captured.age if exhibit and exhibit.processed else None,
+            "placeholder": exhibit is not None and exhibit.captured is None,
+            "age": exhibit.captured.age if exhibit and exhibit.captured else None,
             "pictures": [_picture_header(name, picture) for name, picture in pictures.items()],
             "status": self._tell() if look.status else None,
         }
         return b"".join([protocol.write_answer(result), *(picture.data.data for picture in pictures.values())])
 
-    def _pictures(self, names: list[str], exhibit: SentFrame | None) -> dict[str, Composite]:
+    def _pictures(self, names: list[str], exhibit: OutputFrame | None) -> dict[str, Composite]:
         if exhibit is None:
             return {}
         made = {name: self._views[name](exhibit) for name in names}

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from livebg.compositing.composite import render_matte
 from livebg.imaging.frame import Composite
-from livebg.live.preview_feed import SentFrame
+from livebg.live.frame_path import OutputFrame
 
-View = Callable[[SentFrame], Composite | None]
+View = Callable[[OutputFrame], Composite | None]
 """Returns the view of a picture, or None if unavailable. Called in the thread of the client's connection."""
 
 
@@ -20,8 +20,7 @@ def views() -> dict[str, View]:
     return {"composite": lambda exhibit: exhibit.composite, "alpha": _alpha}
 
 
-def _alpha(exhibit: SentFrame) -> Composite | None:
-    shown = exhibit.processed
-    if shown is None or shown.matte is None:
+def _alpha(exhibit: OutputFrame) -> Composite | None:
+    if exhibit.captured is None or exhibit.matte is None:
         return None
-    return render_matte(shown.frame, shown.matte)
+    return render_matte(exhibit.captured.frame, exhibit.matte)

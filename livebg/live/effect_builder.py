@@ -8,11 +8,9 @@ from livebg.config.settings import Settings
 from livebg.factory import build_segmenter
 from livebg.imaging.frame import Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
+from livebg.live.frame_path import Build
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline, build_adaptive_pipeline
 from livebg.pipeline import Passthrough, Processor
-
-Build = Callable[[], Processor]
-"""Returns a processor that turns frames into composites. Called in the worker thread."""
 
 
 class _Network:

@@ -1,4 +1,4 @@
-"""Rate and latency meters. One thread may write while others read."""
+"""What a session measures: rates, latencies, counts and the last error. One thread may write while others read."""
 
 import math
 import threading
@@ -75,3 +75,46 @@ class LatencyWindow:
             return None
         p50, p95 = (ordered[math.ceil(percent * len(ordered) / 100) - 1] * 1000 for percent in (50, 95))
         return Latency(p50, p95)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Frame counts since the start."""
+
+    captured: int
+    """Captured by the camera."""
+    dropped: int
+    """Captured but not shown because a newer frame was available or it was too late."""
+    processed: int
+    """Composited."""
+    sent: int
+    """Composites shown, each counted once: captured = sent + dropped + failed, except for frames in flight."""
+    placeholders: int
+    """Placeholder pictures shown."""
+    repeated: int
+    """Composites shown again because there was no newer one."""
+    failed: int = 0
+    """Captured but not composited because the network failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    text: str
+    seconds_ago: float
+
+
+class FailureLog:
+    """The most recent camera, network or output error, regardless of age. Thread-safe."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._last: tuple[str, float] | None = None
+
+    def record(self, text: str) -> None:
+        """Record an error that happened now."""
+        self._last = text, self._clock.monotonic()
+
+    @property
+    def last(self) -> LastError | None:
+        last = self._last
+        return None if last is None else LastError(last[0], max(self._clock.monotonic() - last[1], 0.0))

@@ -6,13 +6,11 @@ from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.errors import ModelError
-from livebg.live.failure import FailureLog
+from livebg.live.stats import FailureLog
 from livebg.live.thread import WorkerThread
 from livebg.live.worker import WorkerLoop
 
 _LOG: Final = logging.getLogger(__name__)
-_UNRESPONSIVE_AFTER_S: Final = 2.0
-"""Processing time of one frame after which the network is reported as unresponsive."""
 _MIN_HANG_TIMEOUT_S: Final = 5.0
 """Initial timeout after which the worker is replaced. It doubles each time, in case the machine is only slow."""
 _MAX_HANG_TIMEOUT_S: Final = 60.0
@@ -43,17 +41,12 @@ class WorkerSupervisor:
         self.current = make(0, 0)
         self.thread = WorkerThread("livebg-worker", self.current.run)
 
-    @property
-    def hanging(self) -> bool:
-        """Whether the network does not respond."""
-        return self._busy_seconds() > _UNRESPONSIVE_AFTER_S
-
     def replace_hung(self) -> None:
         """Abandons a hung worker, because threads cannot be killed, and starts another.
 
         Raises :class:`~livebg.errors.ModelError` if repeated replacements do not help.
         """
-        busy, now = self._busy_seconds(), self._clock.monotonic()
+        busy, now = self.busy_seconds, self._clock.monotonic()
         if busy > _MIN_HANG_TIMEOUT_S:
             self._responsive_since = now
         elif now - self._responsive_since > _TIMEOUT_RESET_S:
@@ -76,7 +69,8 @@ class WorkerSupervisor:
         self.thread = WorkerThread("livebg-worker", self.current.run)
         self.thread.start()
 
-    def _busy_seconds(self) -> float:
-        """Returns the seconds since processing of the current frame started, 0 if idle."""
+    @property
+    def busy_seconds(self) -> float:
+        """Seconds since processing of the current frame started, 0 if idle."""
         since = self.current.busy_since
         return 0.0 if since is None else self._clock.monotonic() - since

@@ -128,14 +128,14 @@ class CameraSource(LiveSource):
         return self._device.path
 
     @property
-    def mode_text(self) -> str:
+    def name(self) -> str:
+        return self._device.card
+
+    @property
+    def mode(self) -> str:
         """The mode in use, such as ``1280x720 MJPG 30 fps``."""
         pixel_format = abi.fourcc_text(self._capture.pix.pixelformat)
         return f"{self._format.width}x{self._format.height} {pixel_format} {float(self._format.frame_rate):.4g} fps"
-
-    @property
-    def description(self) -> str:
-        return f"{self._device.card}, {self.mode_text}"
 
     @property
     def damaged(self) -> int:

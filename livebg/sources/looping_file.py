@@ -52,9 +52,12 @@ class LoopingFile(LiveSource):
         return self._format
 
     @property
-    def description(self) -> str:
-        form = self._format
-        return f"{self.path.name} in a loop, {form.width}x{form.height} at {float(form.frame_rate):.3g} fps"
+    def name(self) -> str:
+        return f"{self.path.name} in a loop"
+
+    @property
+    def mode(self) -> str:
+        return f"{self._format.width}x{self._format.height} at {float(self._format.frame_rate):.3g} fps"
 
     def now(self) -> float:
         """Return seconds on the frames' timeline; 0 before the first frame is requested."""

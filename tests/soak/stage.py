@@ -57,8 +57,12 @@ class SoakCamera(LiveSource):
         return self._file.format
 
     @property
-    def description(self) -> str:
-        return self._file.description
+    def name(self) -> str:
+        return self._file.name
+
+    @property
+    def mode(self) -> str:
+        return self._file.mode
 
     def now(self) -> float:
         return self._file.now()

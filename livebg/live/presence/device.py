@@ -43,6 +43,10 @@ class Presence(Protocol):
         """Ends :meth:`run` or prevents it from starting. Thread-safe."""
 
 
+PresenceFactory = Callable[[Callable[[], str | None], Callable[[], object]], Presence]
+"""Returns a presence, given a function that returns the output's device node and a callback for changes."""
+
+
 class PresenceProbe(Protocol):
     """Detects users of one device node. All methods except ``close`` may raise ``OSError``; then reopen the node."""
 
@@ -75,7 +79,7 @@ class AlwaysWatched:
     method: Final[Method] = "unknown"
     watched: Final = True
 
-    def __init__(self, device: Callable[[], str | None], changed: Callable[[], None]) -> None:  # noqa: ARG002 - PresenceMaker signature
+    def __init__(self, device: Callable[[], str | None], changed: Callable[[], object]) -> None:  # noqa: ARG002 - PresenceMaker signature
         self._changed = changed
         self._stop = threading.Event()
 
@@ -104,7 +108,7 @@ class DevicePresence:
     def __init__(
         self,
         device: Callable[[], str | None],
-        changed: Callable[[], None],
+        changed: Callable[[], object],
         *,
         grace: float = 4.0,
         resync: float = 30.0,

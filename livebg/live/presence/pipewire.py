@@ -24,7 +24,7 @@ class StreamPresence:
         self,
         streaming: StreamingFlag,
         device: Callable[[], str | None],  # noqa: ARG002 - PresenceMaker signature
-        changed: Callable[[], None],
+        changed: Callable[[], object],
         *,
         grace: float = 4.0,
         clock: Clock = SYSTEM_CLOCK,
