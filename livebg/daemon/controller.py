@@ -34,7 +34,7 @@ class SessionController:
         choices: SavedChoices,
         consent: Consent | None = None,
     ) -> None:
-        self._session, self._looks, self._choices = session, factory, choices
+        self._session, self._factory, self._choices = session, factory, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
         self._changing = threading.Lock()
         """Held while settings change, which takes seconds if a network is loaded. Acquired before ``_lock``."""
@@ -55,14 +55,14 @@ class SessionController:
         """Hides the room again. Raises the errors of loading the network if it was not loaded before."""
         with self._lock:
             if self._consent is not None:
-                self._hide(self._looks.prepare(_checked(self._settings)))
+                self._hide(self._factory.prepare(_checked(self._settings)))
             return self._result()
 
     def off(self, consent: Consent) -> CommandResult:
         """Shows the room until ``on`` or the end of the run, with the user's consent."""
         with self._lock:
             if self._consent is None:
-                self._session.switch(self._looks.passthrough(consent), at_once=True)
+                self._session.switch(self._factory.passthrough(consent), at_once=True)
                 self._consent = consent
             return self._result()
 
@@ -113,12 +113,12 @@ class SessionController:
         settings = _checked(with_startup_sections(layers.settings(), self._settings))
         changed = changed_keys(self._settings, settings)
         notes = [check_camera(settings)] if "camera.device" in changed else []
-        look = self._looks.prepare(settings) if any(not key.startswith("camera.") for key in changed) else None
+        build = self._factory.prepare(settings) if any(not key.startswith("camera.") for key in changed) else None
         with self._lock:
             if self._consent is not None and effect_on:
-                self._hide(look or self._looks.prepare(settings))
-            elif self._consent is None and look is not None:
-                self._session.switch(look, at_once=False)
+                self._hide(build or self._factory.prepare(settings))
+            elif self._consent is None and build is not None:
+                self._session.switch(build, at_once=False)
             if any(key.startswith("camera.") for key in changed):
                 self._session.use_camera(build_camera(settings, self._session.format))
             kept, self._layers, self._settings = self._layers.choices, layers, settings
@@ -128,9 +128,9 @@ class SessionController:
         note = "; ".join(note for note in notes if note)
         return replace(result, changed=changed, at_next_start=at_next_start, note=note or None)
 
-    def _hide(self, look: Build) -> None:
+    def _hide(self, build: Build) -> None:
         """Hides the room before it returns."""
-        self._session.switch(look, at_once=True)
+        self._session.switch(build, at_once=True)
         self._consent = None
 
     def _result(self) -> CommandResult:

@@ -66,32 +66,19 @@ class SessionSnapshot:
 
 
 def describe(snapshot: SessionSnapshot) -> tuple[State, str | None]:
-    """Returns the state and, unless it is LIVE, a human-readable reason."""
-    if snapshot.stopping:
-        return State.STOPPING, None
-    if snapshot.locked:
-        return State.PAUSED, "The screen is locked. Unlock it to resume."
-    if snapshot.paused:
-        return State.PAUSED, "Paused. Run `livebg resume` to continue."
-    if not snapshot.watched and snapshot.output_lost is None:
-        return State.ASLEEP, "No app is using the camera."
-    if snapshot.camera_lost is not None:
-        return State.CAMERA_LOST, snapshot.camera_lost
-    if snapshot.output_lost is not None:
-        return State.STALLED, snapshot.output_lost
-    if snapshot.showing:
-        return State.LIVE, None
-    return _waiting_reason(snapshot)
-
-
-def _waiting_reason(snapshot: SessionSnapshot) -> tuple[State, str]:
-    """Returns why no composite is shown."""
-    if snapshot.loading:
-        return State.WAKING, "Loading the network."
-    if snapshot.busy_seconds > _UNRESPONSIVE_AFTER_S:
-        return State.STALLED, "The network does not respond."
-    if snapshot.failing is not None:
-        return State.STALLED, snapshot.failing
-    if snapshot.waking:
-        return State.WAKING, "Opening the camera."
-    return State.STALLED, "The frame rate is too low: the last frame is older than 250 ms."
+    """Returns the state and, unless it is LIVE or STOPPING, a human-readable reason."""
+    by_precedence: tuple[tuple[bool, State, str | None], ...] = (
+        (snapshot.stopping, State.STOPPING, None),
+        (snapshot.locked, State.PAUSED, "The screen is locked. Unlock it to resume."),
+        (snapshot.paused, State.PAUSED, "Paused. Run `livebg resume` to continue."),
+        (not snapshot.watched and snapshot.output_lost is None, State.ASLEEP, "No app is using the camera."),
+        (snapshot.camera_lost is not None, State.CAMERA_LOST, snapshot.camera_lost),
+        (snapshot.output_lost is not None, State.STALLED, snapshot.output_lost),
+        (snapshot.showing, State.LIVE, None),
+        (snapshot.loading, State.WAKING, "Loading the network."),
+        (snapshot.busy_seconds > _UNRESPONSIVE_AFTER_S, State.STALLED, "The network does not respond."),
+        (snapshot.failing is not None, State.STALLED, snapshot.failing),
+        (snapshot.waking, State.WAKING, "Opening the camera."),
+        (True, State.STALLED, "The frame rate is too low: the last frame is older than 250 ms."),
+    )
+    return next((state, reason) for applies, state, reason in by_precedence if applies)

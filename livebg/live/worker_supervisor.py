@@ -34,7 +34,7 @@ class WorkerSupervisor:
         failures: FailureLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._make, self._forget, self._failures, self._clock = make, discard_network, failures, clock
+        self._make, self._discard_network, self._failures, self._clock = make, discard_network, failures, clock
         self._hang_timeout, self._responsive_since = _MIN_HANG_TIMEOUT_S, clock.monotonic()
         self._abandoned: list[WorkerThread] = []
         """Threads of hung workers."""
@@ -64,7 +64,7 @@ class WorkerSupervisor:
         self._failures.record(text)
         hung = self.current
         hung.abandon()
-        self._forget()
+        self._discard_network()
         self.current = self._make(hung.processed, hung.failed + 1)
         self.thread = WorkerThread("livebg-worker", self.current.run)
         self.thread.start()

@@ -100,6 +100,7 @@ class AdaptivePipeline:
         self._pending = self._last_mask = None
 
     def _mask_for(self, frame: Frame) -> Mask:
+        """Returns a mask that is aligned with the frame."""
         plan = self._governor.level
         self._frames_since_mask += 1
         if plan.mask_every > 1:
@@ -112,14 +113,15 @@ class AdaptivePipeline:
             self._collect()
         if self._pending is None and self._is_due(frame):
             self._start_mask(frame)
-        while not self._is_recent(frame):
+        while self._last_mask is None or not 0 <= frame.time - self._last_mask[0].time <= MAX_MASK_AGE_S:
             if self._pending is None:
                 self._start_mask(frame)
             self._collect()
-        return self._warped_mask()
-
-    def _is_recent(self, frame: Frame) -> bool:
-        return self._last_mask is not None and 0 <= frame.time - self._last_mask[0].time <= MAX_MASK_AGE_S
+        mask, motion = self._last_mask
+        if motion is None:
+            return mask
+        with self._stage("carrying"):
+            return Mask(motion.warp(mask.alpha), mask.time)
 
     def _update_motion(self, frame: Frame) -> None:
         """Extend the motion of the last and the pending mask to the current frame."""
@@ -154,7 +156,7 @@ class AdaptivePipeline:
         motion = self._last_mask[1] if self._last_mask is not None and plan.mask_every > 1 else None
         self._frames_since_mask = 0
         make = partial(self._pipeline.mask, frame, plan.mask_scale, motion)
-        self._pending = MaskTask(frame.time, plan.mask_scale, make, self._clock)
+        self._pending = MaskTask(plan.mask_scale, make, self._clock)
         if self._governor.async_masks:
             self._pending.start()
         else:
@@ -180,15 +182,6 @@ class AdaptivePipeline:
             yield
         finally:
             self._waited += self._clock.monotonic() - began
-
-    def _warped_mask(self) -> Mask:
-        if self._last_mask is None:
-            raise RuntimeError("There is no mask to warp.")
-        mask, motion = self._last_mask
-        if motion is None:
-            return mask
-        with self._stage("carrying"):
-            return Mask(motion.warp(mask.alpha), mask.time)
 
 
 def build_adaptive_pipeline(

@@ -14,22 +14,14 @@ MAX_MASK_AGE_S: Final = MAX_MATTE_AGE_S - 0.02
 
 
 class MaskTask:
-    """Runs ``make``, which computes the mask of the frame at ``time`` seconds with the network input scaled by ``scale``.
+    """Runs ``make``, which computes the mask of a frame with the network input scaled by ``scale``.
 
     ``motion`` is the motion from the current frame back to that frame, maintained by the caller; None if no frame has followed.
 
-    The thread ends with its mask and needs no stopping; if the network hangs, the thread is abandoned. The task is
-    timed and waited for by ``clock``.
+    The thread ends with its mask and needs no stopping; if the network hangs, the thread is abandoned.
     """
 
-    def __init__(
-        self,
-        time: float,
-        scale: float,
-        make: Callable[[], Mask],
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self.time: Final = time
+    def __init__(self, scale: float, make: Callable[[], Mask], clock: Clock = SYSTEM_CLOCK) -> None:
         self.scale: Final = scale
         self.motion: FlowField | None = None
         self.seconds = 0.0
