@@ -131,7 +131,7 @@ def test_with_nothing_given_up_the_bytes_are_the_pipelines() -> None:
     for number in range(6):
         frame = noise_frame(number, (WIDTH, HEIGHT), number=number)
         assert (plain.process(frame).composite.data == under.process(frame).composite.data).all()
-    assert under.given_up == ()
+    assert under.degradations == ()
 
 
 @pytest.mark.parametrize("every", [2, 3])
@@ -150,7 +150,7 @@ def test_masks_are_made_of_some_frames_and_carried_to_the_others(every: int) -> 
     ]
     assert np.mean(carried) > np.mean(stayed) + 0.02
     assert min(carried) > 0.93
-    assert run.given_up[0].startswith("mask every")
+    assert run.degradations[0].startswith("mask every")
 
 
 def test_steadying_is_told_of_the_way_that_was_followed() -> None:
@@ -304,7 +304,7 @@ def test_a_network_ten_times_too_slow_in_real_time() -> None:
     _play(watched, 0, 1.0)
     before = len(mattes.seen)
     captured = _play(watched, 40, 2.5)
-    assert "mask every 3rd frame" in watched.given_up
+    assert "mask every 3rd frame" in watched.degradations
     processed = mattes.seen[before:]
     assert len(processed) > 0.6 * captured, "in turn with the network it would be 0.4 of them"
     carried = np.mean([iou(matte.alpha, person_at(round(matte.time * RATE))) for matte in processed])
@@ -318,7 +318,7 @@ def test_a_network_ten_times_too_slow_in_real_time() -> None:
     slow.clear()
     deadline = time.monotonic() + PATIENCE
     number = 200
-    while watched.given_up:
+    while watched.degradations:
         assert time.monotonic() < deadline
         _play(watched, number, 0.5)
         number += 20
@@ -344,7 +344,7 @@ def test_on_battery_the_network_rests_every_second_frame() -> None:
     for number in range(41):
         run.process(filmed(number))
     assert segmenter.looks == pytest.approx(21, abs=1)
-    assert run.given_up == ("mask every 2nd frame (on battery)",)
+    assert run.degradations == ("mask every 2nd frame (on battery)",)
 
 
 def test_the_power_is_asked_for_every_ten_seconds() -> None:

@@ -20,7 +20,7 @@ from livebg.errors import LivebgError, SourceError
 from livebg.factory import build_effect
 from livebg.imaging.frame import BT601, ColorSpec, VideoFormat
 from livebg.imaging.geometry import Geometry
-from livebg.interfaces import LiveSource, Sink
+from livebg.interfaces import Sink
 from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.output_loop import KEEPALIVE_INTERVAL_S, Output
@@ -49,22 +49,19 @@ def video_file_or_none(device: str) -> Path | None:
 def build_camera(settings: Settings, shape: VideoFormat) -> Camera:
     """Returns the configured camera, whose frames are converted to ``shape``. Opens nothing."""
     camera = settings.camera
-    file = video_file_or_none(camera.device)
-
-    def open_source() -> LiveSource:
-        if file is not None:
-            from livebg.sources.looping_file import LoopingFile
-
-            return LoopingFile(file)
-        from livebg.sources.camera import open_camera
-
-        size = parse_size(camera.size) or (0, 0)
-        return open_camera(camera.device, size, camera.frame_rate, output=settings.output.label)
 
     def geometry_for(given: VideoFormat) -> Geometry:
         return Geometry((shape.width, shape.height), camera.mirror, camera.rotate, given.sample_aspect_ratio)
 
-    return Camera(open_source, geometry_for)
+    file = video_file_or_none(camera.device)
+    if file is not None:
+        from livebg.sources.looping_file import LoopingFile
+
+        return Camera(lambda: LoopingFile(file), geometry_for)
+    from livebg.sources.camera import open_camera
+
+    size = parse_size(camera.size) or (0, 0)
+    return Camera(lambda: open_camera(camera.device, size, camera.frame_rate, output=settings.output.label), geometry_for)
 
 
 def check_camera(settings: Settings) -> str | None:

@@ -57,7 +57,7 @@ class ProcessorFactory:
     def degradations(self) -> tuple[str, ...]:
         """Human-readable quality reductions that keep the frame rate. Empty at full quality."""
         pipeline = self._pipeline
-        return pipeline.given_up if pipeline and self._active else ()
+        return pipeline.degradations if pipeline and self._active else ()
 
     def __call__(self) -> Processor:
         """Returns the first processor; may be slow. Raises ModelError and ConfigError (:mod:`livebg.errors`)."""

@@ -56,7 +56,7 @@ class AdaptivePipeline:
         self._frames_since_mask = 0
         """Number of frames since the last mask was started."""
         self._waited = 0.0
-        self.given_up: tuple[str, ...] = ()
+        self.degradations: tuple[str, ...] = ()
         """Current quality reductions, human-readable; empty at full quality."""
 
     def process(self, frame: Frame) -> Processed:
@@ -65,13 +65,13 @@ class AdaptivePipeline:
         self._frame_interval.begin(began, frame.time)
         self._governor.battery_saver = self._power is not None and self._power.on_battery
         mask = self._mask_for(frame)
-        plan = self._governor.level
+        level = self._governor.level
         matte = self._pipeline.refine(mask, frame)
-        composite = self._pipeline.composite(frame, matte, coarse=plan.coarse)
+        composite = self._pipeline.composite(frame, matte, coarse=level.coarse)
         ended = self._clock.monotonic()
         self._frame_interval.end(ended)
         self._governor.on_frame(ended, ended - began - self._waited, self._frame_interval.interval)
-        self.given_up = self._governor.degradations
+        self.degradations = self._governor.degradations
         return Processed(composite, matte)
 
     def warm(self, frame: Frame) -> None:
@@ -101,9 +101,9 @@ class AdaptivePipeline:
 
     def _mask_for(self, frame: Frame) -> Mask:
         """Returns a mask that is aligned with the frame."""
-        plan = self._governor.level
+        level = self._governor.level
         self._frames_since_mask += 1
-        if plan.mask_every > 1:
+        if level.mask_every > 1:
             with self._stage("carrying"):
                 self._update_motion(frame)
         else:
@@ -137,8 +137,8 @@ class AdaptivePipeline:
             self._pending.motion = step if motion is None else motion.compose(step)
 
     def _is_due(self, frame: Frame) -> bool:
-        plan = self._governor.level
-        if self._last_mask is None or self._frames_since_mask >= plan.mask_every:
+        level = self._governor.level
+        if self._last_mask is None or self._frames_since_mask >= level.mask_every:
             return True
         # At low frame rates, starting the next mask a frame later would be too late.
         ready = self._governor.mask_seconds + self._frame_interval.interval
@@ -146,17 +146,17 @@ class AdaptivePipeline:
 
     def _start_mask(self, frame: Frame) -> None:
         """Start the mask of ``frame``; compute it immediately unless masks are asynchronous."""
-        plan = self._governor.level
+        level = self._governor.level
         if self._abandoned is not None:
             with self._waiting():
                 self._abandoned.wait()
             self._abandoned = None
             self._pipeline.reset()
         # Reuse the motion to the last mask's frame for the temporal filter.
-        motion = self._last_mask[1] if self._last_mask is not None and plan.mask_every > 1 else None
+        motion = self._last_mask[1] if self._last_mask is not None and level.mask_every > 1 else None
         self._frames_since_mask = 0
-        make = partial(self._pipeline.mask, frame, plan.mask_scale, motion)
-        self._pending = MaskTask(plan.mask_scale, make, self._clock)
+        make = partial(self._pipeline.mask, frame, level.mask_scale, motion)
+        self._pending = MaskTask(level.mask_scale, make, self._clock)
         if self._governor.async_masks:
             self._pending.start()
         else:
@@ -202,7 +202,7 @@ def build_adaptive_pipeline(
     smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL_SIZE, 0.5) != segmenter.input_size(
         *_NOMINAL_SIZE
     )
-    plans = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect) if wanted else (QualityLevel(),)
-    governor = Governor(plans, previous.level if previous is not None else QualityLevel())
+    levels = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect) if wanted else (QualityLevel(),)
+    governor = Governor(levels, previous.level if previous is not None else QualityLevel())
     power = PowerSource(on_battery, clock) if wanted and settings.governor.on_battery == "save" else None
     return AdaptivePipeline(pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages, clock=clock)
