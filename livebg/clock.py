@@ -1,4 +1,4 @@
-"""Stage timing and replaceable waits."""
+"""Time: a replaceable clock, and the CPU time of stages."""
 
 import threading
 import time
@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import cv2
-
 
 class Clock:
-    """Creates the synchronization objects on which a session's threads wait, on the system clock.
+    """The time, and the synchronization objects on which threads wait: here the system's.
 
     A subclass can run a session on simulated time, in which days pass within an hour.
     """
+
+    def monotonic(self) -> float:
+        """Returns seconds since an arbitrary moment. They never go backward."""
+        return time.monotonic()
 
     def event(self) -> threading.Event:
         return threading.Event()
@@ -47,6 +49,8 @@ class StageTimer:
 @contextmanager
 def one_opencv_thread() -> Iterator[None]:
     """Limit OpenCV to one thread inside the ``with`` block, so that CPU time is attributed to the right stage."""
+    import cv2  # not needed for the command line, which needs the clock
+
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

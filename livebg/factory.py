@@ -37,7 +37,7 @@ def build_segmenter(settings: Settings) -> Segmenter:
     )
 
 
-def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageTimer | None = None, *, live: bool = False) -> Pipeline:
+def build_pipeline(settings: Settings, segmenter: Segmenter, stages: StageTimer | None = None, *, live: bool = False) -> Pipeline:
     """Return a pipeline with its own temporal state; the segmenter may be shared.
 
     With ``live``, no frame waits for its background.
@@ -45,7 +45,7 @@ def build_pipeline(settings: Settings, segmenter: Segmenter, clock: StageTimer |
     smoother, look = TemporalFilter(settings.smoothing.time_constant), build_effect(settings, live=live)
     coarse = build_effect(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
     framing = AutoFraming(settings.effect.framing) if settings.effect.framing > 1 else None
-    return Pipeline(segmenter, smoother, GuidedUpsampler(), look, clock, coarse, framing)
+    return Pipeline(segmenter, smoother, GuidedUpsampler(), look, stages, coarse, framing)
 
 
 def build_effect(settings: Settings, *, coarse: bool = False, live: bool = False) -> EffectFunction:

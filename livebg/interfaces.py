@@ -43,11 +43,13 @@ class LiveSource(Source, Protocol):
     - ``now`` returns the current time in seconds on the clock of the frames' times, so ``now() - frame.time`` is a frame's age.
     - Iteration waits for the next frame and raises ``SourceError`` if none arrives within the source's deadline. ``close`` from
       another thread ends the wait and the iteration.
-    - ``description`` is a short description for people: its name and its mode, separated by a comma.
+    - ``name`` and ``mode`` are for people: the camera, and a summary of its format such as ``1280x720 MJPG 30 fps``.
     """
 
     @property
-    def description(self) -> str: ...
+    def name(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
     def now(self) -> float: ...
 
 

@@ -1,7 +1,8 @@
 """The processing steps between source and sink, the same for live and offline use. No threads, no input or output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -39,6 +40,25 @@ class Mask:
     time: float
 
 
+class Processed(NamedTuple):
+    """A processed frame: its composite, and the matte that the composite was made with; None if no network ran."""
+
+    composite: Composite
+    matte: Matte | None
+
+
+class Processor(Protocol):
+    """Turns frames into composites, one by one."""
+
+    def process(self, frame: Frame) -> Processed:
+        """Raises :class:`~livebg.errors.ModelError` if the network fails."""
+        ...
+
+    def reset(self) -> None:
+        """Clear the temporal state: after a toggle, a seek, a change of format or a gap in time."""
+        ...
+
+
 class Pipeline:
     """Frame -> alpha -> temporal filter -> guided upsampling -> composite.
 
@@ -55,7 +75,7 @@ class Pipeline:
         smoother: TemporalFilter,
         upsampler: GuidedUpsampler,
         effect: EffectFunction,
-        clock: StageTimer | None = None,
+        stages: StageTimer | None = None,
         coarse_effect: EffectFunction | None = None,
         framing: AutoFraming | None = None,
     ) -> None:
@@ -65,7 +85,7 @@ class Pipeline:
         self._look = effect
         self._coarse_look = coarse_effect
         self._framing = framing
-        self.stage = (clock or StageTimer()).stage
+        self.stage = (stages or StageTimer()).stage
         """Context manager that times a stage, for callers that run the steps separately."""
 
     @property
@@ -140,11 +160,17 @@ class Pipeline:
         with self.stage("framing"):
             return crop(shown, self._framing.view(matte.alpha, frame.time))
 
-    def process(self, frame: Frame) -> Composite:
-        return self.composite(frame, self.matte(frame))
+    def process(self, frame: Frame) -> Processed:
+        """Raises as :meth:`mask` does."""
+        matte = self.matte(frame)
+        return Processed(self.composite(frame, matte), matte)
+
+    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
+        """Yield the composite of each frame. Raises as :meth:`mask` does."""
+        return (self.process(frame).composite for frame in frames)
 
     def reset(self) -> None:
-        """Clear the temporal state: after a toggle, a seek, a change of format or a gap in time."""
+        """See :meth:`Processor.reset`."""
         self._smoother.reset()
 
 
@@ -154,8 +180,12 @@ class Passthrough:
     def __init__(self, consent: Consent) -> None:
         self._consent = consent
 
-    def process(self, frame: Frame) -> Composite:
-        return passthrough(frame, self._consent)
+    def process(self, frame: Frame) -> Processed:
+        return Processed(passthrough(frame, self._consent), None)
+
+    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
+        """Yield the composite of each frame."""
+        return (self.process(frame).composite for frame in frames)
 
     def reset(self) -> None:
         """Does nothing: there is no state."""

@@ -15,15 +15,13 @@ from livebg.daemon.runtime_dir import SOCKET_NAME, hold_lock
 from livebg.daemon.server import Command, ControlServer, no_arguments
 from livebg.daemon.status import (
     CameraStatus,
-    Counts,
     CpuCost,
     EffectStatus,
-    LastError,
     ModelStatus,
     OutputStatus,
     Status,
 )
-from livebg.live.stats import Latency
+from livebg.live.stats import Counts, LastError, Latency
 
 DEADLINE = 20.0
 """Seconds after which a test takes something for hung."""

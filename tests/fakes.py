@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from livebg.clock import Clock
 from livebg.errors import ModelError, SinkError
 from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, VideoFormat, empty_i420, planes
 from livebg.interfaces import Sink, Source
@@ -25,6 +26,16 @@ def noise_frame(seed: int, size: tuple[int, int] = (64, 48), color: ColorSpec = 
     """Every byte different, so that no byte can hide where it came from."""
     data = np.random.default_rng(seed).integers(0, 256, (size[1] * 3 // 2, size[0]), np.uint8)
     return Frame(data, number, Fraction(1, 30), color)
+
+
+class HandClock(Clock):
+    """A clock whose time is set by hand: ``seconds``."""
+
+    def __init__(self, seconds: float = 1000.0) -> None:
+        self.seconds = seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
 
 
 class ListSource(Source):

@@ -9,16 +9,19 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.compositing.backgrounds import ColorBackground
 from livebg.compositing.composite import composite
 from livebg.errors import SinkError, SourceError
 from livebg.imaging.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, empty_i420, planes
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
-from livebg.live.presence.device import AlwaysWatched, Method, Presence
+from livebg.live.capture_loop import Camera
+from livebg.live.output_loop import Output
+from livebg.live.presence.device import AlwaysWatched, Method, PresenceFactory
 from livebg.live.session import ExitReason, Session
-from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Pipeline
+from livebg.live.snapshot import State, describe
+from livebg.pipeline import Pipeline, Processor
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.fakes import LumaSegmenter
@@ -114,8 +117,12 @@ class ToyCamera(LiveSource):
         return VideoFormat(*self._size, Fraction(self._rate), COLOR)
 
     @property
-    def description(self) -> str:
+    def name(self) -> str:
         return "a toy"
+
+    @property
+    def mode(self) -> str:
+        return "as set"
 
     def now(self) -> float:
         return time.monotonic()
@@ -200,21 +207,48 @@ def is_green(shown: Composite) -> bool:
 def session(
     camera: Callable[[], LiveSource],
     sink: KeepingSink,
-    build: Callable[[], LiveProcessor],
-    clock: Callable[[], float] = time.monotonic,
+    build: Callable[[], Processor],
+    clock: Clock = SYSTEM_CLOCK,
     *,
-    presence: Callable[[Callable[[], str | None], Callable[[], None]], Presence] = AlwaysWatched,
+    presence: PresenceFactory = AlwaysWatched,
     forget: Callable[[], None] = lambda: None,
 ) -> Session:
-    return Session(
-        camera, sink.open, build, FORMAT, lambda _: Geometry(SIZE), presence=presence, discard_network=forget, clock=clock
-    )
+    return Session(*ends(camera, sink, presence), build, discard_network=forget, clock=clock)
+
+
+def ends(camera: Callable[[], LiveSource], sink: KeepingSink, presence: PresenceFactory = AlwaysWatched) -> tuple[Camera, Output]:
+    """Both ends of a session."""
+    return Camera(camera, lambda _: Geometry(SIZE)), Output(sink.open, FORMAT, presence)
+
+
+def state(live: Session) -> State:
+    return describe(live.snapshot())[0]
+
+
+def reason(live: Session) -> str | None:
+    return describe(live.snapshot())[1]
+
+
+def all_counted(live: Session) -> bool:
+    """Whether every captured frame was sent, dropped or failed."""
+    counts = live.snapshot().counts
+    return counts.captured == counts.sent + counts.dropped + counts.failed
+
+
+class FastClock(Clock):
+    """Runs at ``speed`` times the system's clock, and is ``offset`` seconds ahead of it."""
+
+    def __init__(self, speed: float = 1.0, offset: float = 0.0) -> None:
+        self.speed, self.offset = speed, offset
+
+    def monotonic(self) -> float:
+        return super().monotonic() * self.speed + self.offset
 
 
 class Watchers:
     """Says whether somebody watches, as the test does (:meth:`say`)."""
 
-    def __init__(self, device: Callable[[], str | None], changed: Callable[[], None]) -> None:
+    def __init__(self, device: Callable[[], str | None], changed: Callable[[], object]) -> None:
         self.watched: bool | None = None
         self.method: Method = "unknown"
         self.device = device

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from livebg.clock import Clock
 from livebg.live.presence.device import DevicePresence
 from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 from tests.fake_usage import NODE, ScriptedUsage
@@ -16,6 +17,16 @@ GRACE, RESYNC = 4.0, 30.0
 def in_use() -> tuple[int, int]:
     """How many descriptors and threads this process has."""
     return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+
+class _KernelClock(Clock):
+    """The time of the scripted kernel."""
+
+    def __init__(self, kernel: ScriptedUsage) -> None:
+        self._kernel = kernel
+
+    def monotonic(self) -> float:
+        return self._kernel.time
 
 
 class Run:
@@ -35,7 +46,7 @@ class Run:
             resync=RESYNC,
             kernel=kernel,
             root=root,
-            clock=lambda: kernel.time,
+            clock=_KernelClock(kernel),
         )
 
     def until(self, end: float, *script: tuple[float, Callable[[], object]]) -> list[tuple[float, bool | None]]:

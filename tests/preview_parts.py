@@ -13,7 +13,7 @@ from livebg.interfaces import LiveSource
 from livebg.live.presence.device import Presence
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline
 from livebg.live.quality.governor import Governor, QualityLevel
-from livebg.live.worker import LiveProcessor
+from livebg.pipeline import Processor
 from livebg.preview.client import PreviewClient
 from tests.daemon import LIVE
 from tests.live_parts import KeepingSink, PersonSegmenter, ToyCamera, Watchers, green, running, session
@@ -22,7 +22,7 @@ DEADLINE = 20.0
 ALL = ("composite", "alpha", "original")
 
 
-def look_with_matte() -> LiveProcessor:
+def look_with_matte() -> Processor:
     """The person before green, by the pipeline that the daemon has."""
     return AdaptivePipeline(green(PersonSegmenter()), Governor((QualityLevel(),)), 1 / 50)
 
@@ -34,7 +34,7 @@ class Stage:
         self,
         folder: Path,
         *,
-        build: Callable[[], LiveProcessor] = look_with_matte,
+        build: Callable[[], Processor] = look_with_matte,
         shows: Mapping[str, View] | None = None,
         timeout: float = DEADLINE,
         most: int = 8,
@@ -57,7 +57,7 @@ class Stage:
         self.cameras.append(ToyCamera())
         return self.cameras[-1]
 
-    def _presence(self, device: Callable[[], str | None], changed: Callable[[], None]) -> Presence:
+    def _presence(self, device: Callable[[], str | None], changed: Callable[[], object]) -> Presence:
         self.watchers = Watchers(device, changed)
         return self.watchers
 

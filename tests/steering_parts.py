@@ -4,19 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.daemon.controller import SessionController
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError, ModelError
-from livebg.imaging.frame import VideoFormat
-from livebg.imaging.geometry import Geometry
-from livebg.interfaces import LiveSource
-from livebg.live.effect_builder import Build
-from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Passthrough
-from tests.live_parts import FORMAT, PersonSegmenter, green
+from livebg.live.capture_loop import Camera
+from livebg.live.effect_builder import ProcessorFactory
+from livebg.live.frame_path import Build
+from livebg.live.session import Session
+from livebg.pipeline import Passthrough, Processor
+from tests.live_parts import FORMAT, KeepingSink, PersonSegmenter, ToyCamera, ends, green
 
 MISSING = "missing.png"
 """The background that cannot be read."""
@@ -25,36 +25,36 @@ BROKEN = "broken.onnx"
 CONSENT = Consent("a test")
 
 
-class NotedSession:
-    """Writes down what it is told, in words."""
+class NotedSession(Session):
+    """A session that does not run, and writes down what it is told, in words."""
 
     def __init__(self) -> None:
-        self.format: VideoFormat = FORMAT
+        super().__init__(*ends(ToyCamera, KeepingSink()), green_look)
         self.told: list[str] = []
-        self.paused = False
-        self.camera: tuple[Callable[[], LiveSource], Callable[[VideoFormat], Geometry]] | None = None
+        self.camera: Camera | None = None
 
     def switch(self, build: Build, *, at_once: bool) -> None:
         room = isinstance(build(), Passthrough)
         self.told.append(f"{'room' if room else 'hidden'}{' at once' if at_once else ''}")
 
     def pause(self) -> None:
-        self.paused = True
+        super().pause()
         self.told.append("pause")
 
     def resume(self) -> None:
-        self.paused = False
+        super().resume()
         self.told.append("resume")
 
-    def use_camera(self, open_camera: Callable[[], LiveSource], geometry_for: Callable[[VideoFormat], Geometry]) -> None:
-        self.camera = open_camera, geometry_for
+    def use_camera(self, camera: Camera) -> None:
+        self.camera = camera
         self.told.append("camera")
 
 
-class ToyLooks:
+class ToyLooks(ProcessorFactory):
     """Ready at once, but for what is known to fail. Whatever the mode, the room is replaced by green."""
 
     def __init__(self) -> None:
+        super().__init__(Settings(), None, StageTimer(), FORMAT)
         self.prepared: list[Settings] = []
         self.before: Callable[[], object] = lambda: None
 
@@ -89,5 +89,5 @@ class Desk:
         return {key: word.value for key, word in self.choices.read().items()}
 
 
-def green_look() -> LiveProcessor:
+def green_look() -> Processor:
     return green(PersonSegmenter())

@@ -29,12 +29,6 @@ LAYERS = [
 """From the bottom up: a package imports from its own layer or from those below."""
 FOUNDATION = frozenset(name for layer in LAYERS[:4] for name in layer)
 """What gets along without the settings."""
-KNOWN_BACK_IMPORTS = {
-    # Only for an annotation: condition(session) reads attributes of a Session, whose properties `state` and `reason` call it.
-    # With a snapshot of the session as the argument it would need no import.
-    ("live.condition", "live.session"),
-}
-"""Imports, as (importer, imported), that close a cycle."""
 MAX_ROOT_MODULES = 8
 HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}
 
@@ -90,10 +84,9 @@ def siblings(parent: str) -> dict[str, set[str]]:
 
 
 def cycle(graph: dict[str, set[str]]) -> list[str]:
-    """A cycle in ``graph``, apart from those that a known import closes; empty if there is none."""
-    trimmed = {name: {other for other in others if (name, other) not in KNOWN_BACK_IMPORTS} for name, others in graph.items()}
+    """A cycle in ``graph``; empty if there is none."""
     try:
-        TopologicalSorter(trimmed).prepare()
+        TopologicalSorter(graph).prepare()
     except CycleError as error:
         return list(error.args[1])
     return []
@@ -119,11 +112,6 @@ def test_modules_have_no_import_cycle() -> None:
 def test_package_has_no_import_cycle(parent: str) -> None:
     """Neither among the top-level packages nor among the modules and subpackages of one of them."""
     assert cycle(siblings(parent)) == []
-
-
-@pytest.mark.parametrize(("importer", "imported"), sorted(KNOWN_BACK_IMPORTS))
-def test_known_back_import_still_exists(importer: str, imported: str) -> None:
-    assert imported in imported_modules(importer)
 
 
 def test_root_has_few_modules() -> None:

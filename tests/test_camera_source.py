@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from livebg.config.loading import load_settings
-from livebg.daemon.bootstrap import camera_factory
+from livebg.daemon.bootstrap import build_camera
 from livebg.errors import SourceError
-from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, planes, rgb_to_i420
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, VideoFormat, planes, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
 from livebg.sources.camera import CameraSource, camera_format, open_camera
 from livebg.v4l2 import abi
@@ -361,7 +361,7 @@ def test_what_the_driver_gives_counts_not_what_was_asked() -> None:
     with opened(device) as source:
         device.deliver(raw(bars(320, 240), "NV12"))
         assert difference(next(iter(source)), bars(320, 240)) <= 1
-        assert source.description == "HD Pro Webcam C920, 320x240 NV12 30 fps"
+        assert source.mode == "320x240 NV12 30 fps"
 
 
 def test_a_camera_of_formats_unknown_is_told() -> None:
@@ -375,11 +375,11 @@ def test_what_is_opened_is_what_was_chosen_and_it_says_so() -> None:
     kernel = FakeKernel({NODE: device})
     with CameraSource("c920", (1280, 720), 30, kernel=kernel) as source:
         assert (source.format.width, source.format.height, source.format.frame_rate) == (1280, 720, Fraction(30))
-        assert source.description == "HD Pro Webcam C920, 1280x720 MJPG 30 fps"
+        assert (source.name, source.mode) == ("HD Pro Webcam C920", "1280x720 MJPG 30 fps")
         assert source.path == Path(NODE)
     assert device.set_rates == [30]
     with CameraSource("c920", (640, 480), 15, kernel=kernel) as source:
-        assert source.description == "HD Pro Webcam C920, 640x480 YUYV 15 fps"
+        assert source.mode == "640x480 YUYV 15 fps"
     assert device.set_rates == [30, 15]
 
 
@@ -426,7 +426,7 @@ def test_livebgs_own_output_is_no_camera_for_it() -> None:
         with pytest.raises(SourceError, match="is the device that livebg writes to"):
             open_camera(name, (640, 480), 30, output="livebg", kernel=kernel)
     with open_camera("livebg", (640, 480), 30, output="another", kernel=kernel) as source:
-        assert source.description.startswith("livebg, ")
+        assert source.name == "livebg"
 
 
 @pytest.mark.parametrize("mode", ["portrait", "none"])
@@ -441,4 +441,5 @@ def test_run_off_linux_exits_unless_the_camera_is_a_url_or_file(
         3,
         "livebg reads local cameras only on Linux. Use --camera with a URL or a video file.",
     )
-    assert callable(camera_factory(load_settings({"camera.device": "http://127.0.0.1:9/video"})))
+    shape = VideoFormat(1280, 720, Fraction(30))
+    assert callable(build_camera(load_settings({"camera.device": "http://127.0.0.1:9/video"}), shape).open)

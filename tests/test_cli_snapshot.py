@@ -12,8 +12,7 @@ from PIL import Image
 from livebg.compositing.composite import Consent
 from livebg.daemon.runtime_dir import PREVIEW_NAME, hold_lock
 from livebg.errors import ModelError
-from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Passthrough
+from livebg.pipeline import Passthrough, Processor
 from livebg.preview import snapshot
 from livebg.preview.client import PreviewClient
 from tests.command import Workshop
@@ -31,7 +30,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @contextmanager
-def running(build: Callable[[], LiveProcessor] = look_with_matte) -> Iterator[Stage]:
+def running(build: Callable[[], Processor] = look_with_matte) -> Iterator[Stage]:
     """A session in the runtime folder of the command line."""
     with hold_lock() as folder, Stage(folder, build=build, name=PREVIEW_NAME).on() as stage:
         yield stage

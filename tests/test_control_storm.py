@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ from livebg.errors import SourceError
 from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
+from livebg.live.capture_loop import Camera
 from livebg.live.session import Session
 from tests.control_parts import clients_are_gone, open_files
 from tests.daemon import Caller, runtime_folder_of_ones_own
-from tests.live_parts import SIZE, KeepingSink, ToyCamera, is_green, running, session, shows_room, wait_for
+from tests.live_parts import SIZE, KeepingSink, ToyCamera, ends, is_green, running, shows_room, wait_for
 from tests.steering_parts import BROKEN, MISSING, ToyLooks, green_look
 
 SILENCE = 1.5
@@ -36,22 +37,11 @@ SILENCE = 1.5
 EXAMPLES, LENGTH = 100, 12
 
 
-class OnToys:
+class OnToys(Session):
     """The session, but that every other camera is a toy as well; some of them are busy at first."""
 
-    def __init__(self, live: Session) -> None:
-        self._live = live
-        self.format: VideoFormat = live.format
-        self.switch: Callable[..., None] = live.switch
-        self.pause, self.resume = live.pause, live.resume
-
-    @property
-    def paused(self) -> bool:
-        return self._live.paused
-
-    def use_camera(self, open_camera: Callable[[], LiveSource], geometry_for: Callable[[VideoFormat], Geometry]) -> None:
-        assert open_camera is not None
-        assert geometry_for(VideoFormat(*SIZE, self.format.frame_rate, self.format.color)).apply is not None
+    def use_camera(self, camera: Camera) -> None:
+        assert camera.geometry_for(VideoFormat(*SIZE, self.format.frame_rate, self.format.color)).apply is not None
         tries = iter([SourceError("it is busy: close it there")])
 
         def open_toy() -> LiveSource:
@@ -59,7 +49,7 @@ class OnToys:
                 raise error
             return ToyCamera()
 
-        self._live.use_camera(open_toy, lambda _: Geometry(SIZE))
+        super().use_camera(Camera(open_toy, lambda _: Geometry(SIZE)))
 
 
 @dataclass
@@ -124,9 +114,9 @@ def storm() -> Iterator[Storm]:
         (folder / "config.toml").touch()
         choices = SavedChoices(folder / "choices.json")
         sink = KeepingSink()
-        live = session(ToyCamera, sink, green_look)
+        live = OnToys(*ends(ToyCamera, sink), green_look)
         layers = SettingsLayers.start({}, folder / "config.toml", {})
-        steering = SessionController(OnToys(live), ToyLooks(), layers, choices)
+        steering = SessionController(live, ToyLooks(), layers, choices)
         server = ControlServer(folder / "s", commands(steering) | room_commands(steering), timeout=30)
         server.start()
         with running(live) as exits:

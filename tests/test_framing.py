@@ -145,7 +145,7 @@ def filmed_frame(x: float, time: float) -> Frame:
 
 def shown(framing: AutoFraming | None, frame: Frame) -> Composite:
     pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), render_matte, framing=framing)
-    return pipeline.process(frame)
+    return pipeline.process(frame).composite
 
 
 def test_the_pipeline_shows_the_part_with_the_person_in_the_middle() -> None:

@@ -26,7 +26,7 @@ from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, procedural_room
-from tests.fakes import LumaSegmenter, noise_frame
+from tests.fakes import HandClock, LumaSegmenter, noise_frame
 
 WIDTH, HEIGHT = 320, 180
 RATE = 30
@@ -130,8 +130,8 @@ def test_with_nothing_given_up_the_bytes_are_the_pipelines() -> None:
     plain, under = pipeline(BrightSegmenter()), fixed(BrightSegmenter(), QualityLevel())
     for number in range(6):
         frame = noise_frame(number, (WIDTH, HEIGHT), number=number)
-        assert (plain.process(frame).data == under.process(frame).data).all()
-    assert under.given_up == ()
+        assert (plain.process(frame).composite.data == under.process(frame).composite.data).all()
+    assert under.degradations == ()
 
 
 @pytest.mark.parametrize("every", [2, 3])
@@ -150,7 +150,7 @@ def test_masks_are_made_of_some_frames_and_carried_to_the_others(every: int) -> 
     ]
     assert np.mean(carried) > np.mean(stayed) + 0.02
     assert min(carried) > 0.93
-    assert run.given_up[0].startswith("mask every")
+    assert run.degradations[0].startswith("mask every")
 
 
 def test_steadying_is_told_of_the_way_that_was_followed() -> None:
@@ -304,7 +304,7 @@ def test_a_network_ten_times_too_slow_in_real_time() -> None:
     _play(watched, 0, 1.0)
     before = len(mattes.seen)
     captured = _play(watched, 40, 2.5)
-    assert "mask every 3rd frame" in watched.given_up
+    assert "mask every 3rd frame" in watched.degradations
     processed = mattes.seen[before:]
     assert len(processed) > 0.6 * captured, "in turn with the network it would be 0.4 of them"
     carried = np.mean([iou(matte.alpha, person_at(round(matte.time * RATE))) for matte in processed])
@@ -318,7 +318,7 @@ def test_a_network_ten_times_too_slow_in_real_time() -> None:
     slow.clear()
     deadline = time.monotonic() + PATIENCE
     number = 200
-    while watched.given_up:
+    while watched.degradations:
         assert time.monotonic() < deadline
         _play(watched, number, 0.5)
         number += 20
@@ -339,25 +339,25 @@ def _play(run: AdaptivePipeline, first: int, seconds: float) -> int:
 
 def test_on_battery_the_network_rests_every_second_frame() -> None:
     segmenter = BrightSegmenter()
-    power = PowerSource(lambda: True, time.monotonic)
+    power = PowerSource(lambda: True)
     run = AdaptivePipeline(pipeline(segmenter), Governor([QualityLevel(), QualityLevel(2)]), power=power)
     for number in range(41):
         run.process(filmed(number))
     assert segmenter.looks == pytest.approx(21, abs=1)
-    assert run.given_up == ("mask every 2nd frame (on battery)",)
+    assert run.degradations == ("mask every 2nd frame (on battery)",)
 
 
 def test_the_power_is_asked_for_every_ten_seconds() -> None:
-    now, asked = [0.0], list[float]()
+    clock, asked = HandClock(0.0), list[float]()
 
     def ask() -> bool:
-        asked.append(now[0])
-        return now[0] >= 10
+        asked.append(clock.seconds)
+        return clock.seconds >= 10
 
-    power = PowerSource(ask, lambda: now[0])
+    power = PowerSource(ask, clock)
     answers = []
     for tenth in range(0, 250, 25):
-        now[0] = tenth / 10
+        clock.seconds = tenth / 10
         answers.append(power.on_battery)
     assert asked == [0, 10, 20]
     assert answers == [False] * 4 + [True] * 6
@@ -368,7 +368,9 @@ def test_the_settings_decide() -> None:
     off = build_adaptive_pipeline(Settings(governor={"enabled": False}), segmenter)
     assert off.level == QualityLevel()
     frame = filmed(0)
-    assert (off.process(frame).data == build_pipeline(Settings(), BrightSegmenter()).process(frame).data).all()
+    assert (
+        off.process(frame).composite.data == build_pipeline(Settings(), BrightSegmenter()).process(frame).composite.data
+    ).all()
     before = AdaptivePipeline(pipeline(segmenter), Governor([QualityLevel(3)]))
     assert build_adaptive_pipeline(Settings(), segmenter, previous=before).level == QualityLevel(3)
 
@@ -400,6 +402,6 @@ def _errors(run: AdaptivePipeline, moments: list[Moment]) -> list[float]:
     for number, moment in enumerate(moments):
         color = ColorSpec()
         frame = Frame(rgb_to_i420(moment.rgb, color), number, Fraction(1, RATE), color)
-        alpha = resize(planes(run.process(frame).data)[0], (512, 288)).astype(np.float64)
+        alpha = resize(planes(run.process(frame).composite.data)[0], (512, 288)).astype(np.float64)
         found.append(float(np.abs(alpha - moment.alpha).mean()))
     return found

@@ -14,8 +14,7 @@ from livebg.config.settings import Settings
 from livebg.errors import ConfigError, ModelError
 from livebg.imaging.frame import Composite, VideoFormat, planes
 from livebg.live.effect_builder import ProcessorFactory
-from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Passthrough
+from livebg.pipeline import Passthrough, Processor
 from tests.fakes import UNTAGGED, noise_frame
 from tests.photos import save_photo
 from tests.toy_network import ToyNetwork
@@ -32,8 +31,8 @@ def settings(network: str, **more: object) -> Settings:
     return load_settings({"model.name": network, **{key.replace("__", "."): value for key, value in more.items()}})
 
 
-def shown(look: LiveProcessor) -> Composite:
-    return look.process(noise_frame(1))
+def shown(look: Processor) -> Composite:
+    return look.process(noise_frame(1)).composite
 
 
 def test_the_network_is_loaded_once_for_all_looks(network: str) -> None:

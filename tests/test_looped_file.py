@@ -15,22 +15,13 @@ from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
 from livebg.sources.looping_file import LoopingFile
+from tests.fakes import HandClock
 from tests.media import Clip, flat, read_stamp, yuv_picture
 from tests.reading import frames_of, stamps
 from tests.source_contract import SourceContract
 
 DEADLINE = 20
 """Seconds after which a thread counts as hung."""
-
-
-class SetClock:
-    """A clock that only advances when a test moves it."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 @pytest.fixture
@@ -52,7 +43,7 @@ class TestContract(SourceContract):
 def test_it_is_a_live_source_that_says_what_it_is(clip: Path) -> None:
     with LoopingFile(clip) as source:
         assert isinstance(source, LiveSource)
-        assert source.description == "clip.mp4 in a loop, 64x48 at 25 fps"
+        assert (source.name, source.mode) == ("clip.mp4 in a loop", "64x48 at 25 fps")
         assert source.now() == 0
 
 
@@ -89,25 +80,25 @@ def test_no_frame_comes_before_its_time(clip: Path) -> None:
 
 
 def test_frames_that_nobody_asked_for_in_time_are_gone_as_with_a_camera(tmp_path: Path) -> None:
-    clock = SetClock()
+    clock = HandClock()
     with LoopingFile(Clip(count=60).write(tmp_path / "a.mp4"), clock) as source:
         frames = iter(source)
         assert read_stamp(next(frames).y) == 0
-        clock.time += 1.0
+        clock.seconds += 1.0
         # A delay of exactly one second is still in time.
         assert read_stamp(next(frames).y) == 1
-        clock.time += 1.0
+        clock.seconds += 1.0
         assert read_stamp(next(frames).y) == 25
         assert source.skipped == 23
         assert source.now() == 2.0
 
 
 def test_whole_rounds_that_were_missed_are_passed_over_and_counted(clip: Path) -> None:
-    clock = SetClock()
+    clock = HandClock()
     with LoopingFile(clip, clock) as source:
         frames = iter(source)
         next(frames)
-        clock.time += 1_000_001
+        clock.seconds += 1_000_001
         frame = next(frames)
         assert frame.time == 1_000_000
         assert read_stamp(frame.y) == 0
@@ -115,12 +106,12 @@ def test_whole_rounds_that_were_missed_are_passed_over_and_counted(clip: Path) -
 
 
 def test_unpaced_nothing_is_waited_for_or_left_out(clip: Path) -> None:
-    clock = SetClock()
+    clock = HandClock()
     with LoopingFile(clip, clock, paced=False) as source:
         numbers = []
         for frame in itertools.islice(source, 7):
             assert source.now() == pytest.approx(frame.time)
-            clock.time += 10.0
+            clock.seconds += 10.0
             assert source.now() == pytest.approx(frame.time + 10.0)
             numbers.append(read_stamp(frame.y))
     assert numbers == [0, 1, 2, 3, 4, 0, 1]
@@ -136,7 +127,7 @@ def in_thread(frames: Iterator[Frame]) -> tuple[threading.Thread, list[Frame]]:
 
 def test_close_ends_a_wait_in_another_thread(clip: Path) -> None:
     """With a stopped clock, the second frame is never due."""
-    source = LoopingFile(clip, SetClock())
+    source = LoopingFile(clip, HandClock())
     frames = iter(source)
     next(frames)
     thread, got = in_thread(frames)

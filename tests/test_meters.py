@@ -10,16 +10,7 @@ from hypothesis import strategies as st
 
 from livebg.live.stats import Latency, LatencyWindow, RateMeter
 from tests.daemon import DEADLINE
-
-
-class HandClock:
-    """Tells what it is set to."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.fakes import HandClock
 
 
 @pytest.fixture

@@ -87,9 +87,9 @@ def test_pictures_arrive_in_their_colours_at_the_present() -> None:
 
 def test_neither_password_nor_token_is_told() -> None:
     with on_air(Lens([jpeg(bars(*SIZE))])) as url, FFmpegCamera(url, deadline=LONG) as source:
-        assert "secret" not in source.description
-        assert source.description.startswith("http://127.0.0.1:")
-        assert "320x240 mjpeg" in source.description
+        assert "secret" not in source.name + source.mode
+        assert source.name.startswith("http://127.0.0.1:")
+        assert "320x240 mjpeg" in source.mode
     with pytest.raises(SourceError) as caught:
         FFmpegCamera("http://user:secret@127.0.0.1:9/video", deadline=LONG)
     assert str(caught.value).startswith("The camera http://127.0.0.1:9/video cannot be opened (Connection refused)")

@@ -30,7 +30,7 @@ def test_bright_stays_and_dark_goes() -> None:
     data[:48, 32:] = 235
     data[:48, :32] = 30
     frame = Frame(data, 0, grey_frame().time_base)
-    y = planes(pipeline(LumaSegmenter()).process(frame).data)[0]
+    y = planes(pipeline(LumaSegmenter()).process(frame).composite.data)[0]
     assert (y[:, 40:] == 235).all()
     assert (y[:, :24] == 16).all()
 
@@ -45,7 +45,10 @@ def test_process_is_matte_then_composite() -> None:
     frames = [noise_frame(number, number=number) for number in range(3)]
     whole, parts = pipeline(LumaSegmenter()), pipeline(LumaSegmenter())
     for frame in frames:
-        assert (whole.process(frame).data == parts.composite(frame, parts.matte(frame)).data).all()
+        processed, matte = whole.process(frame), parts.matte(frame)
+        assert (processed.composite.data == parts.composite(frame, matte).data).all()
+        assert processed.matte is not None
+        assert (processed.matte.alpha == matte.alpha).all()
 
 
 def test_a_matte_is_a_mask_refined_which_may_come_from_an_earlier_picture() -> None:
@@ -102,8 +105,8 @@ def test_reset_forgets_the_past() -> None:
     run = pipeline(segmenter)
     run.process(noise_frame(1, number=0))
     run.reset()
-    again = run.process(noise_frame(2, number=1))
-    assert (again.data == pipeline(LumaSegmenter()).process(noise_frame(2, number=1)).data).all()
+    again = run.process(noise_frame(2, number=1)).composite
+    assert (again.data == pipeline(LumaSegmenter()).process(noise_frame(2, number=1)).composite.data).all()
 
 
 def test_a_network_that_fails_lets_nothing_out_and_the_next_picture_starts_anew() -> None:
@@ -161,14 +164,16 @@ def test_render_stops_between_two_frames() -> None:
 
 def test_the_room_as_it_is() -> None:
     frame = noise_frame(1)
-    assert (Passthrough(Consent("a test")).process(frame).data == frame.data).all()
+    processed = Passthrough(Consent("a test")).process(frame)
+    assert (processed.composite.data == frame.data).all()
+    assert processed.matte is None
 
 
 def test_no_raw_byte_gets_past_an_empty_matte() -> None:
     """Without a person no byte of the room's noise is visible, for any room."""
     run = pipeline(StillSegmenter(lambda width, height: np.zeros((height, width), np.float32)))
     for seed in range(10):
-        y, u, v = planes(run.process(noise_frame(seed, number=seed)).data)
+        y, u, v = planes(run.process(noise_frame(seed, number=seed)).composite.data)
         assert (y == 16).all()
         assert (u == 128).all()
         assert (v == 128).all()

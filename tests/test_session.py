@@ -10,14 +10,16 @@ import pytest
 
 from livebg.compositing.composite import Consent
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.imaging.frame import Composite, Frame
+from livebg.imaging.frame import Frame
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.condition import State
+from livebg.live.capture_loop import Camera
 from livebg.live.latest import LatestSlot
+from livebg.live.output_loop import Output
 from livebg.live.session import ExitReason, Session
+from livebg.live.snapshot import State
 from livebg.live.thread import WorkerThread
-from livebg.pipeline import Passthrough, Pipeline
+from livebg.pipeline import Passthrough, Pipeline, Processed
 from livebg.rendering.loop import render
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
@@ -27,11 +29,14 @@ from tests.live_parts import (
     KeepingSink,
     PersonSegmenter,
     ToyCamera,
+    all_counted,
     green,
     is_green,
+    reason,
     running,
     session,
     shows_room,
+    state,
     wait_for,
 )
 from tests.media import Clip
@@ -42,8 +47,8 @@ def test_people_are_shown_and_the_room_is_not() -> None:
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter()))
     with running(live) as exits:
         wait_for(lambda: sink.people > 20, "twenty pictures")
-        assert live.state is State.LIVE
-        assert live.reason is None
+        assert state(live) is State.LIVE
+        assert reason(live) is None
     assert exits == [ExitReason.STOP]
     assert sink.closed == 1
     assert not is_green(sink.composites[0])  # the camera appears before the network is there
@@ -68,10 +73,10 @@ def test_every_frame_is_sent_dropped_or_failed_and_none_out_of_order() -> None:
     with running(live) as exits:
         wait_for(lambda: exits, "the end of the stream")
     assert exits == [ExitReason.END]
-    assert live.camera.captured == 120
-    assert live.dropped > 0
-    assert live.worker.failed > 0
-    assert live.camera.captured == live.output.sent + live.dropped + live.worker.failed
+    assert live.snapshot().counts.captured == 120
+    assert live.snapshot().counts.dropped > 0
+    assert live.snapshot().counts.failed > 0
+    assert all_counted(live)
     assert len(sink.composites) == live.output.sent + live.output.repeated + live.output.placeholders
     assert sink.people == live.output.sent + live.output.repeated
 
@@ -80,19 +85,19 @@ def test_stopping_counts_exactly_too() -> None:
     live = session(ToyCamera, KeepingSink(), lambda: green(PersonSegmenter(lambda _: time.sleep(0.015))))
     with running(live):
         wait_for(lambda: live.output.sent > 30, "thirty pictures")
-    assert live.camera.captured == live.output.sent + live.dropped + live.worker.failed
+    assert all_counted(live)
 
 
 def test_latency_and_rates_are_measured() -> None:
     live = session(lambda: ToyCamera(rate=50), KeepingSink(), lambda: green(PersonSegmenter(lambda _: time.sleep(0.03))))
     with running(live):
         wait_for(lambda: live.output.sent > 40, "forty pictures")
-        latency = live.output.latencies.summary()
+        latency = live.snapshot().latency
         assert latency is not None
         assert latency.p95_ms >= latency.p50_ms >= 30
-        assert 5 < live.camera.rate.per_second < 60
-        assert live.output.rate.per_second > 5
-    assert {"camera", "geometry", "output"} <= set(live.stages.seconds)
+        assert 5 < live.snapshot().fps_in < 60
+        assert live.snapshot().fps_out > 5
+    assert {"camera", "geometry", "output"} <= set(live.snapshot().stages)
 
 
 class Remembering:
@@ -102,10 +107,10 @@ class Remembering:
         self._pipeline = green(LumaSegmenter())
         self.made: dict[int, bytes] = {}
 
-    def process(self, frame: Frame) -> Composite:
-        composite = self._pipeline.process(frame)
-        self.made[frame.pts] = composite.data.tobytes()
-        return composite
+    def process(self, frame: Frame) -> Processed:
+        processed = self._pipeline.process(frame)
+        self.made[frame.pts] = processed.composite.data.tobytes()
+        return processed
 
     def reset(self) -> None:
         self._pipeline.reset()
@@ -131,9 +136,10 @@ def one_round(clip: Path) -> tuple[dict[int, bytes], set[bytes], bool]:
         given, count = source.format, sum(1 for _ in source)
     sink, processor = ListSink(), Remembering()
     size = (given.width, given.height)
-    live = Session(lambda: LoopingFile(clip), lambda: sink, lambda: processor, given, lambda _: Geometry(size))
+    camera = Camera(lambda: LoopingFile(clip), lambda _: Geometry(size))
+    live = Session(camera, Output(lambda: sink, given), lambda: processor)
     with running(live):
-        wait_for(lambda: live.output.sent + live.dropped > count, "the first round")
+        wait_for(lambda: live.output.sent + live.snapshot().counts.dropped > count, "the first round")
     return processor.made, {composite.data.tobytes() for composite in sink.composites}, live.output.sent <= count
 
 
@@ -151,7 +157,7 @@ def test_an_output_that_never_opens_ends_the_session() -> None:
     sink.broken.set()
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter()))
     with pytest.raises(SinkError, match="plug it in"), running(live):
-        wait_for(lambda: live.state is State.STOPPING, "the end")
+        wait_for(lambda: state(live) is State.STOPPING, "the end")
 
 
 def test_a_defect_in_the_camera_thread_surfaces() -> None:
@@ -181,11 +187,11 @@ def test_it_ends_in_every_state() -> None:
         (State.CAMERA_LOST, Cameras(SourceError("gone")), quick),
         (State.STALLED, ToyCamera, lambda: green(PersonSegmenter(hangs))),
     ]
-    for state, camera, build in cases:
+    for expected, camera, build in cases:
         live = session(camera, KeepingSink(), build)
         with running(live) as exits:
-            wait_for(lambda live=live, state=state: live.state is state, state)  # type: ignore[misc]
-        assert exits == [ExitReason.STOP], state
+            wait_for(lambda live=live, expected=expected: state(live) is expected, expected)  # type: ignore[misc]
+        assert exits == [ExitReason.STOP], expected
     waiting.set()
 
 

@@ -10,20 +10,24 @@ from numpy.typing import NDArray
 from livebg.imaging.frame import Alpha
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.condition import State
+from livebg.live.capture_loop import Camera
 from livebg.live.presence.device import Presence
 from livebg.live.session import Session
-from livebg.live.worker import LiveProcessor
+from livebg.live.snapshot import State
+from livebg.pipeline import Processor
 from tests.live_parts import (
     KeepingSink,
     PersonSegmenter,
     ToyCamera,
     Watchers,
+    all_counted,
     green,
     is_green,
+    reason,
     running,
     session,
     shows_room,
+    state,
     wait_for,
 )
 
@@ -49,9 +53,9 @@ class Seen:
         """Waits for ten more pictures of the person."""
         before = self.live.output.sent
         wait_for(lambda: self.live.output.sent > before + 10, "the person")
-        assert self.live.state is State.LIVE
+        assert state(self.live) is State.LIVE
 
-    def presence(self, device: Callable[[], str | None], changed: Callable[[], None]) -> Presence:
+    def presence(self, device: Callable[[], str | None], changed: Callable[[], object]) -> Presence:
         self.watchers = Watchers(device, changed)
         return self.watchers
 
@@ -64,8 +68,8 @@ def seen() -> Seen:
 def test_no_camera_is_opened_before_somebody_watches(seen: Seen) -> None:
     with running(seen.live):
         wait_for(lambda: len(seen.sink.composites) >= 3, "placeholders for nobody")
-        assert seen.live.state is State.ASLEEP
-        assert seen.live.reason == "No app is using the camera."
+        assert state(seen.live) is State.ASLEEP
+        assert reason(seen.live) == "No app is using the camera."
         assert not seen.cameras
         assert seen.live.output.placeholders == len(seen.sink.composites)
 
@@ -78,18 +82,18 @@ def test_sleep_and_waking(seen: Seen) -> None:
             assert len(seen.cameras) == opened
             seen.watchers.say(False)
             wait_for(lambda: not seen.camera_open, "the camera's end")
-            assert seen.live.state is State.ASLEEP
+            assert state(seen.live) is State.ASLEEP
             pictures = len(seen.sink.composites)
             wait_for(lambda: len(seen.sink.composites) > pictures, "another picture")  # the camera stays visible  # noqa: B023
             assert not is_green(seen.sink.composites[-1])
-    assert seen.live.camera.captured == seen.live.output.sent + seen.live.dropped + seen.live.worker.failed
+    assert all_counted(seen.live)
     assert not any(shows_room(shown) for shown in seen.sink.composites)
 
 
 def test_the_network_is_built_once_for_all_wakings(seen: Seen) -> None:
     built: list[int] = []
 
-    def build() -> LiveProcessor:
+    def build() -> Processor:
         built.append(1)
         return green(PersonSegmenter())
 
@@ -136,13 +140,13 @@ def test_pause_holds_from_the_moment_it_returns(seen: Seen) -> None:
             seen.shown()
             seen.live.pause()
             count = len(seen.sink.composites)
-            assert seen.live.state is State.PAUSED
-            assert "livebg resume" in str(seen.live.reason)
+            assert state(seen.live) is State.PAUSED
+            assert "livebg resume" in str(reason(seen.live))
             wait_for(lambda: len(seen.sink.composites) > count + 4, "placeholders")  # noqa: B023
             assert not any(is_green(shown) for shown in seen.sink.composites[count:])
             wait_for(lambda: not seen.camera_open, "the camera's end")
             seen.live.resume()
-    assert seen.live.camera.captured == seen.live.output.sent + seen.live.dropped + seen.live.worker.failed
+    assert all_counted(seen.live)
 
 
 def test_paused_while_nobody_watches(seen: Seen) -> None:
@@ -183,16 +187,16 @@ def test_another_camera(seen: Seen) -> None:
     with running(seen.live):
         seen.watchers.say(True)
         seen.shown()
-        seen.live.use_camera(open_other, lambda _: Geometry((64, 48), mirror=True))
+        seen.live.use_camera(Camera(open_other, lambda _: Geometry((64, 48), mirror=True)))
         wait_for(lambda: other and not seen.camera_open, "the change")
         seen.shown()
-        assert seen.live.camera.source is other[-1]
+        assert seen.live.snapshot().source is other[-1]
     assert len(seen.cameras) == len(other) == 1
 
 
 def test_another_camera_while_asleep_is_not_opened(seen: Seen) -> None:
     with running(seen.live):
-        seen.live.use_camera(seen.open, lambda _: Geometry((64, 48)))
+        seen.live.use_camera(Camera(seen.open, lambda _: Geometry((64, 48))))
         wait_for(lambda: len(seen.sink.composites) >= 3, "placeholders")
         assert not seen.cameras
 
@@ -208,7 +212,7 @@ def test_five_hundred_wakings_leave_nothing_behind(seen: Seen) -> None:
         seen.shown()
         assert threading.active_count() == threads
     assert sum(not camera.closed for camera in seen.cameras) == 0
-    assert seen.live.camera.captured == seen.live.output.sent + seen.live.dropped + seen.live.worker.failed
+    assert all_counted(seen.live)
     assert not any(shows_room(shown) for shown in seen.sink.composites)
 
 
@@ -218,15 +222,15 @@ def test_a_locked_screen_pauses_and_gives_back_only_what_it_took(seen: Seen) -> 
         seen.shown()
         seen.live.lock(True)
         wait_for(lambda: not seen.camera_open, "the camera's end")
-        assert seen.live.state is State.PAUSED
-        assert seen.live.reason == "The screen is locked. Unlock it to resume."
+        assert state(seen.live) is State.PAUSED
+        assert reason(seen.live) == "The screen is locked. Unlock it to resume."
         seen.live.lock(False)
         seen.shown()
 
         seen.live.lock(True)
         seen.live.pause()
         seen.live.lock(False)
-        assert seen.live.reason == "Paused. Run `livebg resume` to continue."
+        assert reason(seen.live) == "Paused. Run `livebg resume` to continue."
         seen.live.resume()
         seen.shown()
 

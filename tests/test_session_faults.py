@@ -12,21 +12,27 @@ import pytest
 
 from livebg.compositing.composite import Consent, passthrough
 from livebg.errors import ModelError, SourceError
-from livebg.imaging.frame import Alpha, Composite, Frame
-from livebg.live.condition import State
+from livebg.imaging.frame import Alpha, Frame
 from livebg.live.session import Session
-from livebg.live.worker import LiveProcessor
+from livebg.live.snapshot import State
+from livebg.live.stats import LastError
+from livebg.pipeline import Processed, Processor
 from tests.live_parts import (
+    PATIENCE,
     SIZE,
     Cameras,
+    FastClock,
     KeepingSink,
     PersonSegmenter,
     ToyCamera,
+    all_counted,
     green,
     is_green,
+    reason,
     running,
     session,
     shows_room,
+    state,
     wait_for,
 )
 
@@ -44,14 +50,20 @@ def sink() -> Iterator[KeepingSink]:
     assert sink.longest_silence < SILENCE
 
 
-def hidden() -> LiveProcessor:
+def hidden() -> Processor:
     return green(PersonSegmenter())
 
 
 def shown_again(live: Session, sink: KeepingSink) -> None:
     """Waits until people are shown from now on."""
     since = len(sink.composites)
-    wait_for(lambda: any(map(is_green, sink.composites[since:])), f"a picture, while it is {live.state}: {live.reason}")
+    wait_for(lambda: any(map(is_green, sink.composites[since:])), f"a picture, while it is {state(live)}: {reason(live)}")
+
+
+def last_error(live: Session) -> LastError:
+    error = live.snapshot().last_error
+    assert error is not None
+    return error
 
 
 def placeholder_now(sink: KeepingSink) -> bool:
@@ -63,13 +75,12 @@ def test_the_camera_is_busy_at_first(sink: KeepingSink) -> None:
     cameras = Cameras(busy, busy, ToyCamera)
     live = session(cameras, sink, hidden)
     with running(live):
-        wait_for(lambda: live.state is State.CAMERA_LOST, "the loss")
-        assert live.reason == str(busy)
+        wait_for(lambda: state(live) is State.CAMERA_LOST, "the loss")
+        assert reason(live) == str(busy)
         assert placeholder_now(sink)
         shown_again(live, sink)
-        assert live.failures.last is not None
-        assert live.failures.last.text == str(busy)  # told although it is over
-        assert live.failures.seconds_ago >= 0
+        assert last_error(live).text == str(busy)  # told although it is over
+        assert last_error(live).seconds_ago >= 0
     assert cameras.opened == 3
 
 
@@ -81,7 +92,7 @@ def test_the_camera_vanishes_and_comes_back(sink: KeepingSink) -> None:
     cameras = Cameras(lambda: ToyCamera(until=20, then=unplugged), gone, gone, ToyCamera)
     live = session(cameras, sink, hidden)
     with running(live):
-        wait_for(lambda: live.state is State.CAMERA_LOST, "the loss")
+        wait_for(lambda: state(live) is State.CAMERA_LOST, "the loss")
         wait_for(lambda: placeholder_now(sink), "the placeholder")
         wait_for(lambda: cameras.opened == 4, "the camera's return")
         shown_again(live, sink)
@@ -91,13 +102,17 @@ def test_the_camera_vanishes_and_comes_back(sink: KeepingSink) -> None:
 def test_the_camera_stalls(sink: KeepingSink) -> None:
     """A driver that says nothing for seconds, and then goes on as if nothing had been."""
 
+    go_on = threading.Event()
+
     def stalled(closed: threading.Event) -> None:
         closed.wait(2.5)
+        go_on.wait(PATIENCE)
 
     live = session(lambda: ToyCamera(until=20, then=stalled), sink, hidden)
     with running(live):
-        wait_for(lambda: live.output.sent >= 15, "the first pictures")
+        wait_for(lambda: live.output.sent, "the first pictures")  # a busy machine may drop most of the twenty
         wait_for(lambda: placeholder_now(sink), "the placeholder")
+        go_on.set()
         shown_again(live, sink)
 
 
@@ -107,7 +122,7 @@ def test_the_camera_changes_its_size(sink: KeepingSink) -> None:
 
     live = session(Cameras(lambda: ToyCamera(until=10, then=changed), lambda: ToyCamera(size=(128, 96))), sink, hidden)
     with running(live):
-        wait_for(lambda: live.camera.opened == 2, "the other size")
+        wait_for(lambda: live.snapshot().opened == 2, "the other size")
         shown_again(live, sink)
     assert {(shown.width, shown.height) for shown in sink.composites} == {SIZE}
 
@@ -120,11 +135,10 @@ def test_the_network_raises(sink: KeepingSink, error: Exception) -> None:
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
     with running(live):
-        wait_for(lambda: live.failures.last is not None and live.state is State.STALLED, "the failure")
-        assert live.failures.last is not None
-        assert live.failures.last.text in (str(error), type(error).__name__)
+        wait_for(lambda: live.snapshot().last_error is not None and state(live) is State.STALLED, "the failure")
+        assert last_error(live).text in (str(error), type(error).__name__)
         shown_again(live, sink)
-    assert live.worker.failed == 40
+    assert live.snapshot().counts.failed == 40
 
 
 def test_the_network_fails_for_good(sink: KeepingSink) -> None:
@@ -134,9 +148,9 @@ def test_the_network_fails_for_good(sink: KeepingSink) -> None:
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
     with running(live):
-        wait_for(lambda: live.worker.failed > 60, "many failures")
+        wait_for(lambda: live.snapshot().counts.failed > 60, "many failures")
         assert placeholder_now(sink)
-        assert live.reason == "it failed"
+        assert reason(live) == "it failed"
 
 
 def test_the_network_hangs_and_its_late_answer_is_not_shown(sink: KeepingSink) -> None:
@@ -150,8 +164,8 @@ def test_the_network_hangs_and_its_late_answer_is_not_shown(sink: KeepingSink) -
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)))
     with running(live):
-        wait_for(lambda: live.reason == "The network does not respond.", "the hang")
-        assert live.state is State.STALLED
+        wait_for(lambda: reason(live) == "The network does not respond.", "the hang")
+        assert state(live) is State.STALLED
         assert placeholder_now(sink)
         outdated = live.output.outdated
         answer.set()
@@ -165,7 +179,7 @@ def test_a_hung_network_is_left_behind_and_another_takes_over(sink: KeepingSink)
     answer = threading.Event()
     built: list[int] = []
 
-    def build() -> LiveProcessor:
+    def build() -> Processor:
         built.append(len(built))
 
         def hangs(look: int) -> None:
@@ -180,26 +194,23 @@ def test_a_hung_network_is_left_behind_and_another_takes_over(sink: KeepingSink)
         wait_for(lambda: len(built) == 2, "another worker")
         before = live.output.sent
         wait_for(lambda: live.output.sent > before + 10, "the person again")
-        assert live.state is State.LIVE
-        last = live.failures.last
-        assert last is not None
-        assert "and was restarted" in last.text
-        processed = live.worker.processed
+        assert state(live) is State.LIVE
+        assert "and was restarted" in last_error(live).text
+        processed = live.snapshot().counts.processed
         answer.set()  # nobody waits for it any more
-        wait_for(lambda: live.worker.processed > processed + 5, "more pictures")
+        wait_for(lambda: live.snapshot().counts.processed > processed + 5, "more pictures")
     assert forgotten == [1]  # the network that hung was given up before the other was built
-    assert live.camera.captured == live.output.sent + live.dropped + live.worker.failed
+    assert all_counted(live)
 
 
 def test_a_network_that_hangs_again_and_again_ends_the_session(sink: KeepingSink) -> None:
     def hangs(_: int) -> None:
         threading.Event().wait(60)
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=lambda: time.monotonic() * 20)
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=FastClock(speed=20))
     with pytest.raises(ModelError, match=r"3 restarts did not help\. Select another"), running(live) as exits:
-        wait_for(lambda: exits or live.stopping, "the end")
-    assert live.failures.last is not None
-    assert "for 20 s and" in live.failures.last.text
+        wait_for(lambda: exits or live.snapshot().stopping, "the end")
+    assert "for 20 s and" in last_error(live).text
 
 
 def test_a_network_that_is_merely_slow_is_given_more_time(sink: KeepingSink) -> None:
@@ -209,21 +220,20 @@ def test_a_network_that_is_merely_slow_is_given_more_time(sink: KeepingSink) -> 
         looks.append(look)
         time.sleep(0.35)  # seven seconds by the session's clock
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(slow)), clock=lambda: time.monotonic() * 20)
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(slow)), clock=FastClock(speed=20))
     with running(live):
         wait_for(lambda: len(looks) > 10, "ten looks")
-        assert live.failures.last is not None
-        assert "for 5 s and" in live.failures.last.text, "it was given up once, and no more"
-        assert live.worker.processed > 5
+        assert "for 5 s and" in last_error(live).text, "it was given up once, and no more"
+        assert live.snapshot().counts.processed > 5
 
 
 def test_pictures_that_come_rarely_are_not_shown_for_longer(sink: KeepingSink) -> None:
     live = session(lambda: ToyCamera(rate=2), sink, hidden)
     with running(live):
         for _ in range(2):
-            wait_for(lambda: live.state is State.LIVE, "a picture")
-            wait_for(lambda: live.state is State.STALLED, "the placeholder")
-            assert "The frame rate is too low" in str(live.reason)
+            wait_for(lambda: state(live) is State.LIVE, "a picture")
+            wait_for(lambda: state(live) is State.STALLED, "the placeholder")
+            assert "The frame rate is too low" in str(reason(live))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
@@ -233,7 +243,7 @@ def test_the_network_gives_no_numbers(sink: KeepingSink, wrong: float) -> None:
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(gives)))
     with running(live):
-        wait_for(lambda: live.worker.failed == 30, "the failures")
+        wait_for(lambda: live.snapshot().counts.failed == 30, "the failures")
         shown_again(live, sink)
 
 
@@ -242,21 +252,21 @@ def test_the_network_gives_another_size(sink: KeepingSink) -> None:
         ToyCamera, sink, lambda: green(PersonSegmenter(lambda look: np.ones((2, 2), np.float32) if look > 9 else None))
     )
     with running(live):
-        wait_for(lambda: live.worker.failed > 20, "the failures")
+        wait_for(lambda: live.snapshot().counts.failed > 20, "the failures")
 
 
 def test_the_model_takes_long_to_load(sink: KeepingSink) -> None:
     loaded = threading.Event()
 
-    def build() -> LiveProcessor:
+    def build() -> Processor:
         loaded.wait(30)
         return hidden()
 
     live = session(ToyCamera, sink, build)
     with running(live):
-        wait_for(lambda: live.camera.captured > 100, "the camera")
-        assert live.state is State.WAKING
-        assert live.reason == "Loading the network."
+        wait_for(lambda: live.snapshot().counts.captured > 100, "the camera")
+        assert state(live) is State.WAKING
+        assert reason(live) == "Loading the network."
         assert live.output.sent == 0
         assert live.output.placeholders > 10
         loaded.set()
@@ -270,8 +280,8 @@ def test_the_node_vanishes_and_comes_back() -> None:
         wait_for(lambda: live.output.sent > 10, "the first pictures")
         sink.broken.set()
         wait_for(lambda: live.output.lost, "the loss")
-        assert live.state is not State.LIVE
-        assert live.reason in ("the node has vanished: plug it in", "the node is gone: plug it in")
+        assert state(live) is not State.LIVE
+        assert reason(live) in ("the node has vanished: plug it in", "the node is gone: plug it in")
         sink.broken.clear()
         shown_again(live, sink)
         assert live.output.lost is None
@@ -282,15 +292,11 @@ def test_the_node_vanishes_and_comes_back() -> None:
 @pytest.mark.parametrize("jump", [3600.0, -3600.0])
 def test_the_clock_jumps(sink: KeepingSink, jump: float) -> None:
     """Not that a monotonic clock may; but a laptop that slept and a driver with a clock of its own have done worse."""
-    offset = 0.0
-
-    def clock() -> float:
-        return time.monotonic() + 5000 + offset
-
+    clock = FastClock(offset=5000)
     live = session(ToyCamera, sink, hidden, clock)
     with running(live):
         wait_for(lambda: live.output.sent > 10, "the first pictures")
-        offset = jump
+        clock.offset += jump
         shown_again(live, sink)
 
 
@@ -301,7 +307,7 @@ def test_the_cameras_clock_jumps(sink: KeepingSink, jump: float) -> None:
 
     live = session(lambda: ToyCamera(jump=jumps), sink, hidden)
     with running(live):
-        wait_for(lambda: live.camera.captured > 70, "the jump and the way back")
+        wait_for(lambda: live.snapshot().counts.captured > 70, "the jump and the way back")
         shown_again(live, sink)
 
 
@@ -311,7 +317,7 @@ def test_a_change_of_look_while_the_network_fails(sink: KeepingSink) -> None:
 
     live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
     with running(live):
-        wait_for(lambda: live.worker.failed > 10, "the failures")
+        wait_for(lambda: live.snapshot().counts.failed > 10, "the failures")
         live.switch(hidden, at_once=True)
         shown_again(live, sink)
 
@@ -321,10 +327,10 @@ def test_a_raw_frame_is_held_back_once_another_look_is_wanted() -> None:
     sink, begun, go_on = KeepingSink(), threading.Event(), threading.Event()
 
     class Slow:
-        def process(self, frame: Frame) -> Composite:
+        def process(self, frame: Frame) -> Processed:
             begun.set()
             go_on.wait(30)
-            return passthrough(frame, Consent("a test"))
+            return Processed(passthrough(frame, Consent("a test")), None)
 
         def reset(self) -> None: ...
 
@@ -357,6 +363,6 @@ def test_all_at_once(sink: KeepingSink) -> None:
 
     live = session(loose, sink, lambda: green(PersonSegmenter(sometimes)))
     with running(live):
-        wait_for(lambda: live.camera.opened > 8, "many losses")
+        wait_for(lambda: live.snapshot().opened > 8, "many losses")
         shown_again(live, sink)
-    assert live.camera.captured == live.output.sent + live.dropped + live.worker.failed
+    assert all_counted(live)

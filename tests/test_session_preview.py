@@ -11,12 +11,12 @@ import pytest
 from livebg.compositing.composite import Consent
 from livebg.daemon.preview_server import views
 from livebg.imaging.frame import planes
-from livebg.live.condition import State, describe_state
+from livebg.live.snapshot import State
 from livebg.pipeline import Passthrough
 from livebg.preview.client import PreviewClient, PreviewFrame
 from tests.control_parts import open_files
 from tests.daemon import runtime_folder_of_ones_own
-from tests.live_parts import PATIENCE, SIZE, filmed, is_green, person_mask, room_pattern, wait_for
+from tests.live_parts import PATIENCE, SIZE, all_counted, filmed, is_green, person_mask, room_pattern, state, wait_for
 from tests.preview_parts import ALL, Stage
 
 
@@ -46,17 +46,17 @@ def live_picture(channel: PreviewClient, *names: str) -> PreviewFrame:
 def test_a_preview_wakes_the_camera_and_lets_it_sleep(stage: Stage) -> None:
     with stage.on():
         wait_for(lambda: stage.sink.composites, "a placeholder")
-        assert describe_state(stage.live)[0] is State.ASLEEP
+        assert state(stage.live) is State.ASLEEP
         for opened in (1, 2, 3):
             with stage.channel() as channel:
                 live_picture(channel, "composite")
-                assert stage.live.watched
-                assert describe_state(stage.live)[0] is State.LIVE
+                assert stage.live.snapshot().watched
+                assert state(stage.live) is State.LIVE
                 assert len(stage.cameras) == opened
             wait_for(lambda: not stage.camera_open, "the camera's end")
-            assert not stage.live.watched
-            assert describe_state(stage.live)[0] is State.ASLEEP
-    assert stage.live.camera.captured == stage.live.output.sent + stage.live.dropped + stage.live.worker.failed
+            assert not stage.live.snapshot().watched
+            assert state(stage.live) is State.ASLEEP
+    assert all_counted(stage.live)
 
 
 def test_who_merely_connects_wakes_nothing(stage: Stage) -> None:
@@ -72,7 +72,7 @@ def test_the_camera_stays_on_as_long_as_either_watches(stage: Stage) -> None:
             live_picture(channel, "composite")
             stage.watchers.say(False)
             live_picture(channel, "composite")
-            assert stage.live.watched
+            assert stage.live.snapshot().watched
             stage.watchers.say(True)
         wait_for(lambda: stage.live.audience.count == 0, "the preview's end")
         sent = stage.live.output.sent
@@ -90,7 +90,7 @@ def test_two_previews_at_once_see_the_same_pictures_and_the_last_lets_the_camera
                     live_picture(channel, "composite")
                 assert stage.live.audience.count == 2
             live_picture(one, "composite")
-            assert stage.live.watched
+            assert stage.live.snapshot().watched
         wait_for(lambda: not stage.camera_open, "the camera's end")
 
 
@@ -146,7 +146,7 @@ def test_a_paused_livebg_shows_its_placeholder_and_nothing_beside_it(stage: Stag
             assert seen.placeholder
             assert set(seen.pictures) == {"composite"}
             assert seen.age is None
-        assert describe_state(stage.live)[0] is State.PAUSED
+        assert state(stage.live) is State.PAUSED
         assert not stage.camera_open
         stage.live.resume()
         live_picture(channel, *ALL)

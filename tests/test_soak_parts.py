@@ -12,6 +12,7 @@ from livebg.compositing.composite import Consent, Placeholder, composite, passth
 from livebg.daemon.bootstrap import READERS_COLOR
 from livebg.errors import SinkError
 from livebg.imaging.frame import Composite, Frame, Matte, empty_i420, planes
+from livebg.pipeline import Processed
 from tests.soak.chapter import Chapter, Props, soak
 from tests.soak.figures import Figures, Sample, growth
 from tests.soak.room import SIZE, RoomDetector, filmed_luma
@@ -57,7 +58,7 @@ def test_time_passes_to_the_next_who_wakes_up() -> None:
         def sleeper(name: str, *naps: float) -> None:
             for nap in naps:
                 time.sleep(nap)
-                told.append((round(time.now(), 3), name))
+                told.append((round(time.monotonic(), 3), name))
 
         in_threads(lambda: sleeper("a", 10, 10, 3600), lambda: sleeper("b", 4, 11))
     assert told == [(4, "b"), (10, "a"), (15, "b"), (20, "a"), (3620, "a")]
@@ -69,7 +70,7 @@ def test_time_does_not_wait_for_who_was_there_before() -> None:
     left_behind.start()
     with VirtualTime(ACTORS) as time:
         in_threads(lambda: time.sleep(60))
-        assert time.now() == 60
+        assert time.monotonic() == 60
         assert left_behind.is_alive()
     ended.set()
 
@@ -81,10 +82,10 @@ def test_time_waits_for_who_works_and_not_for_who_is_beside_it() -> None:
 
         def worker() -> None:
             working.wait(PATIENCE)
-            seen.append(time.now())
+            seen.append(time.monotonic())
             with time.beside():
                 done.wait(PATIENCE)
-            seen.append(time.now())
+            seen.append(time.monotonic())
 
         def sleeper() -> None:
             working.set()
@@ -105,7 +106,7 @@ def test_who_is_notified_wakes_up_before_time_passes() -> None:
         def taker() -> None:
             for _ in range(2):
                 with condition:
-                    got.append((time.now(), condition.wait_for(lambda: bool(items), 50)))
+                    got.append((time.monotonic(), condition.wait_for(lambda: bool(items), 50)))
                     items.clear()
 
         def putter() -> None:
@@ -116,7 +117,7 @@ def test_who_is_notified_wakes_up_before_time_passes() -> None:
 
         in_threads(taker, putter)
         assert [found for _, found in got] == [True, False]
-        assert time.now() == pytest.approx(57)
+        assert time.monotonic() == pytest.approx(57)
 
 
 def test_a_wait_too_short_to_be_told_ends_all_the_same() -> None:
@@ -125,8 +126,8 @@ def test_a_wait_too_short_to_be_told_ends_all_the_same() -> None:
         def waits() -> None:
             time.sleep(1e6)
             event = time.event()
-            end = time.now() + 1e-11
-            while (left := end - time.now()) > 0:
+            end = time.monotonic() + 1e-11
+            while (left := end - time.monotonic()) > 0:
                 event.wait(left)
             assert not event.wait(0)
 
@@ -136,7 +137,7 @@ def test_a_wait_too_short_to_be_told_ends_all_the_same() -> None:
 def test_a_thread_that_ends_holds_no_time() -> None:
     with VirtualTime(ACTORS) as time:
         in_threads(lambda: time.sleep(1), lambda: time.sleep(500))
-        assert time.now() == pytest.approx(500)
+        assert time.monotonic() == pytest.approx(500)
 
 
 def test_the_end_wakes_everybody() -> None:
@@ -259,7 +260,7 @@ def test_a_soak_tells_of_a_session_that_shows_the_room(tmp_path: Path) -> None:
 class Raw:
     """A processor with a hole in it."""
 
-    def process(self, frame: Frame) -> Composite:
-        return passthrough(frame, CONSENT)
+    def process(self, frame: Frame) -> Processed:
+        return Processed(passthrough(frame, CONSENT), None)
 
     def reset(self) -> None: ...

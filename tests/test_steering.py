@@ -225,9 +225,8 @@ def test_another_camera_leaves_the_look_alone(desk: Desk, tmp_path: Path) -> Non
     assert (held.camera, held.note) == (str(clip), None)
     assert desk.session.told == ["camera"]
     assert desk.session.camera is not None
-    open_camera, arrange = desk.session.camera
-    with open_camera() as source:
-        geometry = arrange(source.format)
+    with desk.session.camera.open() as source:
+        geometry = desk.session.camera.geometry_for(source.format)
         turned = geometry.apply(next(iter(source)))
     assert (turned.width, turned.height) == (FORMAT.width, FORMAT.height)
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from livebg.live.failure import FailureLog
+from livebg.live.stats import FailureLog
 from livebg.live.worker import WorkerLoop
 from livebg.live.worker_supervisor import WorkerSupervisor
+from tests.fakes import HandClock
 
 
 class StillWorker:
@@ -31,10 +32,10 @@ class Machine:
     """Workers by a clock that the test sets, ``made`` of them so far."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.clock = HandClock(0.0)
         self.made: list[StillWorker] = []
-        self.failures = FailureLog(lambda: self.now)
-        self.workers = WorkerSupervisor(self._make, lambda: None, self.failures, lambda: self.now)
+        self.failures = FailureLog(self.clock)
+        self.workers = WorkerSupervisor(self._make, lambda: None, self.failures, self.clock)
         self.workers.thread.start()
 
     def _make(self, processed: int, failed: int) -> WorkerLoop:  # noqa: ARG002
@@ -44,10 +45,10 @@ class Machine:
     def thinks(self, seconds: float) -> int:
         """The present worker thinks about one frame for so long, or is replaced; how many have been replaced."""
         worker = self.made[-1]
-        worker.busy_since = self.now
-        end = self.now + seconds
-        while self.now < end and worker is self.made[-1]:
-            self.now = min(self.now + 0.1, end)
+        worker.busy_since = self.clock.seconds
+        end = self.clock.seconds + seconds
+        while self.clock.seconds < end and worker is self.made[-1]:
+            self.clock.seconds = min(self.clock.seconds + 0.1, end)
             self.workers.replace_hung()
         worker.busy_since = None
         return len(self.made) - 1

@@ -10,9 +10,9 @@ from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_session
 from livebg.errors import LivebgError
-from livebg.live.condition import State
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.session import Session
+from livebg.live.snapshot import State, describe
 from livebg.live.stats import Latency
 from livebg.live.thread import WorkerThread
 
@@ -68,27 +68,26 @@ def bench_live(settings: Settings, clip: Path, seconds: float, consent: Consent 
 
 def _await_live(session: Session, thread: WorkerThread) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while session.state is not State.LIVE:
+    while (described := describe(session.snapshot()))[0] is not State.LIVE:
         if thread.error is not None:
             raise thread.error
         if time.monotonic() > deadline:
             raise LivebgError(
-                f"The session did not go live within {_START_TIMEOUT_S:.0f} s ({session.reason}). Try a faster network."
+                f"The session did not go live within {_START_TIMEOUT_S:.0f} s ({described[1]}). Try a faster network."
             )
         time.sleep(0.05)
     time.sleep(1)  # the first frames have cold caches
 
 
 def _measure(session: Session, builder: ProcessorFactory, seconds: float) -> LiveCost:
-    cpu, wall, stages = time.process_time(), time.monotonic(), dict(session.stages.seconds)
-    captured, dropped, sent = session.camera.captured, session.dropped, session.output.sent
-    processed = session.worker.processed
+    cpu, before = time.process_time(), session.snapshot()
     time.sleep(seconds)
-    elapsed, frames = time.monotonic() - wall, max(session.camera.captured - captured, 1)
-    processed_frames = max(session.worker.processed - processed, 1)
+    after = session.snapshot()
+    elapsed, frames = after.uptime - before.uptime, max(after.counts.captured - before.counts.captured, 1)
+    processed_frames = max(after.counts.processed - before.counts.processed, 1)
     spent = {
-        name: (value - stages.get(name, 0)) / (frames if name == "camera" else processed_frames) * 1000
-        for name, value in session.stages.seconds.items()
+        name: (value - before.stages.get(name, 0)) / (frames if name == "camera" else processed_frames) * 1000
+        for name, value in after.stages.items()
     }
     segmenter, shape = builder.segmenter, session.format
     return LiveCost(
@@ -98,8 +97,8 @@ def _measure(session: Session, builder: ProcessorFactory, seconds: float) -> Liv
         spent,
         (time.process_time() - cpu) / frames * 1000,
         frames / elapsed,
-        (session.output.sent - sent) / elapsed,
+        (after.counts.sent - before.counts.sent) / elapsed,
         frames,
-        session.dropped - dropped,
-        session.output.latencies.summary(),
+        after.counts.dropped - before.counts.dropped,
+        after.latency,
     )

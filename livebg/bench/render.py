@@ -17,8 +17,7 @@ from livebg.config.settings import Settings
 from livebg.factory import build_encoding, build_pipeline
 from livebg.imaging.frame import Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
-from livebg.pipeline import Passthrough
-from livebg.rendering.loop import Processor
+from livebg.pipeline import Passthrough, Processor
 from livebg.sinks.file import FileSink
 from livebg.sources.file import FileSource
 
@@ -117,7 +116,7 @@ def _pass(
     ):
         pictures = islice(source, frames)
         while frame := _next(pictures, clock):
-            shown = processor.process(frame)
+            shown = processor.process(frame).composite
             if blend is not None:
                 with clock.stage("blend"):
                     blend()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from livebg.daemon.preview_server import View
     from livebg.daemon.server import Command
     from livebg.imaging.frame import Composite
-    from livebg.live.preview_feed import SentFrame
+    from livebg.live.frame_path import OutputFrame
 
 
 def room_commands(controller: "SessionController") -> "dict[str, Command]":
@@ -31,8 +31,8 @@ def room_views() -> "dict[str, View]":
     """Returns the view ``original``: the unprocessed frame, only for a preview that requests it by name."""
     from livebg.compositing.composite import Consent, passthrough
 
-    def original(exhibit: "SentFrame") -> "Composite | None":
-        shown = exhibit.processed
+    def original(exhibit: "OutputFrame") -> "Composite | None":
+        shown = exhibit.captured
         return None if shown is None else passthrough(shown.frame, Consent("livebg preview --original"))
 
     return {"original": original}

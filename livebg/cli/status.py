@@ -14,7 +14,8 @@ from rich.text import Text
 
 from livebg.cli.console import exit_on_error, output
 from livebg.daemon.client import request
-from livebg.daemon.status import CameraStatus, Counts, CpuCost, ModelStatus, OutputStatus, State, Status
+from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, State, Status
+from livebg.live.stats import Counts
 
 _POLL_INTERVAL_S: Final = 1.0
 _COLORS: Final[dict[State, str]] = {

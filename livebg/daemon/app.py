@@ -40,7 +40,7 @@ def run_camera(
     cv2.setNumThreads(1)  # the planes of a frame are too small for more threads
     layers = layers if consent else drop_stale_choices(layers)
     manager = SystemdNotifier()
-    session, factory = build_session(layers.settings(), consent, manager.alive)
+    session, factory = build_session(layers.settings(), consent)
     controller = SessionController(session, factory, layers, choices, consent)
     report = StatusReporter(session, controller, factory)
 
@@ -55,7 +55,7 @@ def run_camera(
     try:
         previews.start()
         with reload_on_sighup(controller.reload), watch_screen_lock(layers.settings().output.pause_on_lock, session.lock):
-            return session.run(on_started)
+            return session.run(on_started, manager.alive)
     except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
         return ExitReason.STOP
     finally:

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from functools import partial
@@ -20,12 +19,13 @@ from livebg.errors import LivebgError, SourceError
 from livebg.factory import build_effect
 from livebg.imaging.frame import BT601, ColorSpec, VideoFormat
 from livebg.imaging.geometry import Geometry
-from livebg.interfaces import LiveSource, Sink
+from livebg.interfaces import Sink
+from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
-from livebg.live.output_loop import KEEPALIVE_INTERVAL_S
-from livebg.live.presence.device import AlwaysWatched, DevicePresence
+from livebg.live.output_loop import KEEPALIVE_INTERVAL_S, Output
+from livebg.live.presence.device import AlwaysWatched, DevicePresence, PresenceFactory
 from livebg.live.presence.pipewire import StreamPresence
-from livebg.live.session import PresenceFactory, Session
+from livebg.live.session import Session
 from livebg.models import find
 from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sources.media_types import VIDEO_SUFFIXES
@@ -45,20 +45,27 @@ def video_file_or_none(device: str) -> Path | None:
     return path if is_file else None
 
 
-def camera_factory(settings: Settings) -> Callable[[], LiveSource]:
-    """Returns a function that opens the configured camera. Raises SourceError for a local camera on other systems than Linux."""
+def build_camera(settings: Settings, shape: VideoFormat) -> Camera:
+    """Returns the configured camera, whose frames are converted to ``shape``. Opens nothing.
+
+    Raises SourceError for a local camera on other systems than Linux.
+    """
     camera = settings.camera
+
+    def geometry_for(given: VideoFormat) -> Geometry:
+        return Geometry((shape.width, shape.height), camera.mirror, camera.rotate, given.sample_aspect_ratio)
+
     file = video_file_or_none(camera.device)
     if file is not None:
         from livebg.sources.looping_file import LoopingFile
 
-        return lambda: LoopingFile(file)
+        return Camera(lambda: LoopingFile(file), geometry_for)
     if "://" not in camera.device:
         require_linux()
     from livebg.sources.camera import open_camera
 
     size = parse_size(camera.size) or (0, 0)
-    return lambda: open_camera(camera.device, size, camera.frame_rate, output=settings.output.label)
+    return Camera(lambda: open_camera(camera.device, size, camera.frame_rate, output=settings.output.label), geometry_for)
 
 
 def check_camera(settings: Settings) -> str | None:
@@ -111,16 +118,6 @@ def drop_stale_choices(layers: SettingsLayers) -> SettingsLayers:
     return layers
 
 
-def geometry_factory(settings: Settings, shape: VideoFormat) -> Callable[[VideoFormat], Geometry]:
-    """Returns a function from a camera format to the geometry that converts its frames to ``shape``."""
-    camera = settings.camera
-
-    def arrange(given: VideoFormat) -> Geometry:
-        return Geometry((shape.width, shape.height), camera.mirror, camera.rotate, given.sample_aspect_ratio)
-
-    return arrange
-
-
 def output_format(settings: Settings) -> VideoFormat:
     """Returns the output format for the whole session. It is fixed before the camera is opened.
 
@@ -146,13 +143,8 @@ def presence_factory(settings: Settings, streaming: StreamingFlag) -> PresenceFa
     return AlwaysWatched
 
 
-def build_session(
-    settings: Settings, consent: Consent | None, on_alive: Callable[[], None] = lambda: None
-) -> tuple[Session, ProcessorFactory]:
-    """Returns an unstarted session and its effect builder. The output thread calls ``on_alive`` in each iteration.
-
-    Raises the errors of :func:`output_format`.
-    """
+def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, ProcessorFactory]:
+    """Returns an unstarted session and its effect builder. Raises the errors of :func:`output_format`."""
     from livebg.sinks.virtual_camera import open_virtual_camera
 
     shape, streaming = output_format(settings), StreamingFlag()
@@ -162,19 +154,9 @@ def build_session(
     def open_output() -> Sink:
         return open_virtual_camera(settings.output.resolved_backend, settings.output.label, shape, streaming=streaming)
 
-    arrange = geometry_factory(settings, shape)
-    session = Session(
-        camera_factory(settings),
-        open_output,
-        builder,
-        shape,
-        arrange,
-        presence=presence_factory(settings, streaming),
-        discard_network=builder.discard_network,
-        on_alive=on_alive,
-        stages=stages,
-    )
-    return session, builder
+    output = Output(open_output, shape, presence_factory(settings, streaming))
+    camera = build_camera(settings, shape)
+    return Session(camera, output, builder, discard_network=builder.discard_network, stages=stages), builder
 
 
 def _source_format(settings: Settings) -> VideoFormat:

@@ -1,42 +1,19 @@
 """Applies the user's commands to the running session."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
-from livebg.daemon.bootstrap import camera_factory, check_camera, geometry_factory
+from livebg.daemon.bootstrap import build_camera, check_camera
 from livebg.daemon.command_result import CommandResult
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
-from livebg.imaging.frame import VideoFormat
-from livebg.imaging.geometry import Geometry
-from livebg.interfaces import LiveSource
-from livebg.live.effect_builder import Build
-
-Arrange = Callable[[VideoFormat], Geometry]
-
-
-class Steered(Protocol):
-    """The part of :class:`~livebg.live.session.Session` that commands use."""
-
-    format: VideoFormat
-
-    @property
-    def paused(self) -> bool: ...
-    def switch(self, build: Build, *, at_once: bool) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    def use_camera(self, open_camera: Callable[[], LiveSource], geometry_for: Arrange) -> None: ...
-
-
-class Preparer(Protocol):
-    """The part of :class:`~livebg.live.effect_builder.ProcessorFactory` that prepares effects."""
-
-    def prepare(self, settings: Settings) -> Build: ...
-    def passthrough(self, consent: Consent) -> Build: ...
+from livebg.live.effect_builder import ProcessorFactory
+from livebg.live.frame_path import Build
+from livebg.live.session import Session
 
 
 class SessionController:
@@ -50,13 +27,18 @@ class SessionController:
     """
 
     def __init__(
-        self, session: Steered, factory: Preparer, layers: SettingsLayers, choices: SavedChoices, consent: Consent | None = None
+        self,
+        session: Session,
+        factory: ProcessorFactory,
+        layers: SettingsLayers,
+        choices: SavedChoices,
+        consent: Consent | None = None,
     ) -> None:
-        self._session, self._looks, self._choices = session, factory, choices
+        self._session, self._factory, self._choices = session, factory, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
         self._changing = threading.Lock()
         """Held while settings change, which takes seconds if a network is loaded. Acquired before ``_lock``."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         """Guards the session and its state. Not held while a setting is prepared: hiding the room never waits for that."""
 
     @property
@@ -73,26 +55,21 @@ class SessionController:
         """Hides the room again. Raises the errors of loading the network if it was not loaded before."""
         with self._lock:
             if self._consent is not None:
-                self._hide(self._looks.prepare(_checked(self._settings)))
+                self._hide(self._factory.prepare(_checked(self._settings)))
             return self._result()
 
     def off(self, consent: Consent) -> CommandResult:
         """Shows the room until ``on`` or the end of the run, with the user's consent."""
         with self._lock:
             if self._consent is None:
-                self._session.switch(self._looks.passthrough(consent), at_once=True)
+                self._session.switch(self._factory.passthrough(consent), at_once=True)
                 self._consent = consent
             return self._result()
 
     def toggle(self, consent: Consent) -> CommandResult:
         """Turns the effect off, using the consent, or on."""
         with self._lock:
-            if self._consent is not None:
-                self._hide(self._looks.prepare(_checked(self._settings)))
-            else:
-                self._session.switch(self._looks.passthrough(consent), at_once=True)
-                self._consent = consent
-            return self._result()
+            return self.off(consent) if self._consent is None else self.on()
 
     def pause(self) -> CommandResult:
         """Shows the placeholder and closes the camera."""
@@ -109,15 +86,19 @@ class SessionController:
     def set_mode(self, mode: str) -> CommandResult:
         """Selects a mode and turns the effect on. Raises :class:`~livebg.errors.ConfigError` if no camera can show it."""
         check_mode(mode)
-        return self._apply_overrides({"effect.mode": mode}, effect_on=True)
+        return self.set({"effect.mode": mode}, effect_on=True)
 
     def set_background(self, background: str) -> CommandResult:
         """Selects mode background with an image, color or built-in background and turns the effect on."""
-        return self._apply_overrides({"effect.mode": "background", "effect.background": background}, effect_on=True)
+        return self.set({"effect.mode": "background", "effect.background": background}, effect_on=True)
 
-    def set(self, settings: Mapping[str, Any]) -> CommandResult:
-        """Changes settings given by dotted keys, all or none. Raises :class:`~livebg.errors.LivebgError`."""
-        return self._apply_overrides(settings, effect_on=False)
+    def set(self, settings: Mapping[str, Any], *, effect_on: bool = False) -> CommandResult:
+        """Changes settings given by dotted keys, all or none; ``effect_on`` also turns the effect on.
+
+        Raises :class:`~livebg.errors.LivebgError`.
+        """
+        with self._changing:
+            return self._apply(self._layers.with_overrides(settings), effect_on=effect_on)
 
     def reload(self) -> CommandResult:
         """Rereads the configuration file. Raises :class:`~livebg.errors.LivebgError` and then changes nothing."""
@@ -127,23 +108,19 @@ class SessionController:
             later = [key for key in changed_keys(self._settings, wanted) if key.startswith("output.")]
             return self._apply(layers, effect_on=False, at_next_start=tuple(later))
 
-    def _apply_overrides(self, overrides: Mapping[str, Any], *, effect_on: bool) -> CommandResult:
-        with self._changing:
-            return self._apply(self._layers.with_overrides(overrides), effect_on=effect_on)
-
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
         """Does everything that may fail, then applies the changes. Requires ``_changing``."""
         settings = _checked(with_startup_sections(layers.settings(), self._settings))
         changed = changed_keys(self._settings, settings)
         notes = [check_camera(settings)] if "camera.device" in changed else []
-        look = self._looks.prepare(settings) if any(not key.startswith("camera.") for key in changed) else None
+        build = self._factory.prepare(settings) if any(not key.startswith("camera.") for key in changed) else None
         with self._lock:
             if self._consent is not None and effect_on:
-                self._hide(look or self._looks.prepare(settings))
-            elif self._consent is None and look is not None:
-                self._session.switch(look, at_once=False)
+                self._hide(build or self._factory.prepare(settings))
+            elif self._consent is None and build is not None:
+                self._session.switch(build, at_once=False)
             if any(key.startswith("camera.") for key in changed):
-                self._session.use_camera(camera_factory(settings), geometry_factory(settings, self._session.format))
+                self._session.use_camera(build_camera(settings, self._session.format))
             kept, self._layers, self._settings = self._layers.choices, layers, settings
             result = self._result()
         if layers.choices != kept:
@@ -151,16 +128,16 @@ class SessionController:
         note = "; ".join(note for note in notes if note)
         return replace(result, changed=changed, at_next_start=at_next_start, note=note or None)
 
-    def _hide(self, look: Build) -> None:
+    def _hide(self, build: Build) -> None:
         """Hides the room before it returns."""
-        self._session.switch(look, at_once=True)
+        self._session.switch(build, at_once=True)
         self._consent = None
 
     def _result(self) -> CommandResult:
         effect = self._settings.effect
         return CommandResult(
             effect=self._consent is None,
-            paused=self._session.paused,
+            paused=self._session.snapshot().paused,
             mode=effect.mode,
             background=effect.background,
             blur=effect.blur,

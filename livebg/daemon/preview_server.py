@@ -36,9 +36,10 @@ from livebg.compositing.composite import render_matte
 from livebg.daemon.server import BinaryResult, Command, ControlServer
 from livebg.errors import ConfigError
 from livebg.imaging.frame import Composite
-from livebg.live.preview_feed import PreviewFeed, SentFrame
+from livebg.live.frame_path import OutputFrame
+from livebg.live.preview_feed import PreviewFeed
 
-View = Callable[[SentFrame], Composite | None]
+View = Callable[[OutputFrame], Composite | None]
 """Returns the view of a picture, or None if unavailable. Called in the thread of the client's connection."""
 _FRAME_TIMEOUT_S: Final = 0.5
 """Timeout for a new picture before an empty response is sent."""
@@ -59,9 +60,9 @@ def views() -> dict[str, View]:
     (``livebg.cli.consent``).
     """
 
-    def alpha(sent: SentFrame) -> Composite | None:
-        shown = sent.processed
-        return None if shown is None or shown.matte is None else render_matte(shown.frame, shown.matte)
+    def alpha(sent: OutputFrame) -> Composite | None:
+        shown = sent.captured
+        return None if shown is None or sent.matte is None else render_matte(shown.frame, sent.matte)
 
     return {"composite": lambda sent: sent.composite, "alpha": alpha}
 
@@ -122,8 +123,8 @@ class PreviewServer(ControlServer):
         pictures = {name: picture for name, picture in made.items() if picture is not None}
         result = {
             "number": sent.number if sent else None,
-            "placeholder": sent is not None and sent.processed is None,
-            "age": sent.processed.captured.age if sent and sent.processed else None,
+            "placeholder": sent is not None and sent.captured is None,
+            "age": sent.captured.age if sent and sent.captured else None,
             "pictures": [
                 {"view": name, "width": picture.width, "height": picture.height, "color": asdict(picture.color)}
                 for name, picture in pictures.items()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from livebg.errors import LivebgError
-from livebg.live.stats import Latency
+from livebg.live.stats import Counts, LastError, Latency
 
 State = Literal["asleep", "waking", "live", "camera lost", "stalled", "paused", "stopping"]
 """asleep: no app is using the camera, and it is closed; waking: the camera or the network is not ready yet; live: composites are
@@ -45,26 +45,6 @@ class OutputStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Frame counts since the start."""
-
-    captured: int
-    """Captured by the camera."""
-    dropped: int
-    """Captured but not shown because a newer frame was available or it was too late."""
-    processed: int
-    """Composited."""
-    sent: int
-    """Composites shown, each counted once: captured = sent + dropped + failed, except for frames in flight."""
-    placeholders: int
-    """Placeholder pictures shown."""
-    repeated: int
-    """Composites shown again because there was no newer one."""
-    failed: int = 0
-    """Captured but not composited because the network failed."""
-
-
-@dataclass(frozen=True, slots=True)
 class CpuCost:
     """CPU time per frame in milliseconds."""
 
@@ -91,12 +71,6 @@ class EffectStatus:
     background: str
     blur: float
     screen: str
-
-
-@dataclass(frozen=True, slots=True)
-class LastError:
-    text: str
-    seconds_ago: float
 
 
 @dataclass(frozen=True, slots=True)

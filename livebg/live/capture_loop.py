@@ -3,71 +3,56 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.errors import SourceError
-from livebg.imaging.frame import Frame
+from livebg.imaging.frame import VideoFormat
+from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.demand import Demand
-from livebg.live.failure import FailureLog
-from livebg.live.latest import LatestSlot
-from livebg.live.stats import RateMeter
+from livebg.live.frame_path import CapturedFrame, FramePath
+from livebg.live.stats import FailureLog, RateMeter
 
-_LOG = logging.getLogger(__name__)
-_MIN_RETRY_DELAY_S = 0.25
-_MAX_RETRY_DELAY_S = 2.0
-_IDLE_POLL_INTERVAL_S = 0.5
+_LOG: Final = logging.getLogger(__name__)
+_MIN_RETRY_DELAY_S: Final = 0.25
+_MAX_RETRY_DELAY_S: Final = 2.0
+_IDLE_POLL_INTERVAL_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CapturedFrame:
-    """A frame, its source and the demand's generation before it was read. The source's clock determines the frame's age."""
+class Camera:
+    """A camera and how its frames become those of the output.
 
-    frame: Frame
-    source: LiveSource
-    generation: int
+    ``open`` opens the camera or raises :class:`~livebg.errors.SourceError`; it is called again after a failure. ``geometry_for``
+    returns the geometry that converts frames of the camera's format to the output format.
+    """
 
-    @property
-    def age(self) -> float:
-        """Seconds since the frame was captured."""
-        return max(self.source.now() - self.frame.time, 0.0)
+    open: Callable[[], LiveSource]
+    geometry_for: Callable[[VideoFormat], Geometry]
 
 
 class CaptureLoop:
     """Captures frames in its own thread (:meth:`run`). All other members are thread-safe.
 
-    The camera is open only while frames are needed (``demand``). ``open_source`` opens it or raises
-    :class:`~livebg.errors.SourceError`; failures are retried with increasing delays. A source that ends without an error sets
-    ``ended``, which ends the session.
+    The camera is open only while frames are needed. Failures are retried with increasing delays. A source that ends without an
+    error sets ``ended``, which ends the session.
     """
 
     def __init__(
-        self,
-        open_source: Callable[[], LiveSource],
-        demand: Demand,
-        frames: LatestSlot[CapturedFrame],
-        stages: StageTimer,
-        rate: RateMeter,
-        failures: FailureLog,
-        waits: Clock = SYSTEM_CLOCK,
+        self, camera: Camera, path: FramePath, stages: StageTimer, failures: FailureLog, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        self._open_source, self._demand = open_source, demand
-        self._frames = frames
+        self._camera, self._path, self._demand = camera, path, path.demand
         self._stages, self._failures = stages, failures
-        self.rate = rate
-        self._stop = waits.event()
-        self._source: LiveSource | None = None
+        self.rate = RateMeter(clock)
+        self._stop = clock.event()
+        self.source: LiveSource | None = None
+        """The open camera, or None."""
         self._released: LiveSource | None = None
         """A source closed by another thread. Its end is not the end of the stream."""
         self.captured = self.opened = 0
         self.lost: str | None = None
         """Why the camera is unavailable, as a message. None while it works or is being opened for the first time."""
         self.ended = False
-
-    @property
-    def source(self) -> LiveSource | None:
-        """The open camera, or None."""
-        return self._source
 
     def run(self) -> None:
         delay = _MIN_RETRY_DELAY_S
@@ -76,7 +61,7 @@ class CaptureLoop:
                 continue
             before = self.captured
             try:
-                self._capture()
+                self._capture(self._camera)
             except SourceError as error:
                 if str(error) != self.lost:
                     _LOG.warning("%s", error)
@@ -90,32 +75,31 @@ class CaptureLoop:
         self._stop.set()
         self.release()
 
-    def use(self, open_source: Callable[[], LiveSource]) -> None:
+    def use(self, camera: Camera) -> None:
         """Switches to another camera immediately. Thread-safe."""
-        self._open_source = open_source
+        self._camera = camera
         self.release()
 
     def release(self) -> None:
         """Closes the camera. :meth:`run` reopens it when frames are needed. Thread-safe."""
-        source = self._source
+        source = self.source
         if source is not None:
             self._released = source
             source.close()
 
-    def _capture(self) -> None:
-        opener = self._open_source
-        with opener() as source:
-            self._source = source
+    def _capture(self, camera: Camera) -> None:
+        with camera.open() as source:
+            self.source = source
             self.opened += 1
             try:
-                self._forward_frames(source, opener)
+                self._forward_frames(source, camera)
             finally:
-                self._source = None
+                self.source = None
 
-    def _forward_frames(self, source: LiveSource, opener: Callable[[], LiveSource]) -> None:
+    def _forward_frames(self, source: LiveSource, camera: Camera) -> None:
         """Forwards frames until the camera is not needed or was replaced, including while it was being opened."""
-        frames = iter(source)
-        while not self._stop.is_set() and self._demand.wanted and opener is self._open_source:
+        frames, geometry = iter(source), camera.geometry_for(source.format)
+        while not self._stop.is_set() and self._demand.wanted and camera is self._camera:
             generation = self._demand.generation
             with self._stages.stage("camera"):
                 frame = next(frames, None)
@@ -127,4 +111,4 @@ class CaptureLoop:
             self.captured += 1
             self.rate.tick()
             self.lost = None
-            self._frames.put(CapturedFrame(frame, source, generation))
+            self._path.captured.put(CapturedFrame(frame, source, geometry, generation))

@@ -1,16 +1,23 @@
 """Whether the camera should run: someone is watching (previews count) and neither the user nor a locked screen has paused it."""
 
+import threading
+from collections.abc import Callable
+
 from livebg.clock import SYSTEM_CLOCK, Clock
 
 
 class Demand:
     """Combines presence, previews, pause and screen lock for the session's threads. Thread-safe.
 
-    Unwatched until presence reports a viewer or a preview opens.
+    Unwatched until presence reports a viewer or a preview opens. It changes only while no picture is being sent: the output
+    thread holds ``output_lock`` meanwhile.
     """
 
-    def __init__(self, waits: Clock = SYSTEM_CLOCK) -> None:
-        self._changed = waits.condition()
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.output_lock = threading.Lock()
+        self.listener: Callable[[bool], None] = lambda _: None
+        """Called after each :meth:`update`, without the lock, with whether :attr:`wanted` changed."""
+        self._changed = clock.condition()
         self._watched = self._previewed = self._paused = self._locked = False
         self.generation = 0
         """How often the camera was wanted again. Frames of an earlier generation belong to earlier viewers."""
@@ -44,7 +51,7 @@ class Demand:
         locked: bool | None = None,
     ) -> bool:
         """Updates the given inputs; None leaves one unchanged. Returns whether :attr:`wanted` changed."""
-        with self._changed:
+        with self.output_lock, self._changed:
             before = self.wanted
             self._watched = self._watched if watched is None else watched
             self._previewed = self._previewed if previewed is None else previewed
@@ -52,7 +59,9 @@ class Demand:
             self._locked = self._locked if locked is None else locked
             self.generation += self.wanted and not before
             self._changed.notify_all()
-            return before != self.wanted
+            changed = before != self.wanted
+        self.listener(changed)
+        return changed
 
     def wait(self, timeout: float) -> bool:
         """Waits up to ``timeout`` seconds until the camera should run. Returns whether it should."""

@@ -1,6 +1,5 @@
 """Builds the processors that turn frames into composites, ahead of their first use."""
 
-import time
 from collections.abc import Callable
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
@@ -9,12 +8,9 @@ from livebg.config.settings import Settings
 from livebg.factory import build_segmenter
 from livebg.imaging.frame import Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
+from livebg.live.frame_path import Build
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline, build_adaptive_pipeline
-from livebg.live.worker import LiveProcessor
-from livebg.pipeline import Passthrough
-
-Build = Callable[[], LiveProcessor]
-"""Returns a processor that turns frames into composites. Called in the worker thread."""
+from livebg.pipeline import Passthrough, Processor
 
 
 class _Network:
@@ -31,7 +27,7 @@ class ProcessorFactory:
 
     Calling the builder returns the processor for ``settings`` or, given the user's ``consent``, one that shows the raw frames.
     ``shape`` is the frame format to warm processors up with. ``open_network`` loads the network that the settings select.
-    ``clock`` and ``waits`` are passed to :class:`~livebg.live.quality.adaptive_pipeline.AdaptivePipeline`.
+    ``clock`` is passed to :class:`~livebg.live.quality.adaptive_pipeline.AdaptivePipeline`.
     """
 
     def __init__(
@@ -42,10 +38,9 @@ class ProcessorFactory:
         shape: VideoFormat,
         *,
         open_network: Callable[[Settings], Segmenter] = build_segmenter,
-        clock: Callable[[], float] = time.perf_counter,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._open_network, self._clock, self._waits = open_network, clock, waits
+        self._open_network, self._clock = open_network, clock
         self._settings, self._consent, self._stages = settings, consent, stages
         self._example = Frame(empty_i420(shape.width, shape.height), 0, 1 / shape.frame_rate, shape.color)
         self._cached: _Network | None = None
@@ -62,9 +57,9 @@ class ProcessorFactory:
     def degradations(self) -> tuple[str, ...]:
         """Human-readable quality reductions that keep the frame rate. Empty at full quality."""
         pipeline = self._pipeline
-        return pipeline.given_up if pipeline and self._active else ()
+        return pipeline.degradations if pipeline and self._active else ()
 
-    def __call__(self) -> LiveProcessor:
+    def __call__(self) -> Processor:
         """Returns the first processor; may be slow. Raises ModelError and ConfigError (:mod:`livebg.errors`)."""
         if self._consent is not None:
             return self.passthrough(self._consent)()
@@ -79,7 +74,7 @@ class ProcessorFactory:
         network = self._load(settings)
         ready = [self._build_pipeline(settings, network)]
 
-        def build() -> LiveProcessor:
+        def build() -> Processor:
             # A hung network may resume and write to its buffers later, so never reuse them.
             if network.hangs or not ready:
                 fresh = self._load(settings)
@@ -93,7 +88,7 @@ class ProcessorFactory:
     def passthrough(self, consent: Consent) -> Build:
         """Returns a builder that shows raw frames, with the user's consent. The network stays loaded."""
 
-        def build() -> LiveProcessor:
+        def build() -> Processor:
             self._active = None
             return Passthrough(consent)
 
@@ -114,8 +109,6 @@ class ProcessorFactory:
 
     def _build_pipeline(self, settings: Settings, network: _Network) -> AdaptivePipeline:
         # Start from the previous quality level: the machine is as slow as before.
-        pipeline = build_adaptive_pipeline(
-            settings, network.segmenter, self._stages, self._pipeline, clock=self._clock, waits=self._waits
-        )
+        pipeline = build_adaptive_pipeline(settings, network.segmenter, self._stages, self._pipeline, clock=self._clock)
         pipeline.warm(self._example)
         return pipeline

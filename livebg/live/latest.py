@@ -10,8 +10,8 @@ T = TypeVar("T")
 class LatestSlot(Generic[T]):
     """Holds the newest item until it is taken once. ``dropped`` counts the items that were never taken."""
 
-    def __init__(self, waits: Clock = SYSTEM_CLOCK) -> None:
-        self._changed = waits.condition()
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._changed = clock.condition()
         self._item: T | None = None
         self._closed = False
         self.dropped = 0

@@ -2,27 +2,23 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.compositing.composite import Placeholder, with_pts
 from livebg.errors import SinkError
-from livebg.imaging.frame import Composite
+from livebg.imaging.frame import VideoFormat
 from livebg.interfaces import Sink
-from livebg.live.capture_loop import CapturedFrame
-from livebg.live.demand import Demand
-from livebg.live.failure import FailureLog
-from livebg.live.latest import LatestSlot
+from livebg.live.frame_path import FramePath, OutputFrame
+from livebg.live.presence.device import AlwaysWatched, PresenceFactory
 from livebg.live.preview_feed import PreviewFeed
-from livebg.live.stats import LatencyWindow, RateMeter
-from livebg.live.worker import ActiveEffect, ProcessedFrame
+from livebg.live.stats import FailureLog, LatencyWindow, RateMeter
 
-_LOG = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger(__name__)
 MAX_REPEAT_AGE_S: Final = 0.25
 """Seconds for which a composite is repeated if no newer one arrives; then the placeholder replaces it."""
-MAX_FRAME_AGE_S: Final = 2.0
-"""Maximum age in seconds of a frame that is shown, for example after a slow network call."""
 KEEPALIVE_INTERVAL_S: Final = 1 / 15
 """Keep-alive interval in seconds while watched: readers treat silence as an error."""
 IDLE_INTERVAL_S: Final = 0.5
@@ -31,37 +27,41 @@ _RETRY_DELAY_S: Final = 0.25
 _TIME_BASE: Final = Fraction(1, 1_000_000)
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A virtual camera.
+
+    ``open`` opens it or raises :class:`~livebg.errors.SinkError`; it is called again after a failure. ``format`` never changes:
+    readers of a virtual camera cannot follow a change. ``presence`` detects whether an app uses it; by default, one is assumed.
+    """
+
+    open: Callable[[], Sink]
+    format: VideoFormat
+    presence: PresenceFactory = AlwaysWatched
+
+
 class OutputLoop:
     """Sends composites in its own thread (:meth:`run`).
 
-    A new composite is sent immediately; if none arrives, the newest is repeated or the placeholder is sent. Without ``demand``
-    only the placeholder is sent. ``open_sink`` opens the output or raises :class:`~livebg.errors.SinkError`: the first failure
-    ends the session, later failures are retried. ``on_alive`` is called in each iteration. Sent pictures are also published to
-    ``audience``, without ever blocking on it.
+    A new composite is sent immediately; if none arrives, the newest is repeated or the placeholder is sent. Without demand only
+    the placeholder is sent. The first failure to open the output ends the session, later failures are retried. Sent pictures are
+    also published to ``previews``, without ever blocking on it.
     """
 
     def __init__(
         self,
-        open_sink: Callable[[], Sink],
-        shown: LatestSlot[ProcessedFrame],
-        active_effect: ActiveEffect,
-        demand: Demand,
-        placeholder: Placeholder,
+        output: Output,
+        path: FramePath,
+        previews: PreviewFeed,
         stages: StageTimer,
-        rate: RateMeter,
-        latencies: LatencyWindow,
         failures: FailureLog,
-        clock: Callable[[], float],
-        on_alive: Callable[[], None],
-        audience: PreviewFeed,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._open_sink, self._shown, self._looks, self._placeholder = open_sink, shown, active_effect, placeholder
-        self._demand, self._on_alive, self._audience = demand, on_alive, audience
+        self._open_sink, self._path, self._previews = output.open, path, previews
         self._stages, self._failures, self._clock = stages, failures, clock
-        self.rate, self.latencies = rate, latencies
-        self._stop, self.started = waits.event(), waits.event()
-        """Set when the first picture was written."""
+        self.rate, self.latencies = RateMeter(clock), LatencyWindow()
+        self._stop, self.started = clock.event(), clock.event()
+        """``started`` is set when the first picture was written."""
         self.sent = self.repeated = self.placeholders = self.outdated = 0
         self.device: str | None = None
         """Human-readable location of the output, or None."""
@@ -69,79 +69,69 @@ class OutputLoop:
         """Why the output cannot be written, or None."""
         self.showing = False
         """Whether the last picture sent was a composite."""
-        self._newest: ProcessedFrame | None = None
+        self.generation = -1
+        """The demand's generation for which a composite was sent last; -1 before the first."""
+        placeholder = Placeholder(output.format.width, output.format.height, output.format.color)
+        self._placeholder = OutputFrame(placeholder.at(0, _TIME_BASE))
+        self._newest = self._placeholder
         self._arrived = 0.0
         self._pts = 0
 
-    def run(self) -> None:
+    def run(self, on_alive: Callable[[], None] = lambda: None) -> None:
+        """Sends until :meth:`stop`. Calls ``on_alive`` several times a second."""
         while not self._stop.is_set():
             try:
                 with self._open_sink() as sink:
                     self.device, self.lost = getattr(sink, "device", None), None
-                    self._serve(sink)
+                    self._serve(sink, on_alive)
             except SinkError as error:
                 if not self.started.is_set():
                     raise
                 self.showing = False
-                self._audience.clear()
+                self._previews.clear()
                 if str(error) != self.lost:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
                 self._failures.record(self.lost)
-                self._on_alive()
+                on_alive()
                 self._stop.wait(_RETRY_DELAY_S)
 
     def stop(self) -> None:
         """Ends :meth:`run`. Thread-safe."""
         self._stop.set()
 
-    def _serve(self, sink: Sink) -> None:
+    def _serve(self, sink: Sink, on_alive: Callable[[], None]) -> None:
         self._send(sink, None)  # send immediately: readers see the camera only after the first picture
         while not self._stop.is_set():
-            self._send(sink, self._shown.take(KEEPALIVE_INTERVAL_S if self._demand.watched else IDLE_INTERVAL_S))
-            self._on_alive()
+            interval = KEEPALIVE_INTERVAL_S if self._path.demand.watched else IDLE_INTERVAL_S
+            self._send(sink, self._path.composites.take(interval))
+            on_alive()
 
-    def _send(self, sink: Sink, new: ProcessedFrame | None) -> None:
-        with self._looks.output_lock, self._stages.stage("output"):
-            now = self._clock()
-            if new is not None and self._is_current(new.captured):
+    def _send(self, sink: Sink, new: OutputFrame | None) -> None:
+        with self._path.demand.output_lock, self._stages.stage("output"):
+            now = self._clock.monotonic()
+            if new is not None and self._path.is_current(new):
                 self._newest, self._arrived = new, now
-            newest = self._current(now)
+            if not (self._path.may_show(self._newest) and 0 <= now - self._arrived <= MAX_REPEAT_AGE_S):
+                self._newest = self._placeholder
             self._pts = max(self._pts + 1, int(now / _TIME_BASE))
-            picture = self._picture(newest)
             try:
-                sink.send(picture)
+                sink.send(with_pts(self._newest.composite, self._pts, _TIME_BASE))
             except SinkError:
                 self.outdated += new is not None
                 raise
-            self._count(new, newest)
-            self._audience.publish(picture, newest)
+            self._count(new, self._newest)
+            self._previews.publish(self._newest)
         self.started.set()
 
-    def _is_current(self, captured: CapturedFrame) -> bool:
-        """Returns whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one."""
-        return captured.age <= MAX_FRAME_AGE_S and captured.generation == self._demand.generation
-
-    def _current(self, now: float) -> ProcessedFrame | None:
-        """Returns the newest composite if it may still be shown."""
-        newest = self._newest
-        allowed = newest is not None and newest.effect >= self._looks.oldest and self._demand.wanted
-        if not (allowed and 0 <= now - self._arrived <= MAX_REPEAT_AGE_S):
-            self._newest = None
-        return self._newest
-
-    def _picture(self, newest: ProcessedFrame | None) -> Composite:
-        if newest is None:
-            return self._placeholder.at(self._pts, _TIME_BASE)
-        return with_pts(newest.composite, self._pts, _TIME_BASE)
-
-    def _count(self, new: ProcessedFrame | None, newest: ProcessedFrame | None) -> None:
+    def _count(self, new: OutputFrame | None, shown: OutputFrame) -> None:
         self.rate.tick()
-        self.showing = newest is not None
-        self.placeholders += newest is None
-        self.repeated += newest is not None and newest is not new
-        if new is not None and newest is new:
+        self.showing = shown is not self._placeholder
+        self.placeholders += not self.showing
+        self.repeated += self.showing and shown is not new
+        if shown is new and new.captured is not None:
             self.sent += 1
+            self.generation = new.captured.generation
             self.latencies.add(new.captured.age)
         elif new is not None:
             self.outdated += 1

@@ -3,22 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
-from livebg.imaging.frame import Composite
-from livebg.live.worker import ProcessedFrame
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SentFrame:
-    """A sent picture and the data it was made from; ``processed`` is None for the placeholder.
-
-    ``number`` increases with each picture.
-    """
-
-    number: int
-    composite: Composite
-    processed: ProcessedFrame | None
+from livebg.live.frame_path import OutputFrame
 
 
 class PreviewFeed:
@@ -28,13 +15,13 @@ class PreviewFeed:
     after each change in the number of subscribers, one call at a time, with whether there are any.
     """
 
-    def __init__(self, changed: Callable[[bool], None]) -> None:
+    def __init__(self, changed: Callable[[bool], object]) -> None:
         self._changed = changed
         self._subscribers_lock = threading.Lock()
         """Held while subscribing and unsubscribing, which may wait for the output thread. That thread never takes it."""
         self._updated = threading.Condition()
         """Guards the picture and the subscriber count."""
-        self._exhibit: SentFrame | None = None
+        self._newest: OutputFrame | None = None
         self._number = 0
         self._closed = False
         self.count = 0
@@ -49,41 +36,41 @@ class PreviewFeed:
         finally:
             self._add_subscribers(-1)
 
-    def publish(self, composite: Composite, shown: ProcessedFrame | None) -> None:
-        """Publishes the picture just sent; ``processed`` is the data it was made from, None for the placeholder."""
+    def publish(self, sent: OutputFrame) -> None:
+        """Publishes the picture just sent."""
         if not self.count:
             return
         with self._updated:
             if not self.count:  # The last subscriber cleared the frame; do not store a new one.
                 return
             self._number += 1
-            self._exhibit = SentFrame(self._number, composite, shown)
+            self._newest = replace(sent, number=self._number)
             self._updated.notify_all()
 
-    def wait_for_newer(self, after: int | None, timeout: float) -> SentFrame | None:
+    def wait_for_newer(self, after: int | None, timeout: float) -> OutputFrame | None:
         """Waits up to ``timeout`` seconds for a picture with a number other than ``after``. Returns it, or None on timeout."""
         with self._updated:
             self._updated.wait_for(lambda: self._closed or self._is_new(after), timeout)
-            return self._exhibit if self._is_new(after) else None
+            return self._newest if self._is_new(after) else None
 
     def clear(self) -> None:
         """Discards the last picture, for example when the output was lost."""
         with self._updated:
-            self._exhibit = None
+            self._newest = None
 
     def close(self) -> None:
         """Ends publishing and wakes waiting previews."""
         with self._updated:
-            self._closed, self._exhibit = True, None
+            self._closed, self._newest = True, None
             self._updated.notify_all()
 
     def _is_new(self, after: int | None) -> bool:
-        return self._exhibit is not None and self._exhibit.number != after
+        return self._newest is not None and self._newest.number != after
 
     def _add_subscribers(self, by: int) -> None:
         with self._subscribers_lock:
             with self._updated:
                 self.count += by
                 if not self.count:
-                    self._exhibit = None
+                    self._newest = None
             self._changed(self.count > 0)

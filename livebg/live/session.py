@@ -9,28 +9,23 @@ import enum
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
-from livebg.compositing.composite import Placeholder
-from livebg.imaging.frame import VideoFormat
-from livebg.imaging.geometry import Geometry
-from livebg.interfaces import LiveSource, Sink
-from livebg.live.capture_loop import CapturedFrame, CaptureLoop
-from livebg.live.condition import State, describe_state
-from livebg.live.demand import Demand
-from livebg.live.failure import FailureLog
-from livebg.live.latest import LatestSlot
-from livebg.live.output_loop import OutputLoop
-from livebg.live.presence.device import AlwaysWatched, Presence
+from livebg.live.capture_loop import Camera, CaptureLoop
+from livebg.live.frame_path import Build, FramePath
+from livebg.live.output_loop import Output, OutputLoop
 from livebg.live.preview_feed import PreviewFeed
-from livebg.live.stats import LatencyWindow, RateMeter
+from livebg.live.snapshot import SessionSnapshot
+from livebg.live.stats import Counts, FailureLog
 from livebg.live.thread import WorkerThread
-from livebg.live.worker import ActiveEffect, LiveProcessor, ProcessedFrame, WorkerLoop
+from livebg.live.worker import WorkerLoop
 from livebg.live.worker_supervisor import WorkerSupervisor
 
-_LOG = logging.getLogger(__name__)
-_SUPERVISION_INTERVAL_S = 0.1
-_JOIN_TIMEOUT_S = 2.0
+_LOG: Final = logging.getLogger(__name__)
+_SUPERVISION_INTERVAL_S: Final = 0.1
+_JOIN_TIMEOUT_S: Final = 2.0
 
 
 class ExitReason(enum.Enum):
@@ -38,10 +33,6 @@ class ExitReason(enum.Enum):
 
     END = "the camera stream ended"
     STOP = "it was stopped"
-
-
-PresenceFactory = Callable[[Callable[[], str | None], Callable[[], None]], Presence]
-"""Returns a presence, given a function that returns the output's device node and a callback for changes."""
 
 
 def _noop() -> None:
@@ -53,82 +44,57 @@ class Session:
 
     Runs until the stream ends, :meth:`stop` is called or an unrecoverable error occurs.
 
-    - ``open_camera`` opens the camera; called again after a failure. It raises :class:`~livebg.errors.SourceError`.
-    - ``open_output`` opens the virtual camera; called again after a failure. It raises :class:`~livebg.errors.SinkError`.
-    - ``build`` returns the processor that turns frames into composites. It may be slow; its exceptions end the session.
-    - ``format`` is the output format for the whole session: readers of a virtual camera cannot follow a change. ``geometry_for``
-      returns the geometry that converts frames of a camera's format to it.
-    - ``presence`` detects whether an app uses the virtual camera. By default, one is assumed.
-    - ``discard_network`` is called when the network hangs, before ``build`` is called again in another thread. ``on_alive`` is
-    called by
-      the output thread several times a second.
-    - ``clock`` returns monotonic seconds; the threads wait with ``waits``. ``stages`` collects the CPU time of each stage.
+    ``build`` returns the processor that turns frames into composites. It may be slow; its exceptions end the session.
+    ``discard_network`` is called when the network hangs, before ``build`` is called again in another thread. ``stages`` collects
+    the CPU time of each stage. The threads keep time and wait by ``clock``.
     """
 
     def __init__(
         self,
-        open_camera: Callable[[], LiveSource],
-        open_output: Callable[[], Sink],
-        build: Callable[[], LiveProcessor],
-        format: VideoFormat,  # noqa: A002 - the usual term
-        geometry_for: Callable[[VideoFormat], Geometry],
+        camera: Camera,
+        output: Output,
+        build: Build,
         *,
-        presence: PresenceFactory = AlwaysWatched,
         discard_network: Callable[[], None] = _noop,
-        on_alive: Callable[[], None] = _noop,
         stages: StageTimer | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.format = format
-        self.stages = stages or StageTimer(time.thread_time)
-        self._clock, self._arrange, self._waits = clock, geometry_for, waits
-        self._stop = waits.event()
-        self._demand = Demand(waits)
-        self._shown_before = 0
-        """Number of composites sent when the camera was last needed again."""
-        self._frames, self._composites = LatestSlot[CapturedFrame](waits), LatestSlot[ProcessedFrame](waits)
-        self._looks = ActiveEffect(build)
-        self.audience = PreviewFeed(lambda present: self._update_demand(previewed=present))
+        self.format: Final = output.format
+        self._clock, self._began = clock, clock.monotonic()
+        self._stop = clock.event()
+        self._stages = stages or StageTimer(time.thread_time)
+        self._path = FramePath(build, clock)
+        self._demand = self._path.demand
+        self._demand.listener = self._on_demand_update
+        self._failures = FailureLog(clock)
+        self.audience = PreviewFeed(lambda present: self._demand.update(previewed=present))
         """The user's previews. An open preview counts as watching, regardless of the presence."""
-        placeholder = Placeholder(format.width, format.height, format.color)
-        self.failures = FailureLog(clock)
-        self.camera = CaptureLoop(open_camera, self._demand, self._frames, self.stages, RateMeter(clock), self.failures, waits)
-        self._workers = WorkerSupervisor(self._make_worker, discard_network, self.failures, clock)
-        self.output = OutputLoop(
-            open_output,
-            self._composites,
-            self._looks,
-            self._demand,
-            placeholder,
-            self.stages,
-            RateMeter(clock),
-            LatencyWindow(),
-            self.failures,
-            clock,
-            on_alive,
-            self.audience,
-            waits,
+        self._capture = CaptureLoop(camera, self._path, self._stages, self._failures, clock)
+        make_worker = partial(WorkerLoop, self._path, self._stages, self._failures, clock)
+        self._workers = WorkerSupervisor(make_worker, discard_network, self._failures, clock)
+        self.output: Final = OutputLoop(output, self._path, self.audience, self._stages, self._failures, clock)
+        self._presence = output.presence(
+            lambda: self.output.device, lambda: self._demand.update(watched=self._presence.watched is not False)
         )
-        self.presence = presence(lambda: self.output.device, self._on_presence_change)
-        self._threads = [
-            WorkerThread("livebg-output", self.output.run),
-            WorkerThread("livebg-camera", self.camera.run),
-            WorkerThread("livebg-presence", self._run_presence),
-        ]
-        self.began = clock()
+        self._threads: list[WorkerThread] = []
 
-    def run(self, on_started: Callable[[], None] = lambda: None) -> ExitReason:
+    def run(self, on_started: Callable[[], None] = _noop, on_alive: Callable[[], None] = _noop) -> ExitReason:
         """Runs the session and blocks until it ends. May be called once.
 
         ``on_started`` is called in this thread after the first picture, a placeholder, was written and readers see the camera.
+        ``on_alive`` is called by the output thread several times a second.
 
         Re-raises the exception of a failed thread: :class:`~livebg.errors.SinkError` if the output cannot be opened at first,
-        :class:`~livebg.errors.ModelError` if the network cannot be built. Later camera, network or output failures are reported
-        by :attr:`reason` and retried.
+        :class:`~livebg.errors.ModelError` if the network cannot be built. Later camera, network or output failures are described
+        by the :meth:`snapshot` and retried.
         """
+        self._threads = [
+            WorkerThread("livebg-output", partial(self.output.run, on_alive)),
+            WorkerThread("livebg-camera", self._capture.run),
+            WorkerThread("livebg-presence", self._run_presence),
+        ]
         try:
-            for thread in self._all_threads():
+            for thread in (*self._threads, self._workers.thread):
                 thread.start()
             notified = False
             while not self._stop.wait(_SUPERVISION_INTERVAL_S):
@@ -137,7 +103,7 @@ class Session:
                 if not notified and self.output.started.is_set():
                     notified = True
                     on_started()
-                if self.camera.ended and self._is_drained():
+                if self._capture.ended and self._is_drained():
                     return ExitReason.END
             return ExitReason.STOP
         finally:
@@ -147,146 +113,97 @@ class Session:
         """Ends :meth:`run`. Thread-safe."""
         self._stop.set()
 
-    def switch(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
+    def switch(self, build: Build, *, at_once: bool) -> None:
         """Switches to another effect. ``build`` is called in the worker thread; its exceptions end the session.
 
         If ``at_once``, no picture of an earlier effect is sent after this returns; the placeholder is shown until the new
         effect is ready. Otherwise the last picture is repeated until then.
         """
-        self._looks.change(build, at_once=at_once)
+        self._path.switch(build, at_once=at_once)
 
     def pause(self) -> None:
         """Shows the placeholder and closes the camera. No camera picture is sent after this returns."""
-        self._update_demand(paused=True)
+        self._demand.update(paused=True)
 
     def resume(self) -> None:
         """Ends any pause: the user's command overrides the screen lock."""
-        self._update_demand(paused=False, locked=False)
+        self._demand.update(paused=False, locked=False)
 
     def lock(self, locked: bool) -> None:
         """Pauses when the screen is locked. Unlocking ends only that pause, not the user's."""
-        self._update_demand(locked=locked)
+        self._demand.update(locked=locked)
 
-    def use_camera(self, open_camera: Callable[[], LiveSource], geometry_for: Callable[[VideoFormat], Geometry]) -> None:
+    def use_camera(self, camera: Camera) -> None:
         """Switches to another camera or other settings. Opens it, if needed, after closing the current one."""
-        self._arrange = geometry_for
-        self.worker.set_geometry(geometry_for)
-        self.camera.use(open_camera)
+        self._capture.use(camera)
 
-    @property
-    def worker(self) -> WorkerLoop:
-        """The current worker. It is replaced if the network hangs."""
-        return self._workers.current
-
-    @property
-    def watched(self) -> bool:
-        """Whether an app or preview is watching, or might be."""
-        return self._demand.watched
-
-    @property
-    def paused(self) -> bool:
-        return self._demand.paused
-
-    @property
-    def locked(self) -> bool:
-        """Whether only the locked screen has paused the camera."""
-        return self._demand.locked
-
-    @property
-    def stopping(self) -> bool:
-        return self._stop.is_set()
-
-    @property
-    def waking(self) -> bool:
-        """Whether no composite has been shown since the camera was last needed."""
-        return self.output.sent == self._shown_before
-
-    @property
-    def hanging(self) -> bool:
-        """Whether the network does not respond."""
-        return self._workers.hanging
-
-    @property
-    def state(self) -> State:
-        return describe_state(self)[0]
-
-    @property
-    def reason(self) -> str | None:
-        """The reason for the state, or None."""
-        return describe_state(self)[1]
-
-    @property
-    def dropped(self) -> int:
-        """Number of captured frames that newer ones replaced before they were shown."""
-        return self._frames.dropped + self._composites.dropped + self.output.outdated
-
-    @property
-    def uptime(self) -> float:
-        """Seconds since the session was created."""
-        return self._clock() - self.began
+    def snapshot(self) -> SessionSnapshot:
+        """Returns what the session is doing now. Thread-safe."""
+        capture, worker, output, demand = self._capture, self._workers.current, self.output, self._demand
+        return SessionSnapshot(
+            camera_lost=capture.lost,
+            output_lost=output.lost,
+            failing=worker.failing,
+            stopping=self._stop.is_set(),
+            locked=demand.locked,
+            paused=demand.paused,
+            watched=demand.watched,
+            showing=output.showing,
+            loading=worker.loading,
+            busy_seconds=self._workers.busy_seconds,
+            waking=output.generation != demand.generation,
+            uptime=self._clock.monotonic() - self._began,
+            source=capture.source,
+            opened=capture.opened,
+            device=output.device,
+            fps_in=capture.rate.per_second,
+            fps_out=output.rate.per_second,
+            counts=Counts(
+                captured=capture.captured,
+                dropped=self._path.dropped + output.outdated,
+                processed=worker.processed,
+                sent=output.sent,
+                placeholders=output.placeholders,
+                repeated=output.repeated,
+                failed=worker.failed,
+            ),
+            latency=output.latencies.summary(),
+            stages=dict(self._stages.seconds),
+            last_error=self._failures.last,
+            watched_by=self._presence.method,
+            previews=self.audience.count,
+        )
 
     def _run_presence(self) -> None:
         try:
-            self.presence.run()
+            self._presence.run()
         except Exception:  # noqa: BLE001 - a presence failure must not end the call
             _LOG.exception("Presence detection failed. The camera stays on.")
-            self._update_demand(watched=True)
+            self._demand.update(watched=True)
 
-    def _on_presence_change(self) -> None:
-        self._update_demand(watched=self.presence.watched is not False)
-
-    def _update_demand(
-        self,
-        *,
-        watched: bool | None = None,
-        previewed: bool | None = None,
-        paused: bool | None = None,
-        locked: bool | None = None,
-    ) -> None:
-        with self._looks.output_lock:  # no picture is being sent when this changes
-            changed = self._demand.update(watched=watched, previewed=previewed, paused=paused, locked=locked)
-            if changed and self._demand.wanted:
-                self._shown_before = self.output.sent
+    def _on_demand_update(self, changed: bool) -> None:
         if changed and not self._demand.wanted:
-            self.camera.release()
-            self._frames.clear()
-            self._composites.clear()
-        self._composites.wake()  # a new viewer gets a picture immediately
-
-    def _make_worker(self, processed: int, failed: int) -> WorkerLoop:
-        return WorkerLoop(
-            self._looks,
-            self._arrange,
-            self._frames,
-            self._composites,
-            self.stages,
-            self.failures,
-            self._clock,
-            processed=processed,
-            failed=failed,
-            waits=self._waits,
-        )
-
-    def _all_threads(self) -> tuple[WorkerThread, ...]:
-        return *self._threads, self._workers.thread
+            self._capture.release()
+            self._path.clear()
+        self._path.composites.wake()  # a new viewer gets a picture immediately
 
     def _raise_errors(self) -> None:
-        for thread in self._all_threads():
+        for thread in (*self._threads, self._workers.thread):
             if thread.error is not None:
                 raise thread.error
 
     def _is_drained(self) -> bool:
         """Returns whether every captured frame was shown, dropped or failed."""
-        return self.camera.captured == self.output.sent + self.dropped + self.worker.failed
+        counts = self.snapshot().counts
+        return counts.captured == counts.sent + counts.dropped + counts.failed
 
     def _end(self) -> None:
         self._stop.set()
         self.audience.close()
-        self.presence.stop()
-        self.camera.stop()
-        self.worker.stop()
+        self._presence.stop()
+        self._capture.stop()
+        self._workers.current.stop()
         self.output.stop()
-        self._frames.close()
-        self._composites.close()
-        for thread in self._all_threads():
+        self._path.close()
+        for thread in (*self._threads, self._workers.thread):
             thread.join(_JOIN_TIMEOUT_S)

@@ -1,21 +1,18 @@
-"""Rate and latency meters. One thread may write while others read."""
+"""What a session measures: rates, latencies, counts and the last error. One thread may write while others read."""
 
 import math
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from livebg.clock import SYSTEM_CLOCK, Clock
+
 
 class RateMeter:
-    """Events per second over the last ``window`` seconds. Accurate from the second event on; restarts after an empty window.
+    """Events per second over the last ``window`` seconds. Accurate from the second event on; restarts after an empty window."""
 
-    ``clock`` returns monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, window: float = 2.0) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, window: float = 2.0) -> None:
         self._clock = clock
         self._window: Final = window
         self._lock = threading.Lock()
@@ -27,7 +24,7 @@ class RateMeter:
     def tick(self) -> None:
         """Records an event."""
         with self._lock:
-            now = self._clock()
+            now = self._clock.monotonic()
             self._discard_old(now)
             if self._empty:
                 self._interval_start, self._empty = now, False
@@ -38,7 +35,7 @@ class RateMeter:
     def per_second(self) -> float:
         """The current rate; 0 with fewer than two events in the window."""
         with self._lock:
-            now = self._clock()
+            now = self._clock.monotonic()
             self._discard_old(now)
             measured = min(now - self._interval_start, self._window)
             return len(self._times) / measured if self._times and measured > 0 else 0.0
@@ -78,3 +75,46 @@ class LatencyWindow:
             return None
         p50, p95 = (ordered[math.ceil(percent * len(ordered) / 100) - 1] * 1000 for percent in (50, 95))
         return Latency(p50, p95)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Frame counts since the start."""
+
+    captured: int
+    """Captured by the camera."""
+    dropped: int
+    """Captured but not shown because a newer frame was available or it was too late."""
+    processed: int
+    """Composited."""
+    sent: int
+    """Composites shown, each counted once: captured = sent + dropped + failed, except for frames in flight."""
+    placeholders: int
+    """Placeholder pictures shown."""
+    repeated: int
+    """Composites shown again because there was no newer one."""
+    failed: int = 0
+    """Captured but not composited because the network failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    text: str
+    seconds_ago: float
+
+
+class FailureLog:
+    """The most recent camera, network or output error, regardless of age. Thread-safe."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._last: tuple[str, float] | None = None
+
+    def record(self, text: str) -> None:
+        """Record an error that happened now."""
+        self._last = text, self._clock.monotonic()
+
+    @property
+    def last(self) -> LastError | None:
+        last = self._last
+        return None if last is None else LastError(last[0], max(self._clock.monotonic() - last[1], 0.0))

@@ -1,79 +1,23 @@
 """Worker thread: turns frames into composites and contains network failures."""
 
 import logging
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import replace
+from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
-from livebg.imaging.frame import Composite, Frame, Matte, VideoFormat
-from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
-from livebg.live.capture_loop import CapturedFrame
-from livebg.live.failure import FailureLog
-from livebg.live.latest import LatestSlot
-from livebg.rendering.loop import Processor
+from livebg.live.frame_path import CapturedFrame, FramePath, OutputFrame
+from livebg.live.stats import FailureLog
+from livebg.pipeline import Processor
 
-_LOG = logging.getLogger(__name__)
-_POLL_INTERVAL_S = 0.2
-
-
-class LiveProcessor(Processor, Protocol):
-    """A processor whose temporal state can be reset, for another camera or after a gap."""
-
-    def reset(self) -> None: ...
-
-
-@runtime_checkable
-class Matting(Protocol):
-    """A processor that exposes the matte of its last composite; None if it used none."""
-
-    last_matte: Matte | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ProcessedFrame:
-    """A composite, its inputs and the number of its effect: composites of replaced effects must not be shown.
-
-    ``frame`` is the captured frame converted to the output size; ``matte`` is its matte, or None.
-    """
-
-    composite: Composite
-    captured: CapturedFrame
-    effect: int
-    frame: Frame
-    matte: Matte | None = None
-
-
-class ActiveEffect:
-    """The active effect: how to build its processor, and its number.
-
-    The output thread holds ``output_lock`` while it sends a picture, so that after :meth:`change` with ``at_once`` no picture of
-    an earlier effect is sent.
-    """
-
-    def __init__(self, build: Callable[[], LiveProcessor]) -> None:
-        self.output_lock = threading.Lock()
-        self._build = build
-        self.number = self.oldest = 0
-        """``oldest`` is the earliest effect that may still be shown."""
-
-    def change(self, build: Callable[[], LiveProcessor], *, at_once: bool) -> None:
-        with self.output_lock:
-            self._build, self.number = build, self.number + 1
-            self.oldest = self.number if at_once else self.oldest
-
-    def current(self) -> tuple[Callable[[], LiveProcessor], int]:
-        with self.output_lock:
-            return self._build, self.number
+_LOG: Final = logging.getLogger(__name__)
+_POLL_INTERVAL_S: Final = 0.2
 
 
 class WorkerLoop:
     """Processes frames in its own thread (:meth:`run`). It also builds the processor there, because networks load slowly.
 
-    ``geometry_for`` returns the geometry that converts a camera's frames to the output format. A replacement worker continues the
-    counters of its predecessor: ``processed`` and ``failed``.
+    A replacement worker continues the counters of its predecessor: ``processed`` and ``failed``.
 
     An exception from a processor is recorded and logged, and the next frame is tried. The room is never shown meanwhile, because
     the worker only forwards composites. An exception from building a processor ends the thread and the session.
@@ -81,24 +25,17 @@ class WorkerLoop:
 
     def __init__(
         self,
-        active_effect: ActiveEffect,
-        geometry_for: Callable[[VideoFormat], Geometry],
-        frames: LatestSlot[CapturedFrame],
-        shown: LatestSlot[ProcessedFrame],
+        path: FramePath,
         stages: StageTimer,
         failures: FailureLog,
-        clock: Callable[[], float],
-        *,
+        clock: Clock = SYSTEM_CLOCK,
         processed: int = 0,
         failed: int = 0,
-        waits: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._looks, self._arrange, self._stages, self._clock = active_effect, geometry_for, stages, clock
-        self._frames, self._shown, self._failures = frames, shown, failures
-        self._stop = waits.event()
+        self._path, self._stages, self._failures, self._clock = path, stages, failures, clock
+        self._stop = clock.event()
         self._abandoned = False
         self._source: LiveSource | None = None
-        self._geometry: Geometry | None = None
         self.processed, self.failed = processed, failed
         self.loading = True
         self.failing: str | None = None
@@ -109,13 +46,13 @@ class WorkerLoop:
     def run(self) -> None:
         while not self._stop.is_set():
             self.loading = True
-            build, look = self._looks.current()
+            build, effect = self._path.active_effect()
             processor = build()
             self.loading = False
-            while not self._stop.is_set() and look == self._looks.number:
-                captured = self._frames.take(_POLL_INTERVAL_S)
+            while not self._stop.is_set() and effect == self._path.effect:
+                captured = self._path.captured.take(_POLL_INTERVAL_S)
                 if captured is not None:
-                    self._process(processor, captured, look)
+                    self._process(processor, captured, effect)
 
     def stop(self) -> None:
         """Ends :meth:`run` after the current frame."""
@@ -126,19 +63,15 @@ class WorkerLoop:
         self._abandoned = True
         self._stop.set()
 
-    def set_geometry(self, geometry_for: Callable[[VideoFormat], Geometry]) -> None:
-        """Sets the geometry factory for the next source."""
-        self._arrange = geometry_for
-
-    def _process(self, processor: LiveProcessor, captured: CapturedFrame, look: int) -> None:
-        self.busy_since = self._clock()
+    def _process(self, processor: Processor, captured: CapturedFrame, effect: int) -> None:
+        self.busy_since = self._clock.monotonic()
         try:
-            if captured.source is not self._source or self._geometry is None:
+            if captured.source is not self._source:
                 processor.reset()
-                self._source, self._geometry = captured.source, self._arrange(captured.source.format)
+                self._source = captured.source
             with self._stages.stage("geometry"):
-                frame = self._geometry.apply(captured.frame)
-            composite = processor.process(frame)
+                frame = captured.geometry.apply(captured.frame)
+            composite, matte = processor.process(frame)
         except Exception as error:  # noqa: BLE001 - network failures must not end the output; they are logged and reported
             self._record_failure(error)
             processor.reset()
@@ -146,8 +79,7 @@ class WorkerLoop:
             self.failing = None
             self.processed += 1
             if not self._abandoned:
-                matte = processor.last_matte if isinstance(processor, Matting) else None
-                self._shown.put(ProcessedFrame(composite, captured, look, frame, matte))
+                self._path.composites.put(OutputFrame(composite, replace(captured, frame=frame), matte, effect))
         finally:
             self.busy_since = None
 

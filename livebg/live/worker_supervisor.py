@@ -1,18 +1,16 @@
 """Supervises the worker and replaces it when it hangs."""
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Final
 
+from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.errors import ModelError
-from livebg.live.failure import FailureLog
+from livebg.live.stats import FailureLog
 from livebg.live.thread import WorkerThread
 from livebg.live.worker import WorkerLoop
 
 _LOG: Final = logging.getLogger(__name__)
-_UNRESPONSIVE_AFTER_S: Final = 2.0
-"""Processing time of one frame after which the network is reported as unresponsive."""
 _MIN_HANG_TIMEOUT_S: Final = 5.0
 """Initial timeout after which the worker is replaced. It doubles each time, in case the machine is only slow."""
 _MAX_HANG_TIMEOUT_S: Final = 60.0
@@ -34,26 +32,21 @@ class WorkerSupervisor:
         make: Callable[[int, int], WorkerLoop],
         discard_network: Callable[[], None],
         failures: FailureLog,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._make, self._forget, self._failures, self._clock = make, discard_network, failures, clock
-        self._hang_timeout, self._responsive_since = _MIN_HANG_TIMEOUT_S, clock()
+        self._make, self._discard_network, self._failures, self._clock = make, discard_network, failures, clock
+        self._hang_timeout, self._responsive_since = _MIN_HANG_TIMEOUT_S, clock.monotonic()
         self._abandoned: list[WorkerThread] = []
         """Threads of hung workers."""
         self.current = make(0, 0)
         self.thread = WorkerThread("livebg-worker", self.current.run)
-
-    @property
-    def hanging(self) -> bool:
-        """Whether the network does not respond."""
-        return self._busy_seconds() > _UNRESPONSIVE_AFTER_S
 
     def replace_hung(self) -> None:
         """Abandons a hung worker, because threads cannot be killed, and starts another.
 
         Raises :class:`~livebg.errors.ModelError` if repeated replacements do not help.
         """
-        busy, now = self._busy_seconds(), self._clock()
+        busy, now = self.busy_seconds, self._clock.monotonic()
         if busy > _MIN_HANG_TIMEOUT_S:
             self._responsive_since = now
         elif now - self._responsive_since > _TIMEOUT_RESET_S:
@@ -71,12 +64,13 @@ class WorkerSupervisor:
         self._failures.record(text)
         hung = self.current
         hung.abandon()
-        self._forget()
+        self._discard_network()
         self.current = self._make(hung.processed, hung.failed + 1)
         self.thread = WorkerThread("livebg-worker", self.current.run)
         self.thread.start()
 
-    def _busy_seconds(self) -> float:
-        """Returns the seconds since processing of the current frame started, 0 if idle."""
+    @property
+    def busy_seconds(self) -> float:
+        """Seconds since processing of the current frame started, 0 if idle."""
         since = self.current.busy_since
-        return 0.0 if since is None else self._clock() - since
+        return 0.0 if since is None else self._clock.monotonic() - since

@@ -18,7 +18,7 @@ from livebg.interfaces import Segmenter
 from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.jobs import Job
 from livebg.rendering.lookahead import LookaheadFilter
-from livebg.rendering.loop import RenderResult, render
+from livebg.rendering.loop import RenderResult, VideoProcessor, render
 from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
 from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import plan_encoder
@@ -203,7 +203,7 @@ class BatchRenderer:
         size = segmenter.input_size(width, height)
         return _Network(build_pipeline(self._settings, segmenter), segmenter.name, segmenter.provider, size)
 
-    def _with_lookahead(self, processor: Pipeline | Passthrough) -> Pipeline | Passthrough | LookaheadFilter:
+    def _with_lookahead(self, processor: Pipeline | Passthrough) -> VideoProcessor:
         """Returns the processor for a video, which can use future frames; photos cannot."""
         smoothing = self._settings.smoothing
         if smoothing.temporal == "causal" or not smoothing.time_constant or isinstance(processor, Passthrough):

@@ -2,20 +2,25 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from livebg.errors import Cancelled
 from livebg.imaging.frame import Composite, Frame
 from livebg.interfaces import Sink, Source
-from livebg.rendering.lookahead import LookaheadFilter
 
 
-class Processor(Protocol):
-    """Converts a frame to a composite, such as :class:`~livebg.pipeline.Pipeline`."""
+class VideoProcessor(Protocol):
+    """Turns the frames of a video into composites.
 
-    def process(self, frame: Frame) -> Composite: ...
+    :class:`~livebg.pipeline.Pipeline` and :class:`~livebg.pipeline.Passthrough` process one frame after the other;
+    :class:`~livebg.rendering.lookahead.LookaheadFilter` also uses future frames.
+    """
+
+    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
+        """Yield one composite for each of ``frames``, in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +38,15 @@ class RenderResult:
 def render(
     source: Source,
     sink: Sink,
-    processor: Processor | LookaheadFilter,
+    processor: VideoProcessor,
     on_frame: Callable[[int], None],
     stop: threading.Event | None = None,
 ) -> RenderResult:
     """Render every frame of ``source`` into ``sink`` until the source ends, and close both.
 
-    A :class:`~livebg.rendering.lookahead.LookaheadFilter` also uses future frames. ``on_frame`` receives the number of frames
-    done. On an error, or if ``stop`` is set (which raises :class:`~livebg.errors.Cancelled`), the sink is aborted and removes its
-    output."""
+    ``on_frame`` receives the number of frames done. On an error, or if ``stop`` is set (which raises
+    :class:`~livebg.errors.Cancelled`), the sink is aborted and removes its output.
+    """
     begin = time.perf_counter()
     sent = 0
 
@@ -52,10 +57,7 @@ def render(
             yield frame
 
     with source, sink:
-        composites = (
-            processor.composites(frames()) if isinstance(processor, LookaheadFilter) else map(processor.process, frames())
-        )
-        for composite in composites:
+        for composite in processor.composites(frames()):
             sink.send(composite)
             sent += 1
             on_frame(sent)

@@ -157,7 +157,7 @@ def render_photo(photo: Photo, processor: Pipeline | Passthrough, mode: str) -> 
     """Render the photo in ``mode``. Raises :class:`~livebg.errors.ModelError` if the network fails."""
     frame = photo.frame
     if isinstance(processor, Passthrough):
-        return photo.composited(frame, processor.process(frame), None)
+        return photo.composited(frame, processor.process(frame).composite, None)
     matte = processor.matte(frame)
     if mode == "cutout":
         return photo.cutout(frame, processor.composite(frame, matte), matte.alpha)

@@ -121,9 +121,14 @@ class CameraSource(LiveSource):
         return self._device.path
 
     @property
-    def description(self) -> str:
-        form, pixel_format = self._format, abi.fourcc_text(self._capture.pix.pixelformat)
-        return f"{self._device.card}, {form.width}x{form.height} {pixel_format} {float(form.frame_rate):.4g} fps"
+    def name(self) -> str:
+        return self._device.card
+
+    @property
+    def mode(self) -> str:
+        """The mode in use, such as ``1280x720 MJPG 30 fps``."""
+        pixel_format = abi.fourcc_text(self._capture.pix.pixelformat)
+        return f"{self._format.width}x{self._format.height} {pixel_format} {float(self._format.frame_rate):.4g} fps"
 
     @property
     def damaged(self) -> int:

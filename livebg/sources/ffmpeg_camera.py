@@ -62,10 +62,13 @@ class FFmpegCamera(LiveSource):
         return self._format
 
     @property
-    def description(self) -> str:
+    def name(self) -> str:
+        return self._label
+
+    @property
+    def mode(self) -> str:
         form = self._format
-        codec = self._stream.codec_context.name
-        return f"{self._label}, {form.width}x{form.height} {codec} {float(form.frame_rate):.4g} fps"
+        return f"{form.width}x{form.height} {self._stream.codec_context.name} {float(form.frame_rate):.4g} fps"
 
     def now(self) -> float:
         return time.monotonic()

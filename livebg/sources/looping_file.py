@@ -3,8 +3,7 @@
 import gc
 import math
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -29,20 +28,17 @@ class LoopingFile(LiveSource):
     counts from the newest frame.
 
     Frames are limited-range BT.601, as readers of a virtual camera expect: a file tagged otherwise is converted, an untagged one
-    is left as it is. ``clock`` returns monotonic seconds; ``waits`` provides the waiting. The constructor raises
-    :class:`~livebg.errors.SourceError` if the file cannot be read; iterating raises it if reading fails or if another file has
-    replaced it.
+    is left as it is. The constructor raises :class:`~livebg.errors.SourceError` if the file cannot be read; iterating raises it
+    if reading fails or if another file has replaced it.
     """
 
-    def __init__(
-        self, path: Path, clock: Callable[[], float] = time.monotonic, paced: bool = True, waits: Clock = SYSTEM_CLOCK
-    ) -> None:
+    def __init__(self, path: Path, clock: Clock = SYSTEM_CLOCK, paced: bool = True) -> None:
         self.path = path
         self.skipped = 0
         """Frames dropped because they were requested too late."""
         self._clock = clock
         self._paced = paced
-        self._closed = waits.event()
+        self._closed = clock.event()
         self._lock = threading.Lock()
         self._file = FileSource(path, threads=1)
         file_format = self._file.format
@@ -56,13 +52,16 @@ class LoopingFile(LiveSource):
         return self._format
 
     @property
-    def description(self) -> str:
-        form = self._format
-        return f"{self.path.name} in a loop, {form.width}x{form.height} at {float(form.frame_rate):.3g} fps"
+    def name(self) -> str:
+        return f"{self.path.name} in a loop"
+
+    @property
+    def mode(self) -> str:
+        return f"{self._format.width}x{self._format.height} at {float(self._format.frame_rate):.3g} fps"
 
     def now(self) -> float:
         """Return seconds on the frames' timeline; 0 before the first frame is requested."""
-        return 0.0 if self._start_time is None else self._clock() - self._start_time
+        return 0.0 if self._start_time is None else self._clock.monotonic() - self._start_time
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
@@ -76,7 +75,7 @@ class LoopingFile(LiveSource):
     def _play(self) -> Iterator[Frame]:
         for frame in self._passes():
             if self._start_time is None or not self._paced:
-                self._start_time = self._clock() - frame.time
+                self._start_time = self._clock.monotonic() - frame.time
             late = self.now() - frame.time
             if late > MAX_LATE_S and self._paced:
                 self.skipped += 1

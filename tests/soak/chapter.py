@@ -10,6 +10,7 @@ import threading
 import time as real
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from PIL import Image
 
 from livebg.cli.consent import room_commands, room_views
 from livebg.clock import StageTimer, one_opencv_thread
-from livebg.daemon.bootstrap import READERS_COLOR, geometry_factory
+from livebg.daemon.bootstrap import READERS_COLOR, build_camera
 from livebg.daemon.commands import commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.preview_server import PreviewServer, views
@@ -27,12 +28,14 @@ from livebg.daemon.server import ControlServer, no_arguments
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.daemon.status_reporter import StatusReporter
 from livebg.imaging.frame import VideoFormat
-from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
+from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
-from livebg.live.presence.device import DevicePresence, Presence
+from livebg.live.output_loop import Output
+from livebg.live.presence.device import DevicePresence
 from livebg.live.session import ExitReason, Session
 from tests.control_parts import clients_are_gone, open_files
+from tests.live_parts import reason, state
 from tests.soak.director import NAME, Director
 from tests.soak.figures import Figures, Sample
 from tests.soak.room import RATE, SIZE, write_clip
@@ -66,21 +69,13 @@ class Props:
         }
 
 
-class OnTheStage:
-    """The session as it is steered, but that every camera that is chosen is the stage's."""
+class StagedSession(Session):
+    """A session in which every camera that is chosen is the stage's."""
 
-    def __init__(self, live: Session, open_camera: Callable[[], LiveSource]) -> None:
-        self._live, self._open_camera = live, open_camera
-        self.format = live.format
-        self.switch, self.pause, self.resume = live.switch, live.pause, live.resume
+    open_staged: Callable[[], LiveSource]
 
-    @property
-    def paused(self) -> bool:
-        return self._live.paused
-
-    def use_camera(self, _chosen: Callable[[], LiveSource], geometry_for: Callable[[VideoFormat], Geometry]) -> None:
-        # Another function each time: a camera that is still to be opened is known by it.
-        self._live.use_camera(lambda: self._open_camera(), geometry_for)
+    def use_camera(self, camera: Camera) -> None:
+        super().use_camera(Camera(self.open_staged, camera.geometry_for))
 
 
 class Chapter:
@@ -104,29 +99,23 @@ class Chapter:
             stages,
             FORMAT,
             open_network=network_opener(self.time, network),
-            clock=self.time.now,
-            waits=self.time,
+            clock=self.time,
         )
 
         def open_camera() -> LiveSource:
             return SoakCamera(props.files["clip"], self.time, camera)
 
-        def presence(device: Callable[[], str | None], changed: Callable[[], None]) -> Presence:
-            return DevicePresence(device, changed, kernel=usage, root=folder, clock=self.time.now)
-
-        self.live = live = Session(
-            open_camera,
-            self.departures.open,
+        presence = partial(DevicePresence, kernel=usage, root=folder, clock=self.time)
+        self.live = live = StagedSession(
+            Camera(open_camera, build_camera(layers.settings(), FORMAT).geometry_for),
+            Output(self.departures.open, FORMAT, presence),
             builder,
-            FORMAT,
-            geometry_factory(layers.settings(), FORMAT),
-            presence=presence,
             discard_network=builder.discard_network,
             stages=stages,
-            clock=self.time.now,
-            waits=self.time,
+            clock=self.time,
         )
-        steering = SessionController(OnTheStage(live, open_camera), builder, layers, choices)
+        live.open_staged = open_camera
+        steering = SessionController(live, builder, layers, choices)
         tell = StatusReporter(live, steering, builder)
         asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(live.stop)}
         self._control = ControlServer(folder / "c", asked | commands(steering) | room_commands(steering), timeout=_LEAVE)
@@ -161,7 +150,7 @@ class Chapter:
             director.join(_PATIENCE)
             if director.is_alive():
                 raise TimeoutError(
-                    f"the soak hangs at {self.time.now():.3f} s of its time: {self.live.state}, {self.live.reason}"
+                    f"the soak hangs at {self.time.monotonic():.3f} s of its time: {state(self.live)}, {reason(self.live)}"
                 )
             self.live.stop()
             session.join(_LEAVE)
@@ -200,10 +189,10 @@ class Chapter:
             self._control.close()
 
     def _check_end(self) -> None:
-        live = self.live
-        counted = live.output.sent + live.dropped + live.worker.failed
-        if abs(live.camera.captured - counted) > 1:  # one may have been under way
-            self.violations.note(f"{live.camera.captured} frames were captured and {counted} counted")
+        counts = self.live.snapshot().counts
+        counted = counts.sent + counts.dropped + counts.failed
+        if abs(counts.captured - counted) > 1:  # one may have been under way
+            self.violations.note(f"{counts.captured} frames were captured and {counted} counted")
 
     def _sample(self, before: int) -> None:
         if not clients_are_gone():
@@ -222,17 +211,17 @@ class Chapter:
         )
 
     def _account(self, seconds: float) -> None:
-        figures, output, departures = self._figures, self.live.output, self.departures
+        figures, counts, departures = self._figures, self.live.snapshot().counts, self.departures
         figures.chapters += 1
-        figures.frames += output.sent
+        figures.frames += counts.sent
         figures.pictures += departures.pictures
-        figures.placeholders += output.placeholders
-        figures.repeated += output.repeated
-        figures.captured += self.live.camera.captured
-        figures.dropped += self.live.dropped
-        figures.failed += self.live.worker.failed
+        figures.placeholders += counts.placeholders
+        figures.repeated += counts.repeated
+        figures.captured += counts.captured
+        figures.dropped += counts.dropped
+        figures.failed += counts.failed
         figures.rooms_allowed += departures.rooms
-        figures.clip_seconds = round(figures.clip_seconds + self.time.now(), 3)
+        figures.clip_seconds = round(figures.clip_seconds + self.time.monotonic(), 3)
         figures.real_seconds = round(figures.real_seconds + seconds, 1)
         figures.longest_silence = max(figures.longest_silence, round(departures.longest_silence, 6))
         for act, count in self.director.acts.items():

@@ -11,6 +11,7 @@ from livebg.daemon.protocol import VERSION
 from livebg.errors import SourceError
 from livebg.live.session import Session
 from tests.daemon import Caller
+from tests.live_parts import reason
 from tests.soak.lookers import Lookers
 from tests.soak.stage import CameraFaults, Departures, NetworkFaults, SoakUsage, Violations
 from tests.soak.virtual_time import VirtualTime
@@ -87,16 +88,16 @@ class Director:
         rest, latest = rest_every, _SELDOM
         self._usage.stream(True)
         weights, deeds = zip(*self._deeds, strict=True)
-        while self._live.output.sent < frames and not self._live.stopping:
+        while self._live.output.sent < frames and not self._live.snapshot().stopping:
             self._time.sleep(self._chance.expovariate(1 / _MEAN_PAUSE))
             (deed,) = self._chance.choices(deeds, weights)
             self.acts[deed.__name__.strip("_")] += 1
             deed()
             self._check_replaced()
-            if self._live.output.sent >= rest or self._time.now() >= latest:
+            if self._live.output.sent >= rest or self._time.monotonic() >= latest:
                 if not self.rest(at_rest):
                     return
-                rest, latest = self._live.output.sent + rest_every, self._time.now() + _SELDOM
+                rest, latest = self._live.output.sent + rest_every, self._time.monotonic() + _SELDOM
         self.rest(at_rest)
 
     def rest(self, at_rest: Callable[[], None]) -> bool:
@@ -110,10 +111,12 @@ class Director:
         self._lookers.close()
         for command, arguments in (("reload", None), ("set", {"settings": self._usual()}), ("resume", None), ("on", None)):
             self._say(command, arguments)
-        end = self._time.now() + _BACK
+        end = self._time.monotonic() + _BACK
         while (told := self._status()) != "live":
-            if self._time.now() > end:
-                self._violations.note(f"all is well, and it is still {told} at {self._time.now():.1f} s: {self._live.reason}")
+            if self._time.monotonic() > end:
+                self._violations.note(
+                    f"all is well, and it is still {told} at {self._time.monotonic():.1f} s: {reason(self._live)}"
+                )
                 return False
             self._time.sleep(0.25)
         before = self._live.output.sent
@@ -126,9 +129,11 @@ class Director:
         return True
 
     def _check_replaced(self) -> None:
-        since = self._live.worker.busy_since
-        if since is not None and self._time.now() - since > _LEFT_BEHIND:
-            self._violations.note(f"a network that hangs since {since:.1f} s is still waited for at {self._time.now():.1f} s")
+        busy = self._live.snapshot().busy_seconds
+        if busy > _LEFT_BEHIND:
+            self._violations.note(
+                f"a network that has hung for {busy:.1f} s is still waited for at {self._time.monotonic():.1f} s"
+            )
 
     def _usual(self) -> dict[str, Any]:
         return {

@@ -49,7 +49,7 @@ class SoakCamera(LiveSource):
         if faults.busy > 0:
             faults.busy -= 1
             raise SourceError("the camera is in use by another program: close it there")
-        self._file = LoopingFile(clip, time.now, waits=time)
+        self._file = LoopingFile(clip, time)
         self._faults, self._closed = faults, time.event()
 
     @property
@@ -57,8 +57,12 @@ class SoakCamera(LiveSource):
         return self._file.format
 
     @property
-    def description(self) -> str:
-        return self._file.description
+    def name(self) -> str:
+        return self._file.name
+
+    @property
+    def mode(self) -> str:
+        return self._file.mode
 
     def now(self) -> float:
         return self._file.now()
@@ -163,7 +167,7 @@ class Departures:
         self.room_allowed = False
         self.pictures = self.rooms = self.openings = 0
         self.longest_silence = 0.0
-        self._since = time.now()
+        self._since = time.monotonic()
         self._last = float("-inf")
 
     def open(self) -> Sink:
@@ -174,12 +178,12 @@ class Departures:
 
     def mend(self) -> None:
         """Whatever was silent while it was broken was so for that reason."""
-        self.broken, self._since = None, self._time.now()
+        self.broken, self._since = None, self._time.monotonic()
 
     def take(self, composite: Composite) -> None:
         if self.broken is not None:
             raise SinkError(self.broken)
-        now = self._time.now()
+        now = self._time.monotonic()
         silence, self._since = now - self._since, now
         self.longest_silence = max(self.longest_silence, silence)
         if silence > LONGEST_SILENCE + _EXACT:
@@ -236,7 +240,7 @@ class SoakUsage(FakeUsage):
         self._news = time.condition()
 
     def now(self) -> float:
-        return self._time.now()
+        return self._time.monotonic()
 
     def waker(self) -> EventFd:
         return _VirtualWaker(self)

@@ -33,7 +33,7 @@ class _Sleeper:
 
 
 class VirtualTime(Clock):
-    """The time itself, in seconds from 0 (:meth:`now`), and what to wait with by it; ``with`` it, until its end.
+    """The time itself, in seconds from 0 (:meth:`monotonic`), and what to wait with by it; ``with`` it, until its end.
 
     Threads that are named otherwise than ``actors``, or were there before, may wait as well, but time does not stop for them.
     """
@@ -48,7 +48,7 @@ class VirtualTime(Clock):
         self._closed = threading.Event()
         self._looking = threading.Thread(target=self._look, name="virtual time", daemon=True)
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         return self._now
 
     def event(self) -> threading.Event:
@@ -146,9 +146,9 @@ class VirtualCondition(threading.Condition):
         return not sleeper.expired
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
-        end = None if timeout is None else self._virtual.now() + max(timeout, _SHORTEST)
+        end = None if timeout is None else self._virtual.monotonic() + max(timeout, _SHORTEST)
         while not (found := predicate()):
-            left = None if end is None else end - self._virtual.now()
+            left = None if end is None else end - self._virtual.monotonic()
             if left is not None and left <= 0:
                 break
             if not self.wait(left):

@@ -2,11 +2,11 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.live.presence.debounce import PresenceDebouncer
 from livebg.v4l2.client_usage import ClientUsageProbe, Subscription
 from livebg.v4l2.open_count import OpenCount, OpenCountProbe
@@ -43,6 +43,10 @@ class Presence(Protocol):
         """Ends :meth:`run` or prevents it from starting. Thread-safe."""
 
 
+PresenceFactory = Callable[[Callable[[], str | None], Callable[[], object]], Presence]
+"""Returns a presence, given a function that returns the output's device node and a callback for changes."""
+
+
 class PresenceProbe(Protocol):
     """Detects users of one device node. All methods except ``close`` may raise ``OSError``; then reopen the node."""
 
@@ -75,7 +79,7 @@ class AlwaysWatched:
     method: Final[Method] = "unknown"
     watched: Final = True
 
-    def __init__(self, device: Callable[[], str | None], changed: Callable[[], None]) -> None:  # noqa: ARG002 - PresenceMaker signature
+    def __init__(self, device: Callable[[], str | None], changed: Callable[[], object]) -> None:  # noqa: ARG002 - PresenceMaker signature
         self._changed = changed
         self._stop = threading.Event()
 
@@ -96,7 +100,7 @@ class DevicePresence:
     - ``grace``: seconds without a viewer before the output counts as unwatched, so that a browser restarting a stalled stream
       goes unnoticed. The first reading needs no grace period.
     - ``resync``: seconds after which a driver that reports events is polled anyway.
-    - ``root`` contains ``dev``, ``proc`` and ``sys``; ``clock`` returns monotonic seconds.
+    - ``root`` contains ``dev``, ``proc`` and ``sys``.
 
     The output counts as unwatched only after two readings, the second one from a poll. It counts as watched immediately.
     """
@@ -104,13 +108,13 @@ class DevicePresence:
     def __init__(
         self,
         device: Callable[[], str | None],
-        changed: Callable[[], None],
+        changed: Callable[[], object],
         *,
         grace: float = 4.0,
         resync: float = 30.0,
         kernel: Syscalls = SYSCALLS,
         root: Path = Path("/"),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._device, self._changed = device, changed
         self._grace, self._resync = grace, resync
@@ -196,7 +200,7 @@ class DevicePresence:
 
     def _wait(self, watch: PresenceProbe, waker: EventFd) -> None:
         """Waits for an event or the time of the next poll and processes it. Raises ``OSError``."""
-        now = self._clock()
+        now = self._clock.monotonic()
         due = self._debouncer.recheck_at
         next_look = self._next_poll if due is None else min(due, self._next_poll)
         if next_look > now and watch.wait(waker, min(next_look - now, _DEVICE_POLL_INTERVAL_S)):
@@ -205,25 +209,25 @@ class DevicePresence:
                 self._update(level, fresh=False)
                 return
             next_look = now
-        if next_look <= self._clock() and not self._stopping:
+        if next_look <= self._clock.monotonic() and not self._stopping:
             self._poll(watch)
 
     def _poll(self, watch: PresenceProbe) -> None:
         level = watch.poll()
-        self._next_poll = self._clock() + watch.interval
+        self._next_poll = self._clock.monotonic() + watch.interval
         self._known = level is not None
         self._log_change(f"is monitored by {watch.method}" if self._known else "does not report viewers; the camera stays on")
         self._update(level, fresh=True)
 
     def _update(self, level: bool | None, *, fresh: bool) -> None:
         before = self.watched
-        self._debouncer.update(level, self._clock(), fresh=fresh)
+        self._debouncer.update(level, self._clock.monotonic(), fresh=fresh)
         if self.watched != before:
             self._changed()
 
     def _wait_for_device(self, path: str | None, waker: EventFd) -> None:
         """Waits before retrying a device that is missing or inaccessible."""
-        now = self._clock()
+        now = self._clock.monotonic()
         if self._missing_since is None:
             self._missing_since = now
         if now >= self._missing_since + self._grace and (path is not None or self.watched is None):

@@ -1,10 +1,10 @@
 """Detects whether an app uses the PipeWire camera. The stream state reports this reliably."""
 
 import queue
-import time
 from collections.abc import Callable
 from typing import Final
 
+from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.live.presence.debounce import PresenceDebouncer
 from livebg.live.presence.device import Method
 from livebg.sinks.pipewire.stream import StreamingFlag
@@ -16,7 +16,6 @@ class StreamPresence:
     - ``changed`` is called in the thread of :meth:`run` after each change of :attr:`watched`.
     - ``grace``: seconds without a viewer before the output counts as unwatched. It counts as watched immediately. A closed
       output is unwatched because apps cannot connect to it, so ``device`` is ignored.
-    - ``clock`` returns monotonic seconds.
     """
 
     method: Final[Method] = "pipewire"
@@ -25,10 +24,10 @@ class StreamPresence:
         self,
         streaming: StreamingFlag,
         device: Callable[[], str | None],  # noqa: ARG002 - PresenceMaker signature
-        changed: Callable[[], None],
+        changed: Callable[[], object],
         *,
         grace: float = 4.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._streaming, self._changed, self._clock = streaming, changed, clock
         self._debouncer = PresenceDebouncer(grace)
@@ -45,7 +44,7 @@ class StreamPresence:
         while True:
             due = self._debouncer.recheck_at
             try:
-                streaming = self._events.get(timeout=None if due is None else max(0.0, due - self._clock()))
+                streaming = self._events.get(timeout=None if due is None else max(0.0, due - self._clock.monotonic()))
             except queue.Empty:
                 self._update(self._streaming.now, fresh=True)
                 continue
@@ -58,6 +57,6 @@ class StreamPresence:
 
     def _update(self, level: bool, *, fresh: bool) -> None:
         before = self.watched
-        self._debouncer.update(level, self._clock(), fresh=fresh)
+        self._debouncer.update(level, self._clock.monotonic(), fresh=fresh)
         if self.watched != before:
             self._changed()

@@ -1,7 +1,6 @@
 """A pipeline that keeps the frame rate on slow machines by reusing, motion-warped, an earlier mask."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -11,28 +10,28 @@ import numpy as np
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.config.settings import Settings
 from livebg.factory import build_pipeline
-from livebg.imaging.frame import Composite, Frame, Matte
+from livebg.imaging.frame import Frame, Matte
 from livebg.imaging.optical_flow import FlowEstimator, FlowField
 from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.live.quality.frame_interval import FrameIntervalEstimator
 from livebg.live.quality.governor import Governor, QualityLevel, quality_levels
 from livebg.live.quality.mask_task import MAX_MASK_AGE_S, MaskTask
 from livebg.live.quality.power import PowerSource, on_battery
-from livebg.pipeline import Mask, Pipeline
+from livebg.pipeline import Mask, Pipeline, Processed
 
 _NOMINAL_SIZE: Final = (1280, 720)
 
 
 class AdaptivePipeline:
-    """A :class:`~livebg.live.worker.LiveProcessor` that reduces mask rate, mask size, then blur quality, but never frame rate.
+    """A :class:`~livebg.pipeline.Processor` that reduces mask rate, mask size, then blur quality, but never frame rate.
 
     At full quality the output is that of ``pipeline``, byte for byte. Otherwise masks are computed only for some frames, in a
     separate thread if they take longer than a frame interval, and the last mask is motion-warped to each frame. A mask keeps the
     time of its source frame. If no mask is recent enough, :meth:`process` blocks until the pending one is ready, however long
     that takes; an outdated mask is never shown.
 
-    ``interval`` is the initial estimate of the frame interval in seconds. ``power`` reports whether to save energy. ``clock``
-    returns wall time in seconds; masks are waited for with ``waits``. ``stages`` collects the CPU time of warping.
+    ``interval`` is the initial estimate of the frame interval in seconds. ``power`` reports whether to save energy. ``stages``
+    collects the CPU time of warping. Masks are timed and waited for by ``clock``.
     """
 
     def __init__(
@@ -43,10 +42,9 @@ class AdaptivePipeline:
         *,
         power: PowerSource | None = None,
         stages: StageTimer | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-        waits: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._pipeline, self._governor, self._power, self._clock, self._waits = pipeline, governor, power, clock, waits
+        self._pipeline, self._governor, self._power, self._clock = pipeline, governor, power, clock
         self._stage = (stages or StageTimer()).stage
         self._flow = FlowEstimator()
         self._frame_interval = FrameIntervalEstimator(interval)
@@ -58,25 +56,23 @@ class AdaptivePipeline:
         self._frames_since_mask = 0
         """Number of frames since the last mask was started."""
         self._waited = 0.0
-        self.given_up: tuple[str, ...] = ()
+        self.degradations: tuple[str, ...] = ()
         """Current quality reductions, human-readable; empty at full quality."""
-        self.last_matte: Matte | None = None
-        """The matte of the last processed frame."""
 
-    def process(self, frame: Frame) -> Composite:
+    def process(self, frame: Frame) -> Processed:
         """Raises the pipeline's errors: :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
-        began, self._waited = self._clock(), 0.0
+        began, self._waited = self._clock.monotonic(), 0.0
         self._frame_interval.begin(began, frame.time)
         self._governor.battery_saver = self._power is not None and self._power.on_battery
         mask = self._mask_for(frame)
-        plan = self._governor.level
-        self.last_matte = matte = self._pipeline.refine(mask, frame)
-        composite = self._pipeline.composite(frame, matte, coarse=plan.coarse)
-        ended = self._clock()
+        level = self._governor.level
+        matte = self._pipeline.refine(mask, frame)
+        composite = self._pipeline.composite(frame, matte, coarse=level.coarse)
+        ended = self._clock.monotonic()
         self._frame_interval.end(ended)
         self._governor.on_frame(ended, ended - began - self._waited, self._frame_interval.interval)
-        self.given_up = self._governor.degradations
-        return composite
+        self.degradations = self._governor.degradations
+        return Processed(composite, matte)
 
     def warm(self, frame: Frame) -> None:
         """Warm up: do the slow first composite, which draws or scales the background, before the first frame.
@@ -94,7 +90,6 @@ class AdaptivePipeline:
     def reset(self) -> None:
         """Reset the temporal state and abandon the pending mask. Never blocks."""
         self._abandon()
-        self.last_matte = None
         self._flow.reset()
         self._frame_interval.reset()
         if self._abandoned is None:
@@ -105,9 +100,10 @@ class AdaptivePipeline:
         self._pending = self._last_mask = None
 
     def _mask_for(self, frame: Frame) -> Mask:
-        plan = self._governor.level
+        """Returns a mask that is aligned with the frame."""
+        level = self._governor.level
         self._frames_since_mask += 1
-        if plan.mask_every > 1:
+        if level.mask_every > 1:
             with self._stage("carrying"):
                 self._update_motion(frame)
         else:
@@ -117,14 +113,15 @@ class AdaptivePipeline:
             self._collect()
         if self._pending is None and self._is_due(frame):
             self._start_mask(frame)
-        while not self._is_recent(frame):
+        while self._last_mask is None or not 0 <= frame.time - self._last_mask[0].time <= MAX_MASK_AGE_S:
             if self._pending is None:
                 self._start_mask(frame)
             self._collect()
-        return self._warped_mask()
-
-    def _is_recent(self, frame: Frame) -> bool:
-        return self._last_mask is not None and 0 <= frame.time - self._last_mask[0].time <= MAX_MASK_AGE_S
+        mask, motion = self._last_mask
+        if motion is None:
+            return mask
+        with self._stage("carrying"):
+            return Mask(motion.warp(mask.alpha), mask.time)
 
     def _update_motion(self, frame: Frame) -> None:
         """Extend the motion of the last and the pending mask to the current frame."""
@@ -140,8 +137,8 @@ class AdaptivePipeline:
             self._pending.motion = step if motion is None else motion.compose(step)
 
     def _is_due(self, frame: Frame) -> bool:
-        plan = self._governor.level
-        if self._last_mask is None or self._frames_since_mask >= plan.mask_every:
+        level = self._governor.level
+        if self._last_mask is None or self._frames_since_mask >= level.mask_every:
             return True
         # At low frame rates, starting the next mask a frame later would be too late.
         ready = self._governor.mask_seconds + self._frame_interval.interval
@@ -149,17 +146,17 @@ class AdaptivePipeline:
 
     def _start_mask(self, frame: Frame) -> None:
         """Start the mask of ``frame``; compute it immediately unless masks are asynchronous."""
-        plan = self._governor.level
+        level = self._governor.level
         if self._abandoned is not None:
             with self._waiting():
                 self._abandoned.wait()
             self._abandoned = None
             self._pipeline.reset()
         # Reuse the motion to the last mask's frame for the temporal filter.
-        motion = self._last_mask[1] if self._last_mask is not None and plan.mask_every > 1 else None
+        motion = self._last_mask[1] if self._last_mask is not None and level.mask_every > 1 else None
         self._frames_since_mask = 0
-        make = partial(self._pipeline.mask, frame, plan.mask_scale, motion)
-        self._pending = MaskTask(frame.time, plan.mask_scale, make, self._clock, self._waits)
+        make = partial(self._pipeline.mask, frame, level.mask_scale, motion)
+        self._pending = MaskTask(level.mask_scale, make, self._clock)
         if self._governor.async_masks:
             self._pending.start()
         else:
@@ -180,20 +177,11 @@ class AdaptivePipeline:
     @contextmanager
     def _waiting(self) -> Iterator[None]:
         """Measure time that counts as mask time, not frame time."""
-        began = self._clock()
+        began = self._clock.monotonic()
         try:
             yield
         finally:
-            self._waited += self._clock() - began
-
-    def _warped_mask(self) -> Mask:
-        if self._last_mask is None:
-            raise RuntimeError("There is no mask to warp.")
-        mask, motion = self._last_mask
-        if motion is None:
-            return mask
-        with self._stage("carrying"):
-            return Mask(motion.warp(mask.alpha), mask.time)
+            self._waited += self._clock.monotonic() - began
 
 
 def build_adaptive_pipeline(
@@ -202,8 +190,7 @@ def build_adaptive_pipeline(
     stages: StageTimer | None = None,
     previous: AdaptivePipeline | None = None,
     *,
-    clock: Callable[[], float] = time.perf_counter,
-    waits: Clock = SYSTEM_CLOCK,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> AdaptivePipeline:
     """Returns the adaptive pipeline for the settings. With the governor disabled it always runs at full quality.
 
@@ -215,9 +202,7 @@ def build_adaptive_pipeline(
     smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL_SIZE, 0.5) != segmenter.input_size(
         *_NOMINAL_SIZE
     )
-    plans = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect) if wanted else (QualityLevel(),)
-    governor = Governor(plans, previous.level if previous is not None else QualityLevel())
-    power = PowerSource(on_battery, time.monotonic) if wanted and settings.governor.on_battery == "save" else None
-    return AdaptivePipeline(
-        pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages, clock=clock, waits=waits
-    )
+    levels = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect) if wanted else (QualityLevel(),)
+    governor = Governor(levels, previous.level if previous is not None else QualityLevel())
+    power = PowerSource(on_battery, clock) if wanted and settings.governor.on_battery == "save" else None
+    return AdaptivePipeline(pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages, clock=clock)

@@ -1,7 +1,6 @@
 """The computation of one mask, synchronous or in its own thread."""
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock
@@ -15,40 +14,31 @@ MAX_MASK_AGE_S: Final = MAX_MATTE_AGE_S - 0.02
 
 
 class MaskTask:
-    """Runs ``make``, which computes the mask of the frame at ``time`` seconds with the network input scaled by ``scale``.
+    """Runs ``make``, which computes the mask of a frame with the network input scaled by ``scale``.
 
     ``motion`` is the motion from the current frame back to that frame, maintained by the caller; None if no frame has followed.
 
-    The thread ends with its mask and needs no stopping; if the network hangs, the thread is abandoned. ``clock`` returns wall
-    time in seconds; the task waits with ``waits``.
+    The thread ends with its mask and needs no stopping; if the network hangs, the thread is abandoned.
     """
 
-    def __init__(
-        self,
-        time: float,
-        scale: float,
-        make: Callable[[], Mask],
-        clock: Callable[[], float] = perf_counter,
-        waits: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self.time: Final = time
+    def __init__(self, scale: float, make: Callable[[], Mask], clock: Clock = SYSTEM_CLOCK) -> None:
         self.scale: Final = scale
         self.motion: FlowField | None = None
         self.seconds = 0.0
         """Wall time in seconds, set when done."""
         self._make, self._clock = make, clock
-        self._finished = waits.event()
+        self._finished = clock.event()
         self._outcome: Mask | BaseException | None = None
 
     def run(self) -> None:
         """Compute the mask in this thread. An exception is kept for :meth:`result`."""
-        begin = self._clock()
+        begin = self._clock.monotonic()
         try:
             self._outcome = self._make()
         except BaseException as error:  # noqa: BLE001 - re-raised in result()
             self._outcome = error
         else:
-            self.seconds = self._clock() - begin
+            self.seconds = self._clock.monotonic() - begin
         finally:
             self._finished.set()
 

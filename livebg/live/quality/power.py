@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from livebg.clock import SYSTEM_CLOCK, Clock
+
 _POLL_INTERVAL_S: Final = 10.0
 _LOG: Final = logging.getLogger(__name__)
 
@@ -26,16 +28,16 @@ def on_battery(read: Callable[[], Any] | None = None) -> bool:
 
 
 class PowerSource:
-    """Caches the result of ``ask`` for ten seconds; ``clock`` returns monotonic seconds."""
+    """Caches the result of ``ask`` for ten seconds."""
 
-    def __init__(self, ask: Callable[[], bool], clock: Callable[[], float]) -> None:
+    def __init__(self, ask: Callable[[], bool], clock: Clock = SYSTEM_CLOCK) -> None:
         self._ask, self._clock = ask, clock
         self._last_poll: float | None = None
         self._on_battery = False
 
     @property
     def on_battery(self) -> bool:
-        now = self._clock()
+        now = self._clock.monotonic()
         if self._last_poll is None or now - self._last_poll >= _POLL_INTERVAL_S:
             self._last_poll, self._on_battery = now, self._ask()
         return self._on_battery

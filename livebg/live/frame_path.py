@@ -1,0 +1,106 @@
+"""The frames between the threads of a session, and the decision which of them may be shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from livebg.clock import SYSTEM_CLOCK, Clock
+from livebg.imaging.frame import Composite, Frame, Matte
+from livebg.imaging.geometry import Geometry
+from livebg.interfaces import LiveSource
+from livebg.live.demand import Demand
+from livebg.live.latest import LatestSlot
+from livebg.pipeline import Processor
+
+MAX_FRAME_AGE_S: Final = 2.0
+"""Maximum age in seconds of a frame that is shown, for example after a slow network call."""
+
+Build = Callable[[], Processor]
+"""Returns a processor that turns frames into composites. Called in the worker thread."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CapturedFrame:
+    """A frame and where it comes from.
+
+    ``geometry`` converts the source's frames to the output format. ``generation`` is the demand's before the frame was read.
+    """
+
+    frame: Frame
+    source: LiveSource
+    geometry: Geometry
+    generation: int
+
+    @property
+    def age(self) -> float:
+        """Seconds since the frame was captured, by the source's clock."""
+        return max(self.source.now() - self.frame.time, 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputFrame:
+    """A picture for the output and what it was made from. A placeholder is only a picture.
+
+    ``captured`` holds the frame converted to the output format, ``matte`` its matte if a network ran. ``effect`` is the number of
+    the effect that made the composite. ``number`` counts the pictures that previews receive.
+    """
+
+    composite: Composite
+    captured: CapturedFrame | None = None
+    matte: Matte | None = None
+    effect: int = 0
+    number: int = 0
+
+
+class FramePath:
+    """The newest captured frame and the newest composite, and what decides whether a composite may be shown. Thread-safe.
+
+    Each slot holds one frame, so a slow thread lowers the frame rate but adds no latency. The output thread holds
+    ``demand.output_lock`` while it checks and sends a picture. A change of demand and a :meth:`switch` need that lock: a picture
+    that they rule out is not sent after they return.
+
+    ``build`` builds the processor of the first effect.
+    """
+
+    def __init__(self, build: Build, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.demand = Demand(clock)
+        self.captured = LatestSlot[CapturedFrame](clock)
+        self.composites = LatestSlot[OutputFrame](clock)
+        self._build = build
+        self.effect = self._oldest_effect = 0
+        """The numbers of the active effect and of the earliest one that may still be shown."""
+
+    def switch(self, build: Build, *, at_once: bool) -> None:
+        """Switches to another effect. If ``at_once``, composites of earlier effects are not shown any more."""
+        with self.demand.output_lock:
+            self._build, self.effect = build, self.effect + 1
+            self._oldest_effect = self.effect if at_once else self._oldest_effect
+
+    def active_effect(self) -> tuple[Build, int]:
+        """Returns how to build the processor of the active effect, and the effect's number."""
+        with self.demand.output_lock:
+            return self._build, self.effect
+
+    def may_show(self, frame: OutputFrame) -> bool:
+        """Returns whether the effect of the frame and the demand allow to show it. Requires ``demand.output_lock``."""
+        return frame.effect >= self._oldest_effect and self.demand.wanted
+
+    def is_current(self, frame: OutputFrame) -> bool:
+        """Returns whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one."""
+        captured = frame.captured
+        return captured is not None and captured.age <= MAX_FRAME_AGE_S and captured.generation == self.demand.generation
+
+    @property
+    def dropped(self) -> int:
+        """Number of frames that newer ones replaced, or that were cleared."""
+        return self.captured.dropped + self.composites.dropped
+
+    def clear(self) -> None:
+        """Drops the frames that are waiting."""
+        self.captured.clear()
+        self.composites.clear()
+
+    def close(self) -> None:
+        """Drops the frames that are waiting and all later ones, and wakes the threads that wait for them."""
+        self.captured.close()
+        self.composites.close()
