@@ -178,24 +178,60 @@ def test_under_a_constant_load_it_settles(mask: float, rest: float, floor: float
     fast=st.floats(0.001, 0.010),
     rate=st.sampled_from([15, 30]),
 )
-def test_all_is_given_back_within_ten_seconds(
+def test_full_quality_returns_within_22_seconds(
     mask: float, rest: float, floor: float, seconds: float, fast: float, rate: int
 ) -> None:
     machine = Machine(Governor(PLANS), network(mask, floor), constant(rest), 1 / rate).run(seconds)
     machine.mask, machine.rest = network(fast, floor), constant(0.008)
-    machine.run(10)
+    machine.run(22)  # a lower level may have fitted before the load fell
     assert machine.governor.level == QualityLevel()
     assert machine.governor.degradations == ()
 
 
-def test_a_better_level_that_does_not_hold_is_tried_less_and_less_often() -> None:
-    """Nothing tells beforehand that a mask for each frame slows the frames down on this machine."""
-    machine = Machine(Governor(PLANS), constant(0.010), lambda plan: 0.030 if plan.mask_every == 1 else 0.010).run(300)
+def test_level_that_fails_is_retried_less_and_less_often() -> None:
+    """No measurement at a lower level shows that a mask for each frame slows the other work down on this machine."""
+    machine = Machine(Governor(PLANS), constant(0.010), lambda plan: 0.030 if plan.mask_every == 1 else 0.010).run(900)
     tries = [when for when, plan in machine.plans[1:] if plan == QualityLevel()]
-    assert 3 <= len(tries) <= 12
-    waits = [round(later - earlier, 3) for earlier, later in pairwise(tries)]
-    assert waits == sorted(waits)
-    assert waits[-1] > 30
+    waits = [later - earlier for earlier, later in pairwise(tries)]
+    assert [round(wait, -1) for wait in waits] == [40, 80, *[160] * (len(waits) - 2)]
+    assert len(waits) >= 5
+
+
+@settings(max_examples=25, deadline=None)
+@given(mask=st.floats(0.010, 0.025), rest=st.floats(0.006, 0.012), seed=st.integers(0, 10_000))
+def test_three_busy_processes_cause_six_changes_at_most(mask: float, rest: float, seed: int) -> None:
+    """Four processes share two cores, so each slice of 4 ms is followed by a wait, and now and then by a long one."""
+    chance = random.Random(seed)
+
+    def contended(cpu: Cost) -> Cost:
+        def wall(level: QualityLevel) -> float:
+            seconds = cpu(level)
+            waits = (chance.expovariate(1 / 0.004) for _ in range(1 + int(seconds / 0.004)))
+            return seconds + sum(waits) + (chance.uniform(0.02, 0.1) if chance.random() < 0.02 else 0)
+
+        return wall
+
+    machine = Machine(Governor(PLANS), contended(network(mask)), contended(constant(rest)))
+    longest = 0.0
+    while machine.now < 60:
+        began = machine.now
+        machine.run(0.001)
+        longest = max(longest, machine.now - began)
+    assert machine.changes() <= 6
+    assert longest < 0.25  # after which the placeholder is shown
+
+
+def test_changes_are_logged_once_and_then_summarized(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    machine = Machine(Governor(PLANS), constant(0.070), constant(0.008))
+    for seconds in (0.005, 0.070, 0.005, 0.070, 0.005):
+        machine.run(13)
+        machine.mask = constant(seconds)
+    machine.run(60)
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages[0] == "Reduced quality: mask every 3rd frame"
+    assert 2 <= len(messages) <= 3
+    assert "changes in 60 s" in messages[1]
 
 
 def test_on_battery_every_second_mask_is_spared_and_told() -> None:
@@ -208,7 +244,7 @@ def test_on_battery_every_second_mask_is_spared_and_told() -> None:
     machine.run(20)
     assert machine.governor.level == QualityLevel(2)
     machine.governor.battery_saver = False
-    machine.run(3)
+    machine.run(11)
     assert machine.governor.level == QualityLevel()
 
 

@@ -26,15 +26,14 @@ _WINDOW_S: Final = 0.5
 _MIN_FRAMES: Final = 5
 _MASK_WINDOW: Final = 5
 _MIN_MASKS: Final = 3
-_MIN_DWELL_S: Final = 1.0
-"""Minimum time at a level before a higher one is tried."""
-_TRIAL_S: Final = 5.0
-"""Time within which leaving a higher level counts as a failed trial."""
-_MIN_BACKOFF_S: Final = 4.0
-_MAX_BACKOFF_S: Final = 60.0
-"""Delay until a failed level is retried; it doubles each time."""
-_RETRY_LOAD_RATIO: Final = 0.75
-"""A failed level is retried immediately if its estimated load fell to this share of its load at the failure."""
+_MIN_WAIT_S: Final = 10.0
+"""Time without an overload before a better level is tried."""
+_MAX_WAIT_S: Final = 160.0
+"""Limit of that time, which doubles after each failed attempt."""
+_SAME_LEVEL_WAITS: Final = 4
+"""Number of those times for which the level that failed is not tried again."""
+_LOG_INTERVAL_S: Final = 60.0
+"""Minimum time between two log messages about the level. Changes in between are counted."""
 _OVERHEAD: Final = 0.2
 """Size-independent share of the mask time, assumed until measured."""
 _COARSE_SHARE: Final = 0.9
@@ -83,32 +82,61 @@ def quality_levels(*, smaller: bool, coarse: bool) -> tuple[QualityLevel, ...]:
     return tuple(plans)
 
 
-@dataclass(slots=True)
-class _Backoff:
-    """Back-off of a failed level: its end, its length in seconds and the estimated load at the failure."""
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A rise to a better level: when, and from which level."""
 
-    until: float
-    seconds: float
-    load: float
+    time: float
+    origin: int
+
+
+class _ChangeLog:
+    """Logs the first change of the level at once and summarizes those that follow soon after it."""
+
+    def __init__(self) -> None:
+        self._logged: float | None = None
+        self._changes = 0
+
+    def changed(self) -> None:
+        """Count a change."""
+        self._changes += 1
+
+    def update(self, now: float, degradations: Sequence[str]) -> None:
+        """Log the changes that are due, with the current quality reductions."""
+        if not self._changes or (self._logged is not None and now - self._logged < _LOG_INTERVAL_S):
+            return
+        state = "; ".join(degradations) or "none"
+        if self._changes == 1:
+            _LOG.info("Reduced quality: %s", state)
+        else:
+            _LOG.info("Reduced quality: %s (%d changes in %.0f s)", state, self._changes, now - (self._logged or now))
+        self._logged, self._changes = now, 0
 
 
 class Governor:
     """Chooses one of ``plans`` from the measured times of masks and frames. Starts with ``start`` if it is among them.
 
-    Down: within about 0.5 s after the budget is missed, to the first level estimated to fit. Up: at most one level per second,
-    if it is estimated to fit with a margin. A level that failed is retried with exponential back-off, or earlier if its load has
-    fallen. While ``battery_saver`` is set, the best level is never used.
+    Down: within about 0.5 s after the budget is missed, to the first level estimated to fit. Up: to the best level that has been
+    estimated to fit with a margin for 10 s. If that level is overloaded before it has held for as long, the attempt has failed:
+    the governor returns to the level before and waits twice as long, and four times as long before it tries the same level again.
+    While ``battery_saver`` is set, the best level is never used.
     """
 
     def __init__(self, plans: Sequence[QualityLevel], start: QualityLevel | None = None) -> None:
         self._plans = tuple(plans)
         self._level = self._plans.index(start) if start in self._plans else 0
         self._frames: deque[tuple[float, float]] = deque()
+        self._rest_seconds = 0.0
+        """Mean time of a frame without its mask, in seconds."""
         self._masks: deque[float] = deque(maxlen=_MASK_WINDOW)
-        self._changed: float | None = None
-        self._last_step_up: float | None = None
-        self._expected = 0.0
-        self._backoffs: dict[int, _Backoff] = {}
+        self._wait = _MIN_WAIT_S
+        self._attempt: _Attempt | None = None
+        """The last rise, until it has failed or held."""
+        self._blocked: dict[int, tuple[float, float]] = {}
+        """For each level that failed: when it may be tried again, and the wait in seconds that led to this time."""
+        self._fits_since: dict[int, float] = {}
+        """For each better level: since when its estimated load has always been low enough."""
+        self._log = _ChangeLog()
         self._shares = {plan.mask_scale: plan.mask_scale**2 * (1 - _OVERHEAD) + _OVERHEAD for plan in plans}
         """Relative cost of a mask at each scale."""
         self._previous_scale: tuple[float, float] | None = None
@@ -155,23 +183,26 @@ class Governor:
         self._frames.append((now, rest))
         while self._frames[0][0] < now - _WINDOW_S and len(self._frames) > _MIN_FRAMES:
             self._frames.popleft()
-        self._changed = now if self._changed is None else self._changed
         if self._level < self._min_level:
-            self._switch(self._min_level, now)
+            self._switch(self._min_level)
         elif len(self._frames) >= _MIN_FRAMES and len(self._masks) >= _MIN_MASKS:
             self._decide(now, interval)
+        self._log.update(now, self.degradations)
 
     @property
     def _min_level(self) -> int:
         return min(1, len(self._plans) - 1) if self.battery_saver else 0
 
     def _decide(self, now: float, interval: float) -> None:
+        times = sorted(rest for _, rest in self._frames)
+        # Without the slowest tenth, which other processes delayed.
+        self._rest_seconds = fmean(times[: max(len(times) - max(len(times) // 10, 1), 1)])
         together = (self.mask_seconds + self._rest(self.level)) / interval
         self._async_masks = together > (_SYNC_BELOW if self._async_masks else _ASYNC_ABOVE)
         load = self._load(self._level, interval)
         if load > _OVERLOAD:
             self._step_down(now, interval)
-        elif self._level > self._min_level and now - (self._changed or now) >= _MIN_DWELL_S:
+        else:
             self._step_up(now, interval)
 
     def _step_down(self, now: float, interval: float) -> None:
@@ -181,33 +212,40 @@ class Governor:
         fitting = next(level for level, load in loads.items() if load <= enough)
         if fitting == self._level:
             return
-        if self._last_step_up is not None and now - self._last_step_up <= _TRIAL_S:
-            before = self._backoffs.get(self._level)
-            seconds = min(before.seconds * 2, _MAX_BACKOFF_S) if before else _MIN_BACKOFF_S
-            self._backoffs[self._level] = _Backoff(now + seconds, seconds, self._expected)
-        else:
-            self._backoffs.pop(self._level, None)
-        self._last_step_up = None
-        self._switch(fitting, now)
+        if self._attempt is not None and now - self._attempt.time < self._wait:
+            fitting = self._attempt.origin
+            self._block(now)
+        self._attempt = None
+        self._switch(fitting)
+
+    def _block(self, now: float) -> None:
+        """Lengthen the waits after a failed attempt at the current level."""
+        _, before = self._blocked.get(self._level, (0.0, self._wait * _SAME_LEVEL_WAITS / 2))
+        wait = min(before * 2, _MAX_WAIT_S)
+        self._blocked[self._level] = now + wait, wait
+        self._wait = min(self._wait * 2, _MAX_WAIT_S)
 
     def _step_up(self, now: float, interval: float) -> None:
-        better = self._level - 1
-        load = self._load(better, interval)
-        backoff = self._backoffs.get(better)
-        if backoff is not None and now < backoff.until and load > backoff.load * _RETRY_LOAD_RATIO:
-            return
-        if load <= _MAX_LOAD_UP:
-            self._last_step_up, self._expected = now, load
-            self._switch(better, now)
+        if self._attempt is not None and now - self._attempt.time >= self._wait:  # the level has held
+            self._attempt, self._wait = None, _MIN_WAIT_S
+            self._blocked.pop(self._level, None)
+        for level in range(self._min_level, self._level):
+            if self._load(level, interval) > _MAX_LOAD_UP:
+                self._fits_since.pop(level, None)
+            blocked_until, _ = self._blocked.get(level, (now, 0.0))
+            if now - self._fits_since.setdefault(level, now) >= self._wait and now >= blocked_until:
+                self._attempt = _Attempt(now, self._level)
+                self._switch(level)
+                return
 
-    def _switch(self, level: int, now: float) -> None:
+    def _switch(self, level: int) -> None:
         before, self._level = self.level, level
-        self._changed = now
+        self._fits_since.clear()
         self._frames.clear()
         if before.mask_scale != self.level.mask_scale:
             self._previous_scale = (before.mask_scale, self.mask_seconds) if len(self._masks) >= _MIN_MASKS else None
             self._masks.clear()
-        _LOG.info("Reduced quality: %s", "; ".join(self.degradations) or "none")
+        self._log.changed()
 
     def _load(self, level: int, interval: float) -> float:
         """Returns the estimated load of a level, as a share of the frame interval."""
@@ -221,9 +259,7 @@ class Governor:
         return max(mask / plan.mask_every, rest) / interval
 
     def _rest(self, plan: QualityLevel) -> float:
-        """Returns the frame time without the mask: the mean without the slowest tenth, which other processes delayed."""
-        times = sorted(rest for _, rest in self._frames)
-        mean = fmean(times[: max(len(times) - max(len(times) // 10, 1), 1)])
+        """Returns the estimated frame time of a level without the mask, in seconds."""
         if plan.coarse == self.level.coarse:
-            return mean
-        return mean * _COARSE_SHARE if plan.coarse else mean / _COARSE_SHARE
+            return self._rest_seconds
+        return self._rest_seconds * _COARSE_SHARE if plan.coarse else self._rest_seconds / _COARSE_SHARE
