@@ -36,7 +36,7 @@ KNOWN_BACK_IMPORTS = {
 }
 """Imports, as (importer, imported), that close a cycle."""
 MAX_ROOT_MODULES = 8
-HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}
+HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "pillow_heif", "skimage", "skvideo"}
 
 
 @functools.cache
