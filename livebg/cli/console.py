@@ -1,5 +1,6 @@
 """Console output, error reporting and the options that several commands share."""
 
+import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from livebg.cli.completion import complete_model
-from livebg.errors import Cancelled, LivebgError
+from livebg.errors import Cancelled, ConfigError, LivebgError
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
@@ -33,6 +34,11 @@ def exit_on_error() -> Iterator[None]:
     except LivebgError as error:
         print_error(str(error))
         raise typer.Exit(error.exit_code) from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print_error(f"The name {error.filename} is too long for a file. Use a shorter one.")
+        raise typer.Exit(ConfigError.exit_code) from None
     except KeyboardInterrupt:
         print_error("Stopped.")
         raise typer.Exit(Cancelled.exit_code) from None

@@ -108,7 +108,7 @@ class BatchRenderer:
         if self._consent is None:
             build_effect(self._settings)
         encoding = build_encoding(self._settings, self._mode)
-        for output in {job.output.suffix.lower(): job.output for job in jobs if not job.is_photo}.values():
+        for output in {job.output.suffix.lower(): job.output for job in jobs if not (job.is_photo or job.error)}.values():
             plan_encoder(encoding, output)
 
     def run(self, jobs: Sequence[Job]) -> int:
@@ -129,6 +129,8 @@ class BatchRenderer:
     def _run(self, job: Job) -> None:
         """Run one job. Reports an error immediately and re-raises it for :meth:`_exit_code`."""
         try:
+            if job.error:
+                raise job.error
             if self._model_failed:
                 raise _ModelUnavailable
             self._reporter.finished(self._photo(job) if job.is_photo else self._video(job))
