@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.backgrounds import StillBackground
 from livebg.compositing.composite import tighten
 from livebg.errors import ConfigError, SinkError
-from livebg.imaging.frame import BT601, Alpha8, ColorSpec, Composite, Frame, i420_to_rgb, rgb_to_i420
+from livebg.imaging.frame import BT601, Alpha8, ColorSpec, Composite, Frame, Matte, i420_to_rgb, rgb_to_i420
 from livebg.pipeline import Passthrough, Pipeline
 from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sources.photo_file import read_photo
@@ -149,12 +150,29 @@ def render_photo(
     if isinstance(processor, Passthrough):
         return photo.composited(frame, processor.process(frame), None)
     matte = processor.matte(frame)
+    return _framed(_composited(photo, processor, mode, matte, background), processor.crop_window(matte))
+
+
+def _composited(photo: Photo, processor: Pipeline, mode: str, matte: Matte, background: StillBackground | None) -> Image.Image:
+    frame = photo.frame
+    composite = processor.composite(frame, matte, framed=False)
     if mode == "cutout":
-        return photo.cutout(frame, processor.composite(frame, matte), matte.alpha)
+        return photo.cutout(frame, composite, matte.alpha)
     if mode == "matte":
         return photo.matte(matte.alpha)
     seen = tighten(matte) if mode == "greenscreen" else matte
-    return photo.composited(frame, processor.composite(frame, matte), seen.alpha, background)
+    return photo.composited(frame, composite, seen.alpha, background)
+
+
+def _framed(image: Image.Image, window: CropWindow) -> Image.Image:
+    """Crop the image to the window and enlarge it to its size: after the detail is restored, which belongs to the full frame."""
+    if window.is_full_frame:
+        return image
+    (left, top), (width, height) = (window.x - window.size / 2, window.y - window.size / 2), image.size
+    box = (left * width, top * height, (left + window.size) * width, (top + window.size) * height)
+    framed = image.resize(image.size, Image.Resampling.LANCZOS, box)
+    framed.info = image.info
+    return framed
 
 
 def write_photo(image: Image.Image, part: AtomicFile, path: Path) -> None:
