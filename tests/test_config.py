@@ -318,7 +318,7 @@ def test_an_empty_setting_is_refused(key: str, config: Path, monkeypatch: pytest
     reason = "It is empty. Write a value, or remove the setting."
     config.write_text(f'[{section}]\n{name} = ""\n')
     assert refusal(config) == f"Invalid value '' for {key} (from {config}). {reason}"
-    assert refusal(**{key: ""}) == f"Invalid value '' for {key} (from the command line). {reason}"
+    assert refusal(None, **{key: ""}) == f"Invalid value '' for {key} (from the command line). {reason}"
     with pytest.raises(ConfigError) as caught:
         check_setting(key, "")
     assert str(caught.value) == f"Invalid value '' for {key}. {reason}"

@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -20,7 +21,7 @@ from tests.photos import save_photo
 BLUE = (0x20, 0x40, 0x60)
 
 
-def person(shop: Workshop, name: str = "photo.png", **options: object) -> Path:
+def person(shop: Workshop, name: str = "photo.png", **options: Any) -> Path:
     """A photo whose left half is background; ``options`` are those of Pillow's writer."""
     save_photo(shop.folder / "plain.png", size=(120, 80))
     with Image.open(shop.folder / "plain.png") as image:

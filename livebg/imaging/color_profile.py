@@ -100,8 +100,10 @@ def srgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=8)
 def _transform(source: bytes, target: bytes) -> ImageCms.ImageCmsTransform:
-    ends = [ImageCms.ImageCmsProfile(io.BytesIO(each)) if each else ImageCms.createProfile("sRGB") for each in (source, target)]
-    return ImageCms.buildTransform(*ends, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    given, wanted = (
+        ImageCms.ImageCmsProfile(io.BytesIO(each) if each else ImageCms.createProfile("sRGB")) for each in (source, target)
+    )
+    return ImageCms.buildTransform(given, wanted, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
 
 
 def make_profile(space: RgbSpace) -> bytes:

@@ -93,7 +93,7 @@ def _open_heif(path: Path, head: bytes) -> DecodedPhoto:
         image = _with_alpha(Image.fromarray(_to_sdr(pixels, transfer)), pixels)
         primaries, notes = UNSPECIFIED, (*notes, _tone_mapping_note(transfer))
     elif pixels.dtype == np.uint16:
-        image = Image.fromarray((pixels >> 8).astype(np.uint8))
+        image = Image.fromarray(_to_8_bits(pixels))
         notes = (*notes, f"converted from {info['bit_depth']} to 8 bits")
     else:
         image = Image.fromarray(pixels)
@@ -189,11 +189,15 @@ def _to_sdr(pixels: NDArray[np.generic], transfer: int) -> NDArray[np.uint8]:
     return _sdr_of(av.VideoFrame.from_ndarray(np.ascontiguousarray(deep), format="rgb48le"), transfer)
 
 
+def _to_8_bits(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Keep the upper byte of uint16; uint8 stays."""
+    return (pixels.astype(np.uint16) >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels.astype(np.uint8)
+
+
 def _with_alpha(image: Image.Image, pixels: NDArray[np.generic]) -> Image.Image:
     """Add the alpha channel that ``pixels`` has in addition to gray or RGB."""
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        alpha = pixels[..., -1]
-        image.putalpha(Image.fromarray((alpha >> 8 if alpha.dtype == np.uint16 else alpha).astype(np.uint8)))
+        image.putalpha(Image.fromarray(_to_8_bits(pixels[..., -1])))
     return image
 
 
