@@ -12,7 +12,6 @@ from typing import Final, Literal, get_args
 
 from livebg.config.settings import Mode
 from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
-from livebg.sinks.atomic_file import writing
 from livebg.sources.media_types import PHOTO_SUFFIXES, UNREADABLE_PHOTO_SUFFIXES, VIDEO_SUFFIXES, WRITABLE_PHOTO_SUFFIXES
 
 _LOG: Final = logging.getLogger(__name__)
@@ -71,8 +70,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
         _check_input(path)
     many = len(inputs) > 1 or inputs[0].is_dir()
     if output is not None:
-        with writing(output):
-            _check_output(output, many)
+        _check_output(output, many)
     into = output if output is not None and output.is_dir() else None
     found = _search(inputs, into)
     if not found.files and not found.unreadable:
@@ -96,6 +94,13 @@ def _check_input(path: Path) -> None:
 
 
 def _check_output(output: Path, many: bool) -> None:
+    try:
+        _check_output_kind(output, many)
+    except OSError as error:
+        raise SinkError(f"Cannot write {output}: {(error.strerror or str(error)).lower()}. Choose a shorter name.") from None
+
+
+def _check_output_kind(output: Path, many: bool) -> None:
     # Every output file has an extension, so a name without one means a folder.
     names_folder = many or not output.suffix
     if names_folder and output.exists() and not output.is_dir():
