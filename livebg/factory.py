@@ -37,37 +37,43 @@ def build_segmenter(settings: Settings) -> Segmenter:
     )
 
 
-def build_pipeline(settings: Settings, segmenter: Segmenter, stages: StageTimer | None = None, *, live: bool = False) -> Pipeline:
+def build_pipeline(
+    settings: Settings,
+    segmenter: Segmenter,
+    stages: StageTimer | None = None,
+    *,
+    live: bool = False,
+    background: Background | None = None,
+) -> Pipeline:
     """Return a pipeline with its own temporal state; the segmenter may be shared.
 
-    With ``live``, no frame waits for its background.
+    With ``live``, no frame waits for its background. ``background`` replaces the one in the settings.
     """
-    smoother, look = TemporalFilter(settings.smoothing.time_constant), build_effect(settings, live=live)
+    smoother, look = TemporalFilter(settings.smoothing.time_constant), build_effect(settings, live=live, background=background)
     coarse = build_effect(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
     framing = AutoFraming(settings.effect.framing) if settings.effect.framing > 1 else None
     return Pipeline(segmenter, smoother, GuidedUpsampler(), look, stages, coarse, framing)
 
 
-def build_effect(settings: Settings, *, coarse: bool = False, live: bool = False) -> EffectFunction:
+def build_effect(
+    settings: Settings, *, coarse: bool = False, live: bool = False, background: Background | None = None
+) -> EffectFunction:
     """Return the function of the mode that turns a frame and its matte into a composite.
 
-    ``coarse`` selects the cheaper blur where the mode blurs; with ``live``, no frame waits for its background. Raises
-    :class:`~livebg.errors.ConfigError` if the background cannot be used.
+    ``coarse`` selects the cheaper blur where the mode blurs; with ``live``, no frame waits for its background. ``background``
+    replaces the one in the settings. Raises :class:`~livebg.errors.ConfigError` if the background cannot be used.
     """
     if settings.effect.mode == "matte":
         return render_matte
     if settings.effect.mode == "cutout":
         return cutout
-    background = build_background(settings, coarse=coarse, live=live)
-
+    shown = background or build_background(settings, coarse=coarse, live=live)
     keyed = settings.effect.mode == "greenscreen"
     wrap = 0.0 if keyed else settings.effect.light_wrap
 
     def look(frame: Frame, matte: Matte) -> Composite:
         keyed_matte = tighten(matte) if keyed else matte
-        return composite(
-            frame, background.picture(frame, matte), keyed_matte, in_place=background.returns_new_array, light_wrap=wrap
-        )
+        return composite(frame, shown.picture(frame, matte), keyed_matte, in_place=shown.returns_new_array, light_wrap=wrap)
 
     return look
 
@@ -94,7 +100,8 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
         )
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return VideoBackground(path, live=live, fit=effect.background_fit)
-    return PictureBackground(read_picture(path), effect.background_fit)
+    picture = read_picture(path)
+    return PictureBackground(picture.rgb, effect.background_fit, picture.icc)
 
 
 def build_encoding(settings: Settings, mode: str, threads: int = 0) -> Encoding:

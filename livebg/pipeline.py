@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.clock import StageTimer
-from livebg.compositing.auto_framing import AutoFraming
+from livebg.compositing.auto_framing import FULL_FRAME, AutoFraming, CropWindow
 from livebg.compositing.composite import Consent, crop, passthrough
 from livebg.errors import ModelError
 from livebg.imaging.frame import Alpha, Composite, Frame, Matte
@@ -147,18 +147,23 @@ class Pipeline:
             raise ModelError(f"The network {self._segmenter.name} returned no usable alpha. Choose another with model.name.")
         return _resize(alpha, full_size)
 
-    def composite(self, frame: Frame, matte: Matte, *, coarse: bool = False) -> Composite:
-        """Returns the composite of ``frame``; with ``coarse`` by the coarse look, if there is one.
+    def composite(self, frame: Frame, matte: Matte, *, coarse: bool = False, framed: bool = True) -> Composite:
+        """Returns the composite of ``frame``; with ``coarse`` by the coarse look, if there is one. Without ``framed`` the caller
+        crops it to :meth:`crop_window`.
 
         Raises ValueError if ``matte`` belongs to another frame.
         """
         look = self._coarse_look if coarse and self._coarse_look is not None else self._look
         with self.stage("compositing"):
             shown = look(frame, matte)
-        if self._framing is None:
+        if self._framing is None or not framed:
             return shown
         with self.stage("framing"):
-            return crop(shown, self._framing.view(matte.alpha, frame.time))
+            return crop(shown, self.crop_window(matte))
+
+    def crop_window(self, matte: Matte) -> CropWindow:
+        """Returns the window of auto-framing at the matte's time; the full frame without auto-framing."""
+        return FULL_FRAME if self._framing is None else self._framing.view(matte.alpha, matte.time)
 
     def process(self, frame: Frame) -> Processed:
         """Raises as :meth:`mask` does."""

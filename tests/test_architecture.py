@@ -30,7 +30,7 @@ LAYERS = [
 FOUNDATION = frozenset(name for layer in LAYERS[:4] for name in layer)
 """What gets along without the settings."""
 MAX_ROOT_MODULES = 8
-HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "skimage", "skvideo"}
+HEAVY = {"av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "pillow_heif", "skimage", "skvideo"}
 
 
 @functools.cache

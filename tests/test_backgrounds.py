@@ -186,7 +186,7 @@ def test_reading_a_picture_turns_it_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[274] = 6
     Image.new("RGB", (40, 20), (10, 20, 30)).save(tmp_path / "turned.png", exif=exif)
-    assert read_picture(tmp_path / "turned.png").shape == (40, 20, 3)
+    assert read_picture(tmp_path / "turned.png").rgb.shape == (40, 20, 3)
 
 
 def test_an_unreadable_picture_is_one_sentence(tmp_path: Path) -> None:

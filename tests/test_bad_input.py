@@ -17,7 +17,7 @@ from tests.media import Clip, write_sound
 pytestmark = pytest.mark.usefixtures("silent_libraries")
 
 UNREADABLE = "cannot be read as a video. Check that it is a complete video file."
-NO_PHOTO = "is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF."
+NO_PHOTO = "is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or JPEG 2000."
 
 
 @pytest.mark.parametrize(

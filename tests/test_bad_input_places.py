@@ -1,6 +1,5 @@
 """Files and folders without read or write permission: one-line errors, nothing left behind."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -9,23 +8,15 @@ import pytest
 from PIL import Image
 
 from tests.bare.readme import apt_line
+from tests.broken import without_root_rights
 from tests.command import Workshop, refused
 from tests.media import Clip
 
 pytestmark = pytest.mark.usefixtures("silent_libraries")
 
 
-def as_anybody() -> tuple[str, ...]:
-    """Return a command prefix that drops root's right to read and write every file."""
-    if os.geteuid() != 0:
-        return ()
-    if shutil.which("setpriv") is None:
-        pytest.skip("root can read and write everything, and setpriv is missing")
-    return ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
-
-
 def test_a_file_that_may_not_be_read(shop: Workshop, clip: Path, photo: Path) -> None:
-    prefix = as_anybody()
+    prefix = without_root_rights()
     for path in (clip, photo):
         path.chmod(0)
     before = shop.files()
@@ -39,7 +30,7 @@ def test_a_file_that_may_not_be_read(shop: Workshop, clip: Path, photo: Path) ->
 
 
 def test_a_folder_that_may_not_be_written(shop: Workshop, clip: Path, photo: Path) -> None:
-    prefix = as_anybody()
+    prefix = without_root_rights()
     folder = shop.folder / "out"
     folder.mkdir()
     folder.chmod(0o555)
@@ -54,14 +45,16 @@ def test_a_folder_that_may_not_be_written(shop: Workshop, clip: Path, photo: Pat
 
 
 def test_a_folder_that_may_not_be_read(shop: Workshop) -> None:
-    prefix = as_anybody()
+    prefix = without_root_rights()
     folder = shop.folder / "in" / "shut"
     folder.mkdir(parents=True)
     Image.new("RGB", (20, 20)).save(shop.folder / "in" / "photo.png")
     folder.chmod(0)
     result = shop.process("render", "in", "--model", "toy.onnx", prefix=prefix)
     assert result.code == 3
-    assert result.sentence == "The folder in/shut cannot be read (Permission denied). Change its permissions or leave it out."
+    sentence = "livebg: The folder in/shut cannot be read (Permission denied). Change its permissions or leave it out."
+    assert result.err.splitlines()[0] == sentence
+    assert (shop.folder / "in" / "photo.portrait.png").is_file()
 
 
 def test_a_subfolder_that_cannot_be_made(shop: Workshop) -> None:

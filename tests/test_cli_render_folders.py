@@ -7,10 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pillow_heif
 import pytest
+from PIL import Image
 
+from tests.broken import without_root_rights
 from tests.command import Workshop
-from tests.media import Clip
+from tests.media import Clip, stamped_picture
 from tests.photos import save_photo
 
 
@@ -36,7 +39,7 @@ def test_a_folder_goes_on_after_a_bad_file_and_keeps_its_subfolders(shop: Worksh
     assert said.code == 3
     assert [line for line in said.err.splitlines() if line.startswith("livebg:")] == [
         "livebg: in/bad.mp4 cannot be read as a video. Check that it is a complete video file.",
-        "livebg: in/broken/bad.jpg is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF.",
+        "livebg: in/broken/bad.jpg is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or JPEG 2000.",
     ]
     assert shop.files() - before == {
         "out/astro.jpg.cutout.png",
@@ -158,4 +161,128 @@ def test_stopping_removes_what_is_unfinished_and_says_so(
     assert (process.returncode, err) == (130, f"livebg: {sentence}\n")
     stopped = next(fact for fact in map(json.loads, out.splitlines()) if fact["event"] == "stopped")
     assert stopped == {"event": "stopped", "error": sentence, "exit_code": 130}
+    assert shop.files() == before
+
+
+KINDS = {
+    "a.3g2": Clip(count=3, codec="mpeg4"),
+    "a.apng": Clip(count=3, codec="apng", pix_fmt="rgb24", picture=lambda *args: stamped_picture(*args).reformat(format="rgb24")),
+    "a.asf": Clip(count=3, codec="msmpeg4v3"),
+    "a.dv": Clip(count=3, width=720, height=576, codec="dvvideo"),
+    "a.mxf": Clip(count=3, codec="mpeg2video"),
+    "a.vob": Clip(count=3, codec="mpeg2video"),
+    "a.y4m": Clip(count=3, codec="wrapped_avframe"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_folder_includes_rare_kinds_of_videos(name: str, shop: Workshop) -> None:
+    (shop.folder / "in").mkdir()
+    before = KINDS[name].write(shop.folder / "in" / name).read_bytes()
+    done = shop.render("in", "--mode", "greenscreen", "--json")
+    assert done.code == 0, done.err
+    assert [fact["frames"] for fact in done.facts if fact["event"] == "done"] == [3]
+    assert (shop.folder / "in" / name).read_bytes() == before
+    assert shop.files() == {"in", f"in/{name}", "in/a.greenscreen.mkv"}
+
+
+def test_a_folder_includes_photos_that_are_only_read(shop: Workshop) -> None:
+    (shop.folder / "in").mkdir()
+    image = Image.fromarray(save_photo(shop.folder / "in" / "plain.png"))
+    image.save(shop.folder / "in" / "stereo.mpo", save_all=True, append_images=[image])
+    image.save(shop.folder / "in" / "scan.jp2")
+    pillow_heif.from_pillow(image).save(shop.folder / "in" / "phone.HEIC", format="HEIF")
+    before = shop.files()
+    assert shop.render("in").code == 0
+    names = ("phone.portrait.jpg", "plain.portrait.png", "scan.portrait.jpg", "stereo.portrait.jpg")
+    assert shop.files() - before == {f"in/{name}" for name in names}
+
+
+def test_files_in_other_formats_are_listed_in_one_line(shop: Workshop) -> None:
+    (shop.folder / "in" / "sub").mkdir(parents=True)
+    save_photo(shop.folder / "in" / "photo.jpg")
+    for name in ("photo.jxl", "photo.xmp", ".hidden", "sub/voice.wav", "sub/[b]page.psd"):
+        (shop.folder / "in" / name).touch()
+    done = shop.render("in")
+    assert done.code == 0
+    listed = "in/photo.jxl, in/photo.xmp, in/sub/[b]page.psd, in/sub/voice.wav"
+    assert [line for line in done.err.splitlines() if "kipped" in line] == [f"Skipped 4 files in other formats: {listed}"]
+    again = shop.render("in", "--overwrite", "--json")
+    assert again.facts[0] == {"event": "skipped", "files": listed.split(", ")}
+    assert shop.render("in", "--overwrite", "--quiet").err == ""
+
+
+def test_many_files_in_other_formats_are_counted(shop: Workshop) -> None:
+    (shop.folder / "in").mkdir()
+    save_photo(shop.folder / "in" / "photo.jpg")
+    for number in range(30):
+        (shop.folder / "in" / f"{number:02}.txt").touch()
+    line = next(line for line in shop.render("in").err.splitlines() if line.startswith("Skipped"))
+    assert line.startswith("Skipped 30 files in other formats: in/00.txt, ")
+    assert line.endswith("in/09.txt and 20 more")
+
+
+def test_an_unreadable_folder_is_reported_and_the_rest_is_rendered(shop: Workshop) -> None:
+    """Below the input, deeper below it, and as an input beside others."""
+    prefix = without_root_rights()
+    shut = ("in/shut", "in/open/shut", "other")
+    for name in shut:
+        (shop.folder / name).mkdir(parents=True)
+        (shop.folder / name).chmod(0)
+    save_photo(shop.folder / "in" / "photo.png")
+    save_photo(shop.folder / "in" / "open" / "photo.png")
+    before = {name: (shop.folder / name).read_bytes() for name in ("in/photo.png", "in/open/photo.png")}
+    done = shop.process("render", "in", "other", "--model", "toy.onnx", prefix=prefix)
+    assert done.code == 3
+    assert [line for line in done.err.splitlines() if line.startswith("livebg:")] == [
+        f"livebg: The folder {name} cannot be read (Permission denied). Change its permissions or leave it out."
+        for name in ("in/open/shut", "in/shut", "other")
+    ]
+    for name in shut:
+        (shop.folder / name).chmod(0o700)
+    assert shop.files() == {*shut, "in", "in/open", *before, "in/photo.portrait.png", "in/open/photo.portrait.png"}
+    assert {name: (shop.folder / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e4", "\U0001f600"])
+def test_an_output_name_that_is_too_long_is_reported_and_the_rest_is_rendered(letter: str, shop: Workshop) -> None:
+    """Names of 251 to 255 bytes, in letters of one, two and four bytes."""
+    (shop.folder / "in").mkdir()
+    save_photo(shop.folder / "in" / "short.png")
+    name = letter * (250 // len(letter.encode())) + ".png"
+    save_photo(shop.folder / "in" / name)
+    clip = Clip(count=2).write(shop.folder / "in" / f"{name.removesuffix('.png')}.mp4")
+    before = shop.files()
+    done = shop.render("in", "--mode", "greenscreen")
+    assert done.code == 4
+    refused = [line for line in done.err.splitlines() if line.startswith("livebg:")]
+    assert len(refused) == 2
+    assert refused[1].endswith("bytes, and the limit is 255. Render this file alone and choose a shorter name with -o.")
+    assert shop.files() - before == {"in/short.greenscreen.png"}
+    assert shop.render(f"in/{name}", "-o", "in/out.png").code == 0
+    assert shop.render(str(clip), "-o", f"in/{'b' * 251}.mp4").code == 0
+    assert shop.files() - before == {"in/short.greenscreen.png", "in/out.png", f"in/{'b' * 251}.mp4"}
+
+
+@pytest.mark.parametrize("name", ["b" * 252 + ".mp4", "b" * 300 + ".mp4", "c" * 300 + "/b.mp4"])
+def test_an_output_argument_that_is_too_long_is_one_sentence(name: str, shop: Workshop, clip: Path) -> None:
+    before = shop.files()
+    done = shop.render(str(clip), "-o", name)
+    assert done.code == 4
+    assert done.sentence == f"Cannot write {name}: file name too long. Choose a shorter name."
+    assert shop.files() == before
+
+
+def test_an_input_name_that_is_too_long_is_one_sentence(shop: Workshop) -> None:
+    done = shop.render("b" * 300 + ".mp4")
+    assert done.code == 3
+    assert done.sentence.endswith(".mp4 cannot be opened (file name too long). Name a video, a photo or a folder.")
+
+
+@pytest.mark.parametrize("option", ["--background", "--config", "--model"])
+def test_an_option_with_a_name_that_is_too_long_is_one_sentence(option: str, shop: Workshop, clip: Path) -> None:
+    before = shop.files()
+    done = shop.render(str(clip), option, "b" * 300 + ".bin")
+    assert done.code in (2, 5)
+    assert "b" * 300 in done.sentence
     assert shop.files() == before

@@ -127,7 +127,8 @@ def test_a_variable_names_the_file_and_the_command_line_another(config: Path, mo
     assert load_settings({}).render.jobs == 5
     assert load_settings({}, other).render.jobs == 6
     monkeypatch.setenv("LIVEBG_CONFIG", "")
-    assert load_settings({}).render.jobs == 1
+    assert refusal() == "The environment variable LIVEBG_CONFIG is empty. Set it to a file, or unset it."
+    assert load_settings({}, other).render.jobs == 6
 
 
 def test_a_file_that_is_named_must_exist(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +223,8 @@ def test_folders_come_as_a_list_or_with_colons_between_them(config: Path, monkey
     assert load_settings({}, config).model.folders == (Path("/a"), Path("b"))
     monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", os.pathsep.join(["/c", "/d e"]))
     assert load_settings({}, config).model.folders == (Path("/c"), Path("/d e"))
-    monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", "")
+    config.write_text("[model]\nfolders = []")
+    monkeypatch.delenv("LIVEBG_MODEL__FOLDERS")
     assert load_settings({}, config).model.folders == ()
 
 
@@ -307,3 +309,24 @@ def test_times(text: str, seconds: float) -> None:
 def test_no_times(text: str) -> None:
     with pytest.raises(ValueError, match="Write seconds or HH:MM:SS"):
         parse_time(text)
+
+
+@pytest.mark.parametrize("key", setting_keys())
+def test_an_empty_setting_is_refused(key: str, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an environment variable, on the command line, in the file, in a list of the file, and changed while livebg runs."""
+    section, _, name = key.partition(".")
+    reason = "It is empty. Write a value, or remove the setting."
+    config.write_text(f'[{section}]\n{name} = ""\n')
+    assert refusal(config) == f"Invalid value '' for {key} (from {config}). {reason}"
+    assert refusal(None, **{key: ""}) == f"Invalid value '' for {key} (from the command line). {reason}"
+    with pytest.raises(ConfigError) as caught:
+        check_setting(key, "")
+    assert str(caught.value) == f"Invalid value '' for {key}. {reason}"
+    variable = f"LIVEBG_{section}__{name}".upper()
+    monkeypatch.setenv(variable, "")
+    assert refusal() == f"Invalid value '' for {key} (from the environment variable {variable}). {reason}"
+
+
+def test_an_empty_folder_of_models_is_refused(config: Path) -> None:
+    config.write_text('[model]\nfolders = ["models", ""]\n')
+    assert refusal(config).endswith(f"for model.folders (from {config}). It is empty. Write a value, or remove the setting.")

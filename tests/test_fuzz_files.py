@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -15,6 +16,7 @@ from livebg.errors import ConfigError, SourceError
 from livebg.rendering.photo import Photo
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
+from tests.color_profiles import rgb_profile
 from tests.command import Workshop
 from tests.fuzz_parts import altered, is_sentence, must_be_sentence, seeds
 from tests.media import Clip
@@ -31,7 +33,7 @@ VIDEOS: Final = {
     "turned.mov": Clip(count=8, display=(90, False, False)),
     "a.ts": Clip(count=8, codec="mpeg2video"),
 }
-PHOTOS: Final = ("a.jpg", "a.png", "a.webp", "a.tif", "a.bmp", "a.gif", "a.avif")
+PHOTOS: Final = ("a.jpg", "a.png", "a.webp", "a.tif", "a.bmp", "a.gif", "a.avif", "a.heic", "a.jp2", "wide.png")
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +47,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exif[0x0112], exif[0x010E] = 6, "a picture"
     for name in PHOTOS:
         image = Image.fromarray(ramp)
-        if not name.endswith((".bmp", ".gif")):
+        if not name.endswith((".bmp", ".gif", ".jp2")):
             image.info["exif"] = exif.tobytes()
-        image.save(folder / name, exif=image.info.get("exif", b""))
+        if name.endswith(".heic"):
+            pillow_heif.from_pillow(image).save(folder / name)
+        else:
+            profile = rgb_profile("display-p3") if name.startswith("wide") else None
+            image.save(folder / name, exif=image.info.get("exif", b""), icc_profile=profile)
     return folder
 
 

@@ -33,7 +33,7 @@ def make(here: Path) -> Make:
 
 
 def planned(inputs: list[str], output: str | None = None, mode: str = "portrait") -> dict[str, str]:
-    jobs = plan_jobs([Path(each) for each in inputs], None if output is None else Path(output), mode)
+    jobs = plan_jobs([Path(each) for each in inputs], None if output is None else Path(output), mode).jobs
     assert len({job.input for job in jobs}) == len(jobs)
     return {str(job.input): str(job.output) for job in jobs}
 
@@ -61,19 +61,19 @@ def test_the_default_name_lies_beside_the_input(name: str, mode: str, output: st
 
 @pytest.mark.parametrize("ending", ["gif", "webm", "avi", "mpg", "ts", "wmv"])
 def test_a_container_that_is_not_kept_becomes_mkv_and_says_so(ending: str, make: Make) -> None:
-    job = plan_jobs([make(f"clip.{ending}")], None, "portrait")[0]
+    job = plan_jobs([make(f"clip.{ending}")], None, "portrait").jobs[0]
     assert job == Job(
         Path(f"clip.{ending}"), Path("clip.portrait.mkv"), "written as mkv, which supports any timing and audio codec"
     )
 
 
 def test_a_kept_container_is_not_worth_a_word(make: Make) -> None:
-    assert [plan_jobs([make(name)], None, "portrait")[0].note for name in ("a.mp4", "b.jpg", "c.MKV", "d.mov")] == [""] * 4
+    assert [plan_jobs([make(name)], None, "portrait").jobs[0].note for name in ("a.mp4", "b.jpg", "c.MKV", "d.mov")] == [""] * 4
 
 
 @pytest.mark.parametrize(("name", "note"), [("a.jpg", "written as png"), ("a.mp4", "written as mov"), ("a.webm", "")])
 def test_a_cutout_says_where_it_is_written_otherwise(name: str, note: str, make: Make) -> None:
-    assert plan_jobs([make(name)], None, "cutout")[0].note.partition(",")[0] == note
+    assert plan_jobs([make(name)], None, "cutout").jobs[0].note.partition(",")[0] == note
 
 
 def test_photos_are_told_from_videos_by_their_ending() -> None:

@@ -11,6 +11,7 @@ from livebg.errors import ConfigError, SinkError
 from livebg.rendering.photo import Photo, check_suffix, write_photo
 from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.sinks.atomic_file import AtomicFile
+from tests.command import Workshop
 from tests.photos import GREEN, alpha_of, saved, scene, written
 
 MODES = ("portrait", "greenscreen", "matte", "cutout", "none")
@@ -124,3 +125,19 @@ def test_a_picture_too_wide_for_its_kind_leaves_nothing(tmp_path: Path) -> None:
             write_photo(Image.new("RGB", (width, 2)), part, path)
         part.rollback()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["portrait", "greenscreen", "cutout", "matte"])
+def test_framing_enlarges_the_finished_photo(mode: str, shop: Workshop) -> None:
+    """A bright person, half as high as the photo and 14 % below the window, which is 0.5 / 0.86 as high."""
+    pixels = np.full((120, 160, 3), 20, np.uint8)
+    pixels[60:, 90:130] = 235
+    saved(pixels, shop.folder / "photo.png")
+    for zoom in ("1", "2"):
+        assert shop.render("photo.png", "--mode", mode, "--framing", zoom, "-o", f"{zoom}.png").code == 0
+    with Image.open(shop.folder / "1.png") as plain, Image.open(shop.folder / "2.png") as framed:
+        size = 0.5 / 0.86
+        left, top = (110 / 160 - size / 2) * 160, (1 - size) * 120
+        expected = plain.convert("RGBA").resize(plain.size, box=(left, top, left + size * 160, 120))
+        difference = np.abs(np.asarray(expected).astype(int) - np.asarray(framed.convert("RGBA")))
+    assert difference.mean() < 4

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
@@ -119,3 +120,75 @@ def test_a_damaged_profile_is_no_reason_to_stop(tmp_path: Path) -> None:
     pixels = scene()[..., 0]
     Image.fromarray(pixels).save(tmp_path / "photo.png", icc_profile=b"no profile at all, but long enough")
     np.testing.assert_array_equal(Photo(tmp_path / "photo.png").rgb, np.repeat(pixels[..., None], 3, axis=2))
+
+
+def dpi_of(path: Path) -> tuple[float, float]:
+    """The resolution in the format's own field, or in EXIF, in dots per inch."""
+    with Image.open(path) as image:
+        if "dpi" in image.info:
+            across, down = image.info["dpi"]
+        else:
+            exif = image.getexif()
+            assert exif[ExifTags.Base.ResolutionUnit] == 2
+            across, down = exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution]
+    return float(across), float(down)
+
+
+@pytest.mark.parametrize("mode", ["portrait", "greenscreen", "cutout", "none"])
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif", "avif", "bmp"])
+def test_resolution_is_kept(ending: str, mode: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    Image.fromarray(scene()).save(tmp_path / "photo.png", dpi=(300, 300))
+    if mode == "cutout" and ending in ("jpg", "bmp"):
+        ending = "png"
+    written(Photo(tmp_path / "photo.png"), segmenter, mode, tmp_path / f"out.{ending}")
+    assert dpi_of(tmp_path / f"out.{ending}") == pytest.approx((300, 300), abs=0.5)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
+def test_resolution_of_a_matte_is_kept(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    Image.fromarray(scene()).save(tmp_path / "photo.png", dpi=(300, 300))
+    written(Photo(tmp_path / "photo.png"), segmenter, "matte", tmp_path / f"out.{ending}")
+    assert dpi_of(tmp_path / f"out.{ending}") == pytest.approx((300, 300), abs=0.5)
+
+
+def save_exif_resolution(path: Path, across: float, down: float, unit: int = 2, orientation: int = 1) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = across, down
+    exif[ExifTags.Base.ResolutionUnit], exif[ExifTags.Base.Orientation] = unit, orientation
+    if path.suffix == ".heic":
+        pillow_heif.from_pillow(Image.fromarray(scene())).save(path, exif=exif.tobytes())
+    else:
+        Image.fromarray(scene()).save(path, exif=exif)
+
+
+@pytest.mark.parametrize("ending", ["webp", "avif", "heic"])
+def test_resolution_in_exif_alone_is_kept(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    save_exif_resolution(tmp_path / f"photo.{ending}", 240, 240)
+    written(Photo(tmp_path / f"photo.{ending}"), segmenter, "portrait", tmp_path / "out.jpg")
+    assert dpi_of(tmp_path / "out.jpg") == (240, 240)
+
+
+def test_resolution_per_centimeter_is_converted(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    save_exif_resolution(tmp_path / "photo.webp", 100, 100, unit=3)
+    written(Photo(tmp_path / "photo.webp"), segmenter, "portrait", tmp_path / "out.png")
+    assert dpi_of(tmp_path / "out.png") == pytest.approx((254, 254), abs=0.5)
+
+
+@pytest.mark.parametrize("ending", ["webp", "tif", "png"])
+def test_resolutions_of_a_rotated_photo_are_exchanged(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    """A fax has 204 dots per inch across and 98 down."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    if ending == "webp":
+        save_exif_resolution(tmp_path / "photo.webp", 204, 98, orientation=6)
+    else:
+        Image.fromarray(scene()).save(tmp_path / f"photo.{ending}", exif=exif, dpi=(204, 98))
+    image = written(Photo(tmp_path / f"photo.{ending}"), segmenter, "portrait", tmp_path / "out.png")
+    assert image.size == (61, 83)
+    assert dpi_of(tmp_path / "out.png") == pytest.approx((98, 204), abs=0.5)
+
+
+@pytest.mark.parametrize("value", [0, 1e9, 0.001])
+def test_absurd_resolution_is_left_out(value: float, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    save_exif_resolution(tmp_path / "photo.webp", value, 300)
+    assert "dpi" not in written(Photo(tmp_path / "photo.webp"), segmenter, "portrait", tmp_path / "out.jpg").info

@@ -12,7 +12,7 @@ from rich.logging import RichHandler
 
 from livebg import __version__
 from livebg.cli import bench, control, models
-from livebg.cli.console import VerboseOption, errors, output, print_error, set_verbosity
+from livebg.cli.console import CheckedCommand, VerboseOption, errors, output, print_error, set_verbosity
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
@@ -65,6 +65,9 @@ app.command("help", rich_help_panel=_SETUP)(help_)
 _NETWORKS: Final = "Networks"
 app.add_typer(models.app, name="models", rich_help_panel=_NETWORKS)
 app.add_typer(bench.app, name="bench", rich_help_panel=_NETWORKS)
+
+for command in (*app.registered_commands, *models.app.registered_commands, *bench.app.registered_commands):
+    command.cls = CheckedCommand
 
 
 _LIBRARIES = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"

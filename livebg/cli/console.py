@@ -1,17 +1,20 @@
 """Console output, error reporting and the options that several commands share."""
 
+import errno
+import itertools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from livebg.cli.completion import complete_model
-from livebg.errors import Cancelled, LivebgError
+from livebg.errors import Cancelled, ConfigError, LivebgError
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
@@ -33,9 +36,28 @@ def exit_on_error() -> Iterator[None]:
     except LivebgError as error:
         print_error(str(error))
         raise typer.Exit(error.exit_code) from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print_error(f"The name {error.filename} is too long for a file. Use a shorter one.")
+        raise typer.Exit(ConfigError.exit_code) from None
     except KeyboardInterrupt:
         print_error("Stopped.")
         raise typer.Exit(Cancelled.exit_code) from None
+
+
+class CheckedCommand(TyperCommand):
+    """Rejects empty arguments and option values: an empty path would mean the current directory."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with exit_on_error():
+            for number, (previous, argument) in enumerate(itertools.pairwise(["", *args]), 1):
+                if argument.startswith("-") and argument.endswith("="):
+                    raise ConfigError(f"The value of {argument[:-1]} is empty. Write a value or leave it out.")
+                if not argument:
+                    place = f"The argument after {previous}" if previous else f"Argument {number} of {ctx.command_path}"
+                    raise ConfigError(f"{place} is empty. Write a value or leave it out.")
+        return super().parse_args(ctx, args)
 
 
 def output() -> Console:

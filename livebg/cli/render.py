@@ -15,7 +15,7 @@ from livebg.rendering.jobs import RenderMode, plan_jobs
 
 if TYPE_CHECKING:
     from livebg.rendering.batch import FileOptions
-    from livebg.rendering.jobs import Job
+    from livebg.rendering.jobs import Plan
     from livebg.rendering.reporters import QuietReporter
 
 # Unreadable files are reported by livebg, not by typer as a usage error.
@@ -75,7 +75,7 @@ def render(
     raise typer.Exit(code)
 
 
-def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", no_effect: bool, report: str) -> int:
+def _render(settings: Settings, plan: "Plan", options: "FileOptions", no_effect: bool, report: str) -> int:
     import cv2
 
     from livebg.compositing.composite import Consent
@@ -89,8 +89,10 @@ def _render(settings: Settings, jobs: list["Job"], options: "FileOptions", no_ef
         build_effect(settings)  # report an unusable background before opening any input
     with _reporter(report) as reporter:
         batch = BatchRenderer(settings, lambda: build_segmenter(settings), reporter, options, consent)
-        batch.check(jobs)
-        return batch.run(jobs)
+        batch.check(plan.jobs)
+        if plan.skipped:
+            reporter.skipped(plan.skipped)
+        return batch.run(plan.jobs)
 
 
 def _reporter(report: str) -> "QuietReporter":

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from livebg.compositing.background_fit import Fit, fit_to_size
-from livebg.errors import ConfigError
-from livebg.imaging.frame import ColorSpec, Frame, Matte, empty_i420, planes, rgb_to_i420
-from livebg.imaging.pillow_compat import READ_FAILURES, log_warnings
+from livebg.errors import ConfigError, SourceError
+from livebg.imaging.color_profile import convert
+from livebg.imaging.frame import BT601, ColorSpec, Frame, Matte, empty_i420, i420_to_rgb, planes, rgb_to_i420
 from livebg.imaging.pyramid import resize, split_channels
+from livebg.sources.photo_file import READABLE, PhotoFile, read_photo
 
 MIN_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is increased to this: showing the unblurred room requires mode ``none``."""
@@ -130,83 +130,88 @@ def _bloom(color: ColorSpec) -> NDArray[np.float32]:
     return np.asarray(1 + (_BLOOM_WEIGHT - 1) * light**8, np.float32)
 
 
-class _StillBackground(ABC):
+class StillBackground(ABC):
     """One picture for all frames of a format, made for the first of them."""
 
     returns_new_array = False
 
     def __init__(self) -> None:
-        self._made: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8]] | None = None
+        self._made: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8], NDArray[np.uint8]] | None = None
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
+        return self._make(frame)[1]
+
+    def rgb(self, frame: Frame) -> NDArray[np.uint8]:
+        """Returns the picture in RGB, uint8, (height, width, 3), at full chroma resolution."""
+        return self._make(frame)[0]
+
+    def _make(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Returns the picture in RGB and in I420."""
         form = (frame.width, frame.height, frame.color)
         if self._made is None or self._made[0] != form:
-            self._made = (form, self._make(*form))
-        return self._made[1]
+            rgb = self._paint(frame.width, frame.height, frame.color.icc)
+            self._made = (form, rgb, rgb_to_i420(rgb, frame.color))
+        return self._made[1:]
 
     @abstractmethod
-    def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        """Returns the picture in I420."""
+    def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
+        """Returns the picture in RGB, in the color space of the usable ICC profile ``icc``; empty: sRGB."""
 
 
-class ColorBackground(_StillBackground):
-    """A solid color: the green screen, or any ``#rrggbb``."""
+class ColorBackground(StillBackground):
+    """A solid color: the green screen, or any ``#rrggbb`` in sRGB."""
 
     def __init__(self, rgb: tuple[int, int, int]) -> None:
         super().__init__()
-        self._rgb = rgb
+        self._color = np.array([[rgb]], np.uint8)
 
-    def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        data = empty_i420(width, height)
-        levels = np.rint(color.rgb_to_yuv(height) @ np.array([*self._rgb, 1.0])).clip(0, 255)
-        for plane, level in zip(planes(data), levels, strict=True):
-            plane[:] = level
-        return data
+    def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
+        return np.tile(convert(self._color, b"", icc), (height, width, 1))
 
 
-class PictureBackground(_StillBackground):
+class PictureBackground(StillBackground):
     """A picture that fills the frame, cropped around its center, or (``fit``) whole on top of its own blur.
 
-    ``rgb`` is uint8, (height, width, 3).
+    ``rgb`` is uint8, (height, width, 3), in the color space of the usable ICC profile ``icc``; empty: sRGB.
     """
 
-    def __init__(self, rgb: NDArray[np.uint8], fit: Fit = "fill") -> None:
+    def __init__(self, rgb: NDArray[np.uint8], fit: Fit = "fill", icc: bytes = b"") -> None:
         super().__init__()
         self._rgb = rgb
         self._fit = fit
+        self._icc = icc
 
-    def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        if self._fit == "fill":
-            return rgb_to_i420(_fill(self._rgb, width, height), color)
+    def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
+        fitted = _fill(self._rgb, width, height) if self._fit == "fill" else self._fitted(width, height)
+        return convert(fitted, self._icc, icc)
+
+    def _fitted(self, width: int, height: int) -> NDArray[np.uint8]:
         down, across = self._rgb.shape[:2]
         even = np.pad(self._rgb, ((0, down % 2), (0, across % 2), (0, 0)), mode="edge")
-        explicit = color.with_default_matrix(height)
-        return fit_to_size(Frame(rgb_to_i420(even, explicit), 0, Fraction(1), explicit), (width, height), "fit")
+        color = ColorSpec(BT601, full_range=True)
+        data = fit_to_size(Frame(rgb_to_i420(even, color), 0, Fraction(1), color), (width, height), "fit")
+        return i420_to_rgb(data, color, (width, height))
 
 
-class PaintedBackground(_StillBackground):
-    """A picture painted at the frame's size; ``paint(width, height)`` returns RGB, uint8, (height, width, 3)."""
+class PaintedBackground(StillBackground):
+    """A picture painted at the frame's size; ``paint(width, height)`` returns sRGB, uint8, (height, width, 3)."""
 
     def __init__(self, paint: Callable[[int, int], NDArray[np.uint8]]) -> None:
         super().__init__()
-        self._paint = paint
+        self._painter = paint
 
-    def _make(self, width: int, height: int, color: ColorSpec) -> NDArray[np.uint8]:
-        return rgb_to_i420(self._paint(width, height), color)
+    def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
+        return convert(self._painter(width, height), b"", icc)
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Read the picture at ``path`` as RGB, uint8, shape (height, width, 3), rotated according to its EXIF data.
-
-    Raises :class:`~livebg.errors.ConfigError` if it cannot be read.
-    """
+def read_picture(path: Path) -> PhotoFile:
+    """Read the picture at ``path``. Raises :class:`~livebg.errors.ConfigError` if it cannot be read."""
     try:
-        with log_warnings(), Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except FileNotFoundError:
-        raise ConfigError(f"The background {path} does not exist. Use a picture or a color such as #204060.") from None
-    except (*READ_FAILURES, Image.DecompressionBombError):
-        raise ConfigError(f"The background {path} is not a readable picture. Use JPEG, PNG or WebP, or #rrggbb.") from None
+        return read_photo(path)
+    except SourceError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise ConfigError(f"The background {path} does not exist. Use a picture or a color such as #204060.") from None
+        raise ConfigError(f"The background {path} is not a readable picture. Use {READABLE}, or #rrggbb.") from None
 
 
 def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

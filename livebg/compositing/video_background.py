@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from livebg.compositing.background_fit import Fit, fit_to_size
 from livebg.errors import ConfigError, SourceError
+from livebg.imaging.color_profile import srgb_to_i420
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import ColorSpec, Frame, Matte
 from livebg.sources.file import FileSource
@@ -80,6 +81,9 @@ class VideoBackground:
         given, target = shown.color.with_default_matrix(shown.height), color.with_default_matrix(height)
         if (given.matrix, given.full_range) != (target.matrix, target.full_range):
             shown = replace(shown, data=convert_i420(shown.data, given, target), color=target)
+        if target.icc:
+            rgb = shown.rgb((shown.width, shown.height))
+            shown = replace(shown, data=srgb_to_i420(rgb, target), color=target)
         return fit_to_size(shown, (width, height), self._fit, self._aspect)
 
 

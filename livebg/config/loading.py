@@ -40,7 +40,10 @@ def read_config(config: Path | None = None) -> ConfigFile:
 
     Raises :class:`~livebg.errors.ConfigError` if the file cannot be read or is not valid TOML.
     """
-    requested = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    variable = os.environ.get(CONFIG_VARIABLE)
+    if config is None and variable == "":
+        raise ConfigError(f"The environment variable {CONFIG_VARIABLE} is empty. Set it to a file, or unset it.")
+    requested = config or (Path(variable) if variable else None)
     path = requested or default_config_path()
     if not path.is_file():
         if requested:

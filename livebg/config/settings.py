@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from livebg.config.messages import PREFIX
@@ -60,6 +60,14 @@ class Section(BaseModel):
     """A table of the configuration file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reject_empty(cls, value: object) -> object:
+        """Reject an empty text or path, which would otherwise mean the current directory."""
+        if "" in (value if isinstance(value, list | tuple) else (value,)):
+            raise ValueError("It is empty. Write a value, or remove the setting.")
+        return value
 
 
 class Effect(Section):

@@ -45,12 +45,16 @@ def _default_matrix(height: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ColorSpec:
-    """The color interpretation of a picture: H.273 code points, and whether luma spans 0..255 or 16..235."""
+    """The color interpretation of a picture: H.273 code points, and whether luma spans 0..255 or 16..235.
+
+    ``icc`` is the usable ICC profile of a photo in another color space than sRGB, empty otherwise.
+    """
 
     matrix: int = UNSPECIFIED
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
     full_range: bool = False
+    icc: bytes = field(default=b"", repr=False)
 
     def with_default_matrix(self, height: int) -> "ColorSpec":
         """Returns the same color with an explicit matrix: the one that players assume for an untagged picture of this height."""

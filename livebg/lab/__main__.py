@@ -2,6 +2,7 @@
 
 import typer
 
+from livebg.cli.console import CheckedCommand
 from livebg.lab.eval_command import eval_command
 
 app = typer.Typer(
@@ -11,7 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("eval", no_args_is_help=True)(eval_command)
+app.command("eval", cls=CheckedCommand, no_args_is_help=True)(eval_command)
 
 
 @app.callback()

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from livebg.compositing.backgrounds import StillBackground
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, LivebgError, ModelError
-from livebg.factory import build_effect, build_encoding, build_pipeline
-from livebg.interfaces import Segmenter
+from livebg.factory import build_background, build_effect, build_encoding, build_pipeline
+from livebg.interfaces import Background, Segmenter
 from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.jobs import Job
 from livebg.rendering.lookahead import LookaheadFilter
@@ -107,7 +108,7 @@ class BatchRenderer:
         if self._consent is None:
             build_effect(self._settings)
         encoding = build_encoding(self._settings, self._mode)
-        for output in {job.output.suffix.lower(): job.output for job in jobs if not job.is_photo}.values():
+        for output in {job.output.suffix.lower(): job.output for job in jobs if not (job.is_photo or job.error)}.values():
             plan_encoder(encoding, output)
 
     def run(self, jobs: Sequence[Job]) -> int:
@@ -128,6 +129,8 @@ class BatchRenderer:
     def _run(self, job: Job) -> None:
         """Run one job. Reports an error immediately and re-raises it for :meth:`_exit_code`."""
         try:
+            if job.error:
+                raise job.error
             if self._model_failed:
                 raise _ModelUnavailable
             self._reporter.finished(self._photo(job) if job.is_photo else self._video(job))
@@ -180,9 +183,11 @@ class BatchRenderer:
         self._make_folder(job)
         part = AtomicFile(job.output, overwrite=self._options.overwrite, not_same_as=job.input)
         try:
-            network = self._network(photo.frame.width, photo.frame.height)
+            background = self._background()
+            network = self._network(photo.frame.width, photo.frame.height, background)
             self._reporter.started(job, 1)
-            image = render_photo(photo, network.processor, self._mode)
+            still = background if isinstance(background, StillBackground) else None
+            image = render_photo(photo, network.processor, self._mode, still)
             if self._stop.is_set():
                 raise Cancelled(f"Stopped before writing {job.output}.")
             write_photo(image, part, job.output)
@@ -191,17 +196,22 @@ class BatchRenderer:
         done = RenderResult(1, time.perf_counter() - begin)
         return JobResult(job, done, network.model, network.provider, network.input_size, photo.notes)
 
+    def _background(self) -> Background | None:
+        """Returns the background of a photo; None for a mode without one, and for the blurred room."""
+        return build_background(self._settings) if self._mode in ("background", "greenscreen") else None
+
     @property
     def _mode(self) -> str:
         return self._settings.effect.mode if self._consent is None else "none"
 
-    def _network(self, width: int, height: int) -> _Network:
+    def _network(self, width: int, height: int, background: Background | None = None) -> _Network:
         """Returns a new pipeline with the shared network, for one file of this size."""
         if self._consent is not None:
             return _Network(Passthrough(self._consent))
         segmenter = self._loaded_segmenter()
         size = segmenter.input_size(width, height)
-        return _Network(build_pipeline(self._settings, segmenter), segmenter.name, segmenter.provider, size)
+        pipeline = build_pipeline(self._settings, segmenter, background=background)
+        return _Network(pipeline, segmenter.name, segmenter.provider, size)
 
     def _with_lookahead(self, processor: Pipeline | Passthrough) -> VideoProcessor:
         """Returns the processor for a video, which can use future frames; photos cannot."""

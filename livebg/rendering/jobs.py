@@ -5,13 +5,14 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
 
 from livebg.config.settings import Mode
-from livebg.errors import ConfigError, SinkError, SourceError
-from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
+from livebg.sources.media_types import PHOTO_SUFFIXES, UNREADABLE_PHOTO_SUFFIXES, VIDEO_SUFFIXES, WRITABLE_PHOTO_SUFFIXES
 
 _LOG: Final = logging.getLogger(__name__)
 KEPT_CONTAINERS = frozenset({".mp4", ".mov", ".m4v", ".mkv"})
@@ -20,46 +21,86 @@ RenderMode = Literal[Mode, "none"]
 
 MODES: Final[tuple[str, ...]] = get_args(RenderMode)
 
+_MAX_NAME_BYTES: Final = 255
+"""Maximum length of a file name, for a system that does not report its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One input and its output. ``note`` is a clause about an unexpected output format, or empty."""
+    """One input and its output. ``note`` is a clause about an unexpected output format, or empty. ``error`` is the reason why the
+    job cannot run: the input is a folder that cannot be read, or the name of the output would be too long.
+    """
 
     input: Path
     output: Path
     note: str = ""
+    error: LivebgError | None = None
 
     @property
     def is_photo(self) -> bool:
-        return self.input.suffix.lower() in PHOTO_SUFFIXES
+        return self.input.suffix.lower() in PHOTO_SUFFIXES | UNREADABLE_PHOTO_SUFFIXES
 
 
-def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> list[Job]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The jobs, and the files in the input folders that are neither photos nor videos in a known format."""
+
+    jobs: Sequence[Job]
+    skipped: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The content of the inputs: each file with the input folder that its output path is relative to."""
+
+    files: dict[Path, tuple[Path, Path]] = field(default_factory=dict)
+    skipped: list[Path] = field(default_factory=list)
+    unreadable: list[Job] = field(default_factory=list)
+
+
+def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
     """Returns one job per file, with distinct outputs; folders are walked in alphabetical order.
 
     ``output`` is a file for a single input file, otherwise a folder, which keeps the subfolders of the inputs; missing subfolders
-    are created later. Raises :class:`~livebg.errors.SourceError` for an input that does not exist or has nothing to render,
-    :class:`~livebg.errors.SinkError` for an output folder that does not exist, and
-    :class:`~livebg.errors.ConfigError` if ``output`` is a file and there are several inputs.
+    are created later. A folder that cannot be read becomes a job with an error. Raises :class:`~livebg.errors.SourceError` for an
+    input that does not exist or has nothing to render, :class:`~livebg.errors.SinkError` for an output folder that does not
+    exist, and :class:`~livebg.errors.ConfigError` if ``output`` is a file and there are several inputs.
     """
     for path in inputs:
-        if not path.exists():
-            raise SourceError(f"{path} does not exist. Name a video, a photo or a folder.")
+        _check_input(path)
     many = len(inputs) > 1 or inputs[0].is_dir()
     if output is not None:
         _check_output(output, many)
     into = output if output is not None and output.is_dir() else None
-    places = {_place(file): (file, root) for file, root in _files(inputs, into)}
-    if not places:
+    found = _search(inputs, into)
+    if not found.files and not found.unreadable:
         names = ", ".join(str(path) for path in inputs)
         raise SourceError(f"No videos or photos found in {names}. Name a folder that contains some, or a file.")
     if output is not None and into is None:
-        return [Job(inputs[0], output)]
-    targets = _distinct([_targets(file, root, into, mode) for file, root in places.values()], taken=places)
-    return [_job(file, target, mode) for (file, _), target in zip(places.values(), targets, strict=True)]
+        return Plan([Job(inputs[0], output)])
+    targets = _distinct([_targets(file, root, into, mode) for file, root in found.files.values()], taken=found.files)
+    jobs = [_job(file, target, mode) for (file, _), target in zip(found.files.values(), targets, strict=True)]
+    return Plan([*found.unreadable, *jobs], found.skipped)
+
+
+def _check_input(path: Path) -> None:
+    try:
+        exists = path.exists()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SourceError(f"{path} cannot be opened ({reason}). Name a video, a photo or a folder.") from None
+    if not exists:
+        raise SourceError(f"{path} does not exist. Name a video, a photo or a folder.")
 
 
 def _check_output(output: Path, many: bool) -> None:
+    try:
+        _check_output_kind(output, many)
+    except OSError as error:
+        raise SinkError(f"Cannot write {output}: {(error.strerror or str(error)).lower()}. Choose a shorter name.") from None
+
+
+def _check_output_kind(output: Path, many: bool) -> None:
     # Every output file has an extension, so a name without one means a folder.
     names_folder = many or not output.suffix
     if names_folder and output.exists() and not output.is_dir():
@@ -70,21 +111,26 @@ def _check_output(output: Path, many: bool) -> None:
         raise SinkError(f"The output folder {folder} {problem}. Create it first, or name another one.")
 
 
-def _files(inputs: Sequence[Path], into: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Yield each file with the input folder that its output path is relative to."""
+def _search(inputs: Sequence[Path], into: Path | None) -> _Found:
+    found = _Found()
+
+    def note_unreadable(error: OSError) -> None:
+        folder = Path(error.filename)
+        problem = f"The folder {folder} cannot be read ({error.strerror}). Change its permissions or leave it out."
+        found.unreadable.append(Job(folder, folder, error=SourceError(problem)))
+
     for path in inputs:
         if not path.is_dir():
-            yield path, path.parent
+            found.files[_place(path)] = path, path.parent
             continue
-        for folder, folders, names in os.walk(path, onerror=_raise_unreadable):
+        for folder, folders, names in os.walk(path, onerror=note_unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and not _same(Path(folder, name), into))
-            for file in sorted(Path(folder, name) for name in names):
-                if _is_media(file) and not _is_own_output(file):
-                    yield file, path
-
-
-def _raise_unreadable(error: OSError) -> None:
-    raise SourceError(f"The folder {error.filename} cannot be read ({error.strerror}). Change its permissions or leave it out.")
+            for file in sorted(Path(folder, name) for name in names if not name.startswith(".")):
+                if not _is_media(file):
+                    found.skipped.append(file)
+                elif not _is_own_output(file):
+                    found.files[_place(file)] = file, path
+    return found
 
 
 def _is_media(file: Path) -> bool:
@@ -143,13 +189,34 @@ def _place(file: Path) -> Path:
 def _suffix(file: Path, mode: str) -> str:
     suffix = file.suffix.lower()
     if suffix in PHOTO_SUFFIXES:
-        return ".png" if mode == "cutout" else file.suffix
+        if mode == "cutout":
+            return ".png"
+        return file.suffix if suffix in WRITABLE_PHOTO_SUFFIXES else ".png" if mode == "matte" else ".jpg"
     if mode == "cutout":
         return ".webm" if suffix == ".webm" else ".mov"
     return file.suffix if suffix in KEPT_CONTAINERS else ".mkv"
 
 
 def _job(file: Path, target: Path, mode: str) -> Job:
-    changed = target.suffix.lower() != file.suffix.lower()
-    why = "which supports alpha" if mode == "cutout" else "which supports any timing and audio codec"
-    return Job(file, target, f"written as {target.suffix.lower()[1:]}, {why}" if changed else "")
+    return Job(file, target, _note(file.suffix.lower(), target.suffix.lower(), mode), _name_error(file, target))
+
+
+def _note(given: str, written: str, mode: str) -> str:
+    if given == written:
+        return ""
+    if given in PHOTO_SUFFIXES - WRITABLE_PHOTO_SUFFIXES:
+        why = f"because livebg does not write {given[1:]}"
+    else:
+        why = "which supports alpha" if mode == "cutout" else "which supports any timing and audio codec"
+    return f"written as {written[1:]}, {why}"
+
+
+def _name_error(file: Path, target: Path) -> SinkError | None:
+    """Returns the error for an output name that is too long for the file system; None for one that is not."""
+    size, limit = len(os.fsencode(target.name)), _MAX_NAME_BYTES
+    with suppress(AttributeError, OSError, ValueError):  # no such function on this system, or a folder that does not exist yet
+        limit = os.pathconf(next(folder for folder in target.parents if folder.is_dir()), "PC_NAME_MAX")
+    if size <= limit:
+        return None
+    problem = f"The output of {file} would have a name of {size} bytes, and the limit is {limit}"
+    return SinkError(f"{problem}. Render this file alone and choose a shorter name with -o.")

@@ -1,7 +1,6 @@
 """Renders photos with the video pipeline, but keeps the full chroma resolution of the photo."""
 
-import io
-import logging
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -10,24 +9,25 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
+from livebg.compositing.auto_framing import CropWindow
+from livebg.compositing.backgrounds import StillBackground
 from livebg.compositing.composite import tighten
-from livebg.errors import ConfigError, SinkError, SourceError
-from livebg.imaging.frame import BT601, Alpha8, ColorSpec, Composite, Frame, i420_to_rgb, rgb_to_i420
-from livebg.imaging.pillow_compat import READ_FAILURES, log_warnings
+from livebg.errors import ConfigError, SinkError
+from livebg.imaging.frame import BT601, Alpha8, ColorSpec, Composite, Frame, Matte, i420_to_rgb, rgb_to_i420
 from livebg.pipeline import Passthrough, Pipeline
 from livebg.sinks.atomic_file import AtomicFile, writing
+from livebg.sources.photo_file import read_photo
 
-_LOG: Final = logging.getLogger(__name__)
 _COLOR: Final = ColorSpec(matrix=BT601, full_range=True)
 """The color of JPEG, so no color conversion is needed when the photo is written."""
 
-_PROFILE_SPACE: Final = slice(16, 20)
-"""Bytes of an ICC profile that name its color space."""
-
 _FORMATS: Final = frozenset({"JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF"})
 _ALPHA_FORMATS: Final = frozenset({"PNG", "WEBP", "TIFF", "AVIF"})
+_INCHES: Final = 2
+"""Resolution unit of EXIF."""
+
 _BAND_ROWS: Final = 256
 """Rows computed at a time: a large photo in floating point takes a gigabyte."""
 
@@ -53,59 +53,31 @@ class Photo:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self.notes: tuple[str, ...] = ()
-        self._profile: bytes | None = None
-        try:
-            with log_warnings(), Image.open(path) as image:
-                self._exif = _kept_exif(image.getexif())
-                if getattr(image, "n_frames", 1) > 1:
-                    self.notes += (f"only the first of {getattr(image, 'n_frames', 1)} pictures",)
-                self.rgb: NDArray[np.uint8] = np.asarray(self._to_rgb(ImageOps.exif_transpose(image)))
-        except UnidentifiedImageError:
-            raise SourceError(f"{path} is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF.") from None
-        except Image.DecompressionBombError:
-            raise SourceError(f"{path} is too large. Reduce it to less than 178 megapixels.") from None
-        except PermissionError:
-            raise SourceError(f"{path} cannot be read (permission denied). Change its permissions.") from None
-        except READ_FAILURES as error:
-            _LOG.debug("%s: %s", path, error)
-            raise SourceError(f"{path} is damaged or truncated. Copy or download it again.") from None
-
-    def _to_rgb(self, image: Image.Image) -> Image.Image:
-        """Convert to 8-bit RGB. Keeps an RGB color profile; other color spaces are converted to sRGB."""
-        if image.mode in ("I", "F"):
-            raise SourceError(
-                f"{self._path} has 32-bit samples, which define no white level. Save it with 8 or 16 bits per channel."
-            )
-        profile = image.info.get("icc_profile")
-        if image.mode.startswith("I;16"):
-            self.notes += ("converted from 16 to 8 bits",)
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.has_transparency_data:
-            self.notes += ("transparent areas filled with black",)
-            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA")).convert("RGB")
-        if profile and profile[_PROFILE_SPACE] != b"RGB ":
-            self.notes += (f"converted from {image.mode} to sRGB",)
-            return _to_srgb(image, profile)
-        self._profile = profile
-        return image.convert("RGB")
+        file = read_photo(path)
+        self.rgb: NDArray[np.uint8] = file.rgb
+        self.notes = file.notes
+        self._color = replace(_COLOR, icc=file.icc)
+        self._dpi = file.dpi
+        self._exif = _kept_exif(file.exif, file.dpi)
+        self._profile = file.profile
 
     @cached_property
     def frame(self) -> Frame:
         """The photo as a frame at time 0; an odd width or height is padded by repeating the edge."""
         height, width = self.rgb.shape[:2]
         even = np.pad(self.rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        return Frame(rgb_to_i420(even, _COLOR), 0, Fraction(1), _COLOR)
+        return Frame(rgb_to_i420(even, self._color), 0, Fraction(1), self._color)
 
-    def composited(self, frame: Frame, composite: Composite, alpha: Alpha8 | None) -> Image.Image:
-        """Returns the composite in RGB, with the detail lost in 4:2:0 restored on the person.
+    def composited(
+        self, frame: Frame, composite: Composite, alpha: Alpha8 | None, background: StillBackground | None = None
+    ) -> Image.Image:
+        """Returns the composite in RGB, with the detail lost in 4:2:0 restored on the person and in ``background``.
 
         A composite is nearly linear in the frame, so adding alpha * (photo - frame) approximates compositing the photo itself.
         If alpha is 255, the bytes of the photo are returned. ``alpha`` None means a composite that shows everything.
         """
         whole = np.full((frame.height, frame.width), 255, np.uint8) if alpha is None else alpha
-        return self._image(self._detailed(frame, composite, whole, whole))
+        return self._image(self._detailed(frame, composite, whole, whole, background))
 
     def cutout(self, frame: Frame, composite: Composite, alpha: Alpha8) -> Image.Image:
         """Returns RGBA with straight alpha: the bytes of the photo if alpha is 255, black if it is 0."""
@@ -115,32 +87,46 @@ class Photo:
         pixels[cropped == 0] = 0
         return self._image(np.dstack([pixels, cropped]))
 
-    def _detailed(self, frame: Frame, composite: Composite, alpha: Alpha8, detail: Alpha8) -> NDArray[np.uint8]:
-        """Returns the composite in RGB plus ``detail`` / 255 of the detail lost in 4:2:0; the photo if ``alpha`` is 255."""
+    def _detailed(
+        self, frame: Frame, composite: Composite, alpha: Alpha8, detail: Alpha8, background: StillBackground | None = None
+    ) -> NDArray[np.uint8]:
+        """Returns the composite in RGB plus ``detail`` / 255 of the detail lost in 4:2:0, and the rest of that of ``background``;
+        the photo if ``alpha`` is 255.
+        """
         size = (frame.width, frame.height)
         before, after = frame.rgb(size), i420_to_rgb(composite.data, composite.color, size)
+        exact = before if background is None else background.rgb(frame)
+        coarse = before if background is None else i420_to_rgb(rgb_to_i420(exact, frame.color), frame.color, size)
         height, width = self.rgb.shape[:2]
         pixels = np.empty_like(self.rgb)
         for top in range(0, height, _BAND_ROWS):
             part = (slice(top, min(top + _BAND_ROWS, height)), slice(width))
-            lost = self.rgb[part].astype(np.int16) - before[part]
-            mixed = np.rint(after[part] + detail[part][..., None] / np.float32(255) * lost).clip(0, 255)
+            share = detail[part][..., None] / np.float32(255)
+            lost = share * (self.rgb[part].astype(np.int16) - before[part])
+            lost += (1 - share) * (exact[part].astype(np.int16) - coarse[part])
+            mixed = np.rint(after[part] + lost).clip(0, 255)
             # Chroma is subsampled 2x2, so at the edge it includes some of the background.
             pixels[part] = np.where(alpha[part][..., None] == 255, self.rgb[part], mixed)
         return pixels
 
     def matte(self, alpha: Alpha8) -> Image.Image:
-        return Image.fromarray(self._cropped(alpha))
+        """Returns the matte without the photo's metadata, except its resolution."""
+        return self._with_dpi(Image.fromarray(self._cropped(alpha)))
 
     def _cropped(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = self.rgb.shape[:2]
         return picture[:height, :width]
 
     def _image(self, pixels: NDArray[np.uint8]) -> Image.Image:
-        image = Image.fromarray(pixels)
+        image = self._with_dpi(Image.fromarray(pixels))
         image.info["exif"] = self._exif
         if self._profile:
             image.info["icc_profile"] = self._profile
+        return image
+
+    def _with_dpi(self, image: Image.Image) -> Image.Image:
+        if self._dpi:
+            image.info["dpi"] = self._dpi
         return image
 
 
@@ -153,18 +139,40 @@ def check_suffix(path: Path, mode: str) -> None:
         raise ConfigError(f"Cannot write {path}: {kind} does not support the transparency of a cutout. Use .png.")
 
 
-def render_photo(photo: Photo, processor: Pipeline | Passthrough, mode: str) -> Image.Image:
-    """Render the photo in ``mode``. Raises :class:`~livebg.errors.ModelError` if the network fails."""
+def render_photo(
+    photo: Photo, processor: Pipeline | Passthrough, mode: str, background: StillBackground | None = None
+) -> Image.Image:
+    """Render the photo in ``mode``. ``background`` is that of the processor, if it is a still picture or a color.
+
+    Raises :class:`~livebg.errors.ModelError` if the network fails.
+    """
     frame = photo.frame
     if isinstance(processor, Passthrough):
         return photo.composited(frame, processor.process(frame).composite, None)
     matte = processor.matte(frame)
+    return _framed(_composited(photo, processor, mode, matte, background), processor.crop_window(matte))
+
+
+def _composited(photo: Photo, processor: Pipeline, mode: str, matte: Matte, background: StillBackground | None) -> Image.Image:
+    frame = photo.frame
+    composite = processor.composite(frame, matte, framed=False)
     if mode == "cutout":
-        return photo.cutout(frame, processor.composite(frame, matte), matte.alpha)
+        return photo.cutout(frame, composite, matte.alpha)
     if mode == "matte":
         return photo.matte(matte.alpha)
     seen = tighten(matte) if mode == "greenscreen" else matte
-    return photo.composited(frame, processor.composite(frame, matte), seen.alpha)
+    return photo.composited(frame, composite, seen.alpha, background)
+
+
+def _framed(image: Image.Image, window: CropWindow) -> Image.Image:
+    """Crop the image to the window and enlarge it to its size: after the detail is restored, which belongs to the full frame."""
+    if window.is_full_frame:
+        return image
+    (left, top), (width, height) = (window.x - window.size / 2, window.y - window.size / 2), image.size
+    box = (left * width, top * height, (left + window.size) * width, (top + window.size) * height)
+    framed = image.resize(image.size, Image.Resampling.LANCZOS, box)
+    framed.info = image.info
+    return framed
 
 
 def write_photo(image: Image.Image, part: AtomicFile, path: Path) -> None:
@@ -196,25 +204,16 @@ def _options(image: Image.Image, kind: str) -> dict[str, Any]:
         "AVIF": {"quality": 100 if lossless else 90, "subsampling": "4:4:4"},
     }
     options = quality.get(kind, {})
-    if kind != "BMP" and image.mode != "L":
-        options |= {key: image.info[key] for key in ("exif", "icc_profile") if image.info.get(key)}
-    return options
+    kept = ("dpi",) if kind == "BMP" or image.mode == "L" else ("dpi", "exif", "icc_profile")
+    return options | {key: image.info[key] for key in kept if image.info.get(key)}
 
 
-def _kept_exif(exif: Image.Exif) -> Image.Exif:
+def _kept_exif(exif: Image.Exif, dpi: tuple[float, float] | None) -> Image.Exif:
     kept = Image.Exif()
     for tag in _KEPT_EXIF_TAGS:
         if isinstance(exif.get(tag), str):
             kept[tag] = exif[tag]
+    if dpi:
+        kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution] = dpi
+        kept[ExifTags.Base.ResolutionUnit] = _INCHES
     return kept
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Convert ``image`` with its color profile (CMYK, gray, Lab), or without it if the profile is unusable."""
-    try:
-        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        _LOG.debug("Cannot use the color profile: %s", error)
-        converted = None
-    return converted or image.convert("RGB")

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, Self
 
 from rich.console import Console
@@ -18,12 +19,18 @@ from livebg.rendering.jobs import Job
 _JSON_INTERVAL_S: Final = 0.5
 """Minimum time between two progress lines of one job."""
 
+_MAX_SKIPPED_SHOWN: Final = 10
+"""Number of skipped files that are listed by name."""
+
 
 class QuietReporter:
     """Prints errors only."""
 
     def __init__(self, errors: Console) -> None:
         self._errors = errors
+
+    def skipped(self, files: Sequence[Path]) -> None:
+        """Report files in the input folders that are not rendered."""
 
     def started(self, job: Job, total: int | None) -> None: ...
 
@@ -56,6 +63,12 @@ class BarReporter(QuietReporter):
         columns = (name, BarColumn(), MofNCompleteColumn(), _Fps(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
         self._tasks: dict[Job, TaskID] = {}
+
+    def skipped(self, files: Sequence[Path]) -> None:
+        names = [str(file) for file in files]
+        more = len(names) - _MAX_SKIPPED_SHOWN
+        listed = ", ".join(names[:_MAX_SKIPPED_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        self._line(f"Skipped {len(names)} file{'' if len(names) == 1 else 's'} in other formats: {listed}")
 
     def started(self, job: Job, total: int | None) -> None:
         if job.note:
@@ -97,7 +110,7 @@ class BarReporter(QuietReporter):
 
 
 class JsonReporter(QuietReporter):
-    """Prints JSON lines: ``started``, ``progress``, ``error``, ``done``, ``stopped``, and for several files ``summary``.
+    """Prints JSON lines: ``skipped``, ``started``, ``progress``, ``error``, ``done``, ``stopped``; for several files ``summary``.
 
     Errors are also printed as text on standard error.
     """
@@ -109,6 +122,9 @@ class JsonReporter(QuietReporter):
         self._last_emit: dict[Job, float] = {}
         self._totals: dict[Job, int | None] = {}
         self._done: list[JobResult] = []
+
+    def skipped(self, files: Sequence[Path]) -> None:
+        self._emit({"event": "skipped", "files": [str(file) for file in files]})
 
     def started(self, job: Job, total: int | None) -> None:
         self._totals[job] = total

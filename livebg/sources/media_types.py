@@ -2,10 +2,14 @@
 
 from typing import Final
 
-PHOTO_SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"}
-)
-"""Photo suffixes. HEIC cannot be read; it is listed so that such files are reported rather than ignored."""
+WRITABLE_PHOTO_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
+"""Suffixes of photos that livebg reads and writes."""
+
+PHOTO_SUFFIXES: Final = WRITABLE_PHOTO_SUFFIXES | {".heic", ".heif", ".hif", ".mpo", ".jp2", ".j2k", ".jpf", ".jpx"}
+
+UNREADABLE_PHOTO_SUFFIXES: Final = frozenset({".jxl"})
+"""Suffixes of photos that livebg cannot read: a single one is refused as a photo, those in a folder are listed."""
+
 VIDEO_SUFFIXES: Final = frozenset(
     {
         ".mp4",
@@ -15,14 +19,21 @@ VIDEO_SUFFIXES: Final = frozenset(
         ".webm",
         ".avi",
         ".gif",
+        ".apng",
         ".mpg",
         ".mpeg",
         ".ts",
         ".mts",
         ".m2ts",
+        ".vob",
         ".wmv",
+        ".asf",
         ".flv",
         ".ogv",
         ".3gp",
+        ".3g2",
+        ".dv",
+        ".mxf",
+        ".y4m",
     }
 )
