@@ -53,6 +53,9 @@ def select_streams(source: InputContainer, container: str) -> StreamSelection:
 
 
 def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:
+    if stream.codec_context is None and stream.type in ("audio", "video", "subtitle"):
+        yield "uses a codec that this build of FFmpeg does not know"
+        return
     if stream.type == "video" and not is_cover(stream):
         yield "is a second video and would show the unprocessed room"
     if stream.disposition & Disposition.timed_thumbnails:
@@ -65,8 +68,10 @@ def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:
 
 def _is_regenerated(stream: Stream) -> bool:
     """Return whether the muxer creates the stream itself: MP4's chapter text track and the timecode track."""
+    if stream.type != "data":
+        return False
     chapters = stream.name == "bin_data" and stream.discard is Discard.all
-    return stream.type == "data" and (chapters or (stream.name is None and "timecode" in stream.metadata))
+    return chapters or (stream.name is None and "timecode" in stream.metadata)
 
 
 def _is_supported(stream: Stream, container: str) -> bool:
@@ -82,6 +87,7 @@ def _is_supported(stream: Stream, container: str) -> bool:
 
 
 def _describe(stream: Stream) -> str:
-    codec = stream.codec_context.name if stream.codec_context is not None else stream.name
+    names = stream.codec_context or (stream if stream.type in ("data", "attachment") else None)  # others have none without it
+    codec = None if names is None else names.name
     details = ", ".join(part for part in (codec, stream.language) if part)
     return f"{stream.type} stream {stream.index}{f' ({details})' if details else ''}"
