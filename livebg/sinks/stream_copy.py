@@ -2,8 +2,9 @@
 
 from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -37,8 +38,27 @@ class TimeRange:
 
 
 @dataclass(slots=True)
+class Payload:
+    """The packets of a stream so far: their number, size in bytes and concatenated content."""
+
+    packets: int = 0
+    size: int = 0
+    _hash: hashlib.blake2b = field(default_factory=hashlib.blake2b)
+
+    @property
+    def digest(self) -> bytes:
+        """The hash of the content, whatever packets it is divided into."""
+        return self._hash.digest()
+
+    def add(self, packet: Packet[Stream]) -> None:
+        self.packets += 1
+        self.size += packet.size
+        self._hash.update(bytes(packet))
+
+
+@dataclass(slots=True)
 class CopiedStream:
-    """A copied stream: its target and the packets copied so far (for verification).
+    """A copied stream: its target and the payload copied so far (for verification).
 
     Do not use ``target`` after its container is closed: PyAV's streams do not outlive it.
     """
@@ -47,8 +67,7 @@ class CopiedStream:
     kind: str
     is_pcm: bool
     target: Stream
-    packets: int = 0
-    size: int = 0
+    payload: Payload = field(default_factory=Payload)
     last_dts: int | None = None
     done: bool = False
 
@@ -75,6 +94,7 @@ class StreamCopier:
             self._input.close()
             raise
         self._next_packet: Packet[Stream] | None = None
+        self._last_ticks: dict[int, int] = {}
         self._covers: Covers | None = None
         self._packets: Iterator[Packet[Stream]] = iter(())
 
@@ -174,7 +194,7 @@ class StreamCopier:
 
     def _read_packet(self) -> Packet[Stream] | None:
         try:
-            return next((packet for packet in self._packets if packet.dts is not None or packet.pts is not None), None)
+            return next((packet for packet in self._packets if self._has_time(packet)), None)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(
                 f"The sound or subtitles of {self._path} cannot be read ({error.strerror}). Copy the file again."
@@ -186,6 +206,15 @@ class StreamCopier:
             fix = "Choose a file extension that supports them, or use --drop-streams."
             raise SinkError(f"{output} cannot hold every stream of {self._path}: {'; '.join(refused)}. {fix}")
         self.notes = tuple(f"dropped: {reason}" for reason in refused)
+
+    def _has_time(self, packet: Packet[Stream]) -> bool:
+        """Return whether the packet has a time; the later parts of a packet that libav divided get the time of the first."""
+        ticks = packet.dts if packet.dts is not None else packet.pts
+        if ticks is not None:
+            self._last_ticks[packet.stream_index] = ticks
+        elif packet.size and packet.stream_index in self._last_ticks:
+            packet.pts = packet.dts = self._last_ticks[packet.stream_index]
+        return packet.dts is not None or packet.pts is not None
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
         target = output.add_stream_from_template(stream, opaque=True)
@@ -229,7 +258,6 @@ def _mux_shifted(packet: Packet[Stream], copied: CopiedStream, output: OutputCon
     if copied.kind == "audio" and not packet.duration and copied.last_dts is not None:
         packet.duration = packet.dts - copied.last_dts  # otherwise an MP4 would end at the start of its last packet
     copied.last_dts = packet.dts
-    copied.packets += 1
-    copied.size += packet.size
+    copied.payload.add(packet)
     packet.stream = copied.target
     output.mux(packet)
