@@ -18,17 +18,24 @@ from av.stream import Discard, Stream
 from livebg.errors import SinkError, SourceError
 from livebg.sinks import metadata
 from livebg.sinks.cover_art import Covers
-from livebg.sinks.stream_selection import open_source, select_streams
+from livebg.sinks.stream_selection import display_name, open_source, select_streams
 
 _DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
 
 
 @dataclass(frozen=True, slots=True)
-class TimeRange:
-    """The range of the input to copy, in seconds of its time; None = unlimited."""
+class CopyOptions:
+    """What to copy from the input: the range ``start`` to ``end`` in seconds of its time, None = unlimited, and what happens to
+    streams that the output cannot hold.
+
+    By default data streams are dropped and all others are errors. ``drop_streams`` drops them all; ``keep_streams`` makes data
+    streams an error too.
+    """
 
     start: float | None = None
     end: float | None = None
+    drop_streams: bool = False
+    keep_streams: bool = False
 
     def holds(self, seconds: float) -> bool:
         return (self.start is None or seconds >= self.start) and (self.end is None or seconds < self.end)
@@ -77,19 +84,18 @@ class StreamCopier:
 
     The constructor opens ``source`` and selects its streams. It raises :class:`~livebg.errors.SourceError` if the file cannot be
     opened, and :class:`~livebg.errors.SinkError` if ``container`` (libav's name) cannot hold a stream or a second video would
-    show the room, unless ``drop`` is set: then :attr:`notes` names them.
+    show the room, unless ``options`` allow to drop it: then :attr:`notes` names it.
     """
 
-    def __init__(self, source: Path, output: Path, container: str, window: TimeRange, *, drop: bool = False) -> None:
+    def __init__(self, source: Path, output: Path, container: str, options: CopyOptions) -> None:
         self._path = source
         self._container = container
-        self._window = window
+        self._options = options
         self.copied: list[CopiedStream] = []
-        self.notes: tuple[str, ...] = ()
         self._input = open_source(source)
         try:
             self._selection = select_streams(self._input, container)
-            self._check_refused(output, drop)
+            self.notes = self._dropped(output)
         except BaseException:
             self._input.close()
             raise
@@ -137,7 +143,7 @@ class StreamCopier:
         track's.
         """
         chapters = self._container in ("mp4", "mov") and bool(self._input.chapters())
-        return not self._window.start and not chapters
+        return not self._options.start and not chapters
 
     def describe_video(self, target: av.VideoStream) -> None:
         """Copy the tags and disposition of the original video stream to ``target``."""
@@ -151,7 +157,7 @@ class StreamCopier:
     def add_to(self, output: OutputContainer) -> None:
         """Add the streams, tags and chapters to ``output``, before its header is written."""
         output.metadata.update(self.tags)
-        output.set_chapters(metadata.clipped_chapters(self._input.chapters(), self._window.start, self._window.end))
+        output.set_chapters(metadata.clipped_chapters(self._input.chapters(), self._options.start, self._options.end))
         for stream in self._selection.copied:
             is_pcm = stream.codec_context is not None and stream.codec_context.name.startswith("pcm_")
             self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, self._add(output, stream)))
@@ -183,10 +189,10 @@ class StreamCopier:
             if seconds is not None and time > seconds:
                 self._next_packet = packet
                 break
-            if self._window.ended(time):
+            if self._options.ended(time):
                 copied.done = True
             # Drop packets that an edit list hides at the end; those before zero (priming) are hidden again.
-            elif self._window.holds(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
+            elif self._options.holds(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
                 _mux_shifted(packet, copied, output, offset)
 
     def close(self) -> None:
@@ -200,12 +206,19 @@ class StreamCopier:
                 f"The sound or subtitles of {self._path} cannot be read ({error.strerror}). Copy the file again."
             ) from error
 
-    def _check_refused(self, output: Path, drop: bool) -> None:
-        refused = self._selection.refused
-        if refused and not drop:
-            fix = "Choose a file extension that supports them, or use --drop-streams."
+    def _dropped(self, output: Path) -> tuple[str, ...]:
+        """Return notes on the streams to drop. Raises SinkError if one must not be dropped."""
+        refused, data = list(self._selection.refused), self._selection.unsupported_data
+        name = display_name(self._container)
+        if self._options.keep_streams:
+            refused += [f"{stream} is not supported by {name}" for stream in data]
+            data = []
+        if refused and not self._options.drop_streams:
+            instead = "use --drop-streams" if self._selection.refused else "leave out --keep-streams"
+            fix = f"Choose a file extension that supports them, or {instead}."
             raise SinkError(f"{output} cannot hold every stream of {self._path}: {'; '.join(refused)}. {fix}")
-        self.notes = tuple(f"dropped: {reason}" for reason in refused)
+        notes = [f"dropped: {reason}" for reason in refused]
+        return (*notes, f"dropped: {', '.join(data)}, not supported by {name}") if data else tuple(notes)
 
     def _has_time(self, packet: Packet[Stream]) -> bool:
         """Return whether the packet has a time; the later parts of a packet that libav divided get the time of the first."""
@@ -255,8 +268,9 @@ def _mux_shifted(packet: Packet[Stream], copied: CopiedStream, output: OutputCon
         # Most containers reject the repeated times of damaged inputs: use the next tick.
         packet.dts = copied.last_dts + 1
         packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else packet.dts
-    if copied.kind == "audio" and not packet.duration and copied.last_dts is not None:
-        packet.duration = packet.dts - copied.last_dts  # otherwise an MP4 would end at the start of its last packet
+    if copied.kind in ("audio", "data") and not packet.duration:
+        # Otherwise an MP4 would end at the start of its last packet, and hide it if it is data.
+        packet.duration = packet.dts - copied.last_dts if copied.last_dts is not None else int(copied.kind == "data")
     copied.last_dts = packet.dts
     copied.payload.add(packet)
     packet.stream = copied.target

@@ -17,13 +17,16 @@ from livebg.sources.video_file import is_cover, main_video
 
 @dataclass(frozen=True, slots=True)
 class StreamSelection:
-    """The streams of an input by treatment; ``refused`` holds the reasons as text for display."""
+    """The streams of an input by treatment; ``refused`` holds the reasons as text for display, and ``unsupported_data`` the names
+    of data streams that the container cannot hold.
+    """
 
     video: av.VideoStream | None = None
     copied: list[Stream] = field(default_factory=list)
     covers: list[Stream] = field(default_factory=list)
     attachments: list[Stream] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    unsupported_data: list[str] = field(default_factory=list)
 
 
 def open_source(path: Path) -> InputContainer:
@@ -34,6 +37,11 @@ def open_source(path: Path) -> InputContainer:
         raise SourceError(f"The input {path} cannot be opened ({error.strerror}). Check the file and its permissions.") from error
 
 
+def display_name(container: str) -> str:
+    """Return the name of libav's ``container`` for display."""
+    return "Matroska" if container == "matroska" else container.upper()
+
+
 def select_streams(source: InputContainer, container: str) -> StreamSelection:
     """Select the streams of ``source`` for an output in ``container`` (libav's name)."""
     selection = StreamSelection(main_video(source))
@@ -41,7 +49,9 @@ def select_streams(source: InputContainer, container: str) -> StreamSelection:
         if stream is selection.video or _is_regenerated(stream):
             continue
         reasons = list(_incompatibilities(stream, container))
-        if reasons:
+        if reasons and stream.type not in ("audio", "video", "subtitle", "attachment"):
+            selection.unsupported_data.append(_describe(stream))
+        elif reasons:
             selection.refused.append(f"{_describe(stream)} {reasons[0]}")
         elif stream.type == "video":
             selection.covers.append(stream)
@@ -63,7 +73,7 @@ def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:
     # The Matroska muxer accepts any picture as an attachment; MOV and WebM drop it silently.
     supported = container == "matroska" or (container == "mp4" and _is_supported(stream, container))
     if not (supported if stream.type == "video" else _is_supported(stream, container)):
-        yield f"is not supported by {'Matroska' if container == 'matroska' else container.upper()}"
+        yield f"is not supported by {display_name(container)}"
 
 
 def _is_regenerated(stream: Stream) -> bool:
@@ -89,5 +99,7 @@ def _is_supported(stream: Stream, container: str) -> bool:
 def _describe(stream: Stream) -> str:
     names = stream.codec_context or (stream if stream.type in ("data", "attachment") else None)  # others have none without it
     codec = None if names is None else names.name
-    details = ", ".join(part for part in (codec, stream.language) if part)
+    # Phones and action cameras store data without a codec, and name it here.
+    name = stream.metadata.get("handler_name", "").strip() if stream.type == "data" else None
+    details = ", ".join(part for part in (codec, name, stream.language) if part)
     return f"{stream.type} stream {stream.index}{f' ({details})' if details else ''}"
