@@ -13,7 +13,7 @@ from livebg.errors import ConfigError, SinkError
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
 from livebg.sinks.null import NullSink
-from livebg.sinks.stream_copy import CopyOptions
+from livebg.sinks.stream_selection import CopyOptions
 from tests.muxing import Recording, frame_times, record
 from tests.sink_contract import TIME_BASE, MakeSink, SinkContract, composite
 from tests.writing import ENDINGS, FAST, FORMAT, write

@@ -10,7 +10,7 @@ import numpy as np
 from livebg.imaging.frame import _SEAL, ColorSpec, Composite, VideoFormat
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
-from livebg.sinks.stream_copy import CopyOptions
+from livebg.sinks.stream_selection import CopyOptions
 from tests.sink_contract import HEIGHT, TIME_BASE, WIDTH, composite
 
 FORMAT = VideoFormat(WIDTH, HEIGHT, Fraction(25))

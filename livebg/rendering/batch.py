@@ -23,7 +23,7 @@ from livebg.rendering.photo import Photo, check_suffix, render_photo, write_phot
 from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.file import FileSink
-from livebg.sinks.stream_copy import CopyOptions
+from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.file import FileSource
 
 _LOG: Final = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from livebg.interfaces import Sink
 from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import Content, Encoding, plan_encoder
 from livebg.sinks.muxer import VideoWriter
-from livebg.sinks.stream_copy import CopyOptions, StreamCopier
+from livebg.sinks.stream_copy import StreamCopier
+from livebg.sinks.stream_selection import CopyOptions
 from livebg.sinks.verify import Expected, verify
 
 
@@ -26,7 +27,7 @@ class FileSink(Sink):
     The constructor raises :class:`~livebg.errors.ConfigError` if extension, codec and content are incompatible,
     :class:`~livebg.errors.SourceError` if ``copy_from`` cannot be opened, and :class:`~livebg.errors.SinkError` if the output
     cannot be written, exists (unless ``overwrite``) or is the input, or if a stream cannot or must not be copied (see
-    :class:`~livebg.sinks.stream_copy.CopyOptions`). :attr:`notes` are short clauses for a summary.
+    :class:`~livebg.sinks.stream_selection.CopyOptions`). :attr:`notes` are short clauses for a summary.
     """
 
     def __init__(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -15,68 +13,13 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from livebg.errors import SinkError, SourceError
+from livebg.errors import SourceError
 from livebg.sinks import metadata
+from livebg.sinks.copied_stream import CopiedStream, is_gap, time_of, with_times
 from livebg.sinks.cover_art import Covers
-from livebg.sinks.stream_selection import display_name, open_source, select_streams
+from livebg.sinks.stream_selection import CopyOptions, dropped, open_source, select_streams
 
 _DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
-
-
-@dataclass(frozen=True, slots=True)
-class CopyOptions:
-    """What to copy from the input: the range ``start`` to ``end`` in seconds of its time, None = unlimited, and what happens to
-    streams that the output cannot hold.
-
-    By default data streams are dropped and all others are errors. ``drop_streams`` drops them all; ``keep_streams`` makes data
-    streams an error too.
-    """
-
-    start: float | None = None
-    end: float | None = None
-    drop_streams: bool = False
-    keep_streams: bool = False
-
-    def holds(self, seconds: float) -> bool:
-        return (self.start is None or seconds >= self.start) and (self.end is None or seconds < self.end)
-
-    def ended(self, seconds: float) -> bool:
-        return self.end is not None and seconds >= self.end
-
-
-@dataclass(slots=True)
-class Payload:
-    """The packets of a stream so far: their number, size in bytes and concatenated content."""
-
-    packets: int = 0
-    size: int = 0
-    _hash: hashlib.blake2b = field(default_factory=hashlib.blake2b)
-
-    @property
-    def digest(self) -> bytes:
-        """The hash of the content, whatever packets it is divided into."""
-        return self._hash.digest()
-
-    def add(self, packet: Packet[Stream]) -> None:
-        self.packets += 1
-        self.size += packet.size
-        self._hash.update(bytes(packet))
-
-
-@dataclass(slots=True)
-class CopiedStream:
-    """A copied stream: its target and the payload copied so far (for verification).
-
-    Do not use ``target`` after its container is closed: PyAV's streams do not outlive it.
-    """
-
-    index: int
-    kind: str
-    is_pcm: bool
-    target: Stream
-    payload: Payload = field(default_factory=Payload)
-    last_dts: int | None = None
-    done: bool = False
 
 
 class StreamCopier:
@@ -95,12 +38,11 @@ class StreamCopier:
         self._input = open_source(source)
         try:
             self._selection = select_streams(self._input, container)
-            self.notes = self._dropped(output)
+            self.notes = dropped(self._selection, options, source, output)
         except BaseException:
             self._input.close()
             raise
         self._next_packet: Packet[Stream] | None = None
-        self._last_ticks: dict[int, int] = {}
         self._covers: Covers | None = None
         self._packets: Iterator[Packet[Stream]] = iter(())
 
@@ -169,7 +111,7 @@ class StreamCopier:
         for stream in self._input.streams:
             stream.discard = Discard.default if stream.index in wanted else Discard.all
         if wanted:
-            self._packets = self._input.demux([self._input.streams[index] for index in sorted(wanted)])
+            self._packets = with_times(self._input.demux([self._input.streams[index] for index in sorted(wanted)]))
 
     def begin(self, output: OutputContainer) -> None:
         """Write the packets that precede all others. Call once, after the header."""
@@ -185,7 +127,7 @@ class StreamCopier:
             if packet is None:
                 break
             copied = by_index[packet.stream_index]
-            time = _time(packet)
+            time = time_of(packet)
             if seconds is not None and time > seconds:
                 self._next_packet = packet
                 break
@@ -193,41 +135,18 @@ class StreamCopier:
                 copied.done = True
             # Drop packets that an edit list hides at the end; those before zero (priming) are hidden again.
             elif self._options.holds(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
-                _mux_shifted(packet, copied, output, offset)
+                copied.mux(packet, output, offset)
 
     def close(self) -> None:
         self._input.close()
 
     def _read_packet(self) -> Packet[Stream] | None:
         try:
-            return next((packet for packet in self._packets if self._has_time(packet)), None)
+            return next(self._packets, None)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(
                 f"The sound or subtitles of {self._path} cannot be read ({error.strerror}). Copy the file again."
             ) from error
-
-    def _dropped(self, output: Path) -> tuple[str, ...]:
-        """Return notes on the streams to drop. Raises SinkError if one must not be dropped."""
-        refused, data = list(self._selection.refused), self._selection.unsupported_data
-        name = display_name(self._container)
-        if self._options.keep_streams:
-            refused += [f"{stream} is not supported by {name}" for stream in data]
-            data = []
-        if refused and not self._options.drop_streams:
-            instead = "use --drop-streams" if self._selection.refused else "leave out --keep-streams"
-            fix = f"Choose a file extension that supports them, or {instead}."
-            raise SinkError(f"{output} cannot hold every stream of {self._path}: {'; '.join(refused)}. {fix}")
-        notes = [f"dropped: {reason}" for reason in refused]
-        return (*notes, f"dropped: {', '.join(data)}, not supported by {name}") if data else tuple(notes)
-
-    def _has_time(self, packet: Packet[Stream]) -> bool:
-        """Return whether the packet has a time; the later parts of a packet that libav divided get the time of the first."""
-        ticks = packet.dts if packet.dts is not None else packet.pts
-        if ticks is not None:
-            self._last_ticks[packet.stream_index] = ticks
-        elif packet.size and packet.stream_index in self._last_ticks:
-            packet.pts = packet.dts = self._last_ticks[packet.stream_index]
-        return packet.dts is not None or packet.pts is not None
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
         target = output.add_stream_from_template(stream, opaque=True)
@@ -245,33 +164,3 @@ def _set_channel_layout(stream: av.AudioStream) -> None:
     layout = _DEFAULT_LAYOUTS.get(stream.codec_context.layout.nb_channels)
     if layout is not None and all(channel.name == "NONE" for channel in stream.codec_context.layout.channels):
         stream.codec_context.layout = layout
-
-
-def is_gap(packet: Packet[Stream]) -> bool:
-    """Return whether the packet is MP4's empty text between two subtitles, which the muxer regenerates."""
-    context = packet.stream.codec_context
-    return context is not None and context.name == "mov_text" and bytes(packet) == bytes(2)
-
-
-def _time(packet: Packet[Stream]) -> float:
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    assert ticks is not None
-    return float(ticks * packet.time_base)
-
-
-def _mux_shifted(packet: Packet[Stream], copied: CopiedStream, output: OutputContainer, offset: Fraction) -> None:
-    ticks = round(offset / packet.time_base)
-    packet.pts = None if packet.pts is None else packet.pts - ticks
-    packet.dts = packet.pts if packet.dts is None else packet.dts - ticks
-    assert packet.dts is not None
-    if copied.last_dts is not None and packet.dts <= copied.last_dts:
-        # Most containers reject the repeated times of damaged inputs: use the next tick.
-        packet.dts = copied.last_dts + 1
-        packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else packet.dts
-    if copied.kind in ("audio", "data") and not packet.duration:
-        # Otherwise an MP4 would end at the start of its last packet, and hide it if it is data.
-        packet.duration = packet.dts - copied.last_dts if copied.last_dts is not None else int(copied.kind == "data")
-    copied.last_dts = packet.dts
-    copied.payload.add(packet)
-    packet.stream = copied.target
-    output.mux(packet)

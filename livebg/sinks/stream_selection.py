@@ -10,17 +10,41 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 
-from livebg.errors import SourceError
+from livebg.errors import SinkError, SourceError
 from livebg.sources.av_compat import open_input
 from livebg.sources.video_file import is_cover, main_video
 
 
 @dataclass(frozen=True, slots=True)
-class StreamSelection:
-    """The streams of an input by treatment; ``refused`` holds the reasons as text for display, and ``unsupported_data`` the names
-    of data streams that the container cannot hold.
+class CopyOptions:
+    """What to copy from the input: the range ``start`` to ``end`` in seconds of its time, None = unlimited, and what happens to
+    streams that the output cannot hold.
+
+    By default data streams are dropped and all others are errors. ``drop_streams`` drops them all; ``keep_streams`` makes data
+    streams an error too.
     """
 
+    start: float | None = None
+    end: float | None = None
+    drop_streams: bool = False
+    keep_streams: bool = False
+
+    def holds(self, seconds: float) -> bool:
+        return (self.start is None or seconds >= self.start) and (self.end is None or seconds < self.end)
+
+    def ended(self, seconds: float) -> bool:
+        return self.end is not None and seconds >= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSelection:
+    """The streams of an input by treatment in ``container`` (libav's name).
+
+    ``refused`` holds the reasons as text for display, and ``unsupported_data`` the names of data streams that the container
+    cannot hold.
+    """
+
+    container: str
     video: av.VideoStream | None = None
     copied: list[Stream] = field(default_factory=list)
     covers: list[Stream] = field(default_factory=list)
@@ -37,14 +61,14 @@ def open_source(path: Path) -> InputContainer:
         raise SourceError(f"The input {path} cannot be opened ({error.strerror}). Check the file and its permissions.") from error
 
 
-def display_name(container: str) -> str:
+def _display_name(container: str) -> str:
     """Return the name of libav's ``container`` for display."""
     return "Matroska" if container == "matroska" else container.upper()
 
 
 def select_streams(source: InputContainer, container: str) -> StreamSelection:
     """Select the streams of ``source`` for an output in ``container`` (libav's name)."""
-    selection = StreamSelection(main_video(source))
+    selection = StreamSelection(container, main_video(source))
     for stream in source.streams:
         if stream is selection.video or _is_regenerated(stream):
             continue
@@ -62,6 +86,21 @@ def select_streams(source: InputContainer, container: str) -> StreamSelection:
     return selection
 
 
+def dropped(selection: StreamSelection, options: CopyOptions, source: Path, output: Path) -> tuple[str, ...]:
+    """Return notes on the streams to drop. Raises SinkError if one must not be dropped."""
+    refused, data = list(selection.refused), selection.unsupported_data
+    name = _display_name(selection.container)
+    if options.keep_streams:
+        refused += [f"{stream} is not supported by {name}" for stream in data]
+        data = []
+    if refused and not options.drop_streams:
+        instead = "use --drop-streams" if selection.refused else "leave out --keep-streams"
+        fix = f"Choose a file extension that supports them, or {instead}."
+        raise SinkError(f"{output} cannot hold every stream of {source}: {'; '.join(refused)}. {fix}")
+    notes = [f"dropped: {reason}" for reason in refused]
+    return (*notes, f"dropped: {', '.join(data)}, not supported by {name}") if data else tuple(notes)
+
+
 def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:
     if stream.codec_context is None and stream.type in ("audio", "video", "subtitle"):
         yield "uses a codec that this build of FFmpeg does not know"
@@ -73,7 +112,7 @@ def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:
     # The Matroska muxer accepts any picture as an attachment; MOV and WebM drop it silently.
     supported = container == "matroska" or (container == "mp4" and _is_supported(stream, container))
     if not (supported if stream.type == "video" else _is_supported(stream, container)):
-        yield f"is not supported by {display_name(container)}"
+        yield f"is not supported by {_display_name(container)}"
 
 
 def _is_regenerated(stream: Stream) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 import av
 
 from livebg.errors import SinkError
-from livebg.sinks.stream_copy import CopiedStream, Payload, is_gap
+from livebg.sinks.copied_stream import CopiedStream, Payload, is_gap
 from livebg.sources.av_compat import open_input
 from livebg.sources.video_file import is_cover
 
