@@ -45,7 +45,7 @@ def _unknown_side_data(cls: type[SideDataType], value: object) -> SideDataType |
     if not isinstance(value, int):
         return None
     member = object.__new__(cls)
-    member._name_, member._value_ = f"UNKNOWN_{value}", value
+    vars(member).update(_name_=f"UNKNOWN_{value}", _value_=value)
     return member
 
 
