@@ -188,6 +188,19 @@ def test_streams_are_dropped_only_when_that_is_said(shop: Workshop) -> None:
     assert len(packets_of(shop.folder / "talk.mp4", "audio")) == len(packets_of(shop.folder / "talk.mkv", "audio")) > 0
 
 
+def test_data_is_dropped_unless_it_is_to_be_kept(shop: Workshop) -> None:
+    record(shop.folder / "talk.ts", Recording(seconds=1, data="klv"))
+    command = ("talk.ts", "-o", "talk.mkv", "--mode", "none")
+    said = shop.render(*command, "--keep-streams")
+    assert said.code == 4
+    assert "data stream 2 (klv) is not supported by Matroska" in said.sentence
+    assert shop.files() == {"talk.ts"}
+    assert shop.render(*command, "--keep-streams", "--drop-streams").code == 2
+    said = shop.render(*command)
+    assert said.code == 0
+    assert said.err.count("dropped: data stream 2 (klv), not supported by Matroska") == 1
+
+
 def test_inputs_are_opened_before_the_model_is(shop: Workshop, photo: Path) -> None:
     (shop.folder / "bad.mp4").write_text("no video")
     (shop.folder / "bad.png").write_text("no photo")

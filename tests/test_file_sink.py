@@ -12,6 +12,7 @@ import pytest
 from livebg.errors import ConfigError, SinkError
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
+from livebg.sinks.stream_selection import CopyOptions
 from livebg.sinks.virtual_camera import NullSink
 from tests.muxing import Recording, frame_times, record
 from tests.sink_contract import TIME_BASE, MakeSink, SinkContract, composite
@@ -91,7 +92,7 @@ class TestTimes:
     @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
     def test_start_becomes_zero(self, tmp_path: Path, ending: str) -> None:
         out = tmp_path / f"out{ending}"
-        with FileSink(out, FORMAT, Fraction(1, 30_000), encoding=FAST, start=10.01) as sink:
+        with FileSink(out, FORMAT, Fraction(1, 30_000), encoding=FAST, copy_options=CopyOptions(10.01)) as sink:
             for pts in (300_300, 301_301, 302_302):
                 sink.send(composite(pts, time_base=Fraction(1, 30_000)))
         expected = [Fraction(pts, 30_000) for pts in (0, 1001, 2002)]

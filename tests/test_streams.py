@@ -148,7 +148,6 @@ class TestRefusals:
         [
             ("in.mkv", Recording(subtitles=TEXTS), ".mp4", "subtitle stream 2 (srt, ger) is not supported by MP4"),
             ("in.mp4", Recording(), ".webm", "audio stream 1 (aac"),
-            ("in.ts", Recording(data="klv"), ".mp4", "data stream 2 (klv)"),
             (
                 "in.mkv",
                 Recording(videos=2),
@@ -158,7 +157,7 @@ class TestRefusals:
             ("in.mkv", Recording(font=b"FONT"), ".mp4", "attachment stream 2 (font.ttf)"),
             ("in.mp4", Recording(cover=True), ".mov", "video stream 2 (mjpeg)"),
         ],
-        ids=["subrip", "aac", "telemetry", "second-video", "font", "cover"],
+        ids=["subrip", "aac", "second-video", "font", "cover"],
     )
     def test_what_cannot_go_along_is_named_then_left_out_on_request(
         self, tmp_path: Path, name: str, recording: Recording, to: str, words: str

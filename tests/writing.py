@@ -10,6 +10,7 @@ import numpy as np
 from livebg.imaging.frame import _SEAL, ColorSpec, Composite, VideoFormat
 from livebg.sinks.codecs import Encoding
 from livebg.sinks.file import FileSink
+from livebg.sinks.stream_selection import CopyOptions
 from tests.sink_contract import HEIGHT, TIME_BASE, WIDTH, composite
 
 FORMAT = VideoFormat(WIDTH, HEIGHT, Fraction(25))
@@ -38,12 +39,12 @@ def render(
     start: float | None = None,
     end: float | None = None,
     drop_streams: bool = False,
+    keep_streams: bool = False,
 ) -> FileSink:
     """Write plain composites to ``out``, with the streams of ``source``."""
     format_ = replace(FORMAT, frame_rate=Fraction(10))
-    with FileSink(
-        out, format_, TIME_BASE, encoding=FAST, copy_from=source, start=start, end=end, drop_streams=drop_streams
-    ) as sink:
+    options = CopyOptions(start, end, drop_streams, keep_streams)
+    with FileSink(out, format_, TIME_BASE, encoding=FAST, copy_from=source, copy_options=options) as sink:
         for each in pts:
             sink.send(composite(each))
     return sink

@@ -46,6 +46,9 @@ def render(
     drop_streams: Annotated[
         bool, typer.Option("--drop-streams", help="Leave out streams that the output format cannot store.")
     ] = False,
+    keep_streams: Annotated[
+        bool, typer.Option("--keep-streams", help="Stop if the output format cannot store a data stream; default: leave it out.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
     jobs: Annotated[int | None, typer.Option(min=1, max=64, help="Number of files to render in parallel; default 1.")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a progress bar.")] = False,
@@ -56,6 +59,8 @@ def render(
     """Render videos, photos and folders."""
     set_verbosity(verbose)
     with exit_on_error():
+        if drop_streams and keep_streams:
+            raise ConfigError("--drop-streams and --keep-streams exclude each other.", "Leave one of them out.")
         overrides = effect_settings(mode, background, blur, framing) | {
             "model.name": model,
             "model.input_size": input_size,
@@ -69,7 +74,7 @@ def render(
         settings = load_settings(overrides, config)
         from livebg.rendering.batch import FileOptions  # av and onnxruntime are slow to import, and `--help` needs neither
 
-        options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams)
+        options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams, keep_streams)
         planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
         code = _render(settings, planned, options, mode == "none", "json" if json_lines else "quiet" if quiet else "bar")
     raise typer.Exit(code)

@@ -24,6 +24,7 @@ from livebg.rendering.photo import Photo, check_suffix, render_photo, write_phot
 from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.file import FileSink
+from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.file import FileSource
 
 _LOG: Final = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class FileOptions:
     end: float | None = None
     overwrite: bool = False
     drop_streams: bool = False
+    keep_streams: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +172,7 @@ class BatchRenderer:
             source.time_base,
             encoding=build_encoding(self._settings, self._mode),
             copy_from=job.input,
-            start=options.start,
-            end=options.end,
-            drop_streams=options.drop_streams,
+            copy_options=CopyOptions(options.start, options.end, options.drop_streams, options.keep_streams),
             overwrite=options.overwrite,
         )
 

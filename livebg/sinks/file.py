@@ -11,7 +11,8 @@ from livebg.interfaces import Sink
 from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import Content, Encoding, plan_encoder
 from livebg.sinks.muxer import VideoWriter
-from livebg.sinks.stream_copy import StreamCopier, TimeRange
+from livebg.sinks.stream_copy import StreamCopier
+from livebg.sinks.stream_selection import CopyOptions
 from livebg.sinks.verify import Expected, verify
 
 
@@ -19,14 +20,14 @@ class FileSink(Sink):
     """Writes composites of ``format`` to the video file ``path``, with times that are multiples of ``time_base``.
 
     The extension selects the container (.mp4 .m4v .mov .mkv .webm). The other streams of ``copy_from``, the input, are copied
-    unchanged, with tags, chapters, covers and attachments. With ``start`` and ``end`` (seconds of the input's time), only packets
-    that begin between them are copied, and all times shift so that ``start`` is 0. The file appears under its name in
+    unchanged, with tags, chapters, covers and attachments. With the start and end of ``copy_options``, only packets that begin
+    between them are copied, and all times shift so that the start is 0. The file appears under its name in
     :meth:`close`, after it has been verified; before that, and after :meth:`abort` or any error, it does not exist.
 
     The constructor raises :class:`~livebg.errors.ConfigError` if extension, codec and content are incompatible,
     :class:`~livebg.errors.SourceError` if ``copy_from`` cannot be opened, and :class:`~livebg.errors.SinkError` if the output
-    cannot be written, exists (unless ``overwrite``) or is the input, or if a stream cannot or must not be copied (unless
-    ``drop_streams``). :attr:`notes` are short clauses for a summary.
+    cannot be written, exists (unless ``overwrite``) or is the input, or if a stream cannot or must not be copied (see
+    :class:`~livebg.sinks.stream_selection.CopyOptions`). :attr:`notes` are short clauses for a summary.
     """
 
     def __init__(
@@ -37,9 +38,7 @@ class FileSink(Sink):
         *,
         encoding: Encoding,
         copy_from: Path | None = None,
-        start: float | None = None,
-        end: float | None = None,
-        drop_streams: bool = False,
+        copy_options: CopyOptions = CopyOptions(),  # noqa: B008 - immutable
         overwrite: bool = False,
     ) -> None:
         plan = plan_encoder(encoding, path)
@@ -47,8 +46,8 @@ class FileSink(Sink):
         self._content = encoding.content
         self._format = replace(format, color=ColorSpec(full_range=True)) if encoding.content is Content.MATTE else format
         self._time_base = time_base
-        self._offset = None if start is None else Fraction(start)
-        self._end = end
+        self._offset = None if copy_options.start is None else Fraction(copy_options.start)
+        self._end = copy_options.end
         self._ended = False
         self._last_time = float("-inf")
         self._notes = [plan.note] if plan.note else []
@@ -57,7 +56,7 @@ class FileSink(Sink):
         self._writer: VideoWriter | None = None
         try:
             if copy_from is not None:
-                self._other_streams = StreamCopier(copy_from, path, plan.container, TimeRange(start, end), drop=drop_streams)
+                self._other_streams = StreamCopier(copy_from, path, plan.container, copy_options)
             with writing(path):
                 self._writer = VideoWriter(
                     self._part_file.part, plan, self._format, time_base, threads=encoding.threads, others=self._other_streams

@@ -3,7 +3,6 @@
 from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -14,43 +13,13 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from livebg.errors import SinkError, SourceError
+from livebg.errors import SourceError
 from livebg.sinks import metadata
+from livebg.sinks.copied_stream import CopiedStream, is_gap, time_of, with_times
 from livebg.sinks.cover_art import Covers
-from livebg.sinks.stream_selection import open_source, select_streams
+from livebg.sinks.stream_selection import CopyOptions, dropped, open_source, select_streams
 
 _DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
-
-
-@dataclass(frozen=True, slots=True)
-class TimeRange:
-    """The range of the input to copy, in seconds of its time; None = unlimited."""
-
-    start: float | None = None
-    end: float | None = None
-
-    def holds(self, seconds: float) -> bool:
-        return (self.start is None or seconds >= self.start) and (self.end is None or seconds < self.end)
-
-    def ended(self, seconds: float) -> bool:
-        return self.end is not None and seconds >= self.end
-
-
-@dataclass(slots=True)
-class CopiedStream:
-    """A copied stream: its target and the packets copied so far (for verification).
-
-    Do not use ``target`` after its container is closed: PyAV's streams do not outlive it.
-    """
-
-    index: int
-    kind: str
-    is_pcm: bool
-    target: Stream
-    packets: int = 0
-    size: int = 0
-    last_dts: int | None = None
-    done: bool = False
 
 
 class StreamCopier:
@@ -58,19 +27,18 @@ class StreamCopier:
 
     The constructor opens ``source`` and selects its streams. It raises :class:`~livebg.errors.SourceError` if the file cannot be
     opened, and :class:`~livebg.errors.SinkError` if ``container`` (libav's name) cannot hold a stream or a second video would
-    show the room, unless ``drop`` is set: then :attr:`notes` names them.
+    show the room, unless ``options`` allow to drop it: then :attr:`notes` names it.
     """
 
-    def __init__(self, source: Path, output: Path, container: str, window: TimeRange, *, drop: bool = False) -> None:
+    def __init__(self, source: Path, output: Path, container: str, options: CopyOptions) -> None:
         self._path = source
         self._container = container
-        self._window = window
+        self._options = options
         self.copied: list[CopiedStream] = []
-        self.notes: tuple[str, ...] = ()
         self._input = open_source(source)
         try:
             self._selection = select_streams(self._input, container)
-            self._check_refused(output, drop)
+            self.notes = dropped(self._selection, options, source, output)
         except BaseException:
             self._input.close()
             raise
@@ -117,7 +85,7 @@ class StreamCopier:
         track's.
         """
         chapters = self._container in ("mp4", "mov") and bool(self._input.chapters())
-        return not self._window.start and not chapters
+        return not self._options.start and not chapters
 
     def describe_video(self, target: av.VideoStream) -> None:
         """Copy the tags and disposition of the original video stream to ``target``."""
@@ -131,7 +99,7 @@ class StreamCopier:
     def add_to(self, output: OutputContainer) -> None:
         """Add the streams, tags and chapters to ``output``, before its header is written."""
         output.metadata.update(self.tags)
-        output.set_chapters(metadata.clipped_chapters(self._input.chapters(), self._window.start, self._window.end))
+        output.set_chapters(metadata.clipped_chapters(self._input.chapters(), self._options.start, self._options.end))
         for stream in self._selection.copied:
             is_pcm = stream.codec_context is not None and stream.codec_context.name.startswith("pcm_")
             self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, self._add(output, stream)))
@@ -143,7 +111,7 @@ class StreamCopier:
         for stream in self._input.streams:
             stream.discard = Discard.default if stream.index in wanted else Discard.all
         if wanted:
-            self._packets = self._input.demux([self._input.streams[index] for index in sorted(wanted)])
+            self._packets = with_times(self._input.demux([self._input.streams[index] for index in sorted(wanted)]))
 
     def begin(self, output: OutputContainer) -> None:
         """Write the packets that precede all others. Call once, after the header."""
@@ -159,33 +127,26 @@ class StreamCopier:
             if packet is None:
                 break
             copied = by_index[packet.stream_index]
-            time = _time(packet)
+            time = time_of(packet)
             if seconds is not None and time > seconds:
                 self._next_packet = packet
                 break
-            if self._window.ended(time):
+            if self._options.ended(time):
                 copied.done = True
             # Drop packets that an edit list hides at the end; those before zero (priming) are hidden again.
-            elif self._window.holds(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
-                _mux_shifted(packet, copied, output, offset)
+            elif self._options.holds(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
+                copied.mux(packet, output, offset)
 
     def close(self) -> None:
         self._input.close()
 
     def _read_packet(self) -> Packet[Stream] | None:
         try:
-            return next((packet for packet in self._packets if packet.dts is not None or packet.pts is not None), None)
+            return next(self._packets, None)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(
                 f"The sound or subtitles of {self._path} cannot be read ({error.strerror}). Copy the file again."
             ) from error
-
-    def _check_refused(self, output: Path, drop: bool) -> None:
-        refused = self._selection.refused
-        if refused and not drop:
-            fix = "Choose a file extension that supports them, or use --drop-streams."
-            raise SinkError(f"{output} cannot hold every stream of {self._path}: {'; '.join(refused)}. {fix}")
-        self.notes = tuple(f"dropped: {reason}" for reason in refused)
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
         target = output.add_stream_from_template(stream, opaque=True)
@@ -203,33 +164,3 @@ def _set_channel_layout(stream: av.AudioStream) -> None:
     layout = _DEFAULT_LAYOUTS.get(stream.codec_context.layout.nb_channels)
     if layout is not None and all(channel.name == "NONE" for channel in stream.codec_context.layout.channels):
         stream.codec_context.layout = layout
-
-
-def is_gap(packet: Packet[Stream]) -> bool:
-    """Return whether the packet is MP4's empty text between two subtitles, which the muxer regenerates."""
-    context = packet.stream.codec_context
-    return context is not None and context.name == "mov_text" and bytes(packet) == bytes(2)
-
-
-def _time(packet: Packet[Stream]) -> float:
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    assert ticks is not None
-    return float(ticks * packet.time_base)
-
-
-def _mux_shifted(packet: Packet[Stream], copied: CopiedStream, output: OutputContainer, offset: Fraction) -> None:
-    ticks = round(offset / packet.time_base)
-    packet.pts = None if packet.pts is None else packet.pts - ticks
-    packet.dts = packet.pts if packet.dts is None else packet.dts - ticks
-    assert packet.dts is not None
-    if copied.last_dts is not None and packet.dts <= copied.last_dts:
-        # Most containers reject the repeated times of damaged inputs: use the next tick.
-        packet.dts = copied.last_dts + 1
-        packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else packet.dts
-    if copied.kind == "audio" and not packet.duration and copied.last_dts is not None:
-        packet.duration = packet.dts - copied.last_dts  # otherwise an MP4 would end at the start of its last packet
-    copied.last_dts = packet.dts
-    copied.packets += 1
-    copied.size += packet.size
-    packet.stream = copied.target
-    output.mux(packet)

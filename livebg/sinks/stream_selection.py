@@ -10,20 +10,47 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 
-from livebg.errors import SourceError
+from livebg.errors import SinkError, SourceError
 from livebg.sources.av_compat import open_input
 from livebg.sources.video_file import is_cover, main_video
 
 
 @dataclass(frozen=True, slots=True)
-class StreamSelection:
-    """The streams of an input by treatment; ``refused`` holds the reasons as text for display."""
+class CopyOptions:
+    """What to copy from the input: the range ``start`` to ``end`` in seconds of its time, None = unlimited, and what happens to
+    streams that the output cannot hold.
 
+    By default data streams are dropped and all others are errors. ``drop_streams`` drops them all; ``keep_streams`` makes data
+    streams an error too.
+    """
+
+    start: float | None = None
+    end: float | None = None
+    drop_streams: bool = False
+    keep_streams: bool = False
+
+    def holds(self, seconds: float) -> bool:
+        return (self.start is None or seconds >= self.start) and (self.end is None or seconds < self.end)
+
+    def ended(self, seconds: float) -> bool:
+        return self.end is not None and seconds >= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSelection:
+    """The streams of an input by treatment in ``container`` (libav's name).
+
+    ``refused`` holds the reasons as text for display, and ``unsupported_data`` the names of data streams that the container
+    cannot hold.
+    """
+
+    container: str
     video: av.VideoStream | None = None
     copied: list[Stream] = field(default_factory=list)
     covers: list[Stream] = field(default_factory=list)
     attachments: list[Stream] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    unsupported_data: list[str] = field(default_factory=list)
 
 
 def open_source(path: Path) -> InputContainer:
@@ -34,14 +61,21 @@ def open_source(path: Path) -> InputContainer:
         raise SourceError(f"The input {path} cannot be opened ({error.strerror}). Check the file and its permissions.") from error
 
 
+def _display_name(container: str) -> str:
+    """Return the name of libav's ``container`` for display."""
+    return "Matroska" if container == "matroska" else container.upper()
+
+
 def select_streams(source: InputContainer, container: str) -> StreamSelection:
     """Select the streams of ``source`` for an output in ``container`` (libav's name)."""
-    selection = StreamSelection(main_video(source))
+    selection = StreamSelection(container, main_video(source))
     for stream in source.streams:
         if stream is selection.video or _is_regenerated(stream):
             continue
         reasons = list(_incompatibilities(stream, container))
-        if reasons:
+        if reasons and stream.type not in ("audio", "video", "subtitle", "attachment"):
+            selection.unsupported_data.append(_describe(stream))
+        elif reasons:
             selection.refused.append(f"{_describe(stream)} {reasons[0]}")
         elif stream.type == "video":
             selection.covers.append(stream)
@@ -52,7 +86,25 @@ def select_streams(source: InputContainer, container: str) -> StreamSelection:
     return selection
 
 
+def dropped(selection: StreamSelection, options: CopyOptions, source: Path, output: Path) -> tuple[str, ...]:
+    """Return notes on the streams to drop. Raises SinkError if one must not be dropped."""
+    refused, data = list(selection.refused), selection.unsupported_data
+    name = _display_name(selection.container)
+    if options.keep_streams:
+        refused += [f"{stream} is not supported by {name}" for stream in data]
+        data = []
+    if refused and not options.drop_streams:
+        instead = "use --drop-streams" if selection.refused else "leave out --keep-streams"
+        fix = f"Choose a file extension that supports them, or {instead}."
+        raise SinkError(f"{output} cannot hold every stream of {source}: {'; '.join(refused)}. {fix}")
+    notes = [f"dropped: {reason}" for reason in refused]
+    return (*notes, f"dropped: {', '.join(data)}, not supported by {name}") if data else tuple(notes)
+
+
 def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:
+    if stream.codec_context is None and stream.type in ("audio", "video", "subtitle"):
+        yield "uses a codec that this build of FFmpeg does not know"
+        return
     if stream.type == "video" and not is_cover(stream):
         yield "is a second video and would show the unprocessed room"
     if stream.disposition & Disposition.timed_thumbnails:
@@ -60,13 +112,15 @@ def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:
     # The Matroska muxer accepts any picture as an attachment; MOV and WebM drop it silently.
     supported = container == "matroska" or (container == "mp4" and _is_supported(stream, container))
     if not (supported if stream.type == "video" else _is_supported(stream, container)):
-        yield f"is not supported by {'Matroska' if container == 'matroska' else container.upper()}"
+        yield f"is not supported by {_display_name(container)}"
 
 
 def _is_regenerated(stream: Stream) -> bool:
     """Return whether the muxer creates the stream itself: MP4's chapter text track and the timecode track."""
+    if stream.type != "data":
+        return False
     chapters = stream.name == "bin_data" and stream.discard is Discard.all
-    return stream.type == "data" and (chapters or (stream.name is None and "timecode" in stream.metadata))
+    return chapters or (stream.name is None and "timecode" in stream.metadata)
 
 
 def _is_supported(stream: Stream, container: str) -> bool:
@@ -82,6 +136,9 @@ def _is_supported(stream: Stream, container: str) -> bool:
 
 
 def _describe(stream: Stream) -> str:
-    codec = stream.codec_context.name if stream.codec_context is not None else stream.name
-    details = ", ".join(part for part in (codec, stream.language) if part)
+    names = stream.codec_context or (stream if stream.type in ("data", "attachment") else None)  # others have none without it
+    codec = None if names is None else names.name
+    # Phones and action cameras store data without a codec, and name it here.
+    name = stream.metadata.get("handler_name", "").strip() if stream.type == "data" else None
+    details = ", ".join(part for part in (codec, name, stream.language) if part)
     return f"{stream.type} stream {stream.index}{f' ({details})' if details else ''}"

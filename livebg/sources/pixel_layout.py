@@ -2,13 +2,12 @@
 
 import struct
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self, cast
+from typing import Final, NamedTuple, Self
 
 import av
-from av.sidedata.sidedata import SideDataContainer
-from av.sidedata.sidedata import Type as SideDataType
 
 from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec
+from livebg.sources.av_compat import display_matrix
 from livebg.sources.tonemap import HDR_TRANSFERS
 
 _FULL_RANGE: Final = 2
@@ -43,10 +42,10 @@ class Orientation(NamedTuple):
         Do not call this for every picture: reading side data ties a picture into a reference cycle, and its memory is freed only
         by the garbage collector. A hundred megabytes can accumulate by then.
         """
-        matrix = cast(SideDataContainer, picture.side_data).get(SideDataType.DISPLAYMATRIX)
+        matrix = display_matrix(picture)
         if matrix is None:
             return cls()
-        a, b, _, c, d = struct.unpack_from("=5i", bytes(memoryview(matrix)))
+        a, b, _, c, d = struct.unpack_from("=5i", matrix)
         if a == d == 0 and b and c:
             return cls(True, hflip=c < 0, vflip=b < 0)
         if b == c == 0 and a and d:

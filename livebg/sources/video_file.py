@@ -36,11 +36,12 @@ def is_cover(stream: Stream) -> bool:
 
 
 def main_video(container: InputContainer) -> VideoStream | None:
-    """Return the stream to process: libav's best one if it is not a cover, else the first such stream, else None.
+    """Return the stream to process, or None: no cover, and decodable if possible; of several, libav's best one or the first.
 
     Code that copies the other streams must use this function as well, or it would copy the unprocessed video.
     """
     videos = [stream for stream in container.streams.video if not is_cover(stream)]
+    videos = [stream for stream in videos if stream.codec_context is not None] or videos
     best = container.streams.best("video")
     return next((stream for stream in videos if best and stream.index == best.index), videos[0] if videos else None)
 
