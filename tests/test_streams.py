@@ -43,6 +43,12 @@ class TestSound:
         assert len(expected) > 10
         assert packets_of(tmp_path / f"out{to}", "audio") == expected
 
+    def test_tta_is_refused_because_a_copy_cannot_be_decoded(self, tmp_path: Path) -> None:
+        source = record(tmp_path / "in.mkv", Recording(audio=("tta",)))
+        with pytest.raises(SinkError, match=r"audio stream 1 \(tta.*\) would be unreadable in Matroska"):
+            render(source, tmp_path / "out.mkv")
+        assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
     def test_matroska_rounds_to_the_millisecond(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mp4", Recording())
         render(source, tmp_path / "out.mkv")

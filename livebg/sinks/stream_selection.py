@@ -105,6 +105,9 @@ def _incompatibilities(stream: Stream, container: str) -> Iterator[str]:
     if stream.codec_context is None and stream.type in ("audio", "video", "subtitle"):
         yield "uses a codec that this build of FFmpeg does not know"
         return
+    if container == "matroska" and stream.codec_context is not None and stream.codec_context.name == "tta":
+        # Its header needs the number of samples, which the demuxer derives from the duration of the whole file.
+        yield "would be unreadable in Matroska"
     if stream.type == "video" and not is_cover(stream):
         yield "is a second video and would show the unprocessed room"
     if stream.disposition & Disposition.timed_thumbnails:
