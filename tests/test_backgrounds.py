@@ -153,6 +153,13 @@ def test_the_green_screen_is_green_in_every_colour_space() -> None:
         assert np.abs(green.astype(int) - [0, 255, 0]).max() <= 3
 
 
+def test_green_screen_is_rounded_to_the_nearest_level() -> None:
+    """16 + 219 * 0.587 is 144.55, 128 - 112 * 0.6625 is 53.80, 128 - 112 * 0.8374 is 34.21."""
+    frame = grey_frame(color=ColorSpec(BT601))
+    planes_of = planes(ColorBackground((0, 255, 0)).picture(frame, matte(np.zeros((48, 64), np.uint8))))
+    assert [int(plane[0, 0]) for plane in planes_of] == [145, 54, 34]
+
+
 def test_a_colour_follows_a_change_of_format() -> None:
     solid = ColorBackground((200, 30, 90))
     nothing = matte(np.zeros((48, 64), np.uint8))

@@ -150,8 +150,11 @@ class StillBackground(ABC):
         form = (frame.width, frame.height, frame.color)
         if self._made is None or self._made[0] != form:
             rgb = self._paint(frame.width, frame.height, frame.color.icc)
-            self._made = (form, rgb, rgb_to_i420(rgb, frame.color))
+            self._made = (form, rgb, self._to_i420(rgb, frame.color))
         return self._made[1:]
+
+    def _to_i420(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
+        return rgb_to_i420(rgb, color)
 
     @abstractmethod
     def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
@@ -167,6 +170,15 @@ class ColorBackground(StillBackground):
 
     def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
         return np.tile(convert(self._color, b"", icc), (height, width, 1))
+
+    def _to_i420(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
+        height, width = rgb.shape[:2]
+        data = empty_i420(width, height)
+        # Rounded to the nearest level, unlike OpenCV's conversion of pictures: a chroma key is sensitive to one level.
+        levels = np.rint(color.rgb_to_yuv(height) @ np.array([*rgb[0, 0], 1.0])).clip(0, 255)
+        for plane, level in zip(planes(data), levels, strict=True):
+            plane[:] = level
+        return data
 
 
 class PictureBackground(StillBackground):
