@@ -129,8 +129,9 @@ def photo_differences(file: Path, output: Path) -> Iterator[str]:
 
 
 def _photo_thumbnail(image: Image.Image) -> Gray:
-    flat = image.convert("RGBA").convert("L") if image.mode in {"P", "PA", "LA"} else image.convert("L")
-    return np.asarray(flat.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX), np.float64)
+    if image.has_transparency_data:  # livebg shows black behind transparent pixels
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
+    return np.asarray(image.convert("L").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX), np.float64)
 
 
 def video_differences(file: Path, output: Path) -> Iterator[str]:
