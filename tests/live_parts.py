@@ -84,14 +84,13 @@ class PersonSegmenter(LumaSegmenter):
         return person_mask(image.shape[1], image.shape[0]) if instead is None else instead
 
 
+def green_effect(frame: Frame, matte: Matte) -> Composite:
+    return composite(frame, ColorBackground((0, 255, 0)).picture(frame, matte), matte)
+
+
 def green(segmenter: LumaSegmenter) -> Pipeline:
     """The room replaced by one colour, in which no pattern can hide."""
-    background = ColorBackground((0, 255, 0))
-
-    def look(frame: Frame, matte: Matte) -> Composite:
-        return composite(frame, background.picture(frame, matte), matte)
-
-    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), look)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), green_effect)
 
 
 class ToyCamera(LiveSource):

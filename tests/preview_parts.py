@@ -12,7 +12,8 @@ from livebg.daemon.preview_server import PreviewServer, View, views
 from livebg.interfaces import LiveSource
 from livebg.live.presence.device import Presence
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline
-from livebg.live.quality.governor import Governor, QualityLevel
+from livebg.live.quality.governor import Governor
+from livebg.live.quality.levels import QualityLevel
 from livebg.pipeline import Processor
 from livebg.preview.client import PreviewClient
 from tests.daemon import LIVE

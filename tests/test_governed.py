@@ -18,7 +18,8 @@ from livebg.imaging.frame import Alpha, ColorSpec, Composite, Frame, Matte, empt
 from livebg.imaging.pyramid import resize
 from livebg.interfaces import Segmenter
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline, build_adaptive_pipeline
-from livebg.live.quality.governor import Governor, QualityLevel, quality_levels
+from livebg.live.quality.governor import Governor
+from livebg.live.quality.levels import QualityLevel, quality_levels
 from livebg.live.quality.power import PowerSource
 from livebg.models import find
 from livebg.pipeline import Pipeline

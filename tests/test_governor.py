@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livebg.live.quality.governor import Governor, QualityLevel, quality_levels
+from livebg.live.quality.governor import Governor
+from livebg.live.quality.levels import QualityLevel, quality_levels
 
 INTERVAL = 1 / 30
 PLANS = quality_levels(smaller=True, coarse=True)

@@ -12,7 +12,15 @@ from rich.logging import RichHandler
 
 from livebg import __version__
 from livebg.cli import bench, control, models
-from livebg.cli.console import CheckedCommand, VerboseOption, errors, output, print_error, set_verbosity
+from livebg.cli.console import (
+    CheckedCommand,
+    VerboseOption,
+    errors,
+    exit_despite_threads,
+    output,
+    print_error,
+    set_verbosity,
+)
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
@@ -92,6 +100,7 @@ def common(
     set_verbosity(verbose)
 
 
+@exit_despite_threads()
 def main() -> None:
     """Entry point. Reports an exception other than LivebgError as an internal error; -v logs its traceback."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)

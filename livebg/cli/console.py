@@ -3,6 +3,9 @@
 import errno
 import itertools
 import logging
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,3 +90,21 @@ def set_verbosity(verbose: bool) -> None:
     """Log debug messages of livebg if ``verbose``."""
     if verbose:
         logging.getLogger("livebg").setLevel(logging.DEBUG)
+
+
+@contextmanager
+def exit_despite_threads() -> Iterator[None]:
+    """Let a SystemExit in the ``with`` block end the process at once, without finalizing Python, if daemon threads are running.
+
+    While it finalizes, Python ends such a thread as soon as it needs the GIL. The C++ code of OpenCV and onnxruntime that asked
+    for it cannot be unwound and aborts the process ("exception not rethrown", "terminate called").
+    """
+    try:
+        yield
+    except SystemExit as error:
+        if any(thread.daemon for thread in threading.enumerate()) and not isinstance(error.code, str):
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError):
+                    stream.flush()
+            os._exit(error.code or 0)
+        raise

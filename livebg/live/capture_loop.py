@@ -67,6 +67,7 @@ class CaptureLoop:
                     _LOG.warning("%s", error)
                 self.lost = str(error)
                 self._failures.record(self.lost)
+                self._path.interrupt()
                 delay = _MIN_RETRY_DELAY_S if self.captured > before else min(delay * 2, _MAX_RETRY_DELAY_S)
                 self._stop.wait(delay)
 
@@ -78,6 +79,7 @@ class CaptureLoop:
     def use(self, camera: Camera) -> None:
         """Switches to another camera immediately. Thread-safe."""
         self._camera = camera
+        self._path.interrupt()
         self.release()
 
     def release(self) -> None:

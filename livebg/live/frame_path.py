@@ -1,7 +1,11 @@
 """The frames between the threads of a session, and the decision which of them may be shown."""
 
+import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock
@@ -14,6 +18,11 @@ from livebg.pipeline import Processor
 
 MAX_FRAME_AGE_S: Final = 2.0
 """Maximum age in seconds of a frame that is shown, for example after a slow network call."""
+_MIN_HOLD_S: Final = 0.25
+_MAX_HOLD_S: Final = 1.0
+_HOLD_INTERVALS: Final = 1.5
+"""The hold, as a multiple of the median interval between composites."""
+_KNOWN_COMPOSITES: Final = 5
 
 Build = Callable[[], Processor]
 """Returns a processor that turns frames into composites. Called in the worker thread."""
@@ -52,6 +61,39 @@ class OutputFrame:
     number: int = 0
 
 
+class CompositeHold:
+    """For how long the newest composite is repeated if no newer one arrives; then the placeholder replaces it. Thread-safe.
+
+    0.25 s, so that a failure is visible soon. Below 4 composites per second, picture and placeholder would alternate: 1.5 times
+    the median interval of the last five composites, at most 1 s, bridges the time to the next one. A gap of more than 1 s and
+    :meth:`reset` forget the earlier composites, so it is 0.25 s again until five more have arrived.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._arrivals: deque[float] = deque(maxlen=_KNOWN_COMPOSITES)
+
+    def on_composite(self, now: float) -> None:
+        """Record the arrival of a composite at ``now``, in seconds."""
+        with self._lock:
+            if self._arrivals and now - self._arrivals[-1] > _MAX_HOLD_S:
+                self._arrivals.clear()
+            self._arrivals.append(now)
+
+    def reset(self) -> None:
+        """Forget the earlier composites: their interval says nothing about the next one."""
+        with self._lock:
+            self._arrivals.clear()
+
+    @property
+    def seconds(self) -> float:
+        with self._lock:
+            if len(self._arrivals) < _KNOWN_COMPOSITES:
+                return _MIN_HOLD_S
+            interval = median(later - earlier for earlier, later in pairwise(self._arrivals))
+        return min(max(interval * _HOLD_INTERVALS, _MIN_HOLD_S), _MAX_HOLD_S)
+
+
 class FramePath:
     """The newest captured frame and the newest composite, and what decides whether a composite may be shown. Thread-safe.
 
@@ -66,6 +108,7 @@ class FramePath:
         self.demand = Demand(clock)
         self.captured = LatestSlot[CapturedFrame](clock)
         self.composites = LatestSlot[OutputFrame](clock)
+        self.hold = CompositeHold()
         self._build = build
         self.effect = self._oldest_effect = 0
         """The numbers of the active effect and of the earliest one that may still be shown."""
@@ -75,6 +118,12 @@ class FramePath:
         with self.demand.output_lock:
             self._build, self.effect = build, self.effect + 1
             self._oldest_effect = self.effect if at_once else self._oldest_effect
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Shortens the hold of the newest composite: the camera, the network or the effect changed or failed."""
+        self.hold.reset()
+        self.composites.wake()
 
     def active_effect(self) -> tuple[Build, int]:
         """Returns how to build the processor of the active effect, and the effect's number."""
@@ -96,7 +145,8 @@ class FramePath:
         return self.captured.dropped + self.composites.dropped
 
     def clear(self) -> None:
-        """Drops the frames that are waiting."""
+        """Drops the frames that are waiting, and shortens the hold of the newest composite."""
+        self.hold.reset()
         self.captured.clear()
         self.composites.clear()
 

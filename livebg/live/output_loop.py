@@ -17,8 +17,6 @@ from livebg.live.preview_feed import PreviewFeed
 from livebg.live.stats import FailureLog, LatencyWindow, RateMeter
 
 _LOG: Final = logging.getLogger(__name__)
-MAX_REPEAT_AGE_S: Final = 0.25
-"""Seconds for which a composite is repeated if no newer one arrives; then the placeholder replaces it."""
 KEEPALIVE_INTERVAL_S: Final = 1 / 15
 """Keep-alive interval in seconds while watched: readers treat silence as an error."""
 IDLE_INTERVAL_S: Final = 0.5
@@ -104,6 +102,8 @@ class OutputLoop:
         self._send(sink, None)  # send immediately: readers see the camera only after the first picture
         while not self._stop.is_set():
             interval = KEEPALIVE_INTERVAL_S if self._path.demand.watched else IDLE_INTERVAL_S
+            if self.showing:
+                interval = min(interval, max(self._arrived + self._path.hold.seconds - self._clock.monotonic(), 0.0))
             self._send(sink, self._path.composites.take(interval))
             on_alive()
 
@@ -112,8 +112,10 @@ class OutputLoop:
             now = self._clock.monotonic()
             if new is not None and self._path.is_current(new):
                 self._newest, self._arrived = new, now
-            if not (self._path.may_show(self._newest) and 0 <= now - self._arrived <= MAX_REPEAT_AGE_S):
+            if not (self._path.may_show(self._newest) and 0 <= now - self._arrived < self._path.hold.seconds):
                 self._newest = self._placeholder
+            elif self._newest is new:
+                self._path.hold.on_composite(now)
             self._pts = max(self._pts + 1, int(now / _TIME_BASE))
             try:
                 sink.send(with_pts(self._newest.composite, self._pts, _TIME_BASE))

@@ -79,6 +79,6 @@ def describe(snapshot: SessionSnapshot) -> tuple[State, str | None]:
         (snapshot.busy_seconds > _UNRESPONSIVE_AFTER_S, State.STALLED, "The network does not respond."),
         (snapshot.failing is not None, State.STALLED, snapshot.failing),
         (snapshot.waking, State.WAKING, "Opening the camera."),
-        (True, State.STALLED, "The frame rate is too low: the last frame is older than 250 ms."),
+        (True, State.STALLED, "The frame rate is too low: the last frame is too old to be shown."),
     )
     return next((state, reason) for applies, state, reason in by_precedence if applies)

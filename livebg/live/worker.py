@@ -91,3 +91,4 @@ class WorkerLoop:
         self.failed += 1
         self.failing = text
         self._failures.record(text)
+        self._path.interrupt()

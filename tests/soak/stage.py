@@ -22,6 +22,8 @@ from tests.soak.virtual_time import VirtualTime
 
 LONGEST_SILENCE: Final = 0.5
 """Seconds between two pictures."""
+LONGEST_HOLD: Final = 1.0
+"""Seconds for which one composite is sent, from the first time to the last."""
 _EXACT: Final = 1e-5
 
 
@@ -169,6 +171,10 @@ class Departures:
         self.longest_silence = 0.0
         self._since = time.monotonic()
         self._last = float("-inf")
+        self._shown: NDArray[np.uint8] | None = None
+        self._shown_since = 0.0
+        self._placeholder: NDArray[np.uint8] | None = None
+        """What leaves first: it may be sent for as long as needed."""
 
     def open(self) -> Sink:
         if self.broken is not None:
@@ -193,10 +199,18 @@ class Departures:
             return
         self._last = composite.time
         self.pictures += 1
+        self._check_hold(composite.data, now)
         if self._detector.sees(composite):
             self.rooms += 1
             if not self.room_allowed:
                 self._violations.note(f"the room was seen at {now:.3f} s")
+
+    def _check_hold(self, data: NDArray[np.uint8], now: float) -> None:
+        self._placeholder = data if self._placeholder is None else self._placeholder
+        if data is not self._shown:
+            self._shown, self._shown_since = data, now
+        elif data is not self._placeholder and now - self._shown_since > LONGEST_HOLD + _EXACT:
+            self._violations.note(f"one composite was sent for {now - self._shown_since:.3f} s until {now:.3f} s")
 
 
 class _Door(Sink):

@@ -14,7 +14,8 @@ from livebg.imaging.frame import Frame, Matte
 from livebg.imaging.optical_flow import FlowEstimator, FlowField
 from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.live.quality.frame_interval import FrameIntervalEstimator
-from livebg.live.quality.governor import Governor, QualityLevel, quality_levels
+from livebg.live.quality.governor import Governor
+from livebg.live.quality.levels import QualityLevel, quality_levels
 from livebg.live.quality.mask_task import MAX_MASK_AGE_S, MaskTask
 from livebg.live.quality.power import PowerSource, on_battery
 from livebg.pipeline import Mask, Pipeline, Processed

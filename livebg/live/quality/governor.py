@@ -1,13 +1,12 @@
 """Chooses the quality level from measured times. Pure logic: no threads, no clock."""
 
-import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Final
 
-_LOG: Final = logging.getLogger(__name__)
+from livebg.live.quality.levels import ChangeLog, QualityLevel
 
 _OVERLOAD: Final = 0.92
 """Load above which the frame budget counts as missed. Load is a share of the frame interval; some is needed for other work."""
@@ -32,54 +31,10 @@ _MAX_WAIT_S: Final = 160.0
 """Limit of that time, which doubles after each failed attempt."""
 _SAME_LEVEL_WAITS: Final = 4
 """Number of those times for which the level that failed is not tried again."""
-_LOG_INTERVAL_S: Final = 60.0
-"""Minimum time between two log messages about the level. Changes in between are counted."""
 _OVERHEAD: Final = 0.2
 """Size-independent share of the mask time, assumed until measured."""
 _COARSE_SHARE: Final = 0.9
 """Relative frame time with the coarse blur. The saving is small and not measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class QualityLevel:
-    """A quality level.
-
-    A mask is computed for every ``mask_every``-th frame, with the sides of the network input scaled by ``mask_scale``, and with
-    the coarse or the fine blur.
-    """
-
-    mask_every: int = 1
-    mask_scale: float = 1.0
-    coarse: bool = False
-
-    @property
-    def degradations(self) -> tuple[str, ...]:
-        """Human-readable quality reductions."""
-        ordinals = {2: "2nd", 3: "3rd"}
-        rate = f"mask every {ordinals.get(self.mask_every, f'{self.mask_every}th')} frame"
-        size = {0.75: "masks at three quarters of their size", 0.5: "masks at half their size"}
-        phrases = (
-            rate if self.mask_every > 1 else "",
-            size.get(self.mask_scale, f"masks at {self.mask_scale:.0%} of their size") if self.mask_scale < 1 else "",
-            "a coarse blur" if self.coarse else "",
-        )
-        return tuple(phrase for phrase in phrases if phrase)
-
-
-def quality_levels(*, smaller: bool, coarse: bool) -> tuple[QualityLevel, ...]:
-    """Returns all quality levels, best first: reduced mask rate, then mask size, then blur; never the frame rate.
-
-    Half-size masks come last: a network not trained for them may miss people entirely.
-    ``smaller``: the network supports smaller inputs. ``coarse``: a coarse blur is available.
-    """
-    plans = [QualityLevel(), QualityLevel(2), QualityLevel(3)]
-    if smaller:
-        plans.append(QualityLevel(3, 0.75))
-    if coarse:
-        plans.append(QualityLevel(3, plans[-1].mask_scale, True))
-    if smaller:
-        plans.append(QualityLevel(3, 0.5, coarse))
-    return tuple(plans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +45,8 @@ class _Attempt:
     origin: int
 
 
-class _ChangeLog:
-    """Logs the first change of the level at once and summarizes those that follow soon after it."""
-
-    def __init__(self) -> None:
-        self._logged: float | None = None
-        self._changes = 0
-
-    def changed(self) -> None:
-        """Count a change."""
-        self._changes += 1
-
-    def update(self, now: float, degradations: Sequence[str]) -> None:
-        """Log the changes that are due, with the current quality reductions."""
-        if not self._changes or (self._logged is not None and now - self._logged < _LOG_INTERVAL_S):
-            return
-        state = "; ".join(degradations) or "none"
-        if self._changes == 1:
-            _LOG.info("Reduced quality: %s", state)
-        else:
-            _LOG.info("Reduced quality: %s (%d changes in %.0f s)", state, self._changes, now - (self._logged or now))
-        self._logged, self._changes = now, 0
-
-
 class Governor:
-    """Chooses one of ``plans`` from the measured times of masks and frames. Starts with ``start`` if it is among them.
+    """Chooses one of ``levels`` from the measured times of masks and frames. Starts with ``start`` if it is among them.
 
     Down: within about 0.5 s after the budget is missed, to the first level estimated to fit. Up: to the best level that has been
     estimated to fit with a margin for 10 s. If that level is overloaded before it has held for as long, the attempt has failed:
@@ -122,9 +54,9 @@ class Governor:
     While ``battery_saver`` is set, the best level is never used.
     """
 
-    def __init__(self, plans: Sequence[QualityLevel], start: QualityLevel | None = None) -> None:
-        self._plans = tuple(plans)
-        self._level = self._plans.index(start) if start in self._plans else 0
+    def __init__(self, levels: Sequence[QualityLevel], start: QualityLevel | None = None) -> None:
+        self._levels = tuple(levels)
+        self._level = self._levels.index(start) if start in self._levels else 0
         self._frames: deque[tuple[float, float]] = deque()
         self._rest_seconds = 0.0
         """Mean time of a frame without its mask, in seconds."""
@@ -136,8 +68,8 @@ class Governor:
         """For each level that failed: when it may be tried again, and the wait in seconds that led to this time."""
         self._fits_since: dict[int, float] = {}
         """For each better level: since when its estimated load has always been low enough."""
-        self._log = _ChangeLog()
-        self._shares = {plan.mask_scale: plan.mask_scale**2 * (1 - _OVERHEAD) + _OVERHEAD for plan in plans}
+        self._log = ChangeLog()
+        self._shares = {level.mask_scale: level.mask_scale**2 * (1 - _OVERHEAD) + _OVERHEAD for level in levels}
         """Relative cost of a mask at each scale."""
         self._previous_scale: tuple[float, float] | None = None
         """Mask scale and time in seconds before the last change of scale, until the new scale is measured."""
@@ -146,7 +78,7 @@ class Governor:
 
     @property
     def level(self) -> QualityLevel:
-        return self._plans[self._level]
+        return self._levels[self._level]
 
     @property
     def async_masks(self) -> bool:
@@ -167,7 +99,7 @@ class Governor:
         return median(self._masks) if self._masks else 0.0
 
     def on_mask(self, seconds: float, scale: float) -> None:
-        """Record the wall time of a mask in seconds. Masks of another scale than the plan's are ignored."""
+        """Record the wall time of a mask in seconds. Masks of another scale than the level's are ignored."""
         if scale != self.level.mask_scale:
             return
         self._masks.append(seconds)
@@ -191,7 +123,7 @@ class Governor:
 
     @property
     def _min_level(self) -> int:
-        return min(1, len(self._plans) - 1) if self.battery_saver else 0
+        return min(1, len(self._levels) - 1) if self.battery_saver else 0
 
     def _decide(self, now: float, interval: float) -> None:
         times = sorted(rest for _, rest in self._frames)
@@ -206,7 +138,7 @@ class Governor:
             self._step_up(now, interval)
 
     def _step_down(self, now: float, interval: float) -> None:
-        loads = {level: self._load(level, interval) for level in range(self._level, len(self._plans))}
+        loads = {level: self._load(level, interval) for level in range(self._level, len(self._levels))}
         # If none fits, choose the best of those with the lowest load: no reduction without benefit.
         enough = max(_MAX_LOAD_DOWN, min(loads.values()) * _LOAD_TOLERANCE)
         fitting = next(level for level, load in loads.items() if load <= enough)
@@ -247,19 +179,19 @@ class Governor:
             self._masks.clear()
         self._log.changed()
 
-    def _load(self, level: int, interval: float) -> float:
+    def _load(self, number: int, interval: float) -> float:
         """Returns the estimated load of a level, as a share of the frame interval."""
-        plan = self._plans[level]
-        mask = self.mask_seconds * self._shares[plan.mask_scale] / self._shares[self.level.mask_scale]
-        rest = self._rest(plan)
-        if plan.mask_every == 1:
+        level = self._levels[number]
+        mask = self.mask_seconds * self._shares[level.mask_scale] / self._shares[self.level.mask_scale]
+        rest = self._rest(level)
+        if level.mask_every == 1:
             return (mask + rest) / interval
         if mask + rest <= _ASYNC_ABOVE * interval:
-            return (mask / plan.mask_every + rest) / interval
-        return max(mask / plan.mask_every, rest) / interval
+            return (mask / level.mask_every + rest) / interval
+        return max(mask / level.mask_every, rest) / interval
 
-    def _rest(self, plan: QualityLevel) -> float:
+    def _rest(self, level: QualityLevel) -> float:
         """Returns the estimated frame time of a level without the mask, in seconds."""
-        if plan.coarse == self.level.coarse:
+        if level.coarse == self.level.coarse:
             return self._rest_seconds
-        return self._rest_seconds * _COARSE_SHARE if plan.coarse else self._rest_seconds / _COARSE_SHARE
+        return self._rest_seconds * _COARSE_SHARE if level.coarse else self._rest_seconds / _COARSE_SHARE
