@@ -72,7 +72,8 @@ def test_a_background_colour_or_picture_is_meant_when_it_is_named(shop: Workshop
         ("missing.png", "The background missing.png does not exist. Use a picture or a color such as #204060."),
         (
             "bad.png",
-            "The background bad.png is not a readable picture. Use JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or JPEG 2000, or #rrggbb.",
+            "The background bad.png is not a readable picture. "
+            "Use JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or JPEG 2000, or #rrggbb.",
         ),
         ("#12345", "The background '#12345' is not a color. Write #rrggbb, such as #00ff00."),
         (
