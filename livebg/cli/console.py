@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from livebg.cli.completion import complete_model
-from livebg.errors import Cancelled, LivebgError
+from livebg.errors import Cancelled, LivebgError, SourceError
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
@@ -33,6 +33,9 @@ def exit_on_error() -> Iterator[None]:
     except LivebgError as error:
         print_error(str(error))
         raise typer.Exit(error.exit_code) from None
+    except PermissionError as error:
+        print_error(f"No permission to access {error.filename}. Change the permissions of the file or its folder.")
+        raise typer.Exit(SourceError.exit_code) from None
     except KeyboardInterrupt:
         print_error("Stopped.")
         raise typer.Exit(Cancelled.exit_code) from None

@@ -42,12 +42,15 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> list[Jo
     :class:`~livebg.errors.SinkError` for an output folder that does not exist, and
     :class:`~livebg.errors.ConfigError` if ``output`` is a file and there are several inputs.
     """
+    from livebg.sinks.atomic_file import writing  # imports av, which `livebg --help` does not need
+
     for path in inputs:
         if not path.exists():
             raise SourceError(f"{path} does not exist. Name a video, a photo or a folder.")
     many = len(inputs) > 1 or inputs[0].is_dir()
     if output is not None:
-        _check_output(output, many)
+        with writing(output):
+            _check_output(output, many)
     into = output if output is not None and output.is_dir() else None
     places = {_place(file): (file, root) for file, root in _files(inputs, into)}
     if not places:

@@ -46,12 +46,12 @@ class AtomicFile:
     def __init__(self, path: Path, *, overwrite: bool = False, not_same_as: Path | None = None) -> None:
         self._path = path
         self._overwrite = overwrite
-        self._check_folder()
-        self._check_overwrite()
-        if not_same_as is not None and path.exists() and not_same_as.exists() and path.samefile(not_same_as):
-            raise SinkError(f"The output {path} is the input itself, which is never overwritten. Choose another output.")
         self.part = path.absolute().parent / f".livebg-{secrets.token_hex(6)}.part"
         with writing(path):
+            self._check_folder()
+            self._check_overwrite()
+            if not_same_as is not None and path.exists() and not_same_as.exists() and path.samefile(not_same_as):
+                raise SinkError(f"The output {path} is the input itself, which is never overwritten. Choose another output.")
             os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
     def _check_folder(self) -> None:
