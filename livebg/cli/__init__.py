@@ -2,7 +2,6 @@
 
 import logging
 import re
-import signal
 import sys
 import warnings
 from typing import Annotated, Final
@@ -91,7 +90,6 @@ def common(
 
 def main() -> None:
     """Entry point. Reports an exception other than LivebgError as an internal error; -v logs its traceback."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # warnings are for developers
     try:

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from livebg.cli.completion import complete_model
 from livebg.errors import Cancelled, LivebgError, SourceError
+from livebg.interrupts import Interrupt, interruptible
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
@@ -27,7 +28,16 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose lo
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Print an error as one line on standard error and exit with its code, without a traceback."""
+    """Print an error as one line on standard error and exit with its code, without a traceback.
+
+    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; the cleanup is not interrupted.
+    """
+    with interruptible() as interrupt, _printed_errors(interrupt):
+        yield
+
+
+@contextmanager
+def _printed_errors(interrupt: Interrupt) -> Iterator[None]:
     try:
         yield
     except LivebgError as error:
@@ -36,7 +46,10 @@ def exit_on_error() -> Iterator[None]:
     except PermissionError as error:
         print_error(f"No permission to access {error.filename}. Change the permissions of the file or its folder.")
         raise typer.Exit(SourceError.exit_code) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as error:
+        # An extension module turns an interrupt during its import into an ImportError.
+        if not isinstance(error, KeyboardInterrupt) and (not interrupt.requested or isinstance(error, typer.Exit)):
+            raise
         print_error("Stopped.")
         raise typer.Exit(Cancelled.exit_code) from None
 
