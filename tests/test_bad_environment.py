@@ -1,5 +1,6 @@
 """Users without a home directory, folders that they cannot enter, and outputs that cannot be written."""
 
+import codecs
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,3 +228,54 @@ def test_file_in_a_folder_that_cannot_be_entered(shop: Workshop, photo: Path, op
     assert result.code in (2, 3, 5)
     assert name in result.sentence
     assert "nternal error" not in result.sentence
+
+
+def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_bytes(codecs.BOM_UTF8 + b"[effect]\r\nblur = 0.1\r\n")
+    assert load_settings({}, config).effect.blur == 0.1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_utf_16_is_reported(tmp_path: Path, encoding: str) -> None:
+    config = tmp_path / "config.toml"
+    text = "[effect]\nblur = 0.1\n"
+    config.write_bytes((codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b"") + text.encode(encoding))
+    with pytest.raises(ConfigError) as caught:
+        read_config(config)
+    assert str(caught.value) == f"The configuration file {config} is encoded as UTF-16. Save it as UTF-8."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models", "list", "--json"),
+        ("--help",),
+        ("background",),
+        ("render", "photo.png", "--model", "toy.onnx", "--json", "-o", "out.png"),
+    ],
+)
+def test_full_output_is_one_sentence(shop: Workshop, photo: Path, arguments: tuple[str, ...]) -> None:  # noqa: ARG001
+    result = shop.process(*arguments, prefix=("sh", "-c", '"$@" > /dev/full', "sh"))
+    sentence = "livebg: Cannot write to standard output (No space left on device). Redirect it elsewhere."
+    assert (result.code, set(result.err.splitlines())) == (4, {sentence})
+    assert shop.files() <= {"photo.png", "out.png"}
+
+
+def test_closed_output_is_one_sentence(shop: Workshop) -> None:
+    result = shop.process("background", prefix=("sh", "-c", '"$@" >&-', "sh"))
+    assert result.code == 4
+    assert result.sentence == "Standard output is closed. Redirect it to a file, or to /dev/null."
+
+
+@pytest.mark.parametrize("columns", ["0", "abc", "", "-1"])
+def test_impossible_width_hides_nothing(shop: Workshop, columns: str) -> None:
+    assert shop.process("background", env={"COLUMNS": columns, "TERM": "dumb"}).out.split()[:1] == ["dawn"]
+
+
+@pytest.mark.parametrize("setting", ["PYTHONIOENCODING", "LC_ALL"])
+def test_encoding_without_a_character_escapes_it(shop: Workshop, setting: str) -> None:
+    result = shop.process("models", env={setting: "ascii" if setting == "PYTHONIOENCODING" else "C"})
+    assert (result.code, result.err) == (0, "")
+    assert "U\\xb2-Net" in result.out or "U\N{SUPERSCRIPT TWO}-Net" in result.out

@@ -1,9 +1,11 @@
 """The command line: one thin function per command. Only this package prints or exits."""
 
 import logging
+import os
 import re
 import sys
 import warnings
+from io import TextIOWrapper
 from typing import Annotated, Final
 
 import typer
@@ -11,7 +13,7 @@ from rich.logging import RichHandler
 
 from livebg import __version__
 from livebg.cli import bench, control, models
-from livebg.cli.console import VerboseOption, errors, output, print_error, set_verbosity
+from livebg.cli.console import VerboseOption, errors, output, print_error, set_verbosity, writable_output
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
@@ -92,8 +94,17 @@ def main() -> None:
     """Entry point. Reports an exception other than LivebgError as an internal error; -v logs its traceback."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # warnings are for developers
+    _prepare_terminal()
     try:
-        app(prog_name="livebg")
+        with writable_output():
+            try:
+                app(prog_name="livebg")
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+    except LivebgError as error:
+        print_error(str(error))
+        raise SystemExit(error.exit_code) from None
     except Exception as error:
         logging.getLogger("livebg").debug("internal error", exc_info=error)
         library = re.match(r"lib\S+\.so\S*(?=: cannot open shared object file)", str(error))
@@ -102,3 +113,13 @@ def main() -> None:
         else:
             print_error(f"Internal error ({type(error).__name__}: {error}). Run again with -v and report it.")
         raise SystemExit(LivebgError.exit_code) from None
+
+
+def _prepare_terminal() -> None:
+    """Make text appear whatever the terminal claims: a width of 0 columns, or an encoding that lacks some characters."""
+    columns = os.environ.get("COLUMNS", "1")
+    if not columns.isdecimal() or not int(columns):
+        del os.environ["COLUMNS"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")

@@ -1,19 +1,23 @@
 """Console output, error reporting and the options that several commands share."""
 
+import errno
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from livebg.cli.completion import complete_model
-from livebg.errors import Cancelled, LivebgError, SourceError
+from livebg.errors import Cancelled, LivebgError, SinkError, SourceError
 from livebg.interrupts import Interrupt, interruptible
 
+_STREAM_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
 ]
@@ -55,16 +59,35 @@ def _printed_errors(interrupt: Interrupt) -> Iterator[None]:
 
 
 def output() -> Console:
-    """Returns a console on standard output, for results."""
+    """Returns a console on standard output, for results. Raises :class:`~livebg.errors.SinkError` if that is closed."""
+    if sys.stdout is None:
+        raise SinkError("Standard output is closed.", "Redirect it to a file, or to /dev/null.")
     return _Output(highlight=False, emoji=False, soft_wrap=True)
 
 
 class _Output(Console):
-    """Keeps working when the reader closes the pipe."""
+    """Keeps working when the reader closes the pipe, and raises SinkError if the output cannot be written."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with writable_output():
+            super().print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):
             super().on_broken_pipe()
+
+
+@contextmanager
+def writable_output() -> Iterator[None]:
+    """Convert the errors of standard output to :class:`~livebg.errors.SinkError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno not in _STREAM_ERRORS:
+            raise
+        with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # what is still buffered would fail again at exit
+        raise SinkError(f"Cannot write to standard output ({error.strerror}).", "Redirect it elsewhere.") from error
 
 
 def errors() -> Console:

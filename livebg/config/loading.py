@@ -4,6 +4,7 @@ In increasing order of precedence: configuration file, choices saved by an earli
 (``LIVEBG_EFFECT__MODE=greenscreen``), command line.
 """
 
+import codecs
 import logging
 import os
 import tomllib
@@ -57,8 +58,10 @@ def read_config(config: Path | None = None) -> ConfigFile:
                 return ConfigFile(path)
             problem = "is not a file" if path.exists() else "does not exist"
             raise ConfigError(f"The configuration file {path} {problem}.", "Name another file, or none to use the defaults.")
-        return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8")))
+        return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        if isinstance(error, UnicodeDecodeError) and error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ConfigError(f"The configuration file {path} is encoded as UTF-16.", "Save it as UTF-8.") from None
         raise ConfigError(f"The configuration file {path} is not valid TOML ({error}).", "Correct the file.") from None
     except OSError as error:
         raise ConfigError(f"The configuration file {path} cannot be read ({error.strerror}).", "Check its permissions.") from None
