@@ -1,7 +1,6 @@
 """Builds objects from settings. This is the only module that knows both."""
 
 from functools import partial
-from pathlib import Path
 
 from livebg.clock import StageTimer
 from livebg.compositing.auto_framing import AutoFraming
@@ -20,6 +19,7 @@ from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sinks.codecs import Content, Encoding
 from livebg.sources.media_types import VIDEO_SUFFIXES
+from livebg.user_paths import expand_user, is_file
 
 
 def build_segmenter(settings: Settings) -> Segmenter:
@@ -92,8 +92,8 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
             raise ConfigError(f"The background {error}") from None
     if effect.background in BUILTIN_BACKGROUNDS:
         return PaintedBackground(partial(paint, effect.background))
-    path = Path(effect.background).expanduser()
-    if path.name == effect.background and not path.suffix and not path.exists():
+    path = expand_user(effect.background)
+    if path.name == effect.background and not path.suffix and not is_file(path):
         built_in = ", ".join(BUILTIN_BACKGROUNDS)
         raise ConfigError(
             f"The background {path} is neither a file nor built in ({built_in}). Use one of these, a picture or #rrggbb."

@@ -115,7 +115,7 @@ def test_the_wheel_holds_what_is_committed_for_it_and_nothing_else(wheel: dict[s
     for name, origin in carried.items():
         assert wheel[name] == (CHECKOUT / origin).read_bytes(), name
     assert wheel[f"{information}/licenses/LICENSE"] == (CHECKOUT / "LICENSE").read_bytes()
-    assert b"livebg = livebg.cli:main" in wheel[f"{information}/entry_points.txt"]
+    assert b"livebg = livebg.__main__:main" in wheel[f"{information}/entry_points.txt"]
 
 
 def man_page(wheel: dict[str, bytes], name: str) -> str:

@@ -1,10 +1,11 @@
 """The command line: one thin function per command. Only this package prints or exits."""
 
 import logging
+import os
 import re
-import signal
 import sys
 import warnings
+from io import TextIOWrapper
 from typing import Annotated, Final
 
 import typer
@@ -20,6 +21,7 @@ from livebg.cli.console import (
     output,
     print_error,
     set_verbosity,
+    writable_output,
 )
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
@@ -103,11 +105,19 @@ def common(
 @exit_despite_threads()
 def main() -> None:
     """Entry point. Reports an exception other than LivebgError as an internal error; -v logs its traceback."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # warnings are for developers
+    _prepare_terminal()
     try:
-        app(prog_name="livebg")
+        with writable_output():
+            try:
+                app(prog_name="livebg")
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+    except LivebgError as error:
+        print_error(str(error))
+        raise SystemExit(error.exit_code) from None
     except Exception as error:
         logging.getLogger("livebg").debug("internal error", exc_info=error)
         library = re.match(r"lib\S+\.so\S*(?=: cannot open shared object file)", str(error))
@@ -116,3 +126,13 @@ def main() -> None:
         else:
             print_error(f"Internal error ({type(error).__name__}: {error}). Run again with -v and report it.")
         raise SystemExit(LivebgError.exit_code) from None
+
+
+def _prepare_terminal() -> None:
+    """Make text appear whatever the terminal claims: a width of 0 columns, or an encoding that lacks some characters."""
+    columns = os.environ.get("COLUMNS", "1")
+    if not columns.isdecimal() or not int(columns):
+        del os.environ["COLUMNS"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")

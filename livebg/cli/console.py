@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -17,8 +17,10 @@ from rich.markup import escape
 from typer.core import TyperCommand
 
 from livebg.cli.completion import complete_model
-from livebg.errors import Cancelled, ConfigError, LivebgError
+from livebg.errors import Cancelled, ConfigError, LivebgError, SinkError, SourceError
+from livebg.interrupts import Interrupt, interruptible
 
+_STREAM_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
 ]
@@ -33,18 +35,31 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose lo
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Print an error as one line on standard error and exit with its code, without a traceback."""
+    """Print an error as one line on standard error and exit with its code, without a traceback.
+
+    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; the cleanup is not interrupted.
+    """
+    with interruptible() as interrupt, _printed_errors(interrupt):
+        yield
+
+
+@contextmanager
+def _printed_errors(interrupt: Interrupt) -> Iterator[None]:
     try:
         yield
     except LivebgError as error:
         print_error(str(error))
         raise typer.Exit(error.exit_code) from None
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+    except PermissionError as error:
+        print_error(f"No permission to access {error.filename}. Change the permissions of the file or its folder.")
+        raise typer.Exit(SourceError.exit_code) from None
+    except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            print_error(f"The name {error.filename} is too long for a file. Use a shorter one.")
+            raise typer.Exit(ConfigError.exit_code) from None
+        # An extension module turns an interrupt during its import into an ImportError.
+        if not isinstance(error, KeyboardInterrupt) and (not interrupt.requested or isinstance(error, typer.Exit)):
             raise
-        print_error(f"The name {error.filename} is too long for a file. Use a shorter one.")
-        raise typer.Exit(ConfigError.exit_code) from None
-    except KeyboardInterrupt:
         print_error("Stopped.")
         raise typer.Exit(Cancelled.exit_code) from None
 
@@ -64,16 +79,35 @@ class CheckedCommand(TyperCommand):
 
 
 def output() -> Console:
-    """Returns a console on standard output, for results."""
+    """Returns a console on standard output, for results. Raises :class:`~livebg.errors.SinkError` if that is closed."""
+    if sys.stdout is None:
+        raise SinkError("Standard output is closed.", "Redirect it to a file, or to /dev/null.")
     return _Output(highlight=False, emoji=False, soft_wrap=True)
 
 
 class _Output(Console):
-    """Keeps working when the reader closes the pipe."""
+    """Keeps working when the reader closes the pipe, and raises SinkError if the output cannot be written."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with writable_output():
+            super().print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):
             super().on_broken_pipe()
+
+
+@contextmanager
+def writable_output() -> Iterator[None]:
+    """Convert the errors of standard output to :class:`~livebg.errors.SinkError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno not in _STREAM_ERRORS:
+            raise
+        with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # what is still buffered would fail again at exit
+        raise SinkError(f"Cannot write to standard output ({error.strerror}).", "Redirect it elsewhere.") from error
 
 
 def errors() -> Console:

@@ -16,6 +16,7 @@ from livebg.daemon.command_result import CommandResult
 from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError, LivebgError
+from livebg.user_paths import expand_user, is_file
 
 _TIMEOUT_S: Final = 60.0
 """Timeout of a command; loading a large network takes several seconds."""
@@ -163,7 +164,7 @@ def _with_absolute_paths(key: str, value: str) -> str:
     if key in ("model.name", "camera.device"):
         return _absolute(value, "/" in value and "://" not in value)
     if key == "model.folders" and not value.startswith("["):
-        return os.pathsep.join(str(Path(folder).expanduser().absolute()) for folder in value.split(os.pathsep) if folder)
+        return os.pathsep.join(str(expand_user(folder).absolute()) for folder in value.split(os.pathsep) if folder)
     return value
 
 
@@ -174,8 +175,8 @@ def _background(name: str) -> str:
 
 
 def _absolute(name: str, is_path: bool) -> str:
-    path = Path(name).expanduser()
-    return str(path.absolute()) if is_path or path.is_file() else name
+    path = expand_user(name)
+    return str(path.absolute()) if is_path or is_file(path) else name
 
 
 def _await_end(pid: int | None) -> None:

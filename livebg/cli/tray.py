@@ -10,6 +10,7 @@ import typer
 from livebg.cli.console import VerboseOption, exit_on_error, set_verbosity
 from livebg.daemon.runtime_dir import hold_lock, running_pid, runtime_dir
 from livebg.errors import ConfigError, LivebgError
+from livebg.user_paths import user_folder
 
 
 def tray(
@@ -40,8 +41,6 @@ def _run(wait: float) -> bool:
     from livebg.tray.backend import DesktopProbe, find_backend
 
     backend = find_backend(DesktopProbe(), wait)
-    from platformdirs import user_state_path
-
     from livebg.setup.target import own_command
     from livebg.tray.actions import ActionRunner
     from livebg.tray.app import Tray
@@ -49,7 +48,7 @@ def _run(wait: float) -> bool:
     from livebg.tray.launcher import DaemonLauncher
 
     command = own_command()
-    launcher = DaemonLauncher(command, user_state_path("livebg") / "run.log")
+    launcher = DaemonLauncher(command, (user_folder("state") or folder) / "run.log")
     with hold_lock(folder):
         icon = Tray(backend, ActionRunner(command, launcher, Autostart(command)))
         icon.run()

@@ -4,28 +4,35 @@ In increasing order of precedence: configuration file, choices saved by an earli
 (``LIVEBG_EFFECT__MODE=greenscreen``), command line.
 """
 
+import codecs
+import logging
 import os
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import platformdirs
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from livebg.config.messages import CONFIG_VARIABLE, check_environment, invalid_settings, invalid_value, unknown_setting
 from livebg.config.settings import Settings, sections, setting_keys
 from livebg.errors import ConfigError
+from livebg.user_paths import user_folder
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """The parsed configuration file, not validated yet. ``tree`` holds one table per section and is empty without a file."""
+    """The parsed configuration file, not validated yet. ``tree`` holds one table per section and is empty without a file.
 
-    path: Path
+    ``path`` is None without a home directory.
+    """
+
+    path: Path | None
     tree: Mapping[str, Any] = field(default_factory=dict)
 
     def get(self, key: str) -> Any:
@@ -38,24 +45,38 @@ class ConfigFile:
 def read_config(config: Path | None = None) -> ConfigFile:
     """Reads ``config``, else the file in LIVEBG_CONFIG, else the default file, which is optional.
 
-    Raises :class:`~livebg.errors.ConfigError` if the file cannot be read or is not valid TOML.
+    If the folder of the default file cannot be entered, the defaults apply, which is logged. Raises
+    :class:`~livebg.errors.ConfigError` if the file cannot be read or is not valid TOML.
     """
     variable = os.environ.get(CONFIG_VARIABLE)
     if config is None and variable == "":
         raise ConfigError(f"The environment variable {CONFIG_VARIABLE} is empty. Set it to a file, or unset it.")
     requested = config or (Path(variable) if variable else None)
     path = requested or default_config_path()
-    if not path.is_file():
-        if requested:
-            problem = "is not a file" if requested.exists() else "does not exist"
-            raise ConfigError(f"The configuration file {requested} {problem}.", "Name another file, or none to use the defaults.")
+    if path is None or (requested is None and not _is_reachable(path)):
         return ConfigFile(path)
     try:
-        return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8")))
+        if not path.is_file():
+            if requested is None:
+                return ConfigFile(path)
+            problem = "is not a file" if path.exists() else "does not exist"
+            raise ConfigError(f"The configuration file {path} {problem}.", "Name another file, or none to use the defaults.")
+        return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        if isinstance(error, UnicodeDecodeError) and error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ConfigError(f"The configuration file {path} is encoded as UTF-16.", "Save it as UTF-8.") from None
         raise ConfigError(f"The configuration file {path} is not valid TOML ({error}).", "Correct the file.") from None
     except OSError as error:
         raise ConfigError(f"The configuration file {path} cannot be read ({error.strerror}).", "Check its permissions.") from None
+
+
+def _is_reachable(path: Path) -> bool:
+    try:
+        path.exists()
+    except PermissionError as error:
+        _LOG.warning("Using the defaults, because %s cannot be read (%s).", path, error.strerror)
+        return False
+    return True
 
 
 def load_settings(
@@ -117,9 +138,10 @@ def _as_toml(value: Any) -> Any:
     return tree["value"] if tree.keys() == {"value"} else value
 
 
-def default_config_path() -> Path:
-    """Returns ``config.toml`` in the user's configuration folder of livebg; it may not exist."""
-    return Path(platformdirs.user_config_path("livebg")) / "config.toml"
+def default_config_path() -> Path | None:
+    """Returns ``config.toml`` in livebg's configuration folder, which may not exist; None without a home directory."""
+    folder = user_folder("config")
+    return folder and folder / "config.toml"
 
 
 def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def check_environment(environment: Mapping[str, str], keys: Collection[str]) -> 
             raise ConfigError(f"Unknown environment variable {name}.", _advice(near and _variable(near)))
 
 
-def invalid_settings(error: ValidationError, overrides: Collection[str], path: Path, known: Iterable[str]) -> ConfigError:
+def invalid_settings(error: ValidationError, overrides: Collection[str], path: Path | None, known: Iterable[str]) -> ConfigError:
     """Returns the error for merged settings.
 
     ``overrides`` are the keys set on the command line, ``path`` is the configuration file, ``known`` are all keys and sections.
@@ -61,7 +61,7 @@ def _reason(key: str, error: ValidationError) -> str:
     return reason if reason.endswith(".") else f"{reason}."
 
 
-def _origin(key: str, overrides: Collection[str], path: Path) -> str:
+def _origin(key: str, overrides: Collection[str], path: Path | None) -> str:
     if key in overrides:
         return "the command line"
     named = [name for name in os.environ if name.upper() == _variable(key)]

@@ -29,6 +29,7 @@ from livebg.live.session import Session
 from livebg.models import find
 from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sources.media_types import VIDEO_SUFFIXES
+from livebg.user_paths import expand_user, is_file
 from livebg.v4l2.find_camera import find_camera, require_linux
 
 _LOG: Final = logging.getLogger(__name__)
@@ -40,9 +41,9 @@ _MIN_FRAME_RATE: Final = Fraction(round(1 / KEEPALIVE_INTERVAL_S))
 
 def video_file_or_none(device: str) -> Path | None:
     """Returns the video file given instead of a camera, or None."""
-    path = Path(device).expanduser()
-    is_file = path.is_file() or ("://" not in device and path.suffix.lower() in VIDEO_SUFFIXES)
-    return path if is_file else None
+    path = expand_user(device)
+    exists = is_file(path)
+    return path if exists or ("://" not in device and path.suffix.lower() in VIDEO_SUFFIXES) else None
 
 
 def build_camera(settings: Settings, shape: VideoFormat) -> Camera:

@@ -15,9 +15,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from platformdirs import RuntimeDirWarning, user_cache_path, user_runtime_path
+from platformdirs import RuntimeDirWarning, user_runtime_path
 
 from livebg.errors import ConfigError
+from livebg.user_paths import user_folder
 
 SOCKET_NAME: Final = "livebg.sock"
 PREVIEW_NAME: Final = "preview.sock"
@@ -57,14 +58,18 @@ def runtime_dir() -> Path:
     """Returns the folder of the lock and the sockets: livebg's runtime folder, or a cache folder if that cannot be created.
 
     Creates it if missing, for clients too: its location depends on whether it can be created, and both sides must agree.
+    Raises :class:`~livebg.errors.ConfigError` if neither is possible.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeDirWarning)
         try:
             folder = user_runtime_path("livebg", ensure_exists=True)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             _LOG.debug("No runtime folder: %s", error)
-            folder = user_cache_path("livebg") / "run"
+            cache = user_folder("cache")
+            if cache is None:
+                raise ConfigError("There is no private folder for livebg's sockets.", "Set XDG_RUNTIME_DIR.") from error
+            folder = cache / "run"
     for warning in caught:
         _LOG.debug("%s", warning.message)
     return folder

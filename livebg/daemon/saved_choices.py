@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from platformdirs import user_state_path
-
 from livebg.atomic_write import write_atomically
 from livebg.config.loading import ConfigFile, check_setting
 from livebg.config.settings import LIVE_MODES
 from livebg.errors import ConfigError
+from livebg.user_paths import user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 PERSISTED_KEYS: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")
@@ -37,26 +36,37 @@ class Choice:
 
 
 class SavedChoices:
-    """The choices in a JSON file, by default in the user's state folder. A damaged file never prevents livebg from starting."""
+    """The choices in a JSON file, by default in the user's state folder. A damaged file never prevents livebg from starting.
+
+    ``path`` is None without a home directory; then nothing is saved.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or user_state_path("livebg") / "choices.json"
+        state = None if path else user_folder("state")
+        self.path = path or (state and state / "choices.json")
 
     def read(self) -> dict[str, Choice]:
         """Returns the choices by dotted key. Invalid ones are logged and skipped."""
+        if self.path is None:
+            return {}
         try:
             data = json.loads(self.path.read_bytes())
         except FileNotFoundError:
             return {}
+        except (PermissionError, NotADirectoryError) as error:
+            _LOG.warning("Cannot read the choices in %s (%s).", self.path, error.strerror)
+            return {}
         except (OSError, ValueError, RecursionError) as error:
-            return self._quarantine(str(error))
+            return _quarantine(self.path, str(error))
         if not isinstance(data, dict):
-            return self._quarantine("not a JSON object")
+            return _quarantine(self.path, "not a JSON object")
         words = {key: self._parse_choice(key, entry) for key, entry in data.items()}
         return {key: word for key, word in words.items() if word is not None}
 
     def write(self, choices: Mapping[str, Choice]) -> str | None:
         """Replaces the file atomically with these choices. Returns an error message, or None on success."""
+        if self.path is None:
+            return "The choice is not saved for the next start: there is no home directory."
         data = {key: {"value": word.value, "file": word.file} for key, word in choices.items()}
         try:
             write_atomically(self.path, json.dumps(data, indent=1).encode())
@@ -79,9 +89,10 @@ class SavedChoices:
             _LOG.warning("Ignoring a choice in %s: %s", self.path, error)
             return None
 
-    def _quarantine(self, reason: str) -> dict[str, Choice]:
-        aside = self.path.with_suffix(".invalid")
-        _LOG.warning("Cannot read the choices in %s (%s). Renamed the file to %s.", self.path, reason, aside.name)
-        with suppress(OSError):
-            self.path.replace(aside)
-        return {}
+
+def _quarantine(path: Path, reason: str) -> dict[str, Choice]:
+    aside = path.with_suffix(".invalid")
+    _LOG.warning("Cannot read the choices in %s (%s). Renamed the file to %s.", path, reason, aside.name)
+    with suppress(OSError):
+        path.replace(aside)
+    return {}

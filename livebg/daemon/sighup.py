@@ -35,7 +35,8 @@ def reload_on_sighup(reload: Callable[[], object]) -> Iterator[None]:
 
     def on_hangup(_number: int, _frame: FrameType | None) -> None:
         if had_terminal and not _has_terminal():
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGTERM)
+            return
         requests.put(True)
 
     thread = WorkerThread("livebg-reload", lambda: _reload_on_request(requests, reload))

@@ -1,7 +1,6 @@
 """Checks of the real camera, which is queried but never started."""
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Final
 
 from livebg.config.parsing import parse_size
@@ -10,6 +9,7 @@ from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.doctor.virtual_camera import access, group_advice, loopback_nodes
 from livebg.errors import SourceError
 from livebg.system.devices import CameraInfo
+from livebg.user_paths import expand_user, is_file
 from livebg.v4l2.find_camera import find_camera
 
 _MIN_SMOOTH_FPS: Final = Fraction(20)
@@ -84,8 +84,8 @@ def _camera_substitute(name: str) -> str | None:
     """Describe what replaces a local camera, or return None."""
     if "://" in name:
         return "A network camera is configured, which only `livebg run` connects to"
-    path = Path(name).expanduser()
-    return f"The file {path} is used instead of a camera" if path.is_file() else None
+    path = expand_user(name)
+    return f"The file {path} is used instead of a camera" if is_file(path) else None
 
 
 def _camera_facts(exam: CheckContext) -> CameraInfo | None:

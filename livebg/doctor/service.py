@@ -9,6 +9,7 @@ from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.doctor.kernel_module import SETUP
 from livebg.errors import NotRunningError
+from livebg.user_paths import is_file
 
 UNIT: Final = "livebg.service"
 _SHOW_LOG: Final = f"journalctl --user --unit={UNIT} --lines=20"
@@ -29,7 +30,7 @@ def configuration(exam: CheckContext) -> Finding:
     if exam.config_error:
         return from_error(exam.config_error)
     path = exam.config or default_config_path()
-    return ok(f"{path} is valid" if path.is_file() else "No configuration file, so the defaults apply")
+    return ok(f"{path} is valid" if path and is_file(path) else "No configuration file, so the defaults apply")
 
 
 def unit(exam: CheckContext) -> Finding:

@@ -11,10 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import IO, Final
 from urllib.request import urlopen
 
-from platformdirs import user_cache_path
-
 from livebg.errors import ModelError
 from livebg.models.registry import REGISTRY, ModelCard, card_named, unknown_card
+from livebg.user_paths import expand_user, is_file, user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 _PACKAGE_FOLDER: Final = Path(__file__).parent
@@ -46,9 +45,10 @@ class LocatedModel:
         return _sha256(self.path)
 
 
-def models_folder() -> Path:
-    """Returns the folder of downloaded networks in the user's cache; it may not exist yet."""
-    return user_cache_path("livebg") / "models"
+def models_folder() -> Path | None:
+    """Returns the folder of downloaded networks in the user's cache, which may not exist yet; None without a home directory."""
+    cache = user_folder("cache")
+    return cache and cache / "models"
 
 
 def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | None = None) -> LocatedModel:
@@ -60,13 +60,13 @@ def find(name_or_file: str, folders: Iterable[Path] = (), cache_folder: Path | N
     from the registry; its checksum was verified when it was downloaded.
     """
     if name_or_file.lower().endswith(".onnx") or "/" in name_or_file or os.sep in name_or_file:
-        return _find_file(Path(name_or_file).expanduser())
+        return _find_file(expand_user(name_or_file))
     card = card_named(name_or_file)
     if card.bundled:
         return _bundled(card)
-    for folder in (*folders, cache_folder or models_folder()):
-        path = folder.expanduser() / card.file_name
-        if path.is_file():
+    for folder in filter(None, (*folders, cache_folder or models_folder())):
+        path = expand_user(folder) / card.file_name
+        if is_file(path):
             _require_size(path, card)
             return LocatedModel(path, card)
     raise ModelError(f"The model {card.name} is not installed.", f"Run `livebg models pull {card.name}`.")
@@ -82,6 +82,8 @@ def pull(card: ModelCard, cache_folder: Path | None = None, progress: Progress =
     if card.bundled:
         return _bundled(card)
     folder = cache_folder or models_folder()
+    if folder is None:
+        raise ModelError(f"{card.name} cannot be stored without a home directory.", "Set HOME or XDG_CACHE_HOME.")
     target = folder / card.file_name
     try:
         if target.is_file() and _is_registry_file(target, card):
@@ -150,10 +152,11 @@ def _bundled(card: ModelCard) -> LocatedModel:
 
 
 def _find_file(path: Path) -> LocatedModel:
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "does not exist"
-        raise ModelError(f"The model file {path} {problem}.", f"Give the path of an .onnx file, or one of {', '.join(REGISTRY)}.")
     try:
+        if not path.is_file():
+            problem = "is a folder" if path.is_dir() else "does not exist"
+            advice = f"Give the path of an .onnx file, or one of {', '.join(REGISTRY)}."
+            raise ModelError(f"The model file {path} {problem}.", advice)
         card = next((card for card in REGISTRY.values() if _is_registry_file(path, card)), unknown_card(path.name))
     except OSError as error:
         raise ModelError(f"The model file {path} cannot be read ({error.strerror}).", "Check its permissions.") from error

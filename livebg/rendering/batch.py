@@ -116,13 +116,16 @@ class BatchRenderer:
     def run(self, jobs: Sequence[Job]) -> int:
         """Render all jobs. Returns the worst exit code of the jobs; 130 if the user stopped the batch."""
         with ThreadPoolExecutor(self._settings.render.jobs, thread_name_prefix="render") as pool:
-            futures = [pool.submit(self._run, job) for job in jobs]
+            futures: list[Future[None]] = []
             try:
+                for job in jobs:
+                    futures.append(pool.submit(self._run, job))  # noqa: PERF401 - an interrupt keeps those before
                 wait(futures)
             except KeyboardInterrupt:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
-        codes = [self._exit_code(job, future) for job, future in zip(jobs, futures, strict=True)]
+        codes = [self._exit_code(job, future) for job, future in zip(jobs, futures, strict=False)]
+        codes += [Cancelled.exit_code] * (len(jobs) - len(codes))
         self._remove_empty_folders()
         worst = max(codes, key=_SEVERITY.index)
         self._reporter.ended(jobs, codes.count(0), worst)

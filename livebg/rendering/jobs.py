@@ -66,11 +66,14 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
     input that does not exist or has nothing to render, :class:`~livebg.errors.SinkError` for an output folder that does not
     exist, and :class:`~livebg.errors.ConfigError` if ``output`` is a file and there are several inputs.
     """
+    from livebg.sinks.atomic_file import writing  # imports av, which `livebg --help` does not need
+
     for path in inputs:
         _check_input(path)
     many = len(inputs) > 1 or inputs[0].is_dir()
     if output is not None:
-        _check_output(output, many)
+        with writing(output):
+            _check_output(output, many)
     into = output if output is not None and output.is_dir() else None
     found = _search(inputs, into)
     if not found.files and not found.unreadable:

@@ -10,11 +10,10 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from platformdirs import user_cache_path
-
 from livebg.atomic_write import write_atomically
 from livebg.errors import ModelError
 from livebg.segmentation.ort import onnxruntime
+from livebg.user_paths import user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 AUTO: Final = "auto"
@@ -73,14 +72,18 @@ def median_seconds(run: Callable[[], object], clock: Callable[[], float] = time.
 
 @dataclass(frozen=True, slots=True)
 class ProviderCache:
-    """Caches the fastest provider in a small JSON file. A damaged or read-only file only causes a log message."""
+    """Caches the fastest provider in a small JSON file. A damaged or read-only file only causes a log message.
 
-    path: Path
+    Without ``path``, nothing is cached.
+    """
+
+    path: Path | None
 
     @classmethod
     def of_user(cls) -> "ProviderCache":
         """Returns the cache in the user's cache folder."""
-        return cls(user_cache_path("livebg") / "providers.json")
+        cache = user_folder("cache")
+        return cls(cache and cache / "providers.json")
 
     def get(self, key: str) -> str | None:
         """Returns the provider stored for ``key``, or None."""
@@ -88,12 +91,16 @@ class ProviderCache:
 
     def put(self, key: str, provider: str) -> None:
         """Store ``provider`` for ``key`` and keep the other entries; the file is replaced atomically."""
+        if self.path is None:
+            return
         try:
             write_atomically(self.path, json.dumps(self._read() | {key: provider}, indent=1).encode())
         except OSError as error:
             _LOG.warning("The selected provider could not be stored in %s: %s", self.path, error)
 
     def _read(self) -> dict[str, str]:
+        if self.path is None:
+            return {}
         try:
             content = json.loads(self.path.read_text())
         except FileNotFoundError:

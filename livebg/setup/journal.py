@@ -65,8 +65,11 @@ class Journal(BaseModel):
         self.files = [file for file in self.files if file.path not in paths]
 
     def record_folders(self, folder: Path, as_root: bool) -> None:
-        """Record the missing folders among ``folder`` and its parents, before they are created."""
-        missing = [each for each in (*reversed(folder.parents), folder) if not each.exists()]
+        """Record the missing folders among ``folder`` and its parents, before they are created. Raises SetupError."""
+        try:
+            missing = [each for each in (*reversed(folder.parents), folder) if not each.exists()]
+        except OSError as error:
+            raise SetupError(f"Cannot read {folder} ({error.strerror}).", "Make it accessible.") from error
         known = {made.path for made in self.folders}
         self.folders += [CreatedFolder(path=each, as_root=as_root) for each in missing if each not in known]
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import platformdirs
-
 from livebg.errors import SetupError
 from livebg.system import host
+from livebg.user_paths import user_folder
 
 _MAX_OUTPUT_CHARS = 300
 """Maximum characters of a failed command's output in the error message."""
@@ -70,12 +69,15 @@ class Machine:
             )
         if os.geteuid() == 0 and (os.environ.get("SUDO_UID") or os.environ.get("PKEXEC_UID")):
             raise SetupError("livebg setup was started with sudo. Run it as yourself; it requests the password when needed.")
+        config, data, state = user_folder("config", None), user_folder("data", None), user_folder("state")
+        if config is None or data is None or state is None:
+            raise SetupError("livebg setup writes to your home directory, and there is none.", "Set HOME.")
         return cls(
             commands=SystemCommands(),
             root=Path("/"),
-            config=platformdirs.user_config_path(),
-            data=platformdirs.user_data_path(),
-            state=platformdirs.user_state_path("livebg"),
+            config=config,
+            data=data,
+            state=state,
             command=own_command(),
             release=os.uname().release,
             is_root=os.geteuid() == 0,

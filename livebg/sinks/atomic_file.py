@@ -3,8 +3,9 @@
 import errno
 import os
 import secrets
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -48,6 +49,8 @@ class AtomicFile:
         self._path = path
         self._overwrite = overwrite
         self.part = path.absolute().parent / f".livebg-{secrets.token_hex(6)}.part"
+        # Also runs at exit: an interrupt can arrive between the creation of the file and the caller's `try`.
+        self._remove = weakref.finalize(self, self.part.unlink, missing_ok=True)
         with writing(path):
             self._check_folder()
             self._check_overwrite()
@@ -85,5 +88,4 @@ class AtomicFile:
 
     def rollback(self) -> None:
         """Remove the file if it exists."""
-        with suppress(FileNotFoundError):
-            self.part.unlink()
+        self._remove()

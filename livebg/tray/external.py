@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
-from livebg.errors import LivebgError
+from livebg.errors import LivebgError, SetupError
 from livebg.setup.resources import AUTOSTART, desktop_entry, former_path
 from livebg.system import files
 from livebg.tray import dbus
+from livebg.user_paths import user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 Find = Callable[[str], str | None]
@@ -125,15 +124,17 @@ class Autostart:
     """
 
     command: tuple[str, ...]
-    config: Path = field(default_factory=platformdirs.user_config_path)
+    config: Path | None = field(default_factory=lambda: user_folder("config", None))
 
     @property
     def is_on(self) -> bool:
         """Whether an entry exists and is not marked as hidden, which is how desktops disable an entry in their settings."""
-        return any(map(_is_enabled, (self.config / AUTOSTART, former_path(self.config / AUTOSTART))))
+        return self.config is not None and any(map(_is_enabled, (self.config / AUTOSTART, former_path(self.config / AUTOSTART))))
 
     def switch(self, on: bool) -> None:
-        """Write or remove the entry. Raises :class:`~livebg.errors.SetupError` if the folder is not writable."""
+        """Write or remove the entry. Raises :class:`~livebg.errors.SetupError` if the folder is not writable or there is none."""
+        if self.config is None:
+            raise SetupError("The start at login needs a home directory, and there is none.", "Set HOME.")
         path = self.config / AUTOSTART
         if on:
             files.write(path, desktop_entry(self.command, AUTOSTART).encode("utf-8", "surrogateescape"))

@@ -14,6 +14,7 @@ from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError, NotRunningError
 from livebg.system.host import Commands, ToolResult, last_line
+from livebg.user_paths import home_folder
 
 UNIT: Final = "livebg.service"
 _START_TIMEOUT_S: Final = 30.0
@@ -90,7 +91,7 @@ class DaemonLauncher:
                     stdout=log,
                     stderr=log,
                     env=dict(self.environment),
-                    cwd=Path.home(),
+                    cwd=home_folder() or "/",
                     start_new_session=True,
                 )
         except OSError as error:

@@ -1,0 +1,55 @@
+"""Ctrl-C, SIGTERM and SIGHUP: the first one interrupts the program, and repeating it does not interrupt the cleanup."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+_GRACE_S: Final = 10.0
+"""Time for the cleanup. After it, another signal interrupts again, so that a cleanup that hangs can be ended."""
+
+
+class Interrupt:
+    """A signal handler that raises KeyboardInterrupt, at most once in 10 seconds. ``clock`` returns monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: float | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal has arrived."""
+        return self._since is not None
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        now = self._clock()
+        if self._since is None or now - self._since > _GRACE_S:
+            self._since = now
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Handle Ctrl-C, SIGTERM and SIGHUP with an :class:`Interrupt` for the ``with`` block.
+
+    A signal that is ignored (``nohup``) stays ignored. After an interrupt all of them are ignored, since the program ends.
+    Does nothing outside the main thread.
+    """
+    interrupt = Interrupt()
+    before = handle_signals(interrupt)
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if interrupt.requested else handler)
+
+
+def handle_signals(handler: Callable[[int, FrameType | None], object]) -> dict[signal.Signals, Any]:
+    """Install ``handler`` for Ctrl-C, SIGTERM and SIGHUP unless ignored. Returns the previous handlers by signal."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return {number: signal.signal(number, handler) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
