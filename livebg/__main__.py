@@ -3,7 +3,7 @@
 import os
 from types import FrameType
 
-from livebg.interrupts import handle_signals
+from livebg.platform.interrupts import handle_signals
 
 
 def main() -> None:

@@ -15,11 +15,11 @@ from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
 from livebg.models import find
 from livebg.pipeline import EffectFunction, Pipeline
+from livebg.platform.user_paths import expand_user, is_file
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sinks.codecs import Content, Encoding
 from livebg.sources.media_types import VIDEO_SUFFIXES
-from livebg.user_paths import expand_user, is_file
 
 
 def build_segmenter(settings: Settings) -> Segmenter:

@@ -12,7 +12,7 @@ import livebg
 
 ROOT = Path(livebg.__file__).parent
 LAYERS = [
-    {"errors", "clock", "imaging", "interfaces", "atomic_write", "user_paths", "interrupts"},
+    {"errors", "clock", "imaging", "interfaces", "platform"},
     {"models", "v4l2"},
     {"segmentation", "sources", "sinks", "compositing", "synthetic"},
     {"pipeline"},

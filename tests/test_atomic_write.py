@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.atomic_write import write_atomically
+from livebg.platform.atomic_write import write_atomically
 
 
 def test_write_creates_folders_and_replaces_content(tmp_path: Path) -> None:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from livebg import user_paths
 from livebg.config.loading import load_settings, read_config
 from livebg.daemon.runtime_dir import runtime_dir
 from livebg.daemon.saved_choices import Choice, SavedChoices
 from livebg.errors import ConfigError, ModelError, SetupError
 from livebg.models import card_named, find, models_folder, pull
+from livebg.platform import user_paths
+from livebg.platform.user_paths import expand_user, home_folder, user_folder
 from livebg.segmentation.execution_providers import ProviderCache
 from livebg.setup.target import Machine
 from livebg.tray.external import Autostart
-from livebg.user_paths import expand_user, home_folder, user_folder
 from tests.command import Said, Workshop
 from tests.test_bad_input_places import as_anybody
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.interrupts import Interrupt, interruptible
+from livebg.platform.interrupts import Interrupt, interruptible
 from livebg.sinks.atomic_file import AtomicFile
 from tests.command import Workshop
 from tests.media import Clip

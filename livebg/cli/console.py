@@ -18,7 +18,7 @@ from typer.core import TyperCommand
 
 from livebg.cli.completion import complete_model
 from livebg.errors import Cancelled, ConfigError, LivebgError, SinkError, SourceError
-from livebg.interrupts import Interrupt, interruptible
+from livebg.platform.interrupts import Interrupt, interruptible
 
 _STREAM_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 ConfigOption = Annotated[

@@ -16,7 +16,7 @@ from livebg.daemon.command_result import CommandResult
 from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError, LivebgError
-from livebg.user_paths import expand_user, is_file
+from livebg.platform.user_paths import expand_user, is_file
 
 _TIMEOUT_S: Final = 60.0
 """Timeout of a command; loading a large network takes several seconds."""

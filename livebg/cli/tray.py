@@ -10,7 +10,7 @@ import typer
 from livebg.cli.console import VerboseOption, exit_on_error, set_verbosity
 from livebg.daemon.runtime_dir import hold_lock, running_pid, runtime_dir
 from livebg.errors import ConfigError, LivebgError
-from livebg.user_paths import user_folder
+from livebg.platform.user_paths import user_folder
 
 
 def tray(

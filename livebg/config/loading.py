@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from livebg.config.messages import CONFIG_VARIABLE, check_environment, invalid_settings, invalid_value, unknown_setting
 from livebg.config.settings import Settings, sections, setting_keys
 from livebg.errors import ConfigError
-from livebg.user_paths import user_folder
+from livebg.platform.user_paths import user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -27,9 +27,9 @@ from livebg.live.presence.device import AlwaysWatched, DevicePresence, PresenceF
 from livebg.live.presence.pipewire import StreamPresence
 from livebg.live.session import Session
 from livebg.models import find
+from livebg.platform.user_paths import expand_user, is_file
 from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sources.media_types import VIDEO_SUFFIXES
-from livebg.user_paths import expand_user, is_file
 from livebg.v4l2.find_camera import find_camera, require_linux
 
 _LOG: Final = logging.getLogger(__name__)

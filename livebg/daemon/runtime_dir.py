@@ -18,7 +18,7 @@ from typing import Final
 from platformdirs import RuntimeDirWarning, user_runtime_path
 
 from livebg.errors import ConfigError
-from livebg.user_paths import user_folder
+from livebg.platform.user_paths import user_folder
 
 SOCKET_NAME: Final = "livebg.sock"
 PREVIEW_NAME: Final = "preview.sock"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from livebg.atomic_write import write_atomically
 from livebg.config.loading import ConfigFile, check_setting
 from livebg.config.settings import LIVE_MODES
 from livebg.errors import ConfigError
-from livebg.user_paths import user_folder
+from livebg.platform.atomic_write import write_atomically
+from livebg.platform.user_paths import user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 PERSISTED_KEYS: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")

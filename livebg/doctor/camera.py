@@ -8,8 +8,8 @@ from livebg.doctor.context import CheckContext, format_processes
 from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.doctor.virtual_camera import access, group_advice, loopback_nodes
 from livebg.errors import SourceError
+from livebg.platform.user_paths import expand_user, is_file
 from livebg.system.devices import CameraInfo
-from livebg.user_paths import expand_user, is_file
 from livebg.v4l2.find_camera import find_camera
 
 _MIN_SMOOTH_FPS: Final = Fraction(20)

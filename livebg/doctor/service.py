@@ -9,7 +9,7 @@ from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.doctor.kernel_module import SETUP
 from livebg.errors import NotRunningError
-from livebg.user_paths import is_file
+from livebg.platform.user_paths import is_file
 
 UNIT: Final = "livebg.service"
 _SHOW_LOG: Final = f"journalctl --user --unit={UNIT} --lines=20"

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from livebg.errors import ModelError
 from livebg.models.registry import REGISTRY, ModelCard, card_named, unknown_card
-from livebg.user_paths import expand_user, is_file, user_folder
+from livebg.platform.user_paths import expand_user, is_file, user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 _PACKAGE_FOLDER: Final = Path(__file__).parent

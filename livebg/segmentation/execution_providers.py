@@ -10,10 +10,10 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from livebg.atomic_write import write_atomically
 from livebg.errors import ModelError
+from livebg.platform.atomic_write import write_atomically
+from livebg.platform.user_paths import user_folder
 from livebg.segmentation.ort import onnxruntime
-from livebg.user_paths import user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 AUTO: Final = "auto"

@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, field_validator
 
-from livebg.atomic_write import write_atomically
 from livebg.errors import SetupError
+from livebg.platform.atomic_write import write_atomically
 
 NAME: Final = "setup.json"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from livebg.errors import SetupError
+from livebg.platform.user_paths import user_folder
 from livebg.system import host
-from livebg.user_paths import user_folder
 
 _MAX_OUTPUT_CHARS = 300
 """Maximum characters of a failed command's output in the error message."""

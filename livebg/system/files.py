@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from livebg.atomic_write import write_atomically
 from livebg.errors import SetupError
+from livebg.platform.atomic_write import write_atomically
 
 _HEREDOC_END: Final = "END-OF-FILE"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import LivebgError, SetupError
+from livebg.platform.user_paths import user_folder
 from livebg.setup.resources import AUTOSTART, desktop_entry, former_path
 from livebg.system import files
 from livebg.tray import dbus
-from livebg.user_paths import user_folder
 
 _LOG: Final = logging.getLogger(__name__)
 Find = Callable[[str], str | None]

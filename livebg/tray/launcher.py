@@ -13,8 +13,8 @@ from typing import Any, Final
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError, NotRunningError
+from livebg.platform.user_paths import home_folder
 from livebg.system.host import Commands, ToolResult, last_line
-from livebg.user_paths import home_folder
 
 UNIT: Final = "livebg.service"
 _START_TIMEOUT_S: Final = 30.0

@@ -1,0 +1,1 @@
+"""What the operating system provides to every layer: user folders, signals and atomic writes."""
