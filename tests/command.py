@@ -90,3 +90,9 @@ def refused(shop: Workshop, code: int, *arguments: str) -> str:
     assert said.code == code, said.err
     assert shop.files() == before
     return said.sentence
+
+
+def known(path: Path | None) -> Path:
+    """Return a path that depends on the home directory, which exists in these tests."""
+    assert path is not None
+    return path

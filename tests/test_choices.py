@@ -12,6 +12,7 @@ from livebg.daemon.bootstrap import drop_stale_choices
 from livebg.daemon.saved_choices import PERSISTED_KEYS, Choice, SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError, ModelError
+from tests.command import known
 from tests.toy_network import ToyNetwork
 
 
@@ -29,8 +30,8 @@ def choices(tmp_path: Path) -> SavedChoices:
 
 
 def lay(choices: SavedChoices, content: str) -> None:
-    choices.path.parent.mkdir(exist_ok=True)
-    choices.path.write_text(content)
+    known(choices.path).parent.mkdir(exist_ok=True)
+    known(choices.path).write_text(content)
 
 
 def chosen(value: object, file: object = None) -> dict[str, object]:
@@ -42,7 +43,7 @@ def test_what_is_written_is_read(choices: SavedChoices) -> None:
     assert choices.read() == {}
     assert choices.write(words) is None
     assert choices.read() == words
-    assert [path.name for path in choices.path.parent.iterdir()] == ["choices.json"]
+    assert [path.name for path in known(choices.path).parent.iterdir()] == ["choices.json"]
     assert choices.write({}) is None
     assert choices.read() == {}
 
@@ -57,13 +58,13 @@ def test_a_file_that_is_none_is_set_aside(choices: SavedChoices, content: str, c
     assert choices.read() == {}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "Renamed the file to choices.invalid." in caplog.text
-    assert choices.path.with_suffix(".invalid").read_text() == content
+    assert known(choices.path).with_suffix(".invalid").read_text() == content
     assert choices.read() == {}
     assert len(caplog.records) == 1
 
 
 def test_a_folder_in_its_place_is_set_aside(choices: SavedChoices, caplog: pytest.LogCaptureFixture) -> None:
-    choices.path.mkdir(parents=True)
+    known(choices.path).mkdir(parents=True)
     assert choices.read() == {}
     assert "Cannot read the choices in" in caplog.text
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from livebg.models import REGISTRY, find, models_folder
-from tests.command import Workshop
+from tests.command import Workshop, known
 
 U2NETP = REGISTRY["u2netp"]
 
@@ -47,7 +47,7 @@ def test_models_alone_lists_them(shop: Workshop) -> None:
 
 
 def test_the_list_says_where_a_network_lies(shop: Workshop) -> None:
-    path = laid(models_folder())
+    path = laid(known(models_folder()))
     assert f"  path: {path}\n" in shop.livebg("models").out
 
 
@@ -100,7 +100,7 @@ def test_path_of_what_is_not_there(name: str, sentence: str, shop: Workshop) -> 
 
 
 def test_a_network_of_the_wrong_size_is_told(shop: Workshop) -> None:
-    path = laid(models_folder(), size=1000)
+    path = laid(known(models_folder()), size=1000)
     said = shop.livebg("models", "path", "u2netp")
     assert (said.code, said.sentence) == (
         5,
@@ -132,4 +132,4 @@ def test_without_a_connection_pulling_fails_in_a_sentence_and_leaves_nothing(sho
     last = said.err.splitlines()[-1]
     assert last.startswith("livebg: u2net_human_seg could not be downloaded (the release cannot be reached")
     assert last.endswith("Connect to the internet and run `livebg models pull u2net_human_seg` again.")
-    assert [path for path in models_folder().rglob("*") if path.is_file()] == []
+    assert [path for path in known(models_folder()).rglob("*") if path.is_file()] == []

@@ -12,6 +12,7 @@ from livebg.config.parsing import parse_color, parse_size, parse_time
 from livebg.config.settings import Preset, Settings, setting_keys
 from livebg.errors import ConfigError
 from livebg.sinks.codecs import PRESETS
+from tests.command import known
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 DEFAULTS = {
@@ -113,7 +114,7 @@ def test_the_file_is_overruled_by_the_environment_and_that_by_the_command_line(
 
 
 def test_the_platforms_file_is_read_when_none_is_named() -> None:
-    path = default_config_path()
+    path = known(default_config_path())
     path.parent.mkdir(parents=True)
     path.write_text('[model]\nprovider = "cpu"\n')
     assert load_settings({}).model.provider == "cpu"

@@ -13,6 +13,7 @@ from livebg.config.settings import Settings, setting_keys
 from livebg.daemon.saved_choices import PERSISTED_KEYS, SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError
+from tests.command import known
 from tests.fuzz_parts import altered, is_sentence, must_be_sentence, seeds, shuffled_lines
 
 EXAMPLE = (Path(__file__).parents[1] / "config.example.toml").read_text(encoding="utf-8")
@@ -79,10 +80,10 @@ def test_altered_choices_keep_nobody_from_starting(tmp_path: Path, rounds: Round
         {"effect.blur": 0.2, "effect.mode": "matte", "camera.device": "C920"}
     )
     choices.write(layers.choices)
-    whole = choices.path.read_bytes()
+    whole = known(choices.path).read_bytes()
     kept = 0
     for chance in seeds(rounds(150), "choices"):
-        choices.path.write_bytes(altered(whole, chance))
+        known(choices.path).write_bytes(altered(whole, chance))
         words = choices.read()
         assert words.keys() <= set(PERSISTED_KEYS)
         kept += len(words)

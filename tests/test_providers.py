@@ -16,6 +16,7 @@ from livebg.segmentation.execution_providers import (
     median_seconds,
 )
 from livebg.segmentation.ort import onnxruntime
+from tests.command import known
 
 CUDA, OPENVINO = "CUDAExecutionProvider", "OpenVINOExecutionProvider"
 
@@ -104,7 +105,7 @@ def test_auto_with_one_candidate_does_not_measure(memory: ProviderCache) -> None
     machine = Machine({CPU: 1})
     assert ProviderSelector("auto", [CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CPU}"
     assert machine.timed == []
-    assert not memory.path.exists()
+    assert not known(memory.path).exists()
 
 
 @pytest.mark.parametrize(("cuda", "fastest"), [(0.01, CUDA), (0.5, CPU)])
@@ -125,16 +126,16 @@ def test_another_size_or_another_set_of_candidates_is_measured_anew(memory: Prov
     assert machine.timed == [CUDA, CPU] * 2
     best = ProviderSelector("auto", [OPENVINO, CUDA, CPU], memory).open("net 256x144", machine.start, machine.seconds)
     assert best == f"running on {OPENVINO}"
-    assert len(json.loads(memory.path.read_text())) == 3
+    assert len(json.loads(known(memory.path).read_text())) == 3
 
 
 def test_what_was_measured_on_another_version_of_onnxruntime_does_not_count(memory: ProviderCache) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1})
     chooser = ProviderSelector("auto", [CUDA, CPU], memory)
     chooser.open("net", machine.start, machine.seconds)
-    old = memory.path.read_text().replace(onnxruntime.__version__, "1.0.0")
-    assert old != memory.path.read_text()
-    memory.path.write_text(old)
+    old = known(memory.path).read_text().replace(onnxruntime.__version__, "1.0.0")
+    assert old != known(memory.path).read_text()
+    known(memory.path).write_text(old)
     chooser.open("net", machine.start, machine.seconds)
     assert machine.timed == [CUDA, CPU] * 2
 
@@ -152,28 +153,28 @@ def test_auto_measures_again_when_the_remembered_provider_fails(memory: Provider
     del machine.speed[CUDA]
     assert chooser.open("net", machine.start, machine.seconds) == f"running on {CPU}"
     assert f"The cached provider {CUDA} failed" in caplog.text
-    assert list(json.loads(memory.path.read_text()).values()) == [CPU]
+    assert list(json.loads(known(memory.path).read_text()).values()) == [CPU]
 
 
 def test_nothing_works_is_the_last_error(memory: ProviderCache) -> None:
     machine = Machine({})
     with pytest.raises(ModelError, match="CPUExecutionProvider does not work"):
         ProviderSelector("auto", [CUDA, CPU], memory).open("net", machine.start, machine.seconds)
-    assert not memory.path.exists()
+    assert not known(memory.path).exists()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"text"', "\x00\xff", '{"net": 3}', '{"net": ["a"]}'])
 def test_a_damaged_memory_is_no_memory(memory: ProviderCache, content: str) -> None:
-    memory.path.parent.mkdir()
-    memory.path.write_bytes(content.encode("latin-1"))
+    known(memory.path).parent.mkdir()
+    known(memory.path).write_bytes(content.encode("latin-1"))
     assert memory.get("net") is None
     memory.put("net", CPU)
     assert memory.get("net") == CPU
 
 
 def test_a_damaged_memory_is_logged(memory: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
-    memory.path.parent.mkdir()
-    memory.path.write_text("{")
+    known(memory.path).parent.mkdir()
+    known(memory.path).write_text("{")
     memory.get("net")
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "Ignoring " in caplog.text
@@ -183,7 +184,7 @@ def test_the_memory_keeps_what_is_there_and_leaves_no_other_file(memory: Provide
     memory.put("one", CPU)
     memory.put("two", CUDA)
     assert (memory.get("one"), memory.get("two"), memory.get("three")) == (CPU, CUDA, None)
-    assert list(memory.path.parent.iterdir()) == [memory.path]
+    assert list(known(memory.path).parent.iterdir()) == [known(memory.path)]
 
 
 def test_a_memory_that_cannot_be_written_costs_a_log_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

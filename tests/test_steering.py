@@ -10,6 +10,7 @@ import pytest
 from livebg.daemon.command_result import CommandResult
 from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError, LivebgError, ModelError, SourceError
+from tests.command import known
 from tests.live_parts import FORMAT, PATIENCE, wait_for
 from tests.media import Clip
 from tests.steering_parts import BROKEN, CONSENT, MISSING, Desk
@@ -308,7 +309,7 @@ def test_the_latest_word_counts_the_files_or_the_users(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_kept_holds_for_this_run_and_says_so(desk: Desk) -> None:
-    desk.choices.path.parent.write_text("no folder")
+    known(desk.choices.path).parent.write_text("no folder")
     held = desk.steering.set_mode("matte")
     assert held.mode == "matte"
     assert held.note is not None
