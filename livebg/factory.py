@@ -4,7 +4,7 @@ from functools import partial
 
 from livebg.clock import StageTimer
 from livebg.compositing.auto_framing import AutoFraming
-from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PaintedBackground, PictureBackground, read_picture
+from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PictureBackground, StillBackground, read_picture
 from livebg.compositing.builtin_backgrounds import paint
 from livebg.compositing.composite import composite, cutout, render_matte, tighten
 from livebg.compositing.video_background import VideoBackground
@@ -91,7 +91,7 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
         except ValueError as error:
             raise ConfigError(f"The background {error}") from None
     if effect.background in BUILTIN_BACKGROUNDS:
-        return PaintedBackground(partial(paint, effect.background))
+        return StillBackground(partial(paint, effect.background))
     path = expand_user(effect.background)
     if path.name == effect.background and not path.suffix and not is_file(path):
         built_in = ", ".join(BUILTIN_BACKGROUNDS)

@@ -141,11 +141,12 @@ class Pipeline:
         """Run the network on ``image`` at ``size``. Checks the result: a NaN would become an arbitrary integer in a later
         conversion."""
         full_size = (image.shape[1], image.shape[0])
-        picture = image if size == full_size else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        scaled = size != full_size
+        picture = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) if scaled else image
         alpha = self._segmenter.segment(picture)
         if alpha.shape != picture.shape[:2] or not np.isfinite(alpha).all():
             raise ModelError(f"The network {self._segmenter.name} returned no usable alpha. Choose another with model.name.")
-        return _resize(alpha, full_size)
+        return np.asarray(cv2.resize(alpha, full_size, interpolation=cv2.INTER_LINEAR), np.float32) if scaled else alpha
 
     def composite(self, frame: Frame, matte: Matte, *, coarse: bool = False, framed: bool = True) -> Composite:
         """Returns the composite of ``frame``; with ``coarse`` by the coarse look, if there is one. Without ``framed`` the caller
@@ -194,10 +195,3 @@ class Passthrough:
 
     def reset(self) -> None:
         """Does nothing: there is no state."""
-
-
-def _resize(alpha: Alpha, size: tuple[int, int]) -> Alpha:
-    """Returns an alpha at ``size`` (width, height); the same object if it has that size."""
-    if alpha.shape == size[::-1]:
-        return alpha
-    return np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -17,8 +17,8 @@ from livebg.platform.user_paths import expand_user, home_folder, user_folder
 from livebg.segmentation.execution_providers import ProviderCache
 from livebg.setup.target import Machine
 from livebg.tray.external import Autostart
+from tests.broken import without_root_rights
 from tests.command import Said, Workshop
-from tests.test_bad_input_places import as_anybody
 
 NO_HOME = "WARNING  No home directory, so livebg uses its defaults and saves nothing."
 FOLDERS = tuple(f"XDG_{kind}_HOME" for kind in ("CONFIG", "CACHE", "STATE", "DATA"))
@@ -170,7 +170,7 @@ def test_runtime_folder_without_any_place_is_an_error(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("closed", ["home", "home/.config/livebg", "home/.local"])
 def test_folders_that_cannot_be_entered_leave_the_defaults(shop: Workshop, photo: Path, closed: str) -> None:
-    prefix = as_anybody()
+    prefix = without_root_rights()
     home = shop.folder / "home"
     for name in (".config/livebg", ".local/state/livebg", ".cache/livebg"):
         (home / name).mkdir(parents=True)
@@ -210,7 +210,7 @@ def test_path_in_a_folder_that_cannot_be_entered(
     arguments: tuple[str, ...],
     code: int,
 ) -> None:
-    prefix = as_anybody()
+    prefix = without_root_rights()
     (shop.folder / "shut").mkdir(mode=0)
     result = shop.process(*arguments, prefix=prefix)
     assert result.code == code
@@ -220,7 +220,7 @@ def test_path_in_a_folder_that_cannot_be_entered(
 
 @pytest.mark.parametrize("option", ["--background", "--model"])
 def test_file_in_a_folder_that_cannot_be_entered(shop: Workshop, photo: Path, option: str) -> None:
-    prefix = as_anybody()
+    prefix = without_root_rights()
     (shop.folder / "shut").mkdir(mode=0)
     name = "shut/other.onnx" if option == "--model" else "shut/other.png"
     arguments = ("render", str(photo), "-o", "out.png", "--model", "toy.onnx", option, name, "--mode", "background")

@@ -1,10 +1,8 @@
 """Backgrounds: the blurred room, a solid color, a picture."""
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from livebg.compositing.background_fit import Fit, fit_to_size
 from livebg.errors import ConfigError, SourceError
 from livebg.imaging.color_profile import convert
-from livebg.imaging.frame import BT601, ColorSpec, Frame, Matte, empty_i420, i420_to_rgb, planes, rgb_to_i420
+from livebg.imaging.frame import BT601, ColorSpec, Frame, Matte, empty_i420, i420_to_rgb, planes, rgb_to_i420, still_frame
 from livebg.imaging.pyramid import resize, split_channels
 from livebg.sources.photo_file import READABLE, PhotoFile, read_photo
 
@@ -130,12 +128,18 @@ def _bloom(color: ColorSpec) -> NDArray[np.float32]:
     return np.asarray(1 + (_BLOOM_WEIGHT - 1) * light**8, np.float32)
 
 
-class StillBackground(ABC):
-    """One picture for all frames of a format, made for the first of them."""
+class StillBackground:
+    """One picture for all frames of a format, painted for the first of them.
+
+    ``paint(width, height)`` returns RGB, uint8, (height, width, 3), in the color space of the usable ICC profile ``icc``; empty:
+    sRGB.
+    """
 
     returns_new_array = False
 
-    def __init__(self) -> None:
+    def __init__(self, paint: Callable[[int, int], NDArray[np.uint8]], icc: bytes = b"") -> None:
+        self._paint = paint
+        self._icc = icc
         self._made: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8], NDArray[np.uint8]] | None = None
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
@@ -149,27 +153,19 @@ class StillBackground(ABC):
         """Returns the picture in RGB and in I420."""
         form = (frame.width, frame.height, frame.color)
         if self._made is None or self._made[0] != form:
-            rgb = self._paint(frame.width, frame.height, frame.color.icc)
+            rgb = convert(self._paint(frame.width, frame.height), self._icc, frame.color.icc)
             self._made = (form, rgb, self._to_i420(rgb, frame.color))
         return self._made[1:]
 
     def _to_i420(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
         return rgb_to_i420(rgb, color)
 
-    @abstractmethod
-    def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
-        """Returns the picture in RGB, in the color space of the usable ICC profile ``icc``; empty: sRGB."""
-
 
 class ColorBackground(StillBackground):
     """A solid color: the green screen, or any ``#rrggbb`` in sRGB."""
 
     def __init__(self, rgb: tuple[int, int, int]) -> None:
-        super().__init__()
-        self._color = np.array([[rgb]], np.uint8)
-
-    def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
-        return np.tile(convert(self._color, b"", icc), (height, width, 1))
+        super().__init__(lambda width, height: np.tile(np.array(rgb, np.uint8), (height, width, 1)))
 
     def _to_i420(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
         height, width = rgb.shape[:2]
@@ -188,32 +184,7 @@ class PictureBackground(StillBackground):
     """
 
     def __init__(self, rgb: NDArray[np.uint8], fit: Fit = "fill", icc: bytes = b"") -> None:
-        super().__init__()
-        self._rgb = rgb
-        self._fit = fit
-        self._icc = icc
-
-    def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
-        fitted = _fill(self._rgb, width, height) if self._fit == "fill" else self._fitted(width, height)
-        return convert(fitted, self._icc, icc)
-
-    def _fitted(self, width: int, height: int) -> NDArray[np.uint8]:
-        down, across = self._rgb.shape[:2]
-        even = np.pad(self._rgb, ((0, down % 2), (0, across % 2), (0, 0)), mode="edge")
-        color = ColorSpec(BT601, full_range=True)
-        data = fit_to_size(Frame(rgb_to_i420(even, color), 0, Fraction(1), color), (width, height), "fit")
-        return i420_to_rgb(data, color, (width, height))
-
-
-class PaintedBackground(StillBackground):
-    """A picture painted at the frame's size; ``paint(width, height)`` returns sRGB, uint8, (height, width, 3)."""
-
-    def __init__(self, paint: Callable[[int, int], NDArray[np.uint8]]) -> None:
-        super().__init__()
-        self._painter = paint
-
-    def _paint(self, width: int, height: int, icc: bytes) -> NDArray[np.uint8]:
-        return convert(self._painter(width, height), b"", icc)
+        super().__init__(partial(_fill if fit == "fill" else _fit_whole, rgb), icc)
 
 
 def read_picture(path: Path) -> PhotoFile:
@@ -233,3 +204,8 @@ def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     scaled = cv2.resize(rgb, size, interpolation=interpolation)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     return np.ascontiguousarray(scaled[top : top + height, left : left + width], np.uint8)
+
+
+def _fit_whole(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    color = ColorSpec(BT601, full_range=True)
+    return i420_to_rgb(fit_to_size(still_frame(rgb, color), (width, height), "fit"), color, (width, height))

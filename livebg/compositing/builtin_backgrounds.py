@@ -49,7 +49,7 @@ def _lights(width: int, height: int) -> Linear:
     night = _vertical(width, height, [(0, "#0e1424"), (0.6, "#1d2036"), (1, "#151425")])
     night = _lit(night, _glow(width, height, (0.5, 0.45), 0.6), "#4a3440", 0.35)
     hues = ["#ffb45e", "#ff9a55", "#ffd79a", "#ffb45e", "#e8756a", "#7fa6e8", "#ffc77d"]
-    return _bokeh(night, hues, _Discs(count=46, smallest=0.014, largest=0.06, strength=0.34, top=0.0, bottom=0.85))
+    return _bokeh(night, hues, _Discs(count=46, smallest=0.014, largest=0.06, strength=0.34, bottom=0.85))
 
 
 def _leaves(width: int, height: int) -> Linear:
@@ -57,7 +57,7 @@ def _leaves(width: int, height: int) -> Linear:
     wood = _lit(wood, _glow(width, height, (0.7, 0.1), 0.6), "#a3bf74", 0.35)
     wood = wood * _mottled(width, height, 6, 0.4) * _mottled(width, height, 14, 0.25)
     greens = ["#9fc25f", "#cddc8c", "#6f9e4b", "#568a4c", "#b5d06f"]
-    return _bokeh(wood, greens, _Discs(count=60, smallest=0.012, largest=0.06, strength=0.16, top=0.0, bottom=0.7))
+    return _bokeh(wood, greens, _Discs(count=60, smallest=0.012, largest=0.06, strength=0.16, bottom=0.7))
 
 
 _PAINTERS: Final = MappingProxyType[str, Callable[[int, int], Linear]](
@@ -67,13 +67,13 @@ _PAINTERS: Final = MappingProxyType[str, Callable[[int, int], Linear]](
 
 @dataclass(frozen=True, slots=True)
 class _Discs:
-    """Parameters of out-of-focus lights: number, radii as shares of the longer side, brightness, range of heights."""
+    """Parameters of out-of-focus lights: number, radii as shares of the longer side, brightness, and how far
+    down they reach."""
 
     count: int
     smallest: float
     largest: float
     strength: float
-    top: float
     bottom: float
 
 
@@ -118,7 +118,7 @@ def _bokeh(picture: Linear, hues: list[str], discs: _Discs) -> Linear:
         across, down = (0.5 + number * step for step in _R2_STEPS)
         size, faint, hue = random.random(3)
         radius = longer * (discs.smallest + (discs.largest - discs.smallest) * size**1.5)
-        center = (across % 1 * width, (discs.top + (discs.bottom - discs.top) * (down % 1)) * height)
+        center = (across % 1 * width, discs.bottom * (down % 1) * height)
         strength = discs.strength * (0.25 + 0.75 * faint) * (1 - 0.6 * size)
         _add_disc(light, center, radius, _linear(hues[int(hue * len(hues))]) * np.float32(strength))
     sigma = longer * 0.0018

@@ -124,7 +124,7 @@ def crop(composite: Composite, view: CropWindow) -> Composite:
     if view.is_full_frame:
         return composite
     data = empty_i420(composite.width, composite.height)
-    for plane, out in zip(planes(composite.data), planes(data), strict=True):
+    for plane, out in zip(composite.planes, planes(data), strict=True):
         out[:] = view.crop(plane)
     alpha = None if composite.alpha is None else view.crop(composite.alpha)
     return replace(composite, data=data, alpha=alpha)

@@ -49,18 +49,16 @@ class ForegroundEstimate:
         """
         halves = tiles.of_chroma()
         maps = halves.maps(self._picture[1].shape, self._person.shape)
-        person, room = (self._sample_maps(small, maps) for small in (self._person, self._room))
+        # Y, U and V of the downscaled pictures at the tiles' pixels.
+        spread = [
+            cv2.remap(small, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for small in (self._person, self._room)
+        ]
+        person, room = (split_channels(np.asarray(colors, np.uint8))[:3] for colors in spread)
         # The estimate is so smooth that luma needs no interpolation between two chroma samples.
         person[0], room[0] = _double(person[0]), _double(room[0])
         luma, chroma = tiles.read(self._alphas[0]), halves.read(self._alphas[1])
         each = zip((tiles, halves, halves), self._picture, (luma, chroma, chroma), person, room, strict=True)
         return [_unmix(own.read(plane), alpha, theirs, its) for own, plane, alpha, theirs, its in each]
-
-    @staticmethod
-    def _sample_maps(small: Plane, maps: tuple[Colors, Colors]) -> list[Plane]:
-        """Sample Y, U and V of the downscaled picture with ``maps``."""
-        spread = cv2.remap(small, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return split_channels(np.asarray(spread, np.uint8))[:3]
 
 
 def _double(plane: Plane) -> Plane:
@@ -98,7 +96,7 @@ def _estimate_colors(picture: Planes, alpha: Alpha8) -> tuple[Plane, Plane]:
     shrink = max(min(alpha.shape) / _SMALL_HEIGHT, 1)
     size = max(round(alpha.shape[1] / shrink), 1), max(round(alpha.shape[0] / shrink), 1)
     # Sample instead of averaging, for picture and alpha alike: a mean takes longer than everything that follows.
-    planes = [_sample(plane, size) for plane in (*picture, alpha)]
+    planes = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (*picture, alpha)]
     seen = np.asarray(cv2.merge([*planes[:3], np.ones_like(planes[3])]), np.float32)
     share = np.asarray(cv2.merge([planes[3]] * 4) * np.float32(1 / 255), np.float32)
     rest = 1 - share
@@ -110,10 +108,6 @@ def _estimate_colors(picture: Planes, alpha: Alpha8) -> tuple[Plane, Plane]:
         person, room = _add(person, share * unexplained), _add(room, rest * unexplained)
     last = _mean(person, counts[0], _RADII[-1]), _mean(room, counts[1], _RADII[-1])
     return np.rint(last[0]).astype(np.uint8), np.rint(last[1]).astype(np.uint8)
-
-
-def _sample(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _mean(colors: Colors, count: Colors, radius: int) -> Colors:

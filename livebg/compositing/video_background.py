@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class VideoBackground:
         self._aspect = source.format.sample_aspect_ratio
         self._fit: Fit = fit
         self._live = live
-        self._frames: _Frames = _PrefetchReader(path, source) if live else _Reader(path, source)
+        self._frames = (_PrefetchReader if live else _Reader)(path, source)
         self.close = weakref.finalize(self, self._frames.close)
         """Release the file. Runs at the latest when the background is garbage-collected."""
         self._last_time: float | None = None
@@ -87,13 +87,6 @@ class VideoBackground:
         return fit_to_size(shown, (width, height), self._fit, self._aspect)
 
 
-class _Frames(Protocol):
-    """Returns the frame for a position in seconds; positions rarely decrease."""
-
-    def at(self, position: float) -> Frame: ...
-    def close(self) -> None: ...
-
-
 class _Reader:
     """Reads frames synchronously."""
 
@@ -101,27 +94,28 @@ class _Reader:
         self._video = _LoopedVideo(path, source)
         self._frames = self._video.frames()
         self._shown = next(self._frames)
-        self._next = next(self._frames)
+        self._ready: deque[Due] = deque()
 
     def at(self, position: float) -> Frame:
-        while self._next[0] <= position + _TOLERANCE_S:
-            self._video.target = position
-            self._shown, self._next = self._next, next(self._frames)
-        return self._shown[1]
+        """Returns the frame for a position in seconds; positions rarely decrease."""
+        self._video.target = position
+        while True:
+            if not self._ready:
+                self._ready.append(next(self._frames))
+            if self._ready[0][0] > position + _TOLERANCE_S:
+                return self._shown[1]
+            self._shown = self._ready.popleft()
 
     def close(self) -> None:
         self._frames.close()
         self._video.close()
 
 
-class _PrefetchReader:
+class _PrefetchReader(_Reader):
     """Reads frames in another thread. If the due frame is not decoded yet, the previous one is returned."""
 
     def __init__(self, path: Path, source: FileSource) -> None:
-        self._video = _LoopedVideo(path, source)
-        self._frames = self._video.frames()
-        self._shown = next(self._frames)
-        self._ready: deque[Due] = deque()
+        super().__init__(path, source)
         self._change = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None

@@ -110,7 +110,8 @@ def make_profile(space: RgbSpace) -> bytes:
     """Returns an ICC profile, version 4.3, of ``space``."""
     colorants = _to_d50() @ _rgb_to_xyz(space.primaries)
     curve = _parametric(3, *_SRGB_CURVE) if space.gamma is None else _parametric(0, space.gamma)
-    tags = {b"desc": _text("livebg"), b"cprt": _text("No copyright"), b"wtpt": _xyz(_D50), b"chad": _matrix(_to_d50())}
+    tags = {b"desc": _text("livebg"), b"cprt": _text("No copyright"), b"wtpt": _xyz(_D50)}
+    tags[b"chad"] = b"sf32\0\0\0\0" + _numbers(_to_d50())
     tags |= {name + b"XYZ": _xyz(colorants[:, column]) for column, name in enumerate((b"r", b"g", b"b"))}
     tags |= {name + b"TRC": curve for name in (b"r", b"g", b"b")}
     table, body = struct.pack(">L", len(tags)), b""
@@ -122,18 +123,18 @@ def make_profile(space: RgbSpace) -> bytes:
 
 
 def _rgb_to_xyz(primaries: tuple[tuple[float, float], ...]) -> Matrix:
-    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in primaries]).T
-    return np.asarray(columns * np.linalg.solve(columns, _white()))
+    columns = np.column_stack([_at_unit_luminance(*each) for each in primaries])
+    return np.asarray(columns * np.linalg.solve(columns, _at_unit_luminance(*_D65)))
 
 
-def _white() -> Matrix:
-    x, y = _D65
+def _at_unit_luminance(x: float, y: float) -> Matrix:
+    """Returns the XYZ of a chromaticity."""
     return np.array([x / y, 1, (1 - x - y) / y])
 
 
 def _to_d50() -> Matrix:
     """Returns the Bradford adaptation from D65."""
-    gains = (_BRADFORD @ _D50) / (_BRADFORD @ _white())
+    gains = (_BRADFORD @ _D50) / (_BRADFORD @ _at_unit_luminance(*_D65))
     return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD)
 
 
@@ -143,10 +144,6 @@ def _numbers(values: Matrix) -> bytes:
 
 def _xyz(values: Matrix) -> bytes:
     return b"XYZ \0\0\0\0" + _numbers(values)
-
-
-def _matrix(values: Matrix) -> bytes:
-    return b"sf32\0\0\0\0" + _numbers(values)
 
 
 def _parametric(kind: int, *parameters: float) -> bytes:

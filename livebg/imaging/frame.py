@@ -37,6 +37,7 @@ _LUMA_WEIGHTS: Final = {
     BT2020: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
+"""Kr and Kb of H.273, table 4, by matrix."""
 
 
 def _default_matrix(height: int) -> int:
@@ -60,14 +61,12 @@ class ColorSpec:
         """Returns the same color with an explicit matrix: the one that players assume for an untagged picture of this height."""
         return self if self.matrix != UNSPECIFIED else replace(self, matrix=_default_matrix(height))
 
-    def luma_weights(self, height: int) -> tuple[float, float]:
-        """Returns Kr and Kb of H.273, table 4. Untagged pictures are BT.709 from 720 lines on and BT.601 below, as players
-        assume."""
-        return _LUMA_WEIGHTS.get(self.matrix, _LUMA_WEIGHTS[_default_matrix(height)])
-
     def rgb_to_yuv(self, height: int) -> NDArray[np.float64]:
-        """Returns the 3x4 matrix from (R, G, B, 1), 0..255, to (Y, Cb, Cr), 0..255 (H.273, equations 38 to 43)."""
-        kr, kb = self.luma_weights(height)
+        """Returns the 3x4 matrix from (R, G, B, 1), 0..255, to (Y, Cb, Cr), 0..255 (H.273, equations 38 to 43).
+
+        Untagged pictures are BT.709 from 720 lines on and BT.601 below, as players assume.
+        """
+        kr, kb = _LUMA_WEIGHTS.get(self.matrix, _LUMA_WEIGHTS[_default_matrix(height)])
         luma = np.array([kr, 1 - kr - kb, kb])
         cb = (np.array([0, 0, 1.0]) - luma) / (2 * (1 - kb))
         cr = (np.array([1.0, 0, 0]) - luma) / (2 * (1 - kr))
@@ -123,6 +122,13 @@ def rgb_to_i420(rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
     return data
 
 
+def still_frame(rgb: NDArray[np.uint8], color: ColorSpec) -> "Frame":
+    """Returns RGB, uint8, (height, width, 3), as a frame at time 0; an odd width or height is padded by repeating the edge."""
+    height, width = rgb.shape[:2]
+    even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return Frame(rgb_to_i420(even, color), 0, Fraction(1), color)
+
+
 def i420_to_rgb(data: NDArray[np.uint8], color: ColorSpec, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Convert I420 in the given color to RGB, uint8, at ``size`` (width, height).
 
@@ -136,27 +142,16 @@ def _to_rgb(yuv: list[NDArray[np.uint8]], matrix: NDArray[np.float64]) -> NDArra
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """A raw picture of the room and its time. No sink accepts one.
+class _Picture:
+    """What a frame and a composite have in common.
 
-    ``data`` is I420: uint8, shape (height * 3 / 2, width), C-contiguous, even sizes, read-only from here on. ``pts * time_base``
-    is the time in seconds.
+    ``data`` is I420: uint8, shape (height * 3 / 2, width), C-contiguous, even sizes. ``pts * time_base`` is the time in seconds.
     """
 
     data: NDArray[np.uint8]
     pts: int
     time_base: Fraction
     color: ColorSpec = ColorSpec()
-    pyramids: tuple[Pyramid, Pyramid, Pyramid] = field(init=False, repr=False)
-    """Of the Y, U and V planes."""
-
-    def __post_init__(self) -> None:
-        rows, width = self.data.shape
-        if self.data.dtype != np.uint8 or rows % 3 or width % 2 or not self.data.flags.c_contiguous:
-            raise ValueError(f"A frame needs C-contiguous uint8 I420 of even size, got {self.data.dtype} {self.data.shape}.")
-        self.data.flags.writeable = False
-        luma, u, v = self.planes
-        object.__setattr__(self, "pyramids", (Pyramid(luma), Pyramid(u), Pyramid(v)))
 
     @property
     def width(self) -> int:
@@ -174,6 +169,22 @@ class Frame:
     @property
     def planes(self) -> Planes:
         return planes(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame(_Picture):
+    """A raw picture of the room and its time. No sink accepts one. ``data`` is read-only from here on."""
+
+    pyramids: tuple[Pyramid, Pyramid, Pyramid] = field(init=False, repr=False)
+    """Of the Y, U and V planes."""
+
+    def __post_init__(self) -> None:
+        rows, width = self.data.shape
+        if self.data.dtype != np.uint8 or rows % 3 or width % 2 or not self.data.flags.c_contiguous:
+            raise ValueError(f"A frame needs C-contiguous uint8 I420 of even size, got {self.data.dtype} {self.data.shape}.")
+        self.data.flags.writeable = False
+        luma, u, v = self.planes
+        object.__setattr__(self, "pyramids", (Pyramid(luma), Pyramid(u), Pyramid(v)))
 
     @property
     def y(self) -> NDArray[np.uint8]:
@@ -208,33 +219,16 @@ verifies."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Composite:
+class Composite(_Picture):
     """A picture that may be shown, the only type that a sink accepts. Only :mod:`livebg.compositing.composite` makes one.
 
-    ``data`` is I420 like a frame's. ``alpha`` (uint8, (height, width)) is set for cutouts only: it is straight (not
-    premultiplied), and the picture is black where it is 0.
+    ``alpha`` (uint8, (height, width)) is set for cutouts only: it is straight (not premultiplied), and the picture is black where
+    it is 0.
     """
 
-    data: NDArray[np.uint8]
-    pts: int
-    time_base: Fraction
-    color: ColorSpec
     alpha: Alpha8 | None = None
     seal: object = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
             raise TypeError("Only livebg.compositing.composite can construct a Composite: no raw frame may leave livebg.")
-
-    @property
-    def width(self) -> int:
-        return int(self.data.shape[1])
-
-    @property
-    def height(self) -> int:
-        return int(self.data.shape[0]) * 2 // 3
-
-    @property
-    def time(self) -> float:
-        """Seconds."""
-        return float(self.pts * self.time_base)

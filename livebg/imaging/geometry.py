@@ -1,7 +1,6 @@
 """Rotates, mirrors, crops and scales the camera's I420 pictures to the output size, plane by plane."""
 
 import math
-from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -9,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat, empty_i420, planes
+from livebg.imaging.frame import ColorSpec, Frame, empty_i420, planes
 from livebg.imaging.pyramid import halve
 
 ROTATIONS: Final = (0, 90, 180, 270)
@@ -67,11 +66,6 @@ class Geometry:
             self._place(plane, crop, 2 if number else 1, out)
         return Frame(data, frame.pts, frame.time_base, self._color(frame.color, frame.height))
 
-    def format_of(self, given: VideoFormat) -> VideoFormat:
-        """Returns the format of the frames that :meth:`apply` returns for frames of the ``given`` format."""
-        width, height = self._output
-        return VideoFormat(width, height, given.frame_rate, self._color(given.color, given.height))
-
     def _crop(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Returns left, top, width and height of the visible part, all even, so that chroma planes are cropped at the same
         place."""
@@ -92,9 +86,7 @@ class Geometry:
 
     def _color(self, color: ColorSpec, height: int) -> ColorSpec:
         """Returns the same color, with an explicit matrix if the new height would make readers assume another one."""
-        if color.matrix != UNSPECIFIED or (height >= 720) == (self._output[1] >= 720):
-            return color
-        return replace(color, matrix=BT709 if height >= 720 else BT601)
+        return color if (height >= 720) == (self._output[1] >= 720) else color.with_default_matrix(height)
 
 
 def _scale(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

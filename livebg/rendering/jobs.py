@@ -1,5 +1,6 @@
 """Plans the output file of each input: converts the arguments of the command line to one job per file."""
 
+import glob
 import itertools
 import logging
 import os
@@ -82,7 +83,10 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
     if output is not None and into is None:
         return Plan([Job(inputs[0], output)])
     targets = _distinct([_targets(file, root, into, mode) for file, root in found.files.values()], taken=found.files)
-    jobs = [_job(file, target, mode) for (file, _), target in zip(found.files.values(), targets, strict=True)]
+    jobs = [
+        Job(file, target, _note(file.suffix.lower(), target.suffix.lower(), mode), _name_error(file, target))
+        for (file, _), target in zip(found.files.values(), targets, strict=True)
+    ]
     return Plan([*found.unreadable, *jobs], found.skipped)
 
 
@@ -137,21 +141,17 @@ def _search(inputs: Sequence[Path], into: Path | None) -> _Found:
 
 
 def _is_media(file: Path) -> bool:
-    return file.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES and not file.name.startswith(".")
+    return file.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _is_own_output(file: Path) -> bool:
     """Returns whether the file is the output of an earlier run on the same folder, which must not be rendered again."""
     origin, _, mode = file.stem.rpartition(".")
-    others = file.parent.glob(f"{_escape(origin)}*") if mode in MODES else ()
+    others = file.parent.glob(f"{glob.escape(origin)}*") if mode in MODES else ()
     own = any(_is_media(other) and origin in (other.stem, other.name) for other in others)
     if own:
         _LOG.info("Skipped %s: it is the output of an earlier run", file)
     return own
-
-
-def _escape(text: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
 
 
 def _same(folder: Path, other: Path | None) -> bool:
@@ -198,10 +198,6 @@ def _suffix(file: Path, mode: str) -> str:
     if mode == "cutout":
         return ".webm" if suffix == ".webm" else ".mov"
     return file.suffix if suffix in KEPT_CONTAINERS else ".mkv"
-
-
-def _job(file: Path, target: Path, mode: str) -> Job:
-    return Job(file, target, _note(file.suffix.lower(), target.suffix.lower(), mode), _name_error(file, target))
 
 
 def _note(given: str, written: str, mode: str) -> str:

@@ -1,7 +1,6 @@
 """Renders photos with the video pipeline, but keeps the full chroma resolution of the photo."""
 
 from dataclasses import replace
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -15,10 +14,10 @@ from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.backgrounds import StillBackground
 from livebg.compositing.composite import tighten
 from livebg.errors import ConfigError, SinkError
-from livebg.imaging.frame import BT601, Alpha8, ColorSpec, Composite, Frame, Matte, i420_to_rgb, rgb_to_i420
+from livebg.imaging.frame import BT601, Alpha8, ColorSpec, Composite, Frame, Matte, i420_to_rgb, rgb_to_i420, still_frame
 from livebg.pipeline import Passthrough, Pipeline
 from livebg.sinks.atomic_file import AtomicFile, writing
-from livebg.sources.photo_file import read_photo
+from livebg.sources.photo_file import PhotoFile, read_photo
 
 _COLOR: Final = ColorSpec(matrix=BT601, full_range=True)
 """The color of JPEG, so no color conversion is needed when the photo is written."""
@@ -57,16 +56,12 @@ class Photo:
         self.rgb: NDArray[np.uint8] = file.rgb
         self.notes = file.notes
         self._color = replace(_COLOR, icc=file.icc)
-        self._dpi = file.dpi
-        self._exif = _kept_exif(file.exif, file.dpi)
-        self._profile = file.profile
+        self._file = file
 
     @cached_property
     def frame(self) -> Frame:
         """The photo as a frame at time 0; an odd width or height is padded by repeating the edge."""
-        height, width = self.rgb.shape[:2]
-        even = np.pad(self.rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        return Frame(rgb_to_i420(even, self._color), 0, Fraction(1), self._color)
+        return still_frame(self.rgb, self._color)
 
     def composited(
         self, frame: Frame, composite: Composite, alpha: Alpha8 | None, background: StillBackground | None = None
@@ -119,14 +114,14 @@ class Photo:
 
     def _image(self, pixels: NDArray[np.uint8]) -> Image.Image:
         image = self._with_dpi(Image.fromarray(pixels))
-        image.info["exif"] = self._exif
-        if self._profile:
-            image.info["icc_profile"] = self._profile
+        image.info["exif"] = _kept_exif(self._file)
+        if self._file.profile:
+            image.info["icc_profile"] = self._file.profile
         return image
 
     def _with_dpi(self, image: Image.Image) -> Image.Image:
-        if self._dpi:
-            image.info["dpi"] = self._dpi
+        if self._file.dpi:
+            image.info["dpi"] = self._file.dpi
         return image
 
 
@@ -208,12 +203,12 @@ def _options(image: Image.Image, kind: str) -> dict[str, Any]:
     return options | {key: image.info[key] for key in kept if image.info.get(key)}
 
 
-def _kept_exif(exif: Image.Exif, dpi: tuple[float, float] | None) -> Image.Exif:
+def _kept_exif(file: PhotoFile) -> Image.Exif:
     kept = Image.Exif()
     for tag in _KEPT_EXIF_TAGS:
-        if isinstance(exif.get(tag), str):
-            kept[tag] = exif[tag]
-    if dpi:
-        kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution] = dpi
+        if isinstance(file.exif.get(tag), str):
+            kept[tag] = file.exif[tag]
+    if file.dpi:
+        kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution] = file.dpi
         kept[ExifTags.Base.ResolutionUnit] = _INCHES
     return kept

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.errors import SinkError
-from livebg.imaging.frame import Alpha8, Composite, planes
+from livebg.imaging.frame import Alpha8, Composite
 
 Channel = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -25,11 +25,11 @@ def to_av(composite: Composite, pix_fmt: str) -> av.VideoFrame:
     """
     frame = av.VideoFrame(composite.width, composite.height, pix_fmt)
     if pix_fmt == "yuv420p":
-        _fill(frame, planes(composite.data))
+        _fill(frame, composite.planes)
     elif composite.alpha is None:
         raise SinkError(f"The composite at {composite.time:.3f} s has no alpha, which a cutout needs. Use mode cutout.")
     elif pix_fmt == "yuva420p":
-        _fill(frame, [*planes(composite.data), composite.alpha])
+        _fill(frame, [*composite.planes, composite.alpha])
     else:
         _fill(frame, _ten_bit_444(composite, composite.alpha))
     return frame
@@ -44,7 +44,7 @@ def _fill(frame: av.VideoFrame, channels: Sequence[Channel]) -> None:
 
 def _ten_bit_444(composite: Composite, alpha: Alpha8) -> list[Channel]:
     """Return Y, U, V and alpha as 10-bit uint16, shape (height, width) each; ProRes supports only limited range."""
-    y, u, v = planes(composite.data)
+    y, u, v = composite.planes
     codes = np.arange(256, dtype=np.float64)
     luma, chroma = codes * 4, codes * 4
     if composite.color.full_range:

@@ -12,45 +12,39 @@ from av.stream import Discard, Disposition, Stream
 from livebg.sinks.stream_selection import open_source
 
 
-class Covers:
-    """Copies the cover pictures in ``streams`` of the file ``source``."""
+def add_covers(source: Path, streams: Sequence[Stream], output: OutputContainer) -> list[Packet[Stream]]:
+    """Add the cover pictures in ``streams`` of the file ``source`` to ``output``, before its header is written.
 
-    def __init__(self, source: Path, streams: Sequence[Stream]) -> None:
-        self._source = source
-        self._indices = [stream.index for stream in streams]
-        self._packets: list[Packet[Stream]] = []
-
-    def add_to(self, output: OutputContainer) -> None:
-        """Add the covers to ``output``, before its header is written."""
-        if not self._indices:
-            return
-        # Open the source separately, so that the other streams are read from the start.
-        with open_source(self._source) as container:
-            for stream in container.streams:
-                stream.discard = Discard.default if stream.index in self._indices else Discard.all
-            pictures: dict[int, Packet[Stream]] = {}
-            for packet in container.demux([container.streams[index] for index in self._indices]):
-                if packet.size:
-                    pictures.setdefault(packet.stream_index, packet)
-                if len(pictures) == len(self._indices):
-                    break
-            for index, packet in pictures.items():
-                self._add(output, container.streams[index], packet)
-
-    def write_to(self, output: OutputContainer) -> None:
-        """Write the covers that are packets, after the header."""
-        for packet in self._packets:
-            output.mux(packet)
-
-    def _add(self, output: OutputContainer, stream: Stream, packet: Packet[Stream]) -> None:
-        if output.format.name != "matroska":
-            target = output.add_stream_from_template(stream, opaque=True)
+    Returns the packets to write after the header.
+    """
+    if not streams:
+        return []
+    packets = []
+    # Open the source separately, so that the other streams are read from the start.
+    with open_source(source) as container:
+        wanted = [container.streams[stream.index] for stream in streams]
+        for stream in container.streams:
+            stream.discard = Discard.default if stream in wanted else Discard.all
+        pictures: dict[int, Packet[Stream]] = {}
+        for packet in container.demux(wanted):
+            if packet.size:
+                pictures.setdefault(packet.stream_index, packet)
+            if len(pictures) == len(wanted):
+                break
+        for index, picture in pictures.items():
+            if output.format.name == "matroska":
+                _attach(output, container.streams[index], picture)
+                continue
+            target = output.add_stream_from_template(container.streams[index], opaque=True)
             target.disposition = Disposition.attached_pic
-            packet.stream = target
-            packet.pts = packet.dts = 0
-            self._packets.append(packet)
-            return
-        codec = stream.codec_context.name
-        name = stream.metadata.get("filename") or f"cover.{'jpg' if codec == 'mjpeg' else codec}"
-        kind = stream.metadata.get("mimetype") or f"image/{'jpeg' if codec == 'mjpeg' else codec}"
-        output.add_attachment(name, kind, bytes(packet))
+            picture.stream = target
+            picture.pts = picture.dts = 0
+            packets.append(picture)
+    return packets
+
+
+def _attach(output: OutputContainer, stream: Stream, picture: Packet[Stream]) -> None:
+    codec = stream.codec_context.name
+    name = stream.metadata.get("filename") or f"cover.{'jpg' if codec == 'mjpeg' else codec}"
+    kind = stream.metadata.get("mimetype") or f"image/{'jpeg' if codec == 'mjpeg' else codec}"
+    output.add_attachment(name, kind, bytes(picture))

@@ -1,6 +1,7 @@
 """A video file as a sink: writes the composites and copies everything else from the input."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -52,18 +53,17 @@ class FileSink(Sink):
         self._last_time = float("-inf")
         self._notes = [plan.note] if plan.note else []
         self._part_file = AtomicFile(path, overwrite=overwrite, not_same_as=copy_from)
-        self._other_streams: StreamCopier | None = None
-        self._writer: VideoWriter | None = None
-        try:
+        with ExitStack() as opening:
+            opening.callback(self._part_file.rollback)
+            self._other_streams: StreamCopier | None = None
             if copy_from is not None:
                 self._other_streams = StreamCopier(copy_from, path, plan.container, copy_options)
+                opening.callback(self._other_streams.close)
             with writing(path):
                 self._writer = VideoWriter(
                     self._part_file.part, plan, self._format, time_base, threads=encoding.threads, others=self._other_streams
                 )
-        except BaseException:
-            self._release()
-            raise
+            opening.pop_all()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -73,11 +73,11 @@ class FileSink(Sink):
     @property
     def frames(self) -> int:
         """The number of composites written."""
-        return len(self._writer.pts) if self._writer else 0
+        return len(self._writer.pts)
 
     def send(self, composite: Composite) -> None:
         """Write one composite; see :class:`livebg.interfaces.Sink`. After an error the sink is closed."""
-        if self._ended or self._writer is None:
+        if self._ended:
             raise SinkError(f"{self._path} is closed. Open it again to write more.")
         try:
             self._validate(composite)
@@ -96,7 +96,7 @@ class FileSink(Sink):
         """Finish the file, verify it and give it its name. Raises SinkError if it is incomplete, and then leaves nothing
         behind.
         """
-        if self._ended or self._writer is None:
+        if self._ended:
             return
         self._ended = True
         try:
@@ -119,8 +119,7 @@ class FileSink(Sink):
 
     def _release(self) -> None:
         self._part_file.rollback()  # first, so that the muxer does not rewrite a discarded file
-        if self._writer is not None:
-            self._writer.rollback()
+        self._writer.rollback()
         if self._other_streams is not None:
             self._other_streams.close()
 

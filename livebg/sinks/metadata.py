@@ -75,10 +75,10 @@ def stream_tags(tags: Mapping[str, str], container: str, *, encoded: bool, timec
     return kept
 
 
-def unclassic(tags: Iterable[str], container: str) -> list[str]:
-    """Return the keys without a native field in MP4 or MOV, which libav drops unless it writes ``mdta`` keys."""
+def has_custom_tags(tags: Iterable[str], container: str) -> bool:
+    """Return whether a tag has no native field in "mp4" or "mov", so that libav drops it unless it writes ``mdta`` keys."""
     fields = _MOV_FIELDS if container == "mov" else _MP4_FIELDS
-    return [key for key in tags if key.lower() not in fields] if container in ("mp4", "mov") else []
+    return any(key.lower() not in fields for key in tags)
 
 
 def clipped_chapters(chapters: Iterable[Chapter], start: float | None, end: float | None) -> list[Chapter]:

@@ -75,7 +75,10 @@ class VideoWriter:
         frame.pts, frame.time_base, frame.duration = pts, self._time_base, self._duration
         _tag_color(frame, self._color)  # ProRes reads the color tags from the frames, other encoders from the context
         self.pts.append(pts)
-        self._mux(self._stream.encode(frame))
+        # Hold one packet back, so that `finish` can set the last frame's duration.
+        packets = [*self._held_packets, *self._stream.encode(frame)]
+        self._output.mux(packets[:-1])
+        self._held_packets = packets[-1:]
 
     def copy_until(self, seconds: float | None, offset: Fraction) -> None:
         """Copy the other streams up to ``seconds`` of the input's time (None = all), shifted ``offset`` seconds earlier."""
@@ -95,12 +98,6 @@ class VideoWriter:
         """Close everything and ignore errors."""
         with suppress(av.FFmpegError, OSError, ValueError):
             self._output.close()
-
-    def _mux(self, packets: list[Packet[av.VideoStream]]) -> None:
-        # Hold one packet back, so that `finish` can set the last frame's duration.
-        queue = [*self._held_packets, *packets]
-        self._output.mux(queue[:-1])
-        self._held_packets = queue[-1:]
 
     def _add_video(self, format: VideoFormat, threads: int) -> av.VideoStream:  # noqa: A002
         plan = self._plan
@@ -129,7 +126,7 @@ class VideoWriter:
             # Audio can begin slightly before zero (priming); shifting all streams would shift the pictures.
             return {"avoid_negative_ts": "disabled"}
         flags = "+faststart"
-        if others is not None and not others.pictures and metadata.unclassic(others.tags, self._plan.container):
+        if others is not None and not others.pictures and metadata.has_custom_tags(others.tags, self._plan.container):
             flags += "+use_metadata_tags"
         return {"movflags": flags, "movie_timescale": str(self._movie_timescale(others))}
 

@@ -16,7 +16,7 @@ from av.stream import Discard, Stream
 from livebg.errors import SourceError
 from livebg.sinks import metadata
 from livebg.sinks.copied_stream import CopiedStream, is_gap, time_of, with_times
-from livebg.sinks.cover_art import Covers
+from livebg.sinks.cover_art import add_covers
 from livebg.sinks.stream_selection import CopyOptions, dropped, open_source, select_streams
 
 _DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
@@ -43,7 +43,7 @@ class StreamCopier:
             self._input.close()
             raise
         self._next_packet: Packet[Stream] | None = None
-        self._covers: Covers | None = None
+        self._covers: list[Packet[Stream]] = []
         self._packets: Iterator[Packet[Stream]] = iter(())
 
     @property
@@ -105,8 +105,7 @@ class StreamCopier:
             self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, self._add(output, stream)))
         for stream in self._selection.attachments:
             output.add_stream_from_template(stream)
-        self._covers = Covers(self._path, self._selection.covers)
-        self._covers.add_to(output)
+        self._covers = add_covers(self._path, self._selection.covers, output)
         wanted = {stream.index for stream in self._selection.copied}
         for stream in self._input.streams:
             stream.discard = Discard.default if stream.index in wanted else Discard.all
@@ -115,8 +114,7 @@ class StreamCopier:
 
     def begin(self, output: OutputContainer) -> None:
         """Write the packets that precede all others. Call once, after the header."""
-        if self._covers is not None:
-            self._covers.write_to(output)
+        output.mux(self._covers)
 
     def copy_until(self, seconds: float | None, output: OutputContainer, offset: Fraction) -> None:
         """Write the packets up to ``seconds`` of the input's time (None = all), shifted ``offset`` seconds earlier."""
@@ -134,7 +132,7 @@ class StreamCopier:
             if self._options.ended(time):
                 copied.done = True
             # Drop packets that an edit list hides at the end; those before zero (priming) are hidden again.
-            elif self._options.holds(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
+            elif self._options.begun(time) and not (packet.is_discard and time >= 0) and not is_gap(packet):
                 copied.mux(packet, output, offset)
 
     def close(self) -> None:

@@ -29,8 +29,8 @@ class CopyOptions:
     drop_streams: bool = False
     keep_streams: bool = False
 
-    def holds(self, seconds: float) -> bool:
-        return (self.start is None or seconds >= self.start) and (self.end is None or seconds < self.end)
+    def begun(self, seconds: float) -> bool:
+        return self.start is None or seconds >= self.start
 
     def ended(self, seconds: float) -> bool:
         return self.end is not None and seconds >= self.end

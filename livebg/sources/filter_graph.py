@@ -4,16 +4,18 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 import av
 from av.filter import Graph
-from av.filter.context import FilterContext
 
 from livebg.sources.pixel_layout import PictureFormat
 from livebg.sources.tonemap import cube
 
 Step = tuple[str, Mapping[str, str]]
 """A filter's name and its options."""
+
+_SINK: Final[Step] = ("buffersink", {})
 
 _TABLE_PLACEHOLDER = "{table}"
 """Placeholder for the path of the tone-mapping table, which exists only while a graph is built."""
@@ -51,11 +53,11 @@ class FilterGraph:
             if kind.hdr:
                 table.write_text(cube(kind.transfer))
             last = self._graph.add("buffer", **source_options)
-            for name, options in steps:
-                last = self._append(
-                    last, name, {key: str(table) if text == _TABLE_PLACEHOLDER else text for key, text in options.items()}
-                )
-            self._append(last, "buffersink", {})
+            for name, options in (*steps, _SINK):
+                resolved = {key: str(table) if text == _TABLE_PLACEHOLDER else text for key, text in options.items()}
+                added = self._graph.add(name, **resolved)
+                last.link_to(added)
+                last = added
             self._graph.configure()
 
     def push(self, picture: av.VideoFrame) -> Iterator[av.VideoFrame]:
@@ -74,8 +76,3 @@ class FilterGraph:
                 yield self._graph.vpull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-
-    def _append(self, last: FilterContext, name: str, options: Mapping[str, str]) -> FilterContext:
-        context = self._graph.add(name, **options)
-        last.link_to(context)
-        return context

@@ -39,7 +39,7 @@ class Normalizer:
         self._kind: PictureFormat | None = None
         self._graph: FilterGraph | None = None
         self._notes: dict[str, None] = {}
-        width, height = _round_up_to_even(self._display_size(self._first))
+        width, height = (side + side % 2 for side in self._first.display_size)
         transposed = self._first.orientation.transposed
         self.format = VideoFormat(
             width, height, frame_rate, self._first.color, 1 / sample_aspect_ratio if transposed else sample_aspect_ratio
@@ -63,15 +63,13 @@ class Normalizer:
         if self._graph is None:
             yield self._frame(picture, pts)
         else:
-            for ready in self._graph.push(picture):
-                yield self._filtered(ready)
+            yield from map(self._filtered, self._graph.push(picture))
 
     def flush(self) -> Iterator[Frame]:
         """Yield the delayed frames."""
         graph, self._graph, self._kind = self._graph, None, None
         if graph:
-            for ready in graph.flush():
-                yield self._filtered(ready)
+            yield from map(self._filtered, graph.flush())
 
     def _change(self, kind: PictureFormat) -> None:
         if kind.interlaced:
@@ -90,7 +88,7 @@ class Normalizer:
             self._notes[f"tone-mapped from {kind.hdr} to SDR BT.709"] = None
         elif kind.pix_fmt not in ("yuv420p", "yuvj420p"):
             self._notes[f"converted from {kind.pix_fmt} to 8-bit 4:2:0"] = None
-        width, height = self._display_size(kind)
+        width, height = kind.display_size
         if (width, height) != (form.width, form.height):
             self._notes[f"padded from {width}x{height} to {form.width}x{form.height} (edge repeated)"] = None
 
@@ -102,22 +100,22 @@ class Normalizer:
             steps.append(("bwdif", {"mode": "send_frame", "parity": "auto", "deint": "interlaced"}))
         if kind.hdr:
             steps += tone_map_steps(kind)
-        scale = self._scale(kind)
-        if scale:
-            steps.append(("scale", scale))
-        steps += self._letterbox(kind)
-        if steps or not _is_copyable(kind):
+        color, target = kind.color, self.format.color
+        recolored = (color.matrix, color.full_range) != (target.matrix, target.full_range)
+        if kind.display_size != self._first.display_size:
+            across, down = ("h", "w") if kind.orientation.transposed else ("w", "h")
+            size = {across: str(self.format.width), down: str(self.format.height)}
+            inside = size | {"force_original_aspect_ratio": "decrease", "force_divisible_by": "2"}
+            steps += [("scale", self._color_options(kind) | inside), ("pad", size | {"x": "-1", "y": "-1"})]
+        elif kind.hdr or recolored or not _is_copyable(kind):
+            steps.append(("scale", self._color_options(kind)))
+        if steps:
             steps.append(("format", {"pix_fmts": "yuv420p"}))
         return steps
 
-    def _scale(self, kind: PictureFormat) -> dict[str, str]:
-        """Return the options of the ``scale`` filter that converts layout, color and size; empty if nothing changes."""
+    def _color_options(self, kind: PictureFormat) -> dict[str, str]:
+        """Return the options of the ``scale`` filter that converts layout and color."""
         target = self.format.color
-        source = target if kind.hdr else kind.color
-        layout_changes = kind.hdr is not None or not _is_copyable(kind)
-        size_changes = bool(self._letterbox(kind))
-        if not layout_changes and not size_changes and (source.matrix, source.full_range) == (target.matrix, target.full_range):
-            return {}
         options = {"out_range": "pc" if target.full_range else "tv", "flags": "bicubic+accurate_rnd+full_chroma_int"}
         if not kind.rgb and not kind.hdr:
             options["in_range"] = "pc" if kind.full_range else "tv"
@@ -125,23 +123,7 @@ class Normalizer:
             options["out_color_matrix"] = _MATRIX_NAMES[target.matrix]
             if not kind.rgb and not kind.hdr:
                 options["in_color_matrix"] = _MATRIX_NAMES[kind.matrix]
-        if size_changes:
-            width, height = self._stored_target(kind)
-            options |= {"w": str(width), "h": str(height), "force_original_aspect_ratio": "decrease", "force_divisible_by": "2"}
         return options
-
-    def _letterbox(self, kind: PictureFormat) -> list[Step]:
-        if self._display_size(kind) == self._display_size(self._first):
-            return []
-        width, height = self._stored_target(kind)
-        return [("pad", {"w": str(width), "h": str(height), "x": "-1", "y": "-1"})]
-
-    def _stored_target(self, kind: PictureFormat) -> tuple[int, int]:
-        form = self.format
-        return (form.height, form.width) if kind.orientation.transposed else (form.width, form.height)
-
-    def _display_size(self, kind: PictureFormat) -> tuple[int, int]:
-        return (kind.height, kind.width) if kind.orientation.transposed else (kind.width, kind.height)
 
     def _filtered(self, picture: av.VideoFrame) -> Frame:
         assert picture.pts is not None
@@ -162,10 +144,6 @@ def _is_copyable(kind: PictureFormat) -> bool:
     """Return whether the planes can be copied, or for a webcam JPEG averaged over two chroma rows, without a filter graph."""
     upright_jpeg = kind.pix_fmt == _WEBCAM_JPEG and kind.height % 2 == 0 and not kind.orientation.transposed
     return upright_jpeg or kind.pix_fmt in ("yuv420p", "yuvj420p")
-
-
-def _round_up_to_even(size: tuple[int, int]) -> tuple[int, int]:
-    return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
 def _write_upright(plane: NDArray[np.uint8], target: NDArray[np.uint8], orientation: Orientation) -> None:

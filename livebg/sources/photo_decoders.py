@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +41,7 @@ class DecodedPhoto:
 
     image: Image.Image
     primaries: int = UNSPECIFIED
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -91,15 +91,14 @@ def _open_heif(path: Path, head: bytes) -> DecodedPhoto:
     pixels = np.asarray(file)
     if transfer in HDR_TRANSFERS:
         image = _with_alpha(Image.fromarray(_to_sdr(pixels, transfer)), pixels)
-        primaries, notes = UNSPECIFIED, (*notes, _tone_mapping_note(transfer))
-    elif pixels.dtype == np.uint16:
-        image = Image.fromarray(_to_8_bits(pixels))
+        _copy_exif(info, image)
+        return DecodedPhoto(image, notes=(*notes, _tone_mapping_note(transfer)))
+    if pixels.dtype == np.uint16:
         notes = (*notes, f"converted from {info['bit_depth']} to 8 bits")
-    else:
-        image = Image.fromarray(pixels)
-    _copy_metadata(info, image)
-    if transfer in HDR_TRANSFERS:
-        image.info.pop("icc_profile", None)
+    image = Image.fromarray(_to_8_bits(pixels))
+    _copy_exif(info, image)
+    if info.get("icc_profile"):
+        image.info["icc_profile"] = info["icc_profile"]
     return DecodedPhoto(image, primaries, notes)
 
 
@@ -109,9 +108,7 @@ def _check_size(size: tuple[int, int]) -> None:
         raise Image.DecompressionBombError(f"{size[0]}x{size[1]}")
 
 
-def _copy_metadata(info: dict[str, Any], image: Image.Image) -> None:
-    if info.get("icc_profile"):
-        image.info["icc_profile"] = info["icc_profile"]
+def _copy_exif(info: dict[str, Any], image: Image.Image) -> None:
     if info.get("exif"):
         exif = Image.Exif()
         exif.load(info["exif"])

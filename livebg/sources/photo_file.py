@@ -51,7 +51,8 @@ def read_photo(path: Path) -> PhotoFile:
     with _reading(path), log_warnings(), open_photo(path) as decoded:
         image, notes = decoded.image, list(decoded.notes)
         exif = image.getexif()
-        _check_samples(image, path)
+        if image.mode in ("I", "F"):
+            raise SourceError(f"{path} has 32-bit samples, which define no white level. Save it with 8 or 16 bits per channel.")
         # Pillow exchanges the resolutions of a rotated photo itself only in some formats, so they are read before.
         dpi = _dpi(image, exif)
         profile = _profile(decoded, exif)
@@ -75,11 +76,6 @@ def _reading(path: Path) -> Iterator[None]:
     except READ_FAILURES as error:
         _LOG.debug("%s: %s", path, error)
         raise SourceError(f"{path} is damaged or truncated. Copy or download it again.") from None
-
-
-def _check_samples(image: Image.Image, path: Path) -> None:
-    if image.mode in ("I", "F"):
-        raise SourceError(f"{path} has 32-bit samples, which define no white level. Save it with 8 or 16 bits per channel.")
 
 
 def _profile(decoded: DecodedPhoto, exif: Image.Exif) -> bytes:

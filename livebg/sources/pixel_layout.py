@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Self
 
 import av
 
-from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec
+from livebg.imaging.frame import BT709, UNSPECIFIED, ColorSpec
 from livebg.sources.av_compat import display_matrix
 from livebg.sources.tonemap import HDR_TRANSFERS
 
@@ -96,15 +96,19 @@ class PictureFormat:
         return HDR_TRANSFERS.get(self.transfer)
 
     @property
+    def display_size(self) -> tuple[int, int]:
+        """Width and height after rotation."""
+        return (self.height, self.width) if self.orientation.transposed else (self.width, self.height)
+
+    @property
     def color(self) -> ColorSpec:
         """The color after conversion to 8-bit SDR YUV."""
-        guess = BT709 if self.height >= 720 else BT601
         if self.hdr:
             return ColorSpec(BT709, BT709, BT709, False)
         if self.rgb:
             primaries = BT709 if self.primaries == UNSPECIFIED else self.primaries
-            return ColorSpec(guess, primaries, _SRGB_TRANSFER if self.transfer == UNSPECIFIED else self.transfer, False)
-        matrix = self.matrix
-        if matrix == UNSPECIFIED and self.orientation.transposed:
-            matrix = guess  # a later guess would use the transposed height
-        return ColorSpec(matrix, self.primaries, self.transfer, self.full_range)
+            transfer = _SRGB_TRANSFER if self.transfer == UNSPECIFIED else self.transfer
+            return ColorSpec(UNSPECIFIED, primaries, transfer, False).with_default_matrix(self.height)
+        color = ColorSpec(self.matrix, self.primaries, self.transfer, self.full_range)
+        # A later guess would use the transposed height.
+        return color.with_default_matrix(self.height) if self.orientation.transposed else color

@@ -19,6 +19,7 @@ REFERENCE_WHITE: Final = 203.0
 _PEAK: Final = 1000.0
 """cd/m2. HLG's nominal peak and the peak of most PQ material. Brighter PQ is clipped."""
 _SDR_DISPLAY_GAMMA: Final = 2.4
+_CUBE_SIZE: Final = 33
 _LUMINANCE_2020: Final = np.array([0.2627, 0.6780, 0.0593])
 _LUMINANCE_709: Final = np.array([0.2126, 0.7152, 0.0722])
 _BT2020_TO_BT709: Final = np.array(
@@ -89,10 +90,10 @@ def to_sdr(signal: Values, transfer: int) -> Values:
     return signal_709
 
 
-def cube(transfer: int, size: int = 33) -> str:
+def cube(transfer: int) -> str:
     """Return the table as a ``.cube`` file for FFmpeg's ``lut3d``, with red as the fastest index."""
-    axis = np.linspace(0, 1, size)
+    axis = np.linspace(0, 1, _CUBE_SIZE)
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
     table = to_sdr(np.stack([red, green, blue], axis=-1), transfer).reshape(-1, 3)
     rows = "\n".join(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in table.tolist())
-    return f"LUT_3D_SIZE {size}\n{rows}\n"
+    return f"LUT_3D_SIZE {_CUBE_SIZE}\n{rows}\n"

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 import av
 from av.stream import Discard
 
-from livebg.sources.decoder import DECODE_ORDER_ONLY, Decoder, VideoPacket
+from livebg.sources.decoder import DECODE_ORDER_ONLY, Decoder
 
 _MAX_REORDERED_FRAMES: Final = 4
 """Frames. Encoders use up to three B-frame levels."""
@@ -43,17 +43,11 @@ def is_truncated(path: Path) -> bool:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         head = file.read(12)
-        check: Callable[[BinaryIO, int], bool]
         if head[4:8] in _MP4_BOXES:
-            check = _is_mp4_truncated
-        elif head[:4] == _EBML_MAGIC:
-            check = _is_matroska_truncated
-        elif head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-            check = _is_riff_truncated
-        else:
-            return False
-        file.seek(0)
-        return check(file, size)
+            return _is_mp4_truncated(file, size)
+        if head[:4] == _EBML_MAGIC:
+            return _is_matroska_truncated(file, size)
+        return head[:4] == b"RIFF" and head[8:12] == b"AVI " and _is_riff_truncated(file, size)
 
 
 def truncated_at(path: Path) -> float:
@@ -74,15 +68,13 @@ def _end_of_last_packet(decoder: Decoder) -> Fraction:
     """
     step = 1 / decoder.rate / decoder.time_base
     end = Fraction(decoder.stream.start_time or 0)
-    try:
+    with suppress(av.error.FFmpegError):
         for packet in decoder.container.demux(decoder.stream):
-            time = _decoding_time(packet)
+            time = packet.dts if packet.dts is not None else packet.pts
             if packet.size and packet.is_corrupt:
                 return Fraction(time) if time is not None else end
             if packet.size and time is not None:
                 end = time + step
-    except av.error.FFmpegError:
-        return end
     return end
 
 
@@ -92,10 +84,6 @@ def _reorder_delay(decoder: Decoder) -> Fraction:
     """
     reordered = decoder.container.format.name in DECODE_ORDER_ONLY and decoder.stream.codec_context.has_b_frames
     return _MAX_REORDERED_FRAMES / decoder.rate / decoder.time_base if reordered else Fraction(0)
-
-
-def _decoding_time(packet: VideoPacket) -> int | None:
-    return packet.dts if packet.dts is not None else packet.pts
 
 
 def _is_mp4_truncated(file: BinaryIO, size: int) -> bool:
