@@ -13,11 +13,11 @@ from livebg.lab.evaluation.inference import VideoRunner
 from livebg.lab.evaluation.networks import Network
 from livebg.lab.evaluation.results import Section, Tally
 from livebg.lab.evaluation.subjects import Subjects
-from livebg.metrics.conversions import as_alpha
 from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
 from livebg.metrics.reference import (
     DTSSD,
     PICTURE_MEASURES,
+    as_alpha,
     gradient_error,
     mean_absolute_difference,
     mean_squared_error,

@@ -10,8 +10,7 @@ from livebg.lab.evaluation.datasets import PictureSet
 from livebg.lab.evaluation.inference import look
 from livebg.lab.evaluation.networks import Network, Rgb
 from livebg.lab.evaluation.results import Section, Tally
-from livebg.metrics.conversions import as_alpha
-from livebg.metrics.reference import PICTURE_MEASURES, boundary_f_measure, foreground_iou, mean_absolute_difference
+from livebg.metrics.reference import PICTURE_MEASURES, as_alpha, boundary_f_measure, foreground_iou, mean_absolute_difference
 from livebg.metrics.statistics import Measure
 
 FIGURE_SIZE: Final = (256, 144)
