@@ -31,7 +31,7 @@ def build_segmenter(settings: Settings) -> Segmenter:
         model.path,
         model.card,
         input_size=parse_size(settings.model.input_size),
-        normalisation=settings.model.normalisation,
+        normalization=settings.model.normalization,
         provider=settings.model.provider,
         threads=settings.model.threads,
     )

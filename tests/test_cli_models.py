@@ -61,7 +61,7 @@ def test_the_list_as_json(shop: Workshop) -> None:
     assert facts[0]["sha256"] == hashlib.sha256(bundled.read_bytes()).hexdigest()
     assert facts[1] == {
         "name": "u2netp",
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "size": 4_574_861,
         "sha256": U2NETP.sha256,
         "pixels": 192 * 192,

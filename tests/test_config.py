@@ -29,7 +29,7 @@ DEFAULTS = {
     "model": {
         "name": "livebg-u2",
         "input_size": "auto",
-        "normalisation": "sigmoid",
+        "normalization": "sigmoid",
         "provider": "auto",
         "threads": 1,
         "folders": (),
@@ -155,7 +155,8 @@ def test_a_file_that_is_no_toml(content: bytes, reason: str, config: Path) -> No
         ("mode = 1", "mode", "Did you mean effect.mode?"),
         ("[model]\nmode = 1", "model.mode", "Did you mean effect.mode?"),
         ("[render]\npreste = 1", "render.preste", "Did you mean render.preset?"),
-        ("[effect]\nnormalization = 1", "effect.normalization", "Did you mean model.normalisation?"),
+        ("[effect]\nnormalization = 1", "effect.normalization", "Did you mean model.normalization?"),
+        ("[model]\nnormalisation = 1", "model.normalisation", "Did you mean model.normalization?"),
         ("[zebra]", "zebra", "config.example.toml lists all settings."),
     ],
 )

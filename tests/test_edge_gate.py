@@ -13,8 +13,7 @@ from livebg.compositing.backgrounds import ColorBackground
 from livebg.compositing.composite import alpha_planes, composite
 from livebg.imaging.frame import BT709, Alpha, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
 from livebg.imaging.pyramid import Pyramid
-from livebg.metrics.conversions import as_alpha
-from livebg.metrics.reference import gradient_error, mean_absolute_difference
+from livebg.metrics.reference import as_alpha, gradient_error, mean_absolute_difference
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.synthetic import Cutout, Pose, blob_person, over, place, procedural_room, standing
 

@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 
 from livebg.imaging.frame import Alpha
+from livebg.lab.evaluation.clips import SIZE, measure_moving, measure_real
 from livebg.lab.evaluation.contact_sheets import Sheets
 from livebg.lab.evaluation.cost import measure_cost
 from livebg.lab.evaluation.datasets import EmptyRoom, picture_sets
-from livebg.lab.evaluation.empty_rooms import measure_rooms
-from livebg.lab.evaluation.moving import SIZE, measure_moving
 from livebg.lab.evaluation.networks import Candidate
-from livebg.lab.evaluation.pictures import measure_pictures
-from livebg.lab.evaluation.real_clips import measure_real
 from livebg.lab.evaluation.results import Section
+from livebg.lab.evaluation.stills import measure_pictures, measure_rooms
 from livebg.lab.evaluation.subjects import subjects
 from livebg.synthetic import MOTIONS, clip
 from tests.evaluation_parts import KnownNetwork, Rgb, bright, level, save, save_pair

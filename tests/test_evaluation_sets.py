@@ -9,8 +9,8 @@ from PIL import Image
 from livebg.errors import SinkError, SourceError
 from livebg.lab.evaluation.contact_sheets import Sheets
 from livebg.lab.evaluation.datasets import clips, every_nth, picture_sets, rooms_aside
+from livebg.lab.evaluation.holdout import ROOMS_WITH_PEOPLE
 from livebg.lab.evaluation.results import Tally
-from livebg.lab.evaluation.split import ROOMS_WITH_PEOPLE
 from livebg.metrics.statistics import Measure
 from tests.evaluation_parts import save, save_pair
 

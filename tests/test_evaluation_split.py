@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from livebg.lab.evaluation.split import CLIPS_HELD_OUT, files, held_out_part, is_held_out
+from livebg.lab.evaluation.holdout import CLIPS_HELD_OUT, files, held_out_part, is_held_out
 
 
 def test_files_come_by_name_without_folders_and_hidden_ones(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class TestFixedSize(SegmenterContract):
 class TestMinMax(SegmenterContract):
     @pytest.fixture
     def segmenter(self, write_toy: WriteToy) -> Segmenter:
-        return U2NetSegmenter(write_toy(ToyNetwork(size=(32, 32), gain=0.2)), CARD, normalisation="minmax")
+        return U2NetSegmenter(write_toy(ToyNetwork(size=(32, 32), gain=0.2)), CARD, normalization="minmax")
 
 
 class TestOutOfRange(SegmenterContract):
@@ -157,7 +157,7 @@ def test_values_outside_0_and_1_are_clipped(write_toy: WriteToy) -> None:
 
 
 def test_minmax_stretches_input_and_output(write_toy: WriteToy) -> None:
-    segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.02)), CARD, input_size=(32, 32), normalisation="minmax")
+    segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.02)), CARD, input_size=(32, 32), normalization="minmax")
     image = noise((32, 32), 5) // 2
     mean = ((image / image.max() - MEAN) / STD).mean(axis=2)
     raw = 1 / (1 + np.exp(-mean))
@@ -166,7 +166,7 @@ def test_minmax_stretches_input_and_output(write_toy: WriteToy) -> None:
 
 @pytest.mark.parametrize("level", [0, 90])
 def test_minmax_leaves_an_even_picture_as_it_is(write_toy: WriteToy, level: int) -> None:
-    segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.02)), CARD, input_size=(32, 32), normalisation="minmax")
+    segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.02)), CARD, input_size=(32, 32), normalization="minmax")
     alpha = segmenter.segment(np.full((32, 32, 3), level, np.uint8))
     assert 0 <= alpha.max() < 0.02
 

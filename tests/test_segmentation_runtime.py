@@ -72,7 +72,7 @@ def _rembg_mask(path: Path, picture: Image.Image) -> NDArray[np.uint8]:
 def test_minmax_gives_rembgs_mask(u2netp: Path) -> None:
     data = pytest.importorskip("skimage.data")
     picture = Image.fromarray(data.astronaut())
-    segmenter = U2NetSegmenter(u2netp, REGISTRY["u2netp"], input_size=(320, 320), normalisation="minmax")
+    segmenter = U2NetSegmenter(u2netp, REGISTRY["u2netp"], input_size=(320, 320), normalization="minmax")
     small = np.asarray(picture.resize(segmenter.input_size(*picture.size), Image.Resampling.LANCZOS))
     alpha8 = (segmenter.segment(small) * 255).astype(np.uint8)
     mask = np.asarray(Image.fromarray(alpha8).resize(picture.size, Image.Resampling.LANCZOS))

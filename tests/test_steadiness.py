@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from livebg.compositing.composite import render_matte
 from livebg.imaging.frame import BT601, Alpha, ColorSpec, Frame, rgb_to_i420
 from livebg.lab.evaluation.subjects import subjects
-from livebg.metrics.conversions import as_alpha
 from livebg.metrics.edge_lag import EdgeLag
-from livebg.metrics.reference import mean_absolute_difference, temporal_difference
+from livebg.metrics.reference import as_alpha, mean_absolute_difference, temporal_difference
 from livebg.models import find
 from livebg.pipeline import Mask, Pipeline, Prediction
 from livebg.rendering.lookahead import LookaheadFilter

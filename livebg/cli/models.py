@@ -75,7 +75,7 @@ def _pull_shown(card: "ModelCard") -> "LocatedModel":
 
 def _facts(card: "ModelCard", located: "LocatedModel | None") -> dict[str, object]:
     size, sha256 = _identity(card, located)
-    facts: dict[str, object] = {"name": card.name, "licence": card.license, "size": size, "sha256": sha256}
+    facts: dict[str, object] = {"name": card.name, "license": card.license, "size": size, "sha256": sha256}
     facts |= {"pixels": card.pixels, "stride": card.stride, "bundled": card.bundled, "from": card.url}
     return facts | {"path": located and str(located.path), "description": card.description}
 

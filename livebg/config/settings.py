@@ -102,7 +102,7 @@ class Model(Section):
     input_size: Annotated[str, AfterValidator(_input_size)] = Field(
         "auto", description="network input size as WIDTHxHEIGHT; auto: the model's size in the frame's aspect ratio"
     )
-    normalisation: Literal["sigmoid", "minmax"] = Field(
+    normalization: Literal["sigmoid", "minmax"] = Field(
         "sigmoid", description="sigmoid: fixed scale, for video; minmax: stretch each picture, as rembg does"
     )
     provider: str = Field("auto", description="execution provider of onnxruntime: auto, cpu, cuda, openvino, coreml, ...")

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
-from livebg.metrics.conversions import within
 from livebg.metrics.statistics import Measure, Summary, clip_block
 
 EARLIEST: Final = -3
@@ -88,6 +87,17 @@ class EdgeLag:
             return None
         low, high = np.quantile(resampled, [0.025, 0.975])
         return Summary(lag, error, float(low), float(high), len(fits))
+
+
+def within(plane: Plane, longest_side: int) -> Plane:
+    """Shrink a float32 plane by area averages until no side is longer than ``longest_side`` pixels; smaller planes are returned
+    unchanged."""
+    height, width = plane.shape
+    scale = longest_side / max(height, width)
+    if scale >= 1:
+        return plane
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _windows(plane: Plane) -> Plane:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha, Alpha8
-from livebg.metrics.conversions import as_alpha, as_luma, within
-from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
-from livebg.metrics.flow import BackwardFlowEstimator
+from livebg.imaging.optical_flow import FlowField
+from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag, Plane, within
+from livebg.metrics.reference import as_alpha
 from livebg.metrics.statistics import Measure, Score, Values, clip_block
 
 MEASURES: Final = (
@@ -39,12 +39,17 @@ _AREA_RECOVERY: Final = 0.9
 _MIN_AREA: Final = 0.005
 _MAX_DROPOUT_S: Final = 0.5
 _FRAMES_BEFORE: Final = 5
+_RELATIVE_TOLERANCE: Final = 0.01
+_ABSOLUTE_TOLERANCE: Final = 0.5
+_MIN_FLOW_SIDE: Final = 96
+_MIN_FLOW_ASPECT: Final = 0.5
+"""OpenCV derives the coarsest level from the width alone and crashes the process if a picture has too few rows for it."""
 
 
 class _FrameStats(NamedTuple):
     alpha: Alpha
     luma: NDArray[np.uint8]
-    smooth: NDArray[np.float32]
+    smooth: Plane
     still: NDArray[np.bool_]
     """Where the picture has not changed since the previous frame."""
 
@@ -53,7 +58,7 @@ class NoReferenceScore:
     """All no-reference metrics, frame by frame.
 
     - Warp error: the mean of ``|alpha_t(x) - alpha_t-1(x + w(x))|``, times 1e3, where w is the optical flow of the luma, over
-      pixels with known flow (:class:`~livebg.metrics.flow.BackwardFlowEstimator`; after Lai et al., "Learning Blind Video
+      pixels with known flow (:class:`FlowWithCheck`; after Lai et al., "Learning Blind Video
       Temporal Consistency", ECCV 2018, with a plain mean instead of squares). None if less than half of them are known, as after
       a cut.
     - Still change: the mean of ``|alpha_t - alpha_t-1|``, times 1e3, over static pixels: there and 7 pixels around, the mean luma
@@ -67,7 +72,7 @@ class NoReferenceScore:
     """
 
     def __init__(self) -> None:
-        self._flow = BackwardFlowEstimator()
+        self._flow = FlowWithCheck()
         self._lag = EdgeLag()
         self._recent: deque[_FrameStats] = deque(maxlen=3)
         self._rows: list[tuple[float, float, float]] = []
@@ -87,7 +92,7 @@ class NoReferenceScore:
         that height and width; ``time`` is in seconds. Raises ValueError if they are not, or if the size changes or time does not
         increase within a clip.
         """
-        luma, full = as_luma(picture), as_alpha(alpha)
+        luma, full = _luma(picture), as_alpha(alpha)
         if luma.shape != full.shape:
             raise ValueError(f"The picture has shape {luma.shape}, its alpha {full.shape}.")
         clip = self._clips[-1]
@@ -109,7 +114,7 @@ class NoReferenceScore:
         values["dropouts"] = np.concatenate(dropouts) if dropouts else np.empty(0)
         return Score(MEASURES, values, clip_block(len(table)), {EDGE_LAG.name: self._lag.summary()})
 
-    def _frame_stats(self, luma: NDArray[np.float32], alpha: Alpha) -> _FrameStats:
+    def _frame_stats(self, luma: Plane, alpha: Alpha) -> _FrameStats:
         small = within(luma, _MAX_SIDE)
         smooth = np.asarray(cv2.blur(small, (_NOISE_WINDOW, _NOISE_WINDOW)), np.float32)
         if self._recent and self._recent[-1].luma.shape != small.shape:
@@ -121,10 +126,10 @@ class NoReferenceScore:
         if not self._recent:
             return math.nan
         before = self._recent[-1]
-        way = self._flow.estimate(current.luma, before.luma)
-        if way.known.mean() < _MIN_KNOWN_SHARE:
+        flow, known = self._flow.estimate(current.luma, before.luma)
+        if known.mean() < _MIN_KNOWN_SHARE:
             return math.nan
-        return float(np.abs(current.alpha - way.warp(before.alpha))[way.known].mean(dtype=np.float64)) * 1e3
+        return float(np.abs(current.alpha - flow.warp(before.alpha))[known].mean(dtype=np.float64)) * 1e3
 
     def _still_change(self, current: _FrameStats) -> float:
         if current.still.mean() < _MIN_STATIC_SHARE:
@@ -143,7 +148,51 @@ class NoReferenceScore:
         return float(flipped[still].mean(dtype=np.float64)) * 1e3
 
 
-def _static_pixels(smooth: NDArray[np.float32], before: NDArray[np.float32]) -> NDArray[np.bool_]:
+class FlowWithCheck:
+    """Optical flow at full resolution, more accurate than that of the live filter, with a forward-backward consistency check.
+
+    By dense inverse search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016). The flow w of a pixel is
+    known if it points inside the picture and ``|w + v|² <= 0.01 (|w|² + |v|²) + 0.5``, where v is the opposite flow at its target
+    (Sundaram et al., "Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow", ECCV 2010; also used by Lai
+    et al., "Learning Blind Video Temporal Consistency", ECCV 2018).
+    """
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def estimate(self, luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> tuple[FlowField, NDArray[np.bool_]]:
+        """Returns the flow from ``luma`` back to ``before``, uint8 of one shape (height, width), and where it is known."""
+        height, width = luma.shape
+        wide = max(_MIN_FLOW_SIDE - width, 0)
+        high = max(_MIN_FLOW_SIDE - height, math.ceil(_MIN_FLOW_ASPECT * width) - height, 0)
+        here, there = (cv2.copyMakeBorder(each, 0, high, 0, wide, cv2.BORDER_REPLICATE) for each in (luma, before))
+        start = np.zeros((*here.shape, 2), np.float32)
+        back, forth = (
+            np.asarray(self._flow.calc(*pair, start.copy()), np.float32)[:height, :width]
+            for pair in ((here, there), (there, here))
+        )
+        flow = FlowField(back)
+        returned = flow.warp(forth)
+        gap = np.square(back + returned).sum(axis=2)
+        bound = _RELATIVE_TOLERANCE * (np.square(back).sum(axis=2) + np.square(returned).sum(axis=2)) + _ABSOLUTE_TOLERANCE
+        columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+        target_x, target_y = back[..., 0] + columns, back[..., 1] + rows
+        inside = (target_x >= 0) & (target_x <= width - 1) & (target_y >= 0) & (target_y <= height - 1)
+        return flow, (gap <= bound) & inside
+
+
+def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns luma, shape (height, width), of a picture that is luma or RGB, shape (height, width, 3), both uint8.
+
+    Raises ValueError for any other shape or dtype.
+    """
+    if picture.dtype != np.uint8 or not picture.size or not (picture.ndim == 2 or picture.shape[2:] == (3,)):
+        found = f"{picture.dtype} {picture.shape}"
+        raise ValueError(f"A picture must be uint8, luma (height, width) or RGB (height, width, 3), got {found}.")
+    return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _static_pixels(smooth: Plane, before: Plane) -> NDArray[np.bool_]:
     """Returns where a picture equals the previous one except for noise, minus a margin around changes."""
     change = cv2.absdiff(smooth, before)
     noise = _MAD_TO_SIGMA * float(np.median(change))

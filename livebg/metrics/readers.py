@@ -18,7 +18,6 @@ from PIL import Image, UnidentifiedImageError
 
 from livebg.errors import SourceError
 from livebg.imaging.frame import Alpha8
-from livebg.metrics.conversions import as_luma
 from livebg.sources.file import FileSource
 from livebg.sources.media_types import PHOTO_SUFFIXES
 from livebg.sources.video_file import open_video
@@ -103,7 +102,8 @@ def picture_at(path: Path) -> ScoredFrame:
     rgb = np.ascontiguousarray(rgba[..., :3])
     opaque = bool(rgba[..., 3].min() == 255)  # an unused alpha channel
     alpha = None if opaque else np.ascontiguousarray(rgba[..., 3])
-    return ScoredFrame(path.name, None, as_luma(rgb), alpha, gray=bool((np.ptp(rgb, axis=2) <= _STRAY_CHROMA).all()))
+    luma = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    return ScoredFrame(path.name, None, luma, alpha, gray=bool((np.ptp(rgb, axis=2) <= _STRAY_CHROMA).all()))
 
 
 def _natural_order(file: Path) -> list[str | int]:
@@ -124,7 +124,7 @@ def _transparent(path: Path) -> Iterator[ScoredFrame]:
             for picture in _decoded(container, stream):
                 rgba = np.asarray(picture.to_ndarray(format="rgba"), np.uint8)
                 time = float((picture.pts or 0) * (stream.time_base or 0))
-                luma = as_luma(np.ascontiguousarray(rgba[..., :3]))
+                luma = np.asarray(cv2.cvtColor(np.ascontiguousarray(rgba[..., :3]), cv2.COLOR_RGB2GRAY), np.uint8)
                 yield ScoredFrame(f"{time:.3f} s", time, luma, _alpha_channel(picture, rgba), gray=False)
         except av.error.FFmpegError as error:
             raise SourceError(f"{path} cannot be read to its end ({error}). Copy or render it again.") from error

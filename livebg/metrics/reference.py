@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha, Alpha8
-from livebg.metrics.conversions import as_alpha
 from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
 from livebg.metrics.statistics import Measure, Score, Values, clip_block
 
@@ -39,6 +38,16 @@ PICTURE_MEASURES: Final = (
 )
 DTSSD: Final = Measure("dtssd", "dtSSD x1e2", "change that the true alpha does not have")
 CLIP_MEASURES: Final = (*PICTURE_MEASURES, DTSSD, EDGE_LAG)
+
+
+def as_alpha(alpha: Alpha | Alpha8) -> Alpha:
+    """Returns float32, 0..1, from an alpha of shape (height, width), either uint8 (0..255) or float32 (0..1, returned unchanged).
+
+    Raises ValueError for any other shape or dtype.
+    """
+    if alpha.ndim != 2 or not alpha.size or alpha.dtype not in (np.uint8, np.float32):
+        raise ValueError(f"An alpha must be uint8 or float32 of shape (height, width), got {alpha.dtype} {alpha.shape}.")
+    return np.divide(alpha, np.float32(255), dtype=np.float32) if alpha.dtype == np.uint8 else np.asarray(alpha, np.float32)
 
 
 def mean_absolute_difference(alpha: Alpha, truth: Alpha) -> float:

@@ -34,7 +34,7 @@ class U2NetSegmenter:
     - ``card``: input scaling and default number of pixels. Metadata that livebg's training stored in the file overrides it.
     - ``input_size``: (width, height) for every frame. None follows the frame's aspect ratio at the card's number of pixels, or
       uses the network's own size if it is fixed or the extra ``livebg[resize]`` is missing.
-    - ``normalisation``: ``sigmoid`` is stable on video; ``minmax`` is rembg's normalization for still pictures and flickers on
+    - ``normalization``: ``sigmoid`` is stable on video; ``minmax`` is rembg's normalization for still pictures and flickers on
       video.
     - ``provider``: ``auto``, or a short or full name. ``chooser`` overrides it, for other candidates than this machine's.
     - ``threads``: of the CPU provider. One needs the least CPU time per picture; more only reduce the latency.
@@ -49,14 +49,14 @@ class U2NetSegmenter:
         card: ModelCard,
         *,
         input_size: Size | None = None,
-        normalisation: Normalization = "sigmoid",
+        normalization: Normalization = "sigmoid",
         provider: str = AUTO,
         threads: int = 1,
         chooser: ProviderSelector | None = None,
     ) -> None:
         original = OnnxModel.read(path)
         self._card = with_metadata(card, original.metadata)
-        self._normalisation = normalisation
+        self._normalization = normalization
         self._threads = threads
         self._chooser = chooser or ProviderSelector(provider)
         self._pixels = card.pixels or (math.prod(original.size) if original.size else _FALLBACK_PIXELS)
@@ -126,7 +126,7 @@ class U2NetSegmenter:
 
     def _run(self, network: OnnxSession, image: NDArray[np.uint8]) -> Alpha:
         output = network.run(self._tensor(image))
-        if self._normalisation == "minmax":
+        if self._normalization == "minmax":
             low, high = output.min(), output.max()
             if high > low:  # a constant output cannot be stretched
                 output = (output - low) / (high - low)
@@ -136,7 +136,7 @@ class U2NetSegmenter:
     def _tensor(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns the network's input, shape (1, 3, height, width): one table lookup per value, written in place."""
         tensor = np.empty((1, 3, *image.shape[:2]), np.float32)
-        table = self._table(255 if self._normalisation == "sigmoid" else max(int(image.max()), 1))
+        table = self._table(255 if self._normalization == "sigmoid" else max(int(image.max()), 1))
         for channel, plane in enumerate(cv2.split(image)):
             cv2.LUT(plane, table[channel : channel + 1], tensor[0, channel])
         return tensor

@@ -1,5 +1,6 @@
 """Evaluation of any network over data sets: ``python -m livebg.lab eval``.
 
-``split`` defines the hold-out, ``networks`` opens several kinds of networks behind one protocol, and one module each measures
-pictures with masks, empty rooms, moving people with exact alpha, real clips and CPU time. ``run`` combines them.
+``holdout`` defines the hold-out, ``networks`` opens several kinds of networks behind one protocol, ``stills`` measures
+pictures with masks and empty rooms, ``clips`` moving people with exact alpha and real clips, ``cost`` CPU time. ``run`` combines
+them.
 """

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -12,20 +12,21 @@ from livebg.errors import SourceError
 from livebg.imaging.frame import Alpha8
 from livebg.lab.evaluation.holdout import (
     PEOPLE,
+    ROOMS_WITH_PEOPLE,
+    Thing,
     archived_pictures,
     archived_rgb,
+    files,
     held_out_keys,
+    held_out_part,
+    is_held_out,
     opened_archive,
     people_archives,
 )
 from livebg.lab.evaluation.networks import Rgb
-from livebg.lab.evaluation.split import ROOMS_WITH_PEOPLE, files, held_out_part, is_held_out
 from livebg.metrics.readers import picture_at
 from livebg.rendering.photo import Photo
 from livebg.sources.media_types import PHOTO_SUFFIXES, VIDEO_SUFFIXES
-
-Thing = TypeVar("Thing")
-"""The item type of a list."""
 
 TRAINED_ON: Final = ("train",)
 """Folders with these names are skipped."""

@@ -1,6 +1,7 @@
-"""Selects the hold-out of the archives of people: a tenth of every set, split by person and source, not by picture.
+"""Defines the hold-out: files that are never used for training. The selection is deterministic.
 
-An archive is a zip file with ``images/NAME.webp`` and ``alpha/NAME.webp``. Pictures that may show the same person stay together:
+Of folders, it is every tenth file; of archives of people, a tenth of every set, split by person and source, not by picture. An
+archive is a zip file with ``images/NAME.webp`` and ``alpha/NAME.webp``. Pictures that may show the same person stay together:
 names that differ only in augmentation affixes, neighbors in a numbered sequence (photographers take several pictures of a
 person), and near duplicates by perceptual hash, across all sets and mirrored.
 """
@@ -8,10 +9,11 @@ person), and near duplicates by perceptual hash, across all sets and mirrored.
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -20,6 +22,19 @@ from numpy.typing import NDArray
 from livebg.errors import SourceError
 from livebg.imaging.frame import Alpha8
 from livebg.lab.evaluation.networks import Rgb
+
+Thing = TypeVar("Thing")
+"""A path, or the name of a file in an archive."""
+
+KEPT_ASIDE: Final = 10
+"""Every tenth file of ``ccp/images`` and of each folder of backgrounds, by name, is held out."""
+
+CLIPS_HELD_OUT: Final = ("book", "sister", "walk", "yes", "head-pose-face-detection-male", "outdoors_640x360", "d11")
+"""Stems of the held-out clips."""
+
+ROOMS_WITH_PEOPLE: Final = ("living_rooms/0310.jpg", "messy_desks/0190.jpg", "messy_desks/0210.jpg")
+"""Held-out rooms that are not empty, FOLDER/NAME, by inspection of all of them. People in a mirror count; people in pictures on a
+wall and animals do not."""
 
 PEOPLE: Final = "people"
 """The folder of the archives under the data folder."""
@@ -39,6 +54,29 @@ _NUMBER: Final = re.compile(r"(.*?)(\d+)$")
 
 Key = tuple[str, str]
 """Set name and picture name."""
+
+
+def files(folder: Path) -> list[Path]:
+    """Returns the files of a folder by name, without hidden ones; empty if the folder does not exist.
+
+    Raises :class:`~livebg.errors.SourceError` if the folder cannot be read.
+    """
+    if not folder.is_dir():
+        return []
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError as error:
+        raise SourceError(f"Cannot read the folder {folder} ({error.strerror}). Change its permissions.") from error
+
+
+def held_out_part(paths: Sequence[Thing], *, kept: bool) -> list[Thing]:
+    """Returns every tenth path from the first if ``kept``, else all others. Pass paths in the order of :func:`files`."""
+    return [path for index, path in enumerate(paths) if (index % KEPT_ASIDE == 0) == kept]
+
+
+def is_held_out(clip: Path) -> bool:
+    """Returns whether a clip is in :data:`CLIPS_HELD_OUT`."""
+    return clip.stem in CLIPS_HELD_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,28 +183,15 @@ def near_duplicates(thumbnails: Sequence[NDArray[np.uint8]]) -> Iterable[tuple[i
 
 def select_holdout(grouped: Sequence[Sequence[Key]]) -> frozenset[Key]:
     """Select whole groups, in an order that depends only on their names, until every set's share is held out."""
-    sizes: dict[str, int] = {}
-    for name, _ in (key for group in grouped for key in group):
-        sizes[name] = sizes.get(name, 0) + 1
+    sizes = Counter(name for group in grouped for name, _ in group)
     missing = {name: HELD_OUT_SHARE * size for name, size in sizes.items()}
     held_out: set[Key] = set()
-    for group in sorted(grouped, key=_sort_key):
-        counts = _count_by_set(group)
+    for group in sorted(grouped, key=lambda group: hashlib.sha256("/".join(min(group)).encode()).hexdigest()):
+        counts = Counter(name for name, _ in group)
         if all(missing[name] > 0 and count <= max(missing[name] * 2, 1) for name, count in counts.items()):
             held_out.update(group)
-            missing = {name: missing[name] - counts.get(name, 0) for name in missing}
+            missing = {name: missing[name] - counts[name] for name in missing}
     return frozenset(held_out)
-
-
-def _sort_key(group: Sequence[Key]) -> str:
-    return hashlib.sha256("/".join(min(group)).encode()).hexdigest()
-
-
-def _count_by_set(group: Sequence[Key]) -> Mapping[str, int]:
-    counts: dict[str, int] = {}
-    for name, _ in group:
-        counts[name] = counts.get(name, 0) + 1
-    return counts
 
 
 def _hash_bits(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:

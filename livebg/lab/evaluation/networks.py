@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,6 +61,23 @@ class Network(Protocol):
     def reset(self) -> None:
         """Discard the state: the next picture is unrelated to the last one."""
         ...
+
+
+def full_size_alpha(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
+    """Returns alpha at the size of ``picture`` after one inference, with the state of the preceding ones.
+
+    ``wanted`` is the input size, if the network allows a choice.
+    """
+    height, width = picture.shape[:2]
+    size = network.input_size(width, height, wanted)
+    if size != (width, height):
+        shrinks = size[0] <= width and size[1] <= height
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        picture = np.asarray(small, np.uint8)
+    alpha = network.alpha(picture)
+    if alpha.shape == (height, width):
+        return alpha
+    return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 class FamilyNetwork:

@@ -1,7 +1,7 @@
 """Evaluation results: a value for each network, measure and picture (or clip), and statistics of them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -80,12 +80,13 @@ class Skipped:
 
 
 class Tally:
-    """Collects the values of one section, one row per network and unit."""
+    """Collects the values of one section, one row per network and unit. ``evaluated`` is the first of ``networks``."""
 
-    def __init__(self, name: str, about: str, unit: str, measures: Sequence[Measure], networks: Sequence[str]) -> None:
+    def __init__(self, name: str, about: str, unit: str, measures: Sequence[Measure], networks: Iterable[str]) -> None:
         self._name, self._about, self._unit = name, about, unit
         self._measures = tuple(measures)
         self._rows: dict[str, list[tuple[float, ...]]] = {network: [] for network in networks}
+        self.evaluated = next(iter(self._rows))
         self._units: list[str] = []
 
     def add(self, unit: str, rows: Mapping[str, Sequence[float]]) -> None:

@@ -7,15 +7,13 @@ from typing import Any, Final, Protocol
 
 from livebg.clock import one_opencv_thread
 from livebg.errors import ConfigError
+from livebg.lab.evaluation.clips import measure_moving, measure_real
 from livebg.lab.evaluation.contact_sheets import Sheets
 from livebg.lab.evaluation.cost import measure_cost
 from livebg.lab.evaluation.datasets import clips, picture_sets, require_folder, rooms_aside
-from livebg.lab.evaluation.empty_rooms import measure_rooms
-from livebg.lab.evaluation.moving import measure_moving
 from livebg.lab.evaluation.networks import Candidate, Network
-from livebg.lab.evaluation.pictures import measure_pictures
-from livebg.lab.evaluation.real_clips import measure_real
 from livebg.lab.evaluation.results import Skipped
+from livebg.lab.evaluation.stills import measure_pictures, measure_rooms
 from livebg.lab.evaluation.subjects import subjects
 from livebg.synthetic import MOTIONS
 

@@ -11,8 +11,8 @@ import numpy as np
 from livebg.errors import SourceError
 from livebg.imaging.frame import Alpha8
 from livebg.lab.evaluation.datasets import SPLIT_SETS, EmptyRoom, LabeledPicture, clips, every_nth, folder_sets, rooms_aside
+from livebg.lab.evaluation.holdout import is_held_out
 from livebg.lab.evaluation.networks import Rgb
-from livebg.lab.evaluation.split import is_held_out
 from livebg.sources.file import FileSource
 from livebg.synthetic import Actor, Cutout, blob_person, cut_green, procedural_room
 

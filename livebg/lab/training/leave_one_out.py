@@ -8,8 +8,8 @@ from livebg.lab.evaluation.contact_sheets import Sheets
 from livebg.lab.evaluation.datasets import PictureSet
 from livebg.lab.evaluation.holdout import PEOPLE, archived_pictures
 from livebg.lab.evaluation.networks import candidate
-from livebg.lab.evaluation.pictures import measure_pictures
 from livebg.lab.evaluation.results import Section
+from livebg.lab.evaluation.stills import measure_pictures
 from livebg.lab.training.export import export
 from livebg.lab.training.loader import SMALL
 from livebg.lab.training.train_pipeline import Run, Stage, initial_weights, prune_to, train_network

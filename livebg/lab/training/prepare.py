@@ -18,11 +18,13 @@ from livebg.lab.evaluation.holdout import (
     ArchivedPicture,
     archived_pictures,
     archived_rgb,
+    files,
     held_out_keys,
+    held_out_part,
+    is_held_out,
     opened_archive,
     people_archives,
 )
-from livebg.lab.evaluation.split import files, held_out_part, is_held_out
 from livebg.lab.training.pixel_store import INDEX, Picture, Store, write_store
 from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
 from livebg.rendering.photo import Photo
