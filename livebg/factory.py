@@ -96,7 +96,7 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
     if path.name == effect.background and not path.suffix and not is_file(path):
         built_in = ", ".join(BUILTIN_BACKGROUNDS)
         raise ConfigError(
-            f"The background {path} is neither a file nor built in ({built_in}). Use one of these, a picture or #rrggbb."
+            f"The background {path} is neither a file nor built in ({built_in}).", "Use one of these, a picture or #rrggbb."
         )
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return VideoBackground(path, live=live, fit=effect.background_fit)

@@ -145,7 +145,7 @@ class Pipeline:
         picture = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) if scaled else image
         alpha = self._segmenter.segment(picture)
         if alpha.shape != picture.shape[:2] or not np.isfinite(alpha).all():
-            raise ModelError(f"The network {self._segmenter.name} returned no usable alpha. Choose another with model.name.")
+            raise ModelError(f"The network {self._segmenter.name} returned no usable alpha.", "Choose another with model.name.")
         return np.asarray(cv2.resize(alpha, full_size, interpolation=cv2.INTER_LINEAR), np.float32) if scaled else alpha
 
     def composite(self, frame: Frame, matte: Matte, *, coarse: bool = False, framed: bool = True) -> Composite:

@@ -73,7 +73,7 @@ def _await_live(session: Session, thread: WorkerThread) -> None:
             raise thread.error
         if time.monotonic() > deadline:
             raise LivebgError(
-                f"The session did not go live within {_START_TIMEOUT_S:.0f} s ({described[1]}). Try a faster network."
+                f"The session did not go live within {_START_TIMEOUT_S:.0f} s ({described[1]}).", "Try a faster network."
             )
         time.sleep(0.05)
     time.sleep(1)  # the first frames have cold caches

@@ -71,10 +71,10 @@ class CheckedCommand(TyperCommand):
         with exit_on_error():
             for number, (previous, argument) in enumerate(itertools.pairwise(["", *args]), 1):
                 if argument.startswith("-") and argument.endswith("="):
-                    raise ConfigError(f"The value of {argument[:-1]} is empty. Write a value or leave it out.")
+                    raise ConfigError(f"The value of {argument[:-1]} is empty.", "Write a value or leave it out.")
                 if not argument:
                     place = f"The argument after {previous}" if previous else f"Argument {number} of {ctx.command_path}"
-                    raise ConfigError(f"{place} is empty. Write a value or leave it out.")
+                    raise ConfigError(f"{place} is empty.", "Write a value or leave it out.")
         return super().parse_args(ctx, args)
 
 

@@ -193,8 +193,8 @@ def read_picture(path: Path) -> PhotoFile:
         return read_photo(path)
     except SourceError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise ConfigError(f"The background {path} does not exist. Use a picture or a color such as #204060.") from None
-        raise ConfigError(f"The background {path} is not a readable picture. Use {READABLE}, or #rrggbb.") from None
+            raise ConfigError(f"The background {path} does not exist.", "Use a picture or a color such as #204060.") from None
+        raise ConfigError(f"The background {path} is not a readable picture.", f"Use {READABLE}, or #rrggbb.") from None
 
 
 def _fill(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -172,7 +172,7 @@ class _LoopedVideo:
                 last = frame
                 yield offset + frame.time - first.time, frame
             if first is None or last is None:
-                raise SourceError(f"{self._path} no longer contains a picture. Choose another background.")
+                raise SourceError(f"{self._path} no longer contains a picture.", "Choose another background.")
             length = last.time - first.time + float(1 / self._source.format.frame_rate)
             offset += length
             if self.target > offset + length:

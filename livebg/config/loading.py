@@ -50,7 +50,7 @@ def read_config(config: Path | None = None) -> ConfigFile:
     """
     variable = os.environ.get(CONFIG_VARIABLE)
     if config is None and variable == "":
-        raise ConfigError(f"The environment variable {CONFIG_VARIABLE} is empty. Set it to a file, or unset it.")
+        raise ConfigError(f"The environment variable {CONFIG_VARIABLE} is empty.", "Set it to a file, or unset it.")
     requested = config or (Path(variable) if variable else None)
     path = requested or default_config_path()
     if path is None or (requested is None and not _is_reachable(path)):

@@ -39,4 +39,4 @@ class CommandResult:
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError:
-            raise LivebgError("Incompatible livebg is running. Restart it.") from None
+            raise LivebgError("Incompatible livebg is running.", "Restart it.") from None

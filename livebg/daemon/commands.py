@@ -37,20 +37,22 @@ def state_after(run: Callable[[], CommandResult]) -> Command:
 def _text(arguments: Mapping[str, Any], name: str) -> str:
     value = _single_argument(arguments, name)
     if not isinstance(value, str):
-        raise ConfigError(f"The argument {name} is not a string. Use a JSON string.")
+        raise ConfigError(f"The argument {name} is not a string.", "Use a JSON string.")
     return str(_valid_path_text(name, value))
 
 
 def _settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = _single_argument(arguments, "settings")
     if not isinstance(settings, dict) or not settings:
-        raise ConfigError('The argument settings is not an object of settings. Example: {"effect.blur": 0.05}.')
+        raise ConfigError("The argument settings is not an object of settings.", 'Example: {"effect.blur": 0.05}.')
     return {key: _valid_path_text(key, value) for key, value in settings.items()}
 
 
 def _single_argument(arguments: Mapping[str, Any], name: str) -> Any:
     if arguments.keys() != {name}:
-        raise ConfigError(f"The command takes exactly the argument {name} but got {len(arguments)} arguments. Pass only {name}.")
+        raise ConfigError(
+            f"The command takes exactly the argument {name} but got {len(arguments)} arguments.", f"Pass only {name}."
+        )
     return arguments[name]
 
 
@@ -59,12 +61,12 @@ def _valid_path_text(name: str, value: Any) -> Any:
     if isinstance(value, str):
         if len(value) > _MAX_VALUE_LENGTH:
             raise ConfigError(
-                f"The value of {name[:80]} has {len(value)} characters; the maximum is {_MAX_VALUE_LENGTH}. Shorten it."
+                f"The value of {name[:80]} has {len(value)} characters; the maximum is {_MAX_VALUE_LENGTH}.", "Shorten it."
             )
         try:
             usable = b"\0" not in os.fsencode(value)
         except UnicodeEncodeError:
             usable = False
         if not usable:
-            raise ConfigError(f"The value of {name[:80]} contains characters that are not allowed in file names. Remove them.")
+            raise ConfigError(f"The value of {name[:80]} contains characters that are not allowed in file names.", "Remove them.")
     return value

@@ -111,10 +111,10 @@ class PreviewServer(ControlServer):
         except ValidationError as error:
             loc = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise ConfigError(
-                f"Invalid argument {loc[:40]} of look. Pass views (a list of names), after (a number) and status (a boolean)."
+                f"Invalid argument {loc[:40]} of look.", "Pass views (a list of names), after (a number) and status (a boolean)."
             ) from None
         if not self._views.keys() >= set(request.views) or len(set(request.views)) < len(request.views):
-            raise ConfigError(f"Invalid views of look. Pass each of {', '.join(self._views)} at most once.")
+            raise ConfigError("Invalid views of look.", f"Pass each of {', '.join(self._views)} at most once.")
         return request
 
     def _look(self, request: _FrameRequest) -> BinaryResult:

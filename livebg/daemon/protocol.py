@@ -129,9 +129,9 @@ def read_request(line: bytes) -> Request:
     _check_version(fields, "client", "Use the `livebg` command of the running release, or restart livebg with this one.")
     command, arguments = fields.get("command"), fields.get("arguments", {})
     if not isinstance(command, str):
-        raise ConfigError('The request has no command. Example: "command": "status".')
+        raise ConfigError("The request has no command.", 'Example: "command": "status".')
     if not isinstance(arguments, dict):
-        raise ConfigError(f'The arguments of {_shown(command)} are not an object. Example: "arguments": {{}}.')
+        raise ConfigError(f"The arguments of {_shown(command)} are not an object.", 'Example: "arguments": {}.')
     return Request(command, arguments)
 
 
@@ -160,7 +160,7 @@ def read_answer(line: bytes) -> Any:
 
 
 def unknown_command(name: str, known: Mapping[str, Any]) -> ConfigError:
-    return ConfigError(f"Unknown command {_shown(name)}. Use one of {', '.join(sorted(known))}.")
+    return ConfigError(f"Unknown command {_shown(name)}.", f"Use one of {', '.join(sorted(known))}.")
 
 
 def check_path(path: Path) -> None:
@@ -168,8 +168,8 @@ def check_path(path: Path) -> None:
     size = len(os.fsencode(path))
     if size > _MAX_PATH_BYTES:
         raise ConfigError(
-            f"The path of the control socket {path} has {size} bytes; the maximum is {_MAX_PATH_BYTES}."
-            f" Set XDG_RUNTIME_DIR to a shorter path."
+            f"The path of the control socket {path} has {size} bytes; the maximum is {_MAX_PATH_BYTES}.",
+            "Set XDG_RUNTIME_DIR to a shorter path.",
         )
 
 
@@ -184,7 +184,9 @@ def _parse_object(line: bytes, what: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise ConfigError(f"The {what} is not a JSON object in UTF-8 on one line. See version {VERSION} of the control protocol.")
+        raise ConfigError(
+            f"The {what} is not a JSON object in UTF-8 on one line.", f"See version {VERSION} of the control protocol."
+        )
     return fields
 
 

@@ -133,7 +133,7 @@ def _acquire(descriptor: int) -> None:
         if time.monotonic() >= deadline:
             pid = _read_pid(descriptor)
             which = f" (pid {pid})" if pid else ""
-            raise ConfigError(f"livebg is already running{which}. Use it, or stop it with `livebg stop`.")
+            raise ConfigError(f"livebg is already running{which}.", "Use it, or stop it with `livebg stop`.")
         time.sleep(0.02)
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -152,11 +152,11 @@ def _make_private(folder: Path) -> None:
         return
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise ConfigError(f"{folder} is not a folder owned by you. Remove it, or set XDG_RUNTIME_DIR.")
+        raise ConfigError(f"{folder} is not a folder owned by you.", "Remove it, or set XDG_RUNTIME_DIR.")
     if stat.S_IMODE(found.st_mode) != 0o700:
         folder.chmod(0o700)
 
 
 def _runtime_dir_error(folder: Path, error: OSError) -> ConfigError:
     reason = error.strerror or str(error)
-    return ConfigError(f"Cannot lock {folder} ({reason}). Make it writable, or set XDG_RUNTIME_DIR to another folder.")
+    return ConfigError(f"Cannot lock {folder} ({reason}).", "Make it writable, or set XDG_RUNTIME_DIR to another folder.")

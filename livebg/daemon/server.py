@@ -65,7 +65,7 @@ class ControlServer:
             listener = _listen(self._path)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise ConfigError(f"Cannot listen on {self._path} ({reason}). Remove it, or make its folder writable.") from error
+            raise ConfigError(f"Cannot listen on {self._path} ({reason}).", "Remove it, or make its folder writable.") from error
         self._thread = threading.Thread(target=self._accept_clients, args=(listener,), name="livebg control", daemon=True)
         self._thread.start()
 
@@ -144,7 +144,7 @@ def no_arguments(run: Callable[[], Any]) -> Command:
 
     def command(arguments: Mapping[str, Any]) -> Any:
         if arguments:
-            raise ConfigError(f"The command takes no arguments but got {len(arguments)}. Omit them.")
+            raise ConfigError(f"The command takes no arguments but got {len(arguments)}.", "Omit them.")
         return run()
 
     return command
@@ -185,7 +185,7 @@ def _answer(line: bytes, commands: Mapping[str, Command]) -> bytes:
 
 def _internal_error(error: Exception) -> LivebgError:
     _LOG.error("A command failed", exc_info=error)
-    return LivebgError(f"Internal error ({type(error).__name__}: {error}). Check the log of livebg and report this bug.")
+    return LivebgError(f"Internal error ({type(error).__name__}: {error}).", "Check the log of livebg and report this bug.")
 
 
 def _reject(connection: socket.socket, error: LivebgError, timeout: float) -> None:

@@ -71,13 +71,13 @@ def settable_keys() -> tuple[str, ...]:
 def check_mode(mode: str) -> None:
     """Raises :class:`~livebg.errors.ConfigError` for a mode that is not available for a camera."""
     if mode == "none":
-        raise ConfigError("Mode 'none' shows your room. Use `livebg off` to turn the effect off.")
+        raise ConfigError("Mode 'none' shows your room.", "Use `livebg off` to turn the effect off.")
     if mode == "cutout":
         raise ConfigError(
-            "Mode 'cutout' is only for files because a camera has no transparency. Use greenscreen or another mode."
+            "Mode 'cutout' is only for files because a camera has no transparency.", "Use greenscreen or another mode."
         )
     if mode not in LIVE_MODES:
-        raise ConfigError(f"Unknown mode {mode[:40]!r}. Use one of {', '.join(LIVE_MODES)}.")
+        raise ConfigError(f"Unknown mode {mode[:40]!r}.", f"Use one of {', '.join(LIVE_MODES)}.")
 
 
 def changed_keys(before: Settings, after: Settings) -> tuple[str, ...]:

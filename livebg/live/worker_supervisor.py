@@ -56,7 +56,7 @@ class WorkerSupervisor:
         self._abandoned = [thread for thread in (*self._abandoned, self.thread) if thread.alive]
         if len(self._abandoned) > _MAX_ABANDONED:
             raise ModelError(
-                f"The network hangs, and {_MAX_ABANDONED} restarts did not help. Select another one with model.name."
+                f"The network hangs, and {_MAX_ABANDONED} restarts did not help.", "Select another one with model.name."
             )
         text = f"The network did not respond for {self._hang_timeout:g} s and was restarted."
         self._hang_timeout = min(self._hang_timeout * 2, _MAX_HANG_TIMEOUT_S)

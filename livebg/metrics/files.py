@@ -47,7 +47,7 @@ def score_blind(clip: Path, picture: Path | None = None) -> Score:
     """
     for path in filter(None, (clip, picture)):
         if is_picture(path):
-            raise ConfigError(f"{path} is a single picture, which can be scored only against a reference. Add --truth.")
+            raise ConfigError(f"{path} is a single picture, which can be scored only against a reference.", "Add --truth.")
     score = NoReferenceScore()
     frames = _cutout_frames(clip) if picture is None else _pairs(clip, picture, truth=False)
     for number, (ours, seen) in enumerate(frames):
@@ -58,11 +58,11 @@ def score_blind(clip: Path, picture: Path | None = None) -> Score:
 def _cutout_frames(clip: Path) -> Iterator[tuple[ScoredFrame, ScoredFrame]]:
     for shown in frames_of(clip):
         if shown.alpha is None:
-            raise ConfigError(f"{clip} has no alpha channel to score. Add --truth, or the original video with --picture.")
+            raise ConfigError(f"{clip} has no alpha channel to score.", "Add --truth, or the original video with --picture.")
         hidden = shown.luma[shown.alpha == 0]
         if hidden.size and np.quantile(hidden, 0.9) <= _MAX_BLACK:
             raise ConfigError(
-                f"{clip} is black where it is transparent, so the room is not visible. Add the original video with --picture."
+                f"{clip} is black where it is transparent, so the room is not visible.", "Add the original video with --picture."
             )
         yield shown, shown
 
@@ -75,7 +75,7 @@ def _pairs(result: Path, other: Path, truth: bool = True) -> Iterator[tuple[Scor
         if truth:
             _require_matte(other, theirs)
         if ours.luma.shape != theirs.luma.shape:
-            raise ConfigError(f"{result} is {_size(ours)} at {ours.name} but {other} is {_size(theirs)}. Resize one of them.")
+            raise ConfigError(f"{result} is {_size(ours)} at {ours.name} but {other} is {_size(theirs)}.", "Resize one of them.")
         yield ours, theirs
 
 
@@ -85,7 +85,7 @@ def _by_name(result: Path, other: Path) -> Iterator[tuple[ScoredFrame, ScoredFra
         if missing:
             lacking = f"no picture named {min(missing)}"
             more = f" (nor {len(missing) - 1} more of {here})" if len(missing) > 1 else f" as {here} has"
-            raise ConfigError(f"{there} contains {lacking}{more}. Use folders with the same file names.")
+            raise ConfigError(f"{there} contains {lacking}{more}.", "Use folders with the same file names.")
     for name, path in ours.items():
         yield picture_at(path), picture_at(theirs[name])
 
@@ -106,14 +106,16 @@ def _by_frame(result: Path, other: Path) -> Iterator[tuple[ScoredFrame, ScoredFr
         for number, (one, two) in enumerate(zip_longest(ours, theirs)):
             if one is None or two is None:
                 short, long = (result, other) if one is None else (other, result)
-                raise ConfigError(f"{short} ends after {number} frames but {long} continues. Use two files of the same length.")
+                raise ConfigError(
+                    f"{short} ends after {number} frames but {long} continues.", "Use two files of the same length."
+                )
             if one.time is not None and two.time is not None:
                 starts = starts or (one.time, two.time)
                 time, apart = one.time - starts[0], abs((one.time - starts[0]) - (two.time - starts[1]))
                 if apart > max((time - before) / 2, _TIME_TOLERANCE_S):
                     raise ConfigError(
-                        f"Frame {number} is at {time:.3f} s in {result} and {apart:.3f} s off in {other}."
-                        f" Use files with the same timestamps."
+                        f"Frame {number} is at {time:.3f} s in {result} and {apart:.3f} s off in {other}.",
+                        "Use files with the same timestamps.",
                     )
                 before = time
             yield one, two
@@ -122,7 +124,7 @@ def _by_frame(result: Path, other: Path) -> Iterator[tuple[ScoredFrame, ScoredFr
 def _require_matte(path: Path, shown: ScoredFrame) -> None:
     if shown.alpha is None and not shown.gray:
         raise ConfigError(
-            f"{path} is in color and has no alpha channel, so it is not a matte. Render with --mode matte or cutout."
+            f"{path} is in color and has no alpha channel, so it is not a matte.", "Render with --mode matte or cutout."
         )
 
 

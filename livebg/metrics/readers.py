@@ -63,7 +63,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     """Returns the pictures of a folder by name without suffix, "2" before "10". Raises SourceError if there are none."""
     files = [file for file in folder.iterdir() if is_picture(file) and not file.name.startswith(".")]
     if not files:
-        raise SourceError(f"{folder} contains no pictures. Use a folder that contains some, or a file.")
+        raise SourceError(f"{folder} contains no pictures.", "Use a folder that contains some, or a file.")
     return {file.stem: file for file in sorted(files, key=_natural_order)}
 
 
@@ -88,17 +88,17 @@ def picture_at(path: Path) -> ScoredFrame:
     try:
         with Image.open(path) as image:
             if image.mode in ("I", "F"):
-                raise SourceError(f"{path} has 32-bit values, which do not define white. Save it with 8 or 16 bits.")
+                raise SourceError(f"{path} has 32-bit values, which do not define white.", "Save it with 8 or 16 bits.")
             if image.mode.startswith("I;16"):
                 return ScoredFrame(path.name, None, (np.asarray(image) >> 8).astype(np.uint8), None, gray=True)
             rgba = np.asarray(image.convert("RGBA"))
     except UnidentifiedImageError:
-        raise SourceError(f"{path} is not a readable picture. Use PNG, JPEG, WebP, TIFF, BMP or AVIF.") from None
+        raise SourceError(f"{path} is not a readable picture.", "Use PNG, JPEG, WebP, TIFF, BMP or AVIF.") from None
     except FileNotFoundError:
-        raise SourceError(f"{path} does not exist. Use a video, a picture or a folder of pictures.") from None
+        raise SourceError(f"{path} does not exist.", "Use a video, a picture or a folder of pictures.") from None
     except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # raised by Pillow's readers for damaged files
         _LOG.debug("%s: %s", path, error)
-        raise SourceError(f"{path} is damaged or truncated. Get a new copy.") from None
+        raise SourceError(f"{path} is damaged or truncated.", "Get a new copy.") from None
     rgb = np.ascontiguousarray(rgba[..., :3])
     opaque = bool(rgba[..., 3].min() == 255)  # an unused alpha channel
     alpha = None if opaque else np.ascontiguousarray(rgba[..., 3])
@@ -127,7 +127,7 @@ def _transparent(path: Path) -> Iterator[ScoredFrame]:
                 luma = np.asarray(cv2.cvtColor(np.ascontiguousarray(rgba[..., :3]), cv2.COLOR_RGB2GRAY), np.uint8)
                 yield ScoredFrame(f"{time:.3f} s", time, luma, _alpha_channel(picture, rgba), gray=False)
         except av.error.FFmpegError as error:
-            raise SourceError(f"{path} cannot be read to its end ({error}). Copy or render it again.") from error
+            raise SourceError(f"{path} cannot be read to its end ({error}).", "Copy or render it again.") from error
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:

@@ -75,7 +75,7 @@ class PreviewClient:
     def __init__(self, path: Path | None = None, timeout: float = 3.0) -> None:
         if not hasattr(socket, "AF_UNIX"):
             raise ConfigError(
-                "The preview needs UNIX sockets, which this Python does not support. Check the picture in a video call app."
+                "The preview needs UNIX sockets, which this Python does not support.", "Check the picture in a video call app."
             )
         self._path = preview_path() if path is None else path
         self._timeout = timeout
@@ -152,4 +152,4 @@ def _parse_response(response: Any) -> _Response:
     try:
         return _Response.model_validate(response)
     except ValidationError:
-        raise LivebgError("Incompatible livebg is running. Restart it.") from None
+        raise LivebgError("Incompatible livebg is running.", "Restart it.") from None

@@ -31,7 +31,7 @@ def snapshot(
     image_format = KINDS.get(path.suffix.lower())
     if image_format is None:
         found = f"has the suffix {path.suffix}" if path.suffix else "has no suffix"
-        raise ConfigError(f"{path} {found}. Use .png, .jpg or .webp.")
+        raise ConfigError(f"{path} {found}.", "Use .png, .jpg or .webp.")
     file = AtomicFile(path, overwrite=overwrite)
     try:
         with connect() as channel:

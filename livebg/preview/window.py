@@ -35,12 +35,12 @@ def check_display(environment: Mapping[str, str] = os.environ) -> None:
         return
     name = environment.get("DISPLAY", "")
     if not name and environment.get("WAYLAND_DISPLAY"):
-        raise DisplayError("The preview needs an X11 display, also on Wayland. Install Xwayland, or use `livebg snapshot`.")
+        raise DisplayError("The preview needs an X11 display, also on Wayland.", "Install Xwayland, or use `livebg snapshot`.")
     if not name:
-        raise DisplayError("No display found (DISPLAY is not set). Run it in a desktop session, or use `livebg snapshot`.")
+        raise DisplayError("No display found (DISPLAY is not set).", "Run it in a desktop session, or use `livebg snapshot`.")
     if not _can_connect(name):
         raise DisplayError(
-            f"Cannot connect to the display {name} (DISPLAY). Run it in that desktop session, or use `livebg snapshot`."
+            f"Cannot connect to the display {name} (DISPLAY).", "Run it in that desktop session, or use `livebg snapshot`."
         )
 
 
@@ -160,7 +160,7 @@ def _can_connect(name: str) -> bool:
     try:
         xcb = ctypes.CDLL(_XCB)
     except OSError:
-        raise DisplayError(f"The preview window needs {_XCB}, which is not installed. Install it (Debian: libxcb1).") from None
+        raise DisplayError(f"The preview window needs {_XCB}, which is not installed.", "Install it (Debian: libxcb1).") from None
     xcb.xcb_connect.restype = ctypes.c_void_p
     xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]

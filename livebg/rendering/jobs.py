@@ -79,7 +79,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
     found = _search(inputs, into)
     if not found.files and not found.unreadable:
         names = ", ".join(str(path) for path in inputs)
-        raise SourceError(f"No videos or photos found in {names}. Name a folder that contains some, or a file.")
+        raise SourceError(f"No videos or photos found in {names}.", "Name a folder that contains some, or a file.")
     if output is not None and into is None:
         return Plan([Job(inputs[0], output)])
     targets = _distinct([_targets(file, root, into, mode) for file, root in found.files.values()], taken=found.files)
@@ -95,27 +95,29 @@ def _check_input(path: Path) -> None:
         exists = path.exists()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise SourceError(f"{path} cannot be opened ({reason}). Name a video, a photo or a folder.") from None
+        raise SourceError(f"{path} cannot be opened ({reason}).", "Name a video, a photo or a folder.") from None
     if not exists:
-        raise SourceError(f"{path} does not exist. Name a video, a photo or a folder.")
+        raise SourceError(f"{path} does not exist.", "Name a video, a photo or a folder.")
 
 
 def _check_output(output: Path, many: bool) -> None:
     try:
         _check_output_kind(output, many)
     except OSError as error:
-        raise SinkError(f"Cannot write {output}: {(error.strerror or str(error)).lower()}. Choose a shorter name.") from None
+        raise SinkError(f"Cannot write {output}: {(error.strerror or str(error)).lower()}.", "Choose a shorter name.") from None
 
 
 def _check_output_kind(output: Path, many: bool) -> None:
     # Every output file has an extension, so a name without one means a folder.
     names_folder = many or not output.suffix
     if names_folder and output.exists() and not output.is_dir():
-        raise ConfigError(f"The output {output} is not a folder. Name a folder, or for a single input a file with an extension.")
+        raise ConfigError(
+            f"The output {output} is not a folder.", "Name a folder, or for a single input a file with an extension."
+        )
     folder = output if names_folder else output.parent
     if not output.is_dir() and not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
-        raise SinkError(f"The output folder {folder} {problem}. Create it first, or name another one.")
+        raise SinkError(f"The output folder {folder} {problem}.", "Create it first, or name another one.")
 
 
 def _search(inputs: Sequence[Path], into: Path | None) -> _Found:
@@ -218,4 +220,4 @@ def _name_error(file: Path, target: Path) -> SinkError | None:
     if size <= limit:
         return None
     problem = f"The output of {file} would have a name of {size} bytes, and the limit is {limit}"
-    return SinkError(f"{problem}. Render this file alone and choose a shorter name with -o.")
+    return SinkError(f"{problem}.", "Render this file alone and choose a shorter name with -o.")

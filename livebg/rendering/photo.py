@@ -129,9 +129,9 @@ def check_suffix(path: Path, mode: str) -> None:
     """Raise :class:`~livebg.errors.ConfigError` if the format of ``path`` cannot hold a photo of this mode."""
     kind = _kind(path)
     if kind is None:
-        raise ConfigError(f"Cannot write {path}: {path.suffix or 'no extension'} is not a photo format. Use .png or .jpg.")
+        raise ConfigError(f"Cannot write {path}: {path.suffix or 'no extension'} is not a photo format.", "Use .png or .jpg.")
     if mode == "cutout" and kind not in _ALPHA_FORMATS:
-        raise ConfigError(f"Cannot write {path}: {kind} does not support the transparency of a cutout. Use .png.")
+        raise ConfigError(f"Cannot write {path}: {kind} does not support the transparency of a cutout.", "Use .png.")
 
 
 def render_photo(
@@ -179,7 +179,9 @@ def write_photo(image: Image.Image, part: AtomicFile, path: Path) -> None:
     max_side = _MAX_SIDE.get(kind)
     if max_side and max(image.size) > max_side:
         size = "{}x{}".format(*image.size)
-        raise SinkError(f"Cannot write {path}: {kind} is limited to {max_side} pixels per side, the photo is {size}. Use .png.")
+        raise SinkError(
+            f"Cannot write {path}: {kind} is limited to {max_side} pixels per side, the photo is {size}.", "Use .png."
+        )
     with writing(path):
         image.save(part.part, format=kind, **_options(image, kind))
     part.commit()

@@ -53,8 +53,8 @@ def full_name(requested: str, candidates: Sequence[str]) -> str:
         shorts = {long: short for short, long in SHORT_NAMES.items()}
         available = ", ".join(shorts.get(candidate, candidate) for candidate in candidates)
         raise ModelError(
-            f"The provider {requested} is not in this build of onnxruntime, which has {available}."
-            f" Choose one of those or auto, or install a build that has it."
+            f"The provider {requested} is not in this build of onnxruntime, which has {available}.",
+            "Choose one of those or auto, or install a build that has it.",
         )
     return name
 
@@ -161,6 +161,8 @@ class ProviderSelector:
                 continue
             _LOG.info("%s takes %.1f ms per picture.", provider, 1000 * timed[-1][0])
         if not timed:
-            raise failure or ModelError("onnxruntime has no provider. Install a build of onnxruntime that has the CPU provider.")
+            raise failure or ModelError(
+                "onnxruntime has no provider.", "Install a build of onnxruntime that has the CPU provider."
+            )
         _, provider, running = min(timed, key=lambda entry: entry[0])
         return provider, running

@@ -51,13 +51,15 @@ class OnnxModel:
             metadata = MappingProxyType(dict(session.get_modelmeta().custom_metadata_map))
         except RUN_FAILURES as error:
             _LOG.debug("%s: %s", path, error)
-            raise ModelError(f"{path} is not an ONNX network or is damaged. Download or copy it again.") from error
+            raise ModelError(f"{path} is not an ONNX network or is damaged.", "Download or copy it again.") from error
         if len(inputs) != 1:
             names = ", ".join(name if name.isprintable() else repr(name) for name, _, _ in inputs) or "none"
-            raise ModelError(f"{path} has {len(inputs)} inputs ({names}) but a U²-Net has one. Choose another network.")
+            raise ModelError(f"{path} has {len(inputs)} inputs ({names}) but a U²-Net has one.", "Choose another network.")
         _, kind, shape = inputs[0]
         if kind != "tensor(float)":
-            raise ModelError(f"{path} expects {kind} but livebg provides tensor(float). Export the network with float32 input.")
+            raise ModelError(
+                f"{path} expects {kind} but livebg provides tensor(float).", "Export the network with float32 input."
+            )
         return cls(path, _size(path, shape), metadata)
 
     def resized(self, size: Size | None) -> Self:
@@ -99,13 +101,13 @@ class OnnxModel:
         except RUN_FAILURES as error:
             _LOG.debug("%s on %s: %s", self.path, provider, error)
             raise ModelError(
-                f"{provider} cannot run {self.path} at this input size. Choose the provider cpu, or another size."
+                f"{provider} cannot run {self.path} at this input size.", "Choose the provider cpu, or another size."
             ) from error
         runs_on = session.get_providers()[0]
         if runs_on != provider:
             raise ModelError(
-                f"{provider} does not work on this machine: onnxruntime fell back to {runs_on}."
-                f" Install its drivers and libraries, or choose the provider auto."
+                f"{provider} does not work on this machine: onnxruntime fell back to {runs_on}.",
+                "Install its drivers and libraries, or choose the provider auto.",
             )
         return OnnxSession(self.path, provider, session)
 
@@ -130,16 +132,16 @@ class OnnxSession:
         except RUN_FAILURES as error:
             _LOG.debug("%s at %dx%d: %s", self.path, width, height, error)
             raise ModelError(
-                f"{self.path} failed on a picture of {width}x{height}. Choose another input size or network."
+                f"{self.path} failed on a picture of {width}x{height}.", "Choose another input size or network."
             ) from error
         if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.shape != (1, 1, height, width):
             found = f"{output.dtype} {_format_shape(output.shape)}" if isinstance(output, np.ndarray) else "no tensor"
             raise ModelError(
-                f"{self.path} returned {found} instead of 1x1x{height}x{width} floats for a picture of {width}x{height}."
-                f" Choose another input size or network."
+                f"{self.path} returned {found} instead of 1x1x{height}x{width} floats for a picture of {width}x{height}.",
+                "Choose another input size or network.",
             )
         if not np.isfinite(output).all():
-            raise ModelError(f"{self.path} returned values that are not finite (NaN or infinity). Choose another network.")
+            raise ModelError(f"{self.path} returned values that are not finite (NaN or infinity).", "Choose another network.")
         alpha: NDArray[np.float32] = output[0, 0].astype(np.float32, copy=False)
         return alpha
 
@@ -149,9 +151,11 @@ def _require_readable(path: Path) -> None:
         with path.open("rb") as file:
             empty = not file.read(1)
     except OSError as error:
-        raise ModelError(f"The model file {path} cannot be read ({error.strerror}). Give the path of an .onnx file.") from error
+        raise ModelError(
+            f"The model file {path} cannot be read ({error.strerror}).", "Give the path of an .onnx file."
+        ) from error
     if empty:
-        raise ModelError(f"The model file {path} is empty. Download or copy it again.")
+        raise ModelError(f"The model file {path} is empty.", "Download or copy it again.")
 
 
 def _size(path: Path, shape: list[int | str | None]) -> Size | None:
@@ -165,7 +169,7 @@ def _size(path: Path, shape: list[int | str | None]) -> Size | None:
         case [1 | str() | None, 4, _, _]:
             # Earlier exports had the previous picture's alpha as a fourth channel.
             advice = "Export the network for RGB only, or choose another one."
-    raise ModelError(f"{path} expects an input of {_format_shape(shape)} but livebg provides RGB, 1x3xHxW. {advice}")
+    raise ModelError(f"{path} expects an input of {_format_shape(shape)} but livebg provides RGB, 1x3xHxW.", advice)
 
 
 def _session_options(threads: int) -> Any:

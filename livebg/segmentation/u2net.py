@@ -71,7 +71,7 @@ class U2NetSegmenter:
             own = "{}x{}".format(*original.size)
             if input_size:
                 wanted = "{}x{}".format(*input_size)
-                raise ModelError(f"{path} runs at {own} only, not at {wanted}. Choose {own}, or no input size.") from error
+                raise ModelError(f"{path} runs at {own} only, not at {wanted}.", f"Choose {own}, or no input size.") from error
             _LOG.info("%s has the fixed input size %s, independent of the frame's aspect ratio: %s", path, own, error)
 
     @property

@@ -79,7 +79,7 @@ class Journal(BaseModel):
             write_atomically(folder / NAME, self.model_dump_json(indent=2).encode())
         except OSError as error:
             raise SetupError(
-                f"Cannot write the setup journal to {folder} ({error.strerror}). Make that folder writable."
+                f"Cannot write the setup journal to {folder} ({error.strerror}).", "Make that folder writable."
             ) from error
 
 
@@ -96,5 +96,5 @@ def read_journal(folder: Path) -> Journal | None:
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is damaged"
         raise SetupError(
-            f"Cannot read the setup journal {path} ({reason}). Fix it, or remove it and undo the setup manually."
+            f"Cannot read the setup journal {path} ({reason}).", "Fix it, or remove it and undo the setup manually."
         ) from error

@@ -66,13 +66,13 @@ def add_livebg(devices: Iterable[DeviceOptions], label: str, taken: Iterable[int
     """
     if len(label.encode()) > _MAX_LABEL_BYTES or set(label) & set(',"\\\n') or not label.strip():
         raise SetupError(
-            f"Invalid name {label!r} for a loopback device (output.label). Use at most 31 bytes, without commas or quotes."
+            f"Invalid name {label!r} for a loopback device (output.label).", "Use at most 31 bytes, without commas or quotes."
         )
     devices = list(devices)
     own = next((place for place, device in enumerate(devices) if device.label.strip('" ') == label), len(devices))
     if own >= _MAX_DEVICES:
         raise SetupError(
-            f"{len(devices)} loopback devices are configured, but v4l2loopback supports at most {_MAX_DEVICES}. Remove one."
+            f"{len(devices)} loopback devices are configured, but v4l2loopback supports at most {_MAX_DEVICES}.", "Remove one."
         )
     others = {device.number for place, device in enumerate(devices) if place != own} | set(taken)
     wanted = devices[own].number if own < len(devices) else None
@@ -94,7 +94,7 @@ def _free_number(wanted: int | None, others: Container[int | None]) -> int:
     for number in numbers:
         if number is not None and number <= MAX_DEVICE_NUMBER and number not in others:
             return number
-    raise SetupError(f"All camera numbers up to {MAX_DEVICE_NUMBER} are taken. Remove some loopback devices.")
+    raise SetupError(f"All camera numbers up to {MAX_DEVICE_NUMBER} are taken.", "Remove some loopback devices.")
 
 
 def _files(machine: Machine) -> list[Path]:

@@ -26,7 +26,9 @@ def make_pipewire_plan(machine: Machine, settings: Path, service: bool) -> Plan:
     Changes nothing. Raises :class:`~livebg.errors.SetupError` if PipeWire is not installed or the file cannot be read.
     """
     if not machine.commands.find("pipewire"):
-        raise SetupError("PipeWire is not installed. Install pipewire and wireplumber, then run livebg setup --pipewire again.")
+        raise SetupError(
+            "PipeWire is not installed.", "Install pipewire and wireplumber, then run livebg setup --pipewire again."
+        )
     notes = [_VISIBILITY_NOTE]
     if machine.path(FILE).exists():
         notes.append("The v4l2loopback camera remains, without a picture. To remove it, run `livebg setup --undo` first.")

@@ -31,7 +31,7 @@ def packaged_text(name: str) -> str:
     for folder in (package / "systemd", package.parent / "systemd"):  # installed, or in a checkout
         if (folder / name).is_file():
             return (folder / name).read_text("utf-8")
-    raise SetupError(f"This installation of livebg lacks systemd/{name}. Reinstall livebg.")
+    raise SetupError(f"This installation of livebg lacks systemd/{name}.", "Reinstall livebg.")
 
 
 def service_unit(command: tuple[str, ...]) -> str:

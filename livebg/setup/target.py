@@ -36,10 +36,10 @@ class SystemCommands:
         try:
             done = host.Commands().run(*command, timeout=None)
         except (OSError, host.ToolMissing) as error:
-            raise SetupError(f"Cannot run `{line}` ({error}). Run it yourself, then run livebg setup again.") from error
+            raise SetupError(f"Cannot run `{line}` ({error}).", "Run it yourself, then run livebg setup again.") from error
         if done.code:
             output = " ".join(f"{done.out} {done.err}".split())[-_MAX_OUTPUT_CHARS:] or f"exit code {done.code}"
-            raise SetupError(f"`{line}` failed ({output}). Fix that, then run livebg setup again.")
+            raise SetupError(f"`{line}` failed ({output}).", "Fix that, then run livebg setup again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ class Machine:
         """Return this machine and user. Raises :class:`~livebg.errors.SetupError` if livebg cannot be set up here."""
         if sys.platform != "linux":
             raise SetupError(
-                f"livebg setup supports only Linux, not {sys.platform}. Use OBS's virtual camera instead (--output obs)."
+                f"livebg setup supports only Linux, not {sys.platform}.", "Use OBS's virtual camera instead (--output obs)."
             )
         if os.geteuid() == 0 and (os.environ.get("SUDO_UID") or os.environ.get("PKEXEC_UID")):
-            raise SetupError("livebg setup was started with sudo. Run it as yourself; it requests the password when needed.")
+            raise SetupError("livebg setup was started with sudo.", "Run it as yourself; it requests the password when needed.")
         config, data, state = user_folder("config", None), user_folder("data", None), user_folder("state")
         if config is None or data is None or state is None:
             raise SetupError("livebg setup writes to your home directory, and there is none.", "Set HOME.")
@@ -109,8 +109,8 @@ class Machine:
         way = self.way_to_root
         if way is None:
             raise SetupError(
-                "Neither sudo nor pkexec is installed, so livebg cannot write to /etc. As root, do the steps that "
-                "`livebg setup --dry-run` lists for root, then run livebg setup again."
+                "Neither sudo nor pkexec is installed, so livebg cannot write to /etc.",
+                "As root, do the steps that `livebg setup --dry-run` lists for root, then run livebg setup again.",
             )
         self.commands.run(*way, "/bin/sh", "-ec", script)
 

@@ -35,7 +35,7 @@ def writing(path: Path) -> Iterator[None]:
     except (OSError, av.FFmpegError) as error:
         reason = error.strerror or str(error)
         fix = _FIXES.get(error.errno or 0, "Choose another output.")
-        raise SinkError(f"Cannot write {path}: {reason[:1].lower()}{reason[1:]}. {fix}") from error
+        raise SinkError(f"Cannot write {path}: {reason[:1].lower()}{reason[1:]}.", fix) from error
 
 
 class AtomicFile:
@@ -55,20 +55,22 @@ class AtomicFile:
             self._check_folder()
             self._check_overwrite()
             if not_same_as is not None and path.exists() and not_same_as.exists() and path.samefile(not_same_as):
-                raise SinkError(f"The output {path} is the input itself, which is never overwritten. Choose another output.")
+                raise SinkError(f"The output {path} is the input itself, which is never overwritten.", "Choose another output.")
             os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
     def _check_folder(self) -> None:
         folder = self._path.parent
         if not folder.is_dir():
             problem = "is not a folder" if folder.exists() else "does not exist"
-            raise SinkError(f"Cannot write {self._path}: {folder} {problem}. Create the folder first, or choose another output.")
+            raise SinkError(
+                f"Cannot write {self._path}: {folder} {problem}.", "Create the folder first, or choose another output."
+            )
         if self._path.is_dir():
-            raise SinkError(f"Cannot write {self._path}: it is a folder. Name a file in it.")
+            raise SinkError(f"Cannot write {self._path}: it is a folder.", "Name a file in it.")
 
     def _check_overwrite(self) -> None:
         if not self._overwrite and (self._path.exists() or self._path.is_symlink()):
-            raise SinkError(f"The output {self._path} already exists. Choose another output, or use --overwrite.")
+            raise SinkError(f"The output {self._path} already exists.", "Choose another output, or use --overwrite.")
 
     def commit(self) -> None:
         """Rename the file to its final name. Raises SinkError if that fails, and then leaves nothing behind."""

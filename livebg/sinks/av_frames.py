@@ -27,7 +27,7 @@ def to_av(composite: Composite, pix_fmt: str) -> av.VideoFrame:
     if pix_fmt == "yuv420p":
         _fill(frame, composite.planes)
     elif composite.alpha is None:
-        raise SinkError(f"The composite at {composite.time:.3f} s has no alpha, which a cutout needs. Use mode cutout.")
+        raise SinkError(f"The composite at {composite.time:.3f} s has no alpha, which a cutout needs.", "Use mode cutout.")
     elif pix_fmt == "yuva420p":
         _fill(frame, [*composite.planes, composite.alpha])
     else:

@@ -76,16 +76,18 @@ def container_of(path: Path) -> str:
     except KeyError:
         extensions = " ".join(CONTAINERS)
         found = f"the extension {path.suffix}" if path.suffix else "no extension"
-        raise ConfigError(f"The output {path} has {found}, but a video needs one of {extensions}. Rename the output.") from None
+        raise ConfigError(
+            f"The output {path} has {found}, but a video needs one of {extensions}.", "Rename the output."
+        ) from None
 
 
 def plan_encoder(encoding: Encoding, path: Path) -> EncoderPlan:
     """Choose the encoder and its options for a video at ``path``. Raises ConfigError if the settings are incompatible."""
     container = container_of(path)
     if encoding.preset not in PRESETS:
-        raise ConfigError(f"Unknown preset {encoding.preset!r}. Choose one of {', '.join(PRESETS)}.")
+        raise ConfigError(f"Unknown preset {encoding.preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
     if encoding.threads < 0:
-        raise ConfigError(f"Invalid number of encoder threads {encoding.threads}. Use 0 (automatic) or more.")
+        raise ConfigError(f"Invalid number of encoder threads {encoding.threads}.", "Use 0 (automatic) or more.")
     if encoding.content is Content.MATTE:
         plan = _plan_matte(encoding, container)
     elif encoding.content is Content.CUTOUT:
@@ -130,13 +132,13 @@ def _plan_cutout(encoding: Encoding, container: str, path: Path) -> EncoderPlan:
         options = {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"}
         return EncoderPlan(container, "prores_ks", "yuva444p10le", options)
     raise ConfigError(
-        f"A {path.suffix} file cannot hold a cutout's transparency. Name the output .webm (VP9) or .mov (ProRes 4444)."
+        f"A {path.suffix} file cannot hold a cutout's transparency.", "Name the output .webm (VP9) or .mov (ProRes 4444)."
     )
 
 
 def _check_codec(encoding: Encoding, codec: str, reason: str) -> None:
     if encoding.codec not in (DEFAULT_CODEC, codec):
-        raise ConfigError(f"{reason}, written with {codec} and not with {encoding.codec}. Do not set a codec.")
+        raise ConfigError(f"{reason}, written with {codec} and not with {encoding.codec}.", "Do not set a codec.")
 
 
 def _encoder_name(name: str) -> str:
@@ -144,11 +146,11 @@ def _encoder_name(name: str) -> str:
     try:
         codec = av.Codec(name, "w")
     except UnknownCodecError:
-        raise ConfigError(f"This libav has no encoder {name!r}. Choose for example libx264, libx265 or libsvtav1.") from None
+        raise ConfigError(f"This libav has no encoder {name!r}.", "Choose for example libx264, libx265 or libsvtav1.") from None
     formats = codec.video_formats
     if codec.type != "video" or (formats is not None and "yuv420p" not in [each.name for each in formats]):
         raise ConfigError(
-            f"The codec {name!r} does not encode 8-bit 4:2:0 video. Choose for example libx264, libx265 or libsvtav1."
+            f"The codec {name!r} does not encode 8-bit 4:2:0 video.", "Choose for example libx264, libx265 or libsvtav1."
         )
     return codec.name
 
@@ -158,7 +160,7 @@ def _options(codec: str, encoding: Encoding) -> dict[str, str]:
     max_crf = _MAX_CRF.get(codec, _OTHER_MAX_CRF)
     if not 0 <= encoding.crf <= max_crf:
         raise ConfigError(
-            f"CRF {encoding.crf:g} is outside the range 0 to {max_crf} of the codec {codec}. Choose a value in it; 0 is best."
+            f"CRF {encoding.crf:g} is outside the range 0 to {max_crf} of the codec {codec}.", "Choose a value in it; 0 is best."
         )
     crf = {"crf": f"{encoding.crf:g}"}
     step = PRESETS.index(encoding.preset)

@@ -78,7 +78,7 @@ class FileSink(Sink):
     def send(self, composite: Composite) -> None:
         """Write one composite; see :class:`livebg.interfaces.Sink`. After an error the sink is closed."""
         if self._ended:
-            raise SinkError(f"{self._path} is closed. Open it again to write more.")
+            raise SinkError(f"{self._path} is closed.", "Open it again to write more.")
         try:
             self._validate(composite)
             if self._offset is None:
@@ -102,7 +102,7 @@ class FileSink(Sink):
         try:
             if not self._writer.pts:
                 raise SinkError(
-                    f"{self._path} was not written: there was no picture to write. Check the input, --start and --end."
+                    f"{self._path} was not written: there was no picture to write.", "Check the input, --start and --end."
                 )
             with writing(self._path):
                 self._writer.copy_until(None, self._offset or Fraction(0))
@@ -152,8 +152,8 @@ class FileSink(Sink):
         exact = composite.pts * composite.time_base / self._time_base
         if exact.denominator != 1:
             raise SinkError(
-                f"{composite.time:.6f} s is not a multiple of the time base {self._time_base} s of {self._path}. "
-                "Please report this."
+                f"{composite.time:.6f} s is not a multiple of the time base {self._time_base} s of {self._path}.",
+                "Please report this.",
             )
         return int(exact) - round((self._offset or Fraction(0)) / self._time_base)
 

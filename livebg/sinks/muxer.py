@@ -118,7 +118,7 @@ class VideoWriter:
         except av.FFmpegError as error:
             size = f"{format.width}x{format.height}"
             reason = f"The codec {plan.codec} does not accept {size} at the time base {self._time_base} ({error.strerror})"
-            raise ConfigError(f"{reason}. Choose another codec.") from error
+            raise ConfigError(f"{reason}.", "Choose another codec.") from error
         return stream
 
     def _muxer_options(self, others: StreamCopier | None) -> dict[str, str]:

@@ -143,7 +143,7 @@ class StreamCopier:
             return next(self._packets, None)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(
-                f"The sound or subtitles of {self._path} cannot be read ({error.strerror}). Copy the file again."
+                f"The sound or subtitles of {self._path} cannot be read ({error.strerror}).", "Copy the file again."
             ) from error
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:

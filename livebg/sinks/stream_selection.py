@@ -58,7 +58,9 @@ def open_source(path: Path) -> InputContainer:
     try:
         return open_input(str(path.absolute()))
     except (av.FFmpegError, OSError) as error:
-        raise SourceError(f"The input {path} cannot be opened ({error.strerror}). Check the file and its permissions.") from error
+        raise SourceError(
+            f"The input {path} cannot be opened ({error.strerror}).", "Check the file and its permissions."
+        ) from error
 
 
 def _display_name(container: str) -> str:
@@ -96,7 +98,7 @@ def dropped(selection: StreamSelection, options: CopyOptions, source: Path, outp
     if refused and not options.drop_streams:
         instead = "use --drop-streams" if selection.refused else "leave out --keep-streams"
         fix = f"Choose a file extension that supports them, or {instead}."
-        raise SinkError(f"{output} cannot hold every stream of {source}: {'; '.join(refused)}. {fix}")
+        raise SinkError(f"{output} cannot hold every stream of {source}: {'; '.join(refused)}.", fix)
     notes = [f"dropped: {reason}" for reason in refused]
     return (*notes, f"dropped: {', '.join(data)}, not supported by {name}") if data else tuple(notes)
 

@@ -62,8 +62,8 @@ class LoopbackDevice:
             replaced = True
         if replaced:
             raise SinkError(
-                f"{self.path} is gone or has been replaced by another device, so apps receive no pictures. "
-                "If it does not come back, load v4l2loopback again."
+                f"{self.path} is gone or has been replaced by another device, so apps receive no pictures.",
+                "If it does not come back, load v4l2loopback again.",
             )
         try:
             written = self._kernel.write(self._fd, picture.data)
@@ -71,8 +71,8 @@ class LoopbackDevice:
             raise self._os_error("no longer accepts pictures", error) from error
         if written != self._size:
             raise SinkError(
-                f"{self.path} took {written} of a picture's {self._size} bytes, so another program has changed its format. "
-                "Close the other programs that use it."
+                f"{self.path} took {written} of a picture's {self._size} bytes, so another program has changed its format.",
+                "Close the other programs that use it.",
             )
 
     def close(self) -> None:
@@ -107,9 +107,9 @@ class LoopbackDevice:
         device = self._query_loopback(self._fd)
         if not device.outputs:
             raise SinkError(
-                f"{self.path} accepts no pictures, {self._other_holders() or 'another program seems to write to it'}. "
+                f"{self.path} accepts no pictures, {self._other_holders() or 'another program seems to write to it'}.",
                 "Close that program, or reload the module with "
-                f"`sudo modprobe -r v4l2loopback` and `{modprobe_line(device.card)}`."
+                f"`sudo modprobe -r v4l2loopback` and `{modprobe_line(device.card)}`.",
             )
 
     def _query_loopback(self, fd: int) -> Device:
@@ -119,12 +119,12 @@ class LoopbackDevice:
             if error.errno not in UNSUPPORTED:
                 raise
             raise SinkError(
-                f"{self.path} is not a video device. Set output.label to the label of a v4l2loopback device."
+                f"{self.path} is not a video device.", "Set output.label to the label of a v4l2loopback device."
             ) from error
         if not device.is_loopback:
             raise SinkError(
-                f"{self.path} is {device.card} (driver {device.driver}), not a v4l2loopback device. "
-                "Set output.label to the label of one."
+                f"{self.path} is {device.card} (driver {device.driver}), not a v4l2loopback device.",
+                "Set output.label to the label of one.",
             )
         return device
 
@@ -161,8 +161,8 @@ class LoopbackDevice:
         holders = self._other_holders()
         holder = f"{holders}, which keeps" if holders else "another program keeps"
         return SinkError(
-            f"{self.path} cannot be set to {form.width}x{form.height} I420, {holder} it at {kept}. "
-            "Close the programs that read it, or set output.size to its size."
+            f"{self.path} cannot be set to {form.width}x{form.height} I420, {holder} it at {kept}.",
+            "Close the programs that read it, or set output.size to its size.",
         )
 
     def _other_holders(self) -> str:

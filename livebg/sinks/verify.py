@@ -129,4 +129,4 @@ def _compare_streams(path: Path, content: _FileContent, copied: Sequence[CopiedS
 
 
 def _verification_error(path: Path, difference: str) -> SinkError:
-    return SinkError(f"Verification of {path} failed, so it was removed: {difference}. Please report this input.")
+    return SinkError(f"Verification of {path} failed, so it was removed: {difference}.", "Please report this input.")

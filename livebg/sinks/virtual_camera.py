@@ -43,11 +43,12 @@ class VirtualCameraSink(Sink):
 
     def send(self, composite: Composite) -> None:
         if self._ended:
-            raise SinkError("The virtual camera is closed. Open it again.")
+            raise SinkError("The virtual camera is closed.", "Open it again.")
         if (composite.width, composite.height) != self._size:
             raise SinkError(
                 f"A {composite.width}x{composite.height} composite was sent to a {self._size[0]}x{self._size[1]} camera, "
-                "whose size cannot change. Please report this."
+                "whose size cannot change.",
+                "Please report this.",
             )
         time = composite.pts * composite.time_base
         if self._last_time is not None and time <= self._last_time:
@@ -60,7 +61,7 @@ class VirtualCameraSink(Sink):
         try:
             self._camera.send(data)
         except RuntimeError as error:  # only pyvirtualcam's own backend for OBS raises it
-            raise SinkError(f"OBS's virtual camera no longer accepts pictures ({error}). Start it again.") from error
+            raise SinkError(f"OBS's virtual camera no longer accepts pictures ({error}).", "Start it again.") from error
 
     def close(self) -> None:
         if not self._ended:
@@ -82,7 +83,7 @@ class NullSink(Sink):
     def send(self, composite: Composite) -> None:
         """Count one composite. Raises SinkError after the end and if time does not increase."""
         if self._ended:
-            raise SinkError("The sink is closed. Open it again.")
+            raise SinkError("The sink is closed.", "Open it again.")
         if composite.time <= self._last_time:
             raise SinkError(
                 f"A composite at {composite.time:.6f} s followed one at {self._last_time:.6f} s. Times must increase."
@@ -117,7 +118,7 @@ def open_virtual_camera(
         case "pipewire":
             return VirtualCameraSink(format, CameraStream(label, format, streaming or StreamingFlag(), Library()))
     if not sys.platform.startswith("linux"):
-        raise SinkError("v4l2loopback is available only on Linux. Set output.backend to auto or obs.")
+        raise SinkError("v4l2loopback is available only on Linux.", "Set output.backend to auto or obs.")
     return VirtualCameraSink(format, loopback_camera(find_loopback(label, kernel), format, kernel))
 
 
@@ -137,7 +138,7 @@ def loopback_camera(device: Path, form: VideoFormat, kernel: Syscalls = SYSCALLS
 
 def _obs_camera(form: VideoFormat) -> pyvirtualcam.Camera:
     if "obs" not in BACKENDS:
-        raise SinkError("OBS's virtual camera is available only on macOS and Windows. Set output.backend to auto.")
+        raise SinkError("OBS's virtual camera is available only on macOS and Windows.", "Set output.backend to auto.")
     try:
         return pyvirtualcam.Camera(
             form.width, form.height, float(form.frame_rate), fmt=pyvirtualcam.PixelFormat.I420, backend="obs"
@@ -145,5 +146,6 @@ def _obs_camera(form: VideoFormat) -> pyvirtualcam.Camera:
     except RuntimeError as error:
         reason = str(error).removeprefix("'obs' backend: ").strip().rstrip(".")
         raise SinkError(
-            f"OBS's virtual camera cannot be opened ({reason}). Install OBS Studio, then start and stop its virtual camera once."
+            f"OBS's virtual camera cannot be opened ({reason}).",
+            "Install OBS Studio, then start and stop its virtual camera once.",
         ) from error

@@ -53,7 +53,7 @@ def open_camera(
         return FFmpegCamera(str(device), deadline=deadline)
     found = find_camera(device, kernel)
     if found.is_loopback and found.card == output:
-        raise SourceError(f"The camera {found} is the device that livebg writes to. Choose a real camera with --camera.")
+        raise SourceError(f"The camera {found} is the device that livebg writes to.", "Choose a real camera with --camera.")
     return CameraSource(found.path, size, frame_rate, deadline=deadline, kernel=kernel)
 
 
@@ -161,8 +161,8 @@ class CameraSource(LiveSource):
             or not 0 < min(pix.width, pix.height) <= max(pix.width, pix.height) <= _MAX_SIDE
         ):
             raise SourceError(
-                f"The camera {self._device} delivers {pix.width}x{pix.height} {pixel_format}, which livebg cannot read. "
-                "Set another size, or choose another camera."
+                f"The camera {self._device} delivers {pix.width}x{pix.height} {pixel_format}, which livebg cannot read.",
+                "Set another size, or choose another camera.",
             )
         return VideoFormat(pix.width, pix.height, self._capture.frame_rate, CAMERA_COLOR)
 
@@ -184,7 +184,7 @@ class CameraSource(LiveSource):
                 damaged = self.damaged - damaged
                 delivered = f"only damaged pictures ({damaged})" if damaged else "no picture"
                 raise SourceError(
-                    f"The camera {self._device} delivered {delivered} for {timeout:.3g} s. Unplug it and plug it in again."
+                    f"The camera {self._device} delivered {delivered} for {timeout:.3g} s.", "Unplug it and plug it in again."
                 ) from None
             except OSError as error:
                 raise camera_failure(self._device, error, self._kernel) from error

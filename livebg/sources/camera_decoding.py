@@ -135,7 +135,8 @@ class CameraConverter:
         if (image.width, image.height) != (form.width, form.height):
             raise SourceError(
                 f"The camera {self._camera} changed its picture size from {form.width}x{form.height} to "
-                f"{image.width}x{image.height}. Open it again."
+                f"{image.width}x{image.height}.",
+                "Open it again.",
             )
         # Timestamps can repeat or go backwards; pts must increase.
         self._last_pts = max(picture.pts, self._last_pts + 1)

@@ -95,21 +95,21 @@ class FFmpegCamera(LiveSource):
             return av.open(url, options=options, timeout=(max(self._deadline, _MIN_CONNECT_TIMEOUT_S), self._deadline))
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(
-                f"The camera {self._label} cannot be opened ({_reason(error)}). "
-                "Check that it is on and that its name or address is right."
+                f"The camera {self._label} cannot be opened ({_reason(error)}).",
+                "Check that it is on and that its name or address is right.",
             ) from error
 
     def _find_stream(self) -> VideoStream:
         if not self._container.streams.video:
             self._container.close()
-            raise SourceError(f"{self._label} has no video. Give the URL of a camera's video stream.")
+            raise SourceError(f"{self._label} has no video.", "Give the URL of a camera's video stream.")
         stream = self._container.streams.video[0]
         width, height = stream.codec_context.width, stream.codec_context.height
         if width % 2 or height % 2 or not width * height:
             self._container.close()
             raise SourceError(
-                f"The camera {self._label} delivers {width}x{height}, but livebg needs an even size. "
-                "Set another size on the camera."
+                f"The camera {self._label} delivers {width}x{height}, but livebg needs an even size.",
+                "Set another size on the camera.",
             )
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
@@ -158,7 +158,9 @@ class FFmpegCamera(LiveSource):
         raise self._end_error(f"no picture for {self._deadline:.3g} s" if time.monotonic() > end else "the stream ended")
 
     def _end_error(self, reason: str) -> SourceError:
-        return SourceError(f"The camera {self._label} delivers no more pictures ({reason}). Check that it is on and reachable.")
+        return SourceError(
+            f"The camera {self._label} delivers no more pictures ({reason}).", "Check that it is on and reachable."
+        )
 
 
 def _color(image: av.VideoFrame) -> ColorSpec:

@@ -47,8 +47,8 @@ class FileSource(Source):
         self._end = _validated_time("--end", end)
         if self._end is not None and self._end <= self._start:
             raise ConfigError(
-                f"The range ends at {_format_seconds(self._end)} but starts at {_format_seconds(self._start)}. "
-                "Set --end to a later time than --start."
+                f"The range ends at {_format_seconds(self._end)} but starts at {_format_seconds(self._start)}.",
+                "Set --end to a later time than --start.",
             )
         self._lock = threading.Lock()
         self._closed = self._seeked = False
@@ -129,7 +129,7 @@ class FileSource(Source):
             yield from self._normaliser.flush()
         except av.error.FFmpegError as error:
             raise SourceError(
-                f"A picture of {self.path} cannot be converted to I420 ({error}). Convert the file to H.264 first."
+                f"A picture of {self.path} cannot be converted to I420 ({error}).", "Convert the file to H.264 first."
             ) from error
         broken_at = self._decoder.broken_at
         if broken_at is not None and (self._end is None or self._time(broken_at) < self._end - _TOLERANCE_S):
@@ -143,9 +143,9 @@ class FileSource(Source):
 
     def _truncation_error(self, at: float) -> SourceError:
         if at <= 0:
-            return SourceError(f"{self.path} is truncated within its first frame. Copy it again.")
+            return SourceError(f"{self.path} is truncated within its first frame.", "Copy it again.")
         return SourceError(
-            f"{self.path} is truncated at {at:.3f} s. Copy it again, or process the complete part with --end {at:.3f}."
+            f"{self.path} is truncated at {at:.3f} s.", f"Copy it again, or process the complete part with --end {at:.3f}."
         )
 
     def _time(self, pts: int) -> Fraction:
@@ -170,7 +170,7 @@ class FileSource(Source):
         pictures = self._decoder.pictures()
         first = self._reach_start(pictures)
         if not first:
-            raise SourceError(f"No picture in {self.path} can be decoded. Get an undamaged copy of the file.")
+            raise SourceError(f"No picture in {self.path} can be decoded.", "Get an undamaged copy of the file.")
         return pictures, first
 
     def _reach_start(self, pictures: Generator[Picture, None, None]) -> Picture | None:
@@ -182,15 +182,15 @@ class FileSource(Source):
                 return None
             if self._end is not None and time >= self._end - _TOLERANCE_S:
                 raise SourceError(
-                    f"{self.path} has no frame between {_format_seconds(self._start)} and {_format_seconds(self._end)}. "
-                    "Widen the range."
+                    f"{self.path} has no frame between {_format_seconds(self._start)} and {_format_seconds(self._end)}.",
+                    "Widen the range.",
                 )
             if time >= self._start - _TOLERANCE_S:
                 return picture, pts
         if time is not None:
             raise SourceError(
-                f"The last frame of {self.path} is at {_format_seconds(time)}, before --start {_format_seconds(self._start)}. "
-                "Set an earlier --start."
+                f"The last frame of {self.path} is at {_format_seconds(time)}, before --start {_format_seconds(self._start)}.",
+                "Set an earlier --start.",
             )
         return None
 
@@ -199,7 +199,7 @@ def _validated_time(option: str, value: float | None) -> Fraction | None:
     if value is None:
         return None
     if not math.isfinite(value) or value < 0:
-        raise ConfigError(f"{option} is {value}. Give a time in seconds from the start of the file, 0 or more.")
+        raise ConfigError(f"{option} is {value}.", "Give a time in seconds from the start of the file, 0 or more.")
     return Fraction(value).limit_denominator(1_000_000)
 
 

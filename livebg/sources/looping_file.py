@@ -119,7 +119,7 @@ class LoopingFile(LiveSource):
                 file.close()
         gc.collect()  # a file's first picture is in a reference cycle: free it now, or one per pass accumulates
         if replace(file.format, color=self._format.color) != self._format:
-            raise SourceError(f"{self.path} was replaced by a video of another size or rate. Restart livebg to play it.")
+            raise SourceError(f"{self.path} was replaced by a video of another size or rate.", "Restart livebg to play it.")
 
     def _wait_until(self, due: float) -> None:
         while self._paced and (wait := due - self.now()) > 0 and not self._closed.wait(wait):

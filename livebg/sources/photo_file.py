@@ -52,7 +52,9 @@ def read_photo(path: Path) -> PhotoFile:
         image, notes = decoded.image, list(decoded.notes)
         exif = image.getexif()
         if image.mode in ("I", "F"):
-            raise SourceError(f"{path} has 32-bit samples, which define no white level. Save it with 8 or 16 bits per channel.")
+            raise SourceError(
+                f"{path} has 32-bit samples, which define no white level.", "Save it with 8 or 16 bits per channel."
+            )
         # Pillow exchanges the resolutions of a rotated photo itself only in some formats, so they are read before.
         dpi = _dpi(image, exif)
         profile = _profile(decoded, exif)
@@ -66,16 +68,16 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:
-        raise SourceError(f"{path} is not a readable photo. Use {READABLE}.") from None
+        raise SourceError(f"{path} is not a readable photo.", f"Use {READABLE}.") from None
     except Image.DecompressionBombError:
-        raise SourceError(f"{path} is too large. Reduce it to less than 178 megapixels.") from None
+        raise SourceError(f"{path} is too large.", "Reduce it to less than 178 megapixels.") from None
     except FileNotFoundError as error:
-        raise SourceError(f"{path} does not exist. Name a photo.") from error
+        raise SourceError(f"{path} does not exist.", "Name a photo.") from error
     except PermissionError:
-        raise SourceError(f"{path} cannot be read (permission denied). Change its permissions.") from None
+        raise SourceError(f"{path} cannot be read (permission denied).", "Change its permissions.") from None
     except READ_FAILURES as error:
         _LOG.debug("%s: %s", path, error)
-        raise SourceError(f"{path} is damaged or truncated. Copy or download it again.") from None
+        raise SourceError(f"{path} is damaged or truncated.", "Copy or download it again.") from None
 
 
 def _profile(decoded: DecodedPhoto, exif: Image.Exif) -> bytes:

@@ -50,15 +50,15 @@ def _require_file(path: Path) -> None:
     try:
         mode = path.stat()
     except PermissionError as error:
-        raise SourceError(f"{path} cannot be read by this user. Change the permissions of the file or its folder.") from error
+        raise SourceError(f"{path} cannot be read by this user.", "Change the permissions of the file or its folder.") from error
     except OSError as error:
-        raise SourceError(f"{path} does not exist. Give the path of a video file.") from error
+        raise SourceError(f"{path} does not exist.", "Give the path of a video file.") from error
     if stat.S_ISDIR(mode.st_mode):
-        raise SourceError(f"{path} is a folder, not a video file. Name a file in it.")
+        raise SourceError(f"{path} is a folder, not a video file.", "Name a file in it.")
     if not stat.S_ISREG(mode.st_mode):
-        raise SourceError(f"{path} is not a regular file. Give the path of a video file.")
+        raise SourceError(f"{path} is not a regular file.", "Give the path of a video file.")
     if mode.st_size == 0:
-        raise SourceError(f"{path} is empty. Give a complete video file.")
+        raise SourceError(f"{path} is empty.", "Give a complete video file.")
 
 
 def _open(path: Path) -> InputContainer:
@@ -66,7 +66,7 @@ def _open(path: Path) -> InputContainer:
         # The prefix prevents a colon from being parsed as a protocol; the whitelist keeps playlists off the network.
         container = open_input(f"file:{path}", {"protocol_whitelist": "file"})
     except av.error.PermissionError as error:
-        raise SourceError(f"{path} cannot be read by this user. Change the permissions of the file.") from error
+        raise SourceError(f"{path} cannot be read by this user.", "Change the permissions of the file.") from error
     except av.error.FFmpegError as error:
         raise _not_a_video(path) from error
     if container.format.name in _NOT_VIDEO:
@@ -76,15 +76,15 @@ def _open(path: Path) -> InputContainer:
 
 
 def _not_a_video(path: Path) -> SourceError:
-    return SourceError(f"{path} cannot be read as a video. Check that it is a complete video file.")
+    return SourceError(f"{path} cannot be read as a video.", "Check that it is a complete video file.")
 
 
 def _main_video(path: Path, container: InputContainer, threads: int) -> VideoStream:
     stream = main_video(container)
     if stream is None:
         content = "only sound" if container.streams.audio else "no stream that livebg can read"
-        raise SourceError(f"{path} has no video stream; it holds {content}. Give a file with video.")
-    undecodable = SourceError(f"{path} uses a codec that this build of FFmpeg cannot decode. Convert it to H.264 first.")
+        raise SourceError(f"{path} has no video stream; it holds {content}.", "Give a file with video.")
+    undecodable = SourceError(f"{path} uses a codec that this build of FFmpeg cannot decode.", "Convert it to H.264 first.")
     if stream.codec_context is None or not stream.time_base:
         raise undecodable
     stream.codec_context.thread_type = "AUTO"

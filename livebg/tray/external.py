@@ -59,7 +59,7 @@ def launch(command: Sequence[str], failed: Callable[[str], None]) -> None:
             start_new_session=True,
         )
     except OSError as error:
-        raise LivebgError(f"Cannot start {command[0]} ({error.strerror}). Reinstall it.") from error
+        raise LivebgError(f"Cannot start {command[0]} ({error.strerror}).", "Reinstall it.") from error
 
     def wait() -> None:
         errors = process.communicate()[1].strip().splitlines()
@@ -74,7 +74,7 @@ def log_command(has_service: bool, log: Path) -> tuple[str, ...]:
     if has_service:
         return ("journalctl", "--user", "--unit=livebg.service", "--lines=500", "--follow")
     if not log.is_file():
-        raise LivebgError("livebg has not written a log yet. If it runs in a terminal, read its messages there.")
+        raise LivebgError("livebg has not written a log yet.", "If it runs in a terminal, read its messages there.")
     return ("tail", "-n", "500", "-f", str(log))
 
 
@@ -91,7 +91,7 @@ def doctor_summary(livebg: Sequence[str]) -> str:
         )
         findings = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):
-        raise LivebgError("`livebg doctor` failed. Run it in a terminal.") from None
+        raise LivebgError("`livebg doctor` failed.", "Run it in a terminal.") from None
     wrong = [f"{each['check']}: {each['message']} ({each['fix']})" for each in findings if each["status"] in ("FAIL", "warn")]
     return "; ".join(wrong[:3]) or "livebg doctor found no problems"
 
@@ -113,7 +113,7 @@ def choose_picture() -> Path | None:
             chosen = done.stdout.removesuffix("\n")
             return Path(chosen) if done.returncode == 0 and chosen else None
         _LOG.warning("zenity failed: %s", done.stderr.strip())
-    raise LivebgError("No file dialog is available. Install zenity, or run `livebg background FILE` in a terminal.")
+    raise LivebgError("No file dialog is available.", "Install zenity, or run `livebg background FILE` in a terminal.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class PystrayIcon:
             import pystray
         except (ImportError, ValueError) as error:
             raise DisplayError(
-                f"Cannot show the tray icon ({_single_line(error)}). Use `livebg status --watch` instead."
+                f"Cannot show the tray icon ({_single_line(error)}).", "Use `livebg status --watch` instead."
             ) from error
         _silence_deprecation_warning()
         self._pystray, self._chosen = pystray, chosen
@@ -68,7 +68,7 @@ class PystrayIcon:
         try:
             self._icon.run(begin)
         except NotImplementedError:
-            raise DisplayError("PYSTRAY_BACKEND=dummy shows no icon. Unset it.") from None
+            raise DisplayError("PYSTRAY_BACKEND=dummy shows no icon.", "Unset it.") from None
         except RuntimeError as error:
             # GLib.Error: on exit pystray removes its notification, which fails without a notification service.
             if not _is_glib(error):

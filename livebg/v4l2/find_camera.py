@@ -21,7 +21,7 @@ _NO_CAMERA: Final = "There is no camera"
 def require_linux() -> None:
     """Raise :class:`~livebg.errors.SourceError` on other systems, whose cameras livebg cannot read."""
     if not sys.platform.startswith("linux"):
-        raise SourceError("livebg reads local cameras only on Linux. Use --camera with a URL or a video file.")
+        raise SourceError("livebg reads local cameras only on Linux.", "Use --camera with a URL or a video file.")
 
 
 def find_camera(name: str | Path, kernel: Syscalls = SYSCALLS) -> Device:

@@ -53,7 +53,7 @@ class Worst:
             Image.fromarray(sheet).save(self._path)
         except OSError as error:
             raise SinkError(
-                f"Cannot write {self._path} ({error.strerror or error}). Choose another folder for the sheets."
+                f"Cannot write {self._path} ({error.strerror or error}).", "Choose another folder for the sheets."
             ) from error
 
 

@@ -80,7 +80,7 @@ def require_folder(data: Path) -> None:
     """Raise :class:`~livebg.errors.SourceError` if the folder does not exist."""
     if not data.is_dir():
         found = "is a file" if data.exists() else "does not exist"
-        raise SourceError(f"{data} {found}. Specify the folder that contains the data sets.")
+        raise SourceError(f"{data} {found}.", "Specify the folder that contains the data sets.")
 
 
 def picture_sets(data: Path, step: int = 1) -> list[PictureSet]:
@@ -174,6 +174,6 @@ def _photos(folder: Path) -> list[Path]:
 def _mask_of(picture: Path, masks: dict[str, Path]) -> Path:
     if picture.stem not in masks:
         raise SourceError(
-            f"{picture} has no mask with the same name in {picture.parent.parent / 'masks'}. Add it or remove the picture."
+            f"{picture} has no mask with the same name in {picture.parent.parent / 'masks'}.", "Add it or remove the picture."
         )
     return masks[picture.stem]

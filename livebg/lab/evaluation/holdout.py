@@ -66,7 +66,7 @@ def files(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError as error:
-        raise SourceError(f"Cannot read the folder {folder} ({error.strerror}). Change its permissions.") from error
+        raise SourceError(f"Cannot read the folder {folder} ({error.strerror}).", "Change its permissions.") from error
 
 
 def held_out_part(paths: Sequence[Thing], *, kept: bool) -> list[Thing]:
@@ -121,7 +121,7 @@ def opened_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise SourceError(f"Cannot read {path} ({error}). Copy it again.") from error
+        raise SourceError(f"Cannot read {path} ({error}).", "Copy it again.") from error
 
 
 def archived_rgb(path: Path, name: str) -> Rgb:
@@ -205,7 +205,7 @@ def _decode(archive: zipfile.ZipFile, name: str, flags: int) -> NDArray[np.uint8
     try:
         decoded = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), flags)
     except (OSError, KeyError, zipfile.BadZipFile, cv2.error) as error:
-        raise SourceError(f"Cannot read {name} in {archive.filename} ({error}). Copy the archive again.") from error
+        raise SourceError(f"Cannot read {name} in {archive.filename} ({error}).", "Copy the archive again.") from error
     if decoded is None:
-        raise SourceError(f"{name} in {archive.filename} is damaged. Copy the archive again.")
+        raise SourceError(f"{name} in {archive.filename} is damaged.", "Copy the archive again.")
     return np.asarray(decoded, np.uint8)

@@ -195,7 +195,7 @@ def candidate(name_or_file: str, folders: Sequence[Path] = ()) -> Candidate:
         case [[1 | str() | None, int(height), int(width), 3]]:
             _require_classes(model.path, session)
             if size and size != (width, height):
-                raise ModelError(f"{model.path} supports only {width}x{height}, not {size[0]}x{size[1]}. Remove the size.")
+                raise ModelError(f"{model.path} supports only {width}x{height}, not {size[0]}x{size[1]}.", "Remove the size.")
             return Candidate(name, model.path, lambda: ChannelsLastNetwork(name, model, (width, height)))
     return Candidate(name, model.path, lambda: FamilyNetwork(name, model, size))
 
@@ -204,7 +204,7 @@ def _require_classes(path: Path, session: Any) -> None:
     shape = session.get_outputs()[0].shape
     if len(shape) != 4 or shape[3] not in (1, 2):
         found = "x".join(map(str, shape))
-        raise ModelError(f"{path} has an output of {found}, expected 1xHxWx1 or 1xHxWx2. Choose another network.")
+        raise ModelError(f"{path} has an output of {found}, expected 1xHxWx1 or 1xHxWx2.", "Choose another network.")
 
 
 def _session(path: Path, *, optimized: bool) -> Any:
@@ -218,7 +218,7 @@ def _session(path: Path, *, optimized: bool) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=[CPU])
     except RUN_FAILURES as error:
         _LOG.debug("%s: %s", path, error)
-        raise ModelError(f"{path} is not an ONNX network or is damaged. Download or copy it again.") from error
+        raise ModelError(f"{path} is not an ONNX network or is damaged.", "Download or copy it again.") from error
 
 
 def _run(session: Any, path: Path, names: list[str], feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -226,5 +226,5 @@ def _run(session: Any, path: Path, names: list[str], feed: dict[str, NDArray[np.
         outputs: list[NDArray[np.float32]] = session.run(names, feed)
     except RUN_FAILURES as error:
         _LOG.debug("%s: %s", path, error)
-        raise ModelError(f"{path} failed on a picture. Choose another input size or network.") from error
+        raise ModelError(f"{path} failed on a picture.", "Choose another input size or network.") from error
     return outputs

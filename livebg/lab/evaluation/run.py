@@ -70,7 +70,7 @@ def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Itera
     names = [each.name for each in candidates]
     duplicate = next((name for name in names if names.count(name) > 1), None)
     if duplicate:
-        raise ConfigError(f"Two networks have the name {duplicate}. Rename one of the files or list it only once.")
+        raise ConfigError(f"Two networks have the name {duplicate}.", "Rename one of the files or list it only once.")
     _require_known("section", extent.sections, SECTIONS)
     _require_known("motion", extent.motions, tuple(MOTIONS))
     if extent.data:
@@ -93,7 +93,7 @@ def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Itera
 def _require_known(kind: str, requested: Collection[str], known: Sequence[str]) -> None:
     for name in requested:
         if name not in known:
-            raise ConfigError(f"Unknown {kind} {name!r}. Choose from {', '.join(known)}.")
+            raise ConfigError(f"Unknown {kind} {name!r}.", f"Choose from {', '.join(known)}.")
 
 
 def _pictures(networks: Mapping[str, Network], extent: EvaluationConfig) -> Iterator[SectionResult]:

@@ -93,4 +93,4 @@ def _keyed(path: Path, turn: int) -> Actor:
         try:
             return Actor([cut_green(frame.rgb(size)) for frame in frames], rate=rate)
         except ValueError as error:
-            raise SourceError(f"Cannot key a person out of {path}. Put only green-screen clips into {SCREENS}.") from error
+            raise SourceError(f"Cannot key a person out of {path}.", f"Put only green-screen clips into {SCREENS}.") from error

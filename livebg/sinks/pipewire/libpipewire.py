@@ -45,18 +45,18 @@ class Library:
 
     def __init__(self, name: str = NAME) -> None:
         if not sys.platform.startswith("linux"):
-            raise SinkError("PipeWire is available only on Linux. Set output.backend to auto or obs.")
+            raise SinkError("PipeWire is available only on Linux.", "Set output.backend to auto or obs.")
         try:
             library = ctypes.CDLL(name, use_errno=True)
         except OSError as error:
             raise SinkError(
-                f"{name} cannot be loaded ({error}). Install PipeWire (libpipewire-0.3-0 on Debian and Ubuntu), "
-                "or set output.backend to v4l2loopback."
+                f"{name} cannot be loaded ({error}).",
+                "Install PipeWire (libpipewire-0.3-0 on Debian and Ubuntu), or set output.backend to v4l2loopback.",
             ) from error
         try:
             self._functions = {symbol: _typed_function(library, symbol) for symbol in _SIGNATURES}
         except AttributeError as error:
-            raise SinkError(f"This system's PipeWire is older than 0.3.34 ({error}). Install a newer version.") from error
+            raise SinkError(f"This system's PipeWire is older than 0.3.34 ({error}).", "Install a newer version.") from error
         self.call("init", None, None)
 
     def call(self, name: str, *arguments: Any) -> Any:

@@ -155,7 +155,7 @@ class CameraStream:
             "stream_connect", self._stream, abi.DIRECTION_OUTPUT, abi.ANY, flags, self._format.array, self._format.count
         )
         if -result in _NOT_RUNNING:
-            raise SinkError(f"PipeWire is not running for this user ({os.strerror(-result)}). Start it {_RECOVERY}")
+            raise SinkError(f"PipeWire is not running for this user ({os.strerror(-result)}).", f"Start it {_RECOVERY}")
         if result < 0:
             raise _unusable("it rejects streams", -result)
 
@@ -169,12 +169,16 @@ class CameraStream:
         with self._library.locked(self._loop):
             self._check_connection()
         if not accepted:
-            raise SinkError(f"PipeWire did not accept the camera within {_CONNECT_TIMEOUT_S:g} s. Restart it, or log in again.")
+            raise SinkError(
+                f"PipeWire did not accept the camera within {_CONNECT_TIMEOUT_S:g} s.", "Restart it, or log in again."
+            )
 
     def _check_connection(self) -> None:
         if self._settled.is_set() and self._state in (abi.State.ERROR, abi.State.UNCONNECTED):
             reason = f" ({self._error})" if self._error else ""
-            raise SinkError(f"PipeWire has closed the connection{reason}. If the camera does not come back, start it {_RECOVERY}")
+            raise SinkError(
+                f"PipeWire has closed the connection{reason}.", f"If the camera does not come back, start it {_RECOVERY}"
+            )
 
     def _dequeue_buffer(self) -> int | None:
         """Return a buffer to fill; None if all are in use."""
@@ -199,7 +203,7 @@ class CameraStream:
     def _fill(self, buffer: abi.SpaBuffer, picture: NDArray[np.uint8]) -> None:
         block = buffer.datas[0]
         if not block.data or block.maxsize < self._size:
-            raise SinkError(f"PipeWire gave {block.maxsize} bytes for a picture of {self._size}. Please report this.")
+            raise SinkError(f"PipeWire gave {block.maxsize} bytes for a picture of {self._size}.", "Please report this.")
         ctypes.memmove(block.data, picture.ctypes.data, self._size)
         chunk = block.chunk.contents
         chunk.offset, chunk.size, chunk.stride, chunk.flags = 0, self._size, self._stride, 0
@@ -246,4 +250,4 @@ def _set_busy_counter(buffer: int, count: int) -> None:
 
 
 def _unusable(problem: str, number: int) -> SinkError:
-    return SinkError(f"PipeWire cannot be used: {problem} ({os.strerror(number)}). Log in again, or reinstall PipeWire.")
+    return SinkError(f"PipeWire cannot be used: {problem} ({os.strerror(number)}).", "Log in again, or reinstall PipeWire.")
