@@ -11,10 +11,10 @@ from livebg.errors import ModelError
 from livebg.models import find
 from livebg.models.registry import unknown_card
 from livebg.segmentation.u2net import U2NetSegmenter
-from tests.command import Workshop
-from tests.media import Clip
-from tests.photos import save_photo
-from tests.toy_network import ToyNetwork, WriteToy
+from tests.support.cli_runner import Workshop
+from tests.support.media import Clip
+from tests.support.photos import save_photo
+from tests.support.toy_network import ToyNetwork, WriteToy
 
 settings.register_profile("livebg", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("livebg")

@@ -14,7 +14,7 @@ from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
-from tests.fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, grey_frame, noise_frame
+from tests.support.pipeline_fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, grey_frame, noise_frame
 
 
 def over_black(frame: Frame, matte: Matte) -> Composite:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests import sweep
-from tests.media import Clip
+from tests.support.media import Clip
 from tests.sweep import Outcome
 
 needs_ffprobe = pytest.mark.skipif(not (shutil.which("ffprobe") and shutil.which("ffmpeg")), reason="ffmpeg is not installed")

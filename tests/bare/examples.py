@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tests.bare.material import BEACH, FACE, FRAMES, ROOM, difference, fineness
 from tests.bare.readme import all_livebg_lines, livebg_lines
-from tests.decoding import luma_of, pictures_of, rgb_of
+from tests.support.decoding import luma_of, pictures_of, rgb_of
 
 _FILES = livebg_lines("files")
 RENDERED = [line for line in dict.fromkeys(_FILES) if line.startswith("livebg render")]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from livebg.demo.clips import package_folder
-from tests.media import Clip, PictureMaker, flat
+from tests.support.media import Clip, PictureMaker, flat
 
 SIZE = 256
 FACE = (slice(20, 60), slice(92, 126))

@@ -14,7 +14,7 @@ from tests.bare.machine import HOME, BareMachine, Done, bare_machine, committed_
 from tests.bare.material import make_material, make_mattes
 from tests.bare.readme import CHECKOUT, apt_line, apt_line_of_pipx, keeping_line, try_lines
 from tests.bare.sources import sources_of_this_machine
-from tests.decoding import rgb_of
+from tests.support.decoding import rgb_of
 
 CLONE = f"{HOME}/livebg"
 COMMANDS = f"{CLONE}/.venv/bin"

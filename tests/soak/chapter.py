@@ -34,14 +34,14 @@ from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.output_loop import Output
 from livebg.live.presence.device import DevicePresence
 from livebg.live.session import ExitReason, Session
-from tests.control_parts import clients_are_gone, open_files
-from tests.live_parts import reason, state
-from tests.soak.director import NAME, Director
+from tests.soak.chaos import NAME, Director
+from tests.soak.faults import CameraFaults, Departures, NetworkFaults, SoakCamera, SoakUsage, Violations, network_opener
 from tests.soak.figures import Figures, Sample
 from tests.soak.room import RATE, SIZE, write_clip
-from tests.soak.stage import CameraFaults, Departures, NetworkFaults, SoakCamera, SoakUsage, Violations, network_opener
 from tests.soak.virtual_time import VirtualTime
-from tests.toy_network import ToyNetwork
+from tests.support.control_server import clients_are_gone, open_files
+from tests.support.live_session import reason, state
+from tests.support.toy_network import ToyNetwork
 
 FORMAT: Final = VideoFormat(*SIZE, RATE, READERS_COLOR)
 _LEAVE: Final = 30.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Composite, planes
-from tests.media import Clip, yuv_picture
+from tests.support.media import Clip, yuv_picture
 
 SIZE: Final = (320, 180)
 RATE: Final = Fraction(30)

@@ -1,0 +1,238 @@
+"""The control commands, run against a livebg in a separate process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livebg.config.settings import BUILTIN_BACKGROUNDS
+from tests.support.cli_runner import Said, Workshop
+from tests.support.fake_daemon import runtime_folder_of_ones_own
+from tests.support.media import Clip
+from tests.support.photos import save_photo
+
+PATIENCE = 60.0
+RUN = ("run", "--camera", "clip.mp4", "--output", "null", "--model", "toy.onnx")
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
+BLURRED = "Mode portrait, blur width 0.025 of the frame height."
+EFFECT_OFF = "Effect off, your room is visible. Run `livebg on` to hide it."
+
+
+class Running:
+    """A ``livebg run`` process in a workshop, and the commands sent to it."""
+
+    def __init__(self, shop: Workshop, *options: str) -> None:
+        self.shop = shop
+        self.process = self.start(*options)
+
+    def start(self, *options: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "livebg", *RUN, *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.until("live")
+        return self.process
+
+    def until(self, state: str) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            said = self.shop.livebg("status", "--json")
+            if said.code == 0 and said.facts[0]["state"] == state:
+                return said.facts[0]
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)
+
+    def mode(self) -> str:
+        return str(self.shop.livebg("status", "--json").facts[0]["mode"])
+
+    def tell(self, *arguments: str) -> str:
+        """Run a command and return its output."""
+        said = self.shop.livebg(*arguments)
+        assert (said.code, said.err) == (0, "")
+        return said.out.removesuffix("\n")
+
+    def stop(self) -> str:
+        """Stop the process and return everything it wrote to standard error."""
+        if self.process.poll() is None:
+            self.shop.livebg("stop")
+        return self.process.communicate(timeout=PATIENCE)[1]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    shop = Workshop(tmp_path, monkeypatch)
+    monkeypatch.setenv("COLUMNS", "200")
+    Clip(count=50).write(shop.folder / "clip.mp4")
+    with runtime_folder_of_ones_own(monkeypatch):
+        yield shop
+
+
+@pytest.fixture
+def daemon(shop: Workshop) -> Iterator[Running]:
+    daemon = Running(shop)
+    yield daemon
+    daemon.process.kill()
+    daemon.process.communicate()
+
+
+def test_what_is_said_is_done(daemon: Running) -> None:
+    assert daemon.tell("off") == EFFECT_OFF
+    assert daemon.mode() == "none"
+    assert daemon.tell("on") == BLURRED
+    assert daemon.mode() == "portrait"
+    assert daemon.tell("toggle") == EFFECT_OFF
+    assert daemon.tell("toggle") == BLURRED
+    assert daemon.tell("pause") == "Paused, camera released. Run `livebg resume` to continue."
+    assert daemon.until("paused")["camera"]["name"] is None
+    assert daemon.tell("resume") == BLURRED
+    assert daemon.until("live")["camera"]["name"] == "clip.mp4 in a loop"
+    assert daemon.tell("mode", "greenscreen") == "Mode greenscreen, color #00ff00."
+    assert daemon.mode() == "greenscreen"
+    assert daemon.tell("mode", "matte") == "Mode matte."
+    save_photo(daemon.shop.folder / "photo.png")
+    assert daemon.tell("background", "photo.png") == f"Mode background, {daemon.shop.folder / 'photo.png'}."
+    assert daemon.tell("background", "#ff0000") == "Mode background, #ff0000."
+    assert daemon.tell("background", BUILTIN_BACKGROUNDS[0]) == f"Mode background, {BUILTIN_BACKGROUNDS[0]}."
+    assert daemon.tell("set", "effect.mode=portrait", "effect.blur=0.1") == (
+        "Changed effect.mode, effect.blur. Mode portrait, blur width 0.1 of the frame height."
+    )
+    assert daemon.tell("reload") == "Nothing changed. Mode portrait, blur width 0.1 of the frame height."
+    assert daemon.until("live")["mode"] == "portrait"
+    assert "Traceback" not in daemon.stop()
+
+
+@pytest.mark.parametrize("command", ["mode", "background", "set"])
+def test_what_is_refused_is_told_with_its_exit_code(daemon: Running, command: str) -> None:
+    livebg = daemon.shop.livebg
+    if command == "mode":
+        assert refused(livebg("mode", "none")).endswith("Use `livebg off` to turn the effect off.")
+        assert refused(livebg("mode", "cutout")).startswith("Mode 'cutout' is only for files")
+    if command == "background":
+        assert str(daemon.shop.folder / "gone.png") in refused(livebg("background", "gone.png"))
+        (daemon.shop.folder / "notes.txt").write_text("no picture")
+        assert refused(livebg("background", "notes.txt")).startswith(
+            f"The background {daemon.shop.folder / 'notes.txt'} is not a readable picture. "
+        )
+    if command == "set":
+        assert refused(livebg("set", "effect.blurr=1")) == "Unknown key effect.blurr. Did you mean effect.blur?"
+        assert refused(livebg("set", "output.size=64x48")).startswith("output.size cannot change while livebg runs, ")
+        assert str(daemon.shop.folder / "gone.onnx") in refused(livebg("set", "model.name=./gone.onnx"), 5)
+        assert "gone.mp4" in refused(livebg("set", "camera.device=./gone.mp4"), 3)
+    assert daemon.until("live")["mode"] == "portrait"
+
+
+def refused(said: Said, code: int = 2) -> str:
+    assert said.code == code, said
+    return said.sentence
+
+
+def test_what_was_chosen_holds_at_the_next_start_and_off_does_not(shop: Workshop) -> None:
+    daemon = Running(shop)
+    daemon.tell("background", "#ff0000")
+    daemon.tell("off")
+    daemon.stop()
+    choices = shop.folder.parent / "state" / "livebg" / "choices.json"
+    assert json.loads(choices.read_text())["effect.mode"] == {"value": "background", "file": None}
+    daemon.start()
+    assert daemon.mode() == "background"
+    save_photo(shop.folder / "photo.png")
+    daemon.tell("background", "photo.png")
+    daemon.stop()
+    (shop.folder / "photo.png").unlink()
+    daemon.start()
+    assert daemon.mode() == "background"
+    assert daemon.tell("on") == "Mode background, #204060."
+    assert "Ignoring the saved effect.background: " in daemon.stop()
+    choices.write_text('{"effect.mode": {"value": "none"}}')
+    daemon.start()
+    assert daemon.mode() == "portrait"
+    daemon.stop()
+
+
+def test_the_file_is_read_again_on_command_and_on_sighup(daemon: Running) -> None:
+    config = daemon.shop.folder.parent / "config" / "livebg" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[effect]\nblur = 0.2\n[output]\nsize = "128x96"\n')
+    assert daemon.tell("reload") == (
+        "Changed effect.blur. Mode portrait, blur width 0.2 of the frame height. Restart livebg to apply output.size."
+    )
+    config.write_text('[effect]\nmode = "none"\n')
+    assert "Mode 'none' shows your room" in refused(daemon.shop.livebg("reload"))
+    assert daemon.mode() == "portrait"
+    config.write_text('[effect]\nmode = "greenscreen"\n')
+    daemon.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + PATIENCE
+    while daemon.mode() != "greenscreen":
+        assert time.monotonic() < deadline
+    config.write_text("[effect")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.tell("set", "effect.blur=0.3")
+    time.sleep(0.3)
+    assert "Reloading the configuration failed; the settings are unchanged" in daemon.stop()
+
+
+CLOSED = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "livebg", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no terminals of this kind")
+def test_it_ends_with_the_terminal_that_it_was_started_in(shop: Workshop) -> None:
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLOSED, *RUN], stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+    )
+    os.close(slave)
+    try:
+        Running.until(Attached(shop), "live")
+        process.send_signal(signal.SIGHUP)
+        assert Attached(shop).tell("reload") == f"Nothing changed. {BLURRED}"  # keeps running while the terminal exists
+        os.close(master)
+        process.wait(PATIENCE)
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+class Attached(Running):
+    """A livebg process started elsewhere."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self.shop = shop
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("on",),
+        ("off",),
+        ("toggle",),
+        ("pause",),
+        ("resume",),
+        ("reload",),
+        ("mode", "matte"),
+        ("background", "#ffffff"),
+        ("set", "a=b"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_where_none_runs_it_says_so(shop: Workshop, arguments: tuple[str, ...]) -> None:
+    said = shop.livebg(*arguments)
+    assert (said.code, said.sentence) == (6, NOT_RUNNING)
+
+
+def test_a_setting_without_a_value_is_told_without_asking(shop: Workshop) -> None:
+    said = shop.livebg("set", "effect.blur")
+    assert refused(said) == "'effect.blur' has no value. Write KEY=VALUE, such as effect.blur=0.05."
+
+
+def test_the_built_in_backgrounds_are_listed(shop: Workshop) -> None:
+    said = shop.livebg("background")
+    assert (said.code, said.out.split()) == (0, list(BUILTIN_BACKGROUNDS))

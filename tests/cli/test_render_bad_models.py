@@ -1,0 +1,94 @@
+"""Invalid or missing networks: a clear message, the correct exit code, no files left behind."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.support.cli_runner import Workshop, refused
+from tests.support.invalid_files import empty, noise, text
+from tests.support.toy_network import ToyNetwork
+
+pytestmark = pytest.mark.usefixtures("silent_libraries")
+
+
+def halved(path: Path) -> None:
+    ToyNetwork().write(path)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def two_numbers(path: Path) -> None:
+    """A network with an unrelated input and output."""
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["a"], ["b"])], "x", [value("a", 1, [2])], [value("b", 1, [2])]
+    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (text, "net.onnx is not an ONNX network or is damaged. Download or copy it again."),
+        (noise, "net.onnx is not an ONNX network or is damaged. Download or copy it again."),
+        (halved, "net.onnx is not an ONNX network or is damaged. Download or copy it again."),
+        (empty, "The model file net.onnx is empty. Download or copy it again."),
+        (two_numbers, "net.onnx expects an input of 2 but livebg provides RGB, 1x3xHxW. Choose another network."),
+        (
+            ToyNetwork(inputs=2).write,
+            "net.onnx has 2 inputs (picture, extra1) but a U²-Net has one. Choose another network.",
+        ),
+        (
+            ToyNetwork(channels=4).write,
+            "net.onnx expects an input of 1x4xheightxwidth but livebg provides RGB, 1x3xHxW. Export the network for RGB only",
+        ),
+        (ToyNetwork(channels=5).write, "net.onnx expects an input of 1x5x"),
+        (ToyNetwork(rank=3).write, "net.onnx expects an input of 3x"),
+        (ToyNetwork(batch=2).write, "net.onnx expects an input of 2x3x"),
+        (
+            ToyNetwork(dtype=onnx.TensorProto.DOUBLE).write,
+            "net.onnx expects tensor(double) but livebg provides tensor(float). Export",
+        ),
+        (ToyNetwork(shrink=True).write, "net.onnx returned float32 1x1x"),
+        (
+            ToyNetwork(activation="Sqrt").write,
+            "net.onnx returned values that are not finite (NaN or infinity). Choose another network.",
+        ),
+        (Path.mkdir, "The model file net.onnx is a folder. Give the path of an .onnx file, or one of livebg-u2"),
+    ],
+)
+def test_a_model_that_is_none(make: Callable[[Path], object], sentence: str, shop: Workshop, clip: Path, photo: Path) -> None:
+    make(shop.folder / "net.onnx")
+    for name in (clip, photo):
+        assert refused(shop, 5, str(name), "--model", "net.onnx").startswith(sentence)
+
+
+def test_a_model_that_runs_at_one_size_alone(shop: Workshop, photo: Path) -> None:
+    ToyNetwork(size=(64, 48), rigid=True).write(shop.folder / "net.onnx")
+    sentence = refused(shop, 5, str(photo), "--model", "net.onnx", "--input-size", "128x96")
+    assert sentence == "net.onnx runs at 64x48 only, not at 128x96. Choose 64x48, or no input size."
+    assert shop.render(str(photo), "--model", "net.onnx").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--model", "u2netq"), "Unknown model 'u2netq'. Did you mean u2netp? The path of an .onnx file works too."),
+        (
+            ("--model", "u2net_human_seg"),
+            "The model u2net_human_seg is not installed. Run `livebg models pull u2net_human_",
+        ),
+        (("--provider", "cuda"), ""),
+        (("--provider", "zebra"), ""),
+    ],
+)
+def test_a_model_or_provider_that_is_not_there(options: tuple[str, str], sentence: str, shop: Workshop, photo: Path) -> None:
+    if options[1] == "cuda":
+        onnxruntime = pytest.importorskip("onnxruntime")
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            pytest.skip("this machine has CUDA")
+    said = refused(shop, 5, str(photo), *options)
+    assert said.startswith(sentence)
+    assert options[1] in said.lower()

@@ -1,0 +1,168 @@
+"""``livebg render``: options and settings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.cli_runner import Workshop
+from tests.support.decoding import pictures_of, stamps_of
+from tests.support.photos import pixels_of
+from tests.support.toy_network import ToyNetwork
+
+
+@pytest.mark.parametrize(
+    ("options", "stamps"),
+    [
+        (("--start", "0.2"), range(5, 15)),
+        (("--end", "0.2"), range(5)),
+        (("--start", "0:00.2", "--end", "0:00:00.4"), range(5, 10)),
+        (("--start", "0", "--end", "1:00"), range(15)),
+        (("--start", "00:00:00.56"), range(14, 15)),
+    ],
+)
+def test_start_and_end(options: Sequence[str], stamps: range, shop: Workshop, clip: Path) -> None:
+    assert shop.render(str(clip), "--mode", "none", *options).code == 0
+    assert stamps_of("video.none.mp4") == list(stamps)
+    assert pictures_of("video.none.mp4")[0].pts == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--start", "soon"), 2, "'soon' is not a time. Write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5."),
+        (("--end", "1:60"), 2, "'1:60' is not a time. Write seconds or HH:MM:SS, such as 90, 1:30 or 0:01:30.5."),
+        (
+            ("--start", "3", "--end", "1"),
+            2,
+            "The range ends at 1.000 s but starts at 3.000 s. Set --end to a later time than --start.",
+        ),
+        (("--start", "5"), 3, "The last frame of video.mp4 is at 0.560 s, before --start 5.000 s. Set an earlier --start."),
+    ],
+)
+def test_times_that_cannot_be(options: Sequence[str], code: int, sentence: str, shop: Workshop, clip: Path) -> None:
+    said = shop.render(str(clip), *options)
+    assert (said.code, said.sentence) == (code, sentence)
+    assert shop.files() == {"video.mp4"}
+
+
+def test_blur_is_a_share_of_the_height(shop: Workshop, photo: Path) -> None:
+    deviations = []
+    for blur in ("0", "0.02", "0.5"):
+        assert shop.render(str(photo), "--blur", blur, "--overwrite").code == 0
+        deviations.append(float(pixels_of("photo.portrait.png")[:, :20].std(axis=(0, 1)).mean()))
+    assert pixels_of(str(photo))[:, :20].std() > deviations[0] > deviations[1] > deviations[2]
+
+
+def test_a_background_colour_or_picture_is_meant_when_it_is_named(shop: Workshop, photo: Path) -> None:
+    assert shop.render(str(photo), "--background", "#ff8000").code == 0
+    assert np.abs(pixels_of("photo.background.png")[:, :20].astype(int) - (255, 128, 0)).max() <= 2
+    Image.new("RGB", (30, 20), (10, 60, 200)).save(shop.folder / "wall.png")
+    assert shop.render(str(photo), "--background", "wall.png", "--mode", "background", "--overwrite").code == 0
+    assert np.abs(pixels_of("photo.background.png")[:, :20].astype(int) - (10, 60, 200)).max() <= 2
+    np.testing.assert_array_equal(pixels_of("photo.background.png")[:, 45:], pixels_of(str(photo))[:, 45:])
+
+
+@pytest.mark.parametrize(
+    ("background", "sentence"),
+    [
+        ("missing.png", "The background missing.png does not exist. Use a picture or a color such as #204060."),
+        (
+            "bad.png",
+            "The background bad.png is not a readable picture. "
+            "Use JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or JPEG 2000, or #rrggbb.",
+        ),
+        ("#12345", "The background '#12345' is not a color. Write #rrggbb, such as #00ff00."),
+        (
+            "bad.mp4",
+            "The background cannot be used: bad.mp4 cannot be read as a video. Check that it is a complete video file.",
+        ),
+    ],
+)
+def test_a_background_that_cannot_be(background: str, sentence: str, shop: Workshop, clip: Path) -> None:
+    for name in ("bad.png", "bad.mp4"):
+        (shop.folder / name).write_text("no picture")
+    said = shop.render(str(clip), "--background", background)
+    assert (said.code, said.sentence) == (2, sentence)
+    assert shop.files() == {"video.mp4", "bad.png", "bad.mp4"}
+
+
+def test_a_background_does_not_go_with_another_mode(shop: Workshop, photo: Path) -> None:
+    said = shop.render(str(photo), "--background", "#ff8000", "--mode", "matte")
+    assert (said.code, said.sentence) == (
+        2,
+        "--background requires --mode background, not --mode matte. Leave one of them out.",
+    )
+
+
+def test_the_model_its_input_size_and_its_provider(shop: Workshop, photo: Path) -> None:
+    ToyNetwork(offset=10).write(shop.folder / "everybody.onnx")
+    options = ("--model", "everybody.onnx", "--input-size", "64x48", "--provider", "cpu", "--temporal", "causal", "--json")
+    last = shop.render(str(photo), "--mode", "matte", *options).facts[-1]
+    assert (last["model"], last["input_size"], last["provider"]) == ("everybody", "64x48", "CPUExecutionProvider")
+    assert pixels_of("photo.matte.png").min() == 255
+
+
+@pytest.mark.parametrize(("codec", "name"), [("libx265", "hevc"), ("ffv1", "ffv1"), ("libsvtav1", "libdav1d")])
+def test_the_codec(codec: str, name: str, shop: Workshop, clip: Path) -> None:
+    assert shop.render(str(clip), "-o", "out.mkv", "--codec", codec, "--mode", "none").code == 0
+    with av.open("out.mkv") as container:
+        assert container.streams.video[0].codec_context.name == name
+    assert stamps_of("out.mkv") == list(range(15))
+
+
+def test_quality_and_preset(shop: Workshop, clip: Path) -> None:
+    for name, options in {"fine": ("--crf", "1"), "coarse": ("--crf", "45"), "fast": ("--preset", "ultrafast")}.items():
+        assert shop.render(str(clip), "-o", f"{name}.mp4", *options).code == 0
+    # x264 writes its options into the stream.
+    contents = {name: (shop.folder / f"{name}.mp4").read_bytes() for name in ("fine", "coarse", "fast")}
+    assert b"crf=45.0" in contents["coarse"]
+    assert b"crf=19.0" in contents["fast"]
+    assert b"cabac=0" in contents["fast"]
+    assert b"cabac=1" in contents["coarse"]
+    assert b"crf=1.0" in contents["fine"]
+
+
+@pytest.mark.parametrize(
+    "options", [("--mode", "zebra"), ("--temporal", "zebra"), ("--blur", "2"), ("--jobs", "0"), ("--zebra",), ("--crf", "good")]
+)
+def test_usage_is_told_with_the_option(options: Sequence[str], shop: Workshop, photo: Path) -> None:
+    said = shop.render(str(photo), *options)
+    assert (said.code, said.out) == (2, "")
+    assert options[0] in said.err
+    assert shop.files() == {"photo.png"}
+
+
+def test_settings_reach_the_render(shop: Workshop, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop.folder / "my.toml").write_text('[effect]\nmode = "greenscreen"\nscreen = "#ff0000"\n')
+    assert shop.render(str(photo), "--config", "my.toml").code == 0
+    assert np.abs(pixels_of("photo.greenscreen.png")[:, :20].astype(int) - (255, 0, 0)).max() <= 2
+    monkeypatch.setenv("LIVEBG_EFFECT__MODE", "matte")
+    assert shop.render(str(photo), "--config", "my.toml").code == 0
+    assert shop.render(str(photo), "--config", "my.toml", "--mode", "cutout").code == 0
+    assert shop.files() >= {"photo.matte.png", "photo.cutout.png"}
+
+
+def test_mode_none_is_said_on_the_command_line_alone(shop: Workshop, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_EFFECT__MODE", "none")
+    said = shop.render(str(photo))
+    assert said.code == 2
+    assert "Use --mode none on the command line." in said.sentence
+    monkeypatch.delenv("LIVEBG_EFFECT__MODE")
+    assert shop.render(str(photo), "--mode", "none").code == 0
+    np.testing.assert_array_equal(pixels_of("photo.none.png"), pixels_of(str(photo)))
+
+
+def test_mistyped_settings_exit_with_2(shop: Workshop, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop.folder / "my.toml").write_text("[effect]\nblurr = 0.1\n")
+    said = shop.render(str(photo), "--config", "my.toml")
+    assert (said.code, said.sentence) == (2, "Unknown key effect.blurr in my.toml. Did you mean effect.blur?")
+    monkeypatch.setenv("LIVEBG_EFFECT__BLURR", "0.1")
+    said = shop.render(str(photo))
+    assert (said.code, said.sentence) == (
+        2,
+        "Unknown environment variable LIVEBG_EFFECT__BLURR. Did you mean LIVEBG_EFFECT__BLUR?",
+    )

@@ -1,0 +1,179 @@
+"""`livebg run` as a process: start, status, signals and kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.media import Clip
+from tests.support.toy_network import ToyNetwork
+
+PATIENCE = 60.0
+Environment = dict[str, str]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """A separate environment, isolated from the user's own livebg."""
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LIVEBG_")}
+    homes = {f"XDG_{kind}_HOME": str(tmp_path / kind.lower()) for kind in ("CONFIG", "CACHE", "STATE")}
+    return clean | {"XDG_RUNTIME_DIR": str(runtime)} | homes
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    clip = Clip(count=50).write(tmp_path / "clip.mp4")
+    network = ToyNetwork().write(tmp_path / "toy.onnx")
+    return ["run", "--camera", str(clip), "--output", "null", "--model", str(network)]
+
+
+def livebg(*arguments: str, env: Environment) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "livebg", *arguments], capture_output=True, text=True, env=env, timeout=PATIENCE, check=False
+    )
+
+
+def started(arguments: list[str], env: Environment) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-m", "livebg", *arguments], stderr=subprocess.PIPE, text=True, env=env)
+
+
+@pytest.fixture
+def daemon(command: list[str], home: Environment) -> Iterator[subprocess.Popen[str]]:
+    process = started(command, home)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def status(env: Environment) -> dict[str, Any] | None:
+    asked = livebg("status", "--json", env=env)
+    assert asked.returncode in (0, 6), asked.stderr
+    told: dict[str, Any] | None = json.loads(asked.stdout) if asked.returncode == 0 else None
+    return told
+
+
+def await_state(state: str, env: Environment) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        told = status(env)
+        if told is not None and told["state"] == state:
+            return told
+        assert time.monotonic() < deadline, f"never {state}: {told}"
+        time.sleep(0.1)
+
+
+def test_it_tells_its_status_and_stops_when_told(daemon: subprocess.Popen[str], home: Environment) -> None:
+    told = await_state("live", home)
+    assert told["mode"] == "portrait"
+    assert told["reason"] is None
+    assert told["camera"]["requested"].endswith("clip.mp4")
+    assert told["camera"]["size"] == [64, 48]
+    assert told["camera"]["name"] == "clip.mp4 in a loop"
+    assert told["camera"]["mode_description"] == "64x48 at 25 fps"
+    assert told["output"] == {"backend": "null", "device": None, "width": 64, "height": 48, "fps": 25.0}
+    assert told["counts"]["sent"] > 0
+    assert told["pid"] == daemon.pid
+    assert {"camera", "network", "compositing", "output"} <= set(told["cpu_ms"]["stages"])
+    stopped = livebg("stop", env=home)
+    assert (stopped.returncode, daemon.wait(PATIENCE)) == (0, 0)
+    assert status(home) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order(daemon: subprocess.Popen[str], home: Environment, number: signal.Signals) -> None:
+    await_state("live", home)
+    daemon.send_signal(number)
+    _, said = daemon.communicate(timeout=PATIENCE)
+    assert daemon.returncode == 0
+    assert "Traceback" not in said
+    assert "livebg stopped." in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_while_there_is_no_camera(command: list[str], home: Environment, number: signal.Signals) -> None:
+    command[2] = "a camera that nobody has"
+    daemon = started(command, home)
+    try:
+        told = await_state("camera lost", home)
+        assert "a camera that nobody has" in told["reason"]
+        assert told["counts"]["placeholders"] > 0
+        daemon.send_signal(number)
+        assert daemon.wait(PATIENCE) == 0
+    finally:
+        daemon.kill()
+        daemon.communicate()
+
+
+def test_after_kill_9_it_starts_again(daemon: subprocess.Popen[str], command: list[str], home: Environment) -> None:
+    await_state("live", home)
+    daemon.kill()
+    daemon.wait(PATIENCE)
+    assert status(home) is None
+    again = started(command, home)
+    try:
+        assert await_state("live", home)["pid"] == again.pid
+    finally:
+        again.kill()
+        again.communicate()
+
+
+def test_a_second_one_is_refused(daemon: subprocess.Popen[str], command: list[str], home: Environment) -> None:
+    await_state("live", home)
+    second = livebg(*command, env=home)
+    assert second.returncode == 2
+    assert str(daemon.pid) in second.stderr
+    assert "livebg stop" in second.stderr
+    assert await_state("live", home)["pid"] == daemon.pid
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "sentence"),
+    [
+        (["--camera", "missing.mp4"], 3, "missing.mp4"),
+        (["--model", "missing.onnx"], 5, "missing.onnx"),
+        (["--background", "missing.png"], 2, "missing.png"),
+        (["--mode", "portrait", "--background", "#ffffff"], 2, "--mode background"),
+        (["--output", "window"], 2, "output.backend"),
+        (["--size", "auto"], 2, "'auto' is not allowed here"),
+        (["--output-size", "641x480"], 2, "even"),
+        (["--rotate", "45"], 2, "0, 90, 180 or 270"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_sentence(
+    command: list[str], home: Environment, change: list[str], code: int, sentence: str
+) -> None:
+    refused = livebg(*command, *change, env=home)
+    assert refused.returncode == code, refused.stderr
+    assert sentence in refused.stderr.replace("\n", " ")
+    assert "Traceback" not in refused.stderr
+    assert refused.stdout == ""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is a part of Linux")
+def test_without_a_loopback_device_it_says_how_to_get_one(command: list[str], home: Environment) -> None:
+    command[4] = "v4l2loopback"
+    refused = livebg(*command, env=home | {"LIVEBG_OUTPUT__LABEL": "no such label"})
+    assert refused.returncode == 4
+    assert "modprobe v4l2loopback" in refused.stderr.replace("\n", " ")
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_room_is_shown_on_the_command_lines_word_alone(command: list[str], home: Environment) -> None:
+    refused = livebg(*command, env=home | {"LIVEBG_EFFECT__MODE": "none"})
+    assert refused.returncode == 2
+    daemon = started([*command, "--mode", "none"], home)
+    try:
+        told = await_state("live", home)
+        assert (told["mode"], told["model"]) == ("none", None)
+    finally:
+        daemon.kill()
+        daemon.communicate()

@@ -1,0 +1,334 @@
+"""Settings: sources, precedence, and messages about invalid values."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from livebg.config.loading import check_setting, default_config_path, load_settings, read_config
+from livebg.config.parsing import parse_color, parse_size, parse_time
+from livebg.config.settings import Preset, Settings, setting_keys
+from livebg.errors import ConfigError
+from livebg.sinks.codecs import PRESETS
+from tests.support.cli_runner import known
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+DEFAULTS = {
+    "effect": {
+        "mode": "portrait",
+        "background": "#204060",
+        "background_fit": "fill",
+        "blur": 0.025,
+        "lens": "gaussian",
+        "light_wrap": 0.0,
+        "screen": "#00ff00",
+        "framing": 1.0,
+    },
+    "model": {
+        "name": "livebg-u2",
+        "input_size": "auto",
+        "normalization": "sigmoid",
+        "provider": "auto",
+        "threads": 1,
+        "folders": (),
+    },
+    "smoothing": {"temporal": "lookahead", "time_constant": 0.4},
+    "render": {"codec": "libx264", "crf": 19.0, "preset": "medium", "jobs": 1},
+    "camera": {"device": "auto", "size": "1280x720", "frame_rate": 30.0, "mirror": False, "rotate": 0},
+    "governor": {"enabled": True, "on_battery": "save"},
+    "output": {"backend": "auto", "label": "livebg", "size": "auto", "on_demand": True, "pause_on_lock": False},
+}
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Isolate the tests from the user's configuration file and environment variables."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in os.environ:
+        if name.upper().startswith("LIVEBG_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "chosen.toml"
+
+
+def refusal(config: Path | None = None, **overrides: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_settings({key.replace("__", "."): value for key, value in overrides.items()}, config)
+    return str(caught.value)
+
+
+def test_without_file_and_variables_the_defaults_hold() -> None:
+    assert load_settings({}).model_dump() == DEFAULTS
+
+
+def test_the_example_gives_the_defaults() -> None:
+    assert load_settings({}, EXAMPLE).model_dump() == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [
+        ("camera.size", "auto", "'auto' is not allowed here"),
+        ("output.size", "641x360", "even"),
+        ("camera.rotate", 45, "0, 90, 180 or 270"),
+    ],
+)
+def test_a_size_or_a_turn_that_cannot_be_is_refused(key: str, value: object, advice: str) -> None:
+    with pytest.raises(ConfigError, match=advice):
+        load_settings({key: value})
+
+
+def test_the_example_names_every_setting_in_the_order_of_the_class() -> None:
+    written = tomllib.loads(EXAMPLE.read_text())
+    keys = [f"{section}.{key}" for section, values in written.items() for key in values]
+    assert keys == list(setting_keys())
+    assert len(keys) == len(set(keys))
+
+
+def test_the_example_describes_every_setting_above_it() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    for section in Settings.model_fields:
+        for key, field in type(getattr(load_settings({}), section)).model_fields.items():
+            place = next(
+                number for number in range(lines.index(f"[{section}]"), len(lines)) if lines[number].startswith(f"{key} = ")
+            )
+            assert lines[place - 1] == f"# {field.description}"
+
+
+def test_the_file_is_overruled_by_the_environment_and_that_by_the_command_line(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text('[effect]\nmode = "matte"\nblur = 0.1\nscreen = "#0000ff"\n[render]\njobs = 2\n')
+    monkeypatch.setenv("LIVEBG_EFFECT__MODE", "greenscreen")
+    monkeypatch.setenv("livebg_effect__blur", "0.2")
+    monkeypatch.setenv("LIVEBG_RENDER__CRF", "30")
+    settings = load_settings({"effect.mode": "cutout", "effect.screen": None, "render.jobs": 3}, config)
+    effect, render = settings.effect, settings.render
+    assert (effect.mode, effect.blur, effect.screen) == ("cutout", 0.2, "#0000ff")
+    assert (render.jobs, render.crf, render.codec) == (3, 30.0, "libx264")
+
+
+def test_the_platforms_file_is_read_when_none_is_named() -> None:
+    path = known(default_config_path())
+    path.parent.mkdir(parents=True)
+    path.write_text('[model]\nprovider = "cpu"\n')
+    assert load_settings({}).model.provider == "cpu"
+
+
+def test_a_variable_names_the_file_and_the_command_line_another(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text("[render]\njobs = 5\n")
+    other = config.with_name("other.toml")
+    other.write_text("[render]\njobs = 6\n")
+    monkeypatch.setenv("LIVEBG_CONFIG", str(config))
+    assert load_settings({}).render.jobs == 5
+    assert load_settings({}, other).render.jobs == 6
+    monkeypatch.setenv("LIVEBG_CONFIG", "")
+    assert refusal() == "The environment variable LIVEBG_CONFIG is empty. Set it to a file, or unset it."
+    assert load_settings({}, other).render.jobs == 6
+
+
+def test_a_file_that_is_named_must_exist(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(config).startswith(f"The configuration file {config} does not exist. Name another")
+    assert refusal(config.parent).startswith(f"The configuration file {config.parent} is not a file. Name another")
+    monkeypatch.setenv("LIVEBG_CONFIG", str(config))
+    assert refusal().startswith(f"The configuration file {config} does not exist")
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"[effect\n", "line 1, column 8"), (b'[effect]\nscreen = "\xff"', "utf-8")])
+def test_a_file_that_is_no_toml(content: bytes, reason: str, config: Path) -> None:
+    config.write_bytes(content)
+    said = refusal(config)
+    assert said.startswith(f"The configuration file {config} is not valid TOML (")
+    assert reason in said
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "advice"),
+    [
+        ("[effect]\nmod = 1", "effect.mod", "Did you mean effect.mode?"),
+        ("[effects]\nmode = 1", "effects", "Did you mean effect?"),
+        ("mode = 1", "mode", "Did you mean effect.mode?"),
+        ("[model]\nmode = 1", "model.mode", "Did you mean effect.mode?"),
+        ("[render]\npreste = 1", "render.preste", "Did you mean render.preset?"),
+        ("[effect]\nnormalization = 1", "effect.normalization", "Did you mean model.normalization?"),
+        ("[model]\nnormalisation = 1", "model.normalisation", "Did you mean model.normalization?"),
+        ("[zebra]", "zebra", "config.example.toml lists all settings."),
+    ],
+)
+def test_a_mistyped_key_names_the_nearest(text: str, key: str, advice: str, config: Path) -> None:
+    config.write_text(text)
+    assert refusal(config) == f"Unknown key {key} in {config}. {advice}"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("LIVEBG_EFECT__MODE", "Did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_EFFECT_MODE", "Did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_MODE", "Did you mean LIVEBG_EFFECT__MODE?"),
+        ("LIVEBG_EFFECT", "Did you mean LIVEBG_EFFECT__MODE?"),
+        ("livebg_render__job", "Did you mean LIVEBG_RENDER__JOBS?"),
+        ("LIVEBG_CONFG", "Did you mean LIVEBG_CONFIG?"),
+        ("LIVEBG_ZEBRA", "config.example.toml lists all settings."),
+    ],
+)
+def test_a_mistyped_variable_names_the_nearest(name: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    assert refusal() == f"Unknown environment variable {name}. {advice}"
+
+
+def test_mode_none_is_no_setting_wherever_it_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text('[effect]\nmode = "none"\n')
+    assert f"'none' for effect.mode (from {config}). Mode 'none' shows your room." in refusal(config)
+    monkeypatch.setenv("LIVEBG_EFFECT__MODE", "none")
+    assert "'none' for effect.mode (from the environment variable LIVEBG_EFFECT__MODE). Mode 'none'" in refusal()
+    assert "--mode none" in refusal(effect__mode="none")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[effect]\nblur = 2", "Invalid value 2 for effect.blur (from {}). It should be less than or equal to 1"),
+        ("[effect]\nblur = nan", "Invalid value nan for effect.blur (from {}). It should be less than or equal to 1"),
+        ('[effect]\nblur = "wide"', "Invalid value 'wide' for effect.blur (from {}). It should be a valid number"),
+        ("[render]\njobs = 0", "Invalid value 0 for render.jobs (from {}). It should be greater than or equal to 1"),
+        ("[render]\njobs = 1.5", "Invalid value 1.5 for render.jobs (from {}). It should be a valid integer"),
+        (
+            '[smoothing]\ntemporal = "later"',
+            "Invalid value 'later' for smoothing.temporal (from {}). It should be 'lookahead' or 'causal'",
+        ),
+        ('[effect]\nscreen = "green"', "Invalid value 'green' for effect.screen (from {}). 'green' is not a color. Write"),
+        ('[model]\ninput_size = "3x"', "Invalid value '3x' for model.input_size (from {}). '3x' is not a size. Write"),
+        ('[render]\npreset = "fats"', "Invalid value 'fats' for render.preset (from {}). It should be 'ultrafast', "),
+        ("effect = 3", "Invalid value 3 for effect (from {}). It should be a table, [effect], with settings below it"),
+    ],
+)
+def test_a_value_that_cannot_be(text: str, said: str, config: Path) -> None:
+    config.write_text(text)
+    assert refusal(config).startswith(said.format(config))
+
+
+def test_who_gave_the_value_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text("[effect]\nblur = 2")
+    monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "3")
+    assert "Invalid value '3' for effect.blur (from the environment variable LIVEBG_EFFECT__BLUR)" in refusal(config)
+    assert "Invalid value 4 for effect.blur (from the command line)" in refusal(config, effect__blur=4)
+
+
+def test_folders_come_as_a_list_or_with_colons_between_them(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text('[model]\nfolders = ["/a", "b"]')
+    assert load_settings({}, config).model.folders == (Path("/a"), Path("b"))
+    monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", os.pathsep.join(["/c", "/d e"]))
+    assert load_settings({}, config).model.folders == (Path("/c"), Path("/d e"))
+    config.write_text("[model]\nfolders = []")
+    monkeypatch.delenv("LIVEBG_MODEL__FOLDERS")
+    assert load_settings({}, config).model.folders == ()
+
+
+def test_what_was_chosen_earlier_overrules_the_file_alone(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text('[effect]\nmode = "matte"\nblur = 0.1\nscreen = "#0000ff"\n')
+    monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "0.2")
+    chosen = {"effect.mode": "greenscreen", "effect.blur": 0.3, "camera.device": "C920"}
+    settings = load_settings({"camera.device": "C270"}, config, chosen)
+    assert (settings.effect.mode, settings.effect.blur, settings.effect.screen) == ("greenscreen", 0.2, "#0000ff")
+    assert settings.camera.device == "C270"
+
+
+def test_a_file_is_read_once_and_says_what_is_written(config: Path) -> None:
+    config.write_text("[effect]\nblur = 0.1\n")
+    file = read_config(config)
+    config.write_text("[effect]\nblur = 0.2\n")
+    assert load_settings({}, file).effect.blur == 0.1
+    assert [file.get(key) for key in ("effect.blur", "effect.mode", "model.name", "effect")] == [0.1, None, None, None]
+    config.write_text("effect = 3\n")
+    assert read_config(config).get("effect.blur") is None
+
+
+def test_a_choice_of_numbers_takes_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_CAMERA__ROTATE", "90")
+    assert load_settings({}).camera.rotate == 90
+    for text in ("45", "x", "9" * 5000, "²"):
+        monkeypatch.setenv("LIVEBG_CAMERA__ROTATE", text)
+        assert "It should be 0, 90, 180 or 270" in refusal()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [("effect.blur", "0.5", 0.5), ("effect.blur", 1, 1.0), ("effect.screen", "#00ff00", "#00ff00"), ("camera.device", "0", "0")],
+)
+def test_one_setting_alone_is_read_as_the_file_has_it(key: str, value: object, read: object) -> None:
+    assert check_setting(key, value) == read
+
+
+def test_settings_are_frozen() -> None:
+    settings = load_settings({})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.effect.blur = 0.5  # type: ignore[misc]
+    with pytest.raises(ValueError, match="frozen"):
+        settings.effect = settings.effect  # type: ignore[misc]
+
+
+def test_the_presets_are_the_encoders() -> None:
+    assert get_args(Preset) == PRESETS
+
+
+@pytest.mark.parametrize(("text", "rgb"), [("#00ff00", (0, 255, 0)), ("#1A2b3C", (26, 43, 60))])
+def test_colours(text: str, rgb: tuple[int, int, int]) -> None:
+    assert parse_color(text) == rgb
+
+
+@pytest.mark.parametrize("text", ["00ff00", "#0f0", "#00ff0g", "#00ff000", "", "#", "##0ff00", "#٠٠ff00", "# 0 0 0"])
+def test_no_colours(text: str) -> None:
+    with pytest.raises(ValueError, match="Write #rrggbb"):
+        parse_color(text)
+
+
+@pytest.mark.parametrize(("text", "size"), [("256x144", (256, 144)), ("16x4096", (16, 4096)), ("auto", None)])
+def test_sizes(text: str, size: tuple[int, int] | None) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "256", "256x", "x144", "256X144x3", "256*144", "-256x144", "²x²", "15x20", "20x4097"])
+def test_no_sizes(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Write WIDTHxHEIGHT|Width and height must be 16 to 4096"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("2:00:00", 7200), ("0", 0), ("75.25", 75.25), ("90:00", 5400), ("1e1", 10)],
+)
+def test_times(text: str, seconds: float) -> None:
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "x", "1:", ":30", "1:60", "1:2:3:4", "-1", "nan", "inf", "1:-2", "1,5"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(ValueError, match="Write seconds or HH:MM:SS"):
+        parse_time(text)
+
+
+@pytest.mark.parametrize("key", setting_keys())
+def test_an_empty_setting_is_refused(key: str, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an environment variable, on the command line, in the file, in a list of the file, and changed while livebg runs."""
+    section, _, name = key.partition(".")
+    reason = "It is empty. Write a value, or remove the setting."
+    config.write_text(f'[{section}]\n{name} = ""\n')
+    assert refusal(config) == f"Invalid value '' for {key} (from {config}). {reason}"
+    assert refusal(None, **{key: ""}) == f"Invalid value '' for {key} (from the command line). {reason}"
+    with pytest.raises(ConfigError) as caught:
+        check_setting(key, "")
+    assert str(caught.value) == f"Invalid value '' for {key}. {reason}"
+    variable = f"LIVEBG_{section}__{name}".upper()
+    monkeypatch.setenv(variable, "")
+    assert refusal() == f"Invalid value '' for {key} (from the environment variable {variable}). {reason}"
+
+
+def test_an_empty_folder_of_models_is_refused(config: Path) -> None:
+    config.write_text('[model]\nfolders = ["models", ""]\n')
+    assert refusal(config).endswith(f"for model.folders (from {config}). It is empty. Write a value, or remove the setting.")

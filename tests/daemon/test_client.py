@@ -1,0 +1,170 @@
+"""Asking the running livebg: what is answered, and what people hear when it is not."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livebg.daemon.client import request
+from livebg.daemon.protocol import MAX_ANSWER, VersionMismatch
+from livebg.daemon.runtime_dir import hold_lock
+from livebg.daemon.server import no_arguments
+from livebg.errors import ConfigError, LivebgError, ModelError, NotRunningError, SinkError, SourceError
+from tests.support.fake_daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
+
+NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with runtime_folder_of_ones_own(monkeypatch) as folder:
+        yield folder
+
+
+class Impostor:
+    """Listens in the daemon's place, takes one request, and says what it likes; None: nothing, with the line held."""
+
+    def __init__(self, path: Path, answer: bytes | None) -> None:
+        self._answer = answer
+        self._done = threading.Event()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(path))
+        self._socket.listen(1)
+        self.heard = b""
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        connection, _ = self._socket.accept()
+        with connection:
+            self.heard = connection.recv(65536)
+            if self._answer is None:
+                self._done.wait(DEADLINE)
+            else:
+                connection.sendall(self._answer)
+
+    def __enter__(self) -> "Impostor":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._done.set()
+        self._thread.join(DEADLINE)
+        self._socket.close()
+
+
+def told(kind: type[LivebgError], **arguments: Any) -> str:
+    """The sentence of the error, which must be of that very kind."""
+    with pytest.raises(LivebgError) as caught:
+        request("status", **{"timeout": DEADLINE} | arguments)
+    assert type(caught.value) is kind
+    return str(caught.value)
+
+
+def test_the_users_own_livebg_is_asked(runtime: Path) -> None:  # noqa: ARG001
+    with Daemon():
+        assert request("status") == LIVE.as_dict()
+
+
+def test_arguments_arrive(runtime: Path) -> None:
+    with Daemon(more={"echo": dict}):
+        arguments = {"mode": "pörtrait", "blur": 0.5, "on": True, "none": None}
+        assert request("echo", arguments) == arguments
+        assert request("echo", path=runtime / "livebg" / "livebg.sock") == {}
+
+
+@pytest.mark.parametrize("kind", [LivebgError, ConfigError, SourceError, SinkError, ModelError])
+def test_a_refusal_is_of_the_daemons_kind(kind: type[LivebgError], runtime: Path) -> None:  # noqa: ARG001
+    def refuse() -> None:
+        raise kind("it cannot be: do otherwise")
+
+    with Daemon(more={"refuse": no_arguments(refuse)}), pytest.raises(LivebgError) as caught:
+        request("refuse")
+    assert type(caught.value) is kind
+    assert str(caught.value) == "it cannot be: do otherwise"
+
+
+def test_nobody_is_running(runtime: Path) -> None:  # noqa: ARG001
+    assert told(NotRunningError) == NOT_RUNNING
+
+
+def test_nobody_is_behind_the_socket(runtime: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
+        dead.bind(str(runtime / "s"))
+    assert told(NotRunningError, path=runtime / "s") == NOT_RUNNING
+
+
+@pytest.mark.parametrize("place", ["missing/s", "file/s", "file"])
+def test_what_is_no_socket_is_nobody(place: str, runtime: Path) -> None:
+    (runtime / "file").touch()
+    assert told(NotRunningError, path=runtime / place) == NOT_RUNNING
+
+
+def test_one_that_does_not_listen_yet_or_any_more(runtime: Path) -> None:  # noqa: ARG001
+    with hold_lock():
+        sentence = (
+            f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands. Try again, or kill it by its pid."
+        )
+        assert told(NotRunningError) == sentence
+
+
+def test_one_that_hangs_up_without_an_answer(runtime: Path) -> None:
+    with Impostor(runtime / "s", b"") as impostor:
+        assert told(NotRunningError, path=runtime / "s") == NOT_RUNNING
+    assert impostor.heard == b'{"version": 2, "command": "status", "arguments": {}}\n'
+
+
+def test_one_that_does_not_answer(runtime: Path) -> None:
+    with Impostor(runtime / "s", None):
+        sentence = "livebg did not respond within 0.2 s. Try again, or kill it by its pid."
+        assert told(LivebgError, path=runtime / "s", timeout=0.2) == sentence
+
+
+def test_one_that_takes_nobody_in(runtime: Path) -> None:
+    """Its queue is full, as that of a process that hangs would be."""
+    with hold_lock(), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as full:
+        path = runtime / "livebg" / "livebg.sock"
+        full.bind(str(path))
+        full.listen(0)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waiting:
+            waiting.connect(str(path))
+            sentence = f"livebg (pid {os.getpid()}) did not respond within 0.2 s. Try again, or kill it by its pid."
+            assert told(LivebgError, timeout=0.2) == sentence
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "sentence"),
+    [
+        (
+            b'{"version": 1, "ok": true, "result": 1}\n',
+            VersionMismatch,
+            "Incompatible livebg is running (protocol version 1, expected 2). Restart it.",
+        ),
+        (
+            b"well\n",
+            ConfigError,
+            "The response is not a JSON object in UTF-8 on one line. See version 2 of the control protocol.",
+        ),
+        (b'{"version": 2}\n', LivebgError, "livebg rejected the command without a reason. Check its log."),
+        (b'{"version": 2, "ok": false, "error": "no", "exit_code": [2]}\n', LivebgError, "no"),
+        (b'{"version": 2, "ok": false, "error": "no", "exit_code": 130}\n', LivebgError, "no"),
+        (b'{"version": 2, "ok": true', NotRunningError, NOT_RUNNING),
+        (b"x" * (MAX_ANSWER + 1) + b"\n", LivebgError, "The response to status exceeds 1024 KiB. Report this bug."),
+    ],
+    ids=range(7),
+)
+def test_one_that_answers_otherwise(answer: bytes, kind: type[LivebgError], sentence: str, runtime: Path) -> None:
+    with Impostor(runtime / "s", answer):
+        assert told(kind, path=runtime / "s") == sentence
+
+
+def test_a_path_that_is_too_long(runtime: Path) -> None:
+    assert "bytes; the maximum is 103. " in told(ConfigError, path=runtime / ("s" * 100))
+
+
+def test_a_system_without_unix_sockets(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    monkeypatch.delattr(socket, "AF_UNIX")
+    assert "Python has no UNIX sockets" in told(ConfigError)

@@ -1,0 +1,84 @@
+"""What the status tells, by the names that scripts rely on."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from livebg.daemon.status import Status
+from livebg.errors import LivebgError
+from tests.support.fake_daemon import ASLEEP, LIVE
+
+
+def test_the_names_and_values_that_scripts_read() -> None:
+    assert LIVE.as_dict() == {
+        "state": "live",
+        "reason": None,
+        "mode": "portrait",
+        "uptime": 3725.4,
+        "camera": {
+            "requested": "auto",
+            "name": "HD Webcam [C920]",
+            "mode_description": "1280x720 30 fps MJPEG",
+            "opened": 2,
+            "size": [1280, 720],
+        },
+        "output": {"backend": "v4l2loopback", "device": "/dev/video10", "width": 1280, "height": 720, "fps": 30.0},
+        "fps_in": 29.97,
+        "fps_out": 30.0,
+        "counts": {"captured": 900, "dropped": 3, "processed": 897, "sent": 895, "placeholders": 10, "repeated": 4, "failed": 2},
+        "latency": {"p50_ms": 41.235, "p95_ms": 60.5},
+        "cpu_ms": {"total": 6.31, "stages": {"network": 3.142, "compositing": 2.0}},
+        "model": {"name": "livebg-u2", "provider": "CPUExecutionProvider", "input_size": [256, 144]},
+        "last_error": {"text": "the camera [C920] was lost: plug it in", "seconds_ago": 75.0},
+        "version": "0.1.0",
+        "pid": 4242,
+        "watched": True,
+        "watched_by": "event",
+        "degraded": ["mask every 2nd frame"],
+        "effect": {"mode": "portrait", "background": "#204060", "blur": 0.025, "screen": "#00ff00"},
+        "previews": 0,
+    }
+
+
+def test_what_is_not_there_is_null() -> None:
+    told = ASLEEP.as_dict()
+    assert [name for name, value in told.items() if value is None] == ["latency", "cpu_ms", "model", "last_error", "effect"]
+    assert [name for name, value in told["camera"].items() if value is None] == ["name", "mode_description", "size"]
+    assert told["output"]["device"] is None
+
+
+@pytest.mark.parametrize("status", [LIVE, ASLEEP])
+def test_it_is_ready_for_json(status: Status) -> None:
+    assert json.loads(json.dumps(status.as_dict(), allow_nan=False)) == status.as_dict()
+
+
+def test_a_told_status_is_read_back() -> None:
+    assert Status.from_dict(json.loads(json.dumps(ASLEEP.as_dict()))) == ASLEEP
+    assert LIVE.cpu_ms is not None
+    read = Status.from_dict(LIVE.as_dict())
+    assert read.as_dict() == LIVE.as_dict()
+    assert (read.camera, read.counts, read.model) == (LIVE.camera, LIVE.counts, LIVE.model)
+
+
+def test_a_newer_livebg_may_tell_more() -> None:
+    told = ASLEEP.as_dict() | {"watchers": 2}
+    told["camera"]["exposure"] = "auto"
+    assert Status.from_dict(told) == ASLEEP
+
+
+@pytest.mark.parametrize(
+    ("told", "where"),
+    [
+        (replace(LIVE, state="dreaming").as_dict(), " field state"),  # type: ignore[arg-type]
+        (LIVE.as_dict() | {"camera": {}}, " field camera.requested"),
+        ({name: value for name, value in LIVE.as_dict().items() if name != "pid"}, " field pid"),
+        ("well", ""),
+        (None, ""),
+    ],
+)
+def test_what_is_no_status_is_told(told: Any, where: str) -> None:
+    with pytest.raises(LivebgError) as caught:
+        Status.from_dict(told)
+    assert str(caught.value) == f"Incompatible livebg is running (unexpected status{where}). Restart it."

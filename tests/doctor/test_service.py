@@ -1,0 +1,161 @@
+"""Tests of the doctor's checks of the settings, the service and the running daemon."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from livebg import __version__
+from livebg.daemon.runtime_dir import hold_lock
+from livebg.doctor import service
+from livebg.doctor.findings import Finding
+from tests.support.doctor_machine import Patient, patient_in
+from tests.support.fake_daemon import LIVE, Daemon
+
+SHOW = "systemctl --user show livebg.service"
+LOG = "journalctl --user --unit=livebg.service --lines=20"
+WELL = {
+    "LoadState": "loaded",
+    "UnitFileState": "enabled",
+    "ActiveState": "active",
+    "SubState": "running",
+    "Result": "success",
+    "ExecMainStatus": "0",
+    "NRestarts": "0",
+    "ExecStart": "{ path=/home/ada/.local/bin/livebg ; argv[]=/home/ada/.local/bin/livebg run ; ignore_errors=no ; pid=4242 }",
+}
+
+
+@pytest.fixture
+def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
+    with patient_in(tmp_path, monkeypatch) as patient:
+        patient.file("/home/ada/.local/bin/livebg")
+        yield patient
+
+
+def shown(patient: Patient, **changed: str) -> Finding:
+    patient.tool(SHOW, "".join(f"{key}={value}\n" for key, value in (WELL | changed).items()))
+    return service.unit(patient.exam())
+
+
+def test_a_service_that_is_well(patient: Patient) -> None:
+    assert shown(patient) == Finding("ok", "The service is enabled and running")
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "words", "fix"),
+    [
+        ({"LoadState": "not-found"}, "warn", "not installed as a service", "livebg setup"),
+        ({"LoadState": "masked"}, "FAIL", "livebg.service is masked", "systemctl --user status livebg.service"),
+        ({"LoadState": "bad-setting"}, "FAIL", "is not valid", "systemctl --user status livebg.service"),
+        ({"UnitFileState": "disabled"}, "warn", "does not start at login", "systemctl --user enable livebg.service"),
+        ({"ActiveState": "inactive", "SubState": "dead"}, "warn", "not running", "systemctl --user start livebg.service"),
+        ({"NRestarts": "3"}, "warn", "restarted 3 times", LOG),
+        (
+            {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "2"},
+            "FAIL",
+            "its settings are invalid or conflict",
+            LOG,
+        ),
+        ({"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "4"}, "FAIL", "camera cannot be written", LOG),
+        ({"ActiveState": "failed", "Result": "watchdog", "ExecMainStatus": "6"}, "FAIL", "watchdog, exit code 6", LOG),
+        (
+            {"ExecStart": "{ path=/old/venv/bin/livebg ; argv[]=... }"},
+            "FAIL",
+            "starts /old/venv/bin/livebg",
+            "livebg setup",
+        ),
+    ],
+)
+def test_a_service_that_is_not(patient: Patient, changed: dict[str, str], status: str, words: str, fix: str) -> None:
+    finding = shown(patient, **changed)
+    assert (finding.status, finding.fix) == (status, fix)
+    assert words in finding.message
+
+
+def test_a_service_that_systemd_gave_up(patient: Patient) -> None:
+    finding = shown(patient, ActiveState="failed", Result="start-limit-hit")
+    assert finding.status == "FAIL"
+    assert finding.fix is not None
+    assert finding.fix.endswith("systemctl --user reset-failed livebg.service && systemctl --user start livebg.service")
+
+
+def test_without_a_service_manager(patient: Patient) -> None:
+    patient.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
+    found = "The systemd user manager is not available (Failed to connect to bus: No medium found)"
+    assert service.unit(patient.exam()) == Finding("skipped", found)
+
+
+def test_a_configuration(patient: Patient, tmp_path: Path) -> None:
+    assert service.configuration(patient.exam()) == Finding("ok", "No configuration file, so the defaults apply")
+    file = tmp_path / "my.toml"
+    file.write_text("[effect]\nblur = 0.1\n")
+    assert service.configuration(patient.exam(file)) == Finding("ok", f"{file} is valid")
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "fix"),
+    [
+        ("[effect]\nblurr = 0.1\n", "Unknown key effect.blurr in ", "Did you mean effect.blur?"),
+        ("[effect\n", "is not valid TOML", "Correct the file"),
+    ],
+)
+def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, text: str, words: str, fix: str) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(text)
+    exam = patient.exam(file)
+    finding = service.configuration(exam)
+    assert (finding.status, finding.fix) == ("FAIL", fix)
+    assert words in finding.message
+    assert exam.label == "livebg"  # other checks use the defaults
+
+
+def test_nobody_runs(patient: Patient) -> None:
+    exam = patient.exam()
+    found, fix = "livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg"
+    assert service.running(exam) == Finding("warn", found, fix)
+    assert service.version(exam) == Finding("ok", f"livebg {__version__}")
+
+
+def test_one_runs(patient: Patient) -> None:
+    with Daemon(replace(LIVE, last_error=None, version=__version__)):
+        exam = patient.exam()
+        assert service.running(exam) == Finding("ok", "livebg (pid 4242) is live")
+        assert service.version(exam) == Finding("ok", f"livebg {__version__}, same as the running one")
+
+
+def test_one_runs_with_trouble_behind_it(patient: Patient) -> None:
+    with Daemon(LIVE):
+        finding = service.running(patient.exam())
+    assert finding.status == "ok"
+    assert "the last error was 75 s ago: the camera [C920] was lost" in finding.message
+
+
+def test_one_runs_with_trouble(patient: Patient) -> None:
+    with Daemon(replace(LIVE, state="camera lost", reason="the camera C920 has gone")):
+        finding = service.running(patient.exam())
+    assert finding == Finding("warn", "livebg (pid 4242) is camera lost: the camera C920 has gone", "livebg status --watch")
+
+
+def test_another_release_runs(patient: Patient) -> None:
+    with Daemon(replace(LIVE, version="0.0.9")):
+        finding = service.version(patient.exam())
+    assert (finding.status, finding.message) == ("warn", f"livebg 0.0.9 is running, but livebg {__version__} is installed")
+    assert finding.fix == "livebg stop && livebg run, or systemctl --user restart livebg"
+
+
+def test_one_is_about_to_run_or_to_end(patient: Patient) -> None:
+    with hold_lock():
+        finding = service.running(patient.exam())
+    found = f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands"
+    assert finding == Finding("warn", found, "Try again, or kill it by its pid")
+
+
+def test_one_runs_and_speaks_otherwise(patient: Patient) -> None:
+    with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
+        finding = service.running(patient.exam())
+    assert finding.status == "FAIL"
+    assert finding.message == "Incompatible livebg is running (unexpected status field uptime)"
+    assert finding.fix == "Restart it"

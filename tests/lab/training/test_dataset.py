@@ -1,0 +1,241 @@
+"""Preparing data sets and drawing training samples, with procedural people."""
+
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+pytest.importorskip("torch", reason="training needs the extra livebg[train]")
+
+from livebg.lab.evaluation.holdout import held_out_keys
+from livebg.lab.training.augmentation import simulate_camera
+from livebg.lab.training.dataset import Mix, Samples
+from livebg.lab.training.pixel_store import Store, write_store
+from livebg.lab.training.prepare import prepare
+from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
+from livebg.synthetic import Cutout, blob_person, over, procedural_room
+from tests.support.evaluation_data import save_archive
+
+Bytes = NDArray[np.uint8]
+
+
+def toy_labeller(path: Path) -> Path:
+    """Write a stateless matting network that classifies red as person. Returns its path."""
+    inputs = [helper.make_tensor_value_info("src", TensorProto.FLOAT, [1, 3, "h", "w"])]
+    outputs = [helper.make_tensor_value_info("pha", TensorProto.FLOAT, [1, 1, "h", "w"])]
+    axis = helper.make_tensor("axis", TensorProto.INT64, [1], [1])
+    ends = [helper.make_tensor(name, TensorProto.INT64, [1], [value]) for name, value in (("from", 0), ("to", 1))]
+    nodes = [helper.make_node("Slice", ["src", "from", "to", "axis"], ["pha"])]
+    for level, channels in enumerate((16, 20, 40, 64), start=1):
+        inputs.append(helper.make_tensor_value_info(f"r{level}i", TensorProto.FLOAT, [1, channels, f"h{level}", f"w{level}"]))
+        outputs.append(helper.make_tensor_value_info(f"r{level}o", TensorProto.FLOAT, [1, channels, f"h{level}", f"w{level}"]))
+        nodes.append(helper.make_node("Identity", [f"r{level}i"], [f"r{level}o"]))
+    graph = helper.make_graph(nodes, "toy", inputs, outputs, [axis, *ends])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def red_person(size: tuple[int, int] = (96, 120)) -> tuple[Bytes, Bytes]:
+    """Returns a red disc on blue, and its mask."""
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.circle(mask, (size[0] // 2, size[1] // 2), size[0] // 3, 255, -1)
+    return np.dstack((mask, np.zeros_like(mask), 255 - mask)), mask
+
+
+def write_picture(path: Path, picture: Bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), picture[..., ::-1] if picture.ndim == 3 else picture)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Returns a small data folder: two portraits, eleven street pictures (one held out), rooms with and without people."""
+    folder = tmp_path / "data"
+    picture, mask = red_person()
+    for number in range(2):
+        write_picture(folder / "eg1800" / "train" / "images" / f"{number}.png", picture)
+        write_picture(folder / "eg1800" / "train" / "masks" / f"{number}.png", mask)
+    for number in range(11):
+        write_picture(folder / "ccp" / "images" / f"{number:02}.png", picture)
+        write_picture(folder / "ccp" / "masks" / f"{number:02}.png", mask)
+    empty = np.full((300, 400, 3), (10, 90, 140), np.uint8)
+    for number in range(12):
+        has_person = number == 5
+        write_picture(folder / "backgrounds" / "rooms" / f"{number:02}.png", picture if has_person else empty)
+    with zipfile.ZipFile(folder / "backgrounds" / "chairs.zip", "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.png", cv2.imencode(".png", empty)[1].tobytes())
+    save_archive(folder / "people" / "offices.zip", [f"a{number:03}0" for number in range(30)])
+    return folder
+
+
+def test_prepared_pictures_are_those_that_are_trained_on(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "prepared"
+    counts = prepare(data, out, PseudoLabeler(toy_labeller(tmp_path / "labeller.onnx")))
+    assert counts == {
+        "photos.portraits": 2,
+        "cutouts.portraits": 2,
+        "photos.streets": 9,
+        "cutouts.streets": 9,
+        "cutouts.halfbody": 0,
+        "photos.clips": 0,
+        "cutouts.talking": 0,
+        "rooms": 9 + 2,
+        "photos.offices": 27,
+        "cutouts.offices": 27,
+    }
+    assert not {"00", "10"} & set(Store(out / "photos.streets").names)
+    assert "05" not in Store(out / "rooms").names  # it shows a person
+    held_out = {name for _, name in held_out_keys(data)}
+    assert len(held_out) == 3
+    assert not held_out & set(Store(out / "photos.offices").names)
+    assert Store(out / "rooms")[0].shape == (256, 341, 3)
+    person = Store(out / "photos.portraits")[1]
+    _, mask = red_person()
+    assert person.shape == (120, 96, 4)
+    assert np.abs(person[..., 3].astype(int) - mask).mean() < 4
+
+
+def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    pictures = {name: draw.integers(0, 256, shape).astype(np.uint8) for name, shape in {"a": (3, 5, 3), "b": (7, 2, 4)}.items()}
+    assert write_store(tmp_path, pictures.items()) == 2
+    store = Store(tmp_path)
+    assert store.names == ["a", "b"]
+    assert all(np.array_equal(store[index], picture) for index, picture in enumerate(pictures.values()))
+
+
+def test_an_opinion_refines_the_edge_and_no_more() -> None:
+    _, mask = red_person()
+    soft = cv2.GaussianBlur(mask, (0, 0), 2)
+    opinion = np.asarray(soft, np.uint8).copy()
+    opinion[:30] = 255  # classifies the upper part of the room as person
+    merged = agreed(mask, opinion)
+    middle = slice(40, 100)
+    assert np.abs(merged[middle].astype(int) - soft[middle]).mean() < 2
+    assert merged[:20].max() < 10
+
+
+def test_the_rooms_colour_leaves_the_edge() -> None:
+    person = blob_person(2)
+    green = np.full((*person.alpha.shape, 3), (0, 255, 0), np.uint8)
+    seen, _ = over(green, person)
+    edge = (person.alpha > 60) & (person.alpha < 200)
+    cleaned = foreground(seen, person.alpha)
+    assert _error(cleaned, person.rgb, edge) < 0.5 * _error(seen, person.rgb, edge)
+    inside = person.alpha == 255
+    assert np.array_equal(cleaned[inside], seen[inside])
+
+
+def _error(rgb: Bytes, truth: Bytes, region: NDArray[np.bool_]) -> float:
+    return float(np.abs(rgb.astype(int) - truth)[region].mean())
+
+
+def test_filming_keeps_the_picture_recognisable() -> None:
+    room = procedural_room(3, (128, 96))
+    draw = np.random.default_rng(0)
+    correlations = [
+        np.corrcoef(simulate_camera(room, draw).mean(axis=2).ravel(), room.mean(axis=2).ravel())[0, 1] for _ in range(30)
+    ]
+    assert np.median(correlations) > 0.8
+    assert len({simulate_camera(room, draw).tobytes() for _ in range(5)}) == 5
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Path:
+    folder = tmp_path / "stores"
+    people = [blob_person(seed) for seed in range(3)]
+    write_store(
+        folder / "cutouts.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people))
+    )
+    write_store(folder / "photos.portraits", (("white", _white_photo()) for _ in range(1)))
+    write_store(folder / "rooms", ((str(seed), procedural_room(seed, (200, 160))) for seed in range(3)))
+    return folder
+
+
+def _white_photo() -> Bytes:
+    """Returns a photo whose RGB equals its alpha, so that both can be compared after augmentation."""
+    alpha = blob_person(5).alpha
+    return np.dstack((alpha, alpha, alpha, alpha))
+
+
+def test_a_photo_and_its_alpha_are_moved_alike(stores: Path) -> None:
+    samples, draw = Samples(stores, Mix(photos=1.0)), np.random.default_rng(2)
+    correlations = []
+    for _ in range(20):
+        sample = samples.draw(draw, (256, 144))
+        assert sample.picture.shape == (144, 256, 3)
+        if sample.alpha.std() > 20:
+            correlations.append(np.corrcoef(sample.picture.mean(axis=2).ravel(), sample.alpha.ravel())[0, 1])
+    assert len(correlations) > 10
+    assert np.median(correlations) > 0.95
+
+
+def test_nobody_is_in_an_empty_scene(stores: Path) -> None:
+    samples, draw = Samples(stores, Mix(photos=0.0, empty=1.0)), np.random.default_rng(2)
+    assert all(samples.draw(draw, (64, 48)).alpha.max() == 0 for _ in range(5))
+
+
+@pytest.mark.parametrize(("far", "low", "high"), [(0.0, 0.04, 0.9), (1.0, 0.005, 0.16)])
+def test_people_stand_in_composites_near_and_far(stores: Path, far: float, low: float, high: float) -> None:
+    samples, draw = Samples(stores, Mix(photos=0.0, empty=0.0, far=far)), np.random.default_rng(2)
+    shares = [(samples.draw(draw, (256, 144)).alpha > 127).mean() for _ in range(24)]
+    assert np.mean([low < share < high for share in shares]) > 0.9
+
+
+def test_zoomed_out_photos_show_smaller_people_than_cropped_ones(stores: Path) -> None:
+    def height(whole: float, zoomed_out: float) -> float:
+        samples, draw = Samples(stores, Mix(photos=1.0, whole=whole, zoomed_out=zoomed_out)), np.random.default_rng(2)
+        return float(np.median([people_height(samples.draw(draw, (256, 144)).alpha) for _ in range(24)]))
+
+    assert height(0.0, 1.0) < 0.85 * height(0.0, 0.0)
+
+
+def people_height(alpha: Bytes) -> int:
+    return int((alpha.max(axis=1) > 127).sum())
+
+
+def test_a_poster_is_no_person(stores: Path) -> None:
+    samples, draw = Samples(stores, Mix(photos=0.0, empty=1.0, poster=1.0)), np.random.default_rng(2)
+    plain = Samples(stores, Mix(photos=0.0, empty=1.0, poster=0.0))
+    drawn = samples.draw(draw, (256, 144))
+    assert drawn.alpha.max() == 0
+    assert not np.array_equal(drawn.picture, plain.draw(np.random.default_rng(2), (256, 144)).picture)
+
+
+def test_a_set_that_is_left_out_is_never_drawn(stores: Path) -> None:
+    red = np.full((60, 80, 4), (255, 0, 0, 255), np.uint8)
+    write_store(stores / "photos.reds", [("red", red)])
+    mix = Mix(photos=1.0, augmentation_strength=0.0)
+    with_reds, without = Samples(stores, mix), Samples(stores, mix, frozenset({"reds"}))
+    draw = np.random.default_rng(1)
+    assert any(is_red(with_reds.draw(draw, (64, 48)).picture) for _ in range(20))
+    assert not any(is_red(without.draw(draw, (64, 48)).picture) for _ in range(20))
+
+
+def is_red(picture: Bytes) -> bool:
+    return bool(picture[..., 0].mean() > 3 * picture[..., 1].mean() + 20)
+
+
+def test_gray_sets_stay_gray(stores: Path) -> None:
+    write_store(stores / "photos.bw_portraits", [("gray", _white_photo())])
+    samples = Samples(stores, Mix(photos=1.0), frozenset({"portraits"}))
+    picture = samples.draw(np.random.default_rng(1), (64, 48)).picture.astype(int)
+    assert np.ptp(picture.mean(axis=(0, 1))) < 1
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="No prepared pictures in"):
+        Samples(tmp_path, Mix())
+
+
+def test_a_cutout_is_what_it_was_before_it_was_stored(stores: Path) -> None:
+    rgba, person = Store(stores / "cutouts.portraits")[1], blob_person(1)
+    stored = Cutout(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
+    assert np.array_equal(stored.rgb, person.rgb)
+    assert np.array_equal(stored.alpha, person.alpha)

@@ -1,0 +1,362 @@
+"""Training on a small scale: two steps on procedural people, checkpoints, ONNX export, the commands."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra livebg[train]")
+
+import onnx  # noqa: E402
+from onnx import TensorProto, numpy_helper  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
+from livebg.lab.training.__main__ import app  # noqa: E402
+from livebg.lab.training.architecture import DEEP, DESIGNS, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
+from livebg.lab.training.export import export  # noqa: E402
+from livebg.lab.training.leave_one_out import LEFT_OUT, Start, leave_one_out  # noqa: E402
+from livebg.lab.training.loader import COURSES, Curriculum, loader  # noqa: E402
+from livebg.lab.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
+from livebg.lab.training.optimizer import orthogonalized  # noqa: E402
+from livebg.lab.training.pixel_store import write_store  # noqa: E402
+from livebg.lab.training.pretrained import from_exported  # noqa: E402
+from livebg.lab.training.pruning import importance, prune  # noqa: E402
+from livebg.lab.training.reviving import revive  # noqa: E402
+from livebg.lab.training.rounding import avoid_ties  # noqa: E402
+from livebg.lab.training.train_pipeline import Run, Stage, calibration, initial_weights, make, train_network  # noqa: E402
+from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint  # noqa: E402
+from livebg.lab.training.widening import widen  # noqa: E402
+from livebg.models.registry import unknown_card  # noqa: E402
+from livebg.segmentation.u2net import U2NetSegmenter  # noqa: E402
+from livebg.synthetic import blob_person, procedural_room  # noqa: E402
+from tests.support.evaluation_data import save_archive  # noqa: E402
+
+SIZE = (64, 48)
+COURSE = Curriculum(sizes=((SIZE, 1.0),), batch=4)
+RUN = Run(workers=0, stages=(Stage(COURSE, 1.0),))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns a folder of procedural people and rooms in the format of ``prepare``."""
+    folder = tmp_path_factory.mktemp("prepared")
+    people = [blob_person(seed) for seed in range(4)]
+    write_store(
+        folder / "cutouts.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people))
+    )
+    write_store(folder / "photos.portraits", ((str(n), np.dstack((person.rgb, person.alpha))) for n, person in enumerate(people)))
+    write_store(folder / "rooms", ((str(seed), procedural_room(seed, (160, 120))) for seed in range(3)))
+    return folder
+
+
+def a_batch(prepared: Path, course: Curriculum = COURSE) -> Batch:
+    return next(loader(prepared, course, seed=5, workers=0))
+
+
+def test_two_steps_leave_a_checkpoint_that_a_later_run_goes_on_from(prepared: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "tiny.pt"
+    first = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(8), RUN)
+    design, saved = read_checkpoint(checkpoint)
+    assert design == "tiny"
+    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), saved.parameters(), strict=True))
+
+    trainer = Trainer(LivebgNet(TINY), Schedule(16))
+    trainer.resume(checkpoint)
+    assert trainer.pictures == 8
+    again = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), RUN)
+    assert not all(torch.equal(one, other) for one, other in zip(again.parameters(), saved.parameters(), strict=True))
+
+
+def test_a_finished_training_is_not_trained_again(prepared: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "tiny.pt"
+    first = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
+    second = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
+    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_the_loss_falls_on_pictures_that_are_seen_again_and_again(prepared: Path) -> None:
+    torch.manual_seed(3)
+    trainer = Trainer(LivebgNet(TINY), Schedule(10_000, rate=4e-3, warm_up=1))
+    batch = a_batch(prepared)
+    losses = [trainer.step(batch) for _ in range(40)]
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:2])
+
+
+def test_the_exported_network_runs_as_the_segmenter_and_agrees_with_the_trained_one(prepared: Path, tmp_path: Path) -> None:
+    net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(8), RUN)
+    path = tmp_path / "tiny.onnx"
+    export(net, "tiny", path)
+    card = replace(unknown_card(path.name), mean=(0, 0, 0), std=(1, 1, 1), pixels=256 * 144)
+    segmenter = U2NetSegmenter(path, card)
+    draw = np.random.default_rng(0)
+    for width, height in ((256, 144), (144, 256), (176, 208)):
+        picture = draw.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        assert np.abs(segmenter.segment(picture) - _alpha(net, picture)).max() < 0.01
+
+
+def _alpha(net: LivebgNet, picture: "np.ndarray") -> "np.ndarray":
+    stacked = (picture.astype(np.float32) / 255).transpose(2, 0, 1)[None]
+    with torch.no_grad():
+        return np.asarray(net(torch.from_numpy(np.ascontiguousarray(stacked)))[0, 0])
+
+
+def test_in_8_bits_it_says_nearly_the_same(prepared: Path, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(80), RUN)
+    path = tmp_path / "tiny.onnx"
+    export(net, "tiny", path, calibration(prepared, RUN))
+    segmenter = U2NetSegmenter(path, unknown_card(path.name))
+    picture = procedural_room(1, (256, 144))
+    difference = segmenter.segment(picture) - _alpha(net, picture)
+    assert 0 < np.abs(difference).mean() < 0.02
+    assert np.abs(segmenter.segment(picture).mean() - _alpha(net, picture).mean()) < 0.02
+
+
+def test_in_8_bits_a_second_look_finds_no_ties_and_no_wide_weights(prepared: Path, tmp_path: Path) -> None:
+    """Both would make alpha differ between CPUs."""
+    path = tmp_path / "tiny.onnx"
+    export(LivebgNet(TINY), "tiny", path, calibration(prepared, RUN))
+    model = onnx.load(str(path))
+    weights = [numpy_helper.to_array(each) for each in model.graph.initializer if each.data_type == TensorProto.INT8]
+    assert max(np.abs(weight.astype(int)).max() for weight in weights) == 64
+    exported = model.SerializeToString()
+    avoid_ties(model)
+    assert model.SerializeToString() == exported
+
+
+@pytest.mark.parametrize(("whole_numbers", "steps"), [(True, 2**5), (False, 2**10)])
+def test_training_goes_on_from_an_exported_file(prepared: Path, tmp_path: Path, whole_numbers: bool, steps: int) -> None:
+    net = LivebgNet(TINY)
+    export(net, "tiny", tmp_path / "tiny.onnx", calibration(prepared, RUN) if whole_numbers else None)
+    design, back = from_exported(tmp_path / "tiny.onnx")
+    assert design == "tiny"
+    sides = {name for name, _ in net.named_parameters() if name.startswith("sides.")}
+    for name, parameter in back.named_parameters():
+        if name not in sides:
+            expected = net.get_parameter(name).detach()
+            assert float((parameter.detach() - expected).abs().max()) <= max(float(expected.abs().max()), 0.1) / steps, name
+    assert initial_weights(tmp_path / "tiny.onnx", "tiny").design == TINY
+
+
+def test_a_file_of_another_network_is_no_beginning(tmp_path: Path) -> None:
+    export(LivebgNet(TINY), "tiny", tmp_path / "tiny.onnx")
+    with pytest.raises(ValueError, match="has the design tiny, which cannot be widened to slim"):
+        initial_weights(tmp_path / "tiny.onnx", "slim")
+    with pytest.raises(ValueError, match="is not u2netp"):
+        initial_weights(tmp_path / "tiny.onnx", "wide")
+
+
+def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -> None:
+    """Silent channels have zero importance, and the network without them has the same output."""
+    torch.manual_seed(1)
+    wide = LivebgNet(TINY)
+    silent = {"down.0": [1, 4, 6], "down.1": [0, 7], "up.0": [2, 3, 5]}
+    with torch.no_grad():
+        for name, channels in silent.items():
+            block = wide.get_submodule(name)
+            assert isinstance(block, Rsu)
+            every = list(block.convolutions())
+            for convolution in (every[0], every[-1]):
+                assert convolution.bias is not None
+                convolution.weight[channels] = 0
+                convolution.bias[channels] = 0
+    scaled = a_batch(prepared).scaled()
+    weights = importance(wide, [scaled])
+    for name, channels in silent.items():
+        assert weights[name][channels].sum() == 0
+    down = (Block(4, 4, 5), Block(3, 4, 6, dilated=True))
+    slim = prune(wide, Design(8, down, (Block(4, 4, 5),)), weights)
+    assert torch.allclose(slim(scaled.picture), wide(scaled.picture), atol=1e-5)
+
+
+def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: Path) -> None:
+    net = LivebgNet(TINY)
+    roomy = tuple(replace(block, middle=7) for block in TINY.down)
+    wide = widen(net, Design(TINY.stem, roomy, tuple(replace(block, middle=7) for block in TINY.up)))
+    batch = a_batch(prepared)
+    assert torch.allclose(wide(batch.scaled().picture), net(batch.scaled().picture), atol=1e-6)
+    before = {name: value.clone() for name, value in wide.named_parameters()}
+    trainer = Trainer(wide, Schedule(100, rate=1e-2))
+    for _ in range(2):
+        trainer.step(batch)
+    unread = "down.0.bottom.0.weight"  # the first step changes the weights that read it, the second changes it
+    assert bool((trainer.net.get_parameter(unread)[4:] != before[unread][4:]).any())
+
+
+def test_a_network_grows_inside_its_blocks_alone() -> None:
+    with pytest.raises(ValueError, match="Only blocks can be widened"):
+        widen(LivebgNet(TINY), Design(9, TINY.down, TINY.up))
+
+
+def test_half_precision_learns_as_well(prepared: Path) -> None:
+    batch = a_batch(prepared)
+    torch.manual_seed(1)
+    trainer = Trainer(LivebgNet(TINY), Schedule(10_000, rate=3e-3, warm_up=1, half=True))
+    losses = [trainer.step(batch) for _ in range(30)]
+    assert losses[-1] < 0.9 * losses[0]
+    assert all(parameter.dtype == torch.float32 for parameter in trainer.net.parameters())
+
+
+def test_the_true_alpha_is_the_least_loss(prepared: Path) -> None:
+    truth = (a_batch(prepared).alpha >= 128).float()
+    right = (truth * 2 - 1) * 20
+    small = torch.nn.functional.adaptive_avg_pool2d(right, (12, 16))
+    wrong = [loss([answer, small], truth) for answer in (-right, right.roll(3, 3), torch.zeros_like(right))]
+    assert float(loss([right, small], truth)) < float(min(wrong))
+
+
+def test_loss_counts_a_missed_person_per_picture_however_small() -> None:
+    small, large = torch.zeros(1, 1, 48, 64), torch.zeros(1, 1, 48, 64)
+    small[..., 30:36, 20:26], large[..., 10:48, 10:54] = 1, 1
+    nothing = torch.zeros_like(small)
+    assert float(overlap(nothing, small)) < 0.3
+    assert float(overlap(nothing, large)) < 0.02
+    assert float(overlap(small, nothing)) < 0.3, "a patch of an empty room"
+    assert float(overlap(nothing, nothing)) == float(overlap(large, large)) == 1
+
+
+def test_edge_band_surrounds_edges_only() -> None:
+    truth = torch.zeros(1, 1, 40, 60)
+    truth[..., 10:30, 20:40] = 1
+    band = edge_band(truth)[0, 0]
+    assert band[20, 17:23].all()
+    assert not band[:, :16].any()
+    assert not band[14:26, 24:36].any()
+
+
+def test_orthogonalized_matrices_have_singular_values_near_one() -> None:
+    torch.manual_seed(4)
+    for shape in ((3, 16, 144), (2, 48, 16)):
+        spread = torch.randn(shape) * torch.logspace(0, -1, shape[1])[:, None]
+        values = torch.linalg.svdvals(orthogonalized(spread))
+        assert 0.6 < float(values.min()) <= float(values.max()) < 1.3
+
+
+def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
+    net = LivebgNet(TINY)
+    weight, bias = net.get_parameter("down.0.bottom.0.weight"), net.get_parameter("down.0.bottom.0.bias")
+    with torch.no_grad():
+        weight[1], bias[1] = 0, -1
+    kept = weight.detach().clone()
+    batch = a_batch(prepared).scaled()
+    assert revive(net, [batch]) >= 1
+    assert weight[1].abs().max() > 0
+    assert torch.equal(weight[0], kept[0])
+    assert revive(net, [batch]) == 0
+
+
+def test_stages_follow_one_another_at_their_shares(prepared: Path, tmp_path: Path) -> None:
+    """Frames of the second stage have another size; it resumes from the checkpoint of the first."""
+    other = replace(COURSE, sizes=(((48, 64), 1.0),))
+    run = replace(RUN, stages=(Stage(COURSE, 0.5), Stage(other, 1.0)), until=8)
+    checkpoint = tmp_path / "tiny.pt"
+    train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), run)
+    trainer = Trainer(LivebgNet(TINY), Schedule(16))
+    trainer.resume(checkpoint)
+    assert trainer.pictures == 8
+    train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), replace(run, until=0))
+    trainer.resume(checkpoint)
+    assert trainer.pictures == 16
+
+
+def test_every_course_uses_sizes_that_the_network_takes() -> None:
+    for course in COURSES.values():
+        assert all(width % 16 == height % 16 == 0 for (width, height), _ in course.sizes)
+
+
+def test_leave_one_out_measures_every_start_on_the_set_it_did_not_see(prepared: Path, tmp_path: Path) -> None:
+    shipped = tmp_path / "shipped.onnx"
+    export(LivebgNet(TINY), "tiny", shipped)
+    for name in LEFT_OUT:
+        save_archive(tmp_path / "data" / "people" / f"{name}.zip", [f"a{number:04}" for number in range(3)])
+    starts = (Start("again", shipped, "tiny"),)
+    sections = list(
+        leave_one_out(tmp_path / "data", prepared, tmp_path / "work", starts, Schedule(4), replace(RUN, workers=0), shipped)
+    )
+    assert [section.name for section in sections] == list(LEFT_OUT)
+    for section in sections:
+        assert list(section.scores) == [f"again-without-{section.name}", "shipped"]
+        assert section.units == ("a0000", "a0001", "a0002")
+
+
+@pytest.mark.parametrize("name", ["slim", "wide", "full", "deep"])
+def test_the_designs_answer_at_every_size_in_steps_of_16(name: str) -> None:
+    net = LivebgNet(DESIGNS[name])
+    with torch.no_grad():
+        for width, height in ((256, 144), (16, 16), (208, 176)):
+            alpha = net(torch.rand(1, 3, height, width))
+            assert alpha.shape == (1, 1, height, width)
+            assert 0 <= float(alpha.min()) <= float(alpha.max()) <= 1
+
+
+def test_the_shipped_design_fits_into_two_megabytes(prepared: Path, tmp_path: Path) -> None:
+    export(LivebgNet(DEEP), "deep", tmp_path / "deep.onnx", calibration(prepared, RUN))
+    assert (tmp_path / "deep.onnx").stat().st_size < 2 * 1024 * 1024
+
+
+def test_the_command_trains_and_exports(prepared: Path, tmp_path: Path) -> None:
+    checkpoint, out = str(tmp_path / "tiny.pt"), str(tmp_path / "tiny.onnx")
+    options = ["--design", "tiny", "--pictures", "16", "--workers", "0"]
+    trained_well = CliRunner().invoke(app, ["train", str(prepared), checkpoint, *options])
+    assert trained_well.exit_code == 0, trained_well.output
+    exported = CliRunner().invoke(app, ["export", checkpoint, out])
+    assert exported.exit_code == 0, exported.output
+    assert from_exported(Path(out))[0] == "tiny"
+
+
+def test_two_processes_train_one_network(prepared: Path, tmp_path: Path) -> None:
+    together = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(16), replace(RUN, processes=2))
+    trainer = Trainer(LivebgNet(TINY), Schedule(16))
+    trainer.resume(tmp_path / "tiny.pt")
+    assert trainer.pictures == 16  # two steps of four pictures in each process
+    assert all(bool(parameter.isfinite().all()) for parameter in together.parameters())
+
+
+@pytest.mark.shared
+def test_the_whole_recipe_in_a_few_steps(prepared: Path, u2netp: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made.onnx"
+    make(prepared, u2netp, tmp_path / "work", out, Schedule(20), RUN, warm_up=Schedule(8))
+    segmenter = U2NetSegmenter(out, unknown_card(out.name))
+    alpha = segmenter.segment(np.full((144, 256, 3), 90, np.uint8))
+    assert alpha.shape == (144, 256)
+    assert read_checkpoint(tmp_path / "work" / "deep.pt")[0] == "deep"
+
+
+def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:
+    arguments = [
+        sys.executable,
+        "-m",
+        "livebg.lab.training",
+        "train",
+        str(tmp_path),
+        str(tmp_path / "tiny.pt"),
+        "--design",
+        "tiny",
+    ]
+    result = subprocess.run([*arguments, "--workers", "0"], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.strip().endswith(f"No prepared pictures in {tmp_path}. Run the prepare command first.")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_labeller_that_is_no_network_is_told_in_a_sentence(tmp_path: Path) -> None:
+    labeller = tmp_path / "labeller.onnx"
+    labeller.write_text("no network")
+    arguments = [
+        sys.executable,
+        "-m",
+        "livebg.lab.training",
+        "prepare",
+        str(tmp_path),
+        str(tmp_path / "out"),
+        "--labeller",
+        str(labeller),
+    ]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.strip().endswith(f"{labeller} is not an ONNX network or is damaged. Download or copy it again.")
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()

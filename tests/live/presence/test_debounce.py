@@ -1,0 +1,137 @@
+"""Whatever readers do, in whatever order: what presence may never get wrong."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from livebg.live.presence.debounce import PresenceDebouncer
+from livebg.v4l2 import abi
+from tests.support.fake_client_usage import ScriptedUsage
+from tests.support.presence import GRACE, RESYNC, Run
+
+NOWHERE = Path("/nonexistent")
+SLACK = 1.2
+"""Seconds for a tick and a device that is approached anew."""
+
+Step = tuple[float, bool, bool]
+"""Seconds after the one before, whether somebody streams from then on, and whether the event gets lost."""
+
+gaps = st.one_of(st.floats(0.001, 2 * GRACE), st.floats(0.001, 2 * RESYNC))
+
+
+def steps(*, lost: bool) -> st.SearchStrategy[list[Step]]:
+    return st.lists(st.tuples(gaps, st.booleans(), st.booleans() if lost else st.just(False)), max_size=25)
+
+
+def play(sequence: list[Step], initially: bool, event_type: int) -> tuple[Run, list[tuple[float, bool]], float]:
+    """The run, the times at which streaming changed, and the end."""
+    run = Run(ScriptedUsage(event_type), NOWHERE)
+    run.kernel.streaming = initially
+    time, script, line = 0.0, [], [(0.0, initially)]
+    for gap, on, lost in sequence:
+        time += gap
+        script.append((time, partial(run.kernel.stream, on, lost=lost)))
+        if on != line[-1][1]:
+            line.append((time, on))
+    end = time + RESYNC + GRACE + 2 * SLACK
+    run.until(end, *script)
+    return run, line, end
+
+
+def spans(line: list[tuple[float, bool]], end: float, value: bool) -> list[tuple[float, float]]:
+    """From when to when it had a value."""
+    stops = [time for time, _ in line[1:]] + [end]
+    return [(start, stop) for (start, on), stop in zip(line, stops, strict=True) if on is value]
+
+
+def overlap(first: tuple[float, float], second: tuple[float, float]) -> float:
+    return max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
+
+
+def verdict_line(run: Run) -> list[tuple[float, bool]]:
+    return [(time, watched is not False) for time, watched in run.verdicts]
+
+
+@settings(deadline=None, max_examples=80)
+@given(steps(lost=False), st.booleans(), st.sampled_from([abi.EVENT_CLIENT_USAGE, abi.EVENT_CLIENT_USAGE_UBUNTU]))
+def test_with_every_event_delivered_it_is_exact(sequence: list[Step], initially: bool, event_type: int) -> None:
+    run, line, end = play(sequence, initially, event_type)
+    asleep = spans(verdict_line(run), end, False)
+    for streaming in spans(line, end, True):
+        assert all(overlap(streaming, nobody) == 0 for nobody in asleep), "somebody streamed and was not seen"
+    for start, _ in asleep:
+        quiet = next(span for span in spans(line, end, False) if span[0] <= start <= span[1])
+        assert quiet[0] == 0 or start - quiet[0] >= GRACE - 1e-6, "a restart within the grace was taken for an end"
+    for quiet in spans(line, end, False):
+        if quiet[1] - quiet[0] > GRACE + SLACK:
+            assert run.watched_at(quiet[1]) is False or run.watched_at(quiet[1] - 1e-6) is False, "the camera stays on for nobody"
+
+
+@settings(deadline=None, max_examples=80)
+@given(steps(lost=True), st.booleans())
+def test_whatever_gets_lost_is_found_by_the_next_reading(sequence: list[Step], initially: bool) -> None:
+    run, line, end = play(sequence, initially, abi.EVENT_CLIENT_USAGE)
+    found = verdict_line(run)
+    for streaming in spans(line, end, True):
+        for nobody in spans(found, end, False):
+            assert overlap(streaming, nobody) <= RESYNC + SLACK, "somebody streamed and was not found"
+    for quiet in spans(line, end, False):
+        for somebody in spans(found, end, True):
+            assert overlap(quiet, somebody) <= RESYNC + GRACE + 2 * SLACK, "nobody streamed, and it was not found"
+    assert run.presence.watched is line[-1][1]
+
+
+levels = st.lists(st.tuples(st.floats(0, 3), st.sampled_from([True, False, None]), st.booleans()), max_size=60)
+
+
+@settings(deadline=None, max_examples=200)
+@given(levels, st.sampled_from([0.0, 0.2]))
+def test_a_judgement_never_says_nobody_against_what_it_heard(taken: list[tuple[float, bool | None, bool]], settle: float) -> None:
+    judgement, time = PresenceDebouncer(GRACE, settle), 0.0
+    silent_since: float | None = None
+    looks = 0
+    for gap, level, anew in taken:
+        time += gap
+        before = judgement.watched
+        judgement.update(level, time, fresh=anew)
+        if level is not False:
+            silent_since, looks = None, 0
+        else:
+            silent_since = time if silent_since is None or not anew else silent_since
+            looks += 1
+        if before is not False and judgement.watched is False:
+            assert looks >= 2
+            assert anew
+            assert silent_since is not None
+            assert before is None or time - silent_since >= GRACE - 1e-9
+        if level is None or (level and not settle):
+            assert judgement.watched is True
+
+
+def test_who_comes_and_goes_too_quickly_to_be_heard_of_coming_keeps_the_camera_on() -> None:
+    """The driver tells of the latest change alone: of a stream that is over at once, only its end is heard."""
+    judgement = PresenceDebouncer(GRACE)
+    judgement.update(True, 0, fresh=True)
+    for leaving in range(1, 20):
+        judgement.update(False, leaving, fresh=False)
+        judgement.update(False, leaving + 0.5, fresh=True)
+    assert judgement.watched is True
+    judgement.update(False, 19 + GRACE, fresh=True)
+    assert judgement.watched is False
+
+
+def test_an_opener_counts_once_it_has_stayed() -> None:
+    judgement = PresenceDebouncer(GRACE, 0.2)
+    judgement.update(False, 0, fresh=True)
+    judgement.update(False, 0, fresh=True)
+    judgement.update(True, 10, fresh=True)
+    assert judgement.watched is False
+    assert judgement.recheck_at == pytest.approx(10.2)
+    judgement.update(False, 10.1, fresh=True)
+    judgement.update(True, 10.3, fresh=True)
+    assert judgement.watched is False, "the first has gone, this is another"
+    judgement.update(True, 10.5, fresh=True)
+    assert judgement.watched is True

@@ -1,0 +1,237 @@
+"""The live session in good days: order, counts, states, exits, and the same picture as offline."""
+
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from livebg.compositing.composite import Consent
+from livebg.errors import ModelError, SinkError, SourceError
+from livebg.imaging.frame import Frame
+from livebg.imaging.geometry import Geometry
+from livebg.interfaces import LiveSource
+from livebg.live.capture_loop import Camera
+from livebg.live.latest import LatestSlot
+from livebg.live.output_loop import Output
+from livebg.live.session import ExitReason, Session
+from livebg.live.snapshot import State
+from livebg.live.thread import WorkerThread
+from livebg.pipeline import Passthrough, Pipeline, Processed
+from livebg.rendering.loop import render
+from livebg.sources.file import FileSource
+from livebg.sources.looping_file import LoopingFile
+from tests.support.live_session import (
+    Cameras,
+    KeepingSink,
+    PersonSegmenter,
+    ToyCamera,
+    all_counted,
+    green,
+    is_green,
+    reason,
+    running,
+    session,
+    shows_room,
+    state,
+    wait_for,
+)
+from tests.support.media import Clip
+from tests.support.pipeline_fakes import ListSink, LumaSegmenter
+
+
+def test_people_are_shown_and_the_room_is_not() -> None:
+    sink = KeepingSink()
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter()))
+    with running(live) as exits:
+        wait_for(lambda: sink.people > 20, "twenty pictures")
+        assert state(live) is State.LIVE
+        assert reason(live) is None
+    assert exits == [ExitReason.STOP]
+    assert sink.closed == 1
+    assert not is_green(sink.composites[0])  # the camera appears before the network is there
+    assert not any(shows_room(shown) for shown in sink.composites)
+
+
+def test_the_watchful_eye_sees_a_room() -> None:
+    """Or no test here would be worth anything."""
+    sink = KeepingSink()
+    with running(session(ToyCamera, sink, lambda: Passthrough(Consent("a test")))):
+        wait_for(lambda: sum(map(shows_room, tuple(sink.composites))) > 5, "the room")
+
+
+def test_every_frame_is_sent_dropped_or_failed_and_none_out_of_order() -> None:
+    def now_and_then(look: int) -> None:
+        if look % 7 == 0:
+            raise ModelError("not this one")
+        time.sleep(0.02 * (look % 3))  # slower than the camera now and then
+
+    sink = KeepingSink()
+    live = session(lambda: ToyCamera(until=120), sink, lambda: green(PersonSegmenter(now_and_then)))
+    with running(live) as exits:
+        wait_for(lambda: exits, "the end of the stream")
+    assert exits == [ExitReason.END]
+    assert live.snapshot().counts.captured == 120
+    assert live.snapshot().counts.dropped > 0
+    assert live.snapshot().counts.failed > 0
+    assert all_counted(live)
+    assert len(sink.composites) == live.output.sent + live.output.repeated + live.output.placeholders
+    assert sink.people == live.output.sent + live.output.repeated
+
+
+def test_stopping_counts_exactly_too() -> None:
+    live = session(ToyCamera, KeepingSink(), lambda: green(PersonSegmenter(lambda _: time.sleep(0.015))))
+    with running(live):
+        wait_for(lambda: live.output.sent > 30, "thirty pictures")
+    assert all_counted(live)
+
+
+def test_latency_and_rates_are_measured() -> None:
+    live = session(lambda: ToyCamera(rate=50), KeepingSink(), lambda: green(PersonSegmenter(lambda _: time.sleep(0.03))))
+    with running(live):
+        wait_for(lambda: live.output.sent > 40, "forty pictures")
+        latency = live.snapshot().latency
+        assert latency is not None
+        assert latency.p95_ms >= latency.p50_ms >= 30
+        assert 5 < live.snapshot().fps_in < 60
+        assert live.snapshot().fps_out > 5
+    assert {"camera", "geometry", "output"} <= set(live.snapshot().stages)
+
+
+class Remembering:
+    """A pipeline that keeps what it made, by the frame's pts."""
+
+    def __init__(self) -> None:
+        self._pipeline = green(LumaSegmenter())
+        self.made: dict[int, bytes] = {}
+
+    def process(self, frame: Frame) -> Processed:
+        processed = self._pipeline.process(frame)
+        self.made[frame.pts] = processed.composite.data.tobytes()
+        return processed
+
+    def reset(self) -> None:
+        self._pipeline.reset()
+
+
+def test_live_equals_offline(tmp_path: Path) -> None:
+    """The same frames, through the session and through `render`, give the same composites, byte for byte."""
+    for rate in (15, 15, 10, 6, 4):  # on a busy machine frames are dropped, and then the smoother's past is another
+        clip = Clip(count=40, rate=Fraction(rate)).write(tmp_path / f"{rate}.mp4")
+        offline = ListSink()
+        render(FileSource(clip), offline, green(LumaSegmenter()), lambda _: None)
+        expected = {composite.pts: composite.data.tobytes() for composite in offline.composites}
+        made, sent, dropped = one_round(clip)
+        if not dropped:
+            break
+    assert {pts: data for pts, data in made.items() if pts in expected} == expected
+    assert set(expected.values()) <= sent
+
+
+def one_round(clip: Path) -> tuple[dict[int, bytes], set[bytes], bool]:
+    """What a session made of the clip's frames, what it sent, and whether any of the first round was dropped."""
+    with FileSource(clip) as source:
+        given, count = source.format, sum(1 for _ in source)
+    sink, processor = ListSink(), Remembering()
+    size = (given.width, given.height)
+    camera = Camera(lambda: LoopingFile(clip), lambda _: Geometry(size))
+    live = Session(camera, Output(lambda: sink, given), lambda: processor)
+    with running(live):
+        wait_for(lambda: live.output.sent + live.snapshot().counts.dropped > count, "the first round")
+    return processor.made, {composite.data.tobytes() for composite in sink.composites}, live.output.sent <= count
+
+
+def test_what_cannot_be_built_ends_the_session() -> None:
+    def build() -> None:
+        raise ModelError("there is no such network: choose another")
+
+    sink = KeepingSink()
+    with pytest.raises(ModelError, match="no such network"), running(session(ToyCamera, sink, build)):  # type: ignore[arg-type]
+        wait_for(lambda: sink.closed, "the end")
+
+
+def test_an_output_that_never_opens_ends_the_session() -> None:
+    sink = KeepingSink()
+    sink.broken.set()
+    live = session(ToyCamera, sink, lambda: green(PersonSegmenter()))
+    with pytest.raises(SinkError, match="plug it in"), running(live):
+        wait_for(lambda: state(live) is State.STOPPING, "the end")
+
+
+def test_a_defect_in_the_camera_thread_surfaces() -> None:
+    def camera() -> ToyCamera:
+        raise ZeroDivisionError("a defect")
+
+    with pytest.raises(ZeroDivisionError), running(session(camera, KeepingSink(), lambda: green(PersonSegmenter()))):
+        time.sleep(0.5)
+
+
+def test_it_ends_in_every_state() -> None:
+    waiting = threading.Event()
+
+    def slow() -> Pipeline:
+        waiting.wait(3)
+        return green(PersonSegmenter())
+
+    def hangs(_: int) -> None:
+        waiting.wait(6)
+
+    def quick() -> Pipeline:
+        return green(PersonSegmenter())
+
+    cases: list[tuple[State, Callable[[], LiveSource], Callable[[], Pipeline]]] = [
+        (State.WAKING, ToyCamera, slow),
+        (State.LIVE, ToyCamera, quick),
+        (State.CAMERA_LOST, Cameras(SourceError("gone")), quick),
+        (State.STALLED, ToyCamera, lambda: green(PersonSegmenter(hangs))),
+    ]
+    for expected, camera, build in cases:
+        live = session(camera, KeepingSink(), build)
+        with running(live) as exits:
+            wait_for(lambda live=live, expected=expected: state(live) is expected, expected)  # type: ignore[misc]
+        assert exits == [ExitReason.STOP], expected
+    waiting.set()
+
+
+def test_a_switch_holds_from_the_moment_it_returns() -> None:
+    """From the room as it is, to the room hidden: not one more frame of it."""
+    sink = KeepingSink()
+    live = session(ToyCamera, sink, lambda: Passthrough(Consent("a test")))
+    with running(live):
+        wait_for(lambda: live.output.sent > 5, "the room")
+        for _ in range(5):
+            live.switch(lambda: green(PersonSegmenter()), at_once=True)
+            since = len(sink.composites)
+            wait_for(lambda since=since: any(map(is_green, sink.composites[since:])), "the person before green")  # type: ignore[misc]
+            assert not any(map(shows_room, sink.composites[since:]))
+            live.switch(lambda: Passthrough(Consent("a test")), at_once=True)
+            since = len(sink.composites)
+            wait_for(lambda since=since: any(map(shows_room, sink.composites[since:])), "the room again")  # type: ignore[misc]
+
+
+class TestLatest:
+    def test_the_newest_is_taken_once(self) -> None:
+        slot = LatestSlot[int]()
+        for number in range(3):
+            slot.put(number)
+        assert (slot.take(0), slot.take(0), slot.dropped) == (2, None, 2)
+
+    def test_what_was_never_taken_counts_as_dropped(self) -> None:
+        slot = LatestSlot[int]()
+        slot.put(1)
+        slot.close()
+        slot.put(2)
+        assert (slot.take(5), slot.dropped) == (None, 2)
+
+
+def test_a_companion_keeps_what_it_died_of() -> None:
+    def fail() -> None:
+        raise KeyError("it")
+
+    companion = WorkerThread("short-lived", fail)
+    assert companion.join(0.1)
+    companion.start()
+    assert companion.join(5)
+    assert isinstance(companion.error, KeyError)

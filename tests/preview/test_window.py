@@ -1,0 +1,172 @@
+"""End-to-end tests of `livebg preview` with a real daemon on an X server, checked in screenshots."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from livebg.preview.client import PreviewClient
+from tests.cli.test_run import Environment, livebg, started
+from tests.support.media import Clip
+from tests.support.toy_network import ToyNetwork
+from tests.support.tray_desktop import x_server
+
+PATIENCE = 60.0
+GREEN, ROOM = (0, 255, 0), (0, 0, 0)
+
+missing = [tool for tool in ("Xvfb", "import", "xdotool") if shutil.which(tool) is None]
+pytestmark = [
+    pytest.mark.desktop,
+    pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} is not installed"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="requires an X server on Linux"),
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    places = {"XDG_RUNTIME_DIR": str(runtime), "XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    for name, place in places.items():
+        monkeypatch.setenv(name, place)
+    with x_server("1400x900x24") as display:
+        yield {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "DISPLAY": display} | places
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """Command line of a daemon with the toy network, whose person is the bright area, on a green screen."""
+    clip = Clip(count=50).write(tmp_path / "clip.mp4")
+    network = ToyNetwork().write(tmp_path / "toy.onnx")
+    return ["run", "--camera", str(clip), "--output", "null", "--model", str(network), "--mode", "greenscreen"]
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    begun: list[subprocess.Popen[str]] = []
+    yield begun
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def screen(env: Environment, path: Path) -> NDArray[np.uint8]:
+    """Return a screenshot as RGB."""
+    subprocess.run(["import", "-silent", "-window", "root", str(path)], env=env, check=True, timeout=PATIENCE)
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def greens(picture: NDArray[np.uint8]) -> int:
+    """Return the number of green-screen pixels."""
+    return int((np.abs(picture.astype(int) - GREEN).max(axis=2) < 40).sum())
+
+
+def previews(env: Environment) -> int:
+    """Return the number of previews that the daemon reports."""
+    return int(json.loads(livebg("status", "--json", env=env).stdout)["previews"])
+
+
+def windows(env: Environment) -> list[str]:
+    found = ["xdotool", "search", "--onlyvisible", "--name", "^livebg preview$"]
+    return subprocess.run(found, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False).stdout.split()
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.2)
+
+
+def is_live() -> bool:
+    with PreviewClient() as channel:
+        seen = channel.next_frame(["composite"])
+        return bool(seen.pictures) and not seen.placeholder
+
+
+def answers() -> bool:
+    """Whether the preview socket responds with a live picture."""
+    from livebg.errors import LivebgError
+
+    try:
+        return is_live()
+    except LivebgError:
+        return False
+
+
+def test_what_calls_see_is_on_the_screen_and_comes_back_after_a_kill(
+    tmp_path: Path, home: Environment, command: list[str], processes: list[subprocess.Popen[str]]
+) -> None:
+    processes.append(started(command, home))
+    wait_for(answers, "the daemon")
+    preview = started(["preview"], home)
+    processes.append(preview)
+    shot = tmp_path / "screen.png"
+    wait_for(lambda: preview.poll() is not None or greens(screen(home, shot)) > 50_000, "green on the screen")
+    assert preview.poll() is None
+    bright = (screen(home, shot).min(axis=2) > 150).sum()
+    assert bright > 10_000, "the person"
+
+    processes[0].kill()
+    processes[0].wait(PATIENCE)
+    wait_for(lambda: greens(screen(home, shot)) == 0, "no old picture")
+    assert (screen(home, shot) > 200).sum() > 100, "a sentence in its place"
+    assert preview.poll() is None
+
+    processes.append(started(command, home))
+    wait_for(lambda: greens(screen(home, shot)) > 50_000, "green on the screen again")
+
+    (window,) = windows(home)
+    subprocess.run(["xdotool", "windowsize", window, "500", "700"], env=home, check=True, timeout=PATIENCE)
+    wait_for(lambda: greens(screen(home, shot)[:, :500]) > 0 and greens(screen(home, shot)[:, 500:]) == 0, "the smaller window")
+    tall = np.abs(screen(home, shot)[:700, :500].astype(int) - GREEN).max(axis=2) < 40
+    assert tall.any(axis=1).sum() < 400, "4:3 stays 4:3"
+
+    press = ["xdotool", "windowfocus", "--sync", window, "key", "q"]
+    subprocess.run(press, env=home, check=True, timeout=PATIENCE)
+    assert preview.wait(PATIENCE) == 0
+
+
+def test_ctrl_c_ends_it(home: Environment, command: list[str], processes: list[subprocess.Popen[str]]) -> None:
+    processes.append(started(command, home))
+    wait_for(answers, "the daemon")
+    preview = started(["preview", "--alpha"], home)
+    processes.append(preview)
+    wait_for(lambda: windows(home), "the window")
+    preview.send_signal(signal.SIGINT)
+    _, said = preview.communicate(timeout=PATIENCE)
+    assert (preview.returncode, said) == (0, "")
+
+
+def test_none_runs(home: Environment) -> None:
+    said = livebg("preview", env=home)
+    assert (said.returncode, said.stdout) == (6, "")
+    assert said.stderr.split() == ["livebg:", "livebg", "is", "not", "running:", "start", "it", "with", "`livebg", "run`"]
+
+
+def test_a_display_that_is_gone(home: Environment) -> None:
+    said = livebg("preview", env=home | {"DISPLAY": ":987"})
+    assert said.returncode == 8
+    assert "Cannot connect to the display :987" in " ".join(said.stderr.split())
+
+
+def test_a_killed_preview_is_forgotten(home: Environment, command: list[str], processes: list[subprocess.Popen[str]]) -> None:
+    processes.append(started(command, home))
+    wait_for(answers, "the daemon")
+    preview = started(["preview"], home)
+    processes.append(preview)
+    wait_for(lambda: windows(home), "the window")
+    assert previews(home) == 1
+    preview.kill()
+    preview.wait(PATIENCE)
+    wait_for(lambda: previews(home) == 0, "its end")

@@ -1,0 +1,73 @@
+"""From the file that goes in to the file that comes out, by the command that people type: every frame, every packet."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.support.cli_runner import Workshop
+from tests.support.media import Clip, read_stamp
+from tests.support.recordings import frame_times, packets_of
+from tests.support.toy_network import ToyNetwork
+
+COUNT = 1000
+FAST = {"preset": "ultrafast"}
+
+
+def jittered() -> list[int]:
+    """Ticks of 1/90000 second: 30 frames a second as a phone takes them, with pauses now and then."""
+    rng = np.random.default_rng(11)
+    steps = rng.integers(1500, 6000, COUNT) + (rng.random(COUNT) < 0.02) * rng.integers(9000, 90_000, COUNT)
+    return [int(tick) for tick in np.cumsum(steps) - steps[0]]
+
+
+CLIPS = {
+    "jittered": Clip(COUNT, rate=Fraction(30), pts=jittered(), time_base=Fraction(1, 90_000), audio="aac", options=FAST),
+    "ntsc": Clip(COUNT, rate=Fraction(30_000, 1001), audio="aac", options=FAST),
+    "sixty": Clip(COUNT, rate=Fraction(60), audio="aac", options=FAST),
+}
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    shop = Workshop(tmp_path, monkeypatch)
+    # Everything is the person, so that the stamps come through in every mode.
+    ToyNetwork(gain=0.0, offset=1.0).write(shop.folder / "all.onnx")
+    return shop
+
+
+def stamps(path: Path) -> list[int]:
+    with av.open(str(path)) as container:
+        return [read_stamp(np.asarray(frame.to_ndarray(format="gray"), np.uint8)) for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("kind", CLIPS)
+def test_a_thousand_frames_in_are_a_thousand_frames_out(kind: str, ending: str, shop: Workshop) -> None:
+    clip = CLIPS[kind].write(shop.folder / f"talk{ending}")
+    said = shop.render(clip.name, "--model", "all.onnx", "--input-size", "64x48", "--preset", "ultrafast", "--quiet")
+    assert said.code == 0
+    out = clip.with_name(f"talk.portrait{ending}")
+    assert stamps(out) == list(range(COUNT)) == stamps(clip)
+    assert frame_times(out) == frame_times(clip)
+    assert packets_of(out, "audio") == packets_of(clip, "audio")
+
+
+def test_no_room_comes_out_where_nobody_is(shop: Workshop) -> None:
+    """The stamps are all over the picture: before a green screen, with nobody in it, not one frame still shows its own."""
+    ToyNetwork(gain=0.0, offset=0.0).write(shop.folder / "nobody.onnx")
+    clip = Clip(60, options=FAST).write(shop.folder / "room.mp4")
+    assert shop.render(clip.name, "--model", "nobody.onnx", "--mode", "greenscreen", "--quiet").code == 0
+    with av.open(str(clip.with_name("room.greenscreen.mp4"))) as container:
+        pictures = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    assert len(pictures) == 60
+    assert all(int(picture.max()) - int(picture.min()) <= 1 for picture in pictures)
+
+
+def test_two_runs_write_the_same_frames(shop: Workshop) -> None:
+    clip = Clip(30, options=FAST).write(shop.folder / "talk.mp4")
+    for name in ("one.mp4", "two.mp4"):
+        assert shop.render(clip.name, "-o", name, "--quiet").code == 0
+    assert packets_of(shop.folder / "one.mp4", "video") == packets_of(shop.folder / "two.mp4", "video")

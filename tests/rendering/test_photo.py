@@ -1,0 +1,143 @@
+"""Photos in all modes and output formats."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from livebg.errors import ConfigError, SinkError
+from livebg.rendering.photo import Photo, check_suffix, write_photo
+from livebg.segmentation.u2net import U2NetSegmenter
+from livebg.sinks.atomic_file import AtomicFile
+from tests.support.cli_runner import Workshop
+from tests.support.photos import GREEN, alpha_of, saved, scene, written
+
+MODES = ("portrait", "greenscreen", "matte", "cutout", "none")
+SIZES = [(83, 61), (84, 60), (1, 1), (2, 2), (8, 8), (1, 50), (51, 2), (400, 3)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_every_mode_keeps_the_size(mode: str, size: tuple[int, int], segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    photo = Photo(saved(scene(*size), tmp_path / "photo.png"))
+    image = written(photo, segmenter, mode, tmp_path / "out.png")
+    assert image.size == size
+    assert image.mode == {"matte": "L", "cutout": "RGBA"}.get(mode, "RGB")
+
+
+def test_the_frame_repeats_an_odd_edge(tmp_path: Path) -> None:
+    pixels = scene(5, 3)
+    frame = Photo(saved(pixels, tmp_path / "photo.png")).frame
+    assert (frame.width, frame.height, frame.time) == (6, 4, 0.0)
+    assert (frame.y[3] == frame.y[2]).all()
+    assert (frame.y[:, 5] == frame.y[:, 4]).all()
+
+
+def test_none_gives_every_byte(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    pixels = scene()
+    image = written(Photo(saved(pixels, tmp_path / "photo.png")), segmenter, "none", tmp_path / "out.png")
+    np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+@pytest.mark.parametrize("size", SIZES[:2])
+def test_a_cutout_has_the_photos_bytes_where_somebody_is_and_nothing_elsewhere(
+    size: tuple[int, int], segmenter: U2NetSegmenter, tmp_path: Path
+) -> None:
+    pixels = scene(*size)
+    photo = Photo(saved(pixels, tmp_path / "photo.png"))
+    alpha = alpha_of(photo, segmenter)
+    assert (alpha == 0).mean() > 0.2
+    assert (alpha == 255).mean() > 0.2
+    assert ((alpha > 0) & (alpha < 255)).any()
+    for ending in ("png", "webp", "tif"):
+        result = np.asarray(written(photo, segmenter, "cutout", tmp_path / f"out.{ending}"))
+        np.testing.assert_array_equal(result[..., 3], alpha)
+        np.testing.assert_array_equal(result[alpha == 255][:, :3], pixels[alpha == 255])
+        assert not result[alpha == 0].any()
+
+
+@pytest.mark.parametrize("mode", ["portrait", "greenscreen"])
+@pytest.mark.parametrize("size", SIZES[:2])
+def test_the_person_has_the_photos_bytes(mode: str, size: tuple[int, int], segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    pixels = scene(*size)
+    photo = Photo(saved(pixels, tmp_path / "photo.png"))
+    alpha = alpha_of(photo, segmenter)
+    result = np.asarray(written(photo, segmenter, mode, tmp_path / "out.png"))
+    np.testing.assert_array_equal(result[alpha == 255], pixels[alpha == 255])
+    room = cv2.erode((alpha == 0).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert room.sum() > 200
+    if mode == "greenscreen":
+        assert np.abs(result[room].astype(int) - GREEN).max() <= 2
+    else:
+        assert result[room].std() < pixels[room].std() / 3
+
+
+def test_between_person_and_room_the_photo_itself_is_mixed(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    grey = np.repeat(scene()[..., :1], 3, axis=2)
+    photo = Photo(saved(grey, tmp_path / "photo.png"))
+    alpha = alpha_of(photo, segmenter)[..., None] / 255
+    result = np.asarray(written(photo, segmenter, "greenscreen", tmp_path / "out.png")).astype(float)
+    luma = [0.299, 0.587, 0.114]
+    expected = (alpha * grey + (1 - alpha) * GREEN) @ luma
+    assert np.abs(result @ luma - expected).mean() < 3
+
+
+def test_a_jpeg_keeps_the_colour_of_single_pixels(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    pixels = np.full((40, 60, 3), 200, np.uint8)
+    pixels[:, ::2], pixels[:, 1::2] = (255, 150, 200), (200, 255, 150)
+    photo = Photo(saved(pixels, tmp_path / "photo.png"))
+    assert alpha_of(photo, segmenter).min() > 240
+    image = written(photo, segmenter, "greenscreen", tmp_path / "out.jpg")
+    assert np.abs(np.asarray(image).astype(int) - pixels).max() < 16
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif", "bmp", "avif"])
+def test_a_matte_comes_back_within_two_levels(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    photo = Photo(saved(scene(), tmp_path / "photo.png"))
+    image = written(photo, segmenter, "matte", tmp_path / f"out.{ending}")
+    difference = np.asarray(image.convert("L")).astype(int) - alpha_of(photo, segmenter)
+    assert np.abs(difference).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.txt", "out.gif", "out"])
+def test_an_ending_that_is_no_photos(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^Cannot write .+: .+ is not a photo format\. Use \.png or \.jpg\.$"):
+        check_suffix(Path(name), "portrait")
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.JPEG", "out.bmp"])
+def test_an_ending_without_alpha(name: str) -> None:
+    check_suffix(Path(name), "matte")
+    with pytest.raises(ConfigError, match=r"does not support the transparency of a cutout\. Use \.png\.$"):
+        check_suffix(Path(name), "cutout")
+
+
+def test_a_picture_too_wide_for_its_kind_leaves_nothing(tmp_path: Path) -> None:
+    for ending, width in (("webp", 17_000), ("jpg", 66_000)):
+        path = tmp_path / f"out.{ending}"
+        part = AtomicFile(path)
+        with pytest.raises(
+            SinkError,
+            match=f"Cannot write .*out.{ending}: .* is limited to .* pixels per side, the photo is {width}x2. Use .png.",
+        ):
+            write_photo(Image.new("RGB", (width, 2)), part, path)
+        part.rollback()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["portrait", "greenscreen", "cutout", "matte"])
+def test_framing_enlarges_the_finished_photo(mode: str, shop: Workshop) -> None:
+    """A bright person, half as high as the photo and 14 % below the window, which is 0.5 / 0.86 as high."""
+    pixels = np.full((120, 160, 3), 20, np.uint8)
+    pixels[60:, 90:130] = 235
+    saved(pixels, shop.folder / "photo.png")
+    for zoom in ("1", "2"):
+        assert shop.render("photo.png", "--mode", mode, "--framing", zoom, "-o", f"{zoom}.png").code == 0
+    with Image.open(shop.folder / "1.png") as plain, Image.open(shop.folder / "2.png") as framed:
+        size = 0.5 / 0.86
+        left, top = (110 / 160 - size / 2) * 160, (1 - size) * 120
+        expected = plain.convert("RGBA").resize(plain.size, box=(left, top, left + size * 160, 120))
+        difference = np.abs(np.asarray(expected).astype(int) - np.asarray(framed.convert("RGBA")))
+    assert difference.mean() < 4

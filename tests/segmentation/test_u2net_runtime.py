@@ -1,0 +1,105 @@
+"""U2NetSegmenter on onnxruntime: providers, silence, and the published network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from livebg.errors import ModelError
+from livebg.models import REGISTRY
+from livebg.segmentation.execution_providers import CPU, ProviderCache, ProviderSelector
+from livebg.segmentation.ort import onnxruntime
+from livebg.segmentation.u2net import U2NetSegmenter
+from tests.support.toy_network import CARD, MEAN, STD, ToyNetwork, WriteToy
+
+
+def test_onnxruntime_says_nothing_on_the_terminal(write_toy: WriteToy, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ModelError):
+        U2NetSegmenter(write_toy(ToyNetwork(size=(40, 24), rigid=True)), CARD, input_size=(64, 64))
+    U2NetSegmenter(write_toy(ToyNetwork(size=(40, 24))), CARD)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_tells_what_runs_where(write_toy: WriteToy) -> None:
+    segmenter = U2NetSegmenter(write_toy(ToyNetwork()), CARD, provider="cpu")
+    assert segmenter.name == "toy"
+    assert segmenter.provider == CPU
+
+
+def test_a_missing_provider_is_an_error(write_toy: WriteToy) -> None:
+    with pytest.raises(ModelError, match="The provider acme is not in this build of onnxruntime, which has"):
+        U2NetSegmenter(write_toy(ToyNetwork()), CARD, provider="acme")
+
+
+def test_a_provider_that_falls_back_to_the_cpu_is_an_error(write_toy: WriteToy, tmp_path: Path) -> None:
+    chooser = ProviderSelector("cuda", ["CUDAExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this build of onnxruntime has CUDA")
+    with pytest.warns(UserWarning, match="not in available provider names"), pytest.raises(ModelError, match="CUDA"):
+        U2NetSegmenter(write_toy(ToyNetwork()), CARD, chooser=chooser)
+
+
+def test_auto_passes_over_a_provider_that_does_not_work(write_toy: WriteToy, tmp_path: Path) -> None:
+    path = write_toy(ToyNetwork())
+    chooser = ProviderSelector("auto", ["AcmeExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
+    with pytest.warns(UserWarning, match="not in available provider names"):
+        segmenter = U2NetSegmenter(path, CARD, chooser=chooser)
+    assert segmenter.provider == CPU
+    # Cached: the broken provider is not tried again (a warning would fail this test).
+    assert U2NetSegmenter(path, CARD, chooser=chooser).provider == CPU
+
+
+def _rembg_mask(path: Path, picture: Image.Image) -> NDArray[np.uint8]:
+    """The steps of rembg for U²-Net, according to its documentation: Lanczos to 320x320, divided by the maximum, ImageNet's mean
+    and standard deviation, the first output stretched by its minimum and maximum, to 8 bits, Lanczos back."""
+    small = np.asarray(picture.convert("RGB").resize((320, 320), Image.Resampling.LANCZOS)).astype(np.float64)
+    small /= max(small.max(), 1e-6)
+    planes = [(small[:, :, channel] - MEAN[channel]) / STD[channel] for channel in range(3)]
+    session = onnxruntime.InferenceSession(path, providers=[CPU])
+    tensor = np.stack(planes)[np.newaxis].astype(np.float32)
+    output = session.run(None, {session.get_inputs()[0].name: tensor})[0][0, 0]
+    stretched = (output - output.min()) / (output.max() - output.min())
+    mask = Image.fromarray((stretched * 255).astype(np.uint8)).resize(picture.size, Image.Resampling.LANCZOS)
+    return np.asarray(mask)
+
+
+@pytest.mark.shared
+def test_minmax_gives_rembgs_mask(u2netp: Path) -> None:
+    data = pytest.importorskip("skimage.data")
+    picture = Image.fromarray(data.astronaut())
+    segmenter = U2NetSegmenter(u2netp, REGISTRY["u2netp"], input_size=(320, 320), normalization="minmax")
+    small = np.asarray(picture.resize(segmenter.input_size(*picture.size), Image.Resampling.LANCZOS))
+    alpha8 = (segmenter.segment(small) * 255).astype(np.uint8)
+    mask = np.asarray(Image.fromarray(alpha8).resize(picture.size, Image.Resampling.LANCZOS))
+    expected = _rembg_mask(u2netp, picture)
+    assert expected.std() > 50
+    assert np.abs(mask.astype(int) - expected).mean() < 0.1
+
+
+@pytest.mark.shared
+def test_u2netp_finds_the_astronaut_at_its_default_size(u2netp: Path) -> None:
+    data = pytest.importorskip("skimage.data")
+    segmenter = U2NetSegmenter(u2netp, REGISTRY["u2netp"])
+    astronaut = Image.fromarray(data.astronaut())
+    alpha = segmenter.segment(np.asarray(astronaut.resize(segmenter.input_size(512, 512), Image.Resampling.BOX)))
+    assert alpha.shape == (192, 192)
+    assert alpha[30:60, 75:95].min() > 0.9  # the face
+    assert alpha[:20, :20].max() < 0.1
+
+
+def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
+    """Its telemetry stores an identifier of the machine in the cache folder unless it is disabled before the import."""
+    network = ToyNetwork().write(tmp_path / "toy.onnx")
+    code = (
+        "from pathlib import Path; from livebg.models import find; from livebg.segmentation.u2net import U2NetSegmenter;"
+        f"model = find({str(network)!r}); U2NetSegmenter(model.path, model.card, provider='cpu')"
+    )
+    # The library disables telemetry on build machines itself: test as on a user's machine.
+    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=home, cwd=tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path != network) in ([], ["cache"])

@@ -1,0 +1,89 @@
+"""`livebg run --output pipewire`: it sleeps until somebody looks, hides the room, and outlives PipeWire."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from livebg.imaging.frame import planes
+from tests.support.media import Clip, flat
+from tests.support.pipewire_desktop import Desktop, Viewer, desktop_of_ones_own, livebg_status, missing, wait_until
+from tests.support.toy_network import ToyNetwork
+
+_MISSING = missing()
+pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]
+SIZE = (64, 48)
+DARK = 40
+"""The luma of a room in which the network finds nobody."""
+
+
+@contextmanager
+def running(desktop: Desktop, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    clip = Clip(50, *SIZE, picture=flat(DARK)).write(desktop.folder / "clip.mp4")
+    network = ToyNetwork(gain=1.6, offset=-0.3).write(desktop.folder / "toy.onnx")
+    command = ("run", "--camera", str(clip), "--output", "pipewire", "--model", str(network), "--mode", "greenscreen")
+    process = desktop.run(sys.executable, "-m", "livebg", *command, *options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@pytest.fixture(scope="module")
+def desktop() -> Iterator[Desktop]:
+    with pytest.MonkeyPatch.context() as patch, desktop_of_ones_own(patch) as desktop:
+        yield desktop
+
+
+def is_green(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bool:
+    """Whether all of it is #00ff00 in BT.601, within a few levels."""
+    return all(
+        bool(np.all(abs(plane.astype(int) - level) < 6)) for plane, level in zip(planes(picture), (145, 54, 34), strict=True)
+    )
+
+
+def test_it_sleeps_until_somebody_looks_and_comes_back_with_pipewire(desktop: Desktop) -> None:
+    def state() -> str:
+        return str(livebg_status(desktop)["state"])
+
+    with running(desktop):
+        wait_until(lambda: desktop.node("livebg") is not None, "the camera is there")
+        asleep = livebg_status(desktop)
+        assert (asleep["state"], asleep["watched"], asleep["watched_by"]) == ("asleep", False, "pipewire")
+        assert asleep["camera"]["opened"] == 0
+        node = desktop.node("livebg")
+        assert node is not None
+        assert asleep["output"]["device"] == f"PipeWire node {node['props']['object.id']}"
+        for again in (False, True):
+            with Viewer(desktop, SIZE) as viewer:
+                wait_until(lambda: is_green(viewer.sees(1)[-1]), "somebody is shown before a green screen")
+                assert state() == "live"
+                assert not any((planes(each)[0] == DARK).all() for each in viewer.pictures), "the room got out"
+            if not again:
+                wait_until(lambda: state() == "asleep", "it sleeps again")
+                desktop.stop()
+                wait_until(lambda: state() == "stalled", "the loss is told")
+                assert livebg_status(desktop)["reason"].startswith("PipeWire ")
+                desktop.start()
+                wait_until(lambda: desktop.node("livebg") is not None, "the camera is back")
+
+
+def test_without_pipewire_it_says_what_to_do(desktop: Desktop, tmp_path: Path) -> None:
+    clip = Clip(5, *SIZE).write(tmp_path / "clip.mp4")
+    (tmp_path / "empty").mkdir(mode=0o700)
+    env = {**os.environ, **desktop.environment, "XDG_RUNTIME_DIR": str(tmp_path / "empty")}
+    env["PIPEWIRE_RUNTIME_DIR"] = env["XDG_RUNTIME_DIR"]
+    command = [sys.executable, "-m", "livebg", "run", "--camera", str(clip), "--output", "pipewire"]
+    refused = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
+    assert refused.returncode == 4
+    said = " ".join(refused.stderr.split())
+    assert said.startswith("livebg: PipeWire is not running for this user")
+    assert "systemctl --user start pipewire.socket" in said
+    assert "Traceback" not in said

@@ -1,0 +1,240 @@
+"""A video file in place of the camera."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from livebg.errors import SourceError
+from livebg.imaging.colorspace import convert_i420
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
+from livebg.interfaces import LiveSource, Source
+from livebg.sources.looping_file import LoopingFile
+from tests.support.media import Clip, flat, read_stamp, yuv_picture
+from tests.support.pipeline_fakes import HandClock
+from tests.support.source_contract import SourceContract
+from tests.support.source_frames import frames_of, stamps
+
+DEADLINE = 20
+"""Seconds after which a thread counts as hung."""
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return Clip(count=5).write(tmp_path / "clip.mp4")
+
+
+def taken(source: LiveSource, count: int) -> list[Frame]:
+    with source:
+        return list(itertools.islice(source, count))
+
+
+class TestContract(SourceContract):
+    @pytest.fixture(params=[True, False])
+    def open_source(self, request: pytest.FixtureRequest, clip: Path) -> Callable[[], Source]:
+        return lambda: LoopingFile(clip, paced=bool(request.param))
+
+
+def test_it_is_a_live_source_that_says_what_it_is(clip: Path) -> None:
+    with LoopingFile(clip) as source:
+        assert isinstance(source, LiveSource)
+        assert (source.name, source.mode) == ("clip.mp4 in a loop", "64x48 at 25 fps")
+        assert source.now() == 0
+
+
+def test_the_first_round_is_the_file_byte_for_byte(clip: Path) -> None:
+    _, expected = frames_of(clip)
+    got = taken(LoopingFile(clip, paced=False), 5)
+    assert [(frame.pts, frame.time_base, frame.color) for frame in got] == [
+        (frame.pts, frame.time_base, frame.color) for frame in expected
+    ]
+    assert all(np.array_equal(frame.data, other.data) for frame, other in zip(got, expected, strict=True))
+
+
+def test_it_begins_again_and_time_goes_on(clip: Path) -> None:
+    frames = taken(LoopingFile(clip, paced=False), 13)
+    assert stamps(frames) == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2]
+    assert [frame.pts * frame.time_base for frame in frames] == [Fraction(number, 25) for number in range(13)]
+
+
+def test_uneven_times_stay_as_they_are_in_every_round(tmp_path: Path) -> None:
+    """Frames at 3, 5 and 10 hundredths of a second; the first is not at 0."""
+    path = Clip(count=3, rate=Fraction(20), pts=[3, 5, 10], time_base=Fraction(1, 100)).write(tmp_path / "vfr.mkv")
+    with LoopingFile(path, paced=False) as source:
+        step = round(100 / source.format.frame_rate)
+        hundredths = [round(frame.time * 100) for frame in itertools.islice(source, 7)]
+    length = 7 + step
+    assert hundredths == [3, 5, 10, 3 + length, 5 + length, 10 + length, 3 + 2 * length]
+
+
+def test_no_frame_comes_before_its_time(clip: Path) -> None:
+    with LoopingFile(clip) as source:
+        for frame in itertools.islice(source, 8):
+            assert source.now() >= frame.time
+        assert source.skipped == 0
+
+
+def test_frames_that_nobody_asked_for_in_time_are_gone_as_with_a_camera(tmp_path: Path) -> None:
+    clock = HandClock()
+    with LoopingFile(Clip(count=60).write(tmp_path / "a.mp4"), clock) as source:
+        frames = iter(source)
+        assert read_stamp(next(frames).y) == 0
+        clock.seconds += 1.0
+        # A delay of exactly one second is still in time.
+        assert read_stamp(next(frames).y) == 1
+        clock.seconds += 1.0
+        assert read_stamp(next(frames).y) == 25
+        assert source.skipped == 23
+        assert source.now() == 2.0
+
+
+def test_whole_rounds_that_were_missed_are_passed_over_and_counted(clip: Path) -> None:
+    clock = HandClock()
+    with LoopingFile(clip, clock) as source:
+        frames = iter(source)
+        next(frames)
+        clock.seconds += 1_000_001
+        frame = next(frames)
+        assert frame.time == 1_000_000
+        assert read_stamp(frame.y) == 0
+        assert source.skipped == 25_000_000 - 1
+
+
+def test_unpaced_nothing_is_waited_for_or_left_out(clip: Path) -> None:
+    clock = HandClock()
+    with LoopingFile(clip, clock, paced=False) as source:
+        numbers = []
+        for frame in itertools.islice(source, 7):
+            assert source.now() == pytest.approx(frame.time)
+            clock.seconds += 10.0
+            assert source.now() == pytest.approx(frame.time + 10.0)
+            numbers.append(read_stamp(frame.y))
+    assert numbers == [0, 1, 2, 3, 4, 0, 1]
+    assert source.skipped == 0
+
+
+def in_thread(frames: Iterator[Frame]) -> tuple[threading.Thread, list[Frame]]:
+    got: list[Frame] = []
+    thread = threading.Thread(target=lambda: got.extend(frames), daemon=True)
+    thread.start()
+    return thread, got
+
+
+def test_close_ends_a_wait_in_another_thread(clip: Path) -> None:
+    """With a stopped clock, the second frame is never due."""
+    source = LoopingFile(clip, HandClock())
+    frames = iter(source)
+    next(frames)
+    thread, got = in_thread(frames)
+    source.close()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    assert got == []
+
+
+def test_close_at_any_moment_ends_the_iteration(clip: Path) -> None:
+    for _ in range(20):
+        source = LoopingFile(clip, paced=False)
+        thread, got = in_thread(iter(source))
+        while not got:
+            assert thread.is_alive()
+        source.close()
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("name", ["missing.mp4", "text.mp4"])
+def test_what_cannot_be_read_is_told_when_it_is_opened(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text.mp4").write_text("no film")
+    with pytest.raises(SourceError, match=name):
+        LoopingFile(tmp_path / name)
+
+
+def test_a_file_that_is_gone_in_the_next_round_is_told(clip: Path) -> None:
+    with LoopingFile(clip, paced=False) as source:
+        frames = iter(source)
+        next(frames)
+        clip.unlink()
+        with pytest.raises(SourceError, match="does not exist"):
+            list(frames)
+
+
+def test_a_file_of_another_size_in_its_place_is_told(clip: Path) -> None:
+    with LoopingFile(clip, paced=False) as source:
+        frames = iter(source)
+        next(frames)
+        Clip(count=5, width=32).write(clip)
+        with pytest.raises(SourceError, match="was replaced"):
+            list(frames)
+
+
+LIMITED_709, FULL_601, LIMITED_601 = (1, 1, 1, 1), (5, 2, 2, 2), (6, 6, 6, 1)
+
+
+def lossless(path: Path, color: tuple[int, int, int, int] | None, picture: tuple[int, int, int] = (120, 90, 180)) -> Path:
+    return Clip(count=3, codec="ffv1", picture=flat(*picture), color=color).write(path)
+
+
+@pytest.mark.parametrize("color", [None, LIMITED_601, (5, 5, 6, 1)])
+def test_what_readers_take_for_granted_passes_untouched(tmp_path: Path, color: tuple[int, int, int, int] | None) -> None:
+    path = lossless(tmp_path / "a.mkv", color)
+    _, expected = frames_of(path)
+    got = taken(LoopingFile(path, paced=False), 3)
+    assert got[0].color == expected[0].color
+    assert all(np.array_equal(frame.data, other.data) for frame, other in zip(got, expected, strict=True))
+
+
+@pytest.mark.parametrize("color", [LIMITED_709, FULL_601, (9, 9, 14, 1), (1, 1, 1, 2)])
+def test_all_else_is_turned_into_limited_bt601(tmp_path: Path, color: tuple[int, int, int, int]) -> None:
+    path = lossless(tmp_path / "a.mkv", color)
+    frame = taken(LoopingFile(path, paced=False), 1)[0]
+    assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
+    assert (frame.color.primaries, frame.color.transfer) == (color[1], color[2])
+    before = frames_of(path)[1][0].rgb((64, 48)).astype(int)
+    assert np.abs(frame.rgb((64, 48)).astype(int) - before).max() <= 3
+    with LoopingFile(path) as source:
+        assert source.format.color == frame.color
+
+
+@pytest.mark.parametrize("given", [ColorSpec(BT709), ColorSpec(BT709, full_range=True), ColorSpec(BT601, full_range=True)])
+def test_a_picture_means_the_same_colours_after_its_conversion(given: ColorSpec) -> None:
+    grid = np.random.default_rng(1).integers(0, 256, (12, 16, 3), np.uint8)
+    rgb = np.kron(grid, np.ones((4, 4, 1), np.uint8))
+    wanted = ColorSpec(BT601)
+    made = convert_i420(rgb_to_i420(rgb, given), given, wanted)
+    # Chroma is subsampled 2x2 and blends at block edges, so compare inside the blocks.
+    difference = np.abs(made.astype(int) - rgb_to_i420(rgb, wanted))
+    assert difference[:48].reshape(12, 4, 16, 4)[:, 1:3, :, 1:3].max() <= 6
+    assert difference[48:].max() <= 1
+
+
+def test_white_and_black_of_the_full_range_end_at_the_limits() -> None:
+    full, limited = ColorSpec(BT601, full_range=True), ColorSpec(BT601)
+    data = np.full((72, 64), 128, np.uint8)
+    data[:24], data[24:48] = 0, 255
+    made = convert_i420(data, full, limited)
+    assert (set(made[:24].ravel().tolist()), set(made[24:48].ravel().tolist()), set(made[48:].ravel().tolist())) == (
+        {16},
+        {235},
+        {128},
+    )
+
+
+def test_a_webcams_jpeg_keeps_its_colours(tmp_path: Path) -> None:
+    """Full-range 4:2:2 Motion JPEG, as webcams send it, within the codec's own error."""
+
+    def picture(_: int, width: int, height: int) -> av.VideoFrame:
+        chroma = [np.full((height, width // 2), level, np.uint8) for level in (110, 170)]
+        return yuv_picture([np.full((height, width), 90, np.uint8), *chroma], "yuvj422p")
+
+    clip = Clip(count=3, codec="mjpeg", pix_fmt="yuvj422p", picture=picture).write(tmp_path / "webcam.mkv")
+    (frame, *_) = taken(LoopingFile(clip, paced=False), 3)
+    expected = (16 + 90 * 219 / 255, 128 + (110 - 128) * 224 / 255, 128 + (170 - 128) * 224 / 255)
+    assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
+    for plane, level in zip(frame.planes, expected, strict=True):
+        assert np.abs(plane.astype(float) - level).max() <= 2

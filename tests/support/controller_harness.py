@@ -1,0 +1,93 @@
+"""What the tests of the control commands steer: a session that writes down what it is told, and looks that cost nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from livebg.clock import StageTimer
+from livebg.compositing.composite import Consent
+from livebg.config.settings import Settings
+from livebg.daemon.controller import SessionController
+from livebg.daemon.saved_choices import SavedChoices
+from livebg.daemon.settings_layers import SettingsLayers
+from livebg.errors import ConfigError, ModelError
+from livebg.live.capture_loop import Camera
+from livebg.live.effect_builder import ProcessorFactory
+from livebg.live.frame_path import Build
+from livebg.live.session import Session
+from livebg.pipeline import Passthrough, Processor
+from tests.support.live_session import FORMAT, KeepingSink, PersonSegmenter, ToyCamera, ends, green
+
+MISSING = "missing.png"
+"""The background that cannot be read."""
+BROKEN = "broken.onnx"
+"""The network that cannot be loaded."""
+CONSENT = Consent("a test")
+
+
+class NotedSession(Session):
+    """A session that does not run, and writes down what it is told, in words."""
+
+    def __init__(self) -> None:
+        super().__init__(*ends(ToyCamera, KeepingSink()), green_look)
+        self.told: list[str] = []
+        self.camera: Camera | None = None
+
+    def switch(self, build: Build, *, at_once: bool) -> None:
+        room = isinstance(build(), Passthrough)
+        self.told.append(f"{'room' if room else 'hidden'}{' at once' if at_once else ''}")
+
+    def pause(self) -> None:
+        super().pause()
+        self.told.append("pause")
+
+    def resume(self) -> None:
+        super().resume()
+        self.told.append("resume")
+
+    def use_camera(self, camera: Camera) -> None:
+        self.camera = camera
+        self.told.append("camera")
+
+
+class ToyLooks(ProcessorFactory):
+    """Ready at once, but for what is known to fail. Whatever the mode, the room is replaced by green."""
+
+    def __init__(self) -> None:
+        super().__init__(Settings(), None, StageTimer(), FORMAT)
+        self.prepared: list[Settings] = []
+        self.before: Callable[[], object] = lambda: None
+
+    def prepare(self, settings: Settings) -> Build:
+        self.before()
+        if settings.effect.background.endswith(MISSING):
+            raise ConfigError(f"the background {settings.effect.background} does not exist: name another")
+        if settings.model.name.endswith(BROKEN):
+            raise ModelError(f"{settings.model.name} is no network: choose another")
+        self.prepared.append(settings)
+        return green_look
+
+    def passthrough(self, consent: Consent) -> Build:
+        return lambda: Passthrough(consent)
+
+
+class Desk:
+    """A Steering with its session, its looks, its configuration file and its choices, all of one test's own."""
+
+    def __init__(self, folder: Path, options: dict[str, Any] | None = None, consent: Consent | None = None) -> None:
+        self.config = folder / "config.toml"
+        if not self.config.exists():
+            self.config.touch()
+        self.choices = SavedChoices(folder / "state" / "choices.json")
+        self.session, self.looks = NotedSession(), ToyLooks()
+        layers = SettingsLayers.start(options or {}, self.config, self.choices.read())
+        self.steering = SessionController(self.session, self.looks, layers, self.choices, consent)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The values that the next start will find."""
+        return {key: word.value for key, word in self.choices.read().items()}
+
+
+def green_look() -> Processor:
+    return green(PersonSegmenter())

@@ -1,0 +1,339 @@
+"""Tests of the tray's parts: polling, launching livebg, external windows, autostart and backend detection."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
+from livebg.setup.resources import APP_ID, AUTOSTART
+from livebg.system.host import Commands, ToolResult
+from livebg.tray.actions import ActionRunner
+from livebg.tray.backend import DesktopProbe, find_backend
+from livebg.tray.dbus import notify
+from livebg.tray.external import TERMINALS, Autostart, choose_picture, doctor_command, launch, log_command, terminal_command
+from livebg.tray.launcher import DaemonLauncher
+from livebg.tray.menu import CameraChoice, DaemonCommand, LocalAction
+from livebg.tray.poller import Cameras, poll_status
+from livebg.tray.status_view import TrayState
+from tests.support.fake_daemon import LIVE, Daemon, runtime_folder_of_ones_own
+
+if sys.platform == "linux":
+    from tests.support.tray_desktop import NotificationService, Portal, session_bus
+
+DEADLINE = 20.0
+linux = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
+COMMAND = ("/opt/livebg/bin/livebg",)
+
+
+def fails(reason: str) -> None:
+    pytest.fail(reason)
+
+
+def test_a_look_at_a_livebg_that_runs_and_at_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with runtime_folder_of_ones_own(monkeypatch):
+        assert poll_status().state is TrayState.NOT_RUNNING
+        with Daemon(LIVE):
+            seen = poll_status()
+            assert seen.state is TrayState.LIVE
+            assert seen.status is not None
+            assert seen.status.pid == LIVE.pid
+        assert poll_status().state is TrayState.NOT_RUNNING
+
+
+def test_a_look_at_one_that_is_starting() -> None:
+    def asked(_command: str) -> object:
+        raise NotRunningError("not yet")
+
+    assert poll_status(asked, lambda: 4711).state is TrayState.WAKING
+    assert poll_status(lambda _command: {"state": "live"}, lambda: 4711).state is TrayState.ERROR
+
+
+def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> None:
+    surveys: list[int] = []
+
+    def survey() -> tuple[CameraChoice, ...]:
+        surveys.append(1)
+        return (CameraChoice("C920", "C920"),)
+
+    cameras = Cameras(tmp_path, survey)
+    for _ in range(20):
+        assert cameras() == (CameraChoice("C920", "C920"),)
+    assert len(surveys) == 2  # initially, and again after udev has set the permissions
+    os.utime(tmp_path, ns=(1, 1))
+    for _ in range(20):
+        cameras()
+    assert len(surveys) == 4
+
+
+class NoService(Commands):
+    """Commands on a machine without livebg's systemd unit."""
+
+    def run(self, *command: str, timeout: float | None = 5.0) -> ToolResult:  # noqa: ARG002
+        return ToolResult(1, "", f"{command[0]}: no such unit")
+
+
+@dataclass
+class Service(Commands):
+    """Commands on a machine with livebg's systemd unit. ``code`` is the exit code of starting it."""
+
+    code: int = 0
+    pid: int = 0
+    said: list[str] = field(default_factory=list)
+
+    def run(self, *command: str, timeout: float | None = 5.0) -> ToolResult:  # noqa: ARG002
+        self.said.append(" ".join(command))
+        match command[0], command[2]:
+            case "systemctl", "show":
+                return ToolResult(0, f"{self.pid}\n")
+            case "systemctl", "start" | "restart":
+                return ToolResult(self.code, "", "Job for livebg.service failed.")
+            case "journalctl", _:
+                return ToolResult(0, "livebg: there is no camera: plug one in\n")
+        return ToolResult(0, "")
+
+
+def starter(commands: Commands, log: Path, command: tuple[str, ...] = COMMAND, answers: bool = True) -> DaemonLauncher:
+    def asked(_command: str) -> object:
+        if not answers:
+            raise NotRunningError("...")
+        return {}
+
+    return DaemonLauncher(command, log, commands=commands, request=asked, find_pid=lambda: None)
+
+
+def test_the_service_is_started_where_it_is_installed(tmp_path: Path) -> None:
+    service = Service()
+    starter(service, tmp_path / "run.log").start()
+    assert "systemctl --user start livebg.service" in service.said
+    assert not (tmp_path / "run.log").exists()
+
+
+def test_a_service_that_fails_is_told_in_livebgs_own_words(tmp_path: Path) -> None:
+    with pytest.raises(LivebgError, match=r"^livebg did not start: there is no camera: plug one in$"):
+        starter(Service(code=1), tmp_path / "run.log").start()
+
+
+def test_what_the_service_started_the_service_restarts(tmp_path: Path) -> None:
+    service = Service(pid=4711)
+    DaemonLauncher(COMMAND, tmp_path / "log", commands=service, request=lambda _command: {}, find_pid=lambda: 4711).restart()
+    assert service.said[-1] == "systemctl --user restart livebg.service"
+
+
+@linux
+def test_without_a_service_a_process_is_started_that_writes_a_log(tmp_path: Path) -> None:
+    script = tmp_path / "livebg"
+    script.write_text('#!/bin/sh\necho "livebg: said $1" >&2\nexit 3\n')
+    script.chmod(0o755)
+    log = tmp_path / "state" / "run.log"
+    with pytest.raises(LivebgError, match=r"^livebg did not start: said run$"):
+        starter(NoService(), log, (str(script),), answers=False).start()
+    assert log.read_text() == "livebg: said run\n"
+
+
+def test_a_livebg_that_is_not_there_is_told(tmp_path: Path) -> None:
+    message = r"^Cannot start livebg \(No such file or directory: /nowhere/livebg\)\. Reinstall it\.$"
+    with pytest.raises(LivebgError, match=message):
+        starter(NoService(), tmp_path / "run.log", ("/nowhere/livebg",), answers=False).start()
+
+
+@linux
+def test_restarting_ends_a_livebg_that_nobody_can_talk_to(tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    service = Service(pid=1)
+
+    def holder() -> int | None:
+        return other.pid if other.poll() is None else None
+
+    DaemonLauncher(COMMAND, tmp_path / "log", commands=service, request=lambda _command: {}, find_pid=holder).restart()
+    assert other.wait(DEADLINE) < 0
+    assert "systemctl --user start livebg.service" in service.said
+
+
+def test_terminals_are_taken_in_their_order_and_spoken_to_in_their_way() -> None:
+    there = {"konsole", "gnome-terminal"}
+    find = {name: f"/usr/bin/{name}" for name in there}.get
+    assert terminal_command(("tail", "log"), find) == ("gnome-terminal", "--", "tail", "log")
+    assert terminal_command(("tail",), lambda _name: None) is None
+    for name in TERMINALS:
+        words = terminal_command(("tail", "log"), {name: name}.get)
+        assert words is not None
+        assert (words[0], words[-2:]) == (name, ("tail", "log"))
+
+
+@linux
+def test_the_doctor_in_a_terminal_is_this_installations(tmp_path: Path) -> None:
+    fake = tmp_path / "my livebg"
+    fake.write_text('#!/bin/sh\necho "examined: $1"\n')
+    fake.chmod(0o755)
+    done = subprocess.run(doctor_command((str(fake),)), input="\n", capture_output=True, text=True, timeout=DEADLINE, check=True)
+    assert done.stdout == "examined: doctor\n\nPress Enter to close this window. "
+
+
+def test_the_log_is_the_journal_or_a_file(tmp_path: Path) -> None:
+    assert log_command(True, tmp_path / "log")[:2] == ("journalctl", "--user")
+    with pytest.raises(LivebgError, match="not written a log yet"):
+        log_command(False, tmp_path / "log")
+    (tmp_path / "log").write_text("well\n")
+    assert log_command(False, tmp_path / "log")[-1] == str(tmp_path / "log")
+
+
+@linux
+def test_a_window_that_fails_says_why_and_one_that_ends_well_says_nothing() -> None:
+    told: list[str] = []
+    heard = threading.Event()
+
+    def failed(reason: str) -> None:
+        told.append(reason)
+        heard.set()
+
+    launch(["/bin/sh", "-c", "true"], fails)
+    launch(["/bin/sh", "-c", "echo working; echo 'livebg: no display here' >&2; exit 8"], failed)
+    assert heard.wait(DEADLINE)
+    assert told == ["no display here"]
+    with pytest.raises(LivebgError, match="Cannot start /nowhere/to/be/found"):
+        launch(["/nowhere/to/be/found"], fails)
+
+
+@linux
+@pytest.mark.parametrize(
+    ("script", "chosen"), [("echo '/home/me/my beach.png'", Path("/home/me/my beach.png")), ("exit 1", None), ("exit 0", None)]
+)
+def test_choose_picture_asks_zenity_without_a_portal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, chosen: Path | None
+) -> None:
+    (tmp_path / "zenity").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "zenity").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
+    assert choose_picture() == chosen
+
+
+@linux
+@pytest.mark.parametrize("zenity", ["", "echo 'cannot open display' >&2; exit 255"])
+def test_choose_picture_without_any_dialog_raises_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zenity: str) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
+    if zenity:
+        (tmp_path / "zenity").write_text(f"#!/bin/sh\n{zenity}\n")
+        (tmp_path / "zenity").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LivebgError, match="Install zenity"):
+        choose_picture()
+
+
+def test_a_chosen_file_becomes_a_command_and_none_becomes_nothing(tmp_path: Path) -> None:
+    def doer(picture: Path | None) -> ActionRunner:
+        begin = starter(NoService(), tmp_path / "log")
+        return ActionRunner(COMMAND, begin, Autostart(COMMAND, tmp_path), choose=lambda: picture)
+
+    assert doer(None).run(LocalAction.CHOOSE_BACKGROUND, fails) is None
+    picture = tmp_path / "beach.jpg"
+    assert doer(picture).run(LocalAction.CHOOSE_BACKGROUND, fails) == DaemonCommand("background", {"background": str(picture)})
+
+
+def test_the_entry_at_login_comes_and_goes(tmp_path: Path) -> None:
+    autostart = Autostart(("/opt/my livebg",), tmp_path / "config")
+    assert not autostart.is_on
+    autostart.switch(True)
+    assert autostart.is_on
+    assert 'Exec="/opt/my livebg" tray --wait 60\n' in (tmp_path / "config" / AUTOSTART).read_text()
+    autostart.switch(False)
+    assert not autostart.is_on
+    autostart.switch(False)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_autostart_under_the_former_name_is_replaced_or_removed(tmp_path: Path, on: bool) -> None:
+    former, autostart = tmp_path / "autostart" / "livebg-tray.desktop", Autostart(COMMAND, tmp_path)
+    former.parent.mkdir()
+    former.write_text("[Desktop Entry]\nExec=/opt/livebg/bin/livebg tray --wait 60\n")
+    assert autostart.is_on
+    autostart.switch(on)
+    assert autostart.is_on is on
+    assert not former.exists()
+    assert (tmp_path / AUTOSTART).exists() is on
+
+
+@pytest.mark.parametrize("line", ["Hidden=true", "X-GNOME-Autostart-enabled=false"])
+def test_an_entry_that_the_desktops_settings_switched_off_is_off(tmp_path: Path, line: str) -> None:
+    autostart = Autostart(COMMAND, tmp_path)
+    autostart.switch(True)
+    text = (tmp_path / AUTOSTART).read_text().replace("X-GNOME-Autostart-enabled=true", "")
+    (tmp_path / AUTOSTART).write_text(f"{text}{line}\n")
+    assert not autostart.is_on
+    autostart.switch(True)
+    assert autostart.is_on
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root ignores file permissions")
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(SetupError, match="Cannot read or write"):
+        Autostart(COMMAND, tmp_path / "config").switch(True)
+
+
+def desktop(variables: Mapping[str, str], *there: str, system: str = "linux") -> DesktopProbe:
+    return DesktopProbe(
+        system,
+        variables,
+        has_bus=lambda: "bus" in there,
+        shows_icons=lambda: "icons" in there,
+        shows_x_icons=lambda: "x icons" in there,
+        introspection=lambda: "gi" in there,
+    )
+
+
+X11, WAYLAND = {"DISPLAY": ":0"}, {"WAYLAND_DISPLAY": "wayland-0"}
+
+
+def test_where_the_icon_goes() -> None:
+    assert find_backend(desktop(WAYLAND, "gi", "bus", "icons")) == "appindicator"
+    assert find_backend(desktop(X11, "gi", "bus", "icons", "x icons")) == "appindicator"
+    assert find_backend(desktop(X11, "gi", "bus", "x icons")) == "gtk"
+    assert find_backend(desktop({}, system="darwin")) == "own"
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (desktop({}, "gi", "bus", "icons"), "No display found"),
+        (desktop(X11, "bus", "icons"), "needs the system's PyGObject"),
+        (desktop(X11, "gi", "x icons"), "D-Bus, which does not respond"),
+        (desktop(X11, "gi", "bus"), "This desktop shows no tray icons"),
+        (desktop(WAYLAND, "gi", "bus", "x icons"), "This desktop shows no tray icons"),
+        (desktop({**WAYLAND, "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, "gi", "bus"), "gnome-shell-extension-appindicator"),
+    ],
+)
+def test_where_it_cannot_go_the_sentence_says_why(found: DesktopProbe, sentence: str) -> None:
+    with pytest.raises(DisplayError, match=sentence) as caught:
+        find_backend(found)
+    assert caught.value.exit_code == 8
+
+
+@linux
+@pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+@pytest.mark.parametrize(("uris", "chosen"), [(["file:///home/me/my%20beach.png"], Path("/home/me/my beach.png")), (None, None)])
+def test_choose_picture_asks_the_portal_first(
+    monkeypatch: pytest.MonkeyPatch, uris: list[str] | None, chosen: Path | None
+) -> None:
+    with session_bus({}) as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        with Portal(address, uris):
+            assert choose_picture() == chosen
+
+
+@linux
+@pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+def test_notification_names_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its icon and desktop entry are those that setup installs."""
+    with session_bus({}) as address, NotificationService(address) as service:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        notify("no camera")
+    (shown,) = service.shown
+    assert shown == ("livebg", 0, APP_ID, "livebg", "no camera", [], {"desktop-entry": ("s", APP_ID)}, -1)
