@@ -11,7 +11,7 @@ from livebg.errors import ModelError
 from livebg.models import find
 from livebg.models.registry import unknown_card
 from livebg.segmentation.u2net import U2NetSegmenter
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.media import Clip
 from tests.support.photos import save_photo
 from tests.support.toy_network import ToyNetwork, WriteToy
@@ -21,8 +21,8 @@ settings.load_profile("livebg")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _heeded_signals() -> None:
-    """Tests that run in the background, or under ``nohup``, hand on to the processes they start what is ignored there."""
+def _default_signal_handlers() -> None:
+    """Reset ignored signals, which tests under ``nohup`` or in the background would pass on to their child processes."""
     for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_IGN:
@@ -30,35 +30,35 @@ def _heeded_signals() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nobodys_choices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the user chose while livebg ran is neither read nor changed, whatever a test starts."""
+def _isolated_choices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither read nor change the user's saved choices."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
-    return Workshop(tmp_path, monkeypatch)
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LivebgCli:
+    return LivebgCli(tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def clip(shop: Workshop) -> Path:
+def clip(cli: LivebgCli) -> Path:
     """``video.mp4``: 15 frames, 25 a second, with sound."""
-    Clip(count=15, audio="aac").write(shop.folder / "video.mp4")
+    Clip(count=15, audio="aac").write(cli.folder / "video.mp4")
     return Path("video.mp4")
 
 
 @pytest.fixture
-def photo(shop: Workshop) -> Path:
+def photo(cli: LivebgCli) -> Path:
     """``photo.png``: dark on the left, bright on the right."""
-    save_photo(shop.folder / "photo.png")
+    save_photo(cli.folder / "photo.png")
     return Path("photo.png")
 
 
 @pytest.fixture
 def silent_libraries(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """No library says anything past livebg."""
+    """Libraries print nothing of their own."""
     yield
     assert capfd.readouterr() == ("", "")
 
@@ -70,14 +70,14 @@ def write_toy(tmp_path: Path) -> WriteToy:
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> U2NetSegmenter:
-    """The toy network: it finds somebody where a picture is bright."""
+    """The toy network, for which bright areas are a person."""
     network = ToyNetwork().write(tmp_path_factory.mktemp("network") / "toy.onnx")
     return U2NetSegmenter(network, unknown_card("toy.onnx"), provider="cpu")
 
 
 @pytest.fixture(scope="module")
 def u2netp() -> Path:
-    """The published network: beside the checkout, or in the user's cache."""
+    """The published network, beside the checkout or in the user's cache."""
     beside = Path(__file__).parents[2] / "shared" / "data" / "models"
     try:
         return find("u2netp", [beside]).path
@@ -90,7 +90,7 @@ LONGER = {
     "soak": "a soak takes two minutes of a core: `python -m pytest -m soak`",
     "system": "a kernel of its own takes minutes: `python -m pytest -m system`",
 }
-"""Folders whose tests have their name as a mark, and run only where the command line names it; why."""
+"""Folders whose tests are marked with their name and run only if the command line names it, with the reason."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -108,6 +108,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> Callable[[int], int]:
-    """How many altered inputs to try, where so many are usual."""
+    """The number of altered inputs to try, in proportion to the usual number."""
     times: int = request.config.getoption("--fuzz-times")
     return lambda usual: usual * times

@@ -120,16 +120,16 @@ def test_root_has_few_modules() -> None:
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if package(name) in FOUNDATION])
-def test_foundation_does_not_know_the_settings(module: str) -> None:
+def test_foundation_does_not_import_settings(module: str) -> None:
     assert not any(imported.startswith("livebg.config.settings.") for imported in imports(modules()[module]))
 
 
-def test_only_compositing_holds_the_seal() -> None:
+def test_only_compositing_uses_the_seal() -> None:
     holders = {name for name, tree in modules().items() if "_SEAL" in ast.dump(tree)}
     assert holders == {"imaging.frame", "compositing.composite"}
 
 
-def test_only_the_command_line_gives_consent() -> None:
+def test_only_cli_creates_consent() -> None:
     makers = {
         name
         for name, tree in modules().items()
@@ -140,8 +140,8 @@ def test_only_the_command_line_gives_consent() -> None:
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if package(name) != "cli" and name != "compositing.composite"])
-def test_nobody_else_keeps_a_way_to_give_consent(module: str) -> None:
-    """Outside the command line the class is named in annotations alone: handed on, or under another name, it could be called."""
+def test_consent_outside_cli_appears_only_in_annotations(module: str) -> None:
+    """Outside the command line the class is used only in annotations; otherwise it could be called under another name."""
     tree = modules()[module]
     annotations = {
         id(node)
@@ -157,7 +157,7 @@ def test_nobody_else_keeps_a_way_to_give_consent(module: str) -> None:
         assert not (isinstance(node, ast.alias) and node.name == "Consent" and node.asname), module
 
 
-def test_the_live_sessions_own_commands_need_no_consent() -> None:
+def test_session_commands_need_no_consent() -> None:
     """Those that show the room are the command line's, which gives the user's word with each message."""
     commands = ast.unparse(modules()["daemon.commands"])
     assert "controller.on" in commands
@@ -166,7 +166,7 @@ def test_the_live_sessions_own_commands_need_no_consent() -> None:
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if package(name) != "cli" and not name.endswith("__main__")])
-def test_only_the_command_line_prints_or_exits(module: str) -> None:
+def test_only_cli_prints_or_exits(module: str) -> None:
     for node in ast.walk(modules()[module]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("print", "exit", "quit"), f"{module}, line {node.lineno}"
@@ -174,16 +174,16 @@ def test_only_the_command_line_prints_or_exits(module: str) -> None:
             assert "SystemExit" not in ast.dump(node.exc), f"{module}, line {node.lineno}"
 
 
-def test_onnxruntime_comes_in_by_one_door() -> None:
-    """There its telemetry is switched off before it is loaded."""
+def test_only_ort_module_imports_onnxruntime() -> None:
+    """Its telemetry is disabled there before it is imported."""
     users = {
         name for name, tree in modules().items() if any(imported.split(".")[0] == "onnxruntime" for imported in imports(tree))
     }
     assert users == {"segmentation.ort"}
 
 
-def test_help_needs_nothing_heavy() -> None:
-    """At the top of the command line's modules, and of what they import there, nothing heavy is imported."""
+def test_help_imports_nothing_heavy() -> None:
+    """At the top of the command line's modules, and of modules they import there, nothing slow is imported."""
     trees = modules()
     seen, waiting = set[str](), ["cli.__init__"]
     while waiting:
@@ -205,11 +205,11 @@ def diagram() -> dict[str, int]:
     return {name: number for number, row in enumerate(rows) for name in row.partition("|")[0].split()}
 
 
-def test_the_package_diagram_names_every_package() -> None:
+def test_package_diagram_names_every_package() -> None:
     assert diagram().keys() == {package(name) for name in modules()} - {"__init__", "__main__"}
 
 
-def test_imports_point_downward_in_the_package_diagram() -> None:
+def test_package_diagram_imports_point_downward() -> None:
     rows = diagram() | {"__main__": -1}
     for module in modules():
         for imported in imported_modules(module):

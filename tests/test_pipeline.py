@@ -14,29 +14,29 @@ from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
-from tests.support.pipeline_fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, grey_frame, noise_frame
+from tests.support.pipeline_fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, gray_frame, noise_frame
 
 
 def over_black(frame: Frame, matte: Matte) -> Composite:
-    return composite(frame, grey_frame(luma=16, size=(frame.width, frame.height)).data, matte)
+    return composite(frame, gray_frame(luma=16, size=(frame.width, frame.height)).data, matte)
 
 
 def pipeline(segmenter: Segmenter, clock: StageTimer | None = None) -> Pipeline:
     return Pipeline(segmenter, TemporalFilter(0.15), GuidedUpsampler(), over_black, clock)
 
 
-def test_bright_stays_and_dark_goes() -> None:
-    data = grey_frame(luma=16).data.copy()
+def test_bright_areas_are_kept_and_dark_ones_replaced() -> None:
+    data = gray_frame(luma=16).data.copy()
     data[:48, 32:] = 235
     data[:48, :32] = 30
-    frame = Frame(data, 0, grey_frame().time_base)
+    frame = Frame(data, 0, gray_frame().time_base)
     y = planes(pipeline(LumaSegmenter()).process(frame).composite.data)[0]
     assert (y[:, 40:] == 235).all()
     assert (y[:, :24] == 16).all()
 
 
-def test_the_matte_is_for_its_frame() -> None:
-    matte = pipeline(LumaSegmenter()).matte(grey_frame(number=7))
+def test_matte_has_time_of_its_frame() -> None:
+    matte = pipeline(LumaSegmenter()).matte(gray_frame(number=7))
     assert matte.time == matte.picture_time == pytest.approx(7 / 30)
     assert matte.alpha.shape == (48, 64)
 
@@ -51,7 +51,7 @@ def test_process_is_matte_then_composite() -> None:
         assert (processed.matte.alpha == matte.alpha).all()
 
 
-def test_a_matte_is_a_mask_refined_which_may_come_from_an_earlier_picture() -> None:
+def test_matte_can_be_refined_from_earlier_mask() -> None:
     frame, later = noise_frame(1, number=1), noise_frame(1, number=2)
     parts = pipeline(LumaSegmenter())
     mask = parts.mask(frame)
@@ -60,12 +60,12 @@ def test_a_matte_is_a_mask_refined_which_may_come_from_an_earlier_picture() -> N
     assert (matte.time, matte.picture_time) == (later.time, frame.time)
 
 
-def test_the_coarse_look_is_taken_where_there_is_one() -> None:
+def test_coarse_effect_is_used_if_available() -> None:
     def white(frame: Frame, matte: Matte) -> Composite:
-        return composite(frame, grey_frame(luma=235, size=(frame.width, frame.height)).data, matte)
+        return composite(frame, gray_frame(luma=235, size=(frame.width, frame.height)).data, matte)
 
     def lumas(run: Pipeline) -> list[int]:
-        frame = grey_frame(luma=16)
+        frame = gray_frame(luma=16)
         matte = run.matte(frame)
         return [int(planes(run.composite(frame, matte, coarse=coarse).data)[0].max()) for coarse in (False, True)]
 
@@ -77,30 +77,30 @@ def test_the_coarse_look_is_taken_where_there_is_one() -> None:
     assert lumas(both) == [16, 235]
 
 
-def test_the_network_sees_each_picture_on_its_own() -> None:
+def test_prediction_does_not_depend_on_earlier_frames() -> None:
     """Earlier frames do not affect the network's result for this one."""
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)
     for number in range(3):
-        run.process(grey_frame(number, luma=200))
+        run.process(gray_frame(number, luma=200))
     assert segmenter.looks == 3
     frame = noise_frame(4, number=3)
     np.testing.assert_array_equal(run.predict(frame).alpha, pipeline(LumaSegmenter()).predict(frame).alpha)
 
 
-def test_a_sight_is_the_networks_own_and_leaves_the_past_alone() -> None:
-    frame = grey_frame(1, luma=200)
+def test_predict_does_not_change_filter_state() -> None:
+    frame = gray_frame(1, luma=200)
     run = pipeline(LumaSegmenter())
-    first = run.mask(grey_frame(0, luma=100))
+    first = run.mask(gray_frame(0, luma=100))
     sight = run.predict(frame)
     assert sight.image.shape == (24, 32, 3)
     assert sight.time == frame.time
     assert sight.alpha.mean() == pytest.approx(sight.image.mean() / 255, abs=1e-3)
-    again = run.mask(grey_frame(1, luma=100))
+    again = run.mask(gray_frame(1, luma=100))
     np.testing.assert_allclose(again.alpha, first.alpha, atol=1e-6)
 
 
-def test_reset_forgets_the_past() -> None:
+def test_reset_clears_state() -> None:
     segmenter = LumaSegmenter()
     run = pipeline(segmenter)
     run.process(noise_frame(1, number=0))
@@ -109,36 +109,36 @@ def test_reset_forgets_the_past() -> None:
     assert (again.data == pipeline(LumaSegmenter()).process(noise_frame(2, number=1)).composite.data).all()
 
 
-def test_a_network_that_fails_lets_nothing_out_and_the_next_picture_starts_anew() -> None:
+def test_network_failure_outputs_nothing_and_resets() -> None:
     segmenter = LumaSegmenter(fails_at=1)
     run = pipeline(segmenter)
-    run.process(grey_frame(0))
+    run.process(gray_frame(0))
     with pytest.raises(ModelError):
-        run.process(grey_frame(1))
-    after = run.matte(grey_frame(2, luma=20))
-    assert (after.alpha == pipeline(LumaSegmenter()).matte(grey_frame(2, luma=20)).alpha).all(), "the filter restarts as well"
+        run.process(gray_frame(1))
+    after = run.matte(gray_frame(2, luma=20))
+    assert (after.alpha == pipeline(LumaSegmenter()).matte(gray_frame(2, luma=20)).alpha).all(), "the filter restarts as well"
 
 
-def test_each_stage_is_timed() -> None:
+def test_every_stage_is_timed() -> None:
     ticks = iter(range(100))
     clock = StageTimer(lambda: float(next(ticks)))
-    pipeline(LumaSegmenter(), clock).process(grey_frame())
+    pipeline(LumaSegmenter(), clock).process(gray_frame())
     assert dict(clock.seconds) == {"network": 1.0, "smoothing": 1.0, "upsampling": 1.0, "compositing": 1.0}
 
 
-def test_render_sends_every_frame_once_and_closes_both() -> None:
+def test_render_sends_every_frame_once_and_closes() -> None:
     source, sink = ListSource([noise_frame(number, number=number) for number in range(5)]), ListSink()
-    told: list[int] = []
-    done = render(source, sink, pipeline(LumaSegmenter()), told.append)
+    received: list[int] = []
+    done = render(source, sink, pipeline(LumaSegmenter()), received.append)
     assert done.frames == 5
-    assert told == [1, 2, 3, 4, 5]
+    assert received == [1, 2, 3, 4, 5]
     assert [composite.pts for composite in sink.composites] == [0, 1, 2, 3, 4]
     assert source.closed
     assert sink.end == "closed"
 
 
-def test_render_gives_up_the_output_when_the_network_fails() -> None:
-    source, sink = ListSource([grey_frame(number) for number in range(5)]), ListSink()
+def test_render_aborts_output_when_network_fails() -> None:
+    source, sink = ListSource([gray_frame(number) for number in range(5)]), ListSink()
     with pytest.raises(ModelError):
         render(source, sink, pipeline(LumaSegmenter(fails_at=3)), lambda _: None)
     assert len(sink.composites) == 3
@@ -146,8 +146,8 @@ def test_render_gives_up_the_output_when_the_network_fails() -> None:
     assert sink.end == "aborted"
 
 
-def test_render_gives_up_when_the_sink_does() -> None:
-    source, sink = ListSource([grey_frame(number) for number in range(5)]), ListSink(breaks_at=2)
+def test_render_aborts_output_when_sink_fails() -> None:
+    source, sink = ListSource([gray_frame(number) for number in range(5)]), ListSink(breaks_at=2)
     with pytest.raises(SinkError):
         render(source, sink, pipeline(LumaSegmenter()), lambda _: None)
     assert source.closed
@@ -155,21 +155,21 @@ def test_render_gives_up_when_the_sink_does() -> None:
 
 
 def test_render_stops_between_two_frames() -> None:
-    source, sink, stop = ListSource([grey_frame(number) for number in range(5)]), ListSink(), threading.Event()
+    source, sink, stop = ListSource([gray_frame(number) for number in range(5)]), ListSink(), threading.Event()
     with pytest.raises(Cancelled, match="after 2 frames"):
         render(source, sink, pipeline(LumaSegmenter()), lambda frames: stop.set() if frames == 2 else None, stop)
     assert len(sink.composites) == 2
     assert sink.end == "aborted"
 
 
-def test_the_room_as_it_is() -> None:
+def test_passthrough_returns_frame_unchanged() -> None:
     frame = noise_frame(1)
     processed = Passthrough(Consent("a test")).process(frame)
     assert (processed.composite.data == frame.data).all()
     assert processed.matte is None
 
 
-def test_no_raw_byte_gets_past_an_empty_matte() -> None:
+def test_empty_matte_shows_no_byte_of_the_room() -> None:
     """Without a person no byte of the room's noise is visible, for any room."""
     run = pipeline(StillSegmenter(lambda width, height: np.zeros((height, width), np.float32)))
     for seed in range(10):

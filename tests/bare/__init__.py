@@ -1,1 +1,1 @@
-"""livebg on a machine that has nothing: a fresh Debian, the wheel in an environment of its own, pipx and uv."""
+"""livebg on a bare machine: a fresh Debian, with the wheel in its own environment, by pipx and by uv."""

@@ -1,4 +1,4 @@
-"""The examples of the README and the help topics, told apart by what a bare machine can do with them."""
+"""The examples of the README and the help topics, grouped by what a bare machine can do with them."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ STOP = "livebg stop"
 _STEERING = ("off", "on", "toggle", "pause", "resume", "mode", "background", "set", "reload", "snapshot")
 STEERED = [line for line in all_livebg_lines() if line.split()[1] in _STEERING]
 BY_ITSELF = ("livebg devices", "livebg doctor", "livebg setup --dry-run", "livebg models pull")
-"""What is looked at by itself."""
+"""Commands with a test of their own."""
 REFUSALS = {
     "livebg run": (4,),  # there is no virtual camera
     "livebg setup": (2, 7),  # nothing to undo; neither v4l2loopback nor PipeWire
@@ -26,15 +26,15 @@ REFUSALS = {
     "livebg tray": (8,),
     "livebg preview": (8,),
 }
-"""What cannot be had on a bare machine, by how the lines begin, with the exit codes that say so."""
+"""Commands that cannot work on a bare machine, by their first words, with the exit codes that say so."""
 _OTHERS = {*RENDERED, *SCORED, *STEERED, LIVE_RUN}
 REFUSED = [line for line in all_livebg_lines() if line not in _OTHERS and not line.startswith(BY_ITSELF)]
 KEPT = 3.0
-"""Levels by which an encoder may change what livebg passes on."""
+"""Levels by which an encoder may change livebg's pictures."""
 
 
 def check_rendered(line: str, folder: Path) -> None:
-    """Look at what a line of :data:`RENDERED` has left in ``folder``: she is there, and the room is not as it was."""
+    """Check the output in ``folder`` of a line of :data:`RENDERED`: the person is visible, the room has changed."""
     if "holiday/" in line:
         check_blur(folder / "rendered" / "boat.portrait.mkv", folder / "holiday" / "boat.mkv", 3)
         assert (folder / "rendered" / "first day" / "me.portrait.png").is_file()

@@ -1,4 +1,4 @@
-"""A fresh Debian in a folder, in which commands run as on a machine of its own."""
+"""A fresh Debian in a folder, in which commands run as on a separate machine."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.bare.sources import DEBIAN, Sources
 USER = "somebody"
 HOME = f"/home/{USER}"
 _HOST = "/host"
-"""Where the bare machine sees those files of this one that lead to the packages, and nothing else of it."""
+"""Where the bare machine sees those files of this machine that lead to the packages, and no others."""
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 # All mounts are the command's own: they are gone with its last process, however it ends.
 _ENTER = """
@@ -41,7 +41,7 @@ exit "$code"
 
 @dataclass(frozen=True)
 class Done:
-    """The exit code of a command, and what it said on standard output and standard error."""
+    """The exit code of a command, its standard output and its standard error."""
 
     code: int
     out: str
@@ -49,7 +49,7 @@ class Done:
 
     @property
     def text(self) -> str:
-        """Both, for whoever reads why a test failed; the end of it where it is long."""
+        """Both, for the message of a failed test; only the end if they are long."""
         return f"exit code {self.code}\n{self.out[-8000:]}\n{self.err[-8000:]}"
 
 
@@ -75,7 +75,7 @@ class BareMachine:
         self._sources = sources
         self._enclosed("debootstrap", "--variant=minbase", DEBIAN, str(root), sources.mirror)
         (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-        settings = ('APT::Get::Assume-Yes "true";', *sources.apt)  # nobody is here to answer
+        settings = ('APT::Get::Assume-Yes "true";', *sources.apt)  # no user answers
         (root / "etc" / "apt" / "apt.conf.d" / "90bare").write_text("\n".join(settings) + "\n")
         for folder in sources.folders:
             place = root / f"{_HOST}{folder}".lstrip("/")
@@ -90,7 +90,7 @@ class BareMachine:
         return self.root / HOME.lstrip("/")
 
     def give(self, path: Path) -> None:
-        """Make what was put under :attr:`home` the user's own."""
+        """Give the files under :attr:`home` to the user."""
         owner = self.home.stat()
         for each in (path, *path.rglob("*")):
             os.chown(each, owner.st_uid, owner.st_gid, follow_symlinks=False)
@@ -111,14 +111,14 @@ class BareMachine:
             "DEBIAN_FRONTEND": "noninteractive",
             **self._sources.seen_from(_HOST),
         }
-        told = [f"{name}={value}" for name, value in variables.items()]
+        received = [f"{name}={value}" for name, value in variables.items()]
         shell = ("bash", "-c", f"cd {folder}\n{script}")
-        enter = ("sh", "-c", _ENTER, "sh", str(self.root), *map(str, self._sources.folders), "--", *told, *shell)
+        enter = ("sh", "-c", _ENTER, "sh", str(self.root), *map(str, self._sources.folders), "--", *received, *shell)
         environment = {**os.environ, "WHO": user, "HOST": _HOST, "LOOPBACK": "" if network else "yes"}
         return self._enclosed(*enter, network=network, environment=environment, limit=limit, strict=False)
 
     def must(self, script: str, *, user: str = USER, folder: str = HOME) -> str:
-        """What the script says on standard output; it has to succeed."""
+        """The standard output of the script, which has to succeed."""
         done = self.run(script, user=user, folder=folder)
         assert done.code == 0, done.text
         return done.out
@@ -131,7 +131,7 @@ class BareMachine:
         limit: float = 1800,
         strict: bool = True,
     ) -> Done:
-        """Run with mounts and processes of its own."""
+        """Run with separate mounts and processes."""
         fences = ("--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", *(() if network else ("--net",)))
         ran = subprocess.run(
             ("unshare", *fences, *command),
@@ -161,6 +161,6 @@ def bare_machine(root: Path, sources: Sources) -> Iterator[BareMachine]:
 
 
 def committed_copy(checkout: Path, target: Path) -> None:
-    """A clone of what is committed: nothing that merely lies around in the checkout comes along."""
+    """A clone of the commits, without uncommitted files of the checkout."""
     clone = ("git", "clone", "--quiet", "--depth", "1", checkout.resolve().as_uri(), str(target))
     subprocess.run(clone, check=True, timeout=120)

@@ -1,4 +1,4 @@
-"""What the README's examples name: talk.mp4, beach.jpg, holiday/ and the like, made of a photo of an astronaut."""
+"""The files that the README's examples name: talk.mp4, beach.jpg, holiday/ and others, made from a photo of an astronaut."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -14,12 +14,12 @@ from tests.support.media import Clip, PictureMaker, flat
 
 SIZE = 256
 FACE = (slice(20, 60), slice(92, 126))
-"""Rows and columns in which there is nothing but her, in every frame."""
+"""Rows and columns that contain only the person, in every frame."""
 ROOM = (slice(40, 140), slice(195, 245))
 """Where there is none of her; a model of a rocket stands there, full of edges."""
 BEACH = (230, 170, 40)
 FRAMES, SECONDS = 42, Fraction(3)
-"""So many frames has talk.mp4, so many seconds apart."""
+"""Number of frames of talk.mp4 and the seconds between them."""
 _MARGIN = 32
 
 Pixels = NDArray[np.uint8]
@@ -39,7 +39,7 @@ def make_material(folder: Path) -> None:
 
 
 def make_mattes(folder: Path) -> None:
-    """What is scored: a matte whose edge moves by a column each frame, two behind the true one's and one behind the picture's."""
+    """A matte to score: its edge moves by a column each frame, two behind the true matte and one behind the picture."""
     for name, column in (("matte.mkv", 28), ("true.mkv", 30), ("talk.mp4", 29)):
         Clip(count=20, picture=_half(column), codec="libx264" if name == "talk.mp4" else "ffv1").write(folder / name)
     for name, column in (("masks", 28), ("frames", 28), ("true", 30)):
@@ -49,7 +49,7 @@ def make_mattes(folder: Path) -> None:
 
 
 def talk(count: int, rate: Fraction) -> Clip:
-    """Her before her flag and her rocket, the camera swaying a little, with sound."""
+    """The person in front of flag and rocket, with a slightly swaying camera and with sound."""
     photo = _astronaut()
 
     def picture(number: int, width: int, height: int) -> av.VideoFrame:
@@ -92,5 +92,5 @@ def difference(one: Pixels, other: Pixels) -> float:
 
 
 def fineness(pixels: Pixels) -> float:
-    """How much neighbours differ, in levels: what a blur takes away."""
+    """The mean difference of neighboring pixels, in levels, which blur reduces."""
     return float(np.abs(np.diff(pixels.astype(np.int16), axis=1)).mean())

@@ -1,4 +1,4 @@
-"""The commands of the README, the help topics and the contributors' guide, as a reader finds them there."""
+"""The commands of the README, the help topics and the contributors' guide."""
 
 import re
 from pathlib import Path
@@ -11,13 +11,13 @@ PAGES = {path.stem: path.read_text("utf-8") for path in _FILES}
 
 
 def apt_line() -> str:
-    """What a bare Debian has to install first, without ``sudo``, which a bare one has not."""
+    """What a bare Debian has to install first, without ``sudo``, which it lacks."""
     (line,) = re.findall(r"bare Debian[^`]*`sudo (apt install [^`]+)`", _README)
     return str(line)
 
 
-def apt_line_of_pipx() -> str:
-    """Where the README says that pipx comes from."""
+def pipx_apt_line() -> str:
+    """Where the README says to get pipx."""
     (line,) = re.findall(r"`sudo (apt install pipx)`", _README)
     return str(line)
 
@@ -30,8 +30,8 @@ def try_lines() -> tuple[str, str]:
     return demo, tests
 
 
-def keeping_line(tool: str) -> str:
-    """The line by which ``pipx`` or ``uv`` installs livebg for good."""
+def install_line(tool: str) -> str:
+    """The line that installs livebg permanently with ``pipx`` or ``uv``."""
     (line,) = re.findall(rf"`({tool} [^`]*install \.)`", _README)
     return str(line)
 

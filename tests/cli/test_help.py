@@ -13,15 +13,15 @@ from livebg.config.settings import BUILTIN_BACKGROUNDS, LIVE_MODES, sections, se
 from livebg.daemon.settings_layers import settable_keys
 from livebg.models import REGISTRY
 from tests.bare.readme import PAGES
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 
 PANELS = ("Calls", "Files", "Setup and troubleshooting", "Networks")
 TOPICS = PAGES.keys() - {"livebg", "README", "CONTRIBUTING"}
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 
 
-def test_help_lists_every_topic_with_its_summary(shop: Workshop) -> None:
-    lines = shop.livebg("help").out.splitlines()
+def test_help_lists_every_topic_with_its_summary(cli: LivebgCli) -> None:
+    lines = cli.livebg("help").out.splitlines()
     assert topics().keys() == TOPICS
     for name, summary in topics().items():
         assert f"- `livebg help {name}`: {summary}" in lines
@@ -30,14 +30,14 @@ def test_help_lists_every_topic_with_its_summary(shop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TOPICS - {"config"}))
-def test_topic_is_plain_markdown_in_a_pipe(shop: Workshop, name: str) -> None:
-    assert shop.livebg("help", name).out == PAGES[name]
+def test_topic_is_plain_markdown_in_pipe(cli: LivebgCli, name: str) -> None:
+    assert cli.livebg("help", name).out == PAGES[name]
 
 
-def test_topic_is_formatted_on_a_terminal(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_topic_is_formatted_on_a_terminal(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    shown = shop.livebg("help", "exit-codes").out
+    shown = cli.livebg("help", "exit-codes").out
     assert "\x1b[" in shown
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert "|---" not in plain
@@ -45,24 +45,24 @@ def test_topic_is_formatted_on_a_terminal(shop: Workshop, monkeypatch: pytest.Mo
     assert max(map(len, plain.splitlines())) <= 80
 
 
-def test_topic_list_has_one_line_per_topic_on_a_terminal(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_topic_list_has_one_line_per_topic_on_a_terminal(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", shop.livebg("help").out)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", cli.livebg("help").out)
     lines = [line.split() for line in plain.splitlines() if line.strip()]
     assert [words[3] for words in lines[1:-1]] == [f"{name}:" for name in sorted(TOPICS)]
 
 
 @pytest.mark.parametrize("name", sorted(TOPICS))
-def test_code_of_a_topic_fits_80_columns(name: str) -> None:
+def test_code_in_topic_fits_80_columns(name: str) -> None:
     code = re.findall(r"```\w*\n(.*?)```", PAGES[name], re.DOTALL)
     assert [line for block in code for line in block.splitlines() if len(line) > 78] == []
 
 
-def test_unknown_topic_lists_the_topics_and_exits_with_code_2(shop: Workshop) -> None:
-    done = shop.livebg("help", "nothing")
+def test_unknown_topic_lists_topics_and_exits_with_2(cli: LivebgCli) -> None:
+    done = cli.livebg("help", "nothing")
     assert done.code == 2
-    assert all(name in done.sentence for name in TOPICS)
+    assert all(name in done.error_line for name in TOPICS)
 
 
 def test_config_topic_describes_every_setting() -> None:
@@ -87,13 +87,13 @@ def test_config_topic_describes_every_setting() -> None:
         ("output.label", "text"),
     ],
 )
-def test_config_topic_gives_the_type(key: str, kind: str) -> None:
+def test_config_topic_states_type(key: str, kind: str) -> None:
     assert f"- `{key}` ({kind}; default " in read_topic("config")
 
 
-def test_every_command_is_in_a_panel_on_one_line(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_is_on_one_line_in_a_panel(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    shown = shop.livebg("--help").out
+    shown = cli.livebg("--help").out
     assert re.findall(r"^╭─ (.*?) ─", shown, re.MULTILINE) == ["Options", *PANELS]
     commands = shown.partition("─ Calls ─")[2].splitlines()
     lines = [line.strip("│ ") for line in commands if line.startswith("│")]
@@ -101,7 +101,7 @@ def test_every_command_is_in_a_panel_on_one_line(shop: Workshop, monkeypatch: py
     assert all(re.fullmatch(r"\S+ +\S.*\.", line) for line in lines)
 
 
-def test_overview_lists_the_commands_of_each_panel() -> None:
+def test_overview_groups_commands_by_panel() -> None:
     """livebg(1) groups the commands as ``livebg --help`` does."""
     blocks = dict(block.split("\n", 1) for block in PAGES["livebg"].split("\n## ")[1:])
     for panel in PANELS:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from livebg.models import REGISTRY, find, models_folder
-from tests.support.cli_runner import Workshop, known
+from tests.support.cli_runner import LivebgCli, known
 
 U2NETP = REGISTRY["u2netp"]
 
 
-def laid(folder: Path, size: int = U2NETP.size_bytes) -> Path:
+def put_network(folder: Path, size: int = U2NETP.size_bytes) -> Path:
     """Create a file with the name and size of u2netp."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / U2NETP.file_name
@@ -19,10 +19,10 @@ def laid(folder: Path, size: int = U2NETP.size_bytes) -> Path:
     return path
 
 
-def test_the_list_says_what_each_is_and_where_it_comes_from(shop: Workshop) -> None:
-    said = shop.livebg("models", "list")
-    assert (said.code, said.err) == (0, "")
-    blocks = said.out.strip().split("\n\n")
+def test_list_shows_description_license_and_source(cli: LivebgCli) -> None:
+    result = cli.livebg("models", "list")
+    assert (result.code, result.err) == (0, "")
+    blocks = result.out.strip().split("\n\n")
     bundled = find("livebg-u2")
     assert blocks[0].splitlines() == [
         f"livebg-u2: {bundled.path.stat().st_size / 1e6:.1f} MB, input 192x192 in the frame's aspect ratio",
@@ -39,22 +39,22 @@ def test_the_list_says_what_each_is_and_where_it_comes_from(shop: Workshop) -> N
         "  not downloaded: run `livebg models pull u2netp`",
     ]
     assert [block.split(":")[0] for block in blocks] == list(REGISTRY)
-    assert max(len(line) for line in said.out.splitlines() if "path: " not in line) <= 80
+    assert max(len(line) for line in result.out.splitlines() if "path: " not in line) <= 80
 
 
-def test_models_alone_lists_them(shop: Workshop) -> None:
-    assert shop.livebg("models") == shop.livebg("models", "list")
+def test_models_without_subcommand_lists_networks(cli: LivebgCli) -> None:
+    assert cli.livebg("models") == cli.livebg("models", "list")
 
 
-def test_the_list_says_where_a_network_lies(shop: Workshop) -> None:
-    path = laid(known(models_folder()))
-    assert f"  path: {path}\n" in shop.livebg("models").out
+def test_list_shows_path_of_downloaded_network(cli: LivebgCli) -> None:
+    path = put_network(known(models_folder()))
+    assert f"  path: {path}\n" in cli.livebg("models").out
 
 
-def test_the_list_as_json(shop: Workshop) -> None:
-    path = laid(shop.folder / "nets [1]")
-    (shop.folder / "my.toml").write_text(f'[model]\nfolders = ["{path.parent}"]\n')
-    facts = shop.livebg("models", "list", "--json", "--config", "my.toml").facts
+def test_list_as_json(cli: LivebgCli) -> None:
+    path = put_network(cli.folder / "nets [1]")
+    (cli.folder / "my.toml").write_text(f'[model]\nfolders = ["{path.parent}"]\n')
+    facts = cli.livebg("models", "list", "--json", "--config", "my.toml").json_lines
     assert [fact["name"] for fact in facts] == list(REGISTRY)
     bundled = find("livebg-u2").path
     assert (facts[0]["path"], facts[0]["size"], facts[0]["bundled"]) == (str(bundled), bundled.stat().st_size, True)
@@ -74,12 +74,12 @@ def test_the_list_as_json(shop: Workshop) -> None:
     assert (facts[2]["path"], facts[2]["pixels"]) == (None, 320 * 320)
 
 
-def test_path_prints_where_a_network_lies(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = laid(shop.folder / "nets [bold]")
+def test_path_prints_network_path(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put_network(cli.folder / "nets [bold]")
     monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", str(path.parent))
-    said = shop.livebg("models", "path", "u2netp")
-    assert (said.code, said.out, said.err) == (0, f"{path}\n", "")
-    assert shop.livebg("models", "path", "toy.onnx").out == "toy.onnx\n"
+    result = cli.livebg("models", "path", "u2netp")
+    assert (result.code, result.out, result.err) == (0, f"{path}\n", "")
+    assert cli.livebg("models", "path", "toy.onnx").out == "toy.onnx\n"
 
 
 @pytest.mark.parametrize(
@@ -93,43 +93,43 @@ def test_path_prints_where_a_network_lies(shop: Workshop, monkeypatch: pytest.Mo
         ),
     ],
 )
-def test_path_of_what_is_not_there(name: str, sentence: str, shop: Workshop) -> None:
-    said = shop.livebg("models", "path", name)
-    assert said.code == 5
-    assert said.sentence.startswith(sentence)
+def test_path_of_missing_network_fails(name: str, sentence: str, cli: LivebgCli) -> None:
+    result = cli.livebg("models", "path", name)
+    assert result.code == 5
+    assert result.error_line.startswith(sentence)
 
 
-def test_a_network_of_the_wrong_size_is_told(shop: Workshop) -> None:
-    path = laid(known(models_folder()), size=1000)
-    said = shop.livebg("models", "path", "u2netp")
-    assert (said.code, said.sentence) == (
+def test_path_of_network_with_wrong_size_fails(cli: LivebgCli) -> None:
+    path = put_network(known(models_folder()), size=1000)
+    result = cli.livebg("models", "path", "u2netp")
+    assert (result.code, result.error_line) == (
         5,
         f"{path} has 1000 bytes, but the model u2netp has 4574861. Remove it and run `livebg models pull u2netp`.",
     )
 
 
-def test_pull_of_what_is_not_known(shop: Workshop) -> None:
-    said = shop.livebg("models", "pull", "u2netq")
-    assert (said.code, said.sentence) == (
+def test_pull_of_unknown_network_fails(cli: LivebgCli) -> None:
+    result = cli.livebg("models", "pull", "u2netq")
+    assert (result.code, result.error_line) == (
         5,
         "Unknown model 'u2netq'. Did you mean u2netp? The path of an .onnx file works too.",
     )
 
 
-def test_a_mistyped_setting_is_told_here_as_well(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_rejects_mistyped_setting(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_MODEL__FOLDER", "nets")
     for command in (("list",), ("path", "u2netp")):
-        said = shop.livebg("models", *command)
-        assert (said.code, said.sentence) == (
+        result = cli.livebg("models", *command)
+        assert (result.code, result.error_line) == (
             2,
             "Unknown environment variable LIVEBG_MODEL__FOLDER. Did you mean LIVEBG_MODEL__FOLDERS?",
         )
 
 
-def test_without_a_connection_pulling_fails_in_a_sentence_and_leaves_nothing(shop: Workshop) -> None:
-    said = shop.livebg("models", "pull", "u2net_human_seg")
-    assert (said.code, said.out) == (5, "")
-    last = said.err.splitlines()[-1]
+def test_pull_without_connection_fails_and_leaves_nothing(cli: LivebgCli) -> None:
+    result = cli.livebg("models", "pull", "u2net_human_seg")
+    assert (result.code, result.out) == (5, "")
+    last = result.err.splitlines()[-1]
     assert last.startswith("livebg: u2net_human_seg could not be downloaded (the release cannot be reached")
     assert last.endswith("Connect to the internet and run `livebg models pull u2net_human_seg` again.")
     assert [path for path in known(models_folder()).rglob("*") if path.is_file()] == []

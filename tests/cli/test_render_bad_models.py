@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.support.cli_runner import Workshop, refused
+from tests.support.cli_runner import LivebgCli, render_error
 from tests.support.invalid_files import empty, noise, text
 from tests.support.toy_network import ToyNetwork
 
@@ -59,17 +59,17 @@ def two_numbers(path: Path) -> None:
         (Path.mkdir, "The model file net.onnx is a folder. Give the path of an .onnx file, or one of livebg-u2"),
     ],
 )
-def test_a_model_that_is_none(make: Callable[[Path], object], sentence: str, shop: Workshop, clip: Path, photo: Path) -> None:
-    make(shop.folder / "net.onnx")
+def test_invalid_model_file_fails(make: Callable[[Path], object], sentence: str, cli: LivebgCli, clip: Path, photo: Path) -> None:
+    make(cli.folder / "net.onnx")
     for name in (clip, photo):
-        assert refused(shop, 5, str(name), "--model", "net.onnx").startswith(sentence)
+        assert render_error(cli, 5, str(name), "--model", "net.onnx").startswith(sentence)
 
 
-def test_a_model_that_runs_at_one_size_alone(shop: Workshop, photo: Path) -> None:
-    ToyNetwork(size=(64, 48), rigid=True).write(shop.folder / "net.onnx")
-    sentence = refused(shop, 5, str(photo), "--model", "net.onnx", "--input-size", "128x96")
+def test_fixed_size_model_rejects_other_input_size(cli: LivebgCli, photo: Path) -> None:
+    ToyNetwork(size=(64, 48), rigid=True).write(cli.folder / "net.onnx")
+    sentence = render_error(cli, 5, str(photo), "--model", "net.onnx", "--input-size", "128x96")
     assert sentence == "net.onnx runs at 64x48 only, not at 128x96. Choose 64x48, or no input size."
-    assert shop.render(str(photo), "--model", "net.onnx").code == 0
+    assert cli.render(str(photo), "--model", "net.onnx").code == 0
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,11 @@ def test_a_model_that_runs_at_one_size_alone(shop: Workshop, photo: Path) -> Non
         (("--provider", "zebra"), ""),
     ],
 )
-def test_a_model_or_provider_that_is_not_there(options: tuple[str, str], sentence: str, shop: Workshop, photo: Path) -> None:
+def test_missing_model_or_provider_fails(options: tuple[str, str], sentence: str, cli: LivebgCli, photo: Path) -> None:
     if options[1] == "cuda":
         onnxruntime = pytest.importorskip("onnxruntime")
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             pytest.skip("this machine has CUDA")
-    said = refused(shop, 5, str(photo), *options)
-    assert said.startswith(sentence)
-    assert options[1] in said.lower()
+    output = render_error(cli, 5, str(photo), *options)
+    assert output.startswith(sentence)
+    assert options[1] in output.lower()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.decoding import pictures_of, stamps_of
 from tests.support.photos import pixels_of
 from tests.support.toy_network import ToyNetwork
@@ -24,8 +24,8 @@ from tests.support.toy_network import ToyNetwork
         (("--start", "00:00:00.56"), range(14, 15)),
     ],
 )
-def test_start_and_end(options: Sequence[str], stamps: range, shop: Workshop, clip: Path) -> None:
-    assert shop.render(str(clip), "--mode", "none", *options).code == 0
+def test_start_and_end_select_frames(options: Sequence[str], stamps: range, cli: LivebgCli, clip: Path) -> None:
+    assert cli.render(str(clip), "--mode", "none", *options).code == 0
     assert stamps_of("video.none.mp4") == list(stamps)
     assert pictures_of("video.none.mp4")[0].pts == 0
 
@@ -43,25 +43,25 @@ def test_start_and_end(options: Sequence[str], stamps: range, shop: Workshop, cl
         (("--start", "5"), 3, "The last frame of video.mp4 is at 0.560 s, before --start 5.000 s. Set an earlier --start."),
     ],
 )
-def test_times_that_cannot_be(options: Sequence[str], code: int, sentence: str, shop: Workshop, clip: Path) -> None:
-    said = shop.render(str(clip), *options)
-    assert (said.code, said.sentence) == (code, sentence)
-    assert shop.files() == {"video.mp4"}
+def test_invalid_times_fail(options: Sequence[str], code: int, sentence: str, cli: LivebgCli, clip: Path) -> None:
+    result = cli.render(str(clip), *options)
+    assert (result.code, result.error_line) == (code, sentence)
+    assert cli.files() == {"video.mp4"}
 
 
-def test_blur_is_a_share_of_the_height(shop: Workshop, photo: Path) -> None:
+def test_larger_blur_smooths_more(cli: LivebgCli, photo: Path) -> None:
     deviations = []
     for blur in ("0", "0.02", "0.5"):
-        assert shop.render(str(photo), "--blur", blur, "--overwrite").code == 0
+        assert cli.render(str(photo), "--blur", blur, "--overwrite").code == 0
         deviations.append(float(pixels_of("photo.portrait.png")[:, :20].std(axis=(0, 1)).mean()))
     assert pixels_of(str(photo))[:, :20].std() > deviations[0] > deviations[1] > deviations[2]
 
 
-def test_a_background_colour_or_picture_is_meant_when_it_is_named(shop: Workshop, photo: Path) -> None:
-    assert shop.render(str(photo), "--background", "#ff8000").code == 0
+def test_background_option_implies_mode_background(cli: LivebgCli, photo: Path) -> None:
+    assert cli.render(str(photo), "--background", "#ff8000").code == 0
     assert np.abs(pixels_of("photo.background.png")[:, :20].astype(int) - (255, 128, 0)).max() <= 2
-    Image.new("RGB", (30, 20), (10, 60, 200)).save(shop.folder / "wall.png")
-    assert shop.render(str(photo), "--background", "wall.png", "--mode", "background", "--overwrite").code == 0
+    Image.new("RGB", (30, 20), (10, 60, 200)).save(cli.folder / "wall.png")
+    assert cli.render(str(photo), "--background", "wall.png", "--mode", "background", "--overwrite").code == 0
     assert np.abs(pixels_of("photo.background.png")[:, :20].astype(int) - (10, 60, 200)).max() <= 2
     np.testing.assert_array_equal(pixels_of("photo.background.png")[:, 45:], pixels_of(str(photo))[:, 45:])
 
@@ -82,43 +82,43 @@ def test_a_background_colour_or_picture_is_meant_when_it_is_named(shop: Workshop
         ),
     ],
 )
-def test_a_background_that_cannot_be(background: str, sentence: str, shop: Workshop, clip: Path) -> None:
+def test_invalid_background_fails(background: str, sentence: str, cli: LivebgCli, clip: Path) -> None:
     for name in ("bad.png", "bad.mp4"):
-        (shop.folder / name).write_text("no picture")
-    said = shop.render(str(clip), "--background", background)
-    assert (said.code, said.sentence) == (2, sentence)
-    assert shop.files() == {"video.mp4", "bad.png", "bad.mp4"}
+        (cli.folder / name).write_text("no picture")
+    result = cli.render(str(clip), "--background", background)
+    assert (result.code, result.error_line) == (2, sentence)
+    assert cli.files() == {"video.mp4", "bad.png", "bad.mp4"}
 
 
-def test_a_background_does_not_go_with_another_mode(shop: Workshop, photo: Path) -> None:
-    said = shop.render(str(photo), "--background", "#ff8000", "--mode", "matte")
-    assert (said.code, said.sentence) == (
+def test_background_conflicts_with_other_mode(cli: LivebgCli, photo: Path) -> None:
+    result = cli.render(str(photo), "--background", "#ff8000", "--mode", "matte")
+    assert (result.code, result.error_line) == (
         2,
         "--background requires --mode background, not --mode matte. Leave one of them out.",
     )
 
 
-def test_the_model_its_input_size_and_its_provider(shop: Workshop, photo: Path) -> None:
-    ToyNetwork(offset=10).write(shop.folder / "everybody.onnx")
+def test_model_input_size_and_provider_are_used(cli: LivebgCli, photo: Path) -> None:
+    ToyNetwork(offset=10).write(cli.folder / "everybody.onnx")
     options = ("--model", "everybody.onnx", "--input-size", "64x48", "--provider", "cpu", "--temporal", "causal", "--json")
-    last = shop.render(str(photo), "--mode", "matte", *options).facts[-1]
+    last = cli.render(str(photo), "--mode", "matte", *options).json_lines[-1]
     assert (last["model"], last["input_size"], last["provider"]) == ("everybody", "64x48", "CPUExecutionProvider")
     assert pixels_of("photo.matte.png").min() == 255
 
 
 @pytest.mark.parametrize(("codec", "name"), [("libx265", "hevc"), ("ffv1", "ffv1"), ("libsvtav1", "libdav1d")])
-def test_the_codec(codec: str, name: str, shop: Workshop, clip: Path) -> None:
-    assert shop.render(str(clip), "-o", "out.mkv", "--codec", codec, "--mode", "none").code == 0
+def test_codec_option_selects_codec(codec: str, name: str, cli: LivebgCli, clip: Path) -> None:
+    assert cli.render(str(clip), "-o", "out.mkv", "--codec", codec, "--mode", "none").code == 0
     with av.open("out.mkv") as container:
         assert container.streams.video[0].codec_context.name == name
     assert stamps_of("out.mkv") == list(range(15))
 
 
-def test_quality_and_preset(shop: Workshop, clip: Path) -> None:
+def test_crf_and_preset_reach_encoder(cli: LivebgCli, clip: Path) -> None:
     for name, options in {"fine": ("--crf", "1"), "coarse": ("--crf", "45"), "fast": ("--preset", "ultrafast")}.items():
-        assert shop.render(str(clip), "-o", f"{name}.mp4", *options).code == 0
+        assert cli.render(str(clip), "-o", f"{name}.mp4", *options).code == 0
     # x264 writes its options into the stream.
-    contents = {name: (shop.folder / f"{name}.mp4").read_bytes() for name in ("fine", "coarse", "fast")}
+    contents = {name: (cli.folder / f"{name}.mp4").read_bytes() for name in ("fine", "coarse", "fast")}
     assert b"crf=45.0" in contents["coarse"]
     assert b"crf=19.0" in contents["fast"]
     assert b"cabac=0" in contents["fast"]
@@ -129,40 +129,40 @@ def test_quality_and_preset(shop: Workshop, clip: Path) -> None:
 @pytest.mark.parametrize(
     "options", [("--mode", "zebra"), ("--temporal", "zebra"), ("--blur", "2"), ("--jobs", "0"), ("--zebra",), ("--crf", "good")]
 )
-def test_usage_is_told_with_the_option(options: Sequence[str], shop: Workshop, photo: Path) -> None:
-    said = shop.render(str(photo), *options)
-    assert (said.code, said.out) == (2, "")
-    assert options[0] in said.err
-    assert shop.files() == {"photo.png"}
+def test_usage_error_names_option(options: Sequence[str], cli: LivebgCli, photo: Path) -> None:
+    result = cli.render(str(photo), *options)
+    assert (result.code, result.out) == (2, "")
+    assert options[0] in result.err
+    assert cli.files() == {"photo.png"}
 
 
-def test_settings_reach_the_render(shop: Workshop, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (shop.folder / "my.toml").write_text('[effect]\nmode = "greenscreen"\nscreen = "#ff0000"\n')
-    assert shop.render(str(photo), "--config", "my.toml").code == 0
+def test_settings_apply_to_render(cli: LivebgCli, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cli.folder / "my.toml").write_text('[effect]\nmode = "greenscreen"\nscreen = "#ff0000"\n')
+    assert cli.render(str(photo), "--config", "my.toml").code == 0
     assert np.abs(pixels_of("photo.greenscreen.png")[:, :20].astype(int) - (255, 0, 0)).max() <= 2
     monkeypatch.setenv("LIVEBG_EFFECT__MODE", "matte")
-    assert shop.render(str(photo), "--config", "my.toml").code == 0
-    assert shop.render(str(photo), "--config", "my.toml", "--mode", "cutout").code == 0
-    assert shop.files() >= {"photo.matte.png", "photo.cutout.png"}
+    assert cli.render(str(photo), "--config", "my.toml").code == 0
+    assert cli.render(str(photo), "--config", "my.toml", "--mode", "cutout").code == 0
+    assert cli.files() >= {"photo.matte.png", "photo.cutout.png"}
 
 
-def test_mode_none_is_said_on_the_command_line_alone(shop: Workshop, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mode_none_is_accepted_only_on_command_line(cli: LivebgCli, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_EFFECT__MODE", "none")
-    said = shop.render(str(photo))
-    assert said.code == 2
-    assert "Use --mode none on the command line." in said.sentence
+    result = cli.render(str(photo))
+    assert result.code == 2
+    assert "Use --mode none on the command line." in result.error_line
     monkeypatch.delenv("LIVEBG_EFFECT__MODE")
-    assert shop.render(str(photo), "--mode", "none").code == 0
+    assert cli.render(str(photo), "--mode", "none").code == 0
     np.testing.assert_array_equal(pixels_of("photo.none.png"), pixels_of(str(photo)))
 
 
-def test_mistyped_settings_exit_with_2(shop: Workshop, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (shop.folder / "my.toml").write_text("[effect]\nblurr = 0.1\n")
-    said = shop.render(str(photo), "--config", "my.toml")
-    assert (said.code, said.sentence) == (2, "Unknown key effect.blurr in my.toml. Did you mean effect.blur?")
+def test_mistyped_settings_exit_with_2(cli: LivebgCli, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cli.folder / "my.toml").write_text("[effect]\nblurr = 0.1\n")
+    result = cli.render(str(photo), "--config", "my.toml")
+    assert (result.code, result.error_line) == (2, "Unknown key effect.blurr in my.toml. Did you mean effect.blur?")
     monkeypatch.setenv("LIVEBG_EFFECT__BLURR", "0.1")
-    said = shop.render(str(photo))
-    assert (said.code, said.sentence) == (
+    result = cli.render(str(photo))
+    assert (result.code, result.error_line) == (
         2,
         "Unknown environment variable LIVEBG_EFFECT__BLURR. Did you mean LIVEBG_EFFECT__BLUR?",
     )

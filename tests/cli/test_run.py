@@ -57,55 +57,55 @@ def daemon(command: list[str], home: Environment) -> Iterator[subprocess.Popen[s
 def status(env: Environment) -> dict[str, Any] | None:
     asked = livebg("status", "--json", env=env)
     assert asked.returncode in (0, 6), asked.stderr
-    told: dict[str, Any] | None = json.loads(asked.stdout) if asked.returncode == 0 else None
-    return told
+    reported: dict[str, Any] | None = json.loads(asked.stdout) if asked.returncode == 0 else None
+    return reported
 
 
 def await_state(state: str, env: Environment) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
     while True:
-        told = status(env)
-        if told is not None and told["state"] == state:
-            return told
-        assert time.monotonic() < deadline, f"never {state}: {told}"
+        reported = status(env)
+        if reported is not None and reported["state"] == state:
+            return reported
+        assert time.monotonic() < deadline, f"never {state}: {reported}"
         time.sleep(0.1)
 
 
-def test_it_tells_its_status_and_stops_when_told(daemon: subprocess.Popen[str], home: Environment) -> None:
-    told = await_state("live", home)
-    assert told["mode"] == "portrait"
-    assert told["reason"] is None
-    assert told["camera"]["requested"].endswith("clip.mp4")
-    assert told["camera"]["size"] == [64, 48]
-    assert told["camera"]["name"] == "clip.mp4 in a loop"
-    assert told["camera"]["mode_description"] == "64x48 at 25 fps"
-    assert told["output"] == {"backend": "null", "device": None, "width": 64, "height": 48, "fps": 25.0}
-    assert told["counts"]["sent"] > 0
-    assert told["pid"] == daemon.pid
-    assert {"camera", "network", "compositing", "output"} <= set(told["cpu_ms"]["stages"])
+def test_status_is_reported_and_stop_ends_daemon(daemon: subprocess.Popen[str], home: Environment) -> None:
+    reported = await_state("live", home)
+    assert reported["mode"] == "portrait"
+    assert reported["reason"] is None
+    assert reported["camera"]["requested"].endswith("clip.mp4")
+    assert reported["camera"]["size"] == [64, 48]
+    assert reported["camera"]["name"] == "clip.mp4 in a loop"
+    assert reported["camera"]["mode_description"] == "64x48 at 25 fps"
+    assert reported["output"] == {"backend": "null", "device": None, "width": 64, "height": 48, "fps": 25.0}
+    assert reported["counts"]["sent"] > 0
+    assert reported["pid"] == daemon.pid
+    assert {"camera", "network", "compositing", "output"} <= set(reported["cpu_ms"]["stages"])
     stopped = livebg("stop", env=home)
     assert (stopped.returncode, daemon.wait(PATIENCE)) == (0, 0)
     assert status(home) is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_good_order(daemon: subprocess.Popen[str], home: Environment, number: signal.Signals) -> None:
+def test_signal_ends_daemon_cleanly(daemon: subprocess.Popen[str], home: Environment, number: signal.Signals) -> None:
     await_state("live", home)
     daemon.send_signal(number)
-    _, said = daemon.communicate(timeout=PATIENCE)
+    _, output = daemon.communicate(timeout=PATIENCE)
     assert daemon.returncode == 0
-    assert "Traceback" not in said
-    assert "livebg stopped." in said
+    assert "Traceback" not in output
+    assert "livebg stopped." in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_while_there_is_no_camera(command: list[str], home: Environment, number: signal.Signals) -> None:
+def test_signal_ends_daemon_without_camera(command: list[str], home: Environment, number: signal.Signals) -> None:
     command[2] = "a camera that nobody has"
     daemon = started(command, home)
     try:
-        told = await_state("camera lost", home)
-        assert "a camera that nobody has" in told["reason"]
-        assert told["counts"]["placeholders"] > 0
+        reported = await_state("camera lost", home)
+        assert "a camera that nobody has" in reported["reason"]
+        assert reported["counts"]["placeholders"] > 0
         daemon.send_signal(number)
         assert daemon.wait(PATIENCE) == 0
     finally:
@@ -113,7 +113,7 @@ def test_a_signal_ends_it_while_there_is_no_camera(command: list[str], home: Env
         daemon.communicate()
 
 
-def test_after_kill_9_it_starts_again(daemon: subprocess.Popen[str], command: list[str], home: Environment) -> None:
+def test_daemon_starts_again_after_sigkill(daemon: subprocess.Popen[str], command: list[str], home: Environment) -> None:
     await_state("live", home)
     daemon.kill()
     daemon.wait(PATIENCE)
@@ -126,7 +126,7 @@ def test_after_kill_9_it_starts_again(daemon: subprocess.Popen[str], command: li
         again.communicate()
 
 
-def test_a_second_one_is_refused(daemon: subprocess.Popen[str], command: list[str], home: Environment) -> None:
+def test_second_daemon_is_rejected(daemon: subprocess.Popen[str], command: list[str], home: Environment) -> None:
     await_state("live", home)
     second = livebg(*command, env=home)
     assert second.returncode == 2
@@ -148,7 +148,7 @@ def test_a_second_one_is_refused(daemon: subprocess.Popen[str], command: list[st
         (["--rotate", "45"], 2, "0, 90, 180 or 270"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_sentence(
+def test_invalid_option_fails_with_clear_message(
     command: list[str], home: Environment, change: list[str], code: int, sentence: str
 ) -> None:
     refused = livebg(*command, *change, env=home)
@@ -159,7 +159,7 @@ def test_what_cannot_be_is_told_in_a_sentence(
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="v4l2loopback is a part of Linux")
-def test_without_a_loopback_device_it_says_how_to_get_one(command: list[str], home: Environment) -> None:
+def test_missing_loopback_device_error_explains_setup(command: list[str], home: Environment) -> None:
     command[4] = "v4l2loopback"
     refused = livebg(*command, env=home | {"LIVEBG_OUTPUT__LABEL": "no such label"})
     assert refused.returncode == 4
@@ -167,13 +167,13 @@ def test_without_a_loopback_device_it_says_how_to_get_one(command: list[str], ho
     assert "Traceback" not in refused.stderr
 
 
-def test_the_room_is_shown_on_the_command_lines_word_alone(command: list[str], home: Environment) -> None:
+def test_room_is_shown_only_with_command_line_option(command: list[str], home: Environment) -> None:
     refused = livebg(*command, env=home | {"LIVEBG_EFFECT__MODE": "none"})
     assert refused.returncode == 2
     daemon = started([*command, "--mode", "none"], home)
     try:
-        told = await_state("live", home)
-        assert (told["mode"], told["model"]) == ("none", None)
+        reported = await_state("live", home)
+        assert (reported["mode"], reported["model"]) == ("none", None)
     finally:
         daemon.kill()
         daemon.communicate()

@@ -4,39 +4,39 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 
 
 @pytest.fixture
-def made(shop: Workshop, clip: Path) -> Workshop:
+def rendered(cli: LivebgCli, clip: Path) -> LivebgCli:
     """``matte.mkv`` and ``cutout.mov`` of ``video.mp4``."""
     for mode, name in (("matte", "matte.mkv"), ("cutout", "cutout.mov")):
-        assert shop.render(str(clip), "--mode", mode, "-o", name).code == 0
-    return shop
+        assert cli.render(str(clip), "--mode", mode, "-o", name).code == 0
+    return cli
 
 
-def test_a_cutout_and_a_matte_of_one_clip_are_alike(made: Workshop) -> None:
-    said = made.livebg("score", "cutout.mov", "--truth", "matte.mkv", "--json")
-    assert (said.code, said.err) == (0, "")
-    (facts,) = said.facts
+def test_cutout_equals_matte_of_same_clip(rendered: LivebgCli) -> None:
+    result = rendered.livebg("score", "cutout.mov", "--truth", "matte.mkv", "--json")
+    assert (result.code, result.err) == (0, "")
+    (facts,) = result.json_lines
     assert list(facts) == ["result", "with_truth"]
     assert list(facts["with_truth"]) == ["mad", "mse", "grad", "conn", "iou", "boundary_f", "dtssd", "edge_lag"]
     assert facts["with_truth"]["mad"] == {"mean": 0, "standard_error": 0, "low": 0, "high": 0, "count": 15}
     assert facts["with_truth"]["dtssd"]["count"] == 14
 
 
-def test_without_truth_the_picture_is_needed(made: Workshop) -> None:
-    assert "--picture" in made.livebg("score", "matte.mkv").sentence
-    said = made.livebg("score", "matte.mkv", "--picture", "video.mp4", "--json")
-    assert said.code == 0
-    (facts,) = said.facts
+def test_picture_is_required_without_reference(rendered: LivebgCli) -> None:
+    assert "--picture" in rendered.livebg("score", "matte.mkv").error_line
+    result = rendered.livebg("score", "matte.mkv", "--picture", "video.mp4", "--json")
+    assert result.code == 0
+    (facts,) = result.json_lines
     assert list(facts["without_truth"]) == ["warp_error", "still_change", "flips", "dropouts", "edge_lag"]
     assert facts["without_truth"]["dropouts"]["count"] == 15
 
 
-def test_a_table_for_people(made: Workshop) -> None:
-    said = made.livebg("score", "matte.mkv", "--truth", "cutout.mov", "--picture", "video.mp4")
-    assert (said.code, said.err) == (0, "")
+def test_table_fits_80_columns(rendered: LivebgCli) -> None:
+    result = rendered.livebg("score", "matte.mkv", "--truth", "cutout.mov", "--picture", "video.mp4")
+    assert (result.code, result.err) == (0, "")
     for words in (
         "matte.mkv compared with the reference",
         "MAD x1e3",
@@ -45,9 +45,9 @@ def test_a_table_for_people(made: Workshop) -> None:
         "Warp error x1e3",
         "Edge lag",
     ):
-        assert words in said.out
-    assert "a matte that lags also looks stable" in said.out
-    assert max(map(len, said.out.splitlines())) <= 80
+        assert words in result.out
+    assert "a matte that lags also looks stable" in result.out
+    assert max(map(len, result.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,10 @@ def test_a_table_for_people(made: Workshop) -> None:
         (["matte.mkv"], 2, "--truth"),
     ],
 )
-def test_what_goes_wrong_is_a_sentence(made: Workshop, photo: Path, arguments: list[str], code: int, words: str) -> None:
+def test_invalid_arguments_fail_with_clear_message(
+    rendered: LivebgCli, photo: Path, arguments: list[str], code: int, words: str
+) -> None:
     assert photo.name == "photo.png"
-    said = made.livebg("score", *arguments)
-    assert said.code == code
-    assert words in said.sentence
+    result = rendered.livebg("score", *arguments)
+    assert result.code == code
+    assert words in result.error_line

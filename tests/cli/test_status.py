@@ -14,20 +14,20 @@ import pytest
 
 from livebg.daemon.runtime_dir import hold_lock, running_pid
 from livebg.daemon.status import Status
-from tests.support.cli_runner import Workshop
-from tests.support.fake_daemon import ASLEEP, DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
+from tests.support.cli_runner import LivebgCli
+from tests.support.fake_daemon import ASLEEP, DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture(autouse=True)
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with runtime_folder_of_ones_own(monkeypatch) as folder:
+    with temporary_runtime_dir(monkeypatch) as folder:
         yield folder
 
 
 @pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
 
 
@@ -37,12 +37,12 @@ def rows(out: str) -> dict[str, str]:
     return {name: text.strip() for name, text in columns}
 
 
-def test_people_read_the_state_first(shop: Workshop) -> None:
-    with Daemon():
-        said = shop.livebg("status")
-    assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines()[0].split() == ["state", "live"]
-    assert rows(said.out) == {
+def test_status_table_shows_state_first(cli: LivebgCli) -> None:
+    with FakeDaemon():
+        result = cli.livebg("status")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[0].split() == ["state", "live"]
+    assert rows(result.out) == {
         "state": "live",
         "mode": "portrait",
         "watched": "yes",
@@ -59,10 +59,10 @@ def test_people_read_the_state_first(shop: Workshop) -> None:
     }
 
 
-def test_what_is_not_there_is_not_told(shop: Workshop) -> None:
-    with Daemon(ASLEEP):
-        said = shop.livebg("status")
-    assert rows(said.out) == {
+def test_status_table_omits_missing_values(cli: LivebgCli) -> None:
+    with FakeDaemon(ASLEEP):
+        result = cli.livebg("status")
+    assert rows(result.out) == {
         "state": "asleep",
         "": "nobody watches",
         "mode": "portrait",
@@ -75,52 +75,52 @@ def test_what_is_not_there_is_not_told(shop: Workshop) -> None:
     }
 
 
-def test_a_narrow_terminal_folds_and_loses_nothing(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_narrow_terminal_wraps_without_loss(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    with Daemon():
-        said = shop.livebg("status")
-    assert max(len(line) for line in said.out.splitlines()) <= 40
-    assert "the camera [C920] was lost: plug it in (0:01:15 ago)" in " ".join(said.out.split())
+    with FakeDaemon():
+        result = cli.livebg("status")
+    assert max(len(line) for line in result.out.splitlines()) <= 40
+    assert "the camera [C920] was lost: plug it in (0:01:15 ago)" in " ".join(result.out.split())
 
 
 @pytest.mark.parametrize("status", [LIVE, ASLEEP])
-def test_programs_read_one_json_object(status: Status, shop: Workshop) -> None:
-    with Daemon(status):
-        said = shop.livebg("status", "--json")
-    assert (said.code, said.err) == (0, "")
-    assert said.facts == [status.as_dict()]
+def test_status_json_is_one_object(status: Status, cli: LivebgCli) -> None:
+    with FakeDaemon(status):
+        result = cli.livebg("status", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.json_lines == [status.as_dict()]
 
 
 @pytest.mark.parametrize("arguments", [("status",), ("status", "--json"), ("status", "--watch"), ("stop",)])
-def test_where_none_runs_it_says_so_with_an_exit_code_of_its_own(arguments: tuple[str, ...], shop: Workshop) -> None:
-    said = shop.livebg(*arguments)
-    assert said.code == 6
-    assert said.sentence == NOT_RUNNING
+def test_status_and_stop_without_daemon_exit_with_6(arguments: tuple[str, ...], cli: LivebgCli) -> None:
+    result = cli.livebg(*arguments)
+    assert result.code == 6
+    assert result.error_line == NOT_RUNNING
 
 
-def test_a_livebg_that_tells_it_otherwise_is_one_sentence(shop: Workshop) -> None:
-    with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
-        said = shop.livebg("status")
-        assert said.code == 1
-        assert said.sentence.startswith("Incompatible livebg is running (unexpected status field uptime). ")
-        assert shop.livebg("status", "--json").facts[0]["uptime"] == "long"  # unchanged
+def test_incompatible_status_fails_with_clear_message(cli: LivebgCli) -> None:
+    with FakeDaemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
+        result = cli.livebg("status")
+        assert result.code == 1
+        assert result.error_line.startswith("Incompatible livebg is running (unexpected status field uptime). ")
+        assert cli.livebg("status", "--json").json_lines[0]["uptime"] == "long"  # unchanged
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
-def test_watching_looks_again_until_ctrl_c(arguments: tuple[str, ...], shop: Workshop) -> None:  # noqa: ARG001
+def test_watch_updates_until_ctrl_c(arguments: tuple[str, ...], cli: LivebgCli) -> None:  # noqa: ARG001
     command = [sys.executable, "-m", "livebg", "status", "--watch", *arguments]
-    with Daemon(replace(LIVE, fps_in=11.0)) as daemon, subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as watching:
+    with FakeDaemon(replace(LIVE, fps_in=11.0)) as daemon, subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as watching:
         assert watching.stdout is not None
-        first = _look(watching, "--json" in arguments)
+        first = _read_update(watching, "--json" in arguments)
         daemon.status = replace(LIVE, fps_in=22.0)
-        second = _look(watching, "--json" in arguments)
+        second = _read_update(watching, "--json" in arguments)
         watching.send_signal(signal.SIGINT)
         _, err = watching.communicate(timeout=DEADLINE)
         assert (watching.returncode, err) == (0, "")
     assert (first, second) == (11.0, 22.0)
 
 
-def _look(watching: "subprocess.Popen[str]", as_json: bool) -> float:
+def _read_update(watching: "subprocess.Popen[str]", as_json: bool) -> float:
     """Returns the fps of the next update."""
     assert watching.stdout is not None
     if as_json:
@@ -130,54 +130,54 @@ def _look(watching: "subprocess.Popen[str]", as_json: bool) -> float:
     return float(rate.split()[1])
 
 
-def test_watching_ends_with_the_livebg_that_is_watched(shop: Workshop) -> None:  # noqa: ARG001
+def test_watch_ends_with_daemon(cli: LivebgCli) -> None:  # noqa: ARG001
     command = [sys.executable, "-m", "livebg", "status", "--watch", "--json"]
-    with Daemon() as daemon, subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as watching:
-        assert _look(watching, as_json=True) == 29.97
+    with FakeDaemon() as daemon, subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as watching:
+        assert _read_update(watching, as_json=True) == 29.97
         daemon.__exit__(None, None, None)
         _, err = watching.communicate(timeout=DEADLINE)
         assert (watching.returncode, err) == (6, f"livebg: {NOT_RUNNING}\n")
 
 
-def test_watching_ends_when_nobody_reads(shop: Workshop) -> None:  # noqa: ARG001
+def test_watch_ends_when_pipe_closes(cli: LivebgCli) -> None:  # noqa: ARG001
     command = [sys.executable, "-m", "livebg", "status", "--watch", "--json"]
-    with Daemon(), subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as watching:
+    with FakeDaemon(), subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as watching:
         assert watching.stdout is not None
-        assert _look(watching, as_json=True) == 29.97
+        assert _read_update(watching, as_json=True) == 29.97
         watching.stdout.close()
         assert watching.wait(DEADLINE) == 0
         assert watching.stderr is not None
         assert watching.stderr.read() == ""
 
 
-def test_stop_comes_back_when_it_is_gone(shop: Workshop) -> None:
-    with Daemon() as daemon:
-        said = shop.livebg("stop")
-        assert (said.code, said.err) == (0, "")
-        assert said.out == f"livebg (pid {os.getpid()}) stopped.\n"
+def test_stop_returns_after_daemon_ended(cli: LivebgCli) -> None:
+    with FakeDaemon() as daemon:
+        result = cli.livebg("stop")
+        assert (result.code, result.err) == (0, "")
+        assert result.out == f"livebg (pid {os.getpid()}) stopped.\n"
         assert running_pid() is None
         daemon.__exit__(None, None, None)
     with hold_lock():
         pass
 
 
-def test_one_that_does_not_stop_is_told(shop: Workshop) -> None:
-    with Daemon(deaf=True):
-        said = shop.livebg("stop")
-    assert said.code == 1
-    assert said.sentence == f"livebg (pid {os.getpid()}) did not stop within 5 s. Run `kill {os.getpid()}`."
+def test_daemon_that_ignores_stop_is_reported(cli: LivebgCli) -> None:
+    with FakeDaemon(deaf=True):
+        result = cli.livebg("stop")
+    assert result.code == 1
+    assert result.error_line == f"livebg (pid {os.getpid()}) did not stop within 5 s. Run `kill {os.getpid()}`."
 
 
-def test_one_that_does_not_listen_is_told(shop: Workshop) -> None:
+def test_daemon_that_does_not_listen_is_reported(cli: LivebgCli) -> None:
     with hold_lock():
-        said = shop.livebg("stop")
-    assert said.code == 6
-    assert said.sentence.startswith(f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands. ")
+        result = cli.livebg("stop")
+    assert result.code == 6
+    assert result.error_line.startswith(f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands. ")
 
 
-def test_previews_are_told_beside_who_watches(shop: Workshop) -> None:
-    with Daemon(replace(LIVE, previews=2)):
-        assert rows(shop.livebg("status").out)["watched"] == "yes, previews open: 2"
-    with Daemon(replace(LIVE, previews=1, watched_by="unknown")):
-        told = rows(shop.livebg("status").out)["watched"]
-    assert told == "unknown (camera stays on), previews open: 1"
+def test_previews_are_listed_with_watched_state(cli: LivebgCli) -> None:
+    with FakeDaemon(replace(LIVE, previews=2)):
+        assert rows(cli.livebg("status").out)["watched"] == "yes, previews open: 2"
+    with FakeDaemon(replace(LIVE, previews=1, watched_by="unknown")):
+        reported = rows(cli.livebg("status").out)["watched"]
+    assert reported == "unknown (camera stays on), previews open: 1"

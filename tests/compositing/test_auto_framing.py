@@ -18,7 +18,7 @@ from tests.support.pipeline_fakes import LumaSegmenter
 SIZE = (320, 180)
 
 
-def somebody(x: float, top: float = 0.45, breadth: float = 0.2) -> NDArray[np.uint8]:
+def person_matte(x: float, top: float = 0.45, breadth: float = 0.2) -> NDArray[np.uint8]:
     """A matte with a person centered at ``x``, from ``top`` to the lower edge, in shares of the frame."""
     width, height = SIZE
     alpha = np.zeros((height, width), np.uint8)
@@ -30,36 +30,36 @@ def somebody(x: float, top: float = 0.45, breadth: float = 0.2) -> NDArray[np.ui
 NOBODY = np.zeros((SIZE[1], SIZE[0]), np.uint8)
 
 
-def filmed(framing: AutoFraming, mattes: list[NDArray[np.uint8]], rate: float = 30.0, begin: float = 0.0) -> list[CropWindow]:
+def views_of(framing: AutoFraming, mattes: list[NDArray[np.uint8]], rate: float = 30.0, begin: float = 0.0) -> list[CropWindow]:
     return [framing.view(matte, begin + number / rate) for number, matte in enumerate(mattes)]
 
 
-def test_without_zoom_the_whole_frame_is_shown() -> None:
-    assert all(view.is_full_frame for view in filmed(AutoFraming(1), [somebody(0.2), somebody(0.8)] * 20))
+def test_zoom_1_shows_full_frame() -> None:
+    assert all(view.is_full_frame for view in views_of(AutoFraming(1), [person_matte(0.2), person_matte(0.8)] * 20))
 
 
-def test_the_person_is_in_the_middle_with_room_above_the_head() -> None:
-    view = filmed(AutoFraming(2), [somebody(0.4)] * 3)[-1]
+def test_person_is_centered_with_headroom() -> None:
+    view = views_of(AutoFraming(2), [person_matte(0.4)] * 3)[-1]
     assert view.x == pytest.approx(0.4, abs=0.01)
     assert view.y + view.size / 2 == pytest.approx(1)  # a person cut off by the lower edge stays cut off
     assert (0.45 - (view.y - view.size / 2)) / view.size == pytest.approx(0.14, abs=0.02)
 
 
-def test_the_zoom_is_bounded() -> None:
-    view = filmed(AutoFraming(1.5), [somebody(0.5, top=0.9, breadth=0.05)] * 2)[-1]
+def test_zoom_is_limited() -> None:
+    view = views_of(AutoFraming(1.5), [person_matte(0.5, top=0.9, breadth=0.05)] * 2)[-1]
     assert view.size == pytest.approx(1 / 1.5)
 
 
-def test_small_movements_do_not_move_the_camera() -> None:
+def test_small_movements_keep_view() -> None:
     framing = AutoFraming(2)
-    nods = [somebody(0.5 + 0.02 * (-1) ** number, top=0.45 + 0.01 * (number % 3)) for number in range(60)]
-    views = filmed(framing, nods)
+    nods = [person_matte(0.5 + 0.02 * (-1) ** number, top=0.45 + 0.01 * (number % 3)) for number in range(60)]
+    views = views_of(framing, nods)
     assert len({(view.x, view.y, view.size) for view in views}) == 1
 
 
-def test_whoever_walks_is_followed_smoothly_and_reached() -> None:
+def test_moving_person_is_followed_smoothly() -> None:
     framing = AutoFraming(2)
-    views = filmed(framing, [somebody(0.4)] * 30 + [somebody(0.65)] * 90)
+    views = views_of(framing, [person_matte(0.4)] * 30 + [person_matte(0.65)] * 90)
     places = np.array([view.x for view in views])
     assert places[-1] == pytest.approx(0.65, abs=0.01)
     steps = np.diff(places)
@@ -68,27 +68,27 @@ def test_whoever_walks_is_followed_smoothly_and_reached() -> None:
     assert np.abs(np.diff(steps)).max() < 0.02, "no sudden start"
 
 
-def test_nobody_for_a_moment_changes_nothing_and_for_longer_shows_the_whole_frame() -> None:
+def test_short_absence_keeps_view_and_long_shows_full_frame() -> None:
     framing = AutoFraming(2)
-    views = filmed(framing, [somebody(0.4)] * 10 + [NOBODY] * 50 + [NOBODY] * 150)
+    views = views_of(framing, [person_matte(0.4)] * 10 + [NOBODY] * 50 + [NOBODY] * 150)
     assert views[55] == views[9]
     assert views[-1].is_full_frame
 
 
-def test_rate_makes_no_difference() -> None:
+def test_view_is_independent_of_frame_rate() -> None:
     ways = []
     for rate in (15, 60):
         framing = AutoFraming(2)
-        mattes = [somebody(0.3 if number / rate < 1 else 0.6) for number in range(3 * rate)]
-        ways.append([view.x for view in filmed(framing, mattes, rate)][:: rate // 15])
+        mattes = [person_matte(0.3 if number / rate < 1 else 0.6) for number in range(3 * rate)]
+        ways.append([view.x for view in views_of(framing, mattes, rate)][:: rate // 15])
     assert np.abs(np.array(ways[0]) - ways[1]).max() < 0.03
 
 
-def test_after_a_gap_it_is_where_it_is_to_be_at_once() -> None:
+def test_view_jumps_after_time_gap() -> None:
     framing = AutoFraming(2)
-    filmed(framing, [somebody(0.3)] * 10)
-    assert framing.view(somebody(0.6), 20.0).x == pytest.approx(0.6, abs=0.01)
-    assert framing.view(somebody(0.4), 5.0).x == pytest.approx(0.4, abs=0.01), "back in time"
+    views_of(framing, [person_matte(0.3)] * 10)
+    assert framing.view(person_matte(0.6), 20.0).x == pytest.approx(0.6, abs=0.01)
+    assert framing.view(person_matte(0.4), 5.0).x == pytest.approx(0.4, abs=0.01), "back in time"
 
 
 @settings(deadline=None, max_examples=60)
@@ -96,23 +96,23 @@ def test_after_a_gap_it_is_where_it_is_to_be_at_once() -> None:
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.95), st.floats(0.02, 1), st.floats(0.001, 0.5)), min_size=1, max_size=30),
     st.floats(1, 3),
 )
-def test_the_view_always_lies_within_the_frame(people: list[tuple[float, float, float, float]], zoom: float) -> None:
+def test_view_stays_within_frame(people: list[tuple[float, float, float, float]], zoom: float) -> None:
     framing, time = AutoFraming(zoom), 0.0
     for x, top, breadth, elapsed in people:
         time += elapsed
-        view = framing.view(somebody(x, top, breadth), time)
+        view = framing.view(person_matte(x, top, breadth), time)
         assert 1 / zoom - 1e-9 <= view.size <= 1
         for place in (view.x, view.y):
             assert place - view.size / 2 >= -1e-9
             assert place + view.size / 2 <= 1 + 1e-9
 
 
-def test_a_zoom_below_one_is_refused() -> None:
+def test_zoom_below_1_is_rejected() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         AutoFraming(0.5)
 
 
-def test_the_part_is_what_lies_there() -> None:
+def test_crop_shows_selected_part() -> None:
     """A crop of a linear ramp is a ramp between the values at the crop's edges."""
     ramp = np.tile(np.linspace(0, 250, 200, dtype=np.float64).round().astype(np.uint8), (100, 1))
     part = CropWindow(0.5, 0.5, 0.5).crop(ramp)
@@ -122,7 +122,7 @@ def test_the_part_is_what_lies_there() -> None:
     assert np.abs(part[:, 100].astype(int) - ramp[:, 100].astype(int)).max() <= 2
 
 
-def test_luma_and_chroma_stay_together() -> None:
+def test_crop_keeps_luma_and_chroma_aligned() -> None:
     """A plane and its half-size version, cropped alike, show the same place."""
     large = np.zeros((96, 128), np.uint8)
     large[40:60, 50:80] = 255
@@ -137,7 +137,7 @@ def filmed_frame(x: float, time: float) -> Frame:
     """A white person, detected by the fake network, in front of a black room."""
     data = empty_i420(*SIZE)
     luma, *chroma = planes(data)
-    luma[:] = somebody(x)
+    luma[:] = person_matte(x)
     for plane in chroma:
         plane[:] = 128
     return Frame(data, round(time / TICKS), TICKS, COLOR)
@@ -148,7 +148,7 @@ def shown(framing: AutoFraming | None, frame: Frame) -> Composite:
     return pipeline.process(frame).composite
 
 
-def test_the_pipeline_shows_the_part_with_the_person_in_the_middle() -> None:
+def test_pipeline_output_is_centered_on_person() -> None:
     whole, part = (shown(framing, filmed_frame(0.3, 1.0)) for framing in (None, AutoFraming(1.6)))
     middles = [np.argwhere(planes(each.data)[0] > 127)[:, 1].mean() / SIZE[0] for each in (whole, part)]
     assert middles[0] == pytest.approx(0.3, abs=0.02)
@@ -156,9 +156,9 @@ def test_the_pipeline_shows_the_part_with_the_person_in_the_middle() -> None:
     assert (planes(part.data)[0] > 127).mean() > 1.5 * (planes(whole.data)[0] > 127).mean()
 
 
-def test_the_whole_frame_is_handed_on_untouched() -> None:
+def test_full_frame_crop_returns_same_composite() -> None:
     frame = filmed_frame(0.5, 1.0)
-    composite = render_matte(frame, Matte(somebody(0.5), frame.time, frame.time))
+    composite = render_matte(frame, Matte(person_matte(0.5), frame.time, frame.time))
     assert crop(composite, FULL_FRAME) is composite
     part = crop(composite, CropWindow(0.5, 0.5, 0.5))
     assert (part.pts, part.time_base, part.color) == (composite.pts, composite.time_base, composite.color)

@@ -13,7 +13,7 @@ from livebg.compositing.composite import composite
 from livebg.errors import ConfigError
 from livebg.imaging.frame import BT601, BT709, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
 from livebg.synthetic import procedural_room
-from tests.support.pipeline_fakes import grey_frame, noise_frame
+from tests.support.pipeline_fakes import gray_frame, noise_frame
 
 SIZES = [(64, 48), (320, 180), (8, 8), (2, 2), (642, 362), (90, 1280)]
 
@@ -24,7 +24,7 @@ def matte(alpha: Alpha8) -> Matte:
 
 def room_with_person(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Matte]:
     """A mid-gray room with a white person in a box at its center."""
-    frame = grey_frame(luma=100, size=size)
+    frame = gray_frame(luma=100, size=size)
     data = frame.data.copy()
     alpha = np.zeros((size[1], size[0]), np.uint8)
     alpha[size[1] // 3 :, size[0] // 3 : size[0] * 2 // 3] = 255
@@ -35,9 +35,9 @@ def room_with_person(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Matte]:
 @pytest.mark.parametrize("coarse", [False, True])
 @pytest.mark.parametrize("share", [0.0, 0.025, 0.1, 1.0])
 @pytest.mark.parametrize("size", SIZES)
-def test_an_even_room_stays_even_at_any_blur_and_size(size: tuple[int, int], share: float, coarse: bool) -> None:
+def test_uniform_room_stays_uniform_at_any_blur_and_size(size: tuple[int, int], share: float, coarse: bool) -> None:
     picture = BlurBackground(share, coarse=coarse).picture(
-        grey_frame(luma=100, size=size), matte(np.zeros((size[1], size[0]), np.uint8))
+        gray_frame(luma=100, size=size), matte(np.zeros((size[1], size[0]), np.uint8))
     )
     y, u, v = planes(picture)
     assert np.abs(y.astype(int) - 100).max() <= 1
@@ -47,7 +47,7 @@ def test_an_even_room_stays_even_at_any_blur_and_size(size: tuple[int, int], sha
 
 @pytest.mark.parametrize("coarse", [False, True])
 @pytest.mark.parametrize("share", [0.01, 0.025, 0.1])
-def test_the_person_leaves_no_halo_in_the_room(share: float, coarse: bool) -> None:
+def test_blur_leaves_no_halo_of_the_person(share: float, coarse: bool) -> None:
     frame, alpha = room_with_person()
     y = planes(BlurBackground(share, coarse=coarse).picture(frame, alpha))[0]
     outside = y[alpha.alpha == 0].astype(int)
@@ -56,10 +56,10 @@ def test_the_person_leaves_no_halo_in_the_room(share: float, coarse: bool) -> No
 
 
 @pytest.mark.parametrize("share", [0.01, 0.025, 0.1])
-def test_the_coarse_blur_is_close_to_the_fine_one(share: float) -> None:
+def test_coarse_blur_is_close_to_fine_blur(share: float) -> None:
     size = (640, 360)
     color = ColorSpec(BT709)
-    frame = Frame(rgb_to_i420(procedural_room(4, size), color), 0, grey_frame().time_base, color)
+    frame = Frame(rgb_to_i420(procedural_room(4, size), color), 0, gray_frame().time_base, color)
     alpha = room_with_person(size)[1]
     room = alpha.alpha == 0
     fine, coarse = (
@@ -70,17 +70,17 @@ def test_the_coarse_blur_is_close_to_the_fine_one(share: float) -> None:
 
 
 @pytest.mark.parametrize("share", [0.01, 0.025, 0.1])
-def test_the_disc_leaves_no_halo_and_an_even_room_even(share: float) -> None:
+def test_disc_blur_leaves_no_halo_of_the_person(share: float) -> None:
     frame, alpha = room_with_person()
     y = planes(BlurBackground(share, lens="disc").picture(frame, alpha))[0]
     assert np.abs(y[alpha.alpha == 0].astype(int) - 100).max() <= 1
 
 
-def test_a_light_out_of_focus_is_a_disc_and_shines() -> None:
+def test_disc_blur_turns_light_into_bright_disc() -> None:
     """A point of light: flat within the disc's radius and 0 beyond it, while the Gaussian has a peak and no limit."""
-    data = grey_frame(luma=30, size=(640, 360)).data.copy()
+    data = gray_frame(luma=30, size=(640, 360)).data.copy()
     data[172:188, 312:328] = 235
-    frame, nothing = Frame(data, 0, grey_frame().time_base), matte(np.zeros((360, 640), np.uint8))
+    frame, nothing = Frame(data, 0, gray_frame().time_base), matte(np.zeros((360, 640), np.uint8))
     disc, soft = (planes(BlurBackground(0.05, lens=lens).picture(frame, nothing))[0].astype(int) for lens in ("disc", "gaussian"))
     radius = round(2 * 0.05 * 360)
     middle, half, out = disc[180, 320], disc[180, 320 + radius // 2], disc[180, 320 + radius + 20]
@@ -90,7 +90,7 @@ def test_a_light_out_of_focus_is_a_disc_and_shines() -> None:
     assert soft[180, 320] - soft[180, 320 + radius // 2] > (soft[180, 320] - 30) / 4
 
 
-def test_a_red_person_leaves_nothing_red_on_a_white_wall() -> None:
+def test_red_person_leaves_no_red_on_white_wall() -> None:
     color = ColorSpec(BT709)
     rgb = np.full((720, 1280, 3), 235, np.uint8)
     hard = np.zeros((720, 1280), np.uint8)
@@ -109,22 +109,22 @@ def test_a_red_person_leaves_nothing_red_on_a_white_wall() -> None:
         assert redder.max() <= 2
 
 
-def test_a_whole_picture_has_its_own_blur_around_it() -> None:
+def test_fitted_picture_is_surrounded_by_its_blur() -> None:
     rgb = np.full((50, 201, 3), 220, np.uint8)
-    data = PictureBackground(rgb, "fit").picture(grey_frame(size=(64, 64)), matte(np.zeros((64, 64), np.uint8)))
+    data = PictureBackground(rgb, "fit").picture(gray_frame(size=(64, 64)), matte(np.zeros((64, 64), np.uint8)))
     luma = planes(data)[0]
     assert (np.abs(luma[26:38].astype(int) - 205) <= 2).all()
     assert (luma[:20] < 140).all()
     assert (luma[44:] < 140).all()
 
 
-def test_a_person_who_fills_the_frame_leaves_something_calm() -> None:
+def test_blur_is_uniform_when_person_fills_frame() -> None:
     frame = noise_frame(1)
     y = planes(BlurBackground(0.025).picture(frame, matte(np.full((48, 64), 255, np.uint8))))[0]
     assert int(y.max()) - int(y.min()) <= 2
 
 
-def test_a_blur_of_none_is_the_weakest_and_not_the_room() -> None:
+def test_zero_blur_is_minimum_blur() -> None:
     frame = noise_frame(1, (640, 480))
     nothing = matte(np.zeros((480, 640), np.uint8))
     weakest = BlurBackground(0.0).picture(frame, nothing)
@@ -140,14 +140,14 @@ def test_more_blur_keeps_less_detail() -> None:
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
-def test_a_blur_is_a_share(share: float) -> None:
+def test_blur_outside_0_to_1_is_rejected(share: float) -> None:
     with pytest.raises(ValueError, match="share of the frame's height"):
         BlurBackground(share)
 
 
-def test_the_green_screen_is_green_in_every_colour_space() -> None:
+def test_green_screen_is_green_in_every_color_space() -> None:
     for color in (ColorSpec(BT601), ColorSpec(BT709), ColorSpec(BT709, full_range=True)):
-        frame = grey_frame(color=color)
+        frame = gray_frame(color=color)
         data = ColorBackground((0, 255, 0)).picture(frame, matte(np.zeros((48, 64), np.uint8)))
         green = Frame(data, 0, frame.time_base, color).rgb((4, 4))
         assert np.abs(green.astype(int) - [0, 255, 0]).max() <= 3
@@ -155,48 +155,48 @@ def test_the_green_screen_is_green_in_every_colour_space() -> None:
 
 def test_green_screen_is_rounded_to_the_nearest_level() -> None:
     """16 + 219 * 0.587 is 144.55, 128 - 112 * 0.6625 is 53.80, 128 - 112 * 0.8374 is 34.21."""
-    frame = grey_frame(color=ColorSpec(BT601))
+    frame = gray_frame(color=ColorSpec(BT601))
     planes_of = planes(ColorBackground((0, 255, 0)).picture(frame, matte(np.zeros((48, 64), np.uint8))))
     assert [int(plane[0, 0]) for plane in planes_of] == [145, 54, 34]
 
 
-def test_a_colour_follows_a_change_of_format() -> None:
+def test_color_background_follows_format_change() -> None:
     solid = ColorBackground((200, 30, 90))
     nothing = matte(np.zeros((48, 64), np.uint8))
-    small = solid.picture(grey_frame(), nothing).copy()
-    assert solid.picture(grey_frame(size=(32, 32)), nothing).shape == (48, 32)
-    full = solid.picture(grey_frame(color=ColorSpec(full_range=True)), nothing)
+    small = solid.picture(gray_frame(), nothing).copy()
+    assert solid.picture(gray_frame(size=(32, 32)), nothing).shape == (48, 32)
+    full = solid.picture(gray_frame(color=ColorSpec(full_range=True)), nothing)
     assert (full != small).any()
-    assert (solid.picture(grey_frame(), nothing) == small).all()
+    assert (solid.picture(gray_frame(), nothing) == small).all()
 
 
-def test_a_picture_fills_the_frame_from_its_middle() -> None:
+def test_picture_background_fills_frame_from_center() -> None:
     rgb = np.zeros((100, 400, 3), np.uint8)
     rgb[:, 150:250] = 255
-    data = PictureBackground(rgb).picture(grey_frame(size=(64, 64)), matte(np.zeros((64, 64), np.uint8)))
+    data = PictureBackground(rgb).picture(gray_frame(size=(64, 64)), matte(np.zeros((64, 64), np.uint8)))
     assert (planes(data)[0] == 235).all()
 
 
-def test_i420_and_back_keeps_smooth_colours() -> None:
+def test_i420_round_trip_keeps_smooth_colors() -> None:
     ramp = np.linspace(0, 255, 64).astype(np.uint8)
     rgb = np.dstack(np.broadcast_arrays(ramp[None, :], ramp[:48, None], np.uint8(90))).astype(np.uint8)
     frame = Frame(
         rgb_to_i420(np.ascontiguousarray(rgb), ColorSpec(BT601, full_range=True)),
         0,
-        grey_frame().time_base,
+        gray_frame().time_base,
         ColorSpec(BT601, full_range=True),
     )
     assert np.abs(frame.rgb((64, 48)).astype(int) - rgb).max() <= 8
 
 
-def test_reading_a_picture_turns_it_upright(tmp_path: Path) -> None:
+def test_read_picture_applies_exif_orientation(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[274] = 6
     Image.new("RGB", (40, 20), (10, 20, 30)).save(tmp_path / "turned.png", exif=exif)
     assert read_picture(tmp_path / "turned.png").rgb.shape == (40, 20, 3)
 
 
-def test_an_unreadable_picture_is_one_sentence(tmp_path: Path) -> None:
+def test_unreadable_picture_fails_with_clear_message(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"does not exist\. Use a picture or a color"):
         read_picture(tmp_path / "none.png")
     (tmp_path / "text.png").write_text("no picture")

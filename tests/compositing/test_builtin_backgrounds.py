@@ -12,7 +12,7 @@ from livebg.config.settings import BUILTIN_BACKGROUNDS, Effect, Settings
 from livebg.errors import ConfigError
 from livebg.factory import build_background
 from livebg.imaging.frame import Matte, planes, rgb_to_i420
-from tests.support.pipeline_fakes import grey_frame
+from tests.support.pipeline_fakes import gray_frame
 
 SIZES = [(1280, 720), (640, 480), (360, 640), (2, 2), (642, 362)]
 FACE = 170
@@ -25,14 +25,14 @@ def settings(background: str) -> Settings:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", BUILTIN_BACKGROUNDS)
-def test_it_fills_any_size_the_same_each_time(name: str, size: tuple[int, int]) -> None:
+def test_background_fills_any_size_deterministically(name: str, size: tuple[int, int]) -> None:
     picture = builtin_backgrounds.paint(name, *size)
     assert picture.shape == (size[1], size[0], 3)
     assert picture.dtype == np.uint8
     assert (picture == builtin_backgrounds.paint(name, *size)).all()
 
 
-def test_no_two_are_alike() -> None:
+def test_backgrounds_differ() -> None:
     painted = [builtin_backgrounds.paint(name, 64, 36).astype(int) for name in BUILTIN_BACKGROUNDS]
     assert len(painted) >= 5
     for number, one in enumerate(painted):
@@ -40,7 +40,7 @@ def test_no_two_are_alike() -> None:
 
 
 @pytest.mark.parametrize("name", BUILTIN_BACKGROUNDS)
-def test_whoever_is_before_it_is_brighter_and_sharper(name: str) -> None:
+def test_background_is_darker_and_softer_than_person(name: str) -> None:
     luma = cv2.cvtColor(builtin_backgrounds.paint(name, 1280, 720), cv2.COLOR_RGB2GRAY)
     assert luma.mean() < FACE - 10
     assert np.percentile(luma, 99) < FACE + 10
@@ -49,7 +49,7 @@ def test_whoever_is_before_it_is_brighter_and_sharper(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dawn", "dusk", "slate"])
-def test_no_bands_show(name: str) -> None:
+def test_gradients_show_no_bands(name: str) -> None:
     """Without noise a slow gradient has large areas of one level; here neighbors differ everywhere."""
     picture = builtin_backgrounds.paint(name, 640, 360).astype(int)
     changes = (np.diff(picture, axis=1) != 0).mean((1, 2))
@@ -58,8 +58,8 @@ def test_no_bands_show(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUILTIN_BACKGROUNDS)
-def test_the_settings_name_it_and_it_is_painted_at_the_frames_size(name: str) -> None:
-    frame = grey_frame(size=(320, 180))
+def test_settings_select_background_at_frame_size(name: str) -> None:
+    frame = gray_frame(size=(320, 180))
     nobody = Matte(np.zeros((180, 320), np.uint8), 0.0, 0.0)
     background = build_background(settings(name))
     shown = background.picture(frame, nobody)
@@ -67,10 +67,10 @@ def test_the_settings_name_it_and_it_is_painted_at_the_frames_size(name: str) ->
     assert background.picture(frame, nobody) is shown
 
 
-def test_a_file_of_that_name_takes_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_selects_file_with_builtin_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (32, 18), (250, 0, 0)).save(tmp_path / "dawn", "PNG")
-    frame = grey_frame(size=(32, 18))
+    frame = gray_frame(size=(32, 18))
     nobody = Matte(np.zeros((18, 32), np.uint8), 0.0, 0.0)
     by_path = planes(build_background(settings("./dawn")).picture(frame, nobody))
     by_name = planes(build_background(settings("dawn")).picture(frame, nobody))
@@ -78,19 +78,19 @@ def test_a_file_of_that_name_takes_a_path(tmp_path: Path, monkeypatch: pytest.Mo
     assert by_name[2].max() < 200
 
 
-def test_a_picture_without_a_suffix_is_still_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_picture_without_suffix_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (32, 18), (250, 0, 0)).save(tmp_path / "beach", "PNG")
     nobody = Matte(np.zeros((18, 32), np.uint8), 0.0, 0.0)
-    assert planes(build_background(settings("beach")).picture(grey_frame(size=(32, 18)), nobody))[2].min() > 200
+    assert planes(build_background(settings("beach")).picture(gray_frame(size=(32, 18)), nobody))[2].min() > 200
 
 
-def test_a_mistyped_name_is_told_with_the_right_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistyped_name_lists_builtin_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"dusc is neither a file nor built in \(dawn, dusk, slate, paper, lights, leaves\)"):
         build_background(settings("dusc"))
 
 
-def test_the_setting_tells_all_names() -> None:
+def test_setting_description_lists_all_names() -> None:
     description = Effect.model_fields["background"].description or ""
     assert f"background: {', '.join(BUILTIN_BACKGROUNDS)}, a color" in description

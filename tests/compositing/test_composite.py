@@ -19,7 +19,7 @@ from livebg.compositing.composite import (
 )
 from livebg.imaging.frame import Alpha8, ColorSpec, Frame, Matte, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
-from tests.support.pipeline_fakes import grey_frame, noise_frame
+from tests.support.pipeline_fakes import gray_frame, noise_frame
 
 
 def matte_for(alpha: Alpha8, number: int = 0, age: float = 0.0) -> Matte:
@@ -48,7 +48,7 @@ def split_room(size: tuple[int, int] = (320, 180)) -> tuple[Frame, Frame, Alpha8
     return Frame(mixed, 0, Fraction(1, 30)), Frame(person, 0, Fraction(1, 30)), alpha
 
 
-def test_the_rooms_colour_is_taken_out_of_the_edge() -> None:
+def test_room_color_is_removed_from_edge() -> None:
     frame, person, alpha = split_room()
     background = np.full_like(frame.data, 16)
     shown = composite(frame, background, matte_for(alpha))
@@ -59,7 +59,7 @@ def test_the_rooms_colour_is_taken_out_of_the_edge() -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 48), (50, 38), (12, 6), (2, 2)])
-def test_in_place_it_is_the_same_and_otherwise_the_background_stays(size: tuple[int, int]) -> None:
+def test_in_place_composite_equals_copy(size: tuple[int, int]) -> None:
     width, height = size
     rng = np.random.default_rng(3)
     frame, background = noise_frame(1, size), noise_frame(2, size).data.copy()
@@ -72,7 +72,7 @@ def test_in_place_it_is_the_same_and_otherwise_the_background_stays(size: tuple[
     assert (own == shown.data).all()
 
 
-def test_the_backgrounds_light_wraps_round_the_edge_alone() -> None:
+def test_light_wrap_affects_only_edge() -> None:
     frame, person, alpha = split_room()
     bright = np.full_like(frame.data, 240)
     plain, half, full = (
@@ -90,14 +90,14 @@ def test_the_backgrounds_light_wraps_round_the_edge_alone() -> None:
     assert (full - plain)[edge].mean() > 3
 
 
-def test_a_picture_over_itself_stays_itself_about() -> None:
+def test_picture_over_itself_is_nearly_unchanged() -> None:
     frame, _, alpha = split_room()
-    shown = composite(frame, grey_frame(luma=40, size=(320, 180)).data, matte_for(alpha))
+    shown = composite(frame, gray_frame(luma=40, size=(320, 180)).data, matte_for(alpha))
     assert np.abs(planes(shown.data)[0].astype(int) - frame.y).max() <= 6
 
 
 @given(st.integers(2, 40).map(lambda n: 2 * n), st.integers(2, 40).map(lambda n: 2 * n), st.integers(0, 2**32 - 1))
-def test_any_size_is_exact_at_the_ends(width: int, height: int, seed: int) -> None:
+def test_composite_is_exact_where_alpha_is_0_or_255(width: int, height: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     alpha = rng.choice(np.array([0, 255, 90], np.uint8), (height // 2, width // 2)).repeat(2, 0).repeat(2, 1)
     frame, background = noise_frame(seed, (width, height)), noise_frame(seed + 1, (width, height)).data
@@ -110,7 +110,7 @@ def test_any_size_is_exact_at_the_ends(width: int, height: int, seed: int) -> No
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_foreground_bytes_are_the_input_and_room_bytes_the_background(seed: int) -> None:
+def test_foreground_is_input_and_room_is_background(seed: int) -> None:
     frame, background, alpha = noise_frame(seed), noise_frame(seed + 1).data, random_alpha(seed)
     shown = composite(frame, background, matte_for(alpha))
     weight = np.concatenate([plane.ravel() for plane in alpha_planes(Pyramid(alpha))]).reshape(72, 64)
@@ -119,7 +119,7 @@ def test_foreground_bytes_are_the_input_and_room_bytes_the_background(seed: int)
     assert (shown.pts, shown.time_base, shown.color) == (frame.pts, frame.time_base, frame.color)
 
 
-def test_chroma_takes_the_mean_alpha_of_its_block() -> None:
+def test_chroma_uses_mean_alpha_of_block() -> None:
     alpha = np.zeros((4, 4), np.uint8)
     alpha[0, :2] = 255
     _, u, v = alpha_planes(Pyramid(alpha))
@@ -127,7 +127,7 @@ def test_chroma_takes_the_mean_alpha_of_its_block() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda f, m: composite(f, f.data, m), render_matte, cutout])
-def test_only_this_frames_own_fresh_matte_will_do(make: object) -> None:
+def test_only_current_frames_fresh_matte_is_accepted(make: object) -> None:
     assert callable(make)
     frame, alpha = noise_frame(1), np.full((48, 64), 255, np.uint8)
     make(frame, matte_for(alpha, age=MAX_MATTE_AGE_S))
@@ -141,12 +141,12 @@ def test_only_this_frames_own_fresh_matte_will_do(make: object) -> None:
         make(frame, matte_for(alpha[:24]))
 
 
-def test_a_background_of_another_size_is_refused() -> None:
+def test_background_of_other_size_is_rejected() -> None:
     with pytest.raises(ValueError, match="background has shape"):
         composite(noise_frame(1), noise_frame(1, (32, 24)).data, matte_for(np.zeros((48, 64), np.uint8)))
 
 
-def test_the_matte_as_a_picture_is_alpha_over_the_full_range() -> None:
+def test_rendered_matte_is_full_range_alpha() -> None:
     alpha = random_alpha(3)
     shown = render_matte(noise_frame(2), matte_for(alpha))
     y, u, v = planes(shown.data)
@@ -157,7 +157,7 @@ def test_the_matte_as_a_picture_is_alpha_over_the_full_range() -> None:
 
 
 @pytest.mark.parametrize("color", [ColorSpec(), ColorSpec(full_range=True)])
-def test_a_cutout_holds_nothing_of_the_room(color: ColorSpec) -> None:
+def test_cutout_contains_nothing_of_the_room(color: ColorSpec) -> None:
     frame, alpha = noise_frame(2, color=color), random_alpha(3)
     shown = cutout(frame, matte_for(alpha))
     y, u, _ = planes(shown.data)
@@ -170,7 +170,7 @@ def test_a_cutout_holds_nothing_of_the_room(color: ColorSpec) -> None:
     assert (u[blocks == 255] == frame.planes[1][blocks == 255]).all()
 
 
-def test_a_cutouts_edge_has_the_persons_colour() -> None:
+def test_cutout_edge_has_persons_color() -> None:
     frame, person, alpha = split_room()
     shown = cutout(frame, matte_for(alpha))
     y, u, v = planes(shown.data)
@@ -180,7 +180,7 @@ def test_a_cutouts_edge_has_the_persons_colour() -> None:
         assert np.abs(plane[chroma].astype(int) - own[chroma]).max() <= 12
 
 
-def test_a_green_screens_matte_is_tighter_and_harder() -> None:
+def test_tightened_matte_is_narrower_and_harder() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     tight = tighten(matte_for(levels)).alpha.ravel().astype(int)
     assert (tight <= np.arange(256)).sum() > 180
@@ -189,7 +189,7 @@ def test_a_green_screens_matte_is_tighter_and_harder() -> None:
     assert (np.diff(tight) >= 0).all()
 
 
-def test_the_room_as_it_is_takes_consent() -> None:
+def test_passthrough_requires_consent() -> None:
     frame = noise_frame(4)
     assert passthrough(frame, Consent("a test")).data is frame.data
     with pytest.raises(TypeError, match="only with the user's consent"):

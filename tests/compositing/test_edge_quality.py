@@ -64,7 +64,7 @@ def band_error(scene: Scene, alpha: Alpha8, screen: tuple[int, int, int], shown:
     return float(np.concatenate(errors).mean())
 
 
-def plainly(frame: Frame, alpha: Alpha8, behind: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def plain_blend(frame: Frame, alpha: Alpha8, behind: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The observed picture blended over a background without removing the room."""
     out = np.empty_like(behind)
     for seen, back, share, target in zip(frame.planes, planes(behind), alpha_planes(Pyramid(alpha)), planes(out), strict=True):
@@ -80,11 +80,11 @@ def recovery(scenes: list[Scene], alpha_of: Callable[[Scene], Alpha8], screen: t
         matte = Matte(alpha, 0.0, 0.0)
         behind = ColorBackground(screen).picture(each.frame, matte)
         ours += band_error(each, alpha, screen, composite(each.frame, behind, matte).data)
-        plain += band_error(each, alpha, screen, plainly(each.frame, alpha, behind))
+        plain += band_error(each, alpha, screen, plain_blend(each.frame, alpha, behind))
     return ours / plain
 
 
-def refined(scene: Scene) -> Alpha8:
+def upsampled(scene: Scene) -> Alpha8:
     """The true alpha, shrunk to the network's size and upsampled."""
     return GuidedUpsampler().upsample(shrunk(scene.alpha), scene.frame.pyramids[0], scene.frame.pyramids[1:])
 
@@ -94,12 +94,12 @@ def shrunk(alpha: Alpha8) -> Alpha:
 
 
 @pytest.mark.parametrize("screen", [(0, 0, 0), (0, 255, 0)], ids=["black", "green"])
-def test_the_persons_colours_are_recovered(scenes: list[Scene], screen: tuple[int, int, int]) -> None:
+def test_person_colors_are_recovered(scenes: list[Scene], screen: tuple[int, int, int]) -> None:
     assert recovery(scenes, lambda each: each.alpha, screen) < 0.4
-    assert recovery(scenes, refined, screen) < 0.5
+    assert recovery(scenes, upsampled, screen) < 0.5
 
 
-def test_colour_finds_edges_better_than_luma(scenes: list[Scene]) -> None:
+def test_color_finds_edges_better_than_luma(scenes: list[Scene]) -> None:
     sums = np.zeros((2, 2))
     for each in scenes:
         # Like a network's result: less sharp than its size allows.

@@ -14,23 +14,23 @@ MS = Fraction(1, 1000)
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (640, 480), (360, 640), (64, 48), (2, 2)])
-def test_it_has_the_size_time_and_colour_that_was_asked_for(size: tuple[int, int]) -> None:
+def test_placeholder_has_requested_size_time_and_color(size: tuple[int, int]) -> None:
     shown = Placeholder(*size, LIMITED).at(40, MS)
     assert (shown.width, shown.height, shown.pts, shown.time_base, shown.color) == (*size, 40, MS, LIMITED)
 
 
-def test_it_is_drawn_once() -> None:
+def test_placeholder_is_drawn_once() -> None:
     placeholder = Placeholder(64, 48, LIMITED)
     assert placeholder.at(0, MS).data is placeholder.at(40, MS).data
     assert not placeholder.at(0, MS).data.flags.writeable
 
 
-def test_it_is_the_same_picture_each_time() -> None:
+def test_placeholder_is_deterministic() -> None:
     assert np.array_equal(Placeholder(320, 180, LIMITED).at(0, MS).data, Placeholder(320, 180, LIMITED).at(0, MS).data)
 
 
 @pytest.mark.parametrize("color", [LIMITED, ColorSpec(BT601, full_range=True), ColorSpec(1)])
-def test_a_lighter_figure_stands_in_the_middle_of_a_dark_neutral_ground(color: ColorSpec) -> None:
+def test_placeholder_shows_light_figure_on_dark_background(color: ColorSpec) -> None:
     y, u, v = planes(Placeholder(320, 180, color).at(0, MS).data)
     head, body, corners = y[70:80, 155:165], y[165:175, 155:165], (y[:10, :10], y[:10, -10:], y[-10:, :10], y[-10:, -10:])
     for corner in corners:
@@ -44,7 +44,7 @@ def test_a_lighter_figure_stands_in_the_middle_of_a_dark_neutral_ground(color: C
         assert 120 <= int(plane.min()) <= 140
 
 
-def test_slow_gradients_show_no_bands() -> None:
+def test_gradients_show_no_bands() -> None:
     luma = Placeholder(640, 360, LIMITED).at(0, MS).data[:40]
     along = luma.astype(int)
     # In a banded picture most rows of a band are constant; noise mixes two neighboring levels everywhere.
@@ -52,7 +52,7 @@ def test_slow_gradients_show_no_bands() -> None:
     assert np.abs(np.diff(along, axis=1)).max() <= 2
 
 
-def test_a_composite_may_be_shown_again_at_another_time() -> None:
+def test_composite_can_get_another_time() -> None:
     shown = passthrough(noise_frame(1, color=LIMITED), Consent("a test"))
     again = with_pts(shown, 7, MS)
     assert again.data is shown.data
@@ -60,6 +60,6 @@ def test_a_composite_may_be_shown_again_at_another_time() -> None:
     assert shown.pts == 0
 
 
-def test_a_raw_frame_cannot_be_shown_by_giving_it_another_time() -> None:
+def test_raw_frame_cannot_become_composite_with_new_time() -> None:
     with pytest.raises(TypeError, match="Only a composite"):
         with_pts(noise_frame(1), 7, MS)  # type: ignore[arg-type]

@@ -56,17 +56,17 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "chosen.toml"
 
 
-def refusal(config: Path | None = None, **overrides: object) -> str:
+def config_error(config: Path | None = None, **overrides: object) -> str:
     with pytest.raises(ConfigError) as caught:
         load_settings({key.replace("__", "."): value for key, value in overrides.items()}, config)
     return str(caught.value)
 
 
-def test_without_file_and_variables_the_defaults_hold() -> None:
+def test_defaults_apply_without_file_and_variables() -> None:
     assert load_settings({}).model_dump() == DEFAULTS
 
 
-def test_the_example_gives_the_defaults() -> None:
+def test_example_file_equals_defaults() -> None:
     assert load_settings({}, EXAMPLE).model_dump() == DEFAULTS
 
 
@@ -78,19 +78,19 @@ def test_the_example_gives_the_defaults() -> None:
         ("camera.rotate", 45, "0, 90, 180 or 270"),
     ],
 )
-def test_a_size_or_a_turn_that_cannot_be_is_refused(key: str, value: object, advice: str) -> None:
+def test_invalid_size_or_rotation_is_rejected(key: str, value: object, advice: str) -> None:
     with pytest.raises(ConfigError, match=advice):
         load_settings({key: value})
 
 
-def test_the_example_names_every_setting_in_the_order_of_the_class() -> None:
+def test_example_lists_every_setting_in_class_order() -> None:
     written = tomllib.loads(EXAMPLE.read_text())
     keys = [f"{section}.{key}" for section, values in written.items() for key in values]
     assert keys == list(setting_keys())
     assert len(keys) == len(set(keys))
 
 
-def test_the_example_describes_every_setting_above_it() -> None:
+def test_example_describes_every_setting() -> None:
     lines = EXAMPLE.read_text().splitlines()
     for section in Settings.model_fields:
         for key, field in type(getattr(load_settings({}), section)).model_fields.items():
@@ -100,9 +100,7 @@ def test_the_example_describes_every_setting_above_it() -> None:
             assert lines[place - 1] == f"# {field.description}"
 
 
-def test_the_file_is_overruled_by_the_environment_and_that_by_the_command_line(
-    config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_overrides_file_and_cli_overrides_both(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text('[effect]\nmode = "matte"\nblur = 0.1\nscreen = "#0000ff"\n[render]\njobs = 2\n')
     monkeypatch.setenv("LIVEBG_EFFECT__MODE", "greenscreen")
     monkeypatch.setenv("livebg_effect__blur", "0.2")
@@ -113,14 +111,14 @@ def test_the_file_is_overruled_by_the_environment_and_that_by_the_command_line(
     assert (render.jobs, render.crf, render.codec) == (3, 30.0, "libx264")
 
 
-def test_the_platforms_file_is_read_when_none_is_named() -> None:
+def test_default_config_file_is_read() -> None:
     path = known(default_config_path())
     path.parent.mkdir(parents=True)
     path.write_text('[model]\nprovider = "cpu"\n')
     assert load_settings({}).model.provider == "cpu"
 
 
-def test_a_variable_names_the_file_and_the_command_line_another(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_path_comes_from_cli_or_variable(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text("[render]\njobs = 5\n")
     other = config.with_name("other.toml")
     other.write_text("[render]\njobs = 6\n")
@@ -128,23 +126,23 @@ def test_a_variable_names_the_file_and_the_command_line_another(config: Path, mo
     assert load_settings({}).render.jobs == 5
     assert load_settings({}, other).render.jobs == 6
     monkeypatch.setenv("LIVEBG_CONFIG", "")
-    assert refusal() == "The environment variable LIVEBG_CONFIG is empty. Set it to a file, or unset it."
+    assert config_error() == "The environment variable LIVEBG_CONFIG is empty. Set it to a file, or unset it."
     assert load_settings({}, other).render.jobs == 6
 
 
-def test_a_file_that_is_named_must_exist(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(config).startswith(f"The configuration file {config} does not exist. Name another")
-    assert refusal(config.parent).startswith(f"The configuration file {config.parent} is not a file. Name another")
+def test_named_config_file_must_exist(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_error(config).startswith(f"The configuration file {config} does not exist. Name another")
+    assert config_error(config.parent).startswith(f"The configuration file {config.parent} is not a file. Name another")
     monkeypatch.setenv("LIVEBG_CONFIG", str(config))
-    assert refusal().startswith(f"The configuration file {config} does not exist")
+    assert config_error().startswith(f"The configuration file {config} does not exist")
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"[effect\n", "line 1, column 8"), (b'[effect]\nscreen = "\xff"', "utf-8")])
-def test_a_file_that_is_no_toml(content: bytes, reason: str, config: Path) -> None:
+def test_invalid_toml_file_is_rejected(content: bytes, reason: str, config: Path) -> None:
     config.write_bytes(content)
-    said = refusal(config)
-    assert said.startswith(f"The configuration file {config} is not valid TOML (")
-    assert reason in said
+    output = config_error(config)
+    assert output.startswith(f"The configuration file {config} is not valid TOML (")
+    assert reason in output
 
 
 @pytest.mark.parametrize(
@@ -160,9 +158,9 @@ def test_a_file_that_is_no_toml(content: bytes, reason: str, config: Path) -> No
         ("[zebra]", "zebra", "config.example.toml lists all settings."),
     ],
 )
-def test_a_mistyped_key_names_the_nearest(text: str, key: str, advice: str, config: Path) -> None:
+def test_mistyped_key_suggests_nearest_key(text: str, key: str, advice: str, config: Path) -> None:
     config.write_text(text)
-    assert refusal(config) == f"Unknown key {key} in {config}. {advice}"
+    assert config_error(config) == f"Unknown key {key} in {config}. {advice}"
 
 
 @pytest.mark.parametrize(
@@ -177,17 +175,17 @@ def test_a_mistyped_key_names_the_nearest(text: str, key: str, advice: str, conf
         ("LIVEBG_ZEBRA", "config.example.toml lists all settings."),
     ],
 )
-def test_a_mistyped_variable_names_the_nearest(name: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistyped_variable_suggests_nearest_variable(name: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
-    assert refusal() == f"Unknown environment variable {name}. {advice}"
+    assert config_error() == f"Unknown environment variable {name}. {advice}"
 
 
-def test_mode_none_is_no_setting_wherever_it_stands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mode_none_is_rejected_from_every_source(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text('[effect]\nmode = "none"\n')
-    assert f"'none' for effect.mode (from {config}). Mode 'none' shows your room." in refusal(config)
+    assert f"'none' for effect.mode (from {config}). Mode 'none' shows your room." in config_error(config)
     monkeypatch.setenv("LIVEBG_EFFECT__MODE", "none")
-    assert "'none' for effect.mode (from the environment variable LIVEBG_EFFECT__MODE). Mode 'none'" in refusal()
-    assert "--mode none" in refusal(effect__mode="none")
+    assert "'none' for effect.mode (from the environment variable LIVEBG_EFFECT__MODE). Mode 'none'" in config_error()
+    assert "--mode none" in config_error(effect__mode="none")
 
 
 @pytest.mark.parametrize(
@@ -208,19 +206,19 @@ def test_mode_none_is_no_setting_wherever_it_stands(config: Path, monkeypatch: p
         ("effect = 3", "Invalid value 3 for effect (from {}). It should be a table, [effect], with settings below it"),
     ],
 )
-def test_a_value_that_cannot_be(text: str, said: str, config: Path) -> None:
+def test_invalid_value_error_explains_expected_value(text: str, said: str, config: Path) -> None:
     config.write_text(text)
-    assert refusal(config).startswith(said.format(config))
+    assert config_error(config).startswith(said.format(config))
 
 
-def test_who_gave_the_value_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_value_error_names_its_source(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text("[effect]\nblur = 2")
     monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "3")
-    assert "Invalid value '3' for effect.blur (from the environment variable LIVEBG_EFFECT__BLUR)" in refusal(config)
-    assert "Invalid value 4 for effect.blur (from the command line)" in refusal(config, effect__blur=4)
+    assert "Invalid value '3' for effect.blur (from the environment variable LIVEBG_EFFECT__BLUR)" in config_error(config)
+    assert "Invalid value 4 for effect.blur (from the command line)" in config_error(config, effect__blur=4)
 
 
-def test_folders_come_as_a_list_or_with_colons_between_them(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_are_list_or_path_separated(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text('[model]\nfolders = ["/a", "b"]')
     assert load_settings({}, config).model.folders == (Path("/a"), Path("b"))
     monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", os.pathsep.join(["/c", "/d e"]))
@@ -230,7 +228,7 @@ def test_folders_come_as_a_list_or_with_colons_between_them(config: Path, monkey
     assert load_settings({}, config).model.folders == ()
 
 
-def test_what_was_chosen_earlier_overrules_the_file_alone(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saved_choice_overrides_only_the_file(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text('[effect]\nmode = "matte"\nblur = 0.1\nscreen = "#0000ff"\n')
     monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "0.2")
     chosen = {"effect.mode": "greenscreen", "effect.blur": 0.3, "camera.device": "C920"}
@@ -239,7 +237,7 @@ def test_what_was_chosen_earlier_overrules_the_file_alone(config: Path, monkeypa
     assert settings.camera.device == "C270"
 
 
-def test_a_file_is_read_once_and_says_what_is_written(config: Path) -> None:
+def test_config_file_is_read_once(config: Path) -> None:
     config.write_text("[effect]\nblur = 0.1\n")
     file = read_config(config)
     config.write_text("[effect]\nblur = 0.2\n")
@@ -249,19 +247,19 @@ def test_a_file_is_read_once_and_says_what_is_written(config: Path) -> None:
     assert read_config(config).get("effect.blur") is None
 
 
-def test_a_choice_of_numbers_takes_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotation_is_parsed_from_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_CAMERA__ROTATE", "90")
     assert load_settings({}).camera.rotate == 90
     for text in ("45", "x", "9" * 5000, "²"):
         monkeypatch.setenv("LIVEBG_CAMERA__ROTATE", text)
-        assert "It should be 0, 90, 180 or 270" in refusal()
+        assert "It should be 0, 90, 180 or 270" in config_error()
 
 
 @pytest.mark.parametrize(
     ("key", "value", "read"),
     [("effect.blur", "0.5", 0.5), ("effect.blur", 1, 1.0), ("effect.screen", "#00ff00", "#00ff00"), ("camera.device", "0", "0")],
 )
-def test_one_setting_alone_is_read_as_the_file_has_it(key: str, value: object, read: object) -> None:
+def test_single_setting_is_parsed_like_in_file(key: str, value: object, read: object) -> None:
     assert check_setting(key, value) == read
 
 
@@ -273,28 +271,28 @@ def test_settings_are_frozen() -> None:
         settings.effect = settings.effect  # type: ignore[misc]
 
 
-def test_the_presets_are_the_encoders() -> None:
+def test_presets_match_encoder_presets() -> None:
     assert get_args(Preset) == PRESETS
 
 
 @pytest.mark.parametrize(("text", "rgb"), [("#00ff00", (0, 255, 0)), ("#1A2b3C", (26, 43, 60))])
-def test_colours(text: str, rgb: tuple[int, int, int]) -> None:
+def test_parse_color_accepts_hex(text: str, rgb: tuple[int, int, int]) -> None:
     assert parse_color(text) == rgb
 
 
 @pytest.mark.parametrize("text", ["00ff00", "#0f0", "#00ff0g", "#00ff000", "", "#", "##0ff00", "#٠٠ff00", "# 0 0 0"])
-def test_no_colours(text: str) -> None:
+def test_parse_color_rejects_other_text(text: str) -> None:
     with pytest.raises(ValueError, match="Write #rrggbb"):
         parse_color(text)
 
 
 @pytest.mark.parametrize(("text", "size"), [("256x144", (256, 144)), ("16x4096", (16, 4096)), ("auto", None)])
-def test_sizes(text: str, size: tuple[int, int] | None) -> None:
+def test_parse_size_accepts_width_and_height(text: str, size: tuple[int, int] | None) -> None:
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "256", "256x", "x144", "256X144x3", "256*144", "-256x144", "²x²", "15x20", "20x4097"])
-def test_no_sizes(text: str) -> None:
+def test_parse_size_rejects_other_text(text: str) -> None:
     with pytest.raises(ValueError, match=r"Write WIDTHxHEIGHT|Width and height must be 16 to 4096"):
         parse_size(text)
 
@@ -303,12 +301,12 @@ def test_no_sizes(text: str) -> None:
     ("text", "seconds"),
     [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("2:00:00", 7200), ("0", 0), ("75.25", 75.25), ("90:00", 5400), ("1e1", 10)],
 )
-def test_times(text: str, seconds: float) -> None:
+def test_parse_time_accepts_seconds_and_colons(text: str, seconds: float) -> None:
     assert parse_time(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "x", "1:", ":30", "1:60", "1:2:3:4", "-1", "nan", "inf", "1:-2", "1,5"])
-def test_no_times(text: str) -> None:
+def test_parse_time_rejects_other_text(text: str) -> None:
     with pytest.raises(ValueError, match="Write seconds or HH:MM:SS"):
         parse_time(text)
 
@@ -319,16 +317,16 @@ def test_an_empty_setting_is_refused(key: str, config: Path, monkeypatch: pytest
     section, _, name = key.partition(".")
     reason = "It is empty. Write a value, or remove the setting."
     config.write_text(f'[{section}]\n{name} = ""\n')
-    assert refusal(config) == f"Invalid value '' for {key} (from {config}). {reason}"
-    assert refusal(None, **{key: ""}) == f"Invalid value '' for {key} (from the command line). {reason}"
+    assert config_error(config) == f"Invalid value '' for {key} (from {config}). {reason}"
+    assert config_error(None, **{key: ""}) == f"Invalid value '' for {key} (from the command line). {reason}"
     with pytest.raises(ConfigError) as caught:
         check_setting(key, "")
     assert str(caught.value) == f"Invalid value '' for {key}. {reason}"
     variable = f"LIVEBG_{section}__{name}".upper()
     monkeypatch.setenv(variable, "")
-    assert refusal() == f"Invalid value '' for {key} (from the environment variable {variable}). {reason}"
+    assert config_error() == f"Invalid value '' for {key} (from the environment variable {variable}). {reason}"
 
 
 def test_an_empty_folder_of_models_is_refused(config: Path) -> None:
     config.write_text('[model]\nfolders = ["models", ""]\n')
-    assert refusal(config).endswith(f"for model.folders (from {config}). It is empty. Write a value, or remove the setting.")
+    assert config_error(config).endswith(f"for model.folders (from {config}). It is empty. Write a value, or remove the setting.")

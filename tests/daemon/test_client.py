@@ -1,4 +1,4 @@
-"""Asking the running livebg: what is answered, and what people hear when it is not."""
+"""Requests to the running livebg: its answers, and the error messages without one."""
 
 import os
 import socket
@@ -14,19 +14,19 @@ from livebg.daemon.protocol import MAX_ANSWER, VersionMismatch
 from livebg.daemon.runtime_dir import hold_lock
 from livebg.daemon.server import no_arguments
 from livebg.errors import ConfigError, LivebgError, ModelError, NotRunningError, SinkError, SourceError
-from tests.support.fake_daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
+from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with runtime_folder_of_ones_own(monkeypatch) as folder:
+    with temporary_runtime_dir(monkeypatch) as folder:
         yield folder
 
 
-class Impostor:
-    """Listens in the daemon's place, takes one request, and says what it likes; None: nothing, with the line held."""
+class FakeServer:
+    """A server in the daemon's place that accepts one request and sends any bytes; None: nothing, with the connection open."""
 
     def __init__(self, path: Path, answer: bytes | None) -> None:
         self._answer = answer
@@ -47,7 +47,7 @@ class Impostor:
             else:
                 connection.sendall(self._answer)
 
-    def __enter__(self) -> "Impostor":
+    def __enter__(self) -> "FakeServer":
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -56,7 +56,7 @@ class Impostor:
         self._socket.close()
 
 
-def told(kind: type[LivebgError], **arguments: Any) -> str:
+def error_message(kind: type[LivebgError], **arguments: Any) -> str:
     """The sentence of the error, which must be of that very kind."""
     with pytest.raises(LivebgError) as caught:
         request("status", **{"timeout": DEADLINE} | arguments)
@@ -64,66 +64,66 @@ def told(kind: type[LivebgError], **arguments: Any) -> str:
     return str(caught.value)
 
 
-def test_the_users_own_livebg_is_asked(runtime: Path) -> None:  # noqa: ARG001
-    with Daemon():
+def test_request_reaches_users_daemon(runtime: Path) -> None:  # noqa: ARG001
+    with FakeDaemon():
         assert request("status") == LIVE.as_dict()
 
 
-def test_arguments_arrive(runtime: Path) -> None:
-    with Daemon(more={"echo": dict}):
+def test_arguments_are_passed(runtime: Path) -> None:
+    with FakeDaemon(more={"echo": dict}):
         arguments = {"mode": "pörtrait", "blur": 0.5, "on": True, "none": None}
         assert request("echo", arguments) == arguments
         assert request("echo", path=runtime / "livebg" / "livebg.sock") == {}
 
 
 @pytest.mark.parametrize("kind", [LivebgError, ConfigError, SourceError, SinkError, ModelError])
-def test_a_refusal_is_of_the_daemons_kind(kind: type[LivebgError], runtime: Path) -> None:  # noqa: ARG001
+def test_refusal_keeps_error_class(kind: type[LivebgError], runtime: Path) -> None:  # noqa: ARG001
     def refuse() -> None:
         raise kind("it cannot be: do otherwise")
 
-    with Daemon(more={"refuse": no_arguments(refuse)}), pytest.raises(LivebgError) as caught:
+    with FakeDaemon(more={"refuse": no_arguments(refuse)}), pytest.raises(LivebgError) as caught:
         request("refuse")
     assert type(caught.value) is kind
     assert str(caught.value) == "it cannot be: do otherwise"
 
 
-def test_nobody_is_running(runtime: Path) -> None:  # noqa: ARG001
-    assert told(NotRunningError) == NOT_RUNNING
+def test_missing_daemon_means_not_running(runtime: Path) -> None:  # noqa: ARG001
+    assert error_message(NotRunningError) == NOT_RUNNING
 
 
-def test_nobody_is_behind_the_socket(runtime: Path) -> None:
+def test_stale_socket_means_not_running(runtime: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
         dead.bind(str(runtime / "s"))
-    assert told(NotRunningError, path=runtime / "s") == NOT_RUNNING
+    assert error_message(NotRunningError, path=runtime / "s") == NOT_RUNNING
 
 
 @pytest.mark.parametrize("place", ["missing/s", "file/s", "file"])
-def test_what_is_no_socket_is_nobody(place: str, runtime: Path) -> None:
+def test_missing_or_invalid_socket_means_not_running(place: str, runtime: Path) -> None:
     (runtime / "file").touch()
-    assert told(NotRunningError, path=runtime / place) == NOT_RUNNING
+    assert error_message(NotRunningError, path=runtime / place) == NOT_RUNNING
 
 
-def test_one_that_does_not_listen_yet_or_any_more(runtime: Path) -> None:  # noqa: ARG001
+def test_locked_but_not_listening_daemon_fails(runtime: Path) -> None:  # noqa: ARG001
     with hold_lock():
         sentence = (
             f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands. Try again, or kill it by its pid."
         )
-        assert told(NotRunningError) == sentence
+        assert error_message(NotRunningError) == sentence
 
 
-def test_one_that_hangs_up_without_an_answer(runtime: Path) -> None:
-    with Impostor(runtime / "s", b"") as impostor:
-        assert told(NotRunningError, path=runtime / "s") == NOT_RUNNING
+def test_closed_connection_means_not_running(runtime: Path) -> None:
+    with FakeServer(runtime / "s", b"") as impostor:
+        assert error_message(NotRunningError, path=runtime / "s") == NOT_RUNNING
     assert impostor.heard == b'{"version": 2, "command": "status", "arguments": {}}\n'
 
 
-def test_one_that_does_not_answer(runtime: Path) -> None:
-    with Impostor(runtime / "s", None):
+def test_missing_answer_times_out(runtime: Path) -> None:
+    with FakeServer(runtime / "s", None):
         sentence = "livebg did not respond within 0.2 s. Try again, or kill it by its pid."
-        assert told(LivebgError, path=runtime / "s", timeout=0.2) == sentence
+        assert error_message(LivebgError, path=runtime / "s", timeout=0.2) == sentence
 
 
-def test_one_that_takes_nobody_in(runtime: Path) -> None:
+def test_full_listen_queue_times_out(runtime: Path) -> None:
     """Its queue is full, as that of a process that hangs would be."""
     with hold_lock(), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as full:
         path = runtime / "livebg" / "livebg.sock"
@@ -132,7 +132,7 @@ def test_one_that_takes_nobody_in(runtime: Path) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waiting:
             waiting.connect(str(path))
             sentence = f"livebg (pid {os.getpid()}) did not respond within 0.2 s. Try again, or kill it by its pid."
-            assert told(LivebgError, timeout=0.2) == sentence
+            assert error_message(LivebgError, timeout=0.2) == sentence
 
 
 @pytest.mark.parametrize(
@@ -156,15 +156,15 @@ def test_one_that_takes_nobody_in(runtime: Path) -> None:
     ],
     ids=range(7),
 )
-def test_one_that_answers_otherwise(answer: bytes, kind: type[LivebgError], sentence: str, runtime: Path) -> None:
-    with Impostor(runtime / "s", answer):
-        assert told(kind, path=runtime / "s") == sentence
+def test_invalid_answer_fails(answer: bytes, kind: type[LivebgError], sentence: str, runtime: Path) -> None:
+    with FakeServer(runtime / "s", answer):
+        assert error_message(kind, path=runtime / "s") == sentence
 
 
-def test_a_path_that_is_too_long(runtime: Path) -> None:
-    assert "bytes; the maximum is 103. " in told(ConfigError, path=runtime / ("s" * 100))
+def test_too_long_socket_path_fails(runtime: Path) -> None:
+    assert "bytes; the maximum is 103. " in error_message(ConfigError, path=runtime / ("s" * 100))
 
 
-def test_a_system_without_unix_sockets(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+def test_system_without_unix_sockets_fails(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     monkeypatch.delattr(socket, "AF_UNIX")
-    assert "Python has no UNIX sockets" in told(ConfigError)
+    assert "Python has no UNIX sockets" in error_message(ConfigError)

@@ -1,4 +1,4 @@
-"""What each command does to the session, what it answers, and that one that is refused does nothing."""
+"""The effect of each command on the session, its answers, and that a refused command does nothing."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ from livebg.daemon.command_result import CommandResult
 from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError, LivebgError, ModelError, SourceError
 from tests.support.cli_runner import known
-from tests.support.controller_harness import BROKEN, CONSENT, MISSING, Desk
+from tests.support.controller_harness import BROKEN, CONSENT, MISSING, ControllerHarness
 from tests.support.live_session import FORMAT, PATIENCE, wait_for
 from tests.support.media import Clip
 
@@ -23,64 +23,64 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> ControllerHarness:
+    return ControllerHarness(tmp_path)
 
 
-def test_off_shows_the_room_and_on_hides_it_both_at_once(desk: Desk) -> None:
-    off = desk.steering.off(CONSENT)
-    assert (off.effect, off.mode, desk.steering.mode) == (False, "portrait", "none")
-    on = desk.steering.on()
-    assert (on.effect, on.mode, desk.steering.mode) == (True, "portrait", "portrait")
-    assert desk.session.told == ["room at once", "hidden at once"]
+def test_off_and_on_switch_immediately(harness: ControllerHarness) -> None:
+    off = harness.controller.off(CONSENT)
+    assert (off.effect, off.mode, harness.controller.mode) == (False, "portrait", "none")
+    on = harness.controller.on()
+    assert (on.effect, on.mode, harness.controller.mode) == (True, "portrait", "portrait")
+    assert harness.session.calls == ["room at once", "hidden at once"]
 
 
-def test_toggle_goes_to_and_fro(desk: Desk) -> None:
-    assert [desk.steering.toggle(CONSENT).effect for _ in range(3)] == [False, True, False]
-    assert desk.session.told == ["room at once", "hidden at once", "room at once"]
+def test_toggle_alternates(harness: ControllerHarness) -> None:
+    assert [harness.controller.toggle(CONSENT).effect for _ in range(3)] == [False, True, False]
+    assert harness.session.calls == ["room at once", "hidden at once", "room at once"]
 
 
-def test_what_holds_already_is_not_done_again(desk: Desk) -> None:
-    desk.steering.on()
-    desk.steering.set_mode("portrait")
-    desk.steering.set({"effect.blur": "0.025"})
-    assert desk.session.told == []
-    desk.steering.off(CONSENT)
-    desk.steering.off(CONSENT)
-    assert desk.session.told == ["room at once"]
+def test_unchanged_settings_do_nothing(harness: ControllerHarness) -> None:
+    harness.controller.on()
+    harness.controller.set_mode("portrait")
+    harness.controller.set({"effect.blur": "0.025"})
+    assert harness.session.calls == []
+    harness.controller.off(CONSENT)
+    harness.controller.off(CONSENT)
+    assert harness.session.calls == ["room at once"]
 
 
-def test_off_is_never_kept(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.steering.off(CONSENT)
-    desk.steering.set({"effect.blur": 0.3})
-    assert desk.kept == {"effect.blur": 0.3}
-    again = Desk(tmp_path)
-    assert (again.steering.mode, again.steering.settings.effect.blur) == ("portrait", 0.3)
+def test_off_is_never_saved(tmp_path: Path) -> None:
+    harness = ControllerHarness(tmp_path)
+    harness.controller.off(CONSENT)
+    harness.controller.set({"effect.blur": 0.3})
+    assert harness.kept == {"effect.blur": 0.3}
+    again = ControllerHarness(tmp_path)
+    assert (again.controller.mode, again.controller.settings.effect.blur) == ("portrait", 0.3)
 
 
-def test_begun_without_the_effect_on_goes_to_it(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, consent=CONSENT)
-    assert desk.steering.mode == "none"
-    assert desk.steering.on().effect is True
-    assert desk.session.told == ["hidden at once"]
+def test_on_enables_effect_after_start_without_it(tmp_path: Path) -> None:
+    harness = ControllerHarness(tmp_path, consent=CONSENT)
+    assert harness.controller.mode == "none"
+    assert harness.controller.on().effect is True
+    assert harness.session.calls == ["hidden at once"]
 
 
-def test_pause_and_resume_say_what_holds(desk: Desk) -> None:
-    assert desk.steering.pause().paused is True
-    held = desk.steering.set_mode("matte")
+def test_pause_and_resume_report_state(harness: ControllerHarness) -> None:
+    assert harness.controller.pause().paused is True
+    held = harness.controller.set_mode("matte")
     assert (held.paused, held.mode) == (True, "matte")
-    assert desk.steering.resume().paused is False
-    assert desk.session.told == ["pause", "hidden", "resume"]
+    assert harness.controller.resume().paused is False
+    assert harness.session.calls == ["pause", "hidden", "resume"]
 
 
 @pytest.mark.parametrize("mode", ["greenscreen", "matte", "background"])
-def test_a_mode_takes_over_without_a_gap_and_is_kept(desk: Desk, mode: str) -> None:
-    held = desk.steering.set_mode(mode)
+def test_mode_switches_without_gap_and_is_saved(harness: ControllerHarness, mode: str) -> None:
+    held = harness.controller.set_mode(mode)
     assert (held.mode, held.changed, held.note) == (mode, ("effect.mode",), None)
-    assert desk.session.told == ["hidden"]
-    assert desk.looks.prepared[-1].effect.mode == mode
-    assert desk.kept == {"effect.mode": mode}
+    assert harness.session.calls == ["hidden"]
+    assert harness.looks.prepared[-1].effect.mode == mode
+    assert harness.kept == {"effect.mode": mode}
 
 
 @pytest.mark.parametrize(
@@ -91,36 +91,36 @@ def test_a_mode_takes_over_without_a_gap_and_is_kept(desk: Desk, mode: str) -> N
         ("portait", "Unknown mode 'portait'. Use one of portrait, greenscreen, background, matte."),
     ],
 )
-def test_a_mode_that_no_camera_shows_is_refused_however_it_is_said(desk: Desk, mode: str, sentence: str) -> None:
-    for say in (desk.steering.set_mode, lambda mode: desk.steering.set({"effect.mode": mode})):
+def test_invalid_mode_is_rejected_by_mode_and_set(harness: ControllerHarness, mode: str, sentence: str) -> None:
+    for say in (harness.controller.set_mode, lambda mode: harness.controller.set({"effect.mode": mode})):
         with pytest.raises(ConfigError) as caught:
             say(mode)
         assert str(caught.value) == sentence
-    assert (desk.session.told, desk.kept) == ([], {})
+    assert (harness.session.calls, harness.kept) == ([], {})
 
 
 @pytest.mark.parametrize("command", ["mode", "background"])
-def test_to_say_what_becomes_of_the_room_hides_it(desk: Desk, command: str) -> None:
-    desk.steering.off(CONSENT)
-    held = desk.steering.set_mode("portrait") if command == "mode" else desk.steering.set_background("#ff0000")
+def test_mode_or_background_hides_room(harness: ControllerHarness, command: str) -> None:
+    harness.controller.off(CONSENT)
+    held = harness.controller.set_mode("portrait") if command == "mode" else harness.controller.set_background("#ff0000")
     assert held.effect is True
-    assert desk.session.told == ["room at once", "hidden at once"]
+    assert harness.session.calls == ["room at once", "hidden at once"]
 
 
-def test_a_setting_alone_neither_shows_nor_hides_the_room(desk: Desk) -> None:
-    desk.steering.off(CONSENT)
-    held = desk.steering.set({"effect.mode": "matte"})
-    assert (held.effect, held.mode, desk.steering.mode) == (False, "matte", "none")
-    assert desk.session.told == ["room at once"]
-    desk.steering.on()
-    assert desk.looks.prepared[-1].effect.mode == "matte"
+def test_set_alone_neither_shows_nor_hides_room(harness: ControllerHarness) -> None:
+    harness.controller.off(CONSENT)
+    held = harness.controller.set({"effect.mode": "matte"})
+    assert (held.effect, held.mode, harness.controller.mode) == (False, "matte", "none")
+    assert harness.session.calls == ["room at once"]
+    harness.controller.on()
+    assert harness.looks.prepared[-1].effect.mode == "matte"
 
 
-def test_a_background_brings_its_mode(desk: Desk) -> None:
-    held = desk.steering.set_background("/pictures/beach.jpg")
+def test_background_sets_its_mode(harness: ControllerHarness) -> None:
+    held = harness.controller.set_background("/pictures/beach.jpg")
     assert (held.mode, held.background) == ("background", "/pictures/beach.jpg")
     assert held.changed == ("effect.mode", "effect.background")
-    assert desk.kept == {"effect.mode": "background", "effect.background": "/pictures/beach.jpg"}
+    assert harness.kept == {"effect.mode": "background", "effect.background": "/pictures/beach.jpg"}
 
 
 @pytest.mark.parametrize(
@@ -134,23 +134,23 @@ def test_a_background_brings_its_mode(desk: Desk) -> None:
     ],
 )
 @pytest.mark.parametrize("shown", [False, True])
-def test_what_fails_fails_before_anything_has_changed(
-    desk: Desk, said: dict[str, Any], kind: type[LivebgError], shown: bool
+def test_failed_command_changes_nothing(
+    harness: ControllerHarness, said: dict[str, Any], kind: type[LivebgError], shown: bool
 ) -> None:
     if shown:
-        desk.steering.off(CONSENT)
-    before, told = desk.steering.settings, list(desk.session.told)
+        harness.controller.off(CONSENT)
+    before, reported = harness.controller.settings, list(harness.session.calls)
     with pytest.raises(kind):
-        desk.steering.set(said)
-    assert (desk.steering.settings, desk.session.told, desk.kept) == (before, told, {})
-    assert desk.steering.set({"effect.blur": 0.5}).changed == ("effect.blur",)
+        harness.controller.set(said)
+    assert (harness.controller.settings, harness.session.calls, harness.kept) == (before, reported, {})
+    assert harness.controller.set({"effect.blur": 0.5}).changed == ("effect.blur",)
 
 
-def test_a_room_that_cannot_be_hidden_stays_and_that_is_told(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, {"model.name": BROKEN}, CONSENT)
+def test_failed_on_keeps_room_visible_and_fails(tmp_path: Path) -> None:
+    harness = ControllerHarness(tmp_path, {"model.name": BROKEN}, CONSENT)
     with pytest.raises(ModelError):
-        desk.steering.on()
-    assert (desk.steering.mode, desk.session.told) == ("none", [])
+        harness.controller.on()
+    assert (harness.controller.mode, harness.session.calls) == ("none", [])
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_a_room_that_cannot_be_hidden_stays_and_that_is_told(tmp_path: Path) -> 
         ("camera.size", "640x480", "640x480"),
     ],
 )
-def test_values_are_read_as_the_file_has_them_and_need_no_quotes(desk: Desk, key: str, text: object, value: object) -> None:
-    assert desk.steering.set({key: text}).changed == (key,)
+def test_values_are_parsed_like_in_file_without_quotes(harness: ControllerHarness, key: str, text: object, value: object) -> None:
+    assert harness.controller.set({key: text}).changed == (key,)
     section, name = key.split(".")
-    assert getattr(getattr(desk.steering.settings, section), name) == value
+    assert getattr(getattr(harness.controller.settings, section), name) == value
 
 
 @pytest.mark.parametrize(
@@ -205,58 +205,58 @@ def test_values_are_read_as_the_file_has_them_and_need_no_quotes(desk: Desk, key
     ],
     ids=range(12),
 )
-def test_what_cannot_be_set_is_told_in_a_sentence(desk: Desk, said: dict[str, Any], sentence: str) -> None:
+def test_invalid_setting_fails_with_clear_message(harness: ControllerHarness, said: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        desk.steering.set(said)
+        harness.controller.set(said)
     assert str(caught.value).startswith(sentence)
     assert len(str(caught.value)) < 300
-    assert desk.session.told == []
+    assert harness.session.calls == []
 
 
-def test_every_settable_key_takes_its_own_value(desk: Desk) -> None:
+def test_every_settable_key_accepts_its_current_value(harness: ControllerHarness) -> None:
     for key in settable_keys():
         section, name = key.split(".")
-        value = getattr(getattr(desk.steering.settings, section), name)
-        assert desk.steering.set({key: value}).changed == ()
+        value = getattr(getattr(harness.controller.settings, section), name)
+        assert harness.controller.set({key: value}).changed == ()
 
 
-def test_another_camera_leaves_the_look_alone(desk: Desk, tmp_path: Path) -> None:
+def test_new_camera_keeps_effect(harness: ControllerHarness, tmp_path: Path) -> None:
     clip = Clip(count=2).write(tmp_path / "clip.mp4")
-    held = desk.steering.set({"camera.device": str(clip), "camera.rotate": 90})
+    held = harness.controller.set({"camera.device": str(clip), "camera.rotate": 90})
     assert (held.camera, held.note) == (str(clip), None)
-    assert desk.session.told == ["camera"]
-    assert desk.session.camera is not None
-    with desk.session.camera.open() as source:
-        geometry = desk.session.camera.geometry_for(source.format)
+    assert harness.session.calls == ["camera"]
+    assert harness.session.camera is not None
+    with harness.session.camera.open() as source:
+        geometry = harness.session.camera.geometry_for(source.format)
         turned = geometry.apply(next(iter(source)))
     assert (turned.width, turned.height) == (FORMAT.width, FORMAT.height)
 
 
-def test_a_word_overrules_variable_and_option_in_this_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_set_overrides_variable_and_option_in_this_run_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_EFFECT__BLUR", "0.2")
-    desk = Desk(tmp_path, {"effect.mode": "matte"})
-    assert desk.steering.settings.effect.blur == 0.2
-    desk.steering.set_mode("greenscreen")
-    assert desk.steering.set({"effect.blur": 0.4}).blur == 0.4
-    assert desk.steering.settings.effect.mode == "greenscreen"
-    again = Desk(tmp_path, {"effect.mode": "matte"}).steering.settings.effect
+    harness = ControllerHarness(tmp_path, {"effect.mode": "matte"})
+    assert harness.controller.settings.effect.blur == 0.2
+    harness.controller.set_mode("greenscreen")
+    assert harness.controller.set({"effect.blur": 0.4}).blur == 0.4
+    assert harness.controller.settings.effect.mode == "greenscreen"
+    again = ControllerHarness(tmp_path, {"effect.mode": "matte"}).controller.settings.effect
     assert (again.mode, again.blur) == ("matte", 0.2)
     monkeypatch.delenv("LIVEBG_EFFECT__BLUR")
-    later = Desk(tmp_path).steering.settings.effect
+    later = ControllerHarness(tmp_path).controller.settings.effect
     assert (later.mode, later.blur) == ("greenscreen", 0.4)
 
 
-def test_reload_applies_what_differs(desk: Desk) -> None:
-    assert desk.steering.reload().changed == ()
-    desk.config.write_text("[effect]\nblur = 0.3\n[camera]\nmirror = true\n[smoothing]\ntime_constant = 0.4\n")
-    held = desk.steering.reload()
+def test_reload_applies_differences(harness: ControllerHarness) -> None:
+    assert harness.controller.reload().changed == ()
+    harness.config.write_text("[effect]\nblur = 0.3\n[camera]\nmirror = true\n[smoothing]\ntime_constant = 0.4\n")
+    held = harness.controller.reload()
     assert held.changed == ("effect.blur", "camera.mirror")
-    assert (held.blur, desk.session.told) == (0.3, ["hidden", "camera"])
-    desk.config.unlink()
+    assert (held.blur, harness.session.calls) == (0.3, ["hidden", "camera"])
+    harness.config.unlink()
     with pytest.raises(ConfigError, match="does not exist"):
-        desk.steering.reload()
-    desk.config.write_text("")
-    assert desk.steering.reload().changed == ("effect.blur", "camera.mirror")
+        harness.controller.reload()
+    harness.config.write_text("")
+    assert harness.controller.reload().changed == ("effect.blur", "camera.mirror")
 
 
 @pytest.mark.parametrize(
@@ -271,53 +271,53 @@ def test_reload_applies_what_differs(desk: Desk) -> None:
         (f'[effect]\nblur = 0.3\nmode = "background"\nbackground = "{MISSING}"\n', "does not exist"),
     ],
 )
-def test_a_bad_file_is_refused_and_the_old_settings_stay(desk: Desk, text: str, sentence: str) -> None:
-    desk.steering.set({"effect.blur": 0.1})
-    before, told = desk.steering.settings, list(desk.session.told)
-    desk.config.write_text(text)
+def test_invalid_file_keeps_old_settings(harness: ControllerHarness, text: str, sentence: str) -> None:
+    harness.controller.set({"effect.blur": 0.1})
+    before, reported = harness.controller.settings, list(harness.session.calls)
+    harness.config.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        desk.steering.reload()
+        harness.controller.reload()
     assert sentence in str(caught.value)
-    assert (desk.steering.settings, desk.session.told, desk.kept) == (before, told, {"effect.blur": 0.1})
+    assert (harness.controller.settings, harness.session.calls, harness.kept) == (before, reported, {"effect.blur": 0.1})
 
 
-def test_the_outputs_settings_wait_for_the_next_start_and_render_is_none_of_it(desk: Desk) -> None:
-    desk.config.write_text('[output]\nsize = "640x480"\nlabel = "other"\n[render]\ncrf = 5\n[effect]\nblur = 0.2\n')
-    held = desk.steering.reload()
+def test_output_settings_apply_at_next_start(harness: ControllerHarness) -> None:
+    harness.config.write_text('[output]\nsize = "640x480"\nlabel = "other"\n[render]\ncrf = 5\n[effect]\nblur = 0.2\n')
+    held = harness.controller.reload()
     assert (held.changed, held.at_next_start) == (("effect.blur",), ("output.label", "output.size"))
-    assert desk.steering.settings.output.size == "auto"
-    held = desk.steering.set({"effect.blur": 0.3})
-    assert (held.changed, desk.steering.settings.output.label) == (("effect.blur",), "livebg")
+    assert harness.controller.settings.output.size == "auto"
+    held = harness.controller.set({"effect.blur": 0.3})
+    assert (held.changed, harness.controller.settings.output.label) == (("effect.blur",), "livebg")
 
 
-def test_the_latest_word_counts_the_files_or_the_users(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.config.write_text("[effect]\nblur = 0.1\n")
-    desk.steering.reload()
-    desk.steering.set({"effect.blur": 0.2, "effect.screen": "#0000ff", "smoothing.time_constant": 0.5})
-    desk.config.write_text("[effect]\nblur = 0.1\n[smoothing]\ntime_constant = 0.3\n[model]\nthreads = 2\n")
-    held = desk.steering.reload()
-    assert held.changed == ("model.threads", "smoothing.time_constant")  # nothing new of the blur: the user's word was later
-    assert (held.blur, desk.steering.settings.smoothing.time_constant) == (0.2, 0.3)
-    desk.config.write_text("[effect]\nblur = 0.7\n")
-    assert desk.steering.reload().blur == 0.7
-    assert desk.kept == {"effect.screen": "#0000ff"}
-    desk.steering.set({"effect.blur": 0.9})
-    assert Desk(tmp_path).steering.settings.effect.blur == 0.9
-    desk.config.write_text("[effect]\nblur = 0.6\n")  # edited while no livebg ran
-    assert Desk(tmp_path).steering.settings.effect.blur == 0.6
+def test_latest_change_of_file_or_user_wins(tmp_path: Path) -> None:
+    harness = ControllerHarness(tmp_path)
+    harness.config.write_text("[effect]\nblur = 0.1\n")
+    harness.controller.reload()
+    harness.controller.set({"effect.blur": 0.2, "effect.screen": "#0000ff", "smoothing.time_constant": 0.5})
+    harness.config.write_text("[effect]\nblur = 0.1\n[smoothing]\ntime_constant = 0.3\n[model]\nthreads = 2\n")
+    held = harness.controller.reload()
+    assert held.changed == ("model.threads", "smoothing.time_constant")  # the blur is unchanged: the user's command was later
+    assert (held.blur, harness.controller.settings.smoothing.time_constant) == (0.2, 0.3)
+    harness.config.write_text("[effect]\nblur = 0.7\n")
+    assert harness.controller.reload().blur == 0.7
+    assert harness.kept == {"effect.screen": "#0000ff"}
+    harness.controller.set({"effect.blur": 0.9})
+    assert ControllerHarness(tmp_path).controller.settings.effect.blur == 0.9
+    harness.config.write_text("[effect]\nblur = 0.6\n")  # edited while no livebg ran
+    assert ControllerHarness(tmp_path).controller.settings.effect.blur == 0.6
 
 
-def test_what_cannot_be_kept_holds_for_this_run_and_says_so(desk: Desk) -> None:
-    known(desk.choices.path).parent.write_text("no folder")
-    held = desk.steering.set_mode("matte")
+def test_unsaved_choice_applies_now_with_note(harness: ControllerHarness) -> None:
+    known(harness.choices.path).parent.write_text("no folder")
+    held = harness.controller.set_mode("matte")
     assert held.mode == "matte"
     assert held.note is not None
     assert held.note.startswith("The choice is not saved for the next start: cannot write ")
 
 
-def test_hiding_does_not_wait_for_a_network_that_is_being_loaded(desk: Desk) -> None:
-    """Whoever wants to be out of sight is, whatever else is under way."""
+def test_hiding_does_not_wait_for_network_loading(harness: ControllerHarness) -> None:
+    """Whoever wants to be hidden is, whatever else is in progress."""
     loading, go_on = threading.Event(), threading.Event()
 
     def slow() -> None:
@@ -325,35 +325,35 @@ def test_hiding_does_not_wait_for_a_network_that_is_being_loaded(desk: Desk) -> 
             loading.set()
             go_on.wait(PATIENCE)
 
-    desk.steering.off(CONSENT)
-    desk.looks.before = slow
-    setting = threading.Thread(target=lambda: desk.steering.set({"model.threads": 3}))
+    harness.controller.off(CONSENT)
+    harness.looks.before = slow
+    setting = threading.Thread(target=lambda: harness.controller.set({"model.threads": 3}))
     setting.start()
     assert loading.wait(PATIENCE)
-    desk.steering.on()
-    desk.steering.pause()
-    assert desk.session.told == ["room at once", "hidden at once", "pause"]
+    harness.controller.on()
+    harness.controller.pause()
+    assert harness.session.calls == ["room at once", "hidden at once", "pause"]
     go_on.set()
     setting.join(PATIENCE)
-    assert desk.session.told == ["room at once", "hidden at once", "pause", "hidden"]
-    assert desk.steering.settings.model.threads == 3
+    assert harness.session.calls == ["room at once", "hidden at once", "pause", "hidden"]
+    assert harness.controller.settings.model.threads == 3
 
 
-def test_commands_from_many_threads_are_each_done_whole(desk: Desk) -> None:
-    steering = desk.steering
-    commands = [lambda: steering.set({"effect.blur": 0.3}), lambda: steering.set({"effect.screen": "#0000ff"})] * 8
-    commands += [lambda: steering.toggle(CONSENT), steering.pause, steering.resume, steering.reload] * 4
+def test_concurrent_commands_are_atomic(harness: ControllerHarness) -> None:
+    controller = harness.controller
+    commands = [lambda: controller.set({"effect.blur": 0.3}), lambda: controller.set({"effect.screen": "#0000ff"})] * 8
+    commands += [lambda: controller.toggle(CONSENT), controller.pause, controller.resume, controller.reload] * 4
     threads = [threading.Thread(target=command) for command in commands]
     for thread in threads:
         thread.start()
     wait_for(lambda: not any(thread.is_alive() for thread in threads), "the commands")
-    assert (steering.settings.effect.blur, steering.settings.effect.screen) == (0.3, "#0000ff")
-    assert steering.mode == "portrait"  # toggled an even number of times
-    assert [told for told in desk.session.told if "at once" in told] == ["room at once", "hidden at once"] * 2
+    assert (controller.settings.effect.blur, controller.settings.effect.screen) == (0.3, "#0000ff")
+    assert controller.mode == "portrait"  # toggled an even number of times
+    assert [entry for entry in harness.session.calls if "at once" in entry] == ["room at once", "hidden at once"] * 2
 
 
-def test_what_holds_goes_over_the_wire_and_back(desk: Desk) -> None:
-    held = desk.steering.set_background("#ff0000")
+def test_command_result_round_trips(harness: ControllerHarness) -> None:
+    held = harness.controller.set_background("#ff0000")
     assert CommandResult.from_dict({**held.as_dict(), "newer": 1}) == held
     with pytest.raises(LivebgError, match=r"^Incompatible livebg is running\. Restart it\.$"):
         CommandResult.from_dict({"effect": "perhaps"})

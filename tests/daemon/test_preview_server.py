@@ -1,4 +1,4 @@
-"""The preview socket among those who do not keep to the protocol: none holds up the session, another client, or the end."""
+"""The preview socket with clients that violate the protocol: none delays the session, another client, or the end."""
 
 import itertools
 import json
@@ -13,72 +13,72 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from livebg.daemon.preview_server import views
-from tests.support.fake_daemon import runtime_folder_of_ones_own
+from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.live_session import SIZE, wait_for
-from tests.support.preview_session import Rude, Stage
+from tests.support.preview_session import PreviewSession, RawClient
 
 BYTES = SIZE[0] * SIZE[1] * 3 // 2
 
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with runtime_folder_of_ones_own(monkeypatch) as folder:
+    with temporary_runtime_dir(monkeypatch) as folder:
         yield folder
 
 
 @pytest.fixture
-def stage(folder: Path) -> Iterator[Stage]:
-    with Stage(folder).on() as stage:
-        yield stage
+def preview(folder: Path) -> Iterator[PreviewSession]:
+    with PreviewSession(folder).on() as preview:
+        yield preview
 
 
 @pytest.fixture
-def impatient(folder: Path) -> Iterator[Stage]:
+def one_second_session(folder: Path) -> Iterator[PreviewSession]:
     """Hangs up after a second."""
-    with Stage(folder, timeout=1.0).on() as stage:
-        yield stage
+    with PreviewSession(folder, timeout=1.0).on() as preview:
+        yield preview
 
 
 @pytest.fixture(scope="module")
-def lasting() -> Iterator[Stage]:
-    with pytest.MonkeyPatch.context() as patch, runtime_folder_of_ones_own(patch) as folder, Stage(folder).on() as stage:
-        yield stage
+def shared_session() -> Iterator[PreviewSession]:
+    with pytest.MonkeyPatch.context() as patch, temporary_runtime_dir(patch) as folder, PreviewSession(folder).on() as preview:
+        yield preview
 
 
-def answered(stage: Stage) -> bool:
-    with stage.channel() as channel:
+def is_answered(preview: PreviewSession) -> bool:
+    with preview.channel() as channel:
         return bool(channel.next_frame(["composite"]).pictures)
 
 
-def sends_on(stage: Stage) -> None:
-    """The output goes on at its pace, whatever clients do."""
-    sent = len(stage.sink.composites)
-    wait_for(lambda: len(stage.sink.composites) > sent + 10, "pictures")
+def assert_output_continues(preview: PreviewSession) -> None:
+    """The output continues at its pace, whatever clients do."""
+    sent = len(preview.sink.composites)
+    wait_for(lambda: len(preview.sink.composites) > sent + 10, "pictures")
 
 
-def refusal(line: bytes) -> str:
-    told = json.loads(line)
-    assert told["ok"] is False
-    return str(told["error"])
+def error_of(line: bytes) -> str:
+    reported = json.loads(line)
+    assert reported["ok"] is False
+    return str(reported["error"])
 
 
-def test_the_socket_is_the_users_alone(stage: Stage) -> None:
-    assert stat.S_IMODE(stage.path.stat().st_mode) == 0o600
+def test_socket_mode_is_0600(preview: PreviewSession) -> None:
+    assert stat.S_IMODE(preview.path.stat().st_mode) == 0o600
 
 
-def test_an_answer_is_a_line_and_the_bytes_that_it_names(stage: Stage) -> None:
-    with Rude(stage.path) as client:
+def test_answer_is_one_line_and_announced_bytes(preview: PreviewSession) -> None:
+    with RawClient(preview.path) as client:
         client.ask("composite", status=True)
-        told = json.loads(client.line())["result"]
-        assert [picture["view"] for picture in told["pictures"]] == ["composite"]
-        assert (told["pictures"][0]["width"], told["pictures"][0]["height"]) == SIZE
-        assert told["status"]["state"] == "live"
+        reported = json.loads(client.line())["result"]
+        assert [picture["view"] for picture in reported["pictures"]] == ["composite"]
+        assert (reported["pictures"][0]["width"], reported["pictures"][0]["height"]) == SIZE
+        assert reported["status"]["state"] == "live"
         picture = b""
         while len(picture) < BYTES:
             picture += client.socket.recv(BYTES - len(picture))
         client.ask("composite")
         assert json.loads(client.line())["ok"] is True  # no byte more than it named
-        assert picture in [composite.data.tobytes() for composite in stage.sink.composites]
+        assert picture in [composite.data.tobytes() for composite in preview.sink.composites]
 
 
 @pytest.mark.parametrize(
@@ -95,66 +95,68 @@ def test_an_answer_is_a_line_and_the_bytes_that_it_names(stage: Stage) -> None:
         ({}, "Invalid argument views of look."),
     ],
 )
-def test_what_cannot_be_asked_is_refused_and_wakes_nothing(stage: Stage, arguments: dict[str, object], sentence: str) -> None:
-    with Rude(stage.path) as client:
+def test_invalid_request_is_rejected_and_camera_stays_off(
+    preview: PreviewSession, arguments: dict[str, object], sentence: str
+) -> None:
+    with RawClient(preview.path) as client:
         client.socket.sendall(json.dumps({"version": 2, "command": "look", "arguments": arguments}).encode() + b"\n")
-        assert refusal(client.line()).startswith(sentence)
-        assert stage.live.audience.count == 0
-        assert not stage.cameras
+        assert error_of(client.line()).startswith(sentence)
+        assert preview.live.audience.count == 0
+        assert not preview.cameras
         client.ask("composite")
         assert json.loads(client.line())["ok"] is True
 
 
-def test_the_original_is_no_view_of_the_sessions_own(folder: Path) -> None:
-    with Stage(folder, shows=views()).on() as stage, Rude(stage.path) as client:
+def test_original_view_is_not_available_by_default(folder: Path) -> None:
+    with PreviewSession(folder, shows=views()).on() as preview, RawClient(preview.path) as client:
         client.ask("original")
-        assert refusal(client.line()) == "Invalid views of look. Pass each of composite, alpha at most once."
+        assert error_of(client.line()) == "Invalid views of look. Pass each of composite, alpha at most once."
 
 
-def test_another_version_and_another_command_are_refused(stage: Stage) -> None:
-    with Rude(stage.path) as client:
+def test_other_version_and_command_are_rejected(preview: PreviewSession) -> None:
+    with RawClient(preview.path) as client:
         client.socket.sendall(b'{"version": 1, "command": "look"}\n')
-        assert "(protocol version 1, expected 2)" in refusal(client.line())
+        assert "(protocol version 1, expected 2)" in error_of(client.line())
         client.socket.sendall(b'{"version": 2, "command": "stop"}\n')
-        assert refusal(client.line()) == "Unknown command stop. Use one of look."
+        assert error_of(client.line()) == "Unknown command stop. Use one of look."
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300))
-def test_any_bytes_are_refused_line_by_line(lasting: Stage, said: bytes) -> None:
-    with Rude(lasting.path) as client:
+def test_random_bytes_are_rejected_line_by_line(shared_session: PreviewSession, said: bytes) -> None:
+    with RawClient(shared_session.path) as client:
         client.socket.sendall(said + b"\n")
         for _ in range(said.count(b"\n") + 1):
-            refusal(client.line())
-    assert lasting.live.audience.count == 0
+            error_of(client.line())
+    assert shared_session.live.audience.count == 0
 
 
-def test_who_never_reads_is_forgotten_and_the_camera_sleeps(impatient: Stage) -> None:
-    with Rude(impatient.path) as deaf:
+def test_client_that_never_reads_is_dropped_and_camera_sleeps(one_second_session: PreviewSession) -> None:
+    with RawClient(one_second_session.path) as deaf:
         for number in range(400):  # more answers than a socket holds
             try:
                 deaf.ask("composite", "alpha", "original", after=number)
             except OSError:
                 break
-        sends_on(impatient)
-        assert answered(impatient)
-        wait_for(lambda: impatient.live.audience.count == 0, "its end")
-        wait_for(lambda: not impatient.camera_open, "the camera's end")
+        assert_output_continues(one_second_session)
+        assert is_answered(one_second_session)
+        wait_for(lambda: one_second_session.live.audience.count == 0, "its end")
+        wait_for(lambda: not one_second_session.camera_open, "the camera's end")
         assert deaf.is_hung_up_on()
 
 
-def test_who_falls_silent_is_forgotten(impatient: Stage) -> None:
-    with Rude(impatient.path) as silent:
+def test_silent_client_is_dropped(one_second_session: PreviewSession) -> None:
+    with RawClient(one_second_session.path) as silent:
         silent.ask("composite")
         silent.line()
-        wait_for(lambda: impatient.live.audience.count == 1, "its seat")
-        wait_for(lambda: impatient.live.audience.count == 0, "its end")
+        wait_for(lambda: one_second_session.live.audience.count == 1, "its seat")
+        wait_for(lambda: one_second_session.live.audience.count == 0, "its end")
         assert silent.is_hung_up_on()
-    assert answered(impatient)
+    assert is_answered(one_second_session)
 
 
-def test_who_is_slow_gets_the_newest_picture(stage: Stage) -> None:
-    with stage.channel() as slow:
+def test_slow_client_gets_newest_picture(preview: PreviewSession) -> None:
+    with preview.channel() as slow:
         numbers = []
         for _ in range(5):
             seen = slow.next_frame(["composite"])
@@ -165,52 +167,52 @@ def test_who_is_slow_gets_the_newest_picture(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"{", b'{"version": 2, "command": "look"', b"x" * 100_000])
-def test_who_hangs_up_in_the_middle_is_forgotten(stage: Stage, said: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    with Rude(stage.path) as client:
+def test_client_that_disconnects_early_is_dropped(preview: PreviewSession, said: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with RawClient(preview.path) as client:
         client.socket.sendall(said)
-    with Rude(stage.path) as client:  # and with an answer under way
+    with RawClient(preview.path) as client:  # also during an answer
         client.ask("composite", "alpha", "original")
         client.socket.recv(10)
-    wait_for(lambda: stage.live.audience.count == 0, "their ends")
-    assert answered(stage)
+    wait_for(lambda: preview.live.audience.count == 0, "their ends")
+    assert is_answered(preview)
     assert caplog.records == []
 
 
-def test_one_too_many_is_told(folder: Path) -> None:
-    with Stage(folder, most=3).on() as stage, ExitStack() as stack:
-        channels = [stack.enter_context(stage.channel()) for _ in range(3)]
+def test_client_limit_is_reported_and_slot_is_reused(folder: Path) -> None:
+    with PreviewSession(folder, most=3).on() as preview, ExitStack() as stack:
+        channels = [stack.enter_context(preview.channel()) for _ in range(3)]
         for channel in channels:
             assert channel.next_frame(["composite"]).pictures
-        with Rude(stage.path) as late:
-            assert "livebg already has 3 clients" in refusal(late.line())
+        with RawClient(preview.path) as late:
+            assert "livebg already has 3 clients" in error_of(late.line())
         channels[0].close()
-        wait_for(lambda: stage.live.audience.count == 2, "one to leave")
-        wait_for(lambda: answered_if_welcome(stage), "a free seat")
+        wait_for(lambda: preview.live.audience.count == 2, "one to leave")
+        wait_for(lambda: is_accepted(preview), "a free seat")
 
 
-def answered_if_welcome(stage: Stage) -> bool:
-    with Rude(stage.path) as client:
-        with suppress(BrokenPipeError):  # hung up on, and told why
+def is_accepted(preview: PreviewSession) -> bool:
+    with RawClient(preview.path) as client:
+        with suppress(BrokenPipeError):  # disconnected with an error message
             client.ask("composite")
         return json.loads(client.line() or b'{"ok": false}')["ok"] is True
 
 
-def test_a_thousand_connections_do_not_keep_the_session_from_sending(impatient: Stage) -> None:
-    impatient.watchers.say(True)
+def test_1000_connections_do_not_stop_output(one_second_session: PreviewSession) -> None:
+    one_second_session.watchers.set_watched(True)
     for _ in range(10):
         with ExitStack() as stack:
             for _ in range(100):
-                stack.enter_context(Rude(impatient.path))
-            sends_on(impatient)
-    wait_for(lambda: answered_if_welcome(impatient), "an answer after them")
+                stack.enter_context(RawClient(one_second_session.path))
+            assert_output_continues(one_second_session)
+    wait_for(lambda: is_accepted(one_second_session), "an answer after them")
 
 
-def test_the_end_does_not_wait_for_who_never_reads(folder: Path) -> None:
-    with Stage(folder).on() as stage:
-        deaf = Rude(stage.path)
+def test_close_does_not_wait_for_client_that_never_reads(folder: Path) -> None:
+    with PreviewSession(folder).on() as preview:
+        deaf = RawClient(preview.path)
         deaf.ask("composite", after=0)
-        wait_for(lambda: stage.live.audience.count == 1, "its seat")
-        with suppress(OSError):  # once all buffers are full nobody takes its requests any more, and then it is hung up on
+        wait_for(lambda: preview.live.audience.count == 1, "its seat")
+        with suppress(OSError):  # with full buffers its requests are no longer read, then it is disconnected
             for number in range(100):
                 deaf.ask("composite", after=number)
     deaf.socket.close()

@@ -1,4 +1,4 @@
-"""Where the running livebg lives, and that there is one alone."""
+"""The runtime folder of livebg, and that only one livebg runs."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ import pytest
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import LOCK_NAME, SOCKET_NAME, hold_lock, running_pid, runtime_dir, socket_path
 from livebg.errors import ConfigError
-from tests.support.fake_daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
+from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
 
 DAEMON = """
 import time
@@ -31,7 +31,7 @@ with hold_lock() as folder:
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with runtime_folder_of_ones_own(monkeypatch) as folder:
+    with temporary_runtime_dir(monkeypatch) as folder:
         yield folder
 
 
@@ -39,17 +39,17 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_the_place_is_below_the_platforms_runtime_folder(runtime: Path) -> None:
+def test_socket_is_in_runtime_folder(runtime: Path) -> None:
     assert runtime_dir() == runtime / "livebg"
     assert socket_path() == runtime / "livebg" / SOCKET_NAME
 
 
-def test_asking_leaves_no_lock(runtime: Path) -> None:
+def test_running_pid_creates_no_lock_file(runtime: Path) -> None:
     assert running_pid() is None
     assert [path for path in runtime.rglob("*") if path.is_file()] == []
 
 
-def test_the_one_that_holds_the_lock_is_known_by_its_pid(runtime: Path) -> None:
+def test_lock_holder_is_known_by_pid(runtime: Path) -> None:
     with hold_lock() as folder:
         assert folder == runtime / "livebg"
         assert mode_of(folder) == 0o700
@@ -58,7 +58,7 @@ def test_the_one_that_holds_the_lock_is_known_by_its_pid(runtime: Path) -> None:
     assert running_pid() is None
 
 
-def test_a_missing_runtime_folder_is_made_private(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_runtime_folder_is_created_privately(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "missing"))
     before = os.umask(0)
     try:
@@ -69,7 +69,7 @@ def test_a_missing_runtime_folder_is_made_private(runtime: Path, monkeypatch: py
         os.umask(before)
 
 
-def test_a_folder_that_others_may_enter_is_closed_to_them(runtime: Path) -> None:
+def test_accessible_folder_becomes_private(runtime: Path) -> None:
     folder = runtime / "livebg"
     folder.mkdir()
     folder.chmod(0o755)
@@ -77,7 +77,7 @@ def test_a_folder_that_others_may_enter_is_closed_to_them(runtime: Path) -> None
         assert mode_of(folder) == 0o700
 
 
-def test_a_folder_that_is_a_link_is_refused(runtime: Path) -> None:
+def test_linked_folder_is_rejected(runtime: Path) -> None:
     (runtime / "elsewhere").mkdir()
     (runtime / "livebg").symlink_to(runtime / "elsewhere")
     with pytest.raises(ConfigError, match="is not a folder owned by you"), hold_lock():
@@ -85,7 +85,7 @@ def test_a_folder_that_is_a_link_is_refused(runtime: Path) -> None:
     assert list((runtime / "elsewhere").iterdir()) == []
 
 
-def test_where_the_runtime_folder_cannot_be_the_cache_serves(runtime: Path) -> None:
+def test_cache_folder_replaces_unusable_runtime_folder(runtime: Path) -> None:
     (runtime / "livebg").touch()
     with hold_lock() as folder:
         assert folder == runtime.parent / "cache" / "livebg" / "run" == runtime_dir()
@@ -93,7 +93,7 @@ def test_where_the_runtime_folder_cannot_be_the_cache_serves(runtime: Path) -> N
         assert running_pid() == os.getpid()
 
 
-def test_a_folder_that_cannot_be_is_told(runtime: Path) -> None:
+def test_impossible_folder_fails(runtime: Path) -> None:
     (runtime / "file").touch()
     folder = runtime / "file" / "livebg"
     with pytest.raises(ConfigError, match=r"Cannot lock .*/file/livebg \(Not a directory\)"), hold_lock(folder):
@@ -101,24 +101,24 @@ def test_a_folder_that_cannot_be_is_told(runtime: Path) -> None:
     assert running_pid(folder) is None
 
 
-def test_a_second_one_is_refused_with_the_firsts_pid(runtime: Path) -> None:  # noqa: ARG001
+def test_second_holder_is_rejected_with_pid(runtime: Path) -> None:  # noqa: ARG001
     with hold_lock():
         with pytest.raises(ConfigError) as caught, hold_lock():
             pass
-        told = f"livebg is already running (pid {os.getpid()}). Use it, or stop it with `livebg stop`."
-        assert str(caught.value) == told
+        reported = f"livebg is already running (pid {os.getpid()}). Use it, or stop it with `livebg stop`."
+        assert str(caught.value) == reported
         assert running_pid() == os.getpid()
     with hold_lock():
         pass
 
 
-def test_the_lock_is_free_after_an_error(runtime: Path) -> None:  # noqa: ARG001
+def test_lock_is_released_after_error(runtime: Path) -> None:  # noqa: ARG001
     with pytest.raises(ZeroDivisionError), hold_lock():
         1 / 0  # noqa: B018
     assert running_pid() is None
 
 
-def test_a_holder_that_has_not_said_its_pid_is_0(runtime: Path) -> None:
+def test_holder_without_pid_has_pid_0(runtime: Path) -> None:
     with hold_lock():
         (runtime / "livebg" / LOCK_NAME).write_text("")
         assert running_pid() == 0
@@ -126,7 +126,7 @@ def test_a_holder_that_has_not_said_its_pid_is_0(runtime: Path) -> None:
             pass
 
 
-def test_a_stale_pid_says_nothing(runtime: Path) -> None:
+def test_stale_pid_is_ignored(runtime: Path) -> None:
     (runtime / "livebg").mkdir(mode=0o700)
     (runtime / "livebg" / LOCK_NAME).write_text("123456789123456789\n")
     assert running_pid() is None
@@ -134,7 +134,7 @@ def test_a_stale_pid_says_nothing(runtime: Path) -> None:
         assert running_pid() == os.getpid()
 
 
-def test_those_who_look_hinder_neither_each_other_nor_a_start(runtime: Path) -> None:
+def test_shared_lock_does_not_block_start(runtime: Path) -> None:
     with hold_lock():
         pass
     with (runtime / "livebg" / LOCK_NAME).open() as looking:
@@ -147,7 +147,7 @@ def test_those_who_look_hinder_neither_each_other_nor_a_start(runtime: Path) -> 
         done.join(DEADLINE)
 
 
-def test_kill_9_hinders_no_next_start(runtime: Path) -> None:
+def test_sigkill_does_not_block_next_start(runtime: Path) -> None:
     killed = subprocess.Popen([sys.executable, "-c", DAEMON], stdout=subprocess.PIPE, text=True)
     try:
         assert killed.stdout is not None
@@ -156,19 +156,19 @@ def test_kill_9_hinders_no_next_start(runtime: Path) -> None:
         assert running_pid() == killed.pid
         with pytest.raises(ConfigError, match=rf"already running \(pid {killed.pid}\)"), hold_lock():
             pass
-        assert request("status", timeout=DEADLINE) == "well"  # the refused one took nothing from it
+        assert request("status", timeout=DEADLINE) == "well"  # the refused one did not affect it
     finally:
         killed.send_signal(signal.SIGKILL)
         killed.communicate(timeout=DEADLINE)
     assert (runtime / "livebg" / SOCKET_NAME).is_socket()
     assert running_pid() is None
-    with Daemon():
+    with FakeDaemon():
         assert request("status", timeout=DEADLINE)["pid"] == LIVE.pid
         assert running_pid() == os.getpid()
     assert not (runtime / "livebg" / SOCKET_NAME).exists()
 
 
-def test_without_a_private_runtime_folder_another_one_serves(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_runtime_folder_is_replaced_by_private_one(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No warning for developers comes out of it, and both sides find the same place."""
     shared = runtime / "shared"
     shared.mkdir()

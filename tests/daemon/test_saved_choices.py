@@ -1,4 +1,4 @@
-"""What was chosen at run time, as the next start finds it: nothing there keeps livebg from starting, or shows the room."""
+"""Saved choices at the next start: no content prevents livebg from starting or shows the room."""
 
 import json
 import logging
@@ -29,16 +29,16 @@ def choices(tmp_path: Path) -> SavedChoices:
     return SavedChoices(tmp_path / "there" / "choices.json")
 
 
-def lay(choices: SavedChoices, content: str) -> None:
+def write_file(choices: SavedChoices, content: str) -> None:
     known(choices.path).parent.mkdir(exist_ok=True)
     known(choices.path).write_text(content)
 
 
-def chosen(value: object, file: object = None) -> dict[str, object]:
+def choice_entry(value: object, file: object = None) -> dict[str, object]:
     return {"value": value, "file": file}
 
 
-def test_what_is_written_is_read(choices: SavedChoices) -> None:
+def test_written_choices_are_read_back(choices: SavedChoices) -> None:
     words = {"effect.blur": Choice(0.5, 0.1), "effect.background": Choice("/a/b\udce9.png", None)}
     assert choices.read() == {}
     assert choices.write(words) is None
@@ -48,13 +48,13 @@ def test_what_is_written_is_read(choices: SavedChoices) -> None:
     assert choices.read() == {}
 
 
-def test_they_lie_in_the_users_state_folder(tmp_path: Path) -> None:
+def test_choices_are_stored_in_user_state_folder(tmp_path: Path) -> None:
     assert SavedChoices().path == tmp_path / "state" / "livebg" / "choices.json"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00", '"effect.blur"', "[" * 50_000, "9" * 50_000])
-def test_a_file_that_is_none_is_set_aside(choices: SavedChoices, content: str, caplog: pytest.LogCaptureFixture) -> None:
-    lay(choices, content)
+def test_invalid_file_is_renamed_and_ignored(choices: SavedChoices, content: str, caplog: pytest.LogCaptureFixture) -> None:
+    write_file(choices, content)
     assert choices.read() == {}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "Renamed the file to choices.invalid." in caplog.text
@@ -63,7 +63,7 @@ def test_a_file_that_is_none_is_set_aside(choices: SavedChoices, content: str, c
     assert len(caplog.records) == 1
 
 
-def test_a_folder_in_its_place_is_set_aside(choices: SavedChoices, caplog: pytest.LogCaptureFixture) -> None:
+def test_folder_in_place_of_file_is_ignored(choices: SavedChoices, caplog: pytest.LogCaptureFixture) -> None:
     known(choices.path).mkdir(parents=True)
     assert choices.read() == {}
     assert "Cannot read the choices in" in caplog.text
@@ -72,32 +72,32 @@ def test_a_folder_in_its_place_is_set_aside(choices: SavedChoices, caplog: pytes
 @pytest.mark.parametrize(
     ("key", "entry"),
     [
-        ("effect.mode", chosen("none")),
-        ("effect.mode", chosen("off")),
-        ("effect.mode", chosen("cutout")),
-        ("effect.mode", chosen(None)),
+        ("effect.mode", choice_entry("none")),
+        ("effect.mode", choice_entry("off")),
+        ("effect.mode", choice_entry("cutout")),
+        ("effect.mode", choice_entry(None)),
         ("effect.mode", "matte"),
         ("effect.mode", {"file": None}),
-        ("effect.blur", chosen(7)),
-        ("effect.blur", chosen([0.1])),
-        ("effect.screen", chosen("green")),
-        ("effect.zebra", chosen("1")),
-        ("model.name", chosen("u2netp")),
-        ("output.size", chosen("640x480")),
-        ("mode", chosen("none")),
-        ("effect", chosen({"mode": "none"})),
+        ("effect.blur", choice_entry(7)),
+        ("effect.blur", choice_entry([0.1])),
+        ("effect.screen", choice_entry("green")),
+        ("effect.zebra", choice_entry("1")),
+        ("model.name", choice_entry("u2netp")),
+        ("output.size", choice_entry("640x480")),
+        ("mode", choice_entry("none")),
+        ("effect", choice_entry({"mode": "none"})),
     ],
 )
-def test_a_choice_that_cannot_be_is_passed_over_and_the_others_hold(
+def test_invalid_choice_is_ignored_and_others_are_kept(
     choices: SavedChoices, key: str, entry: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lay(choices, json.dumps({key: entry, "camera.device": chosen("C920")}))
+    write_file(choices, json.dumps({key: entry, "camera.device": choice_entry("C920")}))
     assert choices.read() == {"camera.device": Choice("C920", None)}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert SettingsLayers.start({}, None, choices.read()).settings().effect == load_settings({}).effect
 
 
-def test_none_of_the_choices_could_show_the_room() -> None:
+def test_no_choice_can_show_the_room() -> None:
     for key in PERSISTED_KEYS:
         for value in ("none", "off"):
             settings = None
@@ -108,14 +108,14 @@ def test_none_of_the_choices_could_show_the_room() -> None:
             assert settings.effect.mode == "portrait"
 
 
-def test_where_it_cannot_be_written_that_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_write_failure_is_returned_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "there").write_text("no folder")
-    told = SavedChoices(tmp_path / "there" / "choices.json").write({"effect.blur": Choice(0.5, None)})
-    assert told is not None
-    assert told in caplog.text
+    reported = SavedChoices(tmp_path / "there" / "choices.json").write({"effect.blur": Choice(0.5, None)})
+    assert reported is not None
+    assert reported in caplog.text
 
 
-def test_each_place_overrules_those_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_settings_source_overrides_the_previous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[effect]\nblur = 0.1\nscreen = "#111111"\nmode = "matte"\nbackground = "file.png"\n')
     earlier = {
@@ -128,12 +128,12 @@ def test_each_place_overrules_those_before_it(tmp_path: Path, monkeypatch: pytes
     layers = SettingsLayers.start({"effect.background": "option.png", "camera.device": None}, config, earlier)
     effect = layers.settings().effect
     assert (effect.blur, effect.screen, effect.mode, effect.background) == (0.1, "#222222", "portrait", "option.png")
-    said = layers.with_overrides({"effect.background": "said.png"})
-    assert said.settings().effect.background == "said.png"
-    assert layers.settings().effect.background == "option.png"  # nothing said is said for good
+    output = layers.with_overrides({"effect.background": "said.png"})
+    assert output.settings().effect.background == "said.png"
+    assert layers.settings().effect.background == "option.png"  # no command is permanent
 
 
-def test_a_file_that_says_otherwise_than_at_the_choice_was_written_later(tmp_path: Path) -> None:
+def test_choice_is_dropped_when_file_changed_since(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text("[effect]\nblur = 0.1\n")
     for then, blur in ((0.1, 0.9), (0.2, 0.1), (None, 0.1)):
@@ -150,9 +150,7 @@ def network(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("key", "value"), [("effect.background", "gone.png"), ("camera.device", "gone.mp4")], ids=["picture", "camera"]
 )
-def test_a_choice_that_is_gone_by_now_keeps_nobody_from_starting(
-    key: str, value: str, network: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_stale_choice_does_not_prevent_start(key: str, value: str, network: str, caplog: pytest.LogCaptureFixture) -> None:
     earlier = {"effect.mode": Choice("background", None), key: Choice(value, None), "effect.blur": Choice(0.5, None)}
     layers = drop_stale_choices(SettingsLayers.start({"model.name": network}, None, earlier))
     settings = layers.settings()
@@ -161,7 +159,7 @@ def test_a_choice_that_is_gone_by_now_keeps_nobody_from_starting(
     assert f"Ignoring the saved {key}: " in caplog.text
 
 
-def test_no_more_is_left_out_than_must_be(network: str) -> None:
+def test_only_stale_choices_are_dropped(network: str) -> None:
     earlier = {"effect.mode": Choice("background", None), "effect.background": Choice("gone.png", None)}
     earlier |= {"camera.device": Choice("gone.mp4", None), "effect.blur": Choice(0.5, None)}
     assert drop_stale_choices(SettingsLayers.start({"model.name": network}, None, earlier)).choices.keys() == {
@@ -170,7 +168,7 @@ def test_no_more_is_left_out_than_must_be(network: str) -> None:
     }
 
 
-def test_what_the_choices_are_not_to_blame_for_is_told(network: str) -> None:
+def test_errors_unrelated_to_choices_are_raised(network: str) -> None:
     with pytest.raises(ModelError, match="missing"):
         drop_stale_choices(SettingsLayers.start({"model.name": "missing.onnx"}, None, {"effect.blur": Choice(0.5, None)}))
     with pytest.raises(ConfigError, match=r"gone\.png"):

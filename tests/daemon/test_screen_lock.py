@@ -1,4 +1,4 @@
-"""Pausing while the screen is locked: what desktops and logind say on real buses, and what the session makes of it."""
+"""Pausing while the screen is locked: signals of desktops and logind on real buses, and the session's reaction."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ PATIENCE = 20.0
 needs_bus = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
 
 
-def until(holds: Callable[[], bool]) -> None:
+def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline
@@ -33,15 +33,15 @@ def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def buses(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
-    """The session's and the system's, both of their own."""
+    """A session bus and a system bus, both separate."""
     with session_bus({}) as session, session_bus({}) as system:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", session)
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", system)
         yield session, system
 
 
-class Logind:
-    """Owns logind's name and tells of two sessions: /own, this user's, and /other."""
+class FakeLogind:
+    """Owns logind's name and reports two sessions: /own, this user's, and /other."""
 
     def __init__(self, address: str) -> None:
         self._connection = open_dbus_connection(address)
@@ -63,10 +63,10 @@ class Logind:
                 uid = os.getuid() if own else os.getuid() + 1
                 self._connection.send(new_method_return(message, "v", (("(uo)", (uid, "/user")),)))
 
-    def say(self, session: str, locked: bool) -> None:
+    def send(self, session: str, locked: bool) -> None:
         place = DBusAddress(session, interface="org.freedesktop.DBus.Properties")
-        told: tuple[object, ...] = ("org.freedesktop.login1.Session", {"LockedHint": ("b", locked)}, [])
-        self._connection.send(new_signal(place, "PropertiesChanged", "sa{sv}as", told))
+        reported: tuple[object, ...] = ("org.freedesktop.login1.Session", {"LockedHint": ("b", locked)}, [])
+        self._connection.send(new_signal(place, "PropertiesChanged", "sa{sv}as", reported))
 
     def close(self) -> None:
         self._ending.set()
@@ -74,14 +74,14 @@ class Logind:
         self._connection.close()
 
 
-class Saver:
+class FakeScreenSaver:
     """A desktop's screen savers, one after the other on one connection."""
 
     def __init__(self, address: str, *names: str) -> None:
         self._connection: DBusConnection = open_dbus_connection(address)
         self._names = names
 
-    def say(self, locked: bool, which: int = 0) -> None:
+    def send(self, locked: bool, which: int = 0) -> None:
         name = self._names[which]
         place = DBusAddress(f"/{name.replace('.', '/')}", interface=name)
         self._connection.send(new_signal(place, "ActiveChanged", "b", (locked,)))
@@ -90,62 +90,62 @@ class Saver:
         self._connection.close()
 
 
-def settled(say: Callable[[bool], None], told: list[bool]) -> None:
-    """Say locked until it is heard, since listening begins in its own time, and unlocked after that."""
+def wait_for_listener(say: Callable[[bool], None], told: list[bool]) -> None:
+    """Repeat locked until it is received, since listening starts asynchronously, then send unlocked."""
 
     def again() -> bool:
         say(True)
         return bool(told)
 
-    until(again)
+    wait_until(again)
     say(False)
-    until(lambda: told[-1] is False)
+    wait_until(lambda: told[-1] is False)
     told.clear()
 
 
 @needs_bus
 @pytest.mark.parametrize("name", ["org.freedesktop.ScreenSaver", "org.gnome.ScreenSaver", "org.mate.ScreenSaver"])
-def test_what_the_desktop_says_is_heard(buses: tuple[str, str], name: str) -> None:
-    told: list[bool] = []
-    saver = Saver(buses[0], name)
-    with watch_screen_lock(True, told.append):
-        settled(saver.say, told)
-        saver.say(True)
-        saver.say(True)
-        until(lambda: told == [True])
-        saver.say(False)
-        until(lambda: told == [True, False])
+def test_screen_saver_signals_are_received(buses: tuple[str, str], name: str) -> None:
+    received: list[bool] = []
+    saver = FakeScreenSaver(buses[0], name)
+    with watch_screen_lock(True, received.append):
+        wait_for_listener(saver.send, received)
+        saver.send(True)
+        saver.send(True)
+        wait_until(lambda: received == [True])
+        saver.send(False)
+        wait_until(lambda: received == [True, False])
     saver.close()
 
 
 @needs_bus
-def test_logind_is_heard_of_ones_own_session_alone(buses: tuple[str, str]) -> None:
-    told: list[bool] = []
-    logind = Logind(buses[1])
-    with watch_screen_lock(True, told.append):
-        settled(lambda locked: logind.say("/own", locked), told)
-        logind.say("/other", True)
-        logind.say("/other", False)
-        logind.say("/own", True)
-        until(lambda: told == [True])
+def test_logind_of_other_session_is_ignored(buses: tuple[str, str]) -> None:
+    received: list[bool] = []
+    logind = FakeLogind(buses[1])
+    with watch_screen_lock(True, received.append):
+        wait_for_listener(lambda locked: logind.send("/own", locked), received)
+        logind.send("/other", True)
+        logind.send("/other", False)
+        logind.send("/own", True)
+        wait_until(lambda: received == [True])
     logind.close()
 
 
 @needs_bus
-def test_two_that_tell_the_same_are_one_lock(buses: tuple[str, str]) -> None:
-    told: list[bool] = []
-    saver = Saver(buses[0], "org.gnome.ScreenSaver", "org.freedesktop.ScreenSaver")
-    with watch_screen_lock(True, told.append):
-        settled(saver.say, told)
+def test_two_sources_are_one_lock(buses: tuple[str, str]) -> None:
+    received: list[bool] = []
+    saver = FakeScreenSaver(buses[0], "org.gnome.ScreenSaver", "org.freedesktop.ScreenSaver")
+    with watch_screen_lock(True, received.append):
+        wait_for_listener(saver.send, received)
         for locked in (True, False):
-            saver.say(locked, 0)
-            saver.say(locked, 1)
-        saver.say(True)
-        until(lambda: told == [True, False, True])
+            saver.send(locked, 0)
+            saver.send(locked, 1)
+        saver.send(True)
+        wait_until(lambda: received == [True, False, True])
     saver.close()
 
 
-def test_without_any_bus_all_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_buses_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
     before = threading.active_count()
@@ -154,14 +154,14 @@ def test_without_any_bus_all_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threading.active_count() == before
 
 
-def test_who_does_not_want_it_hears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_watch_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     before = threading.active_count()
     with watch_screen_lock(False, lambda _locked: pytest.fail("nobody listens")):
         assert threading.active_count() == before
 
 
-def test_unlocking_ends_the_locks_own_pause_and_no_other() -> None:
+def test_unlock_ends_only_its_own_pause() -> None:
     demand = Demand()
     demand.update(watched=True)
     assert demand.update(locked=True)
@@ -170,7 +170,7 @@ def test_unlocking_ends_the_locks_own_pause_and_no_other() -> None:
     assert (demand.paused, demand.wanted) == (False, True)
 
     demand.update(locked=True)
-    assert not demand.update(paused=True)  # the user's own pause, said while it was locked
+    assert not demand.update(paused=True)  # the user paused while it was locked
     assert not demand.locked
     assert not demand.update(locked=False)
     assert (demand.paused, demand.wanted) == (True, False)

@@ -1,4 +1,4 @@
-"""The control socket among friends: requests, refusals, the socket's place."""
+"""The control server with regular clients: requests, refusals, the socket's path."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ import pytest
 
 from livebg.daemon.server import ControlServer, no_arguments
 from livebg.errors import ConfigError, SourceError
-from tests.support.fake_daemon import DEADLINE, Caller, runtime_folder_of_ones_own
+from tests.support.fake_daemon import DEADLINE, LineClient, temporary_runtime_dir
 
 ASKED = b'{"version": 2, "command": "echo", "arguments": {"word": "well"}}\n'
 ANSWERED = {"version": 2, "ok": True, "result": {"word": "well"}}
@@ -45,7 +45,7 @@ COMMANDS = {
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with runtime_folder_of_ones_own(monkeypatch) as folder:
+    with temporary_runtime_dir(monkeypatch) as folder:
         yield folder
 
 
@@ -58,8 +58,8 @@ def path(folder: Path) -> Iterator[Path]:
     server.close()
 
 
-def told(caller: Caller) -> dict[str, Any]:
-    line = caller.hear()
+def receive(caller: LineClient) -> dict[str, Any]:
+    line = caller.readline()
     assert line.endswith(b"\n")
     fields = json.loads(line)
     assert isinstance(fields, dict)
@@ -70,27 +70,27 @@ def request(command: str, **arguments: Any) -> bytes:
     return json.dumps({"version": 2, "command": command, "arguments": arguments}).encode() + b"\n"
 
 
-def test_a_request_is_answered(path: Path) -> None:
-    with Caller(path) as caller:
-        caller.say(ASKED)
-        assert told(caller) == ANSWERED
+def test_request_is_answered(path: Path) -> None:
+    with LineClient(path) as caller:
+        caller.send(ASKED)
+        assert receive(caller) == ANSWERED
 
 
-def test_many_requests_go_over_one_connection_in_order(path: Path) -> None:
-    with Caller(path) as caller:
-        caller.say(b"".join(request("echo", number=number) for number in range(200)))
-        assert [told(caller)["result"]["number"] for _ in range(200)] == list(range(200))
-        caller.say(ASKED[:10])
-        caller.say(ASKED[10:])
-        assert told(caller) == ANSWERED
+def test_requests_on_one_connection_are_answered_in_order(path: Path) -> None:
+    with LineClient(path) as caller:
+        caller.send(b"".join(request("echo", number=number) for number in range(200)))
+        assert [receive(caller)["result"]["number"] for _ in range(200)] == list(range(200))
+        caller.send(ASKED[:10])
+        caller.send(ASKED[10:])
+        assert receive(caller) == ANSWERED
 
 
-def test_arguments_may_be_left_out_and_other_fields_are_passed_over(path: Path) -> None:
-    with Caller(path) as caller:
-        caller.say(b'{"version": 2, "command": "count", "colour": "red"}\n')
-        assert told(caller) == {"version": 2, "ok": True, "result": 3}
-        caller.say(b'{"version": 2, "command": "nothing"}\r\n')
-        assert told(caller) == {"version": 2, "ok": True, "result": None}
+def test_arguments_are_optional_and_extra_fields_ignored(path: Path) -> None:
+    with LineClient(path) as caller:
+        caller.send(b'{"version": 2, "command": "count", "colour": "red"}\n')
+        assert receive(caller) == {"version": 2, "ok": True, "result": 3}
+        caller.send(b'{"version": 2, "command": "nothing"}\r\n')
+        assert receive(caller) == {"version": 2, "ok": True, "result": None}
 
 
 NO_OBJECT = "The request is not a JSON object in UTF-8 on one line. See version 2 of the control protocol."
@@ -133,60 +133,60 @@ OTHER_VERSION = "expected 2). Use the `livebg` command of the running release, o
     ],
     ids=range(24),
 )
-def test_what_cannot_be_is_refused_in_a_sentence_and_the_next_is_answered(said: bytes, sentence: str, path: Path) -> None:
-    with Caller(path) as caller:
-        caller.say(said.replace(b"\n", b"") + b"\n" + ASKED)
-        refusal = told(caller)
+def test_invalid_request_is_rejected_and_connection_continues(said: bytes, sentence: str, path: Path) -> None:
+    with LineClient(path) as caller:
+        caller.send(said.replace(b"\n", b"") + b"\n" + ASKED)
+        refusal = receive(caller)
         assert refusal["error"].startswith(sentence)
         assert refusal == {"version": 2, "ok": False, "error": refusal["error"], "exit_code": 2}
-        assert told(caller) == ANSWERED
+        assert receive(caller) == ANSWERED
 
 
-def test_a_refusal_repeats_no_long_word(path: Path) -> None:
-    with Caller(path) as caller:
-        caller.say(request("a" * 60_000))
-        assert told(caller)["error"].startswith(f"Unknown command {'a' * 37}.... ")
+def test_refusal_shortens_long_command_name(path: Path) -> None:
+    with LineClient(path) as caller:
+        caller.send(request("a" * 60_000))
+        assert receive(caller)["error"].startswith(f"Unknown command {'a' * 37}.... ")
 
 
-def test_an_error_keeps_its_exit_code(path: Path) -> None:
-    with Caller(path) as caller:
-        caller.say(request("lost"))
+def test_error_keeps_exit_code(path: Path) -> None:
+    with LineClient(path) as caller:
+        caller.send(request("lost"))
         refusal = {"version": 2, "ok": False, "error": "the camera is gone: plug it in", "exit_code": 3}
-        assert told(caller) == refusal
+        assert receive(caller) == refusal
 
 
 @pytest.mark.parametrize(
     ("command", "kind"), [("defect", "KeyError: 'zebra'"), ("picture", "TypeError: "), ("number", "ValueError: ")]
 )
-def test_a_defect_is_told_and_logged_and_the_daemon_goes_on(
+def test_internal_error_is_reported_and_logged(
     command: str, kind: str, path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with Caller(path) as caller:
-        caller.say(request(command))
-        refusal = told(caller)
+    with LineClient(path) as caller:
+        caller.send(request(command))
+        refusal = receive(caller)
     assert refusal["error"].startswith(f"Internal error ({kind}")
     assert (refusal["ok"], refusal["exit_code"]) == (False, 1)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert caplog.records[0].exc_info is not None
     assert capfd.readouterr() == ("", "")
-    with Caller(path) as caller:
-        caller.say(ASKED)
-        assert told(caller) == ANSWERED
+    with LineClient(path) as caller:
+        caller.send(ASKED)
+        assert receive(caller) == ANSWERED
 
 
-def test_commands_run_beside_each_other(folder: Path) -> None:
+def test_commands_run_concurrently(folder: Path) -> None:
     """Two that wait for each other both answer."""
     both = threading.Barrier(2, timeout=DEADLINE)
     server = ControlServer(folder / "s", {"meet": no_arguments(lambda: both.wait() >= 0)})
     server.start()
-    with Caller(folder / "s") as one, Caller(folder / "s") as other:
-        one.say(request("meet"))
-        other.say(request("meet"))
-        assert told(one)["result"] is told(other)["result"] is True
+    with LineClient(folder / "s") as one, LineClient(folder / "s") as other:
+        one.send(request("meet"))
+        other.send(request("meet"))
+        assert receive(one)["result"] is receive(other)["result"] is True
     server.close()
 
 
-def test_the_socket_is_its_users_alone_whatever_the_umask(folder: Path) -> None:
+def test_socket_mode_is_0600_for_any_umask(folder: Path) -> None:
     before = os.umask(0)
     try:
         server = ControlServer(folder / "s", {})
@@ -199,25 +199,25 @@ def test_the_socket_is_its_users_alone_whatever_the_umask(folder: Path) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_closed_there_is_no_socket_and_it_may_be_started_again(folder: Path) -> None:
+def test_closing_removes_socket_and_allows_restart(folder: Path) -> None:
     for _ in range(3):
         server = ControlServer(folder / "s", COMMANDS)
         server.start()
-        with Caller(folder / "s") as caller:
-            caller.say(ASKED)
-            assert told(caller) == ANSWERED
+        with LineClient(folder / "s") as caller:
+            caller.send(ASKED)
+            assert receive(caller) == ANSWERED
         server.close()
         server.close()
         assert list(folder.iterdir()) == []
 
 
-def test_closing_what_was_not_started_does_nothing(folder: Path) -> None:
+def test_closing_before_start_does_nothing(folder: Path) -> None:
     (folder / "s").touch()
     ControlServer(folder / "s", {}).close()
     assert (folder / "s").exists()
 
 
-def test_a_server_whose_folder_is_gone_closes(folder: Path) -> None:
+def test_server_closes_when_folder_is_gone(folder: Path) -> None:
     (folder / "there").mkdir()
     server = ControlServer(folder / "there" / "s", {})
     server.start()
@@ -226,20 +226,20 @@ def test_a_server_whose_folder_is_gone_closes(folder: Path) -> None:
     server.close()
 
 
-def test_a_path_that_is_taken_is_told(path: Path) -> None:
+def test_listening_on_used_path_fails(path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Cannot listen on .*/s \(Address already in use\)\. "):
         ControlServer(path, {}).start()
-    with Caller(path) as caller:  # nothing was taken from the one that is there
-        caller.say(ASKED)
-        assert told(caller) == ANSWERED
+    with LineClient(path) as caller:  # the running one is unaffected
+        caller.send(ASKED)
+        assert receive(caller) == ANSWERED
 
 
-def test_a_folder_that_is_missing_is_told(folder: Path) -> None:
+def test_listening_in_missing_folder_fails(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"Cannot listen on .*/missing/s \(No such file or directory\)\. "):
         ControlServer(folder / "missing" / "s", {}).start()
 
 
-def test_a_path_that_is_too_long_is_told(folder: Path) -> None:
+def test_listening_on_too_long_path_fails(folder: Path) -> None:
     long = folder / ("s" * (104 - len(bytes(folder)) - 1))
     sentence = f"The path of the control socket {long} has 104 bytes; the maximum is 103. Set XDG_RUNTIME_DIR to a shorter path."
     with pytest.raises(ConfigError) as caught:
@@ -250,9 +250,7 @@ def test_a_path_that_is_too_long_is_told(folder: Path) -> None:
     fitting.close()
 
 
-def test_where_there_are_no_unix_sockets_the_log_says_so(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_unix_sockets_are_logged(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.delattr(socket, "AF_UNIX")
     server = ControlServer(folder / "s", {})
     server.start()

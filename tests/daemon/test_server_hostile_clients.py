@@ -1,4 +1,4 @@
-"""The control socket among those who do not keep to the protocol: none of them holds up another one, or the end."""
+"""The control server with clients that violate the protocol: none delays another client or the end."""
 
 import json
 import threading
@@ -12,58 +12,58 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livebg.daemon.protocol import MAX_REQUEST
-from tests.support.control_server import ANSWER, ASKED, LARGE, Server, clients_are_gone
-from tests.support.fake_daemon import DEADLINE, Caller, runtime_folder_of_ones_own
+from tests.support.control_server import ANSWER, LARGE, REQUEST, RunningServer, clients_are_gone
+from tests.support.fake_daemon import DEADLINE, LineClient, temporary_runtime_dir
 
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with runtime_folder_of_ones_own(monkeypatch) as folder:
+    with temporary_runtime_dir(monkeypatch) as folder:
         yield folder
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    server = Server(folder)
+def server(folder: Path) -> Iterator[RunningServer]:
+    server = RunningServer(folder)
     yield server
     server.close()
 
 
 @pytest.fixture
-def impatient(folder: Path) -> Iterator[Server]:
+def one_second_server(folder: Path) -> Iterator[RunningServer]:
     """A server that hangs up after a second."""
-    server = Server(folder, timeout=1.0)
+    server = RunningServer(folder, timeout=1.0)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
-def lasting() -> Iterator[Server]:
+def shared_server() -> Iterator[RunningServer]:
     """A server that is asked by many tests' many examples."""
-    with pytest.MonkeyPatch.context() as patch, runtime_folder_of_ones_own(patch) as folder:
-        server = Server(folder)
+    with pytest.MonkeyPatch.context() as patch, temporary_runtime_dir(patch) as folder:
+        server = RunningServer(folder)
         yield server
         server.close()
 
 
-def refusal(line: bytes) -> str:
-    told = json.loads(line)
-    assert (told["version"], told["ok"]) == (2, False)
-    assert isinstance(told["error"], str)
-    return str(told["error"])
+def error_of(line: bytes) -> str:
+    reported = json.loads(line)
+    assert (reported["version"], reported["ok"]) == (2, False)
+    assert isinstance(reported["error"], str)
+    return str(reported["error"])
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.binary(max_size=300), max_size=5))
-def test_any_bytes_are_refused_line_by_line_and_the_next_request_is_answered(lasting: Server, parts: list[bytes]) -> None:
-    said = b"".join(parts)
-    with Caller(lasting.path) as caller:
+def test_random_bytes_are_rejected_line_by_line(shared_server: RunningServer, parts: list[bytes]) -> None:
+    output = b"".join(parts)
+    with LineClient(shared_server.path) as caller:
         for part in parts:
-            caller.say(part)
-        caller.say(b"\n" + ASKED)
-        for _ in range(said.count(b"\n") + 1):
-            refusal(caller.hear())
-        assert caller.hear() == ANSWER
+            caller.send(part)
+        caller.send(b"\n" + REQUEST)
+        for _ in range(output.count(b"\n") + 1):
+            error_of(caller.readline())
+        assert caller.readline() == ANSWER
 
 
 JSON = st.recursive(
@@ -78,55 +78,55 @@ REQUESTS = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(JSON | REQUESTS)
-def test_any_json_is_answered_or_refused_in_one_line(lasting: Server, said: Any) -> None:
-    with Caller(lasting.path) as caller:
-        caller.say(json.dumps(said).encode() + b"\n" + ASKED)
-        line = caller.hear()
-        assert line == ANSWER or refusal(line)
-        assert caller.hear() == ANSWER
+def test_any_json_gets_one_line(shared_server: RunningServer, said: Any) -> None:
+    with LineClient(shared_server.path) as caller:
+        caller.send(json.dumps(said).encode() + b"\n" + REQUEST)
+        line = caller.readline()
+        assert line == ANSWER or error_of(line)
+        assert caller.readline() == ANSWER
 
 
-def test_64_kib_are_taken_and_a_byte_more_is_refused(server: Server) -> None:
-    fitting = ASKED.strip() + b" " * (MAX_REQUEST - len(ASKED.strip()))
+def test_request_limit_is_64_kib(server: RunningServer) -> None:
+    fitting = REQUEST.strip() + b" " * (MAX_REQUEST - len(REQUEST.strip()))
     assert len(fitting) == 65536
-    with Caller(server.path) as caller:
-        caller.say(fitting + b"\n")
-        assert caller.hear() == ANSWER
-        caller.say(fitting + b" \n")
-        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
-        assert caller.hear() == b""
+    with LineClient(server.path) as caller:
+        caller.send(fitting + b"\n")
+        assert caller.readline() == ANSWER
+        caller.send(fitting + b" \n")
+        assert error_of(caller.readline()) == "The request exceeds 64 KiB. Send a shorter one."
+        assert caller.readline() == b""
     assert server.answers()
 
 
-def test_a_much_too_long_request_is_taken_in_and_refused(server: Server) -> None:
-    with Caller(server.path) as caller:
-        caller.say(b"x" * 3_000_000 + b"\n")
-        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
-        assert caller.hear() == b""
+def test_much_too_long_request_is_rejected(server: RunningServer) -> None:
+    with LineClient(server.path) as caller:
+        caller.send(b"x" * 3_000_000 + b"\n")
+        assert error_of(caller.readline()) == "The request exceeds 64 KiB. Send a shorter one."
+        assert caller.readline() == b""
     assert server.answers()
 
 
-def test_a_request_without_an_end_is_refused_in_time(impatient: Server) -> None:
-    with Caller(impatient.path) as caller:
-        caller.say(b"x" * 200_000)
-        assert refusal(caller.hear()) == "The request exceeds 64 KiB. Send a shorter one."
-        assert caller.hear() == b""
+def test_endless_request_is_rejected(one_second_server: RunningServer) -> None:
+    with LineClient(one_second_server.path) as caller:
+        caller.send(b"x" * 200_000)
+        assert error_of(caller.readline()) == "The request exceeds 64 KiB. Send a shorter one."
+        assert caller.readline() == b""
 
 
-def test_who_says_nothing_is_hung_up_on_and_others_are_not(impatient: Server) -> None:
-    with Caller(impatient.path) as silent:
-        assert impatient.answers()
-        assert silent.hear() == b""
-    assert impatient.answers()
+def test_silent_client_is_disconnected_and_others_are_not(one_second_server: RunningServer) -> None:
+    with LineClient(one_second_server.path) as silent:
+        assert one_second_server.answers()
+        assert silent.readline() == b""
+    assert one_second_server.answers()
 
 
-def test_who_says_it_drop_by_drop_is_hung_up_on(impatient: Server) -> None:
+def test_slow_client_is_disconnected(one_second_server: RunningServer) -> None:
     """The time is for the whole request, not for each byte."""
-    with Caller(impatient.path) as slow:
+    with LineClient(one_second_server.path) as slow:
         heard = threading.Event()
 
         def listen() -> None:
-            assert slow.hear() == b""
+            assert slow.readline() == b""
             heard.set()
 
         listening = threading.Thread(target=listen)
@@ -135,53 +135,53 @@ def test_who_says_it_drop_by_drop_is_hung_up_on(impatient: Server) -> None:
         while not heard.wait(0.05) and drops < DEADLINE / 0.05:
             drops += 1
             try:
-                slow.say(b" ")
+                slow.send(b" ")
             except OSError:
                 break
         listening.join(DEADLINE)
         assert heard.is_set()
         assert drops > 1
-    assert impatient.answers()
+    assert one_second_server.answers()
 
 
-def test_who_hangs_up_in_the_middle_is_forgotten(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    for said in (b"", b"{", ASKED[:-1], b"x" * 100_000, ASKED * 50, b'{"version": 2, "command": "large"}\n' * 3):
-        caller = Caller(server.path)
-        caller.say(said)
+def test_client_that_disconnects_early_is_ignored(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+    for entry in (b"", b"{", REQUEST[:-1], b"x" * 100_000, REQUEST * 50, b'{"version": 2, "command": "large"}\n' * 3):
+        caller = LineClient(server.path)
+        caller.send(entry)
         caller.close()
     assert server.answers()
     assert caplog.records == []
 
 
-def test_who_says_all_at_once_and_then_listens_is_answered(server: Server) -> None:
-    with Caller(server.path) as caller:
-        caller.say(ASKED * 2 + ASKED[:-1])
+def test_pipelined_requests_are_answered_after_shutdown(server: RunningServer) -> None:
+    with LineClient(server.path) as caller:
+        caller.send(REQUEST * 2 + REQUEST[:-1])
         caller.finish()
-        assert [caller.hear() for _ in range(3)] == [ANSWER, ANSWER, b""]
+        assert [caller.readline() for _ in range(3)] == [ANSWER, ANSWER, b""]
 
 
-def test_who_never_reads_holds_up_nobody_and_is_dropped(impatient: Server) -> None:
-    with Caller(impatient.path) as deaf:
-        deaf.say(b'{"version": 2, "command": "large"}\n')
-        assert impatient.answers()
+def test_client_that_never_reads_is_dropped(one_second_server: RunningServer) -> None:
+    with LineClient(one_second_server.path) as deaf:
+        deaf.send(b'{"version": 2, "command": "large"}\n')
+        assert one_second_server.answers()
         assert clients_are_gone()
-        assert len(deaf.hear()) < len(LARGE)
+        assert len(deaf.readline()) < len(LARGE)
 
 
-def test_one_too_many_is_told_and_the_next_is_welcome_when_one_has_left(folder: Path) -> None:
-    server = Server(folder, most=3)
+def test_client_limit_is_reported_and_slot_is_reused(folder: Path) -> None:
+    server = RunningServer(folder, most=3)
     with ExitStack() as stack:
-        callers = [stack.enter_context(Caller(server.path)) for _ in range(3)]
+        callers = [stack.enter_context(LineClient(server.path)) for _ in range(3)]
         for caller in callers:
-            caller.say(ASKED)
-            assert caller.hear() == ANSWER
-        with Caller(server.path) as late:
-            told = refusal(late.hear())
-            assert told == "livebg already has 3 clients. Try again in a few seconds."
-            assert late.hear() == b""
+            caller.send(REQUEST)
+            assert caller.readline() == ANSWER
+        with LineClient(server.path) as late:
+            reported = error_of(late.readline())
+            assert reported == "livebg already has 3 clients. Try again in a few seconds."
+            assert late.readline() == b""
         callers[0].finish()
-        assert callers[0].hear() == b""
+        assert callers[0].readline() == b""
         assert server.answers()
-        callers[1].say(ASKED)
-        assert callers[1].hear() == ANSWER
+        callers[1].send(REQUEST)
+        assert callers[1].readline() == ANSWER
     server.close()

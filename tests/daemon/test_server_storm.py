@@ -1,4 +1,4 @@
-"""A thousand messages to a live session, half of them garbage: the room stays in, the output goes on, every answer is one."""
+"""A thousand messages to a live session, half of them garbage: the room stays hidden, every message is answered."""
 
 import json
 import os
@@ -28,16 +28,16 @@ from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
 from livebg.live.session import Session
 from tests.support.control_server import clients_are_gone, open_files
-from tests.support.controller_harness import BROKEN, MISSING, ToyLooks, green_look
-from tests.support.fake_daemon import Caller, runtime_folder_of_ones_own
-from tests.support.live_session import SIZE, KeepingSink, ToyCamera, ends, is_green, running, shows_room, wait_for
+from tests.support.controller_harness import BROKEN, MISSING, FakeProcessorFactory, green_processor
+from tests.support.fake_daemon import LineClient, temporary_runtime_dir
+from tests.support.live_session import SIZE, RecordingSink, ToyCamera, ends, is_green, running, shows_room, wait_for
 
 SILENCE = 1.5
-"""Seconds: three times what is promised, because the machines that run tests are busy."""
+"""Seconds: three times the promised ones, because test machines are busy."""
 EXAMPLES, LENGTH = 100, 12
 
 
-class OnToys(Session):
+class ToyCameraSession(Session):
     """The session, but that every other camera is a toy as well; some of them are busy at first."""
 
     def use_camera(self, camera: Camera) -> None:
@@ -54,11 +54,11 @@ class OnToys(Session):
 
 @dataclass
 class Storm:
-    """A live session, its control socket, and what a careful observer notes: when the room may be seen, and when it must not."""
+    """A live session and its control socket, with a record of when the room may and must not be visible."""
 
     path: Path
-    sink: KeepingSink
-    steering: SessionController
+    sink: RecordingSink
+    controller: SessionController
     config: Path
     exits: list[Any]
     shown_now: bool = False
@@ -68,12 +68,12 @@ class Storm:
     said: int = 0
     _since: float = field(default_factory=time.monotonic)
 
-    def say(self, caller: Caller, message: bytes) -> dict[str, Any]:
-        """One message and its answer. From the sending on anything may hold until the answer says what does."""
+    def send(self, caller: LineClient, message: bytes) -> dict[str, Any]:
+        """One message and its answer. From sending on, either state is possible until the answer decides."""
         if not self.shown_now:
             self.hidden.append((self._since, time.monotonic()))
-        caller.say(message + b"\n")
-        answer = checked(caller.hear())
+        caller.send(message + b"\n")
+        answer = check_answer(caller.readline())
         if isinstance(answer.get("result"), dict):
             held = CommandResult.from_dict(answer["result"])
             self.shown_now = not held.effect and not held.paused
@@ -92,7 +92,7 @@ class Storm:
         self.hidden.clear()
 
 
-def checked(line: bytes) -> dict[str, Any]:
+def check_answer(line: bytes) -> dict[str, Any]:
     """An answer as the protocol has it."""
     assert line.endswith(b"\n")
     answer = json.loads(line)
@@ -108,26 +108,26 @@ def checked(line: bytes) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def storm() -> Iterator[Storm]:
-    with pytest.MonkeyPatch.context() as patch, runtime_folder_of_ones_own(patch) as folder:
+    with pytest.MonkeyPatch.context() as patch, temporary_runtime_dir(patch) as folder:
         for name in [name for name in os.environ if name.upper().startswith("LIVEBG_")]:
             patch.delenv(name)
         (folder / "config.toml").touch()
         choices = SavedChoices(folder / "choices.json")
-        sink = KeepingSink()
-        live = OnToys(*ends(ToyCamera, sink), green_look)
+        sink = RecordingSink()
+        live = ToyCameraSession(*ends(ToyCamera, sink), green_processor)
         layers = SettingsLayers.start({}, folder / "config.toml", {})
-        steering = SessionController(live, ToyLooks(), layers, choices)
-        server = ControlServer(folder / "s", commands(steering) | room_commands(steering), timeout=30)
+        controller = SessionController(live, FakeProcessorFactory(), layers, choices)
+        server = ControlServer(folder / "s", commands(controller) | room_commands(controller), timeout=30)
         server.start()
         with running(live) as exits:
             wait_for(lambda: sink.people > 3, "the first pictures")
-            yield Storm(folder / "s", sink, steering, folder / "config.toml", exits)
+            yield Storm(folder / "s", sink, controller, folder / "config.toml", exits)
         server.close()
 
 
 def request(command: object, arguments: object = None) -> bytes:
-    said = {"version": VERSION, "command": command}
-    return json.dumps(said if arguments is None else said | {"arguments": arguments}).encode()
+    output = {"version": VERSION, "command": command}
+    return json.dumps(output if arguments is None else output | {"arguments": arguments}).encode()
 
 
 JSON = st.recursive(
@@ -175,24 +175,22 @@ PAUSES = st.sampled_from([0.0, 0.0, 0.0, 0.02])
 FILES = st.sampled_from([None, None, "", "[effect]\nblur = 0.3\n", '[effect]\nmode = "none"\n', "[effect", "\x00"])
 
 
-@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate])  # what was seen cannot be repeated
+@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate])  # a failing run cannot be repeated
 @given(
     st.lists(st.tuples(st.one_of(VALID, GARBAGE), PAUSES, FILES), min_size=LENGTH, max_size=LENGTH),
 )
-def test_whatever_is_said_the_room_stays_in_and_every_answer_is_one(
-    storm: Storm, messages: list[tuple[bytes, float, str | None]]
-) -> None:
-    with Caller(storm.path) as caller:
+def test_room_stays_hidden_and_every_message_is_answered(storm: Storm, messages: list[tuple[bytes, float, str | None]]) -> None:
+    with LineClient(storm.path) as caller:
         for message, pause, file in messages:
             if file is not None:
                 storm.config.write_text(file)
-            storm.say(caller, message)
+            storm.send(caller, message)
             time.sleep(pause)
     storm.look_back()
     assert storm.exits == []
 
 
-def test_there_was_a_storm_and_the_output_never_fell_silent(storm: Storm, capsys: pytest.CaptureFixture[str]) -> None:
+def test_storm_was_large_and_output_never_stopped(storm: Storm, capsys: pytest.CaptureFixture[str]) -> None:
     """After the test above; and the observer has seen what there was to see."""
     assert storm.said >= 1000
     assert any(map(shows_room, storm.sink.composites))
@@ -200,23 +198,23 @@ def test_there_was_a_storm_and_the_output_never_fell_silent(storm: Storm, capsys
     with capsys.disabled():
         print(f"\n{storm.said} messages, longest silence {storm.sink.longest_silence:.3f} s")  # noqa: T201
     assert storm.sink.longest_silence < SILENCE
-    with Caller(storm.path) as caller:
+    with LineClient(storm.path) as caller:
         for command in ("resume", "on"):
-            assert storm.say(caller, request(command))["ok"] is True
+            assert storm.send(caller, request(command))["ok"] is True
     since = len(storm.sink.composites)
     wait_for(lambda: any(map(is_green, storm.sink.composites[since:])), "the person, after all of it")
     storm.look_back()
 
 
-def test_a_thousand_messages_leave_no_threads_and_no_files_behind(storm: Storm) -> None:
+def test_1000_messages_leave_no_threads_or_descriptors(storm: Storm) -> None:
     storm.config.write_text("")
     messages = [request(command) for command in PLAIN] + [b"garbage", request("zebra"), request("mode", {"mode": "matte"})]
     messages += [request("set", {"settings": {"camera.mirror": mirror}}) for mirror in (True, False)]
 
     def say(count: int) -> tuple[int, int]:
         for number in range(count):
-            with Caller(storm.path) as caller:
-                storm.say(caller, messages[number % len(messages)])
+            with LineClient(storm.path) as caller:
+                storm.send(caller, messages[number % len(messages)])
         assert clients_are_gone()
         return threading.active_count(), open_files()
 

@@ -9,7 +9,7 @@ import pytest
 from livebg.config.settings import setting_keys
 from livebg.daemon.settings_layers import settable_keys
 from tests.bare.readme import PAGES
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 
 ROOT = Path(__file__).parents[2]
 FIXED = {"output", "render"}
@@ -19,22 +19,22 @@ def sections(keys: tuple[str, ...]) -> set[str]:
     return {key.partition(".")[0] for key in keys}
 
 
-def test_set_knows_what_the_example_lists_but_for_what_does_not_change_in_a_run() -> None:
+def test_settable_keys_match_example_file() -> None:
     written = tomllib.loads((ROOT / "config.example.toml").read_text())
     keys = [f"{section}.{key}" for section, values in written.items() if section not in FIXED for key in values]
     assert keys == list(settable_keys())
     assert sections(setting_keys()) - sections(settable_keys()) == FIXED
 
 
-def test_help_names_every_setting_that_can_be_set(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_set_help_lists_settable_keys(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    words = {word.strip(".,") for word in shop.livebg("set", "--help").out.replace("│", " ").split()}
+    words = {word.strip(".,") for word in cli.livebg("set", "--help").out.replace("│", " ").split()}
     assert {word for word in words if re.fullmatch(r"[a-z]+\.[a-z_]+", word)} == set(settable_keys())
 
 
-def test_the_topics_name_the_sections_of_set_and_no_other_key() -> None:
-    told = re.search(r"`livebg set` accepts every setting of the sections (.*?)\.", PAGES["calls"], re.DOTALL)
-    assert told is not None
-    assert set(re.findall(r"`(\w+)`", told.group(1))) == sections(settable_keys())
+def test_topics_name_only_settable_sections_and_keys() -> None:
+    reported = re.search(r"`livebg set` accepts every setting of the sections (.*?)\.", PAGES["calls"], re.DOTALL)
+    assert reported is not None
+    assert set(re.findall(r"`(\w+)`", reported.group(1))) == sections(settable_keys())
     for page in PAGES.values():
         assert set(re.findall(r"livebg set ([a-z_.]+)=", page)) <= set(settable_keys())

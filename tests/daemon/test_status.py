@@ -1,4 +1,4 @@
-"""What the status tells, by the names that scripts rely on."""
+"""The status, by the names that scripts rely on."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ from livebg.errors import LivebgError
 from tests.support.fake_daemon import ASLEEP, LIVE
 
 
-def test_the_names_and_values_that_scripts_read() -> None:
+def test_status_has_documented_names_and_values() -> None:
     assert LIVE.as_dict() == {
         "state": "live",
         "reason": None,
@@ -42,19 +42,19 @@ def test_the_names_and_values_that_scripts_read() -> None:
     }
 
 
-def test_what_is_not_there_is_null() -> None:
-    told = ASLEEP.as_dict()
-    assert [name for name, value in told.items() if value is None] == ["latency", "cpu_ms", "model", "last_error", "effect"]
-    assert [name for name, value in told["camera"].items() if value is None] == ["name", "mode_description", "size"]
-    assert told["output"]["device"] is None
+def test_missing_values_are_null() -> None:
+    reported = ASLEEP.as_dict()
+    assert [name for name, value in reported.items() if value is None] == ["latency", "cpu_ms", "model", "last_error", "effect"]
+    assert [name for name, value in reported["camera"].items() if value is None] == ["name", "mode_description", "size"]
+    assert reported["output"]["device"] is None
 
 
 @pytest.mark.parametrize("status", [LIVE, ASLEEP])
-def test_it_is_ready_for_json(status: Status) -> None:
+def test_status_is_json_serializable(status: Status) -> None:
     assert json.loads(json.dumps(status.as_dict(), allow_nan=False)) == status.as_dict()
 
 
-def test_a_told_status_is_read_back() -> None:
+def test_status_round_trips() -> None:
     assert Status.from_dict(json.loads(json.dumps(ASLEEP.as_dict()))) == ASLEEP
     assert LIVE.cpu_ms is not None
     read = Status.from_dict(LIVE.as_dict())
@@ -62,10 +62,10 @@ def test_a_told_status_is_read_back() -> None:
     assert (read.camera, read.counts, read.model) == (LIVE.camera, LIVE.counts, LIVE.model)
 
 
-def test_a_newer_livebg_may_tell_more() -> None:
-    told = ASLEEP.as_dict() | {"watchers": 2}
-    told["camera"]["exposure"] = "auto"
-    assert Status.from_dict(told) == ASLEEP
+def test_unknown_fields_are_ignored() -> None:
+    reported = ASLEEP.as_dict() | {"watchers": 2}
+    reported["camera"]["exposure"] = "auto"
+    assert Status.from_dict(reported) == ASLEEP
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_newer_livebg_may_tell_more() -> None:
         (None, ""),
     ],
 )
-def test_what_is_no_status_is_told(told: Any, where: str) -> None:
+def test_invalid_status_fails(told: Any, where: str) -> None:
     with pytest.raises(LivebgError) as caught:
         Status.from_dict(told)
     assert str(caught.value) == f"Incompatible livebg is running (unexpected status{where}). Restart it."

@@ -1,4 +1,4 @@
-"""Telling the service manager: a real datagram socket stands in for systemd's."""
+"""Notifications to the service manager, on a real datagram socket in place of systemd's."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from livebg.daemon.systemd import SystemdNotifier
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no systemd on Windows")
 
 
-class Listener:
+class NotifySocket:
     """A service manager's end of the notification socket."""
 
     def __init__(self, address: str) -> None:
@@ -36,13 +36,13 @@ class Listener:
 
 
 @pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Listener]:
-    listener = Listener(str(tmp_path / "notify"))
+def systemd(tmp_path: Path) -> Iterator[NotifySocket]:
+    listener = NotifySocket(str(tmp_path / "notify"))
     yield listener
     listener.close()
 
 
-class Hands:
+class ManualClock:
     """A clock that is set by hand."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Hands:
         return self.now
 
 
-def test_it_says_what_it_is_told_to_say(systemd: Listener) -> None:
+def test_notifications_are_sent(systemd: NotifySocket) -> None:
     manager = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     assert manager.enabled
     manager.ready()
@@ -69,15 +69,15 @@ def test_it_says_what_it_is_told_to_say(systemd: Listener) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract sockets")
-def test_a_socket_without_a_file_is_reached() -> None:
-    listener = Listener(f"@livebg-test-{os.getpid()}")
+def test_abstract_socket_is_supported() -> None:
+    listener = NotifySocket(f"@livebg-test-{os.getpid()}")
     SystemdNotifier({"NOTIFY_SOCKET": listener.name}).ready()
     assert listener.heard() == ["READY=1"]
     listener.close()
 
 
-def test_the_watchdog_hears_twice_in_its_time_and_no_oftener(systemd: Listener) -> None:
-    clock = Hands()
+def test_watchdog_is_notified_twice_per_interval(systemd: NotifySocket) -> None:
+    clock = ManualClock()
     manager = SystemdNotifier({"NOTIFY_SOCKET": systemd.name, "WATCHDOG_USEC": "10000000"}, clock)
     beats = []
     for _ in range(320):  # ten seconds of pictures, and the one at their end
@@ -89,11 +89,11 @@ def test_the_watchdog_hears_twice_in_its_time_and_no_oftener(systemd: Listener) 
     assert beats == ["WATCHDOG=1"] * 3
 
 
-def test_a_beat_that_was_not_taken_is_tried_again_with_the_next_picture(tmp_path: Path) -> None:
+def test_failed_watchdog_notification_is_retried(tmp_path: Path) -> None:
     later = tmp_path / "later"
-    manager = SystemdNotifier({"NOTIFY_SOCKET": str(later), "WATCHDOG_USEC": "10000000"}, Hands())
+    manager = SystemdNotifier({"NOTIFY_SOCKET": str(later), "WATCHDOG_USEC": "10000000"}, ManualClock())
     manager.alive()
-    listener = Listener(str(later))
+    listener = NotifySocket(str(later))
     manager.alive()
     assert listener.heard() == ["WATCHDOG=1"]
     listener.close()
@@ -103,7 +103,7 @@ def test_a_beat_that_was_not_taken_is_tried_again_with_the_next_picture(tmp_path
     "watchdog",
     [{}, {"WATCHDOG_USEC": "soon"}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "10000000", "WATCHDOG_PID": str(os.getppid())}],
 )
-def test_without_a_watchdog_for_this_process_nothing_beats(systemd: Listener, watchdog: dict[str, str]) -> None:
+def test_no_watchdog_for_this_process_sends_nothing(systemd: NotifySocket, watchdog: dict[str, str]) -> None:
     manager = SystemdNotifier({"NOTIFY_SOCKET": systemd.name, **watchdog})
     manager.alive()
     assert systemd.heard() == []
@@ -112,7 +112,7 @@ def test_without_a_watchdog_for_this_process_nothing_beats(systemd: Listener, wa
 @pytest.mark.parametrize(
     "environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "nonsense"}, {"NOTIFY_SOCKET": "/gone/away"}]
 )
-def test_where_nobody_listens_nothing_happens(environment: dict[str, str]) -> None:
+def test_missing_socket_is_ignored(environment: dict[str, str]) -> None:
     manager = SystemdNotifier({**environment, "WATCHDOG_USEC": "10"})
     manager.ready()
     manager.alive()
@@ -121,7 +121,7 @@ def test_where_nobody_listens_nothing_happens(environment: dict[str, str]) -> No
     manager.stopping()
 
 
-def test_a_service_manager_whose_queue_is_full_holds_nothing_up(systemd: Listener) -> None:
+def test_full_queue_does_not_block(systemd: NotifySocket) -> None:
     manager = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     for _ in range(20):  # a datagram socket holds about ten
         manager.ready()

@@ -9,8 +9,8 @@ import pytest
 
 from livebg.doctor import desktop, sandboxes
 from livebg.doctor.findings import Finding
-from tests.support.doctor_machine import ARCH, NODE, Patient, patient_in, pipewire_dump
-from tests.support.fake_daemon import LIVE, Daemon
+from tests.support.doctor_machine import ARCH, NODE, DoctorMachine, doctor_machine, pipewire_dump
+from tests.support.fake_daemon import LIVE, FakeDaemon
 
 MINE = replace(LIVE, output=replace(LIVE.output, device=NODE))
 DEVICE: dict[str, Any] = {
@@ -90,9 +90,9 @@ PORTAL = "busctl --user --auto-start=no call org.freedesktop.portal.Desktop"
 
 
 @pytest.fixture
-def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
-    with patient_in(tmp_path, monkeypatch) as patient:
-        yield patient
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
+    with doctor_machine(tmp_path, monkeypatch) as machine:
+        yield machine
 
 
 @pytest.mark.parametrize(
@@ -103,118 +103,118 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient
         ({"XDG_SESSION_TYPE": "tty"}, "No desktop session, which livebg itself does not need"),
     ],
 )
-def test_the_session(patient: Patient, variables: dict[str, str], words: str) -> None:
-    patient.environment = variables
-    assert desktop.session(patient.exam()) == Finding("ok", words)
+def test_session_type_is_reported(machine: DoctorMachine, variables: dict[str, str], words: str) -> None:
+    machine.environment = variables
+    assert desktop.session(machine.exam()) == Finding("ok", words)
 
 
-def test_pipewire_offers_it(patient: Patient) -> None:
-    patient.device()
-    patient.tool("pw-dump", pipewire_dump(DEVICE, WEBCAM, SOURCE))
-    assert desktop.pipewire(patient.exam()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
+def test_pipewire_camera_is_found(machine: DoctorMachine) -> None:
+    machine.device()
+    machine.tool("pw-dump", pipewire_dump(DEVICE, WEBCAM, SOURCE))
+    assert desktop.pipewire(machine.exam()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
 
 
 @pytest.mark.parametrize(
     ("objects", "words"),
     [((DEVICE, WEBCAM), f"PipeWire lists {NODE} only as an output"), ((WEBCAM,), f"PipeWire does not list {NODE}")],
 )
-def test_pipewire_has_filed_it_as_output_only(patient: Patient, objects: tuple[dict[str, Any], ...], words: str) -> None:
-    patient.device()
-    patient.tool("pw-dump", pipewire_dump(*objects))
-    before = desktop.pipewire(patient.exam())
+def test_pipewire_output_only_device_fails(machine: DoctorMachine, objects: tuple[dict[str, Any], ...], words: str) -> None:
+    machine.device()
+    machine.tool("pw-dump", pipewire_dump(*objects))
+    before = desktop.pipewire(machine.exam())
     assert before.status == "skipped"  # expected while no program writes
     assert words in before.message
-    with Daemon(MINE):
-        finding = desktop.pipewire(patient.exam())
+    with FakeDaemon(MINE):
+        finding = desktop.pipewire(machine.exam())
     assert finding.status == "FAIL"
     assert finding.message.startswith(f"{words}, because it probed the device before livebg's first frame")
     assert finding.fix is not None
     assert finding.fix.startswith("systemctl --user restart wireplumber")
 
 
-def test_wpctl_answers_where_pw_dump_is_missing(patient: Patient) -> None:
-    patient.device()
-    patient.tool("wpctl status", WPCTL)
-    with Daemon(MINE):
-        assert desktop.pipewire(patient.exam()).message.startswith("PipeWire does not offer 'livebg', because")
-        patient.tool("wpctl status", WPCTL.replace("C920 (V4L2)\n", "C920 (V4L2)\n │      52. livebg (V4L2)\n"))
-        assert desktop.pipewire(patient.exam()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
+def test_wpctl_replaces_missing_pw_dump(machine: DoctorMachine) -> None:
+    machine.device()
+    machine.tool("wpctl status", WPCTL)
+    with FakeDaemon(MINE):
+        assert desktop.pipewire(machine.exam()).message.startswith("PipeWire does not offer 'livebg', because")
+        machine.tool("wpctl status", WPCTL.replace("C920 (V4L2)\n", "C920 (V4L2)\n │      52. livebg (V4L2)\n"))
+        assert desktop.pipewire(machine.exam()) == Finding("ok", "PipeWire offers 'livebg' as a camera")
 
 
-def test_without_pipewire(patient: Patient) -> None:
-    assert desktop.pipewire(patient.exam()).status == "skipped"
-    patient.device()
-    finding = desktop.pipewire(patient.exam())
+def test_missing_pipewire_is_skipped(machine: DoctorMachine) -> None:
+    assert desktop.pipewire(machine.exam()).status == "skipped"
+    machine.device()
+    finding = desktop.pipewire(machine.exam())
     assert finding == Finding("skipped", "Neither pw-dump nor wpctl is installed")
-    patient.tool("pw-dump", code=255, err="can't connect: Host is down\n")
-    assert desktop.pipewire(patient.exam()).message == "PipeWire is not running (can't connect: Host is down)"
+    machine.tool("pw-dump", code=255, err="can't connect: Host is down\n")
+    assert desktop.pipewire(machine.exam()).message == "PipeWire is not running (can't connect: Host is down)"
 
 
-def test_flatpaks(patient: Patient) -> None:
-    assert sandboxes.flatpak(patient.exam()) == Finding("skipped", "Flatpak is not installed")
-    patient.tool("flatpak list", "org.gnome.Maps\norg.mozilla.firefox\ncom.google.Chrome\n")
+def test_flatpak_camera_permissions_are_checked(machine: DoctorMachine) -> None:
+    assert sandboxes.flatpak(machine.exam()) == Finding("skipped", "Flatpak is not installed")
+    machine.tool("flatpak list", "org.gnome.Maps\norg.mozilla.firefox\ncom.google.Chrome\n")
     permissions = "[Context]\nshared=network;ipc;\nsockets=x11;wayland;pulseaudio;\ndevices={}\nfilesystems=xdg-download;\n"
-    patient.tool("flatpak info --show-permissions org.mozilla.firefox", permissions.format("all;"))
-    patient.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("all;"))
-    assert sandboxes.flatpak(patient.exam()) == Finding("ok", "Flatpaks with access to video devices: Firefox and Chrome")
-    patient.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("dri;"))
+    machine.tool("flatpak info --show-permissions org.mozilla.firefox", permissions.format("all;"))
+    machine.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("all;"))
+    assert sandboxes.flatpak(machine.exam()) == Finding("ok", "Flatpaks with access to video devices: Firefox and Chrome")
+    machine.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("dri;"))
     found = "Flatpaks that can access cameras at most through the portal: Chrome"
     fix = "flatpak override --user --device=all com.google.Chrome"
-    assert sandboxes.flatpak(patient.exam()) == Finding("warn", found, fix)
-    patient.tool("flatpak list", "org.gnome.Maps\n")
-    assert sandboxes.flatpak(patient.exam()).status == "ok"
+    assert sandboxes.flatpak(machine.exam()) == Finding("warn", found, fix)
+    machine.tool("flatpak list", "org.gnome.Maps\n")
+    assert sandboxes.flatpak(machine.exam()).status == "ok"
 
 
-def test_snaps(patient: Patient) -> None:
-    assert sandboxes.snap(patient.exam()) == Finding("skipped", "Snap is not installed")
-    patient.tool("snap list", SNAP_LIST)
-    patient.tool("snap connections firefox", CONNECTIONS.format("firefox", ":camera"))
-    patient.tool("snap connections chromium", CONNECTIONS.format("chromium", ":camera"))
-    assert sandboxes.snap(patient.exam()) == Finding("ok", "Snaps with access to cameras: firefox and chromium")
-    patient.tool("snap connections chromium", CONNECTIONS.format("chromium", "-"))
+def test_snap_camera_connections_are_checked(machine: DoctorMachine) -> None:
+    assert sandboxes.snap(machine.exam()) == Finding("skipped", "Snap is not installed")
+    machine.tool("snap list", SNAP_LIST)
+    machine.tool("snap connections firefox", CONNECTIONS.format("firefox", ":camera"))
+    machine.tool("snap connections chromium", CONNECTIONS.format("chromium", ":camera"))
+    assert sandboxes.snap(machine.exam()) == Finding("ok", "Snaps with access to cameras: firefox and chromium")
+    machine.tool("snap connections chromium", CONNECTIONS.format("chromium", "-"))
     fix = "sudo snap connect chromium:camera"
-    assert sandboxes.snap(patient.exam()) == Finding("warn", "Snaps without access to cameras: chromium", fix)
-    patient.tool("snap connections firefox", CONNECTIONS.format("firefox", "-"))
-    assert sandboxes.snap(patient.exam()).fix == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
-    patient.tool("snap list", "No snaps are installed yet. Try 'snap install hello-world'.\n")
-    assert sandboxes.snap(patient.exam()).status == "ok"
+    assert sandboxes.snap(machine.exam()) == Finding("warn", "Snaps without access to cameras: chromium", fix)
+    machine.tool("snap connections firefox", CONNECTIONS.format("firefox", "-"))
+    assert sandboxes.snap(machine.exam()).fix == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
+    machine.tool("snap list", "No snaps are installed yet. Try 'snap install hello-world'.\n")
+    assert sandboxes.snap(machine.exam()).status == "ok"
 
 
-def test_the_portal(patient: Patient) -> None:
-    patient.device()
-    patient.tool(PORTAL, code=1, err='Call failed: Name "org.freedesktop.portal.Desktop" does not exist\n')
-    assert sandboxes.portal(patient.exam()).status == "skipped"
-    patient.tool(PORTAL, "v b true\n")
-    assert sandboxes.portal(patient.exam()).status == "ok"
-    patient.tool(PORTAL, "v b false\n")
-    assert sandboxes.portal(patient.exam()).status == "skipped"
-    with Daemon(MINE):
-        finding = sandboxes.portal(patient.exam())
+def test_portal_camera_is_checked(machine: DoctorMachine) -> None:
+    machine.device()
+    machine.tool(PORTAL, code=1, err='Call failed: Name "org.freedesktop.portal.Desktop" does not exist\n')
+    assert sandboxes.portal(machine.exam()).status == "skipped"
+    machine.tool(PORTAL, "v b true\n")
+    assert sandboxes.portal(machine.exam()).status == "ok"
+    machine.tool(PORTAL, "v b false\n")
+    assert sandboxes.portal(machine.exam()).status == "skipped"
+    with FakeDaemon(MINE):
+        finding = sandboxes.portal(machine.exam())
     assert (finding.status, finding.fix) == ("warn", "systemctl --user restart wireplumber")
 
 
 @pytest.mark.parametrize(("answer", "status"), [("b true\n", "ok"), ("b false\n", "warn")])
-def test_the_tray(patient: Patient, answer: str, status: str) -> None:
-    patient.environment = {"DISPLAY": ":0", "XDG_CURRENT_DESKTOP": "XFCE"}
-    patient.tool(BUS, answer)
-    assert desktop.tray(patient.exam()).status == status
+def test_tray_needs_status_notifier_host(machine: DoctorMachine, answer: str, status: str) -> None:
+    machine.environment = {"DISPLAY": ":0", "XDG_CURRENT_DESKTOP": "XFCE"}
+    machine.tool(BUS, answer)
+    assert desktop.tray(machine.exam()).status == status
 
 
-def test_the_tray_of_gnome_needs_an_extension(patient: Patient) -> None:
-    patient.environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_CURRENT_DESKTOP": "GNOME"}
-    patient.tool(BUS, "b false\n")
-    finding = desktop.tray(patient.exam())
+def test_gnome_tray_needs_extension(machine: DoctorMachine) -> None:
+    machine.environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_CURRENT_DESKTOP": "GNOME"}
+    machine.tool(BUS, "b false\n")
+    finding = desktop.tray(machine.exam())
     assert finding.status == "warn"
     assert finding.fix is not None
     assert finding.fix.startswith("sudo apt install gnome-shell-extension-appindicator, log in again")
-    patient.file("/etc/os-release", ARCH)
-    assert str(desktop.tray(patient.exam()).fix).startswith("sudo pacman -S gnome-shell-extension-appindicator, ")
+    machine.file("/etc/os-release", ARCH)
+    assert str(desktop.tray(machine.exam()).fix).startswith("sudo pacman -S gnome-shell-extension-appindicator, ")
 
 
-def test_the_tray_where_it_cannot_be_told(patient: Patient) -> None:
-    assert desktop.tray(patient.exam()).message == "No desktop session"
-    patient.environment = {"DISPLAY": ":0"}
-    patient.tool("gdbus call --session", "(true,)\n")
-    assert desktop.tray(patient.exam()).status == "ok"
-    patient.tool(BUS, code=1, err="Failed to set bus address: No such file or directory\n")
-    assert desktop.tray(patient.exam()).status == "skipped"
+def test_tray_check_is_skipped_without_desktop_or_bus(machine: DoctorMachine) -> None:
+    assert desktop.tray(machine.exam()).message == "No desktop session"
+    machine.environment = {"DISPLAY": ":0"}
+    machine.tool("gdbus call --session", "(true,)\n")
+    assert desktop.tray(machine.exam()).status == "ok"
+    machine.tool(BUS, code=1, err="Failed to set bus address: No such file or directory\n")
+    assert desktop.tray(machine.exam()).status == "skipped"

@@ -11,27 +11,27 @@ from livebg.doctor import network
 from livebg.doctor.findings import Finding
 from livebg.doctor.network import ADVICE, Measured, judge
 from livebg.models import REGISTRY
-from tests.support.doctor_machine import Patient, patient_in
-from tests.support.fake_daemon import LIVE, Daemon
+from tests.support.doctor_machine import DoctorMachine, doctor_machine
+from tests.support.fake_daemon import LIVE, FakeDaemon
 
 
 @pytest.fixture
-def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
-    with patient_in(tmp_path, monkeypatch) as patient:
-        yield patient
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
+    with doctor_machine(tmp_path, monkeypatch) as machine:
+        yield machine
 
 
-def test_the_bundled_network_runs(patient: Patient) -> None:
-    exam = patient.exam()
+def test_bundled_network_passes(machine: DoctorMachine) -> None:
+    exam = machine.exam()
     assert network.libraries(exam) == Finding("ok", "numpy, OpenCV, PyAV and onnxruntime load")
     assert network.model(exam) == Finding("ok", "livebg-u2 is intact and runs at 256x144 for 16:9")
 
 
-def test_the_provider_that_is_used(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_provider_is_checked(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_MODEL__PROVIDER", "cpu")
-    assert network.provider(patient.exam()) == Finding("ok", "The network runs on CPUExecutionProvider")
+    assert network.provider(machine.exam()) == Finding("ok", "The network runs on CPUExecutionProvider")
     monkeypatch.setenv("LIVEBG_MODEL__PROVIDER", "quantum")
-    exam = patient.exam()
+    exam = machine.exam()
     assert network.provider(exam).status == "skipped"
     finding = network.model(exam)
     assert finding.status == "FAIL"
@@ -39,9 +39,9 @@ def test_the_provider_that_is_used(patient: Patient, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("name", ["u2netp", "nobody", "there.onnx"])
-def test_a_network_that_is_not_there(patient: Patient, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_missing_network_fails(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("LIVEBG_MODEL__NAME", name)
-    finding = network.model(patient.exam())
+    finding = network.model(machine.exam())
     assert finding.status == "FAIL"
     assert name in finding.message
     assert finding.fix
@@ -49,12 +49,12 @@ def test_a_network_that_is_not_there(patient: Patient, monkeypatch: pytest.Monke
         assert finding.fix == "Run `livebg models pull u2netp`"
 
 
-def test_a_network_that_is_damaged(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_network_fails(machine: DoctorMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_MODEL__NAME", "u2netp")
     monkeypatch.setenv("LIVEBG_MODEL__FOLDERS", str(tmp_path))
     path = tmp_path / "u2netp.onnx"
     path.write_bytes(bytes(REGISTRY["u2netp"].size_bytes))
-    finding = network.model(patient.exam())
+    finding = network.model(machine.exam())
     assert finding == Finding(
         "FAIL",
         f"{path} is damaged: its SHA-256 does not match u2netp",
@@ -62,20 +62,20 @@ def test_a_network_that_is_damaged(patient: Patient, tmp_path: Path, monkeypatch
     )
 
 
-def test_a_file_that_is_no_network(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_is_not_a_network_fails(machine: DoctorMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "text.onnx"
     path.write_text("not a network")
     monkeypatch.setenv("LIVEBG_MODEL__NAME", str(path))
-    finding = network.model(patient.exam())
+    finding = network.model(machine.exam())
     assert finding.status == "FAIL"
     assert "text.onnx" in finding.message
 
 
-def test_a_library_of_the_system_that_is_missing(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_system_library_fails(machine: DoctorMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
-    finding = network.libraries(patient.exam())
+    finding = network.libraries(machine.exam())
     assert finding.status == "FAIL"
     assert finding.message.startswith("opencv-python does not load (libGL.so.1")
     assert finding.fix == "sudo apt install libgl1 libglib2.0-0 libxcb1"
@@ -91,36 +91,36 @@ def test_a_library_of_the_system_that_is_missing(patient: Patient, tmp_path: Pat
         (Measured(120.0, 130.0, 0.8), "FAIL", "so the frame rate will be lower"),
     ],
 )
-def test_what_a_measurement_means(measured: Measured, status: str, words: str) -> None:
+def test_measured_speed_is_judged(measured: Measured, status: str, words: str) -> None:
     finding = judge(measured)
     assert finding.status == status
     assert words in finding.message
     assert finding.fix == (None if status == "ok" else ADVICE)
 
 
-def test_a_measurement(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measurement_returns_costs(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_MODEL__NAME", "toy.onnx")
-    measured = network.measure(patient.exam(), seconds=0.5)
+    measured = network.measure(machine.exam(), seconds=0.5)
     assert measured.chain_ms > 0
     assert measured.process_ms > 0
     assert 0 <= measured.dropped <= 1
 
 
-def test_a_measurement_that_cannot_be_made(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_measurement_fails(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEBG_MODEL__NAME", "u2netp")
-    assert network.speed(patient.exam()).status == "FAIL"
+    assert network.speed(machine.exam()).status == "FAIL"
 
 
 @pytest.mark.parametrize(("shown", "status"), [(29.5, "ok"), (14.0, "warn")])
-def test_a_livebg_that_is_live_tells_by_itself(patient: Patient, shown: float, status: str) -> None:
-    with Daemon(replace(LIVE, fps_out=shown, degraded=())):
-        finding = network.speed(patient.exam())
+def test_live_daemon_reports_its_own_speed(machine: DoctorMachine, shown: float, status: str) -> None:
+    with FakeDaemon(replace(LIVE, fps_out=shown, degraded=())):
+        finding = network.speed(machine.exam())
     assert finding.status == status
     assert f"outputs {shown:.0f} of 30 frames per second, at 6.3 ms of CPU time per frame" in finding.message
 
 
-def test_a_livebg_that_gave_up_something_tells_what(patient: Patient) -> None:
-    with Daemon(replace(LIVE, degraded=("mask every 2nd frame",))):
-        finding = network.speed(patient.exam())
+def test_live_daemon_reports_reduced_quality(machine: DoctorMachine) -> None:
+    with FakeDaemon(replace(LIVE, degraded=("mask every 2nd frame",))):
+        finding = network.speed(machine.exam())
     assert finding.status == "warn"
     assert finding.message.endswith(", with reduced quality: mask every 2nd frame")

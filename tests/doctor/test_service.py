@@ -11,8 +11,8 @@ from livebg import __version__
 from livebg.daemon.runtime_dir import hold_lock
 from livebg.doctor import service
 from livebg.doctor.findings import Finding
-from tests.support.doctor_machine import Patient, patient_in
-from tests.support.fake_daemon import LIVE, Daemon
+from tests.support.doctor_machine import DoctorMachine, doctor_machine
+from tests.support.fake_daemon import LIVE, FakeDaemon
 
 SHOW = "systemctl --user show livebg.service"
 LOG = "journalctl --user --unit=livebg.service --lines=20"
@@ -29,19 +29,19 @@ WELL = {
 
 
 @pytest.fixture
-def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
-    with patient_in(tmp_path, monkeypatch) as patient:
-        patient.file("/home/ada/.local/bin/livebg")
-        yield patient
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
+    with doctor_machine(tmp_path, monkeypatch) as machine:
+        machine.file("/home/ada/.local/bin/livebg")
+        yield machine
 
 
-def shown(patient: Patient, **changed: str) -> Finding:
-    patient.tool(SHOW, "".join(f"{key}={value}\n" for key, value in (WELL | changed).items()))
-    return service.unit(patient.exam())
+def unit_finding(machine: DoctorMachine, **changed: str) -> Finding:
+    machine.tool(SHOW, "".join(f"{key}={value}\n" for key, value in (WELL | changed).items()))
+    return service.unit(machine.exam())
 
 
-def test_a_service_that_is_well(patient: Patient) -> None:
-    assert shown(patient) == Finding("ok", "The service is enabled and running")
+def test_running_service_passes(machine: DoctorMachine) -> None:
+    assert unit_finding(machine) == Finding("ok", "The service is enabled and running")
 
 
 @pytest.mark.parametrize(
@@ -69,30 +69,30 @@ def test_a_service_that_is_well(patient: Patient) -> None:
         ),
     ],
 )
-def test_a_service_that_is_not(patient: Patient, changed: dict[str, str], status: str, words: str, fix: str) -> None:
-    finding = shown(patient, **changed)
+def test_broken_service_is_reported(machine: DoctorMachine, changed: dict[str, str], status: str, words: str, fix: str) -> None:
+    finding = unit_finding(machine, **changed)
     assert (finding.status, finding.fix) == (status, fix)
     assert words in finding.message
 
 
-def test_a_service_that_systemd_gave_up(patient: Patient) -> None:
-    finding = shown(patient, ActiveState="failed", Result="start-limit-hit")
+def test_service_at_start_limit_needs_reset(machine: DoctorMachine) -> None:
+    finding = unit_finding(machine, ActiveState="failed", Result="start-limit-hit")
     assert finding.status == "FAIL"
     assert finding.fix is not None
     assert finding.fix.endswith("systemctl --user reset-failed livebg.service && systemctl --user start livebg.service")
 
 
-def test_without_a_service_manager(patient: Patient) -> None:
-    patient.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
+def test_missing_service_manager_is_skipped(machine: DoctorMachine) -> None:
+    machine.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
     found = "The systemd user manager is not available (Failed to connect to bus: No medium found)"
-    assert service.unit(patient.exam()) == Finding("skipped", found)
+    assert service.unit(machine.exam()) == Finding("skipped", found)
 
 
-def test_a_configuration(patient: Patient, tmp_path: Path) -> None:
-    assert service.configuration(patient.exam()) == Finding("ok", "No configuration file, so the defaults apply")
+def test_valid_configuration_passes(machine: DoctorMachine, tmp_path: Path) -> None:
+    assert service.configuration(machine.exam()) == Finding("ok", "No configuration file, so the defaults apply")
     file = tmp_path / "my.toml"
     file.write_text("[effect]\nblur = 0.1\n")
-    assert service.configuration(patient.exam(file)) == Finding("ok", f"{file} is valid")
+    assert service.configuration(machine.exam(file)) == Finding("ok", f"{file} is valid")
 
 
 @pytest.mark.parametrize(
@@ -102,60 +102,60 @@ def test_a_configuration(patient: Patient, tmp_path: Path) -> None:
         ("[effect\n", "is not valid TOML", "Correct the file"),
     ],
 )
-def test_a_configuration_that_is_not_valid(patient: Patient, tmp_path: Path, text: str, words: str, fix: str) -> None:
+def test_invalid_configuration_fails(machine: DoctorMachine, tmp_path: Path, text: str, words: str, fix: str) -> None:
     file = tmp_path / "my.toml"
     file.write_text(text)
-    exam = patient.exam(file)
+    exam = machine.exam(file)
     finding = service.configuration(exam)
     assert (finding.status, finding.fix) == ("FAIL", fix)
     assert words in finding.message
     assert exam.label == "livebg"  # other checks use the defaults
 
 
-def test_nobody_runs(patient: Patient) -> None:
-    exam = patient.exam()
+def test_daemon_not_running_warns(machine: DoctorMachine) -> None:
+    exam = machine.exam()
     found, fix = "livebg is not running, so the virtual camera has no picture", "livebg run, or systemctl --user start livebg"
     assert service.running(exam) == Finding("warn", found, fix)
     assert service.version(exam) == Finding("ok", f"livebg {__version__}")
 
 
-def test_one_runs(patient: Patient) -> None:
-    with Daemon(replace(LIVE, last_error=None, version=__version__)):
-        exam = patient.exam()
+def test_running_daemon_passes(machine: DoctorMachine) -> None:
+    with FakeDaemon(replace(LIVE, last_error=None, version=__version__)):
+        exam = machine.exam()
         assert service.running(exam) == Finding("ok", "livebg (pid 4242) is live")
         assert service.version(exam) == Finding("ok", f"livebg {__version__}, same as the running one")
 
 
-def test_one_runs_with_trouble_behind_it(patient: Patient) -> None:
-    with Daemon(LIVE):
-        finding = service.running(patient.exam())
+def test_running_daemon_reports_last_error(machine: DoctorMachine) -> None:
+    with FakeDaemon(LIVE):
+        finding = service.running(machine.exam())
     assert finding.status == "ok"
     assert "the last error was 75 s ago: the camera [C920] was lost" in finding.message
 
 
-def test_one_runs_with_trouble(patient: Patient) -> None:
-    with Daemon(replace(LIVE, state="camera lost", reason="the camera C920 has gone")):
-        finding = service.running(patient.exam())
+def test_daemon_without_camera_warns(machine: DoctorMachine) -> None:
+    with FakeDaemon(replace(LIVE, state="camera lost", reason="the camera C920 has gone")):
+        finding = service.running(machine.exam())
     assert finding == Finding("warn", "livebg (pid 4242) is camera lost: the camera C920 has gone", "livebg status --watch")
 
 
-def test_another_release_runs(patient: Patient) -> None:
-    with Daemon(replace(LIVE, version="0.0.9")):
-        finding = service.version(patient.exam())
+def test_other_running_version_warns(machine: DoctorMachine) -> None:
+    with FakeDaemon(replace(LIVE, version="0.0.9")):
+        finding = service.version(machine.exam())
     assert (finding.status, finding.message) == ("warn", f"livebg 0.0.9 is running, but livebg {__version__} is installed")
     assert finding.fix == "livebg stop && livebg run, or systemctl --user restart livebg"
 
 
-def test_one_is_about_to_run_or_to_end(patient: Patient) -> None:
+def test_starting_daemon_warns(machine: DoctorMachine) -> None:
     with hold_lock():
-        finding = service.running(patient.exam())
+        finding = service.running(machine.exam())
     found = f"livebg (pid {os.getpid()}) is starting or stopping and accepts no commands"
     assert finding == Finding("warn", found, "Try again, or kill it by its pid")
 
 
-def test_one_runs_and_speaks_otherwise(patient: Patient) -> None:
-    with Daemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
-        finding = service.running(patient.exam())
+def test_incompatible_daemon_fails(machine: DoctorMachine) -> None:
+    with FakeDaemon(replace(LIVE, uptime="long")):  # type: ignore[arg-type]
+        finding = service.running(machine.exam())
     assert finding.status == "FAIL"
     assert finding.message == "Incompatible livebg is running (unexpected status field uptime)"
     assert finding.fix == "Restart it"

@@ -1,4 +1,4 @@
-"""Cameras that send nonsense: damaged pictures are left out, damaged answers of drivers are one sentence."""
+"""Cameras that send invalid data: damaged pictures are skipped, damaged answers of drivers give one-line errors."""
 
 import ctypes
 import errno
@@ -19,7 +19,7 @@ from livebg.v4l2.syscalls import EventFd, Memory, Ready
 from tests.support.camera_media import bars, h264, jpeg, raw, still
 from tests.support.fake_client_usage import NODE, FakeUsage
 from tests.support.fake_v4l2 import FakeDevice, FakeKernel
-from tests.support.fuzzing import altered, must_be_sentence, seeds
+from tests.support.fuzzing import assert_sentence, mutate, seeds
 
 SIZE: Final = (320, 240)
 PATH: Final = "/dev/video0"
@@ -41,8 +41,8 @@ def pictures(pixel_format: str) -> list[bytes]:
             return [raw(bars(*SIZE), pixel_format)]
 
 
-class Unhurried(FakeKernel):
-    """A camera in whose time nobody waits for what does not come."""
+class NonWaitingKernel(FakeKernel):
+    """A camera with a clock on which no wait takes time."""
 
     def __init__(self, device: FakeDevice) -> None:
         super().__init__({PATH: device})
@@ -58,14 +58,14 @@ class Unhurried(FakeKernel):
 
 
 @pytest.mark.parametrize("pixel_format", ["MJPG", "H264", "YUYV", "NV12"])
-def test_altered_pictures_are_frames_or_left_out(pixel_format: str, rounds: Rounds) -> None:
-    """And where the camera is given up, a sentence says why. What comes whole after them is seen again."""
+def test_mutated_pictures_are_decoded_or_skipped(pixel_format: str, rounds: Rounds) -> None:
+    """If the camera fails, an error explains why. Intact frames after the damage are delivered."""
     whole = pictures(pixel_format)
     frames = given_up = 0
     for chance in seeds(rounds(12), pixel_format):
         device = camera(pixel_format)
-        sent = [altered(each, chance) if chance.random() < 0.6 else each for each in whole * 3]
-        with CameraSource(PATH, SIZE, 30, deadline=0.5, kernel=Unhurried(device)) as source:
+        sent = [mutate(each, chance) if chance.random() < 0.6 else each for each in whole * 3]
+        with CameraSource(PATH, SIZE, 30, deadline=0.5, kernel=NonWaitingKernel(device)) as source:
             received = iter(source)
             try:
                 for data in sent:
@@ -75,14 +75,14 @@ def test_altered_pictures_are_frames_or_left_out(pixel_format: str, rounds: Roun
                     assert frame.data.dtype == np.uint8
                     frames += 1
             except SourceError as error:
-                must_be_sentence(error)
+                assert_sentence(error)
                 given_up += 1
     assert frames
     assert given_up
 
 
-class LyingKernel(Unhurried):
-    """Answers as a driver does, and then alters some of what it said, outside the few fields that would hurt the tests alone."""
+class FaultyDriver(NonWaitingKernel):
+    """Answers as a driver does, then alters part of the answer, except the few fields that would break only the tests."""
 
     def __init__(self, device: FakeDevice, chance: random.Random) -> None:
         super().__init__(device)
@@ -95,7 +95,7 @@ class LyingKernel(Unhurried):
             return
         self.lies += 1
         size = ctypes.sizeof(argument)
-        lie = altered(ctypes.string_at(ctypes.addressof(argument), size), self._chance)[:size]
+        lie = mutate(ctypes.string_at(ctypes.addressof(argument), size), self._chance)[:size]
         ctypes.memmove(ctypes.addressof(argument), lie, len(lie))
 
     def mmap(self, fd: int, length: int, offset: int) -> Memory:
@@ -105,12 +105,12 @@ class LyingKernel(Unhurried):
 
 
 @pytest.mark.parametrize("stepwise", [(), (32, 640, 8, 24, 480, 8)])
-def test_a_driver_that_lies_is_read_or_refused_in_one_sentence(stepwise: tuple[int, ...], rounds: Rounds) -> None:
+def test_mutated_driver_answers_are_handled(stepwise: tuple[int, ...], rounds: Rounds) -> None:
     refused = opened = lies = 0
     for chance in seeds(rounds(120), f"driver {stepwise}"):
         device = FakeDevice(modes=[Mode("YUYV", *SIZE, (Fraction(30), Fraction(15))), Mode("MJPG", 640, 480, (Fraction(30),))])
         device.stepwise = stepwise
-        kernel = LyingKernel(device, chance)
+        kernel = FaultyDriver(device, chance)
         try:
             camera_format(PATH, SIZE, 30, kernel=kernel)
             with CameraSource(PATH, SIZE, 30, deadline=0.5, kernel=kernel) as source:
@@ -119,7 +119,7 @@ def test_a_driver_that_lies_is_read_or_refused_in_one_sentence(stepwise: tuple[i
                 frame = next(iter(source))
                 assert (frame.width, frame.height) == (source.format.width, source.format.height)
         except SourceError as error:
-            must_be_sentence(error)
+            assert_sentence(error)
             refused += 1
         assert not kernel.open_fds, "a descriptor was left open"
         lies += kernel.lies
@@ -128,7 +128,7 @@ def test_a_driver_that_lies_is_read_or_refused_in_one_sentence(stepwise: tuple[i
     assert lies
 
 
-class LyingUsage(FakeUsage):
+class FaultyUsage(FakeUsage):
     """Events of any kind, with any payload."""
 
     def __init__(self, chance: random.Random) -> None:
@@ -144,10 +144,10 @@ class LyingUsage(FakeUsage):
                 argument.type = EVENT_TYPES[0]
 
 
-def test_events_of_any_kind_say_somebody_nobody_or_nothing(rounds: Rounds) -> None:
+def test_mutated_events_are_handled(rounds: Rounds) -> None:
     heard, failures = set[bool | None](), set[int | None]()
     for chance in seeds(rounds(200), "events"):
-        kernel = LyingUsage(chance)
+        kernel = FaultyUsage(chance)
         events = ClientUsageProbe(NODE, Subscription(NODE, kernel), 30.0, kernel)
         for _ in range(6):
             kernel.stream(chance.random() < 0.5)

@@ -1,4 +1,4 @@
-"""The configuration file, the choices and single values, altered: settings, or one sentence."""
+"""The configuration file, the choices and single values, altered: valid settings or a one-line error."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from livebg.daemon.saved_choices import PERSISTED_KEYS, SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError
 from tests.support.cli_runner import known
-from tests.support.fuzzing import altered, is_sentence, must_be_sentence, seeds, shuffled_lines
+from tests.support.fuzzing import assert_sentence, is_sentence, mutate, seeds, shuffled_lines
 
 EXAMPLE = (Path(__file__).parents[2] / "config.example.toml").read_text(encoding="utf-8")
 Rounds = Callable[[int], int]
@@ -27,7 +27,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refusal_of(path: Path) -> str | None:
-    """What is said of a configuration file, if it is refused."""
+    """The error message for a configuration file, if it is refused."""
     try:
         assert isinstance(load_settings({}, path), Settings)
     except ConfigError as error:
@@ -35,15 +35,15 @@ def refusal_of(path: Path) -> str | None:
     return None
 
 
-def test_an_altered_file_gives_settings_or_one_sentence(tmp_path: Path, rounds: Rounds) -> None:
+def test_mutated_config_loads_or_fails_clearly(tmp_path: Path, rounds: Rounds) -> None:
     path = tmp_path / "config.toml"
     refused = 0
     for chance in seeds(rounds(150), "config"):
         text = shuffled_lines(EXAMPLE, chance)
-        path.write_bytes(altered(text.encode(), chance) if chance.random() < 0.8 else text.encode())
-        said = refusal_of(path)
-        assert said is None or is_sentence(said), (said, path.read_bytes())
-        refused += said is not None
+        path.write_bytes(mutate(text.encode(), chance) if chance.random() < 0.8 else text.encode())
+        output = refusal_of(path)
+        assert output is None or is_sentence(output), (output, path.read_bytes())
+        refused += output is not None
     assert refused, "nothing was altered enough to be refused"
 
 
@@ -57,23 +57,23 @@ VALUES = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(setting_keys()) | NASTY, VALUES)
-def test_any_value_of_any_key_is_taken_or_refused_in_one_sentence(key: str, value: object) -> None:
+def test_any_key_and_value_is_accepted_or_fails_clearly(key: str, value: object) -> None:
     try:
         check_setting(key, value)
     except ConfigError as error:
-        must_be_sentence(error)
+        assert_sentence(error)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from([key.partition(".")[0] for key in setting_keys()]) | NASTY, VALUES, max_size=3))
-def test_any_tree_is_taken_or_refused_in_one_sentence(tree: dict[str, object]) -> None:
+def test_any_config_tree_is_accepted_or_fails_clearly(tree: dict[str, object]) -> None:
     try:
         load_settings({}, ConfigFile(Path("config.toml"), tree))
     except ConfigError as error:
-        must_be_sentence(error)
+        assert_sentence(error)
 
 
-def test_altered_choices_keep_nobody_from_starting(tmp_path: Path, rounds: Rounds) -> None:
+def test_mutated_choices_do_not_prevent_start(tmp_path: Path, rounds: Rounds) -> None:
     choices = SavedChoices(tmp_path / "choices.json")
     (tmp_path / "config.toml").touch()
     layers = SettingsLayers.start({}, tmp_path / "config.toml", {}).with_overrides(
@@ -83,7 +83,7 @@ def test_altered_choices_keep_nobody_from_starting(tmp_path: Path, rounds: Round
     whole = known(choices.path).read_bytes()
     kept = 0
     for chance in seeds(rounds(150), "choices"):
-        known(choices.path).write_bytes(altered(whole, chance))
+        known(choices.path).write_bytes(mutate(whole, chance))
         words = choices.read()
         assert words.keys() <= set(PERSISTED_KEYS)
         kept += len(words)

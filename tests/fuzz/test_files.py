@@ -1,4 +1,4 @@
-"""Videos, photos and backgrounds, altered: rendered, or refused in one sentence with a documented exit code, and nothing lost."""
+"""Videos, photos and backgrounds, altered: rendered, or refused in one sentence with a documented exit code, without loss."""
 
 import random
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from livebg.errors import ConfigError, SourceError
 from livebg.rendering.photo import Photo
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.color_profiles import rgb_profile
-from tests.support.fuzzing import altered, is_sentence, must_be_sentence, seeds
+from tests.support.fuzzing import assert_sentence, is_sentence, mutate, seeds
 from tests.support.media import Clip
 
 DOCUMENTED: Final = (0, 2, 3, 4, 5)
@@ -58,44 +58,44 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", VIDEOS)
-def test_an_altered_video_is_read_or_refused(name: str, whole: Path, tmp_path: Path, rounds: Rounds) -> None:
+def test_mutated_video_is_read_or_rejected(name: str, whole: Path, tmp_path: Path, rounds: Rounds) -> None:
     path = tmp_path / name
     read = refused = 0
     for chance in seeds(rounds(12), name):
-        path.write_bytes(altered((whole / name).read_bytes(), chance))
+        path.write_bytes(mutate((whole / name).read_bytes(), chance))
         try:
             with FileSource(path, threads=1) as source:
                 times = [frame.time for frame in source]
                 assert times == sorted(set(times))
             read += 1
         except SourceError as error:
-            must_be_sentence(error)
+            assert_sentence(error)
             refused += 1
     assert read + refused == rounds(12)
     assert read
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_an_altered_photo_or_background_is_read_or_refused(name: str, whole: Path, tmp_path: Path, rounds: Rounds) -> None:
+def test_mutated_picture_is_read_or_rejected(name: str, whole: Path, tmp_path: Path, rounds: Rounds) -> None:
     path = tmp_path / name
     read = refused = 0
     for chance in seeds(rounds(30), name):
-        path.write_bytes(altered((whole / name).read_bytes(), chance))
+        path.write_bytes(mutate((whole / name).read_bytes(), chance))
         for reading in (Photo, read_picture):
             try:
                 reading(path)
                 read += 1
             except (SourceError, ConfigError) as error:
-                must_be_sentence(error)
+                assert_sentence(error)
                 refused += 1
     assert read
     assert refused
 
 
-def test_an_altered_stand_in_for_the_camera_is_played_or_refused(whole: Path, tmp_path: Path, rounds: Rounds) -> None:
+def test_mutated_camera_file_is_played_or_rejected(whole: Path, tmp_path: Path, rounds: Rounds) -> None:
     path = tmp_path / "a.mp4"
     for chance in seeds(rounds(10), "stand-in"):
-        path.write_bytes(altered((whole / "a.mp4").read_bytes(), chance))
+        path.write_bytes(mutate((whole / "a.mp4").read_bytes(), chance))
         try:
             with LoopingFile(path, paced=False) as source:
                 for number, frame in enumerate(source):
@@ -103,51 +103,51 @@ def test_an_altered_stand_in_for_the_camera_is_played_or_refused(whole: Path, tm
                     if number > 30:
                         break
         except SourceError as error:
-            must_be_sentence(error)
+            assert_sentence(error)
 
 
-def test_rendering_altered_files_has_a_documented_end_and_overwrites_nothing(whole: Path, shop: Workshop, rounds: Rounds) -> None:
+def test_mutated_files_have_documented_exit_codes(whole: Path, cli: LivebgCli, rounds: Rounds) -> None:
     names = (*VIDEOS, *PHOTOS)
     ends = set[int]()
     for number, chance in enumerate(seeds(rounds(14), "render")):
         name = names[number % len(names)]
-        ends.add(rendered(shop, name, altered((whole / name).read_bytes(), chance), chance))
+        ends.add(render_mutated(cli, name, mutate((whole / name).read_bytes(), chance), chance))
     assert {0, 3} <= ends
 
 
-def rendered(shop: Workshop, name: str, content: bytes, chance: random.Random) -> int:
-    """Renders it twice, the second time onto an output that is there; the first exit code."""
-    path = shop.folder / name
+def render_mutated(cli: LivebgCli, name: str, content: bytes, chance: random.Random) -> int:
+    """Render it twice, the second time onto an existing output; return the first exit code."""
+    path = cli.folder / name
     path.write_bytes(content)
     mode = chance.choice(("portrait", "greenscreen", "matte", "cutout"))
-    first = shop.render(name, "--mode", mode, "--preset", "ultrafast", "--quiet")
-    made = shop.files() - {name}
+    first = cli.render(name, "--mode", mode, "--preset", "ultrafast", "--quiet")
+    made = cli.files() - {name}
     said = f"{name} {mode} {first}"
     assert first.code in DOCUMENTED, said
     assert all(is_sentence(line) for line in first.err.splitlines()), said
     assert (first.code == 0) == (len(made) == 1), f"{said} left {made}"
-    output = shop.folder / (made.pop() if made else f"{path.stem}.{mode}.mp4")
+    output = cli.folder / (made.pop() if made else f"{path.stem}.{mode}.mp4")
     output.write_bytes(b"the user's own")
-    again = shop.render(name, "-o", output.name, "--mode", mode, "--preset", "ultrafast", "--quiet")
+    again = cli.render(name, "-o", output.name, "--mode", mode, "--preset", "ultrafast", "--quiet")
     assert again.code in DOCUMENTED[1:], f"{said}, then {again}"
     assert output.read_bytes() == b"the user's own"
-    assert shop.files() == {name, output.name}
+    assert cli.files() == {name, output.name}
     output.unlink()
     path.unlink()
     return first.code
 
 
-def test_nothing_of_an_altered_file_ends_the_process(whole: Path, shop: Workshop, rounds: Rounds) -> None:
-    """In a process of its own, as users have it, whose death would be told by a signal's number."""
-    folder, made = shop.folder / "in", shop.folder / "out"
+def test_mutated_files_do_not_crash_process(whole: Path, cli: LivebgCli, rounds: Rounds) -> None:
+    """In a separate process, as for users, whose crash would show as a signal's number."""
+    folder, made = cli.folder / "in", cli.folder / "out"
     folder.mkdir()
     made.mkdir()
     for number, chance in enumerate(seeds(rounds(20), "process")):
         name = tuple(VIDEOS)[number % len(VIDEOS)] if number % 2 else PHOTOS[number % len(PHOTOS)]
-        (folder / f"{number} {name}").write_bytes(altered((whole / name).read_bytes(), chance))
-    said = shop.process("render", "in", "-o", "out", "--model", "toy.onnx", "--preset", "ultrafast", "--quiet")
-    assert said.code in DOCUMENTED[1:], (said.code, said.err[-2000:])  # that of the worst of them
-    assert said.err.splitlines()
-    assert all(line.startswith(("livebg: ", "in/")) and is_sentence(line) for line in said.err.splitlines()), said.err
+        (folder / f"{number} {name}").write_bytes(mutate((whole / name).read_bytes(), chance))
+    result = cli.process("render", "in", "-o", "out", "--model", "toy.onnx", "--preset", "ultrafast", "--quiet")
+    assert result.code in DOCUMENTED[1:], (result.code, result.err[-2000:])  # the code of the worst one
+    assert result.err.splitlines()
+    assert all(line.startswith(("livebg: ", "in/")) and is_sentence(line) for line in result.err.splitlines()), result.err
     assert [path for path in made.iterdir() if not path.name.startswith(".") and path.suffix != ".part"] == list(made.iterdir())
     assert list(made.iterdir()), "none of them could be read"

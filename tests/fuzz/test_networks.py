@@ -10,7 +10,7 @@ from typing import Any
 
 import onnx
 
-from tests.support.fuzzing import altered, is_sentence, seeds
+from tests.support.fuzzing import is_sentence, mutate, seeds
 from tests.support.toy_network import ToyNetwork
 
 Rounds = Callable[[int], int]
@@ -30,36 +30,36 @@ def outcomes(folder: Path) -> dict[str, str]:
     return {line["file"]: line["outcome"] for line in lines if "outcome" in line}
 
 
-def checked(found: dict[str, str], files: int) -> None:
+def check_outcomes(found: dict[str, str], files: int) -> None:
     assert len(found) == files
     for name, text in found.items():
         assert is_sentence(text), f"{name}: {text}"
     assert any(text != "runs" for text in found.values())
 
 
-def test_altered_bytes(tmp_path: Path, rounds: Rounds) -> None:
+def test_mutated_bytes_run_or_are_rejected(tmp_path: Path, rounds: Rounds) -> None:
     whole = ToyNetwork(metadata={"author": "somebody"}).write(tmp_path / "whole.onnx").read_bytes()
     folder = tmp_path / "altered"
     folder.mkdir()
     for number, chance in enumerate(seeds(rounds(120), "model")):
-        (folder / f"{number:06}.onnx").write_bytes(altered(whole, chance))
+        (folder / f"{number:06}.onnx").write_bytes(mutate(whole, chance))
     found = outcomes(folder)
-    checked(found, rounds(120))
+    check_outcomes(found, rounds(120))
     assert "runs" in found.values()
 
 
-def test_truncated_anywhere(tmp_path: Path, rounds: Rounds) -> None:
+def test_truncated_network_is_rejected(tmp_path: Path, rounds: Rounds) -> None:
     whole = ToyNetwork().write(tmp_path / "whole.onnx").read_bytes()
     folder = tmp_path / "cut"
     folder.mkdir()
     lengths = range(1, len(whole), max(1, len(whole) // rounds(60)))
     for length in lengths:
         (folder / f"{length:06}.onnx").write_bytes(whole[:length])
-    checked(outcomes(folder), len(lengths))
+    check_outcomes(outcomes(folder), len(lengths))
 
 
-def test_well_formed_files_of_nonsense(tmp_path: Path, rounds: Rounds) -> None:
-    """The format is kept, and what it says is not."""
+def test_mutated_graph_runs_or_is_rejected(tmp_path: Path, rounds: Rounds) -> None:
+    """The format stays intact, its contents do not."""
     kinds = [ToyNetwork(), ToyNetwork(lists_weights=True), ToyNetwork(shrink=True), ToyNetwork(size=(64, 48), rigid=True)]
     folder = tmp_path / "nonsense"
     folder.mkdir()
@@ -68,7 +68,7 @@ def test_well_formed_files_of_nonsense(tmp_path: Path, rounds: Rounds) -> None:
         for _ in range(chance.choice((1, 1, 2, 4))):
             chance.choice(TURNS)(model, chance)
         (folder / f"{number:06}.onnx").write_bytes(model.SerializeToString())
-    checked(outcomes(folder), rounds(80))
+    check_outcomes(outcomes(folder), rounds(80))
 
 
 def _dimension(model: Any, chance: random.Random) -> None:
@@ -127,7 +127,7 @@ def _version(model: Any, chance: random.Random) -> None:
 
 
 def _scaling(model: Any, chance: random.Random) -> None:
-    """What livebg's own training writes of the input."""
+    """The description of the input as livebg's own training writes it."""
     model.metadata_props.add(key="input", value="0..1")
     model.metadata_props.add(key="stride", value=chance.choice(STRIDES))
 
@@ -147,7 +147,7 @@ TURNS: tuple[Callable[[Any, random.Random], None], ...] = (
 )
 
 
-def test_a_picture_larger_than_any_memory_is_refused(tmp_path: Path) -> None:
+def test_huge_input_size_is_rejected(tmp_path: Path) -> None:
     folder = tmp_path / "large"
     folder.mkdir()
     for number, size in enumerate([(2**31, 48), (64, 2**40), (100_000, 100_000), (64, 0)]):
@@ -157,7 +157,7 @@ def test_a_picture_larger_than_any_memory_is_refused(tmp_path: Path) -> None:
     assert all("expects an input of 1x3x" in text for text in found.values()), found
 
 
-def test_whatever_a_file_says_of_its_stride(tmp_path: Path) -> None:
+def test_invalid_stride_metadata_is_ignored(tmp_path: Path) -> None:
     folder = tmp_path / "said"
     folder.mkdir()
     for number, stride in enumerate((*STRIDES, "16")):

@@ -1,6 +1,6 @@
-"""The sockets among those who speak the protocol almost right, in pieces and all at once: every line has one answer.
+"""Sockets with nearly valid requests, in pieces and all at once: every line gets one answer.
 
-Who keeps to no protocol at all is in ``test_control_hostile``, what the commands do in ``test_control_storm``.
+Clients without any protocol are in ``test_server_hostile_clients``, the commands' effects in ``test_server_storm``.
 """
 
 import json
@@ -16,10 +16,10 @@ from livebg.daemon.commands import commands
 from livebg.daemon.server import ControlServer
 from livebg.daemon.settings_layers import settable_keys
 from tests.support.control_server import clients_are_gone, open_files
-from tests.support.controller_harness import Desk
-from tests.support.fake_daemon import Caller, runtime_folder_of_ones_own
-from tests.support.fuzzing import altered, seeds
-from tests.support.preview_session import Rude, Stage
+from tests.support.controller_harness import ControllerHarness
+from tests.support.fake_daemon import LineClient, temporary_runtime_dir
+from tests.support.fuzzing import mutate, seeds
+from tests.support.preview_session import PreviewSession, RawClient
 
 Rounds = Callable[[int], int]
 PATIENCE: Final = 20.0
@@ -36,29 +36,29 @@ LOOK: Final = {"version": 2, "command": "look", "arguments": {"views": ["composi
 
 @pytest.fixture
 def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The socket of real commands on a session that notes what it is told."""
-    with runtime_folder_of_ones_own(monkeypatch) as folder:
-        server = ControlServer(folder / "s", commands(Desk(tmp_path).steering), timeout=PATIENCE)
+    """The socket with real commands on a session that records its calls."""
+    with temporary_runtime_dir(monkeypatch) as folder:
+        server = ControlServer(folder / "s", commands(ControllerHarness(tmp_path).controller), timeout=PATIENCE)
         server.start()
         yield folder / "s"
         server.close()
     assert clients_are_gone()
 
 
-def lines_of(chance: random.Random) -> bytes:
-    """Some messages, each on a line, most of them altered; no line is empty by itself."""
+def random_lines(chance: random.Random) -> bytes:
+    """Several messages, each on a line, most of them altered; no line is empty by itself."""
     asked = [chance.choice(ASKED) for _ in range(chance.randrange(1, 6))]
-    said = [json.dumps(exchanged(each, chance) if chance.random() < 0.4 else each).encode() for each in asked]
-    lines = [altered(line, chance).replace(b"\n", b" ") if chance.random() < 0.6 else line for line in said]
+    received = [json.dumps(mutate_value(each, chance) if chance.random() < 0.4 else each).encode() for each in asked]
+    lines = [mutate(line, chance).replace(b"\n", b" ") if chance.random() < 0.6 else line for line in received]
     return b"\n".join(lines) + b"\n"
 
 
-def exchanged(told: Any, chance: random.Random) -> Any:
-    """What is told, a part of it another value."""
+def mutate_value(told: Any, chance: random.Random) -> Any:
+    """A message in which one part has another value."""
     if not isinstance(told, dict) or not told or chance.random() < 0.2:
         return chance.choice((None, True, -1, 1e308, "", "x" * 5000, "\x1b[31m\n", [], [{}], {}, {"": {}}, [[[[]]]], "\ud800"))
     key = chance.choice(sorted(told))
-    return told | {key: exchanged(told[key], chance)}
+    return told | {key: mutate_value(told[key], chance)}
 
 
 def pieces(data: bytes, chance: random.Random) -> Iterator[bytes]:
@@ -69,8 +69,8 @@ def pieces(data: bytes, chance: random.Random) -> Iterator[bytes]:
         data = data[length:]
 
 
-def checked(line: bytes) -> bool:
-    """Whether a well-formed answer grants what was asked."""
+def is_granted(line: bytes) -> bool:
+    """Whether a well-formed answer accepts the request."""
     assert line.endswith(b"\n")
     answer = json.loads(line)
     assert answer["version"] == 2
@@ -78,15 +78,15 @@ def checked(line: bytes) -> bool:
     return bool(answer["ok"])
 
 
-def test_almost_right_messages_are_answered_one_by_one(control: Path, rounds: Rounds) -> None:
+def test_mutated_messages_are_answered_one_by_one(control: Path, rounds: Rounds) -> None:
     granted = refused = 0
     for chance in seeds(rounds(60), "almost"):
-        said = lines_of(chance)
-        with Caller(control) as caller:
-            for piece in pieces(said, chance):
-                caller.say(piece)
-            for _ in range(said.count(b"\n")):
-                if checked(caller.hear()):
+        output = random_lines(chance)
+        with LineClient(control) as caller:
+            for piece in pieces(output, chance):
+                caller.send(piece)
+            for _ in range(output.count(b"\n")):
+                if is_granted(caller.readline()):
                     granted += 1
                 else:
                     refused += 1
@@ -94,23 +94,23 @@ def test_almost_right_messages_are_answered_one_by_one(control: Path, rounds: Ro
     assert refused > rounds(60) / 10
 
 
-def test_many_at_once_who_leave_when_they_like(control: Path, rounds: Rounds) -> None:
+def test_concurrent_clients_may_disconnect_at_any_time(control: Path, rounds: Rounds) -> None:
     before = open_files()
     failed: list[BaseException] = []
 
     def one(number: int) -> None:
         try:
             for chance in seeds(rounds(8), f"client {number}"):
-                said = lines_of(chance)
-                with Caller(control) as caller:
-                    whole = list(pieces(said, chance))
+                output = random_lines(chance)
+                with LineClient(control) as caller:
+                    whole = list(pieces(output, chance))
                     spoken = whole[: chance.randrange(1, 200)]
                     for piece in spoken:
-                        caller.say(piece)
+                        caller.send(piece)
                     if spoken == whole and chance.random() < 0.5:
-                        caller.hear()
+                        caller.readline()
         except (BrokenPipeError, ConnectionResetError):
-            return  # it was hung up on while it still spoke
+            return  # disconnected while it was still sending
         except BaseException as error:  # noqa: BLE001 - raised in the test below
             failed.append(error)
 
@@ -121,35 +121,35 @@ def test_many_at_once_who_leave_when_they_like(control: Path, rounds: Rounds) ->
         thread.join(PATIENCE * 3)
         assert not thread.is_alive()
     assert failed == []
-    with Caller(control) as caller:
-        caller.say(json.dumps(ASKED[0]).encode() + b"\n")
-        assert checked(caller.hear())
+    with LineClient(control) as caller:
+        caller.send(json.dumps(ASKED[0]).encode() + b"\n")
+        assert is_granted(caller.readline())
     assert clients_are_gone()
     assert open_files() <= before
 
 
-def test_almost_right_looks_are_answered_and_the_session_goes_on(monkeypatch: pytest.MonkeyPatch, rounds: Rounds) -> None:
-    with runtime_folder_of_ones_own(monkeypatch) as folder, Stage(folder).on() as stage:
+def test_mutated_preview_requests_are_answered(monkeypatch: pytest.MonkeyPatch, rounds: Rounds) -> None:
+    with temporary_runtime_dir(monkeypatch) as folder, PreviewSession(folder).on() as preview:
         shown = refused = 0
         for chance in seeds(rounds(40), "look"):
             asked = json.dumps(LOOK).encode()
-            line = (altered(asked, chance) if chance.random() < 0.7 else asked).replace(b"\n", b" ") + b"\n"
-            with Rude(stage.path) as viewer:
+            line = (mutate(asked, chance) if chance.random() < 0.7 else asked).replace(b"\n", b" ") + b"\n"
+            with RawClient(preview.path) as viewer:
                 for piece in pieces(line, chance):
                     viewer.socket.sendall(piece)
-                granted = checked(answer := viewer.line())
+                granted = is_granted(answer := viewer.line())
                 shown += granted
                 refused += not granted
                 if granted:
-                    skip(viewer, json.loads(answer)["result"]["pictures"])
+                    skip_pictures(viewer, json.loads(answer)["result"]["pictures"])
                     viewer.ask("composite")
-                    checked(viewer.line())
+                    is_granted(viewer.line())
         assert shown
         assert refused
-        assert stage.live.output.sent > 0
+        assert preview.live.output.sent > 0
 
 
-def skip(viewer: Rude, pictures: Sequence[dict[str, int]]) -> None:
+def skip_pictures(viewer: RawClient, pictures: Sequence[dict[str, int]]) -> None:
     """Past the bytes that follow a line."""
     left = sum(each["width"] * each["height"] * 3 // 2 for each in pictures)
     while left:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, empty_i420, planes
 from livebg.imaging.geometry import ROTATIONS, Geometry
-from tests.support.pipeline_fakes import grey_frame, noise_frame
+from tests.support.pipeline_fakes import gray_frame, noise_frame
 
 even = st.integers(1, 40).map(lambda half: 2 * half)
 sizes = st.tuples(even, even)
@@ -17,7 +17,7 @@ rotations = st.sampled_from(ROTATIONS)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def turned_size(size: tuple[int, int], rotate: int) -> tuple[int, int]:
+def rotated_size(size: tuple[int, int], rotate: int) -> tuple[int, int]:
     return size[::-1] if rotate % 180 else size
 
 
@@ -32,13 +32,13 @@ def ramp_frame(width: int, height: int) -> Frame:
 
 
 @given(seeds, sizes)
-def test_nothing_to_do_gives_the_very_same_frame(seed: int, size: tuple[int, int]) -> None:
+def test_identity_returns_same_frame(seed: int, size: tuple[int, int]) -> None:
     frame = noise_frame(seed, size)
     assert Geometry(size).apply(frame) is frame
 
 
 @given(seeds, sizes, rotations, st.booleans(), sizes)
-def test_what_comes_out_is_a_frame_of_the_outputs_size_and_the_inputs_time(
+def test_result_has_output_size_and_input_time(
     seed: int, size: tuple[int, int], rotate: int, mirror: bool, output: tuple[int, int]
 ) -> None:
     frame = noise_frame(seed, size, number=7)
@@ -49,22 +49,22 @@ def test_what_comes_out_is_a_frame_of_the_outputs_size_and_the_inputs_time(
 
 
 @given(seeds, sizes, rotations, st.booleans())
-def test_turning_alone_is_exact_on_every_plane(seed: int, size: tuple[int, int], rotate: int, mirror: bool) -> None:
+def test_rotation_is_exact_on_every_plane(seed: int, size: tuple[int, int], rotate: int, mirror: bool) -> None:
     frame = noise_frame(seed, size)
-    made = Geometry(turned_size(size, rotate), mirror, rotate).apply(frame)
+    made = Geometry(rotated_size(size, rotate), mirror, rotate).apply(frame)
     for plane, result in zip(frame.planes, made.planes, strict=True):
         expected = np.rot90(plane, -rotate // 90)
         assert np.array_equal(result, expected[:, ::-1] if mirror else expected)
 
 
 @given(seeds, sizes)
-def test_mirrored_twice_is_as_it_was(seed: int, size: tuple[int, int]) -> None:
+def test_mirroring_twice_is_identity(seed: int, size: tuple[int, int]) -> None:
     frame, geometry = noise_frame(seed, size), Geometry(size, mirror=True)
     assert np.array_equal(geometry.apply(geometry.apply(frame)).data, frame.data)
 
 
 @given(seeds, sizes)
-def test_four_quarter_turns_are_none(seed: int, size: tuple[int, int]) -> None:
+def test_four_quarter_turns_are_identity(seed: int, size: tuple[int, int]) -> None:
     frame = turned = noise_frame(seed, size)
     for _ in range(4):
         turned = Geometry((turned.height, turned.width), rotate=90).apply(turned)
@@ -72,8 +72,8 @@ def test_four_quarter_turns_are_none(seed: int, size: tuple[int, int]) -> None:
 
 
 @given(sizes, rotations, st.booleans(), sizes)
-def test_one_colour_stays_that_colour(size: tuple[int, int], rotate: int, mirror: bool, output: tuple[int, int]) -> None:
-    y, u, v = Geometry(output, mirror, rotate).apply(grey_frame(luma=77, size=size)).planes
+def test_uniform_color_is_kept(size: tuple[int, int], rotate: int, mirror: bool, output: tuple[int, int]) -> None:
+    y, u, v = Geometry(output, mirror, rotate).apply(gray_frame(luma=77, size=size)).planes
     assert set(y.ravel().tolist()) == {77}
     assert set(u.ravel().tolist()) == set(v.ravel().tolist()) == {128}
 
@@ -91,12 +91,10 @@ def test_one_colour_stays_that_colour(size: tuple[int, int], rotate: int, mirror
         (270, True, (0.875, 0.75)),
     ],
 )
-def test_a_bright_dot_ends_where_it_should(
-    rotate: int, mirror: bool, share: tuple[float, float], output: tuple[int, int]
-) -> None:
+def test_bright_dot_moves_as_expected(rotate: int, mirror: bool, share: tuple[float, float], output: tuple[int, int]) -> None:
     """``share``: the expected position in shares of width and height; the dot starts at a quarter and an eighth."""
-    size = turned_size((64, 48), rotate)
-    frame = grey_frame(luma=20, size=size)
+    size = rotated_size((64, 48), rotate)
+    frame = gray_frame(luma=20, size=size)
     data = frame.data.copy()
     y, u, _ = planes(data)
     x, top = size[0] // 4, size[1] // 8
@@ -111,7 +109,7 @@ def test_a_bright_dot_ends_where_it_should(
         assert found[1] == pytest.approx(share[1] * plane.shape[0], abs=0.5)
 
 
-def test_what_does_not_fit_is_cut_off_on_both_sides_alike() -> None:
+def test_crop_is_centered() -> None:
     made = Geometry((48, 48)).apply(ramp_frame(64, 48))
     assert np.array_equal(made.y, ramp_frame(64, 48).y[:, 8:56])
     assert np.array_equal(made.planes[1], ramp_frame(64, 48).planes[1][:, 4:28])
@@ -119,14 +117,14 @@ def test_what_does_not_fit_is_cut_off_on_both_sides_alike() -> None:
     assert np.array_equal(made.planes[2], ramp_frame(64, 48).planes[2][6:18])
 
 
-def test_the_cut_keeps_luma_and_chroma_together() -> None:
+def test_crop_keeps_luma_and_chroma_aligned() -> None:
     """Half of the cropped width is odd, 1: both planes are cropped at 0."""
     made = Geometry((62, 48)).apply(ramp_frame(64, 48))
     assert made.y[0, 0] == 0
     assert made.planes[1][0, 0] == 0
 
 
-def test_a_quarter_turn_is_cut_along_the_sides_it_has_then() -> None:
+def test_crop_follows_quarter_turn() -> None:
     """A wide picture becomes upright: the full width stays, and as little height as possible is cropped."""
     made = Geometry((48, 32), rotate=90).apply(ramp_frame(64, 48))
     # 48x64 after rotation; 32 of 64 rows remain: the stored columns 16 to 48.
@@ -134,14 +132,14 @@ def test_a_quarter_turn_is_cut_along_the_sides_it_has_then() -> None:
     assert made.y[-1, 0] == 2 * 47
 
 
-def test_a_smaller_picture_is_enlarged_and_not_squeezed() -> None:
+def test_small_picture_is_enlarged_without_distortion() -> None:
     made = Geometry((1280, 720)).apply(ramp_frame(64, 48))
     assert (made.width, made.height) == (1280, 720)
     assert abs(int(made.y[0, 640]) - 64) <= 1
     assert int(made.planes[2][0, 0]) == 4 * 3  # 36 of 48 rows, so 3 of 24 chroma rows are cropped at the top
 
 
-def test_pixels_that_are_not_square_become_so() -> None:
+def test_non_square_pixels_become_square() -> None:
     """16:15 pixels at 60x64 fill a square."""
     geometry = Geometry((64, 64), sample_aspect_ratio=Fraction(16, 15))
     made = geometry.apply(ramp_frame(60, 64))
@@ -151,7 +149,7 @@ def test_pixels_that_are_not_square_become_so() -> None:
 
 
 def test_a_tagged_picture_keeps_its_color_at_another_size() -> None:
-    made = Geometry((360, 640), rotate=90).apply(grey_frame(size=(1280, 720), color=ColorSpec(BT601)))
+    made = Geometry((360, 640), rotate=90).apply(gray_frame(size=(1280, 720), color=ColorSpec(BT601)))
     assert (made.width, made.height, made.color) == (360, 640, ColorSpec(BT601))
 
 
@@ -159,18 +157,16 @@ def test_a_tagged_picture_keeps_its_color_at_another_size() -> None:
     ("given", "output", "matrix"),
     [((64, 48), (1280, 720), BT601), ((1280, 720), (64, 48), BT709), ((64, 48), (640, 480), ColorSpec().matrix)],
 )
-def test_an_untagged_picture_means_the_same_colours_at_its_new_size(
-    given: tuple[int, int], output: tuple[int, int], matrix: int
-) -> None:
-    assert Geometry(output).apply(grey_frame(size=given)).color == ColorSpec(matrix)
+def test_untagged_color_is_kept_at_new_size(given: tuple[int, int], output: tuple[int, int], matrix: int) -> None:
+    assert Geometry(output).apply(gray_frame(size=given)).color == ColorSpec(matrix)
 
 
 @pytest.mark.parametrize("output", [(63, 48), (64, 47), (0, 2)])
-def test_odd_sizes_are_refused(output: tuple[int, int]) -> None:
+def test_odd_sizes_are_rejected(output: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="even"):
         Geometry(output)
 
 
-def test_other_rotations_are_refused() -> None:
+def test_other_rotations_are_rejected() -> None:
     with pytest.raises(ValueError, match="rotated"):
         Geometry((64, 48), rotate=45)

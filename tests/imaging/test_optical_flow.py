@@ -1,4 +1,4 @@
-"""Optical flow: warps an alpha with the picture, over several frames, at any size, and better than leaving it in place."""
+"""Optical flow: warps an alpha with the picture, over several frames, at any size, and better than an unchanged alpha."""
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ def iou(alpha: Alpha, truth: Alpha) -> float:
     return float((inside & true).sum() / (inside | true).sum())
 
 
-def test_the_first_frame_and_one_of_another_size_follow_none() -> None:
+def test_first_frame_and_new_size_return_none() -> None:
     carrier = FlowEstimator()
     assert carrier.update(room(320, 180)) is None
     assert carrier.update(room(320, 180)) is not None
@@ -38,7 +38,7 @@ def test_the_first_frame_and_one_of_another_size_follow_none() -> None:
     assert carrier.update(room(180, 320)) is None
 
 
-def test_a_picture_that_stands_still_leaves_alpha_where_it_is() -> None:
+def test_static_picture_leaves_alpha_in_place() -> None:
     carrier = FlowEstimator()
     carrier.update(room(512, 288))
     motion = carrier.update(room(512, 288))
@@ -49,7 +49,7 @@ def test_a_picture_that_stands_still_leaves_alpha_where_it_is() -> None:
 
 @pytest.mark.parametrize("size", [(1280, 720), (640, 480), (720, 1280)])
 @pytest.mark.parametrize("mask", [1.0, 0.5])
-def test_alpha_goes_as_far_as_the_picture_at_any_size(size: tuple[int, int], mask: float) -> None:
+def test_warp_follows_motion_at_any_size(size: tuple[int, int], mask: float) -> None:
     """The mask's size may differ from the grid of the flow."""
     width, height = size
     shift = (width // 64, -height // 90)
@@ -68,7 +68,7 @@ def test_alpha_goes_as_far_as_the_picture_at_any_size(size: tuple[int, int], mas
     assert iou(motion.warp(old), new) > 0.96 > iou(old, new)
 
 
-def test_steps_add_up() -> None:
+def test_composed_flow_beats_leaving_alpha_in_place() -> None:
     """Five frames of a swaying shape: flow composed frame by frame, compared with the true alpha and an alpha left in place."""
     carrier = FlowEstimator()
     carried, stayed = [], []
@@ -86,14 +86,14 @@ def test_steps_add_up() -> None:
     assert np.mean(carried) < 0.4 * np.mean(stayed)
 
 
-def test_no_motion_changes_nothing() -> None:
+def test_zero_flow_changes_nothing() -> None:
     alpha = soft_disc(64, 48, 30, 20)
     np.testing.assert_array_equal(FlowField.zero((64, 48)).warp(alpha), alpha)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 400), st.integers(2, 400), st.integers(0, 5))
-def test_frames_of_any_shape_can_be_followed(width: int, height: int, seed: int) -> None:
+def test_frames_of_any_shape_can_be_tracked(width: int, height: int, seed: int) -> None:
     """The search crashes the process if a picture is too small or too flat; none of these may be."""
     rng = np.random.default_rng(seed)
     carrier = FlowEstimator()

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.cli_runner import Said, Workshop
+from tests.support.cli_runner import CommandResult, LivebgCli
 from tests.support.evaluation_data import save, save_pair
 from tests.support.media import FAST, Clip
 from tests.support.toy_network import ToyNetwork
 
 
 @pytest.fixture
-def data(shop: Workshop) -> Path:
+def data(cli: LivebgCli) -> Path:
     """Returns small data sets that the toy network can segment: white people in black rooms."""
-    folder = shop.folder / "data"
+    folder = cli.folder / "data"
     for number in range(3):
         save_pair(folder / "portraits" / "test", f"{number}", people=20 + 10 * number)
         save_pair(folder / "portraits" / "train", f"{number}", people=0)
@@ -28,15 +28,15 @@ def data(shop: Workshop) -> Path:
     return Path("data")
 
 
-def sections(result: Said) -> dict[str, dict[str, Any]]:
+def sections(result: CommandResult) -> dict[str, dict[str, Any]]:
     assert (result.code, result.err) == (0, "")
     return {section["section"]: section for section in json.loads(result.out)["sections"]}
 
 
-def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
-    ToyNetwork(gain=0.0).write(shop.folder / "nobody.onnx")
+def test_eval_compares_all_sections(cli: LivebgCli, data: Path) -> None:
+    ToyNetwork(gain=0.0).write(cli.folder / "nobody.onnx")
     options = ("--data", str(data), "--against", "nobody.onnx", "--clips", "2", "--frames", "2", "--json")
-    result = shop.lab("eval", "toy.onnx", *options, "--teacher", "toy.onnx")
+    result = cli.lab("eval", "toy.onnx", *options, "--teacher", "toy.onnx")
     found = sections(result)
     assert list(found) == [
         "portraits/test",
@@ -59,20 +59,20 @@ def test_all_sections_side_by_side(shop: Workshop, data: Path) -> None:
     assert (json.loads(result.out)["network"], json.loads(result.out)["against"]) == ("toy", ["nobody"])
 
 
-def test_without_data_what_needs_none_is_measured_and_called_made_up(shop: Workshop) -> None:
-    ToyNetwork().write(shop.folder / "own.onnx")
+def test_eval_without_data_uses_procedural_people(cli: LivebgCli) -> None:
+    ToyNetwork().write(cli.folder / "own.onnx")
     chosen = ("--motion", "two", "--clips", "2", "--frames", "2", "--json")
-    found = sections(shop.lab("eval", "own.onnx", *chosen))
+    found = sections(cli.lab("eval", "own.onnx", *chosen))
     skipped = {name: section["skipped"] for name, section in found.items() if "skipped" in section}
     assert skipped == dict.fromkeys(("pictures", "empty rooms", "real clips"), "no --data folder given")
     assert "procedural people over procedural rooms" in found["moving truth, two"]["about"]
     assert found["CPU"]["networks"]["own"]["ratio"] == 1
 
 
-def test_the_tables_name_everything(shop: Workshop, data: Path) -> None:
-    ToyNetwork(gain=0.0).write(shop.folder / "nobody.onnx")
+def test_tables_contain_every_network_and_section(cli: LivebgCli, data: Path) -> None:
+    ToyNetwork(gain=0.0).write(cli.folder / "nobody.onnx")
     chosen = ("--section", "pictures", "--section", "cost", "--step", "2")
-    result = shop.lab("eval", "toy.onnx@64x48", "--data", str(data), "--against", "nobody.onnx", *chosen)
+    result = cli.lab("eval", "toy.onnx@64x48", "--data", str(data), "--against", "nobody.onnx", *chosen)
     assert (result.code, result.err) == (0, "")
     lines = [" ".join(line.split()) for line in result.out.splitlines()]
     assert any(line.startswith("portraits/test: 2 pictures; one inference, input 256x144") for line in lines)
@@ -81,20 +81,20 @@ def test_the_tables_name_everything(shop: Workshop, data: Path) -> None:
     assert any(line.startswith("toy@64x48 64x48 ") for line in lines)
 
 
-def test_what_there_is_no_data_for_is_said(shop: Workshop) -> None:
-    (shop.folder / "empty").mkdir()
-    result = shop.lab("eval", "toy.onnx", "--data", "empty", "--section", "pictures", "--section", "real")
+def test_section_without_data_is_skipped(cli: LivebgCli) -> None:
+    (cli.folder / "empty").mkdir()
+    result = cli.lab("eval", "toy.onnx", "--data", "empty", "--section", "pictures", "--section", "real")
     assert result.out.splitlines() == [
         "pictures: skipped, no folders with images and masks in empty",
         "real clips: skipped, no held-out clips in empty/video",
     ]
 
 
-def test_sheets_are_written(shop: Workshop, data: Path) -> None:
+def test_sheets_are_written(cli: LivebgCli, data: Path) -> None:
     chosen = ("--section", "pictures", "--section", "rooms", "--sheets", "sheets")
-    assert shop.lab("eval", "toy.onnx", "--data", str(data), *chosen).code == 0
-    assert {path.name for path in (shop.folder / "sheets").iterdir()} == {"portraits-test.png", "empty-rooms.png"}
-    with Image.open(shop.folder / "sheets" / "portraits-test.png") as image:
+    assert cli.lab("eval", "toy.onnx", "--data", str(data), *chosen).code == 0
+    assert {path.name for path in (cli.folder / "sheets").iterdir()} == {"portraits-test.png", "empty-rooms.png"}
+    with Image.open(cli.folder / "sheets" / "portraits-test.png") as image:
         assert image.size == (4 * 224, 184)
 
 
@@ -123,24 +123,24 @@ def test_sheets_are_written(shop: Workshop, data: Path) -> None:
         (("u2netq",), 5, "Unknown model 'u2netq'. Did you mean u2netp?"),
     ],
 )
-def test_what_cannot_be_is_a_sentence(arguments: tuple[str, ...], code: int, sentence: str, shop: Workshop) -> None:
-    result = shop.lab("eval", *arguments)
+def test_invalid_arguments_fail_with_clear_message(arguments: tuple[str, ...], code: int, sentence: str, cli: LivebgCli) -> None:
+    result = cli.lab("eval", *arguments)
     assert result.code == code
-    assert result.sentence.startswith(sentence)
+    assert result.error_line.startswith(sentence)
 
 
-def test_a_damaged_picture_is_a_sentence(shop: Workshop, data: Path) -> None:
+def test_damaged_picture_fails_with_clear_message(cli: LivebgCli, data: Path) -> None:
     (data / "portraits" / "test" / "images" / "1.png").write_text("no picture")
-    result = shop.lab("eval", "toy.onnx", "--data", str(data), "--section", "pictures")
-    assert (result.code, result.sentence) == (
+    result = cli.lab("eval", "toy.onnx", "--data", str(data), "--section", "pictures")
+    assert (result.code, result.error_line) == (
         3,
         "data/portraits/test/images/1.png is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF.",
     )
 
 
-def test_models_eval_names_the_command_to_use(shop: Workshop) -> None:
-    result = shop.livebg("models", "eval", "toy.onnx", "--data", "sets", "--json")
+def test_models_eval_names_new_command(cli: LivebgCli) -> None:
+    result = cli.livebg("models", "eval", "toy.onnx", "--data", "sets", "--json")
     assert result.code == 2
-    assert result.sentence == (
+    assert result.error_line == (
         "`livebg models eval` is not part of the package. Run `python -m livebg.lab eval` in a clone of the repository."
     )

@@ -1,4 +1,4 @@
-"""Looks that are made ready before they are wanted: one network for all of them, and none that has hung."""
+"""Pipelines prepared in advance: one network for all of them, and none that has hung."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -24,18 +24,18 @@ SHAPE = VideoFormat(64, 48, Fraction(30), UNTAGGED)
 
 @pytest.fixture
 def network(tmp_path: Path) -> str:
-    return str(ToyNetwork(gain=0.0).write(tmp_path / "toy.onnx"))  # nobody anywhere
+    return str(ToyNetwork(gain=0.0).write(tmp_path / "toy.onnx"))  # no person anywhere
 
 
 def settings(network: str, **more: object) -> Settings:
     return load_settings({"model.name": network, **{key.replace("__", "."): value for key, value in more.items()}})
 
 
-def shown(look: Processor) -> Composite:
+def process(look: Processor) -> Composite:
     return look.process(noise_frame(1)).composite
 
 
-def test_the_network_is_loaded_once_for_all_looks(network: str) -> None:
+def test_network_is_loaded_once_for_all_effects(network: str) -> None:
     builder = ProcessorFactory(settings(network, effect__mode="greenscreen"), None, StageTimer(), SHAPE)
     assert builder.segmenter is None
     first = builder()
@@ -45,13 +45,13 @@ def test_the_network_is_loaded_once_for_all_looks(network: str) -> None:
     other = builder.prepare(
         settings(network, effect__mode="background", effect__background="#ff0000", smoothing__time_constant=0)
     )
-    red, green = shown(other()), shown(first)
+    red, green = process(other()), process(first)
     assert builder.segmenter is segmenter
     assert planes(red.data)[2].min() > 200  # V
     assert planes(green.data)[2].max() < 60
 
 
-def test_another_network_is_loaded_before_it_is_used(network: str, tmp_path: Path) -> None:
+def test_other_network_is_loaded_before_use(network: str, tmp_path: Path) -> None:
     builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
     builder()
     before = builder.segmenter
@@ -63,19 +63,19 @@ def test_another_network_is_loaded_before_it_is_used(network: str, tmp_path: Pat
     assert builder.segmenter is not before
 
 
-def test_a_picture_is_read_before_it_is_used(network: str, tmp_path: Path) -> None:
+def test_background_picture_is_read_before_use(network: str, tmp_path: Path) -> None:
     builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
     save_photo(tmp_path / "photo.png")
     wanted = settings(network, effect__mode="background", effect__background=str(tmp_path / "photo.png"))
     build = builder.prepare(wanted)
     (tmp_path / "photo.png").unlink()
-    assert np.ptp(planes(shown(build()).data)[0]) > 50
+    assert np.ptp(planes(process(build()).data)[0]) > 50
     with pytest.raises(ConfigError):
         builder.prepare(wanted)
 
 
-def test_a_background_is_made_ready_for_the_frames_that_will_come(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Painting takes longer than the last picture of the look before may be repeated."""
+def test_background_is_painted_before_first_frame(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Painting takes longer than the previous pipeline's last picture may be repeated."""
     builder = ProcessorFactory(
         settings(network, effect__mode="background", effect__background="lights"), None, StageTimer(), SHAPE
     )
@@ -85,10 +85,10 @@ def test_a_background_is_made_ready_for_the_frames_that_will_come(network: str, 
         raise AssertionError(f"{name} is painted at {width}x{height} while a frame waits")
 
     monkeypatch.setattr("livebg.compositing.backgrounds.rgb_to_i420", paints_no_more)
-    assert np.ptp(planes(shown(look).data)[0]) > 5
+    assert np.ptp(planes(process(look).data)[0]) > 5
 
 
-def test_the_room_takes_no_network_and_keeps_it_at_hand(network: str) -> None:
+def test_passthrough_needs_no_network_and_keeps_it_cached(network: str) -> None:
     builder = ProcessorFactory(settings(network), Consent("a test"), StageTimer(), SHAPE)
     assert isinstance(builder(), Passthrough)
     assert builder.segmenter is None
@@ -101,7 +101,7 @@ def test_the_room_takes_no_network_and_keeps_it_at_hand(network: str) -> None:
     assert builder.segmenter is segmenter
 
 
-def test_what_has_hung_is_made_anew(network: str) -> None:
+def test_hung_network_is_replaced(network: str) -> None:
     builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
     first = builder()
     hung = builder.segmenter

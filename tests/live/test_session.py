@@ -1,4 +1,4 @@
-"""The live session in good days: order, counts, states, exits, and the same picture as offline."""
+"""The live session without faults: order, counts, states, exits, and the same picture as offline."""
 
 import threading
 import time
@@ -24,16 +24,16 @@ from livebg.rendering.loop import render
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
 from tests.support.live_session import (
-    Cameras,
-    KeepingSink,
+    CameraSequence,
     PersonSegmenter,
+    RecordingSink,
     ToyCamera,
     all_counted,
-    green,
+    green_pipeline,
     is_green,
+    make_session,
     reason,
     running,
-    session,
     shows_room,
     state,
     wait_for,
@@ -42,34 +42,34 @@ from tests.support.media import Clip
 from tests.support.pipeline_fakes import ListSink, LumaSegmenter
 
 
-def test_people_are_shown_and_the_room_is_not() -> None:
-    sink = KeepingSink()
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter()))
+def test_person_is_shown_and_room_is_not() -> None:
+    sink = RecordingSink()
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter()))
     with running(live) as exits:
         wait_for(lambda: sink.people > 20, "twenty pictures")
         assert state(live) is State.LIVE
         assert reason(live) is None
     assert exits == [ExitReason.STOP]
     assert sink.closed == 1
-    assert not is_green(sink.composites[0])  # the camera appears before the network is there
+    assert not is_green(sink.composites[0])  # the camera is ready before the network
     assert not any(shows_room(shown) for shown in sink.composites)
 
 
-def test_the_watchful_eye_sees_a_room() -> None:
+def test_room_detector_detects_room() -> None:
     """Or no test here would be worth anything."""
-    sink = KeepingSink()
-    with running(session(ToyCamera, sink, lambda: Passthrough(Consent("a test")))):
+    sink = RecordingSink()
+    with running(make_session(ToyCamera, sink, lambda: Passthrough(Consent("a test")))):
         wait_for(lambda: sum(map(shows_room, tuple(sink.composites))) > 5, "the room")
 
 
-def test_every_frame_is_sent_dropped_or_failed_and_none_out_of_order() -> None:
+def test_every_frame_is_sent_dropped_or_failed_in_order() -> None:
     def now_and_then(look: int) -> None:
         if look % 7 == 0:
             raise ModelError("not this one")
         time.sleep(0.02 * (look % 3))  # slower than the camera now and then
 
-    sink = KeepingSink()
-    live = session(lambda: ToyCamera(until=120), sink, lambda: green(PersonSegmenter(now_and_then)))
+    sink = RecordingSink()
+    live = make_session(lambda: ToyCamera(until=120), sink, lambda: green_pipeline(PersonSegmenter(now_and_then)))
     with running(live) as exits:
         wait_for(lambda: exits, "the end of the stream")
     assert exits == [ExitReason.END]
@@ -81,15 +81,17 @@ def test_every_frame_is_sent_dropped_or_failed_and_none_out_of_order() -> None:
     assert sink.people == live.output.sent + live.output.repeated
 
 
-def test_stopping_counts_exactly_too() -> None:
-    live = session(ToyCamera, KeepingSink(), lambda: green(PersonSegmenter(lambda _: time.sleep(0.015))))
+def test_counts_are_exact_after_stop() -> None:
+    live = make_session(ToyCamera, RecordingSink(), lambda: green_pipeline(PersonSegmenter(lambda _: time.sleep(0.015))))
     with running(live):
         wait_for(lambda: live.output.sent > 30, "thirty pictures")
     assert all_counted(live)
 
 
 def test_latency_and_rates_are_measured() -> None:
-    live = session(lambda: ToyCamera(rate=50), KeepingSink(), lambda: green(PersonSegmenter(lambda _: time.sleep(0.03))))
+    live = make_session(
+        lambda: ToyCamera(rate=50), RecordingSink(), lambda: green_pipeline(PersonSegmenter(lambda _: time.sleep(0.03)))
+    )
     with running(live):
         wait_for(lambda: live.output.sent > 40, "forty pictures")
         latency = live.snapshot().latency
@@ -100,11 +102,11 @@ def test_latency_and_rates_are_measured() -> None:
     assert {"camera", "geometry", "output"} <= set(live.snapshot().stages)
 
 
-class Remembering:
-    """A pipeline that keeps what it made, by the frame's pts."""
+class RecordingProcessor:
+    """A pipeline that records its pictures by the frame's pts."""
 
     def __init__(self) -> None:
-        self._pipeline = green(LumaSegmenter())
+        self._pipeline = green_pipeline(LumaSegmenter())
         self.made: dict[int, bytes] = {}
 
     def process(self, frame: Frame) -> Processed:
@@ -121,20 +123,20 @@ def test_live_equals_offline(tmp_path: Path) -> None:
     for rate in (15, 15, 10, 6, 4):  # on a busy machine frames are dropped, and then the smoother's past is another
         clip = Clip(count=40, rate=Fraction(rate)).write(tmp_path / f"{rate}.mp4")
         offline = ListSink()
-        render(FileSource(clip), offline, green(LumaSegmenter()), lambda _: None)
+        render(FileSource(clip), offline, green_pipeline(LumaSegmenter()), lambda _: None)
         expected = {composite.pts: composite.data.tobytes() for composite in offline.composites}
-        made, sent, dropped = one_round(clip)
+        made, sent, dropped = run_one_loop(clip)
         if not dropped:
             break
     assert {pts: data for pts, data in made.items() if pts in expected} == expected
     assert set(expected.values()) <= sent
 
 
-def one_round(clip: Path) -> tuple[dict[int, bytes], set[bytes], bool]:
-    """What a session made of the clip's frames, what it sent, and whether any of the first round was dropped."""
+def run_one_loop(clip: Path) -> tuple[dict[int, bytes], set[bytes], bool]:
+    """The session's pictures of the clip's frames, its output, and whether any of the first round was dropped."""
     with FileSource(clip) as source:
         given, count = source.format, sum(1 for _ in source)
-    sink, processor = ListSink(), Remembering()
+    sink, processor = ListSink(), RecordingProcessor()
     size = (given.width, given.height)
     camera = Camera(lambda: LoopingFile(clip), lambda _: Geometry(size))
     live = Session(camera, Output(lambda: sink, given), lambda: processor)
@@ -143,66 +145,69 @@ def one_round(clip: Path) -> tuple[dict[int, bytes], set[bytes], bool]:
     return processor.made, {composite.data.tobytes() for composite in sink.composites}, live.output.sent <= count
 
 
-def test_what_cannot_be_built_ends_the_session() -> None:
+def test_build_error_ends_session() -> None:
     def build() -> None:
         raise ModelError("there is no such network: choose another")
 
-    sink = KeepingSink()
-    with pytest.raises(ModelError, match="no such network"), running(session(ToyCamera, sink, build)):  # type: ignore[arg-type]
+    sink = RecordingSink()
+    with pytest.raises(ModelError, match="no such network"), running(make_session(ToyCamera, sink, build)):  # type: ignore[arg-type]
         wait_for(lambda: sink.closed, "the end")
 
 
-def test_an_output_that_never_opens_ends_the_session() -> None:
-    sink = KeepingSink()
+def test_output_that_never_opens_ends_session() -> None:
+    sink = RecordingSink()
     sink.broken.set()
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter()))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter()))
     with pytest.raises(SinkError, match="plug it in"), running(live):
         wait_for(lambda: state(live) is State.STOPPING, "the end")
 
 
-def test_a_defect_in_the_camera_thread_surfaces() -> None:
+def test_defect_in_camera_thread_is_raised() -> None:
     def camera() -> ToyCamera:
         raise ZeroDivisionError("a defect")
 
-    with pytest.raises(ZeroDivisionError), running(session(camera, KeepingSink(), lambda: green(PersonSegmenter()))):
+    with (
+        pytest.raises(ZeroDivisionError),
+        running(make_session(camera, RecordingSink(), lambda: green_pipeline(PersonSegmenter()))),
+    ):
         time.sleep(0.5)
 
 
-def test_it_ends_in_every_state() -> None:
+def test_session_stops_in_every_state() -> None:
     waiting = threading.Event()
 
     def slow() -> Pipeline:
         waiting.wait(3)
-        return green(PersonSegmenter())
+        return green_pipeline(PersonSegmenter())
 
     def hangs(_: int) -> None:
         waiting.wait(6)
 
     def quick() -> Pipeline:
-        return green(PersonSegmenter())
+        return green_pipeline(PersonSegmenter())
 
     cases: list[tuple[State, Callable[[], LiveSource], Callable[[], Pipeline]]] = [
         (State.WAKING, ToyCamera, slow),
         (State.LIVE, ToyCamera, quick),
-        (State.CAMERA_LOST, Cameras(SourceError("gone")), quick),
-        (State.STALLED, ToyCamera, lambda: green(PersonSegmenter(hangs))),
+        (State.CAMERA_LOST, CameraSequence(SourceError("gone")), quick),
+        (State.STALLED, ToyCamera, lambda: green_pipeline(PersonSegmenter(hangs))),
     ]
     for expected, camera, build in cases:
-        live = session(camera, KeepingSink(), build)
+        live = make_session(camera, RecordingSink(), build)
         with running(live) as exits:
             wait_for(lambda live=live, expected=expected: state(live) is expected, expected)  # type: ignore[misc]
         assert exits == [ExitReason.STOP], expected
     waiting.set()
 
 
-def test_a_switch_holds_from_the_moment_it_returns() -> None:
-    """From the room as it is, to the room hidden: not one more frame of it."""
-    sink = KeepingSink()
-    live = session(ToyCamera, sink, lambda: Passthrough(Consent("a test")))
+def test_switch_takes_effect_before_it_returns() -> None:
+    """From the visible room to the hidden room, without one more frame of it."""
+    sink = RecordingSink()
+    live = make_session(ToyCamera, sink, lambda: Passthrough(Consent("a test")))
     with running(live):
         wait_for(lambda: live.output.sent > 5, "the room")
         for _ in range(5):
-            live.switch(lambda: green(PersonSegmenter()), at_once=True)
+            live.switch(lambda: green_pipeline(PersonSegmenter()), at_once=True)
             since = len(sink.composites)
             wait_for(lambda since=since: any(map(is_green, sink.composites[since:])), "the person before green")  # type: ignore[misc]
             assert not any(map(shows_room, sink.composites[since:]))
@@ -212,13 +217,13 @@ def test_a_switch_holds_from_the_moment_it_returns() -> None:
 
 
 class TestLatest:
-    def test_the_newest_is_taken_once(self) -> None:
+    def test_newest_item_is_taken_once(self) -> None:
         slot = LatestSlot[int]()
         for number in range(3):
             slot.put(number)
         assert (slot.take(0), slot.take(0), slot.dropped) == (2, None, 2)
 
-    def test_what_was_never_taken_counts_as_dropped(self) -> None:
+    def test_untaken_items_count_as_dropped(self) -> None:
         slot = LatestSlot[int]()
         slot.put(1)
         slot.close()
@@ -226,7 +231,7 @@ class TestLatest:
         assert (slot.take(5), slot.dropped) == (None, 2)
 
 
-def test_a_companion_keeps_what_it_died_of() -> None:
+def test_worker_thread_keeps_its_error() -> None:
     def fail() -> None:
         raise KeyError("it")
 

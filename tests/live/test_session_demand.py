@@ -1,4 +1,4 @@
-"""The live session on demand: nobody watches, somebody does, the user pauses, another camera is wanted."""
+"""The live session on demand: without watchers, with watchers, paused by the user, with another camera."""
 
 import threading
 from collections.abc import Callable
@@ -16,30 +16,30 @@ from livebg.live.session import Session
 from livebg.live.snapshot import State
 from livebg.pipeline import Processor
 from tests.support.live_session import (
-    KeepingSink,
+    FakePresence,
     PersonSegmenter,
+    RecordingSink,
     ToyCamera,
-    Watchers,
     all_counted,
-    green,
+    green_pipeline,
     is_green,
+    make_session,
     reason,
     running,
-    session,
     shows_room,
     state,
     wait_for,
 )
 
 
-class Seen:
-    """A session whose watchers the test plays, and the cameras that it opened."""
+class DemandSession:
+    """A session with fake watchers, and the cameras that it opened."""
 
     def __init__(self) -> None:
-        self.sink = KeepingSink()
+        self.sink = RecordingSink()
         self.cameras: list[ToyCamera] = []
-        self.watchers: Watchers
-        self.live: Session = session(self.open, self.sink, lambda: green(PersonSegmenter()), presence=self.presence)
+        self.watchers: FakePresence
+        self.live: Session = make_session(self.open, self.sink, lambda: green_pipeline(PersonSegmenter()), presence=self.presence)
 
     def open(self) -> LiveSource:
         self.cameras.append(ToyCamera())
@@ -56,16 +56,16 @@ class Seen:
         assert state(self.live) is State.LIVE
 
     def presence(self, device: Callable[[], str | None], changed: Callable[[], object]) -> Presence:
-        self.watchers = Watchers(device, changed)
+        self.watchers = FakePresence(device, changed)
         return self.watchers
 
 
 @pytest.fixture
-def seen() -> Seen:
-    return Seen()
+def seen() -> DemandSession:
+    return DemandSession()
 
 
-def test_no_camera_is_opened_before_somebody_watches(seen: Seen) -> None:
+def test_camera_stays_closed_until_watched(seen: DemandSession) -> None:
     with running(seen.live):
         wait_for(lambda: len(seen.sink.composites) >= 3, "placeholders for nobody")
         assert state(seen.live) is State.ASLEEP
@@ -74,13 +74,13 @@ def test_no_camera_is_opened_before_somebody_watches(seen: Seen) -> None:
         assert seen.live.output.placeholders == len(seen.sink.composites)
 
 
-def test_sleep_and_waking(seen: Seen) -> None:
+def test_session_sleeps_and_wakes(seen: DemandSession) -> None:
     with running(seen.live):
         for opened in range(1, 4):
-            seen.watchers.say(True)
+            seen.watchers.set_watched(True)
             seen.shown()
             assert len(seen.cameras) == opened
-            seen.watchers.say(False)
+            seen.watchers.set_watched(False)
             wait_for(lambda: not seen.camera_open, "the camera's end")
             assert state(seen.live) is State.ASLEEP
             pictures = len(seen.sink.composites)
@@ -90,52 +90,52 @@ def test_sleep_and_waking(seen: Seen) -> None:
     assert not any(shows_room(shown) for shown in seen.sink.composites)
 
 
-def test_the_network_is_built_once_for_all_wakings(seen: Seen) -> None:
+def test_network_is_built_once_for_all_wakeups(seen: DemandSession) -> None:
     built: list[int] = []
 
     def build() -> Processor:
         built.append(1)
-        return green(PersonSegmenter())
+        return green_pipeline(PersonSegmenter())
 
-    live = session(ToyCamera, seen.sink, build, presence=seen.presence)
+    live = make_session(ToyCamera, seen.sink, build, presence=seen.presence)
     with running(live):
         for _ in range(3):
             before = live.output.sent
-            seen.watchers.say(True)
+            seen.watchers.set_watched(True)
             wait_for(lambda: live.output.sent > before + 3, "the person")  # noqa: B023
-            seen.watchers.say(False)
+            seen.watchers.set_watched(False)
     assert built == [1]
 
 
-def test_somebody_who_comes_sees_a_picture_at_once(seen: Seen) -> None:
+def test_new_viewer_gets_frequent_pictures(seen: DemandSession) -> None:
     with running(seen.live):
         wait_for(lambda: seen.sink.composites, "the first")
-        seen.watchers.say(False)
+        seen.watchers.set_watched(False)
         wait_for(lambda: len(seen.sink.composites) > 2, "rare pictures")
         count = len(seen.sink.composites)
-        seen.watchers.say(True)
+        seen.watchers.set_watched(True)
         wait_for(lambda: len(seen.sink.composites) > count + 5, "frequent ones")
 
 
-def test_unknown_is_watched(seen: Seen) -> None:
+def test_unknown_presence_counts_as_watched(seen: DemandSession) -> None:
     with running(seen.live):
-        seen.watchers.say(None)
+        seen.watchers.set_watched(None)
         seen.shown()
 
 
-def test_a_presence_that_breaks_leaves_the_camera_on(seen: Seen) -> None:
-    class Broken(Watchers):
+def test_failed_presence_leaves_camera_on(seen: DemandSession) -> None:
+    class Broken(FakePresence):
         def run(self) -> None:
             raise RuntimeError("no such event")
 
-    live = session(ToyCamera, seen.sink, lambda: green(PersonSegmenter()), presence=Broken)
+    live = make_session(ToyCamera, seen.sink, lambda: green_pipeline(PersonSegmenter()), presence=Broken)
     with running(live):
         wait_for(lambda: live.output.sent > 5, "the person")
 
 
-def test_pause_holds_from_the_moment_it_returns(seen: Seen) -> None:
+def test_pause_takes_effect_before_it_returns(seen: DemandSession) -> None:
     with running(seen.live):
-        seen.watchers.say(True)
+        seen.watchers.set_watched(True)
         for _ in range(5):
             seen.shown()
             seen.live.pause()
@@ -149,17 +149,17 @@ def test_pause_holds_from_the_moment_it_returns(seen: Seen) -> None:
     assert all_counted(seen.live)
 
 
-def test_paused_while_nobody_watches(seen: Seen) -> None:
+def test_pause_while_unwatched_keeps_camera_closed(seen: DemandSession) -> None:
     with running(seen.live):
         seen.live.pause()
-        seen.watchers.say(True)
+        seen.watchers.set_watched(True)
         wait_for(lambda: len(seen.sink.composites) > 5, "placeholders")
         assert not seen.cameras
         seen.live.resume()
         seen.shown()
 
 
-def test_a_camera_that_is_slow_to_open_is_let_go_when_nobody_watches_any_more(seen: Seen) -> None:
+def test_slow_camera_is_closed_when_no_longer_watched(seen: DemandSession) -> None:
     slow, opened = threading.Event(), threading.Event()
 
     def open_slowly() -> LiveSource:
@@ -167,17 +167,17 @@ def test_a_camera_that_is_slow_to_open_is_let_go_when_nobody_watches_any_more(se
         slow.wait(10)
         return seen.open()
 
-    live = session(open_slowly, seen.sink, lambda: green(PersonSegmenter()), presence=seen.presence)
+    live = make_session(open_slowly, seen.sink, lambda: green_pipeline(PersonSegmenter()), presence=seen.presence)
     with running(live):
-        seen.watchers.say(True)
+        seen.watchers.set_watched(True)
         assert opened.wait(10)
-        seen.watchers.say(False)
+        seen.watchers.set_watched(False)
         slow.set()
         wait_for(lambda: seen.cameras and not seen.camera_open, "the camera's end")
         assert live.output.sent == 0
 
 
-def test_another_camera(seen: Seen) -> None:
+def test_camera_can_be_switched(seen: DemandSession) -> None:
     other: list[ToyCamera] = []
 
     def open_other() -> LiveSource:
@@ -185,7 +185,7 @@ def test_another_camera(seen: Seen) -> None:
         return other[-1]
 
     with running(seen.live):
-        seen.watchers.say(True)
+        seen.watchers.set_watched(True)
         seen.shown()
         seen.live.use_camera(Camera(open_other, lambda _: Geometry((64, 48), mirror=True)))
         wait_for(lambda: other and not seen.camera_open, "the change")
@@ -194,21 +194,21 @@ def test_another_camera(seen: Seen) -> None:
     assert len(seen.cameras) == len(other) == 1
 
 
-def test_another_camera_while_asleep_is_not_opened(seen: Seen) -> None:
+def test_switched_camera_stays_closed_while_asleep(seen: DemandSession) -> None:
     with running(seen.live):
         seen.live.use_camera(Camera(seen.open, lambda _: Geometry((64, 48))))
         wait_for(lambda: len(seen.sink.composites) >= 3, "placeholders")
         assert not seen.cameras
 
 
-def test_five_hundred_wakings_leave_nothing_behind(seen: Seen) -> None:
+def test_500_wakeups_leave_nothing_open(seen: DemandSession) -> None:
     with running(seen.live):
-        seen.watchers.say(True)
+        seen.watchers.set_watched(True)
         seen.shown()
         threads = threading.active_count()
         for _ in range(500):
-            seen.watchers.say(False)
-            seen.watchers.say(True)
+            seen.watchers.set_watched(False)
+            seen.watchers.set_watched(True)
         seen.shown()
         assert threading.active_count() == threads
     assert sum(not camera.closed for camera in seen.cameras) == 0
@@ -216,9 +216,9 @@ def test_five_hundred_wakings_leave_nothing_behind(seen: Seen) -> None:
     assert not any(shows_room(shown) for shown in seen.sink.composites)
 
 
-def test_a_locked_screen_pauses_and_gives_back_only_what_it_took(seen: Seen) -> None:
+def test_screen_lock_pauses_and_resumes_only_its_own_pause(seen: DemandSession) -> None:
     with running(seen.live):
-        seen.watchers.say(True)
+        seen.watchers.set_watched(True)
         seen.shown()
         seen.live.lock(True)
         wait_for(lambda: not seen.camera_open, "the camera's end")
@@ -253,10 +253,10 @@ class SlowSegmenter(PersonSegmenter):
         return super().segment(image)
 
 
-def test_frame_from_before_a_pause_is_not_shown_after_it() -> None:
+def test_frame_from_before_pause_is_not_shown_after_resume() -> None:
     """Its composite is ready only after the user has resumed."""
     segmenter = SlowSegmenter()
-    live = session(ToyCamera, KeepingSink(), lambda: green(segmenter))
+    live = make_session(ToyCamera, RecordingSink(), lambda: green_pipeline(segmenter))
     with running(live):
         wait_for(lambda: live.output.sent > 3, "the person")
         segmenter.slow.set()

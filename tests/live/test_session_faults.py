@@ -1,6 +1,6 @@
-"""The live session in bad days: each fault alone. The room never leaves, the output never falls silent, the picture comes back.
+"""The live session with one fault at a time: the room never leaves, the output never falls silent, the picture returns.
 
-The limit on silence here only tells a stop from a stutter; how long it really was is measured by hand.
+The limit on silence here only distinguishes a stop from a stutter; its exact length is measured by hand.
 """
 
 import threading
@@ -20,41 +20,41 @@ from livebg.pipeline import Processed, Processor
 from tests.support.live_session import (
     PATIENCE,
     SIZE,
-    Cameras,
+    CameraSequence,
     FastClock,
-    KeepingSink,
     PersonSegmenter,
+    RecordingSink,
     ToyCamera,
     all_counted,
-    green,
+    green_pipeline,
     is_green,
+    make_session,
     reason,
     running,
-    session,
     shows_room,
     state,
     wait_for,
 )
 
 SILENCE = 1.5
-"""Seconds: three times what is promised, because the machines that run tests are busy."""
+"""Seconds: three times the promised ones, because test machines are busy."""
 
 
 @pytest.fixture
-def sink() -> Iterator[KeepingSink]:
-    """A sink that looks back at the end: whatever the test did, no picture of the room came by, and it was never left alone."""
-    sink = KeepingSink()
+def sink() -> Iterator[RecordingSink]:
+    """A sink that checks at the end: no picture of the room was written, and the output never fell silent."""
+    sink = RecordingSink()
     yield sink
     assert len(sink.composites) > 3
     assert not any(shows_room(shown) for shown in sink.composites)
     assert sink.longest_silence < SILENCE
 
 
-def hidden() -> Processor:
-    return green(PersonSegmenter())
+def green_processor() -> Processor:
+    return green_pipeline(PersonSegmenter())
 
 
-def shown_again(live: Session, sink: KeepingSink) -> None:
+def wait_for_person(live: Session, sink: RecordingSink) -> None:
     """Waits until people are shown from now on."""
     since = len(sink.composites)
     wait_for(lambda: any(map(is_green, sink.composites[since:])), f"a picture, while it is {state(live)}: {reason(live)}")
@@ -66,41 +66,41 @@ def last_error(live: Session) -> LastError:
     return error
 
 
-def placeholder_now(sink: KeepingSink) -> bool:
+def shows_placeholder(sink: RecordingSink) -> bool:
     return not is_green(sink.composites[-1])
 
 
-def test_the_camera_is_busy_at_first(sink: KeepingSink) -> None:
+def test_busy_camera_is_retried(sink: RecordingSink) -> None:
     busy = SourceError("/dev/video0 is in use by zoom (4711): close it there")
-    cameras = Cameras(busy, busy, ToyCamera)
-    live = session(cameras, sink, hidden)
+    cameras = CameraSequence(busy, busy, ToyCamera)
+    live = make_session(cameras, sink, green_processor)
     with running(live):
         wait_for(lambda: state(live) is State.CAMERA_LOST, "the loss")
         assert reason(live) == str(busy)
-        assert placeholder_now(sink)
-        shown_again(live, sink)
-        assert last_error(live).text == str(busy)  # told although it is over
+        assert shows_placeholder(sink)
+        wait_for_person(live, sink)
+        assert last_error(live).text == str(busy)  # reported although it is over
         assert last_error(live).seconds_ago >= 0
     assert cameras.opened == 3
 
 
-def test_the_camera_vanishes_and_comes_back(sink: KeepingSink) -> None:
+def test_lost_camera_is_reopened(sink: RecordingSink) -> None:
     def unplugged(_: threading.Event) -> None:
         raise SourceError("the camera is gone: plug it in again")
 
     gone = SourceError("there is no camera: plug one in")
-    cameras = Cameras(lambda: ToyCamera(until=20, then=unplugged), gone, gone, ToyCamera)
-    live = session(cameras, sink, hidden)
+    cameras = CameraSequence(lambda: ToyCamera(until=20, then=unplugged), gone, gone, ToyCamera)
+    live = make_session(cameras, sink, green_processor)
     with running(live):
         wait_for(lambda: state(live) is State.CAMERA_LOST, "the loss")
-        wait_for(lambda: placeholder_now(sink), "the placeholder")
+        wait_for(lambda: shows_placeholder(sink), "the placeholder")
         wait_for(lambda: cameras.opened == 4, "the camera's return")
-        shown_again(live, sink)
+        wait_for_person(live, sink)
     assert sink.opened == 1  # readers of the node saw no break
 
 
-def test_the_camera_stalls(sink: KeepingSink) -> None:
-    """A driver that says nothing for seconds, and then goes on as if nothing had been."""
+def test_stalled_camera_shows_placeholder(sink: RecordingSink) -> None:
+    """A driver that is silent for seconds, and then continues as if nothing had happened."""
 
     go_on = threading.Event()
 
@@ -108,52 +108,54 @@ def test_the_camera_stalls(sink: KeepingSink) -> None:
         closed.wait(2.5)
         go_on.wait(PATIENCE)
 
-    live = session(lambda: ToyCamera(until=20, then=stalled), sink, hidden)
+    live = make_session(lambda: ToyCamera(until=20, then=stalled), sink, green_processor)
     with running(live):
         wait_for(lambda: live.output.sent, "the first pictures")  # a busy machine may drop most of the twenty
-        wait_for(lambda: placeholder_now(sink), "the placeholder")
+        wait_for(lambda: shows_placeholder(sink), "the placeholder")
         go_on.set()
-        shown_again(live, sink)
+        wait_for_person(live, sink)
 
 
-def test_the_camera_changes_its_size(sink: KeepingSink) -> None:
+def test_changed_camera_size_is_adapted(sink: RecordingSink) -> None:
     def changed(_: threading.Event) -> None:
         raise SourceError("the camera sends 32x48 where 64x48 was agreed")
 
-    live = session(Cameras(lambda: ToyCamera(until=10, then=changed), lambda: ToyCamera(size=(128, 96))), sink, hidden)
+    live = make_session(
+        CameraSequence(lambda: ToyCamera(until=10, then=changed), lambda: ToyCamera(size=(128, 96))), sink, green_processor
+    )
     with running(live):
         wait_for(lambda: live.snapshot().opened == 2, "the other size")
-        shown_again(live, sink)
+        wait_for_person(live, sink)
     assert {(shown.width, shown.height) for shown in sink.composites} == {SIZE}
 
 
 @pytest.mark.parametrize("error", [ModelError("it failed"), RuntimeError("a defect"), MemoryError()])
-def test_the_network_raises(sink: KeepingSink, error: Exception) -> None:
+def test_network_error_shows_placeholder_and_recovers(sink: RecordingSink, error: Exception) -> None:
     def fails(look: int) -> None:
         if 20 <= look < 60:
             raise error
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(fails)))
     with running(live):
         wait_for(lambda: live.snapshot().last_error is not None and state(live) is State.STALLED, "the failure")
         assert last_error(live).text in (str(error), type(error).__name__)
-        shown_again(live, sink)
+        wait_for_person(live, sink)
     assert live.snapshot().counts.failed == 40
 
 
-def test_the_network_fails_for_good(sink: KeepingSink) -> None:
+def test_permanent_network_failure_shows_placeholder(sink: RecordingSink) -> None:
     def fails(look: int) -> None:
         if look > 10:
             raise ModelError("it failed")
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(fails)))
     with running(live):
         wait_for(lambda: live.snapshot().counts.failed > 60, "many failures")
-        assert placeholder_now(sink)
+        assert shows_placeholder(sink)
         assert reason(live) == "it failed"
 
 
-def test_the_network_hangs_and_its_late_answer_is_not_shown(sink: KeepingSink) -> None:
+def test_late_result_of_hung_network_is_not_shown(sink: RecordingSink) -> None:
     answer, following = threading.Event(), threading.Event()
 
     def hangs(look: int) -> None:
@@ -162,20 +164,20 @@ def test_the_network_hangs_and_its_late_answer_is_not_shown(sink: KeepingSink) -
         if look == 21:  # or the next picture might take the late one's place before the output has seen it
             following.wait(30)
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(hangs)))
     with running(live):
         wait_for(lambda: reason(live) == "The network does not respond.", "the hang")
         assert state(live) is State.STALLED
-        assert placeholder_now(sink)
+        assert shows_placeholder(sink)
         outdated = live.output.outdated
         answer.set()
         wait_for(lambda: live.output.outdated > outdated, "the late answer to be turned away")
-        assert placeholder_now(sink)
+        assert shows_placeholder(sink)
         following.set()
-        shown_again(live, sink)
+        wait_for_person(live, sink)
 
 
-def test_a_hung_network_is_left_behind_and_another_takes_over(sink: KeepingSink) -> None:
+def test_hung_network_is_replaced(sink: RecordingSink) -> None:
     answer = threading.Event()
     built: list[int] = []
 
@@ -186,10 +188,10 @@ def test_a_hung_network_is_left_behind_and_another_takes_over(sink: KeepingSink)
             if len(built) == 1 and look == 20:
                 answer.wait(60)
 
-        return green(PersonSegmenter(hangs))
+        return green_pipeline(PersonSegmenter(hangs))
 
     forgotten: list[int] = []
-    live = session(ToyCamera, sink, build, forget=lambda: forgotten.append(len(built)))
+    live = make_session(ToyCamera, sink, build, forget=lambda: forgotten.append(len(built)))
     with running(live):
         wait_for(lambda: len(built) == 2, "another worker")
         before = live.output.sent
@@ -197,38 +199,38 @@ def test_a_hung_network_is_left_behind_and_another_takes_over(sink: KeepingSink)
         assert state(live) is State.LIVE
         assert "and was restarted" in last_error(live).text
         processed = live.snapshot().counts.processed
-        answer.set()  # nobody waits for it any more
+        answer.set()  # its result is ignored
         wait_for(lambda: live.snapshot().counts.processed > processed + 5, "more pictures")
-    assert forgotten == [1]  # the network that hung was given up before the other was built
+    assert forgotten == [1]  # the hung network was abandoned before the new one was built
     assert all_counted(live)
 
 
-def test_a_network_that_hangs_again_and_again_ends_the_session(sink: KeepingSink) -> None:
+def test_repeatedly_hung_network_ends_session(sink: RecordingSink) -> None:
     def hangs(_: int) -> None:
         threading.Event().wait(60)
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(hangs)), clock=FastClock(speed=20))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(hangs)), clock=FastClock(speed=20))
     with pytest.raises(ModelError, match=r"3 restarts did not help\. Select another"), running(live) as exits:
         wait_for(lambda: exits or live.snapshot().stopping, "the end")
     assert "for 20 s and" in last_error(live).text
 
 
-def test_a_network_that_is_merely_slow_is_given_more_time(sink: KeepingSink) -> None:
+def test_slow_network_gets_more_time(sink: RecordingSink) -> None:
     looks: list[int] = []
 
     def slow(look: int) -> None:
         looks.append(look)
         time.sleep(0.35)  # seven seconds by the session's clock
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(slow)), clock=FastClock(speed=20))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(slow)), clock=FastClock(speed=20))
     with running(live):
         wait_for(lambda: len(looks) > 10, "ten looks")
         assert "for 5 s and" in last_error(live).text, "it was given up once, and no more"
         assert live.snapshot().counts.processed > 5
 
 
-def test_pictures_that_come_rarely_are_not_shown_for_longer(sink: KeepingSink) -> None:
-    live = session(lambda: ToyCamera(rate=2), sink, hidden)
+def test_low_frame_rate_shows_placeholder_between_frames(sink: RecordingSink) -> None:
+    live = make_session(lambda: ToyCamera(rate=2), sink, green_processor)
     with running(live):
         for _ in range(2):
             wait_for(lambda: state(live) is State.LIVE, "a picture")
@@ -237,32 +239,32 @@ def test_pictures_that_come_rarely_are_not_shown_for_longer(sink: KeepingSink) -
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_the_network_gives_no_numbers(sink: KeepingSink, wrong: float) -> None:
+def test_non_finite_alpha_fails_frame(sink: RecordingSink, wrong: float) -> None:
     def gives(look: int) -> Alpha | None:
         return np.full((SIZE[1], SIZE[0]), wrong, np.float32) if 10 <= look < 40 else None
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(gives)))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(gives)))
     with running(live):
         wait_for(lambda: live.snapshot().counts.failed == 30, "the failures")
-        shown_again(live, sink)
+        wait_for_person(live, sink)
 
 
-def test_the_network_gives_another_size(sink: KeepingSink) -> None:
-    live = session(
-        ToyCamera, sink, lambda: green(PersonSegmenter(lambda look: np.ones((2, 2), np.float32) if look > 9 else None))
+def test_alpha_of_other_size_fails_frame(sink: RecordingSink) -> None:
+    live = make_session(
+        ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(lambda look: np.ones((2, 2), np.float32) if look > 9 else None))
     )
     with running(live):
         wait_for(lambda: live.snapshot().counts.failed > 20, "the failures")
 
 
-def test_the_model_takes_long_to_load(sink: KeepingSink) -> None:
+def test_slow_model_loading_shows_placeholder(sink: RecordingSink) -> None:
     loaded = threading.Event()
 
     def build() -> Processor:
         loaded.wait(30)
-        return hidden()
+        return green_processor()
 
-    live = session(ToyCamera, sink, build)
+    live = make_session(ToyCamera, sink, build)
     with running(live):
         wait_for(lambda: live.snapshot().counts.captured > 100, "the camera")
         assert state(live) is State.WAKING
@@ -270,12 +272,12 @@ def test_the_model_takes_long_to_load(sink: KeepingSink) -> None:
         assert live.output.sent == 0
         assert live.output.placeholders > 10
         loaded.set()
-        shown_again(live, sink)
+        wait_for_person(live, sink)
 
 
-def test_the_node_vanishes_and_comes_back() -> None:
-    sink = KeepingSink()
-    live = session(ToyCamera, sink, hidden)
+def test_lost_output_is_reopened() -> None:
+    sink = RecordingSink()
+    live = make_session(ToyCamera, sink, green_processor)
     with running(live):
         wait_for(lambda: live.output.sent > 10, "the first pictures")
         sink.broken.set()
@@ -283,48 +285,48 @@ def test_the_node_vanishes_and_comes_back() -> None:
         assert state(live) is not State.LIVE
         assert reason(live) in ("the node has vanished: plug it in", "the node is gone: plug it in")
         sink.broken.clear()
-        shown_again(live, sink)
+        wait_for_person(live, sink)
         assert live.output.lost is None
     assert (sink.opened, sink.closed) == (2, 2)
     assert not any(map(shows_room, sink.composites))
 
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0])
-def test_the_clock_jumps(sink: KeepingSink, jump: float) -> None:
-    """Not that a monotonic clock may; but a laptop that slept and a driver with a clock of its own have done worse."""
+def test_clock_jump_is_survived(sink: RecordingSink, jump: float) -> None:
+    """A monotonic clock may not do this, but suspended laptops and drivers with their own clocks have done worse."""
     clock = FastClock(offset=5000)
-    live = session(ToyCamera, sink, hidden, clock)
+    live = make_session(ToyCamera, sink, green_processor, clock)
     with running(live):
         wait_for(lambda: live.output.sent > 10, "the first pictures")
         clock.offset += jump
-        shown_again(live, sink)
+        wait_for_person(live, sink)
 
 
 @pytest.mark.parametrize("jump", [0.4, 3600.0, -3600.0])
-def test_the_cameras_clock_jumps(sink: KeepingSink, jump: float) -> None:
+def test_camera_clock_jump_is_survived(sink: RecordingSink, jump: float) -> None:
     def jumps(number: int) -> float:
         return jump if 30 <= number < 60 else 0.0
 
-    live = session(lambda: ToyCamera(jump=jumps), sink, hidden)
+    live = make_session(lambda: ToyCamera(jump=jumps), sink, green_processor)
     with running(live):
         wait_for(lambda: live.snapshot().counts.captured > 70, "the jump and the way back")
-        shown_again(live, sink)
+        wait_for_person(live, sink)
 
 
-def test_a_change_of_look_while_the_network_fails(sink: KeepingSink) -> None:
+def test_effect_switch_works_while_network_fails(sink: RecordingSink) -> None:
     def fails(_: int) -> None:
         raise ModelError("it failed")
 
-    live = session(ToyCamera, sink, lambda: green(PersonSegmenter(fails)))
+    live = make_session(ToyCamera, sink, lambda: green_pipeline(PersonSegmenter(fails)))
     with running(live):
         wait_for(lambda: live.snapshot().counts.failed > 10, "the failures")
-        live.switch(hidden, at_once=True)
-        shown_again(live, sink)
+        live.switch(green_processor, at_once=True)
+        wait_for_person(live, sink)
 
 
-def test_a_raw_frame_is_held_back_once_another_look_is_wanted() -> None:
+def test_pending_raw_frame_is_dropped_after_switch() -> None:
     """The worst moment: the room's own frame is under way while the user hides it."""
-    sink, begun, go_on = KeepingSink(), threading.Event(), threading.Event()
+    sink, begun, go_on = RecordingSink(), threading.Event(), threading.Event()
 
     class Slow:
         def process(self, frame: Frame) -> Processed:
@@ -334,16 +336,16 @@ def test_a_raw_frame_is_held_back_once_another_look_is_wanted() -> None:
 
         def reset(self) -> None: ...
 
-    live = session(ToyCamera, sink, Slow)
+    live = make_session(ToyCamera, sink, Slow)
     with running(live):
         begun.wait(30)
-        live.switch(hidden, at_once=True)
+        live.switch(green_processor, at_once=True)
         go_on.set()
-        shown_again(live, sink)
+        wait_for_person(live, sink)
     assert not any(map(shows_room, sink.composites))
 
 
-def test_all_at_once(sink: KeepingSink) -> None:
+def test_combined_faults_are_survived(sink: RecordingSink) -> None:
     """A bad cable, a bad network and a bad clock."""
     chance = np.random.default_rng(5)
 
@@ -361,8 +363,8 @@ def test_all_at_once(sink: KeepingSink) -> None:
     def unplugged(_: threading.Event) -> None:
         raise SourceError("the camera is gone: plug it in again")
 
-    live = session(loose, sink, lambda: green(PersonSegmenter(sometimes)))
+    live = make_session(loose, sink, lambda: green_pipeline(PersonSegmenter(sometimes)))
     with running(live):
         wait_for(lambda: live.snapshot().opened > 8, "many losses")
-        shown_again(live, sink)
+        wait_for_person(live, sink)
     assert all_counted(live)

@@ -1,4 +1,4 @@
-"""How many a second, and how late."""
+"""Rates and delays."""
 
 import math
 import threading
@@ -30,11 +30,11 @@ def run(rate: RateMeter, clock: HandClock, gaps: list[float]) -> None:
         rate.tick()
 
 
-def test_nothing_is_no_rate(rate: RateMeter) -> None:
+def test_rate_without_events_is_zero(rate: RateMeter) -> None:
     assert rate.per_second == 0.0
 
 
-def test_one_event_is_no_rate(rate: RateMeter, clock: HandClock) -> None:
+def test_rate_after_one_event_is_zero(rate: RateMeter, clock: HandClock) -> None:
     rate.tick()
     assert rate.per_second == 0.0
     clock.seconds += 0.5
@@ -43,35 +43,35 @@ def test_one_event_is_no_rate(rate: RateMeter, clock: HandClock) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 15, 59, 60, 61, 300])
 @pytest.mark.parametrize("fps", [16, 32])
-def test_a_steady_flow_is_right_from_the_second_event_on(fps: int, count: int, rate: RateMeter, clock: HandClock) -> None:
+def test_constant_rate_is_exact_from_second_event(fps: int, count: int, rate: RateMeter, clock: HandClock) -> None:
     run(rate, clock, [1 / fps] * count)
     assert rate.per_second == fps
 
 
-def test_a_flow_that_dries_up_fades_within_the_window(rate: RateMeter, clock: HandClock) -> None:
+def test_rate_decays_after_last_event(rate: RateMeter, clock: HandClock) -> None:
     run(rate, clock, [1 / 32] * 320)
-    told = []
+    received = []
     for _ in range(5):
-        told.append(rate.per_second)
+        received.append(rate.per_second)
         clock.seconds += 0.5
-    assert told == [32.0, 24.0, 16.0, 8.0, 0.0]
+    assert received == [32.0, 24.0, 16.0, 8.0, 0.0]
 
 
-def test_after_a_silence_it_begins_anew(rate: RateMeter, clock: HandClock) -> None:
+def test_rate_restarts_after_pause(rate: RateMeter, clock: HandClock) -> None:
     run(rate, clock, [1 / 32] * 320)
     clock.seconds += 10
     run(rate, clock, [1 / 16] * 2)
     assert rate.per_second == 16.0
 
 
-def test_a_change_of_pace_is_told_in_full_after_the_window(rate: RateMeter, clock: HandClock) -> None:
+def test_changed_rate_is_exact_after_window(rate: RateMeter, clock: HandClock) -> None:
     run(rate, clock, [1 / 32] * 128)
     run(rate, clock, [1 / 8] * 16)
     assert rate.per_second == 8.0
 
 
 @given(st.floats(0.01, 0.5), st.floats(1, 3), st.data())
-def test_an_unsteady_flow_is_between_its_slowest_and_its_fastest(shortest: float, spread: float, data: st.DataObject) -> None:
+def test_irregular_rate_is_within_bounds(shortest: float, spread: float, data: st.DataObject) -> None:
     longest = min(shortest * spread, 1.0)
     gaps = data.draw(st.lists(st.floats(shortest, longest), min_size=1, max_size=80))
     clock = HandClock()
@@ -83,7 +83,7 @@ def test_an_unsteady_flow_is_between_its_slowest_and_its_fastest(shortest: float
 
 
 @given(st.lists(st.tuples(st.sampled_from(["tick", "look"]), st.floats(0, 5)), max_size=100))
-def test_whatever_happens_it_is_a_number_and_counts_no_event_twice(doings: list[tuple[str, float]]) -> None:
+def test_rate_is_finite_and_counts_no_event_twice(doings: list[tuple[str, float]]) -> None:
     clock = HandClock()
     rate = RateMeter(clock, window=2.0)
     ticks = []
@@ -92,18 +92,18 @@ def test_whatever_happens_it_is_a_number_and_counts_no_event_twice(doings: list[
         if doing == "tick":
             rate.tick()
             ticks.append(clock.seconds)
-        told = rate.per_second
-        assert 0 <= told < math.inf
+        reported = rate.per_second
+        assert 0 <= reported < math.inf
         if gap >= 2.0 and doing == "look":
-            assert told == 0.0
+            assert reported == 0.0
         recent = [tick for tick in ticks if tick > clock.seconds - 2.0]
-        if told:
-            assert told * 2.0 >= len(recent) - 1  # over a shorter time than the window, at most
+        if reported:
+            assert reported * 2.0 >= len(recent) - 1  # over at most the window
         elif len(recent) > 1:
             assert all(later == earlier for earlier, later in pairwise([*recent, clock.seconds]))
 
 
-def test_many_threads_lose_nothing(rate: RateMeter, clock: HandClock) -> None:
+def test_concurrent_ticks_are_all_counted(rate: RateMeter, clock: HandClock) -> None:
     rate.tick()
     clock.seconds += 1.0
 
@@ -119,17 +119,17 @@ def test_many_threads_lose_nothing(rate: RateMeter, clock: HandClock) -> None:
     assert rate.per_second == 4000.0
 
 
-def test_no_latency_is_none() -> None:
+def test_summary_without_latencies_is_none() -> None:
     assert LatencyWindow().summary() is None
 
 
-def test_one_latency_is_all_of_them() -> None:
+def test_single_latency_is_both_percentiles() -> None:
     latencies = LatencyWindow()
     latencies.add(0.25)
     assert latencies.summary() == Latency(250.0, 250.0)
 
 
-def test_median_and_95th_percentile_in_milliseconds() -> None:
+def test_percentiles_are_in_milliseconds() -> None:
     latencies = LatencyWindow()
     for milliseconds in (*range(100, 50, -1), *range(1, 51)):
         latencies.add(milliseconds / 1000)
@@ -138,7 +138,7 @@ def test_median_and_95th_percentile_in_milliseconds() -> None:
     assert [summary.p50_ms, summary.p95_ms] == pytest.approx([50, 95])
 
 
-def test_only_the_last_ones_count() -> None:
+def test_only_recent_latencies_count() -> None:
     latencies = LatencyWindow(size=300)
     for _ in range(1000):
         latencies.add(9.0)
@@ -148,7 +148,7 @@ def test_only_the_last_ones_count() -> None:
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=400))
-def test_each_percentile_was_measured_and_has_its_share_at_or_below_it(seconds: list[float]) -> None:
+def test_percentiles_are_measured_values(seconds: list[float]) -> None:
     latencies = LatencyWindow()
     for each in seconds:
         latencies.add(each)

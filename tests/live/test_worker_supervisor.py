@@ -1,4 +1,4 @@
-"""Which worker is taken for hung, and when."""
+"""Which worker counts as hung, and when."""
 
 import threading
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class StillWorker:
         self._left.set()
 
 
-class Machine:
+class SupervisedWorkers:
     """Workers by a clock that the test sets, ``made`` of them so far."""
 
     def __init__(self) -> None:
@@ -55,8 +55,8 @@ class Machine:
 
 
 @contextmanager
-def machine() -> Iterator[Machine]:
-    made = Machine()
+def machine() -> Iterator[SupervisedWorkers]:
+    made = SupervisedWorkers()
     try:
         yield made
     finally:
@@ -65,27 +65,27 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.fixture
-def slow() -> Iterator[Machine]:
-    """It has been taken for hung once."""
+def slow() -> Iterator[SupervisedWorkers]:
+    """It has already counted as hung once."""
     with machine() as made:
         assert made.thinks(4.9) == 0
         assert made.thinks(7.0) == 1
         yield made
 
 
-def test_the_next_one_is_given_twice_as_long(slow: Machine) -> None:
+def test_second_hang_is_given_twice_the_time(slow: SupervisedWorkers) -> None:
     assert slow.thinks(9.0) == 1
     assert slow.thinks(11.0) == 2
     assert "for 10 s and" in str(slow.failures.last)
 
 
-def test_after_a_good_time_a_hang_is_noticed_as_soon_as_at_first(slow: Machine) -> None:
+def test_timeout_returns_to_initial_after_good_period(slow: SupervisedWorkers) -> None:
     for _ in range(700):
         assert slow.thinks(1.0) == 1
     assert slow.thinks(7.0) == 2
     assert "for 5 s and" in str(slow.failures.last)
 
 
-def test_a_network_that_is_always_slow_is_never_started_anew_again(slow: Machine) -> None:
+def test_constantly_slow_network_is_restarted_only_once(slow: SupervisedWorkers) -> None:
     for _ in range(200):
         assert slow.thinks(7.0) == 1

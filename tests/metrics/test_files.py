@@ -59,7 +59,7 @@ def save(path: Path, pixels: NDArray[np.generic]) -> Path:
 
 class TestWithTruth:
     @pytest.mark.parametrize("ending", [".mkv", ".mp4", ".webm"])
-    def test_a_matte_is_its_luma_over_the_full_range(self, tmp_path: Path, ending: str) -> None:
+    def test_matte_is_full_range_luma(self, tmp_path: Path, ending: str) -> None:
         mine, folder = matte(tmp_path / f"mine{ending}"), tmp_path / "true"
         for number in range(5):
             save(folder / f"{number}.png", alpha_at(number))
@@ -67,7 +67,7 @@ class TestWithTruth:
 
     @pytest.mark.parametrize(("ending", "error"), [(".mov", 0), (".webm", 4)])
     @pytest.mark.parametrize("full_range", [False, True])
-    def test_a_cutout_is_its_alpha_channel(self, tmp_path: Path, ending: str, error: float, full_range: bool) -> None:
+    def test_cutout_is_its_alpha_channel(self, tmp_path: Path, ending: str, error: float, full_range: bool) -> None:
         alphas = [alpha_at(number) for number in range(5)]
         lumas = [np.where(alpha == 0, np.uint8(16), np.uint8(150)) for alpha in alphas]
         mine = write_video(tmp_path / f"mine{ending}", lumas, alphas, full_range=full_range)
@@ -76,23 +76,23 @@ class TestWithTruth:
         assert mean(found, "iou") > 0.99
         assert len(found.values["mad"]) == 5
 
-    def test_limited_range_is_stretched(self, tmp_path: Path) -> None:
+    def test_limited_range_is_expanded(self, tmp_path: Path) -> None:
         white, black = (Clip(count=3, picture=flat(luma), codec="ffv1").write(tmp_path / f"{luma}.mkv") for luma in (235, 16))
         assert mean(score_with_truth(white, black), "mad") == 1000
 
-    def test_what_is_late_is_told(self, tmp_path: Path) -> None:
+    def test_delay_is_measured(self, tmp_path: Path) -> None:
         found = score_with_truth(matte(tmp_path / "mine.mkv", 2, count=40), matte(tmp_path / "true.mkv", count=40))
         assert mean(found, "edge_lag") == pytest.approx(2, abs=0.1)
         assert mean(found, "dtssd") > 1
 
-    def test_a_picture_beside_a_picture(self, tmp_path: Path) -> None:
+    def test_single_pictures_are_compared(self, tmp_path: Path) -> None:
         alpha = alpha_at(0)
         cutout = save(tmp_path / "me.png", np.dstack([np.full_like(alpha, 90)] * 3 + [alpha]))
         found = score_with_truth(cutout, save(tmp_path / "true.png", 255 - alpha))
         assert mean(found, "mad") == pytest.approx(np.abs(2.0 * alpha - 255).mean() / 255 * 1e3, rel=1e-5)
         assert "dtssd" not in found.summaries
 
-    def test_grey_of_any_depth_and_an_alpha_that_nobody_filled(self, tmp_path: Path) -> None:
+    def test_gray_of_any_depth_and_opaque_rgba_are_accepted(self, tmp_path: Path) -> None:
         alpha = alpha_at(0)
         true = save(tmp_path / "true.png", alpha)
         deep = save(tmp_path / "deep.png", alpha.astype(np.uint16) * 257)
@@ -108,7 +108,7 @@ class TestWithTruth:
         assert found.values["mad"].tolist() == [0, 0, 0]
         assert "dtssd" not in found.summaries
 
-    def test_a_sequence_is_a_clip_in_the_order_of_its_numbers(self, tmp_path: Path) -> None:
+    def test_sequence_is_ordered_by_number(self, tmp_path: Path) -> None:
         for number in range(12):
             save(tmp_path / "true" / f"{number}.png", alpha_at(0))
             save(tmp_path / "mine" / f"{number}.png", alpha_at(0) // (1 if number < 9 else 2))
@@ -117,12 +117,12 @@ class TestWithTruth:
 
 
 class TestWithoutTruth:
-    def test_a_matte_beside_its_picture(self, tmp_path: Path) -> None:
+    def test_matte_is_scored_with_its_picture(self, tmp_path: Path) -> None:
         original = write_video(tmp_path / "original.mkv", [picture(number) for number in range(40)], full_range=False)
         found = score_blind(matte(tmp_path / "mine.mkv", 1, count=40), original)
         assert mean(found, "edge_lag") == pytest.approx(1, abs=0.12)
 
-    def test_a_cutout_that_shows_its_picture(self, tmp_path: Path) -> None:
+    def test_cutout_is_scored_with_its_own_picture(self, tmp_path: Path) -> None:
         chroma = np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
 
         def shown(number: int, _width: int, _height: int) -> av.VideoFrame:
@@ -131,13 +131,13 @@ class TestWithoutTruth:
         whole = Clip(count=40, width=WIDTH, height=HEIGHT, codec="ffv1", pix_fmt="yuva420p", picture=shown)
         assert mean(score_blind(whole.write(tmp_path / "mine.mkv")), "edge_lag") == pytest.approx(1, abs=0.12)
 
-    def test_a_folder_beside_its_picture(self, tmp_path: Path) -> None:
+    def test_folder_is_scored_with_its_picture(self, tmp_path: Path) -> None:
         original = write_video(tmp_path / "original.mkv", [picture(0, still=True)] * 3, full_range=False)
         for number in range(3):
             save(tmp_path / "mine" / f"{number}.png", np.full((HEIGHT, WIDTH), 100 * (number % 2), np.uint8))
         assert mean(score_blind(tmp_path / "mine", original), "still_change") == pytest.approx(100 / 255 * 1e3)
 
-    def test_livebgs_own_cutout_hides_the_room(self, tmp_path: Path) -> None:
+    def test_black_cutout_requires_picture(self, tmp_path: Path) -> None:
         alphas = [alpha_at(number) for number in range(3)]
         lumas = [np.where(alpha == 0, np.uint8(16), np.uint8(150)) for alpha in alphas]
         mine = write_video(tmp_path / "mine.mov", lumas, alphas, full_range=False)
@@ -146,54 +146,54 @@ class TestWithoutTruth:
         original = write_video(tmp_path / "original.mkv", [picture(number) for number in range(3)], full_range=False)
         assert mean(score_blind(mine, original), "warp_error") > 0
 
-    def test_a_matte_alone_tells_nothing(self, tmp_path: Path) -> None:
+    def test_matte_requires_reference_or_picture(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"no alpha channel to score\. Add --truth, or .* --picture"):
             score_blind(matte(tmp_path / "mine.mkv"))
 
-    def test_a_picture_alone_tells_nothing(self, tmp_path: Path) -> None:
+    def test_single_picture_requires_reference(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="single picture"):
             score_blind(save(tmp_path / "me.png", alpha_at(0)))
 
 
-class TestWhatDoesNotBelongTogether:
-    def test_a_picture_in_colour_is_no_matte(self, tmp_path: Path) -> None:
+class TestMismatch:
+    def test_color_picture_is_not_a_matte(self, tmp_path: Path) -> None:
         colored = Clip(count=5, width=WIDTH, height=HEIGHT, picture=flat(100, blue=200)).write(tmp_path / "talk.mp4")
         with pytest.raises(ConfigError, match=r"talk\.mp4 is in color .* not a matte"):
             score_with_truth(colored, matte(tmp_path / "true.mkv"))
         with pytest.raises(ConfigError, match=r"talk\.mp4 is in color .* not a matte"):
             score_with_truth(matte(tmp_path / "mine.mkv"), colored)
 
-    def test_sizes(self, tmp_path: Path) -> None:
+    def test_different_sizes_fail(self, tmp_path: Path) -> None:
         other = Clip(count=5, width=80, height=60, picture=flat(235)).write(tmp_path / "small.mp4")
         with pytest.raises(ConfigError, match=r"mine\.mkv is 160x96 at 0\.000 s but .*small\.mp4 is 80x60"):
             score_with_truth(matte(tmp_path / "mine.mkv"), other)
 
-    def test_lengths(self, tmp_path: Path) -> None:
+    def test_different_lengths_fail(self, tmp_path: Path) -> None:
         mine, true = matte(tmp_path / "mine.mkv", count=4), matte(tmp_path / "true.mkv", count=6)
         with pytest.raises(ConfigError, match=r"mine\.mkv ends after 4 frames but .*true\.mkv continues"):
             score_with_truth(mine, true)
         with pytest.raises(ConfigError, match=r"mine\.mkv ends after 4 frames but .*true\.mkv continues"):
             score_with_truth(true, mine)
 
-    def test_times(self, tmp_path: Path) -> None:
+    def test_different_times_fail(self, tmp_path: Path) -> None:
         even = Clip(count=5, picture=flat(235)).write(tmp_path / "even.mkv")
         gap = Clip(count=5, picture=flat(235), pts=[0, 1, 2, 4, 5]).write(tmp_path / "gap.mkv")
         with pytest.raises(ConfigError, match=r"Frame 3 is at 0\.160 s in .*gap\.mkv and 0\.040 s off in .*even\.mkv"):
             score_with_truth(gap, even)
 
-    def test_a_later_start_is_no_other_timing(self, tmp_path: Path) -> None:
+    def test_later_start_is_allowed(self, tmp_path: Path) -> None:
         early = Clip(count=5, picture=flat(235)).write(tmp_path / "early.mkv")
         late = Clip(count=5, picture=flat(235), pts=[7, 8, 9, 10, 11]).write(tmp_path / "late.mkv")
         assert mean(score_with_truth(late, early), "mad") == 0
 
-    def test_names(self, tmp_path: Path) -> None:
+    def test_missing_names_fail(self, tmp_path: Path) -> None:
         for name in "abc":
             save(tmp_path / "true" / f"{name}.png", alpha_at(0))
         save(tmp_path / "mine" / "a.png", alpha_at(0))
         with pytest.raises(ConfigError, match=r"mine contains no picture named b \(nor 1 more"):
             score_with_truth(tmp_path / "mine", tmp_path / "true")
 
-    def test_what_cannot_be_read(self, tmp_path: Path) -> None:
+    def test_unreadable_input_fails(self, tmp_path: Path) -> None:
         true = save(tmp_path / "true.png", alpha_at(0))
         (tmp_path / "empty").mkdir()
         (tmp_path / "text.png").write_text("no picture")

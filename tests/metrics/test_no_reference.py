@@ -24,7 +24,7 @@ def block(value: float, background: float = 0.0) -> Alpha:
     return alpha
 
 
-def scored(alphas: list[Alpha], pictures: list[NDArray[np.uint8]] | None = None) -> Score:
+def score_of(alphas: list[Alpha], pictures: list[NDArray[np.uint8]] | None = None) -> Score:
     score = NoReferenceScore()
     for number, alpha in enumerate(alphas):
         score.add(ROOM if pictures is None else pictures[number], alpha, number / 30)
@@ -32,22 +32,22 @@ def scored(alphas: list[Alpha], pictures: list[NDArray[np.uint8]] | None = None)
 
 
 class TestStillPicture:
-    def test_nothing_changes(self) -> None:
-        score = scored([block(1)] * 4)
+    def test_constant_alpha_scores_zero(self) -> None:
+        score = score_of([block(1)] * 4)
         assert [score.values[name][-1] for name in ("warp_error", "still_change", "flips", "dropouts")] == [0, 0, 0, 0]
 
-    def test_the_first_frames_have_no_change(self) -> None:
-        score = scored([block(1)] * 3)
+    def test_first_frames_have_no_change(self) -> None:
+        score = score_of([block(1)] * 3)
         assert np.isnan(score.values["still_change"]).tolist() == [True, False, False]
         assert np.isnan(score.values["flips"]).tolist() == [True, True, False]
 
-    def test_a_change_is_told_where_nothing_moved(self) -> None:
-        score = scored([block(1), block(0.5)])
+    def test_change_in_still_area_is_measured(self) -> None:
+        score = score_of([block(1), block(0.5)])
         assert score.values["still_change"][1] == pytest.approx(400 * 0.5 / PIXELS * 1e3)
         assert score.values["warp_error"][1] == pytest.approx(400 * 0.5 / PIXELS * 1e3, rel=0.01)
 
-    def test_there_and_back_is_a_flip(self) -> None:
-        score = scored([block(1), block(0), block(1)])
+    def test_change_and_return_is_a_flip(self) -> None:
+        score = score_of([block(1), block(0), block(1)])
         assert score.values["flips"][2] == pytest.approx(400 / PIXELS * 1e3)
 
     @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ class TestStillPicture:
         [(1, 0, 0), (0, 0.5, 1), (1, 0.85, 1), (1, 0.5, 0.75)],
         ids=["stays", "goes on", "too little", "comes half back"],
     )
-    def test_what_is_no_flip(self, first: float, second: float, third: float) -> None:
-        assert scored([block(first), block(second), block(third)]).values["flips"][2] == 0
+    def test_other_changes_are_not_flips(self, first: float, second: float, third: float) -> None:
+        assert score_of([block(first), block(second), block(third)]).values["flips"][2] == 0
 
-    def test_noise_of_the_camera_is_still(self) -> None:
+    def test_camera_noise_counts_as_still(self) -> None:
         noisy = [picture(number, still=True, noise=4) for number in range(3)]
-        score = scored([block(1), block(0), block(1)], noisy)
+        score = score_of([block(1), block(0), block(1)], noisy)
         assert score.values["still_change"][1] == pytest.approx(400 / PIXELS * 1e3, rel=0.2)
         assert score.values["flips"][2] > 0
 
@@ -75,32 +75,32 @@ class TestMovingPicture:
         alpha[:, 60 + by : 100 + by] = 1
         return alpha
 
-    def test_an_alpha_that_goes_along_is_explained(self) -> None:
+    def test_alpha_that_follows_motion_has_low_warp_error(self) -> None:
         pictures = [self.moved(0), self.moved(3)]
-        along = scored([self.stripe(0), self.stripe(3)], pictures).values["warp_error"][1]
-        behind = scored([self.stripe(0), self.stripe(0)], pictures).values["warp_error"][1]
+        along = score_of([self.stripe(0), self.stripe(3)], pictures).values["warp_error"][1]
+        behind = score_of([self.stripe(0), self.stripe(0)], pictures).values["warp_error"][1]
         assert behind == pytest.approx(2 * 3 / WIDTH * 1e3, rel=0.15)
         assert along < behind / 10
 
-    def test_what_moves_is_not_taken_for_still(self) -> None:
-        score = scored([self.stripe(0), self.stripe(3)], [self.moved(0), self.moved(3)])
+    def test_moving_area_is_not_still(self) -> None:
+        score = score_of([self.stripe(0), self.stripe(3)], [self.moved(0), self.moved(3)])
         assert math.isnan(score.values["still_change"][1])
 
-    def test_only_what_stands_still_counts(self) -> None:
+    def test_only_still_areas_count(self) -> None:
         pictures = [ROOM.copy(), ROOM.copy(), ROOM.copy()]
         pictures[1][:, : WIDTH // 2] = 255 - ROOM[:, : WIDTH // 2]
-        score = scored([block(1), block(0), block(1)], pictures)
+        score = score_of([block(1), block(0), block(1)], pictures)
         assert score.values["still_change"][1] == 0
         assert score.values["flips"][2] == 0
 
-    def test_a_flip_needs_a_picture_that_stood_still_both_times(self) -> None:
-        score = scored([block(1), block(0), block(1)], [255 - ROOM, ROOM, ROOM])
+    def test_flip_requires_still_picture_in_both_frames(self) -> None:
+        score = score_of([block(1), block(0), block(1)], [255 - ROOM, ROOM, ROOM])
         assert score.values["flips"].tolist() == pytest.approx([math.nan] * 3, nan_ok=True)
         half = ROOM.copy()
         half[:, : WIDTH // 2] = 255 - half[:, : WIDTH // 2]
-        assert scored([block(1), block(0), block(1)], [half, ROOM, ROOM]).values["flips"][2] == 0
+        assert score_of([block(1), block(0), block(1)], [half, ROOM, ROOM]).values["flips"][2] == 0
 
-    def test_what_comes_into_view_has_no_past(self) -> None:
+    def test_uncovered_area_is_ignored(self) -> None:
         pictures, alphas = [], []
         for left in (40, 50):
             alpha = np.zeros((HEIGHT, WIDTH), np.float32)
@@ -110,14 +110,14 @@ class TestMovingPicture:
             pictures.append(seen)
             alphas.append(alpha)
         # Of 65 thousandths that change, all but thin seams are explained or excluded.
-        assert scored(alphas, pictures).values["warp_error"][1] < 6
+        assert score_of(alphas, pictures).values["warp_error"][1] < 6
 
-    def test_after_a_cut_there_is_no_warp_error(self) -> None:
+    def test_cut_has_no_warp_error(self) -> None:
         rng = np.random.default_rng(9)
         pictures = [rng.integers(0, 256, (HEIGHT, WIDTH), np.uint8) for _ in range(2)]
-        assert math.isnan(scored([block(1)] * 2, pictures).values["warp_error"][1])
+        assert math.isnan(score_of([block(1)] * 2, pictures).values["warp_error"][1])
 
-    def test_the_edge_lag_is_told_beside(self) -> None:
+    def test_edge_lag_is_included(self) -> None:
         score = NoReferenceScore()
         for number in range(50):
             score.add(picture(number), true_alpha(number - 2), number / 30)
@@ -137,7 +137,7 @@ class TestDropouts:
         assert found is not None
         return found.mean
 
-    def test_two_frames_of_twenty_are_a_tenth(self) -> None:
+    def test_two_dropouts_in_twenty_frames_are_ten_percent(self) -> None:
         assert self.share([50] * 8 + [30] * 2 + [49] * 10) == pytest.approx(10)
 
     @pytest.mark.parametrize(
@@ -151,17 +151,17 @@ class TestDropouts:
         ],
         ids=["too little", "gone for good", "comes back smaller", "slowly", "somebody comes"],
     )
-    def test_what_is_none(self, areas: list[float]) -> None:
+    def test_other_changes_are_not_dropouts(self, areas: list[float]) -> None:
         assert self.share(areas) == 0
 
-    def test_it_is_half_a_second_at_any_rate(self) -> None:
+    def test_dropout_length_is_measured_in_seconds(self) -> None:
         areas = [50.0] * 6 + [20] * 10 + [50] * 4
         assert self.share(areas, rate=30) == pytest.approx(50)
         assert self.share(areas, rate=15) == 0
 
 
 class TestInput:
-    def test_rgb_and_bytes_will_do(self) -> None:
+    def test_rgb_and_uint8_are_accepted(self) -> None:
         gray, color = NoReferenceScore(), NoReferenceScore()
         for number, value in enumerate((255, 0, 255)):
             alpha = np.asarray(block(1) * value, np.uint8)
@@ -170,7 +170,7 @@ class TestInput:
         assert color.result().facts() == gray.result().facts()
         assert found["flips"] == pytest.approx(400 / PIXELS * 1e3)
 
-    def test_a_large_picture_scores_as_a_small_one(self) -> None:
+    def test_score_does_not_depend_on_picture_size(self) -> None:
         small, large = NoReferenceScore(), NoReferenceScore()
         for number in range(2):
             seen = np.asarray(cv2.resize(ROOM, (512, 300)), np.uint8)
@@ -179,13 +179,13 @@ class TestInput:
             large.add(seen.repeat(2, 0).repeat(2, 1), alpha.repeat(2, 0).repeat(2, 1), number)
         assert large.result().values["still_change"][1] == pytest.approx(small.result().values["still_change"][1], rel=1e-5)
 
-    def test_the_callers_arrays_may_be_used_again(self) -> None:
+    def test_callers_arrays_can_be_reused(self) -> None:
         score, alpha = NoReferenceScore(), block(1)
         score.add(ROOM, alpha, 0)
         alpha[:] = 0
         assert score.add(ROOM, alpha, 1)["still_change"] == pytest.approx(400 / PIXELS * 1e3)
 
-    def test_another_clip_follows_no_frame(self) -> None:
+    def test_begin_starts_new_clip(self) -> None:
         score = NoReferenceScore()
         score.add(ROOM, block(1), 5)
         score.begin()
@@ -193,10 +193,10 @@ class TestInput:
         assert all(math.isnan(value) for value in found.values())
         assert len(score.result().values["dropouts"]) == 2
 
-    def test_nothing_yet(self) -> None:
+    def test_empty_score_is_null(self) -> None:
         assert set(NoReferenceScore().result().facts().values()) == {None}
 
-    def test_what_does_not_fit_is_refused(self) -> None:
+    def test_mismatched_input_is_rejected(self) -> None:
         score = NoReferenceScore()
         with pytest.raises(ValueError, match="its alpha"):
             score.add(ROOM, block(1)[1:], 0)

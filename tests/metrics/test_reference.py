@@ -37,22 +37,22 @@ def alpha_of(*rows: str) -> Alpha:
 
 
 class TestPixels:
-    def test_mad_is_the_mean_in_thousandths(self) -> None:
+    def test_mad_is_mean_in_thousandths(self) -> None:
         assert mean_absolute_difference(alpha_of("#0", "05"), alpha_of("00", "0#")) == pytest.approx(375)
 
-    def test_mse_is_the_mean_square_in_thousandths(self) -> None:
+    def test_mse_is_mean_square_in_thousandths(self) -> None:
         assert mean_squared_error(alpha_of("#0", "05"), alpha_of("00", "0#")) == pytest.approx(312.5)
 
-    def test_dtssd_is_the_root_in_hundredths(self) -> None:
+    def test_dtssd_is_root_in_hundredths(self) -> None:
         one_of_nine = alpha_of("000", "060", "000")
         nothing = np.zeros((3, 3), np.float32)
         assert temporal_difference(one_of_nine, nothing, nothing, nothing) == pytest.approx(20)
 
-    def test_a_change_that_the_truth_makes_is_none(self) -> None:
+    def test_dtssd_ignores_change_in_reference(self) -> None:
         before, after = alpha_of("00", "##"), alpha_of("##", "##")
         assert temporal_difference(after, before, after, before) == 0
 
-    def test_a_constant_error_does_not_change(self) -> None:
+    def test_dtssd_ignores_constant_error(self) -> None:
         before, after = alpha_of("22", "66"), alpha_of("33", "77")
         assert temporal_difference(after + np.float32(0.25), before + np.float32(0.25), after, before) == pytest.approx(
             0, abs=1e-4
@@ -60,13 +60,13 @@ class TestPixels:
 
 
 class TestForeground:
-    def test_two_of_four(self) -> None:
+    def test_iou_of_half_overlap(self) -> None:
         assert foreground_iou(alpha_of("###0"), alpha_of("0###")) == 0.5
 
-    def test_half_is_foreground(self) -> None:
+    def test_half_alpha_is_foreground(self) -> None:
         assert foreground_iou(alpha_of("5400"), alpha_of("#000")) == 1
 
-    def test_nobody_in_both_is_right_and_in_one_is_wrong(self) -> None:
+    def test_iou_of_empty_masks(self) -> None:
         nobody, somebody = alpha_of("000"), alpha_of("0#0")
         assert foreground_iou(nobody, nobody) == 1
         assert foreground_iou(nobody, somebody) == foreground_iou(somebody, nobody) == 0
@@ -78,10 +78,10 @@ class TestForeground:
         return alpha
 
     @pytest.mark.parametrize(("columns", "found"), [(50, 1), (52, 1), (48, 1), (53, 0), (47, 0)])
-    def test_an_outline_within_two_pixels_of_141_is_found(self, columns: int, found: float) -> None:
+    def test_boundary_within_tolerance_is_found(self, columns: int, found: float) -> None:
         assert boundary_f_measure(self.left(columns), self.left(50)) == found
 
-    def test_what_is_too_much_lowers_precision_alone(self) -> None:
+    def test_extra_region_lowers_precision(self) -> None:
         too_much = self.left(50)
         too_much[20:30, 70:80] = 1
         # The outline has 100 pixels, the square's 40: 19 inside at the right and bottom, 21 outside at the left and top.
@@ -89,20 +89,20 @@ class TestForeground:
         assert boundary_f_measure(too_much, self.left(50)) == pytest.approx(2 * precision / (precision + 1))
         assert boundary_f_measure(self.left(50), too_much) == pytest.approx(2 * precision / (precision + 1))
 
-    def test_no_outline_at_all(self) -> None:
+    def test_boundary_f_without_outline(self) -> None:
         nobody, everything = np.zeros((100, 100), np.float32), np.ones((100, 100), np.float32)
         assert boundary_f_measure(nobody, nobody) == boundary_f_measure(everything, nobody) == 1
         assert boundary_f_measure(nobody, self.left(50)) == boundary_f_measure(self.left(50), nobody) == 0
 
 
 class TestGradient:
-    def test_it_knows_steepness_not_height(self) -> None:
+    def test_gradient_error_ignores_height(self) -> None:
         step = np.zeros((30, 30), np.float32)
         step[:, 15:] = 1
         assert gradient_error(step * np.float32(0.5), step) == pytest.approx(0, abs=1e-9)
         assert gradient_error(np.asarray(cv2.blur(step, (9, 9)), np.float32), step) > 0.1
 
-    def test_what_is_flat_in_eight_bits_has_no_edges(self) -> None:
+    def test_gradient_error_ignores_changes_below_8_bit(self) -> None:
         barely = np.zeros((20, 20), np.float32)
         barely[5:9, 5:9] = 0.001
         assert gradient_error(barely, np.zeros_like(barely)) == 0
@@ -110,27 +110,27 @@ class TestGradient:
 
 
 class TestConnectivity:
-    def test_what_hangs_on_elsewhere_counts_whole(self) -> None:
+    def test_extra_detached_region_counts_fully(self) -> None:
         assert connectivity_error(alpha_of("##00#", "##000"), alpha_of("##000", "##000")) == pytest.approx(0.001)
 
-    def test_what_is_cut_off_counts_only_where_it_is_cut(self) -> None:
+    def test_missing_connection_counts_once(self) -> None:
         assert connectivity_error(alpha_of("##0##", "##000"), alpha_of("#####", "##000")) == pytest.approx(0.001)
 
     def test_corners_do_not_connect(self) -> None:
         # If connected, they would differ too little to count; detached, with level 0, each counts fully.
         assert connectivity_error(alpha_of("##0", "##0", "006"), alpha_of("##0", "##0", "007")) == pytest.approx(0.0001)
 
-    def test_small_differences_in_firmness_do_not_count(self) -> None:
+    def test_small_level_differences_are_ignored(self) -> None:
         assert connectivity_error(alpha_of("##5"), alpha_of("##6")) == 0
         assert connectivity_error(alpha_of("##5"), alpha_of("##7")) == pytest.approx(0.0002)
 
-    def test_nobody(self) -> None:
+    def test_connectivity_of_empty_alpha(self) -> None:
         assert connectivity_error(alpha_of("000"), alpha_of("000")) == 0
         assert connectivity_error(alpha_of("010"), alpha_of("000")) == 0
         assert connectivity_error(alpha_of("040"), alpha_of("000")) == pytest.approx(0.0004)
 
 
-def test_the_values_are_those_of_robust_video_mattings_evaluation() -> None:
+def test_values_match_robust_video_matting_evaluation() -> None:
     """The results of its ``evaluate_lr.py`` for this pair, recorded once."""
     rows, columns = np.mgrid[:24, :32]
     truth = np.clip(255 * (10 - np.hypot(rows - 12, columns - 14)) / 4, 0, 255).astype(np.uint8)
@@ -144,22 +144,22 @@ def test_the_values_are_those_of_robust_video_mattings_evaluation() -> None:
     assert found["conn"] == pytest.approx(0.11407648, rel=1e-5)
 
 
-class TestLaws:
+class TestInvariants:
     @FEW
     @given(ALPHAS)
-    def test_the_truth_itself_has_no_error(self, alpha: Alpha) -> None:
+    def test_reference_itself_has_no_error(self, alpha: Alpha) -> None:
         assert [formula(alpha, alpha) for formula in ERRORS] == [0, 0, 0, 0]
         assert [formula(alpha, alpha) for formula in LIKENESSES] == [1, 1]
 
     @FEW
     @given(ALPHAS, ALPHAS)
-    def test_both_ways_are_one(self, alpha: Alpha, truth: Alpha) -> None:
+    def test_metrics_are_symmetric(self, alpha: Alpha, truth: Alpha) -> None:
         for formula in [*ERRORS, *LIKENESSES]:
             assert formula(alpha, truth) == pytest.approx(formula(truth, alpha), rel=1e-5, abs=1e-9)
 
     @FEW
     @given(ALPHAS, ALPHAS)
-    def test_a_turn_by_half_changes_no_error(self, alpha: Alpha, truth: Alpha) -> None:
+    def test_half_turn_changes_no_error(self, alpha: Alpha, truth: Alpha) -> None:
         # (Of two equal regions the first in reading order is used, hence no connectivity.)
         for formula in [*ERRORS[:3], foreground_iou]:
             turned = formula(np.ascontiguousarray(alpha[::-1, ::-1]), np.ascontiguousarray(truth[::-1, ::-1]))
@@ -167,7 +167,7 @@ class TestLaws:
 
     @FEW
     @given(ALPHAS, ALPHAS)
-    def test_half_way_to_the_truth_is_half_the_difference(self, alpha: Alpha, truth: Alpha) -> None:
+    def test_halfway_to_reference_halves_difference(self, alpha: Alpha, truth: Alpha) -> None:
         middle = (alpha + truth) * np.float32(0.5)
         mad, mse = mean_absolute_difference(alpha, truth), mean_squared_error(alpha, truth)
         assert mean_absolute_difference(middle, truth) == pytest.approx(mad / 2, abs=1e-3)
@@ -175,10 +175,10 @@ class TestLaws:
 
     @FEW
     @given(ALPHAS, ALPHAS)
-    def test_likenesses_are_shares(self, alpha: Alpha, truth: Alpha) -> None:
+    def test_similarities_are_between_0_and_1(self, alpha: Alpha, truth: Alpha) -> None:
         assert all(0 <= formula(alpha, truth) <= 1 for formula in LIKENESSES)
 
-    def test_farther_is_worse(self) -> None:
+    def test_larger_shift_is_worse(self) -> None:
         truth = true_alpha(0)
         shifted = [np.roll(truth, by, axis=1) for by in (0, 2, 5, 9)]
         for formula in ERRORS[:2]:
@@ -194,8 +194,8 @@ def byte(alpha: Alpha) -> Alpha8:
     return np.asarray(np.rint(alpha * 255), np.uint8)
 
 
-class TestTruthScore:
-    def test_each_frame_and_all(self) -> None:
+class TestReferenceScore:
+    def test_frame_values_and_summaries(self) -> None:
         score = ReferenceScore()
         nothing = np.zeros((2, 2), np.uint8)
         first = score.add(nothing, nothing)
@@ -210,31 +210,31 @@ class TestTruthScore:
         assert (mad.mean, mad.count, dtssd.mean, dtssd.count) == (125, 2, 50, 1)
         assert summaries["edge_lag"] is None
 
-    def test_bytes_and_floats_are_one(self) -> None:
+    def test_uint8_and_float_are_equal(self) -> None:
         alpha, truth = byte(true_alpha(1)), byte(true_alpha(0))
         floats = ReferenceScore().add(alpha.astype(np.float32) / np.float32(255), truth.astype(np.float32) / np.float32(255))
         assert ReferenceScore().add(alpha, truth) == pytest.approx(floats, nan_ok=True)
 
-    def test_pictures_of_their_own_do_not_move(self) -> None:
+    def test_single_pictures_have_no_temporal_metrics(self) -> None:
         score = ReferenceScore(moving=False)
         for alpha in (alpha_of("00"), alpha_of("#0"), alpha_of("###", "###")):
             assert math.isnan(score.add(alpha, alpha)["dtssd"])
         assert list(score.result().facts()) == ["mad", "mse", "grad", "conn", "iou", "boundary_f"]
         assert score.result().block == 1
 
-    def test_another_clip_follows_no_frame(self) -> None:
+    def test_begin_starts_new_clip(self) -> None:
         score = ReferenceScore()
         score.add(alpha_of("00"), alpha_of("00"))
         score.begin()
         assert math.isnan(score.add(alpha_of("#0", "00"), alpha_of("00", "00"))["dtssd"])
 
-    def test_the_callers_arrays_may_be_used_again(self) -> None:
+    def test_callers_arrays_can_be_reused(self) -> None:
         score, alpha, truth = ReferenceScore(), alpha_of("##"), alpha_of("00")
         score.add(alpha, truth)
         alpha[:], truth[:] = 0, 0
         assert score.add(alpha, truth)["dtssd"] == pytest.approx(100)
 
-    def test_a_late_alpha_is_told_late(self) -> None:
+    def test_late_alpha_has_lag(self) -> None:
         score = ReferenceScore()
         for time in range(60):
             score.add(true_alpha(time - 1.5), true_alpha(time))
@@ -242,17 +242,17 @@ class TestTruthScore:
         assert lag is not None
         assert lag.mean == pytest.approx(1.5, abs=0.1)
 
-    def test_nothing_yet(self) -> None:
+    def test_empty_score_is_null(self) -> None:
         assert set(ReferenceScore().result().facts().values()) == {None}
 
     @pytest.mark.parametrize(
         "alpha", [np.zeros((2, 2), np.float64), np.zeros((2, 2, 1), np.uint8), np.zeros((0, 2), np.uint8), np.zeros((2, 2), bool)]
     )
-    def test_what_is_no_alpha_is_refused(self, alpha: NDArray[np.uint8]) -> None:
+    def test_invalid_alpha_is_rejected(self, alpha: NDArray[np.uint8]) -> None:
         with pytest.raises(ValueError, match="An alpha must be uint8 or float32"):
             ReferenceScore().add(alpha, alpha)
 
-    def test_sizes_must_be_one(self) -> None:
+    def test_sizes_must_match(self) -> None:
         score = ReferenceScore()
         with pytest.raises(ValueError, match="the true one"):
             score.add(alpha_of("00"), alpha_of("000"))

@@ -1,4 +1,4 @@
-"""The network that comes with livebg: it is there, it finds people and no furniture, and nothing need be downloaded."""
+"""The network that comes with livebg: it exists, it finds people and no furniture, and needs no download."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,7 @@ from livebg.interfaces import Segmenter
 from livebg.models import REGISTRY, find, models_folder
 from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import procedural_room
-from tests.support.cli_runner import Workshop, known
+from tests.support.cli_runner import LivebgCli, known
 from tests.support.decoding import rgb_of
 from tests.support.demo_material import no_progress
 from tests.support.media import Clip
@@ -53,16 +53,16 @@ class TestContract(SegmenterContract):
 
 
 class TestFile:
-    def test_it_lies_in_the_package_and_is_small(self) -> None:
+    def test_file_is_in_package_and_small(self) -> None:
         inside = files("livebg.models") / REGISTRY[NAME].file_name
         assert inside.is_file()
         assert 100_000 < len(inside.read_bytes()) <= 2 * 1024 * 1024
 
-    def test_it_is_the_default_and_the_first_of_the_list(self) -> None:
+    def test_model_is_default_and_first_in_registry(self) -> None:
         assert Settings().model.name == NAME
         assert next(iter(REGISTRY)) == NAME
 
-    def test_no_folder_and_no_cache_take_its_place(self, tmp_path: Path) -> None:
+    def test_folders_and_cache_do_not_override_model(self, tmp_path: Path) -> None:
         (tmp_path / "livebg-u2.onnx").write_text("another")
         assert find(NAME, [tmp_path], tmp_path).path != tmp_path / "livebg-u2.onnx"
 
@@ -70,12 +70,12 @@ class TestFile:
         ("frame", "size"),
         [((1280, 720), (256, 144)), ((640, 480), (224, 160)), ((480, 640), (160, 224)), ((512, 512), (192, 192))],
     )
-    def test_its_picture_has_the_aspect_of_the_frame(
+    def test_input_size_follows_frame_aspect_ratio(
         self, bundled: U2NetSegmenter, frame: tuple[int, int], size: tuple[int, int]
     ) -> None:
         assert bundled.input_size(*frame) == size
 
-    def test_a_copy_of_it_knows_its_scale(self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8], tmp_path: Path) -> None:
+    def test_renamed_copy_keeps_scaling(self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8], tmp_path: Path) -> None:
         copy = tmp_path / "newer round.onnx"
         copy.write_bytes(find(NAME).path.read_bytes())
         located = find(str(copy))
@@ -86,9 +86,9 @@ class TestFile:
 
 
 class TestPictures:
-    """Wide margins: the network is trained anew now and then, and these hold for any that may be shipped."""
+    """Wide margins, since the network is retrained now and then; they hold for any that may be shipped."""
 
-    def test_it_finds_the_astronaut(self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8]) -> None:
+    def test_astronaut_is_found(self, bundled: U2NetSegmenter, astronaut: NDArray[np.uint8]) -> None:
         alpha = bundled.segment(astronaut)
         assert alpha.shape == (192, 192)
         assert alpha[FACE].mean() > 0.9
@@ -97,39 +97,39 @@ class TestPictures:
         assert 0.3 < alpha.mean() < 0.6, "the share of the picture that is her"
 
     @pytest.mark.parametrize("seed", range(5))
-    def test_an_empty_room_is_empty(self, bundled: U2NetSegmenter, seed: int) -> None:
+    def test_empty_room_has_low_alpha(self, bundled: U2NetSegmenter, seed: int) -> None:
         assert bundled.segment(procedural_room(seed, (256, 144))).mean() < 0.15
 
     @pytest.mark.parametrize("level", [0, 128, 255])
-    def test_a_blank_picture_is_empty(self, bundled: U2NetSegmenter, level: int) -> None:
+    def test_blank_image_has_low_alpha(self, bundled: U2NetSegmenter, level: int) -> None:
         assert bundled.segment(np.full((144, 256, 3), level, np.uint8)).mean() < 0.05
 
 
 class TestOffline:
     """In a fresh home, behind a proxy that is not there."""
 
-    def test_render_needs_no_model_and_no_download(self, shop: Workshop) -> None:
-        Clip(count=4).write(shop.folder / "video.mp4")
-        said = shop.livebg("render", "video.mp4", "--json", "--preset", "ultrafast")
-        assert said.code == 0, said.err
-        assert next(fact["model"] for fact in said.facts if "model" in fact) == NAME
+    def test_render_needs_no_download(self, cli: LivebgCli) -> None:
+        Clip(count=4).write(cli.folder / "video.mp4")
+        result = cli.livebg("render", "video.mp4", "--json", "--preset", "ultrafast")
+        assert result.code == 0, result.err
+        assert next(fact["model"] for fact in result.json_lines if "model" in fact) == NAME
         assert not list(known(models_folder()).rglob("*"))
 
-    def test_a_photo_of_the_astronaut(self, shop: Workshop) -> None:
+    def test_photo_matte_has_face_but_no_wall(self, cli: LivebgCli) -> None:
         image = pytest.importorskip("skimage.io", reason="the extra livebg[demo] is not installed")
         data = pytest.importorskip("skimage.data")
         image.imsave("me.png", data.astronaut())
-        assert shop.livebg("render", "me.png", "--mode", "matte", "--quiet").code == 0
+        assert cli.livebg("render", "me.png", "--mode", "matte", "--quiet").code == 0
         matte = pixels_of("me.matte.png")[..., 0]
         assert matte.shape == (512, 512)
         assert matte[90:150, 205:250].mean() > 240, "the face"
         assert matte[:50, 350:].mean() < 20, "the wall"
 
     @needs_demo
-    def test_the_demo(self, shop: Workshop) -> None:
+    def test_demo_renders_without_download(self, cli: LivebgCli) -> None:
         settings = load_settings({})
         demo = make_demo(
-            shop.folder,
+            cli.folder,
             find_material(),
             settings,
             build_segmenter(settings),
@@ -143,6 +143,6 @@ class TestOffline:
         assert 0.05 < green.mean() < 0.22, "the room is a good half of one picture in four"
         assert not list(known(models_folder()).rglob("*"))
 
-    def test_pull_says_where_it_lies(self, shop: Workshop) -> None:
-        said = shop.livebg("models", "pull", NAME)
-        assert (said.code, said.out, said.err) == (0, f"{find(NAME).path}\n", "")
+    def test_pull_prints_bundled_path(self, cli: LivebgCli) -> None:
+        result = cli.livebg("models", "pull", NAME)
+        assert (result.code, result.out, result.err) == (0, f"{find(NAME).path}\n", "")

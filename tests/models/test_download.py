@@ -46,7 +46,7 @@ class Interrupting:
             raise KeyboardInterrupt
 
 
-class Server(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """Serves the network complete, truncated, interrupted, modified or far too long, depending on the path."""
 
     def do_GET(self) -> None:
@@ -86,7 +86,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with QuietServer(("127.0.0.1", 0), Server) as server:
+    with QuietServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -103,7 +103,7 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_pulls_the_release(address: str, folder: Path) -> None:
+def test_pull_downloads_release(address: str, folder: Path) -> None:
     progress = Progress()
     located = pull(replace(CARD, url=f"{address}/whole"), folder, progress)
     assert located.path == folder / "toy.onnx"
@@ -115,14 +115,14 @@ def test_pulls_the_release(address: str, folder: Path) -> None:
     assert len(progress.told) > 3
 
 
-def test_what_is_there_and_right_is_not_pulled_again(address: str, folder: Path) -> None:
+def test_valid_file_is_not_downloaded_again(address: str, folder: Path) -> None:
     pull(replace(CARD, url=f"{address}/whole"), folder)
     progress = Progress()
     pull(CARD, folder, progress)
     assert progress.told == [(len(CONTENT), len(CONTENT))]
 
 
-def test_what_is_there_and_wrong_is_replaced(address: str, folder: Path) -> None:
+def test_invalid_file_is_replaced(address: str, folder: Path) -> None:
     folder.mkdir()
     (folder / "toy.onnx").write_bytes(CONTENT[::-1])
     pull(replace(CARD, url=f"{address}/whole"), folder)
@@ -130,7 +130,7 @@ def test_what_is_there_and_wrong_is_replaced(address: str, folder: Path) -> None
 
 
 @pytest.mark.parametrize("path", ["/changed", "/long"])
-def test_another_checksum_is_refused_and_leaves_nothing(address: str, folder: Path, path: str) -> None:
+def test_wrong_checksum_fails_and_leaves_nothing(address: str, folder: Path, path: str) -> None:
     with pytest.raises(ModelError, match="The SHA-256 of the downloaded toy differs from the registry, so the file was deleted"):
         pull(replace(CARD, url=address + path), folder)
     assert files(folder) == []
@@ -150,7 +150,7 @@ def test_a_failed_download_leaves_nothing_and_says_why(address: str, folder: Pat
     assert files(folder) == []
 
 
-def test_no_more_is_downloaded_than_the_registry_tells(address: str, folder: Path) -> None:
+def test_download_stops_at_registered_size(address: str, folder: Path) -> None:
     progress = Progress()
     with pytest.raises(ModelError, match="SHA-256"):
         pull(replace(CARD, url=f"{address}/long"), folder, progress)
@@ -167,13 +167,13 @@ def test_without_a_connection_it_tells_why_and_what_to_do(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("after", [0, 100_000, len(CONTENT)])
-def test_ctrl_c_leaves_nothing_behind(address: str, folder: Path, after: int) -> None:
+def test_ctrl_c_leaves_nothing(address: str, folder: Path, after: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         pull(replace(CARD, url=f"{address}/whole"), folder, Interrupting(after))
     assert files(folder) == []
 
 
-def test_a_folder_that_cannot_be_made(address: str, tmp_path: Path) -> None:
+def test_unwritable_folder_fails(address: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelError, match=r"toy could not be written to .*file/models"):
         pull(replace(CARD, url=f"{address}/whole"), tmp_path / "file" / "models")

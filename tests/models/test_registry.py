@@ -10,7 +10,7 @@ from tests.support.cli_runner import known
 from tests.support.toy_network import ToyNetwork
 
 
-def test_every_card_is_whole() -> None:
+def test_every_card_is_complete() -> None:
     for name, card in REGISTRY.items():
         assert card.name == name
         assert card.file_name.endswith(".onnx")
@@ -30,14 +30,14 @@ def test_every_card_is_whole() -> None:
         ("zebra", r"Use livebg-u2, u2netp, u2net_human_seg\."),
     ],
 )
-def test_an_unknown_name_names_the_nearest(name: str, advice: str) -> None:
+def test_unknown_name_suggests_nearest(name: str, advice: str) -> None:
     with pytest.raises(ModelError, match=rf"^Unknown model '{name}'\. {advice} The path of an"):
         card_named(name)
     with pytest.raises(ModelError, match=advice):
         find(name)
 
 
-def test_the_cache_is_the_users() -> None:
+def test_cache_folder_belongs_to_user() -> None:
     assert known(models_folder()).name == "models"
     assert "livebg" in known(models_folder()).parts
 
@@ -51,7 +51,7 @@ def registry_sized(folder: Path, name: str = "u2netp") -> Path:
     return path
 
 
-def test_a_name_is_looked_up_in_the_folders_in_order_and_then_in_the_cache(tmp_path: Path) -> None:
+def test_folders_are_searched_in_order_before_cache(tmp_path: Path) -> None:
     first, second, cache = (tmp_path / name for name in ("first", "second", "cache"))
     with pytest.raises(ModelError, match=r"The model u2netp is not installed\. Run `livebg models pull u2netp`\."):
         find("u2netp", [first, second], cache)
@@ -62,7 +62,7 @@ def test_a_name_is_looked_up_in_the_folders_in_order_and_then_in_the_cache(tmp_p
     assert find("u2netp", [first], cache).card is REGISTRY["u2netp"]
 
 
-def test_a_file_found_by_name_must_have_the_size(tmp_path: Path) -> None:
+def test_found_file_must_have_registered_size(tmp_path: Path) -> None:
     (tmp_path / "u2netp.onnx").write_bytes(b"half")
     with pytest.raises(
         ModelError, match=r"has 4 bytes, but the model u2netp has 4574861\. Remove it and run `livebg models pull"
@@ -70,7 +70,7 @@ def test_a_file_found_by_name_must_have_the_size(tmp_path: Path) -> None:
         find("u2netp", [], tmp_path)
 
 
-def test_a_file_of_ones_own_is_taken_for_a_u2net(tmp_path: Path) -> None:
+def test_custom_file_is_treated_as_u2net(tmp_path: Path) -> None:
     path = ToyNetwork().write(tmp_path / "mine.onnx")
     located = find(str(path))
     assert located.path == path
@@ -79,27 +79,27 @@ def test_a_file_of_ones_own_is_taken_for_a_u2net(tmp_path: Path) -> None:
     assert located.card.sha256 == ""
 
 
-def test_a_file_of_a_registry_networks_size_alone_is_not_that_network(tmp_path: Path) -> None:
+def test_same_size_alone_does_not_identify_network(tmp_path: Path) -> None:
     assert find(str(registry_sized(tmp_path))).card.license == "unknown"
 
 
 @pytest.mark.shared
-def test_a_file_that_is_a_registry_network_gets_its_card(tmp_path: Path, u2netp: Path) -> None:
+def test_renamed_registry_network_gets_its_card(tmp_path: Path, u2netp: Path) -> None:
     (tmp_path / "renamed.onnx").symlink_to(u2netp)
     assert find(str(tmp_path / "renamed.onnx")).card is REGISTRY["u2netp"]
 
 
 @pytest.mark.parametrize("name", ["nothing.onnx", "no/such", "NOTHING.ONNX"])
-def test_a_file_that_is_not_there(name: str) -> None:
+def test_missing_file_fails(name: str) -> None:
     with pytest.raises(ModelError, match=rf"The model file {name} does not exist\. Give the path"):
         find(name)
 
 
-def test_a_folder_is_no_model(tmp_path: Path) -> None:
+def test_folder_as_model_fails(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is a folder\. Give the path"):
         find(str(tmp_path))
 
 
-def test_pulling_the_bundled_network_downloads_nothing(tmp_path: Path) -> None:
+def test_pull_of_bundled_network_downloads_nothing(tmp_path: Path) -> None:
     assert pull(REGISTRY["livebg-u2"], tmp_path) == find("livebg-u2")
     assert list(tmp_path.iterdir()) == []

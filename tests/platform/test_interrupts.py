@@ -11,7 +11,7 @@ import pytest
 
 from livebg.platform.interrupts import Interrupt, interruptible
 from livebg.sinks.atomic_file import AtomicFile
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.media import Clip
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -80,7 +80,7 @@ def test_output_that_its_creator_forgets_is_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_signal_during_the_imports_stops(shop: Workshop, number: signal.Signals) -> None:  # noqa: ARG001
+def test_signal_during_the_imports_stops(cli: LivebgCli, number: signal.Signals) -> None:  # noqa: ARG001
     """The moments begin when Python itself has started, which no program can influence."""
     chance = random.Random(int(number))
     code = "from livebg.__main__ import *; handle_signals(exit_at_once); print(1, flush=True); main()"
@@ -100,12 +100,12 @@ def test_signal_during_the_imports_stops(shop: Workshop, number: signal.Signals)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_repeated_signals_leave_nothing_behind(shop: Workshop, jobs: int) -> None:
-    folder = shop.folder / "in"
+def test_repeated_signals_leave_nothing_behind(cli: LivebgCli, jobs: int) -> None:
+    folder = cli.folder / "in"
     folder.mkdir()
     for name in ("a.mp4", "b.mp4"):
         Clip(count=400, width=320, height=240).write(folder / name)
-    before = shop.files()
+    before = cli.files()
     chance = random.Random(17 + jobs)
     for _ in range(4):
         process = start("render", "in", "--jobs", str(jobs), "--mode", "none")
@@ -116,16 +116,16 @@ def test_repeated_signals_leave_nothing_behind(shop: Workshop, jobs: int) -> Non
         out, errors = process.communicate(timeout=60)
         assert (process.returncode, out) == (130, "")
         assert errors.splitlines()[-1:] == ["livebg: Stopped after 0 of 2 files. Unfinished outputs were removed."]
-        assert shop.files() == before
+        assert cli.files() == before
 
 
-def test_signal_at_any_moment_of_a_render_leaves_nothing_behind(shop: Workshop) -> None:
-    Clip(count=200, width=320, height=240).write(shop.folder / "a.mp4")
-    before = shop.files()
+def test_signal_at_any_moment_of_a_render_leaves_nothing_behind(cli: LivebgCli) -> None:
+    Clip(count=200, width=320, height=240).write(cli.folder / "a.mp4")
+    before = cli.files()
     chance = random.Random(9)
     for _ in range(4):
         process = start("render", "a.mp4", "--mode", "none", "-o", "b.mp4")
-        wait_for_part(shop.folder)
+        wait_for_part(cli.folder)
         time.sleep(chance.uniform(0, 0.6))
         for _ in range(3):
             process.send_signal(signal.SIGINT)
@@ -134,5 +134,5 @@ def test_signal_at_any_moment_of_a_render_leaves_nothing_behind(shop: Workshop) 
         assert "Traceback" not in errors
         assert "nternal error" not in errors
         assert process.returncode in (0, 130)
-        assert shop.files() - {"b.mp4"} == before
-        (shop.folder / "b.mp4").unlink(missing_ok=True)
+        assert cli.files() - {"b.mp4"} == before
+        (cli.folder / "b.mp4").unlink(missing_ok=True)

@@ -31,20 +31,20 @@ def close_to(pixel: NDArray[np.uint8], rgb: tuple[int, int, int]) -> bool:
 
 
 @pytest.mark.parametrize("color", [VIDEO, ColorSpec(BT709, BT709, BT709), ColorSpec(BT601, full_range=True)])
-def test_colours_are_right_whatever_they_are_written_in(color: ColorSpec) -> None:
+def test_colors_are_right_in_every_color_space(color: ColorSpec) -> None:
     canvas = paint({"composite": halves(RED, BLUE, color)}, ["composite"], (160, 90), status=None, show_status=False)
     assert close_to(canvas[45, 20], RED)
     assert close_to(canvas[45, 140], BLUE)
 
 
-def test_a_mirror() -> None:
+def test_mirrored_canvas_swaps_sides() -> None:
     canvas = paint({"composite": halves(RED, BLUE)}, ["composite"], (160, 90), status=None, show_status=False, mirrored=True)
     assert close_to(canvas[45, 20], BLUE)
     assert close_to(canvas[45, 140], RED)
 
 
 @pytest.mark.parametrize("size", [(640, 360), (700, 360), (320, 700), (37, 11), (1, 1), (2, 40)])
-def test_any_size_of_window_keeps_the_aspect(size: tuple[int, int]) -> None:
+def test_any_window_size_keeps_aspect_ratio(size: tuple[int, int]) -> None:
     canvas = paint({"composite": halves(RED, RED)}, ["composite"], size, status=LIVE, show_status=False)
     assert canvas.shape == (size[1], size[0], 3)
     red = np.abs(canvas[..., ::-1].astype(int) - RED).max(axis=2) <= 3
@@ -54,7 +54,7 @@ def test_any_size_of_window_keeps_the_aspect(size: tuple[int, int]) -> None:
     assert abs(rows - 90 * scale) <= 1
 
 
-def test_views_stand_beside_each_other_and_a_missing_one_is_told() -> None:
+def test_views_are_side_by_side_with_text_for_missing_one() -> None:
     pictures = {"composite": halves(RED, RED), "alpha": halves(BLUE, BLUE)}
     canvas = paint(pictures, ["composite", "original", "alpha"], (480, 90), status=None, show_status=False)
     assert close_to(canvas[60, 20], RED)
@@ -64,30 +64,30 @@ def test_views_stand_beside_each_other_and_a_missing_one_is_told() -> None:
     assert not any(close_to(pixel, RED) or close_to(pixel, BLUE) for pixel in middle.reshape(-1, 3)[::50])
 
 
-def test_the_window_has_the_shape_of_the_pictures() -> None:
+def test_window_size_follows_pictures() -> None:
     pictures = {"composite": halves(RED, BLUE)}
     assert window_size(pictures, ["composite"], (1280, 746)) == (1280, 720 + BAR)
     assert window_size(pictures, ["composite", "alpha"], (1280, 746)) == (1280, 360 + BAR)
     assert window_size({}, ["composite"], (1280, 746)) == (1280, 720 + BAR)
 
 
-def test_the_line_of_text_tells_state_and_stages() -> None:
+def test_status_line_shows_state_and_stages() -> None:
     assert line(LIVE) == "live  ·  portrait  ·  30 fps  ·  41 ms latency  ·  CPU ms: network 3.1, compositing 2.0"
     assert line(ASLEEP) == "asleep  ·  portrait  ·  10 fps"
 
 
-def test_the_line_stands_below_the_picture_unless_it_is_hidden() -> None:
+def test_status_line_is_below_picture_unless_hidden() -> None:
     pictures = {"composite": halves(RED, RED)}
-    told = paint(pictures, ["composite"], (160, 90 + BAR), status=LIVE)
-    assert close_to(told[89, 80], RED)
-    assert not close_to(told[-1, 80], RED)
-    assert np.ptp(told[90:]) > 100
+    reported = paint(pictures, ["composite"], (160, 90 + BAR), status=LIVE)
+    assert close_to(reported[89, 80], RED)
+    assert not close_to(reported[-1, 80], RED)
+    assert np.ptp(reported[90:]) > 100
     hidden = paint(pictures, ["composite"], (160, 90), status=LIVE, show_status=False)
     assert close_to(hidden[-1, 80], RED)
 
 
 @pytest.mark.parametrize("size", [(640, 360), (120, 40), (1, 1)])
-def test_a_notice_fits_any_window(size: tuple[int, int]) -> None:
+def test_notice_fits_any_window(size: tuple[int, int]) -> None:
     canvas = notice("livebg is not running. Start it with `livebg run`.", size)
     assert canvas.shape == (size[1], size[0], 3)
     if size[0] > 100:
@@ -105,10 +105,10 @@ def test_a_notice_fits_any_window(size: tuple[int, int]) -> None:
         ({"DISPLAY": "nonsense", "WAYLAND_DISPLAY": "wayland-0"}, "Cannot connect to the display nonsense|libxcb1"),
     ],
 )
-def test_without_a_display_a_sentence(environment: dict[str, str], sentence: str) -> None:
-    with pytest.raises(DisplayError, match=sentence) as told:
+def test_missing_display_fails_with_clear_message(environment: dict[str, str], sentence: str) -> None:
+    with pytest.raises(DisplayError, match=sentence) as reported:
         check_display(environment)
-    assert told.value.exit_code == 8
+    assert reported.value.exit_code == 8
 
 
 class Screen:

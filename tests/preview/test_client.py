@@ -12,20 +12,20 @@ from livebg.daemon.protocol import VersionMismatch
 from livebg.errors import ConfigError, LivebgError, NotRunningError
 from livebg.preview.client import PreviewClient, PreviewFrame
 from livebg.preview.receiver import Disconnected, Receiver
-from tests.support.fake_daemon import DEADLINE, runtime_folder_of_ones_own
+from tests.support.fake_daemon import DEADLINE, temporary_runtime_dir
 from tests.support.live_session import wait_for
-from tests.support.preview_session import Stage
+from tests.support.preview_session import PreviewSession
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with runtime_folder_of_ones_own(monkeypatch) as folder:
+    with temporary_runtime_dir(monkeypatch) as folder:
         yield folder
 
 
-class Impostor:
+class FakeServer:
     """A server that sends ``answer`` to every client and disconnects."""
 
     def __init__(self, path: Path, answer: bytes) -> None:
@@ -53,12 +53,12 @@ class Impostor:
 
 
 @pytest.fixture
-def answering(folder: Path) -> Iterator[Callable[[bytes], Path]]:
-    impostors: list[Impostor] = []
+def serve_answer(folder: Path) -> Iterator[Callable[[bytes], Path]]:
+    impostors: list[FakeServer] = []
 
     def answer(said: bytes) -> Path:
         path = folder / f"i{len(impostors)}"
-        impostors.append(Impostor(path, said))
+        impostors.append(FakeServer(path, said))
         return path
 
     yield answer
@@ -66,7 +66,7 @@ def answering(folder: Path) -> Iterator[Callable[[bytes], Path]]:
         impostor.close()
 
 
-def told(**fields: object) -> bytes:
+def frame_answer(**fields: object) -> bytes:
     result = {"number": 1, "placeholder": False, "age": 0.0, "pictures": [], "status": None} | fields
     return json.dumps({"version": 2, "ok": True, "result": result}).encode() + b"\n"
 
@@ -74,7 +74,7 @@ def told(**fields: object) -> bytes:
 COLOR = {"matrix": 6, "primaries": 6, "transfer": 6, "full_range": False}
 
 
-def test_none_runs(folder: Path) -> None:
+def test_missing_daemon_means_not_running(folder: Path) -> None:
     with pytest.raises(NotRunningError, match="livebg is not running"):
         PreviewClient(folder / "p")
     with pytest.raises(NotRunningError, match="livebg is not running"):
@@ -94,33 +94,45 @@ def test_none_runs(folder: Path) -> None:
         (b"", NotRunningError, "not running"),
         (b'{"version": 2', NotRunningError, "not running"),
         (b'{"version": 2, "ok": true, "result": 1}\n', LivebgError, "Incompatible livebg is running"),
-        (told(pictures=[{"view": "a", "width": 3, "height": 2, "color": COLOR}]), LivebgError, "Incompatible livebg is running"),
         (
-            told(pictures=[{"view": "a", "width": 1 << 20, "height": 2, "color": COLOR}]),
+            frame_answer(pictures=[{"view": "a", "width": 3, "height": 2, "color": COLOR}]),
             LivebgError,
             "Incompatible livebg is running",
         ),
-        (told(pictures=[{"view": "a", "width": 4, "height": 2, "color": COLOR}]) + b"half", NotRunningError, "not running"),
-        (told(status={"state": "flying"}), LivebgError, r"Incompatible livebg is running \(unexpected status field state\)\."),
+        (
+            frame_answer(pictures=[{"view": "a", "width": 1 << 20, "height": 2, "color": COLOR}]),
+            LivebgError,
+            "Incompatible livebg is running",
+        ),
+        (
+            frame_answer(pictures=[{"view": "a", "width": 4, "height": 2, "color": COLOR}]) + b"half",
+            NotRunningError,
+            "not running",
+        ),
+        (
+            frame_answer(status={"state": "flying"}),
+            LivebgError,
+            r"Incompatible livebg is running \(unexpected status field state\)\.",
+        ),
     ],
 )
-def test_whatever_is_answered_is_a_picture_or_a_sentence(
-    answering: Callable[[bytes], Path], answer: bytes, kind: type[LivebgError], sentence: str
+def test_invalid_answer_fails_with_clear_message(
+    serve_answer: Callable[[bytes], Path], answer: bytes, kind: type[LivebgError], sentence: str
 ) -> None:
-    with PreviewClient(answering(answer)) as channel, pytest.raises(kind, match=sentence):
+    with PreviewClient(serve_answer(answer)) as channel, pytest.raises(kind, match=sentence):
         channel.next_frame(["a"])
 
 
-def test_a_picture_arrives_as_it_was_sent_with_its_colour(answering: Callable[[bytes], Path]) -> None:
+def test_picture_keeps_bytes_and_color(serve_answer: Callable[[bytes], Path]) -> None:
     described = {"view": "a", "width": 4, "height": 2, "color": COLOR | {"full_range": True}, "newer": 1}
-    with PreviewClient(answering(told(pictures=[described], newer=2) + bytes(range(12)))) as channel:
+    with PreviewClient(serve_answer(frame_answer(pictures=[described], newer=2) + bytes(range(12)))) as channel:
         seen = channel.next_frame(["a"])
     picture = seen.pictures["a"]
     assert picture.data.tobytes() == bytes(range(12))
     assert (picture.size, picture.color.full_range, seen.number) == ((4, 2), True, 1)
 
 
-def test_who_does_not_answer_is_not_waited_for(folder: Path) -> None:
+def test_missing_answer_times_out(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
         deaf.bind(str(folder / "d"))
         deaf.listen()
@@ -128,7 +140,7 @@ def test_who_does_not_answer_is_not_waited_for(folder: Path) -> None:
             channel.next_frame(["composite"])
 
 
-class Watching:
+class UpdateReader:
     """Read the updates of a receiver like the window does."""
 
     def __init__(self, path: Path) -> None:
@@ -149,33 +161,33 @@ class Watching:
 
 
 @pytest.fixture
-def watching(folder: Path) -> Iterator[Watching]:
-    watching = Watching(folder / "p")
+def watching(folder: Path) -> Iterator[UpdateReader]:
+    watching = UpdateReader(folder / "p")
     watching.receiver.start()
     yield watching
     watching.receiver.close()
 
 
-def test_livebg_goes_and_comes_back_under_a_preview(folder: Path, watching: Watching) -> None:
+def test_preview_reconnects_after_daemon_restart(folder: Path, watching: UpdateReader) -> None:
     for _ in range(2):
         wait_for(lambda: watching.gone(NOT_RUNNING), "the word that none runs")
         assert watching.receiver.status is None
-        with Stage(folder).on():
+        with PreviewSession(folder).on():
             wait_for(watching.live, "a live picture")
             assert watching.receiver.status is not None
     wait_for(lambda: watching.gone(NOT_RUNNING), "the word that none runs")
 
 
-def test_a_livebg_of_another_version_is_told_and_followed_by_this_one(folder: Path, watching: Watching) -> None:
-    newer = Impostor(folder / "p", b'{"version": 7, "ok": true, "result": {}}\n')
+def test_preview_reconnects_after_incompatible_daemon(folder: Path, watching: UpdateReader) -> None:
+    newer = FakeServer(folder / "p", b'{"version": 7, "ok": true, "result": {}}\n')
     wait_for(lambda: watching.gone("protocol version 7"), "the word of the version")
     newer.close()
-    with Stage(folder).on():
+    with PreviewSession(folder).on():
         wait_for(watching.live, "a live picture")
 
 
-def test_other_views_are_seen_once_they_are_wanted(folder: Path, watching: Watching) -> None:
-    with Stage(folder).on():
+def test_changed_views_are_received(folder: Path, watching: UpdateReader) -> None:
+    with PreviewSession(folder).on():
         wait_for(watching.live, "a live picture")
         watching.receiver.views = ("composite", "alpha")
 
@@ -189,11 +201,11 @@ def test_other_views_are_seen_once_they_are_wanted(folder: Path, watching: Watch
         wait_for(both, "the matte")
 
 
-def test_who_has_closed_looks_no_more(folder: Path) -> None:
-    with Stage(folder).on() as stage:
-        watching = Watching(stage.path)
+def test_closed_receiver_stops_requesting(folder: Path) -> None:
+    with PreviewSession(folder).on() as preview:
+        watching = UpdateReader(preview.path)
         watching.receiver.start()
         wait_for(watching.live, "a live picture")
         watching.receiver.close()
-        wait_for(lambda: stage.live.audience.count == 0, "its end")
+        wait_for(lambda: preview.live.audience.count == 0, "its end")
         assert "livebg-preview" not in {thread.name for thread in threading.enumerate()}

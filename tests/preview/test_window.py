@@ -104,7 +104,7 @@ def answers() -> bool:
         return False
 
 
-def test_what_calls_see_is_on_the_screen_and_comes_back_after_a_kill(
+def test_preview_shows_green_screen_and_survives_daemon_kill(
     tmp_path: Path, home: Environment, command: list[str], processes: list[subprocess.Popen[str]]
 ) -> None:
     processes.append(started(command, home))
@@ -137,30 +137,32 @@ def test_what_calls_see_is_on_the_screen_and_comes_back_after_a_kill(
     assert preview.wait(PATIENCE) == 0
 
 
-def test_ctrl_c_ends_it(home: Environment, command: list[str], processes: list[subprocess.Popen[str]]) -> None:
+def test_ctrl_c_ends_preview(home: Environment, command: list[str], processes: list[subprocess.Popen[str]]) -> None:
     processes.append(started(command, home))
     wait_for(answers, "the daemon")
     preview = started(["preview", "--alpha"], home)
     processes.append(preview)
     wait_for(lambda: windows(home), "the window")
     preview.send_signal(signal.SIGINT)
-    _, said = preview.communicate(timeout=PATIENCE)
-    assert (preview.returncode, said) == (0, "")
+    _, output = preview.communicate(timeout=PATIENCE)
+    assert (preview.returncode, output) == (0, "")
 
 
-def test_none_runs(home: Environment) -> None:
-    said = livebg("preview", env=home)
-    assert (said.returncode, said.stdout) == (6, "")
-    assert said.stderr.split() == ["livebg:", "livebg", "is", "not", "running:", "start", "it", "with", "`livebg", "run`"]
+def test_preview_without_daemon_fails(home: Environment) -> None:
+    output = livebg("preview", env=home)
+    assert (output.returncode, output.stdout) == (6, "")
+    assert output.stderr.split() == ["livebg:", "livebg", "is", "not", "running:", "start", "it", "with", "`livebg", "run`"]
 
 
-def test_a_display_that_is_gone(home: Environment) -> None:
-    said = livebg("preview", env=home | {"DISPLAY": ":987"})
-    assert said.returncode == 8
-    assert "Cannot connect to the display :987" in " ".join(said.stderr.split())
+def test_missing_display_fails(home: Environment) -> None:
+    output = livebg("preview", env=home | {"DISPLAY": ":987"})
+    assert output.returncode == 8
+    assert "Cannot connect to the display :987" in " ".join(output.stderr.split())
 
 
-def test_a_killed_preview_is_forgotten(home: Environment, command: list[str], processes: list[subprocess.Popen[str]]) -> None:
+def test_killed_preview_is_no_longer_counted(
+    home: Environment, command: list[str], processes: list[subprocess.Popen[str]]
+) -> None:
     processes.append(started(command, home))
     wait_for(answers, "the daemon")
     preview = started(["preview"], home)

@@ -105,7 +105,7 @@ def read_wheel(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_the_wheel_holds_what_is_committed_for_it_and_nothing_else(wheel: dict[str, bytes]) -> None:
+def test_wheel_contains_exactly_committed_files(wheel: dict[str, bytes]) -> None:
     carried = {name: name for name in committed() if name.startswith("livebg/") and not name.startswith("livebg/lab/")}
     carried |= {f"livebg/{name}": name for name in committed() if name.startswith("systemd/")}
     information = f"livebg-{__version__}.dist-info"
@@ -123,7 +123,7 @@ def man_page(wheel: dict[str, bytes], name: str) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(MAN_PAGES))
-def test_manual_page_has_a_title_and_a_one_line_summary(wheel: dict[str, bytes], name: str) -> None:
+def test_manual_page_has_title_and_summary(wheel: dict[str, bytes], name: str) -> None:
     text = man_page(wheel, name)
     page, section = name.partition("/")[2].rsplit(".", 1)
     title, heading, summary = text.splitlines()[:3]
@@ -134,7 +134,7 @@ def test_manual_page_has_a_title_and_a_one_line_summary(wheel: dict[str, bytes],
     assert "`" not in text
 
 
-def test_manual_pages_hold_the_commands_settings_and_exit_codes(wheel: dict[str, bytes]) -> None:
+def test_manual_pages_contain_commands_settings_and_exit_codes(wheel: dict[str, bytes]) -> None:
     assert "\\fBlivebg render INPUTS...\\fR: render videos" in man_page(wheel, "man1/livebg.1")
     assert "livebg\\-calls(7)" in man_page(wheel, "man1/livebg.1")
     assert "\nbackground_fit = \\(dqfill\\(dq\n" in man_page(wheel, "man7/livebg-config.7")
@@ -143,21 +143,21 @@ def test_manual_pages_hold_the_commands_settings_and_exit_codes(wheel: dict[str,
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 @pytest.mark.parametrize("name", sorted(MAN_PAGES))
-def test_groff_formats_the_manual_page_without_warnings(wheel: dict[str, bytes], name: str) -> None:
+def test_groff_formats_manual_page_without_warnings(wheel: dict[str, bytes], name: str) -> None:
     command = ("groff", "-man", "-Kutf8", "-Tutf8", "-ww")
     done = subprocess.run(command, input=wheel[MAN + name], capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"livebg manual" in done.stdout
 
 
-def test_the_wheel_says_what_it_needs(wheel: dict[str, bytes]) -> None:
+def test_wheel_metadata_lists_requirements(wheel: dict[str, bytes]) -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]
-    told = wheel[f"livebg-{__version__}.dist-info/METADATA"].decode().partition("\n\n")[0].splitlines()
-    assert "License-Expression: MIT" in told
-    assert f"Requires-Python: {project['requires-python']}" in told
-    wanted = [line.split(": ")[1] for line in told if line.startswith("Requires-Dist") and "extra ==" not in line]
+    reported = wheel[f"livebg-{__version__}.dist-info/METADATA"].decode().partition("\n\n")[0].splitlines()
+    assert "License-Expression: MIT" in reported
+    assert f"Requires-Python: {project['requires-python']}" in reported
+    wanted = [line.split(": ")[1] for line in reported if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert sorted(each.split(";")[0] for each in wanted) == sorted(each.split(";")[0] for each in project["dependencies"])
-    extras = {line.removeprefix("Provides-Extra: ") for line in told if line.startswith("Provides-Extra")}
+    extras = {line.removeprefix("Provides-Extra: ") for line in reported if line.startswith("Provides-Extra")}
     assert extras == project["optional-dependencies"].keys()
 
 
@@ -167,12 +167,12 @@ def read_sdist(path: Path) -> dict[str, bytes]:
         return {member.name.partition("/")[2]: archive.extractfile(member).read() for member in files}  # type: ignore[union-attr]
 
 
-def test_the_sdist_holds_what_the_wheel_is_made_of_and_nothing_else(sdist: Path) -> None:
+def test_sdist_contains_exactly_committed_files(sdist: Path) -> None:
     wanted = {name for name in committed() if name.startswith(("livebg/", "systemd/"))}
     assert set(read_sdist(sdist)) == wanted | {*NAMED, "PKG-INFO"}
 
 
-def test_from_the_sdist_comes_the_same_wheel(sdist: Path, wheel: dict[str, bytes], tmp_path: Path) -> None:
+def test_sdist_builds_same_wheel(sdist: Path, wheel: dict[str, bytes], tmp_path: Path) -> None:
     for name, content in read_sdist(sdist).items():
         (tmp_path / "unpacked" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "unpacked" / name).write_bytes(content)

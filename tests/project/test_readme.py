@@ -18,7 +18,7 @@ from livebg.lab.__main__ import app as lab_app
 from livebg.models import REGISTRY
 from livebg.rendering.jobs import MODES
 from tests.bare.readme import PAGES, all_livebg_lines, code_lines
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -54,45 +54,45 @@ def all_options() -> set[str]:
     return set.union(options(), *(options(*words) for words in names))
 
 
-def test_there_are_commands_to_check() -> None:
+def test_pages_contain_commands() -> None:
     assert len(COMMANDS) >= 50
     assert len([line for line in code_lines("README") if line.startswith("livebg ")]) >= 8
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_and_option_of_an_example_exists(line: str) -> None:
+def test_example_commands_and_options_exist(line: str) -> None:
     words = line.split()
     assert words[1] in command().commands
     assert set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", line)) <= options(*words[1:])
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_and_option_that_the_text_names_exists(page: str) -> None:
+def test_commands_and_options_in_text_exist(page: str) -> None:
     text = re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)
     named = set(re.findall(r"`(--[a-z-]+)", text)) | set(re.findall(r"`livebg [^`]*?(--[a-z-]+)", text))
     assert named - {"--help", "--install-completion"} <= all_options()
     assert set(re.findall(r"`livebg ([a-z]+)", text)) <= command().commands.keys()
 
 
-def test_every_mode_that_is_used_exists() -> None:
+def test_modes_in_text_exist() -> None:
     assert all(set(re.findall(r"--mode (\w+)", page)) <= set(MODES) for page in PAGES.values())
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_topic_that_is_referred_to_exists(page: str) -> None:
+def test_referenced_topics_exist(page: str) -> None:
     assert set(re.findall(r"livebg help ([a-z-]+)", PAGES[page])) <= PAGES.keys()
 
 
-def test_the_exit_codes_are_those_of_the_errors() -> None:
+def test_exit_codes_topic_lists_all_error_codes() -> None:
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", PAGES["exit-codes"], re.MULTILINE)} == {0} | CODES
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_exit_codes_in_the_text_exist(page: str) -> None:
+def test_exit_codes_in_text_exist(page: str) -> None:
     assert {int(code) for code in re.findall(r"exit\s+code\s+(?:is\s+)?(\d+)", PAGES[page], re.IGNORECASE)} <= {0} | CODES
 
 
-def test_every_dependencys_license_is_named() -> None:
+def test_redistribution_topic_names_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     licenses = PAGES["redistribution"].lower().replace("pyav", "av")
     for requirement in project["dependencies"]:
@@ -100,7 +100,7 @@ def test_every_dependencys_license_is_named() -> None:
         assert name in licenses, name
 
 
-def test_every_model_is_named() -> None:
+def test_quality_topic_and_readme_name_every_model() -> None:
     assert all(f"`{name}`" in PAGES["quality"] and f"`{name}`" in README for name in REGISTRY)
 
 
@@ -124,28 +124,28 @@ def keys(value: Any) -> set[str]:
     return set(value).union(*map(keys, value.values())) if isinstance(value, dict) else set()
 
 
-def test_json_topic_names_every_field_of_the_status() -> None:
+def test_json_topic_names_every_status_field() -> None:
     assert status_fields(Status) <= json_names("status")
 
 
-def test_json_topic_names_every_field_of_a_check() -> None:
+def test_json_topic_names_every_check_field() -> None:
     assert Result("service", "unit", ok("fine")).as_dict().keys() <= json_names("doctor")
 
 
-def test_json_topic_names_every_event_and_field_of_render(shop: Workshop, clip: Path) -> None:
-    (shop.folder / "damaged.mp4").write_bytes(b"not a video")
-    facts = shop.render(str(clip), "damaged.mp4", "-o", ".", "--json").facts
+def test_json_topic_names_every_render_event_and_field(cli: LivebgCli, clip: Path) -> None:
+    (cli.folder / "damaged.mp4").write_bytes(b"not a video")
+    facts = cli.render(str(clip), "damaged.mp4", "-o", ".", "--json").json_lines
     events = {fact.pop("event") for fact in facts}
     assert events >= {"started", "progress", "done", "error", "summary"}
     assert events | keys(facts) <= json_names("render")
 
 
-def test_json_topic_names_every_field_of_the_networks(shop: Workshop) -> None:
-    assert keys(shop.livebg("models", "list", "--json").facts) <= json_names("models list")
+def test_json_topic_names_every_model_field(cli: LivebgCli) -> None:
+    assert keys(cli.livebg("models", "list", "--json").json_lines) <= json_names("models list")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_setting_that_is_named_exists(page: str) -> None:
+def test_settings_in_text_exist(page: str) -> None:
     named = re.findall(rf"(?<![\w.])((?:{'|'.join(sections())})\.[a-z_]+)\b", PAGES[page])
     assert set(named) <= set(setting_keys())
 
@@ -154,7 +154,7 @@ def test_readme_is_one_page() -> None:
     assert len(README.splitlines()) <= 150
 
 
-def test_the_pictures_and_linked_files_are_there() -> None:
+def test_linked_files_exist() -> None:
     links = [
         (path, link)
         for path in (ROOT / "README.md", *(ROOT / ".github").rglob("*.md"))
@@ -165,12 +165,12 @@ def test_the_pictures_and_linked_files_are_there() -> None:
     assert [str(path) for path in local if not path.exists()] == []
 
 
-def test_there_are_lab_commands_to_check() -> None:
+def test_pages_contain_lab_commands() -> None:
     assert len(LAB_COMMANDS) >= 5
 
 
 @pytest.mark.parametrize("line", LAB_COMMANDS)
-def test_every_command_and_option_of_a_lab_example_exists(line: str) -> None:
+def test_lab_example_commands_and_options_exist(line: str) -> None:
     lab: Any = get_command(lab_app)
     found = lab.commands[line.removeprefix(LAB).split()[0]]
     known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}

@@ -1,4 +1,4 @@
-"""From the file that goes in to the file that comes out, by the command that people type: every frame, every packet."""
+"""From the input file to the output file, by the command that users type: every frame, every packet."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.media import Clip, read_stamp
 from tests.support.recordings import frame_times, packets_of
 from tests.support.toy_network import ToyNetwork
@@ -31,11 +31,11 @@ CLIPS = {
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
-    shop = Workshop(tmp_path, monkeypatch)
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LivebgCli:
+    cli = LivebgCli(tmp_path, monkeypatch)
     # Everything is the person, so that the stamps come through in every mode.
-    ToyNetwork(gain=0.0, offset=1.0).write(shop.folder / "all.onnx")
-    return shop
+    ToyNetwork(gain=0.0, offset=1.0).write(cli.folder / "all.onnx")
+    return cli
 
 
 def stamps(path: Path) -> list[int]:
@@ -45,29 +45,29 @@ def stamps(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
 @pytest.mark.parametrize("kind", CLIPS)
-def test_a_thousand_frames_in_are_a_thousand_frames_out(kind: str, ending: str, shop: Workshop) -> None:
-    clip = CLIPS[kind].write(shop.folder / f"talk{ending}")
-    said = shop.render(clip.name, "--model", "all.onnx", "--input-size", "64x48", "--preset", "ultrafast", "--quiet")
-    assert said.code == 0
+def test_1000_frames_keep_pictures_times_and_audio(kind: str, ending: str, cli: LivebgCli) -> None:
+    clip = CLIPS[kind].write(cli.folder / f"talk{ending}")
+    result = cli.render(clip.name, "--model", "all.onnx", "--input-size", "64x48", "--preset", "ultrafast", "--quiet")
+    assert result.code == 0
     out = clip.with_name(f"talk.portrait{ending}")
     assert stamps(out) == list(range(COUNT)) == stamps(clip)
     assert frame_times(out) == frame_times(clip)
     assert packets_of(out, "audio") == packets_of(clip, "audio")
 
 
-def test_no_room_comes_out_where_nobody_is(shop: Workshop) -> None:
-    """The stamps are all over the picture: before a green screen, with nobody in it, not one frame still shows its own."""
-    ToyNetwork(gain=0.0, offset=0.0).write(shop.folder / "nobody.onnx")
-    clip = Clip(60, options=FAST).write(shop.folder / "room.mp4")
-    assert shop.render(clip.name, "--model", "nobody.onnx", "--mode", "greenscreen", "--quiet").code == 0
+def test_render_without_person_shows_nothing_of_the_room(cli: LivebgCli) -> None:
+    """The stamps cover the picture: on a green screen, with no person in it, not one frame still shows its own."""
+    ToyNetwork(gain=0.0, offset=0.0).write(cli.folder / "nobody.onnx")
+    clip = Clip(60, options=FAST).write(cli.folder / "room.mp4")
+    assert cli.render(clip.name, "--model", "nobody.onnx", "--mode", "greenscreen", "--quiet").code == 0
     with av.open(str(clip.with_name("room.greenscreen.mp4"))) as container:
         pictures = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
     assert len(pictures) == 60
     assert all(int(picture.max()) - int(picture.min()) <= 1 for picture in pictures)
 
 
-def test_two_runs_write_the_same_frames(shop: Workshop) -> None:
-    clip = Clip(30, options=FAST).write(shop.folder / "talk.mp4")
+def test_render_is_deterministic(cli: LivebgCli) -> None:
+    clip = Clip(30, options=FAST).write(cli.folder / "talk.mp4")
     for name in ("one.mp4", "two.mp4"):
-        assert shop.render(clip.name, "-o", name, "--quiet").code == 0
-    assert packets_of(shop.folder / "one.mp4", "video") == packets_of(shop.folder / "two.mp4", "video")
+        assert cli.render(clip.name, "-o", name, "--quiet").code == 0
+    assert packets_of(cli.folder / "one.mp4", "video") == packets_of(cli.folder / "two.mp4", "video")

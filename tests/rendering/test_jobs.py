@@ -55,44 +55,44 @@ def planned(inputs: list[str], output: str | None = None, mode: str = "portrait"
         ("talk.gif", "cutout", "talk.cutout.mov"),
     ],
 )
-def test_the_default_name_lies_beside_the_input(name: str, mode: str, output: str, make: Make) -> None:
+def test_default_output_is_beside_input(name: str, mode: str, output: str, make: Make) -> None:
     assert planned([str(make(name))], mode=mode) == {name: output}
 
 
 @pytest.mark.parametrize("ending", ["gif", "webm", "avi", "mpg", "ts", "wmv"])
-def test_a_container_that_is_not_kept_becomes_mkv_and_says_so(ending: str, make: Make) -> None:
+def test_unsupported_container_becomes_mkv_with_note(ending: str, make: Make) -> None:
     job = plan_jobs([make(f"clip.{ending}")], None, "portrait").jobs[0]
     assert job == Job(
         Path(f"clip.{ending}"), Path("clip.portrait.mkv"), "written as mkv, which supports any timing and audio codec"
     )
 
 
-def test_a_kept_container_is_not_worth_a_word(make: Make) -> None:
+def test_supported_container_has_no_note(make: Make) -> None:
     assert [plan_jobs([make(name)], None, "portrait").jobs[0].note for name in ("a.mp4", "b.jpg", "c.MKV", "d.mov")] == [""] * 4
 
 
 @pytest.mark.parametrize(("name", "note"), [("a.jpg", "written as png"), ("a.mp4", "written as mov"), ("a.webm", "")])
-def test_a_cutout_says_where_it_is_written_otherwise(name: str, note: str, make: Make) -> None:
+def test_cutout_notes_changed_format(name: str, note: str, make: Make) -> None:
     assert plan_jobs([make(name)], None, "cutout").jobs[0].note.partition(",")[0] == note
 
 
-def test_photos_are_told_from_videos_by_their_ending() -> None:
+def test_photos_are_recognized_by_suffix() -> None:
     names = ["a.jpg", "a.JPEG", "a.png", "a.webp", "a.tiff", "a.bmp", "a.avif", "a.heic", "a.mp4", "a.gif", "a.mkv", "a"]
     assert [Job(Path(name), Path("out")).is_photo for name in names] == [True] * 8 + [False] * 4
 
 
-def test_an_output_file_is_taken_as_it_is(make: Make) -> None:
+def test_output_file_is_used_unchanged(make: Make) -> None:
     make("talk.mp4", "out/")
     assert planned(["talk.mp4"], "out/other.mkv") == {"talk.mp4": "out/other.mkv"}
     assert planned(["talk.mp4"], "other.mov") == {"talk.mp4": "other.mov"}
 
 
-def test_an_output_folder_gets_the_default_name(make: Make) -> None:
+def test_output_folder_gets_default_name(make: Make) -> None:
     make("a/talk.mp4", "out/")
     assert planned(["a/talk.mp4"], "out") == {"a/talk.mp4": "out/talk.portrait.mp4"}
 
 
-def test_a_folder_is_walked_in_order_and_its_subfolders_are_kept(make: Make) -> None:
+def test_folder_is_walked_in_order_with_subfolders(make: Make) -> None:
     make("in/b.mp4", "in/a.jpg", "in/sub/deep/c.mkv", "in/notes.txt", "in/.hidden.mp4", "in/.git/d.mp4", "in/Aa/e.png", "out/")
     assert planned(["in"], "out") == {
         "in/a.jpg": "out/a.portrait.jpg",
@@ -104,13 +104,13 @@ def test_a_folder_is_walked_in_order_and_its_subfolders_are_kept(make: Make) -> 
     assert list(planned(["in"], "out")) == ["in/a.jpg", "in/b.mp4", "in/Aa/e.png", "in/sub/deep/c.mkv"]
 
 
-def test_files_and_folders_may_be_mixed_and_named_twice(make: Make) -> None:
+def test_files_and_folders_can_be_mixed_and_repeated(make: Make) -> None:
     make("in/a.mp4", "in/sub/b.mp4", "c.jpg")
     targets = planned(["in/a.mp4", "in", "c.jpg", "./in/../c.jpg"])
     assert [Path(target).name for target in targets.values()] == ["a.portrait.mp4", "b.portrait.mp4", "c.portrait.jpg"]
 
 
-def test_an_output_folder_inside_the_input_is_not_walked(make: Make) -> None:
+def test_output_folder_inside_input_is_skipped(make: Make) -> None:
     make("in/a.mp4", "in/out/b.mp4", "in/other/c.mp4")
     assert planned(["in"], "in/out") == {
         "in/a.mp4": "in/out/a.portrait.mp4",
@@ -118,7 +118,7 @@ def test_an_output_folder_inside_the_input_is_not_walked(make: Make) -> None:
     }
 
 
-def test_who_would_get_the_same_name_keeps_the_full_one(make: Make) -> None:
+def test_conflicting_outputs_keep_full_input_name(make: Make) -> None:
     make("in/astro.jpg", "in/astro.png", "in/other.jpg", "in/talk.avi", "in/talk.mkv", "in/talk.mp4")
     assert planned(["in"], mode="cutout") == {
         "in/astro.jpg": "in/astro.jpg.cutout.png",
@@ -138,7 +138,7 @@ def test_who_would_get_the_same_name_keeps_the_full_one(make: Make) -> None:
     }
 
 
-def test_files_of_one_name_from_several_folders_are_numbered(make: Make) -> None:
+def test_same_names_from_several_folders_are_numbered(make: Make) -> None:
     make("a/talk.mp4", "b/talk.mp4", "c/talk.mp4", "out/")
     assert planned(["a", "b", "c/talk.mp4"], "out") == {
         "a/talk.mp4": "out/talk.mp4.portrait.mp4",
@@ -147,14 +147,14 @@ def test_files_of_one_name_from_several_folders_are_numbered(make: Make) -> None
     }
 
 
-def test_a_full_name_that_another_input_gets_by_itself_is_passed_over(make: Make) -> None:
+def test_full_name_used_by_other_input_is_skipped(make: Make) -> None:
     make("in/astro.jpg", "in/astro.png", "in/astro.jpg.webp")
     targets = planned(["in"], mode="cutout")
     assert targets["in/astro.jpg.webp"] == "in/astro.jpg.cutout.png"
     assert targets["in/astro.jpg"] == "in/astro.jpg.2.cutout.png"
 
 
-def test_an_input_is_nobodys_output(make: Make) -> None:
+def test_input_is_never_an_output(make: Make) -> None:
     make("talk.mp4", "talk.portrait.mp4")
     assert planned(["talk.mp4", "talk.portrait.mp4"]) == {
         "talk.mp4": "talk.mp4.portrait.mp4",
@@ -162,7 +162,7 @@ def test_an_input_is_nobodys_output(make: Make) -> None:
     }
 
 
-def test_a_second_run_does_not_take_its_own_outputs_for_inputs(make: Make) -> None:
+def test_second_run_ignores_its_own_outputs(make: Make) -> None:
     make("in/astro.jpg", "in/astro.png", "in/talk.avi", "in/clip [1].mp4", "in/sub/solo.mp4")
     first: dict[str, str] = {}
     for mode in ("portrait", "greenscreen", "matte", "cutout", "background", "none"):
@@ -172,23 +172,23 @@ def test_a_second_run_does_not_take_its_own_outputs_for_inputs(make: Make) -> No
         first = targets
 
 
-def test_a_file_that_only_looks_like_an_output_is_an_input(make: Make) -> None:
+def test_file_that_only_looks_like_output_is_an_input(make: Make) -> None:
     make("in/grandma.portrait.jpg", "in/talk.final.mp4", "in/talk.mp4", "in/x.matte.mp4", "in/x.txt")
     assert list(planned(["in"])) == ["in/grandma.portrait.jpg", "in/talk.final.mp4", "in/talk.mp4", "in/x.matte.mp4"]
 
 
-def test_an_output_that_is_named_as_an_input_is_meant(make: Make) -> None:
+def test_output_named_as_input_is_used(make: Make) -> None:
     make("talk.mp4", "talk.portrait.mp4")
     assert planned(["talk.portrait.mp4"], mode="matte") == {"talk.portrait.mp4": "talk.portrait.matte.mp4"}
 
 
-def test_an_input_that_does_not_exist(make: Make) -> None:
+def test_missing_input_fails(make: Make) -> None:
     make("a.mp4")
     with pytest.raises(SourceError, match=r"^b\.mp4 does not exist\. Name a video, a photo or a folder\.$"):
         planned(["a.mp4", "b.mp4"])
 
 
-def test_folders_without_media(make: Make) -> None:
+def test_folders_without_media_fail(make: Make) -> None:
     make("in/notes.txt", "empty/")
     with pytest.raises(SourceError, match=r"^No videos or photos found in in, empty\. Name a folder that contains some"):
         planned(["in", "empty"])
@@ -204,14 +204,14 @@ def test_folders_without_media(make: Make) -> None:
         (["in"], "new.mp4", "new.mp4"),
     ],
 )
-def test_an_output_folder_that_does_not_exist(inputs: list[str], output: str, missing: str, make: Make) -> None:
+def test_missing_output_folder_fails(inputs: list[str], output: str, missing: str, make: Make) -> None:
     make("a.mp4", "b.mp4", "in/c.mp4")
     with pytest.raises(SinkError) as caught:
         planned(inputs, output)
     assert str(caught.value) == f"The output folder {missing} does not exist. Create it first, or name another one."
 
 
-def test_an_output_below_a_file(make: Make) -> None:
+def test_output_below_file_fails(make: Make) -> None:
     make("a.mp4", "file.txt")
     with pytest.raises(
         SinkError, match=r"^The output folder file\.txt is not a folder\. Create it first, or name another one\.$"
@@ -220,13 +220,13 @@ def test_an_output_below_a_file(make: Make) -> None:
 
 
 @pytest.mark.parametrize("inputs", [["a.mp4", "b.mp4"], ["in"]])
-def test_one_file_cannot_be_the_output_of_many(inputs: list[str], make: Make) -> None:
+def test_single_output_file_for_many_inputs_fails(inputs: list[str], make: Make) -> None:
     make("a.mp4", "b.mp4", "in/c.mp4", "out.mp4")
     with pytest.raises(ConfigError, match=r"^The output out\.mp4 is not a folder\. Name a folder, or for a single input a file"):
         planned(inputs, "out.mp4")
 
 
-def test_an_output_without_ending_means_a_folder(make: Make) -> None:
+def test_output_without_suffix_must_be_a_folder(make: Make) -> None:
     make("a.mp4", "Makefile")
     with pytest.raises(
         ConfigError, match=r"^The output Makefile is not a folder\. Name a folder, or for a single input a file with an"
@@ -234,7 +234,7 @@ def test_an_output_without_ending_means_a_folder(make: Make) -> None:
         planned(["a.mp4"], "Makefile")
 
 
-def test_linked_folders_are_one_place(make: Make, here: Path) -> None:
+def test_linked_folders_are_one_folder(make: Make, here: Path) -> None:
     make("in/a.mp4", "out/")
     (here / "alias").symlink_to("in", target_is_directory=True)
     assert len(planned(["in/a.mp4", "alias/a.mp4"])) == 1
@@ -242,7 +242,7 @@ def test_linked_folders_are_one_place(make: Make, here: Path) -> None:
     assert planned(["in"])["in/link.mp4"] == "in/link.portrait.mp4"
 
 
-def test_a_folder_that_links_to_itself_ends(make: Make, here: Path) -> None:
+def test_folder_that_links_to_itself_ends(make: Make, here: Path) -> None:
     make("in/a.mp4")
     (here / "in" / "loop").symlink_to(".", target_is_directory=True)
     assert list(planned(["in"])) == ["in/a.mp4"]

@@ -1,4 +1,4 @@
-"""Looking ahead: every frame once with its own time, calmer than from the past alone, and nothing passes a cut or a gap."""
+"""Lookahead: every frame once with its own time, calmer than from the past alone, and nothing passes a cut or a gap."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -18,7 +18,7 @@ from livebg.rendering.lookahead import LookaheadFilter
 from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.decoding import rgb_of
 from tests.support.media import Clip, yuv_picture
 from tests.support.moving_person import HEIGHT, WIDTH, picture, true_alpha
@@ -29,8 +29,8 @@ from tests.support.toy_network import ToyNetwork
 MOST_HELD = 13
 
 
-class Restless(LumaSegmenter):
-    """Sees the swaying shape as it is, but for the frames that it overlooks altogether."""
+class UnreliableSegmenter(LumaSegmenter):
+    """Returns the true alpha of the swaying shape, but misses it in some frames."""
 
     def __init__(self, numbers: Sequence[int], overlooked: Sequence[int] = (), fails_at: int | None = None) -> None:
         super().__init__(fails_at=fails_at)
@@ -45,7 +45,7 @@ class Restless(LumaSegmenter):
         return np.zeros((HEIGHT, WIDTH), np.float32) if number in self._overlooked else true_alpha(number)
 
 
-class Torn(ListSource):
+class FailingSource(ListSource):
     """Frames, and then an error."""
 
     def __iter__(self) -> Iterator[Frame]:
@@ -67,28 +67,28 @@ def pipeline(segmenter: LumaSegmenter) -> Pipeline:
     return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), render_matte)
 
 
-def mattes(numbers: Sequence[int], overlooked: Sequence[int] = (), times: Sequence[int] | None = None) -> list[Alpha]:
-    run = pipeline(Restless(numbers, overlooked))
+def masks(numbers: Sequence[int], overlooked: Sequence[int] = (), times: Sequence[int] | None = None) -> list[Alpha]:
+    run = pipeline(UnreliableSegmenter(numbers, overlooked))
     frames = [frame(number, time) for number, time in zip(numbers, times or numbers, strict=True)]
     return [mask.alpha for _, mask in LookaheadFilter(run).masks((each, run.predict(each)) for each in frames)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 40])
-def test_every_frame_comes_out_once_with_its_own_time(count: int) -> None:
+def test_every_frame_is_returned_once_with_its_time(count: int) -> None:
     frames = [frame(number) for number in range(count)]
-    run = pipeline(Restless(range(count)))
+    run = pipeline(UnreliableSegmenter(range(count)))
     composites = list(LookaheadFilter(run).composites(frames))
     assert [each.pts for each in composites] == list(range(count))
     assert {each.time_base for each in composites} == {Fraction(1, 30)}
 
 
-def test_a_single_frame_is_what_the_network_says() -> None:
-    np.testing.assert_array_equal(mattes([4])[0], true_alpha(4))
+def test_single_frame_equals_network_output() -> None:
+    np.testing.assert_array_equal(masks([4])[0], true_alpha(4))
 
 
 @pytest.mark.parametrize(("step", "held"), [(1, MOST_HELD), (2, 7), (15, 2), (Fraction(1, 4), MOST_HELD)])
-def test_only_so_many_frames_are_held(step: int | Fraction, held: int) -> None:
-    """0.4 s at 30 and 15 frames a second, the next frame at 2, and at 120 no more than memory allows."""
+def test_number_of_held_frames_is_limited(step: int | Fraction, held: int) -> None:
+    """0.4 s at 30 and 15 frames per second, the next frame at 2, and at 120 as many as memory allows."""
     given = 0
 
     def frames() -> Iterator[Frame]:
@@ -97,15 +97,15 @@ def test_only_so_many_frames_are_held(step: int | Fraction, held: int) -> None:
             given += 1
             yield Frame(frame(number).data, round(number * step * 4), Fraction(1, 120))
 
-    run = pipeline(Restless(range(40)))
+    run = pipeline(UnreliableSegmenter(range(40)))
     most = 0
     for done, _ in enumerate(LookaheadFilter(run).composites(frames())):
         most = max(most, given - done)
     assert most == held
 
 
-def test_a_frame_that_the_network_overlooks_is_told_by_its_neighbours() -> None:
-    clean, holed = mattes(range(20)), mattes(range(20), overlooked=[10])
+def test_missed_detection_is_filled_from_neighbors() -> None:
+    clean, holed = masks(range(20)), masks(range(20), overlooked=[10])
     person = true_alpha(10) == 1
     assert holed[10][person].mean() > 0.7
     causal = TemporalFilter()
@@ -115,9 +115,9 @@ def test_a_frame_that_the_network_overlooks_is_told_by_its_neighbours() -> None:
     assert np.abs(clean[10] - true_alpha(10)).mean() < 0.02
 
 
-def test_nobody_is_seen_where_they_were_or_will_be() -> None:
+def test_moving_person_leaves_no_ghost() -> None:
     """The shape sways by up to two pixels a frame: neither its past nor its future is left in the matte."""
-    shown = LookaheadFilter(pipeline(Restless(range(30)))).composites(frame(number) for number in range(30))
+    shown = LookaheadFilter(pipeline(UnreliableSegmenter(range(30)))).composites(frame(number) for number in range(30))
     out = [planes(composite.data)[0] / np.float32(255) for composite in shown]
     errors = [np.abs(alpha - true_alpha(number)).mean() for number, alpha in enumerate(out)]
     moved = [np.abs(true_alpha(number + 3) - true_alpha(number)).mean() for number in range(27)]
@@ -125,7 +125,7 @@ def test_nobody_is_seen_where_they_were_or_will_be() -> None:
 
 
 @pytest.mark.parametrize(("wavering", "farthest", "step"), [(0.0, 1e-6, 1e-6), (0.1, 0.08, 0.006)])
-def test_alpha_of_a_still_scene_comes_out_steady(wavering: float, farthest: float, step: float) -> None:
+def test_alpha_of_static_scene_is_stable(wavering: float, farthest: float, step: float) -> None:
     """From frame to frame the network wavers about 0.8. The mean is higher, since alpha rises faster than it falls."""
     run = pipeline(LumaSegmenter())
     sights = []
@@ -139,28 +139,28 @@ def test_alpha_of_a_still_scene_comes_out_steady(wavering: float, farthest: floa
     assert np.abs(np.diff(out)).max() < step
 
 
-def test_a_clip_and_its_reverse_have_the_same_outline() -> None:
+def test_reversed_clip_has_same_outline() -> None:
     """The filter has zero phase: no outline trails, whichever way time runs."""
-    forward = mattes(range(30))
-    backward = mattes(range(29, -1, -1), times=range(30))[::-1]
+    forward = masks(range(30))
+    backward = masks(range(29, -1, -1), times=range(30))[::-1]
     apart = [np.abs(one - other).mean() for one, other in zip(forward, backward, strict=True)]
     moved = [np.abs(true_alpha(number + 1) - true_alpha(number)).mean() for number in range(29)]
     assert np.mean(apart) < 0.25 * np.mean(moved)
 
 
-def test_nothing_passes_a_gap() -> None:
+def test_filter_does_not_cross_time_gap() -> None:
     """Sixteen frames are missing in the middle, more than half a second."""
     numbers, times = list(range(12)), [*range(6), *range(22, 28)]
-    whole = mattes(numbers, overlooked=range(6, 12), times=times)
-    parts = [*mattes(numbers[:6]), *mattes(numbers[6:], overlooked=range(6, 12), times=times[6:])]
+    whole = masks(numbers, overlooked=range(6, 12), times=times)
+    parts = [*masks(numbers[:6]), *masks(numbers[6:], overlooked=range(6, 12), times=times[6:])]
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one, other)
     assert whole[5].max() == 1
     assert whole[6].max() == 0
 
 
-def test_uneven_times_give_no_side_more_than_it_is_worth() -> None:
-    """Every second frame comes close behind the one before; all are of one picture, of which the network says this and that."""
+def test_uneven_times_are_weighted_evenly() -> None:
+    """Every second frame follows closely; all show the same picture, for which the network's alpha varies."""
     times = [time for pair in range(20) for time in (10 * pair, 10 * pair + 1)]
     run = pipeline(LumaSegmenter())
     still = frame(3)
@@ -173,22 +173,22 @@ def test_uneven_times_give_no_side_more_than_it_is_worth() -> None:
     assert np.abs(np.diff(out[10:30])).max() < 0.2
 
 
-def test_render_sends_each_frame_and_tells_of_it() -> None:
+def test_render_sends_each_frame_and_reports_progress() -> None:
     source, sink = ListSource([frame(number) for number in range(9)]), ListSink()
-    told: list[int] = []
-    assert render(source, sink, LookaheadFilter(pipeline(Restless(range(9)))), told.append).frames == 9
-    assert told == list(range(1, 10))
+    received: list[int] = []
+    assert render(source, sink, LookaheadFilter(pipeline(UnreliableSegmenter(range(9)))), received.append).frames == 9
+    assert received == list(range(1, 10))
     assert sink.end == "closed"
 
 
 @pytest.mark.parametrize(
     ("source", "segmenter", "error"),
     [
-        (Torn([frame(number) for number in range(9)]), Restless(range(9)), SourceError),
-        (ListSource([frame(number) for number in range(9)]), Restless(range(9), fails_at=8), ModelError),
+        (FailingSource([frame(number) for number in range(9)]), UnreliableSegmenter(range(9)), SourceError),
+        (ListSource([frame(number) for number in range(9)]), UnreliableSegmenter(range(9), fails_at=8), ModelError),
     ],
 )
-def test_an_error_at_the_end_gives_up_the_output(source: Source, segmenter: Restless, error: type[Exception]) -> None:
+def test_late_error_aborts_output(source: Source, segmenter: UnreliableSegmenter, error: type[Exception]) -> None:
     sink = ListSink()
     assert source.format == VideoFormat(WIDTH, HEIGHT, Fraction(30))
     with pytest.raises(error):
@@ -196,7 +196,7 @@ def test_an_error_at_the_end_gives_up_the_output(source: Source, segmenter: Rest
     assert sink.end == "aborted"
 
 
-def test_without_a_time_constant_there_is_nothing_to_look_for() -> None:
+def test_zero_time_constant_is_rejected() -> None:
     with pytest.raises(ValueError, match="above 0 seconds"):
         LookaheadFilter(pipeline(LumaSegmenter()), 0.0)
 
@@ -204,49 +204,49 @@ def test_without_a_time_constant_there_is_nothing_to_look_for() -> None:
 LOSSLESS = ("--codec", "ffv1", "--model", "toy.onnx", "--input-size", "160x96", "--quiet")
 
 
-def swaying_clip(shop: Workshop, count: int) -> Path:
-    """The swaying shape as a file, beside a network that takes what is bright for the person."""
+def swaying_clip(cli: LivebgCli, count: int) -> Path:
+    """The swaying shape as a file, and a network for which bright areas are a person."""
 
     def shape(number: int, width: int, height: int) -> av.VideoFrame:
         chroma = np.full((height // 2, width // 2), 128, np.uint8)
         return yuv_picture([picture(number), chroma, chroma], "yuv420p")
 
-    ToyNetwork().write(shop.folder / "toy.onnx")
-    return Clip(count, WIDTH, HEIGHT, picture=shape).write(shop.folder / "talk.mp4")
+    ToyNetwork().write(cli.folder / "toy.onnx")
+    return Clip(count, WIDTH, HEIGHT, picture=shape).write(cli.folder / "talk.mp4")
 
 
 @pytest.mark.parametrize("count", [1, 2, 9])
-def test_render_looks_ahead_unless_it_is_told_not_to(count: int, shop: Workshop) -> None:
-    clip = swaying_clip(shop, count)
+def test_render_looks_ahead_by_default(count: int, cli: LivebgCli) -> None:
+    clip = swaying_clip(cli, count)
     for name, options in {
         "ahead": (),
         "same": ("--temporal", "lookahead"),
         "causal": ("--temporal", "causal"),
     }.items():
-        done = shop.render(clip.name, "--mode", "matte", "-o", f"{name}.mkv", *LOSSLESS, *options)
+        done = cli.render(clip.name, "--mode", "matte", "-o", f"{name}.mkv", *LOSSLESS, *options)
         assert done.code == 0, done.err
-        assert frame_times(shop.folder / f"{name}.mkv") == frame_times(clip)
-    ahead, same, causal = (np.stack(rgb_of(shop.folder / f"{name}.mkv")) for name in ("ahead", "same", "causal"))
+        assert frame_times(cli.folder / f"{name}.mkv") == frame_times(clip)
+    ahead, same, causal = (np.stack(rgb_of(cli.folder / f"{name}.mkv")) for name in ("ahead", "same", "causal"))
     assert (ahead == same).all()
     assert len(ahead) == count
     assert (ahead == causal).all() == (count == 1)
 
 
-def test_with_no_filter_there_is_nothing_ahead_either(shop: Workshop) -> None:
-    swaying_clip(shop, 4)
-    (shop.folder / "own.toml").write_text("[smoothing]\ntime_constant = 0\n")
+def test_zero_smoothing_disables_lookahead(cli: LivebgCli) -> None:
+    swaying_clip(cli, 4)
+    (cli.folder / "own.toml").write_text("[smoothing]\ntime_constant = 0\n")
     for temporal in ("lookahead", "causal"):
-        done = shop.render(
+        done = cli.render(
             "talk.mp4", "--temporal", temporal, "-o", f"{temporal}.mkv", "--mode", "matte", *LOSSLESS, "--config", "own.toml"
         )
         assert done.code == 0, done.err
-    ahead, causal = (np.stack(rgb_of(shop.folder / f"{name}.mkv")) for name in ("lookahead", "causal"))
+    ahead, causal = (np.stack(rgb_of(cli.folder / f"{name}.mkv")) for name in ("lookahead", "causal"))
     assert (ahead == causal).all()
 
 
-def test_frames_a_billionth_of_a_second_apart_are_mattes_all_the_same() -> None:
+def test_nanosecond_intervals_give_finite_masks() -> None:
     """As in a damaged file: so short a time is lost in rounding, and a NaN would be any number once it is an integer."""
-    run = pipeline(Restless([3, 3, 4, 5]))
+    run = pipeline(UnreliableSegmenter([3, 3, 4, 5]))
     times = (0, 1, 2, 40_000_000)
     frames = [Frame(frame(number).data, time, Fraction(1, 10**9)) for number, time in zip((3, 3, 4, 5), times, strict=True)]
     alphas = [mask.alpha for _, mask in LookaheadFilter(run).masks((each, run.predict(each)) for each in frames)]

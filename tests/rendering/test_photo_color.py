@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from livebg.rendering.photo import Photo
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.color_profiles import WIDE, gray_profile, rgb_profile, shown
 from tests.support.media import Clip, yuv_picture
 from tests.support.photos import save_photo
@@ -21,19 +21,19 @@ from tests.support.photos import save_photo
 BLUE = (0x20, 0x40, 0x60)
 
 
-def person(shop: Workshop, name: str = "photo.png", **options: Any) -> Path:
+def person(cli: LivebgCli, name: str = "photo.png", **options: Any) -> Path:
     """A photo whose left half is background; ``options`` are those of Pillow's writer."""
-    save_photo(shop.folder / "plain.png", size=(120, 80))
-    with Image.open(shop.folder / "plain.png") as image:
-        image.save(shop.folder / name, **options)
-    (shop.folder / "plain.png").unlink()
-    return shop.folder / name
+    save_photo(cli.folder / "plain.png", size=(120, 80))
+    with Image.open(cli.folder / "plain.png") as image:
+        image.save(cli.folder / name, **options)
+    (cli.folder / "plain.png").unlink()
+    return cli.folder / name
 
 
-def rendered(shop: Workshop, *arguments: str) -> Image.Image:
-    done = shop.render(*arguments, "-o", "out.png", "--overwrite")
+def rendered(cli: LivebgCli, *arguments: str) -> Image.Image:
+    done = cli.render(*arguments, "-o", "out.png", "--overwrite")
     assert done.code == 0, done.err
-    with Image.open(shop.folder / "out.png") as image:
+    with Image.open(cli.folder / "out.png") as image:
         image.load()
     return image
 
@@ -44,69 +44,69 @@ def background_of(image: Image.Image) -> list[float]:
 
 
 @pytest.mark.parametrize("space", WIDE)
-def test_background_color_appears_as_requested(space: str, shop: Workshop) -> None:
+def test_background_color_appears_as_requested(space: str, cli: LivebgCli) -> None:
     profile = rgb_profile(space)
-    person(shop, icc_profile=profile)
-    image = rendered(shop, "photo.png", "--background", "#204060")
+    person(cli, icc_profile=profile)
+    image = rendered(cli, "photo.png", "--background", "#204060")
     assert image.info["icc_profile"] == profile
     # One level of ProPhoto's dark reds is five of sRGB.
     assert background_of(image) == pytest.approx(BLUE, abs=2.5 if space == "prophoto" else 1)
 
 
 @pytest.mark.parametrize("space", WIDE)
-def test_green_screen_appears_green(space: str, shop: Workshop) -> None:
-    person(shop, icc_profile=rgb_profile(space))
-    assert background_of(rendered(shop, "photo.png", "--mode", "greenscreen")) == pytest.approx((0, 255, 0), abs=3)
+def test_green_screen_appears_green(space: str, cli: LivebgCli) -> None:
+    person(cli, icc_profile=rgb_profile(space))
+    assert background_of(rendered(cli, "photo.png", "--mode", "greenscreen")) == pytest.approx((0, 255, 0), abs=3)
 
 
-def test_builtin_background_looks_the_same_on_every_photo(shop: Workshop) -> None:
-    person(shop)
-    plain = background_of(rendered(shop, "photo.png", "--background", "dawn"))
-    person(shop, icc_profile=rgb_profile("display-p3"))
-    assert background_of(rendered(shop, "photo.png", "--background", "dawn")) == pytest.approx(plain, abs=2)
+def test_builtin_background_looks_the_same_on_every_photo(cli: LivebgCli) -> None:
+    person(cli)
+    plain = background_of(rendered(cli, "photo.png", "--background", "dawn"))
+    person(cli, icc_profile=rgb_profile("display-p3"))
+    assert background_of(rendered(cli, "photo.png", "--background", "dawn")) == pytest.approx(plain, abs=2)
 
 
 @pytest.mark.parametrize("photo_space", ["", "display-p3", "prophoto"])
 @pytest.mark.parametrize("background_space", ["", "display-p3", "prophoto"])
-def test_picture_background_looks_like_the_picture(photo_space: str, background_space: str, shop: Workshop) -> None:
-    person(shop, icc_profile=rgb_profile(photo_space) if photo_space else None)
+def test_picture_background_looks_like_the_picture(photo_space: str, background_space: str, cli: LivebgCli) -> None:
+    person(cli, icc_profile=rgb_profile(photo_space) if photo_space else None)
     picture = Image.new("RGB", (60, 40), (90, 120, 70))
-    picture.save(shop.folder / "picture.png", icc_profile=rgb_profile(background_space) if background_space else None)
-    with Image.open(shop.folder / "picture.png") as image:
+    picture.save(cli.folder / "picture.png", icc_profile=rgb_profile(background_space) if background_space else None)
+    with Image.open(cli.folder / "picture.png") as image:
         expected = shown(image)[0, 0]
     for fit in ("fill", "fit"):
-        (shop.folder / "fit.toml").write_text(f'[effect]\nbackground_fit = "{fit}"')
-        found = background_of(rendered(shop, "photo.png", "--background", "picture.png", "--config", "fit.toml"))
+        (cli.folder / "fit.toml").write_text(f'[effect]\nbackground_fit = "{fit}"')
+        found = background_of(rendered(cli, "photo.png", "--background", "picture.png", "--config", "fit.toml"))
         assert found == pytest.approx([float(value) for value in expected], abs=3)
 
 
-def test_video_background_looks_the_same_on_every_photo(shop: Workshop) -> None:
-    Clip(count=3).write(shop.folder / "waves.mp4")
-    person(shop)
-    plain = background_of(rendered(shop, "photo.png", "--background", "waves.mp4"))
-    person(shop, icc_profile=rgb_profile("prophoto"))
-    assert background_of(rendered(shop, "photo.png", "--background", "waves.mp4")) == pytest.approx(plain, abs=2)
+def test_video_background_looks_the_same_on_every_photo(cli: LivebgCli) -> None:
+    Clip(count=3).write(cli.folder / "waves.mp4")
+    person(cli)
+    plain = background_of(rendered(cli, "photo.png", "--background", "waves.mp4"))
+    person(cli, icc_profile=rgb_profile("prophoto"))
+    assert background_of(rendered(cli, "photo.png", "--background", "waves.mp4")) == pytest.approx(plain, abs=2)
 
 
-def test_heic_in_display_p3_by_code_points_alone_gets_a_profile(shop: Workshop) -> None:
+def test_heic_in_display_p3_by_code_points_alone_gets_a_profile(cli: LivebgCli) -> None:
     """Display P3 without an ICC profile."""
-    pixels = save_photo(shop.folder / "plain.png", size=(120, 80))
+    pixels = save_photo(cli.folder / "plain.png", size=(120, 80))
     heif = pillow_heif.from_pillow(Image.fromarray(pixels))
     heif.save(
-        shop.folder / "photo.heic", color_primaries=12, transfer_characteristics=13, matrix_coefficients=6, full_range_flag=1
+        cli.folder / "photo.heic", color_primaries=12, transfer_characteristics=13, matrix_coefficients=6, full_range_flag=1
     )
-    image = rendered(shop, "photo.heic", "--background", "#204060")
+    image = rendered(cli, "photo.heic", "--background", "#204060")
     assert image.info["icc_profile"]
     assert background_of(image) == pytest.approx(BLUE, abs=2)
 
 
-def test_adobe_rgb_by_exif_alone_gets_a_profile(shop: Workshop) -> None:
+def test_adobe_rgb_by_exif_alone_gets_a_profile(cli: LivebgCli) -> None:
     """Adobe RGB as cameras mark it: in the interoperability directory of EXIF, without an ICC profile."""
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] = 65535
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {ExifTags.Interop.InteropIndex: "R03"}
-    person(shop, "photo.jpg", exif=exif, quality=95)
-    image = rendered(shop, "photo.jpg", "--background", "#204060")
+    person(cli, "photo.jpg", exif=exif, quality=95)
+    image = rendered(cli, "photo.jpg", "--background", "#204060")
     assert image.info["icc_profile"]
     assert background_of(image) == pytest.approx(BLUE, abs=2)
 
@@ -176,14 +176,14 @@ def test_hdr_photo_is_tone_mapped_and_reported(
 
 
 @pytest.mark.parametrize("ending", ["avif", "heic", "png"])
-def test_background_of_an_hdr_photo_is_srgb(ending: str, shop: Workshop) -> None:
-    {"avif": save_avif, "heic": save_heic, "png": save_png}[ending](shop.folder / f"photo.{ending}", 0.1, 16)
-    image = rendered(shop, f"photo.{ending}", "--background", "#204060")
+def test_background_of_an_hdr_photo_is_srgb(ending: str, cli: LivebgCli) -> None:
+    {"avif": save_avif, "heic": save_heic, "png": save_png}[ending](cli.folder / f"photo.{ending}", 0.1, 16)
+    image = rendered(cli, f"photo.{ending}", "--background", "#204060")
     assert "icc_profile" not in image.info
     assert background_of(image) == pytest.approx(BLUE, abs=2)
 
 
-def test_hdr_picture_as_background_is_tone_mapped(shop: Workshop) -> None:
-    person(shop)
-    save_heic(shop.folder / "picture.heic", PQ_50_NITS, 16)
-    assert background_of(rendered(shop, "photo.png", "--background", "picture.heic")) == pytest.approx([142] * 3, abs=3)
+def test_hdr_picture_as_background_is_tone_mapped(cli: LivebgCli) -> None:
+    person(cli)
+    save_heic(cli.folder / "picture.heic", PQ_50_NITS, 16)
+    assert background_of(rendered(cli, "photo.png", "--background", "picture.heic")) == pytest.approx([142] * 3, abs=3)

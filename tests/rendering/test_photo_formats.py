@@ -13,11 +13,11 @@ from PIL import ExifTags, Image
 from livebg.errors import SourceError
 from livebg.rendering.photo import Photo
 from livebg.segmentation.u2net import U2NetSegmenter
-from tests.support.cli_runner import Workshop
-from tests.support.photos import save_photo, saved, scene, written
+from tests.support.cli_runner import LivebgCli
+from tests.support.photos import render_to_file, save_photo, save_pixels, scene
 
 
-def test_sixteen_bits_of_grey_are_brought_to_eight(tmp_path: Path) -> None:
+def test_16_bit_gray_becomes_8_bit(tmp_path: Path) -> None:
     levels = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     for ending in ("png", "tif"):
         Image.fromarray(levels).save(tmp_path / f"photo.{ending}")
@@ -26,7 +26,7 @@ def test_sixteen_bits_of_grey_are_brought_to_eight(tmp_path: Path) -> None:
         assert photo.notes == ("converted from 16 to 8 bits",)
 
 
-def test_sixteen_bits_of_colour_are_brought_to_eight(tmp_path: Path) -> None:
+def test_16_bit_color_becomes_8_bit(tmp_path: Path) -> None:
     deep = np.random.default_rng(1).integers(0, 65536, (20, 30, 3), dtype=np.uint16)
     assert cv2.imwrite(str(tmp_path / "photo.png"), deep[..., ::-1])
     np.testing.assert_array_equal(Photo(tmp_path / "photo.png").rgb, deep >> 8)
@@ -35,23 +35,23 @@ def test_sixteen_bits_of_colour_are_brought_to_eight(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mode", "ending"), [("L", "png"), ("P", "png"), ("P", "tif"), ("CMYK", "tif"), ("1", "png"), ("YCbCr", "tif")]
 )
-def test_other_kinds_of_pixels(mode: str, ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+def test_other_pixel_modes_are_converted(mode: str, ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     image = Image.fromarray(scene()).convert(mode)
     image.save(tmp_path / f"photo.{ending}")
     photo = Photo(tmp_path / f"photo.{ending}")
     assert np.abs(photo.rgb.astype(int) - np.asarray(image.convert("RGB"))).max() <= 2
-    assert written(photo, segmenter, "portrait", tmp_path / f"out.{ending}").size == (83, 61)
+    assert render_to_file(photo, segmenter, "portrait", tmp_path / f"out.{ending}").size == (83, 61)
 
 
-def test_cmyk_jpeg_comes_out_in_rgb(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+def test_cmyk_jpeg_becomes_rgb(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     Image.fromarray(scene()).convert("CMYK").save(tmp_path / "photo.jpg", quality=100)
     photo = Photo(tmp_path / "photo.jpg")
     assert np.abs(photo.rgb.astype(int) - scene()).mean() < 4
-    assert written(photo, segmenter, "portrait", tmp_path / "out.jpg").mode == "RGB"
+    assert render_to_file(photo, segmenter, "portrait", tmp_path / "out.jpg").mode == "RGB"
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_what_is_transparent_stays_hidden(mode: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+def test_transparent_areas_stay_hidden(mode: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     pixels = np.dstack([scene(), np.full((61, 83), 255, np.uint8)])
     pixels[:30, :, 3] = 0
     image = Image.fromarray(pixels).convert(mode)
@@ -60,10 +60,10 @@ def test_what_is_transparent_stays_hidden(mode: str, segmenter: U2NetSegmenter, 
     assert photo.notes == ("transparent areas filled with black",)
     assert not photo.rgb[:30].any()
     np.testing.assert_array_equal(photo.rgb[30:], np.asarray(image.convert("RGBA"))[30:, :, :3])
-    assert not np.asarray(written(photo, segmenter, "cutout", tmp_path / "out.png"))[:25, :, :3].any()
+    assert not np.asarray(render_to_file(photo, segmenter, "cutout", tmp_path / "out.png"))[:25, :, :3].any()
 
 
-def test_of_several_pictures_the_first_is_taken(tmp_path: Path) -> None:
+def test_first_picture_of_several_is_used(tmp_path: Path) -> None:
     first, second = Image.fromarray(scene()), Image.fromarray(255 - scene())
     first.save(tmp_path / "photo.webp", save_all=True, append_images=[second], lossless=True)
     photo = Photo(tmp_path / "photo.webp")
@@ -71,16 +71,16 @@ def test_of_several_pictures_the_first_is_taken(tmp_path: Path) -> None:
     assert photo.notes == ("only the first of 2 pictures",)
 
 
-def test_plain_photos_need_no_notes(tmp_path: Path) -> None:
-    assert Photo(saved(scene(), tmp_path / "photo.png")).notes == ()
+def test_plain_photo_has_no_notes(tmp_path: Path) -> None:
+    assert Photo(save_pixels(scene(), tmp_path / "photo.png")).notes == ()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # from Pillow, for damaged EXIF
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif", "bmp", "avif", "heic", "jp2"])
-def test_damaged_files_are_refused_in_a_sentence(ending: str, tmp_path: Path) -> None:
+def test_damaged_files_fail_with_clear_message(ending: str, tmp_path: Path) -> None:
     pillow_heif.from_pillow(Image.fromarray(scene())).save(tmp_path / "photo.heic")
     path = tmp_path / f"photo.{ending}"
-    whole = (path if ending == "heic" else saved(scene(), path)).read_bytes()
+    whole = (path if ending == "heic" else save_pixels(scene(), path)).read_bytes()
     damaged = tmp_path / f"damaged.{ending}"
     random = np.random.default_rng(5)
     refused = 0
@@ -102,13 +102,13 @@ def test_damaged_files_are_refused_in_a_sentence(ending: str, tmp_path: Path) ->
     assert refused > 5
 
 
-def test_numbers_without_a_white_are_refused(tmp_path: Path) -> None:
+def test_float_samples_are_rejected(tmp_path: Path) -> None:
     Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "photo.tif")
     with pytest.raises(SourceError, match=r"photo\.tif has 32-bit samples, which define no white level\. Save it with"):
         Photo(tmp_path / "photo.tif")
 
 
-def test_a_photo_beyond_reason_is_refused(tmp_path: Path) -> None:
+def test_huge_photo_is_rejected(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "photo.png")
     with pytest.raises(SourceError, match=r"is too large\. Reduce it to less than 178 megapixels"):
         Photo(tmp_path / "photo.png")
@@ -176,22 +176,22 @@ def test_heic_of_other_pixels(mode: str, notes: tuple[str, ...], tmp_path: Path)
         ("IMG_1.jp2", "portrait", "IMG_1.portrait.jpg"),
     ],
 )
-def test_photos_that_are_only_read_are_written_in_another_format(name: str, mode: str, output: str, shop: Workshop) -> None:
-    pixels = save_photo(shop.folder / "plain.png")
+def test_photos_that_are_only_read_are_written_in_another_format(name: str, mode: str, output: str, cli: LivebgCli) -> None:
+    pixels = save_photo(cli.folder / "plain.png")
     first = Image.fromarray(pixels)
     if name.endswith("mpo"):
-        first.save(shop.folder / name, save_all=True, append_images=[first])
+        first.save(cli.folder / name, save_all=True, append_images=[first])
     elif name.endswith("jp2"):
-        first.save(shop.folder / name)
+        first.save(cli.folder / name)
     else:
-        pillow_heif.from_pillow(first).save(shop.folder / name, format="HEIF")
-    before, files = (shop.folder / name).read_bytes(), shop.files()
-    done = shop.render(name, "--mode", mode)
+        pillow_heif.from_pillow(first).save(cli.folder / name, format="HEIF")
+    before, files = (cli.folder / name).read_bytes(), cli.files()
+    done = cli.render(name, "--mode", mode)
     assert done.code == 0, done.err
-    assert shop.files() - files == {output}
+    assert cli.files() - files == {output}
     assert f"{name}: written as {output[-3:]}, because livebg does not write {name.rpartition('.')[2].lower()}" in done.err
-    assert (shop.folder / name).read_bytes() == before
-    with Image.open(shop.folder / output) as image:
+    assert (cli.folder / name).read_bytes() == before
+    with Image.open(cli.folder / output) as image:
         assert image.size == first.size
 
 
@@ -208,7 +208,7 @@ def test_gain_map_is_left_out_and_reported(ending: str, segmenter: U2NetSegmente
     main.save(tmp_path / f"photo.{ending}", "MPO", save_all=True, append_images=[gain], xmp=xmp)
     photo = Photo(tmp_path / f"photo.{ending}")
     assert photo.notes == ("HDR gain map left out",)
-    written(photo, segmenter, "portrait", tmp_path / "out.jpg")
+    render_to_file(photo, segmenter, "portrait", tmp_path / "out.jpg")
     assert (tmp_path / "out.jpg").read_bytes().count(b"\xff\xd8\xff") == 1
 
 
@@ -223,8 +223,8 @@ def test_a_heic_beyond_reason_is_refused(tmp_path: Path) -> None:
         Photo(tmp_path / "photo.heic")
 
 
-def test_jpeg_xl_is_refused_as_a_photo(shop: Workshop) -> None:
-    (shop.folder / "photo.jxl").write_bytes(b"\xff\x0a\x41\x40\x40\x71")
-    done = shop.render("photo.jxl", "-o", "out.jpg")
+def test_jpeg_xl_is_refused_as_a_photo(cli: LivebgCli) -> None:
+    (cli.folder / "photo.jxl").write_bytes(b"\xff\x0a\x41\x40\x40\x71")
+    done = cli.render("photo.jxl", "-o", "out.jpg")
     assert done.code == 3
-    assert done.sentence == "photo.jxl is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or JPEG 2000."
+    assert done.error_line == "photo.jxl is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or JPEG 2000."

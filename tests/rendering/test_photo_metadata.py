@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from livebg.rendering.photo import Photo
 from livebg.segmentation.u2net import U2NetSegmenter
-from tests.support.photos import scene, written
+from tests.support.photos import render_to_file, scene
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -31,7 +31,7 @@ def test_orientation_is_applied(orientation: int, ending: str, segmenter: U2NetS
     stored.save(tmp_path / f"photo.{ending}", exif=exif, **quality)
     photo = Photo(tmp_path / f"photo.{ending}")
     assert np.abs(photo.rgb.astype(int) - upright).max() <= 4
-    image = written(photo, segmenter, "none", tmp_path / f"out.{ending}")
+    image = render_to_file(photo, segmenter, "none", tmp_path / f"out.{ending}")
     assert image.size == (40, 24)
     assert ExifTags.Base.Orientation not in image.getexif()
 
@@ -68,9 +68,9 @@ def with_thumbnail(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif", "avif"])
-def test_names_are_kept_small_pictures_of_the_room_are_not(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+def test_names_are_kept_and_thumbnails_are_removed(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     photo = Photo(with_thumbnail(tmp_path / "photo.jpg"))
-    image = written(photo, segmenter, "portrait", tmp_path / f"out.{ending}")
+    image = render_to_file(photo, segmenter, "portrait", tmp_path / f"out.{ending}")
     exif = image.getexif()
     assert exif[ExifTags.Base.Artist] == "Ada"
     assert exif[ExifTags.Base.Copyright] == "CC0"
@@ -84,8 +84,8 @@ def test_names_are_kept_small_pictures_of_the_room_are_not(ending: str, segmente
     assert b"my room" not in content
 
 
-def test_a_matte_carries_nothing_but_itself(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
-    image = written(Photo(with_thumbnail(tmp_path / "photo.jpg")), segmenter, "matte", tmp_path / "out.jpg")
+def test_matte_has_no_metadata(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    image = render_to_file(Photo(with_thumbnail(tmp_path / "photo.jpg")), segmenter, "matte", tmp_path / "out.jpg")
     assert image.mode == "L"
     assert not dict(image.getexif())
 
@@ -93,10 +93,10 @@ def test_a_matte_carries_nothing_but_itself(segmenter: U2NetSegmenter, tmp_path:
 @pytest.mark.parametrize(
     ("mode", "ending"), [("portrait", "jpg"), *product(("portrait", "cutout"), ("png", "webp", "tif", "avif"))]
 )
-def test_an_rgb_profile_is_kept(ending: str, mode: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+def test_rgb_profile_is_kept(ending: str, mode: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(scene()).save(tmp_path / "photo.png", icc_profile=profile)
-    image = written(Photo(tmp_path / "photo.png"), segmenter, mode, tmp_path / f"out.{ending}")
+    image = render_to_file(Photo(tmp_path / "photo.png"), segmenter, mode, tmp_path / f"out.{ending}")
     assert image.info["icc_profile"] == profile
 
 
@@ -109,14 +109,14 @@ def lab_photo(path: Path) -> Path:
     return path
 
 
-def test_another_profile_is_used_and_left_behind(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+def test_other_profile_is_applied_and_removed(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     photo = Photo(lab_photo(tmp_path / "photo.tif"))
     assert np.abs(photo.rgb.astype(int) - scene()).mean() < 2
     assert photo.notes == ("converted from LAB to sRGB",)
-    assert "icc_profile" not in written(photo, segmenter, "portrait", tmp_path / "out.png").info
+    assert "icc_profile" not in render_to_file(photo, segmenter, "portrait", tmp_path / "out.png").info
 
 
-def test_a_damaged_profile_is_no_reason_to_stop(tmp_path: Path) -> None:
+def test_damaged_profile_is_ignored(tmp_path: Path) -> None:
     pixels = scene()[..., 0]
     Image.fromarray(pixels).save(tmp_path / "photo.png", icc_profile=b"no profile at all, but long enough")
     np.testing.assert_array_equal(Photo(tmp_path / "photo.png").rgb, np.repeat(pixels[..., None], 3, axis=2))
@@ -140,14 +140,14 @@ def test_resolution_is_kept(ending: str, mode: str, segmenter: U2NetSegmenter, t
     Image.fromarray(scene()).save(tmp_path / "photo.png", dpi=(300, 300))
     if mode == "cutout" and ending in ("jpg", "bmp"):
         ending = "png"
-    written(Photo(tmp_path / "photo.png"), segmenter, mode, tmp_path / f"out.{ending}")
+    render_to_file(Photo(tmp_path / "photo.png"), segmenter, mode, tmp_path / f"out.{ending}")
     assert dpi_of(tmp_path / f"out.{ending}") == pytest.approx((300, 300), abs=0.5)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
 def test_resolution_of_a_matte_is_kept(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     Image.fromarray(scene()).save(tmp_path / "photo.png", dpi=(300, 300))
-    written(Photo(tmp_path / "photo.png"), segmenter, "matte", tmp_path / f"out.{ending}")
+    render_to_file(Photo(tmp_path / "photo.png"), segmenter, "matte", tmp_path / f"out.{ending}")
     assert dpi_of(tmp_path / f"out.{ending}") == pytest.approx((300, 300), abs=0.5)
 
 
@@ -164,13 +164,13 @@ def save_exif_resolution(path: Path, across: float, down: float, unit: int = 2, 
 @pytest.mark.parametrize("ending", ["webp", "avif", "heic"])
 def test_resolution_in_exif_alone_is_kept(ending: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     save_exif_resolution(tmp_path / f"photo.{ending}", 240, 240)
-    written(Photo(tmp_path / f"photo.{ending}"), segmenter, "portrait", tmp_path / "out.jpg")
+    render_to_file(Photo(tmp_path / f"photo.{ending}"), segmenter, "portrait", tmp_path / "out.jpg")
     assert dpi_of(tmp_path / "out.jpg") == (240, 240)
 
 
 def test_resolution_per_centimeter_is_converted(segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     save_exif_resolution(tmp_path / "photo.webp", 100, 100, unit=3)
-    written(Photo(tmp_path / "photo.webp"), segmenter, "portrait", tmp_path / "out.png")
+    render_to_file(Photo(tmp_path / "photo.webp"), segmenter, "portrait", tmp_path / "out.png")
     assert dpi_of(tmp_path / "out.png") == pytest.approx((254, 254), abs=0.5)
 
 
@@ -183,7 +183,7 @@ def test_resolutions_of_a_rotated_photo_are_exchanged(ending: str, segmenter: U2
         save_exif_resolution(tmp_path / "photo.webp", 204, 98, orientation=6)
     else:
         Image.fromarray(scene()).save(tmp_path / f"photo.{ending}", exif=exif, dpi=(204, 98))
-    image = written(Photo(tmp_path / f"photo.{ending}"), segmenter, "portrait", tmp_path / "out.png")
+    image = render_to_file(Photo(tmp_path / f"photo.{ending}"), segmenter, "portrait", tmp_path / "out.png")
     assert image.size == (61, 83)
     assert dpi_of(tmp_path / "out.png") == pytest.approx((98, 204), abs=0.5)
 
@@ -191,4 +191,4 @@ def test_resolutions_of_a_rotated_photo_are_exchanged(ending: str, segmenter: U2
 @pytest.mark.parametrize("value", [0, 1e9, 0.001])
 def test_absurd_resolution_is_left_out(value: float, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
     save_exif_resolution(tmp_path / "photo.webp", value, 300)
-    assert "dpi" not in written(Photo(tmp_path / "photo.webp"), segmenter, "portrait", tmp_path / "out.jpg").info
+    assert "dpi" not in render_to_file(Photo(tmp_path / "photo.webp"), segmenter, "portrait", tmp_path / "out.jpg").info

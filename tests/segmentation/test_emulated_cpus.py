@@ -52,7 +52,7 @@ def own_alphas(pictures: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.f
 
 @needs_qemu
 @pytest.mark.parametrize("cpu", ["Nehalem", "Haswell"])
-def test_alphas_are_equal_on_an_emulated_cpu(
+def test_alphas_match_on_emulated_cpu(
     cpu: str, pictures: dict[str, NDArray[np.uint8]], own_alphas: dict[str, NDArray[np.float32]], tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "pictures.npz", allow_pickle=False, **pictures)
@@ -72,13 +72,13 @@ def test_alphas_are_equal_on_an_emulated_cpu(
             np.testing.assert_allclose(alpha, own_alphas[name], rtol=0, atol=FLOAT_ERROR, err_msg=f"{name} on {cpu}")
 
 
-def test_one_picture_has_sure_foreground_and_background(own_alphas: dict[str, NDArray[np.float32]]) -> None:
+def test_picture_has_certain_foreground_and_background(own_alphas: dict[str, NDArray[np.float32]]) -> None:
     """Equal alphas would prove little if they were all 0."""
     assert own_alphas["person"].max() > 0.9
     assert own_alphas["person"].min() < 0.1
 
 
-def test_every_8_bit_weight_has_7_bits() -> None:
+def test_int8_weights_fit_in_7_bits() -> None:
     onnx = pytest.importorskip("onnx", reason="the extra livebg[resize] is not installed")
     graph = onnx.load(str(find(NAME).path)).graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}

@@ -62,7 +62,7 @@ def memory(tmp_path: Path) -> ProviderCache:
     return ProviderCache(tmp_path / "cache" / "providers.json")
 
 
-def test_offers_what_onnxruntime_has_but_no_server() -> None:
+def test_available_providers_exclude_remote_ones() -> None:
     assert CPU in available_providers()
     assert "AzureExecutionProvider" not in available_providers()
     assert set(onnxruntime.get_available_providers()) - set(available_providers()) <= {"AzureExecutionProvider"}
@@ -71,30 +71,30 @@ def test_offers_what_onnxruntime_has_but_no_server() -> None:
 @pytest.mark.parametrize(
     ("requested", "expected"), [("cuda", CUDA), ("CUDA", CUDA), (CUDA, CUDA), ("cudaexecutionprovider", CUDA), ("cpu", CPU)]
 )
-def test_short_and_full_names(requested: str, expected: str) -> None:
+def test_short_and_full_names_are_accepted(requested: str, expected: str) -> None:
     assert full_name(requested, [CUDA, CPU]) == expected
 
 
 @pytest.mark.parametrize("requested", ["openvino", OPENVINO, "azure", "AzureExecutionProvider", ""])
-def test_a_provider_that_is_not_there_is_an_error_that_names_those_that_are(requested: str) -> None:
+def test_missing_provider_error_lists_available_ones(requested: str) -> None:
     with pytest.raises(ModelError, match=f"The provider {requested} is not .* has cuda, cpu\\. Choose one of those or auto"):
         full_name(requested, [CUDA, CPU])
 
 
-def test_a_provider_without_a_short_name_goes_by_its_full_one() -> None:
+def test_provider_without_short_name_uses_full_name() -> None:
     assert full_name("acmeexecutionprovider", ["AcmeExecutionProvider"]) == "AcmeExecutionProvider"
     with pytest.raises(ModelError, match=r"has AcmeExecutionProvider\."):
         full_name("cuda", ["AcmeExecutionProvider"])
 
 
-def test_the_requested_provider_is_not_measured(memory: ProviderCache) -> None:
+def test_requested_provider_is_not_measured(memory: ProviderCache) -> None:
     machine = Machine({CUDA: 1, CPU: 0.1})
     assert ProviderSelector("cuda", [CUDA, CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CUDA}"
     assert machine.opened == [CUDA]
     assert machine.timed == []
 
 
-def test_a_requested_provider_that_fails_is_an_error_and_no_silent_cpu_run(memory: ProviderCache) -> None:
+def test_failing_requested_provider_does_not_fall_back(memory: ProviderCache) -> None:
     machine = Machine({CPU: 0.1})
     with pytest.raises(ModelError, match="CUDAExecutionProvider does not work"):
         ProviderSelector("cuda", [CUDA, CPU], memory).open("net", machine.start, machine.seconds)
@@ -109,7 +109,7 @@ def test_auto_with_one_candidate_does_not_measure(memory: ProviderCache) -> None
 
 
 @pytest.mark.parametrize(("cuda", "fastest"), [(0.01, CUDA), (0.5, CPU)])
-def test_auto_takes_the_fastest_and_remembers_it(memory: ProviderCache, cuda: float, fastest: str) -> None:
+def test_auto_selects_fastest_and_caches_it(memory: ProviderCache, cuda: float, fastest: str) -> None:
     machine = Machine({CUDA: cuda, CPU: 0.1})
     chooser = ProviderSelector("auto", [CUDA, CPU], memory)
     assert chooser.open("net 256x144", machine.start, machine.seconds) == f"running on {fastest}"
@@ -119,7 +119,7 @@ def test_auto_takes_the_fastest_and_remembers_it(memory: ProviderCache, cuda: fl
     assert machine.opened == [CUDA, CPU, fastest]
 
 
-def test_another_size_or_another_set_of_candidates_is_measured_anew(memory: ProviderCache) -> None:
+def test_other_size_or_candidates_are_measured(memory: ProviderCache) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1, OPENVINO: 0.001})
     ProviderSelector("auto", [CUDA, CPU], memory).open("net 256x144", machine.start, machine.seconds)
     ProviderSelector("auto", [CUDA, CPU], memory).open("net 320x320", machine.start, machine.seconds)
@@ -129,7 +129,7 @@ def test_another_size_or_another_set_of_candidates_is_measured_anew(memory: Prov
     assert len(json.loads(known(memory.path).read_text())) == 3
 
 
-def test_what_was_measured_on_another_version_of_onnxruntime_does_not_count(memory: ProviderCache) -> None:
+def test_cache_of_other_onnxruntime_version_is_ignored(memory: ProviderCache) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1})
     chooser = ProviderSelector("auto", [CUDA, CPU], memory)
     chooser.open("net", machine.start, machine.seconds)
@@ -140,13 +140,13 @@ def test_what_was_measured_on_another_version_of_onnxruntime_does_not_count(memo
     assert machine.timed == [CUDA, CPU] * 2
 
 
-def test_auto_passes_over_what_does_not_work(memory: ProviderCache) -> None:
+def test_auto_skips_failing_provider(memory: ProviderCache) -> None:
     machine = Machine({CPU: 0.1})
     assert ProviderSelector("auto", [CUDA, CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CPU}"
     assert machine.timed == [CPU]
 
 
-def test_auto_measures_again_when_the_remembered_provider_fails(memory: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_measures_again_when_cached_provider_fails(memory: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
     machine = Machine({CUDA: 0.01, CPU: 0.1})
     chooser = ProviderSelector("auto", [CUDA, CPU], memory)
     chooser.open("net", machine.start, machine.seconds)
@@ -156,7 +156,7 @@ def test_auto_measures_again_when_the_remembered_provider_fails(memory: Provider
     assert list(json.loads(known(memory.path).read_text()).values()) == [CPU]
 
 
-def test_nothing_works_is_the_last_error(memory: ProviderCache) -> None:
+def test_last_error_is_raised_when_all_providers_fail(memory: ProviderCache) -> None:
     machine = Machine({})
     with pytest.raises(ModelError, match="CPUExecutionProvider does not work"):
         ProviderSelector("auto", [CUDA, CPU], memory).open("net", machine.start, machine.seconds)
@@ -164,7 +164,7 @@ def test_nothing_works_is_the_last_error(memory: ProviderCache) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"text"', "\x00\xff", '{"net": 3}', '{"net": ["a"]}'])
-def test_a_damaged_memory_is_no_memory(memory: ProviderCache, content: str) -> None:
+def test_damaged_cache_is_ignored(memory: ProviderCache, content: str) -> None:
     known(memory.path).parent.mkdir()
     known(memory.path).write_bytes(content.encode("latin-1"))
     assert memory.get("net") is None
@@ -172,7 +172,7 @@ def test_a_damaged_memory_is_no_memory(memory: ProviderCache, content: str) -> N
     assert memory.get("net") == CPU
 
 
-def test_a_damaged_memory_is_logged(memory: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_cache_is_logged(memory: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
     known(memory.path).parent.mkdir()
     known(memory.path).write_text("{")
     memory.get("net")
@@ -180,25 +180,25 @@ def test_a_damaged_memory_is_logged(memory: ProviderCache, caplog: pytest.LogCap
     assert "Ignoring " in caplog.text
 
 
-def test_the_memory_keeps_what_is_there_and_leaves_no_other_file(memory: ProviderCache) -> None:
+def test_cache_keeps_entries_and_leaves_no_temporary_file(memory: ProviderCache) -> None:
     memory.put("one", CPU)
     memory.put("two", CUDA)
     assert (memory.get("one"), memory.get("two"), memory.get("three")) == (CPU, CUDA, None)
     assert list(known(memory.path).parent.iterdir()) == [known(memory.path)]
 
 
-def test_a_memory_that_cannot_be_written_costs_a_log_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unwritable_cache_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
     ProviderCache(tmp_path / "file" / "providers.json").put("net", CPU)
     assert "could not be stored" in caplog.text
 
 
-def test_the_median_leaves_out_the_first_run_and_shrugs_off_a_hiccup() -> None:
+def test_median_ignores_first_run_and_outliers() -> None:
     clock = Clock([9.0, 0.2, 0.1, 0.3, 5.0, 0.2, 0.2])
     assert median_seconds(clock.run, clock) == pytest.approx(0.25)
 
 
-def test_a_slow_network_is_run_fewer_times() -> None:
+def test_slow_network_is_run_fewer_times() -> None:
     clock = Clock([2.0] * 9)
     assert median_seconds(clock.run, clock) == pytest.approx(2)
     assert clock.runs == 3

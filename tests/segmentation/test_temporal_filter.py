@@ -43,13 +43,13 @@ def after_step(smoother: TemporalFilter, fps: float, seconds: float, to: float) 
 
 
 @pytest.mark.parametrize("fps", [15, 30, 60])
-def test_the_time_constant_is_in_seconds_at_any_rate(fps: float) -> None:
+def test_time_constant_is_in_seconds_at_any_rate(fps: float) -> None:
     assert after_step(TemporalFilter(0.2), fps, 0.2, to=0) == pytest.approx(np.exp(-1), abs=1e-3)
     assert after_step(TemporalFilter(0.2), fps, 0.2, to=1) == pytest.approx(1 - np.exp(-RISING), abs=1e-3)
 
 
 @pytest.mark.parametrize("value", [0.3, 0.5, 0.8])
-def test_an_alpha_that_is_not_sure_is_followed_as_slowly_at_any_rate(value: float) -> None:
+def test_uncertain_alpha_is_followed_equally_at_any_rate(value: float) -> None:
     levels = [after_step_to(value, fps) for fps in (15, 30, 60)]
     assert max(levels) - min(levels) < 1e-3
     assert levels[0] > value + (1 - value) * np.exp(-1), "slower than a confident one"
@@ -62,13 +62,13 @@ def after_step_to(value: float, fps: int) -> float:
     return float([smoother.smooth(alpha(value), picture(), number / fps) for number in range(round(0.2 * fps))][-1].mean())
 
 
-def test_flicker_on_a_still_picture_is_damped() -> None:
+def test_flicker_in_static_scene_is_damped() -> None:
     smoother = TemporalFilter(0.25)
     out = [float(smoother.smooth(alpha(number % 2), picture(), number / 30).mean()) for number in range(60)]
     assert max(np.abs(np.diff(out[30:]))) < 0.25
 
 
-def test_flicker_on_somebody_who_moves_is_damped_and_the_outline_does_not_trail() -> None:
+def test_flicker_on_moving_person_is_damped_without_trail() -> None:
     """Every second network result misses half of the shape."""
     smoother, changes, raw_changes, errors = TemporalFilter(0.25), [], [], []
     before = raw_before = None
@@ -86,7 +86,7 @@ def test_flicker_on_somebody_who_moves_is_damped_and_the_outline_does_not_trail(
     assert np.mean(errors) < 0.02, "no ghost where the shape was"
 
 
-def test_a_mistake_in_the_first_frame_does_not_last() -> None:
+def test_error_in_first_frame_decays_quickly() -> None:
     """It counts for a few frames, less than an alpha observed for a while."""
     smoother = TemporalFilter(0.35)
     out = [float(smoother.smooth(alpha(1 if number == 0 else 0), picture(), number / 30).mean()) for number in range(6)]
@@ -96,7 +96,7 @@ def test_a_mistake_in_the_first_frame_does_not_last() -> None:
     assert np.exp(-5 / 30 / 0.35) > 0.6, "the share kept after a long time"
 
 
-def test_what_moves_is_taken_as_it_comes() -> None:
+def test_moving_area_is_followed_immediately() -> None:
     """A tenth of the picture changes at once: too little for a cut, and not explained by the previous picture."""
     smoother = TemporalFilter(0.25)
     room = procedural_room(1, (256, 144))
@@ -112,7 +112,7 @@ def test_what_moves_is_taken_as_it_comes() -> None:
     assert gone[44:86, 104:156].mean() < 0.05
 
 
-def test_a_cut_begins_anew_with_its_first_frame() -> None:
+def test_cut_restarts_filter() -> None:
     smoother = TemporalFilter(0.25)
     for number in range(3):
         smoother.smooth(np.ones((144, 256), np.float32), procedural_room(1, (256, 144)), number / 30)
@@ -121,7 +121,7 @@ def test_a_cut_begins_anew_with_its_first_frame() -> None:
 
 
 @pytest.mark.parametrize("time", [0.6, 0.0, -1.0])
-def test_a_gap_or_a_step_back_in_time_begins_anew(time: float) -> None:
+def test_time_gap_or_step_back_restarts_filter(time: float) -> None:
     smoother = TemporalFilter(0.25)
     smoother.smooth(alpha(1), picture(), 0.0)
     assert (smoother.smooth(alpha(0), picture(), time) == 0).all()
@@ -130,7 +130,7 @@ def test_a_gap_or_a_step_back_in_time_begins_anew(time: float) -> None:
     assert (other.smooth(alpha(0), picture(), 0.5) > 0).all(), "half a second is not a gap"
 
 
-def test_reset_and_another_size_begin_anew() -> None:
+def test_reset_and_new_size_restart_filter() -> None:
     smoother = TemporalFilter(0.25)
     smoother.smooth(alpha(1), picture(), 0.0)
     smoother.reset()
@@ -139,13 +139,13 @@ def test_reset_and_another_size_begin_anew() -> None:
     assert (smoother.smooth(bigger, np.zeros((24, 16, 3), np.uint8), 2 / 30) == 1).all()
 
 
-def test_no_time_constant_is_no_filter() -> None:
+def test_zero_time_constant_disables_filter() -> None:
     smoother = TemporalFilter(0.0)
     smoother.smooth(alpha(0), picture(), 0.0)
     assert (smoother.smooth(alpha(1), picture(), 1 / 30) == 1).all()
 
 
-def test_a_motion_that_is_known_is_not_looked_for() -> None:
+def test_given_flow_replaces_flow_estimation() -> None:
     """Three frames between two alphas: with the given motion the previous alpha is aligned with the shape."""
     steady = TemporalFilter(0.25)
     steady.smooth(true_alpha(0), seen(0), 0.0)
@@ -158,7 +158,7 @@ def test_a_motion_that_is_known_is_not_looked_for() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(0, 255)), min_size=1, max_size=8))
-def test_the_result_stays_between_the_alphas_given_so_far(steps: list[tuple[float, int]]) -> None:
+def test_result_stays_within_range_of_inputs(steps: list[tuple[float, int]]) -> None:
     smoother = TemporalFilter(0.15)
     for number, (value, level) in enumerate(steps):
         out = smoother.smooth(alpha(value), picture(level), number / 30)
@@ -166,13 +166,13 @@ def test_the_result_stays_between_the_alphas_given_so_far(steps: list[tuple[floa
     assert min(values) - 1e-6 <= float(out.min()) <= float(out.max()) <= max(values) + 1e-6
 
 
-def test_the_result_is_the_callers_own() -> None:
+def test_result_is_owned_by_caller() -> None:
     smoother = TemporalFilter(0.15)
     first = smoother.smooth(alpha(0.5), picture(), 0.0)
     first[:] = 0
     assert smoother.smooth(alpha(0.5), picture(), 1 / 30).min() == pytest.approx(0.5)
 
 
-def test_a_negative_time_constant_is_refused() -> None:
+def test_negative_time_constant_is_rejected() -> None:
     with pytest.raises(ValueError, match="at least 0 seconds"):
         TemporalFilter(-1)

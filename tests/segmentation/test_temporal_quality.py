@@ -80,7 +80,7 @@ def shot(pipeline: Pipeline, rgb: NDArray[np.uint8], time: float, truth: Alpha) 
     return Shot(frame, pipeline.predict(frame), truth)
 
 
-def steadied(way: str, take: Sequence[Shot], pipeline: Pipeline) -> list[Alpha]:
+def filtered(way: str, take: Sequence[Shot], pipeline: Pipeline) -> list[Alpha]:
     if way == "lookahead":
         return [mask.alpha for _, mask in LookaheadFilter(pipeline).masks((shot.frame, shot.sight) for shot in take)]
     smoother = TemporalFilter() if way == "causal" else TemporalFilter(0)
@@ -92,7 +92,7 @@ def measured(way: str, takes: Sequence[Sequence[Shot]], pipeline: Pipeline) -> F
     for take in takes:
         before: tuple[Alpha, Alpha] | None = None
         lag.begin()
-        for mask, each in zip(steadied(way, take, pipeline), take, strict=True):
+        for mask, each in zip(filtered(way, take, pipeline), take, strict=True):
             alpha = as_alpha(pipeline.refine(Mask(mask, each.sight.time), each.frame).alpha)
             differences.append(mean_absolute_difference(alpha, each.truth))
             if before is not None:
@@ -108,7 +108,7 @@ def measured(way: str, takes: Sequence[Sequence[Shot]], pipeline: Pipeline) -> F
     ("motion", "way", "restlessness"),
     [("slow", "causal", 0.85), ("fast", "causal", 0.9), ("slow", "lookahead", 0.75), ("fast", "lookahead", 0.84)],
 )
-def test_the_matte_is_calmer_and_no_worse_for_it(
+def test_filtered_matte_is_more_stable_and_not_worse(
     motion: str, way: str, restlessness: float, figures: dict[tuple[str, str], Figures]
 ) -> None:
     """Measured: 0.34, 0.81, 0.41 and 0.75 of raw's dtSSD with one network, 0.74, 0.81, 0.62 and 0.74 with a more stable one."""
@@ -119,17 +119,17 @@ def test_the_matte_is_calmer_and_no_worse_for_it(
 
 @pytest.mark.parametrize("way", ["causal", "lookahead"])
 @pytest.mark.parametrize("motion", ["slow", "fast"])
-def test_the_outline_does_not_trail(motion: str, way: str, figures: dict[tuple[str, str], Figures]) -> None:
+def test_outline_has_no_lag(motion: str, way: str, figures: dict[tuple[str, str], Figures]) -> None:
     """The limit is half a frame; a plain exponential filter with the same time constant lags by seven."""
     assert abs(figures[motion, way].lag) < 0.5
 
 
-def test_a_filter_that_trails_would_be_seen(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> None:
+def test_gate_detects_lagging_filter(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> None:
     """Verifies the gate: a filter without motion compensation is stable too, but its lag reveals it."""
-    assert fast_and_plain(pipeline, takes).lag > 0.5
+    assert plain_filter_figures(pipeline, takes).lag > 0.5
 
 
-def fast_and_plain(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> Figures:
+def plain_filter_figures(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> Figures:
     blurred = []
     for take in takes["fast"]:
         alpha, late = take[0].sight.alpha, []
@@ -142,11 +142,11 @@ def fast_and_plain(pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> Fi
 
 def after(first: Sequence[Shot], then: Sequence[Shot], pipeline: Pipeline, way: str) -> tuple[list[Alpha], list[Alpha]]:
     """The result for ``then`` after ``first``, and on its own."""
-    return steadied(way, [*first, *then], pipeline)[len(first) :], steadied(way, then, pipeline)
+    return filtered(way, [*first, *then], pipeline)[len(first) :], filtered(way, then, pipeline)
 
 
 @pytest.mark.parametrize("way", ["causal", "lookahead"])
-def test_a_cut_leaves_no_trace_from_its_first_frame_on(way: str, pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> None:
+def test_cut_leaves_no_trace(way: str, pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> None:
     first = takes["slow"][0][:6]
     then = shots(pipeline, "slow", 1, frames=4, start=6 / 30)
     followed, alone = after(first, then, pipeline, way)
@@ -155,9 +155,7 @@ def test_a_cut_leaves_no_trace_from_its_first_frame_on(way: str, pipeline: Pipel
 
 
 @pytest.mark.parametrize("way", ["causal", "lookahead"])
-def test_nor_does_one_that_is_dissolved_three_frames_later(
-    way: str, pipeline: Pipeline, takes: dict[str, list[list[Shot]]]
-) -> None:
+def test_dissolve_leaves_no_trace(way: str, pipeline: Pipeline, takes: dict[str, list[list[Shot]]]) -> None:
     first = takes["slow"][0][:6]
     then = shots(pipeline, "slow", 1, frames=9, start=6 / 30)
     old, new = first[-1].frame.rgb(SIZE), [each.frame.rgb(SIZE) for each in then]
@@ -165,12 +163,12 @@ def test_nor_does_one_that_is_dissolved_three_frames_later(
         share = (number + 1) / 4
         mixed = np.asarray(cv2.addWeighted(new[number], share, old, 1 - share, 0), np.uint8)
         then[number] = shot(pipeline, mixed, then[number].sight.time, then[number].truth)
-    followed = steadied(way, [*first, *then], pipeline)[-4:]
-    fresh = steadied(way, then[3:], pipeline)[-4:]
+    followed = filtered(way, [*first, *then], pipeline)[-4:]
+    fresh = filtered(way, then[3:], pipeline)[-4:]
     assert max(float(np.abs(ours - alone).mean()) for ours, alone in zip(followed, fresh, strict=True)) < FORGOTTEN
 
 
-def test_who_comes_back_finds_no_old_matte(pipeline: Pipeline) -> None:
+def test_returning_person_has_no_old_matte(pipeline: Pipeline) -> None:
     """Leaving and entering the picture, 5 seconds apart: from the third frame after the empty room, as if started there."""
     take = shots(pipeline, "in_out", 0, frames=12, start=3.2)
     gone = shots(pipeline, "slow", 0, frames=6, start=3.0)
@@ -178,7 +176,7 @@ def test_who_comes_back_finds_no_old_matte(pipeline: Pipeline) -> None:
     assert float(np.abs(followed[3] - alone[3]).mean()) < FORGOTTEN
 
 
-def test_a_turn_of_the_camera_leaves_nothing_of_the_person_behind(pipeline: Pipeline) -> None:
+def test_camera_pan_leaves_no_ghost(pipeline: Pipeline) -> None:
     """The camera pans away from a person, 24 pixels per frame, until the room is empty."""
     still = shots(pipeline, "still", 0, frames=1)[0]
     picture = np.concatenate([still.frame.rgb(SIZE), procedural_room(5, SIZE)], axis=1)
@@ -186,5 +184,5 @@ def test_a_turn_of_the_camera_leaves_nothing_of_the_person_behind(pipeline: Pipe
     for number in range(20):
         seen = np.ascontiguousarray(picture[:, (left := min(24 * number, SIZE[0])) : left + SIZE[0]])
         turned.append(shot(pipeline, seen, number / 30, np.zeros(SIZE[::-1], np.float32)))
-    ours, raw = (steadied(way, turned, pipeline)[-1] for way in ("causal", "raw"))
+    ours, raw = (filtered(way, turned, pipeline)[-1] for way in ("causal", "raw"))
     assert float(np.abs(ours - raw).mean()) < FORGOTTEN

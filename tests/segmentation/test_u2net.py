@@ -50,18 +50,18 @@ class TestOutOfRange(SegmenterContract):
         ((2, 10_000), (96, 384)),
     ],
 )
-def test_the_default_size_follows_the_aspect(write_toy: WriteToy, frame: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_default_size_follows_aspect_ratio(write_toy: WriteToy, frame: tuple[int, int], expected: tuple[int, int]) -> None:
     segmenter = U2NetSegmenter(write_toy(ToyNetwork()), REGISTRY["u2netp"])
     assert segmenter.input_size(*frame) == expected
 
 
-def test_a_network_of_ones_own_keeps_the_number_of_pixels_it_was_exported_for(write_toy: WriteToy) -> None:
+def test_custom_network_keeps_its_pixel_count(write_toy: WriteToy) -> None:
     segmenter = U2NetSegmenter(write_toy(ToyNetwork(size=(320, 320))), unknown_card("toy.onnx"))
     assert segmenter.input_size(640, 640) == (320, 320)
     assert segmenter.input_size(1280, 720) == (432, 240)
 
 
-def test_a_smaller_picture_has_the_same_aspect_in_steps_of_the_stride(write_toy: WriteToy) -> None:
+def test_scaled_size_keeps_aspect_in_steps_of_stride(write_toy: WriteToy) -> None:
     segmenter = U2NetSegmenter(write_toy(ToyNetwork()), CARD)
     whole, most, half = (segmenter.scaled_size(1280, 720, scale) for scale in (1.0, 0.75, 0.5))
     assert whole == segmenter.input_size(1280, 720)
@@ -72,14 +72,14 @@ def test_a_smaller_picture_has_the_same_aspect_in_steps_of_the_stride(write_toy:
 
 
 @pytest.mark.parametrize("network", [ToyNetwork(), ToyNetwork(size=(320, 320)), ToyNetwork(size=(320, 320), lists_weights=True)])
-def test_the_size_asked_for_is_the_size_for_every_frame(write_toy: WriteToy, network: ToyNetwork) -> None:
+def test_requested_size_applies_to_every_frame(write_toy: WriteToy, network: ToyNetwork) -> None:
     segmenter = U2NetSegmenter(write_toy(network), CARD, input_size=(50, 34))
     assert segmenter.input_size(1280, 720) == segmenter.input_size(480, 640) == (50, 34)
     image = noise((50, 34), 0)
     np.testing.assert_allclose(segmenter.segment(image), network.alpha(image), atol=1e-6)
 
 
-def test_a_rigid_network_runs_at_its_own_size_alone(write_toy: WriteToy) -> None:
+def test_rigid_network_runs_only_at_its_size(write_toy: WriteToy) -> None:
     path = write_toy(ToyNetwork(size=(40, 24), rigid=True))
     assert U2NetSegmenter(path, CARD).input_size(1280, 720) == (40, 24)
     assert U2NetSegmenter(path, CARD, input_size=(40, 24)).input_size(640, 480) == (40, 24)
@@ -88,14 +88,14 @@ def test_a_rigid_network_runs_at_its_own_size_alone(write_toy: WriteToy) -> None
 
 
 @pytest.mark.parametrize("size", [(32, 32), None])
-def test_alpha_is_the_first_output_at_the_fixed_scale(write_toy: WriteToy, size: tuple[int, int] | None) -> None:
+def test_alpha_is_first_output_with_fixed_scale(write_toy: WriteToy, size: tuple[int, int] | None) -> None:
     network = ToyNetwork(size=size, gain=0.5, offset=0.1)
     image = noise((32, 32), 1)
     alpha = U2NetSegmenter(write_toy(network), CARD, input_size=(32, 32)).segment(image)
     np.testing.assert_allclose(alpha, network.alpha(image), atol=1e-6)
 
 
-def test_the_card_says_how_the_input_is_scaled(write_toy: WriteToy) -> None:
+def test_card_sets_input_normalization(write_toy: WriteToy) -> None:
     card = ModelCard("toy", "toy.onnx", "MIT", "a toy", mean=(0.1, 0.2, 0.3), std=(1, 2, 4))
     image = noise((32, 32), 2)
     alpha = U2NetSegmenter(write_toy(ToyNetwork()), card, input_size=(32, 32)).segment(image)
@@ -103,7 +103,7 @@ def test_the_card_says_how_the_input_is_scaled(write_toy: WriteToy) -> None:
     np.testing.assert_allclose(alpha, 1 / (1 + np.exp(-mean)), atol=1e-6)
 
 
-def test_a_file_that_says_how_its_input_is_scaled_overrules_the_card(write_toy: WriteToy) -> None:
+def test_metadata_overrides_card(write_toy: WriteToy) -> None:
     """The metadata that livebg's training exports."""
     metadata = {"design": "slim", "input": "RGB, 0..1", "stride": "32"}
     segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.4, metadata=metadata)), unknown_card("toy.onnx"))
@@ -114,7 +114,7 @@ def test_a_file_that_says_how_its_input_is_scaled_overrules_the_card(write_toy: 
 
 
 @pytest.mark.parametrize("metadata", [{}, {"input": "RGB, mean and deviation"}, {"stride": "32"}, {"author": "somebody"}])
-def test_a_file_that_says_nothing_of_its_input_is_taken_for_a_u2net(write_toy: WriteToy, metadata: dict[str, str]) -> None:
+def test_file_without_metadata_is_treated_as_u2net(write_toy: WriteToy, metadata: dict[str, str]) -> None:
     network = ToyNetwork(metadata=metadata)
     segmenter = U2NetSegmenter(write_toy(network), unknown_card("toy.onnx"))
     assert segmenter.input_size(1280, 720) == (256, 144)
@@ -123,7 +123,7 @@ def test_a_file_that_says_nothing_of_its_input_is_taken_for_a_u2net(write_toy: W
 
 
 @pytest.mark.parametrize("stride", ["0", "-16", "sixteen", ""])
-def test_a_stride_that_is_none_is_passed_over(write_toy: WriteToy, stride: str) -> None:
+def test_invalid_stride_is_ignored(write_toy: WriteToy, stride: str) -> None:
     metadata = {"input": "0..1", "stride": stride}
     assert U2NetSegmenter(write_toy(ToyNetwork(metadata=metadata)), CARD).input_size(640, 640) == (64, 64)
 
@@ -137,17 +137,17 @@ class TestWithoutOnnx:
         monkeypatch.setitem(sys.modules, "onnx", None)  # importing it raises the same error as a missing package
         return path
 
-    def test_a_network_of_one_size_runs_at_that(self, path: Path) -> None:
+    def test_fixed_size_network_runs_at_its_size(self, path: Path) -> None:
         for segmenter in (U2NetSegmenter(path, CARD), U2NetSegmenter(path, CARD, input_size=(48, 32))):
             assert segmenter.input_size(1280, 720) == (48, 32)
             assert segmenter.segment(noise((48, 32), 1)).shape == (32, 48)
 
-    def test_another_size_names_the_extra(self, path: Path) -> None:
+    def test_other_size_error_names_extra(self, path: Path) -> None:
         with pytest.raises(ModelError, match=r"has the fixed input size 48x32, and onnx.* Run `pip install onnx`"):
             U2NetSegmenter(path, CARD, input_size=(64, 64))
 
 
-def test_values_outside_0_and_1_are_clipped(write_toy: WriteToy) -> None:
+def test_values_are_clipped_to_0_and_1(write_toy: WriteToy) -> None:
     network = ToyNetwork(gain=4, offset=-1.5)
     image = noise((32, 32), 3)
     alpha = U2NetSegmenter(write_toy(network), CARD, input_size=(32, 32)).segment(image)
@@ -165,12 +165,12 @@ def test_minmax_stretches_input_and_output(write_toy: WriteToy) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 90])
-def test_minmax_leaves_an_even_picture_as_it_is(write_toy: WriteToy, level: int) -> None:
+def test_minmax_keeps_uniform_picture(write_toy: WriteToy, level: int) -> None:
     segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.02)), CARD, input_size=(32, 32), normalization="minmax")
     alpha = segmenter.segment(np.full((32, 32, 3), level, np.uint8))
     assert 0 <= alpha.max() < 0.02
 
 
-def test_an_empty_room_stays_empty_at_the_fixed_scale(write_toy: WriteToy) -> None:
+def test_empty_room_stays_empty_at_fixed_scale(write_toy: WriteToy) -> None:
     segmenter = U2NetSegmenter(write_toy(ToyNetwork(gain=0.02)), CARD, input_size=(32, 32))
     assert segmenter.segment(noise((32, 32), 6)).max() < 0.02

@@ -30,7 +30,7 @@ from tests.support.toy_network import CARD, ToyNetwork, WriteToy
         (ToyNetwork(size=(32, 32), gain=float("nan")), "values that are not finite"),
     ],
 )
-def test_another_kind_of_network_is_refused(write_toy: WriteToy, network: ToyNetwork, sentence: str) -> None:
+def test_other_kind_of_network_is_rejected(write_toy: WriteToy, network: ToyNetwork, sentence: str) -> None:
     path = write_toy(network)
     with pytest.raises(ModelError, match=sentence) as caught:
         U2NetSegmenter(path, CARD, input_size=(32, 32))
@@ -48,7 +48,7 @@ def test_another_kind_of_network_is_refused(write_toy: WriteToy, network: ToyNet
     ],
 )
 @pytest.mark.parametrize("size", [(32, 32), None])
-def test_a_network_with_a_fourth_channel_is_refused(
+def test_network_with_fourth_channel_is_rejected(
     write_toy: WriteToy, network: ToyNetwork, shape: str, size: tuple[int, int] | None
 ) -> None:
     """Earlier exports had the previous picture's alpha there; other four-channel inputs are unknown as well."""
@@ -61,7 +61,7 @@ def test_a_network_with_a_fourth_channel_is_refused(
     )
 
 
-def test_nan_on_a_later_picture_is_an_error_and_not_an_alpha(write_toy: WriteToy) -> None:
+def test_nan_on_later_picture_fails(write_toy: WriteToy) -> None:
     segmenter = U2NetSegmenter(write_toy(ToyNetwork(activation="Sqrt")), CARD, input_size=(32, 32))
     assert segmenter.segment(np.full((32, 32, 3), 160, np.uint8)).min() > 0
     with pytest.raises(ModelError, match="not finite"):
@@ -77,7 +77,9 @@ def test_nan_on_a_later_picture_is_an_error_and_not_an_alpha(write_toy: WriteToy
         (None, r"cannot be read \(No such file or directory\)"),
     ],
 )
-def test_no_network_at_all(tmp_path: Path, content: bytes | None, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_file_that_is_not_a_network_fails(
+    tmp_path: Path, content: bytes | None, sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "broken.onnx"
     if content is not None:
         path.write_bytes(content)
@@ -87,7 +89,7 @@ def test_no_network_at_all(tmp_path: Path, content: bytes | None, sentence: str,
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_a_truncated_file(write_toy: WriteToy, share: float) -> None:
+def test_truncated_file_fails(write_toy: WriteToy, share: float) -> None:
     path = write_toy(ToyNetwork())
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
@@ -95,7 +97,7 @@ def test_a_truncated_file(write_toy: WriteToy, share: float) -> None:
         U2NetSegmenter(path, CARD)
 
 
-def test_a_folder_is_no_model_file(tmp_path: Path) -> None:
+def test_folder_fails(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
         U2NetSegmenter(tmp_path, CARD)
 
@@ -103,6 +105,6 @@ def test_a_folder_is_no_model_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "image", [np.zeros((32, 32), np.uint8), np.zeros((32, 32, 4), np.uint8), np.zeros((32, 32, 3), np.float32)]
 )
-def test_what_is_no_picture_is_the_callers_mistake(write_toy: WriteToy, image: NDArray[np.uint8]) -> None:
+def test_invalid_picture_is_rejected(write_toy: WriteToy, image: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="needs uint8"):
         U2NetSegmenter(write_toy(ToyNetwork()), CARD, input_size=(32, 32)).segment(image)

@@ -18,25 +18,25 @@ from livebg.segmentation.u2net import U2NetSegmenter
 from tests.support.toy_network import CARD, MEAN, STD, ToyNetwork, WriteToy
 
 
-def test_onnxruntime_says_nothing_on_the_terminal(write_toy: WriteToy, capfd: pytest.CaptureFixture[str]) -> None:
+def test_onnxruntime_prints_nothing(write_toy: WriteToy, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ModelError):
         U2NetSegmenter(write_toy(ToyNetwork(size=(40, 24), rigid=True)), CARD, input_size=(64, 64))
     U2NetSegmenter(write_toy(ToyNetwork(size=(40, 24))), CARD)
     assert capfd.readouterr() == ("", "")
 
 
-def test_tells_what_runs_where(write_toy: WriteToy) -> None:
+def test_name_and_provider_are_reported(write_toy: WriteToy) -> None:
     segmenter = U2NetSegmenter(write_toy(ToyNetwork()), CARD, provider="cpu")
     assert segmenter.name == "toy"
     assert segmenter.provider == CPU
 
 
-def test_a_missing_provider_is_an_error(write_toy: WriteToy) -> None:
+def test_missing_provider_fails(write_toy: WriteToy) -> None:
     with pytest.raises(ModelError, match="The provider acme is not in this build of onnxruntime, which has"):
         U2NetSegmenter(write_toy(ToyNetwork()), CARD, provider="acme")
 
 
-def test_a_provider_that_falls_back_to_the_cpu_is_an_error(write_toy: WriteToy, tmp_path: Path) -> None:
+def test_fallback_to_cpu_fails(write_toy: WriteToy, tmp_path: Path) -> None:
     chooser = ProviderSelector("cuda", ["CUDAExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this build of onnxruntime has CUDA")
@@ -44,7 +44,7 @@ def test_a_provider_that_falls_back_to_the_cpu_is_an_error(write_toy: WriteToy, 
         U2NetSegmenter(write_toy(ToyNetwork()), CARD, chooser=chooser)
 
 
-def test_auto_passes_over_a_provider_that_does_not_work(write_toy: WriteToy, tmp_path: Path) -> None:
+def test_auto_skips_failing_provider(write_toy: WriteToy, tmp_path: Path) -> None:
     path = write_toy(ToyNetwork())
     chooser = ProviderSelector("auto", ["AcmeExecutionProvider", CPU], ProviderCache(tmp_path / "providers.json"))
     with pytest.warns(UserWarning, match="not in available provider names"):
@@ -69,7 +69,7 @@ def _rembg_mask(path: Path, picture: Image.Image) -> NDArray[np.uint8]:
 
 
 @pytest.mark.shared
-def test_minmax_gives_rembgs_mask(u2netp: Path) -> None:
+def test_minmax_matches_rembg_mask(u2netp: Path) -> None:
     data = pytest.importorskip("skimage.data")
     picture = Image.fromarray(data.astronaut())
     segmenter = U2NetSegmenter(u2netp, REGISTRY["u2netp"], input_size=(320, 320), normalization="minmax")
@@ -82,7 +82,7 @@ def test_minmax_gives_rembgs_mask(u2netp: Path) -> None:
 
 
 @pytest.mark.shared
-def test_u2netp_finds_the_astronaut_at_its_default_size(u2netp: Path) -> None:
+def test_u2netp_finds_astronaut_at_default_size(u2netp: Path) -> None:
     data = pytest.importorskip("skimage.data")
     segmenter = U2NetSegmenter(u2netp, REGISTRY["u2netp"])
     astronaut = Image.fromarray(data.astronaut())
@@ -92,7 +92,7 @@ def test_u2netp_finds_the_astronaut_at_its_default_size(u2netp: Path) -> None:
     assert alpha[:20, :20].max() < 0.1
 
 
-def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
+def test_onnxruntime_telemetry_is_disabled(tmp_path: Path) -> None:
     """Its telemetry stores an identifier of the machine in the cache folder unless it is disabled before the import."""
     network = ToyNetwork().write(tmp_path / "toy.onnx")
     code = (

@@ -10,93 +10,93 @@ from livebg.cli.setup import set_up, undo_setup
 from livebg.errors import SetupError
 from livebg.setup.pipewire import with_pipewire
 from livebg.setup.resources import APP_ID
-from tests.support.setup_sandbox import Bench
+from tests.support.setup_sandbox import SetupSandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup requires Linux")
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    bench = Bench(tmp_path / "bench")
-    bench.commands.there.add("pipewire")
-    return bench
+def sandbox(tmp_path: Path) -> SetupSandbox:
+    sandbox = SetupSandbox(tmp_path / "bench")
+    sandbox.commands.there.add("pipewire")
+    return sandbox
 
 
-def settings(bench: Bench) -> Path:
-    return bench.machine.config / "livebg" / "config.toml"
+def settings(sandbox: SetupSandbox) -> Path:
+    return sandbox.machine.config / "livebg" / "config.toml"
 
 
-def install(bench: Bench, service: bool = True) -> None:
-    set_up(bench.machine, "livebg", service=service, yes=True, dry_run=False, settings=settings(bench))
+def install(sandbox: SetupSandbox, service: bool = True) -> None:
+    set_up(sandbox.machine, "livebg", service=service, yes=True, dry_run=False, settings=settings(sandbox))
 
 
-def test_it_writes_the_setting_and_starts_the_service_without_root(bench: Bench) -> None:
-    before = {path for path in bench.tree() if path.startswith(str(bench.root))}
-    install(bench)
-    assert settings(bench).read_text() == '[output]\nbackend = "pipewire"\n'
-    assert (bench.machine.units / "livebg.service").is_file()
-    assert (bench.machine.data / "applications" / f"{APP_ID}.desktop").is_file()
-    assert {path for path in bench.tree() if path.startswith(str(bench.root))} == before, "the system's part stays as it is"
-    assert bench.commands.said == [
+def test_setup_writes_setting_and_starts_service_without_root(sandbox: SetupSandbox) -> None:
+    before = {path for path in sandbox.tree() if path.startswith(str(sandbox.root))}
+    install(sandbox)
+    assert settings(sandbox).read_text() == '[output]\nbackend = "pipewire"\n'
+    assert (sandbox.machine.units / "livebg.service").is_file()
+    assert (sandbox.machine.data / "applications" / f"{APP_ID}.desktop").is_file()
+    assert {path for path in sandbox.tree() if path.startswith(str(sandbox.root))} == before, "the system's part stays as it is"
+    assert sandbox.commands.calls == [
         "systemctl --user daemon-reload",
         "systemctl --user enable livebg.service",
         "systemctl --user restart livebg.service",
     ]
 
 
-def test_undo_brings_everything_back_byte_for_byte(bench: Bench) -> None:
-    settings(bench).parent.mkdir(parents=True)
-    settings(bench).write_bytes(b"# mine\r\n[output]\r\nlabel='me'   # why not\r\n\r\n[effect]\r\nblur = 0.05\r\n")
-    before = bench.tree()
-    install(bench)
-    assert tomllib.loads(settings(bench).read_text()) == {
+def test_undo_restores_settings_byte_for_byte(sandbox: SetupSandbox) -> None:
+    settings(sandbox).parent.mkdir(parents=True)
+    settings(sandbox).write_bytes(b"# mine\r\n[output]\r\nlabel='me'   # why not\r\n\r\n[effect]\r\nblur = 0.05\r\n")
+    before = sandbox.tree()
+    install(sandbox)
+    assert tomllib.loads(settings(sandbox).read_text()) == {
         "output": {"label": "me", "backend": "pipewire"},
         "effect": {"blur": 0.05},
     }
-    assert "label='me'   # why not" in settings(bench).read_text()
-    undo_setup(bench.machine, yes=True, dry_run=False)
-    assert bench.tree() == before
+    assert "label='me'   # why not" in settings(sandbox).read_text()
+    undo_setup(sandbox.machine, yes=True, dry_run=False)
+    assert sandbox.tree() == before
 
 
-def test_undo_removes_what_was_not_there(bench: Bench) -> None:
-    before = bench.tree()
-    install(bench)
-    undo_setup(bench.machine, yes=True, dry_run=False)
-    assert bench.tree() == before
+def test_undo_removes_new_files(sandbox: SetupSandbox) -> None:
+    before = sandbox.tree()
+    install(sandbox)
+    undo_setup(sandbox.machine, yes=True, dry_run=False)
+    assert sandbox.tree() == before
 
 
-def test_settings_that_were_changed_since_stay(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    install(bench)
-    settings(bench).write_text('[output]\nbackend = "pipewire"\nlabel = "mine"\n')
-    undo_setup(bench.machine, yes=True, dry_run=False)
-    assert 'label = "mine"' in settings(bench).read_text()
-    assert f"{settings(bench)} was changed since setup and is kept" in capsys.readouterr().out
+def test_changed_settings_are_kept(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    install(sandbox)
+    settings(sandbox).write_text('[output]\nbackend = "pipewire"\nlabel = "mine"\n')
+    undo_setup(sandbox.machine, yes=True, dry_run=False)
+    assert 'label = "mine"' in settings(sandbox).read_text()
+    assert f"{settings(sandbox)} was changed since setup and is kept" in capsys.readouterr().out
 
 
-def test_a_second_time_there_is_nothing_to_write(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    install(bench)
-    bench.commands.said.clear()
+def test_second_setup_changes_nothing(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    install(sandbox)
+    sandbox.commands.calls.clear()
     capsys.readouterr()
-    install(bench)
+    install(sandbox)
     assert "nothing to change" in capsys.readouterr().out
-    assert bench.commands.said == ["systemctl --user enable livebg.service", "systemctl --user start livebg.service"]
+    assert sandbox.commands.calls == ["systemctl --user enable livebg.service", "systemctl --user start livebg.service"]
 
 
-def test_it_says_which_programs_see_such_a_camera(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    install(bench, service=False)
-    said = capsys.readouterr().out
-    assert "Only programs that use PipeWire see this camera" in said
-    assert "Start it with `livebg run`" in said
-    assert "as root" not in said.lower()
-    assert bench.commands.said == []
+def test_setup_explains_which_programs_see_camera(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    install(sandbox, service=False)
+    output = capsys.readouterr().out
+    assert "Only programs that use PipeWire see this camera" in output
+    assert "Start it with `livebg run`" in output
+    assert "as root" not in output.lower()
+    assert sandbox.commands.calls == []
 
 
-def test_without_pipewire_it_says_what_to_install(bench: Bench) -> None:
-    bench.without("pipewire")
-    before = bench.tree()
+def test_missing_pipewire_error_names_packages(sandbox: SetupSandbox) -> None:
+    sandbox.without("pipewire")
+    before = sandbox.tree()
     with pytest.raises(SetupError, match=r"PipeWire is not installed\. Install pipewire and wireplumber"):
-        install(bench)
-    assert bench.tree() == before
+        install(sandbox)
+    assert sandbox.tree() == before
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_without_pipewire_it_says_what_to_install(bench: Bench) -> None:
         '[output]\nlabel = "x"\n\n# what follows\n[effect]\nblur = 0.1\n',
     ],
 )
-def test_any_way_to_write_the_file_is_kept(text: str) -> None:
+def test_existing_settings_and_comments_are_kept(text: str) -> None:
     before, after = tomllib.loads(text), tomllib.loads(with_pipewire(text))
     assert after == before | {"output": before.get("output", {}) | {"backend": "pipewire"}}
     comments = [line.partition("#")[2] for line in text.splitlines() if "#" in line]

@@ -1,4 +1,4 @@
-"""What livebg carries for the desktop and the service manager."""
+"""livebg's files for the desktop and the service manager."""
 
 import re
 import shutil
@@ -17,8 +17,8 @@ def values(text: str, key: str) -> list[str]:
     return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
 
 
-def checked(*command: str) -> str:
-    """What a command said; it must succeed."""
+def run_checked(*command: str) -> str:
+    """The output of a command, which must succeed."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -34,7 +34,7 @@ def test_application_id_names_desktop_entries_and_icons() -> None:
     assert [path.name for path in package.rglob("*.py") if APP_ID in path.read_text("utf-8")] == ["resources.py"]
 
 
-def test_what_restarts_and_what_does_not() -> None:
+def test_unit_restarts_except_after_configuration_error() -> None:
     unit = service_unit(("/usr/bin/livebg",))
     (prevented,) = values(unit, "RestartPreventExitStatus")
     assert prevented.split() == [str(ConfigError.exit_code)]
@@ -42,7 +42,7 @@ def test_what_restarts_and_what_does_not() -> None:
     assert not {str(SinkError.exit_code), str(ModelError.exit_code)} & set(prevented.split())
 
 
-def test_the_unit_is_ready_before_wireplumber_looks() -> None:
+def test_unit_starts_before_wireplumber() -> None:
     unit = service_unit(("/usr/bin/livebg",))
     assert values(unit, "Type") == ["notify"]
     assert values(unit, "Before") == ["wireplumber.service"]
@@ -55,13 +55,11 @@ def test_the_unit_is_ready_before_wireplumber_looks() -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 @pytest.mark.parametrize("command", [("/bin/true",), ("/bin/true", "-m", "livebg")])
-def test_systemd_finds_nothing_wrong_with_the_unit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
-) -> None:
+def test_systemd_accepts_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     unit = tmp_path / "livebg.service"
     unit.write_text(service_unit(command))
-    assert "livebg" not in checked("systemd-analyze", "--user", "verify", str(unit))
+    assert "livebg" not in run_checked("systemd-analyze", "--user", "verify", str(unit))
 
 
 @pytest.mark.skipif(shutil.which("desktop-file-validate") is None, reason="desktop-file-validate is not installed")
@@ -69,11 +67,11 @@ def test_systemd_finds_nothing_wrong_with_the_unit(
 @pytest.mark.parametrize("command", [("/usr/bin/livebg",), ("/home/me/my $tools/livebg",), ("/usr/bin/python3", "-m", "livebg")])
 def test_desktop_entry_is_valid(tmp_path: Path, command: tuple[str, ...], entry: Path) -> None:
     (tmp_path / entry.name).write_text(desktop_entry(command, entry))
-    assert checked("desktop-file-validate", str(tmp_path / entry.name)) == ""
+    assert run_checked("desktop-file-validate", str(tmp_path / entry.name)) == ""
 
 
 @pytest.mark.parametrize("name", [f"{APP_ID}.svg", f"{APP_ID}-symbolic.svg"])
-def test_the_icons_are_square_pictures(name: str) -> None:
+def test_icons_are_square_svg(name: str) -> None:
     root = ElementTree.fromstring(packaged_text(name))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert root.attrib["width"] == root.attrib["height"]

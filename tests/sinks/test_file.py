@@ -24,7 +24,7 @@ class TestNullSink(SinkContract):
     def make_sink(self) -> MakeSink:
         return NullSink
 
-    def test_it_counts(self) -> None:
+    def test_null_sink_counts_frames(self) -> None:
         with NullSink() as sink:
             for pts in range(7):
                 sink.send(composite(pts))
@@ -60,9 +60,7 @@ class TestTimes:
         ],
         ids=["jittered", "ntsc", "ntsc-frames", "60fps"],
     )
-    def test_a_thousand_frames_keep_their_times(
-        self, tmp_path: Path, pts: Sequence[int], time_base: Fraction, ending: str
-    ) -> None:
+    def test_1000_frames_keep_their_times(self, tmp_path: Path, pts: Sequence[int], time_base: Fraction, ending: str) -> None:
         out = tmp_path / f"out{ending}"
         write(out, pts, time_base, replace(FAST, preset="veryfast"))  # with B-frames
         expected = [each * time_base for each in pts]
@@ -75,13 +73,13 @@ class TestTimes:
 
     @pytest.mark.parametrize("ending", ENDINGS)
     @pytest.mark.parametrize("first", [1, 333, 100_000])
-    def test_a_late_beginning_stays_late(self, tmp_path: Path, ending: str, first: int) -> None:
+    def test_late_start_is_kept(self, tmp_path: Path, ending: str, first: int) -> None:
         out = tmp_path / f"out{ending}"
         write(out, [first, first + 40, first + 90])
         assert frame_times(out) == [Fraction(pts, 1000) for pts in (first, first + 40, first + 90)]
 
     @pytest.mark.parametrize("ending", ENDINGS)
-    def test_what_begins_before_zero_is_moved_and_says_so(self, tmp_path: Path, ending: str) -> None:
+    def test_negative_times_are_shifted_with_note(self, tmp_path: Path, ending: str) -> None:
         out = tmp_path / f"out{ending}"
         with FileSink(out, FORMAT, TIME_BASE, encoding=FAST) as sink:
             for pts in (-167, -100, 0, 40):
@@ -99,18 +97,18 @@ class TestTimes:
         assert frame_times(out) == (to_milliseconds(expected) if ending == ".mkv" else expected)
 
     @pytest.mark.parametrize("ending", [".mp4", ".mov"])
-    def test_nanoseconds_are_rounded_to_what_mp4_can_count(self, tmp_path: Path, ending: str) -> None:
+    def test_nanoseconds_are_rounded_to_microseconds_in_mp4(self, tmp_path: Path, ending: str) -> None:
         out = tmp_path / f"out{ending}"
         write(out, [0, 33_366_667, 5_000_000_499], Fraction(1, 10**9))
         assert frame_times(out) == [Fraction(microseconds, 10**6) for microseconds in (0, 33_367, 5_000_000)]
 
-    def test_another_time_base_is_converted_when_that_is_exact(self, tmp_path: Path) -> None:
+    def test_exact_time_base_conversion_is_accepted(self, tmp_path: Path) -> None:
         with FileSink(tmp_path / "out.mp4", FORMAT, Fraction(1, 600), encoding=FAST) as sink:
             for pts in range(3):
                 sink.send(composite(pts, time_base=Fraction(1, 30)))
         assert frame_times(tmp_path / "out.mp4") == [Fraction(pts, 30) for pts in range(3)]
 
-    def test_a_time_between_the_ticks_is_refused(self, tmp_path: Path) -> None:
+    def test_time_between_ticks_fails(self, tmp_path: Path) -> None:
         sink = FileSink(tmp_path / "out.mp4", FORMAT, Fraction(1, 30), encoding=FAST)
         sink.send(composite(0))
         with pytest.raises(SinkError, match="is not a multiple"):
@@ -118,7 +116,7 @@ class TestTimes:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("codec", ["libx264", "ffv1"])
-    def test_the_last_frame_lasts_as_long_as_in_the_input(self, tmp_path: Path, codec: str) -> None:
+    def test_last_frame_duration_follows_input(self, tmp_path: Path, codec: str) -> None:
         source = record(tmp_path / "in.mp4", Recording(audio=(), fps=1, seconds=3))
         with FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=replace(FAST, codec=codec), copy_from=source) as sink:
             for pts in (0, 40, 80):
@@ -143,21 +141,19 @@ class TestConfiguration:
             ("out.mp4", Encoding(threads=-1), "threads"),
         ],
     )
-    def test_what_does_not_fit_is_said_before_anything_is_written(
-        self, tmp_path: Path, name: str, encoding: Encoding, words: str
-    ) -> None:
+    def test_invalid_configuration_fails_before_writing(self, tmp_path: Path, name: str, encoding: Encoding, words: str) -> None:
         with pytest.raises(ConfigError) as caught:
             FileSink(tmp_path / name, FORMAT, TIME_BASE, encoding=encoding)
         assert words in str(caught.value)
         assert "\n" not in str(caught.value)
         assert list(tmp_path.iterdir()) == []
 
-    def test_webm_says_that_it_is_vp9(self, tmp_path: Path) -> None:
+    def test_webm_notes_vp9(self, tmp_path: Path) -> None:
         sink = FileSink(tmp_path / "out.webm", FORMAT, TIME_BASE, encoding=FAST)
         sink.abort()
         assert any("VP9" in note for note in sink.notes)
 
-    def test_mp4_begins_with_its_index(self, tmp_path: Path) -> None:
+    def test_mp4_starts_with_index(self, tmp_path: Path) -> None:
         write(tmp_path / "out.mp4", range(0, 400, 40))
         content = (tmp_path / "out.mp4").read_bytes()
         assert content.index(b"moov") < content.index(b"mdat")

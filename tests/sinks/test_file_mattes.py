@@ -34,7 +34,7 @@ class TestMatte:
     @pytest.mark.parametrize(
         ("ending", "codec"), [(".mp4", "h264"), (".m4v", "h264"), (".mov", "h264"), (".mkv", "ffv1"), (".webm", "vp9")]
     )
-    def test_it_decodes_as_it_was(self, tmp_path: Path, ending: str, codec: str) -> None:
+    def test_matte_decodes_losslessly(self, tmp_path: Path, ending: str, codec: str) -> None:
         out = tmp_path / f"out{ending}"
         with FileSink(out, FORMAT, TIME_BASE, encoding=Encoding(content=Content.MATTE)) as sink:
             sink.send(matte_picture())
@@ -44,14 +44,14 @@ class TestMatte:
         assert int(frame.color_range) == 2
         np.testing.assert_array_equal(frame.to_ndarray()[:HEIGHT], ramp())
 
-    def test_players_see_the_full_range(self, tmp_path: Path) -> None:
+    def test_matte_is_full_range_in_players(self, tmp_path: Path) -> None:
         with FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=Encoding(content=Content.MATTE)) as sink:
             sink.send(matte_picture())
         with av.open(str(tmp_path / "out.mp4")) as container:
             gray = next(container.decode(video=0)).to_ndarray(format="rgb24")[..., 1]
         assert np.abs(gray.astype(int) - ramp()).max() <= 2
 
-    def test_another_codec_is_refused(self, tmp_path: Path) -> None:
+    def test_matte_rejects_lossy_codec(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="is lossless"):
             FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=Encoding(codec="libx265", content=Content.MATTE))
 
@@ -82,9 +82,7 @@ def decode_rgba(path: Path, decoder: str | None = None) -> NDArray[np.uint8]:
 class TestCutout:
     @pytest.mark.parametrize(("ending", "decoder"), [(".webm", "libvpx-vp9"), (".mov", None)])
     @pytest.mark.parametrize("full_range", [False, True])
-    def test_alpha_arrives_and_nothing_shows_beside_the_person(
-        self, tmp_path: Path, ending: str, decoder: str | None, full_range: bool
-    ) -> None:
+    def test_alpha_is_kept_and_room_is_black(self, tmp_path: Path, ending: str, decoder: str | None, full_range: bool) -> None:
         picture, alpha = cutout_picture(full_range=full_range)
         out = tmp_path / f"out{ending}"
         format_ = replace(FORMAT, color=picture.color)
@@ -112,7 +110,7 @@ class TestCutout:
         found = np.frombuffer(memoryview(plane), np.uint16).reshape(HEIGHT, -1)[:, :WIDTH].astype(int)
         np.testing.assert_array_equal(np.rint(found * 255 / (2**depth - 1)).astype(int), alpha)
 
-    def test_prores_gets_ten_bits_and_no_colour_beside_the_person(self) -> None:
+    def test_prores_has_10_bits_and_no_color_outside_person(self) -> None:
         picture, alpha = cutout_picture()
         frame = to_av(picture, "yuva444p10le")
         y, u, v, a = (np.frombuffer(memoryview(plane), np.uint16).reshape(HEIGHT, -1)[:, :WIDTH] for plane in frame.planes)
@@ -123,11 +121,11 @@ class TestCutout:
         np.testing.assert_array_equal(a, np.rint(alpha / 255 * 1023))
 
     @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-    def test_other_endings_name_the_two(self, tmp_path: Path, ending: str) -> None:
+    def test_cutout_in_other_container_fails(self, tmp_path: Path, ending: str) -> None:
         with pytest.raises(ConfigError, match=r"\.webm .*\.mov"):
             FileSink(tmp_path / f"out{ending}", FORMAT, TIME_BASE, encoding=Encoding(content=Content.CUTOUT))
 
-    def test_without_alpha_there_is_no_cutout(self, tmp_path: Path) -> None:
+    def test_cutout_without_alpha_fails(self, tmp_path: Path) -> None:
         sink = FileSink(tmp_path / "out.mov", FORMAT, TIME_BASE, encoding=Encoding(content=Content.CUTOUT))
         with pytest.raises(SinkError, match="no alpha"):
             sink.send(composite(0))

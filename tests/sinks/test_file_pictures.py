@@ -18,7 +18,7 @@ from tests.support.sink_files import ENDINGS, FAST, FORMAT, noise, write
 
 class TestPictures:
     @pytest.mark.parametrize("width", [8, 62, 64, 66, 70])
-    def test_bytes_arrive_untouched(self, tmp_path: Path, width: int) -> None:
+    def test_lossless_codec_keeps_bytes(self, tmp_path: Path, width: int) -> None:
         pictures = [noise(seed, (width, 6), pts=40 * seed) for seed in range(3)]
         encoding = Encoding(codec="ffv1")
         with FileSink(tmp_path / "out.mkv", VideoFormat(width, 6, Fraction(25)), TIME_BASE, encoding=encoding) as sink:
@@ -40,7 +40,7 @@ class TestPictures:
             ("libx264", ".webm"),
         ],
     )
-    def test_every_codec_shows_the_picture(self, tmp_path: Path, codec: str, ending: str) -> None:
+    def test_every_codec_encodes_picture(self, tmp_path: Path, codec: str, ending: str) -> None:
         out = tmp_path / f"out{ending}"
         write(out, [0, 40, 80], encoding=Encoding(codec=codec, preset="ultrafast"))
         with av.open(str(out)) as container:
@@ -48,25 +48,25 @@ class TestPictures:
         assert [round(float(luma.mean())) for luma in found] == pytest.approx([40, 80, 120], abs=2)
 
     @pytest.mark.parametrize("ending", ENDINGS)
-    def test_eight_by_eight_pixels(self, tmp_path: Path, ending: str) -> None:
+    def test_8x8_pixels_are_encoded(self, tmp_path: Path, ending: str) -> None:
         with FileSink(tmp_path / f"out{ending}", VideoFormat(8, 8, Fraction(25)), TIME_BASE, encoding=FAST) as sink:
             sink.send(composite(0, size=(8, 8)))
         with av.open(str(tmp_path / f"out{ending}")) as container:
             frame = next(container.decode(video=0))
         assert (frame.width, frame.height) == (8, 8)
 
-    def test_too_small_for_the_encoder_is_one_sentence(self, tmp_path: Path) -> None:
+    def test_size_below_encoder_minimum_fails(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="libx265 does not accept 8x8"):
             FileSink(tmp_path / "out.mp4", VideoFormat(8, 8, Fraction(25)), TIME_BASE, encoding=Encoding(codec="libx265"))
         assert list(tmp_path.iterdir()) == []
 
-    def test_8k(self, tmp_path: Path) -> None:
+    def test_8k_is_encoded(self, tmp_path: Path) -> None:
         with FileSink(tmp_path / "out.mp4", VideoFormat(7680, 4320, Fraction(25)), TIME_BASE, encoding=FAST) as sink:
             sink.send(composite(0, size=(7680, 4320)))
         with av.open(str(tmp_path / "out.mp4")) as container:
             assert next(container.decode(video=0)).width == 7680
 
-    def test_quality_follows_crf(self, tmp_path: Path) -> None:
+    def test_lower_crf_gives_larger_file(self, tmp_path: Path) -> None:
         sizes = []
         for crf in (10, 40):
             out = tmp_path / f"{crf}.mp4"
@@ -75,19 +75,19 @@ class TestPictures:
             sizes.append(out.stat().st_size)
         assert sizes[0] > 1.5 * sizes[1]
 
-    def test_the_size_must_stay(self, tmp_path: Path) -> None:
+    def test_changed_size_fails(self, tmp_path: Path) -> None:
         sink = FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=FAST)
         with pytest.raises(SinkError, match="64x48"):
             sink.send(composite(0, size=(32, 32)))
         assert list(tmp_path.iterdir()) == []
 
 
-class TestColour:
+class TestColor:
     @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm"])
     @pytest.mark.parametrize(
         "color", [ColorSpec(), ColorSpec(1, 1, 1), ColorSpec(1, 1, 1, True), ColorSpec(6, 6, 6), ColorSpec(9, 9, 14)]
     )
-    def test_it_is_tagged_as_it_is(self, tmp_path: Path, color: ColorSpec, ending: str) -> None:
+    def test_color_tags_match_format(self, tmp_path: Path, color: ColorSpec, ending: str) -> None:
         out = tmp_path / f"out{ending}"
         with FileSink(out, replace(FORMAT, color=color), TIME_BASE, encoding=FAST) as sink:
             sink.send(noise(0, color=color))
@@ -99,13 +99,13 @@ class TestColour:
         assert (int(frame.color_range) == 2) == color.full_range
         assert (int(context.colorspace), int(context.color_primaries)) == (color.matrix, color.primaries)
 
-    def test_another_colour_is_refused(self, tmp_path: Path) -> None:
+    def test_other_color_fails(self, tmp_path: Path) -> None:
         sink = FileSink(tmp_path / "out.mp4", FORMAT, TIME_BASE, encoding=FAST)
         with pytest.raises(SinkError, match="color"):
             sink.send(noise(0, color=ColorSpec(1, 1, 1)))
 
     @pytest.mark.parametrize("ending", [".mp4", ".m4v", ".mov", ".mkv"])
-    def test_pixels_keep_their_shape(self, tmp_path: Path, ending: str) -> None:
+    def test_pixel_aspect_ratio_is_kept(self, tmp_path: Path, ending: str) -> None:
         out = tmp_path / f"out{ending}"
         with FileSink(out, replace(FORMAT, sample_aspect_ratio=Fraction(16, 15)), TIME_BASE, encoding=FAST) as sink:
             sink.send(composite(0))
@@ -113,7 +113,7 @@ class TestColour:
             assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 15)
         assert sink.notes == ()
 
-    def test_a_shape_that_cannot_be_told_is_noted(self, tmp_path: Path) -> None:
+    def test_unsupported_pixel_aspect_ratio_is_noted(self, tmp_path: Path) -> None:
         out = tmp_path / "out.webm"
         with FileSink(out, replace(FORMAT, sample_aspect_ratio=Fraction(16, 15)), TIME_BASE, encoding=FAST) as sink:
             sink.send(composite(0))

@@ -19,7 +19,7 @@ class TestChapters:
     @pytest.mark.parametrize(
         ("ending", "to"), [(".mp4", ".mp4"), (".mp4", ".mov"), (".mov", ".mkv"), (".mkv", ".mkv"), (".mkv", ".mp4")]
     )
-    def test_they_are_kept_and_the_file_opens(self, tmp_path: Path, ending: str, to: str) -> None:
+    def test_chapters_are_kept_and_file_opens(self, tmp_path: Path, ending: str, to: str) -> None:
         source = record(tmp_path / f"in{ending}", Recording(chapters=CHAPTERS))
         render(source, tmp_path / f"out{to}")
         assert chapters_of(tmp_path / f"out{to}") == list(CHAPTERS)
@@ -27,7 +27,7 @@ class TestChapters:
             data = len(container.streams.data)
         assert data == (0 if to == ".mkv" else 1)
 
-    def test_chapters_of_a_day_at_a_fine_time_base(self, tmp_path: Path) -> None:
+    def test_day_long_chapters_with_fine_time_base_are_kept(self, tmp_path: Path) -> None:
         chapters = ((0.0, 40_000.0, "Vormittag"), (40_000.0, 80_000.0, "Nachmittag"))
         source = record(tmp_path / "in.mkv", Recording(chapters=chapters))
         out = tmp_path / "out.mp4"
@@ -40,7 +40,7 @@ class TestChapters:
         assert frame_times(out) == [Fraction(pts, 90_000) for pts in (0, 3003, 6006)]
 
     @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-    def test_a_cut_clips_them(self, tmp_path: Path, ending: str) -> None:
+    def test_cut_clips_chapters(self, tmp_path: Path, ending: str) -> None:
         source = record(tmp_path / f"in{ending}", Recording(chapters=CHAPTERS))
         out = tmp_path / f"out{ending}"
         render(source, out, pts=range(500, 1500, 100), start=0.5, end=1.5)
@@ -57,14 +57,14 @@ def chapters_of(path: Path) -> list[tuple[float, float, str]]:
 
 class TestCoversAndAttachments:
     @pytest.mark.parametrize(("ending", "to"), [(".mp4", ".mp4"), (".mp4", ".mkv"), (".mkv", ".mkv"), (".mkv", ".mp4")])
-    def test_the_cover_is_kept(self, tmp_path: Path, ending: str, to: str) -> None:
+    def test_cover_is_kept(self, tmp_path: Path, ending: str, to: str) -> None:
         source = record(tmp_path / f"in{ending}", Recording(cover=True))
         render(source, tmp_path / f"out{to}")
         cover = cover_of(source)
         assert cover is not None
         assert cover_of(tmp_path / f"out{to}") == cover
 
-    def test_the_cover_survives_a_cut(self, tmp_path: Path) -> None:
+    def test_cover_is_kept_after_cut(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mp4", Recording(cover=True))
         render(source, tmp_path / "out.mp4", pts=range(500, 1500, 100), start=0.5, end=1.5)
         assert cover_of(tmp_path / "out.mp4") == cover_of(source)
@@ -79,7 +79,7 @@ class TestCoversAndAttachments:
 
 class TestTags:
     @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
-    def test_the_file_keeps_its_own(self, tmp_path: Path, ending: str) -> None:
+    def test_file_tags_are_kept(self, tmp_path: Path, ending: str) -> None:
         tags = {"title": "Vortrag", "artist": "Ich", "creation_time": "2024-01-02T03:04:05.000000Z"}
         source = record(tmp_path / f"in{ending}", Recording(tags=tags))
         render(source, tmp_path / f"out{ending}")
@@ -88,7 +88,7 @@ class TestTags:
         assert {key: found.get(key) for key in tags} == tags
 
     @pytest.mark.parametrize("to", [".mp4", ".mov"])
-    def test_unusual_ones_go_into_mp4_too(self, tmp_path: Path, to: str) -> None:
+    def test_unusual_tags_are_kept_in_mp4(self, tmp_path: Path, to: str) -> None:
         source = record(tmp_path / "in.mkv", Recording(tags={"title": "Vortrag", "com.apple.quicktime.make": "Apple"}))
         render(source, tmp_path / f"out{to}")
         with av.open(str(tmp_path / f"out{to}")) as container:
@@ -96,7 +96,7 @@ class TestTags:
         assert found["com.apple.quicktime.make"] == "Apple"
         assert found["title"] == "Vortrag"
 
-    def test_what_no_longer_holds_is_left_behind(self, tmp_path: Path) -> None:
+    def test_outdated_tags_are_removed(self, tmp_path: Path) -> None:
         stale = {"rotate": "90", "BPS-eng": "123", "_STATISTICS_TAGS": "BPS", "ENCODER": "another", "DURATION": "9"}
         source = record(tmp_path / "in.mkv", Recording(video_tags={**stale, "title": "Kamera", "language": "ger"}))
         render(source, tmp_path / "out.mkv")
@@ -105,7 +105,7 @@ class TestTags:
         assert tags.pop("DURATION").startswith("00:00:02")
         assert tags == {"title": "Kamera", "language": "ger"}
 
-    def test_a_timecode_goes_along_but_not_beside_a_cut(self, tmp_path: Path) -> None:
+    def test_timecode_is_kept_except_after_cut(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mov", Recording(video_tags={"timecode": "01:00:00:00"}, fps=25))
         render(source, tmp_path / "whole.mov")
         render(source, tmp_path / "cut.mov", pts=range(500, 1500, 100), start=0.5)
@@ -114,7 +114,7 @@ class TestTags:
             assert "timecode" not in cut.streams.video[0].metadata
             assert len(whole.streams.data) == 1
 
-    def test_chapters_come_before_a_timecode(self, tmp_path: Path) -> None:
+    def test_chapters_take_precedence_over_timecode(self, tmp_path: Path) -> None:
         # libav's MP4 can reference only one of the two, and unreferenced chapters look like subtitles.
         recording = Recording(video_tags={"timecode": "01:00:00:00"}, fps=25, chapters=CHAPTERS)
         source = record(tmp_path / "in.mkv", recording)

@@ -10,17 +10,17 @@ import pytest
 
 from livebg.errors import SinkError
 from tests.support.decoding import samples_of
-from tests.support.recordings import TEXTS, Held, Recording, frame_times, packets_of, record
+from tests.support.recordings import TEXTS, Recording, StoredPacket, frame_times, packets_of, record
 from tests.support.sink_files import render
 
 
-def same_but_for_rounding(found: Sequence[Held], expected: Sequence[Held], unit: Fraction) -> None:
+def assert_equal_within(found: Sequence[StoredPacket], expected: Sequence[StoredPacket], unit: Fraction) -> None:
     assert [each.data for each in found] == [each.data for each in expected]
     apart = [abs(one.time - other.time) for one, other in zip(found, expected, strict=True)]
     assert max(apart) <= unit / 2
 
 
-class TestSound:
+class TestAudio:
     @pytest.mark.parametrize(
         ("codec", "ending", "to"),
         [
@@ -36,7 +36,7 @@ class TestSound:
             ("flac", ".mkv", ".mkv"),
         ],
     )
-    def test_every_packet_arrives_as_it_was(self, tmp_path: Path, codec: str, ending: str, to: str) -> None:
+    def test_every_packet_is_copied_unchanged(self, tmp_path: Path, codec: str, ending: str, to: str) -> None:
         source = record(tmp_path / f"in{ending}", Recording(audio=(codec,)))
         render(source, tmp_path / f"out{to}")
         expected = packets_of(source, "audio")
@@ -49,10 +49,10 @@ class TestSound:
             render(source, tmp_path / "out.mkv")
         assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
-    def test_matroska_rounds_to_the_millisecond(self, tmp_path: Path) -> None:
+    def test_matroska_rounds_times_to_milliseconds(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mp4", Recording())
         render(source, tmp_path / "out.mkv")
-        same_but_for_rounding(packets_of(tmp_path / "out.mkv", "audio"), packets_of(source, "audio"), Fraction(1, 1000))
+        assert_equal_within(packets_of(tmp_path / "out.mkv", "audio"), packets_of(source, "audio"), Fraction(1, 1000))
 
     @pytest.mark.parametrize(
         ("codec", "ending", "to"),
@@ -65,7 +65,7 @@ class TestSound:
             ("aac", ".ts", ".mkv"),
         ],
     )
-    def test_every_sample_arrives_from_other_containers(self, tmp_path: Path, codec: str, ending: str, to: str) -> None:
+    def test_every_sample_is_kept_across_containers(self, tmp_path: Path, codec: str, ending: str, to: str) -> None:
         source = record(tmp_path / f"in{ending}", Recording(audio=(codec,), fps=25))
         with av.open(str(source)) as container:
             first = Fraction(container.streams.video[0].start_time or 0) * (container.streams.video[0].time_base or 0)
@@ -76,17 +76,17 @@ class TestSound:
 
     @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
     @pytest.mark.parametrize(("video_from", "audio_from"), [(0.337, 0.0), (0.0, 0.337), (0.0, 0.0123)])
-    def test_what_begins_late_stays_late(self, tmp_path: Path, ending: str, video_from: float, audio_from: float) -> None:
+    def test_late_start_is_kept(self, tmp_path: Path, ending: str, video_from: float, audio_from: float) -> None:
         source = record(tmp_path / f"in{ending}", Recording(video_from=video_from, audio_from=audio_from))
         pts = [round(1000 * video_from) + each for each in range(0, 2000, 100)]
         out = tmp_path / f"out{ending}"
         render(source, out, pts=pts)
         assert frame_times(out) == [Fraction(each, 1000) for each in pts]
         unit = Fraction(1, 1000) if ending == ".mkv" else Fraction(1, 48_000)
-        same_but_for_rounding(packets_of(out, "audio"), packets_of(source, "audio"), unit)
+        assert_equal_within(packets_of(out, "audio"), packets_of(source, "audio"), unit)
 
     @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-    def test_two_tracks_with_their_languages(self, tmp_path: Path, ending: str) -> None:
+    def test_two_tracks_keep_their_languages(self, tmp_path: Path, ending: str) -> None:
         tags = {"language": "ger", "title": "Ton"}
         source = record(tmp_path / f"in{ending}", Recording(audio=("aac", "libmp3lame"), audio_tags=tags))
         out = tmp_path / f"out{ending}"
@@ -99,18 +99,18 @@ class TestSound:
             assert [each.language for each in sounds] == ["ger", "ger"]
             assert [each.metadata.get("title", each.metadata.get("name")) for each in sounds] == ["Ton", "Ton"]
 
-    def test_mov_keeps_a_language_that_quicktime_spells_otherwise(self, tmp_path: Path) -> None:
+    def test_mov_keeps_language_with_other_code(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mp4", Recording(audio_tags={"language": "deu"}))
         render(source, tmp_path / "out.mov")
         with av.open(str(tmp_path / "out.mov")) as container:
             assert container.streams.audio[0].language == "ger"
 
-    def test_sound_longer_than_the_picture_is_kept(self, tmp_path: Path) -> None:
+    def test_audio_longer_than_video_is_kept(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mp4", Recording())
         render(source, tmp_path / "out.mp4", pts=[0, 100])
         assert packets_of(tmp_path / "out.mp4", "audio") == packets_of(source, "audio")
 
-    def test_sound_and_picture_lie_side_by_side(self, tmp_path: Path) -> None:
+    def test_audio_and_video_are_interleaved(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mkv", Recording(seconds=30, fps=2))
         render(source, tmp_path / "out.mkv", pts=range(0, 30_000, 500))
         with av.open(str(tmp_path / "out.mkv")) as container:
@@ -119,24 +119,24 @@ class TestSound:
         assert all(abs(half.count("video") - 30) <= 6 for half in halves)
 
     @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-    def test_a_cut_takes_what_begins_inside(self, tmp_path: Path, ending: str) -> None:
+    def test_cut_keeps_packets_inside_range(self, tmp_path: Path, ending: str) -> None:
         source = record(tmp_path / f"in{ending}", Recording(subtitles=TEXTS if ending == ".mkv" else ()))
         out = tmp_path / f"out{ending}"
         render(source, out, pts=range(500, 1500, 100), start=0.5, end=1.5)
         assert frame_times(out) == [Fraction(each, 1000) for each in range(0, 1000, 100)]
         inside = [each for each in packets_of(source, "audio") if Fraction(1, 2) <= each.time < Fraction(3, 2)]
-        moved = [Held(each.time - Fraction(1, 2), each.data) for each in inside]
+        moved = [StoredPacket(each.time - Fraction(1, 2), each.data) for each in inside]
         unit = Fraction(1, 1000) if ending == ".mkv" else Fraction(1, 48_000)
-        same_but_for_rounding(packets_of(out, "audio"), moved, unit)
+        assert_equal_within(packets_of(out, "audio"), moved, unit)
         if ending == ".mkv":
-            assert packets_of(out, "subtitle") == [Held(Fraction(1, 2), b"Ende")]
+            assert packets_of(out, "subtitle") == [StoredPacket(Fraction(1, 2), b"Ende")]
 
 
 class TestSubtitles:
     @pytest.mark.parametrize(
         ("codec", "ending", "audio"), [("subrip", ".mkv", "aac"), ("webvtt", ".webm", "libopus"), ("mov_text", ".mp4", "aac")]
     )
-    def test_they_are_copied(self, tmp_path: Path, codec: str, ending: str, audio: str) -> None:
+    def test_subtitles_are_copied(self, tmp_path: Path, codec: str, ending: str, audio: str) -> None:
         source = record(tmp_path / f"in{ending}", Recording(audio=(audio,), subtitles=TEXTS, subtitle_codec=codec))
         out = tmp_path / f"out{ending}"
         render(source, out)
@@ -165,7 +165,7 @@ class TestRefusals:
         ],
         ids=["subrip", "aac", "second-video", "font", "cover"],
     )
-    def test_what_cannot_go_along_is_named_then_left_out_on_request(
+    def test_unsupported_stream_fails_and_can_be_dropped(
         self, tmp_path: Path, name: str, recording: Recording, to: str, words: str
     ) -> None:
         source = record(tmp_path / name, recording)
@@ -181,7 +181,7 @@ class TestRefusals:
         with av.open(str(tmp_path / f"out{to}")) as container:
             assert len(container.streams.video) == 1
 
-    def test_all_are_named_at_once(self, tmp_path: Path) -> None:
+    def test_all_unsupported_streams_are_named(self, tmp_path: Path) -> None:
         source = record(tmp_path / "in.mkv", Recording(subtitles=TEXTS, videos=2, font=b"FONT"))
         with pytest.raises(SinkError, match=r"video stream 1.*subtitle stream 3.*attachment stream 4"):
             render(source, tmp_path / "out.mp4")

@@ -50,7 +50,7 @@ class TestContract(SinkContract):
         return lambda: camera(FakeLoopback(tmp_path / "video10"))
 
 
-def test_every_byte_arrives_in_order(kernel: FakeLoopback) -> None:
+def test_every_byte_is_written_in_order(kernel: FakeLoopback) -> None:
     pictures = [noise(number) for number in range(5)]
     with camera(kernel) as sink:
         for picture in pictures:
@@ -59,13 +59,13 @@ def test_every_byte_arrives_in_order(kernel: FakeLoopback) -> None:
     assert kernel.pictures == [picture.data.tobytes() for picture in pictures]
 
 
-def test_the_device_is_told_format_and_rate(kernel: FakeLoopback) -> None:
+def test_format_and_rate_are_set(kernel: FakeLoopback) -> None:
     with camera(kernel, VideoFormat(1280, 720, Fraction(30000, 1001))):
         assert kernel.set_to == (1280, 720, "YU12")
         assert kernel.rate == Fraction(30000, 1001)
 
 
-def test_a_device_that_takes_no_rate_will_do(kernel: FakeLoopback) -> None:
+def test_device_without_rate_is_accepted(kernel: FakeLoopback) -> None:
     kernel.refused = {abi.S_PARM: errno.ENOTTY}
     with camera(kernel) as sink:
         sink.send(noise())
@@ -73,7 +73,7 @@ def test_a_device_that_takes_no_rate_will_do(kernel: FakeLoopback) -> None:
 
 
 @pytest.mark.parametrize("color", [ColorSpec(BT709), ColorSpec(BT601, full_range=True), ColorSpec(full_range=True)])
-def test_other_colours_are_turned_into_those_that_readers_take_for_granted(kernel: FakeLoopback, color: ColorSpec) -> None:
+def test_other_colors_are_converted_to_limited_bt601(kernel: FakeLoopback, color: ColorSpec) -> None:
     shown = noise(color=color)
     with camera(kernel) as sink:
         sink.send(shown)
@@ -81,7 +81,7 @@ def test_other_colours_are_turned_into_those_that_readers_take_for_granted(kerne
     assert kernel.pictures[0] != shown.data.tobytes()
 
 
-def test_a_picture_of_another_size_is_refused(kernel: FakeLoopback) -> None:
+def test_picture_of_other_size_fails(kernel: FakeLoopback) -> None:
     with camera(kernel) as sink:
         with pytest.raises(SinkError, match=r"32x24 composite was sent to a 64x48 camera"):
             sink.send(composite(0, size=(32, 24)))
@@ -90,7 +90,7 @@ def test_a_picture_of_another_size_is_refused(kernel: FakeLoopback) -> None:
 
 @pytest.mark.parametrize("admits_it", [True, False])
 @pytest.mark.parametrize("kept", [(1280, 720, "YU12"), (WIDTH, HEIGHT, "YUYV")])
-def test_a_device_that_keeps_its_format_is_refused(kernel: FakeLoopback, kept: tuple[int, int, str], admits_it: bool) -> None:
+def test_device_with_fixed_format_fails(kernel: FakeLoopback, kept: tuple[int, int, str], admits_it: bool) -> None:
     kernel.kept, kernel.admits_it = kept, admits_it
     name = kept[2].replace("YU12", "I420")
     with pytest.raises(
@@ -99,19 +99,19 @@ def test_a_device_that_keeps_its_format_is_refused(kernel: FakeLoopback, kept: t
         camera(kernel)
 
 
-def test_who_keeps_the_format_is_named(kernel: FakeLoopback) -> None:
+def test_program_that_keeps_format_is_named(kernel: FakeLoopback) -> None:
     kernel.kept, kernel.others = (1280, 720, "YU12"), [Holder(321, "firefox", "reading")]
     with pytest.raises(SinkError, match=r"firefox \(process 321\) has it open, which keeps it at 1280x720 I420"):
         camera(kernel)
 
 
-def test_a_device_that_refuses_its_format_since_it_is_read_says_the_same(kernel: FakeLoopback) -> None:
+def test_busy_format_error_names_readers(kernel: FakeLoopback) -> None:
     kernel.refused = {abi.S_FMT: errno.EBUSY}
     with pytest.raises(SinkError, match="Close the programs that read it"):
         camera(kernel)
 
 
-def test_without_g_fmt_the_answer_to_s_fmt_counts(kernel: FakeLoopback) -> None:
+def test_set_format_answer_is_used_without_get_format(kernel: FakeLoopback) -> None:
     kernel.refused = {abi.G_FMT: errno.ENOTTY}
     camera(kernel).close()
     kernel.kept = (320, 240, "YU12")
@@ -133,20 +133,20 @@ def test_without_g_fmt_the_answer_to_s_fmt_counts(kernel: FakeLoopback) -> None:
         (abi.QUERYCAP, errno.ENOTTY, r"is not a video device"),
     ],
 )
-def test_what_the_kernel_refuses_is_told(kernel: FakeLoopback, call: int | str, number: int, message: str) -> None:
+def test_kernel_errors_are_reported(kernel: FakeLoopback, call: int | str, number: int, message: str) -> None:
     kernel.refused = {call: number}
     with pytest.raises(SinkError, match=f"video10 {message}"):
         camera(kernel)
 
 
-def test_a_real_camera_is_never_written_to(kernel: FakeLoopback) -> None:
+def test_real_camera_is_never_written(kernel: FakeLoopback) -> None:
     kernel.driver, kernel.card = "uvcvideo", "HD Webcam"
     with pytest.raises(SinkError, match=r"HD Webcam \(driver uvcvideo\)"):
         camera(kernel)
     assert kernel.set_to is None
 
 
-def test_a_device_with_a_writer_already_is_left_to_it(kernel: FakeLoopback) -> None:
+def test_device_with_other_writer_fails(kernel: FakeLoopback) -> None:
     kernel.caps, kernel.others = CAPTURE, [Holder(12, "obs", "writing")]
     with pytest.raises(SinkError, match=r"accepts no pictures, obs \(process 12\) has it open\. Close that program"):
         camera(kernel)
@@ -155,7 +155,7 @@ def test_a_device_with_a_writer_already_is_left_to_it(kernel: FakeLoopback) -> N
         camera(kernel)
 
 
-def test_a_device_that_is_dead_since_its_writer_died_comes_back(kernel: FakeLoopback) -> None:
+def test_device_left_by_dead_writer_is_recovered(kernel: FakeLoopback) -> None:
     kernel.caps = 0
     with camera(kernel) as sink:
         sink.send(noise())
@@ -164,7 +164,7 @@ def test_a_device_that_is_dead_since_its_writer_died_comes_back(kernel: FakeLoop
 
 
 @pytest.mark.parametrize("readers", [0, 1])
-def test_a_device_is_free_again_when_its_writer_ends(kernel: FakeLoopback, readers: int) -> None:
+def test_device_is_released_at_close(kernel: FakeLoopback, readers: int) -> None:
     """A call that keeps reading must not block the next livebg."""
     kernel.readers = readers
     for number in range(2):
@@ -175,21 +175,21 @@ def test_a_device_is_free_again_when_its_writer_ends(kernel: FakeLoopback, reade
     assert len(kernel.pictures) == 2
 
 
-def test_a_device_that_needs_not_be_told_who_writes_will_do(kernel: FakeLoopback) -> None:
+def test_device_without_stream_on_is_accepted(kernel: FakeLoopback) -> None:
     kernel.refused = {abi.STREAMON: errno.EINVAL}
     with camera(kernel) as sink:
         sink.send(noise())
     assert len(kernel.pictures) == 1
 
 
-def test_a_device_that_stays_dead_is_told(kernel: FakeLoopback) -> None:
+def test_unrecoverable_device_fails(kernel: FakeLoopback) -> None:
     kernel.caps, kernel.refused = 0, {abi.STREAMON: errno.EINVAL}
     with pytest.raises(SinkError, match="accepts no pictures"):
         camera(kernel)
 
 
 @pytest.mark.parametrize("number", [errno.ENODEV, errno.EIO])
-def test_a_write_that_fails_is_told(kernel: FakeLoopback, number: int) -> None:
+def test_write_error_is_reported(kernel: FakeLoopback, number: int) -> None:
     with camera(kernel) as sink:
         sink.send(noise(0))
         kernel.refused = {"write": number}
@@ -200,14 +200,14 @@ def test_a_write_that_fails_is_told(kernel: FakeLoopback, number: int) -> None:
     assert len(kernel.pictures) == 2
 
 
-def test_a_write_that_was_cut_short_is_told(kernel: FakeLoopback) -> None:
+def test_short_write_is_reported(kernel: FakeLoopback) -> None:
     with camera(kernel) as sink:
         kernel.takes = 1000
         with pytest.raises(SinkError, match="took 1000 of a picture's 4608 bytes"):
             sink.send(noise())
 
 
-def test_a_node_that_vanished_is_noticed_before_the_next_write(kernel: FakeLoopback) -> None:
+def test_removed_node_is_detected_before_write(kernel: FakeLoopback) -> None:
     with camera(kernel) as sink:
         sink.send(noise(0))
         kernel.node.unlink()
@@ -216,7 +216,7 @@ def test_a_node_that_vanished_is_noticed_before_the_next_write(kernel: FakeLoopb
     assert len(kernel.pictures) == 1
 
 
-def test_a_node_that_was_replaced_is_noticed_and_can_be_opened_anew(kernel: FakeLoopback, tmp_path: Path) -> None:
+def test_replaced_node_is_detected_and_reopened(kernel: FakeLoopback, tmp_path: Path) -> None:
     """The old node exists while it is open, so the new one has another inode."""
     with camera(kernel) as sink:
         sink.send(noise(0))
@@ -276,7 +276,7 @@ def obs(monkeypatch: pytest.MonkeyPatch) -> type[FakeObs]:
 
 @pytest.mark.usefixtures("linux")
 @pytest.mark.parametrize("backend", ["auto", "v4l2loopback"])
-def test_on_linux_the_device_is_found_by_its_label(kernel: FakeLoopback, backend: Literal["auto", "v4l2loopback"]) -> None:
+def test_linux_device_is_found_by_label(kernel: FakeLoopback, backend: Literal["auto", "v4l2loopback"]) -> None:
     with open_virtual_camera(Output(backend=backend).resolved_backend, "livebg", FORMAT, kernel) as sink:
         sink.send(noise())
     assert kernel.pictures == [noise().data.tobytes()]
@@ -284,7 +284,7 @@ def test_on_linux_the_device_is_found_by_its_label(kernel: FakeLoopback, backend
         open_virtual_camera(Output(backend=backend).resolved_backend, "other", FORMAT, kernel)
 
 
-def test_null_shows_nothing_anywhere(kernel: FakeLoopback) -> None:
+def test_null_backend_writes_nothing(kernel: FakeLoopback) -> None:
     with open_virtual_camera("null", "livebg", FORMAT, kernel) as sink:
         sink.send(noise())
         assert isinstance(sink, NullSink)
@@ -293,7 +293,7 @@ def test_null_shows_nothing_anywhere(kernel: FakeLoopback) -> None:
 
 
 @pytest.mark.usefixtures("macos")
-def test_elsewhere_it_is_obs(obs: type[FakeObs], kernel: FakeLoopback) -> None:
+def test_obs_is_used_on_macos(obs: type[FakeObs], kernel: FakeLoopback) -> None:
     with open_virtual_camera(Output().resolved_backend, "livebg", FORMAT, kernel) as sink:
         sink.send(noise())
         assert isinstance(sink, VirtualCameraSink)
@@ -304,12 +304,12 @@ def test_elsewhere_it_is_obs(obs: type[FakeObs], kernel: FakeLoopback) -> None:
 
 
 @pytest.mark.usefixtures("macos")
-def test_elsewhere_there_is_no_v4l2loopback() -> None:
+def test_v4l2loopback_is_rejected_on_macos() -> None:
     with pytest.raises(SinkError, match="v4l2loopback is available only on Linux"):
         open_virtual_camera("v4l2loopback", "livebg", FORMAT)
 
 
-def test_obs_that_is_not_there_is_told(obs: type[FakeObs], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_obs_fails(obs: type[FakeObs], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(obs, "failure", "opening")
     with pytest.raises(SinkError, match=r"cannot be opened \(virtual camera output could not be started\)\. Install OBS"):
         open_virtual_camera("obs", "livebg", FORMAT)
@@ -318,7 +318,7 @@ def test_obs_that_is_not_there_is_told(obs: type[FakeObs], monkeypatch: pytest.M
         open_virtual_camera("obs", "livebg", FORMAT)
 
 
-def test_obs_that_ends_on_the_way_is_told(obs: type[FakeObs], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_obs_failure_while_sending_is_reported(obs: type[FakeObs], monkeypatch: pytest.MonkeyPatch) -> None:
     with open_virtual_camera("obs", "livebg", FORMAT) as sink:
         sink.send(noise(0))
         monkeypatch.setattr(obs, "failure", "sending")

@@ -1,4 +1,4 @@
-"""``python -m tests.soak``: a soak in pieces. What it has found lies in a file, from which it goes on when it is called again."""
+"""``python -m tests.soak``: a soak in pieces. Its results are kept in a file, from which the next call continues."""
 
 import argparse
 import faulthandler
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.soak.chapter import Props, soak
+from tests.soak.chapter import SoakFiles, soak
 from tests.soak.figures import Figures
 
 _HANGS = 1800
@@ -31,10 +31,10 @@ def main() -> int:
         figures.seed, figures.network = asked.seed, asked.network.name if asked.network else "toy"
     figures.processes += 1
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        props = Props(Path(folder), asked.network, asked.input_size)
+        files = SoakFiles(Path(folder), asked.network, asked.input_size)
         while figures.frames < asked.frames:
             faulthandler.dump_traceback_later(_HANGS, exit=True)
-            soak(props, figures, min(asked.chapter, asked.frames - figures.frames), asked.rest_every)
+            soak(files, figures, min(asked.chapter, asked.frames - figures.frames), asked.rest_every)
             figures.write(asked.state)
             last = figures.samples[-1]
             logging.info(

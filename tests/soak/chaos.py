@@ -1,4 +1,4 @@
-"""Who makes a session's life hard: everything that users, other programs and cables do, at random, and over and over."""
+"""Random faults and commands: everything that users, other programs and cables do, repeatedly."""
 
 import json
 import random
@@ -10,20 +10,20 @@ from typing import Any, Final
 from livebg.daemon.protocol import VERSION
 from livebg.errors import SourceError
 from livebg.live.session import Session
-from tests.soak.faults import CameraFaults, Departures, NetworkFaults, SoakUsage, Violations
-from tests.soak.preview_clients import Lookers
+from tests.soak.faults import CameraFaults, NetworkFaults, OutputMonitor, SoakUsage, Violations
+from tests.soak.preview_clients import PreviewClients
 from tests.soak.virtual_time import VirtualTime
-from tests.support.fake_daemon import Caller
+from tests.support.fake_daemon import LineClient
 from tests.support.live_session import reason
 
-NAME: Final = "livebg-director"
-"""Of the director's thread."""
+NAME: Final = "livebg-chaos"
+"""The name of the driver's thread."""
 _MEAN_PAUSE: Final = 0.7
 """Seconds of the session's time between two acts."""
 _LEFT_BEHIND: Final = 61.0
 """Seconds after which nobody waits for a network that hangs."""
 _SELDOM: Final = 300.0
-"""Seconds after which there is a rest, however few frames have left: what never comes back is found out in one."""
+"""Seconds after which there is a pause even if few frames were sent, to detect an output that never recovers."""
 _BACK: Final = 80.0
 """Seconds within which the picture is back when all is well again; one that hangs is replaced within a minute."""
 _CALM: Final = "[effect]\nblur = 0.06\n[smoothing]\ntime_constant = 0.4\n"
@@ -41,8 +41,8 @@ _FILES: Final = (
 )
 
 
-class Director:
-    """``say``s things through the control socket at ``control`` and breaks what the stage has; ``files`` are the model files by
+class ChaosDriver:
+    """Sends commands to the control socket ``control`` and breaks parts of the stage; ``files`` are the model files by
     their kind, ``config`` the configuration file; ``turns`` are the rotations that are asked for."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Director:
         live: Session,
         time: VirtualTime,
         chance: random.Random,
-        stage: tuple[CameraFaults, NetworkFaults, Departures, SoakUsage],
+        stage: tuple[CameraFaults, NetworkFaults, OutputMonitor, SoakUsage],
         control: Path,
         preview: Path,
         config: Path,
@@ -59,9 +59,9 @@ class Director:
         violations: Violations,
     ) -> None:
         self._live, self._time, self._chance, self._violations = live, time, chance, violations
-        self._camera, self._network, self._departures, self._usage = stage
+        self._camera, self._network, self._monitor, self._usage = stage
         self._control, self._config, self._files, self._turns = control, config, files, turns
-        self._lookers = Lookers(preview, violations)
+        self._lookers = PreviewClients(preview, violations)
         self._effect, self._paused, self._locked = True, False, False
         self.acts: Counter[str] = Counter()
         self._deeds: list[tuple[int, Callable[[], object]]] = [
@@ -101,10 +101,10 @@ class Director:
         self.rest(at_rest)
 
     def rest(self, at_rest: Callable[[], None]) -> bool:
-        """Everything is mended, and the picture has to come back; whether it does."""
+        """Repair everything; return whether the picture returns."""
         self._camera.error, self._camera.stall, self._camera.busy = None, 0.0, 0
         self._network.looks = 0
-        self._departures.mend()
+        self._monitor.repair()
         self._usage.stream(True)
         self._tell_lock(False)
         self._rewrite(_CALM)
@@ -112,10 +112,10 @@ class Director:
         for command, arguments in (("reload", None), ("set", {"settings": self._usual()}), ("resume", None), ("on", None)):
             self._say(command, arguments)
         end = self._time.monotonic() + _BACK
-        while (told := self._status()) != "live":
+        while (reported := self._status()) != "live":
             if self._time.monotonic() > end:
                 self._violations.note(
-                    f"all is well, and it is still {told} at {self._time.monotonic():.1f} s: {reason(self._live)}"
+                    f"all is well, and it is still {reported} at {self._time.monotonic():.1f} s: {reason(self._live)}"
                 )
                 return False
             self._time.sleep(0.25)
@@ -153,7 +153,7 @@ class Director:
         self._say(name, {"mode": self._chance.choice(modes)} if name == "mode" else None)
 
     def _set(self) -> None:
-        said: tuple[tuple[str, tuple[object, ...]], ...] = (
+        output: tuple[tuple[str, tuple[object, ...]], ...] = (
             ("effect.blur", (0.05, "0.2", 1, "wide", None)),
             ("effect.lens", ("disc", "gaussian", "fish")),
             ("effect.screen", ("#0000ff", "#00ff00", "green")),
@@ -168,7 +168,7 @@ class Director:
             ("output.size", ("640x480",)),
             ("nothing.at_all", (1,)),
         )
-        chosen = self._chance.sample(said, self._chance.choice((1, 1, 1, 2)))
+        chosen = self._chance.sample(output, self._chance.choice((1, 1, 1, 2)))
         self._say("set", {"settings": {key: self._chance.choice(values) for key, values in chosen}})
 
     def _background(self) -> None:
@@ -178,14 +178,14 @@ class Director:
     def _garbage(self) -> None:
         junk = self._chance.randbytes(self._chance.choice((1, 30, 300, 70_000))).replace(b"\n", b"")
         json_of = json.dumps({"version": self._chance.choice((1, 2, None)), "command": self._chance.choice(("zebra", 5, [1]))})
-        with Caller(self._control) as caller:
-            caller.say(self._chance.choice((junk, json_of.encode(), b"{" * 5000)) + b"\n")
+        with LineClient(self._control) as caller:
+            caller.send(self._chance.choice((junk, json_of.encode(), b"{" * 5000)) + b"\n")
             if self._chance.random() < 0.7:
-                self._checked(caller.hear())
+                self._checked(caller.readline())
 
     def _status(self) -> str:
-        told = self._say("status")
-        return str(told.get("result", {}).get("state"))
+        reported = self._say("status")
+        return str(reported.get("result", {}).get("state"))
 
     def _watchers(self) -> None:
         self._usage.stream(self._chance.random() < 0.65, lost=self._chance.random() < 0.1)
@@ -224,28 +224,28 @@ class Director:
         self.acts[f"network {kind}"] += 1
 
     def _break_output(self) -> None:
-        self._departures.broken = "the node has gone: plug it in"
+        self._monitor.broken = "the node has gone: plug it in"
         self._time.sleep(self._chance.choice((0.1, 0.7, 3.0)))
-        self._departures.mend()
+        self._monitor.repair()
 
     def _tell_lock(self, locked: bool) -> None:
         if not locked and not self._effect and not self._paused:
-            self._departures.room_allowed = True
+            self._monitor.room_allowed = True
         self._live.lock(locked)
         self._locked = locked
         if locked:
-            self._departures.room_allowed = False
+            self._monitor.room_allowed = False
 
     def _say(self, command: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One command. From its sending on the room may be seen if it may show it; after the answer what that says holds."""
+        """Send one command. From then on the room may be visible if the command may show it; then the answer decides."""
         if command in ("off", "toggle") or (command == "resume" and not self._effect):
-            self._departures.room_allowed = True
-        said = {"version": VERSION, "command": command} | ({} if arguments is None else {"arguments": arguments})
+            self._monitor.room_allowed = True
+        output = {"version": VERSION, "command": command} | ({} if arguments is None else {"arguments": arguments})
         if self._chance.random() < 0.3:
             with self._time.beside():
-                answer = self._asked(json.dumps(said).encode())
+                answer = self._asked(json.dumps(output).encode())
         else:
-            answer = self._asked(json.dumps(said).encode())
+            answer = self._asked(json.dumps(output).encode())
         result = answer.get("result")
         if isinstance(result, dict) and "paused" in result:
             self._effect, paused = result["effect"], result["paused"]
@@ -253,13 +253,13 @@ class Director:
             self._locked = self._locked and command != "resume"
             if paused != (self._paused or self._locked):
                 self._violations.note(f"{command} answers paused: {paused}")
-            self._departures.room_allowed = not self._effect and not paused
+            self._monitor.room_allowed = not self._effect and not paused
         return answer
 
     def _asked(self, line: bytes) -> dict[str, Any]:
-        with Caller(self._control) as caller:
-            caller.say(line + b"\n")
-            return self._checked(caller.hear())
+        with LineClient(self._control) as caller:
+            caller.send(line + b"\n")
+            return self._checked(caller.readline())
 
     def _checked(self, line: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}

@@ -34,8 +34,8 @@ from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.output_loop import Output
 from livebg.live.presence.device import DevicePresence
 from livebg.live.session import ExitReason, Session
-from tests.soak.chaos import NAME, Director
-from tests.soak.faults import CameraFaults, Departures, NetworkFaults, SoakCamera, SoakUsage, Violations, network_opener
+from tests.soak.chaos import NAME, ChaosDriver
+from tests.soak.faults import CameraFaults, NetworkFaults, OutputMonitor, SoakCamera, SoakUsage, Violations, network_opener
 from tests.soak.figures import Figures, Sample
 from tests.soak.room import RATE, SIZE, write_clip
 from tests.soak.virtual_time import VirtualTime
@@ -50,12 +50,12 @@ _PATIENCE: Final = 1800.0
 """Real seconds after which a chapter hangs."""
 
 
-class Props:
+class SoakFiles:
     """The files of a soak, made once in ``folder``; ``network`` is an ONNX file, else a toy that takes bright for people."""
 
     def __init__(self, folder: Path, network: Path | None = None, input_size: str = "64x36") -> None:
         self.folder, self.input_size = folder, input_size
-        # A real network may take a room upside down for anything, which is its mistake and not what is looked for.
+        # A real network may mistake an upside-down room for anything, which is not what this test checks.
         self.turns: tuple[object, ...] = (0, 45) if network else (0, 180, "180", 45)
         toy = ToyNetwork(gain=1.6, offset=-0.3).write(folder / "toy.onnx")
         (folder / "broken.onnx").write_bytes(toy.read_bytes()[:200])
@@ -79,16 +79,16 @@ class StagedSession(Session):
 
 
 class Chapter:
-    """A session with everything about it, in a folder of its own; ``number`` and the figures' seed decide what happens."""
+    """A session with all its parts, in a folder of its own; ``number`` and the figures' seed decide what happens."""
 
-    def __init__(self, props: Props, figures: Figures, number: int, folder: Path) -> None:
+    def __init__(self, props: SoakFiles, figures: Figures, number: int, folder: Path) -> None:
         self._figures, self._folder = figures, folder
         self.violations = Violations()
         self.time = VirtualTime([NAME])
         self._config = folder / "config.toml"
         self._config.touch()
         camera, network, usage = CameraFaults(), NetworkFaults(self.time), SoakUsage(self.time)
-        self.departures = Departures(self.time, self.violations)
+        self.monitor = OutputMonitor(self.time, self.violations)
         options = {"model.name": str(props.files["network"]), "model.input_size": props.input_size, "model.provider": "cpu"}
         choices = SavedChoices(folder / "choices.json")
         layers = SettingsLayers.start(options, self._config, {})
@@ -108,21 +108,21 @@ class Chapter:
         presence = partial(DevicePresence, kernel=usage, root=folder, clock=self.time)
         self.live = live = StagedSession(
             Camera(open_camera, build_camera(layers.settings(), FORMAT).geometry_for),
-            Output(self.departures.open, FORMAT, presence),
+            Output(self.monitor.open, FORMAT, presence),
             builder,
             discard_network=builder.discard_network,
             stages=stages,
             clock=self.time,
         )
         live.open_staged = open_camera
-        steering = SessionController(live, builder, layers, choices)
-        tell = StatusReporter(live, steering, builder)
+        controller = SessionController(live, builder, layers, choices)
+        tell = StatusReporter(live, controller, builder)
         asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(live.stop)}
-        self._control = ControlServer(folder / "c", asked | commands(steering) | room_commands(steering), timeout=_LEAVE)
+        self._control = ControlServer(folder / "c", asked | commands(controller) | room_commands(controller), timeout=_LEAVE)
         shown = views() | room_views()
         self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: tell().as_dict(), timeout=_LEAVE)
-        stage = camera, network, self.departures, usage
-        self.director = Director(
+        stage = camera, network, self.monitor, usage
+        self.chaos = ChaosDriver(
             live,
             self.time,
             random.Random(f"{figures.seed} {number}"),
@@ -138,10 +138,10 @@ class Chapter:
     def run(self, frames: int, rest_every: int) -> None:
         """Until ``frames`` have left; all that is found goes into the figures."""
         began, before = real.monotonic(), self._figures.frames
-        with self.time, noticed(self.violations), self._served():
+        with self.time, defects_reported(self.violations), self._served():
             session = threading.Thread(target=self._live, name="livebg-session", daemon=True)
             director = threading.Thread(
-                target=self._guarded(lambda: self.director.play(frames, rest_every, lambda: self._sample(before))),
+                target=self._guarded(lambda: self.chaos.play(frames, rest_every, lambda: self._sample(before))),
                 name=NAME,
                 daemon=True,
             )
@@ -166,7 +166,7 @@ class Chapter:
         self._guarded(run)()
 
     def _guarded(self, act: Callable[[], None]) -> Callable[[], None]:
-        """Whatever it raises is a violation, and the end of the session."""
+        """Any exception is a violation and ends the session."""
 
         def guarded() -> None:
             try:
@@ -198,7 +198,7 @@ class Chapter:
         if not clients_are_gone():
             self.violations.note("clients of the control socket are left")
         gc.collect()
-        give_back()
+        trim_heap()
         process = psutil.Process()
         self._figures.samples.append(
             Sample(
@@ -211,40 +211,40 @@ class Chapter:
         )
 
     def _account(self, seconds: float) -> None:
-        figures, counts, departures = self._figures, self.live.snapshot().counts, self.departures
+        figures, counts, monitor = self._figures, self.live.snapshot().counts, self.monitor
         figures.chapters += 1
         figures.frames += counts.sent
-        figures.pictures += departures.pictures
+        figures.pictures += monitor.pictures
         figures.placeholders += counts.placeholders
         figures.repeated += counts.repeated
         figures.captured += counts.captured
         figures.dropped += counts.dropped
         figures.failed += counts.failed
-        figures.rooms_allowed += departures.rooms
+        figures.rooms_allowed += monitor.rooms
         figures.clip_seconds = round(figures.clip_seconds + self.time.monotonic(), 3)
         figures.real_seconds = round(figures.real_seconds + seconds, 1)
-        figures.longest_silence = max(figures.longest_silence, round(departures.longest_silence, 6))
-        for act, count in self.director.acts.items():
+        figures.longest_silence = max(figures.longest_silence, round(monitor.longest_silence, 6))
+        for act, count in self.chaos.acts.items():
             figures.acts[act] = figures.acts.get(act, 0) + count
         figures.violations += [f"chapter {figures.chapters}: {text}" for text in self.violations]
 
 
-def soak(props: Props, figures: Figures, frames: int, rest_every: int) -> None:
+def soak(props: SoakFiles, figures: Figures, frames: int, rest_every: int) -> None:
     """One more chapter, which counts into the figures."""
     with one_opencv_thread(), tempfile.TemporaryDirectory(prefix="soak-") as folder:
         Chapter(props, figures, figures.chapters + 1, Path(folder)).run(frames, rest_every)
 
 
-def give_back() -> None:
-    """Has the allocator give back what was freed, which it would keep in a heap a thread: what grows then is what is held."""
+def trim_heap() -> None:
+    """Make the allocator return freed memory, which it would keep in a heap per thread, so that growth is a leak."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
 
 
 @contextmanager
-def noticed(violations: Violations) -> Iterator[None]:
-    """Inside the ``with`` block what livebg logs goes nowhere, but defects are violations."""
+def defects_reported(violations: Violations) -> Iterator[None]:
+    """Inside the ``with`` block livebg's log is suppressed, but defects are violations."""
     log, handler = logging.getLogger("livebg"), _Defects(violations)
     passed_on = log.propagate
     log.addHandler(handler)

@@ -1,4 +1,4 @@
-"""The ends of a soaked session, each of which may be broken while it runs, and who looks at every picture that leaves."""
+"""The ends of a soaked session, each of which may be broken while it runs, and a monitor of all its pictures."""
 
 import ctypes
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _EXACT: Final = 1e-5
 
 
 class Violations(list[str]):
-    """What must not be and was, in words; no more than can be read."""
+    """The violations as sentences, limited to a readable number."""
 
     def note(self, text: str) -> None:
         if len(self) < 100:
@@ -36,7 +36,7 @@ class Violations(list[str]):
 
 
 class CameraFaults:
-    """What the camera does next: ``error`` once with its next frame, ``stall`` for so many seconds, be ``busy`` so many times."""
+    """The camera's next faults: ``error`` once with its next frame, ``stall`` in seconds, ``busy`` as a number of times."""
 
     def __init__(self) -> None:
         self.error: SourceError | None = None
@@ -85,7 +85,7 @@ class SoakCamera(LiveSource):
 
 
 class NetworkFaults:
-    """What the network does: ``kind`` for so many ``looks`` yet, and for so many ``seconds`` each where it is slow or hangs."""
+    """The network's faults: ``kind`` for the next ``looks`` calls, of ``seconds`` each if it is slow or hangs."""
 
     def __init__(self, time: VirtualTime) -> None:
         self.kind = ""
@@ -97,13 +97,13 @@ class NetworkFaults:
         self._released = time.event()
 
     def hang(self) -> None:
-        """Until the time is over, or somebody releases it."""
+        """Wait until the time is over or :meth:`release` is called."""
         self.hanging += 1
         self._released.wait(self.seconds)
         self.hanging -= 1
 
     def release(self) -> None:
-        """Whatever hangs goes on."""
+        """Let everything that hangs continue."""
         released, self._released = self._released, self._time.event()
         released.set()
 
@@ -157,7 +157,7 @@ def network_opener(time: VirtualTime, faults: NetworkFaults) -> Callable[[Settin
     return lambda settings: SoakNetwork(build_segmenter(settings), time, faults)
 
 
-class Departures:
+class OutputMonitor:
     """Looks at every picture that leaves: is it of the room without the user's word, does it come too late, is it of this size.
 
     ``broken`` is why nothing can be written, or None. ``room_allowed``: whether the user has said that the room may be seen.
@@ -180,10 +180,10 @@ class Departures:
         if self.broken is not None:
             raise SinkError(self.broken)
         self.openings += 1
-        return _Door(self)
+        return _MonitoredSink(self)
 
-    def mend(self) -> None:
-        """Whatever was silent while it was broken was so for that reason."""
+    def repair(self) -> None:
+        """Excuse all silence so far, since the output was broken."""
         self.broken, self._since = None, self._time.monotonic()
 
     def take(self, composite: Composite) -> None:
@@ -213,22 +213,22 @@ class Departures:
             self._violations.note(f"one composite was sent for {now - self._shown_since:.3f} s until {now:.3f} s")
 
 
-class _Door(Sink):
+class _MonitoredSink(Sink):
     """The virtual camera."""
 
     device = str(NODE)
 
-    def __init__(self, departures: Departures) -> None:
-        self._departures = departures
+    def __init__(self, monitor: OutputMonitor) -> None:
+        self._monitor = monitor
 
     def send(self, composite: Composite) -> None:
-        self._departures.take(composite)
+        self._monitor.take(composite)
 
     def close(self) -> None:
-        """There is nothing to complete."""
+        """Nothing to complete."""
 
     def abort(self) -> None:
-        """There is nothing to take back."""
+        """Nothing to undo."""
 
 
 class _VirtualWaker(EventFd):
@@ -246,7 +246,7 @@ class _VirtualWaker(EventFd):
 
 
 class SoakUsage(FakeUsage):
-    """The kernel's word on who watches, polled by the session's time."""
+    """The kernel's report of who watches, polled in the session's time."""
 
     def __init__(self, time: VirtualTime) -> None:
         super().__init__()

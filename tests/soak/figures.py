@@ -1,4 +1,4 @@
-"""What a soak has found so far, kept in a file from which it goes on."""
+"""The results of a soak so far, kept in a file from which it continues."""
 
 import json
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from typing import Any, Final, Self
 _FEWEST: Final = 8
 """Samples of one process below which there is no trend to speak of."""
 _RSS_SLACK: Final = 6.0
-"""MiB by which memory may be larger at the end than after the first quarter: allocators keep what was freed."""
+"""MiB by which memory may be larger at the end than after the first quarter, since allocators keep freed memory."""
 _RSS_SHARE: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """The process at rest, after so many ``frames`` of the whole soak: ``rss`` in MiB, ``threads``, ``descriptors``; ``process``
-    tells the processes of a soak in pieces apart."""
+    identifies the processes of a soak in pieces."""
 
     process: int
     frames: int
@@ -52,15 +52,15 @@ class Figures:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """What lies at ``path``, or nothing yet."""
+        """The results in ``path``, or empty ones."""
         if not path.exists():
             return cls()
-        told: dict[str, Any] = json.loads(path.read_text())
-        told["samples"] = [Sample(**each) for each in told["samples"]]
-        return cls(**{name: value for name, value in told.items() if name != "trends"})
+        reported: dict[str, Any] = json.loads(path.read_text())
+        reported["samples"] = [Sample(**each) for each in reported["samples"]]
+        return cls(**{name: value for name, value in reported.items() if name != "trends"})
 
     def write(self, path: Path) -> None:
-        """In one step, so that who is stopped loses no more than the present chapter."""
+        """Atomic, so that an interruption loses at most the current chapter."""
         part = path.with_name(path.name + ".part")
         part.write_text(json.dumps(asdict(self) | {"trends": self.trends()}, indent=1))
         part.replace(path)
@@ -74,7 +74,7 @@ class Figures:
 
 
 def growth(samples: Sequence[Sample]) -> list[str]:
-    """By what the last quarter of a process's samples has more than the second; the first may still fill caches."""
+    """The growth from the second to the last quarter of a process's samples; the first quarter may still fill caches."""
     if len(samples) < _FEWEST:
         return []
     quarter = len(samples) // 4

@@ -1,4 +1,4 @@
-"""Those who look at the session through its preview socket, each in a thread, in real time."""
+"""Clients of the session's preview socket, each in a thread, in real time."""
 
 import random
 import threading
@@ -11,12 +11,12 @@ from tests.soak.faults import Violations
 from tests.soak.room import SIZE
 
 _PAUSE: Final = 0.05
-"""Real seconds between two looks."""
+"""Real seconds between two requests."""
 _LEAVE: Final = 30.0
 _VIEWS: Final = (("composite",), ("composite", "alpha"), ("alpha",), ("original",), ())
 
 
-class Lookers:
+class PreviewClients:
     """Opens and closes them; ``path`` is the preview socket."""
 
     def __init__(self, path: Path, violations: Violations) -> None:

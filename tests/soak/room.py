@@ -1,4 +1,4 @@
-"""What is filmed in a soak: somebody bright who walks to and fro before a room whose every pixel has a pattern of its own."""
+"""The camera's picture in a soak: a bright person who walks back and forth in front of a room of unique patterns."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -18,11 +18,11 @@ _GRID: Final = 4
 _SHOWN: Final = 0.3
 """Share of the room's own pattern, in any of its sixteen parts, from which on it counts as shown. A blur leaves under 0.02."""
 _GRAIN: Final = 0.5
-"""Levels of contrast below which a part shows nothing at all."""
+"""Levels of contrast below which a part counts as blank."""
 
 
 def room_luma() -> NDArray[np.uint8]:
-    """(height, width): noise, the same from right to left and upside down, so that it is known however it is turned."""
+    """(height, width): noise that is the same mirrored and upside down, so that it is detected in any orientation."""
     width, height = SIZE
     corner = np.random.default_rng(3).integers(20, 76, (height // 2, width // 2), np.uint8)
     half = np.concatenate([corner, corner[:, ::-1]], axis=1)
@@ -30,7 +30,7 @@ def room_luma() -> NDArray[np.uint8]:
 
 
 def filmed_luma(number: int) -> NDArray[np.uint8]:
-    """The picture ``number``: head and shoulders in levels of 200 to 235, moving, before the room."""
+    """The picture ``number``: head and shoulders in levels of 200 to 235, moving, in front of the room."""
     width, height = SIZE
     middle = width / 2 + 60 * np.sin(2 * np.pi * number / (RATE * _SECONDS))
     rows, columns = np.mgrid[:height, :width]
@@ -52,7 +52,7 @@ def write_clip(path: Path) -> Path:
 
 
 class RoomDetector:
-    """Tells whether the room, or a sixteenth of it, is in a picture as it was filmed."""
+    """Detects whether the room, or a sixteenth of it, is in a picture unchanged."""
 
     def __init__(self) -> None:
         self._pattern = self._parts(room_luma())

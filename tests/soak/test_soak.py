@@ -1,18 +1,18 @@
-"""Some two minutes of a core: a quarter of an hour in front of the camera in which everything happens."""
+"""Two minutes of CPU time that simulate a quarter of an hour with faults of every kind."""
 
 from pathlib import Path
 
-from tests.soak.chapter import Props, soak
+from tests.soak.chapter import SoakFiles, soak
 from tests.soak.figures import Figures
 
 FRAMES, CHAPTER, REST = 16_000, 8_000, 600
 
 
-def test_the_room_stays_in_the_output_never_falls_silent_and_nothing_grows(tmp_path: Path) -> None:
+def test_soak_has_no_violations_and_no_growth(tmp_path: Path) -> None:
     figures = Figures(seed=8)
-    props = Props(tmp_path)
+    files = SoakFiles(tmp_path)
     while figures.frames < FRAMES:
-        soak(props, figures, CHAPTER, REST)
+        soak(files, figures, CHAPTER, REST)
     assert figures.violations == []
     assert figures.trends() == []
     assert figures.longest_silence <= 0.5

@@ -1,4 +1,4 @@
-"""Time that passes only while all threads of a session sleep: then it is at once the next moment at which one of them wakes up.
+"""Time that passes only while all threads of a session sleep: then it jumps to the next moment at which one of them wakes up.
 
 So a day lasts as long as its work does, and no machine is too slow for it: who still works, or waits for a lock, holds the time.
 A silence that is seen in this time is one that the session made, by what it waits for, never one of a busy machine.
@@ -14,7 +14,7 @@ from livebg.clock import Clock
 
 T = TypeVar("T")
 SESSION_THREADS: Final = ("livebg-session", "livebg-output", "livebg-camera", "livebg-presence", "livebg-worker", "livebg-mask")
-"""The names of the threads that time waits for, beside those of who runs the session."""
+"""The names of the threads that time waits for, in addition to the session's own."""
 _LOOK: Final = 0.002
 """Real seconds between two looks at whether a thread has ended, which tells nobody."""
 _SHORTEST: Final = 1e-6
@@ -77,7 +77,7 @@ class VirtualTime(Clock):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Everybody wakes up; who waits from now on does so in vain."""
+        """Wake all threads; later waits end at once."""
         self._closed.set()
         with self._lock:
             for sleeper in self._sleepers:
@@ -95,7 +95,7 @@ class VirtualTime(Clock):
         return sleeper
 
     def rouse(self, condition: "VirtualCondition", most: int) -> None:
-        """Who waits for the condition counts as awake from now on, whenever its thread comes to run."""
+        """Threads that wait for the condition count as awake from now on."""
         with self._lock:
             roused = [sleeper for sleeper in self._sleepers if sleeper.condition is condition][:most]
             for sleeper in roused:
@@ -103,7 +103,7 @@ class VirtualTime(Clock):
                 sleeper.bell.release()
 
     def pass_on(self) -> None:
-        """To the next moment at which somebody wakes up, if all are asleep."""
+        """Jump to the next wake-up if all threads are asleep."""
         with self._lock:
             asleep = {sleeper.thread for sleeper in self._sleepers} | self._absent | self._before
             if any(thread.name in self._actors and thread not in asleep for thread in threading.enumerate()):

@@ -20,7 +20,7 @@ from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder
 from tests.support.camera_media import LIMITED, bars, h264, jpeg, raw, still
-from tests.support.cli_runner import Workshop
+from tests.support.cli_runner import LivebgCli
 from tests.support.fake_v4l2 import HD, OUTPUT, VGA, Delivery, FakeDevice, FakeKernel
 from tests.support.source_contract import SourceContract
 
@@ -63,14 +63,14 @@ class TestCameraSource(SourceContract):
 
         return opening
 
-    def test_is_live(self, open_source: Callable[[], Source]) -> None:
+    def test_implements_live_source_protocol(self, open_source: Callable[[], Source]) -> None:
         with open_source() as source:
             assert isinstance(source, LiveSource)
 
 
 @pytest.mark.parametrize("padding", [0, 64])
 @pytest.mark.parametrize("pixel_format", ["YUYV", "UYVY", "NV12", "YU12"])
-def test_raw_pictures_arrive_as_they_are(pixel_format: str, padding: int) -> None:
+def test_raw_pictures_are_unchanged(pixel_format: str, padding: int) -> None:
     device = camera(pixel_format, padding)
     with opened(device) as source:
         device.deliver(raw(bars(), pixel_format, padding=padding))
@@ -92,7 +92,7 @@ def test_full_range_jpeg_becomes_limited(pix_fmt: str) -> None:
     assert black == pytest.approx(16, abs=1)
 
 
-def test_h264_pictures_come_at_once_and_in_order() -> None:
+def test_h264_pictures_arrive_immediately_and_in_order() -> None:
     device = camera("H264")
     levels = [40, 80, 120, 160]
     with opened(device) as source:
@@ -102,7 +102,7 @@ def test_h264_pictures_come_at_once_and_in_order() -> None:
             assert next(frames).y.mean() == pytest.approx(16 + luma * 219 / 255, abs=2)
 
 
-def test_what_the_driver_says_of_colours_is_heard() -> None:
+def test_driver_color_information_is_used() -> None:
     device = camera("NV12")
     device.quantization, device.ycbcr_enc = abi.QUANTIZATION_FULL_RANGE, abi.YCBCR_ENC_709
     with opened(device) as source:
@@ -112,7 +112,7 @@ def test_what_the_driver_says_of_colours_is_heard() -> None:
     assert difference(frame, bars()) <= 4
 
 
-def test_raw_full_range_alone_becomes_limited() -> None:
+def test_full_range_raw_becomes_limited() -> None:
     device = camera("YUYV")
     device.colorspace = abi.COLORSPACE_JPEG
     with opened(device) as source:
@@ -120,7 +120,7 @@ def test_raw_full_range_alone_becomes_limited() -> None:
         assert difference(next(iter(source)), bars()) <= 2
 
 
-def test_time_is_the_kernels() -> None:
+def test_frame_time_is_kernel_timestamp() -> None:
     device = camera()
     with opened(device) as source:
         taken = round(source.now() * 1e6) - 120_000
@@ -140,7 +140,7 @@ def test_time_is_the_kernels() -> None:
     ],
     ids=["unknown clock", "time of day", "copied and empty"],
 )
-def test_a_timestamp_of_another_clock_is_replaced_by_the_present(delivery: Delivery) -> None:
+def test_timestamp_of_other_clock_is_replaced_by_now(delivery: Delivery) -> None:
     device = camera()
     with opened(device) as source:
         before = source.now()
@@ -148,7 +148,7 @@ def test_a_timestamp_of_another_clock_is_replaced_by_the_present(delivery: Deliv
         assert before - 1e-5 <= next(iter(source)).time <= source.now() + 1e-5
 
 
-def test_a_timestamp_of_an_unknown_clock_is_not_believed_though_it_could_be() -> None:
+def test_plausible_timestamp_of_unknown_clock_is_ignored() -> None:
     device = camera()
     with opened(device) as source:
         before = source.now()
@@ -156,7 +156,7 @@ def test_a_timestamp_of_an_unknown_clock_is_not_believed_though_it_could_be() ->
         assert next(iter(source)).time >= before - 1e-5
 
 
-def test_times_increase_though_the_cameras_do_not() -> None:
+def test_times_increase_when_camera_timestamps_do_not() -> None:
     device = camera()
     with opened(device) as source:
         start = round(source.now() * 1e6) - 500_000
@@ -168,7 +168,7 @@ def test_times_increase_though_the_cameras_do_not() -> None:
     assert pts == [start, start + 1, start + 2, start + 33_000]
 
 
-def test_of_several_pictures_that_wait_the_newest_is_taken() -> None:
+def test_newest_waiting_picture_is_used() -> None:
     device = camera()
     with opened(device) as source:
         device.deliver(*[raw(still(bars(), luma), "YUYV") for luma in (40, 80, 120)])
@@ -177,7 +177,7 @@ def test_of_several_pictures_that_wait_the_newest_is_taken() -> None:
         assert len(device.queued) == 4
 
 
-def test_every_buffer_goes_back_to_the_driver() -> None:
+def test_every_buffer_returns_to_driver() -> None:
     device = camera()
     with opened(device) as source:
         frames = iter(source)
@@ -188,7 +188,7 @@ def test_every_buffer_goes_back_to_the_driver() -> None:
         assert source.skipped == source.damaged == 0
 
 
-def test_frames_that_the_driver_lost_are_counted() -> None:
+def test_frames_lost_by_driver_are_counted() -> None:
     device = camera()
     with opened(device) as source:
         device.deliver(raw(bars(), "YUYV"), Delivery(raw(bars(), "YUYV"), skips=3))
@@ -196,7 +196,7 @@ def test_frames_that_the_driver_lost_are_counted() -> None:
         assert source.lost == 3
 
 
-def whole_and_broken() -> tuple[bytes, list[Delivery]]:
+def intact_and_damaged() -> tuple[bytes, list[Delivery]]:
     whole = jpeg(bars(), quality=8)
     swapped = bytearray(jpeg(np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)))
     swapped[len(swapped) // 3 : len(swapped) // 3 + 100] = bytes(each ^ 0x5A for each in swapped[len(swapped) // 3 :][:100])
@@ -210,9 +210,9 @@ def whole_and_broken() -> tuple[bytes, list[Delivery]]:
     return whole, broken
 
 
-def test_damaged_pictures_are_counted_and_left_out() -> None:
+def test_damaged_pictures_are_counted_and_skipped() -> None:
     device = camera("MJPG")
-    whole, broken = whole_and_broken()
+    whole, broken = intact_and_damaged()
     with opened(device) as source:
         frames = iter(source)
         for number, each in enumerate(broken, start=1):
@@ -223,7 +223,7 @@ def test_damaged_pictures_are_counted_and_left_out() -> None:
             assert len(device.queued) == 4
 
 
-def test_a_raw_picture_that_breaks_off_is_damaged() -> None:
+def test_truncated_raw_picture_is_damaged() -> None:
     device = camera("NV12")
     whole = raw(bars(), "NV12")
     with opened(device, deadline=0.1) as source:
@@ -235,7 +235,7 @@ def test_a_raw_picture_that_breaks_off_is_damaged() -> None:
             next(frames)
 
 
-def test_padding_behind_a_jpeg_and_missing_tables_do_no_harm() -> None:
+def test_padded_or_unterminated_jpeg_is_accepted() -> None:
     device = camera("MJPG")
     whole = jpeg(bars())
     with opened(device) as source:
@@ -246,7 +246,7 @@ def test_padding_behind_a_jpeg_and_missing_tables_do_no_harm() -> None:
         assert source.damaged == 0
 
 
-def test_a_camera_that_stalls_is_told_by_its_name() -> None:
+def test_stalled_camera_error_names_camera() -> None:
     device = camera()
     with opened(device, deadline=0.1) as source:
         frames = iter(source)
@@ -258,7 +258,7 @@ def test_a_camera_that_stalls_is_told_by_its_name() -> None:
             next(frames)
 
 
-def test_a_camera_that_is_unplugged_is_told() -> None:
+def test_unplugged_camera_fails() -> None:
     device = camera()
     with opened(device) as source:
         device.vanish()
@@ -266,7 +266,7 @@ def test_a_camera_that_is_unplugged_is_told() -> None:
             next(iter(source))
 
 
-def test_a_camera_whose_driver_fails_is_told() -> None:
+def test_driver_failure_is_reported() -> None:
     device = camera()
     with opened(device) as source:
         device.failures[abi.DQBUF] = errno.EIO
@@ -275,7 +275,7 @@ def test_a_camera_whose_driver_fails_is_told() -> None:
             next(iter(source))
 
 
-def test_a_picture_of_another_size_is_told() -> None:
+def test_changed_picture_size_fails() -> None:
     device = camera("MJPG")
     with opened(device) as source:
         device.deliver(jpeg(bars(320, 240)))
@@ -283,7 +283,7 @@ def test_a_picture_of_another_size_is_told() -> None:
             next(iter(source))
 
 
-def test_closing_ends_a_wait_in_another_thread() -> None:
+def test_close_ends_wait_in_other_thread() -> None:
     device = camera()
     kernel = FakeKernel({NODE: device})
     source = CameraSource(NODE, SIZE, 30, deadline=HANGS, kernel=kernel)
@@ -297,7 +297,7 @@ def test_closing_ends_a_wait_in_another_thread() -> None:
     assert not device.streaming
 
 
-def test_closing_releases_everything() -> None:
+def test_close_releases_everything() -> None:
     device = camera()
     kernel = FakeKernel({NODE: device})
     source = CameraSource(NODE, SIZE, 30, kernel=kernel)
@@ -312,7 +312,7 @@ def test_closing_releases_everything() -> None:
 
 
 @pytest.mark.parametrize("request_number", [abi.S_FMT, abi.REQBUFS, abi.STREAMON], ids=["S_FMT", "REQBUFS", "STREAMON"])
-def test_a_busy_camera_is_told_with_who_has_it(request_number: int) -> None:
+def test_busy_camera_error_names_other_program(request_number: int) -> None:
     device = camera()
     device.failures[request_number] = errno.EBUSY
     kernel = FakeKernel({NODE: device}, holders=[Holder(4711, "zoom", "reading and writing")])
@@ -329,14 +329,14 @@ def test_a_busy_camera_is_told_with_who_has_it(request_number: int) -> None:
         (errno.ENODEV, r"/dev/video0 is gone"),
     ],
 )
-def test_a_camera_that_cannot_be_opened_is_told(number: int, message: str) -> None:
+def test_camera_open_failure_is_reported(number: int, message: str) -> None:
     kernel = FakeKernel({NODE: camera()})
     kernel.refusals[Path(NODE)] = number
     with pytest.raises(SourceError, match=message):
         CameraSource(NODE, SIZE, 30, kernel=kernel)
 
 
-def test_a_bus_that_is_full_is_told() -> None:
+def test_full_usb_bus_is_reported() -> None:
     device = camera()
     device.failures[abi.STREAMON] = errno.ENOSPC
     with pytest.raises(SourceError, match="no bandwidth left"):
@@ -344,7 +344,7 @@ def test_a_bus_that_is_full_is_told() -> None:
 
 
 @pytest.mark.parametrize("given", [Mode("GREY", 640, 480), Mode("YUYV", 641, 480), Mode("YUYV", 0, 0)])
-def test_a_format_that_cannot_be_read_is_refused(given: Mode) -> None:
+def test_unsupported_format_is_rejected(given: Mode) -> None:
     device = camera()
     device.stubborn = given
     kernel = FakeKernel({NODE: device})
@@ -355,7 +355,7 @@ def test_a_format_that_cannot_be_read_is_refused(given: Mode) -> None:
     assert not kernel.open_fds
 
 
-def test_what_the_driver_gives_counts_not_what_was_asked() -> None:
+def test_driver_mode_overrides_requested_mode() -> None:
     device = camera()
     device.stubborn = Mode("NV12", 320, 240)
     with opened(device) as source:
@@ -364,13 +364,13 @@ def test_what_the_driver_gives_counts_not_what_was_asked() -> None:
         assert source.mode == "320x240 NV12 30 fps"
 
 
-def test_a_camera_of_formats_unknown_is_told() -> None:
+def test_camera_with_only_unknown_formats_fails() -> None:
     device = FakeDevice(modes=[Mode("GREY", 640, 480, (Fraction(30),)), Mode("pRAA", 640, 480)])
     with pytest.raises(SourceError, match="it offers GREY, pRAA; livebg needs NV12"):
         opened(device)
 
 
-def test_what_is_opened_is_what_was_chosen_and_it_says_so() -> None:
+def test_requested_mode_is_opened_and_described() -> None:
     device = FakeDevice(modes=[VGA, HD])
     kernel = FakeKernel({NODE: device})
     with CameraSource("c920", (1280, 720), 30, kernel=kernel) as source:
@@ -383,14 +383,14 @@ def test_what_is_opened_is_what_was_chosen_and_it_says_so() -> None:
     assert device.set_rates == [30, 15]
 
 
-def test_a_camera_whose_rate_cannot_be_set_is_read_as_it_is() -> None:
+def test_camera_with_fixed_rate_is_opened() -> None:
     device = camera()
     device.failures[abi.S_PARM] = errno.ENOTTY
     with opened(device) as source:
         assert source.format.frame_rate == 30
 
 
-def test_the_format_is_known_without_streaming() -> None:
+def test_format_is_known_without_streaming() -> None:
     device = FakeDevice(modes=[VGA, HD])
     device.failures = dict.fromkeys((abi.S_FMT, abi.REQBUFS, abi.STREAMON, abi.S_PARM), errno.EBUSY)
     kernel = FakeKernel({NODE: device})
@@ -402,13 +402,13 @@ def test_the_format_is_known_without_streaming() -> None:
     assert not kernel.open_fds
 
 
-def test_opening_by_any_name_gives_the_camera() -> None:
+def test_open_camera_accepts_index() -> None:
     kernel = FakeKernel({NODE: camera(), "/dev/video4": FakeDevice("livebg", driver="v4l2 loopback", caps=OUTPUT)})
     with open_camera("0", SIZE, 30, kernel=kernel) as source:
         assert isinstance(source, CameraSource)
 
 
-def test_times_of_many_frames_run_forward() -> None:
+def test_times_of_many_frames_increase() -> None:
     device = camera()
     with opened(device) as source:
         frames = iter(source)
@@ -419,7 +419,7 @@ def test_times_of_many_frames_run_forward() -> None:
     assert all(before.pts < after.pts for before, after in pairwise(kept))
 
 
-def test_livebgs_own_output_is_no_camera_for_it() -> None:
+def test_own_output_device_is_rejected() -> None:
     """Otherwise the call would show its own picture in a loop."""
     kernel = FakeKernel({"/dev/video42": FakeDevice("livebg", driver="v4l2 loopback")})
     for name in ("livebg", "/dev/video42", "42"):
@@ -433,11 +433,11 @@ def test_livebgs_own_output_is_no_camera_for_it() -> None:
 def test_run_off_linux_exits_unless_the_camera_is_a_url_or_file(
     mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    shop = Workshop(tmp_path, monkeypatch)
+    cli = LivebgCli(tmp_path, monkeypatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr("sys.platform", "darwin")
-    said = shop.livebg("run", "--output", "null", "--mode", mode)
-    assert (said.code, said.sentence) == (
+    result = cli.livebg("run", "--output", "null", "--mode", mode)
+    assert (result.code, result.error_line) == (
         3,
         "livebg reads local cameras only on Linux. Use --camera with a URL or a video file.",
     )

@@ -35,7 +35,7 @@ class Lens:
 
 
 @contextmanager
-def on_air(lens: Lens) -> Iterator[str]:
+def serve(lens: Lens) -> Iterator[str]:
     """Serve the pictures and yield their URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,12 +68,12 @@ def on_air(lens: Lens) -> Iterator[str]:
 class TestNetworkCamera(SourceContract):
     @pytest.fixture
     def open_source(self) -> Iterator[Callable[[], Source]]:
-        with on_air(Lens([jpeg(bars(*SIZE))])) as url:
+        with serve(Lens([jpeg(bars(*SIZE))])) as url:
             yield lambda: FFmpegCamera(url, deadline=LONG)
 
 
-def test_pictures_arrive_in_their_colours_at_the_present() -> None:
-    with on_air(Lens([jpeg(bars(*SIZE))])) as url, open_camera(url, (1280, 720), 30, deadline=LONG) as source:
+def test_pictures_have_right_colors_and_current_time() -> None:
+    with serve(Lens([jpeg(bars(*SIZE))])) as url, open_camera(url, (1280, 720), 30, deadline=LONG) as source:
         assert isinstance(source, FFmpegCamera)
         assert isinstance(source, LiveSource)
         before = source.now()
@@ -85,8 +85,8 @@ def test_pictures_arrive_in_their_colours_at_the_present() -> None:
     assert frame.y[:, 55].mean() == pytest.approx(16, abs=2)
 
 
-def test_neither_password_nor_token_is_told() -> None:
-    with on_air(Lens([jpeg(bars(*SIZE))])) as url, FFmpegCamera(url, deadline=LONG) as source:
+def test_password_and_token_are_never_shown() -> None:
+    with serve(Lens([jpeg(bars(*SIZE))])) as url, FFmpegCamera(url, deadline=LONG) as source:
         assert "secret" not in source.name + source.mode
         assert source.name.startswith("http://127.0.0.1:")
         assert "320x240 mjpeg" in source.mode
@@ -95,16 +95,16 @@ def test_neither_password_nor_token_is_told() -> None:
     assert str(caught.value).startswith("The camera http://127.0.0.1:9/video cannot be opened (Connection refused)")
 
 
-def test_a_camera_that_stalls_is_told() -> None:
+def test_stalled_camera_fails() -> None:
     lens = Lens([jpeg(still(bars(*SIZE), 40 * number)) for number in range(1, 6)], stalls=True)
-    with on_air(lens) as url, FFmpegCamera(url, deadline=0.3) as source, pytest.raises(SourceError, match="no more pictures"):
+    with serve(lens) as url, FFmpegCamera(url, deadline=0.3) as source, pytest.raises(SourceError, match="no more pictures"):
         for _ in islice(source, 100):
             pass
 
 
-def test_a_camera_that_hangs_up_is_told() -> None:
+def test_disconnected_camera_fails() -> None:
     lens = Lens([jpeg(bars(*SIZE))])
-    with on_air(lens) as url, FFmpegCamera(url, deadline=LONG) as source:
+    with serve(lens) as url, FFmpegCamera(url, deadline=LONG) as source:
         frames = iter(source)
         next(frames)
         lens.off.set()
@@ -112,16 +112,16 @@ def test_a_camera_that_hangs_up_is_told() -> None:
             list(frames)
 
 
-def test_a_picture_of_another_size_is_told() -> None:
+def test_changed_picture_size_fails() -> None:
     lens = Lens([jpeg(bars(*SIZE))] * 60 + [jpeg(bars(640, 480))])
     changed = pytest.raises(SourceError, match="changed its picture size from 320x240 to 640x480")
-    with on_air(lens) as url, FFmpegCamera(url, deadline=LONG) as source, changed:
+    with serve(lens) as url, FFmpegCamera(url, deadline=LONG) as source, changed:
         list(islice(source, 200))
 
 
-def test_closing_ends_a_wait_in_another_thread() -> None:
+def test_close_ends_wait_in_other_thread() -> None:
     lens = Lens([jpeg(bars(*SIZE))] * 5, stalls=True)
-    with on_air(lens) as url:
+    with serve(lens) as url:
         source = FFmpegCamera(url, deadline=1)
         frames: list[object] = []
         failed: list[SourceError] = []
@@ -151,5 +151,5 @@ def test_closing_ends_a_wait_in_another_thread() -> None:
         ("C:\\a", False),
     ],
 )
-def test_what_an_address_is(name: str, expected: bool) -> None:
+def test_urls_are_recognized(name: str, expected: bool) -> None:
     assert is_url(name) is expected

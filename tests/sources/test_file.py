@@ -27,7 +27,7 @@ class TestContract(SourceContract):
         return lambda: FileSource(path)
 
 
-def test_frames_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+def test_frames_need_no_garbage_collector(tmp_path: Path) -> None:
     path = Clip(60, display=(90, False, False)).write(tmp_path / "a.mp4")
     gc.collect()
     gc.disable()
@@ -38,7 +38,7 @@ def test_frames_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
         gc.enable()
 
 
-def test_a_name_with_a_colon(tmp_path: Path) -> None:
+def test_colon_in_name_is_accepted(tmp_path: Path) -> None:
     assert len(frames_of(Clip(3).write(tmp_path / "12:30 talk.mkv"))[1]) == 3
 
 
@@ -48,7 +48,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "video"
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the development clips are missing")
 @pytest.mark.parametrize("pattern", ["signing/*.mkv", "signing/*male.gif", "desk/*.mp4", "talking/*.mp4"])
-def test_real_clips(pattern: str) -> None:
+def test_real_clips_keep_timestamps(pattern: str) -> None:
     path = sorted(SHARED.glob(pattern))[0]
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

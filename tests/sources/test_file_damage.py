@@ -32,14 +32,16 @@ class TestDamage:
             ("asp.mkv", "mpeg4", {"sc_threshold": "1000000"}),
         ],
     )
-    def test_a_copy_that_begins_between_key_frames(self, tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
+    def test_copy_starting_between_key_frames_skips_packets(
+        self, tmp_path: Path, name: str, codec: str, options: dict[str, str]
+    ) -> None:
         whole = Clip(60, codec=codec, options={"g": "20", **options}).write(tmp_path / "whole.mp4")
         path = copy_from(whole, tmp_path / name, 7)
         source, frames = frames_of(path)
         assert stamps(frames) == list(range(20, 60))
         assert source.notes == ("skipped 13 packets at the start that cannot be decoded",)
 
-    def test_a_damaged_stretch_is_skipped_and_counted(self, tmp_path: Path) -> None:
+    def test_damaged_packets_are_skipped_and_counted(self, tmp_path: Path) -> None:
         path = Clip(100, 128, 96, picture=grainy, options={"g": "20", "sc_threshold": "0"}).write(tmp_path / "a.mp4")
         content = bytearray(path.read_bytes())
         media = content.index(b"mdat")
@@ -63,7 +65,7 @@ class TestDamage:
         ],
     )
     @pytest.mark.parametrize("share", [0.5, 0.77])
-    def test_a_file_that_is_cut_short(
+    def test_truncated_file_can_be_read_to_reported_end(
         self, tmp_path: Path, name: str, options: dict[str, str], container_options: dict[str, str], share: float
     ) -> None:
         clip = Clip(100, 128, 96, picture=grainy, options=options, container_options=container_options)
@@ -99,39 +101,39 @@ def copy_from(source: Path, target: Path, first_packet: int) -> Path:
 
 
 class TestRefusal:
-    def test_missing(self, tmp_path: Path) -> None:
+    def test_missing_file_fails(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=r"gone\.mp4 does not exist"):
             FileSource(tmp_path / "gone.mp4")
 
-    def test_a_folder(self, tmp_path: Path) -> None:
+    def test_folder_fails(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="is a folder, not a video file"):
             FileSource(tmp_path)
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
-    def test_unreadable(self, tmp_path: Path) -> None:
+    def test_unreadable_file_fails(self, tmp_path: Path) -> None:
         path = Clip(2).write(tmp_path / "secret.mp4")
         path.chmod(0)
         with pytest.raises(SourceError, match="cannot be read by this user"):
             FileSource(path)
 
     @pytest.mark.parametrize("name", ["note.txt", "note.mp4", "note.nfo", "note"])
-    def test_text(self, tmp_path: Path, name: str) -> None:
+    def test_text_file_fails(self, tmp_path: Path, name: str) -> None:
         path = tmp_path / name
         path.write_text("Dear all,\nthis is no video.\n" * 50)
         with pytest.raises(SourceError, match=f"{name} cannot be read as a video"):
             FileSource(path)
 
-    def test_empty(self, tmp_path: Path) -> None:
+    def test_empty_file_fails(self, tmp_path: Path) -> None:
         path = tmp_path / "empty.mp4"
         path.touch()
         with pytest.raises(SourceError, match="is empty"):
             FileSource(path)
 
-    def test_only_sound(self, tmp_path: Path) -> None:
+    def test_audio_only_file_fails(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=r"song\.m4a has no video stream; it holds only sound"):
             FileSource(write_sound(tmp_path / "song.m4a", "aac"))
 
-    def test_sound_with_a_cover(self, tmp_path: Path) -> None:
+    def test_audio_with_cover_fails(self, tmp_path: Path) -> None:
         path = tmp_path / "song.mp4"
         with av.open(str(path), "w") as container:
             cover = container.add_stream("mjpeg", rate=1)
@@ -147,24 +149,24 @@ class TestRefusal:
         with pytest.raises(SourceError, match="has no video stream"):
             FileSource(path)
 
-    def test_a_header_that_never_came(self, tmp_path: Path) -> None:
+    def test_file_without_header_fails(self, tmp_path: Path) -> None:
         path = Clip().write(tmp_path / "a.mp4")
         content = path.read_bytes()
         path.write_bytes(content[: content.index(b"moov") - 4])
         with pytest.raises(SourceError, match=r"a\.mp4 cannot be read as a video\. Check that it is a complete video file\.$"):
             FileSource(path)
 
-    def test_a_codec_that_cannot_be_opened(self, tmp_path: Path) -> None:
+    def test_unsupported_codec_fails(self, tmp_path: Path) -> None:
         path = Clip(2, codec="rawvideo").write(tmp_path / "raw.mov")
         with pytest.raises(SourceError, match=r"cannot decode\. Convert it"):
             FileSource(path)
 
     @pytest.mark.parametrize("name", ["none.mp4", "none.mkv"])
-    def test_no_frames(self, tmp_path: Path, name: str) -> None:
+    def test_file_without_frames_fails(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(SourceError, match=name):
             FileSource(Clip(0).write(tmp_path / name))
 
-    def test_nothing_decodes(self, tmp_path: Path) -> None:
+    def test_undecodable_file_fails(self, tmp_path: Path) -> None:
         path = Clip(20, options={"bf": "0"}).write(tmp_path / "a.mp4")
         content = bytearray(path.read_bytes())
         begin, end = content.index(b"mdat") + 4, content.index(b"moov") - 4

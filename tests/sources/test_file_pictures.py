@@ -14,7 +14,7 @@ from tests.support.source_frames import frames_of, stamps, times
 
 
 class TestBytes:
-    def test_planes_are_copied_untouched(self, tmp_path: Path) -> None:
+    def test_planes_are_copied_unchanged(self, tmp_path: Path) -> None:
         noise = np.random.default_rng(1)
         pictures = [[noise.integers(0, 256, shape, dtype=np.uint8) for shape in ((54, 70), (27, 35), (27, 35))] for _ in range(3)]
         clip = Clip(3, 70, 54, codec="ffv1", picture=lambda number, _w, _h: yuv_picture(pictures[number], "yuv420p"))
@@ -23,7 +23,7 @@ class TestBytes:
             assert all(np.array_equal(got, given) for got, given in zip(frame.planes, picture, strict=True))
         assert source.notes == ()
 
-    def test_an_odd_size_repeats_its_edge(self, tmp_path: Path) -> None:
+    def test_odd_size_is_padded_by_repeating_edge(self, tmp_path: Path) -> None:
         noise = np.random.default_rng(2)
         given = [noise.integers(0, 256, shape, dtype=np.uint8) for shape in ((143, 175), (72, 88), (72, 88))]
         clip = Clip(1, 175, 143, codec="ffv1", picture=lambda *_: yuv_picture(given, "yuv420p"))
@@ -36,7 +36,7 @@ class TestBytes:
 
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
     @pytest.mark.parametrize("display", [(d, h, False) for d in (0, 90, 180, 270) for h in (False, True)] + [(0, False, True)])
-    def test_orientation(self, tmp_path: Path, name: str, display: tuple[int, bool, bool]) -> None:
+    def test_display_matrix_is_applied(self, tmp_path: Path, name: str, display: tuple[int, bool, bool]) -> None:
         luma = np.kron(np.array([[40, 90, 140], [190, 220, 65]], np.uint8), np.ones((16, 16), np.uint8))
         blue = np.kron(np.array([[60, 100], [140, 180]], np.uint8), np.ones((8, 12), np.uint8))
 
@@ -56,7 +56,7 @@ class TestBytes:
         assert source.format.sample_aspect_ratio == (Fraction(3, 4) if sideways else Fraction(4, 3))
         assert len(source.notes) == (display != (0, False, False))
 
-    def test_colour_is_taken_from_the_frame(self, tmp_path: Path) -> None:
+    def test_color_comes_from_frame(self, tmp_path: Path) -> None:
         source, frames = frames_of(Clip(3, color=(1, 1, 1, 2), options=FAST).write(tmp_path / "full.mp4"))
         assert source.format.color == frames[0].color == ColorSpec(1, 1, 1, True)
 
@@ -66,28 +66,28 @@ class TestBytes:
         assert source.format.color.full_range
         assert int(np.median(frames[0].y)) == pytest.approx(248, abs=5)  # 229 in limited range
 
-    def test_an_untagged_turned_picture_says_its_matrix(self, tmp_path: Path) -> None:
+    def test_untagged_rotated_picture_keeps_its_matrix(self, tmp_path: Path) -> None:
         clip = Clip(2, 960, 540, display=(90, False, False), options=FAST)
         assert frames_of(clip.write(tmp_path / "phone.mp4"))[0].format.color.matrix == 6
 
 
 class TestConversion:
     @pytest.mark.parametrize("pix_fmt", ["yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
-    def test_other_layouts_keep_their_levels(self, tmp_path: Path, pix_fmt: str) -> None:
+    def test_other_pixel_formats_keep_levels(self, tmp_path: Path, pix_fmt: str) -> None:
         clip = Clip(2, codec="ffv1", pix_fmt=pix_fmt, picture=flat(81, 90, 240))
         source, frames = frames_of(clip.write(tmp_path / "a.mkv"))
         for plane, level in zip(frames[1].planes, (81, 90, 240), strict=True):
             assert np.abs(plane.astype(int) - level).max() <= 1
         assert source.notes == (f"converted from {pix_fmt} to 8-bit 4:2:0",)
 
-    def test_grey(self, tmp_path: Path) -> None:
+    def test_gray_becomes_full_range(self, tmp_path: Path) -> None:
         source, frames = frames_of(Clip(3, codec="ffv1", pix_fmt="gray").write(tmp_path / "a.mkv"))
         assert stamps(frames) == [0, 1, 2]
         assert set(np.unique(frames[0].planes[1])) == {128}
         assert source.format.color.full_range
 
     @pytest.mark.parametrize(("height", "matrix"), [(64, 6), (720, 1)])
-    def test_rgb(self, tmp_path: Path, height: int, matrix: int) -> None:
+    def test_rgb_is_converted_with_matrix_for_size(self, tmp_path: Path, height: int, matrix: int) -> None:
         color = (200, 60, 30)
 
         def picture(_number: int, width: int, height: int) -> av.VideoFrame:
@@ -98,7 +98,7 @@ class TestConversion:
         expected = source.format.color.rgb_to_yuv(height) @ [*color, 1]
         assert [int(np.median(plane)) for plane in frames[0].planes] == pytest.approx(expected, abs=1.5)
 
-    def test_interlaced_is_deinterlaced_frame_for_frame(self, tmp_path: Path) -> None:
+    def test_interlaced_video_is_deinterlaced(self, tmp_path: Path) -> None:
         def combed(number: int, width: int, height: int) -> av.VideoFrame:
             luma = np.full((height, width), 60, np.uint8)
             luma[1::2, (number * 2) % width :] = 200
@@ -114,7 +114,7 @@ class TestConversion:
             raw = next(container.decode(video=0)).to_ndarray()[:48].astype(np.uint8)
         assert comb(frames[0].y) < comb(raw) / 2
 
-    def test_size_and_layout_change_on_the_way(self, tmp_path: Path) -> None:
+    def test_size_and_format_may_change_within_file(self, tmp_path: Path) -> None:
         parts = [Clip(30), Clip(30, 128, 96), Clip(30, 48, 48, picture=flat(200)), Clip(30, pix_fmt="yuv422p")]
         parts = [Clip(**{**vars(part), "options": {"bf": "0"}}) for part in parts]
         path = tmp_path / "joined.ts"
@@ -128,7 +128,7 @@ class TestConversion:
         assert sum("size change" in note for note in source.notes) == 2
         assert [float(b - a) for a, b in zip(times(frames), times(frames)[1:], strict=False)] == pytest.approx([0.04] * 119)
 
-    def test_the_deinterlacers_last_frame_survives_a_change_of_size(self, tmp_path: Path) -> None:
+    def test_deinterlacer_is_flushed_at_size_change(self, tmp_path: Path) -> None:
         first = Clip(30, options={"flags": "+ildct+ilme", "bf": "0"}).write(tmp_path / "first.ts")
         second = Clip(30, 128, 96, options={"bf": "0"}).write(tmp_path / "second.ts")
         path = tmp_path / "joined.ts"
@@ -165,7 +165,7 @@ class TestHdr:
             pytest.param(1000, 235, id="peak"),
         ],
     )
-    def test_grey_lands_where_the_reports_put_it(self, tmp_path: Path, transfer: int, nits: float, sdr: int) -> None:
+    def test_gray_is_tone_mapped_as_standardized(self, tmp_path: Path, transfer: int, nits: float, sdr: int) -> None:
         signal = pq(nits) if transfer == 16 else hlg((nits / 1000) ** (1 / 1.2))
         picture = flat(round(64 + 876 * signal), 512, 512, "yuv420p10le")
         clip = Clip(2, codec="ffv1", pix_fmt="yuv420p10le", color=(9, 9, transfer, 1), picture=picture)
@@ -175,7 +175,7 @@ class TestHdr:
         assert source.format.color == ColorSpec(1, 1, 1, False)
         assert source.notes == (f"tone-mapped from {'PQ' if transfer == 16 else 'HLG'} to SDR BT.709",)
 
-    def test_skin_keeps_its_colour(self, tmp_path: Path) -> None:
+    def test_skin_color_is_kept(self, tmp_path: Path) -> None:
         light_709 = np.array([60.0, 35.0, 25.0])  # cd/m2, below the knee, so only scale and primaries change
         bt709_to_bt2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
         signal = np.array([pq(value) for value in bt709_to_bt2020 @ light_709])
@@ -188,7 +188,7 @@ class TestHdr:
         expected = source.format.color.rgb_to_yuv(48) @ [*rgb, 1]
         assert [int(np.median(plane)) for plane in frames[1].planes] == pytest.approx(expected, abs=2)
 
-    def test_a_phones_clip_is_turned_and_mapped(self, tmp_path: Path) -> None:
+    def test_phone_clip_is_rotated_and_tone_mapped(self, tmp_path: Path) -> None:
         options = {"preset": "ultrafast", "x265-params": "log-level=none"}
         clip = Clip(
             12, 128, 96, codec="libx265", pix_fmt="yuv420p10le", color=(9, 9, 18, 1), display=(270, False, False), options=options

@@ -16,7 +16,7 @@ FAST_VP9 = {"deadline": "realtime", "cpu-used": "8"}
 
 
 class TestTime:
-    def test_a_thousand_jittered_frames(self, tmp_path: Path) -> None:
+    def test_1000_jittered_frames_keep_their_times(self, tmp_path: Path) -> None:
         jitter = np.random.default_rng(7).integers(500, 9000, 1000)
         pts = (np.cumsum(jitter) - jitter[0]).tolist()
         clip = Clip(count=1000, pts=pts, time_base=Fraction(1, 90_000), options=FAST, audio="aac")
@@ -26,7 +26,7 @@ class TestTime:
         assert source.notes == ()
 
     @pytest.mark.parametrize("rate", [Fraction(30_000, 1001), Fraction(60)])
-    def test_a_thousand_frames_of_constant_rate_with_b_frames(self, tmp_path: Path, rate: Fraction) -> None:
+    def test_1000_frames_with_b_frames_keep_their_times(self, tmp_path: Path, rate: Fraction) -> None:
         source, frames = frames_of(
             Clip(count=1000, rate=rate, options={"preset": "veryfast", "bf": "3"}).write(tmp_path / "a.mp4")
         )
@@ -49,34 +49,34 @@ class TestTime:
             ("tiny.mp4", Clip(width=8, height=8)),
         ],
     )
-    def test_containers(self, tmp_path: Path, name: str, clip: Clip) -> None:
+    def test_constant_rate_is_exact_in_every_container(self, tmp_path: Path, name: str, clip: Clip) -> None:
         _, frames = frames_of(clip.write(tmp_path / name))
         assert stamps(frames) == list(range(30))
         steps = {after - before for before, after in zip(times(frames), times(frames)[1:], strict=False)}
         assert steps == {Fraction(1, 25)}
 
-    def test_video_that_begins_later_than_its_sound_keeps_its_time(self, tmp_path: Path) -> None:
+    def test_video_that_starts_after_audio_keeps_its_time(self, tmp_path: Path) -> None:
         clip = Clip(count=10, pts=list(range(20, 30)), audio="aac")
         _, frames = frames_of(clip.write(tmp_path / "late.mp4"))
         assert times(frames) == [Fraction(tick, 25) for tick in range(20, 30)]
 
-    def test_raw_h264_has_no_times_and_gets_some(self, tmp_path: Path) -> None:
+    def test_raw_h264_gets_times(self, tmp_path: Path) -> None:
         source, frames = frames_of(Clip(options={"bf": "3"}).write(tmp_path / "raw.h264"))
         assert stamps(frames) == list(range(30))
         assert [float(time) for time in times(frames)] == pytest.approx([number / 25 for number in range(30)])
         assert "corrected 30 timestamps, missing or out of order" in source.notes
 
-    def test_timestamps_repeat_and_reverse(self) -> None:
+    def test_repeated_and_reversed_timestamps_are_corrected(self) -> None:
         clock = Timestamps(step=10, second=1000, decode_order_only=False)
         assert [clock.frame(pts) for pts in (0, 10, 10, 5, 20, None, 40)] == [0, 10, 11, 12, 20, 30, 40]
         assert clock.corrected == 3
 
-    def test_a_clock_that_starts_again_goes_on(self) -> None:
+    def test_restarted_timestamps_continue(self) -> None:
         clock = Timestamps(step=10, second=1000, decode_order_only=False)
         assert [clock.frame(pts) for pts in (5000, 5010, 0, 10, 20)] == [5000, 5010, 5020, 5030, 5040]
         assert clock.corrected == 1
 
-    def test_decoding_times_stand_in(self) -> None:
+    def test_decoding_times_replace_missing_timestamps(self) -> None:
         clock = Timestamps(step=10, second=1000, decode_order_only=True)
         for pts, dts in ((1, 0), (4, 1), (2, 2)):
             clock.packet(pts, dts)
@@ -86,7 +86,7 @@ class TestTime:
 
 class TestRange:
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.gif", "a.ts"])
-    def test_frames_within_the_range(self, tmp_path: Path, name: str) -> None:
+    def test_range_selects_frames(self, tmp_path: Path, name: str) -> None:
         gif = name.endswith("gif")
         clip = Clip(
             count=120,
@@ -100,7 +100,7 @@ class TestRange:
         origin = Fraction(0) if not name.endswith("ts") else times(frames)[0] - Fraction(62, 20)
         assert times(frames) == [Fraction(number, 20) + origin for number in range(62, 80)]
 
-    def test_ranges_join_without_gap_or_overlap(self, tmp_path: Path) -> None:
+    def test_adjacent_ranges_have_no_gap_or_overlap(self, tmp_path: Path) -> None:
         path = Clip(count=90, rate=Fraction(30_000, 1001), options={"g": "12"}).write(tmp_path / "a.mp4")
         joined = [
             number
@@ -109,23 +109,23 @@ class TestRange:
         ]
         assert joined == list(range(90))
 
-    def test_time_is_counted_from_the_files_start(self, tmp_path: Path) -> None:
+    def test_range_counts_from_start_of_file(self, tmp_path: Path) -> None:
         path = Clip(count=60, pts=list(range(1000, 1060))).write(tmp_path / "late.ts")
         _, frames = frames_of(path, start=1.0, end=1.2)
         assert stamps(frames) == [25, 26, 27, 28, 29]
 
-    def test_progress_follows_the_range(self, tmp_path: Path) -> None:
+    def test_duration_and_estimate_follow_range(self, tmp_path: Path) -> None:
         source, _ = frames_of(Clip(count=100, options=FAST).write(tmp_path / "a.mp4"), start=1.0, end=3.0)
         assert source.duration == pytest.approx(2.0)
         assert source.frame_estimate == 50
 
     @pytest.mark.parametrize("start", [1.2, 5.0, 1000.0])
-    def test_start_behind_the_end(self, tmp_path: Path, start: float) -> None:
+    def test_start_after_end_of_file_fails(self, tmp_path: Path, start: float) -> None:
         path = Clip().write(tmp_path / "a.mkv")
         with pytest.raises(SourceError, match=r"a\.mkv is at 1\.160 s, before --start"):
             FileSource(path, start=start)
 
     @pytest.mark.parametrize(("start", "end"), [(2.0, 1.0), (1.0, 1.0), (-1.0, None), (None, float("nan"))])
-    def test_a_range_that_cannot_be(self, tmp_path: Path, start: float | None, end: float | None) -> None:
+    def test_invalid_range_fails(self, tmp_path: Path, start: float | None, end: float | None) -> None:
         with pytest.raises(ConfigError, match=r"start|end"):
             FileSource(Clip(count=3).write(tmp_path / "a.mp4"), start, end)

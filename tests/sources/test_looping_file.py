@@ -29,7 +29,7 @@ def clip(tmp_path: Path) -> Path:
     return Clip(count=5).write(tmp_path / "clip.mp4")
 
 
-def taken(source: LiveSource, count: int) -> list[Frame]:
+def frames_from(source: LiveSource, count: int) -> list[Frame]:
     with source:
         return list(itertools.islice(source, count))
 
@@ -40,29 +40,29 @@ class TestContract(SourceContract):
         return lambda: LoopingFile(clip, paced=bool(request.param))
 
 
-def test_it_is_a_live_source_that_says_what_it_is(clip: Path) -> None:
+def test_looping_file_is_live_source_with_description(clip: Path) -> None:
     with LoopingFile(clip) as source:
         assert isinstance(source, LiveSource)
         assert (source.name, source.mode) == ("clip.mp4 in a loop", "64x48 at 25 fps")
         assert source.now() == 0
 
 
-def test_the_first_round_is_the_file_byte_for_byte(clip: Path) -> None:
+def test_first_loop_equals_file(clip: Path) -> None:
     _, expected = frames_of(clip)
-    got = taken(LoopingFile(clip, paced=False), 5)
+    got = frames_from(LoopingFile(clip, paced=False), 5)
     assert [(frame.pts, frame.time_base, frame.color) for frame in got] == [
         (frame.pts, frame.time_base, frame.color) for frame in expected
     ]
     assert all(np.array_equal(frame.data, other.data) for frame, other in zip(got, expected, strict=True))
 
 
-def test_it_begins_again_and_time_goes_on(clip: Path) -> None:
-    frames = taken(LoopingFile(clip, paced=False), 13)
+def test_file_loops_and_time_continues(clip: Path) -> None:
+    frames = frames_from(LoopingFile(clip, paced=False), 13)
     assert stamps(frames) == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2]
     assert [frame.pts * frame.time_base for frame in frames] == [Fraction(number, 25) for number in range(13)]
 
 
-def test_uneven_times_stay_as_they_are_in_every_round(tmp_path: Path) -> None:
+def test_uneven_times_repeat_in_every_loop(tmp_path: Path) -> None:
     """Frames at 3, 5 and 10 hundredths of a second; the first is not at 0."""
     path = Clip(count=3, rate=Fraction(20), pts=[3, 5, 10], time_base=Fraction(1, 100)).write(tmp_path / "vfr.mkv")
     with LoopingFile(path, paced=False) as source:
@@ -72,14 +72,14 @@ def test_uneven_times_stay_as_they_are_in_every_round(tmp_path: Path) -> None:
     assert hundredths == [3, 5, 10, 3 + length, 5 + length, 10 + length, 3 + 2 * length]
 
 
-def test_no_frame_comes_before_its_time(clip: Path) -> None:
+def test_frames_are_never_early(clip: Path) -> None:
     with LoopingFile(clip) as source:
         for frame in itertools.islice(source, 8):
             assert source.now() >= frame.time
         assert source.skipped == 0
 
 
-def test_frames_that_nobody_asked_for_in_time_are_gone_as_with_a_camera(tmp_path: Path) -> None:
+def test_late_frames_are_skipped(tmp_path: Path) -> None:
     clock = HandClock()
     with LoopingFile(Clip(count=60).write(tmp_path / "a.mp4"), clock) as source:
         frames = iter(source)
@@ -93,7 +93,7 @@ def test_frames_that_nobody_asked_for_in_time_are_gone_as_with_a_camera(tmp_path
         assert source.now() == 2.0
 
 
-def test_whole_rounds_that_were_missed_are_passed_over_and_counted(clip: Path) -> None:
+def test_missed_loops_are_skipped_and_counted(clip: Path) -> None:
     clock = HandClock()
     with LoopingFile(clip, clock) as source:
         frames = iter(source)
@@ -105,7 +105,7 @@ def test_whole_rounds_that_were_missed_are_passed_over_and_counted(clip: Path) -
         assert source.skipped == 25_000_000 - 1
 
 
-def test_unpaced_nothing_is_waited_for_or_left_out(clip: Path) -> None:
+def test_unpaced_file_skips_nothing(clip: Path) -> None:
     clock = HandClock()
     with LoopingFile(clip, clock, paced=False) as source:
         numbers = []
@@ -118,29 +118,29 @@ def test_unpaced_nothing_is_waited_for_or_left_out(clip: Path) -> None:
     assert source.skipped == 0
 
 
-def in_thread(frames: Iterator[Frame]) -> tuple[threading.Thread, list[Frame]]:
+def read_in_thread(frames: Iterator[Frame]) -> tuple[threading.Thread, list[Frame]]:
     got: list[Frame] = []
     thread = threading.Thread(target=lambda: got.extend(frames), daemon=True)
     thread.start()
     return thread, got
 
 
-def test_close_ends_a_wait_in_another_thread(clip: Path) -> None:
+def test_close_ends_wait_in_other_thread(clip: Path) -> None:
     """With a stopped clock, the second frame is never due."""
     source = LoopingFile(clip, HandClock())
     frames = iter(source)
     next(frames)
-    thread, got = in_thread(frames)
+    thread, got = read_in_thread(frames)
     source.close()
     thread.join(DEADLINE)
     assert not thread.is_alive()
     assert got == []
 
 
-def test_close_at_any_moment_ends_the_iteration(clip: Path) -> None:
+def test_close_at_any_time_ends_iteration(clip: Path) -> None:
     for _ in range(20):
         source = LoopingFile(clip, paced=False)
-        thread, got = in_thread(iter(source))
+        thread, got = read_in_thread(iter(source))
         while not got:
             assert thread.is_alive()
         source.close()
@@ -149,13 +149,13 @@ def test_close_at_any_moment_ends_the_iteration(clip: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing.mp4", "text.mp4"])
-def test_what_cannot_be_read_is_told_when_it_is_opened(tmp_path: Path, name: str) -> None:
+def test_unreadable_file_fails_on_open(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.mp4").write_text("no film")
     with pytest.raises(SourceError, match=name):
         LoopingFile(tmp_path / name)
 
 
-def test_a_file_that_is_gone_in_the_next_round_is_told(clip: Path) -> None:
+def test_file_removed_before_next_loop_fails(clip: Path) -> None:
     with LoopingFile(clip, paced=False) as source:
         frames = iter(source)
         next(frames)
@@ -164,7 +164,7 @@ def test_a_file_that_is_gone_in_the_next_round_is_told(clip: Path) -> None:
             list(frames)
 
 
-def test_a_file_of_another_size_in_its_place_is_told(clip: Path) -> None:
+def test_file_replaced_with_other_size_fails(clip: Path) -> None:
     with LoopingFile(clip, paced=False) as source:
         frames = iter(source)
         next(frames)
@@ -181,18 +181,18 @@ def lossless(path: Path, color: tuple[int, int, int, int] | None, picture: tuple
 
 
 @pytest.mark.parametrize("color", [None, LIMITED_601, (5, 5, 6, 1)])
-def test_what_readers_take_for_granted_passes_untouched(tmp_path: Path, color: tuple[int, int, int, int] | None) -> None:
+def test_limited_bt601_is_unchanged(tmp_path: Path, color: tuple[int, int, int, int] | None) -> None:
     path = lossless(tmp_path / "a.mkv", color)
     _, expected = frames_of(path)
-    got = taken(LoopingFile(path, paced=False), 3)
+    got = frames_from(LoopingFile(path, paced=False), 3)
     assert got[0].color == expected[0].color
     assert all(np.array_equal(frame.data, other.data) for frame, other in zip(got, expected, strict=True))
 
 
 @pytest.mark.parametrize("color", [LIMITED_709, FULL_601, (9, 9, 14, 1), (1, 1, 1, 2)])
-def test_all_else_is_turned_into_limited_bt601(tmp_path: Path, color: tuple[int, int, int, int]) -> None:
+def test_other_colors_become_limited_bt601(tmp_path: Path, color: tuple[int, int, int, int]) -> None:
     path = lossless(tmp_path / "a.mkv", color)
-    frame = taken(LoopingFile(path, paced=False), 1)[0]
+    frame = frames_from(LoopingFile(path, paced=False), 1)[0]
     assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
     assert (frame.color.primaries, frame.color.transfer) == (color[1], color[2])
     before = frames_of(path)[1][0].rgb((64, 48)).astype(int)
@@ -202,7 +202,7 @@ def test_all_else_is_turned_into_limited_bt601(tmp_path: Path, color: tuple[int,
 
 
 @pytest.mark.parametrize("given", [ColorSpec(BT709), ColorSpec(BT709, full_range=True), ColorSpec(BT601, full_range=True)])
-def test_a_picture_means_the_same_colours_after_its_conversion(given: ColorSpec) -> None:
+def test_converted_picture_keeps_its_colors(given: ColorSpec) -> None:
     grid = np.random.default_rng(1).integers(0, 256, (12, 16, 3), np.uint8)
     rgb = np.kron(grid, np.ones((4, 4, 1), np.uint8))
     wanted = ColorSpec(BT601)
@@ -213,7 +213,7 @@ def test_a_picture_means_the_same_colours_after_its_conversion(given: ColorSpec)
     assert difference[48:].max() <= 1
 
 
-def test_white_and_black_of_the_full_range_end_at_the_limits() -> None:
+def test_full_range_black_and_white_become_limits() -> None:
     full, limited = ColorSpec(BT601, full_range=True), ColorSpec(BT601)
     data = np.full((72, 64), 128, np.uint8)
     data[:24], data[24:48] = 0, 255
@@ -225,7 +225,7 @@ def test_white_and_black_of_the_full_range_end_at_the_limits() -> None:
     )
 
 
-def test_a_webcams_jpeg_keeps_its_colours(tmp_path: Path) -> None:
+def test_webcam_jpeg_keeps_its_colors(tmp_path: Path) -> None:
     """Full-range 4:2:2 Motion JPEG, as webcams send it, within the codec's own error."""
 
     def picture(_: int, width: int, height: int) -> av.VideoFrame:
@@ -233,7 +233,7 @@ def test_a_webcams_jpeg_keeps_its_colours(tmp_path: Path) -> None:
         return yuv_picture([np.full((height, width), 90, np.uint8), *chroma], "yuvj422p")
 
     clip = Clip(count=3, codec="mjpeg", pix_fmt="yuvj422p", picture=picture).write(tmp_path / "webcam.mkv")
-    (frame, *_) = taken(LoopingFile(clip, paced=False), 3)
+    (frame, *_) = frames_from(LoopingFile(clip, paced=False), 3)
     expected = (16 + 90 * 219 / 255, 128 + (110 - 128) * 224 / 255, 128 + (170 - 128) * 224 / 255)
     assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
     for plane, level in zip(frame.planes, expected, strict=True):

@@ -1,4 +1,4 @@
-"""Browsers that look at a camera: a page in a real one chooses it by its label, and tells what it sees."""
+"""Real browsers with a page that selects a camera by its label and reports what it sees."""
 
 import http.server
 import json
@@ -79,7 +79,7 @@ Point = tuple[float, float]
 
 
 class Browser:
-    """A browser whose page looks at the camera ``label`` for ``frames`` pictures, at ``points``: shares of width and height."""
+    """A browser whose page reads ``frames`` pictures of the camera ``label`` at ``points``, shares of width and height."""
 
     def __init__(
         self, name: str, desktop: Desktop, label: str, size: tuple[int, int], points: list[Point], frames: int = 10
@@ -99,7 +99,7 @@ class Browser:
         self.program = desktop.run(*_command(name, profile), address)
 
     def told(self, patience: float) -> dict[str, Any]:
-        """What the page tells next; raises ``queue.Empty``."""
+        """The page's next report; raises ``queue.Empty``."""
         return self._said.get(timeout=patience)
 
     def close(self) -> None:
@@ -132,7 +132,7 @@ def _command(name: str, profile: Path) -> list[str]:
 def _server(page: bytes, said: "queue.SimpleQueue[dict[str, Any]]") -> http.server.ThreadingHTTPServer:
     class Answers(http.server.BaseHTTPRequestHandler):
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - as it is called there
-            """Says nothing."""
+            """Disable the log of requests."""
 
         def do_GET(self) -> None:
             body = page if self.path == "/" else b""

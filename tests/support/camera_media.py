@@ -1,4 +1,4 @@
-"""What cameras deliver, made from RGB pictures."""
+"""Camera data in several formats, made from RGB pictures."""
 
 from fractions import Fraction
 
@@ -21,7 +21,7 @@ def bars(width: int = 640, height: int = 480) -> Rgb:
 
 
 def still(rgb: Rgb, luma: int) -> Rgb:
-    """A flat grey picture of the same size."""
+    """A flat gray picture of the same size."""
     return np.full_like(rgb, luma)
 
 
@@ -39,7 +39,7 @@ def jpeg(rgb: Rgb, quality: int = 2, pix_fmt: str = "yuvj422p") -> bytes:
 
 
 def h264(pictures: list[Rgb]) -> list[bytes]:
-    """Packets of a stream, one a picture, each with a picture of its own inside."""
+    """Packets of a stream, one per picture, each with a different picture."""
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)
     encoder.height, encoder.width = pictures[0].shape[:2]

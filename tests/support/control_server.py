@@ -1,20 +1,20 @@
-"""A control server that tests may be rude to, and how to look for what it leaves behind."""
+"""A control server for misbehaving clients, and checks for leaked resources."""
 
 import threading
 import time
 from pathlib import Path
 
 from livebg.daemon.server import ControlServer, no_arguments
-from tests.support.fake_daemon import DEADLINE, Caller
+from tests.support.fake_daemon import DEADLINE, LineClient
 
-ASKED = b'{"version": 2, "command": "word"}\n'
+REQUEST = b'{"version": 2, "command": "word"}\n'
 ANSWER = b'{"version": 2, "ok": true, "result": "well"}\n'
 LARGE = "x" * 4_000_000
-"""More than a socket holds that nobody reads."""
+"""More bytes than a socket buffers for a client that does not read."""
 
 
-class Server:
-    """A server at a path of its own."""
+class RunningServer:
+    """A server on a socket path of its own."""
 
     def __init__(self, folder: Path, timeout: float = DEADLINE, most: int = 32) -> None:
         self.path = folder / "s"
@@ -38,9 +38,9 @@ class Server:
         assert not closing.is_alive()
 
     def answers(self) -> bool:
-        with Caller(self.path) as caller:
-            caller.say(ASKED)
-            return caller.hear() == ANSWER
+        with LineClient(self.path) as caller:
+            caller.send(REQUEST)
+            return caller.readline() == ANSWER
 
 
 def clients_are_gone() -> bool:
@@ -54,5 +54,5 @@ def clients_are_gone() -> bool:
 
 
 def open_files() -> int:
-    """How many file descriptors are open, where the system tells."""
+    """The number of open file descriptors, where the system reports it."""
     return sum(1 for _ in Path("/dev/fd").iterdir()) if Path("/dev/fd").exists() else 0

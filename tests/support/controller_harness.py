@@ -1,4 +1,4 @@
-"""What the tests of the control commands steer: a session that writes down what it is told, and looks that cost nothing."""
+"""A controller with a session that records its calls and with pipelines that need no network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
 from livebg.live.session import Session
 from livebg.pipeline import Passthrough, Processor
-from tests.support.live_session import FORMAT, KeepingSink, PersonSegmenter, ToyCamera, ends, green
+from tests.support.live_session import FORMAT, PersonSegmenter, RecordingSink, ToyCamera, ends, green_pipeline
 
 MISSING = "missing.png"
 """The background that cannot be read."""
@@ -25,33 +25,33 @@ BROKEN = "broken.onnx"
 CONSENT = Consent("a test")
 
 
-class NotedSession(Session):
+class RecordingSession(Session):
     """A session that does not run, and writes down what it is told, in words."""
 
     def __init__(self) -> None:
-        super().__init__(*ends(ToyCamera, KeepingSink()), green_look)
-        self.told: list[str] = []
+        super().__init__(*ends(ToyCamera, RecordingSink()), green_processor)
+        self.calls: list[str] = []
         self.camera: Camera | None = None
 
     def switch(self, build: Build, *, at_once: bool) -> None:
         room = isinstance(build(), Passthrough)
-        self.told.append(f"{'room' if room else 'hidden'}{' at once' if at_once else ''}")
+        self.calls.append(f"{'room' if room else 'hidden'}{' at once' if at_once else ''}")
 
     def pause(self) -> None:
         super().pause()
-        self.told.append("pause")
+        self.calls.append("pause")
 
     def resume(self) -> None:
         super().resume()
-        self.told.append("resume")
+        self.calls.append("resume")
 
     def use_camera(self, camera: Camera) -> None:
         self.camera = camera
-        self.told.append("camera")
+        self.calls.append("camera")
 
 
-class ToyLooks(ProcessorFactory):
-    """Ready at once, but for what is known to fail. Whatever the mode, the room is replaced by green."""
+class FakeProcessorFactory(ProcessorFactory):
+    """Ready at once, except for networks known to fail. In every mode the room is replaced by green."""
 
     def __init__(self) -> None:
         super().__init__(Settings(), None, StageTimer(), FORMAT)
@@ -65,23 +65,23 @@ class ToyLooks(ProcessorFactory):
         if settings.model.name.endswith(BROKEN):
             raise ModelError(f"{settings.model.name} is no network: choose another")
         self.prepared.append(settings)
-        return green_look
+        return green_processor
 
     def passthrough(self, consent: Consent) -> Build:
         return lambda: Passthrough(consent)
 
 
-class Desk:
-    """A Steering with its session, its looks, its configuration file and its choices, all of one test's own."""
+class ControllerHarness:
+    """A controller with a session, pipelines, a configuration file and saved choices, separate for each test."""
 
     def __init__(self, folder: Path, options: dict[str, Any] | None = None, consent: Consent | None = None) -> None:
         self.config = folder / "config.toml"
         if not self.config.exists():
             self.config.touch()
         self.choices = SavedChoices(folder / "state" / "choices.json")
-        self.session, self.looks = NotedSession(), ToyLooks()
+        self.session, self.looks = RecordingSession(), FakeProcessorFactory()
         layers = SettingsLayers.start(options or {}, self.config, self.choices.read())
-        self.steering = SessionController(self.session, self.looks, layers, self.choices, consent)
+        self.controller = SessionController(self.session, self.looks, layers, self.choices, consent)
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -89,5 +89,5 @@ class Desk:
         return {key: word.value for key, word in self.choices.read().items()}
 
 
-def green_look() -> Processor:
-    return green(PersonSegmenter())
+def green_processor() -> Processor:
+    return green_pipeline(PersonSegmenter())

@@ -1,4 +1,4 @@
-"""What any decoder gets from a file: its pictures, the stamps in them, and its samples."""
+"""The pictures, stamps and samples that a decoder reads from a file."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def rgb_of(path: str | Path) -> list[NDArray[np.uint8]]:
 
 
 def luma_of(picture: av.VideoFrame) -> NDArray[np.uint8]:
-    """The first plane, which is taken for 8-bit luma."""
+    """The first plane, which must be 8-bit luma."""
     plane = picture.planes[0]
     return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width]
 

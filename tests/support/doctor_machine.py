@@ -13,8 +13,8 @@ from livebg.system.host import Commands, Host, ToolMissing, ToolResult
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder
-from tests.support.cli_runner import Workshop
-from tests.support.fake_daemon import runtime_folder_of_ones_own
+from tests.support.cli_runner import LivebgCli
+from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.fake_v4l2 import HD, OUTPUT, VGA, FakeDevice, FakeKernel
 
 RELEASE = "6.1.0-18-amd64"
@@ -26,7 +26,7 @@ TUMBLEWEED = 'NAME="openSUSE Tumbleweed"\nID="opensuse-tumbleweed"\nID_LIKE="ope
 ARCH = 'NAME="Arch Linux"\nID=arch\n'
 
 
-class ToldCommands(Commands):
+class FakeCommands(Commands):
     """Tools with prepared output; others are not installed. ``asked`` lists all commands run."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class ToldCommands(Commands):
         return answer
 
 
-class HeldKernel(FakeKernel):
+class KernelWithHolders(FakeKernel):
     """A fake kernel with holders per device."""
 
     def __init__(self) -> None:
@@ -56,13 +56,13 @@ class HeldKernel(FakeKernel):
         return self.held.get(path, [])
 
 
-class Patient:
+class DoctorMachine:
     """The simulated machine, configured by a test."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.commands = ToldCommands()
-        self.kernel = HeldKernel()
+        self.commands = FakeCommands()
+        self.kernel = KernelWithHolders()
         self.environment = {"USER": "ada"}
         self.groups = frozenset({1000})
         self.system = "linux"
@@ -111,7 +111,7 @@ class Patient:
         return Host(self.root, self.system, RELEASE, self.environment, self.groups, self.commands, self.kernel)
 
 
-def set_to(device: FakeDevice, width: int, height: int, pixel_format: str = "YU12") -> None:
+def set_format(device: FakeDevice, width: int, height: int, pixel_format: str = "YU12") -> None:
     """Set the format of a device."""
     device.pix.width, device.pix.height, device.pix.pixelformat = width, height, abi.fourcc(pixel_format)
 
@@ -121,14 +121,14 @@ def pipewire_dump(*objects: dict[str, Any]) -> str:
     core = {"id": 0, "type": "PipeWire:Interface:Core", "version": 4, "info": {"cookie": 1, "props": {"core.name": "pipewire-0"}}}
     metadata = {"id": 37, "type": "PipeWire:Interface:Metadata", "props": {"metadata.name": "default"}, "metadata": []}
     kind = "PipeWire:Interface:Device"
-    told = [{"id": 40 + number, "type": kind, "info": {"props": each}} for number, each in enumerate(objects)]
-    return json.dumps([core, metadata, *told], indent=2)
+    received = [{"id": 40 + number, "type": kind, "info": {"props": each}} for number, each in enumerate(objects)]
+    return json.dumps([core, metadata, *received], indent=2)
 
 
 @contextmanager
-def patient_in(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Patient]:
-    """Create a machine whose user has neither settings nor a running livebg, except for those of the test."""
-    Workshop(folder, patch)
-    with runtime_folder_of_ones_own(patch):
+def doctor_machine(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
+    """Create a machine whose user has neither settings nor a running livebg, unless the test adds them."""
+    LivebgCli(folder, patch)
+    with temporary_runtime_dir(patch):
         (folder / "root").mkdir()
-        yield Patient(folder / "root")
+        yield DoctorMachine(folder / "root")

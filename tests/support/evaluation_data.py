@@ -1,4 +1,4 @@
-"""What the tests of the evaluation share: networks whose alpha is known, without a file, and sets of made-up pictures."""
+"""Networks of known alpha that need no file, and synthetic sets of pictures, for the tests of the evaluation."""
 
 import zipfile
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ AlphaOf = Callable[[Rgb], Alpha]
 
 
 class KnownNetwork:
-    """A network that is a function of the picture, and notes what it was shown. ``size`` None: of any size."""
+    """A network that is a function of the picture and records its inputs. ``size`` None: of any size."""
 
     remembers = False
 
@@ -37,15 +37,15 @@ class KnownNetwork:
         return np.asarray(self._alpha_of(image), np.float32)
 
     def reset(self) -> None:
-        """It remembers nothing."""
+        """Nothing to reset."""
 
 
-def bright(image: Rgb) -> Alpha:
-    """Somebody is where it is bright, for certain."""
+def bright_alpha(image: Rgb) -> Alpha:
+    """Alpha 1 where the picture is bright, otherwise 0."""
     return np.asarray(image.mean(axis=2) > 127, np.float32)
 
 
-def level(value: float) -> AlphaOf:
+def constant_alpha(value: float) -> AlphaOf:
     """The same alpha everywhere."""
     return lambda image: np.full(image.shape[:2], value, np.float32)
 

@@ -1,4 +1,4 @@
-"""A kernel with one v4l2loopback device that tells, as its source does, when somebody begins or ceases to stream from it."""
+"""A kernel with one v4l2loopback device that reports, as its source does, when clients start or stop streaming from it."""
 
 import ctypes
 import errno
@@ -22,7 +22,7 @@ class FakeUsage(Syscalls):
         self.refused: int | None = None
         """The errno with which opening fails."""
         self.interrupts = 0
-        """So many calls yet are interrupted by a signal."""
+        """How many of the next calls are interrupted by a signal."""
         self.spurious = False
         """Whether a poll announces events that aren't there."""
         self.opened = 0
@@ -32,7 +32,7 @@ class FakeUsage(Syscalls):
         self._waiting: dict[int, abi.Event] = {}
 
     def stream(self, on: bool, *, lost: bool = False) -> None:
-        """Somebody begins or ceases to stream; ``lost``: the event gets nowhere."""
+        """A client starts or stops streaming; ``lost``: no event is delivered."""
         changed, self.streaming = on != self.streaming, on
         if changed and not lost:
             self._announce()
@@ -107,7 +107,7 @@ class FakeUsage(Syscalls):
 
 
 class ScriptedUsage(FakeUsage):
-    """The same in a time of its own, which passes while somebody polls. ``script`` holds actions by their times in seconds."""
+    """The same with simulated time, which passes during polls. ``script`` contains actions by their times in seconds."""
 
     def __init__(self, *types: int, node: Path = NODE) -> None:
         super().__init__(*types, node=node)

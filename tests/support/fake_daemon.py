@@ -1,4 +1,4 @@
-"""What stands in for the running livebg: it holds the lock and answers on the socket, and has no camera."""
+"""A fake daemon: it holds the lock and answers on the socket, and has no camera."""
 
 import socket
 import tempfile
@@ -68,8 +68,8 @@ ASLEEP = Status(
 
 
 @contextmanager
-def runtime_folder_of_ones_own(patch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """XDG_RUNTIME_DIR and, beside it, XDG_CACHE_HOME: new folders with short paths, since a socket's may not be long."""
+def temporary_runtime_dir(patch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """XDG_RUNTIME_DIR and XDG_CACHE_HOME: new folders with short paths, since a socket's path has a maximum length."""
     with tempfile.TemporaryDirectory(prefix="livebg-") as folder:
         for variable, name in (("XDG_RUNTIME_DIR", "run"), ("XDG_CACHE_HOME", "cache")):
             (Path(folder) / name).mkdir(mode=0o700)
@@ -77,8 +77,8 @@ def runtime_folder_of_ones_own(patch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(folder) / "run"
 
 
-class Daemon:
-    """A livebg without a camera in the user's runtime folder, from its making on; ``stop`` ends it, unless it is ``deaf``."""
+class FakeDaemon:
+    """A fake daemon in the user's runtime folder, running as soon as it exists; ``stop`` ends it, unless it is ``deaf``."""
 
     def __init__(self, status: Status = LIVE, more: Mapping[str, Command] | None = None, deaf: bool = False) -> None:
         self.status = status
@@ -116,8 +116,8 @@ class Daemon:
         assert self.ended
 
 
-class Caller:
-    """A client that says bytes and reads lines."""
+class LineClient:
+    """A client that sends bytes and reads lines."""
 
     def __init__(self, path: Path) -> None:
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -125,18 +125,18 @@ class Caller:
         self._connection.connect(str(path))
         self._lines = self._connection.makefile("rb")
 
-    def say(self, said: bytes) -> None:
+    def send(self, said: bytes) -> None:
         self._connection.sendall(said)
 
-    def hear(self) -> bytes:
-        """The next line; empty when the other side has hung up."""
+    def readline(self) -> bytes:
+        """The next line; empty after the server has disconnected."""
         try:
             return self._lines.readline()
         except ConnectionResetError:
             return b""
 
     def finish(self) -> None:
-        """Say no more, and listen."""
+        """Close the sending side and read on."""
         self._connection.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:

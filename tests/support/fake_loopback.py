@@ -1,4 +1,4 @@
-"""A kernel with one v4l2loopback device of version 0.12, whose node is a real file that a test may take away or replace."""
+"""A kernel with one v4l2loopback 0.12 device whose node is a real file that a test may remove or replace."""
 
 import ctypes
 import errno
@@ -25,7 +25,7 @@ class FakeLoopback(Syscalls):
         self.refused: dict[int | str, int] = {}
         self.kept: tuple[int, int, str] | None = None
         self.admits_it = True
-        """Whether the answer to S_FMT tells the format that was kept, as G_FMT does."""
+        """Whether the answer to S_FMT reports the kept format, as G_FMT does."""
         self.others: list[Holder] = []
         self.takes: int | None = None
         """Bytes of a write that are taken; None = all."""

@@ -1,4 +1,4 @@
-"""A kernel with cameras that are not there: the ioctls of a capture device, answered from memory."""
+"""A kernel with simulated cameras: the ioctls of a capture device, answered from memory."""
 
 import ctypes
 import errno
@@ -25,7 +25,7 @@ Entry = TypeVar("Entry")
 
 @dataclass
 class Delivery:
-    """What a buffer will bring: bytes, flags, and the timestamp in microseconds, None for the present."""
+    """The contents of a buffer: bytes, flags, and the timestamp in microseconds, None for the present."""
 
     data: bytes
     flags: int = abi.BUF_FLAG_TIMESTAMP_MONOTONIC
@@ -49,7 +49,7 @@ class FakeDevice:
     quantization: int = abi.QUANTIZATION_DEFAULT
     ycbcr_enc: int = abi.YCBCR_ENC_DEFAULT
     stubborn: Mode | None = None
-    """The mode that it gives whatever is asked."""
+    """The mode that it sets for any request."""
     padding: int = 0
     """Bytes after each row of a raw picture."""
     stepwise: tuple[int, ...] = ()
@@ -59,7 +59,7 @@ class FakeDevice:
         self.lock = threading.Lock()
         self.waiting: list[Delivery] = []
         self.later: list[Delivery] = []
-        """Captured one by one, each once all before it has been taken."""
+        """Captured one by one, each after all before it have been read."""
         self.queued: list[int] = []
         self.requested = self.sequence = 0
         self.streaming = self.gone = False
@@ -67,7 +67,7 @@ class FakeDevice:
         self.set_rates: list[Fraction] = []
 
     def deliver(self, *deliveries: Delivery | bytes) -> None:
-        """Let these be captured; a poll sees them at once."""
+        """Capture these at once, so that they are readable."""
         with self.lock:
             self.waiting += [each if isinstance(each, Delivery) else Delivery(each) for each in deliveries]
             self.ring()
@@ -78,7 +78,7 @@ class FakeDevice:
             self.ring()
 
     def ring(self) -> None:
-        """A poll is readable while there is something to take, or nothing any more."""
+        """A poll is readable if there is a buffer, or if there will never be one again."""
         if self.bell >= 0 and (self.gone or (self.streaming and self.waiting)):
             os.eventfd_write(self.bell, 1)
 
@@ -99,7 +99,7 @@ class _Bytes:
 
 
 class FakeKernel(Syscalls):
-    """Nodes by path. Descriptors are real (of eventfd), so that polling is the real thing."""
+    """Nodes by path. Descriptors are real (of eventfd), so that polling is real."""
 
     def __init__(
         self, devices: dict[str, FakeDevice], holders: Sequence[Holder] = (), links: dict[str, str] | None = None
@@ -253,7 +253,7 @@ def _at(entries: Sequence[Entry], index: int) -> Entry:
 
 
 def _set_format(device: FakeDevice, form: abi.Format, request: int) -> None:
-    """A camera gives the listed mode that is asked for, and its first one when it has no such."""
+    """A camera sets the requested mode if it is listed, otherwise its first mode."""
     if request == abi.S_FMT:
         wanted = abi.fourcc_text(form.pix.pixelformat), form.pix.width, form.pix.height
         listed = [(mode.pixel_format, mode.width, mode.height) for mode in device.modes]

@@ -1,4 +1,4 @@
-"""Altering what is well-formed, so that it gets deep into what reads it; the same seed alters in the same way."""
+"""Alter well-formed data so that it passes the first checks of a parser; the same seed makes the same changes."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +19,8 @@ _ODD: Final = (
 _STRETCH: Final = 400
 
 
-def altered(data: bytes, chance: random.Random) -> bytes:
-    """``data`` with one to a few faults: of a disk, of a cable, of a program, of somebody malicious."""
+def mutate(data: bytes, chance: random.Random) -> bytes:
+    """``data`` with one or several faults as from a disk, a cable, a program or an attacker."""
     for _ in range(chance.choice((1, 1, 2, 4, 12))):
         data = chance.choice(_FAULTS)(data, chance)
     return data
@@ -37,8 +37,8 @@ def is_sentence(text: str) -> bool:
     return bool(text.strip()) and "\n" not in text and text.isprintable() and len(text) < 1500 and "Traceback" not in text
 
 
-def must_be_sentence(error: LivebgError) -> None:
-    """What people are told is as :func:`is_sentence` has it."""
+def assert_sentence(error: LivebgError) -> None:
+    """Messages to the user satisfy :func:`is_sentence`."""
     assert is_sentence(str(error)), repr(str(error))
 
 
@@ -67,38 +67,38 @@ def _some_bytes(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def _near_the_front(data: bytes, chance: random.Random) -> bytes:
+def _some_bytes_at_start(data: bytes, chance: random.Random) -> bytes:
     return _some_bytes(data[:200], chance) + data[200:]
 
 
-def _a_bit(data: bytes, chance: random.Random) -> bytes:
+def _flip_bit(data: bytes, chance: random.Random) -> bytes:
     changed = bytearray(data)
     if changed:
         changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
     return bytes(changed)
 
 
-def _cut(data: bytes, chance: random.Random) -> bytes:
+def _truncate(data: bytes, chance: random.Random) -> bytes:
     return data[: chance.randrange(len(data) + 1)]
 
 
-def _hole(data: bytes, chance: random.Random) -> bytes:
-    begin, end = _stretch(data, chance)
+def _remove_range(data: bytes, chance: random.Random) -> bytes:
+    begin, end = _random_range(data, chance)
     return data[:begin] + data[end:]
 
 
-def _twice(data: bytes, chance: random.Random) -> bytes:
-    begin, end = _stretch(data, chance)
+def _repeat_range(data: bytes, chance: random.Random) -> bytes:
+    begin, end = _random_range(data, chance)
     return data[:end] + data[begin:]
 
 
-def _blank(data: bytes, chance: random.Random) -> bytes:
-    begin, end = _stretch(data, chance)
+def _zero_range(data: bytes, chance: random.Random) -> bytes:
+    begin, end = _random_range(data, chance)
     return data[:begin] + bytes(end - begin) + data[end:]
 
 
-def _noise(data: bytes, chance: random.Random) -> bytes:
-    begin, end = _stretch(data, chance)
+def _insert_noise(data: bytes, chance: random.Random) -> bytes:
+    begin, end = _random_range(data, chance)
     return data[:begin] + chance.randbytes(chance.randrange(_STRETCH)) + data[end:]
 
 
@@ -108,20 +108,20 @@ def _odd_number(data: bytes, chance: random.Random) -> bytes:
     return data[:begin] + odd + data[begin + len(odd) :]
 
 
-def _stretch(data: bytes, chance: random.Random) -> tuple[int, int]:
+def _random_range(data: bytes, chance: random.Random) -> tuple[int, int]:
     begin = chance.randrange(len(data) + 1)
     return begin, min(len(data), begin + chance.randrange(_STRETCH))
 
 
 _FAULTS: Final[Sequence[Callable[[bytes, random.Random], bytes]]] = (
     _some_bytes,
-    _near_the_front,
-    _a_bit,
-    _cut,
-    _hole,
-    _twice,
-    _blank,
-    _noise,
+    _some_bytes_at_start,
+    _flip_bit,
+    _truncate,
+    _remove_range,
+    _repeat_range,
+    _zero_range,
+    _insert_noise,
     _odd_number,
     _odd_number,
 )

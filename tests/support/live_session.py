@@ -1,4 +1,4 @@
-"""The ends of a live session, small and real: a camera that does as told, a sink that keeps everything, a watchful eye."""
+"""Test doubles for a live session: a scripted camera, a sink that records everything, a controlled presence."""
 
 import threading
 import time
@@ -35,19 +35,19 @@ PATIENCE = 20.0
 
 
 def room_pattern(size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
-    """The room's luma, (height, width): noise that nothing but the room itself resembles."""
+    """The room's luma, (height, width): noise that resembles nothing else."""
     return np.random.default_rng(11).integers(60, 200, (size[1], size[0]), np.uint8)
 
 
 def person_mask(width: int, height: int) -> Alpha:
-    """The true alpha: somebody in the lower middle."""
+    """The true alpha: a person in the lower middle."""
     alpha = np.zeros((height, width), np.float32)
     alpha[height // 2 :, width // 3 : -(width // 3)] = 1
     return alpha
 
 
-def filmed(pts: int, size: tuple[int, int] = SIZE) -> Frame:
-    """The person (grey 235) before the patterned room."""
+def person_frame(pts: int, size: tuple[int, int] = SIZE) -> Frame:
+    """The person (gray 235) in front of the patterned room."""
     data = empty_i420(*size)
     luma, *chroma = planes(data)
     luma[:] = np.where(person_mask(*size) > 0.5, 235, room_pattern(size))
@@ -69,7 +69,7 @@ def shows_room(shown: Composite) -> bool:
 
 
 class PersonSegmenter(LumaSegmenter):
-    """Finds the person where :func:`filmed` puts them; ``before`` is called first, and may raise, wait or give another alpha."""
+    """Finds the person of :func:`person_frame`; ``before`` is called first, and may raise, wait or return another alpha."""
 
     def __init__(self, before: Callable[[int], Alpha | None] = lambda _: None) -> None:
         super().__init__()
@@ -88,8 +88,8 @@ def green_effect(frame: Frame, matte: Matte) -> Composite:
     return composite(frame, ColorBackground((0, 255, 0)).picture(frame, matte), matte)
 
 
-def green(segmenter: LumaSegmenter) -> Pipeline:
-    """The room replaced by one colour, in which no pattern can hide."""
+def green_pipeline(segmenter: LumaSegmenter) -> Pipeline:
+    """The room replaced by one color, in which any pattern would be visible."""
     return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), green_effect)
 
 
@@ -134,14 +134,14 @@ class ToyCamera(LiveSource):
                     return
                 self._then(self._closed)
             number += 1
-            yield filmed(int((self.now() + self._jump(number)) / TICKS), self._size)
+            yield person_frame(int((self.now() + self._jump(number)) / TICKS), self._size)
 
     def close(self) -> None:
         self.closed = True
         self._closed.set()
 
 
-class Cameras:
+class CameraSequence:
     """Hands out one camera after the other; a SourceError in the list is raised, and the last entry comes again and again."""
 
     def __init__(self, *cameras: Callable[[], LiveSource] | SourceError) -> None:
@@ -156,8 +156,8 @@ class Cameras:
         return entry()
 
 
-class KeepingSink(Sink):
-    """Everything that leaves goes in here, with the time of its leaving; it can be broken and opened anew (:meth:`open`)."""
+class RecordingSink(Sink):
+    """Records all output with its time; it can be broken and opened again (:meth:`open`)."""
 
     def __init__(self) -> None:
         self.composites: list[Composite] = []
@@ -165,7 +165,7 @@ class KeepingSink(Sink):
         self.broken = threading.Event()
         self.opened = self.closed = 0
 
-    def open(self) -> "KeepingSink":
+    def open(self) -> "RecordingSink":
         if self.broken.is_set():
             raise SinkError("the node is gone: plug it in")
         self.opened += 1
@@ -188,7 +188,7 @@ class KeepingSink(Sink):
 
     @property
     def people(self) -> int:
-        """How many of the pictures show the person before green."""
+        """How many of the pictures show the person on green."""
         return sum(is_green(shown) for shown in tuple(self.composites))
 
     @property
@@ -198,14 +198,14 @@ class KeepingSink(Sink):
 
 
 def is_green(shown: Composite) -> bool:
-    """Whether the picture is the person before the green of :func:`green`, and nothing else."""
+    """Whether the picture is the person on the green of :func:`green_pipeline`, and nothing else."""
     luma, u, v = planes(shown.data)
     return bool(luma[40, 32] > 230 and len(np.unique(luma[:12])) == 1 and u[0, 0] < 70 and v[0, 0] < 70)
 
 
-def session(
+def make_session(
     camera: Callable[[], LiveSource],
-    sink: KeepingSink,
+    sink: RecordingSink,
     build: Callable[[], Processor],
     clock: Clock = SYSTEM_CLOCK,
     *,
@@ -215,7 +215,9 @@ def session(
     return Session(*ends(camera, sink, presence), build, discard_network=forget, clock=clock)
 
 
-def ends(camera: Callable[[], LiveSource], sink: KeepingSink, presence: PresenceFactory = AlwaysWatched) -> tuple[Camera, Output]:
+def ends(
+    camera: Callable[[], LiveSource], sink: RecordingSink, presence: PresenceFactory = AlwaysWatched
+) -> tuple[Camera, Output]:
     """Both ends of a session."""
     return Camera(camera, lambda _: Geometry(SIZE)), Output(sink.open, FORMAT, presence)
 
@@ -244,8 +246,8 @@ class FastClock(Clock):
         return super().monotonic() * self.speed + self.offset
 
 
-class Watchers:
-    """Says whether somebody watches, as the test does (:meth:`say`)."""
+class FakePresence:
+    """Reports whether somebody watches, as the test sets it (:meth:`set_watched`)."""
 
     def __init__(self, device: Callable[[], str | None], changed: Callable[[], object]) -> None:
         self.watched: bool | None = None
@@ -259,14 +261,14 @@ class Watchers:
     def stop(self) -> None:
         self._end.set()
 
-    def say(self, watched: bool | None) -> None:
+    def set_watched(self, watched: bool | None) -> None:
         self.watched = watched
         self._changed()
 
 
 @contextmanager
 def running(live: Session) -> Iterator[list[ExitReason]]:
-    """The session in a thread of its own, stopped at the end; what it raised is raised here. The list gets its exit."""
+    """Run the session in a thread and stop it at the end; its exceptions are raised here. The list gets its exit."""
     exits: list[ExitReason] = []
     raised: list[BaseException] = []
 

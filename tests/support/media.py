@@ -17,7 +17,7 @@ _COLUMNS, _ROWS = 4, 3
 _SOUND_RATE = 48_000
 
 FAST = {"preset": "ultrafast"}
-"""The options of x264 where nobody looks at the size of the file."""
+"""The options of x264 where the size of the file does not matter."""
 
 PictureMaker = Callable[[int, int, int], av.VideoFrame]
 """From a frame's number, width and height to its picture."""
@@ -55,13 +55,13 @@ def yuv_picture(planes: Sequence[NDArray[np.generic]], pix_fmt: str) -> av.Video
 
 
 def stamped_picture(number: int, width: int, height: int) -> av.VideoFrame:
-    """The stamp in yuv420p with even grey chroma."""
+    """The stamp in yuv420p with constant gray chroma."""
     chroma = np.full(((height + 1) // 2, (width + 1) // 2), 128, np.uint8)
     return yuv_picture([stamped(number, width, height), chroma, chroma], "yuv420p")
 
 
 def flat(luma: int, blue: int = 128, red: int = 128, pix_fmt: str = "yuv420p") -> PictureMaker:
-    """Pictures of one colour in an 8- or 10-bit 4:2:0 format."""
+    """Pictures of one color in an 8- or 10-bit 4:2:0 format."""
     kind = np.uint16 if "10" in pix_fmt else np.uint8
 
     def picture(_number: int, width: int, height: int) -> av.VideoFrame:
@@ -75,7 +75,7 @@ def flat(luma: int, blue: int = 128, red: int = 128, pix_fmt: str = "yuv420p") -
 
 @dataclass(frozen=True)
 class Clip:
-    """What a test clip is like; the container follows from the name it is written under.
+    """The properties of a test clip; the container depends on the file name.
 
     ``pts`` are ticks of ``time_base``, one a frame, from 0 at ``rate`` when left out; ``display`` is (counter-clockwise
     degrees, horizontal flip, vertical flip) for the display matrix.
@@ -97,7 +97,7 @@ class Clip:
     """Matrix, primaries, transfer (H.273) and range (1 limited, 2 full)."""
     sample_aspect_ratio: Fraction | None = None
     audio: str | None = None
-    """The codec of a stereo tone as long as the video, muxed before it."""
+    """The codec of a stereo tone of the video's duration, muxed before it."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> Path:

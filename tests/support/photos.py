@@ -1,4 +1,4 @@
-"""Photos made at run time, and what livebg makes of them."""
+"""Photos made at run time, and livebg's output for them."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ GREEN = (0, 255, 0)
 
 
 def scene(width: int = 83, height: int = 61) -> Pixels:
-    """Dark at the left, bright at the right (the toy networks' person), coloured noise everywhere."""
+    """Dark at the left, bright at the right (the toy networks' person), with colored noise."""
     ramp = np.clip((np.arange(width) - 0.35 * width) / max(0.3 * width, 1), 0, 1) * 215 + 20
     noise = np.random.default_rng(width * height).integers(-20, 21, (height, width, 3))
     pixels: Pixels = np.clip(ramp[None, :, None] + noise, 0, 255).astype(np.uint8)
     return pixels
 
 
-def laid_over(background: Background) -> EffectFunction:
+def over_background(background: Background) -> EffectFunction:
     def look(frame: Frame, matte: Matte) -> Composite:
         return composite(frame, background.picture(frame, matte), matte)
 
@@ -41,7 +41,7 @@ def processor(segmenter: U2NetSegmenter, mode: str) -> Pipeline | Passthrough:
         return Passthrough(Consent("test"))
     looks = {"matte": render_matte, "cutout": cutout}
     backgrounds: dict[str, Background] = {"portrait": BlurBackground(0.05), "greenscreen": ColorBackground(GREEN)}
-    look = looks[mode] if mode in looks else laid_over(backgrounds[mode])
+    look = looks[mode] if mode in looks else over_background(backgrounds[mode])
     return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), look)
 
 
@@ -53,7 +53,7 @@ def alpha_of(photo: Photo, segmenter: U2NetSegmenter) -> Pixels:
     return pipeline.matte(photo.frame).alpha[:height, :width]
 
 
-def written(photo: Photo, segmenter: U2NetSegmenter, mode: str, path: Path) -> Image.Image:
+def render_to_file(photo: Photo, segmenter: U2NetSegmenter, mode: str, path: Path) -> Image.Image:
     """The photo in a mode, by way of a file."""
     write_photo(render_photo(photo, processor(segmenter, mode), mode), AtomicFile(path), path)
     with Image.open(path) as image:
@@ -61,7 +61,7 @@ def written(photo: Photo, segmenter: U2NetSegmenter, mode: str, path: Path) -> I
         return image
 
 
-def saved(pixels: Pixels, path: Path) -> Path:
+def save_pixels(pixels: Pixels, path: Path) -> Path:
     """The photo file of given pixels."""
     Image.fromarray(pixels).save(path)
     return path

@@ -1,4 +1,4 @@
-"""Small real classes for the ends of the pipeline."""
+"""Small implementations of the pipeline's interfaces."""
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -14,7 +14,7 @@ from livebg.interfaces import Sink, Source
 UNTAGGED = ColorSpec()
 
 
-def grey_frame(number: int = 0, luma: int = 100, size: tuple[int, int] = (64, 48), color: ColorSpec = UNTAGGED) -> Frame:
+def gray_frame(number: int = 0, luma: int = 100, size: tuple[int, int] = (64, 48), color: ColorSpec = UNTAGGED) -> Frame:
     """A frame of one luma at ``number`` thirtieths of a second."""
     data = empty_i420(*size)
     for plane, level in zip(planes(data), (luma, 128, 128), strict=True):
@@ -83,7 +83,7 @@ class ListSink(Sink):
 
 
 class LumaSegmenter:
-    """Takes bright for foreground: alpha is luma / 255. ``looks`` counts the pictures; the one at index ``fails_at`` fails."""
+    """Alpha is luma / 255. ``looks`` counts the pictures; the one at index ``fails_at`` fails."""
 
     name = "luma"
     provider = "none"

@@ -1,4 +1,4 @@
-"""A desktop of one's own: a session bus, PipeWire and WirePlumber, and programs that look at a camera there."""
+"""A separate desktop: a session bus, PipeWire and WirePlumber, and programs that read a camera there."""
 
 import json
 import os
@@ -17,12 +17,12 @@ import pytest
 from numpy.typing import NDArray
 
 PATIENCE = 30.0
-"""Seconds after which something is taken for hung."""
+"""Seconds after which a program counts as hung."""
 TOOLS = ("dbus-daemon", "pipewire", "wireplumber", "pw-dump", "gst-launch-1.0", "gst-inspect-1.0")
 
 
-def missing(tools: tuple[str, ...] = TOOLS) -> str | None:
-    """Why there can be no such desktop here; None when there can."""
+def missing_tools(tools: tuple[str, ...] = TOOLS) -> str | None:
+    """Why such a desktop cannot run here; None if it can."""
     if sys.platform != "linux":
         return "PipeWire is a part of Linux"
     absent = [tool for tool in tools if shutil.which(tool) is None]
@@ -41,7 +41,7 @@ def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE)
 
 
 class Desktop:
-    """Its programs, and the environment for whoever is to belong to it. ``start`` may be called again after ``stop``."""
+    """Its programs, and the environment for programs that join it. ``start`` may be called again after ``stop``."""
 
     def __init__(self, folder: Path, *, screen: bool = False) -> None:
         """``screen``: with a display, without which desktops have no portal."""
@@ -84,29 +84,33 @@ class Desktop:
             socket.unlink()
 
     def run(self, *command: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a program; what it says is in ``NAME.log``."""
+        """Start a program; its output is in ``NAME.log``."""
         with (self.folder / f"{Path(command[0]).name}.log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment, **(variables or {})})
 
     def dump(self) -> list[dict[str, Any]]:
         """PipeWire's objects."""
         env = {**os.environ, **self.environment}
-        told = subprocess.run(["pw-dump"], capture_output=True, text=True, env=env, timeout=PATIENCE, check=False)
-        objects: list[dict[str, Any]] = json.loads(told.stdout) if told.returncode == 0 and told.stdout.strip() else []
+        reported = subprocess.run(["pw-dump"], capture_output=True, text=True, env=env, timeout=PATIENCE, check=False)
+        objects: list[dict[str, Any]] = (
+            json.loads(reported.stdout) if reported.returncode == 0 and reported.stdout.strip() else []
+        )
         return objects
 
     def node(self, name: str) -> dict[str, Any] | None:
-        """What PipeWire tells of the node of a name."""
+        """The properties of the PipeWire node of a name."""
         infos = [each["info"] for each in self.dump() if each["type"] == "PipeWire:Interface:Node"]
         return next((info for info in infos if info["props"].get("node.name") == name), None)
 
     def grant_camera(self, application: str) -> None:
-        """What a person says in the portal's dialogue."""
+        """The user's answer to the portal's dialog."""
         store = "org.freedesktop.impl.portal.PermissionStore"
         asked = ("--dest", store, "--object-path", f"/{store.replace('.', '/')}", "--method", f"{store}.SetPermission")
-        said = ("devices", "true", "camera", application, "['yes']")
+        output = ("devices", "true", "camera", application, "['yes']")
         env = {**os.environ, **self.environment}
-        subprocess.run(["gdbus", "call", "--session", *asked, *said], env=env, capture_output=True, timeout=PATIENCE, check=True)
+        subprocess.run(
+            ["gdbus", "call", "--session", *asked, *output], env=env, capture_output=True, timeout=PATIENCE, check=True
+        )
 
     def close(self) -> None:
         self.stop()
@@ -156,15 +160,17 @@ class Viewer:
 
 
 def livebg_status(desktop: Desktop) -> dict[str, Any]:
-    """What the livebg that runs there tells of itself."""
+    """The status of the livebg that runs there."""
     command = [sys.executable, "-m", "livebg", "status", "--json"]
     env = {**os.environ, **desktop.environment}
-    told: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, env=env, check=True, timeout=PATIENCE).stdout)
-    return told
+    reported: dict[str, Any] = json.loads(
+        subprocess.run(command, capture_output=True, env=env, check=True, timeout=PATIENCE).stdout
+    )
+    return reported
 
 
 @contextmanager
-def desktop_of_ones_own(patch: pytest.MonkeyPatch, *, screen: bool = False) -> Iterator[Desktop]:
+def private_desktop(patch: pytest.MonkeyPatch, *, screen: bool = False) -> Iterator[Desktop]:
     """A desktop that this process belongs to as well."""
     with tempfile.TemporaryDirectory(prefix="livebg-", ignore_cleanup_errors=True) as folder:
         desktop = Desktop(Path(folder), screen=screen)
@@ -177,13 +183,13 @@ def desktop_of_ones_own(patch: pytest.MonkeyPatch, *, screen: bool = False) -> I
 
 
 def _display() -> tuple[subprocess.Popen[bytes], str]:
-    """A screen that nobody sees, and its name."""
+    """An invisible screen, and its name."""
     ours, its = os.pipe()
     command = ["Xvfb", "-displayfd", str(its), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
     screen = subprocess.Popen(command, pass_fds=[its], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(its)
-    with os.fdopen(ours) as told:
-        return screen, f":{told.readline().strip()}"
+    with os.fdopen(ours) as reported:
+        return screen, f":{reported.readline().strip()}"
 
 
 def _end(program: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Presences that are made, run and looked at in tests."""
+"""Create, run and observe presences in tests."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.support.live_session import PATIENCE, wait_for
 GRACE, RESYNC = 4.0, 30.0
 
 
-def in_use() -> tuple[int, int]:
+def open_resources() -> tuple[int, int]:
     """How many descriptors and threads this process has."""
     return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
 
@@ -29,8 +29,8 @@ class _KernelClock(Clock):
         return self._kernel.time
 
 
-class Run:
-    """A presence in scripted time: what it found, and when.
+class ScriptedPresence:
+    """A presence in scripted time, with its changes and their times.
 
     ``device`` may be set by the script; ``verdicts`` are (time, watched) after each change.
     """
@@ -65,7 +65,7 @@ class Run:
         self.methods.append(self.presence.method)
 
 
-class Threaded:
+class ThreadedPresence:
     """A presence in a thread and in real time, with short times; ``changes`` counts the calls of ``changed``."""
 
     def __init__(self, kernel: Syscalls = SYSCALLS, root: Path = Path("/"), device: Path = NODE, *, grace: float = 0.2) -> None:
@@ -73,7 +73,7 @@ class Threaded:
         self.presence = DevicePresence(lambda: str(device), self._changed, grace=grace, resync=RESYNC, kernel=kernel, root=root)
 
     def sees(self, watched: bool) -> None:
-        """Waits until it finds that somebody, or nobody, watches."""
+        """Wait until it finds that somebody, or nobody, watches."""
         wait_for(lambda: self.presence.watched is watched, f"watched: {watched}")
 
     def _changed(self) -> None:
@@ -81,7 +81,7 @@ class Threaded:
 
 
 @contextmanager
-def threaded(parts: Threaded) -> Iterator[Threaded]:
+def running_presence(parts: ThreadedPresence) -> Iterator[ThreadedPresence]:
     """``parts`` at work."""
     thread = threading.Thread(target=parts.presence.run)
     thread.start()

@@ -1,4 +1,4 @@
-"""A running session with its preview socket, and those who look: some as they should, some not."""
+"""A running session with its preview socket, and clients that behave well or badly."""
 
 import json
 import socket
@@ -17,37 +17,45 @@ from livebg.live.quality.levels import QualityLevel
 from livebg.pipeline import Processor
 from livebg.preview.client import PreviewClient
 from tests.support.fake_daemon import LIVE
-from tests.support.live_session import KeepingSink, PersonSegmenter, ToyCamera, Watchers, green, running, session
+from tests.support.live_session import (
+    FakePresence,
+    PersonSegmenter,
+    RecordingSink,
+    ToyCamera,
+    green_pipeline,
+    make_session,
+    running,
+)
 
 DEADLINE = 20.0
 ALL = ("composite", "alpha", "original")
 
 
-def look_with_matte() -> Processor:
-    """The person before green, by the pipeline that the daemon has."""
-    return AdaptivePipeline(green(PersonSegmenter()), Governor((QualityLevel(),)), 1 / 50)
+def adaptive_processor() -> Processor:
+    """The person on green, by the daemon's pipeline."""
+    return AdaptivePipeline(green_pipeline(PersonSegmenter()), Governor((QualityLevel(),)), 1 / 50)
 
 
-class Stage:
-    """A session that nobody watches, at first, and its preview socket at ``path``; ``with`` runs both."""
+class PreviewSession:
+    """A session that nobody watches at first, and its preview socket at ``path``; ``with`` runs both."""
 
     def __init__(
         self,
         folder: Path,
         *,
-        build: Callable[[], Processor] = look_with_matte,
+        build: Callable[[], Processor] = adaptive_processor,
         shows: Mapping[str, View] | None = None,
         timeout: float = DEADLINE,
         most: int = 8,
         name: str = "p",
     ) -> None:
         self.path = folder / name
-        self.sink = KeepingSink()
+        self.sink = RecordingSink()
         self.cameras: list[ToyCamera] = []
         self.status = LIVE
-        """What is told, whatever is so."""
-        self.watchers: Watchers
-        self.live = session(self._open, self.sink, build, presence=self._presence)
+        """The configured answer, whatever the state."""
+        self.watchers: FakePresence
+        self.live = make_session(self._open, self.sink, build, presence=self._presence)
         shown = views() | room_views() if shows is None else shows
         self._server = PreviewServer(self.path, self.live.audience, shown, self._tell, timeout=timeout, max_clients=most)
 
@@ -59,7 +67,7 @@ class Stage:
         return self.cameras[-1]
 
     def _presence(self, device: Callable[[], str | None], changed: Callable[[], object]) -> Presence:
-        self.watchers = Watchers(device, changed)
+        self.watchers = FakePresence(device, changed)
         return self.watchers
 
     @property
@@ -79,8 +87,8 @@ class Stage:
                 self._server.close()
 
 
-class Rude:
-    """A client that says bytes, and hears them when it likes."""
+class RawClient:
+    """A client that sends bytes and reads them when the test wants."""
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -92,7 +100,7 @@ class Rude:
         self.socket.sendall(json.dumps(request).encode() + b"\n")
 
     def line(self) -> bytes:
-        """The next line, and no byte behind it; empty when the other side has hung up."""
+        """The next line, without any byte after it; empty after the server has disconnected."""
         line = b""
         while not line.endswith(b"\n"):
             byte = self.socket.recv(1)

@@ -1,4 +1,4 @@
-"""Inputs with everything that can travel beside a picture, made at run time."""
+"""Inputs with every kind of stream and tag that can accompany video, made at run time."""
 
 from __future__ import annotations  # PyAV's classes are generic in its stubs alone
 
@@ -44,7 +44,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Held:
+class StoredPacket:
     """A packet as read from a file: time in seconds, and its bytes."""
 
     time: Fraction
@@ -78,11 +78,11 @@ def record(path: Path, recording: Recording) -> Path:
     return path
 
 
-def packets_of(path: Path, kind: str, number: int = 0) -> list[Held]:
+def packets_of(path: Path, kind: str, number: int = 0) -> list[StoredPacket]:
     """The packets of the ``number``-th stream of a kind ("audio", "subtitle"), in the file's order, as any reader gets them."""
     with av.open(str(path)) as container:
         stream = [each for each in container.streams if each.type == kind][number]
-        return [_held(packet) for packet in container.demux(stream) if packet.size]
+        return [_stored(packet) for packet in container.demux(stream) if packet.size]
 
 
 def frame_times(path: Path) -> list[Fraction]:
@@ -105,8 +105,8 @@ def jpeg(size: int = 32) -> bytes:
     return bytes(codec.encode(_picture(size, size, 90))[0])
 
 
-def _held(packet: Packet[Stream]) -> Held:
-    return Held(_seconds(packet.pts, packet.time_base), bytes(packet))
+def _stored(packet: Packet[Stream]) -> StoredPacket:
+    return StoredPacket(_seconds(packet.pts, packet.time_base), bytes(packet))
 
 
 def _seconds(pts: int | None, time_base: Fraction | None) -> Fraction:

@@ -28,11 +28,11 @@ class SegmenterContract:
     def size(self, segmenter: Segmenter) -> tuple[int, int]:
         return segmenter.input_size(1280, 720)
 
-    def test_is_a_segmenter(self, segmenter: Segmenter) -> None:
+    def test_implements_segmenter_protocol(self, segmenter: Segmenter) -> None:
         assert isinstance(segmenter, Segmenter)
 
     @pytest.mark.parametrize("frame_size", FRAME_SIZES)
-    def test_every_frame_size_has_an_input_size_that_works(self, segmenter: Segmenter, frame_size: tuple[int, int]) -> None:
+    def test_input_size_works_for_every_frame_size(self, segmenter: Segmenter, frame_size: tuple[int, int]) -> None:
         width, height = segmenter.input_size(*frame_size)
         assert width > 0
         assert height > 0
@@ -41,7 +41,7 @@ class SegmenterContract:
 
     @pytest.mark.parametrize("scale", [1.0, 0.75, 0.5])
     @pytest.mark.parametrize("frame_size", FRAME_SIZES)
-    def test_smaller_pictures_work_as_well(self, segmenter: Segmenter, frame_size: tuple[int, int], scale: float) -> None:
+    def test_scaled_input_sizes_work(self, segmenter: Segmenter, frame_size: tuple[int, int], scale: float) -> None:
         if isinstance(segmenter, ScalableSegmenter):
             width, height = segmenter.scaled_size(*frame_size, scale)
             full = segmenter.input_size(*frame_size)
@@ -58,7 +58,7 @@ class SegmenterContract:
         assert alpha.min() >= 0
         assert alpha.max() <= 1
 
-    def test_alpha_is_a_new_array_and_the_picture_stays(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+    def test_alpha_is_new_array_and_image_is_unchanged(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         image = noise(size, 1)
         before = image.copy()
         first = segmenter.segment(image)
@@ -69,19 +69,19 @@ class SegmenterContract:
         np.testing.assert_array_equal(image, before)
         first[:] = 0  # the caller may write to it
 
-    def test_keeps_nothing_between_pictures(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+    def test_segment_is_stateless(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         first = segmenter.segment(noise(size, 1))
         other = segmenter.segment(noise(size, 2))
         assert not np.array_equal(first, other)
         np.testing.assert_array_equal(segmenter.segment(noise(size, 1)), first)
 
-    def test_takes_a_view(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+    def test_accepts_non_contiguous_image(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         image = noise(size, 5)
         padded = np.zeros((size[1] + 4, size[0] + 6, 3), np.uint8)
         padded[2:-2, 3:-3] = image[..., ::-1]
         np.testing.assert_array_equal(segmenter.segment(padded[2:-2, 3:-3, ::-1]), segmenter.segment(image))
 
-    def test_several_threads_may_call_at_once(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+    def test_concurrent_calls_return_same_alpha(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         images = [noise(size, seed) for seed in range(8)]
         alone = [segmenter.segment(image) for image in images]
         with ThreadPoolExecutor(4) as pool:

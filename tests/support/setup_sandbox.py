@@ -18,14 +18,14 @@ _MODPROBE: Final = 'if [ "$1" = -r ]; then rm -r "$SYS/module/v4l2loopback"; els
 class TreeCommands:
     """Runs shell scripts unchanged, but as this user and with stubs for commands that affect the kernel.
 
-    ``systemctl`` creates and removes the link of an enabled unit. Programs in ``failing`` fail; ``said`` lists the commands run.
+    ``systemctl`` creates and removes the link of an enabled unit. Programs in ``failing`` fail; ``calls`` lists the commands run.
     """
 
     def __init__(self, folder: Path, sys: Path, units: Path, there: set[str]) -> None:
         self._folder, self._sys, self._units = folder, sys, units
         self.there = there
         self.failing: set[str] = set()
-        self.said: list[str] = []
+        self.calls: list[str] = []
         folder.mkdir()
         for name in ("modprobe", "v4l2loopback-ctl"):
             (folder / name).write_text(_STUB + (_MODPROBE if name == "modprobe" else ""))
@@ -36,13 +36,13 @@ class TreeCommands:
 
     def run(self, *command: str) -> None:
         if self.failing & {command[0], command[-1]}:
-            self.said.append(command[0])
+            self.calls.append(command[0])
             raise SetupError(f"`{command[0]}` failed (simulated). Fix that.")
         if command[0] == "systemctl":
-            self.said.append(" ".join(command))
+            self.calls.append(" ".join(command))
             self._systemctl(command[2:])
         else:
-            self.said.append(f"{' '.join(command[:-2])} -ec")
+            self.calls.append(f"{' '.join(command[:-2])} -ec")
             self._script(command[-1])
 
     def _script(self, script: str) -> None:
@@ -51,7 +51,7 @@ class TreeCommands:
         environment = {"PATH": f"{self._folder}{os.pathsep}{os.environ['PATH']}", "RECORD": str(record), "SYS": str(self._sys)}
         environment["FAILING"] = " ".join(self.failing)
         done = subprocess.run(["/bin/sh", "-ec", script], env=environment, capture_output=True, check=False)
-        self.said += record.read_text().splitlines()
+        self.calls += record.read_text().splitlines()
         if done.returncode:
             raise SetupError("`sudo` failed. Fix that.")
 
@@ -65,7 +65,7 @@ class TreeCommands:
             link.unlink(missing_ok=True)
 
 
-class Bench:
+class SetupSandbox:
     """A machine with sudo and the module installed but not loaded, without any files of livebg."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""``python -m tests.support.signal_runs NETWORK --runs 1000``: ends `livebg run` by two signals at random moments, again and again.
+"""Ends `livebg run` by two signals at random moments: ``python -m tests.support.signal_runs NETWORK --runs 1000``.
 
 Each run is a fork of this process, which has imported everything, so it is short; it ends as any process does.
 """

@@ -39,7 +39,7 @@ def composite(
 class SinkContract:
     """Tests send, close, abort and the ``with`` block."""
 
-    def test_it_is_a_sink(self, make_sink: MakeSink) -> None:
+    def test_implements_sink_protocol(self, make_sink: MakeSink) -> None:
         with make_sink() as sink:
             assert isinstance(sink, Sink)
             sink.send(composite(0))
@@ -59,7 +59,7 @@ class SinkContract:
         sink.close()
 
     @pytest.mark.parametrize("end", ["close", "abort"])
-    def test_nothing_is_taken_after_the_end(self, make_sink: MakeSink, end: str) -> None:
+    def test_send_after_end_fails(self, make_sink: MakeSink, end: str) -> None:
         sink = make_sink()
         sink.send(composite(0))
         getattr(sink, end)()
@@ -74,7 +74,7 @@ class SinkContract:
             sink.send(composite(pts))
         sink.abort()
 
-    def test_the_arrays_are_left_alone(self, make_sink: MakeSink) -> None:
+    def test_send_neither_changes_nor_keeps_arrays(self, make_sink: MakeSink) -> None:
         picture = composite(0)
         before = picture.data.copy()
         with make_sink() as sink:
@@ -83,7 +83,7 @@ class SinkContract:
             np.testing.assert_array_equal(picture.data, before)
             picture.data[:] = 0
 
-    def test_an_exception_in_the_block_passes_and_ends_the_sink(self, make_sink: MakeSink) -> None:
+    def test_exception_in_with_block_propagates_and_ends_sink(self, make_sink: MakeSink) -> None:
         sink = make_sink()
 
         def work() -> None:

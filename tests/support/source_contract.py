@@ -16,11 +16,11 @@ class SourceContract:
     def open_source(self) -> Callable[[], Source]:
         raise NotImplementedError
 
-    def test_is_a_source(self, open_source: Callable[[], Source]) -> None:
+    def test_implements_source_protocol(self, open_source: Callable[[], Source]) -> None:
         with open_source() as source:
             assert isinstance(source, Source)
 
-    def test_format_is_known_before_the_first_frame_and_holds_for_all(self, open_source: Callable[[], Source]) -> None:
+    def test_format_is_constant_and_matches_every_frame(self, open_source: Callable[[], Source]) -> None:
         with open_source() as source:
             form = source.format
             assert form.frame_rate > 0
@@ -28,14 +28,14 @@ class SourceContract:
                 assert (frame.width, frame.height, frame.color) == (form.width, form.height, form.color)
             assert source.format == form
 
-    def test_time_runs_forward(self, open_source: Callable[[], Source]) -> None:
+    def test_time_increases(self, open_source: Callable[[], Source]) -> None:
         with open_source() as source:
             frames = list(islice(source, 3))
         assert len(frames) == 3
         assert all(before.pts < after.pts for before, after in pairwise(frames))
         assert len({frame.time_base for frame in frames}) == 1
 
-    def test_a_frame_is_read_only_and_never_written_to_again(self, open_source: Callable[[], Source]) -> None:
+    def test_frame_is_read_only_and_never_reused(self, open_source: Callable[[], Source]) -> None:
         with open_source() as source:
             frames = iter(source)
             first = next(frames)
@@ -45,7 +45,7 @@ class SourceContract:
                 assert not np.shares_memory(first.data, later.data)
         assert np.array_equal(first.data, kept)
 
-    def test_close_may_come_early_and_often(self, open_source: Callable[[], Source]) -> None:
+    def test_close_before_reading_and_twice_is_allowed(self, open_source: Callable[[], Source]) -> None:
         source = open_source()
         source.close()
         source.close()
@@ -58,12 +58,12 @@ class SourceContract:
         source.close()
         assert next(frames, None) is None
 
-    def test_leaving_the_block_closes(self, open_source: Callable[[], Source]) -> None:
+    def test_exiting_with_block_closes(self, open_source: Callable[[], Source]) -> None:
         with open_source() as source:
             next(iter(source))
         assert next(iter(source), None) is None
 
-    def test_leaving_the_block_by_an_error_closes(self, open_source: Callable[[], Source]) -> None:
+    def test_exiting_with_block_by_exception_closes(self, open_source: Callable[[], Source]) -> None:
         source = open_source()
         with pytest.raises(KeyError), source:
             raise KeyError

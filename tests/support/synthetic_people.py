@@ -1,4 +1,4 @@
-"""What the tests of synthetic people measure with."""
+"""Measurements for the tests of synthetic people."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,12 @@ from livebg.synthetic import Cutout, Picture
 SIZE = (256, 144)
 
 
-def plain(colour: tuple[int, int, int], size: tuple[int, int]) -> Picture:
+def uniform_picture(colour: tuple[int, int, int], size: tuple[int, int]) -> Picture:
     return np.full((size[1], size[0], 3), colour, np.uint8)
 
 
-def painted(cutout: Cutout, colour: tuple[int, int, int]) -> Cutout:
-    """The same outline in one colour, hidden parts black: what bleeds in from there shows."""
+def recolored(cutout: Cutout, colour: tuple[int, int, int]) -> Cutout:
+    """The same outline in one color, with hidden parts black, so that bleeding is visible."""
     return Cutout(np.where(cutout.alpha[..., None] > 0, np.array(colour, np.uint8), np.uint8(0)), cutout.alpha)
 
 

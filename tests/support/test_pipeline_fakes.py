@@ -1,4 +1,4 @@
-"""The fakes keep the promises that the real ones keep, or a test that passes with them proves nothing."""
+"""The fakes fulfill the contracts of the real implementations."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The soak's own parts, and a short one: what it finds must be found, and what it says of time must be so."""
+"""The parts of the soak and a short soak: violations are found, and its times are correct."""
 
 import threading
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from livebg.daemon.bootstrap import READERS_COLOR
 from livebg.errors import SinkError
 from livebg.imaging.frame import Composite, Frame, Matte, empty_i420, planes
 from livebg.pipeline import Processed
-from tests.soak.chapter import Chapter, Props, soak
-from tests.soak.faults import Departures, Violations
+from tests.soak.chapter import Chapter, SoakFiles, soak
+from tests.soak.faults import OutputMonitor, Violations
 from tests.soak.figures import Figures, Sample, growth
 from tests.soak.room import SIZE, RoomDetector, filmed_luma
 from tests.soak.virtual_time import VirtualTime
@@ -23,15 +23,15 @@ PATIENCE = 20.0
 CONSENT = Consent("a test")
 
 
-def filmed(number: int) -> Frame:
+def person_frame(number: int) -> Frame:
     data = empty_i420(*SIZE)
     data[:] = 128
     planes(data)[0][:] = filmed_luma(number)
     return Frame(data, number, Fraction(1, 30), READERS_COLOR)
 
 
-def in_threads(*targets: Callable[[], object]) -> None:
-    """Run them beside each other, all from the same moment on."""
+def run_in_threads(*targets: Callable[[], object]) -> None:
+    """Run them in parallel, all from the same moment on."""
     begin = threading.Barrier(len(targets))
 
     def run(target: Callable[[], object]) -> None:
@@ -51,31 +51,31 @@ def in_threads(*targets: Callable[[], object]) -> None:
 ACTORS = [f"actor {number}" for number in range(4)]
 
 
-def test_time_passes_to_the_next_who_wakes_up() -> None:
-    told: list[tuple[float, str]] = []
+def test_time_advances_to_next_wakeup() -> None:
+    received: list[tuple[float, str]] = []
     with VirtualTime(ACTORS) as time:
 
         def sleeper(name: str, *naps: float) -> None:
             for nap in naps:
                 time.sleep(nap)
-                told.append((round(time.monotonic(), 3), name))
+                received.append((round(time.monotonic(), 3), name))
 
-        in_threads(lambda: sleeper("a", 10, 10, 3600), lambda: sleeper("b", 4, 11))
-    assert told == [(4, "b"), (10, "a"), (15, "b"), (20, "a"), (3620, "a")]
+        run_in_threads(lambda: sleeper("a", 10, 10, 3600), lambda: sleeper("b", 4, 11))
+    assert received == [(4, "b"), (10, "a"), (15, "b"), (20, "a"), (3620, "a")]
 
 
-def test_time_does_not_wait_for_who_was_there_before() -> None:
+def test_time_ignores_threads_from_before() -> None:
     ended = threading.Event()
     left_behind = threading.Thread(target=ended.wait, args=(PATIENCE,), name="livebg-worker", daemon=True)
     left_behind.start()
     with VirtualTime(ACTORS) as time:
-        in_threads(lambda: time.sleep(60))
+        run_in_threads(lambda: time.sleep(60))
         assert time.monotonic() == 60
         assert left_behind.is_alive()
     ended.set()
 
 
-def test_time_waits_for_who_works_and_not_for_who_is_beside_it() -> None:
+def test_time_waits_for_busy_threads_except_detached_ones() -> None:
     working, done = threading.Event(), threading.Event()
     with VirtualTime(ACTORS) as time:
         seen: list[float] = []
@@ -93,12 +93,12 @@ def test_time_waits_for_who_works_and_not_for_who_is_beside_it() -> None:
             done.set()
             time.sleep(1)
 
-        in_threads(worker, sleeper)
+        run_in_threads(worker, sleeper)
     assert seen[0] == 0
     assert seen[1] >= 100
 
 
-def test_who_is_notified_wakes_up_before_time_passes() -> None:
+def test_notified_thread_runs_before_time_advances() -> None:
     with VirtualTime(ACTORS) as time:
         condition, items = time.condition(), list[int]()
         got: list[tuple[float, bool]] = []
@@ -115,12 +115,12 @@ def test_who_is_notified_wakes_up_before_time_passes() -> None:
                 items.append(1)
                 condition.notify()
 
-        in_threads(taker, putter)
+        run_in_threads(taker, putter)
         assert [found for _, found in got] == [True, False]
         assert time.monotonic() == pytest.approx(57)
 
 
-def test_a_wait_too_short_to_be_told_ends_all_the_same() -> None:
+def test_tiny_wait_ends() -> None:
     with VirtualTime(ACTORS) as time:
 
         def waits() -> None:
@@ -131,16 +131,16 @@ def test_a_wait_too_short_to_be_told_ends_all_the_same() -> None:
                 event.wait(left)
             assert not event.wait(0)
 
-        in_threads(waits)
+        run_in_threads(waits)
 
 
-def test_a_thread_that_ends_holds_no_time() -> None:
+def test_ended_thread_does_not_hold_time() -> None:
     with VirtualTime(ACTORS) as time:
-        in_threads(lambda: time.sleep(1), lambda: time.sleep(500))
+        run_in_threads(lambda: time.sleep(1), lambda: time.sleep(500))
         assert time.monotonic() == pytest.approx(500)
 
 
-def test_the_end_wakes_everybody() -> None:
+def test_exit_wakes_all_threads() -> None:
     asleep, awake = threading.Event(), threading.Event()
     time = VirtualTime()
 
@@ -156,9 +156,9 @@ def test_the_end_wakes_everybody() -> None:
 
 
 @pytest.mark.parametrize("turn", [np.asarray, np.fliplr, np.flipud])
-def test_the_room_is_known_and_what_hides_it_is_not_taken_for_it(turn: Callable[[np.ndarray], np.ndarray]) -> None:
+def test_detector_finds_room_and_ignores_hidden_room(turn: Callable[[np.ndarray], np.ndarray]) -> None:
     detector = RoomDetector()
-    frame = filmed(7)
+    frame = person_frame(7)
     assert detector.share(np.ascontiguousarray(turn(frame.y))) > 0.9
     person = Matte((frame.y > 150).astype(np.uint8) * 255, frame.time, frame.time)
     grey = np.full_like(frame.data, 128)
@@ -170,39 +170,39 @@ def test_the_room_is_known_and_what_hides_it_is_not_taken_for_it(turn: Callable[
 
 
 @pytest.fixture
-def watched() -> tuple[VirtualTime, Departures, Violations]:
+def monitored() -> tuple[VirtualTime, OutputMonitor, Violations]:
     violations = Violations()
     time = VirtualTime(ACTORS)
-    return time, Departures(time, violations), violations
+    return time, OutputMonitor(time, violations), violations
 
 
-def after(time: VirtualTime, seconds: float, departures: Departures, picture: Composite) -> None:
+def after(time: VirtualTime, seconds: float, monitor: OutputMonitor, picture: Composite) -> None:
     def act() -> None:
         time.sleep(seconds)
-        departures.take(picture)
+        monitor.take(picture)
 
-    in_threads(act)
+    run_in_threads(act)
 
 
-def test_the_observer_finds_the_room_a_silence_and_a_wrong_picture(watched: tuple[VirtualTime, Departures, Violations]) -> None:
-    time, departures, violations = watched
+def test_monitor_reports_room_silence_and_wrong_pictures(monitored: tuple[VirtualTime, OutputMonitor, Violations]) -> None:
+    time, monitor, violations = monitored
     calm = Placeholder(*SIZE, READERS_COLOR)
     with time:
-        after(time, 0.5, departures, calm.at(1, Fraction(1)))
-        departures.room_allowed = True
-        after(time, 0.1, departures, passthrough(filmed(60), CONSENT))
+        after(time, 0.5, monitor, calm.at(1, Fraction(1)))
+        monitor.room_allowed = True
+        after(time, 0.1, monitor, passthrough(person_frame(60), CONSENT))
         assert violations == []
-        assert departures.rooms == 1
-        departures.room_allowed = False
-        after(time, 0.1, departures, passthrough(filmed(90), CONSENT))
-        after(time, 0.51, departures, calm.at(4, Fraction(1)))
-        after(time, 0.1, departures, Placeholder(64, 48, READERS_COLOR).at(5, Fraction(1)))
-        after(time, 0.1, departures, calm.at(4, Fraction(1)))
-        departures.broken = "gone"
+        assert monitor.rooms == 1
+        monitor.room_allowed = False
+        after(time, 0.1, monitor, passthrough(person_frame(90), CONSENT))
+        after(time, 0.51, monitor, calm.at(4, Fraction(1)))
+        after(time, 0.1, monitor, Placeholder(64, 48, READERS_COLOR).at(5, Fraction(1)))
+        after(time, 0.1, monitor, calm.at(4, Fraction(1)))
+        monitor.broken = "gone"
         with pytest.raises(SinkError):
-            departures.open()
-        departures.mend()
-        after(time, 0.4, departures, calm.at(6, Fraction(1)))
+            monitor.open()
+        monitor.repair()
+        after(time, 0.4, monitor, calm.at(6, Fraction(1)))
     assert violations == [
         "the room was seen at 0.700 s",
         "nothing left for 0.510 s before 1.210 s",
@@ -211,33 +211,35 @@ def test_the_observer_finds_the_room_a_silence_and_a_wrong_picture(watched: tupl
     ]
 
 
-def sampled(*values: tuple[float, int, int]) -> list[Sample]:
+def samples_of_values(*values: tuple[float, int, int]) -> list[Sample]:
     return [Sample(1, number * 1000, *value) for number, value in enumerate(values)]
 
 
-def test_what_grows_is_found_and_what_settles_is_not() -> None:
-    flat = sampled(*[(100.0 + 30 * (number > 2), 10, 11) for number in range(16)])
+def test_growth_is_found_and_plateau_is_not() -> None:
+    flat = samples_of_values(*[(100.0 + 30 * (number > 2), 10, 11) for number in range(16)])
     assert growth(flat) == []
-    assert growth(sampled(*[(100.0 + number, 10, 11) for number in range(16)])) == [
+    assert growth(samples_of_values(*[(100.0 + number, 10, 11) for number in range(16)])) == [
         "rss grew from 105.5 to 113.5 within 11000 frames"
     ]
-    assert growth(sampled(*[(100.0, 10 + number // 5, 11) for number in range(16)]))[0].startswith("threads grew from 11 to 12 ")
-    assert growth(sampled(*[(100.0, 10, 11 + number) for number in range(16)]))[0].startswith("descriptors grew")
+    assert growth(samples_of_values(*[(100.0, 10 + number // 5, 11) for number in range(16)]))[0].startswith(
+        "threads grew from 11 to 12 "
+    )
+    assert growth(samples_of_values(*[(100.0, 10, 11 + number) for number in range(16)]))[0].startswith("descriptors grew")
     assert growth(flat[:5]) == []
 
 
-def test_figures_go_on_from_their_file(tmp_path: Path) -> None:
+def test_figures_continue_from_file(tmp_path: Path) -> None:
     path = tmp_path / "soak.json"
     assert Figures.read(path) == Figures()
-    figures = Figures(seed=5, frames=12, samples=sampled((1.0, 2, 3)), violations=["no"], acts={"set": 3})
+    figures = Figures(seed=5, frames=12, samples=samples_of_values((1.0, 2, 3)), violations=["no"], acts={"set": 3})
     figures.write(path)
     assert Figures.read(path) == figures
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_short_soak(tmp_path: Path) -> None:
+def test_short_soak_has_no_violations(tmp_path: Path) -> None:
     figures = Figures(seed=2)
-    soak(Props(tmp_path), figures, 250, 120)
+    soak(SoakFiles(tmp_path), figures, 250, 120)
     assert figures.violations == []
     assert figures.frames >= 250
     assert figures.longest_silence <= 0.5
@@ -246,18 +248,18 @@ def test_a_short_soak(tmp_path: Path) -> None:
     assert len(figures.samples) >= 2
 
 
-def test_a_soak_tells_of_a_session_that_shows_the_room(tmp_path: Path) -> None:
-    """The observer at work: the same soak, but that the output's word is never heard that the room is hidden."""
+def test_soak_reports_session_that_shows_room(tmp_path: Path) -> None:
+    """The monitor works: the same soak, but the output's report that the room is hidden is ignored."""
     figures = Figures(seed=3)
-    props = Props(tmp_path)
+    files = SoakFiles(tmp_path)
     (tmp_path / "stage").mkdir()
-    chapter = Chapter(props, figures, 1, tmp_path / "stage")
-    chapter.live.switch(lambda: Raw(), at_once=False)
+    chapter = Chapter(files, figures, 1, tmp_path / "stage")
+    chapter.live.switch(lambda: LeakingProcessor(), at_once=False)
     chapter.run(40, 40)
     assert any("the room was seen" in text for text in figures.violations)
 
 
-class Raw:
+class LeakingProcessor:
     """A processor with a hole in it."""
 
     def process(self, frame: Frame) -> Processed:

@@ -1,4 +1,4 @@
-"""A desktop for the tray: an X server without a screen, a session bus, and what shows icons, by which menus are clicked.
+"""A desktop for the tray: an X server without a screen, a session bus, and a panel that shows icons and clicks their menus.
 
 The last is a StatusNotifierWatcher, as panels have one: what it is shown over D-Bus people see, and where it clicks they do.
 """
@@ -28,21 +28,21 @@ _MENU = "com.canonical.dbusmenu"
 
 
 def missing_tools() -> str | None:
-    """Why there can be no such desktop here; None when there can."""
+    """Why such a desktop cannot run here; None if it can."""
     tools = [tool for tool in ("Xvfb", "dbus-daemon") if shutil.which(tool) is None]
     return f"{' and '.join(tools)} is not installed" if tools else None
 
 
 @contextmanager
 def x_server(size: str = "640x640x24") -> Iterator[str]:
-    """An X server of one's own; yields its DISPLAY."""
+    """A separate X server; yields its DISPLAY."""
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(command, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(writing)
     try:
-        with os.fdopen(reading) as told:
-            yield f":{told.readline().strip()}"
+        with os.fdopen(reading) as reported:
+            yield f":{reported.readline().strip()}"
     finally:
         server.terminate()
         server.wait(PATIENCE)
@@ -50,7 +50,7 @@ def x_server(size: str = "640x640x24") -> Iterator[str]:
 
 @contextmanager
 def session_bus(variables: Mapping[str, str]) -> Iterator[str]:
-    """A bus of one's own; yields its address. What it starts on demand sees ``variables``."""
+    """A separate bus; yields its address. The services it starts on demand get ``variables``."""
     command = ["dbus-daemon", "--session", "--nofork", "--print-address=1"]
     bus = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **variables})
     assert bus.stdout is not None
@@ -62,18 +62,18 @@ def session_bus(variables: Mapping[str, str]) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of the menu as a panel is told it."""
+class MenuItem:
+    """A menu entry as a panel receives it."""
 
     number: int
     label: str
     checked: bool | None
     enabled: bool
-    lines: tuple["Line", ...] = ()
+    lines: tuple["MenuItem", ...] = ()
 
 
 @dataclass
-class Panel:
+class FakePanel:
     """Shows the icons of programs on the bus at ``address``, from its making on, until it is closed."""
 
     address: str
@@ -105,9 +105,9 @@ class Panel:
         fields = message.header.fields
         match fields[HeaderFields.member]:
             case "RegisterStatusNotifierItem":
-                (said,) = message.body
+                (output,) = message.body
                 sender = fields[HeaderFields.sender]
-                self.items.append((sender, said) if said.startswith("/") else (said, "/StatusNotifierItem"))
+                self.items.append((sender, output) if output.startswith("/") else (output, "/StatusNotifierItem"))
                 return new_method_return(message)
             case "GetAll":
                 return new_method_return(message, "a{sv}", ({name: self._property(name) for name in _PROPERTIES},))
@@ -126,10 +126,10 @@ class Panel:
 _PROPERTIES = ("IsStatusNotifierHostRegistered", "ProtocolVersion", "RegisteredStatusNotifierItems")
 
 
-class Person:
-    """Looks at the one icon in a panel, and clicks in its menu."""
+class PanelUser:
+    """Reads the only icon in a panel, and clicks in its menu."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: FakePanel) -> None:
         self._panel = panel
         self._connection: DBusConnection = open_dbus_connection(panel.address)
 
@@ -164,16 +164,16 @@ class Person:
         except (FileNotFoundError, SyntaxError, OSError):
             return None
 
-    def menu(self) -> tuple[Line, ...]:
+    def menu(self) -> tuple[MenuItem, ...]:
         place = self._menu_place()
         self._call(new_method_call(place, "AboutToShow", "i", (0,)))
         _, layout = self._call(new_method_call(place, "GetLayout", "iias", (0, -1, [])))
-        return _line(layout).lines
+        return _menu_item(layout).lines
 
     def labels(self) -> list[str]:
         return [line.label for line in self.menu() if line.label]
 
-    def line(self, *path: str) -> Line:
+    def line(self, *path: str) -> MenuItem:
         """By the labels on the way to it."""
         lines = self.menu()
         for label in path:
@@ -203,16 +203,16 @@ class Person:
         return reply.body
 
 
-def _line(layout: Any) -> Line:
-    number, told, children = layout
-    properties = {name: value for name, (_, value) in told.items()}
+def _menu_item(layout: Any) -> MenuItem:
+    number, reported, children = layout
+    properties = {name: value for name, (_, value) in reported.items()}
     checkable = bool(properties.get("toggle-type"))
-    return Line(
+    return MenuItem(
         number,
         str(properties.get("label", "")).replace("__", "_"),
         properties.get("toggle-state") == 1 if checkable else None,
         bool(properties.get("enabled", True)),
-        tuple(_line(child) for _, child in children),
+        tuple(_menu_item(child) for _, child in children),
     )
 
 

@@ -16,7 +16,18 @@ from livebg.live.output_loop import Output
 from livebg.live.session import Session
 from livebg.pipeline import Processor
 from tests.soak.virtual_time import VirtualTime
-from tests.support.live_session import COLOR, FORMAT, SIZE, TICKS, PersonSegmenter, Watchers, filmed, green, is_green, shows_room
+from tests.support.live_session import (
+    COLOR,
+    FORMAT,
+    SIZE,
+    TICKS,
+    FakePresence,
+    PersonSegmenter,
+    green_pipeline,
+    is_green,
+    person_frame,
+    shows_room,
+)
 
 _TIMEOUT_S: Final = 300.0
 """Real time, for a busy machine."""
@@ -50,7 +61,7 @@ class VirtualCamera(LiveSource):
             error, self.error = self.error, None
             if error is not None:
                 raise error
-            yield filmed(int(self.now() / TICKS))
+            yield person_frame(int(self.now() / TICKS))
 
     def close(self) -> None:
         self._closed.set()
@@ -82,7 +93,7 @@ class TimedSink(Sink):
         """There is nothing to take back."""
 
 
-class Watched(Watchers):
+class Watched(FakePresence):
     """An app that uses the virtual camera from the start; waits in virtual time."""
 
     def __init__(self, time: VirtualTime, device: Callable[[], str | None], changed: Callable[[], object]) -> None:
@@ -90,7 +101,7 @@ class Watched(Watchers):
         self._end = time.event()
 
     def run(self) -> None:
-        self.say(True)
+        self.set_watched(True)
         super().run()
 
 
@@ -112,7 +123,7 @@ class Stage:
         self.live = Session(self.camera, output, self.processor, clock=time)
 
     def processor(self) -> Processor:
-        return green(PersonSegmenter(self._work)) if self._make is None else self._make(self.time)
+        return green_pipeline(PersonSegmenter(self._work)) if self._make is None else self._make(self.time)
 
     def wait_for_composites(self, count: int) -> None:
         """Sleep until ``count`` more composites arrived."""

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, procedural_room
-from tests.support.synthetic_people import SIZE, centroid, painted, plain
+from tests.support.synthetic_people import SIZE, centroid, recolored, uniform_picture
 
 WIDE = (512, 288)
 EVERY_MOTION = pytest.mark.parametrize("name", MOTIONS)
@@ -28,7 +28,7 @@ def speeds(moments: list[Moment]) -> NDArray[np.float64]:
 
 
 @EVERY_MOTION
-def test_the_same_seed_gives_the_same_bytes(name: str) -> None:
+def test_same_seed_gives_same_bytes(name: str) -> None:
     once, again, other = (render(name, frames=6, seed=seed) for seed in (7, 7, 8))
     for first, second in zip(once, again, strict=True):
         assert first.time == second.time
@@ -38,18 +38,18 @@ def test_the_same_seed_gives_the_same_bytes(name: str) -> None:
 
 
 @EVERY_MOTION
-def test_alpha_is_the_share_of_the_person_in_every_pixel(name: str) -> None:
+def test_alpha_is_share_of_person_in_every_pixel(name: str) -> None:
     """White people in a black room equal their alpha, with or without motion blur."""
-    white = Actor([painted(blob_person(1), (255, 255, 255))])
-    for moment in clip(MOTIONS[name], [white], plain((0, 0, 0), SIZE), SIZE, frames=40, seed=3):
+    white = Actor([recolored(blob_person(1), (255, 255, 255))])
+    for moment in clip(MOTIONS[name], [white], uniform_picture((0, 0, 0), SIZE), SIZE, frames=40, seed=3):
         if name != "blink":
             assert np.abs(moment.rgb.astype(int) - moment.alpha[..., None]).max() <= 1
         assert moment.alpha.shape == (144, 256)
 
 
 @EVERY_MOTION
-def test_the_rooms_border_is_never_seen(name: str) -> None:
-    room = plain((200, 200, 200), WIDE)
+def test_room_border_is_never_visible(name: str) -> None:
+    room = uniform_picture((200, 200, 200), WIDE)
     for edge in (room[:4], room[-4:], room[:, :4], room[:, -4:]):
         edge[:] = (255, 0, 0)
     for moment in clip(replace(MOTIONS[name], exposure=0), [], room, SIZE, frames=40, rate=10, seed=1):
@@ -59,7 +59,7 @@ def test_the_rooms_border_is_never_seen(name: str) -> None:
 
 
 @EVERY_MOTION
-def test_people_are_cut_off_by_the_frames_lower_edge_and_keep_their_heads(name: str) -> None:
+def test_people_touch_lower_edge_and_keep_heads(name: str) -> None:
     for moment in render(name, frames=30, rate=30 if name == "in_out" else 5):
         if name != "in_out":
             assert moment.alpha[0].max() == 0
@@ -70,11 +70,11 @@ def test_people_are_cut_off_by_the_frames_lower_edge_and_keep_their_heads(name: 
 
 
 @pytest.mark.parametrize(("size", "rate", "pixels"), [(WIDE, 30, 12.0), (SIZE, 30, 6.0), (SIZE, 60, 3.0)])
-def test_fast_is_twelve_pixels_a_frame_at_512(size: tuple[int, int], rate: float, pixels: float) -> None:
+def test_fast_motion_is_12_pixels_per_frame_at_512(size: tuple[int, int], rate: float, pixels: float) -> None:
     assert np.median(speeds(render("fast", size, 24, rate))) == pytest.approx(pixels, abs=0.05)
 
 
-def test_what_is_fast_is_blurred_by_what_passes_while_the_shutter_is_open() -> None:
+def test_fast_motion_has_motion_blur() -> None:
     fast, actors, room = MOTIONS["fast"], [Actor([blob_person(1)])], procedural_room(2, WIDE)
     assert fast.exposure == pytest.approx(1 / 60)
     blurred = next(clip(fast, actors, room, WIDE, frames=1, start=1.0))
@@ -87,18 +87,18 @@ def test_what_is_fast_is_blurred_by_what_passes_while_the_shutter_is_open() -> N
     assert np.abs(blurred.alpha.astype(float) - sharp[2].alpha).max() > 50
 
 
-def test_slow_is_one_or_two_pixels_a_frame_at_512() -> None:
+def test_slow_motion_is_1_or_2_pixels_per_frame_at_512() -> None:
     steps = speeds(render("slow", WIDE, 150))
     assert 0.8 < steps.mean() < 2
     assert steps.max() < 3
 
 
-def test_nothing_moves_in_a_still() -> None:
+def test_still_clip_does_not_move() -> None:
     moments = render("still", frames=5)
     assert all(np.array_equal(moment.rgb, moments[0].rgb) for moment in moments)
 
 
-def test_a_shaking_camera_moves_person_and_room_alike() -> None:
+def test_shake_moves_person_and_room_together() -> None:
     shaken = render("shake", WIDE, 30)
     empty = list(clip(MOTIONS["shake"], [], procedural_room(2, WIDE), WIDE, frames=30))
     first = cv2.cvtColor(empty[0].rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -112,7 +112,7 @@ def test_a_shaking_camera_moves_person_and_room_alike() -> None:
     assert all(abs(shift[0] - shift[1]) < 1.5 for shift in shifts)
 
 
-def test_who_goes_out_is_gone_and_comes_back() -> None:
+def test_in_out_leaves_and_returns() -> None:
     shares = [float(moment.alpha.mean()) / 255 for moment in render("in_out", frames=51, rate=10)]
     assert shares[0] > 0.1
     assert shares[50] == pytest.approx(shares[0])
@@ -122,16 +122,16 @@ def test_who_goes_out_is_gone_and_comes_back() -> None:
 
 
 def test_two_people_cross() -> None:
-    red, blue = (Actor([painted(blob_person(seed), color)]) for seed, color in ((1, (255, 0, 0)), (2, (0, 0, 255))))
+    red, blue = (Actor([recolored(blob_person(seed), color)]) for seed, color in ((1, (255, 0, 0)), (2, (0, 0, 255))))
     sides, areas = set(), []
-    for moment in clip(MOTIONS["two"], [red, blue], plain((0, 0, 0), SIZE), SIZE, frames=40, rate=10):
+    for moment in clip(MOTIONS["two"], [red, blue], uniform_picture((0, 0, 0), SIZE), SIZE, frames=40, rate=10):
         sides.add(np.sign(centroid(moment.rgb[..., 0])[0] - centroid(moment.rgb[..., 2])[0]))
         areas.append(float(moment.alpha.mean()))
     assert {-1, 1} <= sides
     assert min(areas) < 0.75 * max(areas)
 
 
-def test_a_blink_of_the_light_leaves_alpha_alone() -> None:
+def test_blink_changes_light_but_not_alpha() -> None:
     blinking, slow = render("blink", frames=60), render("slow", frames=60)
     light = np.array(
         [moment.rgb.mean(axis=(0, 1)) / calm.rgb.mean(axis=(0, 1)) for moment, calm in zip(blinking, slow, strict=True)]
@@ -144,7 +144,7 @@ def test_a_blink_of_the_light_leaves_alpha_alone() -> None:
 
 
 @EVERY_MOTION
-def test_times_increase_and_are_even_but_for_vfr(name: str) -> None:
+def test_times_increase_evenly_except_for_vfr(name: str) -> None:
     steps = np.diff([moment.time for moment in render(name, frames=30)])
     assert steps.min() > 0.005
     if name == "vfr":
@@ -154,7 +154,7 @@ def test_times_increase_and_are_even_but_for_vfr(name: str) -> None:
         assert steps == pytest.approx(np.full(29, 1 / 30))
 
 
-def test_a_clip_may_start_in_the_middle() -> None:
+def test_clip_can_start_later() -> None:
     actors, room = [Actor([blob_person(1)])], procedural_room(2, SIZE)
     later = next(clip(MOTIONS["slow"], actors, room, SIZE, frames=1, seed=4, start=1.0))
     long = list(clip(MOTIONS["slow"], actors, room, SIZE, frames=31, seed=4))

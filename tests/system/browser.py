@@ -1,4 +1,4 @@
-"""Chromium in the guest, on a page that shows the camera and tells what it sees."""
+"""Chromium in the guest, with a page that shows the camera and reports what it sees."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ Pixel = list[int]
 
 
 class Browser:
-    """The browser, and what its page has told so far."""
+    """The browser, and its page's reports so far."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -34,14 +34,14 @@ class Browser:
 
     @property
     def told(self) -> list[dict[str, Any]]:
-        """All that the page told."""
+        """All reports of the page."""
         if self.program.code is not None:
             raise GuestError(f"Chromium ended: {self.program.err[-600:]}")
         lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
         return [json.loads(line) for line in lines[:-1]]
 
     def waits_for(self, what: str, key: str, count: int = 1, after: int = 0) -> list[dict[str, Any]]:
-        """Wait until the page has told ``count`` things with a key, of those after the first ``after``."""
+        """Wait until the page has sent ``count`` reports with a key, not counting the first ``after``."""
 
         def told() -> list[dict[str, Any]] | None:
             found = [each for each in self.told[after:] if key in each]
@@ -50,11 +50,11 @@ class Browser:
         return self._call.guest.wait_for(what, told) or []
 
     def frames(self, after: int = 0) -> list[dict[str, Any]]:
-        """The frames that it saw, but for those before that many tellings."""
+        """The frames that it saw, without those before that many reports."""
         return [each for each in self.told[after:] if "pixels" in each]
 
     def composites(self, count: int, after: int) -> list[dict[str, Any]]:
-        """Wait for that many frames with the chosen colour in the room's place."""
+        """Wait for that many frames with the selected color in place of the room."""
 
         def seen() -> list[dict[str, Any]] | None:
             found = [each for each in self.frames(after) if is_composite(each)]
@@ -76,7 +76,7 @@ class Browser:
 
 @contextmanager
 def browsing(call: Call) -> Iterator[Browser]:
-    """Chromium looks, and shows nothing of the room."""
+    """Chromium watches, and shows nothing of the room."""
     browser = Browser(call)
     try:
         yield browser
@@ -87,7 +87,7 @@ def browsing(call: Call) -> Iterator[Browser]:
 
 
 def is_composite(frame: dict[str, Any]) -> bool:
-    """Whether each pixel of the room has the chosen colour."""
+    """Whether each pixel of the room has the selected color."""
     return all(_alike(pixel, list(ROOM)) for pixel in frame["pixels"][:-PERSON])
 
 

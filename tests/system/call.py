@@ -1,4 +1,4 @@
-"""livebg in the guest, its camera, and who looks at it."""
+"""livebg in the guest, its camera, and its clients."""
 
 import json
 import re
@@ -13,12 +13,12 @@ from typing import Any, Final
 from tests.system.guest import Guest, Program
 from tests.system.kernel import loopback_version
 from tests.system.network import write_network
-from tests.system.pictures import Kind, Recording, Shown
+from tests.system.pictures import Kind, ReceivedPicture, Recording
 
 NODE: Final = "/dev/video42"
 CAMERA: Final = "/dev/video0"
 OTHER: Final = "/dev/video11"
-"""Another loopback device, which somebody had before livebg came."""
+"""Another loopback device, created before livebg's."""
 SIZE: Final = (320, 180)
 CONFIG: Final = "/run/home/.config/livebg/config.toml"
 SETTINGS: Final = """\
@@ -36,7 +36,7 @@ name = "/run/share/block.onnx"
 _VIVID: Final = "modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0 vid_cap_nr=0"
 _STILL: Final = "osd_text_mode=2,horizontal_movement=3"
 _FEW: Final = 60.0
-"""Seconds of the guest's in which what ought not to happen would have."""
+"""Seconds of guest time in which an unwanted event would have happened."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Tally:
     kinds: dict[str, int] = field(default_factory=dict)
 
 
-class Watcher:
+class DeviceReader:
     """A program that keeps every picture which it gets from a device."""
 
     def __init__(self, guest: Guest, device: str, name: str) -> None:
@@ -68,11 +68,11 @@ class Watcher:
     def _has_begun(self) -> bool:
         return self._path.exists() and b"\n" in self._path.read_bytes()[:200]
 
-    def sees(self, kind: Kind, count: int = 3, since: float | None = None) -> list[Shown]:
+    def sees(self, kind: Kind, count: int = 3, since: float | None = None) -> list[ReceivedPicture]:
         """Wait for that many pictures of a kind after a time by the guest's clock, by default the present; those."""
         after = self._guest.uptime if since is None else since
 
-        def seen() -> list[Shown] | None:
+        def seen() -> list[ReceivedPicture] | None:
             found = [each for each in self.recording.pictures() if each.kind == kind and each.time > after]
             return found if len(found) >= count else None
 
@@ -81,11 +81,11 @@ class Watcher:
         return found
 
     @property
-    def composites(self) -> list[Shown]:
+    def composites(self) -> list[ReceivedPicture]:
         """Those that came until now."""
         return [each for each in self.recording.pictures() if each.kind == "composite"]
 
-    def close(self) -> list[Shown]:
+    def close(self) -> list[ReceivedPicture]:
         """End it, and give all that it saw."""
         self.program.stop()
         pictures = self.recording.pictures()
@@ -95,13 +95,13 @@ class Watcher:
 
 
 class Call:
-    """The guest as somebody has it who is about to take a call."""
+    """The guest of a user who is about to take a call."""
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
         self.version = loopback_version(guest.parts)
         self.tells = self.version >= (0, 13)
-        """Whether v4l2loopback tells who looks, and has one reader at a time."""
+        """Whether v4l2loopback reports clients and allows only one reader at a time."""
         self.daemon: Program | None = None
         self.tally = Tally()
         self._count = 0
@@ -126,7 +126,7 @@ class Call:
         self.guest.shell(f"while umount {place} 2>/dev/null; do :; done; mount --bind {folder} {place}")
 
     def load_loopback(self, options: str = "") -> None:
-        """Load v4l2loopback anew; without options as it is set up."""
+        """Reload v4l2loopback; without options as it is set up."""
         self.unload_loopback()
         self.guest.shell(f"modprobe v4l2loopback {options}")
 
@@ -136,7 +136,7 @@ class Call:
     # -- livebg
 
     def doctor(self, user: str | None = None) -> dict[str, dict[str, Any]]:
-        """What the doctor finds, by check."""
+        """The doctor's results by check."""
         done = self.guest.run("livebg", "doctor", "--no-measure", "--json", user=user)
         found = {each["check"]: each for each in json.loads(done.out)}
         assert done.code == int(any(each["status"] == "FAIL" for each in found.values())), done
@@ -144,7 +144,7 @@ class Call:
 
     def running(self, *, cold: bool = False) -> Program:
         """livebg, started unless it runs; ``cold`` as :meth:`Guest.start` has it."""
-        if not lets_see(self.guest, "v4l2loopback"):
+        if not module_is_loaded(self.guest, "v4l2loopback"):
             self.guest.run("livebg", "setup", "--no-service", "--yes")
         self.load_camera()
         if self.daemon is None or self.daemon.code is not None:
@@ -165,19 +165,19 @@ class Call:
             self.daemon = None
 
     def status(self) -> dict[str, Any]:
-        """What livebg tells of itself; ``state`` is "none" where none runs."""
-        told: dict[str, Any] = self.guest.call("ask", command="status") or {"state": "none"}
-        return told
+        """livebg's status; ``state`` is "none" if none runs."""
+        reported: dict[str, Any] = self.guest.call("ask", command="status") or {"state": "none"}
+        return reported
 
     def becomes(self, state: str) -> dict[str, Any]:
-        """Wait for a state, and give the status that tells it."""
+        """Wait for a state and return the status that reports it."""
         return self.guest.wait_for(f"state {state}", lambda: self._status_if(state), alive=self.daemon) or {}
 
     def camera_is_open(self) -> bool:
         return self.daemon is not None and self.daemon.holds(CAMERA)
 
     def counted(self, what: str, more: int) -> None:
-        """Wait until livebg has counted that many more of something, such as ``sent``."""
+        """Wait until livebg has counted that many more of a value such as ``sent``."""
         before = self.status()["counts"][what]
         self.guest.wait_for(f"{more} more {what}", lambda: self.status().get("counts", {what: 0})[what] >= before + more)
 
@@ -188,16 +188,16 @@ class Call:
     # -- who looks
 
     @contextmanager
-    def watching(self, device: str = NODE) -> Iterator[Watcher]:
-        """Somebody looks, and nothing of the room may be in any picture."""
+    def watching(self, device: str = NODE) -> Iterator[DeviceReader]:
+        """A client watches, and the room is in none of its pictures."""
         self._count += 1
-        watcher = Watcher(self.guest, device, f"watcher-{self._count}")
+        watcher = DeviceReader(self.guest, device, f"watcher-{self._count}")
         try:
             yield watcher
         finally:
             self.judge(watcher.close())
 
-    def judge(self, pictures: list[Shown]) -> None:
+    def judge(self, pictures: list[ReceivedPicture]) -> None:
         """Count pictures; none may be a leak."""
         self.tally.pictures += len(pictures)
         for picture in pictures:
@@ -209,9 +209,9 @@ class Call:
         assert not leaks, f"{len(leaks)} of {len(pictures)} pictures show the room, the first at {leaks[0].time:.1f} s"
 
     def faces(self, device: str = NODE) -> set[str]:
-        """What a device says that it can do: ``Capture``, ``Output``."""
-        told = self.guest.run("v4l2-ctl", "-d", device, "--info").out
-        return set(re.findall(r"Video (Capture|Output)", told.split("Device Caps")[-1]))
+        """The capabilities that a device reports: ``Capture``, ``Output``."""
+        reported = self.guest.run("v4l2-ctl", "-d", device, "--info").out
+        return set(re.findall(r"Video (Capture|Output)", reported.split("Device Caps")[-1]))
 
     def camera_picture(self) -> bytes:
         """One picture of the test camera itself, I420; it must be free."""
@@ -224,14 +224,14 @@ class Call:
         return path.read_bytes()[-size:]
 
 
-def lets_see(guest: Guest, module: str) -> bool:
+def module_is_loaded(guest: Guest, module: str) -> bool:
     """Whether a module is loaded."""
     modules: list[str] = guest.call("links", folder="/sys/module")
     return module in modules
 
 
 def discard(share: Path) -> None:
-    """Remove what a boot left, but for what helps to understand a failure."""
+    """Remove the files of a boot, except for those that help to understand a failure."""
     for entry in share.iterdir():
         if entry.is_dir():
             shutil.rmtree(entry)

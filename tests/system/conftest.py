@@ -12,7 +12,7 @@ from tests.system.kernel import VERSIONS, Version, loopback_version, parts
 
 @pytest.fixture(scope="session", params=VERSIONS)
 def call(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
-    """A guest of that version, where nothing has been set up yet."""
+    """A guest of that version, without any setup."""
     version: Version = request.param
     try:
         made = parts(version)

@@ -1,4 +1,4 @@
-"""What comes from Debian's archive, by its package manager's own commands, kept in a cache folder."""
+"""Packages of Debian's archive, by its package manager's own commands, kept in a cache folder."""
 
 import os
 import re
@@ -20,7 +20,7 @@ INSTALL: Final = (
     "sudo apt install qemu-system-x86 busybox-static kmod zstd cpio gcc make linux-headers-amd64 v4l-utils ffmpeg "
     "sudo chromium-headless-shell"
 )
-"""What a person runs to have all of it."""
+"""The command that installs all of them."""
 BROWSER: Final = Path("/usr/lib/chromium/chromium-headless-shell")
 _PATH: Final = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin{os.pathsep}/sbin"
 _PATIENCE: Final = 600.0
@@ -31,7 +31,7 @@ class Unavailable(Exception):
 
 
 def require_machine() -> str:
-    """The release of the kernel whose headers are installed. Raises :class:`Unavailable` where no guest can be made."""
+    """The release of the kernel whose headers are installed. Raises :class:`Unavailable` if a guest is impossible."""
     if sys.platform != "linux" or os.uname().machine != "x86_64":
         raise Unavailable("the guest is a Linux for x86-64, emulated on the same")
     if os.geteuid():
@@ -45,7 +45,7 @@ def require_machine() -> str:
 
 
 def cache() -> Path:
-    """Where the parts lie: ``$LIVEBG_SYSTEM_CACHE``, or in the user's cache folder."""
+    """The cache folder: ``$LIVEBG_SYSTEM_CACHE``, or one in the user's cache folder."""
     own = os.environ.get("LIVEBG_SYSTEM_CACHE")
     folder = Path(own).resolve() if own else user_cache_path("livebg-system-tests")
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def cache() -> Path:
 
 
 def run(*command: str | Path, folder: Path | None = None) -> str:
-    """What a command prints. Raises :class:`Unavailable` with its last words when it fails."""
+    """The output of a command. Raises :class:`Unavailable` with the end of its output if it fails."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
@@ -68,7 +68,7 @@ def run(*command: str | Path, folder: Path | None = None) -> str:
 
 
 def unpacked(package: str, folder: Path, *options: str, refresh: bool = True) -> Path:
-    """``folder`` with what a package holds, downloaded unless it is there already. Raises :class:`Unavailable`."""
+    """``folder`` with a package's files, downloaded if necessary. Raises :class:`Unavailable`."""
     if folder.is_dir():
         return folder
     with _made_whole(folder) as fresh:

@@ -1,4 +1,4 @@
-"""A machine in QEMU, and what a test may ask of it."""
+"""A machine in QEMU and its operations for tests."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 from tests.system.kernel import Parts, initramfs
 
 PATIENCE: Final = float(os.environ.get("LIVEBG_SYSTEM_PATIENCE", "900"))
-"""Seconds after which something in the guest is taken for hung: emulation is slow, and slower beside other work."""
+"""Seconds after which a program in the guest counts as hung; emulation is slow, and slower on a busy machine."""
 _ROOT: Final = Path(__file__).parents[2]
 _INSIDE: Final = Path(__file__).parent / "inside"
 _PAUSE: Final = 0.25
@@ -83,7 +83,7 @@ class Guest:
 
     @property
     def console(self) -> str:
-        """What the kernel and the agent said."""
+        """The output of the kernel and the agent."""
         return (self.share / "console.log").read_text(errors="replace")
 
     def start(self, *command: str, user: str | None = None, cold: bool = False) -> "Program":
@@ -96,7 +96,7 @@ class Guest:
         return self.start(*command, user=user).wait()
 
     def shell(self, script: str) -> str:
-        """What a shell script prints; it must succeed."""
+        """The output of a shell script, which must succeed."""
         done = self.run("sh", "-ec", script)
         if done.code:
             raise GuestError(f"{script!r} ended with {done.code}: {done.out}{done.err}")
@@ -125,7 +125,7 @@ class Guest:
         return found
 
     def close(self) -> None:
-        """Switch it off; nothing of it is kept but the share."""
+        """Switch it off; only the share is kept."""
         self._machine.kill()
         self._machine.wait()
         self._channel.close()
@@ -196,7 +196,7 @@ class Program:
 
 
 def _fill(share: Path) -> None:
-    """livebg's code as it is now, or that of ``$LIVEBG_SYSTEM_TREE``, and the programs for the guest."""
+    """livebg's current code, or that of ``$LIVEBG_SYSTEM_TREE``, and the programs for the guest."""
     tree = Path(os.environ.get("LIVEBG_SYSTEM_TREE", _ROOT))
     ignore = shutil.ignore_patterns("__pycache__")
     for folder in ("livebg", "systemd"):

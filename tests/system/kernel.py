@@ -13,12 +13,12 @@ Version = Literal["release", "newer"]
 """Of v4l2loopback: this Debian release's own, or the present stable release's."""
 VERSIONS: Final[tuple[Version, ...]] = ("release", "newer")
 _EARLY: Final = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console", "virtio-rng")
-"""Modules without which the guest sees no files, or nobody hears it."""
+"""Modules that the guest needs for files and for the connection to the host."""
 _KEPT: Final = (
     "virtio", "block/virtio_blk.ko", "net/9p", "fs/9p", "fs/netfs", "fs/fscache", "fs/overlayfs", "drivers/virtio",
     "drivers/char/hw_random/virtio-rng.ko", "drivers/char/virtio_console.ko", "drivers/media", "lib", "crypto",
 )  # fmt: skip
-"""What is taken of the kernel's modules: a tenth."""
+"""The subset of the kernel's modules that is copied: a tenth."""
 _INIT: Final = """#!/bin/sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
@@ -37,7 +37,7 @@ exec switch_root /root PYTHON /run/share/tests/system/inside/agent.py
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a guest is made of."""
+    """The files of a guest."""
 
     release: str
     """The kernel's."""

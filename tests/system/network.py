@@ -1,4 +1,4 @@
-"""A network that is quick under emulation: somebody is always in the same place."""
+"""A network that is fast under emulation: the person is always in the same place."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ SIZE = (128, 72)
 
 
 def write_network(path: Path) -> None:
-    """Alpha is 1 in a block and 0 elsewhere, whatever the picture."""
+    """Alpha is 1 in a block and 0 elsewhere, for any picture."""
     width, height = SIZE
     block = np.zeros((1, 1, height, width), np.float32)
     block[..., ROWS, COLUMNS] = 1

@@ -1,4 +1,4 @@
-"""What came out of the camera, looked at on the host: is it livebg's own picture, or is there something of the room in it?"""
+"""Classify the camera's pictures on the host: livebg's own pictures, or pictures with parts of the room."""
 
 import json
 import struct
@@ -18,13 +18,13 @@ Kind = Literal["placeholder", "composite", "torn", "leak"]
 """Torn: a part of one and the rest of the other. A reader that is slow finds its buffer written anew while it looks."""
 Plane = NDArray[np.uint8]
 COLOR: Final = ColorSpec(BT601, BT601, BT601)
-"""What readers of a virtual camera take for granted."""
+"""What readers of a virtual camera assume."""
 ROOM: Final = (32, 64, 96)
-"""The colour that livebg is told to show in the room's place, red, green, blue."""
+"""The color that livebg shows in place of the room: red, green, blue."""
 LEVELS: Final = 4
-"""By which a picture may differ from what it should be."""
+"""The tolerance of a picture, in levels."""
 BARS: Final = ((191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191), (0, 0, 0))
-"""What the test camera shows, from left to right: the standard's bars of 75 %."""
+"""The test camera's picture, from left to right: the standard's bars of 75 %."""
 _EDGE: Final = 24 / 180
 """How far from the person's outline, as a share of the height, a pixel belongs to one side for certain."""
 _STEP: Final = 8
@@ -39,7 +39,7 @@ _HEADER: Final = struct.Struct("<dII")
 
 
 def expected(rgb: tuple[int, int, int], height: int) -> tuple[int, int, int]:
-    """A colour as Y, U and V of limited-range BT.601."""
+    """A color as Y, U and V of limited-range BT.601."""
     y, u, v = np.rint(COLOR.rgb_to_yuv(height) @ np.array([*rgb, 1.0])).astype(int).tolist()
     return y, u, v
 
@@ -79,8 +79,8 @@ def planes(data: NDArray[Any], width: int, height: int) -> tuple[NDArray[Any], N
     return data[:luma].reshape(height, width), u.reshape(height // 2, width // 2), v.reshape(height // 2, width // 2)
 
 
-class Judge:
-    """Tells livebg's own pictures of one size from everything else."""
+class PictureClassifier:
+    """Distinguishes livebg's pictures of one size from all others."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -89,7 +89,7 @@ class Judge:
         self._room = expected(ROOM, height)
 
     def kind(self, data: Plane) -> Kind:
-        """A leak is whatever is neither the placeholder nor a picture with the room hidden."""
+        """A leak is any picture that is neither the placeholder nor has the room hidden."""
         if data.size != self._calm.size:
             return "leak"
         if np.abs(data - self._calm).max() <= _GRAIN:
@@ -99,7 +99,7 @@ class Judge:
         return "torn" if self._is_coloured(data, torn=True) else "leak"
 
     def _is_coloured(self, data: Plane, *, torn: bool = False) -> bool:
-        """Whether all of the room has the chosen colour; ``torn``: or is the placeholder."""
+        """Whether all of the room has the selected color; ``torn``: or is the placeholder."""
         masks = (self._luma, self._chroma, self._chroma)
         both = zip(
             planes(data, self.width, self.height), planes(self._calm, self.width, self.height), masks, self._room, strict=True
@@ -123,8 +123,8 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A picture that a reader got: when by the guest's clock, its number, what it is, and its bytes."""
+class ReceivedPicture:
+    """A reader's picture: its time on the guest's clock, its number, its kind, and its bytes."""
 
     time: float
     number: int
@@ -133,16 +133,16 @@ class Shown:
 
 
 class Recording:
-    """What a recorder has written so far; ``width`` and ``height`` are the device's."""
+    """The pictures of a recorder so far; ``width`` and ``height`` are the device's."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
         form = json.loads(self._file.readline())
         self.width, self.height, self.pixel_format = form["width"], form["height"], form["pixel_format"]
-        self._judge = Judge(self.width, self.height)
-        self._shown: list[Shown] = []
+        self._judge = PictureClassifier(self.width, self.height)
+        self._shown: list[ReceivedPicture] = []
 
-    def pictures(self) -> list[Shown]:
+    def pictures(self) -> list[ReceivedPicture]:
         """All that came until now."""
         self._shown.extend(self._new())
         return self._shown
@@ -150,7 +150,7 @@ class Recording:
     def close(self) -> None:
         self._file.close()
 
-    def _new(self) -> Iterator[Shown]:
+    def _new(self) -> Iterator[ReceivedPicture]:
         while True:
             start = self._file.tell()
             header = self._file.read(_HEADER.size)
@@ -164,6 +164,6 @@ class Recording:
                 return
             if length:
                 picture = np.frombuffer(data, np.uint8)
-                yield Shown(time, number, self._judge.kind(picture), picture)
+                yield ReceivedPicture(time, number, self._judge.kind(picture), picture)
             else:
-                yield Shown(time, number, self._shown[-1].kind, self._shown[-1].data)
+                yield ReceivedPicture(time, number, self._shown[-1].kind, self._shown[-1].data)

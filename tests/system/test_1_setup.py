@@ -1,4 +1,4 @@
-"""``livebg setup`` and ``livebg doctor`` on machines that lack something, and in the end on one that does not."""
+"""``livebg setup`` and ``livebg doctor`` on incomplete machines and on a complete one."""
 
 import re
 import shutil
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from livebg.v4l2.find_camera import GROUP_ADVICE
-from tests.system.call import CAMERA, NODE, OTHER, Call, lets_see
+from tests.system.call import CAMERA, NODE, OTHER, Call, module_is_loaded
 
 _WRONG = "video_nr=12 card_label=Another exclusive_caps=1"
 _NOT_EXCLUSIVE = "video_nr=42 card_label=livebg exclusive_caps=0"
@@ -15,7 +15,7 @@ _SETTINGS = "ls -lR /etc/modprobe.d /etc/modules-load.d; grep -r '' /etc/modprob
 _TRUSTED = "/etc/sudoers.d/trusted"
 
 
-def test_the_module_is_missing(call: Call) -> None:
+def test_missing_module_is_reported(call: Call) -> None:
     call.use_modules(call.guest.parts.bare)
     call.load_camera()
     found = call.doctor()
@@ -30,7 +30,7 @@ def test_the_module_is_missing(call: Call) -> None:
     assert call.guest.run("livebg", "run").code == 4
 
 
-def test_the_label_is_another(call: Call) -> None:
+def test_other_label_is_reported(call: Call) -> None:
     call.use_modules(call.guest.parts.modules)
     call.load_loopback(_WRONG)
     found = call.doctor()["device"]
@@ -41,7 +41,7 @@ def test_the_label_is_another(call: Call) -> None:
     assert "No loopback device is named livebg, only /dev/video12 (Another)" in refused.err
 
 
-def test_the_device_is_not_exclusive(call: Call) -> None:
+def test_missing_exclusive_caps_is_reported(call: Call) -> None:
     call.load_loopback(_NOT_EXCLUSIVE)
     found = call.doctor()["exclusive_caps"]
     assert found["status"] == "FAIL"
@@ -49,7 +49,7 @@ def test_the_device_is_not_exclusive(call: Call) -> None:
 
 
 @pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not installed")
-def test_an_ordinary_user_sets_it_up_and_takes_it_back(call: Call) -> None:
+def test_ordinary_user_sets_up_and_undoes(call: Call) -> None:
     call.unload_loopback()
     before = call.guest.shell(_SETTINGS)
     refused = call.guest.run("livebg", "setup", "--no-service", "--yes", user="nobody")
@@ -68,10 +68,10 @@ def test_an_ordinary_user_sets_it_up_and_takes_it_back(call: Call) -> None:
     finally:
         call.guest.shell(f"rm {_TRUSTED}")
     assert call.guest.shell(_SETTINGS) == before
-    assert not lets_see(call.guest, "v4l2loopback")
+    assert not module_is_loaded(call.guest, "v4l2loopback")
 
 
-def test_setup_makes_the_camera_beside_another(call: Call) -> None:
+def test_setup_adds_camera_beside_other_device(call: Call) -> None:
     call.unload_loopback()
     options = "options v4l2loopback devices=1 video_nr=11 card_label=Other exclusive_caps=1\n"
     call.guest.call("write", path="/etc/modprobe.d/other.conf", text=options)
@@ -88,7 +88,7 @@ def test_setup_makes_the_camera_beside_another(call: Call) -> None:
     assert found["device"]["message"] == f"The virtual camera 'livebg' is {NODE}"
 
 
-def test_another_program_writes_to_it(call: Call) -> None:
+def test_other_writer_is_reported(call: Call) -> None:
     with call.guest.background("python", "-m", "tests.system.inside.writer", NODE, "320", "180", "YU12") as writer:
         call.guest.wait_for("it writes", lambda: "Capture" in call.faces(), alive=writer)
         found = call.doctor()["writer"]
@@ -101,7 +101,7 @@ def test_another_program_writes_to_it(call: Call) -> None:
     assert f"(process {writer.pid})" in refused.err
 
 
-def test_a_reader_holds_another_format(call: Call) -> None:
+def test_reader_that_holds_other_format_is_reported(call: Call) -> None:
     call.load_loopback()
     with ExitStack() as readers:
         with call.guest.background("python", "-m", "tests.system.inside.writer", NODE, "640", "480", "YU12") as writer:
@@ -121,7 +121,7 @@ def test_a_reader_holds_another_format(call: Call) -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor", "run"])
-def test_a_user_without_access(call: Call, command: str) -> None:
+def test_user_without_access_gets_advice(call: Call, command: str) -> None:
     call.load_loopback()
     if command == "doctor":
         found = call.doctor(user="nobody")

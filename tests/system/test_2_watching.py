@@ -1,4 +1,4 @@
-"""Who looks at the camera, what they see, and when the real one is on."""
+"""Clients of the camera: which program uses it, what it sees, and when the real camera is on."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from livebg.compositing.placeholder import draw_placeholder
 from tests.system.call import NODE, SIZE, Call
 from tests.system.network import COLUMNS
 from tests.system.network import SIZE as NETWORK
-from tests.system.pictures import BARS, COLOR, LEVELS, ROOM, Judge, Shown, person, planes, room_mask
+from tests.system.pictures import BARS, COLOR, LEVELS, ROOM, PictureClassifier, ReceivedPicture, person, planes, room_mask
 
 
-def test_listed_before_anybody_looks(call: Call) -> None:
+def test_camera_is_listed_before_first_reader(call: Call) -> None:
     call.stop()
     call.running(cold=True)
     call.guest.wait_for("the node says that it is a camera, and nothing else", lambda: call.faces() == {"Capture"})
@@ -23,24 +23,24 @@ def test_listed_before_anybody_looks(call: Call) -> None:
     assert not call.camera_is_open()
 
 
-def test_the_camera_is_on_while_somebody_looks(call: Call) -> None:
+def test_camera_is_on_only_while_watched(call: Call) -> None:
     call.running()
     call.becomes("asleep")
     opened = call.status()["camera"]["opened"]
     raw = call.camera_picture()
-    assert Judge(*SIZE).kind(np.frombuffer(raw, np.uint8)) == "leak", "the judge knows the room when it sees it"
+    assert PictureClassifier(*SIZE).kind(np.frombuffer(raw, np.uint8)) == "leak", "the judge knows the room when it sees it"
     with call.watching() as watcher:
         composites = watcher.sees("composite", 8)
         assert call.camera_is_open()
         assert call.status()["camera"]["opened"] == opened + 1
         recording = watcher.recording
     assert (recording.width, recording.height, recording.pixel_format) == (*SIZE, "YU12")
-    assert_person_is_the_cameras(composites[-1], raw)
+    assert_person_equals_camera(composites[-1], raw)
     call.becomes("asleep")
     call.guest.wait_for("the camera is free", lambda: not call.camera_is_open())
 
 
-def assert_person_is_the_cameras(shown: Shown, raw: bytes) -> None:
+def assert_person_equals_camera(shown: ReceivedPicture, raw: bytes) -> None:
     """Where alpha is 1 the bytes equal the camera's."""
     region = person(*SIZE)
     found, wanted = planes(shown.data, *SIZE), planes(np.frombuffer(raw, np.uint8), *SIZE)
@@ -48,7 +48,7 @@ def assert_person_is_the_cameras(shown: Shown, raw: bytes) -> None:
         assert np.array_equal(plane[part], other[part])
 
 
-def test_the_picture_moves(call: Call) -> None:
+def test_picture_moves(call: Call) -> None:
     call.running()
     call.camera_control("horizontal_movement=1")
     with call.watching() as watcher:
@@ -57,13 +57,13 @@ def test_the_picture_moves(call: Call) -> None:
     call.camera_control("horizontal_movement=3")
 
 
-def rows(shown: Shown) -> bytes:
+def rows(shown: ReceivedPicture) -> bytes:
     """Of the person."""
     return planes(shown.data, *SIZE)[0][person(*SIZE).luma].tobytes()
 
 
-def test_ffmpeg_sees_the_right_colours(call: Call) -> None:
-    """Its own conversion to RGB, which goes by what the device says of range and matrix."""
+def test_ffmpeg_sees_right_colors(call: Call) -> None:
+    """A client's conversion to RGB, by the range and matrix that the device reports."""
     call.running()
     width, height = SIZE
     file = call.guest.share / "pictures.rgb"
@@ -81,7 +81,7 @@ def test_ffmpeg_sees_the_right_colours(call: Call) -> None:
 
 
 def assert_bars(picture: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> None:
-    """In the middle of those bars that are the person's, the standard's colours."""
+    """In the middle of the person's bars, the standard's colors."""
     height, width = picture.shape[:2]
     first, last = (round(COLUMNS.start * 8 / NETWORK[0]) + 1, round(COLUMNS.stop * 8 / NETWORK[0]) - 1)
     for bar in range(first, last):
@@ -89,12 +89,12 @@ def assert_bars(picture: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> None
         assert np.abs(found - BARS[bar]).max() <= LEVELS, (bar, found)
 
 
-def test_v4l2_ctl_sees_it(call: Call) -> None:
+def test_v4l2_ctl_receives_pictures(call: Call) -> None:
     call.running()
     file = call.guest.share / "pictures.yuv"
     call.guest.shell(f"v4l2-ctl -d {NODE} --stream-mmap --stream-count=40 --stream-to=/run/share/{file.name}")
     pictures = np.fromfile(file, np.uint8).reshape(-1, SIZE[0] * SIZE[1] * 3 // 2)
-    kinds = [Judge(*SIZE).kind(each) for each in pictures]
+    kinds = [PictureClassifier(*SIZE).kind(each) for each in pictures]
     assert len(kinds) == 40
     assert "leak" not in kinds
     form = call.guest.run("v4l2-ctl", "-d", NODE, "--get-fmt-video").out
@@ -102,7 +102,7 @@ def test_v4l2_ctl_sees_it(call: Call) -> None:
     assert "'YU12'" in form
 
 
-def test_a_second_reader(call: Call) -> None:
+def test_second_reader_is_rejected_or_served(call: Call) -> None:
     call.running()
     with call.watching() as first:
         first.sees("composite")
@@ -117,7 +117,7 @@ def test_a_second_reader(call: Call) -> None:
         assert first.program.err == ""
 
 
-def test_two_hundred_watchers_one_after_the_other(call: Call) -> None:
+def test_200_successive_readers_leave_nothing_open(call: Call) -> None:
     daemon = call.running()
     before, after = (vitals_after(call, cycles) for cycles in (20, 200))
     assert daemon.code is None
@@ -140,15 +140,15 @@ def vitals(call: Call) -> dict[str, int]:
     """Of the process that runs livebg."""
     assert call.daemon is not None
     place = f"/proc/{call.daemon.pid}"
-    told = dict(line.split(":", 1) for line in call.guest.call("read", path=f"{place}/status").splitlines() if ":" in line)
+    reported = dict(line.split(":", 1) for line in call.guest.call("read", path=f"{place}/status").splitlines() if ":" in line)
     return {
         "descriptors": len(call.guest.call("links", folder=f"{place}/fd")),
-        "threads": int(told["Threads"]),
-        "kilobytes": int(told["VmRSS"].split()[0]),
+        "threads": int(reported["Threads"]),
+        "kilobytes": int(reported["VmRSS"].split()[0]),
     }
 
 
-def test_looking_at_the_list_wakes_nobody(call: Call) -> None:
+def test_listing_devices_wakes_nothing(call: Call) -> None:
     call.running()
     opened = call.becomes("asleep")["camera"]["opened"]
     for _ in range(5):

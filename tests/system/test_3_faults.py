@@ -1,4 +1,4 @@
-"""What goes wrong in a call: the camera goes, livebg dies, the machine sleeps. Somebody looks all the while."""
+"""Faults during a call: the camera disappears, livebg crashes, the machine sleeps, while a client watches."""
 
 import signal
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.system.call import CAMERA, NODE, Call
 _DRIVER = "/sys/bus/platform/drivers/vivid"
 
 
-def test_unplugged_and_plugged_in_again(call: Call) -> None:
+def test_unplugged_camera_returns(call: Call) -> None:
     daemon = call.running()
     with call.watching() as watcher:
         watcher.sees("composite")
@@ -37,7 +37,7 @@ def unplugged(call: Call) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("control", ["inject_fatal_streaming_error=1", "percentage_of_dropped_buffers=50"])
-def test_the_driver_fails(call: Call, control: str) -> None:
+def test_driver_error_is_recovered(call: Call, control: str) -> None:
     call.running()
     with call.watching() as watcher:
         watcher.sees("composite")
@@ -49,7 +49,7 @@ def test_the_driver_fails(call: Call, control: str) -> None:
     call.camera_control("percentage_of_dropped_buffers=0")
 
 
-def test_the_camera_is_busy(call: Call) -> None:
+def test_busy_camera_is_waited_for(call: Call) -> None:
     call.running()
     call.becomes("asleep")
     busy = call.guest.background("v4l2-ctl", "-d", CAMERA, "--stream-mmap", "--stream-to=/dev/null")
@@ -62,7 +62,7 @@ def test_the_camera_is_busy(call: Call) -> None:
         watcher.sees("composite")
 
 
-def test_killed_and_started_again(call: Call) -> None:
+def test_killed_daemon_can_be_restarted(call: Call) -> None:
     killed = call.running()
     with call.watching() as watcher:
         watcher.sees("composite")
@@ -75,7 +75,7 @@ def test_killed_and_started_again(call: Call) -> None:
         assert watcher.program.code is None
 
 
-def test_the_machine_sleeps(call: Call) -> None:
+def test_suspend_is_survived(call: Call) -> None:
     """Tasks are frozen for five seconds, as on the way to sleep. Devices are not: the guest's own do not survive it."""
     daemon = call.running()
     with call.watching() as watcher:
@@ -87,8 +87,8 @@ def test_the_machine_sleeps(call: Call) -> None:
     assert daemon.code is None
 
 
-def test_the_blurred_room(call: Call) -> None:
-    """Bars whose edges nobody could miss are out of focus, from the first picture on, and when the look is changed."""
+def test_blur_hides_room_during_effect_changes(call: Call) -> None:
+    """Bars with sharp edges are blurred, from the first picture on and after changes of the background."""
     call.running()
     with call.watching() as watcher:
         watcher.sees("composite")
@@ -99,7 +99,7 @@ def test_the_blurred_room(call: Call) -> None:
     assert blurred[-1].data.tobytes() != coloured[-1].data.tobytes()
 
 
-def test_stopped(call: Call) -> None:
+def test_stop_releases_device(call: Call) -> None:
     daemon = call.running()
     with call.watching() as watcher:
         watcher.sees("composite")

@@ -1,4 +1,4 @@
-"""Chromium picks the camera "livebg" by its label, and goes on seeing it through a crash of livebg."""
+"""Chromium finds the camera "livebg" by its label and continues after a crash of livebg."""
 
 import signal
 
@@ -8,7 +8,7 @@ from tests.system.inside.page import PERSON
 from tests.system.pictures import BARS, LEVELS
 
 
-def test_a_call_in_chromium(call: Call) -> None:
+def test_chromium_call_survives_daemon_crash(call: Call) -> None:
     call.running()
     call.becomes("asleep")
     call.camera_control("horizontal_movement=0")
@@ -31,5 +31,5 @@ def test_a_call_in_chromium(call: Call) -> None:
 
 
 def is_bar(pixel: list[int]) -> bool:
-    """Whether it has one of the standard's colours."""
+    """Whether it has one of the standard's colors."""
     return any(max(abs(one - other) for one, other in zip(pixel, bar, strict=True)) <= LEVELS for bar in BARS)

@@ -1,19 +1,19 @@
-"""Cameras of unusual sizes and colours."""
+"""Cameras of unusual sizes and colors."""
 
 from contextlib import ExitStack
 
 import pytest
 
 from tests.system.call import OTHER, SIZE, Call
-from tests.system.pictures import BARS, LEVELS, Shown, expected, planes
+from tests.system.pictures import BARS, LEVELS, ReceivedPicture, expected, planes
 
 _WIDE = (426, 242)
 _ODD = (427, 241)
 
 
 @pytest.mark.parametrize("size", [_WIDE, _ODD])
-def test_an_unusual_size(call: Call, size: tuple[int, int]) -> None:
-    """A camera's size that no encoder likes is shown whole; an odd one is refused in a sentence, and nothing of it is shown."""
+def test_unusual_size_is_shown_and_odd_size_rejected(call: Call, size: tuple[int, int]) -> None:
+    """A size that encoders dislike is shown completely; an odd size is refused in a sentence and never shown."""
     call.stop()
     call.load_loopback("devices=2 video_nr=42,11 card_label=livebg,Other exclusive_caps=1,1")
     writing = call.guest.background("python", "-m", "tests.system.inside.writer", OTHER, *map(str, size), "YUYV")
@@ -32,8 +32,8 @@ def test_an_unusual_size(call: Call, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "quantization"), [(2, 2), (1, 1), (2, 1)])
-def test_the_cameras_colours(call: Call, encoding: int, quantization: int) -> None:
-    """Whatever matrix and range the camera has, readers get limited-range BT.601."""
+def test_camera_colors_become_limited_bt601(call: Call, encoding: int, quantization: int) -> None:
+    """For any matrix and range of the camera, readers get limited-range BT.601."""
     call.running()
     call.becomes("asleep")
     call.camera_control(f"y_cbcr_encoding={encoding},quantization={quantization}")
@@ -43,8 +43,8 @@ def test_the_cameras_colours(call: Call, encoding: int, quantization: int) -> No
     assert_bars(shown)
 
 
-def assert_bars(shown: Shown) -> None:
-    """In the middle of two bars, the standard's colours in limited-range BT.601."""
+def assert_bars(shown: ReceivedPicture) -> None:
+    """In the middle of two bars, the standard's colors in limited-range BT.601."""
     y, u, v = planes(shown.data, *SIZE)
     for bar in (3, 4):
         column = (2 * bar + 1) * SIZE[0] // 16
@@ -53,8 +53,8 @@ def assert_bars(shown: Shown) -> None:
         assert max(abs(int(one) - other) for one, other in zip(found, wanted, strict=True)) <= LEVELS, (bar, found, wanted)
 
 
-def test_nothing_of_the_room_in_any_picture(call: Call) -> None:
-    """Of the whole run, its faults included; each reader's pictures were looked at when it ended."""
+def test_no_picture_showed_the_room(call: Call) -> None:
+    """For the whole run with its faults; each reader's pictures were checked when it ended."""
     assert call.tally.kinds.get("leak", 0) == 0
     assert call.tally.kinds["composite"] > 0
     assert call.tally.kinds["placeholder"] > 0

@@ -22,7 +22,7 @@ from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import CameraChoice, DaemonCommand, LocalAction
 from livebg.tray.poller import Cameras, poll_status
 from livebg.tray.status_view import TrayState
-from tests.support.fake_daemon import LIVE, Daemon, runtime_folder_of_ones_own
+from tests.support.fake_daemon import LIVE, FakeDaemon, temporary_runtime_dir
 
 if sys.platform == "linux":
     from tests.support.tray_desktop import NotificationService, Portal, session_bus
@@ -36,10 +36,10 @@ def fails(reason: str) -> None:
     pytest.fail(reason)
 
 
-def test_a_look_at_a_livebg_that_runs_and_at_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    with runtime_folder_of_ones_own(monkeypatch):
+def test_poll_reports_running_and_missing_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    with temporary_runtime_dir(monkeypatch):
         assert poll_status().state is TrayState.NOT_RUNNING
-        with Daemon(LIVE):
+        with FakeDaemon(LIVE):
             seen = poll_status()
             assert seen.state is TrayState.LIVE
             assert seen.status is not None
@@ -47,7 +47,7 @@ def test_a_look_at_a_livebg_that_runs_and_at_none(monkeypatch: pytest.MonkeyPatc
         assert poll_status().state is TrayState.NOT_RUNNING
 
 
-def test_a_look_at_one_that_is_starting() -> None:
+def test_poll_reports_starting_daemon() -> None:
     def asked(_command: str) -> object:
         raise NotRunningError("not yet")
 
@@ -55,7 +55,7 @@ def test_a_look_at_one_that_is_starting() -> None:
     assert poll_status(lambda _command: {"state": "live"}, lambda: 4711).state is TrayState.ERROR
 
 
-def test_cameras_are_asked_only_when_one_has_come_or_gone(tmp_path: Path) -> None:
+def test_cameras_are_listed_only_after_device_change(tmp_path: Path) -> None:
     surveys: list[int] = []
 
     def survey() -> tuple[CameraChoice, ...]:
@@ -108,26 +108,26 @@ def starter(commands: Commands, log: Path, command: tuple[str, ...] = COMMAND, a
     return DaemonLauncher(command, log, commands=commands, request=asked, find_pid=lambda: None)
 
 
-def test_the_service_is_started_where_it_is_installed(tmp_path: Path) -> None:
+def test_installed_service_is_started(tmp_path: Path) -> None:
     service = Service()
     starter(service, tmp_path / "run.log").start()
     assert "systemctl --user start livebg.service" in service.said
     assert not (tmp_path / "run.log").exists()
 
 
-def test_a_service_that_fails_is_told_in_livebgs_own_words(tmp_path: Path) -> None:
+def test_service_failure_shows_livebg_error(tmp_path: Path) -> None:
     with pytest.raises(LivebgError, match=r"^livebg did not start: there is no camera: plug one in$"):
         starter(Service(code=1), tmp_path / "run.log").start()
 
 
-def test_what_the_service_started_the_service_restarts(tmp_path: Path) -> None:
+def test_service_daemon_is_restarted_by_service(tmp_path: Path) -> None:
     service = Service(pid=4711)
     DaemonLauncher(COMMAND, tmp_path / "log", commands=service, request=lambda _command: {}, find_pid=lambda: 4711).restart()
     assert service.said[-1] == "systemctl --user restart livebg.service"
 
 
 @linux
-def test_without_a_service_a_process_is_started_that_writes_a_log(tmp_path: Path) -> None:
+def test_process_with_log_is_started_without_service(tmp_path: Path) -> None:
     script = tmp_path / "livebg"
     script.write_text('#!/bin/sh\necho "livebg: said $1" >&2\nexit 3\n')
     script.chmod(0o755)
@@ -137,14 +137,14 @@ def test_without_a_service_a_process_is_started_that_writes_a_log(tmp_path: Path
     assert log.read_text() == "livebg: said run\n"
 
 
-def test_a_livebg_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_livebg_fails(tmp_path: Path) -> None:
     message = r"^Cannot start livebg \(No such file or directory: /nowhere/livebg\)\. Reinstall it\.$"
     with pytest.raises(LivebgError, match=message):
         starter(NoService(), tmp_path / "run.log", ("/nowhere/livebg",), answers=False).start()
 
 
 @linux
-def test_restarting_ends_a_livebg_that_nobody_can_talk_to(tmp_path: Path) -> None:
+def test_restart_kills_unresponsive_daemon(tmp_path: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     service = Service(pid=1)
 
@@ -156,7 +156,7 @@ def test_restarting_ends_a_livebg_that_nobody_can_talk_to(tmp_path: Path) -> Non
     assert "systemctl --user start livebg.service" in service.said
 
 
-def test_terminals_are_taken_in_their_order_and_spoken_to_in_their_way() -> None:
+def test_terminals_have_order_and_own_syntax() -> None:
     there = {"konsole", "gnome-terminal"}
     find = {name: f"/usr/bin/{name}" for name in there}.get
     assert terminal_command(("tail", "log"), find) == ("gnome-terminal", "--", "tail", "log")
@@ -168,7 +168,7 @@ def test_terminals_are_taken_in_their_order_and_spoken_to_in_their_way() -> None
 
 
 @linux
-def test_the_doctor_in_a_terminal_is_this_installations(tmp_path: Path) -> None:
+def test_doctor_command_runs_this_installation(tmp_path: Path) -> None:
     fake = tmp_path / "my livebg"
     fake.write_text('#!/bin/sh\necho "examined: $1"\n')
     fake.chmod(0o755)
@@ -176,7 +176,7 @@ def test_the_doctor_in_a_terminal_is_this_installations(tmp_path: Path) -> None:
     assert done.stdout == "examined: doctor\n\nPress Enter to close this window. "
 
 
-def test_the_log_is_the_journal_or_a_file(tmp_path: Path) -> None:
+def test_log_command_uses_journal_or_file(tmp_path: Path) -> None:
     assert log_command(True, tmp_path / "log")[:2] == ("journalctl", "--user")
     with pytest.raises(LivebgError, match="not written a log yet"):
         log_command(False, tmp_path / "log")
@@ -185,18 +185,18 @@ def test_the_log_is_the_journal_or_a_file(tmp_path: Path) -> None:
 
 
 @linux
-def test_a_window_that_fails_says_why_and_one_that_ends_well_says_nothing() -> None:
-    told: list[str] = []
+def test_failed_window_reports_reason_and_success_nothing() -> None:
+    received: list[str] = []
     heard = threading.Event()
 
     def failed(reason: str) -> None:
-        told.append(reason)
+        received.append(reason)
         heard.set()
 
     launch(["/bin/sh", "-c", "true"], fails)
     launch(["/bin/sh", "-c", "echo working; echo 'livebg: no display here' >&2; exit 8"], failed)
     assert heard.wait(DEADLINE)
-    assert told == ["no display here"]
+    assert received == ["no display here"]
     with pytest.raises(LivebgError, match="Cannot start /nowhere/to/be/found"):
         launch(["/nowhere/to/be/found"], fails)
 
@@ -227,7 +227,7 @@ def test_choose_picture_without_any_dialog_raises_error(tmp_path: Path, monkeypa
         choose_picture()
 
 
-def test_a_chosen_file_becomes_a_command_and_none_becomes_nothing(tmp_path: Path) -> None:
+def test_chosen_file_becomes_command(tmp_path: Path) -> None:
     def doer(picture: Path | None) -> ActionRunner:
         begin = starter(NoService(), tmp_path / "log")
         return ActionRunner(COMMAND, begin, Autostart(COMMAND, tmp_path), choose=lambda: picture)
@@ -237,7 +237,7 @@ def test_a_chosen_file_becomes_a_command_and_none_becomes_nothing(tmp_path: Path
     assert doer(picture).run(LocalAction.CHOOSE_BACKGROUND, fails) == DaemonCommand("background", {"background": str(picture)})
 
 
-def test_the_entry_at_login_comes_and_goes(tmp_path: Path) -> None:
+def test_autostart_entry_is_added_and_removed(tmp_path: Path) -> None:
     autostart = Autostart(("/opt/my livebg",), tmp_path / "config")
     assert not autostart.is_on
     autostart.switch(True)
@@ -261,7 +261,7 @@ def test_autostart_under_the_former_name_is_replaced_or_removed(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("line", ["Hidden=true", "X-GNOME-Autostart-enabled=false"])
-def test_an_entry_that_the_desktops_settings_switched_off_is_off(tmp_path: Path, line: str) -> None:
+def test_disabled_autostart_entry_is_off(tmp_path: Path, line: str) -> None:
     autostart = Autostart(COMMAND, tmp_path)
     autostart.switch(True)
     text = (tmp_path / AUTOSTART).read_text().replace("X-GNOME-Autostart-enabled=true", "")
@@ -272,7 +272,7 @@ def test_an_entry_that_the_desktops_settings_switched_off_is_off(tmp_path: Path,
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root ignores file permissions")
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_unwritable_folder_fails(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SetupError, match="Cannot read or write"):
         Autostart(COMMAND, tmp_path / "config").switch(True)
@@ -292,7 +292,7 @@ def desktop(variables: Mapping[str, str], *there: str, system: str = "linux") ->
 X11, WAYLAND = {"DISPLAY": ":0"}, {"WAYLAND_DISPLAY": "wayland-0"}
 
 
-def test_where_the_icon_goes() -> None:
+def test_backend_follows_desktop() -> None:
     assert find_backend(desktop(WAYLAND, "gi", "bus", "icons")) == "appindicator"
     assert find_backend(desktop(X11, "gi", "bus", "icons", "x icons")) == "appindicator"
     assert find_backend(desktop(X11, "gi", "bus", "x icons")) == "gtk"
@@ -310,7 +310,7 @@ def test_where_the_icon_goes() -> None:
         (desktop({**WAYLAND, "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, "gi", "bus"), "gnome-shell-extension-appindicator"),
     ],
 )
-def test_where_it_cannot_go_the_sentence_says_why(found: DesktopProbe, sentence: str) -> None:
+def test_missing_backend_error_explains_why(found: DesktopProbe, sentence: str) -> None:
     with pytest.raises(DisplayError, match=sentence) as caught:
         find_backend(found)
     assert caught.value.exit_code == 8

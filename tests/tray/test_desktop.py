@@ -21,11 +21,11 @@ from livebg.setup.resources import AUTOSTART
 from livebg.tray.backend import import_system_gi
 from livebg.tray.icon import load_image
 from livebg.tray.status_view import TrayState
-from tests.support.cli_runner import Workshop
-from tests.support.fake_daemon import DEADLINE, LIVE, Daemon, runtime_folder_of_ones_own
+from tests.support.cli_runner import LivebgCli
+from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
 from tests.support.media import Clip
 from tests.support.photos import save_photo
-from tests.support.tray_desktop import PATIENCE, Panel, Person, Portal, missing_tools, session_bus, x_server
+from tests.support.tray_desktop import PATIENCE, FakePanel, PanelUser, Portal, missing_tools, session_bus, x_server
 
 pytestmark = [
     pytest.mark.desktop,
@@ -42,28 +42,28 @@ def display() -> Iterator[str]:
 
 
 @pytest.fixture
-def desk(shop: Workshop, display: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+def desktop_cli(cli: LivebgCli, display: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[LivebgCli]:
     for name in ("WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "PYSTRAY_BACKEND"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.setenv("NO_AT_BRIDGE", "1")
-    with runtime_folder_of_ones_own(monkeypatch), session_bus({"DISPLAY": display}) as address:
+    with temporary_runtime_dir(monkeypatch), session_bus({"DISPLAY": display}) as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-        yield shop
+        yield cli
 
 
 @pytest.fixture
-def panel(desk: Workshop) -> Iterator[Panel]:  # noqa: ARG001 - it comes first
-    panel = Panel(os.environ["DBUS_SESSION_BUS_ADDRESS"])
+def panel(desktop_cli: LivebgCli) -> Iterator[FakePanel]:  # noqa: ARG001 - it comes first
+    panel = FakePanel(os.environ["DBUS_SESSION_BUS_ADDRESS"])
     yield panel
     panel.close()
 
 
 @pytest.fixture
-def person(panel: Panel) -> Iterator[Person]:
-    person = Person(panel)
-    yield person
-    person.close()
+def user(panel: FakePanel) -> Iterator[PanelUser]:
+    user = PanelUser(panel)
+    yield user
+    user.close()
 
 
 class TrayProcess:
@@ -80,17 +80,17 @@ class TrayProcess:
         return self.awaited()
 
     def awaited(self) -> tuple[int, str]:
-        said = self.process.communicate(timeout=PATIENCE)[0]
-        return self.process.returncode, said
+        output = self.process.communicate(timeout=PATIENCE)[0]
+        return self.process.returncode, output
 
 
 StartTray = Callable[..., TrayProcess]
 
 
 @pytest.fixture
-def start_tray(desk: Workshop) -> Iterator[StartTray]:
+def start_tray(desktop_cli: LivebgCli) -> Iterator[StartTray]:
     """Start trays. The fixture stops them and the daemons they started."""
-    assert desk
+    assert desktop_cli
     trays: list[TrayProcess] = []
 
     def start(*options: str) -> TrayProcess:
@@ -118,32 +118,32 @@ model.name = "{model}"
 """
 
 
-def configure(desk: Workshop, camera: str) -> None:
+def configure(desktop_cli: LivebgCli, camera: str) -> None:
     """Write the configuration for a daemon that the tray starts."""
     folder = Path(os.environ["XDG_CONFIG_HOME"]) / "livebg"
     folder.mkdir(parents=True)
-    text = CONFIG.format(camera=desk.folder / camera, model=desk.folder / "toy.onnx")
+    text = CONFIG.format(camera=desktop_cli.folder / camera, model=desktop_cli.folder / "toy.onnx")
     (folder / "config.toml").write_text(text)
 
 
 @pytest.fixture
-def whole_desk(desk: Workshop) -> Workshop:
-    Clip(count=50).write(desk.folder / "clip.mp4")
-    configure(desk, "clip.mp4")
-    return desk
+def configured_cli(desktop_cli: LivebgCli) -> LivebgCli:
+    Clip(count=50).write(desktop_cli.folder / "clip.mp4")
+    configure(desktop_cli, "clip.mp4")
+    return desktop_cli
 
 
 @pytest.fixture
-def broken_desk(desk: Workshop) -> Workshop:
-    configure(desk, "nowhere.mp4")
-    return desk
+def broken_cli(desktop_cli: LivebgCli) -> LivebgCli:
+    configure(desktop_cli, "nowhere.mp4")
+    return desktop_cli
 
 
-def seen_mode() -> str:
+def current_mode() -> str:
     return str(request("status")["mode"])
 
 
-def answers() -> bool:
+def is_answering() -> bool:
     try:
         request("status")
     except NotRunningError:
@@ -156,13 +156,13 @@ def state_is(state: str) -> bool:
 
 
 @pytest.fixture
-def daemon(desk: Workshop) -> "Iterator[subprocess.Popen[bytes]]":
+def daemon(desktop_cli: LivebgCli) -> "Iterator[subprocess.Popen[bytes]]":
     """A real daemon with a video clip as its camera."""
-    Clip(count=50).write(desk.folder / "clip.mp4")
+    Clip(count=50).write(desktop_cli.folder / "clip.mp4")
     words = ["run", "--camera", "clip.mp4", "--output", "null", "--model", "toy.onnx"]
     process = subprocess.Popen([sys.executable, "-m", "livebg", *words], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE
-    while not answers():  # otherwise the tray would start a daemon
+    while not is_answering():  # otherwise the tray would start a daemon
         assert time.monotonic() < deadline
         time.sleep(0.05)
     yield process
@@ -170,79 +170,79 @@ def daemon(desk: Workshop) -> "Iterator[subprocess.Popen[bytes]]":
     process.wait(DEADLINE)
 
 
-def green_share(desk: Workshop) -> float:
+def green_share(desktop_cli: LivebgCli) -> float:
     """Return the share of green pixels in the current output."""
-    assert desk.livebg("snapshot", "green.png", "--overwrite").code == 0
-    with Image.open(desk.folder / "green.png") as taken:
+    assert desktop_cli.livebg("snapshot", "green.png", "--overwrite").code == 0
+    with Image.open(desktop_cli.folder / "green.png") as taken:
         screen = np.asarray(taken.convert("RGB"), int)
     return float(((screen[..., 1] > 200) & (screen[..., 0] < 60) & (screen[..., 2] < 60)).mean())
 
 
-def test_a_click_changes_what_others_see(
-    daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person, desk: Workshop
+def test_menu_clicks_change_camera_output(
+    daemon: "subprocess.Popen[bytes]", tray: TrayProcess, user: PanelUser, desktop_cli: LivebgCli
 ) -> None:
-    person.await_icon()
-    person.until(lambda: person.title() == "livebg: Live: background blurred")
+    user.await_icon()
+    user.until(lambda: user.title() == "livebg: Live: background blurred")
     assert daemon.poll() is None
-    person.until(lambda: person.picture() == load_image(TrayState.LIVE))
-    assert person.line(HIDE).checked
+    user.until(lambda: user.picture() == load_image(TrayState.LIVE))
+    assert user.line(HIDE).checked
 
-    person.click("Mode", "Green screen")
-    person.until(lambda: person.title() == "livebg: Live: solid-color background")
-    assert seen_mode() == "greenscreen"
-    person.until(lambda: green_share(desk) > 0.1)  # on a busy machine the placeholder may be sent in between
-    assert person.line("Mode", "Green screen").checked
-    assert not person.line("Mode", "Blur").checked
+    user.click("Mode", "Green screen")
+    user.until(lambda: user.title() == "livebg: Live: solid-color background")
+    assert current_mode() == "greenscreen"
+    user.until(lambda: green_share(desktop_cli) > 0.1)  # on a busy machine the placeholder may be sent in between
+    assert user.line("Mode", "Green screen").checked
+    assert not user.line("Mode", "Blur").checked
 
-    person.click("Background", "Dusk")
-    person.until(lambda: person.line("Background", "Dusk").checked is True)
+    user.click("Background", "Dusk")
+    user.until(lambda: user.line("Background", "Dusk").checked is True)
     assert request("status")["effect"]["background"] == "dusk"
 
-    person.click("Blur", "Strong")
-    person.until(lambda: person.line("Blur", "Strong").checked is True)
+    user.click("Blur", "Strong")
+    user.until(lambda: user.line("Blur", "Strong").checked is True)
     assert request("status")["effect"]["blur"] == 0.05
 
-    person.click(HIDE)
-    person.until(lambda: person.picture() == load_image(TrayState.EFFECT_OFF))
-    assert seen_mode() == "none"
-    person.until(lambda: person.title() == "livebg: Effect off: your room is visible")
-    person.click(HIDE)
-    person.until(lambda: person.line(HIDE).checked is True)
-    assert seen_mode() == "background"
+    user.click(HIDE)
+    user.until(lambda: user.picture() == load_image(TrayState.EFFECT_OFF))
+    assert current_mode() == "none"
+    user.until(lambda: user.title() == "livebg: Effect off: your room is visible")
+    user.click(HIDE)
+    user.until(lambda: user.line(HIDE).checked is True)
+    assert current_mode() == "background"
 
-    person.click("Pause camera")
-    person.until(lambda: person.picture() == load_image(TrayState.PAUSED))
+    user.click("Pause camera")
+    user.until(lambda: user.picture() == load_image(TrayState.PAUSED))
     assert state_is("paused")
-    assert desk.livebg("resume").code == 0  # by another program
-    person.until(lambda: person.line("Pause camera").checked is False)
-    person.click("Quit tray icon")
+    assert desktop_cli.livebg("resume").code == 0  # by another program
+    user.until(lambda: user.line("Pause camera").checked is False)
+    user.click("Quit tray icon")
     assert tray.awaited() == (0, "")
-    assert person.sees_no_icon()
+    assert user.sees_no_icon()
     assert request("status")["state"] in ("live", "waking")  # the daemon keeps running
 
 
-def test_a_livebg_that_is_killed_and_comes_back(daemon: "subprocess.Popen[bytes]", tray: TrayProcess, person: Person) -> None:
-    person.await_icon()
-    person.until(lambda: person.title().startswith("livebg: Live:"))
+def test_killed_daemon_is_shown_until_it_returns(daemon: "subprocess.Popen[bytes]", tray: TrayProcess, user: PanelUser) -> None:
+    user.await_icon()
+    user.until(lambda: user.title().startswith("livebg: Live:"))
     daemon.kill()
-    person.until(lambda: person.title() == "livebg is not running")
-    person.until(lambda: person.picture() == load_image(TrayState.NOT_RUNNING))
-    person.until(lambda: not person.line("Mode").enabled)
-    with Daemon(LIVE):
-        person.until(lambda: person.title().startswith("livebg: Live:"))
-        person.until(lambda: person.line("Mode").enabled)
+    user.until(lambda: user.title() == "livebg is not running")
+    user.until(lambda: user.picture() == load_image(TrayState.NOT_RUNNING))
+    user.until(lambda: not user.line("Mode").enabled)
+    with FakeDaemon(LIVE):
+        user.until(lambda: user.title().startswith("livebg: Live:"))
+        user.until(lambda: user.line("Mode").enabled)
     assert tray.end() == (0, "")
 
 
-def test_it_starts_livebg_and_ends_it_with_itself(whole_desk: Workshop, start_tray: StartTray, person: Person) -> None:
+def test_tray_starts_daemon_and_stops_it(configured_cli: LivebgCli, start_tray: StartTray, user: PanelUser) -> None:
     """Without systemd the tray starts a process. The clip and the network come from the configuration."""
-    assert whole_desk
+    assert configured_cli
     tray = start_tray()
-    person.await_icon()
-    person.until(lambda: person.title().startswith("livebg: Live:"))
+    user.await_icon()
+    user.until(lambda: user.title().startswith("livebg: Live:"))
     assert state_is("live")
-    person.until(lambda: person.line("Stop livebg and quit").enabled)
-    person.click("Stop livebg and quit")
+    user.until(lambda: user.line("Stop livebg and quit").enabled)
+    user.click("Stop livebg and quit")
     assert tray.awaited() == (0, "")
     deadline = time.monotonic() + PATIENCE
     while running_pid() is not None:
@@ -250,116 +250,115 @@ def test_it_starts_livebg_and_ends_it_with_itself(whole_desk: Workshop, start_tr
         time.sleep(0.05)
 
 
-def test_a_livebg_that_does_not_start_is_told_with_its_reason(
-    broken_desk: Workshop, start_tray: StartTray, person: Person
-) -> None:
-    assert broken_desk
+def test_failed_daemon_start_shows_reason(broken_cli: LivebgCli, start_tray: StartTray, user: PanelUser) -> None:
+    assert broken_cli
     tray = start_tray()
-    person.await_icon()
-    person.until(lambda: any("nowhere.mp4" in label for label in person.labels()))
-    assert person.title() == "livebg is not running"
-    assert person.line("Start livebg").enabled
-    code, said = tray.end(signal.SIGTERM)
+    user.await_icon()
+    user.until(lambda: any("nowhere.mp4" in label for label in user.labels()))
+    assert user.title() == "livebg is not running"
+    assert user.line("Start livebg").enabled
+    code, output = tray.end(signal.SIGTERM)
     assert code == 0
-    assert "livebg did not start: " in said
+    assert "livebg did not start: " in output
 
 
-def test_another_protocol_version_and_back(
-    start_tray: StartTray, desk: Workshop, person: Person, monkeypatch: pytest.MonkeyPatch
+def test_incompatible_daemon_is_shown_until_replaced(
+    start_tray: StartTray, desktop_cli: LivebgCli, user: PanelUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A daemon with a newer protocol version is running, then one with the current version."""
-    assert desk
+    assert desktop_cli
     with monkeypatch.context() as patch:
         patch.setattr("livebg.daemon.protocol.VERSION", VERSION + 1)
-        with Daemon(LIVE):
+        with FakeDaemon(LIVE):
             tray = start_tray()
-            person.await_icon()
-            person.until(lambda: person.title() == "livebg was updated. Restart it.")
-            person.until(lambda: person.picture() == load_image(TrayState.RESTART_NEEDED))
-            assert person.line("Restart livebg").enabled
-    with Daemon(LIVE):
-        person.until(lambda: person.title() == "livebg: Live: background blurred")
+            user.await_icon()
+            user.until(lambda: user.title() == "livebg was updated. Restart it.")
+            user.until(lambda: user.picture() == load_image(TrayState.RESTART_NEEDED))
+            assert user.line("Restart livebg").enabled
+    with FakeDaemon(LIVE):
+        user.until(lambda: user.title() == "livebg: Live: background blurred")
         assert tray.end() == (0, "")
 
 
-def test_at_login_or_not(start_tray: StartTray, desk: Workshop, person: Person) -> None:
+def test_login_entry_is_toggled(start_tray: StartTray, desktop_cli: LivebgCli, user: PanelUser) -> None:
     entry = Path(os.environ["XDG_CONFIG_HOME"]) / AUTOSTART
-    with Daemon(LIVE):
+    with FakeDaemon(LIVE):
         tray = start_tray()
-        person.await_icon()
-        person.click("Show this icon at login")
-        person.until(lambda: person.line("Show this icon at login").checked is True)
+        user.await_icon()
+        user.click("Show this icon at login")
+        user.until(lambda: user.line("Show this icon at login").checked is True)
         assert "tray --wait 60\n" in entry.read_text()
-        person.click("Show this icon at login")
-        person.until(lambda: person.line("Show this icon at login").checked is False)
+        user.click("Show this icon at login")
+        user.until(lambda: user.line("Show this icon at login").checked is False)
         assert not entry.exists()
         assert tray.end(signal.SIGHUP) == (0, "")
-    assert desk.livebg("status").code == 6
+    assert desktop_cli.livebg("status").code == 6
 
 
-def test_what_livebg_refuses_is_told_and_forgotten_with_the_next_click(
-    start_tray: StartTray, desk: Workshop, person: Person
-) -> None:
-    assert desk
+def test_rejected_command_is_shown_until_next_click(start_tray: StartTray, desktop_cli: LivebgCli, user: PanelUser) -> None:
+    assert desktop_cli
 
     def refuse(_arguments: Any) -> Any:
         raise SourceError("the network is damaged: pull it again")
 
-    with Daemon(LIVE, more={"mode": refuse, "pause": lambda _arguments: {}}):
+    with FakeDaemon(LIVE, more={"mode": refuse, "pause": lambda _arguments: {}}):
         tray = start_tray()
-        person.await_icon()
-        person.click("Mode", "Matte only")
-        person.until(lambda: "✗ the network is damaged: pull it again" in person.labels())
-        person.click("Pause camera")
-        person.until(lambda: "✗ the network is damaged: pull it again" not in person.labels())
-        code, said = tray.end()
+        user.await_icon()
+        user.click("Mode", "Matte only")
+        user.until(lambda: "✗ the network is damaged: pull it again" in user.labels())
+        user.click("Pause camera")
+        user.until(lambda: "✗ the network is damaged: pull it again" not in user.labels())
+        code, output = tray.end()
     assert code == 0
-    assert "damaged" in said
+    assert "damaged" in output
 
 
-def test_a_chosen_picture_becomes_the_background(
-    start_tray: StartTray, daemon: "subprocess.Popen[bytes]", desk: Workshop, person: Person
+def test_chosen_picture_becomes_background(
+    start_tray: StartTray, daemon: "subprocess.Popen[bytes]", desktop_cli: LivebgCli, user: PanelUser
 ) -> None:
     assert daemon.poll() is None
-    save_photo(desk.folder / "my beach.png")
-    uri = (desk.folder / "my beach.png").as_uri()
+    save_photo(desktop_cli.folder / "my beach.png")
+    uri = (desktop_cli.folder / "my beach.png").as_uri()
     with Portal(os.environ["DBUS_SESSION_BUS_ADDRESS"], [uri]):
         tray = start_tray()
-        person.await_icon()
-        person.until(lambda: person.line("Mode").enabled)
-        person.click("Background", "Choose an image...")
-        person.until(lambda: request("status")["effect"]["background"] == f"{desk.folder}/my beach.png")
-        person.until(lambda: ("my beach.png", True) in [(line.label, line.checked) for line in person.line("Background").lines])
-    assert seen_mode() == "background"
+        user.await_icon()
+        user.until(lambda: user.line("Mode").enabled)
+        user.click("Background", "Choose an image...")
+        user.until(lambda: request("status")["effect"]["background"] == f"{desktop_cli.folder}/my beach.png")
+        user.until(lambda: ("my beach.png", True) in [(line.label, line.checked) for line in user.line("Background").lines])
+    assert current_mode() == "background"
     assert tray.end() == (0, "")
 
 
-def test_a_second_icon_says_that_there_is_one(start_tray: StartTray, desk: Workshop, person: Person) -> None:
-    with Daemon(LIVE):
+def test_second_tray_is_rejected(start_tray: StartTray, desktop_cli: LivebgCli, user: PanelUser) -> None:
+    with FakeDaemon(LIVE):
         tray = start_tray()
-        person.await_icon()
-        said = desk.process("tray")
-        assert (said.code, said.sentence) == (2, f"The tray icon is already running (pid {tray.process.pid}). Use that one.")
+        user.await_icon()
+        result = desktop_cli.process("tray")
+        assert (result.code, result.error_line) == (
+            2,
+            f"The tray icon is already running (pid {tray.process.pid}). Use that one.",
+        )
         assert tray.end() == (0, "")
 
 
-def test_a_desktop_without_a_tray(desk: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = desk.process("tray", "--wait", "0")
-    assert (said.code, said.sentence.partition(". ")[0]) == (8, "This desktop shows no tray icons")
+def test_desktop_without_tray_fails(desktop_cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = desktop_cli.process("tray", "--wait", "0")
+    assert (result.code, result.error_line.partition(". ")[0]) == (8, "This desktop shows no tray icons")
     monkeypatch.setenv("XDG_CURRENT_DESKTOP", "ubuntu:GNOME")
-    assert "gnome-shell-extension-appindicator" in desk.process("tray", "--wait", "0").sentence
+    assert "gnome-shell-extension-appindicator" in desktop_cli.process("tray", "--wait", "0").error_line
 
 
-def test_a_panel_that_starts_later_is_waited_for(start_tray: StartTray, desk: Workshop) -> None:
-    assert desk
-    with Daemon(LIVE):
+def test_tray_waits_for_late_panel(start_tray: StartTray, desktop_cli: LivebgCli) -> None:
+    assert desktop_cli
+    with FakeDaemon(LIVE):
         tray = start_tray("--wait", "30")
         time.sleep(1)
         assert tray.process.poll() is None
-        panel = Panel(os.environ["DBUS_SESSION_BUS_ADDRESS"])
-        person = Person(panel)
-        person.await_icon()
-        person.until(lambda: person.title().startswith("livebg: Live:"))
+        panel = FakePanel(os.environ["DBUS_SESSION_BUS_ADDRESS"])
+        user = PanelUser(panel)
+        user.await_icon()
+        user.until(lambda: user.title().startswith("livebg: Live:"))
         assert tray.end() == (0, "")
-        person.close()
+        user.close()
         panel.close()

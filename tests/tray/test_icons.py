@@ -21,7 +21,7 @@ def scaled(state: TrayState, size: int) -> Image.Image:
     return load_image(state).resize((size, size), Image.Resampling.BOX)
 
 
-def on(panel: str, state: TrayState, size: int) -> NDArray[np.float64]:
+def luma_on_panel(panel: str, state: TrayState, size: int) -> NDArray[np.float64]:
     """Return the luma (0 to 1) of the icon on a panel, shape (size, size)."""
     ground = Image.new("RGBA", (size, size), panel)
     ground.alpha_composite(scaled(state, size))
@@ -30,7 +30,7 @@ def on(panel: str, state: TrayState, size: int) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("size", [16, 22, 24, 32, 64])
 @pytest.mark.parametrize("state", TrayState)
-def test_it_has_the_size_and_leaves_the_corners_to_the_panel(state: TrayState, size: int) -> None:
+def test_icon_has_size_and_transparent_corners(state: TrayState, size: int) -> None:
     picture = scaled(state, size)
     assert (picture.mode, picture.size) == ("RGBA", (size, size))
     assert load_image(state).size == (64, 64)
@@ -41,22 +41,22 @@ def test_it_has_the_size_and_leaves_the_corners_to_the_panel(state: TrayState, s
 
 @pytest.mark.parametrize("panel", PANELS)
 @pytest.mark.parametrize("state", TrayState)
-def test_it_is_seen_on_every_panel(state: TrayState, panel: str) -> None:
+def test_icon_is_visible_on_every_panel(state: TrayState, panel: str) -> None:
     for size in (16, 22):
-        shown = on(panel, state, size)
+        shown = luma_on_panel(panel, state, size)
         ground = np.asarray(Image.new("L", (1, 1), panel), np.float64)[0, 0] / 255
         assert (np.abs(shown - ground) > 0.25).mean() > 0.08, size
 
 
 @pytest.mark.parametrize("panel", PANELS)
 @pytest.mark.parametrize("pair", list(combinations(TrayState, 2)))
-def test_no_two_look_alike_to_whoever_sees_no_colours(pair: tuple[TrayState, TrayState], panel: str) -> None:
+def test_icons_differ_without_color(pair: tuple[TrayState, TrayState], panel: str) -> None:
     """At 16 pixels, a tenth of the pixels differ clearly in lightness."""
-    one, other = (on(panel, state, 16) for state in pair)
+    one, other = (luma_on_panel(panel, state, 16) for state in pair)
     assert (np.abs(one - other) > 0.2).mean() > 0.1
 
 
-def test_that_the_room_is_seen_has_the_most_glaring_icon() -> None:
+def test_room_visible_icon_is_most_saturated() -> None:
     def glare(state: TrayState) -> float:
         rgba = np.asarray(scaled(state, 32), np.float64)
         solid = rgba[rgba[..., 3] > 128][:, :3]

@@ -26,11 +26,11 @@ def entries(seen: TrayStatus, around: MenuContext = NOWHERE) -> dict[str, Entry]
     return {entry.label: entry for entry in shown}
 
 
-def chosen(entry: Entry) -> list[str]:
+def checked_labels(entry: Entry) -> list[str]:
     return [each.label for each in entry.entries if each.checked]
 
 
-def default(seen: TrayStatus) -> Any:
+def default_action(seen: TrayStatus) -> Any:
     """Return the action of a click on the icon, of which there is at most one."""
     found = [entry.action for entry in menu(seen, NOWHERE) if entry.default]
     assert len(found) <= 1
@@ -61,11 +61,11 @@ def default(seen: TrayStatus) -> Any:
         (replace(LIVE, state="stopping"), TrayState.NOT_RUNNING, "livebg is stopping"),
     ],
 )
-def test_each_state_has_its_icon_and_its_sentence(told: Status, state: TrayState, sentence: str) -> None:
+def test_every_state_has_icon_and_text(told: Status, state: TrayState, sentence: str) -> None:
     assert summarize(told) == TrayStatus(state, sentence, told)
 
 
-def test_what_the_absence_of_a_status_means() -> None:
+def test_missing_status_is_summarized() -> None:
     gone = NotRunningError("livebg is not running. Start it with `livebg run`.")
     assert summarize(gone) == TrayStatus(TrayState.NOT_RUNNING, "livebg is not running")
     assert summarize(gone, lock_held=True) == TrayStatus(TrayState.WAKING, "livebg is starting or stopping")
@@ -73,58 +73,58 @@ def test_what_the_absence_of_a_status_means() -> None:
 
 
 @pytest.mark.parametrize(("found", "old"), [(3, True), (1, False), (None, False)])
-def test_another_version_says_which_of_the_two_is_to_be_restarted(found: int | None, old: bool) -> None:
+def test_version_mismatch_says_what_to_restart(found: int | None, old: bool) -> None:
     seen = summarize(VersionMismatch("...", "...", found), lock_held=True)
     assert seen == TrayStatus(TrayState.RESTART_NEEDED, "livebg was updated. Restart it.", None, old)
     assert entries(seen)["Restart livebg"].action is (LocalAction.RESTART_TRAY if old else LocalAction.RESTART)
     assert entries(seen)["livebg was updated. Restart it."].enabled is False
 
 
-def test_a_livebg_of_another_release_that_still_answers() -> None:
+def test_other_release_offers_restart() -> None:
     assert entries(summarize(replace(LIVE, version="0.0.1")))["Restart livebg to finish the update"].action is LocalAction.RESTART
     assert "Restart livebg to finish the update" not in entries(summarize(replace(LIVE, version=__version__)))
 
 
-def test_a_click_on_the_icon_hides_and_shows_and_never_by_surprise() -> None:
-    assert default(summarize(LIVE)) == DaemonCommand("off")
-    assert default(summarize(replace(LIVE, mode="none"))) == DaemonCommand("on")
-    assert default(summarize(NotRunningError("..."))) is LocalAction.START
-    assert default(summarize(LivebgError("..."))) is None
+def test_click_toggles_room_and_never_surprises() -> None:
+    assert default_action(summarize(LIVE)) == DaemonCommand("off")
+    assert default_action(summarize(replace(LIVE, mode="none"))) == DaemonCommand("on")
+    assert default_action(summarize(NotRunningError("..."))) is LocalAction.START
+    assert default_action(summarize(LivebgError("..."))) is None
 
 
-def test_the_menu_says_what_holds() -> None:
+def test_menu_shows_current_settings() -> None:
     shown = entries(summarize(replace(LIVE, effect=EFFECT)))
     assert shown["Hide the room"].checked is True
-    assert chosen(shown["Mode"]) == ["Blur"]
-    assert chosen(shown["Background"]) == ["Dusk"]
-    assert chosen(shown["Blur"]) == ["Soft"]
+    assert checked_labels(shown["Mode"]) == ["Blur"]
+    assert checked_labels(shown["Background"]) == ["Dusk"]
+    assert checked_labels(shown["Blur"]) == ["Soft"]
     assert shown["Pause camera"] == Entry("Pause camera", DaemonCommand("pause"), checked=False)
 
 
-def test_while_the_effect_is_off_the_mode_that_comes_back_is_told() -> None:
+def test_menu_shows_saved_mode_while_effect_is_off() -> None:
     shown = entries(summarize(replace(LIVE, mode="none", effect=replace(EFFECT, mode="matte"))))
     assert shown["Hide the room"] == Entry("Hide the room", DaemonCommand("on"), checked=False, default=True)
-    assert chosen(shown["Mode"]) == ["Matte only"]
+    assert checked_labels(shown["Mode"]) == ["Matte only"]
 
 
-def test_every_mode_and_background_that_there_is_can_be_chosen() -> None:
+def test_menu_offers_every_mode_and_background() -> None:
     assert tuple(MODES) == LIVE_MODES
     shown = entries(summarize(LIVE))
     assert [entry.action for entry in shown["Mode"].entries] == [DaemonCommand("mode", {"mode": mode}) for mode in LIVE_MODES]
-    told = [entry.action for entry in shown["Background"].entries[: len(BUILTIN_BACKGROUNDS)]]
-    assert told == [DaemonCommand("background", {"background": name}) for name in BUILTIN_BACKGROUNDS]
+    received = [entry.action for entry in shown["Background"].entries[: len(BUILTIN_BACKGROUNDS)]]
+    assert received == [DaemonCommand("background", {"background": name}) for name in BUILTIN_BACKGROUNDS]
     assert shown["Background"].entries[-1].action is LocalAction.CHOOSE_BACKGROUND
 
 
 @pytest.mark.parametrize(("background", "label"), [("/home/me/my beach.jpg", "my beach.jpg"), ("#204060", "#204060")])
-def test_a_background_of_ones_own_has_its_place(background: str, label: str) -> None:
+def test_custom_background_is_listed(background: str, label: str) -> None:
     shown = entries(summarize(replace(LIVE, effect=replace(EFFECT, background=background))))
-    assert chosen(shown["Background"]) == [label]
+    assert checked_labels(shown["Background"]) == [label]
 
 
-def test_a_blur_of_ones_own_has_its_place() -> None:
+def test_custom_blur_is_listed() -> None:
     shown = entries(summarize(replace(LIVE, effect=replace(EFFECT, blur=0.03))))
-    assert chosen(shown["Blur"]) == ["0.03 of the frame height"]
+    assert checked_labels(shown["Blur"]) == ["0.03 of the frame height"]
     assert shown["Blur"].entries[1].action == DaemonCommand("set", {"settings": {"effect.blur": 0.025}})
 
 
@@ -132,21 +132,21 @@ def test_a_blur_of_ones_own_has_its_place() -> None:
     ("asked", "label"),
     [("auto", "Default camera"), ("HD Webcam", "HD Webcam"), ("/dev/video2", "C920 (/dev/video2)"), ("talk.mp4", "talk.mp4")],
 )
-def test_the_camera_that_was_asked_for_is_the_chosen_one(asked: str, label: str) -> None:
+def test_requested_camera_is_checked(asked: str, label: str) -> None:
     cameras = (CameraChoice("HD Webcam", "HD Webcam"), CameraChoice("C920 (/dev/video2)", "/dev/video2"))
-    told = replace(LIVE, camera=CameraStatus(asked, None, None, 0, None))
-    camera = entries(summarize(told), MenuContext(cameras))["Camera"]
-    assert chosen(camera) == [label]
+    reported = replace(LIVE, camera=CameraStatus(asked, None, None, 0, None))
+    camera = entries(summarize(reported), MenuContext(cameras))["Camera"]
+    assert checked_labels(camera) == [label]
     assert camera.entries[1].action == DaemonCommand("set", {"settings": {"camera.device": "HD Webcam"}})
 
 
-def test_an_older_livebg_that_does_not_tell_what_is_chosen() -> None:
+def test_older_status_without_effect_is_shown() -> None:
     shown = entries(summarize(replace(LIVE, effect=None)))
-    assert chosen(shown["Mode"]) == ["Blur"]
-    assert chosen(shown["Background"]) == []
+    assert checked_labels(shown["Mode"]) == ["Blur"]
+    assert checked_labels(shown["Background"]) == []
 
 
-def test_what_cannot_be_done_stays_in_its_place_and_grey() -> None:
+def test_unavailable_items_stay_in_place_disabled() -> None:
     running, gone = entries(summarize(LIVE)), entries(summarize(NotRunningError("...")))
     steering = ["Hide the room", "Mode", "Background", "Blur", "Pause camera", "Camera", "Preview"]
     assert [label for label in gone if label in running and label != ""] == [
@@ -161,22 +161,22 @@ def test_what_cannot_be_done_stays_in_its_place_and_grey() -> None:
     assert gone["Start livebg"].action is LocalAction.START
 
 
-def test_trouble_is_told_in_lines_that_fit() -> None:
+def test_error_is_wrapped_in_menu() -> None:
     trouble = "the background /home/me/beach.jpg does not exist: name a picture or a colour such as #204060"
     lines = [entry for entry in menu(summarize(LIVE), MenuContext(error=trouble)) if entry.action is None and not entry.entries]
-    told = [entry.label for entry in lines if entry != SEPARATOR]
-    assert " ".join(told[1:]) == f"✗ {trouble}"
-    assert max(map(len, told)) <= 52
+    received = [entry.label for entry in lines if entry != SEPARATOR]
+    assert " ".join(received[1:]) == f"✗ {trouble}"
+    assert max(map(len, received)) <= 52
     assert not any(entry.enabled for entry in lines if entry != SEPARATOR)
 
 
-def test_while_it_starts_it_is_not_started_again() -> None:
+def test_start_is_disabled_while_starting() -> None:
     shown = entries(summarize(NotRunningError("...")), MenuContext(busy_text="Starting livebg..."))
     assert shown["Starting livebg..."].enabled is False
     assert shown["Start livebg"].enabled is False
 
 
 @pytest.mark.parametrize("at_login", [True, False])
-def test_whether_it_is_there_at_login(at_login: bool) -> None:
+def test_login_item_shows_state(at_login: bool) -> None:
     shown = entries(summarize(LIVE), MenuContext(at_login=at_login))
     assert shown["Show this icon at login"] == Entry("Show this icon at login", LocalAction.LOGIN, checked=at_login)

@@ -20,8 +20,8 @@ from livebg.daemon.server import no_arguments
 from livebg.tray.backend import import_system_gi
 from livebg.tray.icon import load_image
 from livebg.tray.status_view import TrayState
-from tests.support.cli_runner import Workshop
-from tests.support.fake_daemon import LIVE, Daemon, runtime_folder_of_ones_own
+from tests.support.cli_runner import LivebgCli
+from tests.support.fake_daemon import LIVE, FakeDaemon, temporary_runtime_dir
 from tests.support.tray_desktop import PATIENCE, missing_tools, session_bus, x_server
 
 MISSING = missing_tools() or next(
@@ -93,16 +93,16 @@ class Screen:
 
 
 @pytest.fixture
-def screen(shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+def screen(cli: LivebgCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     for name in ("WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "PYSTRAY_BACKEND"):
         monkeypatch.delenv(name, raising=False)
-    assert shop
+    assert cli
     channels = tmp_path / "config" / "xfce4" / "xfconf" / "xfce-perchannel-xml"
     channels.mkdir(parents=True)
     (channels / "xfce4-panel.xml").write_text(PANEL)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NO_AT_BRIDGE", "1")
-    with runtime_folder_of_ones_own(monkeypatch), x_server("400x420x24") as display:
+    with temporary_runtime_dir(monkeypatch), x_server("400x420x24") as display:
         monkeypatch.setenv("DISPLAY", display)
         with session_bus({}) as address:
             monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
@@ -112,7 +112,7 @@ def screen(shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
             panel.wait(PATIENCE)
 
 
-class Steered:
+class CommandRecorder:
     """A fake daemon that records commands."""
 
     def __init__(self) -> None:
@@ -126,9 +126,9 @@ class Steered:
         return do
 
 
-def test_the_icon_is_seen_and_its_menu_opens_and_does_what_is_chosen(screen: Screen) -> None:
-    steered = Steered()
-    daemon = Daemon(LIVE, more={name: no_arguments(steered.does(name)) for name in ("on", "off")})
+def test_icon_is_visible_and_menu_runs_command(screen: Screen) -> None:
+    steered = CommandRecorder()
+    daemon = FakeDaemon(LIVE, more={name: no_arguments(steered.does(name)) for name in ("on", "off")})
     with daemon:
         tray = subprocess.Popen([sys.executable, "-m", "livebg", "tray", "--wait", "30"], stderr=subprocess.PIPE, text=True)
         try:

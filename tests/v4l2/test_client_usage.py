@@ -10,14 +10,14 @@ import pytest
 from livebg.v4l2 import abi
 from livebg.v4l2.client_usage import ClientUsageProbe, Subscription
 from tests.support.fake_client_usage import NODE, FakeUsage
-from tests.support.presence import in_use
+from tests.support.presence import open_resources
 
 WIDE = sys.maxsize > 2**32
 NEW, UBUNTU = abi.EVENT_CLIENT_USAGE, abi.EVENT_CLIENT_USAGE_UBUNTU
 
 
 @pytest.mark.skipif(not WIDE, reason="the sizes are those of 64 bit")
-def test_sizes_offsets_and_numbers_are_the_kernels() -> None:
+def test_event_structs_and_requests_match_kernel() -> None:
     assert (ctypes.sizeof(abi.Event), ctypes.sizeof(abi.EventSubscription)) == (136, 32)
     assert (hex(abi.DQEVENT), hex(abi.SUBSCRIBE_EVENT)) == ("0x80885659", "0x4020565a")
     event = abi.Event(type=1, pending=3, sequence=4, id=5)
@@ -26,7 +26,7 @@ def test_sizes_offsets_and_numbers_are_the_kernels() -> None:
     assert words == [1, 2, 3, 4, 6, 7, 5]
 
 
-def test_a_subscription_tells_the_level_at_once_and_after_each_change() -> None:
+def test_subscription_reports_level_and_changes() -> None:
     kernel = FakeUsage()
     subscription = Subscription(NODE, kernel)
     assert subscription.type == NEW
@@ -44,7 +44,7 @@ def test_a_subscription_tells_the_level_at_once_and_after_each_change() -> None:
 
 @pytest.mark.parametrize(("known", "found"), [((UBUNTU,), UBUNTU), ((NEW, UBUNTU), NEW), ((NEW,), NEW), ((7,), None)])
 @pytest.mark.parametrize("unsupported", [errno.EINVAL, errno.ENOTTY])
-def test_both_types_of_the_event_are_tried(known: tuple[int, ...], found: int | None, unsupported: int) -> None:
+def test_both_event_types_are_tried(known: tuple[int, ...], found: int | None, unsupported: int) -> None:
     kernel = FakeUsage(*known)
     kernel.unsupported = unsupported
     kernel.stream(True)
@@ -54,7 +54,7 @@ def test_both_types_of_the_event_are_tried(known: tuple[int, ...], found: int | 
     subscription.close()
 
 
-def test_another_refusal_raises_and_leaves_nothing_open() -> None:
+def test_other_error_is_raised_and_leaves_nothing_open() -> None:
     kernel = FakeUsage(7)
     kernel.unsupported = errno.ENODEV
     with pytest.raises(OSError, match="No such device"):
@@ -62,7 +62,7 @@ def test_another_refusal_raises_and_leaves_nothing_open() -> None:
     assert not kernel.subscribed
 
 
-def test_a_reading_anew_finds_what_no_event_told() -> None:
+def test_poll_finds_lost_event() -> None:
     kernel = FakeUsage(UBUNTU)
     events = ClientUsageProbe(NODE, Subscription(NODE, kernel), 30.0, kernel)
     assert events.poll() is False
@@ -74,7 +74,7 @@ def test_a_reading_anew_finds_what_no_event_told() -> None:
     assert not kernel.subscribed
 
 
-def test_where_there_is_no_room_for_a_fresh_descriptor_somebody_has_it_open() -> None:
+def test_busy_device_counts_as_open() -> None:
     kernel = FakeUsage()
     events = ClientUsageProbe(NODE, Subscription(NODE, kernel), 30.0, kernel)
     kernel.refused = errno.EBUSY
@@ -85,7 +85,7 @@ def test_where_there_is_no_room_for_a_fresh_descriptor_somebody_has_it_open() ->
     events.close()
 
 
-def test_a_wait_tells_an_event_from_time_from_a_wake() -> None:
+def test_wait_distinguishes_event_timeout_and_wake() -> None:
     kernel = FakeUsage()
     waker = kernel.waker()
     events = ClientUsageProbe(NODE, Subscription(NODE, kernel), 30.0, kernel)
@@ -106,9 +106,9 @@ def test_a_wait_tells_an_event_from_time_from_a_wake() -> None:
         waker.close()
 
 
-def test_a_real_kernel_refuses_the_event_on_what_is_no_camera() -> None:
-    before = in_use()
+def test_real_kernel_rejects_event_on_other_device() -> None:
+    before = open_resources()
     subscription = Subscription(Path("/dev/null"))
     assert subscription.type is None
     subscription.close()
-    assert in_use() == before
+    assert open_resources() == before

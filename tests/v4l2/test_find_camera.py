@@ -16,7 +16,7 @@ from tests.support.fake_v4l2 import CAPTURE, OUTPUT, FakeDevice, FakeKernel
 METADATA = abi.CAP_STREAMING | 0x00800000
 
 
-def desk() -> FakeKernel:
+def laptop() -> FakeKernel:
     """A laptop's camera with metadata and infrared nodes, two webcams of one model, and two loopback devices."""
     infrared = [Mode("GREY", 640, 360, (Fraction(15),))]
     return FakeKernel(
@@ -54,8 +54,8 @@ def desk() -> FakeKernel:
         ("43", "/dev/video43"),
     ],
 )
-def test_a_camera_is_found(name: str | Path, path: str) -> None:
-    kernel = desk()
+def test_camera_is_found_by_name_number_or_path(name: str | Path, path: str) -> None:
+    kernel = laptop()
     assert find_camera(name, kernel).path == Path(path)
     assert not kernel.open_fds
 
@@ -73,66 +73,66 @@ def test_a_camera_is_found(name: str | Path, path: str) -> None:
         ("42", r"^livebg \(/dev/video42\) is a loopback device without a writer"),
     ],
 )
-def test_what_is_no_camera_is_told(name: str, message: str) -> None:
+def test_unknown_camera_fails(name: str, message: str) -> None:
     with pytest.raises(SourceError, match=message):
-        find_camera(name, desk())
+        find_camera(name, laptop())
 
 
-def test_a_file_that_is_no_device_is_told() -> None:
+def test_file_that_is_not_a_device_fails() -> None:
     kernel = FakeKernel({"/dev/null": FakeDevice(failures={abi.QUERYCAP: errno.ENOTTY})})
     with pytest.raises(SourceError, match=r"^/dev/null is not a camera"):
         find_camera("/dev/null", kernel)
 
 
-def test_auto_never_takes_a_loopback_and_says_what_is_missing() -> None:
+def test_auto_never_selects_loopback() -> None:
     devices = {"/dev/video42": FakeDevice("livebg", driver="v4l2 loopback", caps=CAPTURE)}
     with pytest.raises(SourceError, match=r"^There is no camera\. Plug one in\.$"):
         find_camera("auto", FakeKernel(devices))
 
 
-def test_auto_tells_of_cameras_that_may_not_be_opened() -> None:
+def test_auto_names_inaccessible_cameras() -> None:
     kernel = FakeKernel({"/dev/video0": FakeDevice()})
     kernel.refusals[Path("/dev/video0")] = errno.EACCES
     with pytest.raises(SourceError, match=r"that this user can open \(not /dev/video0\)\. Add yourself to the group video"):
         find_camera("auto", kernel)
 
 
-def test_auto_with_infrared_alone_is_told() -> None:
+def test_auto_with_only_infrared_fails() -> None:
     kernel = FakeKernel({"/dev/video0": FakeDevice(modes=[Mode("GREY", 640, 360)])})
     with pytest.raises(SourceError, match=r"^livebg cannot read any of the cameras"):
         find_camera("auto", kernel)
 
 
-def test_a_loopback_is_found_by_its_label() -> None:
-    kernel = desk()
+def test_loopback_is_found_by_label() -> None:
+    kernel = laptop()
     assert find_loopback("livebg", kernel) == Path("/dev/video42")
     assert not kernel.open_fds
 
 
-def test_a_camera_of_the_same_name_is_no_loopback() -> None:
+def test_camera_with_same_name_is_not_a_loopback() -> None:
     with pytest.raises(SinkError, match=r"^There is no loopback device named BRIO\. Run `livebg setup`, or install"):
         find_loopback("BRIO", FakeKernel({"/dev/video0": FakeDevice("BRIO")}))
 
 
-def test_loopbacks_of_other_names_are_told() -> None:
+def test_missing_label_lists_other_loopbacks() -> None:
     with pytest.raises(SinkError, match=r"No loopback device is named desk, only /dev/video42 \(livebg\) and /dev/video43 "):
-        find_loopback("desk", desk())
+        find_loopback("desk", laptop())
 
 
-def test_two_loopbacks_of_a_name_are_told() -> None:
+def test_duplicate_label_fails() -> None:
     devices = {f"/dev/video4{number}": FakeDevice("livebg", driver="v4l2 loopback", caps=OUTPUT) for number in (1, 2)}
     with pytest.raises(SinkError, match="Several loopback devices are named livebg"):
         find_loopback("livebg", FakeKernel(devices))
 
 
-def test_a_loopback_that_may_not_be_opened_is_told() -> None:
+def test_inaccessible_loopback_fails() -> None:
     kernel = FakeKernel({"/dev/video42": FakeDevice("livebg", driver="v4l2 loopback", caps=OUTPUT)})
     kernel.refusals[Path("/dev/video42")] = errno.EACCES
     with pytest.raises(SinkError, match=r"/dev/video42 cannot be opened by this user\. Add yourself to the group video"):
         find_loopback("livebg", kernel)
 
 
-def test_a_camera_with_odd_sizes_alone_is_told_so() -> None:
+def test_camera_with_only_odd_sizes_fails() -> None:
     odd = [Mode("YUYV", 427, 241, (Fraction(15),)), Mode("GREY", 640, 480, (Fraction(15),))]
     kernel = FakeKernel({"/dev/video0": FakeDevice("Microscope", modes=odd)})
     text = r"^The camera Microscope \(/dev/video0\) offers 427x241, but livebg reads only even sizes\. Choose another camera\.$"

@@ -31,11 +31,11 @@ def chosen(*texts: str, size: tuple[int, int] = (1280, 720), rate: int = 30) -> 
     return str(choose_mode([mode(text) for text in texts], size, Fraction(rate)))
 
 
-def test_discrete_modes_are_read_as_they_are_listed() -> None:
+def test_discrete_modes_are_listed() -> None:
     assert offered(FakeDevice(modes=[VGA, HD])) == [VGA, HD]
 
 
-def test_a_range_is_told_by_usual_sizes_its_ends_and_what_is_asked() -> None:
+def test_range_includes_common_sizes_limits_and_requested_size() -> None:
     device = FakeDevice(modes=[Mode("NV12", 0, 0)], stepwise=(160, 1920, 16, 120, 1080, 4))
     modes = offered(device, (1000, 563), Fraction(25, 2))
     sizes = [(each.width, each.height) for each in modes]
@@ -48,7 +48,7 @@ def test_a_range_is_told_by_usual_sizes_its_ends_and_what_is_asked() -> None:
 
 
 @given(st.tuples(st.integers(2, 5000), st.integers(2, 5000)), st.integers(1, 33), st.integers(1, 33))
-def test_sizes_of_a_range_lie_in_it_and_on_its_grid(asked: tuple[int, int], across: int, down: int) -> None:
+def test_sizes_of_range_are_on_its_grid(asked: tuple[int, int], across: int, down: int) -> None:
     device = FakeDevice(modes=[Mode("NV12", 0, 0)], stepwise=(48, 2001, across, 32, 1501, down))
     for each in offered(device, asked):
         assert 48 <= each.width <= 2001
@@ -57,55 +57,55 @@ def test_sizes_of_a_range_lie_in_it_and_on_its_grid(asked: tuple[int, int], acro
         assert each.width % 2 == each.height % 2 == 0
 
 
-def test_a_driver_that_lists_no_sizes_is_taken_at_the_one_it_has() -> None:
+def test_driver_without_size_list_uses_current_size() -> None:
     device = FakeDevice(modes=[Mode("YUYV", 0, 0)])
     device.failures = {0xC02C564A: 25}
     device.pix.width, device.pix.height = 720, 576
     assert offered(device) == [Mode("YUYV", 720, 576)]
 
 
-def test_the_size_that_is_asked_is_chosen() -> None:
+def test_requested_size_is_chosen() -> None:
     assert chosen("640x480 YUYV 30", "1280x720 MJPG 30", "1920x1080 MJPG 30") == "1280x720 MJPG"
 
 
-def test_a_rate_that_is_reached_is_worth_a_dearer_format() -> None:
+def test_sufficient_rate_outweighs_decoding_cost() -> None:
     assert chosen("1280x720 YUYV 10 5", "1280x720 MJPG 30 15") == "1280x720 MJPG"
 
 
 @pytest.mark.parametrize(
     ("fast", "expected"), [("10", "640x480 YUYV"), ("15", "640x480 YUYV"), ("20", "1280x720 YUYV"), ("24", "1280x720 YUYV")]
 )
-def test_a_rate_is_worth_a_smaller_size_only_when_it_is_far_off(fast: str, expected: str) -> None:
+def test_low_rate_outweighs_size_only_when_far_off(fast: str, expected: str) -> None:
     assert chosen("640x480 YUYV 30", f"1280x720 YUYV {fast}") == expected
 
 
-def test_a_rate_is_not_worth_a_stamp() -> None:
+def test_rate_does_not_outweigh_tiny_size() -> None:
     assert chosen("160x120 YUYV 30", "1280x720 YUYV 15") == "1280x720 YUYV"
 
 
-def test_among_equals_the_cheapest_is_chosen() -> None:
+def test_cheapest_format_is_chosen_among_equals() -> None:
     every = ["1280x720 H264 30", "1280x720 MJPG 30", "1280x720 YUYV 30", "1280x720 NV12 30"]
     while every:
         assert chosen(*every) == every[-1].removesuffix(" 30")
         every.pop()
 
 
-def test_a_thousandth_of_the_rate_is_not_worth_a_dearer_format() -> None:
+def test_ntsc_rate_is_close_enough() -> None:
     assert chosen("1280x720 MJPG 30", "1280x720 YUYV 30000/1001") == "1280x720 YUYV"
 
 
-def test_a_size_of_another_shape_is_further_away() -> None:
+def test_other_aspect_ratio_is_farther() -> None:
     assert chosen("1280x960 MJPG 30", "1280x800 MJPG 30", "960x540 MJPG 30") == "1280x800 MJPG"
 
 
-def test_the_rate_to_set_is_the_nearest() -> None:
+def test_nearest_rate_is_chosen() -> None:
     assert mode("640x480 YUYV 60 30 15").nearest_rate(Fraction(24)) == 30
     assert mode("640x480 YUYV 60 15").nearest_rate(Fraction(30)) == 60
     assert mode("640x480 YUYV 120 25").nearest_rate(Fraction(30)) == 25
     assert mode("640x480 YUYV").nearest_rate(Fraction(24)) == 24
 
 
-def test_what_livebg_cannot_read_is_left_out() -> None:
+def test_unreadable_modes_are_excluded() -> None:
     assert readable([mode("640x480 GREY 30"), mode("641x480 YUYV 30"), mode("0x0 YUYV")]) == []
     with pytest.raises(ValueError, match="empty"):
         choose_mode([mode("640x480 GREY 30")], (640, 480), Fraction(30))
@@ -125,9 +125,7 @@ some_modes = st.lists(
 
 
 @given(some_modes, st.tuples(st.integers(16, 4000), st.integers(16, 3000)), st.fractions(1, 120, max_denominator=1001))
-def test_no_other_mode_is_better_in_one_thing_and_as_good_in_the_rest(
-    modes: list[Mode], size: tuple[int, int], rate: Fraction
-) -> None:
+def test_chosen_mode_is_not_dominated(modes: list[Mode], size: tuple[int, int], rate: Fraction) -> None:
     def measures(each: Mode) -> tuple[float, float, float]:
         reached = each.nearest_rate(rate)
         return size_distance(each, size), rate_distance(reached, rate), DECODE_COST[each.pixel_format]

@@ -1,4 +1,4 @@
-"""Is anybody watching, where the driver has no event: the count of openers, real inotify and the real /proc."""
+"""Presence for drivers without the event: the count of openers, real inotify and the real /proc."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import pytest
 from livebg.v4l2.open_count import OpenCount, OpenCountProbe
 from livebg.v4l2.syscalls import SYSCALLS
 from tests.support.live_session import wait_for
-from tests.support.presence import Threaded, in_use, threaded
+from tests.support.presence import ThreadedPresence, open_resources, running_presence
 
 
 class Machine:
@@ -66,11 +66,11 @@ def machine(tmp_path: Path) -> Machine:
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Machine:
+def two_devices(tmp_path: Path) -> Machine:
     return Machine(tmp_path, "video42", "video10")
 
 
-def test_the_count_less_ones_own_is_that_of_others(machine: Machine) -> None:
+def test_own_opens_are_subtracted(machine: Machine) -> None:
     assert machine.openers().others() is False
     with machine.node().open("wb"), machine.node().open("rb"):
         machine.count(2)
@@ -79,7 +79,7 @@ def test_the_count_less_ones_own_is_that_of_others(machine: Machine) -> None:
         assert machine.openers().others() is True, "somebody whom nobody can see"
 
 
-def test_a_count_that_makes_no_sense_tells_nothing(machine: Machine) -> None:
+def test_impossible_count_is_unknown(machine: Machine) -> None:
     with machine.node().open("wb"):
         assert machine.openers().others() is None
     (machine.module / "refcnt").write_text("-1?\n")
@@ -88,37 +88,37 @@ def test_a_count_that_makes_no_sense_tells_nothing(machine: Machine) -> None:
     assert machine.openers().others() is None
 
 
-def test_a_node_of_another_driver_tells_nothing(machine: Machine) -> None:
+def test_other_driver_is_unknown(machine: Machine) -> None:
     assert OpenCount(machine.root / "dev/video0", machine.root).others() is None
     assert OpenCount(machine.root / "dev/video7", machine.root).others() is None
 
 
-def test_of_several_devices_proc_tells_which_is_open(two: Machine) -> None:
-    with two.node(1).open("wb"), reader(two.node(1)):
-        two.count(2)
-        assert two.openers(0).others() is False
-        assert two.openers(1).others() is True
-        two.count(3)
-        assert two.openers(0).others() is None, "who is not to be seen may be at either"
-        with reader(two.node(0)):
-            assert two.openers(0).others() is True
+def test_proc_distinguishes_several_devices(two_devices: Machine) -> None:
+    with two_devices.node(1).open("wb"), reader(two_devices.node(1)):
+        two_devices.count(2)
+        assert two_devices.openers(0).others() is False
+        assert two_devices.openers(1).others() is True
+        two_devices.count(3)
+        assert two_devices.openers(0).others() is None, "who is not to be seen may be at either"
+        with reader(two_devices.node(0)):
+            assert two_devices.openers(0).others() is True
 
 
-def test_a_link_and_another_name_are_the_same_device(two: Machine) -> None:
-    alias = two.root / "dev/by-id"
+def test_link_is_same_device(two_devices: Machine) -> None:
+    alias = two_devices.root / "dev/by-id"
     alias.symlink_to("video42")
-    two.count(1)
+    two_devices.count(1)
     with reader(alias):
-        assert two.openers(0).others() is True
-        assert two.openers(1).others() is False
+        assert two_devices.openers(0).others() is True
+        assert two_devices.openers(1).others() is False
 
 
-def test_the_limit_is_the_drivers(machine: Machine) -> None:
+def test_limit_comes_from_driver(machine: Machine) -> None:
     assert machine.openers().limit == 10
     assert OpenCount(machine.root / "dev/video0", machine.root).limit is None
 
 
-def test_inotify_hints_at_opens_and_closes(machine: Machine) -> None:
+def test_inotify_reports_opens_and_closes(machine: Machine) -> None:
     waker = SYSCALLS.waker()
     watch = OpenCountProbe(machine.node(), machine.openers())
     try:
@@ -139,7 +139,7 @@ def test_inotify_hints_at_opens_and_closes(machine: Machine) -> None:
         waker.close()
 
 
-def test_a_wake_ends_the_rest_between_two_looks(machine: Machine) -> None:
+def test_wake_ends_wait_between_polls(machine: Machine) -> None:
     waker = SYSCALLS.waker()
     watch = OpenCountProbe(machine.node(), machine.openers())
     assert watch.poll() is False
@@ -149,9 +149,9 @@ def test_a_wake_ends_the_rest_between_two_looks(machine: Machine) -> None:
     waker.close()
 
 
-def test_somebody_opens_the_camera_and_leaves(machine: Machine) -> None:
-    parts = Threaded(root=machine.root, device=machine.node(), grace=0.1)
-    with threaded(parts):
+def test_reader_is_detected_and_its_exit(machine: Machine) -> None:
+    parts = ThreadedPresence(root=machine.root, device=machine.node(), grace=0.1)
+    with running_presence(parts):
         parts.sees(False)
         assert parts.presence.method == "inotify"
         for _ in range(2):
@@ -163,18 +163,18 @@ def test_somebody_opens_the_camera_and_leaves(machine: Machine) -> None:
     assert parts.changes == 5
 
 
-def test_without_a_count_somebody_watches_and_it_is_said_that_nothing_is_known(machine: Machine) -> None:
+def test_missing_count_means_watched_by_unknown(machine: Machine) -> None:
     (machine.module / "refcnt").unlink()
-    parts = Threaded(root=machine.root, device=machine.node())
-    with threaded(parts):
+    parts = ThreadedPresence(root=machine.root, device=machine.node())
+    with running_presence(parts):
         parts.sees(True)
         assert parts.presence.method == "unknown"
 
 
-def test_nothing_is_left_behind(machine: Machine) -> None:
-    before = in_use()
+def test_presence_leaves_nothing_open(machine: Machine) -> None:
+    before = open_resources()
     for _ in range(20):
-        parts = Threaded(root=machine.root, device=machine.node())
-        with threaded(parts):
+        parts = ThreadedPresence(root=machine.root, device=machine.node())
+        with running_presence(parts):
             parts.sees(False)
-    wait_for(lambda: in_use() == before, "descriptors and threads as before")
+    wait_for(lambda: open_resources() == before, "descriptors and threads as before")

@@ -25,12 +25,12 @@ WIDE = sys.maxsize > 2**32
         (abi.Buffer, 88),
     ],
 )
-def test_sizes_are_the_kernels(struct: type[ctypes.Structure], size: int) -> None:
+def test_struct_sizes_match_kernel(struct: type[ctypes.Structure], size: int) -> None:
     assert ctypes.sizeof(struct) == size
 
 
 @pytest.mark.skipif(not WIDE, reason="the offsets are those of 64 bit")
-def test_what_alignment_moves_lies_where_the_kernel_has_it() -> None:
+def test_field_offsets_match_kernel() -> None:
     form, buffer = abi.Format(type=2), abi.Buffer()
     form.pix.width, form.pix.height = 0x11223344, 0x55667788
     assert bytes(form)[:16].hex() == "0200000000000000" + "4433221188776655"
@@ -40,7 +40,7 @@ def test_what_alignment_moves_lies_where_the_kernel_has_it() -> None:
 
 
 @pytest.mark.skipif(not WIDE, reason="the numbers hold the sizes of 64 bit")
-def test_request_numbers_are_the_kernels() -> None:
+def test_request_numbers_match_kernel() -> None:
     numbers = {
         abi.QUERYCAP: 0x80685600,
         abi.ENUM_FMT: 0xC0405602,
@@ -60,7 +60,7 @@ def test_request_numbers_are_the_kernels() -> None:
     assert {mine: hex(mine) for mine in numbers} == {mine: hex(number) for mine, number in numbers.items()}
 
 
-def test_a_pixel_format_is_its_four_characters() -> None:
+def test_fourcc_converts_both_ways() -> None:
     assert abi.fourcc("YU12") == 0x32315559
     assert abi.fourcc_text(0x32315559) == "YU12"
     assert abi.fourcc_text(0xFFFFFF59) == "Y..."
@@ -68,7 +68,7 @@ def test_a_pixel_format_is_its_four_characters() -> None:
         abi.fourcc("H264X")
 
 
-def test_a_duration_gives_a_rate() -> None:
+def test_frame_interval_is_inverted_to_rate() -> None:
     assert abi.Fract(1001, 30000).inverse == pytest.approx(29.97, abs=0.001)
     assert abi.Fract(0, 30).inverse is None
     assert abi.Fract(1, 0).inverse is None

@@ -17,7 +17,7 @@ from livebg.v4l2.syscalls import SYSCALLS
 LONG = 20.0
 
 
-class Pair(ctypes.Structure):
+class WindowSize(ctypes.Structure):
     """A ``winsize``."""
 
     rows: int
@@ -26,11 +26,11 @@ class Pair(ctypes.Structure):
     _fields_ = (("rows", ctypes.c_uint16), ("columns", ctypes.c_uint16), ("pixels", ctypes.c_uint16 * 2))
 
 
-def test_an_ioctl_writes_into_its_argument() -> None:
+def test_ioctl_writes_into_argument() -> None:
     master, slave = pty.openpty()
     try:
-        SYSCALLS.ioctl(slave, termios.TIOCSWINSZ, Pair(rows=24, columns=80))
-        answer = Pair()
+        SYSCALLS.ioctl(slave, termios.TIOCSWINSZ, WindowSize(rows=24, columns=80))
+        answer = WindowSize()
         SYSCALLS.ioctl(slave, termios.TIOCGWINSZ, answer)
     finally:
         os.close(master)
@@ -38,17 +38,17 @@ def test_an_ioctl_writes_into_its_argument() -> None:
     assert (answer.rows, answer.columns) == (24, 80)
 
 
-def test_an_ioctl_that_is_refused_raises() -> None:
+def test_rejected_ioctl_raises() -> None:
     fd = SYSCALLS.open(Path("/dev/null"))
     try:
         with pytest.raises(OSError, match="Inappropriate ioctl"):
-            SYSCALLS.ioctl(fd, termios.TIOCGWINSZ, Pair())
+            SYSCALLS.ioctl(fd, termios.TIOCGWINSZ, WindowSize())
         assert SYSCALLS.write(fd, b"abc") == 3
     finally:
         SYSCALLS.close(fd)
 
 
-def test_a_file_can_be_mapped_and_read(tmp_path: Path) -> None:
+def test_mapped_file_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "buffer"
     path.write_bytes(b"0123456789" * 1000)
     fd = SYSCALLS.open(path)
@@ -58,7 +58,7 @@ def test_a_file_can_be_mapped_and_read(tmp_path: Path) -> None:
     memory.close()
 
 
-def test_a_poll_tells_a_readable_device_from_a_wake_from_nothing() -> None:
+def test_poll_distinguishes_readable_wake_and_timeout() -> None:
     fd, waker = os.eventfd(0, os.EFD_NONBLOCK), SYSCALLS.waker()
     try:
         assert SYSCALLS.poll(fd, waker, 0) == (False, False, False)
@@ -71,7 +71,7 @@ def test_a_poll_tells_a_readable_device_from_a_wake_from_nothing() -> None:
         os.close(fd)
 
 
-def test_a_poll_for_events_sees_those_alone() -> None:
+def test_event_poll_ignores_data() -> None:
     """A socket's urgent byte looks like a device event to poll."""
     waker = SYSCALLS.waker()
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as far:
@@ -87,7 +87,7 @@ def test_a_poll_for_events_sees_those_alone() -> None:
     waker.close()
 
 
-def test_a_hung_up_device_is_in_trouble() -> None:
+def test_poll_reports_hangup_as_failed() -> None:
     reader, writer = os.pipe()
     waker = SYSCALLS.waker()
     os.close(writer)
@@ -98,7 +98,7 @@ def test_a_hung_up_device_is_in_trouble() -> None:
         os.close(reader)
 
 
-def test_a_wake_ends_a_poll_in_another_thread() -> None:
+def test_wake_ends_poll_in_other_thread() -> None:
     fd, waker = os.eventfd(0, os.EFD_NONBLOCK), SYSCALLS.waker()
     found: list[tuple[bool, bool, bool]] = []
     waiting = threading.Thread(target=lambda: found.append(SYSCALLS.poll(fd, waker, LONG)))
@@ -110,7 +110,7 @@ def test_a_wake_ends_a_poll_in_another_thread() -> None:
     assert found == [(False, False, True)]
 
 
-def test_holders_are_other_processes_with_what_they_do(tmp_path: Path) -> None:
+def test_holders_are_other_processes_with_access(tmp_path: Path) -> None:
     path = tmp_path / "device"
     path.touch()
     wait = f"file = open({str(path)!r}, 'rb'); print('open', flush=True); input()"
@@ -124,12 +124,12 @@ def test_holders_are_other_processes_with_what_they_do(tmp_path: Path) -> None:
     assert SYSCALLS.holders(path) == []
 
 
-def test_nodes_are_in_the_order_of_their_numbers() -> None:
+def test_nodes_are_sorted_by_number() -> None:
     numbers = [int(path.name.removeprefix("video")) for path in SYSCALLS.nodes()]
     assert numbers == sorted(numbers)
 
 
-def test_a_link_is_followed(tmp_path: Path) -> None:
+def test_link_is_resolved(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
     (tmp_path / "by-id").symlink_to("video0")
     assert SYSCALLS.resolve(tmp_path / "by-id") == tmp_path / "video0"

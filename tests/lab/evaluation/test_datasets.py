@@ -17,7 +17,7 @@ from tests.support.evaluation_data import save, save_pair
 BLACK = np.zeros((4, 6, 3), np.uint8)
 
 
-def test_every_folder_with_masks_is_a_set_but_those_that_are_trained_on(tmp_path: Path) -> None:
+def test_folders_with_masks_are_sets_except_training_folders(tmp_path: Path) -> None:
     for name in ("a/test", "a/train", "b", "ccp"):
         for number in range(11):
             save_pair(tmp_path / name, f"{number:02}", people=8)
@@ -30,14 +30,14 @@ def test_every_folder_with_masks_is_a_set_but_those_that_are_trained_on(tmp_path
     assert [len(each.pairs) for each in picture_sets(tmp_path / "ccp")] == [2]
 
 
-def test_a_pair_reads_as_rgb_and_mask(tmp_path: Path) -> None:
+def test_pair_reads_as_rgb_and_mask(tmp_path: Path) -> None:
     save_pair(tmp_path, "one", people=10)
     rgb, mask = picture_sets(tmp_path)[0].pairs[0].read()
     assert rgb.shape == (48, 64, 3)
     assert mask[0].tolist() == rgb[0, :, 1].tolist() == [255] * 10 + [0] * 54
 
 
-def test_what_does_not_fit_together_is_told(tmp_path: Path) -> None:
+def test_mismatched_picture_and_mask_fail(tmp_path: Path) -> None:
     save_pair(tmp_path, "one", people=10)
     save(tmp_path / "masks" / "one.png", BLACK[..., 0])
     with pytest.raises(SourceError, match=r"masks/one\.png is 6x4, but its picture is 64x48\. Make them the same size"):
@@ -49,7 +49,7 @@ def test_what_does_not_fit_together_is_told(tmp_path: Path) -> None:
         picture_sets(tmp_path / "nowhere")
 
 
-def test_rooms_are_a_tenth_of_each_folder_without_those_that_are_not_empty(tmp_path: Path) -> None:
+def test_rooms_are_a_tenth_of_each_folder_without_people(tmp_path: Path) -> None:
     for folder, count in (("halls", 12), ("messy_desks", 195)):
         for number in range(count):
             save(tmp_path / "backgrounds" / folder / f"{number:04}.jpg", BLACK)
@@ -60,7 +60,7 @@ def test_rooms_are_a_tenth_of_each_folder_without_those_that_are_not_empty(tmp_p
     assert "messy_desks/0190.jpg" not in names
 
 
-def test_clips_aside_and_all(tmp_path: Path) -> None:
+def test_held_out_and_all_clips_are_listed(tmp_path: Path) -> None:
     for name in ("signing/book.mkv", "signing/brother.mkv", "desk/yes.gif", "desk/LICENSE"):
         (tmp_path / "video" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "video" / name).touch()
@@ -68,12 +68,12 @@ def test_clips_aside_and_all(tmp_path: Path) -> None:
     assert [path.name for path in clips(tmp_path, all_of_them=True)] == ["yes.gif", "book.mkv", "brother.mkv"]
 
 
-def test_evenly_keeps_both_ends() -> None:
+def test_every_nth_keeps_both_ends() -> None:
     assert every_nth(list(range(101)), 5) == [0, 25, 50, 75, 100]
     assert every_nth([1, 2], 5) == [1, 2]
 
 
-def test_differences_are_paired_and_the_worst_are_told_apart() -> None:
+def test_differences_are_paired_and_worst_is_reported() -> None:
     measures = (Measure("iou", "IoU", "", higher_is_better=True), Measure("mad", "MAD", ""))
     tally = Tally("set", "about", "picture", measures, ["ours", "theirs"])
     for number in range(40):
@@ -94,7 +94,7 @@ def test_differences_are_paired_and_the_worst_are_told_apart() -> None:
     assert facts["differences"]["theirs"]["mad"]["mean"] == pytest.approx(-0.2)
 
 
-def test_a_number_that_nobody_has_is_null() -> None:
+def test_missing_measure_is_null() -> None:
     tally = Tally("set", "about", "clip", (Measure("lag", "lag", ""),), ["ours", "theirs"])
     for number in range(3):
         tally.add(str(number), {"ours": (float("nan"),), "theirs": (1.0,)})
@@ -104,7 +104,7 @@ def test_a_number_that_nobody_has_is_null() -> None:
     assert facts["networks"]["theirs"]["lag"]["mean"] == 1.0
 
 
-def test_a_sheet_shows_the_worst_on_top(tmp_path: Path) -> None:
+def test_sheet_shows_worst_first(tmp_path: Path) -> None:
     worst = Sheets(tmp_path / "sheets").worst("a set/test", 40)
     for number in range(40):
         rgb = np.full((30, 40, 3), number * 5, np.uint8)
@@ -120,7 +120,7 @@ def test_a_sheet_shows_the_worst_on_top(tmp_path: Path) -> None:
     assert sheet[284, 112].tolist() in ([95] * 3, [105] * 3)
 
 
-def test_without_a_folder_nothing_is_written_and_an_unusable_one_is_told(tmp_path: Path) -> None:
+def test_sheets_without_folder_write_nothing(tmp_path: Path) -> None:
     for folder in (None, tmp_path / "file" / "sheets"):
         worst = Sheets(folder).worst("set", 1)
         worst.add(1.0, "one", BLACK, None, np.zeros((4, 6), np.float32))

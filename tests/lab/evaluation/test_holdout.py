@@ -67,14 +67,14 @@ KEYS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 400).map(str)),
 
 @settings(max_examples=50, deadline=None)
 @given(KEYS, st.integers(1, 12))
-def test_holdout_is_whole_groups_whatever_their_order(keys: list[tuple[str, str]], size: int) -> None:
+def test_holdout_contains_whole_groups_in_any_order(keys: list[tuple[str, str]], size: int) -> None:
     grouped = [keys[start : start + size] for start in range(0, len(keys), size)]
     held_out = select_holdout(grouped)
     assert all(len(held_out & set(group)) in (0, len(group)) for group in grouped)
     assert held_out == select_holdout([group[::-1] for group in grouped[::-1]])
 
 
-def test_archives_are_sets_and_zip_files_of_rooms_are_rooms(tmp_path: Path) -> None:
+def test_archives_are_picture_sets_and_zips_of_rooms_are_rooms(tmp_path: Path) -> None:
     save_archive(tmp_path / "people" / "office.zip", [f"a{number:03}0" for number in range(20)])
     (tmp_path / "backgrounds").mkdir()
     with zipfile.ZipFile(tmp_path / "backgrounds" / "chairs.zip", "w") as archive:
@@ -89,7 +89,7 @@ def test_archives_are_sets_and_zip_files_of_rooms_are_rooms(tmp_path: Path) -> N
     assert rooms[1].read()[0, 0].tolist() == [10, 10, 10]
 
 
-def test_damaged_archives_are_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_damaged_archive_fails_with_clear_message(tmp_path: Path) -> None:
     path = tmp_path / "people" / "a.zip"
     path.parent.mkdir()
     path.write_bytes(b"not a zip file")

@@ -14,7 +14,7 @@ from tests.support.toy_network import ToyNetwork
 PICTURE = np.random.default_rng(5).integers(0, 256, (12, 16, 3), np.uint8)
 
 
-def test_a_network_with_channels_last_gives_its_one_class(tmp_path: Path) -> None:
+def test_channels_last_network_returns_its_class(tmp_path: Path) -> None:
     found = candidate(str(write_channels_last(tmp_path / "selfie.onnx", classes=1)))
     network = found.open()
     assert (found.name, network.remembers) == ("selfie", False)
@@ -22,13 +22,13 @@ def test_a_network_with_channels_last_gives_its_one_class(tmp_path: Path) -> Non
     assert np.allclose(network.alpha(PICTURE), PICTURE.mean(axis=2) / 255, atol=1e-6)
 
 
-def test_of_two_classes_the_second_is_the_person(tmp_path: Path) -> None:
+def test_second_of_two_classes_is_the_person(tmp_path: Path) -> None:
     network = candidate(str(write_channels_last(tmp_path / "landscape.onnx", classes=2))).open()
     background, person = np.exp(-1.0), np.exp(PICTURE.mean(axis=2) / 255)
     assert np.allclose(network.alpha(PICTURE), person / (background + person), atol=1e-6)
 
 
-def test_a_recurrent_network_remembers_until_it_is_told_to_forget(tmp_path: Path) -> None:
+def test_recurrent_network_keeps_state_until_reset(tmp_path: Path) -> None:
     network = candidate(str(write_recurrent(tmp_path / "matting.onnx"))).open()
     assert network.remembers
     red = PICTURE[..., 0] / 255
@@ -38,7 +38,7 @@ def test_a_recurrent_network_remembers_until_it_is_told_to_forget(tmp_path: Path
     assert np.allclose(network.alpha(PICTURE), 0.1 * red, atol=1e-6)
 
 
-def test_a_recurrent_network_follows_the_aspect_in_steps_of_16(tmp_path: Path) -> None:
+def test_recurrent_input_size_follows_aspect_in_steps_of_16(tmp_path: Path) -> None:
     path = write_recurrent(tmp_path / "matting.onnx")
     assert candidate(str(path)).open().input_size(1280, 720) == (512, 288)
     assert candidate(str(path)).open().input_size(720, 1280) == (288, 512)
@@ -46,14 +46,14 @@ def test_a_recurrent_network_follows_the_aspect_in_steps_of_16(tmp_path: Path) -
     assert candidate(f"{path}@64x32").open().input_size(1280, 720, (256, 144)) == (64, 32)
 
 
-def test_what_livebg_can_run_is_run_as_livebg_does(tmp_path: Path) -> None:
+def test_u2net_file_runs_like_in_livebg(tmp_path: Path) -> None:
     toy = ToyNetwork()
     network = candidate(str(toy.write(tmp_path / "toy.onnx"))).open()
     assert not network.remembers
     assert np.allclose(network.alpha(PICTURE), np.clip(toy.alpha(PICTURE), 0, 1), atol=1e-5)
 
 
-def test_a_network_says_itself_that_its_pictures_are_0_to_1(tmp_path: Path) -> None:
+def test_metadata_sets_input_scaling_and_stride(tmp_path: Path) -> None:
     path = ToyNetwork().write(tmp_path / "own.onnx")
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, {"input": "RGB, 0..1", "stride": "32"})
@@ -63,7 +63,7 @@ def test_a_network_says_itself_that_its_pictures_are_0_to_1(tmp_path: Path) -> N
     assert network.input_size(1280, 720) == (256, 128)
 
 
-def test_a_size_behind_the_name_overrules_the_others(tmp_path: Path) -> None:
+def test_size_after_name_overrides_input_size(tmp_path: Path) -> None:
     path = ToyNetwork().write(tmp_path / "toy.onnx")
     found = candidate(f"{path}@64x48")
     assert found.name == "toy@64x48"
@@ -72,12 +72,12 @@ def test_a_size_behind_the_name_overrules_the_others(tmp_path: Path) -> None:
     assert candidate(str(path)).open().input_size(1280, 720, (256, 144)) == (256, 144)
 
 
-def test_a_network_of_one_size_keeps_it(tmp_path: Path) -> None:
+def test_fixed_size_network_keeps_its_size(tmp_path: Path) -> None:
     network = candidate(str(ToyNetwork(size=(32, 48), rigid=True).write(tmp_path / "rigid.onnx"))).open()
     assert network.input_size(1280, 720, (256, 144)) == (32, 48)
 
 
-def test_what_is_no_network_is_told(tmp_path: Path) -> None:
+def test_invalid_network_fails(tmp_path: Path) -> None:
     path = tmp_path / "text.onnx"
     path.write_text("no network")
     with pytest.raises(ModelError, match=r"text\.onnx is not an ONNX network or is damaged"):
@@ -91,7 +91,7 @@ def test_what_is_no_network_is_told(tmp_path: Path) -> None:
             candidate(str(ToyNetwork(channels=channels).write(tmp_path / "more.onnx"))).open()
 
 
-def test_a_picture_that_does_not_fit_is_told(tmp_path: Path) -> None:
+def test_picture_of_wrong_size_fails(tmp_path: Path) -> None:
     network = candidate(str(write_channels_last(tmp_path / "selfie.onnx", classes=1))).open()
     with pytest.raises(ModelError, match="failed on a picture"):
         network.alpha(PICTURE[:8])

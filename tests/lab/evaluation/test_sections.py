@@ -19,7 +19,7 @@ from livebg.lab.evaluation.results import Section
 from livebg.lab.evaluation.stills import measure_pictures, measure_rooms
 from livebg.lab.evaluation.subjects import subjects
 from livebg.synthetic import MOTIONS, clip
-from tests.support.evaluation_data import KnownNetwork, Rgb, bright, level, save, save_pair
+from tests.support.evaluation_data import KnownNetwork, Rgb, bright_alpha, constant_alpha, save, save_pair
 from tests.support.media import FAST, Clip
 
 NO_SHEETS = Sheets()
@@ -31,7 +31,7 @@ def mean(section: Section, network: str, measure: str) -> float:
     return summary.mean
 
 
-class Climbing(KnownNetwork):
+class CountingNetwork(KnownNetwork):
     """A stateful network whose alpha increases by 0.1 with each picture since the last reset."""
 
     remembers = True
@@ -50,10 +50,10 @@ class Climbing(KnownNetwork):
         self._seen = 0
 
 
-def test_pictures_are_measured_at_full_size_from_the_size_that_is_fed(tmp_path: Path) -> None:
+def test_pictures_are_measured_at_full_size(tmp_path: Path) -> None:
     for number, people in enumerate((256, 128)):
         save_pair(tmp_path / "set", str(number), people, size=(512, 288))
-    seer, blind = KnownNetwork(bright), KnownNetwork(level(0), size=(32, 32))
+    seer, blind = KnownNetwork(bright_alpha), KnownNetwork(constant_alpha(0), size=(32, 32))
     section = measure_pictures({"seer": seer, "blind": blind}, picture_sets(tmp_path)[0], NO_SHEETS)
     assert (section.name, section.units) == ("set", ("0", "1"))
     assert mean(section, "seer", "iou") == mean(section, "seer", "own_iou") == 1
@@ -67,34 +67,34 @@ def test_pictures_are_measured_at_full_size_from_the_size_that_is_fed(tmp_path: 
     assert difference.mean == 1
 
 
-def test_what_a_small_picture_cannot_hold_is_lost(tmp_path: Path) -> None:
+def test_details_below_input_size_are_lost(tmp_path: Path) -> None:
     """Columns that are bright at a width of 512 cover only half of a column at 256, whose mean is too dark."""
     save_pair(tmp_path / "set", "thin", people=1, size=(512, 288))
-    section = measure_pictures({"seer": KnownNetwork(bright)}, picture_sets(tmp_path)[0], NO_SHEETS)
+    section = measure_pictures({"seer": KnownNetwork(bright_alpha)}, picture_sets(tmp_path)[0], NO_SHEETS)
     assert mean(section, "seer", "own_iou") == 1
     assert mean(section, "seer", "iou") < 0.9
 
 
-def test_rooms_are_clear_or_haunted() -> None:
+def test_empty_rooms_are_clear_or_have_ghosts() -> None:
     rooms = []
     for number, columns in enumerate((0, 1, 20, 0)):
         room = np.zeros((10, 100, 3), np.uint8)
         room[:, :columns] = 255
         rooms.append(EmptyRoom(f"hall/{number}.png", partial(np.copy, room)))
-    section = measure_rooms({"seer": KnownNetwork(bright), "sure": KnownNetwork(level(0.004))}, rooms, NO_SHEETS)
+    section = measure_rooms({"seer": KnownNetwork(bright_alpha), "sure": KnownNetwork(constant_alpha(0.004))}, rooms, NO_SHEETS)
     assert mean(section, "seer", "mean_alpha") == pytest.approx(1000 * 0.21 / 4)
     assert (mean(section, "seer", "clear"), mean(section, "seer", "ghosts")) == (50, 25)
     assert (mean(section, "sure", "clear"), mean(section, "sure", "ghosts")) == (100, 0)
     assert section.facts()["networks"]["seer"]["mean_alpha"]["worst_unit"] == "hall/2.png"
 
 
-def test_moving_truth_tells_what_is_wrong_and_what_trembles() -> None:
+def test_moving_measures_match_known_alpha() -> None:
     actors = subjects(None, 2)
     truths = [
         [moment.alpha / 255 for moment in clip(MOTIONS["fast"], [actors.actor(i)], actors.room(i), SIZE, frames=4, seed=i)]
         for i in range(2)
     ]
-    section = measure_moving({"nobody": KnownNetwork(level(0))}, actors, "fast", clips=2, frames=4, sheets=NO_SHEETS)
+    section = measure_moving({"nobody": KnownNetwork(constant_alpha(0))}, actors, "fast", clips=2, frames=4, sheets=NO_SHEETS)
     assert section.units == ("fast 0", "fast 1")
     assert "procedural people over procedural rooms" in section.about
     assert mean(section, "nobody", "mad") == pytest.approx(1e3 * np.mean(truths), rel=1e-4)
@@ -104,9 +104,9 @@ def test_moving_truth_tells_what_is_wrong_and_what_trembles() -> None:
     assert section.scores["nobody"].summaries["edge_lag"] is None  # four frames are too few
 
 
-def test_a_network_that_remembers_does_so_within_a_clip() -> None:
+def test_stateful_network_is_reset_between_clips() -> None:
     """Alpha is 0.1, 0.2, 0.3 in successive frames and starts at 0.1 again in the next clip."""
-    climbing, flat = Climbing(), KnownNetwork(level(0.1))
+    climbing, flat = CountingNetwork(), KnownNetwork(constant_alpha(0.1))
     networks = {"climbing": climbing, "flat": flat}
     section = measure_moving(networks, subjects(None, 2), "still", clips=2, frames=3, sheets=NO_SHEETS)
     assert list(section.scores) == ["climbing", "flat"]
@@ -115,7 +115,7 @@ def test_a_network_that_remembers_does_so_within_a_clip() -> None:
     assert mean(section, "flat", "dtssd") == pytest.approx(0, abs=1e-6)
 
 
-def test_people_and_rooms_that_are_kept_aside_play(tmp_path: Path) -> None:
+def test_held_out_people_and_rooms_are_used(tmp_path: Path) -> None:
     for number in range(11):
         save_pair(tmp_path / "ccp", f"{number:02}", people=20 + number)
     save(tmp_path / "backgrounds" / "halls" / "a.png", np.full((90, 160, 3), 77, np.uint8))
@@ -130,7 +130,7 @@ def test_people_and_rooms_that_are_kept_aside_play(tmp_path: Path) -> None:
     assert actors.room(5).tolist() == np.full((90, 160, 3), 77).tolist()
 
 
-def test_people_are_cut_out_of_a_green_screen(tmp_path: Path) -> None:
+def test_people_are_keyed_from_green_screen(tmp_path: Path) -> None:
     picture = np.full((96, 128, 3), (20, 200, 30), np.uint8)
     picture[30:, 40:90] = (200, 30, 120)
 
@@ -148,10 +148,10 @@ def test_people_are_cut_out_of_a_green_screen(tmp_path: Path) -> None:
     assert abs(top - 30) <= 2
 
 
-def test_real_clips_are_held_against_the_teacher(tmp_path: Path) -> None:
+def test_real_clips_are_compared_with_teacher(tmp_path: Path) -> None:
     paths = [Clip(count=12, width=64, height=48, options=FAST).write(tmp_path / f"{name}.mkv") for name in ("book", "yes")]
-    networks = {"calm": KnownNetwork(level(0.7)), "seer": KnownNetwork(bright)}
-    section = measure_real(networks, paths, 8, KnownNetwork(bright), NO_SHEETS)
+    networks = {"calm": KnownNetwork(constant_alpha(0.7)), "seer": KnownNetwork(bright_alpha)}
+    section = measure_real(networks, paths, 8, KnownNetwork(bright_alpha), NO_SHEETS)
     assert section.units == ("book", "yes")
     assert len(networks["seer"].shown) == 16
     assert (mean(section, "seer", "teacher_iou"), mean(section, "seer", "teacher_mad")) == (1, 0)
@@ -162,10 +162,10 @@ def test_real_clips_are_held_against_the_teacher(tmp_path: Path) -> None:
     assert "teacher_iou" not in without.scores["seer"].summaries
 
 
-def test_the_cost_is_told_beside_that_of_the_reference(tmp_path: Path) -> None:
+def test_cost_is_relative_to_reference(tmp_path: Path) -> None:
     path = tmp_path / "known.onnx"
     path.write_bytes(bytes(1234))
-    networks = {"ours": KnownNetwork(bright), "theirs": KnownNetwork(level(0), size=(32, 16))}
+    networks = {"ours": KnownNetwork(bright_alpha), "theirs": KnownNetwork(constant_alpha(0), size=(32, 16))}
     candidates = [Candidate(name, path, lambda network=network: network) for name, network in networks.items()]  # type: ignore[misc]
     costs = measure_cost(candidates, networks, "theirs")
     assert costs.networks["theirs"].ratio == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 from livebg.lab.evaluation.holdout import CLIPS_HELD_OUT, files, held_out_part, is_held_out
 
 
-def test_files_come_by_name_without_folders_and_hidden_ones(tmp_path: Path) -> None:
+def test_files_are_sorted_without_folders_and_hidden_files(tmp_path: Path) -> None:
     for name in ("b.png", "a.png", ".hidden"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
@@ -13,7 +13,7 @@ def test_files_come_by_name_without_folders_and_hidden_ones(tmp_path: Path) -> N
     assert files(tmp_path / "nowhere") == []
 
 
-def test_every_tenth_is_aside_and_the_two_parts_are_the_whole() -> None:
+def test_every_tenth_file_is_held_out() -> None:
     paths = [Path(f"{number:02}.jpg") for number in range(25)]
     kept, trained = held_out_part(paths, kept=True), held_out_part(paths, kept=False)
     assert kept == [Path("00.jpg"), Path("10.jpg"), Path("20.jpg")]
@@ -21,7 +21,7 @@ def test_every_tenth_is_aside_and_the_two_parts_are_the_whole() -> None:
     assert not set(kept) & set(trained)
 
 
-def test_clips_are_known_by_their_stem() -> None:
+def test_held_out_clips_are_known_by_stem() -> None:
     assert is_held_out(Path("video/signing/book.mkv"))
     assert not is_held_out(Path("video/signing/brother.mkv"))
     assert len(set(CLIPS_HELD_OUT)) == 7

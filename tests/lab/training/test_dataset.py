@@ -74,7 +74,7 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_prepared_pictures_are_those_that_are_trained_on(data: Path, tmp_path: Path) -> None:
+def test_prepare_excludes_held_out_pictures(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "prepared"
     counts = prepare(data, out, PseudoLabeler(toy_labeller(tmp_path / "labeller.onnx")))
     assert counts == {
@@ -101,7 +101,7 @@ def test_prepared_pictures_are_those_that_are_trained_on(data: Path, tmp_path: P
     assert np.abs(person[..., 3].astype(int) - mask).mean() < 4
 
 
-def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_store_returns_what_was_written(tmp_path: Path) -> None:
     draw = np.random.default_rng(1)
     pictures = {name: draw.integers(0, 256, shape).astype(np.uint8) for name, shape in {"a": (3, 5, 3), "b": (7, 2, 4)}.items()}
     assert write_store(tmp_path, pictures.items()) == 2
@@ -110,7 +110,7 @@ def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
     assert all(np.array_equal(store[index], picture) for index, picture in enumerate(pictures.values()))
 
 
-def test_an_opinion_refines_the_edge_and_no_more() -> None:
+def test_pseudo_label_refines_only_the_edge() -> None:
     _, mask = red_person()
     soft = cv2.GaussianBlur(mask, (0, 0), 2)
     opinion = np.asarray(soft, np.uint8).copy()
@@ -121,7 +121,7 @@ def test_an_opinion_refines_the_edge_and_no_more() -> None:
     assert merged[:20].max() < 10
 
 
-def test_the_rooms_colour_leaves_the_edge() -> None:
+def test_room_color_is_removed_from_edge() -> None:
     person = blob_person(2)
     green = np.full((*person.alpha.shape, 3), (0, 255, 0), np.uint8)
     seen, _ = over(green, person)
@@ -136,7 +136,7 @@ def _error(rgb: Bytes, truth: Bytes, region: NDArray[np.bool_]) -> float:
     return float(np.abs(rgb.astype(int) - truth)[region].mean())
 
 
-def test_filming_keeps_the_picture_recognisable() -> None:
+def test_camera_simulation_keeps_picture_recognizable() -> None:
     room = procedural_room(3, (128, 96))
     draw = np.random.default_rng(0)
     correlations = [
@@ -164,7 +164,7 @@ def _white_photo() -> Bytes:
     return np.dstack((alpha, alpha, alpha, alpha))
 
 
-def test_a_photo_and_its_alpha_are_moved_alike(stores: Path) -> None:
+def test_photo_and_alpha_are_transformed_together(stores: Path) -> None:
     samples, draw = Samples(stores, Mix(photos=1.0)), np.random.default_rng(2)
     correlations = []
     for _ in range(20):
@@ -176,19 +176,19 @@ def test_a_photo_and_its_alpha_are_moved_alike(stores: Path) -> None:
     assert np.median(correlations) > 0.95
 
 
-def test_nobody_is_in_an_empty_scene(stores: Path) -> None:
+def test_empty_scene_has_no_person(stores: Path) -> None:
     samples, draw = Samples(stores, Mix(photos=0.0, empty=1.0)), np.random.default_rng(2)
     assert all(samples.draw(draw, (64, 48)).alpha.max() == 0 for _ in range(5))
 
 
 @pytest.mark.parametrize(("far", "low", "high"), [(0.0, 0.04, 0.9), (1.0, 0.005, 0.16)])
-def test_people_stand_in_composites_near_and_far(stores: Path, far: float, low: float, high: float) -> None:
+def test_people_are_placed_near_and_far(stores: Path, far: float, low: float, high: float) -> None:
     samples, draw = Samples(stores, Mix(photos=0.0, empty=0.0, far=far)), np.random.default_rng(2)
     shares = [(samples.draw(draw, (256, 144)).alpha > 127).mean() for _ in range(24)]
     assert np.mean([low < share < high for share in shares]) > 0.9
 
 
-def test_zoomed_out_photos_show_smaller_people_than_cropped_ones(stores: Path) -> None:
+def test_zoomed_out_photos_show_smaller_people(stores: Path) -> None:
     def height(whole: float, zoomed_out: float) -> float:
         samples, draw = Samples(stores, Mix(photos=1.0, whole=whole, zoomed_out=zoomed_out)), np.random.default_rng(2)
         return float(np.median([people_height(samples.draw(draw, (256, 144)).alpha) for _ in range(24)]))
@@ -200,7 +200,7 @@ def people_height(alpha: Bytes) -> int:
     return int((alpha.max(axis=1) > 127).sum())
 
 
-def test_a_poster_is_no_person(stores: Path) -> None:
+def test_poster_is_not_a_person(stores: Path) -> None:
     samples, draw = Samples(stores, Mix(photos=0.0, empty=1.0, poster=1.0)), np.random.default_rng(2)
     plain = Samples(stores, Mix(photos=0.0, empty=1.0, poster=0.0))
     drawn = samples.draw(draw, (256, 144))
@@ -208,7 +208,7 @@ def test_a_poster_is_no_person(stores: Path) -> None:
     assert not np.array_equal(drawn.picture, plain.draw(np.random.default_rng(2), (256, 144)).picture)
 
 
-def test_a_set_that_is_left_out_is_never_drawn(stores: Path) -> None:
+def test_left_out_set_is_never_drawn(stores: Path) -> None:
     red = np.full((60, 80, 4), (255, 0, 0, 255), np.uint8)
     write_store(stores / "photos.reds", [("red", red)])
     mix = Mix(photos=1.0, augmentation_strength=0.0)
@@ -229,12 +229,12 @@ def test_gray_sets_stay_gray(stores: Path) -> None:
     assert np.ptp(picture.mean(axis=(0, 1))) < 1
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+def test_folder_without_pictures_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="No prepared pictures in"):
         Samples(tmp_path, Mix())
 
 
-def test_a_cutout_is_what_it_was_before_it_was_stored(stores: Path) -> None:
+def test_stored_cutout_is_unchanged(stores: Path) -> None:
     rgba, person = Store(stores / "cutouts.portraits")[1], blob_person(1)
     stored = Cutout(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
     assert np.array_equal(stored.rgb, person.rgb)

@@ -73,7 +73,7 @@ def rounded_with_and_without_fma(model: Any) -> tuple[NDArray[np.float32], NDArr
     return np.rint(exact), np.rint(rounded)
 
 
-def test_sums_of_a_tie_round_the_same_with_and_without_fma_afterwards() -> None:
+def test_ties_round_equally_with_and_without_fma() -> None:
     # The ratios, 1/3 and 1/6, are not exact in float32, and many sums are halfway up to a rounding error.
     model = network((0.2, 0.1), LEVEL)
     with_fma, without = rounded_with_and_without_fma(model)
@@ -85,7 +85,7 @@ def test_sums_of_a_tie_round_the_same_with_and_without_fma_afterwards() -> None:
     assert distance_to_tie(inputs, np.float32(constant_of(model, "sum_scale"))) > 4e-5
 
 
-def test_the_network_says_the_same_within_a_level() -> None:
+def test_network_output_changes_by_at_most_one_level() -> None:
     model = network((0.2, 0.1), LEVEL)
     before = every_sum(model)
     avoid_ties(model)
@@ -97,7 +97,7 @@ def test_the_network_says_the_same_within_a_level() -> None:
     np.testing.assert_allclose(constant_of(model, "bias_scale"), unit, rtol=1e-6)
 
 
-def test_a_network_without_ties_stays_as_it_is() -> None:
+def test_network_without_ties_is_unchanged() -> None:
     model = network((0.2, 0.1), LEVEL)
     avoid_ties(model)
     once = model.SerializeToString()
@@ -105,6 +105,6 @@ def test_a_network_without_ties_stays_as_it_is() -> None:
     assert model.SerializeToString() == once
 
 
-def test_inputs_that_are_far_finer_than_the_output_have_no_such_scale() -> None:
+def test_missing_output_scale_fails() -> None:
     with pytest.raises(ValueError, match=r"No output scale within 1 % .* Calibrate on other pictures"):
         avoid_ties(network((1 / 256, 1 / 65536), 1.0))

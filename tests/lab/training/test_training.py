@@ -52,11 +52,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def a_batch(prepared: Path, course: Curriculum = COURSE) -> Batch:
+def batch_of(prepared: Path, course: Curriculum = COURSE) -> Batch:
     return next(loader(prepared, course, seed=5, workers=0))
 
 
-def test_two_steps_leave_a_checkpoint_that_a_later_run_goes_on_from(prepared: Path, tmp_path: Path) -> None:
+def test_training_resumes_from_checkpoint(prepared: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "tiny.pt"
     first = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(8), RUN)
     design, saved = read_checkpoint(checkpoint)
@@ -70,22 +70,22 @@ def test_two_steps_leave_a_checkpoint_that_a_later_run_goes_on_from(prepared: Pa
     assert not all(torch.equal(one, other) for one, other in zip(again.parameters(), saved.parameters(), strict=True))
 
 
-def test_a_finished_training_is_not_trained_again(prepared: Path, tmp_path: Path) -> None:
+def test_finished_training_is_not_repeated(prepared: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "tiny.pt"
     first = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
     second = train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(4), RUN)
     assert all(torch.equal(one, other) for one, other in zip(first.parameters(), second.parameters(), strict=True))
 
 
-def test_the_loss_falls_on_pictures_that_are_seen_again_and_again(prepared: Path) -> None:
+def test_loss_decreases_on_repeated_batch(prepared: Path) -> None:
     torch.manual_seed(3)
     trainer = Trainer(LivebgNet(TINY), Schedule(10_000, rate=4e-3, warm_up=1))
-    batch = a_batch(prepared)
+    batch = batch_of(prepared)
     losses = [trainer.step(batch) for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:2])
 
 
-def test_the_exported_network_runs_as_the_segmenter_and_agrees_with_the_trained_one(prepared: Path, tmp_path: Path) -> None:
+def test_exported_network_matches_trained_one(prepared: Path, tmp_path: Path) -> None:
     net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(8), RUN)
     path = tmp_path / "tiny.onnx"
     export(net, "tiny", path)
@@ -103,7 +103,7 @@ def _alpha(net: LivebgNet, picture: "np.ndarray") -> "np.ndarray":
         return np.asarray(net(torch.from_numpy(np.ascontiguousarray(stacked)))[0, 0])
 
 
-def test_in_8_bits_it_says_nearly_the_same(prepared: Path, tmp_path: Path) -> None:
+def test_8_bit_network_is_close_to_float(prepared: Path, tmp_path: Path) -> None:
     torch.manual_seed(2)
     net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(80), RUN)
     path = tmp_path / "tiny.onnx"
@@ -115,7 +115,7 @@ def test_in_8_bits_it_says_nearly_the_same(prepared: Path, tmp_path: Path) -> No
     assert np.abs(segmenter.segment(picture).mean() - _alpha(net, picture).mean()) < 0.02
 
 
-def test_in_8_bits_a_second_look_finds_no_ties_and_no_wide_weights(prepared: Path, tmp_path: Path) -> None:
+def test_8_bit_export_has_no_ties_and_no_wide_weights(prepared: Path, tmp_path: Path) -> None:
     """Both would make alpha differ between CPUs."""
     path = tmp_path / "tiny.onnx"
     export(LivebgNet(TINY), "tiny", path, calibration(prepared, RUN))
@@ -128,7 +128,7 @@ def test_in_8_bits_a_second_look_finds_no_ties_and_no_wide_weights(prepared: Pat
 
 
 @pytest.mark.parametrize(("whole_numbers", "steps"), [(True, 2**5), (False, 2**10)])
-def test_training_goes_on_from_an_exported_file(prepared: Path, tmp_path: Path, whole_numbers: bool, steps: int) -> None:
+def test_training_continues_from_exported_file(prepared: Path, tmp_path: Path, whole_numbers: bool, steps: int) -> None:
     net = LivebgNet(TINY)
     export(net, "tiny", tmp_path / "tiny.onnx", calibration(prepared, RUN) if whole_numbers else None)
     design, back = from_exported(tmp_path / "tiny.onnx")
@@ -141,7 +141,7 @@ def test_training_goes_on_from_an_exported_file(prepared: Path, tmp_path: Path, 
     assert initial_weights(tmp_path / "tiny.onnx", "tiny").design == TINY
 
 
-def test_a_file_of_another_network_is_no_beginning(tmp_path: Path) -> None:
+def test_other_network_cannot_be_initial_weights(tmp_path: Path) -> None:
     export(LivebgNet(TINY), "tiny", tmp_path / "tiny.onnx")
     with pytest.raises(ValueError, match="has the design tiny, which cannot be widened to slim"):
         initial_weights(tmp_path / "tiny.onnx", "slim")
@@ -149,7 +149,7 @@ def test_a_file_of_another_network_is_no_beginning(tmp_path: Path) -> None:
         initial_weights(tmp_path / "tiny.onnx", "wide")
 
 
-def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -> None:
+def test_pruning_silent_channels_keeps_output(prepared: Path) -> None:
     """Silent channels have zero importance, and the network without them has the same output."""
     torch.manual_seed(1)
     wide = LivebgNet(TINY)
@@ -163,7 +163,7 @@ def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -
                 assert convolution.bias is not None
                 convolution.weight[channels] = 0
                 convolution.bias[channels] = 0
-    scaled = a_batch(prepared).scaled()
+    scaled = batch_of(prepared).scaled()
     weights = importance(wide, [scaled])
     for name, channels in silent.items():
         assert weights[name][channels].sum() == 0
@@ -172,11 +172,11 @@ def test_channels_that_do_nothing_are_dropped_without_a_change(prepared: Path) -
     assert torch.allclose(slim(scaled.picture), wide(scaled.picture), atol=1e-5)
 
 
-def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: Path) -> None:
+def test_widened_network_keeps_output_and_learns(prepared: Path) -> None:
     net = LivebgNet(TINY)
     roomy = tuple(replace(block, middle=7) for block in TINY.down)
     wide = widen(net, Design(TINY.stem, roomy, tuple(replace(block, middle=7) for block in TINY.up)))
-    batch = a_batch(prepared)
+    batch = batch_of(prepared)
     assert torch.allclose(wide(batch.scaled().picture), net(batch.scaled().picture), atol=1e-6)
     before = {name: value.clone() for name, value in wide.named_parameters()}
     trainer = Trainer(wide, Schedule(100, rate=1e-2))
@@ -186,13 +186,13 @@ def test_a_grown_network_answers_the_same_and_learns_with_what_is_new(prepared: 
     assert bool((trainer.net.get_parameter(unread)[4:] != before[unread][4:]).any())
 
 
-def test_a_network_grows_inside_its_blocks_alone() -> None:
+def test_only_blocks_can_be_widened() -> None:
     with pytest.raises(ValueError, match="Only blocks can be widened"):
         widen(LivebgNet(TINY), Design(9, TINY.down, TINY.up))
 
 
-def test_half_precision_learns_as_well(prepared: Path) -> None:
-    batch = a_batch(prepared)
+def test_half_precision_training_learns(prepared: Path) -> None:
+    batch = batch_of(prepared)
     torch.manual_seed(1)
     trainer = Trainer(LivebgNet(TINY), Schedule(10_000, rate=3e-3, warm_up=1, half=True))
     losses = [trainer.step(batch) for _ in range(30)]
@@ -200,15 +200,15 @@ def test_half_precision_learns_as_well(prepared: Path) -> None:
     assert all(parameter.dtype == torch.float32 for parameter in trainer.net.parameters())
 
 
-def test_the_true_alpha_is_the_least_loss(prepared: Path) -> None:
-    truth = (a_batch(prepared).alpha >= 128).float()
+def test_true_alpha_has_lowest_loss(prepared: Path) -> None:
+    truth = (batch_of(prepared).alpha >= 128).float()
     right = (truth * 2 - 1) * 20
     small = torch.nn.functional.adaptive_avg_pool2d(right, (12, 16))
     wrong = [loss([answer, small], truth) for answer in (-right, right.roll(3, 3), torch.zeros_like(right))]
     assert float(loss([right, small], truth)) < float(min(wrong))
 
 
-def test_loss_counts_a_missed_person_per_picture_however_small() -> None:
+def test_overlap_loss_counts_missed_person_of_any_size() -> None:
     small, large = torch.zeros(1, 1, 48, 64), torch.zeros(1, 1, 48, 64)
     small[..., 30:36, 20:26], large[..., 10:48, 10:54] = 1, 1
     nothing = torch.zeros_like(small)
@@ -227,7 +227,7 @@ def test_edge_band_surrounds_edges_only() -> None:
     assert not band[14:26, 24:36].any()
 
 
-def test_orthogonalized_matrices_have_singular_values_near_one() -> None:
+def test_orthogonalized_matrices_have_singular_values_near_1() -> None:
     torch.manual_seed(4)
     for shape in ((3, 16, 144), (2, 48, 16)):
         spread = torch.randn(shape) * torch.logspace(0, -1, shape[1])[:, None]
@@ -241,14 +241,14 @@ def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
     with torch.no_grad():
         weight[1], bias[1] = 0, -1
     kept = weight.detach().clone()
-    batch = a_batch(prepared).scaled()
+    batch = batch_of(prepared).scaled()
     assert revive(net, [batch]) >= 1
     assert weight[1].abs().max() > 0
     assert torch.equal(weight[0], kept[0])
     assert revive(net, [batch]) == 0
 
 
-def test_stages_follow_one_another_at_their_shares(prepared: Path, tmp_path: Path) -> None:
+def test_stages_run_in_order_with_their_shares(prepared: Path, tmp_path: Path) -> None:
     """Frames of the second stage have another size; it resumes from the checkpoint of the first."""
     other = replace(COURSE, sizes=(((48, 64), 1.0),))
     run = replace(RUN, stages=(Stage(COURSE, 0.5), Stage(other, 1.0)), until=8)
@@ -262,12 +262,12 @@ def test_stages_follow_one_another_at_their_shares(prepared: Path, tmp_path: Pat
     assert trainer.pictures == 16
 
 
-def test_every_course_uses_sizes_that_the_network_takes() -> None:
+def test_every_curriculum_uses_multiples_of_16() -> None:
     for course in COURSES.values():
         assert all(width % 16 == height % 16 == 0 for (width, height), _ in course.sizes)
 
 
-def test_leave_one_out_measures_every_start_on_the_set_it_did_not_see(prepared: Path, tmp_path: Path) -> None:
+def test_leave_one_out_measures_each_start_on_left_out_set(prepared: Path, tmp_path: Path) -> None:
     shipped = tmp_path / "shipped.onnx"
     export(LivebgNet(TINY), "tiny", shipped)
     for name in LEFT_OUT:
@@ -283,7 +283,7 @@ def test_leave_one_out_measures_every_start_on_the_set_it_did_not_see(prepared: 
 
 
 @pytest.mark.parametrize("name", ["slim", "wide", "full", "deep"])
-def test_the_designs_answer_at_every_size_in_steps_of_16(name: str) -> None:
+def test_designs_accept_sizes_in_steps_of_16(name: str) -> None:
     net = LivebgNet(DESIGNS[name])
     with torch.no_grad():
         for width, height in ((256, 144), (16, 16), (208, 176)):
@@ -292,12 +292,12 @@ def test_the_designs_answer_at_every_size_in_steps_of_16(name: str) -> None:
             assert 0 <= float(alpha.min()) <= float(alpha.max()) <= 1
 
 
-def test_the_shipped_design_fits_into_two_megabytes(prepared: Path, tmp_path: Path) -> None:
+def test_shipped_design_is_below_2_mib(prepared: Path, tmp_path: Path) -> None:
     export(LivebgNet(DEEP), "deep", tmp_path / "deep.onnx", calibration(prepared, RUN))
     assert (tmp_path / "deep.onnx").stat().st_size < 2 * 1024 * 1024
 
 
-def test_the_command_trains_and_exports(prepared: Path, tmp_path: Path) -> None:
+def test_commands_train_and_export(prepared: Path, tmp_path: Path) -> None:
     checkpoint, out = str(tmp_path / "tiny.pt"), str(tmp_path / "tiny.onnx")
     options = ["--design", "tiny", "--pictures", "16", "--workers", "0"]
     trained_well = CliRunner().invoke(app, ["train", str(prepared), checkpoint, *options])
@@ -316,7 +316,7 @@ def test_two_processes_train_one_network(prepared: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.shared
-def test_the_whole_recipe_in_a_few_steps(prepared: Path, u2netp: Path, tmp_path: Path) -> None:
+def test_complete_recipe_runs_with_few_steps(prepared: Path, u2netp: Path, tmp_path: Path) -> None:
     out = tmp_path / "made.onnx"
     make(prepared, u2netp, tmp_path / "work", out, Schedule(20), RUN, warm_up=Schedule(8))
     segmenter = U2NetSegmenter(out, unknown_card(out.name))
@@ -325,7 +325,7 @@ def test_the_whole_recipe_in_a_few_steps(prepared: Path, u2netp: Path, tmp_path:
     assert read_checkpoint(tmp_path / "work" / "deep.pt")[0] == "deep"
 
 
-def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_missing_data_fails_with_clear_message(tmp_path: Path) -> None:
     arguments = [
         sys.executable,
         "-m",
@@ -342,7 +342,7 @@ def test_what_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_labeller_that_is_no_network_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_invalid_labeler_fails_with_clear_message(tmp_path: Path) -> None:
     labeller = tmp_path / "labeller.onnx"
     labeller.write_text("no network")
     arguments = [

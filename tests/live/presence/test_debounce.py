@@ -1,4 +1,4 @@
-"""Whatever readers do, in whatever order: what presence may never get wrong."""
+"""Presence for random sequences of readers: invariants that always hold."""
 
 from functools import partial
 from pathlib import Path
@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from livebg.live.presence.debounce import PresenceDebouncer
 from livebg.v4l2 import abi
 from tests.support.fake_client_usage import ScriptedUsage
-from tests.support.presence import GRACE, RESYNC, Run
+from tests.support.presence import GRACE, RESYNC, ScriptedPresence
 
 NOWHERE = Path("/nonexistent")
 SLACK = 1.2
-"""Seconds for a tick and a device that is approached anew."""
+"""Seconds for a tick and for opening a device again."""
 
 Step = tuple[float, bool, bool]
-"""Seconds after the one before, whether somebody streams from then on, and whether the event gets lost."""
+"""Seconds after the previous event, whether a client streams from then on, and whether the event gets lost."""
 
 gaps = st.one_of(st.floats(0.001, 2 * GRACE), st.floats(0.001, 2 * RESYNC))
 
@@ -26,9 +26,9 @@ def steps(*, lost: bool) -> st.SearchStrategy[list[Step]]:
     return st.lists(st.tuples(gaps, st.booleans(), st.booleans() if lost else st.just(False)), max_size=25)
 
 
-def play(sequence: list[Step], initially: bool, event_type: int) -> tuple[Run, list[tuple[float, bool]], float]:
+def play(sequence: list[Step], initially: bool, event_type: int) -> tuple[ScriptedPresence, list[tuple[float, bool]], float]:
     """The run, the times at which streaming changed, and the end."""
-    run = Run(ScriptedUsage(event_type), NOWHERE)
+    run = ScriptedPresence(ScriptedUsage(event_type), NOWHERE)
     run.kernel.streaming = initially
     time, script, line = 0.0, [], [(0.0, initially)]
     for gap, on, lost in sequence:
@@ -51,15 +51,15 @@ def overlap(first: tuple[float, float], second: tuple[float, float]) -> float:
     return max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
 
 
-def verdict_line(run: Run) -> list[tuple[float, bool]]:
+def watched_line(run: ScriptedPresence) -> list[tuple[float, bool]]:
     return [(time, watched is not False) for time, watched in run.verdicts]
 
 
 @settings(deadline=None, max_examples=80)
 @given(steps(lost=False), st.booleans(), st.sampled_from([abi.EVENT_CLIENT_USAGE, abi.EVENT_CLIENT_USAGE_UBUNTU]))
-def test_with_every_event_delivered_it_is_exact(sequence: list[Step], initially: bool, event_type: int) -> None:
+def test_presence_is_exact_when_no_event_is_lost(sequence: list[Step], initially: bool, event_type: int) -> None:
     run, line, end = play(sequence, initially, event_type)
-    asleep = spans(verdict_line(run), end, False)
+    asleep = spans(watched_line(run), end, False)
     for streaming in spans(line, end, True):
         assert all(overlap(streaming, nobody) == 0 for nobody in asleep), "somebody streamed and was not seen"
     for start, _ in asleep:
@@ -72,9 +72,9 @@ def test_with_every_event_delivered_it_is_exact(sequence: list[Step], initially:
 
 @settings(deadline=None, max_examples=80)
 @given(steps(lost=True), st.booleans())
-def test_whatever_gets_lost_is_found_by_the_next_reading(sequence: list[Step], initially: bool) -> None:
+def test_lost_events_are_found_at_next_reading(sequence: list[Step], initially: bool) -> None:
     run, line, end = play(sequence, initially, abi.EVENT_CLIENT_USAGE)
-    found = verdict_line(run)
+    found = watched_line(run)
     for streaming in spans(line, end, True):
         for nobody in spans(found, end, False):
             assert overlap(streaming, nobody) <= RESYNC + SLACK, "somebody streamed and was not found"
@@ -89,7 +89,7 @@ levels = st.lists(st.tuples(st.floats(0, 3), st.sampled_from([True, False, None]
 
 @settings(deadline=None, max_examples=200)
 @given(levels, st.sampled_from([0.0, 0.2]))
-def test_a_judgement_never_says_nobody_against_what_it_heard(taken: list[tuple[float, bool | None, bool]], settle: float) -> None:
+def test_debouncer_never_contradicts_readings(taken: list[tuple[float, bool | None, bool]], settle: float) -> None:
     judgement, time = PresenceDebouncer(GRACE, settle), 0.0
     silent_since: float | None = None
     looks = 0
@@ -111,8 +111,8 @@ def test_a_judgement_never_says_nobody_against_what_it_heard(taken: list[tuple[f
             assert judgement.watched is True
 
 
-def test_who_comes_and_goes_too_quickly_to_be_heard_of_coming_keeps_the_camera_on() -> None:
-    """The driver tells of the latest change alone: of a stream that is over at once, only its end is heard."""
+def test_short_visit_keeps_camera_on() -> None:
+    """The driver reports only the latest change: for a very short stream, only its end."""
     judgement = PresenceDebouncer(GRACE)
     judgement.update(True, 0, fresh=True)
     for leaving in range(1, 20):
@@ -123,7 +123,7 @@ def test_who_comes_and_goes_too_quickly_to_be_heard_of_coming_keeps_the_camera_o
     assert judgement.watched is False
 
 
-def test_an_opener_counts_once_it_has_stayed() -> None:
+def test_opener_counts_after_settle_time() -> None:
     judgement = PresenceDebouncer(GRACE, 0.2)
     judgement.update(False, 0, fresh=True)
     judgement.update(False, 0, fresh=True)

@@ -1,4 +1,4 @@
-"""Presence by what PipeWire tells of its stream."""
+"""Presence by PipeWire's reports of its stream."""
 
 import threading
 from collections.abc import Iterator
@@ -40,19 +40,19 @@ def watching(streaming: StreamingFlag, grace: float = GRACE) -> Iterator[Watcher
         assert not thread.is_alive(), "the presence does not end"
 
 
-def test_nobody_watches_at_first() -> None:
+def test_stream_is_unwatched_at_first() -> None:
     with watching(StreamingFlag()) as watcher:
         wait_for(lambda: watcher.seen == [False], "nobody watches")
 
 
-def test_who_is_there_already_is_seen() -> None:
+def test_existing_viewer_is_detected() -> None:
     streaming = StreamingFlag()
     streaming.set(True)
     with watching(streaming) as watcher:
         wait_for(lambda: watcher.seen == [True], "somebody watches")
 
 
-def test_who_comes_counts_at_once_and_who_leaves_after_the_grace() -> None:
+def test_viewer_counts_immediately_and_until_grace_ends() -> None:
     streaming = StreamingFlag()
     with watching(streaming) as watcher:
         wait_for(lambda: watcher.seen == [False], "nobody watches")
@@ -62,7 +62,7 @@ def test_who_comes_counts_at_once_and_who_leaves_after_the_grace() -> None:
         wait_for(lambda: watcher.seen == [False, True, False], "somebody came, and left in the end")
 
 
-def test_a_brief_restart_goes_unnoticed() -> None:
+def test_short_restart_is_ignored() -> None:
     streaming = StreamingFlag()
     streaming.set(True)
     with watching(streaming, grace=3600) as watcher:
@@ -72,14 +72,14 @@ def test_a_brief_restart_goes_unnoticed() -> None:
     assert watcher.seen == [True]
 
 
-def test_it_can_be_stopped_before_it_begins() -> None:
+def test_stop_before_run_is_allowed() -> None:
     presence = StreamPresence(StreamingFlag(), lambda: None, lambda: None)
     presence.stop()
     presence.run()
 
 
 @pytest.mark.parametrize("on_demand", [True, False])
-def test_the_session_asks_the_stream_where_the_backend_is_pipewire(on_demand: bool) -> None:
+def test_pipewire_backend_uses_stream_presence(on_demand: bool) -> None:
     settings = Settings(output=Output(backend="pipewire", on_demand=on_demand))
     presence = presence_factory(settings, StreamingFlag())(lambda: None, lambda: None)
     assert isinstance(presence, StreamPresence if on_demand else AlwaysWatched)

@@ -1,4 +1,4 @@
-"""The governed pipeline: the same bytes while nothing is given up, and every frame in its time when much is."""
+"""The governed pipeline: identical output without reductions, and every frame on time with many."""
 
 import threading
 import time
@@ -34,8 +34,8 @@ RATE = 30
 PATIENCE = 20.0
 
 
-def person_at(number: float) -> Alpha:
-    """Somebody who walks to and fro, four pixels a frame."""
+def person_alpha(number: float) -> Alpha:
+    """A person who walks back and forth, four pixels per frame."""
     middle = WIDTH / 2 + 80 * np.arcsin(np.sin(number / 16)) / (np.pi / 2)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     head = np.hypot((columns - middle) / 24, (rows - 60) / 30)
@@ -49,12 +49,12 @@ def texture(seed: int, low: int, high: int) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def filmed(number: int) -> Frame:
-    """Bright somebody, whose texture moves along, before a dark room: :class:`LumaSegmenter`-like networks find them."""
+def person_frame(number: int) -> Frame:
+    """A bright person with moving texture in front of a dark room, which networks like :class:`LumaSegmenter` find."""
     middle = float(WIDTH / 2 + 80 * np.arcsin(np.sin(number / 16)) / (np.pi / 2))
     shift = np.array([[1, 0, middle - WIDTH / 2], [0, 1, 0]])
     person = cv2.warpAffine(texture(1, 170, 230), shift, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
-    luma = np.where(person_at(number) > 0.5, person, texture(2, 20, 90))
+    luma = np.where(person_alpha(number) > 0.5, person, texture(2, 20, 90))
     data = empty_i420(WIDTH, HEIGHT)
     data[:] = 128
     planes(data)[0][:] = np.clip(luma, 16, 235).astype(np.uint8)
@@ -62,7 +62,7 @@ def filmed(number: int) -> Frame:
 
 
 class BrightSegmenter(LumaSegmenter):
-    """Takes what is bright for the person; ``before`` is called with the number of each look, and may wait or raise."""
+    """Alpha 1 where the picture is bright; ``before`` is called with the number of each call, and may wait or raise."""
 
     def __init__(self, before: Callable[[int], object] = lambda _: None) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class BrightSegmenter(LumaSegmenter):
         return np.asarray(image.mean(axis=2) > 128, np.float32)
 
 
-class Decided(Governor):
-    """Has one plan, and its masks are made beside the frames or not, however long they take."""
+class FixedGovernor(Governor):
+    """A governor with a fixed plan, whose masks are made beside the frames or not, however long they take."""
 
     def __init__(self, plan: QualityLevel, beside: bool) -> None:
         super().__init__([plan])
@@ -92,8 +92,8 @@ class Decided(Governor):
         return self._is_beside
 
 
-class Mattes:
-    """A look that keeps the mattes and shows them."""
+class MatteRecorder:
+    """A pipeline that records the mattes and outputs them."""
 
     def __init__(self) -> None:
         self.seen: list[Matte] = []
@@ -112,14 +112,14 @@ def pipeline(segmenter: Segmenter, look: Callable[[Frame, Matte], Composite] = r
     return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), look)
 
 
-def fixed(
+def fixed_pipeline(
     segmenter: Segmenter,
     plan: QualityLevel,
     look: Callable[[Frame, Matte], Composite] = render_matte,
     beside: bool = False,
 ) -> AdaptivePipeline:
     """Under a governor that has no choice."""
-    return AdaptivePipeline(pipeline(segmenter, look), Decided(plan, beside))
+    return AdaptivePipeline(pipeline(segmenter, look), FixedGovernor(plan, beside))
 
 
 def iou(alpha: NDArray[np.uint8], truth: Alpha) -> float:
@@ -127,8 +127,8 @@ def iou(alpha: NDArray[np.uint8], truth: Alpha) -> float:
     return float((inside & true).sum() / (inside | true).sum())
 
 
-def test_with_nothing_given_up_the_bytes_are_the_pipelines() -> None:
-    plain, under = pipeline(BrightSegmenter()), fixed(BrightSegmenter(), QualityLevel())
+def test_full_quality_equals_plain_pipeline() -> None:
+    plain, under = pipeline(BrightSegmenter()), fixed_pipeline(BrightSegmenter(), QualityLevel())
     for number in range(6):
         frame = noise_frame(number, (WIDTH, HEIGHT), number=number)
         assert (plain.process(frame).composite.data == under.process(frame).composite.data).all()
@@ -136,16 +136,16 @@ def test_with_nothing_given_up_the_bytes_are_the_pipelines() -> None:
 
 
 @pytest.mark.parametrize("every", [2, 3])
-def test_masks_are_made_of_some_frames_and_carried_to_the_others(every: int) -> None:
-    segmenter, mattes = BrightSegmenter(), Mattes()
-    run = fixed(segmenter, QualityLevel(every), mattes)
+def test_masks_are_warped_to_frames_without_mask(every: int) -> None:
+    segmenter, mattes = BrightSegmenter(), MatteRecorder()
+    run = fixed_pipeline(segmenter, QualityLevel(every), mattes)
     for number in range(13):
-        run.process(filmed(number))
+        run.process(person_frame(number))
     assert mattes.ages == [number % every for number in range(13)]
     assert segmenter.looks == len([number for number in range(13) if number % every == 0])
-    carried = [iou(matte.alpha, person_at(number)) for number, matte in enumerate(mattes.seen) if number % every]
+    carried = [iou(matte.alpha, person_alpha(number)) for number, matte in enumerate(mattes.seen) if number % every]
     stayed = [
-        iou((person_at(number - number % every) * 255).astype(np.uint8), person_at(number))
+        iou((person_alpha(number - number % every) * 255).astype(np.uint8), person_alpha(number))
         for number in range(13)
         if number % every
     ]
@@ -154,43 +154,43 @@ def test_masks_are_made_of_some_frames_and_carried_to_the_others(every: int) -> 
     assert run.degradations[0].startswith("mask every")
 
 
-def test_steadying_is_told_of_the_way_that_was_followed() -> None:
-    """Between two masks lie three frames: the way over them, found frame by frame, is what the last mask is carried along."""
-    segmenter, mattes = BrightSegmenter(), Mattes()
-    run = fixed(segmenter, QualityLevel(3), mattes)
+def test_temporal_filter_follows_accumulated_flow() -> None:
+    """Three frames lie between two masks; the last mask is warped along the optical flow across all of them."""
+    segmenter, mattes = BrightSegmenter(), MatteRecorder()
+    run = fixed_pipeline(segmenter, QualityLevel(3), mattes)
     for number in range(13):
-        run.process(filmed(number))
+        run.process(person_frame(number))
     assert segmenter.looks == 5
-    fresh = [iou(matte.alpha, person_at(number)) for number, matte in enumerate(mattes.seen) if number % 3 == 0]
+    fresh = [iou(matte.alpha, person_alpha(number)) for number, matte in enumerate(mattes.seen) if number % 3 == 0]
     assert min(fresh) > 0.93
 
 
-def test_smaller_masks_make_no_jump() -> None:
-    """The network sees less; smoothing and the edges go on at the same size."""
+def test_smaller_masks_cause_no_jump() -> None:
+    """The network's input is smaller; smoothing and edges keep their size."""
     segmenter = BrightSegmenter()
     run = pipeline(segmenter)
-    whole = run.mask(filmed(0))
-    half = run.mask(filmed(1), 0.5)
+    whole = run.mask(person_frame(0))
+    half = run.mask(person_frame(1), 0.5)
     assert segmenter.sizes == [(160, 90), (80, 45)]
     assert half.alpha.shape == whole.alpha.shape == (90, 160)
     assert iou((half.alpha * 255).astype(np.uint8), resized_truth(1)) > 0.93
 
 
 def resized_truth(number: int) -> Alpha:
-    return np.asarray(cv2.resize(person_at(number), (WIDTH // 2, HEIGHT // 2)), np.float32)
+    return np.asarray(cv2.resize(person_alpha(number), (WIDTH // 2, HEIGHT // 2)), np.float32)
 
 
-def test_a_network_of_one_size_is_not_asked_for_another() -> None:
+def test_fixed_size_network_is_not_scaled() -> None:
     segmenter = LumaSegmenter()
-    assert pipeline(segmenter).mask(filmed(0), 0.5).alpha.shape == (90, 160)
+    assert pipeline(segmenter).mask(person_frame(0), 0.5).alpha.shape == (90, 160)
 
 
-def beside(gate: threading.Semaphore, mattes: Mattes) -> tuple[AdaptivePipeline, BrightSegmenter]:
-    """Masks beside the frames, each held up at the gate; the first, which a frame waits for, has passed."""
+def async_pipeline(gate: threading.Semaphore, mattes: MatteRecorder) -> tuple[AdaptivePipeline, BrightSegmenter]:
+    """Masks beside the frames, each blocked at the gate, except the first, for which a frame waits."""
     segmenter = BrightSegmenter(lambda look: look == 1 or gate.acquire(timeout=PATIENCE))
-    run = fixed(segmenter, QualityLevel(3), mattes, beside=True)
+    run = fixed_pipeline(segmenter, QualityLevel(3), mattes, beside=True)
     for number in range(3):
-        run.process(filmed(number))
+        run.process(person_frame(number))
     return run, segmenter
 
 
@@ -206,35 +206,35 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def test_frames_do_not_wait_for_a_slow_network_and_its_mask_comes_to_them_late() -> None:
-    """In lockstep: the network takes just over two frames for each look, whatever the clock says."""
-    gate, mattes = threading.Semaphore(0), Mattes()
-    run, segmenter = beside(gate, mattes)
+def test_frames_do_not_wait_for_slow_network() -> None:
+    """In lockstep: the network takes just over two frames per call, whatever the clock reads."""
+    gate, mattes = threading.Semaphore(0), MatteRecorder()
+    run, segmenter = async_pipeline(gate, mattes)
     first = len(mattes.seen)
     for number in range(first, first + 30):
-        run.process(filmed(number))
+        run.process(person_frame(number))
         if (number - first) % 3 == 2:
             gate.release()
-            # The mask is there before the next frame comes.
+            # The mask is ready before the next frame.
             wait_until(no_mask_is_made)
     ages = mattes.ages[first:]
     assert ages == [3, 4, 5] * 10
     assert segmenter.looks == 11
-    carried = [iou(matte.alpha, person_at(first + n)) for n, matte in enumerate(mattes.seen[first:])]
-    stayed = [iou((person_at(first + n - age) * 255).astype(np.uint8), person_at(first + n)) for n, age in enumerate(ages)]
+    carried = [iou(matte.alpha, person_alpha(first + n)) for n, matte in enumerate(mattes.seen[first:])]
+    stayed = [iou((person_alpha(first + n - age) * 255).astype(np.uint8), person_alpha(first + n)) for n, age in enumerate(ages)]
     assert np.mean(carried) > np.mean(stayed) + 0.1
     assert np.mean(carried) > 0.85
 
 
-def test_no_mask_too_old_is_shown_and_a_network_that_hangs_is_waited_for() -> None:
-    gate, mattes = threading.Semaphore(0), Mattes()
-    run, _ = beside(gate, mattes)
+def test_stale_mask_is_never_shown() -> None:
+    gate, mattes = threading.Semaphore(0), MatteRecorder()
+    run, _ = async_pipeline(gate, mattes)
     first = len(mattes.seen)
     finished = threading.Event()
 
     def play() -> None:
         for number in range(first, first + 12):
-            run.process(filmed(number))
+            run.process(person_frame(number))
         finished.set()
 
     threading.Thread(target=play, daemon=True).start()
@@ -246,60 +246,60 @@ def test_no_mask_too_old_is_shown_and_a_network_that_hangs_is_waited_for() -> No
     assert max(mattes.ages) <= MAX_MATTE_AGE_S * RATE
 
 
-def test_reset_waits_for_nothing_and_drops_the_mask_under_way() -> None:
-    gate, mattes = threading.Semaphore(0), Mattes()
-    run, segmenter = beside(gate, mattes)
+def test_reset_drops_pending_mask() -> None:
+    gate, mattes = threading.Semaphore(0), MatteRecorder()
+    run, segmenter = async_pipeline(gate, mattes)
     first = len(mattes.seen)
-    run.process(filmed(first))
+    run.process(person_frame(first))
     run.reset()
     gate.release(100)
-    run.process(filmed(first + 1))
+    run.process(person_frame(first + 1))
     assert mattes.ages[-1] == 0
     assert segmenter.looks == 3, "the mask that was under way is of no use any more"
 
 
-def test_a_mask_that_fails_beside_the_frames_fails_a_frame() -> None:
+def test_failed_async_mask_fails_a_frame() -> None:
     def fail(look: int) -> None:
         if look > 1:
             raise ModelError("the network failed")
 
-    run = fixed(BrightSegmenter(fail), QualityLevel(3), beside=True)
+    run = fixed_pipeline(BrightSegmenter(fail), QualityLevel(3), beside=True)
     for number in range(4):
-        run.process(filmed(number))
+        run.process(person_frame(number))
     wait_until(no_mask_is_made)
     with pytest.raises(ModelError, match="the network failed"):
-        run.process(filmed(4))
+        run.process(person_frame(4))
 
 
-def test_another_frame_size_begins_anew() -> None:
-    mattes = Mattes()
-    run = fixed(BrightSegmenter(), QualityLevel(3), mattes)
-    run.process(filmed(0))
+def test_new_frame_size_restarts() -> None:
+    mattes = MatteRecorder()
+    run = fixed_pipeline(BrightSegmenter(), QualityLevel(3), mattes)
+    run.process(person_frame(0))
     run.process(noise_frame(1, (200, 160), number=1))
     assert mattes.ages == [0, 0]
     assert mattes.seen[1].alpha.shape == (160, 200)
 
 
-def test_a_gap_in_time_and_a_step_back_need_a_mask_of_their_own() -> None:
-    mattes = Mattes()
-    run = fixed(BrightSegmenter(), QualityLevel(3), mattes)
+def test_time_gap_or_step_back_needs_new_mask() -> None:
+    mattes = MatteRecorder()
+    run = fixed_pipeline(BrightSegmenter(), QualityLevel(3), mattes)
     for number in (10, 11, 30, 31, 5, 6):
-        run.process(filmed(number))
+        run.process(person_frame(number))
     assert mattes.ages == [0, 1, 0, 1, 0, 1]
 
 
-def test_at_fifteen_frames_a_second_no_mask_gets_too_old() -> None:
-    mattes = Mattes()
-    run = fixed(BrightSegmenter(), QualityLevel(3), mattes)
+def test_masks_stay_fresh_at_15_fps() -> None:
+    mattes = MatteRecorder()
+    run = fixed_pipeline(BrightSegmenter(), QualityLevel(3), mattes)
     for number in range(0, 40, 2):
-        run.process(filmed(number))
+        run.process(person_frame(number))
     assert set(mattes.ages) == {0, 2, 4}
 
 
-def test_a_network_ten_times_too_slow_in_real_time() -> None:
-    """70 ms a look at 30 frames a second: nearly all are processed, the alpha follows, it is told, and then given back."""
+def test_quality_drops_for_slow_network_and_recovers() -> None:
+    """At 70 ms per call and 30 fps nearly all frames are processed; the reduction is reported and later undone."""
     slow = threading.Event()
-    segmenter, mattes = BrightSegmenter(lambda _: time.sleep(0.07) if slow.is_set() else None), Mattes()
+    segmenter, mattes = BrightSegmenter(lambda _: time.sleep(0.07) if slow.is_set() else None), MatteRecorder()
     watched = AdaptivePipeline(pipeline(segmenter, mattes), Governor(quality_levels(smaller=True, coarse=False)), 1 / RATE)
     slow.set()
     _play(watched, 0, 1.0)
@@ -308,10 +308,10 @@ def test_a_network_ten_times_too_slow_in_real_time() -> None:
     assert "mask every 3rd frame" in watched.degradations
     processed = mattes.seen[before:]
     assert len(processed) > 0.6 * captured, "in turn with the network it would be 0.4 of them"
-    carried = np.mean([iou(matte.alpha, person_at(round(matte.time * RATE))) for matte in processed])
+    carried = np.mean([iou(matte.alpha, person_alpha(round(matte.time * RATE))) for matte in processed])
     stayed = np.mean(
         [
-            iou((person_at(round(matte.picture_time * RATE)) * 255).astype(np.uint8), person_at(round(matte.time * RATE)))
+            iou((person_alpha(round(matte.picture_time * RATE)) * 255).astype(np.uint8), person_alpha(round(matte.time * RATE)))
             for matte in processed
         ]
     )
@@ -327,7 +327,7 @@ def test_a_network_ten_times_too_slow_in_real_time() -> None:
 
 def _play(run: AdaptivePipeline, first: int, seconds: float) -> int:
     """As a camera does it: the newest frame is taken, and what came meanwhile is lost. Returns how many came."""
-    frames = [filmed(first + number) for number in range(round(seconds * RATE))]
+    frames = [person_frame(first + number) for number in range(round(seconds * RATE))]
     begin, last = time.perf_counter(), -1
     while (number := int((time.perf_counter() - begin) * RATE)) < len(frames):
         if number == last:
@@ -338,17 +338,17 @@ def _play(run: AdaptivePipeline, first: int, seconds: float) -> int:
     return len(frames)
 
 
-def test_on_battery_the_network_rests_every_second_frame() -> None:
+def test_battery_halves_the_mask_rate() -> None:
     segmenter = BrightSegmenter()
     power = PowerSource(lambda: True)
     run = AdaptivePipeline(pipeline(segmenter), Governor([QualityLevel(), QualityLevel(2)]), power=power)
     for number in range(41):
-        run.process(filmed(number))
+        run.process(person_frame(number))
     assert segmenter.looks == pytest.approx(21, abs=1)
     assert run.degradations == ("mask every 2nd frame (on battery)",)
 
 
-def test_the_power_is_asked_for_every_ten_seconds() -> None:
+def test_power_source_is_polled_every_10_seconds() -> None:
     clock, asked = HandClock(0.0), list[float]()
 
     def ask() -> bool:
@@ -364,11 +364,11 @@ def test_the_power_is_asked_for_every_ten_seconds() -> None:
     assert answers == [False] * 4 + [True] * 6
 
 
-def test_the_settings_decide() -> None:
+def test_settings_enable_governor_and_keep_level() -> None:
     segmenter = BrightSegmenter()
     off = build_adaptive_pipeline(Settings(governor={"enabled": False}), segmenter)
     assert off.level == QualityLevel()
-    frame = filmed(0)
+    frame = person_frame(0)
     assert (
         off.process(frame).composite.data == build_pipeline(Settings(), BrightSegmenter()).process(frame).composite.data
     ).all()
@@ -377,8 +377,8 @@ def test_the_settings_decide() -> None:
 
 
 @pytest.mark.parametrize("motion", ["slow", "fast"])
-def test_one_mask_in_three_has_at_most_half_as_much_error_again(motion: str) -> None:
-    """The bundled network on made-up people whose alpha is known."""
+def test_every_third_mask_has_at_most_1_5_times_the_error(motion: str) -> None:
+    """The bundled network on synthetic people of known alpha."""
     model = find("livebg-u2", ())
     segmenter = U2NetSegmenter(model.path, model.card, provider="cpu")
     errors: dict[int, list[float]] = {1: [], 3: []}
@@ -394,7 +394,7 @@ def test_one_mask_in_three_has_at_most_half_as_much_error_again(motion: str) -> 
             )
         )
         for every, found in errors.items():
-            found += _errors(fixed(segmenter, QualityLevel(every)), moments)
+            found += _errors(fixed_pipeline(segmenter, QualityLevel(every)), moments)
     assert np.mean(errors[3]) <= 1.5 * np.mean(errors[1])
 
 

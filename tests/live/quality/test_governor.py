@@ -1,4 +1,4 @@
-"""What is given up and when, on a made-up machine with made-up time."""
+"""Which reductions the governor makes and when, on a simulated machine in simulated time."""
 
 import random
 from collections.abc import Callable
@@ -18,8 +18,8 @@ Cost = Callable[[QualityLevel], float]
 
 
 @dataclass
-class Machine:
-    """Makes frames under a governor: ``mask`` and ``rest`` tell what they take in seconds under a plan."""
+class SimulatedMachine:
+    """Makes frames under a governor: ``mask`` and ``rest`` return their durations in seconds under a plan."""
 
     governor: Governor
     mask: Cost
@@ -32,7 +32,7 @@ class Machine:
     _since: int = 99
     _ready: float | None = None
 
-    def run(self, seconds: float) -> "Machine":
+    def run(self, seconds: float) -> "SimulatedMachine":
         end = self.now + seconds
         while self.now < end:
             self._frame()
@@ -71,7 +71,7 @@ def constant(seconds: float) -> Cost:
     return lambda _: seconds
 
 
-def test_the_ladder_gives_up_rate_then_size_then_blur() -> None:
+def test_quality_levels_reduce_rate_then_size_then_blur() -> None:
     assert (
         QualityLevel(),
         QualityLevel(2),
@@ -96,21 +96,21 @@ def test_the_ladder_gives_up_rate_then_size_then_blur() -> None:
     assert quality_levels(smaller=False, coarse=False) == (QualityLevel(), QualityLevel(2), QualityLevel(3))
 
 
-def test_plans_say_what_they_give_up() -> None:
+def test_level_lists_its_degradations() -> None:
     assert QualityLevel().degradations == ()
     assert QualityLevel(2).degradations == ("mask every 2nd frame",)
     assert QualityLevel(3, 0.5, True).degradations == ("mask every 3rd frame", "masks at half their size", "a coarse blur")
     assert QualityLevel(3, 0.75).degradations[1] == "masks at three quarters of their size"
 
 
-def test_where_there_is_room_nothing_is_given_up() -> None:
-    machine = Machine(Governor(PLANS), network(0.007), constant(0.010)).run(60)
+def test_fast_machine_keeps_full_quality() -> None:
+    machine = SimulatedMachine(Governor(PLANS), network(0.007), constant(0.010)).run(60)
     assert machine.plans == [(0.0, QualityLevel())]
     assert machine.governor.degradations == ()
 
 
-def test_a_slow_network_costs_masks_within_half_a_second_and_no_frames_after() -> None:
-    machine = Machine(Governor(PLANS), constant(0.007), constant(0.008)).run(5)
+def test_slow_network_reduces_masks_but_not_frames() -> None:
+    machine = SimulatedMachine(Governor(PLANS), constant(0.007), constant(0.008)).run(5)
     machine.mask = constant(0.070)
     slow = machine.now
     machine.run(1)
@@ -123,23 +123,23 @@ def test_a_slow_network_costs_masks_within_half_a_second_and_no_frames_after() -
     assert machine.governor.degradations == ("mask every 3rd frame",)
 
 
-def test_a_network_slower_still_costs_the_masks_size() -> None:
-    machine = Machine(Governor(PLANS), network(0.130), constant(0.008)).run(3)
+def test_slower_network_reduces_mask_size() -> None:
+    machine = SimulatedMachine(Governor(PLANS), network(0.130), constant(0.008)).run(3)
     assert machine.governor.level == QualityLevel(3, 0.75)
     machine.mask = network(0.250)
     machine.run(5)
     assert machine.governor.level == QualityLevel(3, 0.5, True)
 
 
-def test_what_does_not_help_is_not_given_up() -> None:
+def test_useless_reduction_is_not_made() -> None:
     """The frames themselves take too long: fewer masks and the coarse blur help, smaller ones beyond that do not."""
-    machine = Machine(Governor(PLANS), network(0.010), lambda plan: 0.036 if plan.coarse else 0.040).run(30)
+    machine = SimulatedMachine(Governor(PLANS), network(0.010), lambda plan: 0.036 if plan.coarse else 0.040).run(30)
     assert machine.governor.level == QualityLevel(3, 0.75, True)
     assert machine.changes() <= 2
 
 
-def test_a_hiccup_costs_nothing() -> None:
-    machine = Machine(Governor(PLANS), constant(0.007), constant(0.008)).run(3)
+def test_short_hiccup_changes_nothing() -> None:
+    machine = SimulatedMachine(Governor(PLANS), constant(0.007), constant(0.008)).run(3)
     for _ in range(5):
         machine.mask, machine.rest = constant(0.200), constant(0.050)
         machine.run(0.04)
@@ -157,14 +157,14 @@ def test_a_hiccup_costs_nothing() -> None:
     seed=st.integers(0, 1000),
     rate=st.sampled_from([15, 30, 60]),
 )
-def test_under_a_constant_load_it_settles(mask: float, rest: float, floor: float, noise: float, seed: int, rate: int) -> None:
+def test_constant_load_settles(mask: float, rest: float, floor: float, noise: float, seed: int, rate: int) -> None:
     chance = random.Random(seed)
     cost = network(mask, floor)
 
     def noisy(true: Cost) -> Cost:
         return lambda plan: true(plan) * (1 + noise * chance.uniform(-1, 1))
 
-    machine = Machine(Governor(PLANS), noisy(cost), noisy(constant(rest)), 1 / rate).run(120)
+    machine = SimulatedMachine(Governor(PLANS), noisy(cost), noisy(constant(rest)), 1 / rate).run(120)
     assert {plan for _, plan in machine.plans} <= set(PLANS)
     assert machine.changes() <= 16
     assert machine.changes(after=60) <= 4
@@ -182,7 +182,7 @@ def test_under_a_constant_load_it_settles(mask: float, rest: float, floor: float
 def test_full_quality_returns_within_22_seconds(
     mask: float, rest: float, floor: float, seconds: float, fast: float, rate: int
 ) -> None:
-    machine = Machine(Governor(PLANS), network(mask, floor), constant(rest), 1 / rate).run(seconds)
+    machine = SimulatedMachine(Governor(PLANS), network(mask, floor), constant(rest), 1 / rate).run(seconds)
     machine.mask, machine.rest = network(fast, floor), constant(0.008)
     machine.run(22)  # a lower level may have fitted before the load fell
     assert machine.governor.level == QualityLevel()
@@ -191,7 +191,7 @@ def test_full_quality_returns_within_22_seconds(
 
 def test_level_that_fails_is_retried_less_and_less_often() -> None:
     """No measurement at a lower level shows that a mask for each frame slows the other work down on this machine."""
-    machine = Machine(Governor(PLANS), constant(0.010), lambda plan: 0.030 if plan.mask_every == 1 else 0.010).run(900)
+    machine = SimulatedMachine(Governor(PLANS), constant(0.010), lambda plan: 0.030 if plan.mask_every == 1 else 0.010).run(900)
     tries = [when for when, plan in machine.plans[1:] if plan == QualityLevel()]
     waits = [later - earlier for earlier, later in pairwise(tries)]
     assert [round(wait, -1) for wait in waits] == [40, 80, *[160] * (len(waits) - 2)]
@@ -212,7 +212,7 @@ def test_three_busy_processes_cause_six_changes_at_most(mask: float, rest: float
 
         return wall
 
-    machine = Machine(Governor(PLANS), contended(network(mask)), contended(constant(rest)))
+    machine = SimulatedMachine(Governor(PLANS), contended(network(mask)), contended(constant(rest)))
     longest = 0.0
     while machine.now < 60:
         began = machine.now
@@ -224,7 +224,7 @@ def test_three_busy_processes_cause_six_changes_at_most(mask: float, rest: float
 
 def test_changes_are_logged_once_and_then_summarized(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    machine = Machine(Governor(PLANS), constant(0.070), constant(0.008))
+    machine = SimulatedMachine(Governor(PLANS), constant(0.070), constant(0.008))
     for seconds in (0.005, 0.070, 0.005, 0.070, 0.005):
         machine.run(13)
         machine.mask = constant(seconds)
@@ -235,8 +235,8 @@ def test_changes_are_logged_once_and_then_summarized(caplog: pytest.LogCaptureFi
     assert "changes in 60 s" in messages[1]
 
 
-def test_on_battery_every_second_mask_is_spared_and_told() -> None:
-    machine = Machine(Governor(PLANS), constant(0.005), constant(0.005)).run(1)
+def test_battery_saver_halves_masks_and_is_reported() -> None:
+    machine = SimulatedMachine(Governor(PLANS), constant(0.005), constant(0.005)).run(1)
     machine.governor.battery_saver = True
     machine.run(1)
     assert machine.governor.level == QualityLevel(2)
@@ -249,22 +249,22 @@ def test_on_battery_every_second_mask_is_spared_and_told() -> None:
     assert machine.governor.level == QualityLevel()
 
 
-def test_on_battery_more_is_given_up_where_that_is_needed() -> None:
-    machine = Machine(Governor(PLANS), constant(0.070), constant(0.008))
+def test_battery_saver_allows_further_reduction() -> None:
+    machine = SimulatedMachine(Governor(PLANS), constant(0.070), constant(0.008))
     machine.governor.battery_saver = True
     machine.run(3)
     assert machine.governor.level == QualityLevel(3)
     assert machine.governor.degradations == ("mask every 3rd frame",)
 
 
-def test_it_goes_on_from_what_was_given_up_before() -> None:
+def test_governor_starts_at_given_level() -> None:
     assert Governor(PLANS, QualityLevel(3)).level == QualityLevel(3)
     assert Governor(quality_levels(smaller=False, coarse=False), QualityLevel(3, 0.5, True)).level == QualityLevel()
 
 
-def test_one_plan_alone_is_kept() -> None:
+def test_single_level_is_kept() -> None:
     governor = Governor([QualityLevel()])
     governor.battery_saver = True
-    machine = Machine(governor, constant(0.2), constant(0.1)).run(10)
+    machine = SimulatedMachine(governor, constant(0.2), constant(0.1)).run(10)
     assert machine.plans == [(0.0, QualityLevel())]
     assert governor.degradations == ()

@@ -10,19 +10,19 @@ from livebg.live.quality.power import on_battery
 
 @dataclass(frozen=True)
 class Battery:
-    """What psutil tells of one."""
+    """psutil's report of a battery."""
 
     power_plugged: bool | None
 
 
 @pytest.mark.parametrize(("plugged", "answer"), [(False, True), (True, False), (None, False)])
-def test_a_battery_without_mains_is_what_counts(plugged: bool | None, answer: bool) -> None:
+def test_unplugged_battery_means_on_battery(plugged: bool | None, answer: bool) -> None:
     assert on_battery(lambda: Battery(plugged)) is answer
 
 
-def test_no_battery_is_mains() -> None:
+def test_missing_battery_means_mains() -> None:
     assert not on_battery(lambda: None)
 
 
-def test_a_machine_that_knows_of_no_power_supplies_is_on_mains(tmp_path: Path) -> None:
+def test_missing_power_supplies_mean_mains(tmp_path: Path) -> None:
     assert not on_battery(lambda: next((tmp_path / "power_supply").iterdir()))

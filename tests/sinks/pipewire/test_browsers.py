@@ -1,4 +1,4 @@
-"""What Chromium and Firefox make of the camera that a real `livebg run` gives them through PipeWire and the desktop's portal."""
+"""Chromium and Firefox with the camera of a real `livebg run` through PipeWire and the desktop's portal."""
 
 import shutil
 import subprocess
@@ -15,10 +15,10 @@ import pytest
 from livebg.imaging.frame import BT601, ColorSpec, planes, rgb_to_i420
 from tests.support.browsers import PROGRAMS, Browser
 from tests.support.media import Clip, yuv_picture
-from tests.support.pipewire_desktop import TOOLS, Desktop, Viewer, desktop_of_ones_own, livebg_status, missing, wait_until
+from tests.support.pipewire_desktop import TOOLS, Desktop, Viewer, livebg_status, missing_tools, private_desktop, wait_until
 
 _PORTAL = Path("/usr/share/dbus-1/services/org.freedesktop.impl.portal.desktop.gtk.service")
-_MISSING = missing((*TOOLS, "gdbus")) or (None if _PORTAL.is_file() else "xdg-desktop-portal-gtk is not installed")
+_MISSING = missing_tools((*TOOLS, "gdbus")) or (None if _PORTAL.is_file() else "xdg-desktop-portal-gtk is not installed")
 pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]
 SIZE = (640, 360)
 QUARTERS = {(0.25, 0.3): (220, 20, 60), (0.75, 0.3): (240, 230, 140), (0.25, 0.75): (50, 205, 50), (0.75, 0.75): (238, 130, 238)}
@@ -29,7 +29,7 @@ LOADING = 60.0
 
 
 def picture(number: int, width: int, height: int) -> av.VideoFrame:
-    """Four quarters of one colour each, and a strip at the top whose grey changes."""
+    """Four quarters of one color each, and a strip at the top whose gray changes."""
     rgb = np.zeros((height, width, 3), np.uint8)
     for (x, y), colour in QUARTERS.items():
         rgb[height // 2 * (y > 0.5) :, width // 2 * (x > 0.5) :] = colour
@@ -39,7 +39,7 @@ def picture(number: int, width: int, height: int) -> av.VideoFrame:
 
 @pytest.fixture(scope="module")
 def desktop() -> Iterator[Desktop]:
-    with pytest.MonkeyPatch.context() as patch, desktop_of_ones_own(patch, screen=True) as desktop:
+    with pytest.MonkeyPatch.context() as patch, private_desktop(patch, screen=True) as desktop:
         for application in ("", "chromium", "org.chromium.Chromium", "firefox", "firefox-esr", "org.mozilla.firefox"):
             desktop.grant_camera(application)
         yield desktop
@@ -57,10 +57,10 @@ def daemon(desktop: Desktop) -> Iterator[subprocess.Popen[bytes]]:
     assert process.wait(30) == 0
 
 
-def looked(browser: Browser) -> dict[str, Any]:
-    told = browser.told(LOADING)
-    assert "error" not in told, told
-    return told
+def next_report(browser: Browser) -> dict[str, Any]:
+    reported = browser.told(LOADING)
+    assert "error" not in reported, reported
+    return reported
 
 
 def check(told: dict[str, Any]) -> None:
@@ -75,23 +75,23 @@ def check(told: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("daemon")
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_browser_sees_the_camera_by_its_name_moving_and_in_its_colours(name: str, desktop: Desktop) -> None:
+def test_browser_shows_moving_camera_in_right_colors(name: str, desktop: Desktop) -> None:
     if shutil.which(PROGRAMS[name]) is None:
         pytest.skip(f"{PROGRAMS[name]} is not installed")
     wait_until(lambda: livebg_status(desktop)["state"] == "asleep", "nobody looks yet, or any more")
     with Browser(name, desktop, "livebg", SIZE, [*QUARTERS, MARK], FRAMES) as browser:
-        check(looked(browser))
-        assert looked(browser) == {"stopped": True}
+        check(next_report(browser))
+        assert next_report(browser) == {"stopped": True}
 
 
 @pytest.mark.usefixtures("daemon")
-def test_another_program_looks_at_the_same_time(desktop: Desktop) -> None:
+def test_browser_and_viewer_share_camera(desktop: Desktop) -> None:
     name = next((name for name, program in PROGRAMS.items() if shutil.which(program)), None)
     if name is None:
         pytest.skip("no browser is installed")
     with Viewer(desktop, SIZE) as viewer:
         viewer.sees(5)
         with Browser(name, desktop, "livebg", SIZE, [*QUARTERS, MARK], FRAMES) as browser:
-            check(looked(browser))
+            check(next_report(browser))
             viewer.sees(5)
         viewer.sees(5)

@@ -6,7 +6,7 @@ from livebg.sinks.pipewire import abi
 from livebg.sinks.pipewire.stream import BufferLeases
 
 
-class MadeUp:
+class FakeBuffer:
     """A buffer with a header and a busy counter."""
 
     def __init__(self) -> None:
@@ -20,10 +20,10 @@ class MadeUp:
         self.address = ctypes.addressof(self._outer)
 
 
-def test_what_is_held_for_long_is_taken_back_and_nothing_else() -> None:
+def test_expired_lease_is_reclaimed() -> None:
     now = 10.0
     loans = BufferLeases(lambda: now)
-    early, late = MadeUp(), MadeUp()
+    early, late = FakeBuffer(), FakeBuffer()
     loans.lease(early.address)
     now = 10.2
     loans.lease(late.address)
@@ -36,17 +36,17 @@ def test_what_is_held_for_long_is_taken_back_and_nothing_else() -> None:
     assert (early.header.flags, early.header.seq) == (0, 0)
 
 
-def test_who_fills_a_buffer_is_the_only_one_that_holds_it() -> None:
-    buffer = MadeUp()
+def test_lease_resets_busy_count() -> None:
+    buffer = FakeBuffer()
     buffer.busy.count = 0xFFFFFFFF  # a reader returned it after it had been reclaimed
     BufferLeases().lease(buffer.address)
     assert buffer.busy.count == 1
 
 
-def test_buffers_that_are_gone_are_not_touched() -> None:
+def test_released_buffers_are_not_touched() -> None:
     now = 0.0
     loans = BufferLeases(lambda: now)
-    buffer = MadeUp()
+    buffer = FakeBuffer()
     loans.lease(buffer.address)
     loans.release(buffer.address)
     loans.release(buffer.address)
@@ -55,7 +55,7 @@ def test_buffers_that_are_gone_are_not_touched() -> None:
     assert buffer.busy.count == 1
 
 
-def test_buffers_without_a_count_are_left_alone() -> None:
+def test_buffer_without_busy_counter_is_ignored() -> None:
     inner = abi.SpaBuffer(0, 0, None, None)
     outer = abi.Buffer(ctypes.pointer(inner))
     now = 0.0

@@ -1,4 +1,4 @@
-"""PipeWire's PODs as livebg writes them, parsed here by their definition; and the errors without PipeWire."""
+"""PipeWire PODs written by livebg, parsed here by their definition, and the errors without PipeWire."""
 
 import ctypes
 import struct
@@ -37,7 +37,7 @@ def read_object(pod: bytes) -> tuple[int, int, dict[int, Value]]:
     return object_type, about, properties
 
 
-def test_the_offer_says_i420_in_limited_range_bt601() -> None:
+def test_offered_format_is_i420_limited_bt601() -> None:
     kind, about, properties = read_object(pods.offered_format(FORM))
     assert (kind, about) == (0x40003, 3)
     assert properties == {
@@ -54,18 +54,18 @@ def test_the_offer_says_i420_in_limited_range_bt601() -> None:
 
 
 @pytest.mark.parametrize(("rate", "said"), [(Fraction(30000, 1001), 30), (Fraction(24000, 1001), 24), (Fraction(1, 3), 1)])
-def test_the_rate_is_in_whole_frames_as_browsers_ask_for_it(rate: Fraction, said: int) -> None:
+def test_rate_is_offered_in_whole_frames(rate: Fraction, said: int) -> None:
     _, _, properties = read_object(pods.offered_format(VideoFormat(640, 360, rate)))
     assert properties[0x20004] == (said, 1)
 
 
-def test_buffers_hold_one_picture_each() -> None:
+def test_each_buffer_holds_one_picture() -> None:
     kind, about, properties = read_object(pods.wanted_buffers(FORM))
     assert (kind, about) == (0x40004, 5)
     assert properties == {1: (1, 8, 2, 16), 2: 1, 3: 640 * 360 * 3 // 2, 4: 640, 6: (4, 1 << 2)}
 
 
-def test_each_picture_has_room_for_its_time() -> None:
+def test_each_buffer_has_a_header() -> None:
     assert read_object(pods.wanted_header()) == (0x40005, 6, {1: 1, 2: 32})
 
 
@@ -74,23 +74,23 @@ def test_each_picture_has_room_for_its_time() -> None:
     [(abi.MetaHeader, 32), (abi.MetaData, 16), (abi.Chunk, 16), (abi.Data, 40), (abi.SpaBuffer, 24), (abi.StreamEvents, 96)],
 )
 @pytest.mark.skipif(ctypes.sizeof(ctypes.c_void_p) != 8, reason="the sizes are those of 64-bit systems")
-def test_structs_have_the_sizes_of_the_headers(kind: type[ctypes.Structure], size: int) -> None:
+def test_struct_sizes_match_headers(kind: type[ctypes.Structure], size: int) -> None:
     assert ctypes.sizeof(kind) == size
 
 
-def test_lists_of_pods_are_pointers_to_them() -> None:
+def test_params_are_pointers_to_pods() -> None:
     params = Params([b"first", b"second"])
     assert params.count == 2
     assert [ctypes.string_at(params.array[place] or 0, size) for place, size in ((0, 5), (1, 6))] == [b"first", b"second"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux looks for the library")
-def test_without_the_library_it_is_said_what_to_install() -> None:
+def test_missing_library_error_names_package() -> None:
     with pytest.raises(SinkError, match=r"libpipewire-9\.so cannot be loaded .*\. Install PipeWire .*libpipewire-0\.3-0"):
         Library("libpipewire-9.so")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux looks for the library")
-def test_a_library_without_its_functions_is_too_old() -> None:
+def test_library_without_functions_is_too_old() -> None:
     with pytest.raises(SinkError, match=r"older than 0\.3\.34 .*\. Install a newer version"):
         Library("libc.so.6")

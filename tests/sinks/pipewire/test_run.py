@@ -1,4 +1,4 @@
-"""`livebg run --output pipewire`: it sleeps until somebody looks, hides the room, and outlives PipeWire."""
+"""`livebg run --output pipewire`: it sleeps until a client connects, hides the room, and survives PipeWire."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ import pytest
 
 from livebg.imaging.frame import planes
 from tests.support.media import Clip, flat
-from tests.support.pipewire_desktop import Desktop, Viewer, desktop_of_ones_own, livebg_status, missing, wait_until
+from tests.support.pipewire_desktop import Desktop, Viewer, livebg_status, missing_tools, private_desktop, wait_until
 from tests.support.toy_network import ToyNetwork
 
-_MISSING = missing()
+_MISSING = missing_tools()
 pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]
 SIZE = (64, 48)
 DARK = 40
-"""The luma of a room in which the network finds nobody."""
+"""The luma of a room in which the network finds no person."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def running(desktop: Desktop, *options: str) -> Iterator[subprocess.Popen[bytes]
 
 @pytest.fixture(scope="module")
 def desktop() -> Iterator[Desktop]:
-    with pytest.MonkeyPatch.context() as patch, desktop_of_ones_own(patch) as desktop:
+    with pytest.MonkeyPatch.context() as patch, private_desktop(patch) as desktop:
         yield desktop
 
 
@@ -49,7 +49,7 @@ def is_green(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bool:
     )
 
 
-def test_it_sleeps_until_somebody_looks_and_comes_back_with_pipewire(desktop: Desktop) -> None:
+def test_daemon_wakes_for_viewer_and_survives_restart(desktop: Desktop) -> None:
     def state() -> str:
         return str(livebg_status(desktop)["state"])
 
@@ -75,7 +75,7 @@ def test_it_sleeps_until_somebody_looks_and_comes_back_with_pipewire(desktop: De
                 wait_until(lambda: desktop.node("livebg") is not None, "the camera is back")
 
 
-def test_without_pipewire_it_says_what_to_do(desktop: Desktop, tmp_path: Path) -> None:
+def test_missing_pipewire_error_explains_what_to_do(desktop: Desktop, tmp_path: Path) -> None:
     clip = Clip(5, *SIZE).write(tmp_path / "clip.mp4")
     (tmp_path / "empty").mkdir(mode=0o700)
     env = {**os.environ, **desktop.environment, "XDG_RUNTIME_DIR": str(tmp_path / "empty")}
@@ -83,7 +83,7 @@ def test_without_pipewire_it_says_what_to_do(desktop: Desktop, tmp_path: Path) -
     command = [sys.executable, "-m", "livebg", "run", "--camera", str(clip), "--output", "pipewire"]
     refused = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
     assert refused.returncode == 4
-    said = " ".join(refused.stderr.split())
-    assert said.startswith("livebg: PipeWire is not running for this user")
-    assert "systemctl --user start pipewire.socket" in said
-    assert "Traceback" not in said
+    output = " ".join(refused.stderr.split())
+    assert output.startswith("livebg: PipeWire is not running for this user")
+    assert "systemctl --user start pipewire.socket" in output
+    assert "Traceback" not in output

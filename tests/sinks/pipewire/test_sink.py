@@ -1,4 +1,4 @@
-"""The camera that PipeWire offers, in a real PipeWire with a real WirePlumber, seen by GStreamer."""
+"""The PipeWire camera in a real PipeWire with a real WirePlumber, read by GStreamer."""
 
 import signal
 import threading
@@ -18,10 +18,10 @@ from livebg.imaging.frame import BT601, BT709, ColorSpec, VideoFormat
 from livebg.interfaces import Sink
 from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sinks.virtual_camera import VirtualCameraSink, open_virtual_camera
-from tests.support.pipewire_desktop import PATIENCE, Desktop, Viewer, desktop_of_ones_own, missing, wait_until
+from tests.support.pipewire_desktop import PATIENCE, Desktop, Viewer, missing_tools, private_desktop, wait_until
 from tests.support.sink_contract import HEIGHT, WIDTH, MakeSink, SinkContract, composite
 
-_MISSING = missing()
+_MISSING = missing_tools()
 pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]
 SIZE = (WIDTH, HEIGHT)
 RATE = 50
@@ -32,7 +32,7 @@ FORMAT = VideoFormat(*SIZE, Fraction(RATE), ColorSpec(BT601, BT601, BT601))
 
 @pytest.fixture(scope="module")
 def desktop() -> Iterator[Desktop]:
-    with pytest.MonkeyPatch.context() as patch, desktop_of_ones_own(patch) as desktop:
+    with pytest.MonkeyPatch.context() as patch, private_desktop(patch) as desktop:
         yield desktop
 
 
@@ -40,7 +40,7 @@ def opened(streaming: StreamingFlag | None = None) -> Sink:
     return open_virtual_camera("pipewire", "livebg", FORMAT, streaming=streaming)
 
 
-class Sender:
+class CameraSender:
     """A camera to which a thread sends pictures until it is closed, each with another luma; ``streaming`` knows of viewers."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Sender:
 
     @property
     def heard(self) -> list[bool]:
-        """That somebody began to take pictures, or that nobody did any more; GStreamer 1.26 stops for a moment as it begins."""
+        """Wait for a reported start or end of streaming; GStreamer 1.26 stops for a moment as it starts."""
         found: list[tuple[float, bool]] = []
         for at, there in self._heard:
             if there and found and at - found[-1][0] < _MOMENT:
@@ -86,8 +86,8 @@ def links(desktop: Desktop) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def sending() -> Iterator[Sender]:
-    sender = Sender()
+def sending() -> Iterator[CameraSender]:
+    sender = CameraSender()
     try:
         yield sender
     finally:
@@ -106,7 +106,7 @@ class TestContract(SinkContract):
         return opened
 
 
-def test_programs_find_a_camera_of_that_name_and_format(desktop: Desktop) -> None:
+def test_camera_has_name_and_format(desktop: Desktop) -> None:
     with open_virtual_camera("pipewire", "My room", FORMAT) as sink:
         assert isinstance(sink, VirtualCameraSink)
         node = desktop.node("My room")
@@ -126,7 +126,7 @@ def test_programs_find_a_camera_of_that_name_and_format(desktop: Desktop) -> Non
     wait_until(lambda: desktop.node("My room") is None, "the camera is gone")
 
 
-def test_a_viewer_sees_each_picture_as_it_was_sent(desktop: Desktop) -> None:
+def test_viewer_receives_exact_pictures_in_order(desktop: Desktop) -> None:
     with sending(), Viewer(desktop, SIZE) as viewer:
         seen = viewer.sees(20)
     lumas = seen[:, 0, 0].astype(int)
@@ -136,7 +136,7 @@ def test_a_viewer_sees_each_picture_as_it_was_sent(desktop: Desktop) -> None:
     assert set(np.diff(lumas) % 160) <= {1, 2, 3}, "pictures come in their order, and nearly all of them"
 
 
-def test_pictures_in_other_colours_are_converted(desktop: Desktop) -> None:
+def test_other_colors_are_converted(desktop: Desktop) -> None:
     given, wanted = ColorSpec(BT709, BT709, BT709), ColorSpec(BT601, BT709, BT709)
     picture = composite(0, luma=100, color=given).data
     picture[HEIGHT:] = 160
@@ -154,7 +154,7 @@ def test_pictures_in_other_colours_are_converted(desktop: Desktop) -> None:
     assert abs(int(seen[0, 0]) - 100) > 3, "the matrices differ here"
 
 
-def test_viewers_one_after_the_other_each_see_pictures(desktop: Desktop) -> None:
+def test_successive_viewers_receive_pictures(desktop: Desktop) -> None:
     with sending() as sender:
         for number in range(4):
             with Viewer(desktop, SIZE) as viewer:
@@ -166,7 +166,7 @@ def test_viewers_one_after_the_other_each_see_pictures(desktop: Desktop) -> None
         assert sender.heard == [True, False] * 4
 
 
-def test_viewers_at_once_each_see_pictures_until_the_last_has_gone(desktop: Desktop) -> None:
+def test_concurrent_viewers_receive_pictures(desktop: Desktop) -> None:
     with sending() as sender, Viewer(desktop, SIZE) as first:
         first.sees(5)
         with Viewer(desktop, SIZE) as second, Viewer(desktop, SIZE) as third:
@@ -177,7 +177,7 @@ def test_viewers_at_once_each_see_pictures_until_the_last_has_gone(desktop: Desk
     assert sender.error is None
 
 
-def test_viewers_that_keep_buffers_take_them_from_nobody(desktop: Desktop) -> None:
+def test_viewers_that_keep_buffers_do_not_starve_others(desktop: Desktop) -> None:
     with sending() as sender, Viewer(desktop, SIZE) as faithful:
         faithful.sees(5)
         for _ in range(2):
@@ -192,7 +192,7 @@ def test_viewers_that_keep_buffers_take_them_from_nobody(desktop: Desktop) -> No
         assert sender.heard == [True]
 
 
-def test_a_viewer_that_hangs_holds_nobody_up(desktop: Desktop) -> None:
+def test_hung_viewer_blocks_nobody(desktop: Desktop) -> None:
     with sending() as sender, Viewer(desktop, SIZE) as hung:
         hung.sees(5)
         hung.program.send_signal(signal.SIGSTOP)
@@ -206,7 +206,7 @@ def test_a_viewer_that_hangs_holds_nobody_up(desktop: Desktop) -> None:
         )
 
 
-def test_who_comes_later_sees_no_older_pictures(desktop: Desktop) -> None:
+def test_new_viewer_receives_no_old_pictures(desktop: Desktop) -> None:
     with sending() as sender:
         for _ in range(2):
             with Viewer(desktop, SIZE) as viewer:
@@ -220,7 +220,7 @@ def test_who_comes_later_sees_no_older_pictures(desktop: Desktop) -> None:
             assert first in {number % 160 for number in range(before, sender.sent)}
 
 
-def test_without_a_viewer_pictures_are_dropped(desktop: Desktop) -> None:
+def test_pictures_are_dropped_without_viewer(desktop: Desktop) -> None:
     with sending() as sender:
         wait_until(lambda: sender.sent > RATE, "pictures are sent")
         node = desktop.node("livebg")
@@ -229,7 +229,7 @@ def test_without_a_viewer_pictures_are_dropped(desktop: Desktop) -> None:
         assert sender.heard == []
 
 
-def test_when_pipewire_ends_sending_fails_and_the_next_camera_is_there_once_it_is_back(desktop: Desktop) -> None:
+def test_sending_fails_after_pipewire_ends_and_recovers(desktop: Desktop) -> None:
     with sending() as sender, Viewer(desktop, SIZE) as viewer:
         viewer.sees(3)
         desktop.stop()
@@ -247,7 +247,7 @@ def test_when_pipewire_ends_sending_fails_and_the_next_camera_is_there_once_it_i
         viewer.sees(5)
 
 
-def test_pipewire_that_does_not_answer_is_told(desktop: Desktop) -> None:
+def test_unresponsive_pipewire_fails(desktop: Desktop) -> None:
     daemon = desktop.programs[0]
     daemon.send_signal(signal.SIGSTOP)
     try:
@@ -258,8 +258,8 @@ def test_pipewire_that_does_not_answer_is_told(desktop: Desktop) -> None:
 
 
 @pytest.mark.usefixtures("desktop")
-def test_a_camera_leaves_nothing_open() -> None:
-    opened().close()  # what the library keeps for good
+def test_closed_camera_leaves_nothing_open() -> None:
+    opened().close()  # allocates what the library never frees
     descriptors, threads = count("fd"), count("task")
     for _ in range(5):
         opened().close()

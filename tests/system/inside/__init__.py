@@ -1,1 +1,1 @@
-"""What runs in the guest: the agent and small programs, of the standard library alone but for ``livebg`` itself."""
+"""Programs for the guest: the agent and small tools, which need only the standard library and ``livebg`` itself."""

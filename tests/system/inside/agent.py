@@ -35,7 +35,7 @@ _HEAVY: Final = (
 
 
 class Agent:
-    """What the host may ask: the methods without an underscore, their arguments by name."""
+    """The host's operations: the methods without an underscore, their arguments by name."""
 
     def __init__(self) -> None:
         self._codes: dict[int, int] = {}
@@ -43,13 +43,13 @@ class Agent:
         self._count = 0
 
     def warm(self) -> None:
-        """Import what livebg's commands need, from now on for all of them."""
+        """Import the modules of livebg's commands in advance."""
         for name in _HEAVY:
             importlib.import_module(name)
         self._is_warm = True
 
     def start(self, command: list[str], user: str | None = None, cold: bool = False) -> list[Any]:
-        """Start a program: its process and the file that its output goes to (``.err`` beside it for the errors)."""
+        """Start a program; return its process and its output file (``.err`` beside it for the errors)."""
         self._count += 1
         output = OUTPUTS / str(self._count)
         pid = os.fork()
@@ -67,7 +67,7 @@ class Agent:
         return [pid, str(output)]
 
     def _forked(self, command: list[str]) -> int:
-        """What a command does, in this process where Python need not begin anew for it."""
+        """The result of a command, run in this process if no new Python is necessary."""
         if command[0] == "livebg" and self._is_warm:
             return _ended(importlib.import_module("livebg.cli").main, command)
         if command[:2] == ["python", "-m"]:
@@ -87,7 +87,7 @@ class Agent:
         return self._codes.get(pid)
 
     def signal(self, pid: int, number: int, group: bool = False) -> None:
-        """Send a signal, where ``group`` says so to all that the program started."""
+        """Send a signal, with ``group`` to all processes of the program."""
         (os.killpg if group else os.kill)(pid, number)
 
     def read(self, path: str) -> str | None:
@@ -102,7 +102,7 @@ class Agent:
         Path(path).write_text(text)
 
     def links(self, folder: str) -> list[str]:
-        """Where the links in a folder lead, such as those of ``/proc/1/fd``; the names of what is no link."""
+        """The targets of the links in a folder such as ``/proc/1/fd``; the names of other files."""
         found = []
         for entry in Path(folder).iterdir() if Path(folder).is_dir() else ():
             try:
@@ -112,7 +112,7 @@ class Agent:
         return found
 
     def ask(self, command: str) -> dict[str, Any] | None:
-        """What livebg answers on its control socket; None where none does."""
+        """livebg's answer on its control socket; None if none runs."""
         try:
             with socket.socket(socket.AF_UNIX) as asked:
                 asked.settimeout(20)
@@ -125,7 +125,7 @@ class Agent:
 
 
 def _become(output: Path, user: str | None) -> None:
-    """In a fresh child: a session, outputs and, where it is named, a user of its own."""
+    """In a new child process: a session, outputs and, if named, another user."""
     os.setsid()
     for number, path in ((0, "/dev/null"), (1, str(output)), (2, f"{output}.err")):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), number)
@@ -161,7 +161,7 @@ def _ended(main: Callable[[], object], command: list[str]) -> int:
 
 
 def _prepare() -> None:
-    """The folders and variables of somebody who has logged in."""
+    """The folders and variables of a user who has logged in."""
     for folder in (RUNTIME, OUTPUTS, Path("/run/home")):
         folder.mkdir(mode=0o700)
     # Other users are to find Python as well: the environment, and the Python that it was made from.
@@ -198,7 +198,7 @@ def _requests(channel: int) -> Iterator[dict[str, Any]]:
     rest = b""
     while True:
         chunk = os.read(channel, 65536)
-        if not chunk:  # the host is not there yet
+        if not chunk:  # the host is not connected yet
             time.sleep(0.1)
         *lines, rest = (rest + chunk).split(b"\n")
         yield from map(json.loads, lines)

@@ -1,4 +1,4 @@
-"""``cycles.py DEVICE COUNT``: opens a device, takes a picture and leaves, again and again; prints how often a picture came."""
+"""``cycles.py DEVICE COUNT``: repeatedly opens a device, reads a picture and closes it; prints how often it got a picture."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""``page.py LABEL FILE``: serves a page that shows the camera of that label as a call does, and keeps what the page tells.
+"""``page.py LABEL FILE``: serves a page that shows the camera of that label as a call does, and stores the page's reports.
 
 FILE gets a line of JSON for each thing that is told: the cameras that are listed before anybody looks, each opening, and of each
 frame it looks at its size and some of its pixels (red, green, blue). A camera that falls silent or ends is opened again.
@@ -17,7 +17,7 @@ POINTS: Final = (
     *((x / 16, 4.5 / 9) for x in (0.5, 1.5, 14.5, 15.5)),
     *((x / 16, 5 / 9) for x in (5.6, 7, 9, 10.4)),
 )
-"""Where the page looks, as shares of width and height: at the room first, at the person in the end."""
+"""The points that the page reads, as shares of width and height: the room first, then the person."""
 PERSON: Final = 4
 """How many of the points are the person's."""
 _PAGE: Final = """<!doctype html><title>call</title><video id=video width=32 autoplay muted playsinline></video><script>
@@ -63,7 +63,7 @@ const look = () => {
 
 def main(label: str, path: str) -> None:
     page = _PAGE.replace("LABEL", json.dumps(label)).replace("POINTS", json.dumps(POINTS)).encode()
-    told = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    reported = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -74,7 +74,7 @@ def main(label: str, path: str) -> None:
             self.wfile.write(page)
 
         def do_POST(self) -> None:
-            os.write(told, self.rfile.read(int(self.headers["Content-Length"])) + b"\n")
+            os.write(reported, self.rfile.read(int(self.headers["Content-Length"])) + b"\n")
             self.send_response(204)
             self.end_headers()
 

@@ -1,4 +1,4 @@
-"""``recorder.py DEVICE FILE``: keeps every picture that a device gives, as long as it gives any.
+"""``recorder.py DEVICE FILE``: stores every picture of a device until it stops.
 
 The file: the format as a line of JSON, then each picture as its time (seconds, monotonic), its number, its length, and its bytes;
 a picture that equals the one before has the length 0 and no bytes.

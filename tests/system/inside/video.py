@@ -1,4 +1,4 @@
-"""Reading and writing a video device by hand, as independently of what is tested as ctypes' structs of the kernel's allow."""
+"""Read and write a video device directly, with ctypes' structs of the kernel, independently of livebg."""
 
 import errno
 import fcntl
@@ -16,7 +16,7 @@ _BUFFERS: Final = 2
 
 
 class Picture(NamedTuple):
-    """What a device gave: its bytes, and the number that its driver counts."""
+    """A picture of a device: its bytes and its driver's sequence number."""
 
     data: bytes
     number: int
@@ -52,7 +52,7 @@ class Reader:
                     raise
             if time.monotonic() >= deadline:
                 return None
-            time.sleep(0.005)  # some versions say that there is a picture before there is
+            time.sleep(0.005)  # some versions report a picture too early
         picture = Picture(self._maps[buffer.index][: buffer.bytesused or self.format.pix.sizeimage], buffer.sequence)
         fcntl.ioctl(self.fd, abi.QBUF, buffer)
         return picture
@@ -82,7 +82,7 @@ class Reader:
 
 
 def open_writer(path: str, width: int, height: int, pixel_format: str) -> tuple[int, abi.PixFormat]:
-    """A loopback device that takes pictures of a format by ``write``: its descriptor and what it made of that."""
+    """A loopback device that receives pictures of a format by ``write``: its descriptor and the format it set."""
     fd = os.open(path, os.O_RDWR)
     form = abi.Format(type=abi.BUF_TYPE_VIDEO_OUTPUT)
     form.pix.width, form.pix.height, form.pix.pixelformat = width, height, abi.fourcc(pixel_format)
