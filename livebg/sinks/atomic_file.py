@@ -49,14 +49,18 @@ class AtomicFile:
         self._path = path
         self._overwrite = overwrite
         self.part = path.absolute().parent / f".livebg-{secrets.token_hex(6)}.part"
-        # Also runs at exit: an interrupt can arrive between the creation of the file and the caller's `try`.
-        self._remove = weakref.finalize(self, self.part.unlink, missing_ok=True)
         with writing(path):
             self._check_folder()
             self._check_overwrite()
             if not_same_as is not None and path.exists() and not_same_as.exists() and path.samefile(not_same_as):
                 raise SinkError(f"The output {path} is the input itself, which is never overwritten.", "Choose another output.")
-            os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            # Also runs at exit: an interrupt can arrive between the creation of the file and the caller's `try`.
+            self._remove = weakref.finalize(self, self.part.unlink, missing_ok=True)
+            try:
+                os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            except OSError:
+                self._remove.detach()
+                raise
 
     def _check_folder(self) -> None:
         folder = self._path.parent
