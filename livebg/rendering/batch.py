@@ -17,7 +17,7 @@ from livebg.errors import Cancelled, LivebgError, ModelError
 from livebg.factory import build_background, build_effect, build_encoding, build_pipeline
 from livebg.interfaces import Background, Segmenter
 from livebg.pipeline import Passthrough, Pipeline
-from livebg.rendering.jobs import Job
+from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.lookahead import LookaheadFilter
 from livebg.rendering.loop import RenderResult, VideoProcessor, render
 from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
@@ -41,18 +41,6 @@ class FileOptions:
     overwrite: bool = False
     drop_streams: bool = False
     keep_streams: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """The result of one file. Model, provider and input size are None if no network ran."""
-
-    job: Job
-    result: RenderResult
-    model: str | None
-    provider: str | None
-    input_size: tuple[int, int] | None
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from livebg.config.settings import Mode
 from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
 from livebg.sources.media_types import PHOTO_SUFFIXES, UNREADABLE_PHOTO_SUFFIXES, VIDEO_SUFFIXES, WRITABLE_PHOTO_SUFFIXES
+
+if TYPE_CHECKING:
+    from livebg.rendering.loop import RenderResult  # slow to import, and `--help` does not need it
 
 _LOG: Final = logging.getLogger(__name__)
 KEPT_CONTAINERS = frozenset({".mp4", ".mov", ".m4v", ".mkv"})
@@ -40,6 +43,18 @@ class Job:
     @property
     def is_photo(self) -> bool:
         return self.input.suffix.lower() in PHOTO_SUFFIXES | UNREADABLE_PHOTO_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """The result of one file. Model, provider and input size are None if no network ran."""
+
+    job: Job
+    result: "RenderResult"
+    model: str | None
+    provider: str | None
+    input_size: tuple[int, int] | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

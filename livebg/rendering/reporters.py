@@ -13,8 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from livebg.errors import Cancelled, LivebgError
-from livebg.rendering.batch import JobResult
-from livebg.rendering.jobs import Job
+from livebg.rendering.jobs import Job, JobResult
 
 _JSON_INTERVAL_S: Final = 0.5
 """Minimum time between two progress lines of one job."""

@@ -164,21 +164,18 @@ class CameraStream:
             self._library.call("stream_destroy", self._stream)
 
     def _wait_until_accepted(self) -> None:
-        """Wait until PipeWire accepts or rejects the camera."""
         accepted = self._settled.wait(_CONNECT_TIMEOUT_S)
         with self._library.locked(self._loop):
             self._check_connection()
         if not accepted:
-            raise SinkError(
-                f"PipeWire did not accept the camera within {_CONNECT_TIMEOUT_S:g} s.", "Restart it, or log in again."
-            )
+            problem = f"PipeWire did not accept the camera within {_CONNECT_TIMEOUT_S:g} s."
+            raise SinkError(problem, "Restart it, or log in again.")
 
     def _check_connection(self) -> None:
         if self._settled.is_set() and self._state in (abi.State.ERROR, abi.State.UNCONNECTED):
             reason = f" ({self._error})" if self._error else ""
-            raise SinkError(
-                f"PipeWire has closed the connection{reason}.", f"If the camera does not come back, start it {_RECOVERY}"
-            )
+            hint = f"If the camera does not come back, start it {_RECOVERY}"
+            raise SinkError(f"PipeWire has closed the connection{reason}.", hint)
 
     def _dequeue_buffer(self) -> int | None:
         """Return a buffer to fill; None if all are in use."""
