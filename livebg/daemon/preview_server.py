@@ -35,7 +35,7 @@ from pydantic import BaseModel, StrictBool, StrictInt, StrictStr, ValidationErro
 from livebg.compositing.composite import render_matte
 from livebg.daemon.server import BinaryResult, Command, ControlServer
 from livebg.errors import ConfigError
-from livebg.imaging.frame import Composite
+from livebg.imaging.frame import ColorSpec, Composite
 from livebg.live.frame_path import OutputFrame
 from livebg.live.preview_feed import PreviewFeed
 
@@ -126,9 +126,14 @@ class PreviewServer(ControlServer):
             "placeholder": sent is not None and sent.captured is None,
             "age": sent.captured.age if sent and sent.captured else None,
             "pictures": [
-                {"view": name, "width": picture.width, "height": picture.height, "color": asdict(picture.color)}
+                {"view": name, "width": picture.width, "height": picture.height, "color": _color_tags(picture.color)}
                 for name, picture in pictures.items()
             ],
             "status": self._status() if request.status else None,
         }
         return BinaryResult(result, [picture.data.data for picture in pictures.values()])
+
+
+def _color_tags(color: ColorSpec) -> dict[str, int | bool]:
+    """Return the fields for the client. The profile is that of a photo; cameras have none."""
+    return {name: value for name, value in asdict(color).items() if name != "icc"}

@@ -116,13 +116,6 @@ def _check_input(path: Path) -> None:
 
 
 def _check_output(output: Path, many: bool) -> None:
-    try:
-        _check_output_kind(output, many)
-    except OSError as error:
-        raise SinkError(f"Cannot write {output}: {(error.strerror or str(error)).lower()}.", "Choose a shorter name.") from None
-
-
-def _check_output_kind(output: Path, many: bool) -> None:
     # Every output file has an extension, so a name without one means a folder.
     names_folder = many or not output.suffix
     if names_folder and output.exists() and not output.is_dir():

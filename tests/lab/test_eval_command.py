@@ -134,7 +134,7 @@ def test_damaged_picture_fails_with_clear_message(cli: LivebgCli, data: Path) ->
     result = cli.lab("eval", "toy.onnx", "--data", str(data), "--section", "pictures")
     assert (result.code, result.error_line) == (
         3,
-        "data/portraits/test/images/1.png is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP or AVIF.",
+        "data/portraits/test/images/1.png is not a readable photo. Use JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or JPEG 2000.",
     )
 
 
