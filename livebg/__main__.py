@@ -1,6 +1,7 @@
 """Entry point of the command line. Handles signals before the slow imports, when there is nothing to clean up."""
 
 import os
+import signal
 from types import FrameType
 
 from livebg.platform.interrupts import handle_signals
@@ -11,7 +12,10 @@ def main() -> None:
     handle_signals(exit_at_once)
     from livebg.cli import main as run_command
 
-    run_command()
+    try:
+        run_command()
+    finally:
+        handle_signals(signal.SIG_IGN)  # the command has ended, and Python still needs a moment
 
 
 def exit_at_once(_number: int, _frame: FrameType | None) -> None:

@@ -47,7 +47,7 @@ def interruptible() -> Iterator[Interrupt]:
             signal.signal(number, signal.SIG_IGN if interrupt.requested else handler)
 
 
-def handle_signals(handler: Callable[[int, FrameType | None], object]) -> dict[signal.Signals, Any]:
+def handle_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> dict[signal.Signals, Any]:
     """Install ``handler`` for Ctrl-C, SIGTERM and SIGHUP unless ignored. Returns the previous handlers by signal."""
     if threading.current_thread() is not threading.main_thread():
         return {}

@@ -11,21 +11,23 @@ from livebg.errors import LivebgError
 from livebg.lab.evaluation.results import Section
 from livebg.lab.training.architecture import DESIGNS
 from livebg.lab.training.export import export
-from livebg.lab.training.leave_one_out import Start, leave_one_out
 from livebg.lab.training.loader import COURSES
+from livebg.lab.training.prepare import prepare
+from livebg.lab.training.pseudo_labels import PseudoLabeler
+from livebg.lab.training.surgery import widen
 from livebg.lab.training.train_pipeline import (
     STAGES,
     Run,
     Stage,
+    Start,
     calibration,
     initial_weights,
+    leave_one_out,
     make,
-    prepared,
     prune_to,
     train_network,
 )
 from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint
-from livebg.lab.training.widening import widen
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -49,7 +51,7 @@ LABELLER = typer.Option(help="Matting network (ONNX) that refines masks and labe
 @app.command("prepare")
 def prepare_command(data: Data, out: Prepared, labeller: Annotated[Path, LABELLER]) -> None:
     """Convert data sets to pictures with soft alpha. Needed once."""
-    prepared(data, out, labeller)
+    prepare(data, out, PseudoLabeler(labeller))
 
 
 @app.command("train")
@@ -131,7 +133,7 @@ def make_command(
     seed: Seed = 0,
 ) -> None:
     """Run the whole pipeline, from the data to the ONNX file. Call it again to resume an interrupted run."""
-    prepared(data, work / "prepared", labeller)
+    prepare(data, work / "prepared", PseudoLabeler(labeller))
     run = Run(device, processes, workers, threads, seed)
     make(work / "prepared", u2netp, work, out, Schedule(pictures, rate, half=half), run)
 

@@ -1,17 +1,20 @@
-"""Exports to ONNX for any input size in steps of 16. ``pretrained`` can read the weights back."""
+"""Exports to ONNX for any input size in steps of 16, in float32 or quantized to 8 bits. ``pretrained`` can read it back."""
 
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from livebg.lab.training.architecture import RGB, LivebgNet
 from livebg.lab.training.losses import Batch
-from livebg.lab.training.quantization import quantised
+from livebg.lab.training.rounding import avoid_ties
+from livebg.segmentation.ort import quantization
 
 OPSET = 17
 HALF = ".half"
@@ -19,6 +22,8 @@ HALF = ".half"
 DESIGN = "design"
 """Metadata key of the design's name."""
 SIZE = (256, 144)
+KEPT = ("Sigmoid", "DepthToSpace", "shuffle")
+"""Nodes that stay in float, by a part of their names: the last steps, which produce fine gradations of alpha."""
 
 
 def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch] | None = None) -> None:
@@ -43,13 +48,48 @@ def export(net: LivebgNet, design: str, path: Path, calibration: Iterable[Batch]
             dynamic_axes={"picture": axes, "alpha": axes},
         )
     if calibration is not None:
-        quantised(path, calibration)
+        _quantize(path, calibration)
     model = onnx.load(str(path))
     if calibration is None:
         _store_as_half(model)
+    else:
+        avoid_ties(model)
     helper.set_model_props(model, {DESIGN: design, "input": "RGB, 0..1", "stride": "16"})
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def _quantize(path: Path, batches: Iterable[Batch]) -> None:
+    """Rewrite the network at ``path`` with 8-bit weights and activations, calibrated on ``batches`` (0..1).
+
+    Its alpha is the same on every x86-64 CPU after :func:`avoid_ties`. This halves the CPU time on recent processors and changes
+    alpha by a few thousandths. Weights use 7 of the 8 bits, because CPUs without VNNI instructions add two products in 16 bits,
+    which would overflow.
+    """
+    feeds = ({"picture": picture[None]} for batch in batches for picture in batch.picture.numpy())
+    library, preparation = quantization("quantization"), quantization("quantization.shape_inference")
+
+    class Pictures(library.CalibrationDataReader):  # type: ignore[misc, name-defined]
+        """Feeds pictures to onnxruntime one by one."""
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            return next(feeds, None)
+
+    with TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.onnx"
+        preparation.quant_pre_process(str(path), str(plain), skip_symbolic_shape=True)
+        names = [node.name for node in onnx.load(str(plain)).graph.node]
+        library.quantize_static(
+            str(plain),
+            str(path),
+            Pictures(),
+            quant_format=library.QuantFormat.QDQ,
+            activation_type=library.QuantType.QUInt8,
+            weight_type=library.QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
+            nodes_to_exclude=[name for name in names if any(kept in name for kept in KEPT)],
+        )
 
 
 def _store_as_half(model: onnx.ModelProto) -> None:

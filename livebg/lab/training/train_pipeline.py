@@ -1,8 +1,12 @@
-"""The training pipeline, from the data to the ONNX file, in stages. Finished stages are skipped."""
+"""The training pipeline, from prepared pictures to the ONNX file, in stages, and a leave-one-out test of generalization.
+
+Finished stages are skipped. The leave-one-out test trains briefly without one set of people, then evaluates on that set.
+"""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,17 +14,19 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import distributed, multiprocessing
 
+from livebg.lab.evaluation.contact_sheets import Sheets
+from livebg.lab.evaluation.datasets import PictureSet
+from livebg.lab.evaluation.holdout import PEOPLE, archived_pictures
+from livebg.lab.evaluation.networks import candidate
+from livebg.lab.evaluation.results import Section
+from livebg.lab.evaluation.stills import measure_pictures
 from livebg.lab.training.architecture import DEEP, DESIGNS, LivebgNet
 from livebg.lab.training.export import export
 from livebg.lab.training.loader import LARGE, MEDIUM, SMALL, Curriculum, loader
 from livebg.lab.training.losses import Batch
-from livebg.lab.training.prepare import prepare
 from livebg.lab.training.pretrained import from_exported, from_u2netp
-from livebg.lab.training.pruning import importance, prune
-from livebg.lab.training.pseudo_labels import PseudoLabeler
-from livebg.lab.training.reviving import revive
+from livebg.lab.training.surgery import importance, prune, revive, widen
 from livebg.lab.training.trainer import ALONE, ProcessGroup, Schedule, Trainer, read_checkpoint, train
-from livebg.lab.training.widening import widen
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +35,10 @@ WIDE = Schedule(8_000, rate=5e-4)
 SOME_BATCHES = 8
 CALIBRATION_BATCHES = 24
 """With four, one picture in a few hundred exceeded the calibrated ranges and lost its alpha."""
+
+
+LEFT_OUT = ("smokers", "speakers_fossasia", "roboflow_human_v2")
+"""The sets to leave out in turn: portraits, speakers, people at all distances."""
 
 
 @dataclass(frozen=True)
@@ -59,30 +69,24 @@ class Run:
     """Stop after this many pictures (0: at the end of the schedule)."""
 
 
-def prepared(data: Path, out: Path, labeller: Path) -> None:
-    """Prepare every set that is missing under ``out``."""
-    prepare(data, out, PseudoLabeler(labeller))
-
-
 def train_network(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
     """Train ``net``, or resume from the checkpoint if it exists. Returns the weight average."""
     if not checkpoint.exists():
         log.info("Revived %d dead channels", revive(net, _some_batches(pictures, run)))
+    start = partial(_train, net, design, pictures, checkpoint, schedule, run)
     if run.processes == 1:
-        return _train(net, design, pictures, checkpoint, schedule, run, ALONE)
+        return start(ALONE)
     with TemporaryDirectory() as rendezvous:
-        arguments = (net, design, pictures, checkpoint, schedule, run, Path(rendezvous) / "point")
+        arguments = (start, run.processes, Path(rendezvous) / "point")
         multiprocessing.spawn(_train_in_group, arguments, nprocs=run.processes)  # type: ignore[attr-defined, no-untyped-call]
     return read_checkpoint(checkpoint)[1]
 
 
-def _train_in_group(
-    rank: int, net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run, rendezvous: Path
-) -> None:
-    """Train in one of several processes."""
+def _train_in_group(rank: int, start: Callable[[ProcessGroup], object], count: int, rendezvous: Path) -> None:
+    """Train in one of ``count`` processes."""
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
-    distributed.init_process_group("gloo", init_method=rendezvous.as_uri(), rank=rank, world_size=run.processes)
-    _train(net, design, pictures, checkpoint, schedule, run, ProcessGroup(rank, run.processes))
+    distributed.init_process_group("gloo", init_method=rendezvous.as_uri(), rank=rank, world_size=count)
+    start(ProcessGroup(rank, count))
     distributed.destroy_process_group()
 
 
@@ -150,3 +154,39 @@ def calibration(pictures: Path, run: Run) -> Iterator[Batch]:
     course = replace(MEDIUM, sizes=MEDIUM.sizes[:1])
     batches = loader(pictures, course, seed=run.seed + 3, workers=0)
     return (batch.scaled() for batch in islice(batches, CALIBRATION_BATCHES))
+
+
+@dataclass(frozen=True)
+class Start:
+    """A starting point: its name, the file with its initial weights, its design, and the design to prune it to, if any."""
+
+    name: str
+    weights: Path
+    design: str
+    pruned_to: str | None = None
+
+
+def leave_one_out(
+    data: Path, pictures: Path, work: Path, starts: Sequence[Start], schedule: Schedule, run: Run, reference: Path
+) -> Iterator[Section]:
+    """Yield a section for every set in :data:`LEFT_OUT`: every start, trained without it, and the network ``reference``.
+
+    ``schedule`` applies to each short training. Networks and checkpoints are saved under ``work``; existing networks are reused.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    for left_out in LEFT_OUT:
+        left_out_run = replace(run, stages=(Stage(SMALL, 1.0),), left_out=frozenset({left_out}))
+        files = [_train_without(start, left_out, pictures, work, schedule, left_out_run) for start in starts]
+        networks = {path.stem: candidate(str(path)).open() for path in (*files, reference)}
+        archive = data / PEOPLE / f"{left_out}.zip"
+        yield measure_pictures(networks, PictureSet(left_out, tuple(archived_pictures(archive))), Sheets())
+
+
+def _train_without(start: Start, left_out: str, pictures: Path, work: Path, schedule: Schedule, run: Run) -> Path:
+    path = work / f"{start.name}-without-{left_out}.onnx"
+    if not path.exists():
+        net, design = initial_weights(start.weights, start.design), start.design
+        if start.pruned_to:
+            net, design = prune_to(net, start.pruned_to, pictures, run), start.pruned_to
+        export(train_network(net, design, pictures, path.with_suffix(".pt"), schedule, run), design, path)
+    return path

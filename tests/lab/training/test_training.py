@@ -17,18 +17,25 @@ from typer.testing import CliRunner  # noqa: E402
 from livebg.lab.training.__main__ import app  # noqa: E402
 from livebg.lab.training.architecture import DEEP, DESIGNS, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
 from livebg.lab.training.export import export  # noqa: E402
-from livebg.lab.training.leave_one_out import LEFT_OUT, Start, leave_one_out  # noqa: E402
 from livebg.lab.training.loader import COURSES, Curriculum, loader  # noqa: E402
 from livebg.lab.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
 from livebg.lab.training.optimizer import orthogonalized  # noqa: E402
 from livebg.lab.training.pixel_store import write_store  # noqa: E402
 from livebg.lab.training.pretrained import from_exported  # noqa: E402
-from livebg.lab.training.pruning import importance, prune  # noqa: E402
-from livebg.lab.training.reviving import revive  # noqa: E402
 from livebg.lab.training.rounding import avoid_ties  # noqa: E402
-from livebg.lab.training.train_pipeline import Run, Stage, calibration, initial_weights, make, train_network  # noqa: E402
+from livebg.lab.training.surgery import importance, prune, revive, widen  # noqa: E402
+from livebg.lab.training.train_pipeline import (  # noqa: E402
+    LEFT_OUT,
+    Run,
+    Stage,
+    Start,
+    calibration,
+    initial_weights,
+    leave_one_out,
+    make,
+    train_network,
+)
 from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint  # noqa: E402
-from livebg.lab.training.widening import widen  # noqa: E402
 from livebg.models.registry import unknown_card  # noqa: E402
 from livebg.segmentation.u2net import U2NetSegmenter  # noqa: E402
 from livebg.synthetic import blob_person, procedural_room  # noqa: E402
