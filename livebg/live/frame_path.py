@@ -81,7 +81,7 @@ class CompositeHold:
             self._arrivals.append(now)
 
     def reset(self) -> None:
-        """Forget the earlier composites: their interval says nothing about the next one."""
+        """Forget the earlier composites: their interval does not predict the next one."""
         with self._lock:
             self._arrivals.clear()
 
