@@ -10,8 +10,8 @@ from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.doctor.kernel_module import SETUP
 from livebg.errors import NotRunningError
 from livebg.platform.user_paths import is_file
+from livebg.setup.resources import UNIT
 
-UNIT: Final = "livebg.service"
 _SHOW_LOG: Final = f"journalctl --user --unit={UNIT} --lines=20"
 _PROPERTIES: Final = "LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,ExecStart"
 _EXIT_REASONS: Final = {

@@ -133,8 +133,8 @@ def _search(inputs: Sequence[Path], into: Path | None) -> _Found:
 
     def note_unreadable(error: OSError) -> None:
         folder = Path(error.filename)
-        problem = f"The folder {folder} cannot be read ({error.strerror}). Change its permissions or leave it out."
-        found.unreadable.append(Job(folder, folder, error=SourceError(problem)))
+        problem = f"The folder {folder} cannot be read ({error.strerror})."
+        found.unreadable.append(Job(folder, folder, error=SourceError(problem, "Change its permissions or leave it out.")))
 
     for path in inputs:
         if not path.is_dir():

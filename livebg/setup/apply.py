@@ -7,7 +7,8 @@ from typing import Final
 from livebg.errors import SetupError
 from livebg.setup.device import loaded
 from livebg.setup.journal import NAME, FileChange, Journal, read_journal
-from livebg.setup.plan import UNIT, Plan
+from livebg.setup.plan import Plan
+from livebg.setup.resources import UNIT
 from livebg.setup.target import Machine
 from livebg.system import files
 

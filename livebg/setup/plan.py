@@ -8,11 +8,10 @@ from typing import Final
 from livebg.setup.device import DeviceStep, device_step, require_module, taken_numbers
 from livebg.setup.journal import FileChange, Journal, read_journal
 from livebg.setup.modprobe_options import FILE, MODULE, add_livebg, configured, options_line
-from livebg.setup.resources import APP_ID, APPLICATION, AUTOSTART, desktop_entry, former_path, packaged_text, service_unit
+from livebg.setup.resources import APP_ID, APPLICATION, AUTOSTART, UNIT, desktop_entry, former_path, packaged_text, service_unit
 from livebg.setup.target import Machine
 from livebg.system import files
 
-UNIT: Final = "livebg.service"
 _LOAD_FILE: Final = "/etc/modules-load.d/livebg.conf"
 _HEADER: Final = "# Written by `livebg setup`. To remove it, run `livebg setup --undo`.\n"
 

@@ -17,6 +17,8 @@ APPLICATION: Final = Path(f"{APP_ID}.desktop")
 """Desktop entry of the application."""
 AUTOSTART: Final = "autostart" / APPLICATION
 """Autostart entry of the tray: its path below the user's configuration folder, and here below ``systemd``."""
+UNIT: Final = "livebg.service"
+"""The systemd user unit."""
 _PLACEHOLDER: Final = "@livebg@"
 
 
@@ -36,7 +38,7 @@ def packaged_text(name: str) -> str:
 
 def service_unit(command: tuple[str, ...]) -> str:
     """Return ``livebg.service`` with ``command`` as the command line of livebg."""
-    return packaged_text("livebg.service").replace(_PLACEHOLDER, " ".join(map(_unit_word, command)))
+    return packaged_text(UNIT).replace(_PLACEHOLDER, " ".join(map(_unit_word, command)))
 
 
 def desktop_entry(command: tuple[str, ...], entry: Path = APPLICATION) -> str:

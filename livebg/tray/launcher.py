@@ -14,9 +14,9 @@ from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError, NotRunningError
 from livebg.platform.user_paths import home_folder
+from livebg.setup.resources import UNIT
 from livebg.system.host import Commands, ToolResult, last_line
 
-UNIT: Final = "livebg.service"
 _START_TIMEOUT_S: Final = 30.0
 """Maximum time until livebg responds after its start. A cold disk cache slows it down."""
 _POLL_INTERVAL_S: Final = 0.1
