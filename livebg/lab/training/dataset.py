@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from livebg.lab.training.augmentation import Alpha, Random, jitter_color, simulate_camera
 from livebg.lab.training.pixel_store import Picture, Store
 from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
+from livebg.lab.training.rooms import add_clutter, add_poster, random_view
 from livebg.synthetic import Cutout, Matrix, over, place, similarity
 
 Size = tuple[int, int]
@@ -23,6 +24,8 @@ Box = tuple[int, int, int, int]
 
 _COUNT_POWER: Final = 0.7
 """Sets are sampled in proportion to this power of their size, so that pictures of small sets appear more often."""
+_SET_WEIGHTS: Final = {"streets": 3.0, "portraits": 2.0}
+"""Sets whose alphas are drawn by hand appear more often than those labeled by other networks."""
 _MAX_SMALL_FRAME_SIDE: Final = 144
 """Frames up to this many pixels wide and high may show pictures of the small sets."""
 _MIN_PERSON, _MAX_PERSON = 0.03, 0.93
@@ -39,7 +42,8 @@ class Mix:
 
     ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection; the
     others are cropped. ``far`` is the share of composites with distant people, ``poster`` the share of rooms with a photo on the
-    wall, which does not count as a person. ``augmentation_strength`` scales the simulated camera defects.
+    wall, which does not count as a person, ``clutter`` the share of rooms with pasted objects. ``augmentation_strength`` scales
+    the simulated camera defects.
     """
 
     photos: float = 0.64
@@ -48,6 +52,7 @@ class Mix:
     zoomed_out: float = 0.25
     far: float = 0.35
     poster: float = 0.06
+    clutter: float = 0.35
     augmentation_strength: float = 0.7
 
 
@@ -97,7 +102,7 @@ class Samples:
         names = [
             name for name in stores if max(size) <= _MAX_SMALL_FRAME_SIDE or name.partition(".")[2] not in SMALL_SETS
         ] or list(stores)
-        weights = np.array([len(stores[name]) for name in names]) ** _COUNT_POWER
+        weights = np.array([len(stores[name]) ** _COUNT_POWER * _SET_WEIGHTS.get(name.partition(".")[2], 1.0) for name in names])
         name = str(draw.choice(names, p=weights / weights.sum()))
         return name, int(draw.integers(len(stores[name])))
 
@@ -150,11 +155,14 @@ class Samples:
         return Cutout(jitter_color(np.ascontiguousarray(rgba[..., :3]), draw, 0.7), np.ascontiguousarray(rgba[..., 3])), matrix
 
     def _room(self, rooms: Store, draw: Random, size: Size) -> Picture:
-        room = _random_view(rooms[int(draw.integers(len(rooms)))], draw, size)
+        room = random_view(rooms[int(draw.integers(len(rooms)))], draw, size)
+        if draw.random() < self._mix.clutter:
+            for _ in range(int(draw.integers(1, 4))):
+                room = add_clutter(room, rooms[int(draw.integers(len(rooms)))], draw)
         if not self._photos or draw.random() >= self._mix.poster:
             return room
         name, index = self._pick(self._photos, draw, size)
-        return _add_poster(room, self._photos[name][index][..., :3], draw)
+        return add_poster(room, self._photos[name][index][..., :3], draw)
 
     def _box(self, stores: dict[str, Store], name: str, index: int) -> Box:
         """Returns the bounding box of the people in a picture. Cached."""
@@ -214,34 +222,3 @@ def _rotate_map(matrix: NDArray[np.float64], degrees: float, size: Size) -> NDAr
     """Returns the map followed by a rotation about the frame's center."""
     turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1)
     return np.asarray(turn @ np.vstack((matrix, (0, 0, 1))))
-
-
-def _random_view(room: Picture, draw: Random, size: Size) -> Picture:
-    """Returns a random crop of a room at the frame's size, in different light, sometimes out of focus."""
-    height, width = room.shape[:2]
-    aspect = size[0] / size[1] * np.exp(draw.normal(0, 0.1))
-    across = min(width, height * aspect) * draw.uniform(0.55, 1)
-    down = across / aspect
-    left, top = draw.uniform(0, width - across), draw.uniform(0, max(height - down, 0))
-    part = room[int(top) : int(top + down) + 1, int(left) : int(left + across) + 1]
-    view = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
-    if draw.random() < 0.3:
-        view = np.asarray(cv2.GaussianBlur(view, (0, 0), float(draw.uniform(0.6, 4))), np.uint8)
-    return jitter_color(view, draw, 0.7)
-
-
-def _add_poster(room: Picture, photo: Picture, draw: Random) -> Picture:
-    """Returns the room with a framed photo or a screen: a picture of a person does not count as a person."""
-    height, width = room.shape[:2]
-    tall = max(int(height * draw.uniform(0.2, 0.45)), 8)
-    wide = min(max(int(tall * photo.shape[1] / photo.shape[0]), 8), width // 2)
-    edge = max(int(tall * draw.uniform(0.04, 0.1)), 1)
-    small = cv2.resize(photo, (wide, tall), interpolation=cv2.INTER_AREA)
-    tone = [float(draw.choice((15, 60, 230)))] * 3
-    framed = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=tone)
-    left = int(draw.integers(0, max(width - framed.shape[1], 1)))
-    top = int(draw.integers(0, max(height - framed.shape[0], 1) * 2 // 3 + 1))
-    result = room.copy()
-    part = result[top : top + framed.shape[0], left : left + framed.shape[1]]
-    part[:] = framed[: part.shape[0], : part.shape[1]]
-    return result

@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
 from livebg.lab.evaluation.holdout import held_out_keys
 from livebg.lab.training.augmentation import simulate_camera
-from livebg.lab.training.dataset import Mix, Samples
+from livebg.lab.training.dataset import Mix, Sample, Samples
 from livebg.lab.training.pixel_store import Store, write_store
 from livebg.lab.training.prepare import prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
@@ -206,6 +206,16 @@ def test_poster_is_not_a_person(stores: Path) -> None:
     drawn = samples.draw(draw, (256, 144))
     assert drawn.alpha.max() == 0
     assert not np.array_equal(drawn.picture, plain.draw(np.random.default_rng(2), (256, 144)).picture)
+
+
+def test_clutter_is_not_a_person(stores: Path) -> None:
+    def drawn(clutter: float) -> list[Sample]:
+        samples = Samples(stores, Mix(photos=0.0, empty=1.0, poster=0.0, clutter=clutter))
+        return [samples.draw(np.random.default_rng(seed), (256, 144)) for seed in range(10)]
+
+    pairs = list(zip(drawn(1.0), drawn(0.0), strict=True))
+    assert not any(cluttered.alpha.any() for cluttered, _ in pairs)
+    assert sum(not np.array_equal(cluttered.picture, plain.picture) for cluttered, plain in pairs) >= 8
 
 
 def test_left_out_set_is_never_drawn(stores: Path) -> None:
