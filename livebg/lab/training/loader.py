@@ -28,16 +28,16 @@ MEDIUM = Curriculum((((256, 144), 0.7), ((160, 224), 0.1), ((192, 192), 0.08), (
 """The sizes of live use, including the reduced ones for slow machines."""
 LARGE = Curriculum(
     (
-        ((256, 144), 0.35),
-        ((400, 224), 0.2),
-        ((512, 288), 0.12),
-        ((288, 400), 0.08),
-        ((160, 224), 0.08),
-        ((192, 192), 0.05),
-        ((192, 112), 0.07),
+        ((256, 144), 0.55),
+        ((400, 224), 0.1),
+        ((512, 288), 0.03),
+        ((288, 400), 0.03),
+        ((160, 224), 0.09),
+        ((192, 192), 0.07),
+        ((192, 112), 0.08),
         ((128, 64), 0.05),
     ),
-    batch=12,
+    batch=16,
 )
 """Every size that livebg uses, including for files. Used at the end of training."""
 COURSES = {"small": SMALL, "medium": MEDIUM, "large": LARGE}
