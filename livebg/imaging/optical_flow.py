@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
-from livebg.imaging.pyramid import resize
+from livebg.imaging.pyramid import Pyramid
 
 _GRID_PIXELS: Final = 256 * 144
 """Size of the grid on which the motion is estimated."""
@@ -24,6 +24,8 @@ _DESCENT_ITERATIONS: Final = 6
 """Half resolution. The preset's quarter resolution halves the cost but increases the error on fast motion by 20 %. The preset's
 stride of 4 doubles the cost and reduces the error by 3 %; its 12 descent iterations are no better than 6."""
 
+_CHANGE_CELL: Final = 8
+
 Flow = NDArray[np.float32]
 
 
@@ -34,9 +36,13 @@ class FlowField:
     ``flow``, float32 (height, width, 2), is in pixels of its own grid: how far to the right and down of each pixel its content
     was in the earlier picture. Newly visible areas have no such place; the estimate there is kept, since leaving the alpha in
     place or blending the two measured worse, with and without a forward-backward check.
+
+    ``change`` is how much the picture changed: the largest mean absolute difference within a cell of 8x8 pixels of the grid, in
+    levels of 255.
     """
 
     flow: Flow
+    change: float = 0.0
 
     @classmethod
     def zero(cls, size: tuple[int, int]) -> "FlowField":
@@ -49,7 +55,7 @@ class FlowField:
 
         The flow between neighboring frames is small and reliable; estimated over several frames at once it fails on fast motion.
         """
-        return FlowField(step.flow + _warp(self.flow, step.flow))
+        return FlowField(step.flow + _warp(self.flow, step.flow), max(self.change, step.change))
 
     def resized(self, size: tuple[int, int]) -> "FlowField":
         """Returns the same flow for pictures of ``size`` (width, height), in their pixels."""
@@ -57,7 +63,7 @@ class FlowField:
         if size == (columns, rows):
             return self
         flow = cv2.resize(self.flow, size, interpolation=cv2.INTER_LINEAR)
-        return FlowField(_as_float32(flow * np.array([size[0] / columns, size[1] / rows], np.float32)))
+        return FlowField(_as_float32(flow * np.array([size[0] / columns, size[1] / rows], np.float32)), self.change)
 
     def warp(self, alpha: Alpha) -> Alpha:
         """Warp an alpha of the earlier picture, float32 (h, w), to the later one. Returns a new array."""
@@ -84,31 +90,33 @@ class FlowEstimator:
         self._shape: tuple[int, ...] = ()
         self._small: NDArray[np.uint8] | None = None
 
-    def update(self, luma: NDArray[np.uint8]) -> FlowField | None:
-        """Returns the backward flow to the previous frame; ``luma`` is uint8 (height, width), at the frame's size.
+    def update(self, luma: Pyramid) -> FlowField | None:
+        """Returns the backward flow to the previous frame; ``luma`` has the frame's size.
 
         Returns None if there is no previous frame or it has another size.
         """
         pair = self._pair(luma)
         return None if pair is None else self._estimate(*pair)
 
-    def update_both(self, luma: NDArray[np.uint8]) -> tuple[FlowField, FlowField] | None:
+    def update_both(self, luma: Pyramid) -> tuple[FlowField, FlowField] | None:
         """Returns the backward flow as :meth:`update` does and the forward flow, for look-ahead. Twice the cost."""
         pair = self._pair(luma)
         return None if pair is None else (self._estimate(*pair), self._estimate(*pair[::-1]))
 
-    def _pair(self, luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    def _pair(self, luma: Pyramid) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
         """Returns this frame and the previous one, downscaled, and stores this one as the previous."""
         previous = self._small if luma.shape == self._shape else None
         self._shape = luma.shape
-        self._small = small = resize(luma, self.size(luma.shape[1], luma.shape[0]))
+        self._small = small = luma.at(self.size(luma.shape[1], luma.shape[0]))
         return None if previous is None else (small, previous)
 
     def _estimate(self, small: NDArray[np.uint8], other: NDArray[np.uint8]) -> FlowField:
         # The third argument is the initial flow.
-        return FlowField(_as_float32(self._estimator.calc(small, other, np.zeros((*small.shape, 2), np.float32))))
+        flow = _as_float32(self._estimator.calc(small, other, np.zeros((*small.shape, 2), np.float32)))
+        cells = [max(side // _CHANGE_CELL, 1) for side in small.shape[::-1]]
+        return FlowField(flow, float(cv2.resize(cv2.absdiff(small, other), cells, interpolation=cv2.INTER_AREA).max()))
 
-    def set_reference(self, luma: NDArray[np.uint8]) -> None:
+    def set_reference(self, luma: Pyramid) -> None:
         """Set the reference frame without estimating motion, if the flow to it is known. Costs next to nothing."""
         self._pair(luma)
 

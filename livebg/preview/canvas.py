@@ -25,7 +25,7 @@ _DIM_TEXT_COLOR: Final = (165, 160, 155)
 _STATE_COLORS: Final = {"live": (100, 200, 90), "camera lost": (70, 70, 230), "stalled": (70, 70, 230)}
 _DEFAULT_STATE_COLOR: Final = (80, 190, 240)
 _FONT_WEIGHT: Final = 400
-_STAGES: Final = ("camera", "geometry", "network", "smoothing", "carrying", "upsampling", "compositing", "output")
+_STAGES: Final = ("camera", "geometry", "network", "smoothing", "flow", "upsampling", "compositing", "output")
 
 
 def line(status: Status) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from livebg.imaging.frame import Alpha, Composite, Frame
 from livebg.imaging.optical_flow import FlowEstimator
+from livebg.imaging.pyramid import Pyramid
 from livebg.pipeline import Mask, Pipeline, Prediction
 from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Transition, warmup
 
@@ -84,7 +85,7 @@ class LookaheadFilter:
 
     def _filtered_forward(self, frame: Frame, sight: Prediction) -> _Moment:
         """Apply the causal filter. Also links the frame before to this one."""
-        both = self._carrier.update_both(np.asarray(cv2.cvtColor(sight.image, cv2.COLOR_RGB2GRAY), np.uint8))
+        both = self._carrier.update_both(Pyramid(np.asarray(cv2.cvtColor(sight.image, cv2.COLOR_RGB2GRAY), np.uint8)))
         started = _Moment(frame, sight, sight.alpha, sight.time)
         before = self._held[-1] if self._held else None
         if before is None or both is None or not 0 < sight.time - before.sight.time <= MAX_GAP_S:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
 from livebg.imaging.optical_flow import FlowEstimator, FlowField
-from livebg.imaging.pyramid import split_channels
+from livebg.imaging.pyramid import Pyramid, split_channels
 
 TIME_CONSTANT_S: Final = 0.4
 """Seconds; the default of the setting."""
@@ -166,7 +166,7 @@ class TemporalFilter:
         return filtered.copy()
 
     def _motion_to(self, image: Image, motion: FlowField | None) -> FlowField | None:
-        luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+        luma = Pyramid(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8))
         if motion is None:
             return self._carrier.update(luma)
         self._carrier.set_reference(luma)

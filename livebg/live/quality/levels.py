@@ -15,12 +15,19 @@ class QualityLevel:
     """A quality level.
 
     A mask is computed for every ``mask_every``-th frame, with the sides of the network input scaled by ``mask_scale``, and with
-    the coarse or the fine blur.
+    the coarse or the fine blur. With ``reuse``, one for every second frame suffices while little moves: that costs no quality, so
+    it is no degradation.
     """
 
     mask_every: int = 1
     mask_scale: float = 1.0
     coarse: bool = False
+    reuse: bool = False
+
+    @property
+    def longest_interval(self) -> int:
+        """Maximum number of frames from one mask to the next."""
+        return max(self.mask_every, 2 if self.reuse else 1)
 
     @property
     def degradations(self) -> tuple[str, ...]:
@@ -36,13 +43,14 @@ class QualityLevel:
         return tuple(phrase for phrase in phrases if phrase)
 
 
-def quality_levels(*, smaller: bool, coarse: bool) -> tuple[QualityLevel, ...]:
+def quality_levels(*, smaller: bool, coarse: bool, reuse: bool = False) -> tuple[QualityLevel, ...]:
     """Returns all quality levels, best first: reduced mask rate, then mask size, then blur; never the frame rate.
 
     Half-size masks come last: a network not trained for them may miss people entirely.
-    ``smaller``: the network supports smaller inputs. ``coarse``: a coarse blur is available.
+    ``smaller``: the network supports smaller inputs. ``coarse``: a coarse blur is available. ``reuse``: the best level reuses
+    masks while little moves.
     """
-    levels = [QualityLevel(), QualityLevel(2), QualityLevel(3)]
+    levels = [QualityLevel(reuse=reuse), QualityLevel(2), QualityLevel(3)]
     if smaller:
         levels.append(QualityLevel(3, 0.75))
     if coarse:

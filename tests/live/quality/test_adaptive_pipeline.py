@@ -127,6 +127,52 @@ def iou(alpha: NDArray[np.uint8], truth: Alpha) -> float:
     return float((inside & true).sum() / (inside | true).sum())
 
 
+def still_and_moving_frames() -> tuple[list[Frame], list[Frame]]:
+    """A person who does not move, with a little noise, and one who walks."""
+    person, rng = person_frame(0).data, np.random.default_rng(1)
+    still = [
+        Frame(np.clip(person + rng.normal(0, 2, person.shape), 0, 255).astype(np.uint8), number, Fraction(1, RATE))
+        for number in range(8)
+    ]
+    return still, [person_frame(number) for number in range(8)]
+
+
+@pytest.mark.parametrize(("moves", "looks"), [(False, 4), (True, 8)])
+def test_mask_is_reused_only_while_little_moves(moves: bool, looks: int) -> None:
+    segmenter = BrightSegmenter()
+    run = fixed_pipeline(segmenter, QualityLevel(reuse=True))
+    mattes = [run.process(frame).matte for frame in still_and_moving_frames()[moves]]
+    assert segmenter.looks == looks
+    assert run.degradations == ()
+    assert [round((matte.time - matte.picture_time) * RATE) for matte in mattes if matte] == [0, int(not moves)] * 4
+
+
+def test_cut_is_never_covered_by_reused_mask() -> None:
+    still, _ = still_and_moving_frames()
+    segmenter = BrightSegmenter()
+    run = fixed_pipeline(segmenter, QualityLevel(reuse=True))
+    room = Frame(np.full_like(still[0].data, 60), 3, Fraction(1, RATE))
+    mattes = [run.process(frame).matte for frame in (*still[:3], room)]
+    assert segmenter.looks == 3
+    assert mattes[-1] is not None
+    assert mattes[-1].picture_time == room.time
+    assert not mattes[-1].alpha.any()
+
+
+def test_correction_of_reused_mask_takes_two_frames() -> None:
+    still, _ = still_and_moving_frames()
+    answers = iter((0.0, 1.0, 1.0))
+
+    class Changing(BrightSegmenter):
+        def segment(self, image: NDArray[np.uint8]) -> Alpha:
+            return np.full(image.shape[:2], next(answers), np.float32)
+
+    unsmoothed = Pipeline(Changing(), TemporalFilter(0), GuidedUpsampler(low=0, high=1), render_matte)
+    run = AdaptivePipeline(unsmoothed, FixedGovernor(QualityLevel(reuse=True), False))
+    mattes = [run.process(frame).matte for frame in still[:4]]
+    assert [round(float(matte.alpha.mean()), -1) for matte in mattes if matte] == [0, 0, 130, 260]
+
+
 def test_full_quality_equals_plain_pipeline() -> None:
     plain, under = pipeline(BrightSegmenter()), fixed_pipeline(BrightSegmenter(), QualityLevel())
     for number in range(6):
