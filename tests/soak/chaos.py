@@ -164,6 +164,7 @@ class ChaosDriver:
             ("camera.device", ("auto", "C920", "gone.mp4", str(self._files["clip"]))),
             ("governor.enabled", (True, False)),
             ("governor.on_battery", ("same", "save")),
+            ("governor.reuse_masks", (True, False)),
             ("model.name", (str(self._files["network"]), str(self._files["other"]), str(self._files["broken"]), "nowhere.onnx")),
             ("output.size", ("640x480",)),
             ("nothing.at_all", (1,)),
