@@ -8,8 +8,9 @@ from livebg.compositing.backgrounds import BlurBackground, ColorBackground, Pict
 from livebg.compositing.builtin_backgrounds import paint
 from livebg.compositing.composite import composite, cutout, render_matte, tighten
 from livebg.compositing.video_background import VideoBackground
+from livebg.config.choices import BUILTIN_BACKGROUNDS
 from livebg.config.parsing import parse_color, parse_size
-from livebg.config.settings import BUILTIN_BACKGROUNDS, Settings
+from livebg.config.settings import Settings
 from livebg.errors import ConfigError
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter

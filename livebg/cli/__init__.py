@@ -77,7 +77,7 @@ app.add_typer(models.app, name="models", rich_help_panel=_NETWORKS)
 app.add_typer(bench.app, name="bench", rich_help_panel=_NETWORKS)
 
 for command in (*app.registered_commands, *models.app.registered_commands, *bench.app.registered_commands):
-    command.cls = CheckedCommand
+    command.cls = control.SetCommand if command.name == "set" else CheckedCommand
 
 
 _LIBRARIES = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"

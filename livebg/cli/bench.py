@@ -10,7 +10,6 @@ import typer
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, ModelOption, exit_on_error, output
-from livebg.config.loading import load_settings
 
 if TYPE_CHECKING:
     from livebg.bench.live import LiveCost
@@ -38,6 +37,8 @@ def bench_render(
     Runs on one thread, and compares with a plain decode and encode of the same clip.
     """
     with exit_on_error(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
+        from livebg.config.loading import load_settings
+
         overrides = {"model.name": model, "model.input_size": input_size, "model.threads": 1}
         settings = load_settings(overrides, config)
         from livebg.bench.clips import write_clip
@@ -93,6 +94,8 @@ def bench_live(
     Compares with a session that passes the same clip through without an effect.
     """
     with exit_on_error(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
+        from livebg.config.loading import load_settings
+
         chosen = [load_settings({"model.name": name}, config) for name in [model, *(against or [])]]
         from livebg.bench.clips import write_webcam_clip
         from livebg.bench.live import bench_live as measure

@@ -5,7 +5,7 @@ Imports that no other command needs are inside the functions, to keep ``livebg -
 
 from collections.abc import Iterable
 
-from livebg.config.settings import BUILTIN_BACKGROUNDS, LIVE_MODES
+from livebg.config.choices import BUILTIN_BACKGROUNDS, LIVE_MODES
 
 
 def complete_live_mode(incomplete: str) -> list[str]:

@@ -9,23 +9,27 @@ from typing import Annotated, Any, Final
 import typer
 
 from livebg.cli.completion import complete_background, complete_live_mode, complete_setting
-from livebg.cli.console import exit_on_error, output
-from livebg.config.settings import BUILTIN_BACKGROUNDS
+from livebg.cli.console import CheckedCommand, exit_on_error, output
+from livebg.config.choices import BUILTIN_BACKGROUNDS
 from livebg.daemon.client import request
 from livebg.daemon.command_result import CommandResult
 from livebg.daemon.runtime_dir import running_pid
-from livebg.daemon.settings_layers import settable_keys
 from livebg.errors import ConfigError, LivebgError
 from livebg.platform.user_paths import expand_user, is_file
 
 _TIMEOUT_S: Final = 60.0
 """Timeout of a command; loading a large network takes several seconds."""
 _STOP_TIMEOUT_S: Final = 5.0
-_SET_HELP: Final = f"""Change settings of the running livebg.
 
-Values of effect.mode, effect.background, effect.blur, effect.screen and camera.device are remembered for the next start.
 
-The keys are {", ".join(settable_keys())}. `livebg help config` describes them."""
+class SetCommand(CheckedCommand):
+    """Lists the keys in its help. Nothing else here needs the settings, which are slow to import."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from livebg.daemon.settings_layers import settable_keys
+
+        self.help = f"{self.help}\n\nThe keys are {', '.join(settable_keys())}. `livebg help config` describes them."
+        super().format_help(ctx, formatter)
 
 
 def on() -> None:
@@ -96,12 +100,13 @@ def set_(
         ),
     ],
 ) -> None:
+    """Change settings of the running livebg.
+
+    Values of effect.mode, effect.background, effect.blur, effect.screen and camera.device are remembered for the next start.
+    """
     with exit_on_error():
         settings = dict(_pair(pair) for pair in pairs)
     _send("set", {"settings": settings})
-
-
-set_.__doc__ = _SET_HELP
 
 
 def reload() -> None:

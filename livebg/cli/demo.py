@@ -9,7 +9,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, output, set_verbosity
-from livebg.config.loading import load_settings
 
 
 def demo(
@@ -23,6 +22,8 @@ def demo(
     """Render a demo video and contact sheet, in about a minute."""
     set_verbosity(verbose)
     with exit_on_error():
+        from livebg.config.loading import load_settings
+
         settings = load_settings({"model.name": model}, config)
         from livebg.compositing.composite import Consent
         from livebg.demo import find_material, make_demo

@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, exit_on_error, output
-from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_size
 from livebg.errors import ConfigError
 
@@ -29,6 +28,8 @@ def devices(
 ) -> None:
     """List cameras with their modes, and loopback devices."""
     with exit_on_error():
+        from livebg.config.loading import load_settings
+
         settings = load_settings({}, config)
         from livebg.system.devices import list_devices
 

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
-from pydantic.fields import FieldInfo
 
 from livebg.cli.console import exit_on_error, output
-from livebg.config.settings import sections
 from livebg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 _OVERVIEW: Final = "livebg"
 """The manual page livebg(1): a list of the commands, which ``livebg --help`` prints already."""
@@ -56,6 +57,8 @@ def settings_reference() -> str:
 
 
 def _reference_lines() -> Iterator[str]:
+    from livebg.config.settings import sections
+
     yield "## Settings\n"
     for section, model in sections().items():
         yield f"### [{section}]\n\n{model.__doc__}\n"
@@ -65,7 +68,7 @@ def _reference_lines() -> Iterator[str]:
         yield ""
 
 
-def _type_name(field: FieldInfo) -> str:
+def _type_name(field: "FieldInfo") -> str:
     kind: Any = field.annotation
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(f"`{choice}`" for choice in get_args(kind))
@@ -76,7 +79,7 @@ def _type_name(field: FieldInfo) -> str:
     return {bool: "true or false", str: "text"}[kind]
 
 
-def _limits(field: FieldInfo) -> str:
+def _limits(field: "FieldInfo") -> str:
     low = next((limit.ge for limit in field.metadata if hasattr(limit, "ge")), None)
     high = next((limit.le for limit in field.metadata if hasattr(limit, "le")), None)
     return "" if low is None or high is None else f", {low:g} to {high:g}"

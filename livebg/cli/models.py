@@ -10,7 +10,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from livebg.cli.completion import complete_model
 from livebg.cli.console import ConfigOption, errors, exit_on_error, output
-from livebg.config.loading import load_settings
 from livebg.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ def models_list(
     config: ConfigOption = None,
 ) -> None:
     """List the networks with their paths."""
+    from livebg.config.loading import load_settings
     from livebg.models import REGISTRY
 
     with exit_on_error():
@@ -58,6 +58,7 @@ def models_pull(name: NameArgument) -> None:
 @app.command("path")
 def models_path(name: NameArgument, config: ConfigOption = None) -> None:
     """Print the path of a network."""
+    from livebg.config.loading import load_settings
     from livebg.models import find
 
     with exit_on_error():

@@ -7,13 +7,13 @@ import typer
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, output, set_verbosity
 from livebg.cli.effect_options import MODE_HELP, BackgroundOption, BlurOption, FramingOption, effect_settings
-from livebg.config.loading import load_settings
+from livebg.config.choices import Temporal
 from livebg.config.parsing import parse_time
-from livebg.config.settings import Settings, Temporal
 from livebg.errors import ConfigError
 from livebg.rendering.jobs import RenderMode, plan_jobs
 
 if TYPE_CHECKING:
+    from livebg.config.settings import Settings
     from livebg.rendering.batch import FileOptions
     from livebg.rendering.jobs import Plan
     from livebg.rendering.reporters import QuietReporter
@@ -58,6 +58,8 @@ def render(
 ) -> None:
     """Render videos, photos and folders."""
     set_verbosity(verbose)
+    from livebg.config.loading import load_settings  # slow to import, and `--help` does not need it
+
     with exit_on_error():
         if drop_streams and keep_streams:
             raise ConfigError("--drop-streams and --keep-streams exclude each other.", "Leave one of them out.")
@@ -72,7 +74,7 @@ def render(
             "render.jobs": jobs,
         }
         settings = load_settings(overrides, config)
-        from livebg.rendering.batch import FileOptions  # av and onnxruntime are slow to import, and `--help` needs neither
+        from livebg.rendering.batch import FileOptions
 
         options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams, keep_streams)
         planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
@@ -80,7 +82,7 @@ def render(
     raise typer.Exit(code)
 
 
-def _render(settings: Settings, plan: "Plan", options: "FileOptions", no_effect: bool, report: str) -> int:
+def _render(settings: "Settings", plan: "Plan", options: "FileOptions", no_effect: bool, report: str) -> int:
     import cv2
 
     from livebg.compositing.composite import Consent

@@ -8,10 +8,8 @@ import typer
 
 from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, set_verbosity
 from livebg.cli.effect_options import MODE_HELP, BackgroundOption, BlurOption, FramingOption, effect_settings
-from livebg.config.settings import LiveMode
+from livebg.config.choices import LiveMode
 from livebg.daemon.runtime_dir import hold_lock
-from livebg.daemon.saved_choices import SavedChoices
-from livebg.daemon.settings_layers import SettingsLayers
 
 if TYPE_CHECKING:
     from livebg.daemon.status import Status
@@ -60,6 +58,9 @@ def run(
 
 def _run(options: Mapping[str, object], config: Path | None, no_effect: bool) -> str | None:
     """Run the virtual camera. Returns why it ended by itself, or None if it was stopped."""
+    from livebg.daemon.saved_choices import SavedChoices
+    from livebg.daemon.settings_layers import SettingsLayers
+
     choices = SavedChoices()
     layers = SettingsLayers.start(options, config, choices.read())
     layers.settings()  # report invalid settings before loading anything

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livebg.cli.console import ConfigOption, errors, exit_on_error, output
-from livebg.config.loading import load_settings, read_config
 from livebg.errors import Cancelled, ConfigError
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ def setup(
 
     Shows every change and asks before it writes.
     """
+    from livebg.config.loading import load_settings, read_config
     from livebg.setup.target import Machine
 
     with exit_on_error():

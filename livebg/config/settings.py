@@ -6,22 +6,14 @@ Mode ``none`` is not a setting: showing the unprocessed room requires the user's
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from livebg.config.choices import BUILTIN_BACKGROUNDS, Backend, Mode, Preset, Temporal
 from livebg.config.messages import PREFIX
 from livebg.config.parsing import parse_color, parse_size
-
-LiveMode = Literal["portrait", "greenscreen", "background", "matte"]
-"""Modes of a virtual camera, except showing the room."""
-LIVE_MODES: Final[tuple[str, ...]] = get_args(LiveMode)
-Mode = Literal[LiveMode, "cutout"]
-Temporal = Literal["lookahead", "causal"]
-Backend = Literal["v4l2loopback", "pipewire", "obs", "null"]
-BUILTIN_BACKGROUNDS: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
-Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
 
 
 def _hex_color(text: str) -> str:

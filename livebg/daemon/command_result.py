@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from pydantic import TypeAdapter, ValidationError
-
 from livebg.errors import LivebgError
 
 
@@ -36,6 +34,8 @@ class CommandResult:
     @classmethod
     def from_dict(cls, data: Any) -> Self:
         """Parses the result from a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
+        from pydantic import TypeAdapter, ValidationError  # slow to import, and `livebg --help` does not need them
+
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from livebg.config.choices import LIVE_MODES
 from livebg.config.loading import ConfigFile, check_setting
-from livebg.config.settings import LIVE_MODES
 from livebg.errors import ConfigError
 from livebg.platform.atomic_write import write_atomically
 from livebg.platform.user_paths import user_folder

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+from livebg.config.choices import LIVE_MODES
 from livebg.config.loading import ConfigFile, check_setting, load_settings, read_config
-from livebg.config.settings import LIVE_MODES, Settings, setting_keys
+from livebg.config.settings import Settings, setting_keys
 from livebg.daemon.saved_choices import PERSISTED_KEYS, Choice
 from livebg.errors import ConfigError
 

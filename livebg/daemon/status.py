@@ -5,12 +5,13 @@ Times are in seconds and costs in milliseconds, as named; sizes are (width, heig
 
 import functools
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, Literal
 
 from livebg.errors import LivebgError
 from livebg.live.stats import Counts, LastError, Latency
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 State = Literal["asleep", "waking", "live", "camera lost", "stalled", "paused", "stopping"]
 """asleep: no app is using the camera, and it is closed; waking: the camera or the network is not ready yet; live: composites are
@@ -115,6 +116,8 @@ class Status:
     @staticmethod
     def from_dict(data: Any) -> "Status":
         """Parses the status of a livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
+        from pydantic import ValidationError  # slow to import, and `livebg --help` does not need it
+
         try:
             return _adapter().validate_python(data)
         except ValidationError as error:
@@ -124,8 +127,10 @@ class Status:
 
 
 @functools.cache
-def _adapter() -> TypeAdapter[Status]:
+def _adapter() -> "TypeAdapter[Status]":
     """Cached: creating the adapter takes a hundred times as long as validating."""
+    from pydantic import TypeAdapter
+
     return TypeAdapter(Status)
 
 

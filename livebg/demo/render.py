@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from livebg.compositing.composite import Consent, passthrough
-from livebg.config.settings import Mode, Settings
+from livebg.config.choices import Mode
+from livebg.config.settings import Settings
 from livebg.demo.clips import COLOR, RATE, SIZE, Material, animate_photo
 from livebg.demo.layout import CaptionedGrid, Picture, cell_size, contact_sheet, to_rgb
 from livebg.factory import build_pipeline

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg import __version__
-from livebg.config.settings import BUILTIN_BACKGROUNDS, LiveMode
+from livebg.config.choices import BUILTIN_BACKGROUNDS, LiveMode
 from livebg.daemon.status import EffectStatus
 from livebg.tray.status_view import TrayState, TrayStatus
 

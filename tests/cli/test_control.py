@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from livebg.config.settings import BUILTIN_BACKGROUNDS
+from livebg.config.choices import BUILTIN_BACKGROUNDS
 from tests.support.cli_runner import CommandResult, LivebgCli
 from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.media import Clip

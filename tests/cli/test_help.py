@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from livebg.cli import app
 from livebg.cli.help import read_topic, topics
-from livebg.config.settings import BUILTIN_BACKGROUNDS, LIVE_MODES, sections, setting_keys
+from livebg.config.choices import BUILTIN_BACKGROUNDS, LIVE_MODES
+from livebg.config.settings import sections, setting_keys
 from livebg.daemon.settings_layers import settable_keys
 from livebg.models import REGISTRY
 from tests.bare.readme import PAGES

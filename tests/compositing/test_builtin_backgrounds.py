@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from livebg.compositing import builtin_backgrounds
-from livebg.config.settings import BUILTIN_BACKGROUNDS, Effect, Settings
+from livebg.config.choices import BUILTIN_BACKGROUNDS
+from livebg.config.settings import Effect, Settings
 from livebg.errors import ConfigError
 from livebg.factory import build_background
 from livebg.imaging.frame import Matte, planes, rgb_to_i420

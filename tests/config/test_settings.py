@@ -7,9 +7,10 @@ from typing import get_args
 
 import pytest
 
+from livebg.config.choices import Preset
 from livebg.config.loading import check_setting, default_config_path, load_settings, read_config
 from livebg.config.parsing import parse_color, parse_size, parse_time
-from livebg.config.settings import Preset, Settings, setting_keys
+from livebg.config.settings import Settings, setting_keys
 from livebg.errors import ConfigError
 from livebg.sinks.codecs import PRESETS
 from tests.support.cli_runner import known

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from livebg import __version__
-from livebg.config.settings import BUILTIN_BACKGROUNDS, LIVE_MODES
+from livebg.config.choices import BUILTIN_BACKGROUNDS, LIVE_MODES
 from livebg.daemon.protocol import VersionMismatch
 from livebg.daemon.status import CameraStatus, EffectStatus, Status
 from livebg.errors import LivebgError, NotRunningError
