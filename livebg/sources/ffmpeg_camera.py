@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from livebg.errors import SourceError
 from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat
 from livebg.interfaces import LiveSource
-from livebg.sources.camera_decoding import CAMERA_COLOR, CameraConverter, CameraPicture
+from livebg.sources.camera_decoding import CAMERA_COLOR, CameraConverter, CameraPicture, PlaneReader
 from livebg.sources.decoder import frame_rate
 
 _LOG: Final = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class FFmpegCamera(LiveSource):
         self._format = VideoFormat(
             self._stream.codec_context.width, self._stream.codec_context.height, frame_rate(self._stream), CAMERA_COLOR
         )
-        self._converter = CameraConverter(self._label, self._format)
+        self._planes, self._converter = PlaneReader(), CameraConverter(self._label, self._format)
         self._frames = self._iterate()
 
     @property
@@ -146,7 +146,7 @@ class FFmpegCamera(LiveSource):
                     images = []
                 if images:
                     arrived = round(time.monotonic() * 1_000_000)
-                    return [CameraPicture(image, _color(image), arrived) for image in images]
+                    return [self._planes.picture(image, _color(image), arrived) for image in images]
                 if time.monotonic() > end:
                     break
         except (av.error.FFmpegError, OSError) as error:
