@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from livebg.errors import SourceError
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, BT2020, UNSPECIFIED, ColorSpec, Frame, VideoFormat, empty_i420, planes
+from livebg.imaging.pyramid import split_channels
 from livebg.v4l2 import abi
 
 CAMERA_COLOR: Final = ColorSpec(BT601, BT601, BT601)
@@ -80,11 +81,11 @@ class RawReader:
         width, height, stride = self._width, self._height, self._stride
         end = stride * height
         if self._format in ("YUYV", "UYVY"):
-            luma, chroma = cv2.split(_strided(data, 0, (height, width, 2), stride))[:: 1 if self._format == "YUYV" else -1]
-            return luma, *cv2.split(average_row_pairs(chroma).reshape(height // 2, width // 2, 2))
+            luma, chroma = split_channels(_strided(data, 0, (height, width, 2), stride))[:: 1 if self._format == "YUYV" else -1]
+            return luma, *split_channels(average_row_pairs(chroma).reshape(height // 2, width // 2, 2))
         luma = _strided(data, 0, (height, width), stride)
         if self._format == "NV12":
-            return luma, *cv2.split(_strided(data, end, (height // 2, width // 2, 2), stride))
+            return luma, *split_channels(_strided(data, end, (height // 2, width // 2, 2), stride))
         half = stride // 2
         return luma, *(_strided(data, start, (height // 2, width // 2), half) for start in (end, end + half * (height // 2)))
 
