@@ -32,8 +32,6 @@ _OTHER_MATRICES: Final = (BT709, BT2020)
 _SCALER_BT601: Final = 5
 """libswscale's number for the BT.601 matrix."""
 _PLANAR_FORMATS: Final = ("yuvj422p", "yuv420p", "yuvj420p", "yuv422p")
-_FULL_RANGE: Final = 2
-"""FFmpeg's ``AVCOL_RANGE_JPEG``."""
 
 
 class CorruptPicture(Exception):
@@ -119,7 +117,7 @@ class CompressedReader:
 
     def _color(self, image: av.VideoFrame) -> ColorSpec:
         """Return the color: JFIF's for a JPEG, the tagged one for video, or limited BT.601."""
-        full = self._jpeg or image.color_range == _FULL_RANGE
+        full = self._jpeg or image.color_range == ColorRange.JPEG
         return ColorSpec(BT601 if self._jpeg or image.colorspace == UNSPECIFIED else image.colorspace, full_range=full)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import av
 from av.codec.context import Flags
 from av.container import InputContainer
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from livebg.errors import SourceError
@@ -22,7 +23,6 @@ _LOG: Final = logging.getLogger(__name__)
 _SCHEMES: Final = frozenset({"http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp"})
 _MIN_CONNECT_TIMEOUT_S: Final = 5.0
 """The least time to allow for opening: a network camera negotiates and waits for a key frame."""
-_FULL_RANGE: Final = 2
 
 
 def is_url(name: str) -> bool:
@@ -167,7 +167,7 @@ def _color(image: av.VideoFrame) -> ColorSpec:
     """Return the tagged color; as in players, untagged pictures are BT.709 from 720 lines up and BT.601 below."""
     guess = BT709 if image.height >= 720 and not image.format.name.startswith("yuvj") else BT601
     matrix = guess if image.colorspace == UNSPECIFIED else image.colorspace
-    return ColorSpec(matrix, full_range=image.color_range == _FULL_RANGE or image.format.name.startswith("yuvj"))
+    return ColorSpec(matrix, full_range=image.color_range == ColorRange.JPEG or image.format.name.startswith("yuvj"))
 
 
 def _reason(error: av.error.FFmpegError | OSError) -> str:
