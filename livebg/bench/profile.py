@@ -8,14 +8,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, Self
 
-_INTERVAL_S: Final = 0.002
+_INTERVAL_S: Final = 0.0005
+"""A fraction of a native call, since time up to a sample counts for the stack that the sample finds."""
 
 
 class StackProfiler:
     """Samples the Python stacks of the threads that exist when the ``with`` block begins. Linux only.
 
     Each sample counts as much CPU time as its thread has used since the previous one, so waiting costs nothing and native code
-    counts for the line that calls it.
+    counts for the function that calls it.
     """
 
     def __init__(self) -> None:
@@ -42,8 +43,7 @@ class StackProfiler:
         before = {ident: time.clock_gettime_ns(clock) for ident, clock in clocks.items()}
         while not self._stop.wait(_INTERVAL_S):
             for ident, frame in sys._current_frames().items():
-                if ident in clocks:
-                    now = time.clock_gettime_ns(clocks[ident])
+                if ident in clocks and (now := time.clock_gettime_ns(clocks[ident])) > before[ident]:
                     self._microseconds[f"{names[ident]};{_stack(frame)}"] += (now - before[ident]) // 1000
                     before[ident] = now
 
