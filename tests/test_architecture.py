@@ -30,7 +30,10 @@ LAYERS = [
 FOUNDATION = frozenset(name for layer in LAYERS[:4] for name in layer)
 """What gets along without the settings."""
 MAX_ROOT_MODULES = 8
-HEAVY = {"pydantic", "pydantic_settings", "av", "cv2", "onnx", "onnxruntime", "pystray", "PIL", "pillow_heif", "skimage", "skvideo"}
+HEAVY = {
+    *("PIL", "av", "cv2", "onnx", "onnxruntime", "pillow_heif"),
+    *("pydantic", "pydantic_settings", "pystray", "skimage", "skvideo"),
+}
 
 
 @functools.cache

@@ -1,20 +1,25 @@
 """Measures the CPU cost and latency of the live session, to compare with a session that passes frames through."""
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from livebg.clock import one_opencv_thread
+from livebg.bench.profile import StackProfiler
+from livebg.bench.recording import RecordedCamera, Recording
+from livebg.clock import StageTimer, one_opencv_thread
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
-from livebg.daemon.bootstrap import build_session
 from livebg.errors import LivebgError
+from livebg.imaging.geometry import Geometry
+from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
+from livebg.live.output_loop import Output
 from livebg.live.session import Session
 from livebg.live.snapshot import State, describe
 from livebg.live.stats import Latency
 from livebg.live.thread import WorkerThread
+from livebg.sinks.virtual_camera import NullSink
 
 _START_TIMEOUT_S: Final = 60.0
 """Time within which a session goes live, including loading the network."""
@@ -23,8 +28,8 @@ _START_TIMEOUT_S: Final = 60.0
 @dataclass(frozen=True, slots=True)
 class LiveCost:
     """The cost of a session over some seconds: ``stages`` in CPU milliseconds per frame that passed the stage, ``total`` in CPU
-    milliseconds of the process per captured frame; frames per second; captured and dropped frames; and the latency from capture
-    to output."""
+    milliseconds of the process per frame that passed all of them; frames per second; captured and dropped frames; and the latency
+    from capture to output."""
 
     model: str
     provider: str
@@ -43,24 +48,33 @@ class LiveCost:
         return sum(self.stages.values())
 
 
-def bench_live(settings: Settings, clip: Path, seconds: float, consent: Consent | None = None) -> LiveCost:
-    """Run a session on ``clip``, played in real time, with a null output, and measure it for ``seconds`` once it is live.
+def bench_live(
+    settings: Settings,
+    recording: Recording,
+    seconds: float,
+    consent: Consent | None = None,
+    profiler: StackProfiler | None = None,
+) -> LiveCost:
+    """Run a session on ``recording`` as the camera, with a null output, and measure it for ``seconds`` once it is live.
 
     Quality is never reduced for speed or battery, so that idle and busy machines do the same work. With the user's ``consent``
-    frames pass through unchanged, to an output that shows them nowhere: the baseline for comparison. Raises the session's errors,
-    and :class:`~livebg.errors.LivebgError` if it does not go live.
+    frames pass through unchanged, to an output that shows them nowhere: the baseline for comparison. A ``profiler`` runs while
+    it is measured and adds to the cost. Raises the session's errors, and :class:`~livebg.errors.LivebgError` if it does not go
+    live.
     """
-    camera = settings.camera.model_copy(update={"device": str(clip)})
-    output = settings.output.model_copy(update={"backend": "null"})
     governor = settings.governor.model_copy(update={"enabled": False})
-    parts = {"camera": camera, "output": output, "governor": governor}
+    stages, shape = StageTimer(time.thread_time), recording.format
+    builder = ProcessorFactory(settings.model_copy(update={"governor": governor}), consent, stages, shape)
+    geometry = Geometry((shape.width, shape.height), settings.camera.mirror)
+    camera = Camera(lambda: RecordedCamera(recording), lambda _: geometry)
     with one_opencv_thread():
-        session, builder = build_session(settings.model_copy(update=parts), consent)
+        session = Session(camera, Output(NullSink, shape), builder, discard_network=builder.discard_network, stages=stages)
         thread = WorkerThread("livebg-session", session.run)
         thread.start()
         try:
             _await_live(session, thread)
-            return _measure(session, builder, seconds)
+            with profiler or nullcontext():
+                return _measure(session, builder, seconds)
         finally:
             session.stop()
             thread.join(_START_TIMEOUT_S)
@@ -82,9 +96,10 @@ def _await_live(session: Session, thread: WorkerThread) -> None:
 def _measure(session: Session, builder: ProcessorFactory, seconds: float) -> LiveCost:
     cpu, before = time.process_time(), session.snapshot()
     time.sleep(seconds)
-    after = session.snapshot()
+    after, cpu = session.snapshot(), time.process_time() - cpu
     elapsed, frames = after.uptime - before.uptime, max(after.counts.captured - before.counts.captured, 1)
     processed_frames = max(after.counts.processed - before.counts.processed, 1)
+    camera = after.stages["camera"] - before.stages["camera"]
     spent = {
         name: (value - before.stages.get(name, 0)) / (frames if name == "camera" else processed_frames) * 1000
         for name, value in after.stages.items()
@@ -95,7 +110,7 @@ def _measure(session: Session, builder: ProcessorFactory, seconds: float) -> Liv
         segmenter.provider if segmenter else "none",
         segmenter.input_size(shape.width, shape.height) if segmenter else None,
         spent,
-        (time.process_time() - cpu) / frames * 1000,
+        (camera / frames + (cpu - camera) / processed_frames) * 1000,
         frames / elapsed,
         (after.counts.sent - before.counts.sent) / elapsed,
         frames,

@@ -2,8 +2,9 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -57,19 +58,6 @@ class RenderCost:
         return sum(self.stages[stage] for stage in FINISHING) / self.blend
 
 
-class _Blend:
-    """The simplest blend of two I420 pictures with per-pixel weights: OpenCV's blendLinear on the planes."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        rng = np.random.default_rng(7)
-        self._front, self._back = (rng.integers(0, 256, shape, np.uint8) for _ in range(2))
-        self._weight = rng.random(shape, np.float32)
-        self._rest = np.float32(1) - self._weight
-
-    def __call__(self) -> None:
-        cv2.blendLinear(self._front, self._back, self._weight, self._rest)
-
-
 def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: int, consent: Consent) -> RenderCost:
     """Render the first ``frames`` of ``clip`` and discard the result.
 
@@ -80,7 +68,7 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
         bare = StageTimer()
         format_, done, _ = _pass(settings, clip, frames, Passthrough(consent), bare)
         clock = StageTimer()
-        blend = _Blend(empty_i420(format_.width, format_.height).shape)
+        blend = _blend(empty_i420(format_.width, format_.height).shape)
         _, done, peak = _pass(settings, clip, frames, build_pipeline(settings, segmenter, clock), clock, blend)
     width, height = format_.width, format_.height
     return RenderCost(
@@ -98,7 +86,12 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
 
 
 def _pass(
-    settings: Settings, clip: Path, frames: int, processor: Processor, clock: StageTimer, blend: _Blend | None = None
+    settings: Settings,
+    clip: Path,
+    frames: int,
+    processor: Processor,
+    clock: StageTimer,
+    blend: Callable[[], object] | None = None,
 ) -> tuple[VideoFormat, int, tuple[float, float] | None]:
     """Run one timed pass; a pipeline adds its own stages to the same clock.
 
@@ -128,6 +121,14 @@ def _pass(
         with clock.stage("encode"):
             sink.close()
         return source.format, done, (early, _peak_mebibytes()) if early else None
+
+
+def _blend(shape: tuple[int, ...]) -> Callable[[], object]:
+    """Return the simplest blend of two I420 pictures with per-pixel weights: OpenCV's blendLinear on the planes."""
+    rng = np.random.default_rng(7)
+    weight = rng.random(shape, np.float32)
+    front, back = (rng.integers(0, 256, shape, np.uint8) for _ in range(2))
+    return partial(cv2.blendLinear, front, back, weight, np.float32(1) - weight)
 
 
 def _next(pictures: Iterator[Frame], clock: StageTimer) -> Frame | None:

@@ -4,12 +4,13 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
 from livebg.cli.console import ConfigOption, ModelOption, exit_on_error, output
+from livebg.config.parsing import parse_size
 
 if TYPE_CHECKING:
     from livebg.bench.live import LiveCost
@@ -80,51 +81,69 @@ def _print_cost(cost: "RenderCost") -> None:
 
 @app.command("live")
 def bench_live(
-    clip: Annotated[Path | None, typer.Argument(help="A video; by default a synthetic 720p MJPEG clip.")] = None,
+    clip: Annotated[Path | None, typer.Argument(help="A video to film; by default a synthetic scene.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size of the synthetic scene; default camera.size.")] = None,
+    pixel_format: Annotated[Literal["MJPG", "YUYV"], typer.Option(help="What the camera delivers.")] = "MJPG",
     seconds: Annotated[float, typer.Option(min=1, help="How long to measure each session.")] = 10,
     model: ModelOption = None,
     against: Annotated[
         list[str] | None, typer.Option("--against", metavar="NAME|FILE", help="Another network to measure in the same run.")
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write collapsed stacks of another session, in microseconds of CPU time.")
     ] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per session.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """CPU time per frame, latency and rates of `livebg run`.
 
-    Compares with a session that passes the same clip through without an effect.
+    The frames arrive as from a V4L2 camera, in its pixel format. The network runs on one thread, so that CPU time is
+    attributed to the right part. Compares with a session that passes the same frames through without an effect.
     """
-    with exit_on_error(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
+    with exit_on_error():
         from livebg.config.loading import load_settings
 
-        chosen = [load_settings({"model.name": name}, config) for name in [model, *(against or [])]]
-        from livebg.bench.clips import write_webcam_clip
+        overrides = {"camera.size": size, "model.threads": 1}
+        chosen = [load_settings(overrides | {"model.name": name}, config) for name in [model, *(against or [])]]
         from livebg.bench.live import bench_live as measure
+        from livebg.bench.profile import StackProfiler
+        from livebg.bench.recording import clip_recording, synthetic_recording
         from livebg.compositing.composite import Consent
 
         if clip is None:
-            clip = Path(folder) / "made-up.mkv"
-            write_webcam_clip(clip)
-        bare = measure(chosen[0], clip, seconds, Consent("livebg bench live"))
-        costs = [bare, *(measure(settings, clip, seconds) for settings in chosen)]
+            recording = synthetic_recording(size=parse_size(chosen[0].camera.size) or (1280, 720), pixel_format=pixel_format)
+        else:
+            recording = clip_recording(clip, pixel_format=pixel_format)
+        bare = measure(chosen[0], recording, seconds, Consent("livebg bench live"))
+        costs = [bare, *(measure(settings, recording, seconds) for settings in chosen)]
+        if profile is not None:
+            profiler = StackProfiler()
+            measure(chosen[0], recording, seconds, profiler=profiler)
+            profiler.write(profile)
     if json_lines:
         for cost in costs:
             ratios = {"in_stages": cost.in_stages, "over_pass_through": cost.total / bare.total}
-            output().print(json.dumps(asdict(cost) | ratios), markup=False)
+            relative = {name: milliseconds / bare.total for name, milliseconds in cost.stages.items()}
+            output().print(json.dumps(asdict(cost) | ratios | {"stages_over_pass_through": relative}), markup=False)
     else:
-        _print_live_costs(clip.name, costs)
+        shape = recording.format
+        _print_live_costs(f"{shape.width}x{shape.height} {pixel_format}", costs)
 
 
-def _print_live_costs(clip: str, costs: list["LiveCost"]) -> None:
+def _print_live_costs(source: str, costs: list["LiveCost"]) -> None:
     bare = costs[0]
+
+    def relative(milliseconds: float) -> str:
+        return f"{milliseconds:.2f} ({milliseconds / bare.total:.2f})"
+
     table = Table("CPU ms per frame", *("pass-through" if cost is bare else cost.model for cost in costs))
     for column in table.columns[1:]:
         column.justify = "right"
     for stage in costs[-1].stages:
-        table.add_row(stage, *(f"{cost.stages[stage]:.2f}" if stage in cost.stages else "" for cost in costs))
+        table.add_row(stage, *(relative(cost.stages[stage]) if stage in cost.stages else "" for cost in costs))
     table.add_section()
-    table.add_row("all stages", *(f"{cost.in_stages:.2f}" for cost in costs))
-    table.add_row("whole process", *(f"{cost.total:.2f}" for cost in costs))
-    table.add_row("ratio to pass-through", *(f"{cost.total / bare.total:.2f}" for cost in costs))
+    table.add_row("all stages", *(relative(cost.in_stages) for cost in costs))
+    table.add_row("whole process", *(relative(cost.total) for cost in costs))
     table.add_section()
     table.add_row("frames per second in", *(f"{cost.fps_in:.1f}" for cost in costs))
     table.add_row("composites per second out", *(f"{cost.fps_out:.1f}" for cost in costs))
@@ -133,4 +152,4 @@ def _print_live_costs(clip: str, costs: list["LiveCost"]) -> None:
     table.add_row("latency p95, ms", *(f"{cost.latency.p95_ms:.1f}" if cost.latency else "" for cost in costs))
     output().print(table)
     sizes = ", ".join(f"{cost.model} at {'x'.join(map(str, cost.input_size))}" for cost in costs if cost.input_size)
-    output().print(f"{clip}, played in real time; {sizes}")
+    output().print(f"{source} in real time; {sizes}; in parentheses: relative to the whole process of pass-through")

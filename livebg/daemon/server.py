@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +22,10 @@ Commands run concurrently on the server's threads and should return within a sec
 """
 _LOG: Final = logging.getLogger(__name__)
 _MAX_PENDING_CONNECTIONS: Final = 32
-_POLL_INTERVAL_S: Final = 0.1
+_POLL_INTERVAL_S: Final = None if sys.platform == "linux" else 0.1
+"""Interval of checks for :meth:`ControlServer.close`, which on Linux ends the wait for a client."""
+_RETRY_DELAY_S: Final = 0.1
+"""Delay after a failed accept."""
 _CLOSE_GRACE_S: Final = 0.5
 """Time for pending responses when the server closes."""
 
@@ -47,6 +51,7 @@ class ControlServer:
         self._path, self._timeout, self._max_clients = path, timeout, max_clients
         self._commands = MappingProxyType(dict(commands))
         self._closing = threading.Event()
+        self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._client_threads: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -62,11 +67,11 @@ class ControlServer:
             return
         protocol.check_path(self._path)
         try:
-            listener = _listen(self._path)
+            self._listener = _listen(self._path)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigError(f"Cannot listen on {self._path} ({reason}).", "Remove it, or make its folder writable.") from error
-        self._thread = threading.Thread(target=self._accept_clients, args=(listener,), name="livebg control", daemon=True)
+        self._thread = threading.Thread(target=self._accept_clients, args=(self._listener,), name="livebg control", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -74,10 +79,12 @@ class ControlServer:
 
         Threads of clients whose command still runs are abandoned. May be called repeatedly and before :meth:`start`.
         """
-        if self._thread is None or self._closing.is_set():
+        if self._thread is None or self._listener is None or self._closing.is_set():
             return
         self._path.unlink(missing_ok=True)  # first, so that new clients find no server
         self._closing.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # ends a wait for clients
         self._thread.join()
         for how in (socket.SHUT_RD, socket.SHUT_RDWR):
             with self._lock:
@@ -100,7 +107,8 @@ class ControlServer:
             while not self._closing.is_set():
                 try:
                     connection, _ = listener.accept()
-                except OSError:  # no client within the poll interval, or too many open files
+                except OSError:  # closing, no client within the poll interval, or too many open files
+                    self._closing.wait(_RETRY_DELAY_S)
                     continue
                 if len(self._client_threads) >= self._max_clients:  # only this thread adds clients
                     text = f"livebg already has {self._max_clients} clients. Try again in a few seconds."

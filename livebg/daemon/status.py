@@ -51,7 +51,7 @@ class CpuCost:
 
     total: float
     stages: dict[str, float]
-    """By stage: ``network``, ``smoothing``, ``upsampling``, ``compositing``, ``camera``, ``output``."""
+    """By stage: ``network``, ``flow``, ``smoothing``, ``upsampling``, ``compositing``, ``camera``, ``output``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,9 @@
 """Checks of the segmentation network and of this machine's speed."""
 
 import importlib
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from livebg.config.settings import Governor
 from livebg.doctor.context import CheckContext
 from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
 from livebg.errors import LivebgError, ModelError
@@ -126,12 +123,9 @@ def judge(measured: Measured) -> Finding:
 
 def measure(exam: CheckContext, seconds: float = 3.0) -> Measured:
     """Run a live session at full quality on a synthetic clip without output. Raises the errors of a session, and ImportError."""
-    from livebg.bench.clips import write_webcam_clip
     from livebg.bench.live import bench_live
+    from livebg.bench.recording import synthetic_recording
 
-    with tempfile.TemporaryDirectory(prefix="livebg-doctor-") as folder:
-        clip = Path(folder) / "synthetic.mkv"
-        write_webcam_clip(clip, _CLIP_FRAMES)
-        cost = bench_live(exam.settings.model_copy(update={"governor": Governor(enabled=False)}), clip, seconds)
+    cost = bench_live(exam.settings, synthetic_recording(_CLIP_FRAMES), seconds)
     chain = cost.in_stages - cost.stages.get("camera", 0) - cost.stages.get("output", 0)
     return Measured(chain, cost.total, cost.dropped / cost.captured)

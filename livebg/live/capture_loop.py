@@ -16,7 +16,6 @@ from livebg.live.stats import FailureLog, RateMeter
 _LOG: Final = logging.getLogger(__name__)
 _MIN_RETRY_DELAY_S: Final = 0.25
 _MAX_RETRY_DELAY_S: Final = 2.0
-_IDLE_POLL_INTERVAL_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +55,7 @@ class CaptureLoop:
 
     def run(self) -> None:
         delay = _MIN_RETRY_DELAY_S
-        while not self._stop.is_set() and not self.ended:
-            if not self._demand.wait(_IDLE_POLL_INTERVAL_S):
-                continue
+        while not self.ended and self._demand.wait():
             before = self.captured
             try:
                 self._capture(self._camera)
@@ -74,6 +71,7 @@ class CaptureLoop:
     def stop(self) -> None:
         """Ends :meth:`run`. Thread-safe."""
         self._stop.set()
+        self._demand.close()
         self.release()
 
     def use(self, camera: Camera) -> None:

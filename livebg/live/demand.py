@@ -18,7 +18,7 @@ class Demand:
         self.listener: Callable[[bool], None] = lambda _: None
         """Called after each :meth:`update`, without the lock, with whether :attr:`wanted` changed."""
         self._changed = clock.condition()
-        self._watched = self._previewed = self._paused = self._locked = False
+        self._watched = self._previewed = self._paused = self._locked = self._closed = False
         self.generation = 0
         """How often the camera was wanted again. Frames of an earlier generation belong to earlier viewers."""
 
@@ -63,7 +63,14 @@ class Demand:
         self.listener(changed)
         return changed
 
-    def wait(self, timeout: float) -> bool:
-        """Waits up to ``timeout`` seconds until the camera should run. Returns whether it should."""
+    def wait(self) -> bool:
+        """Waits until the camera should run. Returns False after :meth:`close`."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.wanted, timeout)
+            self._changed.wait_for(lambda: self._closed or self.wanted)
+            return not self._closed
+
+    def close(self) -> None:
+        """Ends all waits, because the session ends."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -118,6 +118,7 @@ class FramePath:
         with self.demand.output_lock:
             self._build, self.effect = build, self.effect + 1
             self._oldest_effect = self.effect if at_once else self._oldest_effect
+        self.captured.wake()  # the worker builds the processor even if no frame arrives
         self.interrupt()
 
     def interrupt(self) -> None:

@@ -13,7 +13,7 @@ class LatestSlot(Generic[T]):
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._changed = clock.condition()
         self._item: T | None = None
-        self._closed = False
+        self._closed = self._woken = False
         self.dropped = 0
 
     def put(self, item: T) -> None:
@@ -23,17 +23,18 @@ class LatestSlot(Generic[T]):
             self._item = None if self._closed else item
             self._changed.notify()
 
-    def take(self, timeout: float) -> T | None:
-        """Removes and returns the newest item, waiting up to ``timeout`` seconds. None on timeout or if closed."""
+    def take(self, timeout: float | None = None) -> T | None:
+        """Removes and returns the newest item, waiting up to ``timeout`` seconds; None on timeout, if woken or if closed."""
         with self._changed:
-            if self._item is None and not self._closed:
+            if self._item is None and not self._closed and not self._woken:
                 self._changed.wait(timeout)
-            item, self._item = self._item, None
+            item, self._item, self._woken = self._item, None, False
             return item
 
     def wake(self) -> None:
-        """Makes a waiting :meth:`take` return immediately, even without an item."""
+        """Makes the waiting :meth:`take`, or else the next one, return immediately, even without an item."""
         with self._changed:
+            self._woken = True
             self._changed.notify_all()
 
     def clear(self) -> None:

@@ -25,6 +25,8 @@ from livebg.live.worker_supervisor import WorkerSupervisor
 
 _LOG: Final = logging.getLogger(__name__)
 _SUPERVISION_INTERVAL_S: Final = 0.1
+_IDLE_SUPERVISION_INTERVAL_S: Final = 2.0
+"""Interval while no frame is on its way. A thread that ends is noticed immediately."""
 _JOIN_TIMEOUT_S: Final = 2.0
 
 
@@ -61,7 +63,8 @@ class Session:
     ) -> None:
         self.format: Final = output.format
         self._clock, self._began = clock, clock.monotonic()
-        self._stop = clock.event()
+        self._stop, self._attention = clock.event(), clock.event()
+        """``_attention`` ends a wait for the next supervision."""
         self._stages = stages or StageTimer(time.thread_time)
         self._path = FramePath(build, clock)
         self._demand = self._path.demand
@@ -71,7 +74,7 @@ class Session:
         """The user's previews. An open preview counts as watching, regardless of the presence."""
         self._capture = CaptureLoop(camera, self._path, self._stages, self._failures, clock)
         make_worker = partial(WorkerLoop, self._path, self._stages, self._failures, clock)
-        self._workers = WorkerSupervisor(make_worker, discard_network, self._failures, clock)
+        self._workers = WorkerSupervisor(make_worker, discard_network, self._failures, clock, self._attention.set)
         self.output: Final = OutputLoop(output, self._path, self.audience, self._stages, self._failures, clock)
         self._presence = output.presence(
             lambda: self.output.device, lambda: self._demand.update(watched=self._presence.watched is not False)
@@ -89,15 +92,19 @@ class Session:
         by the :meth:`snapshot` and retried.
         """
         self._threads = [
-            WorkerThread("livebg-output", partial(self.output.run, on_alive)),
-            WorkerThread("livebg-camera", self._capture.run),
-            WorkerThread("livebg-presence", self._run_presence),
+            WorkerThread("livebg-output", partial(self.output.run, on_alive), self._attention.set),
+            WorkerThread("livebg-camera", self._capture.run, self._attention.set),
+            WorkerThread("livebg-presence", self._run_presence, self._attention.set),
         ]
         try:
             for thread in (*self._threads, self._workers.thread):
                 thread.start()
             notified = False
-            while not self._stop.wait(_SUPERVISION_INTERVAL_S):
+            while True:
+                self._attention.wait(_SUPERVISION_INTERVAL_S if self._active or not notified else _IDLE_SUPERVISION_INTERVAL_S)
+                self._attention.clear()
+                if self._stop.is_set():
+                    return ExitReason.STOP
                 self._raise_errors()
                 self._workers.replace_hung()
                 if not notified and self.output.started.is_set():
@@ -105,13 +112,13 @@ class Session:
                     on_started()
                 if self._capture.ended and self._is_drained():
                     return ExitReason.END
-            return ExitReason.STOP
         finally:
             self._end()
 
     def stop(self) -> None:
         """Ends :meth:`run`. Thread-safe."""
         self._stop.set()
+        self._attention.set()
 
     def switch(self, build: Build, *, at_once: bool) -> None:
         """Switches to another effect. ``build`` is called in the worker thread; its exceptions end the session.
@@ -181,7 +188,13 @@ class Session:
             _LOG.exception("Presence detection failed. The camera stays on.")
             self._demand.update(watched=True)
 
+    @property
+    def _active(self) -> bool:
+        """Whether a frame is on its way, so that the network can hang or the stream end."""
+        return self._demand.wanted or self._capture.ended or self._workers.busy_seconds > 0
+
     def _on_demand_update(self, changed: bool) -> None:
+        self._attention.set()
         if changed and not self._demand.wanted:
             self._capture.release()
             self._path.clear()

@@ -7,11 +7,12 @@ from collections.abc import Callable
 class WorkerThread:
     """A daemon thread that stores an uncaught exception so the owner can re-raise it.
 
-    It is a daemon thread so that a driver or network call that never returns cannot keep the process from exiting.
+    It is a daemon thread so that a driver or network call that never returns cannot keep the process from exiting. It calls
+    ``ended`` last.
     """
 
-    def __init__(self, name: str, target: Callable[[], object]) -> None:
-        self._target = target
+    def __init__(self, name: str, target: Callable[[], object], ended: Callable[[], object] = lambda: None) -> None:
+        self._target, self._ended = target, ended
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.error: BaseException | None = None
 
@@ -33,3 +34,4 @@ class WorkerThread:
             self._target()
         except BaseException as error:  # noqa: BLE001 - stored for the owner, which re-raises it
             self.error = error
+        self._ended()

@@ -11,7 +11,6 @@ from livebg.live.stats import FailureLog
 from livebg.pipeline import Processor
 
 _LOG: Final = logging.getLogger(__name__)
-_POLL_INTERVAL_S: Final = 0.2
 
 
 class WorkerLoop:
@@ -50,7 +49,7 @@ class WorkerLoop:
             processor = build()
             self.loading = False
             while not self._stop.is_set() and effect == self._path.effect:
-                captured = self._path.captured.take(_POLL_INTERVAL_S)
+                captured = self._path.captured.take()
                 if captured is not None:
                     self._process(processor, captured, effect)
 

@@ -24,7 +24,7 @@ class WorkerSupervisor:
     """Keeps one worker running.
 
     ``make`` returns a worker with the given counts of processed and failed frames. ``discard_network`` is called before a
-    replacement builds its processor, because a hung network must not be reused.
+    replacement builds its processor, because a hung network must not be reused. ``ended`` is called when a worker ends.
     """
 
     def __init__(
@@ -33,13 +33,15 @@ class WorkerSupervisor:
         discard_network: Callable[[], None],
         failures: FailureLog,
         clock: Clock = SYSTEM_CLOCK,
+        ended: Callable[[], object] = lambda: None,
     ) -> None:
         self._make, self._discard_network, self._failures, self._clock = make, discard_network, failures, clock
+        self._ended = ended
         self._hang_timeout, self._responsive_since = _MIN_HANG_TIMEOUT_S, clock.monotonic()
         self._abandoned: list[WorkerThread] = []
         """Threads of hung workers."""
         self.current = make(0, 0)
-        self.thread = WorkerThread("livebg-worker", self.current.run)
+        self.thread = WorkerThread("livebg-worker", self.current.run, ended)
 
     def replace_hung(self) -> None:
         """Abandons a hung worker, because threads cannot be killed, and starts another.
@@ -66,7 +68,7 @@ class WorkerSupervisor:
         hung.abandon()
         self._discard_network()
         self.current = self._make(hung.processed, hung.failed + 1)
-        self.thread = WorkerThread("livebg-worker", self.current.run)
+        self.thread = WorkerThread("livebg-worker", self.current.run, self._ended)
         self.thread.start()
 
     @property

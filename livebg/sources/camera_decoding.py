@@ -1,5 +1,6 @@
 """Decodes what a camera delivers, compressed or raw, to I420 in limited-range BT.601."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -15,13 +16,14 @@ from numpy.typing import NDArray
 from livebg.errors import SourceError
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, BT2020, UNSPECIFIED, ColorSpec, Frame, VideoFormat, empty_i420, planes
+from livebg.imaging.pyramid import split_channels
 from livebg.v4l2 import abi
 
 CAMERA_COLOR: Final = ColorSpec(BT601, BT601, BT601)
 """The color of all camera frames: limited range, as loopback readers assume."""
 MICROSECONDS: Final = Fraction(1, 1_000_000)
 
-_RAW_FORMATS: Final = {"YUYV": "yuyv422", "UYVY": "uyvy422", "NV12": "nv12", "YU12": "yuv420p"}
+_RAW_FORMATS: Final = frozenset({"YUYV", "UYVY", "NV12", "YU12"})
 _CODECS: Final = {"MJPG": "mjpeg", "JPEG": "mjpeg", "H264": "h264"}
 INTER_CODED: Final = frozenset({"H264"})
 """Inter-coded pixel formats: no picture can be skipped."""
@@ -29,21 +31,21 @@ _OTHER_MATRICES: Final = (BT709, BT2020)
 """The matrices other than BT.601 that cameras use."""
 _SCALER_BT601: Final = 5
 """libswscale's number for the BT.601 matrix."""
-_JPEG_FORMATS: Final = ("yuvj422p", "yuvj420p")
-"""The formats that webcam JPEGs decode to: full range, chroma at half width."""
-_FULL_RANGE: Final = 2
-"""FFmpeg's ``AVCOL_RANGE_JPEG``."""
+_PLANAR_FORMATS: Final = ("yuvj422p", "yuv420p", "yuvj420p", "yuv422p")
 
 
 class CorruptPicture(Exception):
     """A buffer that does not hold a complete picture."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CameraPicture:
-    """A decoded picture in its original color; ``pts`` is in microseconds."""
+    """A picture in its original color: 8-bit luma (height, width), and chroma of half the width and the same or half the height.
 
-    image: av.VideoFrame
+    ``pts`` is in microseconds.
+    """
+
+    planes: Sequence[NDArray[np.uint8]]
     color: ColorSpec
     pts: int
 
@@ -55,37 +57,35 @@ def picture_reader(pix: abi.PixFormat) -> "RawReader | CompressedReader":
 
 
 class RawReader:
-    """Reads uncompressed pictures and drops row padding."""
+    """Reads uncompressed pictures without row padding."""
 
     def __init__(self, pix: abi.PixFormat) -> None:
-        self._size = pix.width, pix.height
-        self._format = _RAW_FORMATS[abi.fourcc_text(pix.pixelformat)]
+        self._width, self._height = pix.width, pix.height
+        self._format = abi.fourcc_text(pix.pixelformat)
         self._color = raw_color(pix)
-        image = av.VideoFrame(*self._size, self._format)
-        min_stride = image.planes[0].width * (2 if len(image.planes) == 1 else 1)
-        stride = max(pix.bytesperline, min_stride)
+        packed = self._format in ("YUYV", "UYVY")
+        self._stride = max(pix.bytesperline, pix.width * (2 if packed else 1))
         # The chroma stride is the luma stride divided by the ratio of the widths (kernel documentation).
-        half_width = self._format == "yuv420p"
-        self._strides = [stride // 2 if half_width and number else stride for number in range(len(image.planes))]
-        self._min_size = sum(plane.height * each for plane, each in zip(image.planes, self._strides, strict=True))
+        chroma_rows = {"NV12": self._stride, "YU12": self._stride // 2 * 2}.get(self._format, 0)
+        self._min_size = self._stride * pix.height + chroma_rows * (pix.height // 2)
 
     def read(self, data: bytes, pts: int) -> list[CameraPicture]:
         """Return the picture in a buffer; ``pts`` is in microseconds. Raises :class:`CorruptPicture` if it is incomplete."""
         if len(data) < self._min_size:
             raise CorruptPicture(f"{len(data)} bytes instead of {self._min_size}")
-        return [CameraPicture(self._image(data), self._color, pts)]
+        return [CameraPicture(self._planes(data), self._color, pts)]
 
-    def _image(self, data: bytes) -> av.VideoFrame:
-        image = av.VideoFrame(*self._size, self._format)
-        samples, start = np.frombuffer(data, np.uint8), 0
-        for plane, stride in zip(image.planes, self._strides, strict=True):
-            end = start + plane.height * stride
-            rows = samples[start:end].reshape(plane.height, stride)
-            target = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-            columns = min(stride, plane.line_size)
-            target[:, :columns] = rows[:, :columns]
-            start = end
-        return image
+    def _planes(self, data: bytes) -> Sequence[NDArray[np.uint8]]:
+        width, height, stride = self._width, self._height, self._stride
+        end = stride * height
+        if self._format in ("YUYV", "UYVY"):
+            luma, chroma = split_channels(_strided(data, 0, (height, width, 2), stride))[:: 1 if self._format == "YUYV" else -1]
+            return luma, *split_channels(average_row_pairs(chroma).reshape(height // 2, width // 2, 2))
+        luma = _strided(data, 0, (height, width), stride)
+        if self._format == "NV12":
+            return luma, *split_channels(_strided(data, end, (height // 2, width // 2, 2), stride))
+        half = stride // 2
+        return luma, *(_strided(data, start, (height // 2, width // 2), half) for start in (end, end + half * (height // 2)))
 
 
 class CompressedReader:
@@ -98,7 +98,7 @@ class CompressedReader:
         context.flags |= Flags.low_delay
         # Otherwise a truncated JPEG decodes to a picture with a gray bottom.
         context.options = {"err_detect": "explode"} if codec == "mjpeg" else {}
-        self._context = context
+        self._context, self._planes = context, PlaneReader()
         self._jpeg = codec == "mjpeg"
 
     def read(self, data: bytes, pts: int) -> list[CameraPicture]:
@@ -113,12 +113,34 @@ class CompressedReader:
             raise CorruptPicture(str(error)) from error
         if self._jpeg and not images:
             raise CorruptPicture("it holds no picture")
-        return [CameraPicture(image, self._color(image), pts if image.pts is None else image.pts) for image in images]
+        return [self._planes.picture(image, self._color(image), pts if image.pts is None else image.pts) for image in images]
 
     def _color(self, image: av.VideoFrame) -> ColorSpec:
         """Return the color: JFIF's for a JPEG, the tagged one for video, or limited BT.601."""
-        full = self._jpeg or image.color_range == _FULL_RANGE
+        full = self._jpeg or image.color_range == ColorRange.JPEG
         return ColorSpec(BT601 if self._jpeg or image.colorspace == UNSPECIFIED else image.colorspace, full_range=full)
+
+
+class PlaneReader:
+    """Reads the planes of decoded pictures. libswscale converts layouts other than 8-bit planar 4:2:2 and 4:2:0."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def picture(self, image: av.VideoFrame, color: ColorSpec, pts: int) -> CameraPicture:
+        """Return the picture; ``pts`` is in microseconds."""
+        if image.format.name not in _PLANAR_FORMATS:
+            data_range = ColorRange.JPEG if color.full_range else ColorRange.MPEG
+            image = self._reformatter.reformat(
+                image,
+                format="yuv420p",
+                src_colorspace=_SCALER_BT601,
+                dst_colorspace=_SCALER_BT601,
+                src_color_range=data_range,
+                dst_color_range=data_range,
+                threads=1,
+            )
+        return CameraPicture(plane_views(image), color, pts)
 
 
 class CameraConverter:
@@ -127,57 +149,42 @@ class CameraConverter:
     def __init__(self, camera: str, format: VideoFormat) -> None:  # noqa: A002 - the usual term
         self._camera, self._format = camera, format
         self._last_pts = -1
-        self._reformatter = VideoReformatter()
 
     def frame(self, picture: CameraPicture) -> Frame:
         """Return a frame with the picture's time. Raises :class:`~livebg.errors.SourceError` if its size has changed."""
-        form, image = self._format, picture.image
-        if (image.width, image.height) != (form.width, form.height):
+        form, (height, width) = self._format, picture.planes[0].shape
+        if (width, height) != (form.width, form.height):
             raise SourceError(
-                f"The camera {self._camera} changed its picture size from {form.width}x{form.height} to "
-                f"{image.width}x{image.height}.",
+                f"The camera {self._camera} changed its picture size from {form.width}x{form.height} to {width}x{height}.",
                 "Open it again.",
             )
         # Timestamps can repeat or go backwards; pts must increase.
         self._last_pts = max(picture.pts, self._last_pts + 1)
-        return Frame(self._convert(picture), self._last_pts, MICROSECONDS, form.color)
+        return Frame(_convert(picture), self._last_pts, MICROSECONDS, form.color)
 
-    def _convert(self, picture: CameraPicture) -> NDArray[np.uint8]:
-        image, color = picture.image, picture.color
-        other = color.matrix in _OTHER_MATRICES
-        if color.full_range and not other and image.format.name in _JPEG_FORMATS:
-            return _jpeg_to_limited_range(image)
-        if image.format.name != "yuv420p" or (color.full_range and not other):
-            data_range = ColorRange.JPEG if color.full_range else ColorRange.MPEG
-            image = self._reformatter.reformat(
-                image,
-                format="yuv420p",
-                src_colorspace=_SCALER_BT601,
-                dst_colorspace=_SCALER_BT601,
-                src_color_range=data_range,
-                dst_color_range=data_range if other else ColorRange.MPEG,
-                threads=1,
-            )
-        data = empty_i420(image.width, image.height)
-        for rows, target in zip(plane_views(image), planes(data), strict=True):
+
+def _convert(picture: CameraPicture) -> NDArray[np.uint8]:
+    """Convert to I420 in :data:`CAMERA_COLOR`. Two rows of 4:2:2 chroma are averaged into one."""
+    color = picture.color
+    height, width = picture.planes[0].shape
+    other = color.matrix in _OTHER_MATRICES
+    data = empty_i420(width, height)
+    for rows, target, levels in zip(picture.planes, planes(data), (219, 224, 224), strict=True):
+        # The ranges of H.273, equations 20 to 31. Conversion between matrices, through RGB, converts the range itself.
+        scale = levels / 255 if color.full_range and not other else 1.0
+        lowest = 0.0 if scale == 1 else 16.0 if levels == 219 else 128 * (1 - scale)
+        if len(rows) != len(target):
+            average_row_pairs(rows, scale, lowest, target)
+        elif scale == 1:
             target[:] = rows
-        # libswscale converts between matrices through RGB, at ten times the cost.
-        return convert_i420(data, color, CAMERA_COLOR) if other else data
-
-
-def _jpeg_to_limited_range(image: av.VideoFrame) -> NDArray[np.uint8]:
-    """Convert a full-range 4:2:2 or 4:2:0 JPEG to limited-range I420, in a third of libswscale's time.
-
-    Two rows of 4:2:2 chroma are averaged into one. The ranges are those of H.273, equations 20 to 31.
-    """
-    data = empty_i420(image.width, image.height)
-    for rows, target, scale in zip(plane_views(image), planes(data), (219, 224, 224), strict=True):
-        lowest = 16 if scale == 219 else 128 - 128 * scale / 255
-        if len(rows) == len(target):
-            cv2.addWeighted(rows, scale / 255, rows, 0, lowest, dst=target)
         else:
-            average_row_pairs(rows, scale / 255, lowest, target)
-    return data
+            cv2.convertScaleAbs(rows, dst=target, alpha=scale, beta=lowest)
+    return convert_i420(data, color, CAMERA_COLOR) if other else data
+
+
+def _strided(data: bytes, start: int, shape: tuple[int, ...], stride: int) -> NDArray[np.uint8]:
+    """Return a view of a plane of one or two channels that starts at byte ``start`` and has ``stride`` bytes per row."""
+    return np.ndarray(shape, np.uint8, data, start, (stride, *([2] if len(shape) == 3 else []), 1))
 
 
 def plane_views(image: av.VideoFrame) -> list[NDArray[np.uint8]]:

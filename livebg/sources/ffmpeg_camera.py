@@ -10,19 +10,19 @@ from urllib.parse import urlsplit
 import av
 from av.codec.context import Flags
 from av.container import InputContainer
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from livebg.errors import SourceError
 from livebg.imaging.frame import BT601, BT709, UNSPECIFIED, ColorSpec, Frame, VideoFormat
 from livebg.interfaces import LiveSource
-from livebg.sources.camera_decoding import CAMERA_COLOR, CameraConverter, CameraPicture
+from livebg.sources.camera_decoding import CAMERA_COLOR, CameraConverter, CameraPicture, PlaneReader
 from livebg.sources.decoder import frame_rate
 
 _LOG: Final = logging.getLogger(__name__)
 _SCHEMES: Final = frozenset({"http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp"})
 _MIN_CONNECT_TIMEOUT_S: Final = 5.0
 """The least time to allow for opening: a network camera negotiates and waits for a key frame."""
-_FULL_RANGE: Final = 2
 
 
 def is_url(name: str) -> bool:
@@ -54,7 +54,7 @@ class FFmpegCamera(LiveSource):
         self._format = VideoFormat(
             self._stream.codec_context.width, self._stream.codec_context.height, frame_rate(self._stream), CAMERA_COLOR
         )
-        self._converter = CameraConverter(self._label, self._format)
+        self._planes, self._converter = PlaneReader(), CameraConverter(self._label, self._format)
         self._frames = self._iterate()
 
     @property
@@ -146,7 +146,7 @@ class FFmpegCamera(LiveSource):
                     images = []
                 if images:
                     arrived = round(time.monotonic() * 1_000_000)
-                    return [CameraPicture(image, _color(image), arrived) for image in images]
+                    return [self._planes.picture(image, _color(image), arrived) for image in images]
                 if time.monotonic() > end:
                     break
         except (av.error.FFmpegError, OSError) as error:
@@ -167,7 +167,7 @@ def _color(image: av.VideoFrame) -> ColorSpec:
     """Return the tagged color; as in players, untagged pictures are BT.709 from 720 lines up and BT.601 below."""
     guess = BT709 if image.height >= 720 and not image.format.name.startswith("yuvj") else BT601
     matrix = guess if image.colorspace == UNSPECIFIED else image.colorspace
-    return ColorSpec(matrix, full_range=image.color_range == _FULL_RANGE or image.format.name.startswith("yuvj"))
+    return ColorSpec(matrix, full_range=image.color_range == ColorRange.JPEG or image.format.name.startswith("yuvj"))
 
 
 def _reason(error: av.error.FFmpegError | OSError) -> str:

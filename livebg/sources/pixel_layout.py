@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 import av
+from av.video.reformatter import ColorRange
 
 from livebg.imaging.frame import BT709, UNSPECIFIED, ColorSpec
 from livebg.sources.av_compat import display_matrix
 from livebg.sources.tonemap import HDR_TRANSFERS
 
-_FULL_RANGE: Final = 2
 _SRGB_TRANSFER: Final = 13
 
 
@@ -74,7 +74,7 @@ class PictureFormat:
         """Return the kind of ``picture``. ``interlaced`` is whether to deinterlace, which depends on more than one picture."""
         layout = picture.format
         # FFmpeg treats untagged gray as full range; every yuvj format is full range.
-        untagged_full = layout.name.startswith(("yuvj", "gray")) and picture.color_range != 1
+        untagged_full = layout.name.startswith(("yuvj", "gray")) and picture.color_range != ColorRange.MPEG
         return cls(
             pix_fmt=layout.name,
             width=picture.width,
@@ -84,7 +84,7 @@ class PictureFormat:
             matrix=picture.colorspace or UNSPECIFIED,
             primaries=picture.color_primaries,
             transfer=picture.color_trc,
-            full_range=picture.color_range == _FULL_RANGE or untagged_full,
+            full_range=picture.color_range == ColorRange.JPEG or untagged_full,
             rgb=layout.is_rgb or layout.has_palette,
             bottom_up=any(plane.line_size < 0 for plane in picture.planes),
             interlaced=interlaced,

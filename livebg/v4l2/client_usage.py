@@ -63,9 +63,7 @@ class Subscription:
 
 
 class ClientUsageProbe:
-    """Detects use of ``node`` by events: a :class:`livebg.live.presence.device.PresenceProbe`. Every method except ``close`` may
-    raise ``OSError``.
-    """
+    """Detects use of ``node`` by events. Every method except ``close`` may raise ``OSError``."""
 
     method: Final[Literal["event"]] = "event"
     settle: Final = 0.0

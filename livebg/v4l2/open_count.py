@@ -98,7 +98,7 @@ class OpenCount:
 
 
 class OpenCountProbe:
-    """Detects use of ``node`` by its openers: a :class:`livebg.live.presence.device.PresenceProbe`."""
+    """Detects use of ``node`` by its openers, with the members of :class:`livebg.v4l2.client_usage.ClientUsageProbe`."""
 
     settle: Final = 0.2
     """Seconds. Programs that list cameras close the device within this time."""

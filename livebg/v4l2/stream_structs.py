@@ -25,7 +25,6 @@ class PixFormat(ctypes.Structure):
     flags: int
     ycbcr_enc: int
     quantization: int
-    xfer_func: int
 
     _fields_ = (
         ("width", _U32),
@@ -62,7 +61,6 @@ class CaptureParameters(ctypes.Structure):
     """``v4l2_captureparm``; ``v4l2_outputparm`` has the same layout up to ``timeperframe``."""
 
     capability: int
-    capturemode: int
     timeperframe: Fract
 
     _fields_ = (

@@ -1,21 +1,37 @@
 """The benchmark reports what it measures; no time is asserted."""
 
+import hashlib
 import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice, pairwise
 from pathlib import Path
 
-import av
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from livebg.bench.clips import write_clip, write_webcam_clip
+from livebg.bench.clips import write_clip
 from livebg.bench.live import bench_live
+from livebg.bench.profile import StackProfiler
+from livebg.bench.recording import PixelFormat, RecordedCamera, clip_recording, synthetic_recording
 from livebg.bench.render import FINISHING, STAGES, bench_render
 from livebg.cli import app
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
+from livebg.imaging.colorspace import convert_i420
+from livebg.imaging.frame import planes
+from livebg.interfaces import Source
 from livebg.sources.file import FileSource
+from livebg.v4l2.abi import fourcc_text
 from tests.support.pipeline_fakes import LumaSegmenter
+from tests.support.source_contract import SourceContract
 from tests.support.toy_network import ToyNetwork
+
+HANGS = 20.0
+"""Seconds after which a frame counts as late."""
 
 
 @pytest.fixture
@@ -62,22 +78,44 @@ def network(tmp_path: Path) -> Path:
     return ToyNetwork().write(tmp_path / "toy.onnx")
 
 
-def test_webcam_clip_is_full_range_motion_jpeg(tmp_path: Path) -> None:
-    path = tmp_path / "webcam.mkv"
-    write_webcam_clip(path, frames=12, size=(320, 180))
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("mjpeg", "yuvj422p")
-        assert sum(1 for _ in container.decode(stream)) == 12
+@pytest.mark.parametrize("pixel_format", ["MJPG", "YUYV"])
+def test_recording_has_the_scene_in_the_pixel_format(clip: Path, pixel_format: PixelFormat) -> None:
+    made, filmed = synthetic_recording(12, (320, 180), pixel_format), clip_recording(clip, pixel_format=pixel_format)
+    assert len(made.buffers) == len(filmed.buffers) == 12
+    for recording in (made, filmed):
+        assert fourcc_text(recording.pix.pixelformat) == pixel_format
+        assert all(data.startswith(b"\xff\xd8") or len(data) == 320 * 180 * 2 for data in recording.buffers)
+        with RecordedCamera(recording) as camera, FileSource(clip) as source:
+            seen, true = next(iter(camera)), next(iter(source))
+        wanted = planes(convert_i420(true.data, true.color, seen.color))[0]
+        assert np.abs(seen.y.astype(float) - wanted).mean() < 3
 
 
-def test_live_cost_is_measured_beside_passthrough(clip: Path, network: Path) -> None:
+class TestRecordedCamera(SourceContract):
+    @pytest.fixture
+    def open_source(self) -> Callable[[], Source]:
+        recording = synthetic_recording(4, (64, 48))
+        return lambda: RecordedCamera(recording)
+
+    def test_buffers_are_played_back_and_forth_in_real_time(self) -> None:
+        recording = synthetic_recording(3, (64, 48), "YUYV")
+        with RecordedCamera(recording) as camera:
+            frames = list(islice(camera, 6))
+            assert camera.now() - frames[-1].time < HANGS
+        lumas = [np.frombuffer(data, np.uint8)[::2].reshape(48, 64) for data in recording.buffers]
+        if not camera.skipped:
+            assert all(np.array_equal(frame.y, lumas[number]) for frame, number in zip(frames, (0, 1, 2, 1, 0, 1), strict=True))
+        assert all(later.time - earlier.time > 0.03 for earlier, later in pairwise(frames))
+
+
+def test_live_cost_is_measured_beside_passthrough(network: Path) -> None:
     settings = Settings.model_validate({"model": {"name": str(network)}})
-    bare = bench_live(settings, clip, 2, Consent("a test"))
-    cost = bench_live(settings, clip, 2)
+    recording, profiler = synthetic_recording(12, (320, 180)), StackProfiler()
+    bare = bench_live(settings, recording, 2, Consent("a test"))
+    cost = bench_live(settings, recording, 2, profiler=profiler)
     assert (bare.model, bare.input_size, cost.model) == ("none", None, "toy")
     assert set(bare.stages) == {"camera", "geometry", "output"}
-    assert set(cost.stages) == {"camera", "geometry", "network", "smoothing", "upsampling", "compositing", "output"}
+    assert set(cost.stages) == {"camera", "geometry", "flow", "network", "smoothing", "upsampling", "compositing", "output"}
     for each in (bare, cost):
         assert each.captured > 0
         assert each.total > 0
@@ -85,10 +123,44 @@ def test_live_cost_is_measured_beside_passthrough(clip: Path, network: Path) -> 
         assert each.latency is not None
 
 
-def test_bench_live_prints_one_object_per_session(clip: Path, network: Path) -> None:
-    arguments = ["bench", "live", str(clip), "--seconds", "1", "--model", str(network), "--against", str(network), "--json"]
-    result = CliRunner().invoke(app, arguments)
+def test_profile_attributes_cpu_time_to_stacks(tmp_path: Path) -> None:
+    begun, path = threading.Event(), tmp_path / "stacks.txt"
+
+    def waiting() -> None:
+        begun.wait()
+
+    thread = threading.Thread(target=waiting, name="waiter")
+    thread.start()
+    profiler = StackProfiler()
+    start = time.thread_time()
+    with profiler:
+        while time.thread_time() - start < 0.1:
+            hashlib.sha256(bytes(1_000_000))
+    begun.set()
+    thread.join()
+    profiler.write(path)
+    spent: Counter[str] = Counter()
+    for line in path.read_text().splitlines():
+        stack, microseconds = line.rsplit(" ", 1)
+        spent[stack.split(";")[0]] += int(microseconds)
+        assert stack.split(";")[-1].count(":") == 1
+    assert spent["MainThread"] > 50_000
+    assert spent["waiter"] < spent["MainThread"] / 10
+
+
+def test_bench_live_prints_one_object_per_session(tmp_path: Path, clip: Path, network: Path) -> None:
+    profile = tmp_path / "stacks.txt"
+    options = ["--seconds", "1", "--pixel-format", "YUYV", "--model", str(network), "--against", str(network), "--json"]
+    result = CliRunner().invoke(app, ["bench", "live", str(clip), *options, "--profile", str(profile)])
     assert result.exit_code == 0, result.output
     bare, *others = [json.loads(line) for line in result.stdout.splitlines()]
     assert bare["over_pass_through"] == 1
+    assert sum(bare["stages_over_pass_through"].values()) == pytest.approx(bare["in_stages"] / bare["total"])
     assert [other["model"] for other in others] == ["toy"] * 2
+    assert "livebg-worker;" in profile.read_text()
+
+
+def test_bench_live_prints_a_table_for_the_chosen_size(network: Path) -> None:
+    result = CliRunner().invoke(app, ["bench", "live", "--size", "320x180", "--seconds", "1", "--model", str(network)])
+    assert result.exit_code == 0, result.output
+    assert "320x180 MJPG" in result.stdout

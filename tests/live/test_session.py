@@ -230,6 +230,12 @@ class TestLatest:
         slot.put(2)
         assert (slot.take(5), slot.dropped) == (None, 2)
 
+    def test_wake_before_wait_is_not_lost(self) -> None:
+        slot = LatestSlot[int]()
+        slot.wake()
+        assert slot.take(None) is None
+        assert slot.take(0) is None
+
 
 def test_worker_thread_keeps_its_error() -> None:
     def fail() -> None:

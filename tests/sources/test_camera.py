@@ -79,7 +79,7 @@ def test_raw_pictures_are_unchanged(pixel_format: str, padding: int) -> None:
     assert difference(frame, bars()) <= 1
 
 
-@pytest.mark.parametrize("pix_fmt", ["yuvj422p", "yuvj420p"])
+@pytest.mark.parametrize("pix_fmt", ["yuvj422p", "yuvj420p", "yuvj444p"])
 def test_full_range_jpeg_becomes_limited(pix_fmt: str) -> None:
     device = camera("MJPG")
     with opened(device) as source:

@@ -91,7 +91,7 @@ class FakeUsage(Syscalls):
 
     def _announce(self) -> None:
         """To every subscriber; a newer event takes the place of an older one."""
-        for fd, event_type in self.subscribed.items():
+        for fd, event_type in list(self.subscribed.items()):
             if event_type is not None:
                 sequence = self._waiting[fd].sequence + 1 if fd in self._waiting else 0
                 self._waiting[fd] = abi.Event(type=event_type, sequence=sequence)

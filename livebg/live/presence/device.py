@@ -47,30 +47,8 @@ PresenceFactory = Callable[[Callable[[], str | None], Callable[[], object]], Pre
 """Returns a presence, given a function that returns the output's device node and a callback for changes."""
 
 
-class PresenceProbe(Protocol):
-    """Detects users of one device node. All methods except ``close`` may raise ``OSError``; then reopen the node."""
-
-    @property
-    def method(self) -> Method: ...
-
-    @property
-    def settle(self) -> float:
-        """Seconds for which polls must report a viewer before it counts."""
-
-    @property
-    def interval(self) -> float:
-        """Seconds after which to :meth:`poll` even without an event."""
-
-    def wait(self, waker: EventFd, timeout: float) -> bool:
-        """Waits for an event, the waker or ``timeout`` seconds. Returns whether an event is available."""
-
-    def read_event(self) -> bool | None:
-        """Reads the event: whether the device is watched, or None for a hint to poll."""
-
-    def poll(self) -> bool | None:
-        """Polls whether the device is watched; None if unknown."""
-
-    def close(self) -> None: ...
+PresenceProbe = ClientUsageProbe | OpenCountProbe
+"""Detects users of one device node. All methods except ``close`` may raise ``OSError``; then reopen the node."""
 
 
 class AlwaysWatched:

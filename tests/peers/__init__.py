@@ -1,0 +1,1 @@
+"""livebg beside plain loops: what a frame costs, as a ratio."""
