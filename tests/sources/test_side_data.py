@@ -13,6 +13,8 @@ from av.stream import Stream
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from livebg.compositing.video_background import VideoBackground
+from livebg.imaging.frame import Frame, Matte, empty_i420, planes
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
 
@@ -72,3 +74,14 @@ def test_a_file_as_the_camera_may_have_exif(tmp_path: Path) -> None:
     with LoopingFile(clip_of(tmp_path / "a.mkv", data, "mjpeg"), paced=False) as source:
         frames = list(itertools.islice(source, 8))
     assert {(frame.width, frame.height) for frame in frames} == {shown.size}
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_video_background_may_have_exif(tmp_path: Path, live: bool) -> None:
+    data, shown = photo(6, "jpeg")
+    background = VideoBackground(clip_of(tmp_path / "a.mkv", data, "mjpeg"), live=live, fit="fit")
+    frame = Frame(empty_i420(*shown.size), 0, Fraction(1, 30))
+    picture = background.picture(frame, Matte(np.zeros((frame.height, frame.width), np.uint8), frame.time, frame.time))
+    background.close()
+    expected = fields_of(np.asarray(shown.convert("L"))) * 219 / 255 + 16
+    np.testing.assert_allclose(fields_of(planes(picture)[0]), expected, atol=3)
