@@ -8,6 +8,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, Self
 
+from livebg.errors import SinkError
+
 _INTERVAL_S: Final = 0.0005
 """A fraction of a native call, since time up to a sample counts for the stack that the sample finds."""
 
@@ -34,8 +36,15 @@ class StackProfiler:
         self._thread.join()
 
     def write(self, path: Path) -> None:
-        """Write collapsed stacks, as flame graph tools read them: ``thread;function;function microseconds``."""
-        path.write_text("".join(f"{stack} {spent}\n" for stack, spent in sorted(self._microseconds.items()) if spent))
+        """Write collapsed stacks, as flame graph tools read them: ``thread;function;function microseconds``.
+
+        Raises :class:`~livebg.errors.SinkError` if the file exists or cannot be written.
+        """
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.writelines(f"{stack} {spent}\n" for stack, spent in sorted(self._microseconds.items()) if spent)
+        except OSError as error:
+            raise SinkError(f"The profile {path} cannot be written ({error.strerror}).", "Choose another file.") from error
 
     def _run(self) -> None:
         clocks = {thread.ident: time.pthread_getcpuclockid(thread.ident) for thread in self._threads if thread.ident}

@@ -11,10 +11,13 @@ from rich.table import Table
 
 from livebg.cli.console import ConfigOption, ModelOption, exit_on_error, output
 from livebg.config.parsing import parse_size
+from livebg.errors import ConfigError
 
 if TYPE_CHECKING:
     from livebg.bench.live import LiveCost
+    from livebg.bench.recording import Recording
     from livebg.bench.render import RenderCost
+    from livebg.config.settings import Settings
 
 app = typer.Typer(help="Measure CPU time and latency on this machine.", no_args_is_help=True)
 
@@ -105,29 +108,43 @@ def bench_live(
 
         overrides = {"camera.size": size, "model.threads": 1}
         chosen = [load_settings(overrides | {"model.name": name}, config) for name in [model, *(against or [])]]
-        from livebg.bench.live import bench_live as measure
-        from livebg.bench.profile import StackProfiler
         from livebg.bench.recording import clip_recording, synthetic_recording
-        from livebg.compositing.composite import Consent
 
         if clip is None:
             recording = synthetic_recording(size=parse_size(chosen[0].camera.size) or (1280, 720), pixel_format=pixel_format)
         else:
             recording = clip_recording(clip, pixel_format=pixel_format)
-        bare = measure(chosen[0], recording, seconds, Consent("livebg bench live"))
-        costs = [bare, *(measure(settings, recording, seconds) for settings in chosen)]
-        if profile is not None:
-            profiler = StackProfiler()
-            measure(chosen[0], recording, seconds, profiler=profiler)
-            profiler.write(profile)
+        if profile is not None and (profile.exists() or not profile.parent.is_dir()):
+            found = "exists already" if profile.exists() else "is in a folder that does not exist"
+            raise ConfigError(f"The profile {profile} {found}.", "Choose another file.")
+        costs = _measure_sessions(chosen, recording, seconds, profile)
     if json_lines:
         for cost in costs:
-            ratios = {"in_stages": cost.in_stages, "over_pass_through": cost.total / bare.total}
-            relative = {name: milliseconds / bare.total for name, milliseconds in cost.stages.items()}
-            output().print(json.dumps(asdict(cost) | ratios | {"stages_over_pass_through": relative}), markup=False)
+            output().print(json.dumps(_live_facts(cost, costs[0])), markup=False)
     else:
         shape = recording.format
         _print_live_costs(f"{shape.width}x{shape.height} {pixel_format}", costs)
+
+
+def _measure_sessions(chosen: "list[Settings]", recording: "Recording", seconds: float, profile: Path | None) -> "list[LiveCost]":
+    """Measure pass-through, then a session for each of the chosen settings. Writes a profile of another session."""
+    from livebg.bench.live import bench_live as measure
+    from livebg.bench.profile import StackProfiler
+    from livebg.compositing.composite import Consent
+
+    bare = measure(chosen[0], recording, seconds, Consent("livebg bench live"))
+    costs = [bare, *(measure(settings, recording, seconds) for settings in chosen)]
+    if profile is not None:
+        profiler = StackProfiler()
+        measure(chosen[0], recording, seconds, profiler=profiler)
+        profiler.write(profile)
+    return costs
+
+
+def _live_facts(cost: "LiveCost", bare: "LiveCost") -> dict[str, object]:
+    relative = {name: milliseconds / bare.total for name, milliseconds in cost.stages.items()}
+    ratios = {"in_stages": cost.in_stages, "over_pass_through": cost.total / bare.total}
+    return asdict(cost) | ratios | {"stages_over_pass_through": relative}
 
 
 def _print_live_costs(source: str, costs: list["LiveCost"]) -> None:

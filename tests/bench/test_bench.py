@@ -21,6 +21,7 @@ from livebg.bench.render import FINISHING, STAGES, bench_render
 from livebg.cli import app
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
+from livebg.errors import SinkError
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import planes
 from livebg.interfaces import Source
@@ -164,3 +165,15 @@ def test_bench_live_prints_a_table_for_the_chosen_size(network: Path) -> None:
     result = CliRunner().invoke(app, ["bench", "live", "--size", "320x180", "--seconds", "1", "--model", str(network)])
     assert result.exit_code == 0, result.output
     assert "320x180 MJPG" in result.stdout
+
+
+def test_profile_overwrites_nothing(tmp_path: Path) -> None:
+    profile = tmp_path / "stacks.txt"
+    profile.write_text("kept")
+    for path, found in ((profile, "exists already"), (tmp_path / "none" / "a.txt", "is in a folder that does not exist")):
+        result = CliRunner().invoke(app, ["bench", "live", "--seconds", "1", "--profile", str(path)])
+        assert result.exit_code == 2
+        assert f"The profile {path} {found}. Choose another file." in " ".join(result.stderr.split())
+    with pytest.raises(SinkError, match="cannot be written"):
+        StackProfiler().write(profile)
+    assert profile.read_text() == "kept"
