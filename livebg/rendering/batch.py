@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from livebg.compositing.backgrounds import StillBackground
 from livebg.compositing.composite import Consent
@@ -21,6 +21,7 @@ from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.lookahead import LookaheadFilter
 from livebg.rendering.loop import RenderResult, VideoProcessor, render
 from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
+from livebg.rendering.reporters import QuietReporter
 from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.file import FileSink
@@ -51,20 +52,6 @@ class _Network:
     input_size: tuple[int, int] | None = None
 
 
-class Reporter(Protocol):
-    """Receives progress; called from several threads.
-
-    Each started job is reported as ``finished`` or ``failed``, unless the user stops it. ``ended`` is called once, last, with the
-    number of jobs that succeeded and the exit code.
-    """
-
-    def started(self, job: Job, total: int | None) -> None: ...
-    def advanced(self, job: Job, frames: int) -> None: ...
-    def finished(self, summary: JobResult) -> None: ...
-    def failed(self, job: Job, error: BaseException) -> None: ...
-    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None: ...
-
-
 class BatchRenderer:
     """Renders jobs with one shared network, which is loaded after the first input has been opened.
 
@@ -76,7 +63,7 @@ class BatchRenderer:
         self,
         settings: Settings,
         load_segmenter: Callable[[], Segmenter],
-        reporter: Reporter,
+        reporter: QuietReporter,
         options: FileOptions = FileOptions(),
         consent: Consent | None = None,
     ) -> None:

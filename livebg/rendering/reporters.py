@@ -23,7 +23,11 @@ _MAX_SKIPPED_SHOWN: Final = 10
 
 
 class QuietReporter:
-    """Prints errors only."""
+    """Prints errors only. Its methods are called from several threads.
+
+    Each started job is reported as ``finished`` or ``failed``, unless the user stops it. ``ended`` is called once, last, with the
+    number of jobs that succeeded and the exit code.
+    """
 
     def __init__(self, errors: Console) -> None:
         self._errors = errors
