@@ -42,8 +42,9 @@ class Mix:
 
     ``whole`` and ``zoomed_out`` are shares of the photos: shown whole in any frame shape, and surrounded by their reflection; the
     others are cropped. ``far`` is the share of composites with distant people, ``poster`` the share of rooms with a photo on the
-    wall, which does not count as a person, ``clutter`` the share of rooms with pasted objects. ``augmentation_strength`` scales
-    the simulated camera defects.
+    wall, which does not count as a person, ``clutter`` the share of rooms with pasted objects. ``close`` is the share of samples
+    that are a quarter of a frame twice as wide and high: small frames then show details at the scale of larger ones, which a
+    network trained on whole small frames does not recognize. ``augmentation_strength`` scales the simulated camera defects.
     """
 
     photos: float = 0.64
@@ -53,6 +54,7 @@ class Mix:
     far: float = 0.35
     poster: float = 0.06
     clutter: float = 0.35
+    close: float = 0.0
     augmentation_strength: float = 0.7
 
 
@@ -83,20 +85,26 @@ class Samples:
 
     def draw(self, draw: Random, size: Size) -> Sample:
         """Returns a random sample of ``size`` (width, height)."""
-        chance = draw.random()
-        gray = False
-        if self._photos and (self._rooms is None or chance < self._mix.photos):
-            name, index = self._pick(self._photos, draw, size)
-            gray = name.partition(".")[2] in GRAY_SETS
-            sample = self._photo(name, index, draw, size)
+        if draw.random() < self._mix.close:
+            sample, gray = self._frame(draw, (2 * size[0], 2 * size[1]))
+            sample = _quarter(sample, draw, size)
         else:
-            assert self._rooms is not None
-            room = self._room(self._rooms, draw, size)
-            empty = not self._cutouts or chance > 1 - self._mix.empty
-            sample = Sample(room, np.zeros(room.shape[:2], np.uint8)) if empty else self._composite(room, draw, size)
+            sample, gray = self._frame(draw, size)
         step = -1 if draw.random() < 0.5 else 1
         picture, alpha = np.ascontiguousarray(sample.picture[:, ::step]), np.ascontiguousarray(sample.alpha[:, ::step])
         return Sample(simulate_camera(picture, draw, self._mix.augmentation_strength, gray=gray), alpha)
+
+    def _frame(self, draw: Random, size: Size) -> tuple[Sample, bool]:
+        """Returns a frame without camera defects, and whether it comes from a gray photo."""
+        chance = draw.random()
+        if self._photos and (self._rooms is None or chance < self._mix.photos):
+            name, index = self._pick(self._photos, draw, size)
+            return self._photo(name, index, draw, size), name.partition(".")[2] in GRAY_SETS
+        assert self._rooms is not None
+        room = self._room(self._rooms, draw, size)
+        if not self._cutouts or chance > 1 - self._mix.empty:
+            return Sample(room, np.zeros(room.shape[:2], np.uint8)), False
+        return self._composite(room, draw, size), False
 
     def _pick(self, stores: dict[str, Store], draw: Random, size: Size) -> tuple[str, int]:
         names = [
@@ -174,6 +182,17 @@ class Samples:
                 (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if rows.size else (0, 0, width, height)
             )
         return self._boxes[name, index]
+
+
+def _quarter(sample: Sample, draw: Random, size: Size) -> Sample:
+    """Returns a part of the sample of ``size``, with an edge of a person if one is found soon."""
+    for _ in range(_ATTEMPTS):
+        left, top = (int(draw.integers(0, side + 1)) for side in size)
+        window = slice(top, top + size[1]), slice(left, left + size[0])
+        alpha = sample.alpha[window]
+        if _MIN_PERSON < alpha.mean() / 255 < _MAX_PERSON:
+            break
+    return Sample(sample.picture[window], alpha)
 
 
 def _warp(rgba: Picture, matrix: NDArray[np.float64], size: Size) -> Picture:

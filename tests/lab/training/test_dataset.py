@@ -218,6 +218,19 @@ def test_clutter_is_not_a_person(stores: Path) -> None:
     assert sum(not np.array_equal(cluttered.picture, plain.picture) for cluttered, plain in pairs) >= 8
 
 
+def test_close_samples_show_people_twice_as_large(stores: Path) -> None:
+    def edge_share(close: float) -> float:
+        samples, draw = Samples(stores, Mix(photos=1.0, close=close)), np.random.default_rng(4)
+        alphas = [samples.draw(draw, (64, 48)).alpha for _ in range(40)]
+        assert {alpha.shape for alpha in alphas} == {(48, 64)}
+        outlines = [
+            np.count_nonzero(cv2.morphologyEx(alpha, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 127) for alpha in alphas
+        ]
+        return float(np.mean(outlines))
+
+    assert edge_share(1.0) < 0.8 * edge_share(0.0)
+
+
 def test_left_out_set_is_never_drawn(stores: Path) -> None:
     red = np.full((60, 80, 4), (255, 0, 0, 255), np.uint8)
     write_store(stores / "photos.reds", [("red", red)])
