@@ -15,6 +15,7 @@ from livebg import __version__
 from livebg.cli import bench, control, models
 from livebg.cli.console import (
     CheckedCommand,
+    QuickGroup,
     VerboseOption,
     errors,
     exit_despite_threads,
@@ -37,6 +38,7 @@ from livebg.cli.tray import tray
 from livebg.errors import LivebgError
 
 app = typer.Typer(
+    cls=QuickGroup,
     help="Blur or replace your webcam background, in video calls and in recorded files.",
     epilog="`livebg help` lists the help topics.",
     no_args_is_help=True,

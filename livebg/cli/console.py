@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 from rich.markup import escape
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from livebg.cli.completion import complete_model
 from livebg.errors import Cancelled, ConfigError, LivebgError, SinkError, SourceError
@@ -64,8 +64,26 @@ def _printed_errors(interrupt: Interrupt) -> Iterator[None]:
         raise typer.Exit(Cancelled.exit_code) from None
 
 
+def _with_flag_defaults(parameters: list[Any]) -> list[Any]:
+    """Typer imports pydantic to check a flag whose value is None, as those of help and shell completion."""
+    for parameter in parameters:
+        if isinstance(parameter, TyperOption) and parameter.is_flag and parameter.default is None:
+            parameter.default = False
+    return parameters
+
+
+class QuickGroup(TyperGroup):
+    """Starts without importing pydantic."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_flag_defaults(super().get_params(ctx))
+
+
 class CheckedCommand(TyperCommand):
     """Rejects empty arguments and option values: an empty path would mean the current directory."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_flag_defaults(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with exit_on_error():
