@@ -65,9 +65,17 @@ def _printed_errors(interrupt: Interrupt) -> Iterator[None]:
 
 
 def _with_flag_defaults(parameters: list[Any]) -> list[Any]:
-    """Typer imports pydantic to check a flag whose value is None, as those of help and shell completion."""
+    """Typer imports pydantic to check a flag whose value is None, as those of help and shell completion.
+
+    None means something for a flag that can be negated: the setting decides.
+    """
     for parameter in parameters:
-        if isinstance(parameter, TyperOption) and parameter.is_flag and parameter.default is None:
+        if (
+            isinstance(parameter, TyperOption)
+            and parameter.is_flag
+            and not parameter.secondary_opts
+            and parameter.default is None
+        ):
             parameter.default = False
     return parameters
 

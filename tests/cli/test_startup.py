@@ -7,6 +7,10 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+import typer
+from typer.core import TyperGroup
+
+from livebg.cli import app
 
 SLOW = {"numpy", "cv2", "av", "onnxruntime", "PIL", "pydantic", "pydantic_settings", "importlib.metadata", "asyncio"}
 PRINT_IMPORTS = """
@@ -35,7 +39,9 @@ def test_command_imports_nothing_slow(argument: str, environment: dict[str, str]
     assert not imported & SLOW
 
 
-@pytest.mark.parametrize(("argument", "limit"), [("--version", 2.5), ("--help", 3.5)])
+@pytest.mark.parametrize(
+    ("argument", "limit"), [("--version", 2.5), ("--help", 3.0), ("status", 2.5), ("stop", 2.5), ("toggle", 2.5)]
+)
 def test_start_costs_little_more_than_imports_of_typer_and_rich(argument: str, limit: float, environment: dict[str, str]) -> None:
     costs: dict[str, list[float]] = {"baseline": [], "livebg": []}
     for _ in range(ROUNDS):
@@ -46,6 +52,16 @@ def test_start_costs_little_more_than_imports_of_typer_and_rich(argument: str, l
 
 def cpu_seconds(command: list[str], environment: dict[str, str]) -> float:
     before = os.times()
-    subprocess.run(command, env=environment, capture_output=True, timeout=60, check=True)
+    subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def test_negatable_flag_leaves_the_decision_to_the_settings() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    context = group.make_context("livebg", ["run"], resilient_parsing=True)
+    run = group.get_command(context, "run")
+    assert run is not None
+    defaults = {parameter.name: parameter.default for parameter in run.get_params(context)}
+    assert (defaults["mirror"], defaults["verbose"]) == (None, False)
