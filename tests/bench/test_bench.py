@@ -9,8 +9,10 @@ from collections.abc import Callable
 from itertools import islice, pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.video.codeccontext import VideoCodecContext
 from typer.testing import CliRunner
 
 from livebg.bench.clips import write_clip
@@ -77,6 +79,13 @@ def test_bench_render_prints_one_json_object(tmp_path: Path, clip: Path) -> None
 @pytest.fixture
 def network(tmp_path: Path) -> Path:
     return ToyNetwork().write(tmp_path / "toy.onnx")
+
+
+def test_recorded_jpeg_is_full_range_422() -> None:
+    decoder = av.CodecContext.create("mjpeg", "r")
+    assert isinstance(decoder, VideoCodecContext)
+    recording = synthetic_recording(2, (64, 48), "MJPG")
+    assert [picture.format.name for data in recording.buffers for picture in decoder.decode(av.Packet(data))] == ["yuvj422p"] * 2
 
 
 @pytest.mark.parametrize("pixel_format", ["MJPG", "YUYV"])
