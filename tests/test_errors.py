@@ -1,6 +1,6 @@
 import pytest
 
-from livebg.doctor.findings import from_error
+from livebg.doctor.context import from_error
 from livebg.errors import LivebgError, SourceError
 
 

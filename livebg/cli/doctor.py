@@ -13,9 +13,9 @@ from rich.text import Text
 from livebg.cli.console import ConfigOption, errors, exit_on_error, output
 
 if TYPE_CHECKING:
-    from livebg.doctor.findings import Result, Status
+    from livebg.doctor.context import Result, Verdict
 
-_COLORS: Final[dict["Status", str]] = {"ok": "green", "warn": "yellow", "FAIL": "bold red", "skipped": "dim"}
+_COLORS: Final[dict["Verdict", str]] = {"ok": "green", "warn": "yellow", "FAIL": "bold red", "skipped": "dim"}
 _STATUS_WIDTH: Final = len("skipped")
 
 
@@ -64,7 +64,7 @@ def tell(results: "Iterable[Result]") -> "list[Result]":
     return everything
 
 
-def _row(status: "Status", names: str, message: str) -> Padding:
+def _row(status: "Verdict", names: str, message: str) -> Padding:
     style = "dim" if status == "skipped" else ""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=_STATUS_WIDTH)

@@ -24,8 +24,7 @@ def preview(
     """
     set_verbosity(verbose)
     with exit_on_error():
-        from livebg.preview.client import PreviewClient
-        from livebg.preview.receiver import Receiver
+        from livebg.preview.client import PreviewClient, Receiver
         from livebg.preview.window import PreviewWindow, ViewOptions, check_display
 
         check_display()

@@ -52,8 +52,7 @@ def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run:
     Raises :class:`~livebg.errors.LivebgError`.
     """
     from livebg.setup.apply import apply
-    from livebg.setup.pipewire import make_pipewire_plan
-    from livebg.setup.plan import make_plan
+    from livebg.setup.plan import make_pipewire_plan, make_plan
 
     plan = make_pipewire_plan(machine, settings, service) if settings else make_plan(machine, label, service)
     _show_plan(plan, machine)

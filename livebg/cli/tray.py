@@ -38,13 +38,12 @@ def _run(wait: float) -> bool:
     other = running_pid(folder)
     if other is not None:
         raise ConfigError(f"The tray icon is already running (pid {other}).", "Use that one.")
-    from livebg.tray.backend import DesktopProbe, find_backend
+    from livebg.tray.desktop import DesktopProbe, find_backend
 
     backend = find_backend(DesktopProbe(), wait)
     from livebg.setup.target import own_command
-    from livebg.tray.actions import ActionRunner
+    from livebg.tray.actions import ActionRunner, Autostart
     from livebg.tray.app import Tray
-    from livebg.tray.external import Autostart
     from livebg.tray.launcher import DaemonLauncher
 
     command = own_command()
@@ -59,7 +58,7 @@ def _notify_desktop(sentence: str) -> None:
     """Show the error as a desktop notification if livebg was not started from a terminal."""
     if sys.stderr.isatty():
         return
-    from livebg.tray.dbus import BusError, notify
+    from livebg.tray.desktop import BusError, notify
 
     with suppress(BusError):
         notify(sentence)

@@ -1,6 +1,6 @@
 """The demo: two freely available clips, rendered as portrait, green screen and matte, side by side.
 
-``clips`` finds the material and animates the photo, ``layout`` arranges pictures, ``render`` renders.
+``clips`` finds the material and animates the photo, ``render`` renders and arranges pictures.
 """
 
 from livebg.demo.clips import Material, animate_photo, find_material

@@ -4,8 +4,7 @@ from fractions import Fraction
 from typing import Final
 
 from livebg.config.parsing import parse_size
-from livebg.doctor.context import CheckContext, format_processes
-from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
+from livebg.doctor.context import CheckContext, Finding, fail, format_processes, from_error, ok, skipped, warn
 from livebg.doctor.virtual_camera import access, group_advice, loopback_nodes
 from livebg.errors import SourceError
 from livebg.platform.user_paths import expand_user, is_file

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from livebg.doctor import camera, desktop, kernel_module, network, obs, pipewire, sandboxes, service, virtual_camera
-from livebg.doctor.context import CheckContext
-from livebg.doctor.findings import Finding, Result, skipped, warn
+from livebg.doctor import camera, desktop, kernel_module, network, pipewire, service, virtual_camera
+from livebg.doctor.context import CheckContext, Finding, Result, skipped, warn
 from livebg.system.host import ToolMissing, ToolTimeout
 
 MEASUREMENT: Final = "speed"
@@ -39,7 +38,7 @@ CHECKS: Final = (
     Check("virtual camera", "on demand", virtual_camera.on_demand, backend="v4l2loopback"),
     Check("virtual camera", "after a restart", kernel_module.after_restart, backend="v4l2loopback"),
     Check("virtual camera", "PipeWire library", pipewire.library, backend="pipewire"),
-    Check("virtual camera", "OBS", obs.installed, ("darwin", "win32")),
+    Check("virtual camera", "OBS", virtual_camera.obs, ("darwin", "win32")),
     Check("camera", "camera", camera.camera),
     Check("camera", "camera permissions", camera.permissions),
     Check("camera", "camera mode", camera.mode),
@@ -47,9 +46,9 @@ CHECKS: Final = (
     Check("desktop", "session", desktop.session),
     Check("desktop", "PipeWire", desktop.pipewire),
     Check("desktop", "session manager", pipewire.session_manager, backend="pipewire"),
-    Check("desktop", "Flatpak", sandboxes.flatpak),
-    Check("desktop", "Snap", sandboxes.snap),
-    Check("desktop", "portal", sandboxes.portal),
+    Check("desktop", "Flatpak", desktop.flatpak),
+    Check("desktop", "Snap", desktop.snap),
+    Check("desktop", "portal", desktop.portal),
     Check("desktop", "tray", desktop.tray),
     Check("network", "libraries", network.libraries, None),
     Check("network", "model", network.model, None),

@@ -1,10 +1,10 @@
-"""Facts shared by several checks, each queried once."""
+"""What a check receives, the facts of this machine, each queried once; and what it returns, a finding."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 
 from livebg.config.loading import load_settings
 from livebg.config.parsing import parse_size
@@ -12,7 +12,6 @@ from livebg.config.settings import Settings
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.status import Status
-from livebg.doctor.findings import Finding, skipped
 from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
 from livebg.system.devices import Devices, LoopbackInfo, list_devices
@@ -20,6 +19,59 @@ from livebg.system.host import Host
 from livebg.v4l2.syscalls import Holder
 
 NO_DEVICE: Final = "No virtual camera to check yet"
+Verdict = Literal["ok", "warn", "FAIL", "skipped"]
+"""ok: no problem; warn: works with a limitation or temporarily; FAIL: livebg does not work or is not visible to apps; skipped:
+the check does not apply or could not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of a check.
+
+    ``message`` is a sentence without its full stop. ``fix`` is the command or step that solves the problem, if any.
+    """
+
+    status: Verdict
+    message: str
+    fix: str | None = None
+
+
+def ok(message: str) -> Finding:
+    """Return a finding without a problem."""
+    return Finding("ok", message)
+
+
+def warn(message: str, fix: str | None = None) -> Finding:
+    """Return a finding about a limitation."""
+    return Finding("warn", message, fix)
+
+
+def fail(message: str, fix: str) -> Finding:
+    """Return a finding about a problem that prevents livebg from working."""
+    return Finding("FAIL", message, fix)
+
+
+def skipped(message: str) -> Finding:
+    """Return a finding for a check that did not run; ``message`` is the reason."""
+    return Finding("skipped", message)
+
+
+def from_error(error: LivebgError) -> Finding:
+    """Convert an error: its hint becomes the fix."""
+    return Finding("FAIL", error.message.removesuffix("."), error.hint and error.hint.removesuffix("."))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The finding of a check. ``check`` is a unique, stable name that programs may rely on."""
+
+    group: str
+    check: str
+    finding: Finding
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON-compatible dict with the keys ``group``, ``check``, ``status``, ``message`` and ``fix`` (str or None)."""
+        return {"group": self.group, "check": self.check, **asdict(self.finding)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,9 @@ import os
 import re
 from typing import Final
 
-from livebg.doctor.context import NO_DEVICE, CheckContext
-from livebg.doctor.findings import Finding, fail, ok, skipped, warn
-from livebg.system.distribution import install_headers, install_module
-from livebg.system.host import Host
+from livebg.doctor.context import NO_DEVICE, CheckContext, Finding, fail, ok, skipped, warn
+from livebg.setup import loopback
+from livebg.system.host import Host, install_headers, install_module
 
 SETUP: Final = "livebg setup"
 RELOAD: Final = "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback"
@@ -29,7 +28,7 @@ _REJECTION: Final = re.compile(
 def installed(exam: CheckContext) -> Finding:
     """Check that v4l2loopback is installed for the running kernel."""
     host = exam.host
-    if is_loaded(host):
+    if loopback.loaded(host):
         return ok(f"v4l2loopback {_version(host)}is loaded")
     releases = _installed_releases(host)
     if host.release in releases:
@@ -58,7 +57,7 @@ def secure_boot(exam: CheckContext) -> Finding:
     how = "Secure Boot is on" if enabled else f"Secure Boot is off, but kernel lockdown is {lockdown or 'none'}"
     if not enabled and lockdown in (None, "none"):
         return ok("Secure Boot is off")
-    if is_loaded(host):
+    if loopback.loaded(host):
         return ok(f"{how}, and v4l2loopback is loaded")
     if host.release not in _installed_releases(host):
         return skipped(f"{how}. Install v4l2loopback to check whether it is allowed")
@@ -68,7 +67,7 @@ def secure_boot(exam: CheckContext) -> Finding:
 def loaded(exam: CheckContext) -> Finding:
     """Check that v4l2loopback is loaded."""
     host = exam.host
-    if is_loaded(host):
+    if loopback.loaded(host):
         return ok(f"v4l2loopback {_version(host)}is loaded{_device_numbers(host)}")
     if host.release not in _installed_releases(host):
         return skipped("v4l2loopback is not installed")
@@ -85,7 +84,8 @@ def after_restart(exam: CheckContext) -> Finding:
     if exam.loopback is None:
         return skipped(NO_DEVICE)
     missing = [] if _loads_at_boot(exam.host) else ["v4l2loopback is not loaded automatically"]
-    missing += [] if exam.label in _labels(exam.host) else [f"no device is named {exam.label!r}"]
+    labels = [device.label.strip('"') for device in loopback.configured(exam.host).devices]
+    missing += [] if exam.label in labels else [f"no device is named {exam.label!r}"]
     if missing:
         return warn(f"After a reboot {' and '.join(missing)}", SETUP)
     return ok("The virtual camera will exist after a reboot")
@@ -105,11 +105,6 @@ def _secure_boot_verdict(host: Host, how: str) -> Finding:
     if _was_rejected(host):
         return fail(f"{how}, and a module was rejected since boot because its key is not enrolled", sign_or_disable)
     return ok(f"{how}, and no sign that it blocks v4l2loopback")
-
-
-def is_loaded(host: Host) -> bool:
-    """Whether v4l2loopback is loaded."""
-    return host.path(_MODULE_SYSFS).is_dir()
 
 
 def _version(host: Host) -> str:
@@ -186,23 +181,8 @@ def _was_rejected(host: Host) -> bool:
 
 
 def _loads_at_boot(host: Host) -> bool:
-    """Whether systemd loads the module at boot."""
-    return bool(re.search(r"^\s*v4l2loopback\b", _config_text(host, "modules-load.d", "/etc/modules"), re.MULTILINE))
-
-
-def _labels(host: Host) -> list[str]:
-    """Return the device labels that the module will use when next loaded. The last of several lists wins."""
-    lines = re.findall(r"^\s*options\s+v4l2loopback\b(.*)", _config_text(host, "modprobe.d"), re.MULTILINE)
-    lists = [found for line in lines for found in re.findall(r"""card_label=((?:"[^"]*"|[^\s"])*)""", line)]
-    return [label.strip('"') for label in lists[-1].split(",")] if lists else []
-
-
-def _config_text(host: Host, folder: str, *more: str) -> str:
-    """Return the contents of the configuration files in ``folder``, sorted by file name, followed by the files ``more``.
-
-    A file in /etc overrides a file of the same name in /run, which overrides one in /usr/lib.
-    """
-    places = [host.path(f"{parent}/{folder}") for parent in ("/usr/lib", "/run", "/etc")]
+    """Whether systemd loads the module at boot. A file in /etc overrides a file of the same name in /run, then in /usr/lib."""
+    places = [host.path(f"{parent}/modules-load.d") for parent in ("/usr/lib", "/run", "/etc")]
     files = {file.name: file for place in places if place.is_dir() for file in place.glob("*.conf")}
-    texts = [files[name].read_text(errors="replace") for name in sorted(files)]
-    return "\n".join(texts + [host.read(each) or "" for each in more])
+    texts = [host.read("/etc/modules") or "", *(file.read_text(errors="replace") for file in files.values())]
+    return any(re.search(r"^\s*v4l2loopback\b", text, re.MULTILINE) for text in texts)

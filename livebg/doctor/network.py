@@ -4,10 +4,9 @@ import importlib
 from dataclasses import dataclass
 from typing import Final
 
-from livebg.doctor.context import CheckContext
-from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
+from livebg.doctor.context import CheckContext, Finding, fail, from_error, ok, skipped, warn
 from livebg.errors import LivebgError, ModelError
-from livebg.system.distribution import install_package
+from livebg.system.host import install_package
 
 _LIBRARIES: Final = ("numpy", "cv2", "av", "livebg.segmentation.ort")
 _SYSTEM_LIBRARIES: Final = "libgl1 libglib2.0-0 libxcb1"

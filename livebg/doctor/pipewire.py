@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.doctor import kernel_module
-from livebg.doctor.context import CheckContext
-from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
+from livebg.doctor.context import CheckContext, Finding, fail, from_error, ok, skipped, warn
 from livebg.errors import SinkError
 from livebg.sinks.pipewire.libpipewire import Library
 from livebg.system.host import Host

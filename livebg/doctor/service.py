@@ -5,8 +5,7 @@ from typing import Final
 
 from livebg import __version__
 from livebg.config.loading import default_config_path
-from livebg.doctor.context import CheckContext
-from livebg.doctor.findings import Finding, fail, from_error, ok, skipped, warn
+from livebg.doctor.context import CheckContext, Finding, fail, from_error, ok, skipped, warn
 from livebg.doctor.kernel_module import SETUP
 from livebg.errors import NotRunningError
 from livebg.platform.user_paths import is_file

@@ -1,4 +1,4 @@
-"""Checks of the v4l2loopback device."""
+"""Checks of the v4l2loopback device, and of OBS's virtual camera, which livebg uses on macOS and Windows."""
 
 import re
 import stat
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from livebg.config.parsing import parse_size
-from livebg.doctor.context import NO_DEVICE, CheckContext, format_processes, needs_loopback
-from livebg.doctor.findings import Finding, fail, ok, skipped, warn
-from livebg.doctor.kernel_module import RELOAD, SETUP, is_loaded
+from livebg.doctor.context import NO_DEVICE, CheckContext, Finding, fail, format_processes, needs_loopback, ok, skipped, warn
+from livebg.doctor.kernel_module import RELOAD, SETUP
+from livebg.setup.loopback import loaded
 from livebg.system.devices import LoopbackInfo
 from livebg.system.host import Host
 from livebg.v4l2.client_usage import Subscription
@@ -20,6 +20,10 @@ _MIN_OPENERS: Final = 4
 """livebg opens the device up to twice, the video call app once, its settings page or PipeWire once."""
 _SETUP_AND_RELOAD: Final = f"{SETUP}, then {RELOAD}"
 _RELEASE_FORMAT: Final = "v4l2-ctl -d {} -c keep_format=0"
+_OBS_MACOS: Final = ("/Library/CoreMediaIO/Plug-Ins/DAL/obs-mac-virtualcam.plugin", "/Applications/OBS.app")
+_OBS_WINDOWS: Final = r"HKLM\SOFTWARE\Classes\CLSID\{A3FCE0F5-3493-419F-958A-ABA1250EC20B}"
+"""Registry key of OBS's virtual camera."""
+_INSTALL_OBS: Final = "Install OBS Studio, start it, press Start Virtual Camera once, stop it and quit OBS"
 
 
 def device(exam: CheckContext) -> Finding:
@@ -36,7 +40,7 @@ def device(exam: CheckContext) -> Finding:
         )
     if any(each.path.name in loopback_nodes(exam.host) for each in exam.devices.inaccessible):
         return skipped("A loopback device exists but cannot be opened (see device permissions)")
-    if not loopbacks and not is_loaded(exam.host):
+    if not loopbacks and not loaded(exam.host):
         return skipped(NO_DEVICE)
     if loopbacks:
         names = " and ".join(f"{each.card!r} ({each.path})" for each in loopbacks)
@@ -220,3 +224,15 @@ def _is_wanted(exam: CheckContext, now: str) -> bool:
     size, pixel_format = now.split(" ", 1)
     wanted = parse_size(exam.settings.output.size) or parse_size(exam.settings.camera.size)
     return pixel_format == "YU12" and parse_size(size) == wanted
+
+
+def obs(exam: CheckContext) -> Finding:
+    """Check that OBS's virtual camera is installed."""
+    host = exam.host
+    if host.system == "darwin":
+        present = any(host.path(place).exists() for place in _OBS_MACOS)
+    else:
+        present = host.commands.try_run("reg", "query", _OBS_WINDOWS).code == 0
+    if present:
+        return ok("OBS's virtual camera is installed. It must not be active in OBS itself")
+    return fail("OBS's virtual camera, which livebg needs on this system, is not installed", _INSTALL_OBS)

@@ -1,7 +1,9 @@
-"""A connection to the running livebg's preview socket (:mod:`livebg.daemon.preview_server`)."""
+"""Receives preview frames from the running livebg's preview socket (:mod:`livebg.daemon.preview_server`)."""
 
 import socket
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +20,17 @@ from livebg.daemon.runtime_dir import preview_path
 from livebg.daemon.status import Status
 from livebg.errors import ConfigError, LivebgError
 from livebg.imaging.frame import BT601, ColorSpec, empty_i420, i420_to_rgb, planes
+from livebg.live.latest import LatestSlot
+from livebg.live.thread import WorkerThread
 
 _MAX_SIDE_PX: Final = 16_384
 """Maximum width and height; larger pictures are rejected before allocating memory."""
+_RETRY_DELAY_S: Final = 0.3
+"""Delay between two connection attempts."""
+_STATUS_INTERVAL_S: Final = 0.5
+"""Interval between two status requests."""
+_JOIN_TIMEOUT_S: Final = 4.0
+"""Maximum time for the thread to end, which is the time that one request may take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,8 +123,7 @@ class PreviewClient:
     def _read_picture(self, header: "_PictureHeader") -> PreviewPicture:
         data = empty_i420(header.width, header.height)
         self._lines.fill(data.reshape(-1).data, self._timeout)
-        color = header.color
-        return PreviewPicture(data, ColorSpec(color.matrix, color.primaries, color.transfer, color.full_range))
+        return PreviewPicture(data, header.color)
 
     def __enter__(self) -> Self:
         return self
@@ -126,18 +135,11 @@ class PreviewClient:
 _Side = Annotated[int, Field(ge=2, le=_MAX_SIDE_PX, multiple_of=2)]
 
 
-class _Color(BaseModel):
-    matrix: int
-    primaries: int
-    transfer: int
-    full_range: bool
-
-
 class _PictureHeader(BaseModel):
     view: str
     width: _Side
     height: _Side
-    color: _Color
+    color: ColorSpec
 
 
 class _Response(BaseModel):
@@ -153,3 +155,61 @@ def _parse_response(response: Any) -> _Response:
         return _Response.model_validate(response)
     except ValidationError:
         raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection is lost or cannot be opened. ``reason`` is a sentence for the user."""
+
+    reason: str
+
+
+class Receiver:
+    """Provides the newest frame to a window that must not block. ``connect`` opens a channel and may raise its errors.
+
+    ``views`` may be changed at any time. ``status`` is the last status received, None while disconnected.
+    """
+
+    def __init__(self, connect: Callable[[], PreviewClient], views: tuple[str, ...]) -> None:
+        self._connect = connect
+        self.views = views
+        self.status: Status | None = None
+        self._newest = LatestSlot[PreviewFrame | Disconnected]()
+        self._stop = threading.Event()
+        self._thread = WorkerThread("livebg-preview", self._run)
+
+    def start(self) -> None:
+        """Start the background thread."""
+        self._thread.start()
+
+    def next(self, timeout: float) -> PreviewFrame | Disconnected | None:
+        """Return the next frame or disconnect, or None after ``timeout`` seconds. Re-raises an uncaught error of the thread."""
+        if self._thread.error is not None:
+            raise self._thread.error
+        return self._newest.take(timeout)
+
+    def close(self) -> None:
+        """Stop the thread and disconnect: at once, or within seconds if livebg hangs."""
+        self._stop.set()
+        self._newest.close()
+        self._thread.join(_JOIN_TIMEOUT_S)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with self._connect() as channel:
+                    self._receive(channel)
+            except LivebgError as error:
+                self.status = None
+                self._newest.put(Disconnected(str(error)))
+                self._stop.wait(_RETRY_DELAY_S)
+
+    def _receive(self, channel: PreviewClient) -> None:
+        due = time.monotonic()
+        while not self._stop.is_set():
+            wants_status = time.monotonic() >= due
+            seen = channel.next_frame(self.views, status=wants_status)
+            if wants_status:
+                self.status, due = seen.status, time.monotonic() + _STATUS_INTERVAL_S
+            if seen.pictures or seen.status:
+                self._newest.put(seen)

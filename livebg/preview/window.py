@@ -12,8 +12,7 @@ import cv2
 
 from livebg.errors import DisplayError
 from livebg.preview.canvas import notice, paint, window_size
-from livebg.preview.client import PreviewFrame
-from livebg.preview.receiver import Disconnected, Receiver
+from livebg.preview.client import Disconnected, PreviewFrame, Receiver
 
 _LOG: Final = logging.getLogger(__name__)
 _NAME: Final = "livebg preview"

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from livebg.errors import SetupError
-from livebg.setup.device import loaded
 from livebg.setup.journal import NAME, FileChange, Journal, read_journal
+from livebg.setup.loopback import loaded
 from livebg.setup.plan import Plan
 from livebg.setup.resources import UNIT
 from livebg.setup.target import Machine
@@ -44,7 +44,7 @@ def apply(plan: Plan, machine: Machine) -> tuple[str, ...]:
         journal.forget_files(plan.obsolete)
         journal.save(machine.state)
     for command in plan.user_commands:
-        machine.commands.run(*command)
+        machine.run(*command)
     return tuple(remark for command in plan.best_effort_commands for remark in _try_run(machine, *command))
 
 
@@ -119,7 +119,7 @@ def _reload_systemd(journal: Journal, machine: Machine) -> Iterator[str]:
 def _try_run(machine: Machine, *command: str) -> Iterator[str]:
     """Run a command and yield its error, if any. A failure does not stop the remaining steps."""
     try:
-        machine.commands.run(*command)
+        machine.run(*command)
     except SetupError as error:
         yield str(error)
 

@@ -5,49 +5,20 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final
 
 from livebg.errors import SetupError
 from livebg.platform.user_paths import user_folder
-from livebg.system import host
+from livebg.system.host import Host, ToolMissing
 
-_MAX_OUTPUT_CHARS = 300
+_MAX_OUTPUT_CHARS: Final = 300
 """Maximum characters of a failed command's output in the error message."""
 
 
-class Commands(Protocol):
-    """Runs commands."""
+@dataclass(frozen=True, kw_only=True)
+class Machine(Host):
+    """The machine to set up, and its user."""
 
-    def find(self, name: str) -> bool:
-        """Whether a program with this name is installed."""
-
-    def run(self, *command: str) -> None:
-        """Run a command and wait for it. Raises :class:`~livebg.errors.SetupError` if it cannot be run or fails."""
-
-
-class SystemCommands:
-    """Runs real commands. Their output is captured for the error message."""
-
-    def find(self, name: str) -> bool:
-        return host.Commands().find(name) is not None
-
-    def run(self, *command: str) -> None:
-        line = command_line(command)
-        try:
-            done = host.Commands().run(*command, timeout=None)
-        except (OSError, host.ToolMissing) as error:
-            raise SetupError(f"Cannot run `{line}` ({error}).", "Run it yourself, then run livebg setup again.") from error
-        if done.code:
-            output = " ".join(f"{done.out} {done.err}".split())[-_MAX_OUTPUT_CHARS:] or f"exit code {done.code}"
-            raise SetupError(f"`{line}` failed ({output}).", "Fix that, then run livebg setup again.")
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Paths and commands of a machine. ``root`` is the root of the file system, ``/`` except in tests."""
-
-    commands: Commands
-    root: Path
     config: Path
     """The user's configuration folder, such as ``~/.config``."""
     data: Path
@@ -56,8 +27,6 @@ class Machine:
     """livebg's state folder."""
     command: tuple[str, ...]
     """Command line that starts livebg."""
-    release: str
-    """Version of the running kernel."""
     is_root: bool
 
     @classmethod
@@ -73,24 +42,17 @@ class Machine:
         if config is None or data is None or state is None:
             raise SetupError("livebg setup writes to your home directory, and there is none.", "Set HOME.")
         return cls(
-            commands=SystemCommands(),
-            root=Path("/"),
             config=config,
             data=data,
             state=state,
             command=own_command(),
-            release=os.uname().release,
             is_root=os.geteuid() == 0,
         )
-
-    def path(self, absolute: str) -> Path:
-        """Return an absolute system path, such as ``/etc/modprobe.d``, below ``root``."""
-        return self.root / absolute.lstrip("/")
 
     @property
     def has_systemd(self) -> bool:
         """Whether systemd is running, which the user service needs."""
-        return self.path("/run/systemd/system").is_dir() and self.commands.find("systemctl")
+        return self.path("/run/systemd/system").is_dir() and self.commands.find("systemctl") is not None
 
     @property
     def units(self) -> Path:
@@ -104,6 +66,17 @@ class Machine:
             return ()
         return next(((way,) for way in ("sudo", "pkexec") if self.commands.find(way)), None)
 
+    def run(self, *command: str) -> None:
+        """Run a command and wait for it. Raises :class:`~livebg.errors.SetupError` if it cannot be run or fails."""
+        line = " ".join("..." if "\n" in word else word for word in command)  # a script is too long to show
+        try:
+            done = self.commands.run(*command, timeout=None)
+        except (OSError, ToolMissing) as error:
+            raise SetupError(f"Cannot run `{line}` ({error}).", "Run it yourself, then run livebg setup again.") from error
+        if done.code:
+            output = " ".join(f"{done.out} {done.err}".split())[-_MAX_OUTPUT_CHARS:] or f"exit code {done.code}"
+            raise SetupError(f"`{line}` failed ({output}).", "Fix that, then run livebg setup again.")
+
     def run_as_root(self, script: str) -> None:
         """Run a shell script as root, with at most one password prompt. Raises :class:`~livebg.errors.SetupError`."""
         way = self.way_to_root
@@ -112,13 +85,7 @@ class Machine:
                 "Neither sudo nor pkexec is installed, so livebg cannot write to /etc.",
                 "As root, do the steps that `livebg setup --dry-run` lists for root, then run livebg setup again.",
             )
-        self.commands.run(*way, "/bin/sh", "-ec", script)
-
-
-def command_line(command: tuple[str, ...]) -> str:
-    """Format a command for display. Scripts are shortened to ``...``."""
-    shown = ["..." if "\n" in word else word for word in command]
-    return " ".join(shown)
+        self.run(*way, "/bin/sh", "-ec", script)
 
 
 def own_command() -> tuple[str, ...]:

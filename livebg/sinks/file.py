@@ -1,6 +1,5 @@
 """A video file as a sink: writes the composites and copies everything else from the input."""
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +13,7 @@ from livebg.sinks.codecs import Content, Encoding, plan_encoder
 from livebg.sinks.muxer import VideoWriter
 from livebg.sinks.stream_copy import StreamCopier
 from livebg.sinks.stream_selection import CopyOptions
-from livebg.sinks.verify import Expected, verify
+from livebg.sinks.verify import verify
 
 
 class FileSink(Sink):
@@ -107,7 +106,8 @@ class FileSink(Sink):
             with writing(self._path):
                 self._writer.copy_until(None, self._offset or Fraction(0))
                 self._writer.finish(self._video_end())
-            self._note_aspect_ratio(verify(self._part_file.part, self._path, self._expected(self._writer.pts)))
+            pts, others = self._writer.pts, self._other_streams
+            self._note_aspect_ratio(verify(self._part_file.part, self._path, pts, self._time_base, others))
             self._part_file.commit()
         finally:
             self._release()
@@ -156,12 +156,6 @@ class FileSink(Sink):
                 "Please report this.",
             )
         return int(exact) - round((self._offset or Fraction(0)) / self._time_base)
-
-    def _expected(self, pts: Sequence[int]) -> Expected:
-        others = self._other_streams
-        if others is None:
-            return Expected(pts, self._time_base)
-        return Expected(pts, self._time_base, others.copied, others.pictures, others.attachments)
 
     def _note_aspect_ratio(self, found: Fraction) -> None:
         wanted = self._format.sample_aspect_ratio

@@ -1,9 +1,10 @@
-"""Encodes frames and muxes them with copied packets into a file."""
+"""Converts composites to libav frames in the encoders' pixel formats, encodes them and muxes them with copied packets."""
 
 from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
 import math
 from array import array
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Final
 
 import av
+import cv2
+import numpy as np
 from av.packet import Packet
+from numpy.typing import NDArray
 
-from livebg.errors import ConfigError
-from livebg.imaging.frame import ColorSpec, Composite, VideoFormat
+from livebg.errors import ConfigError, SinkError
+from livebg.imaging.frame import Alpha8, ColorSpec, Composite, VideoFormat
 from livebg.sinks import metadata
-from livebg.sinks.av_frames import to_av
 from livebg.sinks.codecs import EncoderPlan
 from livebg.sinks.stream_copy import StreamCopier
 from livebg.sinks.verify import FINEST_MP4_UNIT
@@ -24,6 +27,10 @@ from livebg.sources.av_compat import open_output
 
 _MAX_31_BITS: Final = 2**31 - 1
 _COARSE_TIMESCALE: Final = 1000
+Channel = NDArray[np.uint8] | NDArray[np.uint16]
+
+_TEN_BIT_BLACK: Final = 64
+_TEN_BIT_NEUTRAL: Final = 512
 
 
 class VideoWriter:
@@ -60,8 +67,7 @@ class VideoWriter:
         try:
             self._stream = self._add_video(format, threads)
             if others is not None:
-                others.describe_video(self._stream)
-                others.add_to(self._output)
+                others.add_to(self._output, self._stream)
             self._output.start_encoding()
             if others is not None:
                 others.begin(self._output)
@@ -144,3 +150,45 @@ class VideoWriter:
 def _tag_color(target: av.VideoCodecContext | av.VideoFrame, color: ColorSpec) -> None:
     target.colorspace, target.color_primaries, target.color_trc = color.matrix, color.primaries, color.transfer
     target.color_range = 2 if color.full_range else 1
+
+
+def to_av(composite: Composite, pix_fmt: str) -> av.VideoFrame:
+    """Return a copy of the composite as an ``av.VideoFrame`` without a timestamp.
+
+    ``pix_fmt`` is "yuv420p" (bytes unchanged), "yuva420p" (the same plus alpha) or "yuva444p10le" (10 bits, limited range, chroma
+    at full size). Raises SinkError if the format has alpha and the composite does not.
+    """
+    frame = av.VideoFrame(composite.width, composite.height, pix_fmt)
+    if pix_fmt == "yuv420p":
+        _fill(frame, composite.planes)
+    elif composite.alpha is None:
+        raise SinkError(f"The composite at {composite.time:.3f} s has no alpha, which a cutout needs.", "Use mode cutout.")
+    elif pix_fmt == "yuva420p":
+        _fill(frame, [*composite.planes, composite.alpha])
+    else:
+        _fill(frame, _ten_bit_444(composite, composite.alpha))
+    return frame
+
+
+def _fill(frame: av.VideoFrame, channels: Sequence[Channel]) -> None:
+    for plane, channel in zip(frame.planes, channels, strict=True):
+        # libav pads the rows of a plane.
+        target = np.frombuffer(memoryview(plane), channel.dtype.type).reshape(plane.height, -1)
+        target[:, : plane.width] = channel
+
+
+def _ten_bit_444(composite: Composite, alpha: Alpha8) -> list[Channel]:
+    """Return Y, U, V and alpha as 10-bit uint16, shape (height, width) each; ProRes supports only limited range."""
+    y, u, v = composite.planes
+    codes = np.arange(256, dtype=np.float64)
+    luma, chroma = codes * 4, codes * 4
+    if composite.color.full_range:
+        luma, chroma = _TEN_BIT_BLACK + codes * 876 / 255, _TEN_BIT_NEUTRAL + (codes - 128) * 896 / 255
+    luma_table, chroma_table = (np.rint(table).clip(4, 1019).astype(np.uint16) for table in (luma, chroma))
+    size = (y.shape[1], y.shape[0])
+    large_u, large_v = (cv2.resize(chroma_table[plane], size, interpolation=cv2.INTER_LINEAR) for plane in (u, v))
+    picture: list[Channel] = [luma_table[y], large_u.astype(np.uint16, copy=False), large_v.astype(np.uint16, copy=False)]
+    # Full-size chroma would spread the person's colors past the edge: set fully transparent pixels to black.
+    for plane, black in zip(picture, (_TEN_BIT_BLACK, _TEN_BIT_NEUTRAL, _TEN_BIT_NEUTRAL), strict=True):
+        plane[alpha == 0] = black
+    return [*picture, ((alpha.astype(np.uint32) * 1023 + 127) // 255).astype(np.uint16)]

@@ -1,8 +1,11 @@
-"""Copies everything except the video from the input, packet by packet, as the video is written."""
+"""Copies everything except the video from the input, packet by packet, as the video is written.
 
-from __future__ import annotations  # PyAV's classes are generic only in its stubs
+Cover pictures are an attachment in Matroska, and a packet of a separate stream in MP4.
+"""
 
-from collections.abc import Iterator
+from __future__ import annotations  # PyAV's classes are generic only in its stubs  # PyAV's classes are generic only in its stubs
+
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -11,12 +14,11 @@ from typing import Final
 import av
 from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Discard, Stream
+from av.stream import Discard, Disposition, Stream
 
 from livebg.errors import SourceError
 from livebg.sinks import metadata
 from livebg.sinks.copied_stream import CopiedStream, is_gap, time_of, with_times
-from livebg.sinks.cover_art import add_covers
 from livebg.sinks.stream_selection import CopyOptions, dropped, open_source, select_streams
 
 _DEFAULT_LAYOUTS: Final = MappingProxyType({1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"})
@@ -87,17 +89,10 @@ class StreamCopier:
         chapters = self._container in ("mp4", "mov") and bool(self._input.chapters())
         return not self._options.start and not chapters
 
-    def describe_video(self, target: av.VideoStream) -> None:
-        """Copy the tags and disposition of the original video stream to ``target``."""
-        video = self._selection.video
-        if video is None:
-            return
-        kept = metadata.stream_tags(video.metadata, self._container, encoded=True, timecode=self._keeps_timecode)
-        target.metadata.update(kept)
-        target.disposition = video.disposition
-
-    def add_to(self, output: OutputContainer) -> None:
-        """Add the streams, tags and chapters to ``output``, before its header is written."""
+    def add_to(self, output: OutputContainer, video: av.VideoStream) -> None:
+        """Add the streams, tags and chapters to ``output``, before its header is written. ``video`` is the processed stream."""
+        if self._selection.video is not None:
+            self._copy_tags(self._selection.video, video, encoded=True)
         output.metadata.update(self.tags)
         output.set_chapters(metadata.clipped_chapters(self._input.chapters(), self._options.start, self._options.end))
         for stream in self._selection.copied:
@@ -148,13 +143,16 @@ class StreamCopier:
 
     def _add(self, output: OutputContainer, stream: Stream) -> Stream:
         target = output.add_stream_from_template(stream, opaque=True)
-        kept = metadata.stream_tags(stream.metadata, self._container, encoded=False, timecode=self._keeps_timecode)
         target.metadata.clear()
-        target.metadata.update(kept)
-        target.disposition = stream.disposition
+        self._copy_tags(stream, target, encoded=False)
         if isinstance(target, av.AudioStream):
             _set_channel_layout(target)
         return target
+
+    def _copy_tags(self, source: Stream, target: Stream, *, encoded: bool) -> None:
+        kept = metadata.stream_tags(source.metadata, self._container, encoded=encoded, timecode=self._keeps_timecode)
+        target.metadata.update(kept)
+        target.disposition = source.disposition
 
 
 def _set_channel_layout(stream: av.AudioStream) -> None:
@@ -162,3 +160,41 @@ def _set_channel_layout(stream: av.AudioStream) -> None:
     layout = _DEFAULT_LAYOUTS.get(stream.codec_context.layout.nb_channels)
     if layout is not None and all(channel.name == "NONE" for channel in stream.codec_context.layout.channels):
         stream.codec_context.layout = layout
+
+
+def add_covers(source: Path, streams: Sequence[Stream], output: OutputContainer) -> list[Packet[Stream]]:
+    """Add the cover pictures in ``streams`` of the file ``source`` to ``output``, before its header is written.
+
+    Returns the packets to write after the header.
+    """
+    if not streams:
+        return []
+    packets = []
+    # Open the source separately, so that the other streams are read from the start.
+    with open_source(source) as container:
+        wanted = [container.streams[stream.index] for stream in streams]
+        for stream in container.streams:
+            stream.discard = Discard.default if stream in wanted else Discard.all
+        pictures: dict[int, Packet[Stream]] = {}
+        for packet in container.demux(wanted):
+            if packet.size:
+                pictures.setdefault(packet.stream_index, packet)
+            if len(pictures) == len(wanted):
+                break
+        for index, picture in pictures.items():
+            if output.format.name == "matroska":
+                _attach(output, container.streams[index], picture)
+                continue
+            target = output.add_stream_from_template(container.streams[index], opaque=True)
+            target.disposition = Disposition.attached_pic
+            picture.stream = target
+            picture.pts = picture.dts = 0
+            packets.append(picture)
+    return packets
+
+
+def _attach(output: OutputContainer, stream: Stream, picture: Packet[Stream]) -> None:
+    codec = stream.codec_context.name
+    name = stream.metadata.get("filename") or f"cover.{'jpg' if codec == 'mjpeg' else codec}"
+    kind = stream.metadata.get("mimetype") or f"image/{'jpeg' if codec == 'mjpeg' else codec}"
+    output.add_attachment(name, kind, bytes(picture))

@@ -13,26 +13,12 @@ import av
 
 from livebg.errors import SinkError
 from livebg.sinks.copied_stream import CopiedStream, Payload, is_gap
+from livebg.sinks.stream_copy import StreamCopier
 from livebg.sources.av_compat import open_input
 from livebg.sources.video_file import is_cover
 
 FINEST_MP4_UNIT: Final = Fraction(1, 1_000_000)
 """The finest time base, in seconds, written to MP4 and MOV."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """The expected content of a written file.
-
-    ``pts`` are the frame times in units of ``time_base``, strictly increasing. Every one of the ``copied`` streams must have all
-    its content, and ``pictures`` and ``attachments`` are the exact numbers of cover pictures and attachments.
-    """
-
-    pts: Sequence[int]
-    time_base: Fraction
-    copied: Sequence[CopiedStream] = ()
-    pictures: int = 0
-    attachments: int = 0
 
 
 @dataclass(slots=True)
@@ -48,8 +34,11 @@ class _FileContent:
     payloads: dict[int, Payload] = field(default_factory=dict)
 
 
-def verify(part: Path, path: Path, expected: Expected) -> Fraction:
+def verify(part: Path, path: Path, pts: Sequence[int], time_base: Fraction, others: StreamCopier | None) -> Fraction:
     """Compare the file ``part``, which will become ``path``, with what was sent to it.
+
+    ``pts`` are the frame times in units of ``time_base``, strictly increasing. Every stream copied by ``others`` must have all
+    its content, and the numbers of cover pictures and attachments must be the same.
 
     Times must match exactly; in Matroska and WebM they are rounded to milliseconds, and never finer than :data:`FINEST_MP4_UNIT`.
     Raises :class:`~livebg.errors.SinkError` naming the first difference. Returns the sample aspect ratio that a reader gets,
@@ -60,13 +49,14 @@ def verify(part: Path, path: Path, expected: Expected) -> Fraction:
             content = _read(container, path)
     except (av.FFmpegError, ValueError) as error:
         raise _verification_error(path, f"it cannot be opened ({error})") from error
-    _compare_times(path, content, expected)
-    _compare_streams(path, content, expected.copied)
-    if content.pictures != expected.pictures:
-        raise _verification_error(path, f"it holds {content.pictures} cover pictures instead of {expected.pictures}")
-    attachments = sum(kind == "attachment" for _, kind in content.kinds)
-    if attachments != expected.attachments:
-        raise _verification_error(path, f"it holds {attachments} attachments instead of {expected.attachments}")
+    _compare_times(path, content, pts, time_base)
+    _compare_streams(path, content, others.copied if others else ())
+    pictures, attachments = (others.pictures, others.attachments) if others else (0, 0)
+    if content.pictures != pictures:
+        raise _verification_error(path, f"it holds {content.pictures} cover pictures instead of {pictures}")
+    found = sum(kind == "attachment" for _, kind in content.kinds)
+    if found != attachments:
+        raise _verification_error(path, f"it holds {found} attachments instead of {attachments}")
     return content.sample_aspect_ratio
 
 
@@ -89,17 +79,17 @@ def _read(container: av.container.InputContainer, path: Path) -> _FileContent:
     return content
 
 
-def _compare_times(path: Path, content: _FileContent, expected: Expected) -> None:
-    scale = expected.time_base / content.time_base
+def _compare_times(path: Path, content: _FileContent, expected: Sequence[int], time_base: Fraction) -> None:
+    scale = time_base / content.time_base
     found = sorted(content.times)
-    rounded = content.rounded or expected.time_base < FINEST_MP4_UNIT
-    for number, (pts, actual) in enumerate(zip(expected.pts, found, strict=False)):
+    rounded = content.rounded or time_base < FINEST_MP4_UNIT
+    for number, (pts, actual) in enumerate(zip(expected, found, strict=False)):
         wanted = _rescaled(pts, scale) if rounded else pts * scale
         if actual != wanted:
-            actual_time, expected_time = float(actual * content.time_base), float(pts * expected.time_base)
+            actual_time, expected_time = float(actual * content.time_base), float(pts * time_base)
             raise _verification_error(path, f"frame {number} is at {actual_time:.6f} s instead of {expected_time:.6f} s")
-    if len(found) != len(expected.pts):
-        raise _verification_error(path, f"it holds {len(found)} frames instead of {len(expected.pts)}")
+    if len(found) != len(expected):
+        raise _verification_error(path, f"it holds {len(found)} frames instead of {len(expected)}")
 
 
 def _rescaled(ticks: int, scale: Fraction) -> int:

@@ -7,11 +7,10 @@ from typing import Final
 
 from livebg.errors import LivebgError
 from livebg.tray.actions import ActionRunner
-from livebg.tray.backend import Backend
+from livebg.tray.desktop import Backend
 from livebg.tray.icon import PystrayIcon
 from livebg.tray.menu import Action, DaemonCommand, LocalAction, MenuContext, menu
-from livebg.tray.poller import Cameras, poll_status
-from livebg.tray.status_view import TrayState, TrayStatus
+from livebg.tray.status import Cameras, TrayState, TrayStatus, poll_status
 
 POLL_INTERVAL_S: Final = 0.8
 """Seconds between two polls. Changes made elsewhere appear within one second."""

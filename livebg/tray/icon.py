@@ -6,15 +6,15 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
 from livebg.errors import DisplayError
 from livebg.setup.resources import APP_ID
-from livebg.tray.backend import Backend
+from livebg.tray.desktop import Backend
 from livebg.tray.menu import SEPARATOR, Action, Entry
-from livebg.tray.status_view import TrayState
+from livebg.tray.status import TrayState
 
 if TYPE_CHECKING:
     import pystray
@@ -46,7 +46,7 @@ class PystrayIcon:
             import pystray
         except (ImportError, ValueError) as error:
             raise DisplayError(
-                f"Cannot show the tray icon ({_single_line(error)}).", "Use `livebg status --watch` instead."
+                f"Cannot show the tray icon ({' '.join(str(error).split())}).", "Use `livebg status --watch` instead."
             ) from error
         _silence_deprecation_warning()
         self._pystray, self._chosen = pystray, chosen
@@ -100,16 +100,10 @@ class PystrayIcon:
         if entry.entries:
             items = kit.Menu(*(self._item(each) for each in entry.entries))
             return kit.MenuItem(entry.label, items, enabled=entry.enabled)
-        checked = None if entry.checked is None else _constant(entry.checked)
-        click = self._click(entry.action)
+        action = entry.action
+        checked = None if entry.checked is None else lambda _item: bool(entry.checked)
+        click = None if action is None else lambda: self._chosen(action)
         return kit.MenuItem(entry.label, click, checked=checked, radio=entry.radio, default=entry.default, enabled=entry.enabled)
-
-    def _click(self, action: Action | None) -> Callable[[Any, Any], None] | None:
-        def clicked(_icon: Any, _item: Any) -> None:
-            if action is not None:
-                self._chosen(action)
-
-        return clicked
 
     def _stop_on_signals(self) -> None:
         """Install GLib signal handlers: GTK's loop runs no Python handlers, and pystray has reset SIGINT by now."""
@@ -133,13 +127,5 @@ def _silence_deprecation_warning() -> None:
         GLib.log_set_handler("libayatana-appindicator", GLib.LogLevelFlags.LEVEL_WARNING, lambda *_: None, None)
 
 
-def _constant(checked: bool) -> Callable[[Any], bool]:
-    return lambda _item: checked
-
-
 def _is_glib(error: RuntimeError) -> bool:
     return type(error).__module__.startswith("gi") or type(error).__name__ == "Error"
-
-
-def _single_line(error: Exception) -> str:
-    return " ".join(str(error).split())

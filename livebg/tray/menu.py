@@ -10,7 +10,7 @@ from typing import Any, Final
 from livebg import __version__
 from livebg.config.choices import BUILTIN_BACKGROUNDS, LiveMode
 from livebg.daemon.status import EffectStatus
-from livebg.tray.status_view import TrayState, TrayStatus
+from livebg.tray.status import CameraChoice, TrayState, TrayStatus
 
 MODES: Final[Mapping[LiveMode, str]] = {
     "portrait": "Blur",
@@ -65,14 +65,6 @@ class Entry:
 
 
 SEPARATOR: Final = Entry("")
-
-
-@dataclass(frozen=True, slots=True)
-class CameraChoice:
-    """A camera: ``name`` is displayed, ``value`` is the value for the setting ``camera.device``."""
-
-    name: str
-    value: str
 
 
 @dataclass(frozen=True, slots=True)

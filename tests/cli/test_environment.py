@@ -16,7 +16,7 @@ from livebg.platform import user_paths
 from livebg.platform.user_paths import expand_user, home_folder, user_folder
 from livebg.segmentation.execution_providers import ProviderCache
 from livebg.setup.target import Machine
-from livebg.tray.external import Autostart
+from livebg.tray.actions import Autostart
 from tests.support.cli_runner import CommandResult, LivebgCli
 from tests.support.invalid_files import without_root_rights
 

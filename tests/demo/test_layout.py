@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from livebg.demo.layout import CAPTIONS, CaptionedGrid, cell_size, contact_sheet, to_rgb
+from livebg.demo.render import CAPTIONS, CaptionedGrid, cell_size, contact_sheet, to_rgb
 from livebg.imaging.frame import ColorSpec
 from tests.support.demo_material import BLACK, WHITE, close_to
 from tests.support.pipeline_fakes import gray_frame

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from livebg.doctor import desktop, sandboxes
-from livebg.doctor.findings import Finding
+from livebg.doctor import desktop
+from livebg.doctor.context import Finding
 from tests.support.doctor_machine import ARCH, NODE, DoctorMachine, doctor_machine, pipewire_dump
 from tests.support.fake_daemon import LIVE, FakeDaemon
 
@@ -151,45 +151,45 @@ def test_missing_pipewire_is_skipped(machine: DoctorMachine) -> None:
 
 
 def test_flatpak_camera_permissions_are_checked(machine: DoctorMachine) -> None:
-    assert sandboxes.flatpak(machine.exam()) == Finding("skipped", "Flatpak is not installed")
+    assert desktop.flatpak(machine.exam()) == Finding("skipped", "Flatpak is not installed")
     machine.tool("flatpak list", "org.gnome.Maps\norg.mozilla.firefox\ncom.google.Chrome\n")
     permissions = "[Context]\nshared=network;ipc;\nsockets=x11;wayland;pulseaudio;\ndevices={}\nfilesystems=xdg-download;\n"
     machine.tool("flatpak info --show-permissions org.mozilla.firefox", permissions.format("all;"))
     machine.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("all;"))
-    assert sandboxes.flatpak(machine.exam()) == Finding("ok", "Flatpaks with access to video devices: Firefox and Chrome")
+    assert desktop.flatpak(machine.exam()) == Finding("ok", "Flatpaks with access to video devices: Firefox and Chrome")
     machine.tool("flatpak info --show-permissions com.google.Chrome", permissions.format("dri;"))
     found = "Flatpaks that can access cameras at most through the portal: Chrome"
     fix = "flatpak override --user --device=all com.google.Chrome"
-    assert sandboxes.flatpak(machine.exam()) == Finding("warn", found, fix)
+    assert desktop.flatpak(machine.exam()) == Finding("warn", found, fix)
     machine.tool("flatpak list", "org.gnome.Maps\n")
-    assert sandboxes.flatpak(machine.exam()).status == "ok"
+    assert desktop.flatpak(machine.exam()).status == "ok"
 
 
 def test_snap_camera_connections_are_checked(machine: DoctorMachine) -> None:
-    assert sandboxes.snap(machine.exam()) == Finding("skipped", "Snap is not installed")
+    assert desktop.snap(machine.exam()) == Finding("skipped", "Snap is not installed")
     machine.tool("snap list", SNAP_LIST)
     machine.tool("snap connections firefox", CONNECTIONS.format("firefox", ":camera"))
     machine.tool("snap connections chromium", CONNECTIONS.format("chromium", ":camera"))
-    assert sandboxes.snap(machine.exam()) == Finding("ok", "Snaps with access to cameras: firefox and chromium")
+    assert desktop.snap(machine.exam()) == Finding("ok", "Snaps with access to cameras: firefox and chromium")
     machine.tool("snap connections chromium", CONNECTIONS.format("chromium", "-"))
     fix = "sudo snap connect chromium:camera"
-    assert sandboxes.snap(machine.exam()) == Finding("warn", "Snaps without access to cameras: chromium", fix)
+    assert desktop.snap(machine.exam()) == Finding("warn", "Snaps without access to cameras: chromium", fix)
     machine.tool("snap connections firefox", CONNECTIONS.format("firefox", "-"))
-    assert sandboxes.snap(machine.exam()).fix == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
+    assert desktop.snap(machine.exam()).fix == "sudo snap connect firefox:camera && sudo snap connect chromium:camera"
     machine.tool("snap list", "No snaps are installed yet. Try 'snap install hello-world'.\n")
-    assert sandboxes.snap(machine.exam()).status == "ok"
+    assert desktop.snap(machine.exam()).status == "ok"
 
 
 def test_portal_camera_is_checked(machine: DoctorMachine) -> None:
     machine.device()
     machine.tool(PORTAL, code=1, err='Call failed: Name "org.freedesktop.portal.Desktop" does not exist\n')
-    assert sandboxes.portal(machine.exam()).status == "skipped"
+    assert desktop.portal(machine.exam()).status == "skipped"
     machine.tool(PORTAL, "v b true\n")
-    assert sandboxes.portal(machine.exam()).status == "ok"
+    assert desktop.portal(machine.exam()).status == "ok"
     machine.tool(PORTAL, "v b false\n")
-    assert sandboxes.portal(machine.exam()).status == "skipped"
+    assert desktop.portal(machine.exam()).status == "skipped"
     with FakeDaemon(MINE):
-        finding = sandboxes.portal(machine.exam())
+        finding = desktop.portal(machine.exam())
     assert (finding.status, finding.fix) == ("warn", "systemctl --user restart wireplumber")
 
 

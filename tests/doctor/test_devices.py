@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from livebg.doctor import camera, virtual_camera
-from livebg.doctor.findings import Finding
+from livebg.doctor.context import Finding
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from livebg.cli.doctor import tell
-from livebg.doctor import obs
+from livebg.doctor import virtual_camera
 from livebg.doctor.checks import CHECKS, run_checks
-from livebg.doctor.findings import Finding, Result
+from livebg.doctor.context import Finding, Result
 from livebg.system.host import Commands, ToolMissing, ToolTimeout
 from tests.support.cli_runner import LivebgCli
 from tests.support.doctor_machine import RELEASE, DoctorMachine, doctor_machine
@@ -101,7 +101,7 @@ def test_other_systems_run_only_matching_checks(machine: DoctorMachine, system: 
         machine.folder("/Applications/OBS.app")
     else:
         machine.tool("reg query", "HKEY_LOCAL_MACHINE\\SOFTWARE\\Classes\\CLSID\\{A3FCE0F5-3493-419F-958A-ABA1250EC20B}\r\n")
-    assert obs.installed(machine.exam()).status == "ok"
+    assert virtual_camera.obs(machine.exam()).status == "ok"
 
 
 def test_output_shows_fix_below_finding(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

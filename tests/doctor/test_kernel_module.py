@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.doctor.findings import Finding
+from livebg.doctor.context import Finding
 from livebg.doctor.kernel_module import after_restart, installed, loaded, secure_boot
 from livebg.system.host import ToolTimeout
 from tests.support.doctor_machine import ARCH, DEBIAN, FEDORA, RELEASE, TUMBLEWEED, UBUNTU, DoctorMachine, doctor_machine

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livebg.doctor import network
-from livebg.doctor.findings import Finding
+from livebg.doctor.context import Finding
 from livebg.doctor.network import ADVICE, Measured, judge
 from livebg.models import REGISTRY
 from tests.support.doctor_machine import DoctorMachine, doctor_machine

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from livebg.doctor import desktop, pipewire, sandboxes
+from livebg.doctor import desktop, pipewire
 from livebg.doctor.checks import run_checks
-from livebg.doctor.findings import Result
+from livebg.doctor.context import Result
 from tests.support.doctor_machine import DoctorMachine, doctor_machine, pipewire_dump
 from tests.support.fake_daemon import LIVE, FakeDaemon
 
@@ -95,19 +95,19 @@ def test_missing_session_manager_fails(machine: DoctorMachine) -> None:
 
 def test_missing_portal_warns(machine: DoctorMachine) -> None:
     machine.tool("busctl", code=1)
-    found = sandboxes.portal(machine.exam())
+    found = desktop.portal(machine.exam())
     assert found.status == "warn"
     assert found.fix is not None
     assert "Install xdg-desktop-portal" in found.fix
     machine.file("/usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service")
-    assert sandboxes.portal(machine.exam()).status == "skipped", "it starts when somebody asks"
+    assert desktop.portal(machine.exam()).status == "skipped", "it starts when somebody asks"
 
 
 def test_portal_without_camera_warns_while_livebg_runs(machine: DoctorMachine) -> None:
     machine.tool("busctl", "v b false\n")
-    assert sandboxes.portal(machine.exam()).status == "skipped"
+    assert desktop.portal(machine.exam()).status == "skipped"
     with FakeDaemon(MINE):
-        assert sandboxes.portal(machine.exam()).status == "warn"
+        assert desktop.portal(machine.exam()).status == "warn"
 
 
 def test_checks_of_other_route_are_skipped(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from livebg import __version__
 from livebg.daemon.runtime_dir import hold_lock
 from livebg.doctor import service
-from livebg.doctor.findings import Finding
+from livebg.doctor.context import Finding
 from tests.support.doctor_machine import DoctorMachine, doctor_machine
 from tests.support.fake_daemon import LIVE, FakeDaemon
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from livebg.errors import DisplayError
 from livebg.imaging.frame import BT601, BT709, ColorSpec, rgb_to_i420
 from livebg.preview.canvas import BAR, line, notice, paint, window_size
-from livebg.preview.client import PreviewClient, PreviewPicture
-from livebg.preview.receiver import Receiver
+from livebg.preview.client import PreviewClient, PreviewPicture, Receiver
 from livebg.preview.window import PreviewWindow, ViewOptions, check_display
 from tests.support.fake_daemon import ASLEEP, LIVE
 

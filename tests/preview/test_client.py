@@ -10,8 +10,7 @@ import pytest
 
 from livebg.daemon.protocol import VersionMismatch
 from livebg.errors import ConfigError, LivebgError, NotRunningError
-from livebg.preview.client import PreviewClient, PreviewFrame
-from livebg.preview.receiver import Disconnected, Receiver
+from livebg.preview.client import Disconnected, PreviewClient, PreviewFrame, Receiver
 from tests.support.fake_daemon import DEADLINE, temporary_runtime_dir
 from tests.support.live_session import wait_for
 from tests.support.preview_session import PreviewSession

@@ -13,7 +13,7 @@ from livebg import errors
 from livebg.cli import app
 from livebg.config.settings import sections, setting_keys
 from livebg.daemon.status import Status
-from livebg.doctor.findings import Result, ok
+from livebg.doctor.context import Result, ok
 from livebg.lab.__main__ import app as lab_app
 from livebg.models import REGISTRY
 from livebg.rendering.jobs import MODES

@@ -8,7 +8,7 @@ import pytest
 
 from livebg.cli.setup import set_up, undo_setup
 from livebg.errors import SetupError
-from livebg.setup.pipewire import with_pipewire
+from livebg.setup.plan import with_pipewire
 from livebg.setup.resources import APP_ID
 from tests.support.setup_sandbox import SetupSandbox
 

@@ -11,7 +11,8 @@ from livebg.cli.setup import set_up, undo_setup
 from livebg.errors import Cancelled, ConfigError, SetupError
 from livebg.setup.journal import read_journal
 from livebg.setup.resources import APP_ID, AUTOSTART
-from livebg.setup.target import Machine, SystemCommands
+from livebg.setup.target import Machine
+from livebg.system.host import Commands
 from tests.support.cli_runner import LivebgCli
 from tests.support.setup_sandbox import OBS, RELEASE, SetupSandbox
 
@@ -344,7 +345,7 @@ def test_undo_continues_without_systemctl(sandbox: SetupSandbox, capsys: pytest.
     sandbox.commands.failing.add("systemctl")
     uninstall(sandbox)
     assert sandbox.tree() == before
-    assert "`systemctl` failed" in capsys.readouterr().out
+    assert "`systemctl --user disable --now livebg.service` failed (simulated)." in capsys.readouterr().out
 
 
 def test_changed_files_are_kept_with_note(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
@@ -372,7 +373,7 @@ def test_undo_continues_when_device_is_in_use(sandbox: SetupSandbox) -> None:
 def test_wireplumber_restart_failure_is_only_a_note(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     sandbox.commands.failing.add("wireplumber.service")
     install(sandbox)
-    assert "Note: `systemctl` failed" in capsys.readouterr().out
+    assert "Note: `systemctl --user try-restart wireplumber.service` failed (simulated)." in capsys.readouterr().out
 
 
 def test_missing_wireplumber_is_not_restarted(sandbox: SetupSandbox) -> None:
@@ -401,13 +402,14 @@ def test_command_with_spaces_and_percent_is_quoted(sandbox: SetupSandbox) -> Non
     assert 'Exec="/opt/my 100%% tools/livebg" pause\n' in entry
 
 
-def test_command_failure_is_one_sentence() -> None:
+def test_command_failure_is_one_sentence(sandbox: SetupSandbox) -> None:
+    machine = replace(sandbox.machine, commands=Commands())
     with pytest.raises(SetupError, match=r"^`/bin/sh -ec echo no luck; exit 3` failed \(no luck\)\. Fix that"):
-        SystemCommands().run("/bin/sh", "-ec", "echo no luck; exit 3")
+        machine.run("/bin/sh", "-ec", "echo no luck; exit 3")
     with pytest.raises(SetupError, match=r"failed \(exit code 4\)"):
-        SystemCommands().run("/bin/sh", "-ec", "exit 4")
+        machine.run("/bin/sh", "-ec", "exit 4")
     with pytest.raises(SetupError, match=r"^Cannot run `/nowhere/to/be/found`"):
-        SystemCommands().run("/nowhere/to/be/found")
+        machine.run("/nowhere/to/be/found")
 
 
 def test_setup_with_sudo_is_rejected(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:

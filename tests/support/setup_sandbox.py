@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from livebg.errors import SetupError
 from livebg.setup.target import Machine
+from livebg.system.host import Commands, ToolResult
 
 RELEASE: Final = "6.1.0-test"
 OBS: Final = 'options v4l2loopback devices=1 video_nr=10 card_label="OBS Virtual Camera" exclusive_caps=1\n'
@@ -15,7 +15,7 @@ _STUB: Final = '#!/bin/sh\necho "$(basename "$0") $*" >> "$RECORD"\ncase " $FAIL
 _MODPROBE: Final = 'if [ "$1" = -r ]; then rm -r "$SYS/module/v4l2loopback"; else mkdir "$SYS/module/v4l2loopback"; fi\n'
 
 
-class TreeCommands:
+class TreeCommands(Commands):
     """Runs shell scripts unchanged, but as this user and with stubs for commands that affect the kernel.
 
     ``systemctl`` creates and removes the link of an enabled unit. Programs in ``failing`` fail; ``calls`` lists the commands run.
@@ -31,29 +31,29 @@ class TreeCommands:
             (folder / name).write_text(_STUB + (_MODPROBE if name == "modprobe" else ""))
             (folder / name).chmod(0o755)
 
-    def find(self, name: str) -> bool:
-        return name in self.there
+    def find(self, tool: str) -> str | None:
+        return tool if tool in self.there else None
 
-    def run(self, *command: str) -> None:
+    def run(self, *command: str, timeout: float | None = None) -> ToolResult:  # noqa: ARG002
         if self.failing & {command[0], command[-1]}:
             self.calls.append(command[0])
-            raise SetupError(f"`{command[0]}` failed (simulated). Fix that.")
+            return ToolResult(1, "", "simulated")
         if command[0] == "systemctl":
             self.calls.append(" ".join(command))
             self._systemctl(command[2:])
         else:
             self.calls.append(f"{' '.join(command[:-2])} -ec")
-            self._script(command[-1])
+            return self._script(command[-1])
+        return ToolResult(0, "")
 
-    def _script(self, script: str) -> None:
+    def _script(self, script: str) -> ToolResult:
         record = self._folder / "record"
         record.write_text("")
         environment = {"PATH": f"{self._folder}{os.pathsep}{os.environ['PATH']}", "RECORD": str(record), "SYS": str(self._sys)}
         environment["FAILING"] = " ".join(self.failing)
-        done = subprocess.run(["/bin/sh", "-ec", script], env=environment, capture_output=True, check=False)
+        done = subprocess.run(["/bin/sh", "-ec", script], env=environment, capture_output=True, text=True, check=False)
         self.calls += record.read_text().splitlines()
-        if done.returncode:
-            raise SetupError("`sudo` failed. Fix that.")
+        return ToolResult(done.returncode, done.stdout, done.stderr)
 
     def _systemctl(self, words: tuple[str, ...]) -> None:
         link = self._units / "default.target.wants" / "livebg.service"

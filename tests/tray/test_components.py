@@ -14,14 +14,20 @@ import pytest
 from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
 from livebg.setup.resources import APP_ID, AUTOSTART
 from livebg.system.host import Commands, ToolResult
-from livebg.tray.actions import ActionRunner
-from livebg.tray.backend import DesktopProbe, find_backend
-from livebg.tray.dbus import notify
-from livebg.tray.external import TERMINALS, Autostart, choose_picture, doctor_command, launch, log_command, terminal_command
+from livebg.tray.actions import (
+    TERMINALS,
+    ActionRunner,
+    Autostart,
+    choose_picture,
+    doctor_command,
+    launch,
+    log_command,
+    terminal_command,
+)
+from livebg.tray.desktop import DesktopProbe, find_backend, notify
 from livebg.tray.launcher import DaemonLauncher
-from livebg.tray.menu import CameraChoice, DaemonCommand, LocalAction
-from livebg.tray.poller import Cameras, poll_status
-from livebg.tray.status_view import TrayState
+from livebg.tray.menu import DaemonCommand, LocalAction
+from livebg.tray.status import CameraChoice, Cameras, TrayState, poll_status
 from tests.support.fake_daemon import LIVE, FakeDaemon, temporary_runtime_dir
 
 if sys.platform == "linux":

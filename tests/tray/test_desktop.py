@@ -18,9 +18,9 @@ from livebg.daemon.protocol import VERSION
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import NotRunningError, SourceError
 from livebg.setup.resources import AUTOSTART
-from livebg.tray.backend import import_system_gi
+from livebg.tray.desktop import import_system_gi
 from livebg.tray.icon import load_image
-from livebg.tray.status_view import TrayState
+from livebg.tray.status import TrayState
 from tests.support.cli_runner import LivebgCli
 from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
 from tests.support.media import Clip

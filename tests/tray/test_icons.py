@@ -11,7 +11,7 @@ from PIL import Image
 
 import livebg.tray
 from livebg.tray.icon import load_image
-from livebg.tray.status_view import TrayState
+from livebg.tray.status import TrayState
 
 PANELS = ("#ffffff", "#f2f1f0", "#2b2b2b", "#000000")
 

@@ -10,8 +10,8 @@ from livebg.config.choices import BUILTIN_BACKGROUNDS, LIVE_MODES
 from livebg.daemon.protocol import VersionMismatch
 from livebg.daemon.status import CameraStatus, EffectStatus, Status
 from livebg.errors import LivebgError, NotRunningError
-from livebg.tray.menu import MODES, SEPARATOR, CameraChoice, DaemonCommand, Entry, LocalAction, MenuContext, menu
-from livebg.tray.status_view import TrayState, TrayStatus, summarize
+from livebg.tray.menu import MODES, SEPARATOR, DaemonCommand, Entry, LocalAction, MenuContext, menu
+from livebg.tray.status import CameraChoice, TrayState, TrayStatus, summarize
 from tests.support.fake_daemon import ASLEEP, LIVE
 
 NOWHERE = MenuContext()

@@ -17,9 +17,9 @@ from PIL import Image, ImageGrab
 from livebg.daemon.client import request
 from livebg.daemon.command_result import CommandResult
 from livebg.daemon.server import no_arguments
-from livebg.tray.backend import import_system_gi
+from livebg.tray.desktop import import_system_gi
 from livebg.tray.icon import load_image
-from livebg.tray.status_view import TrayState
+from livebg.tray.status import TrayState
 from tests.support.cli_runner import LivebgCli
 from tests.support.fake_daemon import LIVE, FakeDaemon, temporary_runtime_dir
 from tests.support.tray_desktop import PATIENCE, missing_tools, session_bus, x_server

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from livebg.errors import SetupError
-from livebg.setup.modprobe_options import FILE, DeviceOptions, add_livebg, configured, options_line
+from livebg.setup.loopback import FILE, DeviceOptions, add_livebg, configured, options_line
 from tests.support.setup_sandbox import OBS, RELEASE, SetupSandbox
 
 _SUPERUSERS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"

@@ -1,4 +1,4 @@
-"""Merges livebg's options for the kernel module with existing ones.
+"""The kernel module v4l2loopback: merges livebg's options with existing ones, and creates the device without a reboot.
 
 ``modprobe`` joins the ``options`` lines of all files in the order of their file names, regardless of the folder (tested with
 kmod 30), and the kernel uses the last value of each option. Lists are not merged: if OBS's usual ``devices=1 video_nr=10`` came
@@ -7,6 +7,7 @@ name sorts last. Other files stay unchanged, so removing livebg's file undoes ev
 """
 
 import re
+import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Final
 
 from livebg.errors import SetupError
 from livebg.setup.target import Machine
+from livebg.system.host import Host, install_module
 
 MODULE: Final = "v4l2loopback"
+_RELOAD: Final = f"modprobe -r {MODULE} && modprobe {MODULE}"
 FOLDERS: Final = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
 """In order of precedence: a file hides files of the same name in later folders."""
 FILE: Final = "/etc/modprobe.d/zz-livebg.conf"
@@ -46,11 +49,11 @@ class Configured:
     devices: tuple[DeviceOptions, ...]
 
 
-def configured(machine: Machine, besides: Path) -> Configured:
-    """Return the configuration in all files other than ``besides``."""
+def configured(host: Host, besides: Path | None = None) -> Configured:
+    """Return the configuration in all files, or in those other than ``besides``."""
     merged: dict[str, str] = {}
     files = []
-    for path in _files(machine):
+    for path in _files(host):
         options = list(_options(path)) if path != besides else []
         if options:
             files.append(path)
@@ -97,11 +100,11 @@ def _free_number(wanted: int | None, others: Container[int | None]) -> int:
     raise SetupError(f"All camera numbers up to {MAX_DEVICE_NUMBER} are taken.", "Remove some loopback devices.")
 
 
-def _files(machine: Machine) -> list[Path]:
+def _files(host: Host) -> list[Path]:
     """Return the files in the order in which modprobe reads them."""
     found: dict[str, Path] = {}
     for folder in FOLDERS:
-        for path in machine.path(folder).glob("*.conf"):
+        for path in host.path(folder).glob("*.conf"):
             found.setdefault(path.name, path)
     return [found[name] for name in sorted(found)]
 
@@ -141,3 +144,69 @@ def _list(options: Mapping[str, str], name: str) -> list[str]:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStep:
+    """Shell commands for root that create (``create``) and remove (``remove``) the device; both empty if nothing is to do.
+
+    ``blocked_by`` is a sentence that explains why the device cannot exist before the next reboot.
+    """
+
+    create: str = ""
+    remove: str = ""
+    blocked_by: str = ""
+
+
+def require_module(machine: Machine) -> None:
+    """Raise :class:`~livebg.errors.SetupError` with the install command if the kernel module is not installed."""
+    index = machine.path(f"/lib/modules/{machine.release}/modules.dep")
+    installed = index.is_file() and re.search(rf"(^|/){MODULE}\.ko", index.read_text(errors="replace"), re.MULTILINE)
+    if not installed and not loaded(machine):
+        how = install_module(machine)
+        advice = f"Run `{how}`" if how.startswith("sudo") else how
+        raise SetupError(
+            f"The kernel module {MODULE} is not installed for kernel {machine.release}. {advice}, then run livebg setup again."
+        )
+
+
+def taken_numbers(machine: Machine, label: str) -> set[int]:
+    """Return the numbers of all video devices other than those with ``label``."""
+    found, nodes = _labels(machine.path("/sys/class/video4linux")), _labels(machine.path("/dev"))
+    return {number for number in found.keys() | nodes.keys() if number is not None and found.get(number) != label}
+
+
+def device_step(machine: Machine, label: str, devices: Iterable[DeviceOptions]) -> DeviceStep:
+    """Return the step that creates the device ``label`` now. ``devices`` are those that the module creates when reloaded.
+
+    A module in use is never unloaded.
+    """
+    if not loaded(machine):
+        return DeviceStep(f"modprobe {MODULE}", f"modprobe -r {MODULE}")
+    present = _labels(machine.path("/sys/devices/virtual/video4linux"))
+    if label in present.values():
+        return DeviceStep()
+    devices = list(devices)
+    if machine.path(f"/dev/{MODULE}").exists() and machine.commands.find("v4l2loopback-ctl"):
+        number = next(device.number for device in devices if device.label == label)
+        node = f"/dev/video{number}"
+        return DeviceStep(f"v4l2loopback-ctl add -n {shlex.quote(label)} -x 1 {node}", f"v4l2loopback-ctl delete {node}")
+    references = machine.path(f"/sys/module/{MODULE}/refcnt")  # missing if the kernel cannot unload modules
+    unused = references.is_file() and references.read_text().strip() == "0"
+    if unused and set(present.values()) <= {device.label for device in devices}:
+        return DeviceStep(_RELOAD, _RELOAD)
+    return DeviceStep(
+        blocked_by=f"{MODULE} is loaded without a camera named {label}, and its devices are in use or would be lost. Reboot, or "
+        f"close the programs that use them and run `sudo sh -c '{_RELOAD}'`, then run livebg setup again."
+    )
+
+
+def loaded(host: Host) -> bool:
+    """Whether the kernel module is loaded."""
+    return host.path(f"/sys/module/{MODULE}").is_dir()
+
+
+def _labels(folder: Path) -> dict[int | None, str]:
+    """Return the labels of the video devices in a folder by their numbers; empty if unknown."""
+    names = {_number(entry.name.removeprefix("video")): entry / "name" for entry in folder.glob("video*")}
+    return {number: name.read_text(errors="replace").strip() if name.is_file() else "" for number, name in names.items()}

@@ -1,0 +1,223 @@
+"""What the desktop offers the tray: a backend for its icon, and the session bus for notifications and the file dialog.
+
+The backend is checked before importing pystray, whose own errors are unhelpful.
+"""
+
+import importlib.util
+import os
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+from livebg.errors import DisplayError
+from livebg.setup.resources import APP_ID
+
+if TYPE_CHECKING:
+    from jeepney.io.blocking import DBusConnection
+
+Backend = Literal["appindicator", "gtk", "own"]
+"""``own`` is pystray's default backend on systems other than Linux."""
+_POLL_INTERVAL_S: Final = 0.5
+_INSTALL: Final = (
+    "Install python3-gi and gir1.2-ayatanaappindicator3-0.1 (Fedora: python3-gobject libayatana-appindicator-gtk3), and install"
+    " livebg with the system's Python."
+)
+WATCHER: Final = "org.kde.StatusNotifierWatcher"
+_REPLY_TIMEOUT_S: Final = 3.0
+_DIALOG_TIMEOUT_S: Final = 600.0
+"""Maximum time the file dialog may stay open."""
+
+
+class BusError(DisplayError):
+    """The session D-Bus is unavailable or returned an error."""
+
+
+@contextmanager
+def session_bus() -> "Iterator[DBusConnection]":
+    """Open a private connection to the session bus. Converts D-Bus errors, also those in the block, to :class:`BusError`."""
+    try:
+        from jeepney.auth import AuthenticationError
+        from jeepney.io.blocking import open_dbus_connection
+        from jeepney.wrappers import DBusErrorResponse
+    except ImportError:
+        raise BusError("This system has no D-Bus.", "Use Linux, where desktops provide it.") from None
+
+    try:
+        with open_dbus_connection(_address()) as connection:
+            yield connection
+    except (OSError, AuthenticationError, DBusErrorResponse, RuntimeError, ValueError) as error:
+        raise BusError(f"The session D-Bus does not respond ({error}).", "Start livebg tray in a desktop session.") from error
+
+
+def has_bus() -> bool:
+    """Whether the session bus responds."""
+    try:
+        with session_bus():
+            return True
+    except BusError:
+        return False
+
+
+def shows_icons() -> bool:
+    """Whether a tray host (StatusNotifierWatcher) is on the session bus. Starts no service."""
+    try:
+        with session_bus() as bus:
+            from jeepney.bus_messages import message_bus
+
+            return bool(_call(bus, message_bus.NameHasOwner(WATCHER))[0])
+    except BusError:
+        return False
+
+
+def notify(text: str) -> None:
+    """Show a desktop notification. Raises :class:`BusError` if there is no notification service."""
+    name = "org.freedesktop.Notifications"
+    with session_bus() as bus:
+        from jeepney import DBusAddress, new_method_call
+
+        place = DBusAddress("/org/freedesktop/Notifications", name, name)
+        hints = {"desktop-entry": ("s", APP_ID)}
+        _call(bus, new_method_call(place, "Notify", "susssasa{sv}i", ("livebg", 0, APP_ID, "livebg", text, [], hints, -1)))
+
+
+def choose_file(title: str) -> Path | None:
+    """Let the user choose an image in the desktop portal's file dialog. Return None if the user cancels.
+
+    Raises :class:`BusError` if there is no portal with a file dialog.
+    """
+    with session_bus() as bus:
+        from jeepney import DBusAddress, HeaderFields, MatchRule, new_method_call
+        from jeepney.bus_messages import message_bus
+
+        portal = "org.freedesktop.portal"
+        place = DBusAddress("/org/freedesktop/portal/desktop", f"{portal}.Desktop", f"{portal}.FileChooser")
+        pictures = ("Pictures", [(1, "image/*")])
+        rule = MatchRule(type="signal", interface="org.freedesktop.portal.Request", member="Response")
+        _call(bus, message_bus.AddMatch(rule))
+        with bus.filter(rule, bufsize=16) as responses:
+            options = {"filters": ("a(sa(us))", [pictures])}
+            (handle,) = _call(bus, new_method_call(place, "OpenFile", "ssa{sv}", ("", title, options)))
+            while True:
+                response = bus.recv_until_filtered(responses, timeout=_DIALOG_TIMEOUT_S)
+                if response.header.fields.get(HeaderFields.path) == handle:
+                    code, results = response.body
+                    uris = results["uris"][1] if code == 0 else []
+                    return Path(unquote(urlsplit(uris[0]).path)) if uris else None
+
+
+def _call(bus: "DBusConnection", message: Any) -> tuple[Any, ...]:
+    """Send a message and return the reply's body. Raises DBusErrorResponse and TimeoutError."""
+    from jeepney.wrappers import unwrap_msg
+
+    body: tuple[Any, ...] = unwrap_msg(bus.send_and_get_reply(message, timeout=_REPLY_TIMEOUT_S))
+    return body
+
+
+def _address() -> str:
+    """Return the address of the session bus, by default the user bus."""
+    configured = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if not configured and not runtime:
+        raise ValueError("neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set")
+    return configured or f"unix:path={runtime}/bus"
+
+
+def import_system_gi() -> bool:
+    """Make ``import gi`` work, and return whether it does.
+
+    PyGObject is hard to build, so a virtual environment of the system's Python uses the package installed by the distribution,
+    and no other package from there.
+    """
+    if importlib.util.find_spec("gi"):
+        return True
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    library = f"_gi{sysconfig.get_config_var('EXT_SUFFIX')}"
+    folders = (
+        "/usr/lib/python3/dist-packages/gi",
+        f"/usr/lib64/python{version}/site-packages/gi",
+        f"/usr/lib/python{version}/site-packages/gi",
+    )
+    found = next((Path(folder) for folder in folders if (Path(folder) / library).is_file()), None)
+    if found is None:
+        return False
+    spec = importlib.util.spec_from_file_location("gi", found / "__init__.py", submodule_search_locations=[str(found)])
+    if spec is None or spec.loader is None:
+        return False
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gi"] = module
+    try:
+        spec.loader.exec_module(module)
+    except ImportError:
+        del sys.modules["gi"]
+        return False
+    return True
+
+
+def has_xembed_tray() -> bool:
+    """Whether the X server has a system tray of the older XEmbed protocol."""
+    from Xlib.display import Display
+    from Xlib.error import DisplayError as XDisplayError
+
+    try:
+        with closing(Display()) as display:
+            owner = display.get_selection_owner(display.intern_atom(f"_NET_SYSTEM_TRAY_S{display.get_default_screen()}"))
+            return bool(owner)
+    except (XDisplayError, OSError):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class DesktopProbe:
+    """Probes of the desktop environment. Tests replace them."""
+
+    system: str = sys.platform
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    has_bus: Callable[[], bool] = has_bus
+    shows_icons: Callable[[], bool] = shows_icons
+    shows_x_icons: Callable[[], bool] = has_xembed_tray
+    introspection: Callable[[], bool] = import_system_gi
+
+
+def find_backend(desktop: DesktopProbe, timeout: float = 0.0) -> Backend:
+    """Return the backend that can show an icon, waiting up to ``timeout`` seconds for a desktop panel to start.
+
+    Raises :class:`~livebg.errors.DisplayError`, which names what is missing.
+    """
+    if not desktop.system.startswith("linux"):
+        return "own"
+    variables = desktop.variables
+    if not (variables.get("DISPLAY") or variables.get("WAYLAND_DISPLAY")):
+        raise DisplayError(
+            "No display found for the tray icon.", "Start it in a desktop session, or use `livebg status --watch`."
+        )
+    if not desktop.introspection():
+        raise DisplayError("The tray icon needs the system's PyGObject, which this Python cannot import.", _INSTALL)
+    if not desktop.has_bus():
+        raise DisplayError("The tray icon needs the session D-Bus, which does not respond.", "Start it in a desktop session.")
+    deadline = time.monotonic() + timeout
+    while True:
+        if desktop.shows_icons():
+            return "appindicator"
+        if variables.get("DISPLAY") and desktop.shows_x_icons():
+            return "gtk"
+        if time.monotonic() >= deadline:
+            raise _no_tray(variables.get("XDG_CURRENT_DESKTOP", ""))
+        time.sleep(_POLL_INTERVAL_S)
+
+
+def _no_tray(desktop: str) -> DisplayError:
+    if "GNOME" in desktop.upper():
+        return DisplayError(
+            "GNOME shows tray icons only with an extension.",
+            "Install gnome-shell-extension-appindicator, log in again and enable it in Extensions.",
+        )
+    return DisplayError(
+        "This desktop shows no tray icons.",
+        "Add a system tray (StatusNotifier) to your panel, or use `livebg status --watch`.",
+    )
