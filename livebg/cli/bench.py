@@ -114,9 +114,8 @@ def bench_live(
             recording = synthetic_recording(size=parse_size(chosen[0].camera.size) or (1280, 720), pixel_format=pixel_format)
         else:
             recording = clip_recording(clip, pixel_format=pixel_format)
-        if profile is not None and (profile.exists() or not profile.parent.is_dir()):
-            found = "exists already" if profile.exists() else "is in a folder that does not exist"
-            raise ConfigError(f"The profile {profile} {found}.", "Choose another file.")
+        if profile is not None:
+            _require_new(profile)
         costs = _measure_sessions(chosen, recording, seconds, profile)
     if json_lines:
         for cost in costs:
@@ -124,6 +123,13 @@ def bench_live(
     else:
         shape = recording.format
         _print_live_costs(f"{shape.width}x{shape.height} {pixel_format}", costs)
+
+
+def _require_new(profile: Path) -> None:
+    """Check it before the measurement, which takes a while."""
+    if profile.exists() or not profile.parent.is_dir():
+        found = "exists already" if profile.exists() else "is in a folder that does not exist"
+        raise ConfigError(f"The profile {profile} {found}.", "Choose another file.")
 
 
 def _measure_sessions(chosen: "list[Settings]", recording: "Recording", seconds: float, profile: Path | None) -> "list[LiveCost]":
