@@ -57,6 +57,9 @@ def _printed_errors(interrupt: Interrupt) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             print_error(f"The name {error.filename} is too long for a file. Use a shorter one.")
             raise typer.Exit(ConfigError.exit_code) from None
+        if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd() names no file
+            print_error("The current folder does not exist any more. Change to another one.")
+            raise typer.Exit(ConfigError.exit_code) from None
         # An extension module turns an interrupt during its import into an ImportError.
         if not isinstance(error, KeyboardInterrupt) and (not interrupt.requested or isinstance(error, typer.Exit)):
             raise

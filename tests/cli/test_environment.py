@@ -279,3 +279,9 @@ def test_encoding_without_a_character_escapes_it(cli: LivebgCli, setting: str) -
     result = cli.process("models", env={setting: "ascii" if setting == "PYTHONIOENCODING" else "C"})
     assert (result.code, result.err) == (0, "")
     assert "U\\xb2-Net" in result.out or "U\N{SUPERSCRIPT TWO}-Net" in result.out
+
+
+@pytest.mark.parametrize("arguments", [("demo", "--quiet"), ("snapshot", "a.png")])
+def test_removed_current_folder_is_one_sentence(cli: LivebgCli, arguments: tuple[str, ...]) -> None:
+    result = cli.process(*arguments, prefix=("sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh"))
+    assert (result.code, result.error_line) == (2, "The current folder does not exist any more. Change to another one.")
