@@ -8,6 +8,7 @@ import pytest
 
 from livebg.imaging.frame import VideoFormat
 from livebg.sinks.file import FileSink
+from livebg.sinks.metadata import stream_tags
 from tests.support.recordings import TEXTS, Recording, cover_of, frame_times, record
 from tests.support.sink_contract import HEIGHT, WIDTH, composite
 from tests.support.sink_files import FAST, render
@@ -122,3 +123,10 @@ class TestTags:
         assert chapters_of(tmp_path / "out.mov") == list(CHAPTERS)
         with av.open(str(tmp_path / "out.mov")) as container:
             assert [stream.type for stream in container.streams] == ["video", "audio", "data"]
+
+
+@pytest.mark.parametrize(("container", "kept"), [("mp4", True), ("mov", True), ("matroska", False), ("webm", False)])
+def test_handler_name_is_kept_only_where_it_belongs(container: str, kept: bool) -> None:
+    tags = {"handler_name": "SoundHandler", "language": "eng", "BPS-eng": "1", "encoder": "Lavc"}
+    found = stream_tags(tags, container, encoded=True, timecode=True)
+    assert found == {"language": "eng"} | ({"handler_name": "SoundHandler"} if kept else {})
