@@ -39,7 +39,7 @@ class ForegroundEstimate:
 
     def __init__(self, picture: Planes, alphas: Planes) -> None:
         self._picture, self._alphas = picture, alphas
-        self._person, self._room = _estimate_colors(picture, alphas[0])
+        self._person, self._room = estimate_colors(picture, alphas[0])
 
     def tiles(self, tiles: Tiles) -> list[Mixture]:
         """Returns for Y, U and V the person's color premultiplied by alpha, and alpha, both uint8.
@@ -73,7 +73,7 @@ def _unmix(seen: Plane, alpha: Plane, person: Plane, room: Plane) -> Mixture:
     nearest pair of colors that explains all of it would. In full it is m * seen + (1 - a) * q * person - a * q * room with q = a
     * (1 - a) / (a² + (1 - a)²), and m such that the weights add up to a.
     """
-    of_seen, of_person, of_room = (cv2.LUT(alpha, table) for table in _weights())
+    of_seen, of_person, of_room = (cv2.LUT(alpha, table) for table in color_weights())
     theirs = cv2.multiply(seen, of_seen, scale=1 / 255)
     cv2.add(theirs, cv2.multiply(person, of_person, scale=1 / 255), dst=theirs)
     cv2.subtract(theirs, cv2.multiply(room, of_room, scale=1 / 255), dst=theirs)
@@ -81,7 +81,7 @@ def _unmix(seen: Plane, alpha: Plane, person: Plane, room: Plane) -> Mixture:
 
 
 @lru_cache(maxsize=1)
-def _weights() -> tuple[Plane, Plane, Plane]:
+def color_weights() -> tuple[Plane, Plane, Plane]:
     """Returns tables by level of alpha: the weights of the observed, the person's and the room's color."""
     alpha = np.arange(256) / 255
     share = alpha * (1 - alpha) / (alpha**2 + (1 - alpha) ** 2)
@@ -90,7 +90,7 @@ def _weights() -> tuple[Plane, Plane, Plane]:
     return seen.astype(np.uint8), person.astype(np.uint8), room.astype(np.uint8)
 
 
-def _estimate_colors(picture: Planes, alpha: Alpha8) -> tuple[Plane, Plane]:
+def estimate_colors(picture: Planes, alpha: Alpha8) -> tuple[Plane, Plane]:
     """Returns the mean colors of person and room around each pixel of the downscaled picture: uint8, (height, width, 4), the last
     is 1."""
     shrink = max(min(alpha.shape) / _SMALL_HEIGHT, 1)

@@ -32,7 +32,9 @@ Pointer = Any
 class KernelLibrary(Protocol):
     """The functions of ``kernels.h``, which describes them. They release the GIL and check nothing."""
 
-    def livebg_lerp(self, out: Pointer, a: Pointer, b: Pointer, weight: Pointer, count: int, /) -> None: ...
+    def livebg_upsample(self, *arguments: Pointer | int) -> None: ...
+
+    def livebg_blend(self, *arguments: Pointer | int) -> None: ...
 
 
 class Kernels:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from livebg.imaging.frame import Alpha, Alpha8
 from livebg.imaging.pyramid import Pyramid, split_channels
 from livebg.imaging.tiles import Grid, Tiles
+from livebg.native import edges
 from livebg.segmentation.despeckle import despeckle
 
 Plane = NDArray[np.uint8]
@@ -51,29 +52,33 @@ class GuidedUpsampler:
         alpha = despeckle(alpha, self._low)
         planes = [each.halved(0) for each in (luma, *(chroma or ()))]
         grid = Grid(planes[0].shape)
-        matte, undecided = self._classify(alpha, grid)
+        content = self._classify(alpha, grid)
+        undecided = grid.where(content == edges.EDGE)
         if not len(undecided):
-            return matte
+            return grid.filled(content == edges.PERSON)
         size = max(alpha.shape[1] // 2, 1), max(alpha.shape[0] // 2, 1)
         guides = [
             np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
             for plane in (luma.halved(1), *planes[1:])
         ]
         lines = self._coefficients(guides, np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
+        compiled = edges.edge_kernels(planes[0].shape) if chroma else None
+        if compiled is not None:
+            return edges.upsample(compiled, lines, planes, content)
+        matte = grid.filled(content == edges.PERSON)
         margins = [np.asarray(cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8) for plane in planes[1:]]
         for tiles in undecided.chunks():
             tiles.write(matte, _evaluate(lines, planes[0], margins, tiles))
         return matte
 
-    def _classify(self, alpha: Alpha, grid: Grid) -> tuple[Alpha8, Tiles]:
-        """Returns the matte where no window contains an edge, and the tiles where one does."""
+    def _classify(self, alpha: Alpha, grid: Grid) -> Plane:
+        """Returns for each tile whether its windows contain only room, only person, or an edge."""
         person, room = (cv2.inRange(alpha, *bounds) for bounds in ((self._high, 1.0), (0.0, self._low)))
         # From the center of a tile an edge counts within the window's reach plus half a tile.
         middles, halves = grid.middles(alpha.shape)
         window = np.ones([2 * (self._reach + half) + 1 for half in halves], np.uint8)
-        decided_person, decided_room = (cv2.erode(side, window) > 0 for side in (person, room))
-        undecided = ~(decided_person | decided_room)
-        return grid.filled(decided_person[middles]), grid.where(undecided[middles])
+        only_person, only_room = (cv2.erode(side, window)[middles] > 0 for side in (person, room))
+        return np.where(only_room, edges.ROOM, np.where(only_person, edges.PERSON, edges.EDGE)).astype(np.uint8)
 
     def _coefficients(self, guides: list[Plane], alpha: Alpha) -> LinearCoefficients:
         """Returns for each pixel the mean coefficients of all windows that contain it, with increased slope, in levels of 255."""
