@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.compositing.auto_framing import CropWindow
-from livebg.compositing.foreground_estimation import ForegroundEstimate, color_weights, estimate_colors
+from livebg.compositing.foreground_estimation import MIN_WEIGHT, ForegroundEstimate, color_weights, downscale
 from livebg.compositing.placeholder import draw_placeholder
 from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
@@ -144,7 +144,7 @@ def _blend(frame: Frame, alpha: Pyramid, out: NDArray[np.uint8], light_wrap: flo
     if compiled is None:
         _blend_tiles(frame.planes, alpha_planes(alpha), planes(out), light_wrap=light_wrap)
     elif cv2.hasNonZero(shares):
-        colors = estimate_colors(frame.planes, shares)
+        colors = edges.estimate(compiled, downscale(frame.planes, shares), MIN_WEIGHT)
         edges.blend(compiled, frame.data, shares, colors, _blend_weights(light_wrap), out)
 
 

@@ -18,7 +18,7 @@ _RADII: Final = (2, 1)
 """Radii in pixels of the downscaled picture, large to small: the second pass refines the first and resolves strands of hair and
 fingers."""
 
-_MIN_WEIGHT: Final = np.float32(1e-4)
+MIN_WEIGHT: Final = np.float32(1e-4)
 """Minimum weight of each pixel: far from person or room the estimate falls back to the picture's own colors."""
 
 Colors = NDArray[np.float32]
@@ -39,7 +39,7 @@ class ForegroundEstimate:
 
     def __init__(self, picture: Planes, alphas: Planes) -> None:
         self._picture, self._alphas = picture, alphas
-        self._person, self._room = estimate_colors(picture, alphas[0])
+        self._person, self._room = _estimate_colors(downscale(picture, alphas[0]))
 
     def tiles(self, tiles: Tiles) -> list[Mixture]:
         """Returns for Y, U and V the person's color premultiplied by alpha, and alpha, both uint8.
@@ -90,17 +90,21 @@ def color_weights() -> tuple[Plane, Plane, Plane]:
     return seen.astype(np.uint8), person.astype(np.uint8), room.astype(np.uint8)
 
 
-def estimate_colors(picture: Planes, alpha: Alpha8) -> tuple[Plane, Plane]:
-    """Returns the mean colors of person and room around each pixel of the downscaled picture: uint8, (height, width, 4), the last
-    is 1."""
+def downscale(picture: Planes, alpha: Alpha8) -> list[Plane]:
+    """Returns Y, U, V and alpha, downscaled to one size for the estimate of colors."""
     shrink = max(min(alpha.shape) / _SMALL_HEIGHT, 1)
     size = max(round(alpha.shape[1] / shrink), 1), max(round(alpha.shape[0] / shrink), 1)
     # Sample instead of averaging, for picture and alpha alike: a mean takes longer than everything that follows.
-    planes = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (*picture, alpha)]
+    return [np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8) for plane in (*picture, alpha)]
+
+
+def _estimate_colors(planes: list[Plane]) -> tuple[Plane, Plane]:
+    """Returns the mean colors of person and room around each pixel of the :func:`downscale`d picture: uint8, (height, width, 4),
+    the last is 1."""
     seen = np.asarray(cv2.merge([*planes[:3], np.ones_like(planes[3])]), np.float32)
     share = np.asarray(cv2.merge([planes[3]] * 4) * np.float32(1 / 255), np.float32)
     rest = 1 - share
-    counts = share * share + _MIN_WEIGHT, rest * rest + _MIN_WEIGHT
+    counts = share * share + MIN_WEIGHT, rest * rest + MIN_WEIGHT
     person = room = seen
     for radius in _RADII[:-1]:
         person, room = _mean(person, counts[0], radius), _mean(room, counts[1], radius)

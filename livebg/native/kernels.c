@@ -1,13 +1,10 @@
-/* The two steps that touch each pixel of an edge. Results are those of the NumPy versions, byte for byte: the same operations in the
+/* The steps along the edge between person and room, most of them for every frame and every pixel there. Results are those of the NumPy versions, byte for byte: the same operations in the
  * same order, and fused multiply-adds where OpenCV has them. */
 
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-
-#if defined(__x86_64__)
-#pragma GCC target("avx2,fma")
-#endif
 
 #include "kernels.h"
 
@@ -65,7 +62,97 @@ static void interpolate(const float *picture, int columns, const tap *down, cons
   }
 }
 
+/* Box filter. */
+
+static int mirrored(int index, int length) {
+  if (length == 1) return 0;
+  while (index < 0 || index >= length) index = index < 0 ? -index : 2 * (length - 1) - index;
+  return index;
+}
+
+/* Number of doubles that `blur` needs. */
+static size_t blur_work(int width, int channels, int size) { return (size_t)(size + 2) * (width + size) * channels; }
+
+/* Average `size` by `size` pixels, in the order of cv2.blur: sums of rows, and a running sum of these, in double precision. */
+static void blur(const float *restrict in, float *restrict out, int height, int width, int channels, int size, double *work) {
+  int length = width * channels, reach = size / 2, step = (width + size) * channels;
+  double *sum = work + (size_t)size * step, *line = sum + step, scale = 1.0 / (size * size);
+  memset(sum, 0, length * sizeof *sum);
+  for (int y = -reach; y < height + reach; y++) {
+    const float *source = in + (size_t)mirrored(y, height) * length;
+    double *restrict newest = work + (size_t)((y + reach) % size) * step, *oldest = work + (size_t)((y + reach + 1) % size) * step;
+    for (int i = 0; i < length; i++) line[i + reach * channels] = source[i];
+    for (int x = 0; x < reach; x++)
+      for (int c = 0; c < channels; c++) {
+        line[x * channels + c] = source[mirrored(x - reach, width) * channels + c];
+        line[(width + reach + x) * channels + c] = source[mirrored(width + x, width) * channels + c];
+      }
+    for (int i = 0; i < length; i++) newest[i] = line[i] + line[i + channels] + line[i + 2 * channels];
+    for (int k = 3; k < size; k++)
+      for (int i = 0; i < length; i++) newest[i] += line[i + k * channels];
+    if (y < reach) {
+      for (int i = 0; i < length; i++) sum[i] += newest[i];
+      continue;
+    }
+    float *target = out + (size_t)(y - reach) * length;
+    for (int i = 0; i < length; i++) {
+      double total = sum[i] + newest[i];
+      target[i] = (float)(total * scale);
+      sum[i] = total - oldest[i];
+    }
+  }
+}
+
 /* The guided filter. */
+
+/* The values whose means the filter needs: Y, U, V and alpha, their products with Y, U and V. */
+enum { MEANS = 13 };
+static const int FACTORS[MEANS - 4][2] = {{0, 0}, {1, 0}, {1, 1}, {2, 0}, {2, 1}, {2, 2}, {3, 0}, {3, 1}, {3, 2}};
+
+/* Solve the regression at each pixel; `m` are the means. Writes slopes for Y, U and V and the offset. */
+static void regress(const float *restrict m, size_t pixels, const float epsilons[3], float low, float *restrict out) {
+  float epsilon[] = {epsilons[0], epsilons[1], epsilons[2]};
+  for (size_t i = 0; i < pixels; i++) {
+    float my = m[i], mu = m[pixels + i], mv = m[2 * pixels + i], ma = m[3 * pixels + i];
+    float yy = m[4 * pixels + i] - my * my + epsilon[0];
+    float yu = m[5 * pixels + i] - mu * my, uu = m[6 * pixels + i] - mu * mu + epsilon[1];
+    float yv = m[7 * pixels + i] - mv * my, uv = m[8 * pixels + i] - mv * mu, vv = m[9 * pixels + i] - mv * mv + epsilon[2];
+    float ya = m[10 * pixels + i] - my * ma, ua = m[11 * pixels + i] - mu * ma, va = m[12 * pixels + i] - mv * ma;
+    float u_by_y = yu / yy, v_by_y = yv / yy;
+    uu = uu - u_by_y * yu, uv = uv - u_by_y * yv, ua = ua - u_by_y * ya;
+    float v_by_u = uv / uu;
+    float v = (va - v_by_y * ya - v_by_u * ua) / (vv - v_by_y * yv - v_by_u * uv);
+    float u = ua / uu - v_by_u * v;
+    float y = ya / yy - u_by_y * u - v_by_y * v;
+    out[4 * i] = y, out[4 * i + 1] = u, out[4 * i + 2] = v;
+    out[4 * i + 3] = ma - low - y * (my + 128) - u * (mu + 128) - v * (mv + 128);
+  }
+}
+
+int livebg_coefficients(
+    const uint8_t *guides, const float *alpha, int height, int width, int size, const float *epsilons, float low, float gain,
+    float *coefficients) {
+  size_t pixels = (size_t)height * width;
+  double *work = malloc(blur_work(width, 4, size) * sizeof *work + (MEANS + 4 + 1) * pixels * sizeof(float));
+  if (!work) return -1;
+  float *values = (float *)(work + blur_work(width, 4, size)), *product = values + 4 * pixels, *means = product + pixels;
+  for (size_t i = 0; i < 3 * pixels; i++) values[i] = guides[i] - 128.0f;
+  memcpy(values + 3 * pixels, alpha, pixels * sizeof *alpha);
+  for (int k = 0; k < MEANS; k++) {
+    const float *source = values + k * pixels;
+    if (k >= 4) {
+      const float *one = values + FACTORS[k - 4][0] * pixels, *other = values + FACTORS[k - 4][1] * pixels;
+      for (size_t i = 0; i < pixels; i++) product[i] = one[i] * other[i];
+      source = product;
+    }
+    blur(source, means + k * pixels, height, width, 1, size, work);
+  }
+  regress(means, pixels, epsilons, low, values);
+  blur(values, coefficients, height, width, 4, size, work);
+  for (size_t i = 0; i < 4 * pixels; i++) coefficients[i] *= gain;
+  free(work);
+  return 0;
+}
 
 /* Double `in` by linear interpolation, without the margin. */
 static void enlarge(float in[WIDE][WIDE], float out[TILE][TILE]) {
@@ -116,6 +203,49 @@ void livebg_upsample(
         }
       }
     }
+}
+
+/* Estimation of the person's and the room's color. */
+
+/* Replace `colors` by their mean around each pixel, weighted by `counts`; `summed` is working memory. */
+static void average(float *colors, float *counts, float *summed, int height, int width, int radius, double *work) {
+  size_t pixels = (size_t)height * width;
+  for (size_t i = 0; i < 4 * pixels; i++) colors[i] *= counts[i / 4];
+  blur(colors, summed, height, width, 4, 2 * radius + 1, work);
+  for (size_t i = 0; i < pixels; i++) {
+    float scale = 1 / summed[4 * i + 3];
+    for (int c = 0; c < 4; c++) colors[4 * i + c] = summed[4 * i + c] * scale;
+  }
+}
+
+static float clip(float value) { return value < 0 ? 0 : value > 255 ? 255 : value; }
+
+int livebg_estimate(const uint8_t *planes, int height, int width, float minimum, float *person, float *room) {
+  size_t pixels = (size_t)height * width;
+  double *work = malloc(blur_work(width, 4, 5) * sizeof *work + 10 * pixels * sizeof(float));
+  if (!work) return -1;
+  float *seen = (float *)(work + blur_work(width, 4, 5)), *summed = seen + 4 * pixels;
+  float *persons = summed + 4 * pixels, *rooms = persons + pixels;
+  for (size_t i = 0; i < pixels; i++) {
+    for (int c = 0; c < 4; c++) person[4 * i + c] = room[4 * i + c] = seen[4 * i + c] = c < 3 ? planes[c * pixels + i] : 1;
+    float share = planes[3 * pixels + i] * (1 / 255.0f), rest = 1 - share;
+    persons[i] = share * share + minimum, rooms[i] = rest * rest + minimum;
+  }
+  average(person, persons, summed, height, width, 2, work);
+  average(room, rooms, summed, height, width, 2, work);
+  for (size_t i = 0; i < pixels; i++) {
+    float share = planes[3 * pixels + i] * (1 / 255.0f), rest = 1 - share;
+    for (size_t k = 4 * i; k < 4 * i + 4; k++) {
+      float unexplained = seen[k] - share * person[k] - rest * room[k];
+      person[k] = clip(share * unexplained + person[k]);
+      room[k] = clip(rest * unexplained + room[k]);
+    }
+  }
+  average(person, persons, summed, height, width, 1, work);
+  average(room, rooms, summed, height, width, 1, work);
+  for (size_t i = 0; i < 4 * pixels; i++) person[i] = rintf(person[i]), room[i] = rintf(room[i]);
+  free(work);
+  return 0;
 }
 
 /* Compositing. */

@@ -41,7 +41,7 @@ class GuidedUpsampler:
         # Windows farther away still contain the edge but hardly change the result.
         self._reach = radius - 1
         self._window = (2 * radius + 1, 2 * radius + 1)
-        self._epsilons = epsilon**2, chroma_epsilon**2
+        self._epsilons = epsilon**2, chroma_epsilon**2, chroma_epsilon**2
         self._low, self._high = low, high
 
     def upsample(self, alpha: Alpha, luma: Pyramid, chroma: tuple[Pyramid, Pyramid] | None = None) -> Alpha8:
@@ -61,10 +61,12 @@ class GuidedUpsampler:
             np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
             for plane in (luma.halved(1), *planes[1:])
         ]
-        lines = self._coefficients(guides, np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
+        small = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
         compiled = edges.edge_kernels(planes[0].shape) if chroma else None
         if compiled is not None:
+            lines = edges.coefficients(compiled, guides, small, self._window[0], self._epsilons, (self._low, self._high))
             return edges.upsample(compiled, lines, planes, content)
+        lines = self._coefficients(guides, small)
         matte = grid.filled(content == edges.PERSON)
         margins = [np.asarray(cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8) for plane in planes[1:]]
         for tiles in undecided.chunks():
@@ -89,7 +91,7 @@ class GuidedUpsampler:
             [self._mean(one * other) - mean_one * means[column] for column, other in enumerate(planes[: row + 1])]
             for row, (one, mean_one) in enumerate(zip(planes, means, strict=True))
         ]
-        for row, epsilon in zip(covariances, self._epsilons + self._epsilons[1:], strict=False):
+        for row, epsilon in zip(covariances, self._epsilons, strict=False):
             row[-1] = row[-1] + np.float32(epsilon)
         known = [self._mean(plane * alpha) - each * mean for plane, each in zip(planes, means, strict=True)]
         slopes = _solve(covariances, known)
