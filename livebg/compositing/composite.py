@@ -88,7 +88,7 @@ def cutout(frame: Frame, matte: Matte) -> Composite:
     data = empty_i420(frame.width, frame.height)
     for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
         plane[:] = black
-    _blend_tiles(frame.planes, alpha_planes(matte.pyramid), planes(data), straight=True)
+    blend_tiles(frame.planes, alpha_planes(matte.pyramid), planes(data), straight=True)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
@@ -142,13 +142,13 @@ def _blend(frame: Frame, alpha: Pyramid, out: NDArray[np.uint8], light_wrap: flo
     shares = alpha.halved(0)
     compiled = edges.edge_kernels(shares.shape)
     if compiled is None:
-        _blend_tiles(frame.planes, alpha_planes(alpha), planes(out), light_wrap=light_wrap)
+        blend_tiles(frame.planes, alpha_planes(alpha), planes(out), light_wrap=light_wrap)
     elif cv2.hasNonZero(shares):
         colors = edges.estimate(compiled, downscale(frame.planes, shares), MIN_WEIGHT)
-        edges.blend(compiled, frame.data, shares, colors, _blend_weights(light_wrap), out)
+        edges.blend(compiled, frame.data, shares, colors, blend_weights(light_wrap), out)
 
 
-def _blend_tiles(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False, light_wrap: float = 0.0) -> None:
+def blend_tiles(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False, light_wrap: float = 0.0) -> None:
     """Blend the person in ``picture`` over the background in ``out``; with ``straight``, replace it instead of blending.
 
     Pixels that are all foreground are copied; only tiles that contain an edge are blended, in chunks. All are computed before the
@@ -187,7 +187,7 @@ def _over(person: Plane, alpha: Plane, behind: Plane, light_wrap: float) -> Plan
 
 
 @lru_cache(maxsize=2)
-def _blend_weights(light_wrap: float) -> Plane:
+def blend_weights(light_wrap: float) -> Plane:
     """Returns by level of alpha the weights of :func:`livebg.native.edges.blend`, (256, 8); the last three are unused."""
     return np.stack([*color_weights(), *_light_wrap_tables(light_wrap), *[np.zeros(256, np.uint8)] * 3], axis=1)
 

@@ -39,7 +39,7 @@ class ForegroundEstimate:
 
     def __init__(self, picture: Planes, alphas: Planes) -> None:
         self._picture, self._alphas = picture, alphas
-        self._person, self._room = _estimate_colors(downscale(picture, alphas[0]))
+        self._person, self._room = estimate_colors(downscale(picture, alphas[0]))
 
     def tiles(self, tiles: Tiles) -> list[Mixture]:
         """Returns for Y, U and V the person's color premultiplied by alpha, and alpha, both uint8.
@@ -98,9 +98,11 @@ def downscale(picture: Planes, alpha: Alpha8) -> list[Plane]:
     return [np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8) for plane in (*picture, alpha)]
 
 
-def _estimate_colors(planes: list[Plane]) -> tuple[Plane, Plane]:
-    """Returns the mean colors of person and room around each pixel of the :func:`downscale`d picture: uint8, (height, width, 4),
-    the last is 1."""
+def estimate_colors(planes: list[Plane]) -> tuple[Plane, Plane]:
+    """Returns the mean colors of person and room around each pixel of a picture: uint8, (height, width, 4), the last is 1.
+
+    ``planes`` are Y, U, V and alpha, uint8, (height, width), from :func:`downscale`.
+    """
     seen = np.asarray(cv2.merge([*planes[:3], np.ones_like(planes[3])]), np.float32)
     share = np.asarray(cv2.merge([planes[3]] * 4) * np.float32(1 / 255), np.float32)
     rest = 1 - share

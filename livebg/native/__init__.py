@@ -32,13 +32,53 @@ Pointer = Any
 class KernelLibrary(Protocol):
     """The functions of ``kernels.h``, which describes them. They release the GIL and check nothing."""
 
-    def livebg_coefficients(self, *arguments: Pointer | float) -> int: ...
+    def livebg_fit(
+        self,
+        guides: Pointer,
+        alpha: Pointer,
+        height: int,
+        width: int,
+        size: int,
+        epsilons: Pointer,
+        low: float,
+        gain: float,
+        coefficients: Pointer,
+        /,
+    ) -> int: ...
 
-    def livebg_estimate(self, *arguments: Pointer | float) -> int: ...
+    def livebg_estimate(
+        self, planes: Pointer, height: int, width: int, minimum: float, person: Pointer, room: Pointer, /
+    ) -> int: ...
 
-    def livebg_upsample(self, *arguments: Pointer | int) -> None: ...
+    def livebg_evaluate(
+        self,
+        coefficients: Pointer,
+        rows: int,
+        columns: int,
+        luma: Pointer,
+        u: Pointer,
+        v: Pointer,
+        height: int,
+        width: int,
+        content: Pointer,
+        alpha: Pointer,
+        /,
+    ) -> None: ...
 
-    def livebg_blend(self, *arguments: Pointer | int) -> None: ...
+    def livebg_blend(
+        self,
+        picture: Pointer,
+        alpha: Pointer,
+        height: int,
+        width: int,
+        person: Pointer,
+        room: Pointer,
+        rows: int,
+        columns: int,
+        weights: Pointer,
+        out: Pointer,
+        /,
+    ) -> None: ...
 
 
 class Kernels:

@@ -129,7 +129,7 @@ static void regress(const float *restrict m, size_t pixels, const float epsilons
   }
 }
 
-int livebg_coefficients(
+int livebg_fit(
     const uint8_t *guides, const float *alpha, int height, int width, int size, const float *epsilons, float low, float gain,
     float *coefficients) {
   size_t pixels = (size_t)height * width;
@@ -169,16 +169,16 @@ static void enlarge(float in[WIDE][WIDE], float out[TILE][TILE]) {
     }
 }
 
-void livebg_upsample(
+void livebg_evaluate(
     const float *coefficients, int rows, int columns, const uint8_t *luma, const uint8_t *u, const uint8_t *v, int height, int width,
-    const uint8_t *classes, uint8_t *matte) {
+    const uint8_t *content, uint8_t *alpha) {
   int down = (height + TILE - 1) / TILE, across = (width + TILE - 1) / TILE;
   for (int y = 0; y < height; y++)
     for (int i = 0; i < across; i++)
-      memset(matte + (size_t)y * width + i * TILE, classes[y / TILE * across + i] == 1 ? 255 : 0, smaller(TILE, width - i * TILE));
+      memset(alpha + (size_t)y * width + i * TILE, content[y / TILE * across + i] == 1 ? 255 : 0, smaller(TILE, width - i * TILE));
   for (int j = 0; j < down; j++)
     for (int i = 0; i < across; i++) {
-      if (classes[j * across + i] != 2) continue;
+      if (content[j * across + i] != 2) continue;
       int top = smaller(j * TILE, height - TILE), left = smaller(i * TILE, width - TILE);
       tap vertical[WIDE], horizontal[WIDE];
       locate(vertical, WIDE, top / 2 - 1, rows / (double)(height / 2), rows);
@@ -199,7 +199,7 @@ void livebg_upsample(
         for (int x = 0; x < TILE; x++) {
           float level = slopes[y][x] * luma[line + x] + offsets[y][x];
           level = level > 0 ? level : 0;
-          matte[line + x] = (uint8_t)rintf(level < 255 ? level : 255);
+          alpha[line + x] = (uint8_t)rintf(level < 255 ? level : 255);
         }
       }
     }
@@ -349,8 +349,8 @@ static void copy_block(const scene *s, int top, int left, int rows, int columns)
 
 void livebg_blend(
     const uint8_t *picture, const uint8_t *alpha, int height, int width, const float *person, const float *room, int rows,
-    int columns, const uint8_t *tables, uint8_t *out) {
-  scene s = {picture, alpha, (const uint8_t (*)[8])tables, person, room, out, height, width, rows, columns};
+    int columns, const uint8_t *weights, uint8_t *out) {
+  scene s = {picture, alpha, (const uint8_t (*)[8])weights, person, room, out, height, width, rows, columns};
   for (int y = 0; y < height; y += BLOCK) {
     int top = smaller(y, height - BLOCK), lines = smaller(BLOCK, height - BLOCK - top);
     if (lines <= 0) lines = BLOCK;

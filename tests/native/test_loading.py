@@ -47,7 +47,7 @@ def reason(folder: Path) -> str:
 
 
 def test_compiled_kernels_load(compiled: Path) -> None:
-    assert hasattr(load_kernels(compiled).lib, "livebg_lerp")
+    assert hasattr(load_kernels(compiled).lib, "livebg_blend")
 
 
 def test_status_agrees_with_kernels() -> None:

@@ -6,15 +6,16 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from livebg.imaging.tiles import Grid, Tiles
+from livebg.imaging.tiles import Grid
+from livebg.native import edges
 
 MAX_SIDE = 72
 """Four and a half tiles."""
 _ALPHAS = (0.0, 1.0, 0.5, 1e-38, 1 / 255, 0.5 / 255, np.nextafter(np.float32(1), np.float32(0)))
 """Values where rounding or a comparison may differ."""
 
-sizes = st.tuples(*2 * (st.integers(1, MAX_SIDE // 2).map(lambda half: 2 * half),))
-"""(height, width), both even."""
+large_sizes = st.tuples(*2 * (st.integers(8, MAX_SIDE // 2).map(lambda half: 2 * half),))
+"""(height, width), both even and at least one tile."""
 
 
 @st.composite
@@ -42,15 +43,18 @@ def alphas(draw: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 @st.composite
-def tiles(draw: Any, shape: tuple[int, int]) -> Tiles:
-    """No tile of a picture, all of them, those at the border, or any."""
-    grid = Grid(shape)
-    flags = np.ones(grid.shape, np.bool_)
-    match draw(st.sampled_from(("none", "all", "border", "any"))):
-        case "none":
-            flags[:] = False
-        case "border":
-            flags[1:-1, 1:-1] = False
-        case "any":
-            flags = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).random(grid.shape) < 0.5
-    return grid.where(flags)
+def frames(draw: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """I420 of ``size``, (height, width)."""
+    return np.concatenate([draw(planes(size)), draw(planes((size[0] // 2, size[1])))])
+
+
+@st.composite
+def contents(draw: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Contents of the tiles of a picture of ``size``: an edge in none, in all, in those at the border, or in any."""
+    generator, shape = np.random.default_rng(draw(st.integers(0, 2**32 - 1))), Grid(size).shape
+    content = generator.choice(np.array([edges.ROOM, edges.PERSON], np.uint8), shape)
+    border = np.ones(shape, np.bool_)
+    border[1:-1, 1:-1] = False
+    flags = {"none": False, "all": True, "border": border, "any": generator.random(shape) < 0.5}
+    content[flags[draw(st.sampled_from(sorted(flags)))]] = edges.EDGE
+    return content
