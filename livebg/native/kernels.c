@@ -1,5 +1,5 @@
-/* The steps along the edge between person and room, most of them for every frame and every pixel there. Results are those of the NumPy versions, byte for byte: the same operations in the
- * same order, and fused multiply-adds where OpenCV has them. */
+/* The steps along the edge between person and room. Results are those of the NumPy functions, byte for byte: the same operations in
+ * the same order, and fused multiply-adds where OpenCV has them. */
 
 #include <math.h>
 #include <stdint.h>

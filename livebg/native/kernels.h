@@ -1,5 +1,5 @@
-/* Read by the compiler and by cffi, so declarations only; edges.py describes them. Pictures are C-contiguous. The first two return 0,
- * or -1 if there is no memory. */
+/* Read by the compiler and by cffi, so declarations only; edges.py describes the arguments. Arrays are C-contiguous. The first two
+ * functions return 0, or -1 if there is no memory. */
 
 int livebg_fit(
     const uint8_t *guides, const float *alpha, int height, int width, int size, const float *epsilons, float low, float gain,
