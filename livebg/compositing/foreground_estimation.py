@@ -18,7 +18,7 @@ _RADII: Final = (2, 1)
 """Radii in pixels of the downscaled picture, large to small: the second pass refines the first and resolves strands of hair and
 fingers."""
 
-MIN_WEIGHT: Final = np.float32(1e-4)
+MIN_WEIGHT: Final = 1e-4
 """Minimum weight of each pixel: far from person or room the estimate falls back to the picture's own colors."""
 
 Colors = NDArray[np.float32]

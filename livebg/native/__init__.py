@@ -92,7 +92,7 @@ class Kernels:
     def pointer(self, array: "NDArray[Any]", writable: bool = False) -> Pointer:
         """Return a pointer to a C-contiguous array of uint8, int32, int64 or float32.
 
-        Raises KeyError for another dtype, ValueError for another layout, and BufferError if ``writable`` and the array is not.
+        Raises KeyError for another dtype, ValueError for another layout, or if ``writable`` and the array is read-only.
         """
         return self._from_buffer(self._types[array.dtype.char], array, writable)
 
@@ -144,7 +144,7 @@ def load_kernels(folder: Path | None = None) -> Kernels:
     try:
         module = module_from_spec(ModuleSpec(build.MODULE, ExtensionFileLoader(build.MODULE, str(path)), origin=str(path)))
         current = module.ffi.string(module.lib.livebg_fingerprint()).decode() == build.fingerprint()
-    except (ImportError, OSError) as error:
+    except (AttributeError, ImportError, OSError) as error:
         _LOG.warning("The compiled kernels do not load, so NumPy does their work: %s", error)
         raise LivebgError(f"The compiled kernels do not load ({error}).", _INSTALL_AGAIN) from error
     if not current:

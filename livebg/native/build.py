@@ -25,7 +25,7 @@ _SOURCES: Final = ("build.py", "kernels.c", "kernels.h")
 _CPU_FLAGS: Final = {"linux-x86_64": ("-mavx2", "-mfma"), "linux-aarch64": ()}
 """The platforms, with flags for the kernels alone: the rest of the extension runs on any CPU and checks for these features."""
 _FLAGS: Final = ("-O3", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-DPy_LIMITED_API=0x030b0000")
-_WARNINGS: Final = ("-Wall", "-Wextra", "-Wpedantic", "-Wno-unknown-pragmas")
+_WARNINGS: Final = ("-Wall", "-Wextra", "-Wpedantic")
 _FACTS: Final = "const char *livebg_fingerprint(void); int livebg_cpu_supported(void);"
 _GLUE: Final = """
 #include <stdint.h>
@@ -95,7 +95,8 @@ def _write_glue(path: Path, sources: Path) -> None:
 
 def _run(folder: str, *command: str) -> None:
     """Run a command in ``folder``, so that the results do not contain its path. Raises BuildError and OSError."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    environment = os.environ | {"LC_ALL": "C"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         output = done.stderr.strip().splitlines()
         reason = next((line for line in output if "error" in line), "no message")

@@ -31,13 +31,13 @@ def fit(
 ) -> Numbers:
     """Compute the coefficients of the guided filter: see :func:`livebg.segmentation.guided_upsampling.fit`. There are three
     guides."""
-    low, high = levels
+    (height, width), (low, high) = alpha.shape, levels
     found = np.empty((*alpha.shape, 4), np.float32)
     guide, known, limits = (
         compiled.pointer(each) for each in (np.stack(guides), np.ascontiguousarray(alpha), np.array(epsilons, np.float32))
     )
     out = compiled.pointer(found, writable=True)
-    _check(compiled.lib.livebg_fit(guide, known, *alpha.shape, window, limits, low, 255 / (high - low), out))
+    _check(compiled.lib.livebg_fit(guide, known, height, width, window, limits, low, 255 / (high - low), out))
     return found
 
 

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from livebg.errors import LivebgError
-from livebg.native import KernelStatus, kernel_status, kernels, load_kernels
+from livebg.native import Kernels, kernel_status, kernels, load_kernels
 from livebg.native.build import EXTENSION, FOLDER, build
 from tests.support.compiler import require_compiler
 
@@ -46,14 +47,29 @@ def reason(folder: Path) -> str:
     return caught.value.message
 
 
-def test_compiled_kernels_load(compiled: Path) -> None:
-    assert hasattr(load_kernels(compiled).lib, "livebg_blend")
+def test_compiled_kernels_load(compiled: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert isinstance(load_kernels(compiled), Kernels)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("code", ["B", "i", "l", "f"])
+def test_pointer_accepts_contiguous_arrays(code: str, compiled: Path) -> None:
+    native = load_kernels(compiled)
+    array = np.zeros((4, 6), code)
+    array.flags.writeable = False
+    assert native.pointer(array)[0] == 0
+    assert len(native.pointer(array[:2])) == 12
+    with pytest.raises(ValueError, match="read-only"):
+        native.pointer(array, writable=True)
+    with pytest.raises(ValueError, match="contiguous"):
+        native.pointer(array[:, 1:])
+    with pytest.raises(KeyError):
+        native.pointer(array.astype(np.float64))
 
 
 def test_status_agrees_with_kernels() -> None:
     status = kernel_status()
-    assert status == (KernelStatus("native") if kernels() else KernelStatus("NumPy", status.reason, status.hint))
-    assert (status.reason is None) == (kernels() is not None)
+    assert (status.implementation == "native") == (status.reason is None) == (kernels() is not None)
 
 
 def test_missing_extension_is_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
