@@ -16,6 +16,7 @@ from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
 from livebg.models import find
 from livebg.pipeline import EffectFunction, Pipeline
+from livebg.platform.memory import keep_freed_memory
 from livebg.platform.user_paths import expand_user, is_file
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
@@ -50,6 +51,7 @@ def build_pipeline(
 
     With ``live``, no frame waits for its background. ``background`` replaces the one in the settings.
     """
+    keep_freed_memory()
     smoother, look = TemporalFilter(settings.smoothing.time_constant), build_effect(settings, live=live, background=background)
     coarse = build_effect(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
     framing = AutoFraming(settings.effect.framing) if settings.effect.framing > 1 else None

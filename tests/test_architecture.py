@@ -12,7 +12,7 @@ import livebg
 
 ROOT = Path(livebg.__file__).parent
 LAYERS = [
-    {"errors", "clock", "imaging", "interfaces", "platform"},
+    {"errors", "clock", "imaging", "interfaces", "native", "platform"},
     {"models", "v4l2"},
     {"segmentation", "sources", "sinks", "compositing", "synthetic"},
     {"pipeline"},

@@ -16,6 +16,7 @@ from livebg.cli.console import exit_on_error, output
 from livebg.daemon.client import request
 from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, State, Status
 from livebg.live.stats import Counts
+from livebg.native import KernelStatus
 
 _POLL_INTERVAL_S: Final = 1.0
 _COLORS: Final[dict[State, str]] = {
@@ -97,6 +98,8 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
         yield "CPU", _cost(status.cpu_ms)
     if status.model:
         yield "model", _model(status.model)
+    if status.kernels:
+        yield "kernels", _kernels(status.kernels)
     if status.degraded:
         yield "reduced quality", ", ".join(status.degraded)
     if status.last_error:
@@ -136,6 +139,10 @@ def _cost(cost: CpuCost) -> str:
 def _model(model: ModelStatus) -> str:
     size = " at {}x{}".format(*model.input_size) if model.input_size else ""
     return f"{model.name}{size} on {model.provider}"
+
+
+def _kernels(kernels: KernelStatus) -> str:
+    return f"{kernels.implementation} ({kernels.reason.removesuffix('.')})" if kernels.reason else kernels.implementation
 
 
 def _duration(seconds: float) -> str:

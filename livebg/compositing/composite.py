@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.compositing.auto_framing import CropWindow
-from livebg.compositing.foreground_estimation import ForegroundEstimate
+from livebg.compositing.foreground_estimation import MIN_WEIGHT, ForegroundEstimate, color_weights, downscale
 from livebg.compositing.placeholder import draw_placeholder
 from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
 from livebg.imaging.tiles import Grid, Plane
+from livebg.native import edges
 
 MAX_MATTE_AGE_S = 0.25
 """Seconds. A matte from an older picture may no longer cover the room."""
@@ -51,7 +52,7 @@ def composite(
     if background.shape != frame.data.shape:
         raise ValueError(f"The background has shape {background.shape}, the frame {frame.data.shape}.")
     data = background if in_place else background.copy()
-    _blend(frame.planes, alpha_planes(matte.pyramid), planes(data), light_wrap=light_wrap)
+    _blend(frame, matte.pyramid, data, light_wrap)
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
@@ -87,7 +88,7 @@ def cutout(frame: Frame, matte: Matte) -> Composite:
     data = empty_i420(frame.width, frame.height)
     for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
         plane[:] = black
-    _blend(frame.planes, alpha_planes(matte.pyramid), planes(data), straight=True)
+    blend_tiles(frame.planes, alpha_planes(matte.pyramid), planes(data), straight=True)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
@@ -136,7 +137,18 @@ def alpha_planes(alpha: Pyramid) -> Planes:
     return alpha.halved(0), alpha.halved(1), alpha.halved(1)
 
 
-def _blend(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False, light_wrap: float = 0.0) -> None:
+def _blend(frame: Frame, alpha: Pyramid, out: NDArray[np.uint8], light_wrap: float) -> None:
+    """Blend the person in ``frame`` over the background in ``out``."""
+    shares = alpha.halved(0)
+    compiled = edges.edge_kernels(shares.shape)
+    if compiled is None:
+        blend_tiles(frame.planes, alpha_planes(alpha), planes(out), light_wrap=light_wrap)
+    elif cv2.hasNonZero(shares):
+        colors = edges.estimate(compiled, downscale(frame.planes, shares), MIN_WEIGHT)
+        edges.blend(compiled, frame.data, shares, colors, blend_weights(light_wrap), out)
+
+
+def blend_tiles(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False, light_wrap: float = 0.0) -> None:
     """Blend the person in ``picture`` over the background in ``out``; with ``straight``, replace it instead of blending.
 
     Pixels that are all foreground are copied; only tiles that contain an edge are blended, in chunks. All are computed before the
@@ -172,6 +184,12 @@ def _over(person: Plane, alpha: Plane, behind: Plane, light_wrap: float) -> Plan
         kept, rest = (cv2.LUT(alpha, table) for table in _light_wrap_tables(light_wrap))
         person = np.asarray(cv2.multiply(person, kept, scale=1 / 255), np.uint8)
     return np.asarray(cv2.add(cv2.multiply(behind, rest, scale=1 / 255), person), np.uint8)
+
+
+@lru_cache(maxsize=2)
+def blend_weights(light_wrap: float) -> Plane:
+    """Returns by level of alpha the weights of :func:`livebg.native.edges.blend`, (256, 8); the last three are unused."""
+    return np.stack([*color_weights(), *_light_wrap_tables(light_wrap), *[np.zeros(256, np.uint8)] * 3], axis=1)
 
 
 @lru_cache(maxsize=2)

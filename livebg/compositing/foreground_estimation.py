@@ -18,7 +18,7 @@ _RADII: Final = (2, 1)
 """Radii in pixels of the downscaled picture, large to small: the second pass refines the first and resolves strands of hair and
 fingers."""
 
-_MIN_WEIGHT: Final = np.float32(1e-4)
+MIN_WEIGHT: Final = 1e-4
 """Minimum weight of each pixel: far from person or room the estimate falls back to the picture's own colors."""
 
 Colors = NDArray[np.float32]
@@ -39,7 +39,7 @@ class ForegroundEstimate:
 
     def __init__(self, picture: Planes, alphas: Planes) -> None:
         self._picture, self._alphas = picture, alphas
-        self._person, self._room = _estimate_colors(picture, alphas[0])
+        self._person, self._room = estimate_colors(downscale(picture, alphas[0]))
 
     def tiles(self, tiles: Tiles) -> list[Mixture]:
         """Returns for Y, U and V the person's color premultiplied by alpha, and alpha, both uint8.
@@ -73,7 +73,7 @@ def _unmix(seen: Plane, alpha: Plane, person: Plane, room: Plane) -> Mixture:
     nearest pair of colors that explains all of it would. In full it is m * seen + (1 - a) * q * person - a * q * room with q = a
     * (1 - a) / (a² + (1 - a)²), and m such that the weights add up to a.
     """
-    of_seen, of_person, of_room = (cv2.LUT(alpha, table) for table in _weights())
+    of_seen, of_person, of_room = (cv2.LUT(alpha, table) for table in color_weights())
     theirs = cv2.multiply(seen, of_seen, scale=1 / 255)
     cv2.add(theirs, cv2.multiply(person, of_person, scale=1 / 255), dst=theirs)
     cv2.subtract(theirs, cv2.multiply(room, of_room, scale=1 / 255), dst=theirs)
@@ -81,7 +81,7 @@ def _unmix(seen: Plane, alpha: Plane, person: Plane, room: Plane) -> Mixture:
 
 
 @lru_cache(maxsize=1)
-def _weights() -> tuple[Plane, Plane, Plane]:
+def color_weights() -> tuple[Plane, Plane, Plane]:
     """Returns tables by level of alpha: the weights of the observed, the person's and the room's color."""
     alpha = np.arange(256) / 255
     share = alpha * (1 - alpha) / (alpha**2 + (1 - alpha) ** 2)
@@ -90,17 +90,23 @@ def _weights() -> tuple[Plane, Plane, Plane]:
     return seen.astype(np.uint8), person.astype(np.uint8), room.astype(np.uint8)
 
 
-def _estimate_colors(picture: Planes, alpha: Alpha8) -> tuple[Plane, Plane]:
-    """Returns the mean colors of person and room around each pixel of the downscaled picture: uint8, (height, width, 4), the last
-    is 1."""
+def downscale(picture: Planes, alpha: Alpha8) -> list[Plane]:
+    """Returns Y, U, V and alpha, downscaled to one size for the estimate of colors."""
     shrink = max(min(alpha.shape) / _SMALL_HEIGHT, 1)
     size = max(round(alpha.shape[1] / shrink), 1), max(round(alpha.shape[0] / shrink), 1)
     # Sample instead of averaging, for picture and alpha alike: a mean takes longer than everything that follows.
-    planes = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (*picture, alpha)]
+    return [np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8) for plane in (*picture, alpha)]
+
+
+def estimate_colors(planes: list[Plane]) -> tuple[Plane, Plane]:
+    """Returns the mean colors of person and room around each pixel of a picture: uint8, (height, width, 4), the last is 1.
+
+    ``planes`` are Y, U, V and alpha, uint8, (height, width), from :func:`downscale`.
+    """
     seen = np.asarray(cv2.merge([*planes[:3], np.ones_like(planes[3])]), np.float32)
     share = np.asarray(cv2.merge([planes[3]] * 4) * np.float32(1 / 255), np.float32)
     rest = 1 - share
-    counts = share * share + _MIN_WEIGHT, rest * rest + _MIN_WEIGHT
+    counts = share * share + MIN_WEIGHT, rest * rest + MIN_WEIGHT
     person = room = seen
     for radius in _RADII[:-1]:
         person, room = _mean(person, counts[0], radius), _mean(room, counts[1], radius)

@@ -9,22 +9,26 @@ from typing import Final
 from pydantic import ValidationError
 
 from livebg.errors import ConfigError
+from livebg.native import NATIVE_VARIABLE
 
 PREFIX: Final = "LIVEBG_"
 CONFIG_VARIABLE: Final = "LIVEBG_CONFIG"
-"""Names the configuration file; the only variable that is not a setting."""
+"""Names the configuration file. This variable and :data:`~livebg.native.NATIVE_VARIABLE` are no settings."""
 _MAX_SHOWN: Final = 80
 """Characters of user input that a message repeats."""
 
 
 def check_environment(environment: Mapping[str, str], keys: Collection[str]) -> None:
     """Raise ConfigError for an unknown ``LIVEBG_*`` variable, which pydantic-settings ignores. ``keys`` are all settings."""
-    known = {_variable(key) for key in keys} | {CONFIG_VARIABLE}
+    known = {_variable(key) for key in keys} | {CONFIG_VARIABLE, NATIVE_VARIABLE}
     for name in environment:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             key = name.lower().removeprefix(PREFIX.lower()).replace("__", ".")
             near = _nearest(key, [*keys, "config"])
             raise ConfigError(f"Unknown environment variable {name}.", _advice(near and _variable(near)))
+    if environment.get(NATIVE_VARIABLE, "1") not in ("0", "1"):
+        value = _brief(repr(environment[NATIVE_VARIABLE]))
+        raise ConfigError(f"Invalid value {value} for the environment variable {NATIVE_VARIABLE}.", "Set it to 0 or 1.")
 
 
 def invalid_settings(error: ValidationError, overrides: Collection[str], path: Path | None, known: Iterable[str]) -> ConfigError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from livebg.errors import LivebgError
 from livebg.live.stats import Counts, LastError, Latency
+from livebg.native import KernelStatus
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -108,6 +109,7 @@ class Status:
     effect: EffectStatus | None = None
     previews: int = 0
     """Number of open previews; they count as watching."""
+    kernels: KernelStatus | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""

@@ -9,6 +9,7 @@ from livebg.daemon.status import CameraStatus, CpuCost, EffectStatus, ModelStatu
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.session import Session
 from livebg.live.snapshot import SessionSnapshot, describe
+from livebg.native import kernel_status
 
 
 class StatusReporter:
@@ -44,6 +45,7 @@ class StatusReporter:
             degraded=self._factory.degradations,
             effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
             previews=snapshot.previews,
+            kernels=kernel_status(),
         )
 
     def _cost(self, snapshot: SessionSnapshot) -> CpuCost | None:

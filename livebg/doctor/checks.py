@@ -53,6 +53,7 @@ CHECKS: Final = (
     Check("network", "libraries", network.libraries, None),
     Check("network", "model", network.model, None),
     Check("network", "provider", network.provider, None),
+    Check("network", "kernels", network.kernels),
     Check("network", MEASUREMENT, network.speed, None),
     Check("service", "configuration", service.configuration, None),
     Check("service", "unit", service.unit),

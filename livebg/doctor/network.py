@@ -6,6 +6,7 @@ from typing import Final
 
 from livebg.doctor.context import CheckContext, Finding, fail, from_error, ok, skipped, warn
 from livebg.errors import LivebgError, ModelError
+from livebg.native import kernel_status
 from livebg.system.host import install_package
 
 _LIBRARIES: Final = ("numpy", "cv2", "av", "livebg.segmentation.ort")
@@ -86,6 +87,15 @@ def provider(exam: CheckContext) -> Finding:
     others = [name for name in available_providers() if name != used]
     rest = f", the fastest of {' and '.join([used, *others])}" if others and exam.settings.model.provider == "auto" else ""
     return ok(f"The network runs on {used}{rest}")
+
+
+def kernels(exam: CheckContext) -> Finding:  # noqa: ARG001
+    """Report whether compiled kernels work along the edges, or NumPy."""
+    status = kernel_status()
+    if status.reason is None:
+        return ok("Compiled kernels are active (native)")
+    message = f"NumPy is active, with the same result and more CPU time: {status.reason}"
+    return Finding("ok", message.removesuffix("."), status.hint and status.hint.removesuffix("."))
 
 
 def speed(exam: CheckContext) -> Finding:

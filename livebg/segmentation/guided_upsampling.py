@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from livebg.imaging.frame import Alpha, Alpha8
 from livebg.imaging.pyramid import Pyramid, split_channels
 from livebg.imaging.tiles import Grid, Tiles
+from livebg.native import edges
 from livebg.segmentation.despeckle import despeckle
 
 Plane = NDArray[np.uint8]
@@ -39,64 +40,74 @@ class GuidedUpsampler:
             raise ValueError(f"low and high must be probabilities with low < high, got {low} and {high}")
         # Windows farther away still contain the edge but hardly change the result.
         self._reach = radius - 1
-        self._window = (2 * radius + 1, 2 * radius + 1)
-        self._epsilons = epsilon**2, chroma_epsilon**2
-        self._low, self._high = low, high
+        self._window = 2 * radius + 1
+        self._epsilons = epsilon**2, chroma_epsilon**2, chroma_epsilon**2
+        self._levels = low, high
 
     def upsample(self, alpha: Alpha, luma: Pyramid, chroma: tuple[Pyramid, Pyramid] | None = None) -> Alpha8:
         """Upsample ``alpha``, float32 (h, w), 0..1, to the size of ``luma``, uint8 (height, width). Returns a new uint8 array.
 
         ``chroma`` is U and V, uint8, (height / 2, width / 2). Without it only luma guides, and height and width may be odd.
         """
-        alpha = despeckle(alpha, self._low)
+        alpha = despeckle(alpha, self._levels[0])
         planes = [each.halved(0) for each in (luma, *(chroma or ()))]
         grid = Grid(planes[0].shape)
-        matte, undecided = self._classify(alpha, grid)
-        if not len(undecided):
-            return matte
+        content = self._classify(alpha, grid)
+        if not (content == edges.EDGE).any():
+            return grid.filled(content == edges.PERSON)
         size = max(alpha.shape[1] // 2, 1), max(alpha.shape[0] // 2, 1)
         guides = [
             np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
             for plane in (luma.halved(1), *planes[1:])
         ]
-        lines = self._coefficients(guides, np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32))
-        margins = [np.asarray(cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8) for plane in planes[1:]]
-        for tiles in undecided.chunks():
-            tiles.write(matte, _evaluate(lines, planes[0], margins, tiles))
-        return matte
+        small = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+        compiled = edges.edge_kernels(planes[0].shape) if chroma else None
+        if compiled is None:
+            return evaluate(fit(guides, small, self._window, self._epsilons, self._levels), planes, content)
+        lines = edges.fit(compiled, guides, small, self._window, self._epsilons, self._levels)
+        return edges.evaluate(compiled, lines, planes, content)
 
-    def _classify(self, alpha: Alpha, grid: Grid) -> tuple[Alpha8, Tiles]:
-        """Returns the matte where no window contains an edge, and the tiles where one does."""
-        person, room = (cv2.inRange(alpha, *bounds) for bounds in ((self._high, 1.0), (0.0, self._low)))
+    def _classify(self, alpha: Alpha, grid: Grid) -> Plane:
+        """Returns for each tile whether its windows contain only room, only person, or an edge."""
+        low, high = self._levels
+        person, room = (cv2.inRange(alpha, *bounds) for bounds in ((high, 1.0), (0.0, low)))
         # From the center of a tile an edge counts within the window's reach plus half a tile.
         middles, halves = grid.middles(alpha.shape)
         window = np.ones([2 * (self._reach + half) + 1 for half in halves], np.uint8)
-        decided_person, decided_room = (cv2.erode(side, window) > 0 for side in (person, room))
-        undecided = ~(decided_person | decided_room)
-        return grid.filled(decided_person[middles]), grid.where(undecided[middles])
+        only_person, only_room = (cv2.erode(side, window)[middles] > 0 for side in (person, room))
+        return np.where(only_room, edges.ROOM, np.where(only_person, edges.PERSON, edges.EDGE)).astype(np.uint8)
 
-    def _coefficients(self, guides: list[Plane], alpha: Alpha) -> LinearCoefficients:
-        """Returns for each pixel the mean coefficients of all windows that contain it, with increased slope, in levels of 255."""
-        # Center the values: otherwise small results are differences of large numbers.
-        planes = [plane.astype(np.float32) - np.float32(128) for plane in guides]
-        means, mean = [self._mean(plane) for plane in planes], self._mean(alpha)
-        covariances = [
-            [self._mean(one * other) - mean_one * means[column] for column, other in enumerate(planes[: row + 1])]
-            for row, (one, mean_one) in enumerate(zip(planes, means, strict=True))
-        ]
-        for row, epsilon in zip(covariances, self._epsilons + self._epsilons[1:], strict=False):
-            row[-1] = row[-1] + np.float32(epsilon)
-        known = [self._mean(plane * alpha) - each * mean for plane, each in zip(planes, means, strict=True)]
-        slopes = _solve(covariances, known)
-        offset = mean - np.float32(self._low)
-        for slope, each in zip(slopes, means, strict=True):
-            offset = offset - slope * (each + np.float32(128))
-        zeros = [np.zeros_like(alpha)] * (3 - len(slopes))
-        gain = np.float32(255 / (self._high - self._low))
-        return np.asarray(cv2.blur(cv2.merge([*slopes, *zeros, offset]), self._window) * gain, np.float32)
 
-    def _mean(self, plane: Alpha) -> Alpha:
-        return np.asarray(cv2.blur(plane, self._window), np.float32)
+def fit(
+    guides: Sequence[Plane], alpha: Alpha, window: int, epsilons: tuple[float, ...], levels: tuple[float, float]
+) -> LinearCoefficients:
+    """Compute for each pixel the mean coefficients of all windows that contain it, with increased slope, in levels of 255.
+
+    ``guides`` are Y or Y, U and V, uint8, and ``alpha``, float32, all (h, w). ``window`` is a window's side length in pixels;
+    ``epsilons`` are the variances below which a guide is ignored, ``levels`` the probabilities that become alpha 0 and 1.
+    """
+
+    def mean_of(plane: Alpha) -> Alpha:
+        return np.asarray(cv2.blur(plane, (window, window)), np.float32)
+
+    # Center the values: otherwise small results are differences of large numbers.
+    planes = [plane.astype(np.float32) - np.float32(128) for plane in guides]
+    means, mean = [mean_of(plane) for plane in planes], mean_of(alpha)
+    covariances = [
+        [mean_of(one * other) - mean_one * means[column] for column, other in enumerate(planes[: row + 1])]
+        for row, (one, mean_one) in enumerate(zip(planes, means, strict=True))
+    ]
+    for row, epsilon in zip(covariances, epsilons, strict=False):
+        row[-1] = row[-1] + np.float32(epsilon)
+    known = [mean_of(plane * alpha) - each * mean for plane, each in zip(planes, means, strict=True)]
+    slopes = _solve(covariances, known)
+    low, high = levels
+    offset = mean - np.float32(low)
+    for slope, each in zip(slopes, means, strict=True):
+        offset = offset - slope * (each + np.float32(128))
+    zeros = [np.zeros_like(alpha)] * (3 - len(slopes))
+    gain = np.float32(255 / (high - low))
+    return np.asarray(cv2.blur(cv2.merge([*slopes, *zeros, offset]), (window, window)) * gain, np.float32)
 
 
 def _solve(rows: list[list[Alpha]], known: list[Alpha]) -> list[Alpha]:
@@ -117,10 +128,26 @@ def _solve(rows: list[list[Alpha]], known: list[Alpha]) -> list[Alpha]:
     return [ya / yy - u_by_y * u - v_by_y * v, u, v]
 
 
+def evaluate(lines: LinearCoefficients, planes: Sequence[Plane], content: Plane) -> Alpha8:
+    """Evaluate the coefficients in the tiles that ``content`` marks as EDGE, and fill the others. Returns alpha, a new array.
+
+    ``planes`` are Y or Y, U and V, uint8, (height, width) and (height / 2, width / 2).
+    """
+    grid = Grid(planes[0].shape)
+    matte = grid.filled(content == edges.PERSON)
+    undecided = grid.where(content == edges.EDGE)
+    if len(undecided):
+        # One more pixel on each side, so that upsampling leaves no step between tiles.
+        chroma = [np.asarray(cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8) for plane in planes[1:]]
+        for tiles in undecided.chunks():
+            tiles.write(matte, _evaluate(lines, planes[0], chroma, tiles))
+    return matte
+
+
 def _evaluate(lines: LinearCoefficients, luma: Plane, chroma: Sequence[Plane], tiles: Tiles) -> Plane:
     """Evaluate the coefficients for the picture in the given tiles. Returns alpha, uint8, (height, tiles * width).
 
-    ``chroma`` is padded by one pixel, so that upsampling leaves no step between tiles.
+    ``chroma`` is padded by one pixel.
     """
     padded = tiles.of_chroma().widened()
     maps = padded.maps((luma.shape[0] // 2, luma.shape[1] // 2), lines.shape, margin=1)

@@ -147,6 +147,8 @@ def test_doctor_reports_missing_parts_and_fixes(machine: BareMachine, work: Path
     assert "sudo apt install v4l2loopback-dkms" in checks["module"]["fix"]
     assert {name for name, check in checks.items() if check["status"] == "FAIL"} <= {"module", "camera"}
     assert "livebg-u2" in done.out
+    assert checks["kernels"]["message"].endswith("livebg was installed without compiled kernels")
+    assert "Debian: gcc python3-dev" in checks["kernels"]["fix"]
     assert run_offline(machine, work, "livebg devices").code == 0
 
 

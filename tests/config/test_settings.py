@@ -181,6 +181,15 @@ def test_mistyped_variable_suggests_nearest_variable(name: str, advice: str, mon
     assert config_error() == f"Unknown environment variable {name}. {advice}"
 
 
+@pytest.mark.parametrize(("value", "valid"), [("0", True), ("1", True), ("", False), ("no", False)])
+def test_native_variable_is_0_or_1(value: str, valid: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_NATIVE", value)
+    if valid:
+        assert load_settings({}).model_dump() == Settings.model_construct().model_dump()
+    else:
+        assert config_error() == f"Invalid value {value!r} for the environment variable LIVEBG_NATIVE. Set it to 0 or 1."
+
+
 def test_mode_none_is_rejected_from_every_source(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text('[effect]\nmode = "none"\n')
     assert f"'none' for effect.mode (from {config}). Mode 'none' shows your room." in config_error(config)

@@ -39,12 +39,14 @@ def test_status_has_documented_names_and_values() -> None:
         "degraded": ["mask every 2nd frame"],
         "effect": {"mode": "portrait", "background": "#204060", "blur": 0.025, "screen": "#00ff00"},
         "previews": 0,
+        "kernels": {"implementation": "NumPy", "reason": "The CPU lacks FMA.", "hint": "Use another."},
     }
 
 
 def test_missing_values_are_null() -> None:
     reported = ASLEEP.as_dict()
-    assert [name for name, value in reported.items() if value is None] == ["latency", "cpu_ms", "model", "last_error", "effect"]
+    missing = [name for name, value in reported.items() if value is None]
+    assert missing == ["latency", "cpu_ms", "model", "last_error", "effect", "kernels"]
     assert [name for name, value in reported["camera"].items() if value is None] == ["name", "mode_description", "size"]
     assert reported["output"]["device"] is None
 

@@ -11,6 +11,7 @@ from livebg.doctor import network
 from livebg.doctor.context import Finding
 from livebg.doctor.network import ADVICE, Measured, judge
 from livebg.models import REGISTRY
+from livebg.native import KernelStatus
 from tests.support.doctor_machine import DoctorMachine, doctor_machine
 from tests.support.fake_daemon import LIVE, FakeDaemon
 
@@ -79,6 +80,20 @@ def test_missing_system_library_fails(machine: DoctorMachine, tmp_path: Path, mo
     assert finding.status == "FAIL"
     assert finding.message.startswith("opencv-python does not load (libGL.so.1")
     assert finding.fix == "sudo apt install libgl1 libglib2.0-0 libxcb1"
+
+
+@pytest.mark.parametrize("status", [KernelStatus("native"), KernelStatus("NumPy", "The CPU lacks FMA.", "Use another.")])
+def test_active_kernels_are_reported_without_warning(
+    status: KernelStatus, machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "kernel_status", lambda: status)
+    finding = network.kernels(machine.exam())
+    assert finding.status == "ok"
+    if status.reason is None:
+        assert finding == Finding("ok", "Compiled kernels are active (native)")
+    else:
+        assert finding.message.endswith("more CPU time: The CPU lacks FMA")
+        assert finding.fix == "Use another"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Tests that the wheel and the sdist contain exactly the committed files for them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,15 +14,20 @@ from pathlib import Path
 import pytest
 
 from livebg import __version__
+from livebg.native import load_kernels
+from livebg.native.build import EXTENSION, TAG
 from livebg.setup.resources import APP_ID
+from tests.support.compiler import COMPILER, require_compiler
 
 CHECKOUT = Path(__file__).parents[2]
-NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore", ".ci/man_pages.py")
+NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore", ".ci/build_hook.py")
 SHIPPED = {
     "livebg/__main__.py",
     "livebg/py.typed",
     "livebg/models/livebg-u2.onnx",
     "livebg/models/livebg-u2.md",
+    "livebg/native/kernels.c",
+    "livebg/native/kernels.h",
     "livebg/docs/calls.md",
     "livebg/docs/livebg.md",
     "livebg/tray/icons/effect_off.png",
@@ -35,6 +41,7 @@ SHIPPED = {
 STRAY = (
     "livebg/models/u2netp.onnx",
     "livebg/models/livebg-u2.onnx.orig",
+    "livebg/native/_kernels.abi3.so",
     "livebg/notes.txt",
     "livebg/docs/draft.txt",
     "livebg/tray/icons/live.svg~",
@@ -50,6 +57,7 @@ STRAY = (
     "config.toml",
 )
 
+KERNELS = f"livebg/native/{EXTENSION}"
 MAN = f"livebg-{__version__}.data/data/share/man/"
 MAN_PAGES = {
     "man1/livebg.1" if page.stem == "livebg" else f"man7/livebg-{page.stem}.7"
@@ -81,11 +89,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(source: Path, kind: str, into: Path) -> Path:
-    """Build ``source`` with hatchling, offline, and return the resulting file."""
+def build(source: Path, kind: str, into: Path, compiler: str = "false") -> Path:
+    """Build ``source`` with hatchling, offline, and return the resulting file. By default the ``compiler`` fails."""
     command = (sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(into))
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=120, check=False)
+    environment = os.environ | {"CC": compiler}
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    expected = kind == "wheel" and compiler == "false"
+    assert ("livebg is installed without compiled kernels" in done.stdout + done.stderr) == expected
     (made,) = into.iterdir()
     return made
 
@@ -116,6 +127,26 @@ def test_wheel_contains_exactly_committed_files(wheel: dict[str, bytes]) -> None
         assert wheel[name] == (CHECKOUT / origin).read_bytes(), name
     assert wheel[f"{information}/licenses/LICENSE"] == (CHECKOUT / "LICENSE").read_bytes()
     assert b"livebg = livebg.__main__:main" in wheel[f"{information}/entry_points.txt"]
+
+
+def test_wheel_without_compiler_fits_every_platform(wheel: dict[str, bytes]) -> None:
+    about = wheel[f"livebg-{__version__}.dist-info/WHEEL"].decode().splitlines()
+    assert {"Root-Is-Purelib: true", "Tag: py3-none-any"} <= set(about)
+
+
+def test_wheel_with_compiler_adds_only_kernels(source: Path, sdist: Path, wheel: dict[str, bytes], tmp_path: Path) -> None:
+    require_compiler()
+    path = build(source, "wheel", tmp_path / "wheel", COMPILER)
+    native, about = read_wheel(path), f"livebg-{__version__}.dist-info"
+    assert path.name == f"livebg-{__version__}-{TAG}.whl"
+    assert native.keys() - wheel.keys() == {KERNELS}
+    changed = {name for name, content in wheel.items() if native[name] != content}
+    assert changed == {f"{about}/WHEEL", f"{about}/RECORD"}
+    assert {"Root-Is-Purelib: false", f"Tag: {TAG}"} <= set(native[f"{about}/WHEEL"].decode().splitlines())
+    (tmp_path / EXTENSION).write_bytes(native[KERNELS])
+    load_kernels(tmp_path)
+    unpack(sdist, tmp_path / "unpacked")
+    assert read_wheel(build(tmp_path / "unpacked", "wheel", tmp_path / "again", COMPILER)) == native
 
 
 def man_page(wheel: dict[str, bytes], name: str) -> str:
@@ -167,13 +198,17 @@ def read_sdist(path: Path) -> dict[str, bytes]:
         return {member.name.partition("/")[2]: archive.extractfile(member).read() for member in files}  # type: ignore[union-attr]
 
 
+def unpack(sdist: Path, into: Path) -> None:
+    for name, content in read_sdist(sdist).items():
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        (into / name).write_bytes(content)
+
+
 def test_sdist_contains_exactly_committed_files(sdist: Path) -> None:
     wanted = {name for name in committed() if name.startswith(("livebg/", "systemd/"))}
     assert set(read_sdist(sdist)) == wanted | {*NAMED, "PKG-INFO"}
 
 
 def test_sdist_builds_same_wheel(sdist: Path, wheel: dict[str, bytes], tmp_path: Path) -> None:
-    for name, content in read_sdist(sdist).items():
-        (tmp_path / "unpacked" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "unpacked" / name).write_bytes(content)
+    unpack(sdist, tmp_path / "unpacked")
     assert read_wheel(build(tmp_path / "unpacked", "wheel", tmp_path / "wheel")) == wheel

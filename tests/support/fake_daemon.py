@@ -22,6 +22,7 @@ from livebg.daemon.status import (
     Status,
 )
 from livebg.live.stats import Counts, LastError, Latency
+from livebg.native import KernelStatus
 
 DEADLINE = 20.0
 """Seconds after which a test takes something for hung."""
@@ -45,6 +46,7 @@ LIVE = Status(
     watched_by="event",
     degraded=("mask every 2nd frame",),
     effect=EffectStatus("portrait", "#204060", 0.025, "#00ff00"),
+    kernels=KernelStatus("NumPy", "The CPU lacks FMA.", "Use another."),
 )
 ASLEEP = Status(
     state="asleep",

@@ -1,9 +1,11 @@
-"""A hatch build hook that makes manual pages of ``livebg/docs`` and adds them to the wheel, under ``share/man``.
+"""A hatch build hook that adds manual pages and, if there is a C compiler, the compiled kernels to the wheel.
 
-``livebg.md`` becomes livebg(1), every other topic livebg-TOPIC(7). Only what those files use of Markdown is rendered.
+The pages are made of ``livebg/docs``, under ``share/man``: ``livebg.md`` becomes livebg(1), every other topic livebg-TOPIC(7).
+Only what those files use of Markdown is rendered. An editable installation has its kernels in the checkout.
 """
 
 import re
+import runpy
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,26 +19,46 @@ from markdown_it.tree import SyntaxTreeNode
 OVERVIEW: Final = "livebg"
 
 
-class ManPagesHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's parameter is an internal class
-    """Writes the pages to a temporary folder, which exists during the build only."""
+class WheelHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's parameter is an internal class
+    """Writes the files to a temporary folder, which exists during the build only."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        self._folder = Path(tempfile.mkdtemp(prefix="livebg-man-"))
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="livebg-build-"))
+        build_data["shared_data"] |= self._write_man_pages()
+        self._compile_kernels(version == "editable", build_data)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+        shutil.rmtree(self._folder)
+
+    def _write_man_pages(self) -> dict[str, str]:
+        """Return where each page belongs in the environment, by its path."""
         docs = sorted(Path(self.root, "livebg", "docs").glob("*.md"))
         topics = [page.stem for page in docs if page.stem != OVERVIEW]
         example = Path(self.root, "config.example.toml").read_text("utf-8")
+        targets = {}
         for page in docs:
             text = page.read_text("utf-8")
             if page.stem == "config":
                 text += f"\n## config.example.toml\n\n```toml\n{example}```\n"
             name, section = (OVERVIEW, 1) if page.stem == OVERVIEW else (f"{OVERVIEW}-{page.stem}", 7)
             others = [f"{OVERVIEW}-{topic}(7)" for topic in topics] if section == 1 else [f"{OVERVIEW}(1)"]
-            target = self._folder / f"{name}.{section}"
-            target.write_text(man_page(name, section, text, others), "utf-8")
-            build_data["shared_data"][str(target)] = f"share/man/man{section}/{target.name}"
+            written = self._folder / f"{name}.{section}"
+            written.write_text(man_page(name, section, text, others), "utf-8")
+            targets[str(written)] = f"share/man/man{section}/{written.name}"
+        return targets
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
-        shutil.rmtree(self._folder)
+    def _compile_kernels(self, in_place: bool, build_data: dict[str, Any]) -> None:
+        """Compile the kernels into the checkout or the wheel. A wheel without them fits every platform."""
+        native = Path(self.root, "livebg", "native")
+        compiling = runpy.run_path(str(native / "build.py"))
+        try:
+            extension = compiling["build"](native if in_place else self._folder)
+        except compiling["BuildError"] as error:
+            self.app.display_warning(f"livebg is installed without compiled kernels, and uses more CPU time: {error}")
+            return
+        if not in_place:
+            build_data["force_include"][str(extension)] = f"livebg/native/{extension.name}"
+            build_data |= {"pure_python": False, "tag": compiling["TAG"]}
 
 
 def man_page(name: str, section: int, markdown: str, see_also: list[str]) -> str:
