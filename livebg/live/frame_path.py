@@ -109,6 +109,8 @@ class FramePath:
         self.captured = LatestSlot[CapturedFrame](clock)
         self.composites = LatestSlot[OutputFrame](clock)
         self.hold = CompositeHold()
+        self.started = clock.event()
+        """Set when the worker is ready for the first frame."""
         self._build = build
         self.effect = self._oldest_effect = 0
         """The numbers of the active effect and of the earliest one that may still be shown."""
