@@ -36,7 +36,7 @@ class U2NetSegmenter:
     - ``input_size``: (width, height) for every frame. None follows the frame's aspect ratio at the card's number of pixels, or
       uses the network's own size if it is fixed or the extra ``livebg[resize]`` is missing.
     - ``frame_size``: (width, height) of the frames, if known. The CPU provider then opens the network for their pictures only,
-      which takes 0.93 of the CPU time; the first picture of another size opens it once more, for any size.
+      which takes 0.95 of the CPU time; the first picture of another size opens it once more, for any size.
     - ``normalization``: ``sigmoid`` is stable on video; ``minmax`` is rembg's normalization for still pictures and flickers on
       video.
     - ``provider``: ``auto``, or a short or full name. ``chooser`` overrides it, for other candidates than this machine's.
