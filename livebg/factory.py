@@ -7,7 +7,6 @@ from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PictureBackground, StillBackground, read_picture
 from livebg.compositing.builtin_backgrounds import paint
 from livebg.compositing.composite import composite, cutout, render_matte, tighten
-from livebg.compositing.video_background import VideoBackground
 from livebg.config.choices import BUILTIN_BACKGROUNDS
 from livebg.config.parsing import parse_color, parse_size
 from livebg.config.settings import Settings
@@ -24,8 +23,11 @@ from livebg.sinks.codecs import Content, Encoding
 from livebg.sources.media_types import VIDEO_SUFFIXES
 
 
-def build_segmenter(settings: Settings) -> Segmenter:
-    """Load the network named in the settings. Raises :class:`~livebg.errors.ModelError`."""
+def build_segmenter(settings: Settings, frame_size: tuple[int, int] | None = None) -> Segmenter:
+    """Load the network named in the settings; it is faster for frames of ``frame_size`` (width, height), if that is given.
+
+    Raises :class:`~livebg.errors.ModelError`.
+    """
     from livebg.segmentation.u2net import U2NetSegmenter  # slow to import: keeps `livebg --help` fast
 
     model = find(settings.model.name, settings.model.folders)
@@ -33,6 +35,7 @@ def build_segmenter(settings: Settings) -> Segmenter:
         model.path,
         model.card,
         input_size=parse_size(settings.model.input_size),
+        frame_size=frame_size,
         normalization=settings.model.normalization,
         provider=settings.model.provider,
         threads=settings.model.threads,
@@ -102,6 +105,8 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
             f"The background {path} is neither a file nor built in ({built_in}).", "Use one of these, a picture or #rrggbb."
         )
     if path.suffix.lower() in VIDEO_SUFFIXES:
+        from livebg.compositing.video_background import VideoBackground  # slow to import
+
         return VideoBackground(path, live=live, fit=effect.background_fit)
     picture = read_picture(path)
     return PictureBackground(picture.rgb, effect.background_fit, picture.icc)

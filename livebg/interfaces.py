@@ -43,8 +43,12 @@ class LiveSource(Source, Protocol):
     - ``now`` returns the current time in seconds on the clock of the frames' times, so ``now() - frame.time`` is a frame's age.
     - Iteration waits for the next frame and raises ``SourceError`` if none arrives within the source's deadline. ``close`` from
       another thread ends the wait and the iteration.
+    - ``can_wait``: whether the first frame may be requested late, because none before it is missed: a file starts to play, a
+      camera returns its newest frame.
     - ``name`` and ``mode`` are for people: the camera, and a summary of its format such as ``1280x720 MJPG 30 fps``.
     """
+
+    can_wait: bool = False
 
     @property
     def name(self) -> str: ...

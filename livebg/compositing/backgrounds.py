@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from livebg.compositing.background_fit import Fit, fit_to_size
 from livebg.errors import ConfigError, SourceError
-from livebg.imaging.color_profile import convert
 from livebg.imaging.frame import BT601, ColorSpec, Frame, Matte, empty_i420, i420_to_rgb, planes, rgb_to_i420, still_frame
 from livebg.imaging.pyramid import resize, split_channels
-from livebg.sources.photo_file import READABLE, PhotoFile, read_photo
+
+if TYPE_CHECKING:
+    from livebg.sources.photo_file import PhotoFile
 
 MIN_BLUR = 0.005
 """Share of the frame's height. A blur of 0 is increased to this: showing the unblurred room requires mode ``none``."""
@@ -153,6 +154,8 @@ class StillBackground:
         """Returns the picture in RGB and in I420."""
         form = (frame.width, frame.height, frame.color)
         if self._made is None or self._made[0] != form:
+            from livebg.imaging.color_profile import convert  # slow to import
+
             rgb = convert(self._paint(frame.width, frame.height), self._icc, frame.color.icc)
             self._made = (form, rgb, self._to_i420(rgb, frame.color))
         return self._made[1:]
@@ -187,8 +190,10 @@ class PictureBackground(StillBackground):
         super().__init__(partial(_fill if fit == "fill" else _fit_whole, rgb), icc)
 
 
-def read_picture(path: Path) -> PhotoFile:
+def read_picture(path: Path) -> "PhotoFile":
     """Read the picture at ``path``. Raises :class:`~livebg.errors.ConfigError` if it cannot be read."""
+    from livebg.sources.photo_file import READABLE, read_photo  # slow to import
+
     try:
         return read_photo(path)
     except SourceError as error:

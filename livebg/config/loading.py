@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import EnvSettingsSource
 
 from livebg.config.messages import CONFIG_VARIABLE, check_environment, invalid_settings, invalid_value, unknown_setting
 from livebg.config.settings import Settings, sections, setting_keys
@@ -91,21 +91,13 @@ def load_settings(
     file = config if isinstance(config, ConfigFile) else read_config(config)
     check_environment(os.environ, setting_keys())
 
-    class _MergedSettings(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            earlier = InitSettingsSource(settings_cls, _nested(chosen or {}))
-            return init_settings, env_settings, earlier, InitSettingsSource(settings_cls, dict(file.tree))
-
+    tree = dict(file.tree)
+    for layer in (_nested(chosen or {}), EnvSettingsSource(Settings)(), _nested(overrides)):
+        for section, values in layer.items():
+            below = tree.get(section)
+            tree[section] = {**below, **values} if isinstance(below, Mapping) and isinstance(values, Mapping) else values
     try:
-        return _MergedSettings(**_nested(overrides))
+        return Settings.model_validate(tree)
     except ValidationError as error:
         set_keys = {key for key, value in overrides.items() if value is not None}
         raise invalid_settings(error, set_keys, file.path, [*setting_keys(), *sections()]) from None

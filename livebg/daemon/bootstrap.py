@@ -92,12 +92,16 @@ def check_camera(settings: Settings) -> str | None:
     return None
 
 
-def validate(settings: Settings) -> None:
-    """Raises the :class:`~livebg.errors.LivebgError` that would end a session at startup, before opening anything."""
+def validate(settings: Settings, *, camera_chosen: bool = True) -> None:
+    """Raises the :class:`~livebg.errors.LivebgError` that would end a session at startup, before opening anything.
+
+    Only with ``camera_chosen`` does it try the camera: :func:`build_session` does so too.
+    """
     check_mode(settings.effect.mode)
     find(settings.model.name, settings.model.folders)
     build_effect(settings)
-    check_camera(settings)
+    if camera_chosen:
+        check_camera(settings)
 
 
 def drop_stale_choices(layers: SettingsLayers) -> SettingsLayers:
@@ -106,7 +110,7 @@ def drop_stale_choices(layers: SettingsLayers) -> SettingsLayers:
     Drops as few choices as possible. Raises the error of :func:`validate` if dropping choices does not help.
     """
     try:
-        validate(layers.settings())
+        validate(layers.settings(), camera_chosen="camera.device" in layers.choices)
     except LivebgError as error:
         keys = [key for key in reversed(PERSISTED_KEYS) if key in layers.choices]
         for dropped in chain.from_iterable(combinations(keys, count) for count in range(1, len(keys) + 1)):

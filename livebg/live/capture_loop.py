@@ -16,6 +16,7 @@ from livebg.live.stats import FailureLog, RateMeter
 _LOG: Final = logging.getLogger(__name__)
 _MIN_RETRY_DELAY_S: Final = 0.25
 _MAX_RETRY_DELAY_S: Final = 2.0
+_START_POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,10 +97,17 @@ class CaptureLoop:
             finally:
                 self.source = None
 
+    def _is_needed(self, source: LiveSource, camera: Camera) -> bool:
+        replaced = camera is not self._camera or source is self._released
+        return not self._stop.is_set() and self._demand.wanted and not replaced
+
     def _forward_frames(self, source: LiveSource, camera: Camera) -> None:
         """Forwards frames until the camera is not needed or was replaced, including while it was being opened."""
         frames, geometry = iter(source), camera.geometry_for(source.format)
-        while not self._stop.is_set() and self._demand.wanted and camera is self._camera:
+        # Decoding frames for a network that is still loading would only slow it down.
+        while source.can_wait and self._is_needed(source, camera) and not self._path.started.wait(_START_POLL_S):
+            pass
+        while self._is_needed(source, camera):
             generation = self._demand.generation
             with self._stages.stage("camera"):
                 frame = next(frames, None)

@@ -1,6 +1,7 @@
 """Builds the processors that turn frames into composites, ahead of their first use."""
 
 from collections.abc import Callable
+from functools import partial
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.compositing.composite import Consent
@@ -26,7 +27,8 @@ class ProcessorFactory:
     """Builds processors for effects. All effects share one loaded network until it hangs.
 
     Calling the builder returns the processor for ``settings`` or, given the user's ``consent``, one that shows the raw frames.
-    ``shape`` is the frame format to warm processors up with. ``open_network`` loads the network that the settings select.
+    ``shape`` is the frame format to warm processors up with. ``open_network`` loads the network that the settings select; the
+    default loads it for frames of that format.
     ``clock`` is passed to :class:`~livebg.live.quality.adaptive_pipeline.AdaptivePipeline`.
     """
 
@@ -37,10 +39,11 @@ class ProcessorFactory:
         stages: StageTimer,
         shape: VideoFormat,
         *,
-        open_network: Callable[[Settings], Segmenter] = build_segmenter,
+        open_network: Callable[[Settings], Segmenter] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._open_network, self._clock = open_network, clock
+        self._open_network = open_network or partial(build_segmenter, frame_size=(shape.width, shape.height))
+        self._clock = clock
         self._settings, self._consent, self._stages = settings, consent, stages
         self._example = Frame(empty_i420(shape.width, shape.height), 0, 1 / shape.frame_rate, shape.color)
         self._cached: _Network | None = None

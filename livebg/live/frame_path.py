@@ -109,6 +109,8 @@ class FramePath:
         self.captured = LatestSlot[CapturedFrame](clock)
         self.composites = LatestSlot[OutputFrame](clock)
         self.hold = CompositeHold()
+        self.started = clock.event()
+        """Set when the worker is ready for the first frame."""
         self._build = build
         self.effect = self._oldest_effect = 0
         """The numbers of the active effect and of the earliest one that may still be shown."""
@@ -132,8 +134,12 @@ class FramePath:
             return self._build, self.effect
 
     def may_show(self, frame: OutputFrame) -> bool:
-        """Returns whether the effect of the frame and the demand allow to show it. Requires ``demand.output_lock``."""
-        return frame.effect >= self._oldest_effect and self.demand.wanted
+        """Returns whether the effect of the frame and the demand allow to show it, also again: not to later viewers.
+
+        Requires ``demand.output_lock``.
+        """
+        later = frame.captured is not None and frame.captured.generation != self.demand.generation
+        return frame.effect >= self._oldest_effect and self.demand.wanted and not later
 
     def is_current(self, frame: OutputFrame) -> bool:
         """Returns whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one."""

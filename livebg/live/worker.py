@@ -48,6 +48,7 @@ class WorkerLoop:
             build, effect = self._path.active_effect()
             processor = build()
             self.loading = False
+            self._path.started.set()
             while not self._stop.is_set() and effect == self._path.effect:
                 captured = self._path.captured.take()
                 if captured is not None:

@@ -5,11 +5,9 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Final
-from urllib.request import urlopen
 
 from livebg.errors import ModelError
 from livebg.models.registry import REGISTRY, ModelCard, card_named, unknown_card
@@ -120,6 +118,9 @@ def _download(card: ModelCard, part: Path, progress: Progress) -> None:
 
 def _copy_release(card: ModelCard, part: Path, progress: Progress) -> None:
     """Copy until the end, but at most one chunk more than the size in the registry."""
+    from http.client import HTTPException  # slow to import
+    from urllib.request import urlopen
+
     try:
         # The timeout also applies to each read, so a stalled connection fails.
         response = urlopen(card.url, timeout=_TIMEOUT_S)
@@ -138,6 +139,8 @@ def _copy_release(card: ModelCard, part: Path, progress: Progress) -> None:
 
 def _read(response: IO[bytes]) -> bytes:
     """Separate from writing, so that a full disk is not reported as a connection error."""
+    from http.client import HTTPException
+
     try:
         return response.read(_CHUNK_BYTES)
     except (OSError, HTTPException) as error:

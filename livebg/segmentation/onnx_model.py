@@ -18,6 +18,8 @@ _LOG: Final = logging.getLogger(__name__)
 _FATAL_SEVERITY: Final = 4
 _MAX_SIDE: Final = 16_384
 """Maximum side length of a network's input in pixels. A larger one is a sign of damage and would exhaust memory."""
+_FREE_DIMENSIONS: Final = "width", "height"
+"""Names of the free dimensions of livebg's networks. onnxruntime ignores names that a network does not have."""
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -81,7 +83,7 @@ class OnnxModel:
         model = onnx.load(str(self.path))
         weights = {weight.name for weight in model.graph.initializer}  # older files list them among the inputs
         shape = next(entry for entry in model.graph.input if entry.name not in weights).type.tensor_type.shape
-        for axis, length in zip((2, 3), size[::-1] if size else ("height", "width"), strict=True):
+        for axis, length in zip((3, 2), size or _FREE_DIMENSIONS, strict=True):
             dimension = shape.dim[axis]
             if isinstance(length, int):
                 dimension.dim_value = length
@@ -93,13 +95,19 @@ class OnnxModel:
         model.graph.output[0].type.tensor_type.ClearField("shape")
         return replace(self, size=size, content=model.SerializeToString())
 
-    def open(self, provider: str, threads: int) -> "OnnxSession":
-        """Open a session on a provider by its full name. Raises ModelError if that fails or onnxruntime falls back to another
-        provider."""
+    def open(self, provider: str, threads: int, size: Size | None = None) -> "OnnxSession":
+        """Open a session on a provider by its full name, with ``size`` for pictures of that size only: each takes less time.
+
+        Raises ModelError if that fails or onnxruntime falls back to another provider.
+        """
+        options = _session_options(threads)
+        for name, length in zip(_FREE_DIMENSIONS, size or (), strict=False):
+            options.add_free_dimension_override_by_name(name, length)
         try:
-            session = _open_session(self.content or self.path, _session_options(threads), provider)
+            session = _open_session(self.content or self.path, options, provider)
         except RUN_FAILURES as error:
             _LOG.debug("%s on %s: %s", self.path, provider, error)
+            self.read(self.path)  # raises if the file is damaged
             raise ModelError(
                 f"{provider} cannot run {self.path} at this input size.", "Choose the provider cpu, or another size."
             ) from error
@@ -109,16 +117,17 @@ class OnnxModel:
                 f"{provider} does not work on this machine: onnxruntime fell back to {runs_on}.",
                 "Install its drivers and libraries, or choose the provider auto.",
             )
-        return OnnxSession(self.path, provider, session)
+        return OnnxSession(self.path, provider, session, size)
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxSession:
-    """A network opened on ``provider``. Stateless and thread-safe."""
+    """A network opened on ``provider`` for pictures of ``size``, or of any size if None. Stateless and thread-safe."""
 
     path: Path
     provider: str
     session: Any
+    size: Size | None
 
     def run(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the first output, float32, shape (height, width), all finite, for an input of float32, shape (1, 3, height,

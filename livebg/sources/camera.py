@@ -98,9 +98,9 @@ class CameraSource(LiveSource):
         self._deadline = deadline
         self._undecodable = 0
         self._device, mode, rate = _choose(device, size, frame_rate, kernel)
-        newest = mode.pixel_format not in INTER_CODED
+        self.can_wait = mode.pixel_format not in INTER_CODED
         try:
-            self._capture = Capture(self._device.path, mode, rate, kernel, newest=newest)
+            self._capture = Capture(self._device.path, mode, rate, kernel, newest=self.can_wait)
         except OSError as error:
             raise camera_failure(self._device, error, kernel) from error
         try:

@@ -32,6 +32,8 @@ class LoopingFile(LiveSource):
     if reading fails or if another file has replaced it.
     """
 
+    can_wait = True
+
     def __init__(self, path: Path, clock: Clock = SYSTEM_CLOCK, paced: bool = True) -> None:
         self.path = path
         self.skipped = 0

@@ -19,7 +19,7 @@ from livebg.live.output_loop import Output
 from livebg.live.session import ExitReason, Session
 from livebg.live.snapshot import State
 from livebg.live.thread import WorkerThread
-from livebg.pipeline import Passthrough, Pipeline, Processed
+from livebg.pipeline import Passthrough, Pipeline, Processed, Processor
 from livebg.rendering.loop import render
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
@@ -53,6 +53,56 @@ def test_person_is_shown_and_room_is_not() -> None:
     assert sink.closed == 1
     assert not is_green(sink.composites[0])  # the camera is ready before the network
     assert not any(shows_room(shown) for shown in sink.composites)
+
+
+class PatientCamera(ToyCamera):
+    can_wait = True
+
+
+@pytest.mark.parametrize("camera", [ToyCamera, PatientCamera])
+def test_camera_that_can_wait_is_not_read_while_network_loads(camera: type[ToyCamera]) -> None:
+    loaded = threading.Event()
+
+    def build() -> Processor:
+        loaded.wait()
+        return green_pipeline(PersonSegmenter())
+
+    sink = RecordingSink()
+    live = make_session(camera, sink, build)
+    with running(live) as exits:
+        wait_for(lambda: live.snapshot().opened and len(sink.composites) > 4, "an open camera and some placeholders")
+        captured = live.snapshot().counts.captured
+        loaded.set()
+        wait_for(lambda: sink.people > 5, "five pictures")
+    assert (captured == 0) is camera.can_wait
+    assert exits == [ExitReason.STOP]
+    assert not any(shows_room(shown) for shown in sink.composites)
+
+
+def test_session_stops_while_camera_waits_for_network() -> None:
+    loaded = threading.Event()
+    sink, cameras = RecordingSink(), list[PatientCamera]()
+
+    def build() -> Processor:
+        loaded.wait()
+        return green_pipeline(PersonSegmenter())
+
+    def open_camera() -> LiveSource:
+        cameras.append(PatientCamera())
+        return cameras[-1]
+
+    live = make_session(open_camera, sink, build)
+    with running(live) as exits:
+        wait_for(lambda: live.snapshot().opened == 1, "an open camera")
+        live.pause()
+        wait_for(lambda: cameras[0].closed, "a closed camera")
+        live.resume()
+        wait_for(lambda: live.snapshot().opened == 2, "the camera again")
+        live.stop()
+        wait_for(lambda: cameras[1].closed, "a closed camera")
+        loaded.set()
+    assert exits == [ExitReason.STOP]
+    assert live.snapshot().counts.captured == 0
 
 
 def test_room_detector_detects_room() -> None:

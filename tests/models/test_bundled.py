@@ -13,9 +13,12 @@ from livebg.config.loading import load_settings
 from livebg.config.settings import Settings
 from livebg.demo import find_material, make_demo
 from livebg.demo.clips import package_folder
+from livebg.errors import ModelError
 from livebg.factory import build_segmenter
 from livebg.interfaces import Segmenter
 from livebg.models import REGISTRY, find, models_folder
+from livebg.models.registry import with_metadata
+from livebg.segmentation.onnx_model import OnnxModel
 from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import procedural_room
 from tests.support.cli_runner import LivebgCli, known
@@ -53,6 +56,19 @@ class TestContract(SegmenterContract):
 
 
 class TestFile:
+    def test_card_says_all_that_is_in_file(self) -> None:
+        located = find(NAME)
+        model = OnnxModel.read(located.path)
+        assert model.size is None
+        assert with_metadata(located.card, model.metadata) == located.card
+
+    def test_damaged_file_is_reported(self, tmp_path: Path) -> None:
+        located = find(NAME)
+        damaged = tmp_path / located.path.name
+        damaged.write_bytes(located.path.read_bytes()[:-5000])
+        with pytest.raises(ModelError, match="is not an ONNX network or is damaged"):
+            U2NetSegmenter(damaged, located.card, provider="cpu")
+
     def test_file_is_in_package_and_small(self) -> None:
         inside = files("livebg.models") / REGISTRY[NAME].file_name
         assert inside.is_file()

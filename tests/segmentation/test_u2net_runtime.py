@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from livebg.errors import ModelError
-from livebg.models import REGISTRY
+from livebg.models import REGISTRY, find
 from livebg.segmentation.execution_providers import CPU, ProviderCache, ProviderSelector
 from livebg.segmentation.ort import onnxruntime
 from livebg.segmentation.u2net import U2NetSegmenter
@@ -23,6 +24,51 @@ def test_onnxruntime_prints_nothing(write_toy: WriteToy, capfd: pytest.CaptureFi
         U2NetSegmenter(write_toy(ToyNetwork(size=(40, 24), rigid=True)), CARD, input_size=(64, 64))
     U2NetSegmenter(write_toy(ToyNetwork(size=(40, 24))), CARD)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The providers of the sessions that onnxruntime has opened."""
+    opened: list[str] = []
+
+    class Counted(onnxruntime.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types
+        def __init__(self, *args: object, **options: object) -> None:
+            super().__init__(*args, **options)
+            opened.append(self.get_providers()[0])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Counted)
+    return opened
+
+
+@pytest.mark.parametrize("frame", [(1280, 720), (640, 480), (1080, 1920)])
+def test_frame_size_opens_one_session_of_same_alpha(frame: tuple[int, int], sessions: list[str]) -> None:
+    located = find("livebg-u2")
+    segmenter = U2NetSegmenter(located.path, located.card, provider="cpu", frame_size=frame)
+    any_size = U2NetSegmenter(located.path, located.card, provider="cpu")
+    width, height = segmenter.input_size(*frame)
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    assert np.array_equal(segmenter.segment(picture), any_size.segment(picture))
+    assert len(sessions) == 2, "one each"
+
+
+def test_other_sizes_share_second_session(sessions: list[str]) -> None:
+    located = find("livebg-u2")
+    segmenter = U2NetSegmenter(located.path, located.card, provider="cpu", frame_size=(640, 480))
+    for scale in (1.0, 0.75, 0.5, 0.75, 1.0):
+        width, height = segmenter.scaled_size(640, 480, scale)
+        assert segmenter.segment(np.zeros((height, width, 3), np.uint8)).shape == (height, width)
+    assert segmenter.segment(np.zeros((144, 256, 3), np.uint8)).shape == (144, 256)
+    assert len(sessions) == 2
+
+
+def test_threads_that_need_second_session_open_it_once(sessions: list[str]) -> None:
+    located = find("livebg-u2")
+    segmenter = U2NetSegmenter(located.path, located.card, provider="cpu", frame_size=(640, 480))
+    picture = np.zeros((144, 256, 3), np.uint8)
+    with ThreadPoolExecutor(4) as pool:
+        alphas = list(pool.map(segmenter.segment, [picture] * 4))
+    assert all(np.array_equal(alpha, alphas[0]) for alpha in alphas)
+    assert len(sessions) == 2
 
 
 def test_name_and_provider_are_reported(write_toy: WriteToy) -> None:
