@@ -10,7 +10,7 @@ a batch mixes empty and crowded rooms, so its statistics do not match those of s
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -42,27 +42,20 @@ class Design:
     up: tuple[Block, ...]
 
 
-U2NETP_MIDDLE, U2NETP_OUT = 16, 64
+def _design(middles: Sequence[int]) -> Design:
+    """Returns a design with ``middles`` channels inside the encoder's blocks, and few channels outside at high resolution."""
+    heights, outs = (7, 6, 5, 4, 4), (32, 32, 48, 48, 48)
+    down = tuple(Block(*shape, dilated=False) for shape in zip(heights, middles, outs, strict=True))
+    return Design(16, (*down[:-1], replace(down[-1], dilated=True)), tuple(reversed(down[:-1])))
 
 
-def _design(outs: Sequence[int], middles: Sequence[int] = (U2NETP_MIDDLE,) * 5, *, stem: int = 16) -> Design:
-    shapes = ((7, False), (6, False), (5, False), (4, False), (4, True))
-    parts = zip(shapes, middles, outs, strict=True)
-    down = tuple(Block(height, middle, out, dilated) for (height, dilated), middle, out in parts)
-    return Design(stem, down, tuple(reversed(down[:-1])))
-
-
-WIDE = _design((U2NETP_OUT,) * 5)
-"""As wide as u2netp, so its weights fit without pruning."""
-SLIM = _design((32, 32, 48, 48, 48))
-"""Fewer channels at high resolution."""
-FULL = _design((32, 32, 48, 48, 48), (32, 16, 16, 16, 16))
-"""SLIM with twice the channels inside the blocks at the highest resolution."""
-DEEP = _design((32, 32, 48, 48, 48), (32,) * 5)
-"""SLIM with twice the channels inside all blocks: more capacity for recognizing people than for locating edges."""
+FULL = _design((32, 16, 16, 16, 16))
+"""For the networks of earlier rounds: half the channels inside the blocks at lower resolutions."""
+DEEP = _design((32,) * 5)
+"""The bundled network's: more capacity for recognizing people than for locating edges."""
 TINY = Design(8, (Block(4, 4, 8), Block(3, 4, 8, dilated=True)), (Block(4, 4, 8),))
 """For tests: trains in seconds."""
-DESIGNS = {"wide": WIDE, "slim": SLIM, "full": FULL, "deep": DEEP, "tiny": TINY}
+DESIGNS = {"full": FULL, "deep": DEEP, "tiny": TINY}
 
 
 class ConvRelu(nn.Sequential):
