@@ -78,7 +78,6 @@ def eval_command(
     set_verbosity(verbose)
     with exit_on_error():
         folders = load_settings({}, config).model.folders
-        from livebg.lab.evaluation.contact_sheets import Sheets
         from livebg.lab.evaluation.networks import candidate
         from livebg.lab.evaluation.run import MOTIONS_MEASURED, SECTIONS, EvaluationConfig, evaluate
 
@@ -92,7 +91,7 @@ def eval_command(
             frames=frames,
             all_clips=all_clips,
             teacher=candidate(teacher, folders) if teacher else None,
-            sheets=Sheets(sheets),
+            sheets=sheets,
         )
         _print_results(evaluate(candidates, extent), [each.name for each in candidates], as_json)
 

@@ -55,7 +55,7 @@ class _FrameStats(NamedTuple):
 
 
 class NoReferenceScore:
-    """All no-reference metrics, frame by frame.
+    """All no-reference metrics of a clip, frame by frame.
 
     - Warp error: the mean of ``|alpha_t(x) - alpha_t-1(x + w(x))|``, times 1e3, where w is the optical flow of the luma, over
       pixels with known flow (:class:`FlowWithCheck`; after Lai et al., "Learning Blind Video
@@ -76,42 +76,33 @@ class NoReferenceScore:
         self._lag = EdgeLag()
         self._recent: deque[_FrameStats] = deque(maxlen=3)
         self._rows: list[tuple[float, float, float]] = []
-        self._clips: list[list[tuple[float, float]]] = []
-        self.begin()
-
-    def begin(self) -> None:
-        """Start another clip: the next frame has no predecessor."""
-        self._recent.clear()
-        self._lag.begin()
-        self._clips.append([])
+        self._areas: list[tuple[float, float]] = []
 
     def add(self, picture: NDArray[np.uint8], alpha: Alpha | Alpha8, time: float) -> dict[str, float]:
         """Measure one frame. Returns its values by metric name (NaN if a metric has none).
 
         ``picture`` is uint8, luma (height, width) or RGB (height, width, 3); ``alpha`` is uint8 (0..255) or float32 (0..1), of
         that height and width; ``time`` is in seconds. Raises ValueError if they are not, or if the size changes or time does not
-        increase within a clip.
+        increase.
         """
         luma, full = _luma(picture), as_alpha(alpha)
         if luma.shape != full.shape:
             raise ValueError(f"The picture has shape {luma.shape}, its alpha {full.shape}.")
-        clip = self._clips[-1]
-        if clip and time <= clip[-1][0]:
-            raise ValueError(f"Time must increase, got {time} s after {clip[-1][0]} s.")
+        if self._areas and time <= self._areas[-1][0]:
+            raise ValueError(f"Time must increase, got {time} s after {self._areas[-1][0]} s.")
         current = self._frame_stats(luma.astype(np.float32), within(full, _MAX_SIDE))
         self._lag.add(current.alpha, current.luma.astype(np.float32))
         row = self._warp_error(current), self._still_change(current), self._flips(current)
         self._recent.append(current)
         self._rows.append(row)
-        clip.append((time, float(full.mean(dtype=np.float64))))
+        self._areas.append((time, float(full.mean(dtype=np.float64))))
         return {measure.name: value for measure, value in zip(MEASURES, row, strict=False)}
 
     def result(self) -> Score:
         """Returns the metrics of all frames so far."""
         table: Values = np.asarray(self._rows, np.float64).reshape(-1, 3)
         values = {measure.name: table[:, column] for column, measure in enumerate(MEASURES[:3])}
-        dropouts = [_dropouts(np.array(clip)) for clip in self._clips if clip]
-        values["dropouts"] = np.concatenate(dropouts) if dropouts else np.empty(0)
+        values["dropouts"] = _dropouts(*np.reshape(self._areas, (-1, 2)).T)
         return Score(MEASURES, values, clip_block(len(table)), {EDGE_LAG.name: self._lag.summary()})
 
     def _frame_stats(self, luma: Plane, alpha: Alpha) -> _FrameStats:
@@ -201,12 +192,11 @@ def _static_pixels(smooth: Plane, before: Plane) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(moved, np.ones((_NEIGHBORHOOD, _NEIGHBORHOOD), np.uint8)) == 0, np.bool_)
 
 
-def _dropouts(clip: Values) -> Values:
-    """Returns 100 for each frame inside a dropout, else 0, from a clip's times and areas, shape (frames, 2)."""
-    times, areas = clip.T
-    lost = np.zeros(len(clip))
+def _dropouts(times: Values, areas: Values) -> Values:
+    """Returns 100 for each frame inside a dropout, else 0, from the times and areas of a clip's frames."""
+    lost = np.zeros(len(times))
     frame = 1
-    while frame < len(clip):
+    while frame < len(times):
         before = float(np.median(areas[max(0, frame - _FRAMES_BEFORE) : frame]))
         end = _recovery_frame(times, areas, frame, before)
         lost[frame:end] = 100.0

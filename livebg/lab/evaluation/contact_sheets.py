@@ -2,7 +2,6 @@
 
 import heapq
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,6 @@ from PIL import Image
 from livebg.errors import SinkError
 from livebg.imaging.frame import Alpha
 from livebg.lab.evaluation.networks import Rgb
-from livebg.lab.evaluation.results import worst_count
 
 _TILE_SIZE: Final = (224, 168)
 _CAPTION_HEIGHT: Final = 16
@@ -22,11 +20,12 @@ _MAX_TILES: Final = 24
 _MAGENTA: Final = np.array([255, 0, 255], np.float32)
 
 
-class Worst:
-    """Collects the ``most`` worst pictures and writes them as one sheet. Without a ``path`` it does nothing."""
+class ContactSheet:
+    """Collects the ``most`` worst pictures of a set, and writes them as a sheet to ``folder`` if there is one."""
 
-    def __init__(self, path: Path | None, most: int) -> None:
-        self._path = path
+    def __init__(self, folder: Path | None, name: str, most: int) -> None:
+        stem = re.sub(r"[^\w.-]+", "-", name).strip("-")
+        self._path = folder / f"{stem}.png" if folder else None
         self._capacity = min(most, _MAX_TILES)
         self._kept: list[tuple[float, int, NDArray[np.uint8]]] = []
         self._count = 0
@@ -55,25 +54,6 @@ class Worst:
             raise SinkError(
                 f"Cannot write {self._path} ({error.strerror or error}).", "Choose another folder for the sheets."
             ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class Sheets:
-    """Output of contact sheets; disabled if ``folder`` is None."""
-
-    folder: Path | None = None
-
-    def worst(self, name: str, count: int) -> Worst:
-        """Returns a sheet for the worst 5 % of a set of ``count`` pictures, in a file named after the set."""
-        return Worst(self._path(name), worst_count(count))
-
-    def all(self, name: str, count: int) -> Worst:
-        """Returns a sheet for all ``count`` pictures, the worst on top."""
-        return Worst(self._path(name), count)
-
-    def _path(self, name: str) -> Path | None:
-        stem = re.sub(r"[^\w.-]+", "-", name).strip("-")
-        return self.folder / f"{stem}.png" if self.folder else None
 
 
 def _strip(caption: str, rgb: Rgb, truth: Alpha | None, alpha: Alpha) -> NDArray[np.uint8]:
