@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.lab.training.augmentation import Alpha, Random, jitter_color, simulate_camera
-from livebg.lab.training.pixel_store import Picture, Store
+from livebg.lab.training.pixel_store import Picture, Size, Store
 from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
 from livebg.lab.training.rooms import add_clutter, add_poster, random_view
 from livebg.synthetic import Cutout, Matrix, over, place, similarity
 
-Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels; right and bottom are exclusive."""
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from livebg.lab.training.dataset import Mix, Samples, Size
+from livebg.lab.training.dataset import Mix, Samples
 from livebg.lab.training.losses import Batch
+from livebg.lab.training.pixel_store import Size
 
 
 @dataclass(frozen=True)
