@@ -17,6 +17,9 @@ Picture = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 """An affine map of pixel positions, shape (2, 3), from (x, y, 1) in the cut-out to (x, y) in the frame."""
 
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom, in pixels; right and bottom are exclusive."""
+
 _PIXEL_SIGMA: Final = 0.5
 """Standard deviation of a Gaussian as wide as one pixel."""
 
@@ -43,6 +46,12 @@ class Cutout:
         if not right_types or self.alpha.ndim != 2 or self.rgb.shape != (*self.alpha.shape, 3):
             found = f"{self.rgb.dtype} {self.rgb.shape} with {self.alpha.dtype} {self.alpha.shape}"
             raise ValueError(f"Cutout needs uint8 RGB (h, w, 3) and uint8 alpha (h, w), got {found}.")
+
+
+def bounding_box(alpha: Alpha8) -> Box | None:
+    """Returns the box of the pixels with an alpha of at least 128; None if there are none."""
+    left, top, width, height = cv2.boundingRect((alpha >= 128).astype(np.uint8))
+    return (left, top, left + width, top + height) if width else None
 
 
 def similarity(scale: float, degrees: float, source: tuple[float, float], target: tuple[float, float]) -> Matrix:

@@ -26,7 +26,7 @@ Device = Annotated[str, typer.Option(help="Device: cpu or cuda.")]
 Workers = Annotated[int, typer.Option(help="Number of loader processes.")]
 Threads = Annotated[int, typer.Option(help="Number of CPU threads.")]
 StartOption = Annotated[Path | None, typer.Option(help="Initial weights: a checkpoint or an exported ONNX file.")]
-DesignName = Literal["full", "deep", "tiny"]
+DesignName = Literal["deep", "tiny"]
 CourseName = Annotated[
     Literal["all", "small", "medium", "large"], typer.Option(help="Frame sizes: a single stage, or all stages in order.")
 ]
@@ -60,7 +60,8 @@ def train_command(
     """Train one design."""
     stages = STAGES if course == "all" else (Stage(COURSES[course], 1.0),)
     run = Run(device, workers, threads, seed, stages, until=until)
-    train_network(initial_weights(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
+    net = initial_weights(None if checkpoint.exists() else start, design)
+    train_network(net, design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
 
 
 @app.command("export")

@@ -9,8 +9,7 @@ There is no batch normalization: the initial weights come from a network whose n
 a batch mixes empty and crowded rooms, so its statistics do not match those of single frames.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -42,20 +41,12 @@ class Design:
     up: tuple[Block, ...]
 
 
-def _design(middles: Sequence[int]) -> Design:
-    """Returns a design with ``middles`` channels inside the encoder's blocks, and few channels outside at high resolution."""
-    heights, outs = (7, 6, 5, 4, 4), (32, 32, 48, 48, 48)
-    down = tuple(Block(*shape, dilated=False) for shape in zip(heights, middles, outs, strict=True))
-    return Design(16, (*down[:-1], replace(down[-1], dilated=True)), tuple(reversed(down[:-1])))
-
-
-FULL = _design((32, 16, 16, 16, 16))
-"""For the networks of earlier rounds: half the channels inside the blocks at lower resolutions."""
-DEEP = _design((32,) * 5)
-"""The bundled network's: more capacity for recognizing people than for locating edges."""
+_DEEP_DOWN = (Block(7, 32, 32), Block(6, 32, 32), Block(5, 32, 48), Block(4, 32, 48), Block(4, 32, 48, dilated=True))
+DEEP = Design(16, _DEEP_DOWN, _DEEP_DOWN[-2::-1])
+"""The bundled network's: few channels outside the blocks at high resolution, and the same number inside all blocks."""
 TINY = Design(8, (Block(4, 4, 8), Block(3, 4, 8, dilated=True)), (Block(4, 4, 8),))
 """For tests: trains in seconds."""
-DESIGNS = {"full": FULL, "deep": DEEP, "tiny": TINY}
+DESIGNS = {"deep": DEEP, "tiny": TINY}
 
 
 class ConvRelu(nn.Sequential):
@@ -115,11 +106,6 @@ class Rsu(nn.Module):
                 current = _resize_like(current, beside, exact=len(levels) - 1 - step < self.halvings)
             current = convolve(torch.cat((current, beside), 1))
         return cast(Tensor, current + entered)
-
-    def convolutions(self) -> Iterator[nn.Conv2d]:
-        """Yield every convolution in order of execution, which is the order in U²-Net's ONNX files."""
-        for module in (self.enter, *self.down, self.bottom, *self.up):
-            yield cast(nn.Conv2d, cast(nn.Sequential, module)[0])
 
 
 class Head(nn.Module):

@@ -120,7 +120,7 @@ def from_exported(path: Path) -> tuple[str, LivebgNet]:
     model = onnx.load(str(path))
     design = next((entry.value for entry in model.metadata_props if entry.key == DESIGN), "")
     if design not in DESIGNS:
-        raise ValueError(f"{path} has no design in its metadata. Choose a file written by the export command.")
+        raise ValueError(f"{path} has no known design in its metadata. Choose a file written by the export command.")
     net, constants = LivebgNet(DESIGNS[design]), _constants(model)
     # The export omits the deep supervision, which starts from new weights.
     for node in model.graph.node:

@@ -76,8 +76,7 @@ def masked(folder: Path, labeller: PseudoLabeler, names: list[Path]) -> Iterator
     for path in names:
         rgb, mask = MaskedPicture(path, folder / "masks" / f"{path.stem}.png").read()
         drawn = np.where(mask >= 128, 255, 0).astype(np.uint8)
-        labeller.reset()
-        opinion = labeller.alpha(rgb, looks=2)
+        opinion = labeller.alpha(rgb, looks=2, unrelated=True)
         yield path.stem, _shrink(np.dstack((rgb, agreed(drawn, opinion))), LONG_SIDE)
 
 
@@ -91,8 +90,7 @@ def unlabelled(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str
     """Yield pictures on a plain, light background, without a mask, as RGBA, unless the labeler found no person or was unsure."""
     for path in names:
         rgb = Photo(path).rgb
-        labeller.reset()
-        alpha = labeller.alpha(rgb, looks=2)
+        alpha = labeller.alpha(rgb, looks=2, unrelated=True)
         paper = np.abs(rgb.astype(np.int16) - np.median(rgb[0], axis=0)).max(axis=2) < PAPER
         unsure = ((alpha > 25) & (alpha < 230)).mean()
         missed = (~paper & (alpha < 25)).mean()
@@ -112,10 +110,9 @@ def frames(path: Path) -> Iterator[Picture]:
 def clips(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
     """Yield frames of clips as RGBA with the labeler's alpha, which also uses the preceding frames."""
     for path in names:
-        labeller.reset()
         for index, rgb in enumerate(frames(path)):
             if index == 0:
-                labeller.alpha(rgb, looks=4)
+                labeller.alpha(rgb, looks=4, unrelated=True)
             if index % LABEL_STEP:
                 continue
             alpha = labeller.alpha(rgb)
@@ -142,8 +139,7 @@ def rooms(names: list[Path], archives: list[Path], labeller: PseudoLabeler) -> I
     """Yield rooms without people as RGB, then the archived pictures, which need no check."""
     for path in names:
         rgb = Photo(path).rgb
-        labeller.reset()
-        share = float((labeller.alpha(rgb) > 127).mean())
+        share = float((labeller.alpha(rgb, unrelated=True) > 127).mean())
         if share > PERSON_IN_ROOM:
             log.info("Skipped %s: a share of %.3f looks like a person", path.stem, share)
             continue

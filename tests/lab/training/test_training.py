@@ -15,14 +15,13 @@ from onnx import TensorProto, numpy_helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from livebg.lab.training.__main__ import app  # noqa: E402
-from livebg.lab.training.architecture import DEEP, DESIGNS, TINY, Design, LivebgNet  # noqa: E402
+from livebg.lab.training.architecture import DEEP, TINY, LivebgNet  # noqa: E402
 from livebg.lab.training.export import export, from_exported  # noqa: E402
 from livebg.lab.training.loader import COURSES, Curriculum, loader  # noqa: E402
 from livebg.lab.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
 from livebg.lab.training.optimizer import orthogonalized  # noqa: E402
 from livebg.lab.training.pixel_store import write_store  # noqa: E402
 from livebg.lab.training.rounding import avoid_ties  # noqa: E402
-from livebg.lab.training.surgery import revive, widen  # noqa: E402
 from livebg.lab.training.train_pipeline import (  # noqa: E402
     LEFT_OUT,
     Run,
@@ -30,6 +29,7 @@ from livebg.lab.training.train_pipeline import (  # noqa: E402
     calibration,
     initial_weights,
     leave_one_out,
+    revive,
     train_network,
 )
 from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint  # noqa: E402
@@ -147,27 +147,8 @@ def test_training_continues_from_exported_file(prepared: Path, tmp_path: Path, w
 
 def test_other_network_cannot_be_initial_weights(tmp_path: Path) -> None:
     export(LivebgNet(TINY), "tiny", tmp_path / "tiny.onnx")
-    with pytest.raises(ValueError, match="has the design tiny, which cannot be widened to full"):
-        initial_weights(tmp_path / "tiny.onnx", "full")
-
-
-def test_widened_network_keeps_output_and_learns(prepared: Path) -> None:
-    net = LivebgNet(TINY)
-    roomy = tuple(replace(block, middle=7) for block in TINY.down)
-    wide = widen(net, Design(TINY.stem, roomy, tuple(replace(block, middle=7) for block in TINY.up)))
-    batch = batch_of(prepared)
-    assert torch.allclose(wide(batch.scaled().picture), net(batch.scaled().picture), atol=1e-6)
-    before = {name: value.clone() for name, value in wide.named_parameters()}
-    trainer = Trainer(wide, Schedule(100, rate=1e-2))
-    for _ in range(2):
-        trainer.step(batch)
-    unread = "down.0.bottom.0.weight"  # the first step changes the weights that read it, the second changes it
-    assert bool((trainer.net.get_parameter(unread)[4:] != before[unread][4:]).any())
-
-
-def test_only_blocks_can_be_widened() -> None:
-    with pytest.raises(ValueError, match="Only blocks can be widened"):
-        widen(LivebgNet(TINY), Design(9, TINY.down, TINY.up))
+    with pytest.raises(ValueError, match="has the design tiny, not deep"):
+        initial_weights(tmp_path / "tiny.onnx", "deep")
 
 
 def test_half_precision_training_learns(prepared: Path) -> None:
@@ -258,9 +239,8 @@ def test_leave_one_out_measures_each_start_on_left_out_set(prepared: Path, tmp_p
         assert section.units == ("a0000", "a0001", "a0002")
 
 
-@pytest.mark.parametrize("name", ["full", "deep"])
-def test_designs_accept_sizes_in_steps_of_16(name: str) -> None:
-    net = LivebgNet(DESIGNS[name])
+def test_shipped_design_accepts_sizes_in_steps_of_16() -> None:
+    net = LivebgNet(DEEP)
     with torch.no_grad():
         for width, height in ((256, 144), (16, 16), (208, 176)):
             alpha = net(torch.rand(1, 3, height, width))
