@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +14,7 @@ from livebg.lab.training.export import export
 from livebg.lab.training.loader import COURSES
 from livebg.lab.training.prepare import prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler
-from livebg.lab.training.train_pipeline import STAGES, Run, Stage, calibration, initial_weights, leave_one_out, train_network
+from livebg.lab.training.train_pipeline import Run, calibration, initial_weights, leave_one_out, train_network
 from livebg.lab.training.trainer import Schedule, read_checkpoint
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -58,7 +59,7 @@ def train_command(
     seed: Seed = 0,
 ) -> None:
     """Train one design."""
-    stages = STAGES if course == "all" else (Stage(COURSES[course], 1.0),)
+    stages = tuple(COURSES.values()) if course == "all" else (replace(COURSES[course], until=1.0),)
     run = Run(device, workers, threads, seed, stages, until=until)
     net = initial_weights(None if checkpoint.exists() else start, design)
     train_network(net, design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)

@@ -19,7 +19,7 @@ from livebg.lab.evaluation.results import Section
 from livebg.lab.evaluation.stills import measure_pictures
 from livebg.lab.training.architecture import DESIGNS, ConvRelu, LivebgNet
 from livebg.lab.training.export import export, from_exported
-from livebg.lab.training.loader import LARGE, MEDIUM, SMALL, Curriculum, loader
+from livebg.lab.training.loader import COURSES, MEDIUM, SMALL, Curriculum, loader
 from livebg.lab.training.losses import Batch
 from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint, train
 
@@ -36,18 +36,6 @@ LEFT_OUT = ("smokers", "speakers_fossasia", "roboflow_human_v2")
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A curriculum and the share of all pictures at which it ends."""
-
-    course: Curriculum
-    until: float
-
-
-STAGES = (Stage(SMALL, 0.65), Stage(MEDIUM, 0.9), Stage(LARGE, 1.0))
-"""Small frames first: they cost a quarter and show the same people."""
-
-
-@dataclass(frozen=True)
 class Run:
     """Settings of a training: device, number of loader processes and of threads, random seed, stages, and the sets of people to
     leave out."""
@@ -56,7 +44,7 @@ class Run:
     workers: int = 1
     threads: int = 1
     seed: int = 0
-    stages: Sequence[Stage] = STAGES
+    stages: Sequence[Curriculum] = tuple(COURSES.values())
     left_out: frozenset[str] = frozenset()
     until: int = 0
     """Stop after this many pictures (0: at the end of the schedule)."""
@@ -65,7 +53,7 @@ class Run:
 def train_network(net: LivebgNet, design: str, pictures: Path, checkpoint: Path, schedule: Schedule, run: Run) -> LivebgNet:
     """Train ``net``, or resume from the checkpoint if it exists. Returns the weight average."""
     if not checkpoint.exists():
-        some = _scaled_batches(pictures, run.stages[0].course, run.seed + 1, REVIVAL_BATCHES, run.left_out)
+        some = _scaled_batches(pictures, run.stages[0], run.seed + 1, REVIVAL_BATCHES, run.left_out)
         log.info("Revived %d dead channels", revive(net, some))
     torch.set_num_threads(run.threads)
     trainer = Trainer(net, schedule, run.device)
@@ -77,7 +65,7 @@ def train_network(net: LivebgNet, design: str, pictures: Path, checkpoint: Path,
         stage_end = min(round(stage.until * schedule.pictures), until)
         if trainer.pictures < stage_end:
             seed = run.seed + trainer.pictures
-            batches = loader(pictures, stage.course, seed=seed, workers=run.workers, left_out=run.left_out)
+            batches = loader(pictures, stage, seed=seed, workers=run.workers, left_out=run.left_out)
             train(trainer, batches, checkpoint, design, stage_end)
     return trainer.average.cpu()
 
@@ -141,7 +129,7 @@ def leave_one_out(
     """
     work.mkdir(parents=True, exist_ok=True)
     for left_out in LEFT_OUT:
-        left_out_run = replace(run, stages=(Stage(SMALL, 1.0),), left_out=frozenset({left_out}))
+        left_out_run = replace(run, stages=(replace(SMALL, until=1.0),), left_out=frozenset({left_out}))
         files = [work / f"{start.stem}-without-{left_out}.onnx" for start in starts]
         for start, path in zip(starts, files, strict=True):
             if not path.exists():

@@ -25,7 +25,6 @@ from livebg.lab.training.rounding import avoid_ties  # noqa: E402
 from livebg.lab.training.train_pipeline import (  # noqa: E402
     LEFT_OUT,
     Run,
-    Stage,
     calibration,
     initial_weights,
     leave_one_out,
@@ -40,7 +39,7 @@ from tests.support.evaluation_data import save_archive  # noqa: E402
 
 SIZE = (64, 48)
 COURSE = Curriculum(sizes=((SIZE, 1.0),), batch=4)
-RUN = Run(workers=0, stages=(Stage(COURSE, 1.0),))
+RUN = Run(workers=0, stages=(COURSE,))
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +210,7 @@ def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
 def test_stages_run_in_order_with_their_shares(prepared: Path, tmp_path: Path) -> None:
     """Frames of the second stage have another size; it resumes from the checkpoint of the first."""
     other = replace(COURSE, sizes=(((48, 64), 1.0),))
-    run = replace(RUN, stages=(Stage(COURSE, 0.5), Stage(other, 1.0)), until=8)
+    run = replace(RUN, stages=(replace(COURSE, until=0.5), other), until=8)
     checkpoint = tmp_path / "tiny.pt"
     train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), run)
     trainer = Trainer(LivebgNet(TINY), Schedule(16))
