@@ -9,14 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from livebg.config.choices import Mode
 from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
 from livebg.sources.media_types import PHOTO_SUFFIXES, UNREADABLE_PHOTO_SUFFIXES, VIDEO_SUFFIXES, WRITABLE_PHOTO_SUFFIXES
-
-if TYPE_CHECKING:
-    from livebg.rendering.loop import RenderResult  # slow to import, and `--help` does not need it
 
 _LOG: Final = logging.getLogger(__name__)
 KEPT_CONTAINERS = frozenset({".mp4", ".mov", ".m4v", ".mkv"})
@@ -46,14 +43,22 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkInfo:
+    """The network that processed a file. ``input_size`` is (width, height)."""
+
+    model: str
+    provider: str
+    input_size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class JobResult:
-    """The result of one file. Model, provider and input size are None if no network ran."""
+    """The result of one file: number of frames written, wall time in seconds, the network if one ran, and notes to the user."""
 
     job: Job
-    result: "RenderResult"
-    model: str | None
-    provider: str | None
-    input_size: tuple[int, int] | None
+    frames: int
+    seconds: float
+    network: NetworkInfo | None
     notes: tuple[str, ...]
 
 
