@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -33,22 +32,11 @@ _SEVERITY: Final = (0, 3, 4, 2, 5, 1, 130)
 """Exit codes from best to worst: a batch exits with the worst code of its jobs."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileOptions:
-    """File options of the command line. ``start`` and ``end`` are in seconds."""
-
-    start: float | None = None
-    end: float | None = None
-    overwrite: bool = False
-    drop_streams: bool = False
-    keep_streams: bool = False
-
-
 class BatchRenderer:
     """Renders jobs with one shared network, which is loaded after the first input has been opened.
 
     If the network cannot be loaded, the error is reported once and the remaining jobs are skipped. Subfolders of the output are
-    created when needed. ``consent`` turns the effect off (mode ``none``).
+    created when needed. ``overwrite`` replaces existing outputs. ``consent`` turns the effect off (mode ``none``).
     """
 
     def __init__(
@@ -56,13 +44,14 @@ class BatchRenderer:
         settings: Settings,
         load_segmenter: Callable[[], Segmenter],
         reporter: QuietReporter,
-        options: FileOptions = FileOptions(),
+        options: CopyOptions,
+        overwrite: bool,
         consent: Consent | None = None,
     ) -> None:
         self._settings = settings
         self._load_segmenter = load_segmenter
         self._reporter = reporter
-        self._options = options
+        self._options, self._overwrite = options, overwrite
         self._consent = consent
         self._segmenter: Segmenter | None = None
         self._model_failed = False
@@ -125,8 +114,7 @@ class BatchRenderer:
         return LivebgError.exit_code
 
     def _video(self, job: Job) -> JobResult:
-        options = self._options
-        with FileSource(job.input, options.start, options.end) as source, self._sink(job, source) as sink:
+        with FileSource(job.input, self._options.start, self._options.end) as source, self._sink(job, source) as sink:
             processor, network = self._processor(source.format.width, source.format.height)
             self._reporter.started(job, source.frame_estimate)
             begin, following = time.perf_counter(), self._with_lookahead(processor)
@@ -134,7 +122,6 @@ class BatchRenderer:
         return JobResult(job, frames, time.perf_counter() - begin, network, (*source.notes, *sink.notes))
 
     def _sink(self, job: Job, source: FileSource) -> FileSink:
-        options = self._options
         self._make_folder(job)
         return FileSink(
             job.output,
@@ -142,8 +129,8 @@ class BatchRenderer:
             source.time_base,
             encoding=build_encoding(self._settings, self._mode),
             copy_from=job.input,
-            copy_options=CopyOptions(options.start, options.end, options.drop_streams, options.keep_streams),
-            overwrite=options.overwrite,
+            copy_options=self._options,
+            overwrite=self._overwrite,
         )
 
     def _photo(self, job: Job) -> JobResult:
@@ -151,7 +138,7 @@ class BatchRenderer:
         photo = Photo(job.input)
         check_suffix(job.output, self._mode)
         self._make_folder(job)
-        part = AtomicFile(job.output, overwrite=self._options.overwrite, not_same_as=job.input)
+        part = AtomicFile(job.output, overwrite=self._overwrite, not_same_as=job.input)
         try:
             background = self._background()
             processor, network = self._processor(photo.frame.width, photo.frame.height, background)

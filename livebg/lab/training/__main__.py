@@ -1,7 +1,6 @@
 """``python -m livebg.lab.training``: see ``--help``, and "Train a network" in .github/CONTRIBUTING.md."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +8,6 @@ from typing import Annotated, Literal
 import typer
 
 from livebg.errors import LivebgError
-from livebg.lab.evaluation.results import Section
 from livebg.lab.training.export import export
 from livebg.lab.training.loader import COURSES
 from livebg.lab.training.prepare import prepare
@@ -28,9 +26,6 @@ Workers = Annotated[int, typer.Option(help="Number of loader processes.")]
 Threads = Annotated[int, typer.Option(help="Number of CPU threads.")]
 StartOption = Annotated[Path | None, typer.Option(help="Initial weights: a checkpoint or an exported ONNX file.")]
 DesignName = Literal["deep", "tiny"]
-CourseName = Annotated[
-    Literal["all", "small", "medium", "large"], typer.Option(help="Frame sizes: a single stage, or all stages in order.")
-]
 Half = Annotated[bool, typer.Option("--half", help="Use bfloat16 where that is safe.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 LABELLER = typer.Option(help="Matting network (ONNX) that refines masks and labels clips.", exists=True)
@@ -50,7 +45,9 @@ def train_command(
     start: StartOption = None,
     pictures: Pictures = 1_500_000,
     rate: Rate = 1e-3,
-    course: CourseName = "all",
+    course: Annotated[
+        Literal["all", "small", "medium", "large"], typer.Option(help="Frame sizes: a single stage, or all stages in order.")
+    ] = "all",
     until: Annotated[int, typer.Option(help="Stop after this many pictures, to resume later (0: at the end).")] = 0,
     device: Device = "cpu",
     workers: Workers = 1,
@@ -127,16 +124,10 @@ def leave_one_out_command(
 ) -> None:
     """Train briefly without one set of people, evaluate on that set, and print a table that compares the starts."""
     for section in leave_one_out(data, pictures_in, work, start, design, Schedule(pictures, rate, average=100), Run(seed=seed)):
-        for line in summary(section):
-            typer.echo(line)
-
-
-def summary(section: Section) -> Iterator[str]:
-    """Yield a line for each network with the mean of every measure."""
-    yield f"{section.name}, {len(section.units)} {section.unit}s"
-    for name, score in section.scores.items():
-        means = (f"{key} {found.mean:.4f}" for key, found in score.summaries.items() if found)
-        yield f"  {name}: {', '.join(means)}"
+        typer.echo(f"{section.name}, {len(section.units)} {section.unit}s")
+        for name, score in section.scores.items():
+            means = (f"{key} {found.mean:.4f}" for key, found in score.summaries.items() if found)
+            typer.echo(f"  {name}: {', '.join(means)}")
 
 
 def main() -> None:
