@@ -51,6 +51,7 @@ class Network(Protocol):
 
     def reset(self) -> None:
         """Discard the state, if the network has any: the next picture is unrelated to the last one."""
+        return
 
 
 def full_size_alpha(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
