@@ -130,7 +130,7 @@ def test_render_sends_every_frame_once_and_closes() -> None:
     source, sink = ListSource([noise_frame(number, number=number) for number in range(5)]), ListSink()
     received: list[int] = []
     done = render(source, sink, pipeline(LumaSegmenter()), received.append)
-    assert done.frames == 5
+    assert done == 5
     assert received == [1, 2, 3, 4, 5]
     assert [composite.pts for composite in sink.composites] == [0, 1, 2, 3, 4]
     assert source.closed

@@ -1,4 +1,4 @@
-"""Plays recorded camera buffers in real time, decoded as those of a V4L2 camera."""
+"""A synthetic scene to measure with, as a clip and as a recording: camera buffers that are played in real time."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -13,12 +13,15 @@ import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
-from livebg.bench.clips import synthetic_frames
+from livebg.compositing.composite import composite
 from livebg.imaging.colorspace import convert_i420
-from livebg.imaging.frame import BT601, ColorSpec, Frame, VideoFormat
+from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, Matte, VideoFormat, planes, rgb_to_i420
 from livebg.interfaces import LiveSource
+from livebg.sinks.codecs import Encoding
+from livebg.sinks.file import FileSink
 from livebg.sources.camera_decoding import CAMERA_COLOR, MICROSECONDS, CameraConverter, picture_reader
 from livebg.sources.file import FileSource
+from livebg.synthetic import MOTIONS, Actor, blob_person, clip, procedural_room
 from livebg.v4l2 import abi
 
 PixelFormat = Literal["MJPG", "YUYV"]
@@ -27,6 +30,32 @@ _JPEG_QUALITY: Final = "4"
 """FFmpeg's quantizer scale: about 70 kB at 720p, as webcams deliver."""
 _MAX_BYTES: Final = 256 * 2**20
 """The most memory for the buffers of a recording."""
+_SEED: Final = 7
+_NOISE_SIGMA: Final = 1.0
+"""Standard deviation of a camera's luma noise, in levels of 255."""
+_NOISE_FRAMES: Final = 7
+"""Number of pictures after which the noise repeats."""
+
+
+def write_clip(path: Path, frames: int = 150, size: tuple[int, int] = (1280, 720)) -> None:
+    """Write a synthetic clip: a drawn person swaying in front of a room, 30 frames per second."""
+    video = VideoFormat(*size, Fraction(30), ColorSpec(BT709, BT709, BT709))
+    everything = np.full(size[::-1], 255, np.uint8)
+    with FileSink(path, video, Fraction(1, 30), encoding=Encoding()) as sink:
+        for frame in synthetic_frames(frames, size, video.color):
+            sink.send(composite(frame, frame.data, Matte(everything, frame.time, frame.time)))
+
+
+def synthetic_frames(count: int, size: tuple[int, int], color: ColorSpec) -> Iterator[Frame]:
+    """Yield a person swaying in front of a room, 30 frames per second, with camera noise."""
+    rng = np.random.default_rng(_SEED)
+    noise = rng.normal(0, _NOISE_SIGMA, (_NOISE_FRAMES, *size[::-1])).astype(np.float32)
+    person, room = Actor([blob_person(_SEED)]), procedural_room(_SEED, size)
+    for number, moment in enumerate(clip(MOTIONS["slow"], [person], room, size, frames=count, seed=_SEED)):
+        data = rgb_to_i420(moment.rgb, color)
+        luma = planes(data)[0]
+        luma[:] = np.clip(luma + noise[number % _NOISE_FRAMES], 16, 235)
+        yield Frame(data, number, Fraction(1, 30), color)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +86,12 @@ def synthetic_recording(frames: int = 150, size: tuple[int, int] = (1280, 720), 
     return record(synthetic_frames(frames, size, CAMERA_COLOR), Fraction(30), pixel_format)
 
 
-def clip_recording(clip: Path, frames: int = 150, pixel_format: PixelFormat = "MJPG") -> Recording:
-    """Return the first ``frames`` of a video file as a camera would deliver them.
+def clip_recording(path: Path, frames: int = 150, pixel_format: PixelFormat = "MJPG") -> Recording:
+    """Return the first ``frames`` of the video file ``path`` as a camera would deliver them.
 
     Raises :class:`~livebg.errors.SourceError` if the file cannot be read.
     """
-    with FileSource(clip, threads=1) as source:
+    with FileSource(path, threads=1) as source:
         return record(islice(source, frames), source.format.frame_rate, pixel_format)
 
 

@@ -45,7 +45,7 @@ def bench_render(
 
         overrides = {"model.name": model, "model.input_size": input_size, "model.threads": 1}
         settings = load_settings(overrides, config)
-        from livebg.bench.clips import write_clip
+        from livebg.bench.recording import write_clip
         from livebg.bench.render import bench_render as measure
         from livebg.compositing.composite import Consent
         from livebg.factory import build_segmenter

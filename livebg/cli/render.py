@@ -14,9 +14,9 @@ from livebg.rendering.jobs import RenderMode, plan_jobs
 
 if TYPE_CHECKING:
     from livebg.config.settings import Settings
-    from livebg.rendering.batch import FileOptions
     from livebg.rendering.jobs import Plan
     from livebg.rendering.reporters import QuietReporter
+    from livebg.sinks.stream_selection import CopyOptions
 
 # Unreadable files are reported by livebg, not by typer as a usage error.
 InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of them.")]
@@ -74,15 +74,16 @@ def render(
             "render.jobs": jobs,
         }
         settings = load_settings(overrides, config)
-        from livebg.rendering.batch import FileOptions
+        from livebg.sinks.stream_selection import CopyOptions
 
-        options = FileOptions(_seconds(start), _seconds(end), overwrite, drop_streams, keep_streams)
+        options = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
         planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
-        code = _render(settings, planned, options, mode == "none", "json" if json_lines else "quiet" if quiet else "bar")
+        report = "json" if json_lines else "quiet" if quiet else "bar"
+        code = _render(settings, planned, options, overwrite, mode == "none", report)
     raise typer.Exit(code)
 
 
-def _render(settings: "Settings", plan: "Plan", options: "FileOptions", no_effect: bool, report: str) -> int:
+def _render(settings: "Settings", plan: "Plan", options: "CopyOptions", overwrite: bool, no_effect: bool, report: str) -> int:
     import cv2
 
     from livebg.compositing.composite import Consent
@@ -95,7 +96,9 @@ def _render(settings: "Settings", plan: "Plan", options: "FileOptions", no_effec
     if consent is None:
         build_effect(settings)  # report an unusable background before opening any input
     with _reporter(report) as reporter:
-        batch = BatchRenderer(settings, lambda: build_segmenter(settings), reporter, options, consent)
+        batch = BatchRenderer(
+            settings, lambda: build_segmenter(settings), reporter, options, overwrite=overwrite, consent=consent
+        )
         batch.check(plan.jobs)
         if plan.skipped:
             reporter.skipped(plan.skipped)

@@ -3,23 +3,21 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from livebg.cli.console import CheckedCommand, ConfigOption, VerboseOption, exit_on_error, output, set_verbosity
 from livebg.config.loading import load_settings
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from livebg.lab.evaluation.cost import Costs
-    from livebg.lab.evaluation.results import Section
-    from livebg.lab.evaluation.run import SectionResult
-    from livebg.metrics.statistics import Summary
+from livebg.lab.evaluation.cost import Costs
+from livebg.lab.evaluation.networks import candidate
+from livebg.lab.evaluation.results import Section
+from livebg.lab.evaluation.run import MOTIONS_MEASURED, SECTIONS, EvaluationConfig, SectionResult, evaluate
+from livebg.metrics.statistics import Summary
 
 app = typer.Typer(
     help="Measure networks over data sets. To train one, run python -m livebg.lab.training.",
@@ -29,27 +27,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _MIN_COLUMNS = 140
-NetworkArgument = Annotated[
-    str,
-    typer.Argument(metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; append @WxH to set the input size."),
-]
-
-AgainstOption = Annotated[
-    list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to compare with; repeatable.")
-]
-SectionOption = Annotated[
-    list[str] | None, typer.Option(metavar="SECTION", help="Only pictures, rooms, moving, real or cost; repeatable.")
-]
-MotionOption = Annotated[
-    list[str] | None, typer.Option(metavar="MOTION", help="Motion of synthetic clips; default slow and fast; repeatable.")
-]
-TeacherOption = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Matting network whose alpha is the reference for real clips.")
-]
-SheetsOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FOLDER", readable=False, help="Write contact sheets of the worst results to this folder."),
-]
 
 
 @app.callback()
@@ -59,17 +36,33 @@ def lab() -> None:
 
 @app.command("eval", cls=CheckedCommand, no_args_is_help=True)
 def eval_command(
-    network: NetworkArgument,
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; append @WxH to set the input size."
+        ),
+    ],
     data: Annotated[Path | None, typer.Option(metavar="DIR", readable=False, help="Folder of the data sets.")] = None,
-    against: AgainstOption = None,
-    section: SectionOption = None,
-    motion: MotionOption = None,
+    against: Annotated[
+        list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to compare with; repeatable.")
+    ] = None,
+    section: Annotated[
+        list[str] | None, typer.Option(metavar="SECTION", help="Only pictures, rooms, moving, real or cost; repeatable.")
+    ] = None,
+    motion: Annotated[
+        list[str] | None, typer.Option(metavar="MOTION", help="Motion of synthetic clips; default slow and fast; repeatable.")
+    ] = None,
     clips: Annotated[int, typer.Option(min=2, help="Number of clips per motion.")] = 8,
     frames: Annotated[int, typer.Option(min=2, help="Number of frames per clip.")] = 30,
     step: Annotated[int, typer.Option(min=1, help="Use every n-th picture only.")] = 1,
     all_clips: Annotated[bool, typer.Option("--all-clips", help="Use all real clips, not only the hold-out.")] = False,
-    teacher: TeacherOption = None,
-    sheets: SheetsOption = None,
+    teacher: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Matting network whose alpha is the reference for real clips.")
+    ] = None,
+    sheets: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", readable=False, help="Write contact sheets of the worst results to this folder."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
@@ -78,10 +71,6 @@ def eval_command(
     set_verbosity(verbose)
     with exit_on_error():
         folders = load_settings({}, config).model.folders
-        from livebg.lab.evaluation.contact_sheets import Sheets
-        from livebg.lab.evaluation.networks import candidate
-        from livebg.lab.evaluation.run import MOTIONS_MEASURED, SECTIONS, EvaluationConfig, evaluate
-
         candidates = [candidate(each, folders) for each in (network, *(against or []))]
         extent = EvaluationConfig(
             data,
@@ -92,15 +81,12 @@ def eval_command(
             frames=frames,
             all_clips=all_clips,
             teacher=candidate(teacher, folders) if teacher else None,
-            sheets=Sheets(sheets),
+            sheets=sheets,
         )
         _print_results(evaluate(candidates, extent), [each.name for each in candidates], as_json)
 
 
-def _print_results(results: "Iterable[SectionResult]", names: Sequence[str], as_json: bool) -> None:
-    from livebg.lab.evaluation.cost import Costs
-    from livebg.lab.evaluation.results import Section
-
+def _print_results(results: Iterable[SectionResult], names: Sequence[str], as_json: bool) -> None:
     if as_json:
         facts = {"network": names[0], "against": names[1:], "sections": [each.facts() for each in results]}
         output().print(json.dumps(facts), markup=False)
@@ -114,14 +100,14 @@ def _print_results(results: "Iterable[SectionResult]", names: Sequence[str], as_
             output().print(f"{result.name}: skipped, {result.facts()['skipped']}", markup=False)
 
 
-def _wide_output() -> "Console":
+def _wide_output() -> Console:
     """Returns an output wide enough for long network names, also when it is redirected to a file."""
     out = output()
     out.width = max(out.width, _MIN_COLUMNS)
     return out
 
 
-def _print_section(section: "Section") -> None:
+def _print_section(section: Section) -> None:
     out = _wide_output()
     out.print(f"\n{section.name}: {len(section.units)} {section.unit}s; {section.about}", markup=False)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
@@ -143,17 +129,17 @@ def _print_section(section: "Section") -> None:
     out.print(table)
 
 
-def _interval(summary: "Summary | None", sign: str = "") -> str:
+def _interval(summary: Summary | None, sign: str = "") -> str:
     if summary is None or summary.low is None or summary.high is None:
         return ""
     return f"{summary.low:{sign}.3g} .. {summary.high:{sign}.3g}"
 
 
-def _difference(summary: "Summary | None") -> str:
+def _difference(summary: Summary | None) -> str:
     return "" if summary is None else f"{summary.mean:+.3g} ({_interval(summary, '+')})"
 
 
-def _print_costs(costs: "Costs") -> None:
+def _print_costs(costs: Costs) -> None:
     out = _wide_output()
     out.print(f"\nCPU time: one thread, {costs.rounds} alternating rounds; ratio to {costs.reference}", markup=False)
     table = Table("network", "input", "CPU ms", "minimum", "ratio", "start, s", "file, MB", box=box.SIMPLE_HEAD, show_edge=False)

@@ -55,10 +55,10 @@ class _FrameStats(NamedTuple):
 
 
 class NoReferenceScore:
-    """All no-reference metrics, frame by frame.
+    """All no-reference metrics of a clip, frame by frame.
 
     - Warp error: the mean of ``|alpha_t(x) - alpha_t-1(x + w(x))|``, times 1e3, where w is the optical flow of the luma, over
-      pixels with known flow (:class:`FlowWithCheck`; after Lai et al., "Learning Blind Video
+      pixels with known flow (:func:`flow_with_check`; after Lai et al., "Learning Blind Video
       Temporal Consistency", ECCV 2018, with a plain mean instead of squares). None if less than half of them are known, as after
       a cut.
     - Still change: the mean of ``|alpha_t - alpha_t-1|``, times 1e3, over static pixels: there and 7 pixels around, the mean luma
@@ -72,46 +72,37 @@ class NoReferenceScore:
     """
 
     def __init__(self) -> None:
-        self._flow = FlowWithCheck()
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._lag = EdgeLag()
         self._recent: deque[_FrameStats] = deque(maxlen=3)
         self._rows: list[tuple[float, float, float]] = []
-        self._clips: list[list[tuple[float, float]]] = []
-        self.begin()
-
-    def begin(self) -> None:
-        """Start another clip: the next frame has no predecessor."""
-        self._recent.clear()
-        self._lag.begin()
-        self._clips.append([])
+        self._areas: list[tuple[float, float]] = []
 
     def add(self, picture: NDArray[np.uint8], alpha: Alpha | Alpha8, time: float) -> dict[str, float]:
         """Measure one frame. Returns its values by metric name (NaN if a metric has none).
 
         ``picture`` is uint8, luma (height, width) or RGB (height, width, 3); ``alpha`` is uint8 (0..255) or float32 (0..1), of
         that height and width; ``time`` is in seconds. Raises ValueError if they are not, or if the size changes or time does not
-        increase within a clip.
+        increase.
         """
         luma, full = _luma(picture), as_alpha(alpha)
         if luma.shape != full.shape:
             raise ValueError(f"The picture has shape {luma.shape}, its alpha {full.shape}.")
-        clip = self._clips[-1]
-        if clip and time <= clip[-1][0]:
-            raise ValueError(f"Time must increase, got {time} s after {clip[-1][0]} s.")
+        if self._areas and time <= self._areas[-1][0]:
+            raise ValueError(f"Time must increase, got {time} s after {self._areas[-1][0]} s.")
         current = self._frame_stats(luma.astype(np.float32), within(full, _MAX_SIDE))
         self._lag.add(current.alpha, current.luma.astype(np.float32))
         row = self._warp_error(current), self._still_change(current), self._flips(current)
         self._recent.append(current)
         self._rows.append(row)
-        clip.append((time, float(full.mean(dtype=np.float64))))
+        self._areas.append((time, float(full.mean(dtype=np.float64))))
         return {measure.name: value for measure, value in zip(MEASURES, row, strict=False)}
 
     def result(self) -> Score:
         """Returns the metrics of all frames so far."""
         table: Values = np.asarray(self._rows, np.float64).reshape(-1, 3)
         values = {measure.name: table[:, column] for column, measure in enumerate(MEASURES[:3])}
-        dropouts = [_dropouts(np.array(clip)) for clip in self._clips if clip]
-        values["dropouts"] = np.concatenate(dropouts) if dropouts else np.empty(0)
+        values["dropouts"] = _dropouts(*np.reshape(self._areas, (-1, 2)).T)
         return Score(MEASURES, values, clip_block(len(table)), {EDGE_LAG.name: self._lag.summary()})
 
     def _frame_stats(self, luma: Plane, alpha: Alpha) -> _FrameStats:
@@ -126,7 +117,7 @@ class NoReferenceScore:
         if not self._recent:
             return math.nan
         before = self._recent[-1]
-        flow, known = self._flow.estimate(current.luma, before.luma)
+        flow, known = flow_with_check(self._flow, current.luma, before.luma)
         if known.mean() < _MIN_KNOWN_SHARE:
             return math.nan
         return float(np.abs(current.alpha - flow.warp(before.alpha))[known].mean(dtype=np.float64)) * 1e3
@@ -148,37 +139,33 @@ class NoReferenceScore:
         return float(flipped[still].mean(dtype=np.float64)) * 1e3
 
 
-class FlowWithCheck:
-    """Optical flow at full resolution, more accurate than that of the live filter, with a forward-backward consistency check.
+def flow_with_check(
+    estimator: cv2.DISOpticalFlow, luma: NDArray[np.uint8], before: NDArray[np.uint8]
+) -> tuple[FlowField, NDArray[np.bool_]]:
+    """Returns the optical flow from ``luma`` back to ``before``, uint8 of one shape (height, width), and where it is known.
 
-    By dense inverse search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016). The flow w of a pixel is
-    known if it points inside the picture and ``|w + v|² <= 0.01 (|w|² + |v|²) + 0.5``, where v is the opposite flow at its target
-    (Sundaram et al., "Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow", ECCV 2010; also used by Lai
-    et al., "Learning Blind Video Temporal Consistency", ECCV 2018).
+    At full resolution, so more accurate than that of the live filter, by dense inverse search (Kroeger et al., "Fast Optical Flow
+    using Dense Inverse Search", ECCV 2016). The flow w of a pixel is known if it points inside the picture and
+    ``|w + v|² <= 0.01 (|w|² + |v|²) + 0.5``, where v is the opposite flow at its target (Sundaram et al., "Dense Point
+    Trajectories by GPU-Accelerated Large Displacement Optical Flow", ECCV 2010; also used by Lai et al., "Learning Blind Video
+    Temporal Consistency", ECCV 2018).
     """
-
-    def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-
-    def estimate(self, luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> tuple[FlowField, NDArray[np.bool_]]:
-        """Returns the flow from ``luma`` back to ``before``, uint8 of one shape (height, width), and where it is known."""
-        height, width = luma.shape
-        wide = max(_MIN_FLOW_SIDE - width, 0)
-        high = max(_MIN_FLOW_SIDE - height, math.ceil(_MIN_FLOW_ASPECT * width) - height, 0)
-        here, there = (cv2.copyMakeBorder(each, 0, high, 0, wide, cv2.BORDER_REPLICATE) for each in (luma, before))
-        start = np.zeros((*here.shape, 2), np.float32)
-        back, forth = (
-            np.asarray(self._flow.calc(*pair, start.copy()), np.float32)[:height, :width]
-            for pair in ((here, there), (there, here))
-        )
-        flow = FlowField(back)
-        returned = flow.warp(forth)
-        gap = np.square(back + returned).sum(axis=2)
-        bound = _RELATIVE_TOLERANCE * (np.square(back).sum(axis=2) + np.square(returned).sum(axis=2)) + _ABSOLUTE_TOLERANCE
-        columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-        target_x, target_y = back[..., 0] + columns, back[..., 1] + rows
-        inside = (target_x >= 0) & (target_x <= width - 1) & (target_y >= 0) & (target_y <= height - 1)
-        return flow, (gap <= bound) & inside
+    height, width = luma.shape
+    wide = max(_MIN_FLOW_SIDE - width, 0)
+    high = max(_MIN_FLOW_SIDE - height, math.ceil(_MIN_FLOW_ASPECT * width) - height, 0)
+    here, there = (cv2.copyMakeBorder(each, 0, high, 0, wide, cv2.BORDER_REPLICATE) for each in (luma, before))
+    start = np.zeros((*here.shape, 2), np.float32)
+    back, forth = (
+        np.asarray(estimator.calc(*pair, start.copy()), np.float32)[:height, :width] for pair in ((here, there), (there, here))
+    )
+    flow = FlowField(back)
+    returned = flow.warp(forth)
+    gap = np.square(back + returned).sum(axis=2)
+    bound = _RELATIVE_TOLERANCE * (np.square(back).sum(axis=2) + np.square(returned).sum(axis=2)) + _ABSOLUTE_TOLERANCE
+    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    target_x, target_y = back[..., 0] + columns, back[..., 1] + rows
+    inside = (target_x >= 0) & (target_x <= width - 1) & (target_y >= 0) & (target_y <= height - 1)
+    return flow, (gap <= bound) & inside
 
 
 def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -201,12 +188,11 @@ def _static_pixels(smooth: Plane, before: Plane) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(moved, np.ones((_NEIGHBORHOOD, _NEIGHBORHOOD), np.uint8)) == 0, np.bool_)
 
 
-def _dropouts(clip: Values) -> Values:
-    """Returns 100 for each frame inside a dropout, else 0, from a clip's times and areas, shape (frames, 2)."""
-    times, areas = clip.T
-    lost = np.zeros(len(clip))
+def _dropouts(times: Values, areas: Values) -> Values:
+    """Returns 100 for each frame inside a dropout, else 0, from the times and areas of a clip's frames."""
+    lost = np.zeros(len(times))
     frame = 1
-    while frame < len(clip):
+    while frame < len(times):
         before = float(np.median(areas[max(0, frame - _FRAMES_BEFORE) : frame]))
         end = _recovery_frame(times, areas, frame, before)
         lost[frame:end] = 100.0

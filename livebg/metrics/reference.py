@@ -6,6 +6,7 @@ are sums over the picture and grow with its size: compare them at one size only 
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha, Alpha8
 from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
-from livebg.metrics.statistics import Measure, Score, Values, clip_block
+from livebg.metrics.statistics import Measure, Score, clip_block
 
 TOLERANCE: Final = 0.008
 """Maximum distance at which a boundary counts as found, as a share of the picture's diagonal (DAVIS)."""
@@ -37,7 +38,6 @@ PICTURE_MEASURES: Final = (
     Measure("boundary_f", "Boundary F", "outlines found within 0.8 % of the diagonal", higher_is_better=True),
 )
 DTSSD: Final = Measure("dtssd", "dtSSD x1e2", "change that the true alpha does not have")
-CLIP_MEASURES: Final = (*PICTURE_MEASURES, DTSSD, EDGE_LAG)
 
 
 def as_alpha(alpha: Alpha | Alpha8) -> Alpha:
@@ -123,23 +123,29 @@ def boundary_f_measure(alpha: Alpha, truth: Alpha) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
+_METRICS: Final = {
+    "mad": mean_absolute_difference,
+    "mse": mean_squared_error,
+    "grad": gradient_error,
+    "conn": connectivity_error,
+    "iou": foreground_iou,
+    "boundary_f": boundary_f_measure,
+}
+
+
 class ReferenceScore:
-    """All reference metrics, frame by frame.
+    """Reference metrics, frame by frame: those of ``measures``, and of clips the changes.
 
     ``moving`` declares the alphas the frames of clips: then their changes count (dtSSD, edge lag), and neighboring frames are
     correlated (see :func:`~livebg.metrics.statistics.summarize`). Otherwise they are independent pictures.
     """
 
-    def __init__(self, moving: bool = True) -> None:
+    def __init__(self, moving: bool = True, measures: Sequence[Measure] = PICTURE_MEASURES) -> None:
         self._moving = moving
-        self._rows: list[tuple[float, ...]] = []
+        self._measures = tuple(measures)
+        self._rows: list[dict[str, float]] = []
         self._before: tuple[Alpha, Alpha] | None = None
         self._lag = EdgeLag()
-
-    def begin(self) -> None:
-        """Start another clip: the next frame has no predecessor."""
-        self._before = None
-        self._lag.begin()
 
     def add(self, alpha: Alpha | Alpha8, truth: Alpha | Alpha8) -> dict[str, float]:
         """Measure one frame or picture. Returns its values by metric name (dtSSD is NaN without a previous frame).
@@ -150,34 +156,25 @@ class ReferenceScore:
         ours, theirs = as_alpha(alpha), as_alpha(truth)
         if ours.shape != theirs.shape:
             raise ValueError(f"The alpha has shape {ours.shape}, the true one {theirs.shape}.")
-        change = math.nan
+        row = {each.name: _METRICS[each.name](ours, theirs) for each in self._measures} | {DTSSD.name: math.nan}
         if self._moving:
             if self._before is not None:
                 if self._before[0].shape != ours.shape:
                     raise ValueError(f"The frame size must not change within a clip, got {ours.shape}.")
-                change = temporal_difference(ours, self._before[0], theirs, self._before[1])
+                row[DTSSD.name] = temporal_difference(ours, self._before[0], theirs, self._before[1])
             # The caller may reuse its arrays for the next frame.
             self._before = ours.copy(), theirs.copy()
             self._lag.add(ours, theirs * np.float32(255))
-        row = (
-            mean_absolute_difference(ours, theirs),
-            mean_squared_error(ours, theirs),
-            gradient_error(ours, theirs),
-            connectivity_error(ours, theirs),
-            foreground_iou(ours, theirs),
-            boundary_f_measure(ours, theirs),
-            change,
-        )
         self._rows.append(row)
-        return {measure.name: value for measure, value in zip((*PICTURE_MEASURES, DTSSD), row, strict=True)}
+        return row
 
     def result(self) -> Score:
         """Returns the metrics of all frames so far. Independent pictures have neither dtSSD nor edge lag."""
-        table: Values = np.asarray(self._rows, np.float64).reshape(-1, len(PICTURE_MEASURES) + 1)
-        values = {measure.name: table[:, column] for column, measure in enumerate((*PICTURE_MEASURES, DTSSD))}
+        measures = (*self._measures, DTSSD) if self._moving else self._measures
+        values = {each.name: np.array([row[each.name] for row in self._rows], np.float64) for each in measures}
         if not self._moving:
-            return Score(PICTURE_MEASURES, values)
-        return Score(CLIP_MEASURES, values, clip_block(len(table)), {EDGE_LAG.name: self._lag.summary()})
+            return Score(measures, values)
+        return Score((*measures, EDGE_LAG), values, clip_block(len(self._rows)), {EDGE_LAG.name: self._lag.summary()})
 
 
 @lru_cache(maxsize=1)

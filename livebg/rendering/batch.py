@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +16,9 @@ from livebg.errors import Cancelled, LivebgError, ModelError
 from livebg.factory import build_background, build_effect, build_encoding, build_pipeline
 from livebg.interfaces import Background, Segmenter
 from livebg.pipeline import Passthrough, Pipeline
-from livebg.rendering.jobs import Job, JobResult
+from livebg.rendering.jobs import Job, JobResult, NetworkInfo
 from livebg.rendering.lookahead import LookaheadFilter
-from livebg.rendering.loop import RenderResult, VideoProcessor, render
+from livebg.rendering.loop import VideoProcessor, render
 from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
 from livebg.rendering.reporters import QuietReporter
 from livebg.sinks.atomic_file import AtomicFile, writing
@@ -33,30 +32,11 @@ _SEVERITY: Final = (0, 3, 4, 2, 5, 1, 130)
 """Exit codes from best to worst: a batch exits with the worst code of its jobs."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileOptions:
-    """File options of the command line. ``start`` and ``end`` are in seconds."""
-
-    start: float | None = None
-    end: float | None = None
-    overwrite: bool = False
-    drop_streams: bool = False
-    keep_streams: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Network:
-    processor: Pipeline | Passthrough
-    model: str | None = None
-    provider: str | None = None
-    input_size: tuple[int, int] | None = None
-
-
 class BatchRenderer:
     """Renders jobs with one shared network, which is loaded after the first input has been opened.
 
     If the network cannot be loaded, the error is reported once and the remaining jobs are skipped. Subfolders of the output are
-    created when needed. ``consent`` turns the effect off (mode ``none``).
+    created when needed. ``overwrite`` replaces existing outputs. ``consent`` turns the effect off (mode ``none``).
     """
 
     def __init__(
@@ -64,13 +44,14 @@ class BatchRenderer:
         settings: Settings,
         load_segmenter: Callable[[], Segmenter],
         reporter: QuietReporter,
-        options: FileOptions = FileOptions(),
+        options: CopyOptions,
+        overwrite: bool,
         consent: Consent | None = None,
     ) -> None:
         self._settings = settings
         self._load_segmenter = load_segmenter
         self._reporter = reporter
-        self._options = options
+        self._options, self._overwrite = options, overwrite
         self._consent = consent
         self._segmenter: Segmenter | None = None
         self._model_failed = False
@@ -133,16 +114,14 @@ class BatchRenderer:
         return LivebgError.exit_code
 
     def _video(self, job: Job) -> JobResult:
-        options = self._options
-        with FileSource(job.input, options.start, options.end) as source, self._sink(job, source) as sink:
-            network = self._network(source.format.width, source.format.height)
+        with FileSource(job.input, self._options.start, self._options.end) as source, self._sink(job, source) as sink:
+            processor, network = self._processor(source.format.width, source.format.height)
             self._reporter.started(job, source.frame_estimate)
-            processor = self._with_lookahead(network.processor)
-            done = render(source, sink, processor, lambda frames: self._reporter.advanced(job, frames), self._stop)
-        return JobResult(job, done, network.model, network.provider, network.input_size, (*source.notes, *sink.notes))
+            begin, following = time.perf_counter(), self._with_lookahead(processor)
+            frames = render(source, sink, following, lambda done: self._reporter.advanced(job, done), self._stop)
+        return JobResult(job, frames, time.perf_counter() - begin, network, (*source.notes, *sink.notes))
 
     def _sink(self, job: Job, source: FileSource) -> FileSink:
-        options = self._options
         self._make_folder(job)
         return FileSink(
             job.output,
@@ -150,8 +129,8 @@ class BatchRenderer:
             source.time_base,
             encoding=build_encoding(self._settings, self._mode),
             copy_from=job.input,
-            copy_options=CopyOptions(options.start, options.end, options.drop_streams, options.keep_streams),
-            overwrite=options.overwrite,
+            copy_options=self._options,
+            overwrite=self._overwrite,
         )
 
     def _photo(self, job: Job) -> JobResult:
@@ -159,20 +138,19 @@ class BatchRenderer:
         photo = Photo(job.input)
         check_suffix(job.output, self._mode)
         self._make_folder(job)
-        part = AtomicFile(job.output, overwrite=self._options.overwrite, not_same_as=job.input)
+        part = AtomicFile(job.output, overwrite=self._overwrite, not_same_as=job.input)
         try:
             background = self._background()
-            network = self._network(photo.frame.width, photo.frame.height, background)
+            processor, network = self._processor(photo.frame.width, photo.frame.height, background)
             self._reporter.started(job, 1)
             still = background if isinstance(background, StillBackground) else None
-            image = render_photo(photo, network.processor, self._mode, still)
+            image = render_photo(photo, processor, self._mode, still)
             if self._stop.is_set():
                 raise Cancelled(f"Stopped before writing {job.output}.")
             write_photo(image, part, job.output)
         finally:
             part.rollback()
-        done = RenderResult(1, time.perf_counter() - begin)
-        return JobResult(job, done, network.model, network.provider, network.input_size, photo.notes)
+        return JobResult(job, 1, time.perf_counter() - begin, network, photo.notes)
 
     def _background(self) -> Background | None:
         """Returns the background of a photo; None for a mode without one, and for the blurred room."""
@@ -182,14 +160,16 @@ class BatchRenderer:
     def _mode(self) -> str:
         return self._settings.effect.mode if self._consent is None else "none"
 
-    def _network(self, width: int, height: int, background: Background | None = None) -> _Network:
+    def _processor(
+        self, width: int, height: int, background: Background | None = None
+    ) -> tuple[Pipeline | Passthrough, NetworkInfo | None]:
         """Returns a new pipeline with the shared network, for one file of this size."""
         if self._consent is not None:
-            return _Network(Passthrough(self._consent))
+            return Passthrough(self._consent), None
         segmenter = self._loaded_segmenter()
         size = segmenter.input_size(width, height)
         pipeline = build_pipeline(self._settings, segmenter, background=background)
-        return _Network(pipeline, segmenter.name, segmenter.provider, size)
+        return pipeline, NetworkInfo(segmenter.name, segmenter.provider, size)
 
     def _with_lookahead(self, processor: Pipeline | Passthrough) -> VideoProcessor:
         """Returns the processor for a video, which can use future frames; photos cannot."""

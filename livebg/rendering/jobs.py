@@ -7,16 +7,13 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from livebg.config.choices import Mode
 from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
 from livebg.sources.media_types import PHOTO_SUFFIXES, UNREADABLE_PHOTO_SUFFIXES, VIDEO_SUFFIXES, WRITABLE_PHOTO_SUFFIXES
-
-if TYPE_CHECKING:
-    from livebg.rendering.loop import RenderResult  # slow to import, and `--help` does not need it
 
 _LOG: Final = logging.getLogger(__name__)
 KEPT_CONTAINERS = frozenset({".mp4", ".mov", ".m4v", ".mkv"})
@@ -46,14 +43,22 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkInfo:
+    """The network that processed a file. ``input_size`` is (width, height)."""
+
+    model: str
+    provider: str
+    input_size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class JobResult:
-    """The result of one file. Model, provider and input size are None if no network ran."""
+    """The result of one file: number of frames written, wall time in seconds, the network if one ran, and notes to the user."""
 
     job: Job
-    result: "RenderResult"
-    model: str | None
-    provider: str | None
-    input_size: tuple[int, int] | None
+    frames: int
+    seconds: float
+    network: NetworkInfo | None
     notes: tuple[str, ...]
 
 
@@ -63,15 +68,6 @@ class Plan:
 
     jobs: Sequence[Job]
     skipped: Sequence[Path] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The content of the inputs: each file with the input folder that its output path is relative to."""
-
-    files: dict[Path, tuple[Path, Path]] = field(default_factory=dict)
-    skipped: list[Path] = field(default_factory=list)
-    unreadable: list[Job] = field(default_factory=list)
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
@@ -91,18 +87,18 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
         with writing(output):
             _check_output(output, many)
     into = output if output is not None and output.is_dir() else None
-    found = _search(inputs, into)
-    if not found.files and not found.unreadable:
+    files, skipped, unreadable = _search(inputs, into)
+    if not files and not unreadable:
         names = ", ".join(str(path) for path in inputs)
         raise SourceError(f"No videos or photos found in {names}.", "Name a folder that contains some, or a file.")
     if output is not None and into is None:
         return Plan([Job(inputs[0], output)])
-    targets = _distinct([_targets(file, root, into, mode) for file, root in found.files.values()], taken=found.files)
+    targets = _distinct([_targets(file, root, into, mode) for file, root in files.values()], taken=files)
     jobs = [
         Job(file, target, _note(file.suffix.lower(), target.suffix.lower(), mode), _name_error(file, target))
-        for (file, _), target in zip(found.files.values(), targets, strict=True)
+        for (file, _), target in zip(files.values(), targets, strict=True)
     ]
-    return Plan([*found.unreadable, *jobs], found.skipped)
+    return Plan([*unreadable, *jobs], skipped)
 
 
 def _check_input(path: Path) -> None:
@@ -128,26 +124,29 @@ def _check_output(output: Path, many: bool) -> None:
         raise SinkError(f"The output folder {folder} {problem}.", "Create it first, or name another one.")
 
 
-def _search(inputs: Sequence[Path], into: Path | None) -> _Found:
-    found = _Found()
+def _search(inputs: Sequence[Path], into: Path | None) -> tuple[dict[Path, tuple[Path, Path]], list[Path], list[Job]]:
+    """Returns the files with the input folder that their output path is relative to, the skipped files, and jobs that fail."""
+    files: dict[Path, tuple[Path, Path]] = {}
+    skipped: list[Path] = []
+    unreadable: list[Job] = []
 
     def note_unreadable(error: OSError) -> None:
         folder = Path(error.filename)
         problem = f"The folder {folder} cannot be read ({error.strerror})."
-        found.unreadable.append(Job(folder, folder, error=SourceError(problem, "Change its permissions or leave it out.")))
+        unreadable.append(Job(folder, folder, error=SourceError(problem, "Change its permissions or leave it out.")))
 
     for path in inputs:
         if not path.is_dir():
-            found.files[_place(path)] = path, path.parent
+            files[_place(path)] = path, path.parent
             continue
         for folder, folders, names in os.walk(path, onerror=note_unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and not _same(Path(folder, name), into))
             for file in sorted(Path(folder, name) for name in names if not name.startswith(".")):
                 if not _is_media(file):
-                    found.skipped.append(file)
+                    skipped.append(file)
                 elif not _is_own_output(file):
-                    found.files[_place(file)] = file, path
-    return found
+                    files[_place(file)] = file, path
+    return files, skipped, unreadable
 
 
 def _is_media(file: Path) -> bool:

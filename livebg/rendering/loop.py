@@ -1,9 +1,7 @@
 """The offline frame loop: source to sink through a processor."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from livebg.errors import Cancelled
@@ -23,31 +21,18 @@ class VideoProcessor(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RenderResult:
-    """The result of one file: number of frames written, and wall time in seconds."""
-
-    frames: int
-    seconds: float
-
-    @property
-    def fps(self) -> float:
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
-
-
 def render(
     source: Source,
     sink: Sink,
     processor: VideoProcessor,
     on_frame: Callable[[int], None],
     stop: threading.Event | None = None,
-) -> RenderResult:
-    """Render every frame of ``source`` into ``sink`` until the source ends, and close both.
+) -> int:
+    """Render every frame of ``source`` into ``sink`` until the source ends, and close both. Returns the number of frames.
 
     ``on_frame`` receives the number of frames done. On an error, or if ``stop`` is set (which raises
     :class:`~livebg.errors.Cancelled`), the sink is aborted and removes its output.
     """
-    begin = time.perf_counter()
     sent = 0
 
     def frames() -> Iterator[Frame]:
@@ -61,4 +46,4 @@ def render(
             sink.send(composite)
             sent += 1
             on_frame(sent)
-    return RenderResult(sent, time.perf_counter() - begin)
+    return sent

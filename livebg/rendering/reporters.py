@@ -182,22 +182,26 @@ def _stop_sentence(jobs: Sequence[Job], done: int) -> str:
 
 
 def _summary_line(summary: JobResult) -> str:
-    done, size = summary.result, summary.input_size
-    network = f", {summary.model} at {size[0]}x{size[1]} on {summary.provider}" if size else ""
-    frames = f"{done.frames} frame{'' if done.frames == 1 else 's'}"
-    return f"{summary.job.output}: {frames} in {done.seconds:.1f} s, {done.fps:.1f} fps{network}"
+    frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
+    network = ""
+    if summary.network:
+        width, height = summary.network.input_size
+        network = f", {summary.network.model} at {width}x{height} on {summary.network.provider}"
+    return f"{summary.job.output}: {frames} in {summary.seconds:.1f} s, {_fps(summary.frames, summary.seconds):.1f} fps{network}"
 
 
 def _stats(done: list[JobResult]) -> dict[str, Any]:
-    frames = sum(each.result.frames for each in done)
-    seconds = sum(each.result.seconds for each in done)
-    first = done[0] if done else None
-    size = first.input_size if first else None
+    frames, seconds = sum(each.frames for each in done), sum(each.seconds for each in done)
+    network = done[0].network if done else None
     return {
         "frames": frames,
         "seconds": round(seconds, 3),
-        "fps": round(frames / seconds, 2) if seconds else 0.0,
-        "model": first.model if first else None,
-        "provider": first.provider if first else None,
-        "input_size": f"{size[0]}x{size[1]}" if size else None,
+        "fps": round(_fps(frames, seconds), 2),
+        "model": network.model if network else None,
+        "provider": network.provider if network else None,
+        "input_size": "{}x{}".format(*network.input_size) if network else None,
     }
+
+
+def _fps(frames: int, seconds: float) -> float:
+    return frames / seconds if seconds else 0.0

@@ -6,13 +6,14 @@ people, camera and light move, ``clips`` renders a motion, and ``procedural`` dr
 
 from livebg.synthetic.chroma_key import cut_green
 from livebg.synthetic.clips import Actor, Moment, clip, standing
-from livebg.synthetic.layering import Cutout, Matrix, Picture, over, place, similarity
+from livebg.synthetic.layering import Box, Cutout, Matrix, Picture, bounding_box, over, place, similarity
 from livebg.synthetic.motions import MOTIONS, Motion, Pose, Scene, View
 from livebg.synthetic.procedural import blob_person, procedural_room
 
 __all__ = [
     "MOTIONS",
     "Actor",
+    "Box",
     "Cutout",
     "Matrix",
     "Moment",
@@ -22,6 +23,7 @@ __all__ = [
     "Scene",
     "View",
     "blob_person",
+    "bounding_box",
     "clip",
     "cut_green",
     "over",

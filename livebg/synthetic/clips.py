@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha8
 from livebg.imaging.pyramid import resize
-from livebg.synthetic.layering import Cutout, Matrix, Picture, over, place, similarity
+from livebg.synthetic.layering import Box, Cutout, Matrix, Picture, bounding_box, over, place, similarity
 from livebg.synthetic.motions import Chance, Motion, Pose, Scene, View
 
 Size = tuple[int, int]
-Box = tuple[int, int, int, int]
 
 _HEADROOM: Final = 0.18
 """Share of the frame's height above the head at scale 1."""
@@ -55,11 +54,10 @@ class Actor:
             raise ValueError(f"Actor needs cut-outs of one size, got {sorted(shapes)}.")
         if not (self.rate > 0 and 0 < self.share <= 1):
             raise ValueError(f"Actor needs a positive rate and a share in 0..1, got {self.rate} and {self.share}.")
-        seen = np.maximum.reduce([cutout.alpha for cutout in self.cutouts]) >= 128
-        columns, rows = np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
-        if not rows.size:
+        box = bounding_box(np.maximum.reduce([cutout.alpha for cutout in self.cutouts]))
+        if box is None:
             raise ValueError("Actor needs a visible person, but alpha is below one half everywhere.")
-        object.__setattr__(self, "box", (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+        object.__setattr__(self, "box", box)
 
     def at(self, time: float) -> Cutout:
         """Returns the cut-out at ``time``, in seconds."""

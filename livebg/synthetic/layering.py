@@ -17,6 +17,9 @@ Picture = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 """An affine map of pixel positions, shape (2, 3), from (x, y, 1) in the cut-out to (x, y) in the frame."""
 
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom, in pixels; right and bottom are exclusive."""
+
 _PIXEL_SIGMA: Final = 0.5
 """Standard deviation of a Gaussian as wide as one pixel."""
 
@@ -45,6 +48,12 @@ class Cutout:
             raise ValueError(f"Cutout needs uint8 RGB (h, w, 3) and uint8 alpha (h, w), got {found}.")
 
 
+def bounding_box(alpha: Alpha8) -> Box | None:
+    """Returns the box of the pixels with an alpha of at least 128; None if there are none."""
+    left, top, width, height = cv2.boundingRect((alpha >= 128).astype(np.uint8))
+    return (left, top, left + width, top + height) if width else None
+
+
 def similarity(scale: float, degrees: float, source: tuple[float, float], target: tuple[float, float]) -> Matrix:
     """Returns the map that moves the point ``source`` to ``target`` (both x, y), scales by ``scale`` and rotates clockwise."""
     turn = math.radians(degrees)
@@ -64,7 +73,8 @@ def place(cutout: Cutout, matrix: Matrix, size: tuple[int, int]) -> Cutout:
     if not alpha.size:
         return Cutout(np.zeros((size[1], size[0], 3), np.uint8), np.zeros((size[1], size[0]), np.uint8))
     weighted = np.asarray(cv2.cvtColor(cv2.merge([rgb, alpha]), cv2.COLOR_RGBA2mRGBA), np.uint8)
-    smooth, remaining = _downscaled(weighted, matrix @ _shift(columns.start, rows.start))
+    from_crop = np.array([[1, 0, columns.start], [0, 1, rows.start], [0, 0, 1]])
+    smooth, remaining = _downscaled(weighted, matrix @ from_crop)
     warped = cv2.warpAffine(smooth, remaining, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     straight = cv2.cvtColor(warped, cv2.COLOR_mRGBA2RGBA)
     colors, coverage = cv2.cvtColor(straight, cv2.COLOR_RGBA2RGB), cv2.extractChannel(straight, 3)
@@ -84,11 +94,6 @@ def _span(positions: NDArray[np.float64], length: int) -> slice:
     first = math.floor(positions.min() / _CROP_ALIGNMENT - 0.5) * _CROP_ALIGNMENT
     last = math.ceil(positions.max() / _CROP_ALIGNMENT + 0.5) * _CROP_ALIGNMENT
     return slice(min(max(first, 0), length), min(max(last, 0), length))
-
-
-def _shift(x: float, y: float) -> NDArray[np.float64]:
-    """Returns the 3x3 map from positions in a crop that starts at (x, y) to positions in the whole picture."""
-    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
 
 
 def _downscaled(picture: NDArray[np.uint8], matrix: Matrix) -> tuple[NDArray[np.uint8], Matrix]:

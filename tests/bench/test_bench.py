@@ -15,10 +15,9 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 from typer.testing import CliRunner
 
-from livebg.bench.clips import write_clip
 from livebg.bench.live import bench_live
 from livebg.bench.profile import StackProfiler
-from livebg.bench.recording import PixelFormat, RecordedCamera, clip_recording, synthetic_recording
+from livebg.bench.recording import PixelFormat, RecordedCamera, clip_recording, synthetic_recording, write_clip
 from livebg.bench.render import FINISHING, STAGES, bench_render
 from livebg.cli import app
 from livebg.compositing.composite import Consent

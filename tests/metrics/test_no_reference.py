@@ -185,14 +185,6 @@ class TestInput:
         alpha[:] = 0
         assert score.add(ROOM, alpha, 1)["still_change"] == pytest.approx(400 / PIXELS * 1e3)
 
-    def test_begin_starts_new_clip(self) -> None:
-        score = NoReferenceScore()
-        score.add(ROOM, block(1), 5)
-        score.begin()
-        found = score.add(ROOM[:50, :60], block(0)[:50, :60], 0)
-        assert all(math.isnan(value) for value in found.values())
-        assert len(score.result().values["dropouts"]) == 2
-
     def test_empty_score_is_null(self) -> None:
         assert set(NoReferenceScore().result().facts().values()) == {None}
 

@@ -222,12 +222,6 @@ class TestReferenceScore:
         assert list(score.result().facts()) == ["mad", "mse", "grad", "conn", "iou", "boundary_f"]
         assert score.result().block == 1
 
-    def test_begin_starts_new_clip(self) -> None:
-        score = ReferenceScore()
-        score.add(alpha_of("00"), alpha_of("00"))
-        score.begin()
-        assert math.isnan(score.add(alpha_of("#0", "00"), alpha_of("00", "00"))["dtssd"])
-
     def test_callers_arrays_can_be_reused(self) -> None:
         score, alpha, truth = ReferenceScore(), alpha_of("##"), alpha_of("00")
         score.add(alpha, truth)

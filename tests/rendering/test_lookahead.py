@@ -176,7 +176,7 @@ def test_uneven_times_are_weighted_evenly() -> None:
 def test_render_sends_each_frame_and_reports_progress() -> None:
     source, sink = ListSource([frame(number) for number in range(9)]), ListSink()
     received: list[int] = []
-    assert render(source, sink, LookaheadFilter(pipeline(UnreliableSegmenter(range(9)))), received.append).frames == 9
+    assert render(source, sink, LookaheadFilter(pipeline(UnreliableSegmenter(range(9)))), received.append) == 9
     assert received == list(range(1, 10))
     assert sink.end == "closed"
 

@@ -21,10 +21,8 @@ AlphaOf = Callable[[Rgb], Alpha]
 class KnownNetwork:
     """A network that is a function of the picture and records its inputs. ``size`` None: of any size."""
 
-    remembers = False
-
     def __init__(self, alpha_of: AlphaOf, *, size: Size | None = None) -> None:
-        self.name, self.path = "known", Path("known.onnx")
+        self.name = "known"
         self.shown: list[Size] = []
         self._alpha_of = alpha_of
         self._size = size

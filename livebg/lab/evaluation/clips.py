@@ -9,24 +9,22 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from livebg.imaging.frame import Alpha
-from livebg.lab.evaluation.contact_sheets import Sheets, Worst
+from livebg.lab.evaluation.contact_sheets import ContactSheet
 from livebg.lab.evaluation.networks import Network, Rgb, full_size_alpha
-from livebg.lab.evaluation.results import Section, Tally
+from livebg.lab.evaluation.results import Section, tabulate
 from livebg.lab.evaluation.subjects import Subjects
-from livebg.metrics.edge_lag import EDGE_LAG, EdgeLag
+from livebg.metrics.edge_lag import EDGE_LAG
 from livebg.metrics.no_reference import MEASURES as NO_REFERENCE
 from livebg.metrics.no_reference import NoReferenceScore
 from livebg.metrics.reference import (
     DTSSD,
     PICTURE_MEASURES,
+    ReferenceScore,
     as_alpha,
     foreground_iou,
-    gradient_error,
     mean_absolute_difference,
-    mean_squared_error,
-    temporal_difference,
 )
-from livebg.metrics.statistics import Measure
+from livebg.metrics.statistics import Measure, Score
 from livebg.sources.file import FileSource
 from livebg.synthetic import MOTIONS, clip
 
@@ -34,8 +32,8 @@ SIZE: Final = (512, 288)
 """Width and height of the synthetic clips, as in Robust Video Matting's evaluation."""
 
 _FRAME_RATE: Final = 30.0
-_BY_NAME: Final = {measure.name: measure for measure in PICTURE_MEASURES}
-MOVING: Final[tuple[Measure, ...]] = (_BY_NAME["mad"], _BY_NAME["mse"], DTSSD, _BY_NAME["grad"], EDGE_LAG)
+_PER_FRAME: Final = tuple(measure for measure in PICTURE_MEASURES if measure.name in ("mad", "mse", "grad"))
+MOVING: Final = (*_PER_FRAME, DTSSD, EDGE_LAG)
 TEACHER: Final = (
     Measure("teacher_iou", "IoU to the teacher", "foreground at 0.5 compared with the matting network's", higher_is_better=True),
     Measure("teacher_mad", "MAD x1e3 to the teacher", "mean absolute difference from the matting network's alpha"),
@@ -51,39 +49,43 @@ class _Shot(NamedTuple):
 
 
 def measure_moving(
-    networks: Mapping[str, Network], cast: Subjects, motion: str, clips: int, frames: int, sheets: Sheets
+    networks: Mapping[str, Network], cast: Subjects, motion: str, clips: int, frames: int, sheets: Path | None
 ) -> Section:
-    """Measure the mean MAD, MSE, dtSSD and Grad of each clip, and its edge lag, at :data:`SIZE`.
+    """Measure the mean MAD, MSE, Grad and dtSSD of each clip, and its edge lag, at :data:`SIZE`.
 
     ``motion`` is a name from :data:`livebg.synthetic.MOTIONS`. Raises SourceError if a file of the cast cannot be read.
     """
     about = f"{clips} clips of {frames} frames, {SIZE[0]}x{SIZE[1]}, {cast.about}"
-    tally = Tally(f"moving truth, {motion}", about, "clip", MOVING, networks)
     shots = ((f"{motion} {number}", _synthetic_shots(cast, motion, number, frames)) for number in range(clips))
-    return _measure(networks, tally, sheets.all(f"moving {motion}", clips), shots, _TruthScore)
+    rows = _measure(networks, ContactSheet(sheets, f"moving {motion}", clips), shots, _TruthScore)
+    return tabulate(f"moving truth, {motion}", about, "clip", MOVING, networks, rows)
 
 
 def measure_real(
-    networks: Mapping[str, Network], clips: Sequence[Path], frames: int, teacher: Network | None, sheets: Sheets
+    networks: Mapping[str, Network], clips: Sequence[Path], frames: int, teacher: Network | None, sheets: Path | None
 ) -> Section:
     """Measure the no-reference metrics of each clip and, if there is a ``teacher``, the mean differences from its alpha.
 
     Uses the first ``frames`` of each clip and runs each network as on video. Raises SourceError if a clip cannot be read.
     """
     about = f"the first {frames} frames of each" + (f", compared with the alpha of {teacher.name}" if teacher else "")
-    tally = Tally("real clips", about, "clip", (*NO_REFERENCE, *TEACHER) if teacher else NO_REFERENCE, networks)
     shots = ((path.stem, _real_shots(path, frames, teacher)) for path in clips)
-    return _measure(networks, tally, sheets.all("real clips", len(clips)), shots, _NoReferenceScore)
+    rows = _measure(networks, ContactSheet(sheets, "real clips", len(clips)), shots, _NoReferenceScore)
+    return tabulate("real clips", about, "clip", (*NO_REFERENCE, *TEACHER) if teacher else NO_REFERENCE, networks, rows)
 
 
 def _measure(
     networks: Mapping[str, Network],
-    tally: Tally,
-    sheet: Worst,
+    sheet: ContactSheet,
     clips: Iterable[tuple[str, Iterable[_Shot]]],
     new_score: "type[_TruthScore] | type[_NoReferenceScore]",
-) -> Section:
-    """Run the networks side by side on named clips; the sheet shows the worst frame of each. State is reset between clips."""
+) -> list[tuple[str, dict[str, list[float]]]]:
+    """Run the networks side by side on named clips. Returns each clip's values; the sheet shows its worst frame.
+
+    State is reset between clips.
+    """
+    evaluated = next(iter(networks))
+    rows = []
     for clip_name, shots in clips:
         scores = {name: new_score() for name in networks}
         worst: tuple[float, _Shot, Alpha] | None = None
@@ -93,14 +95,14 @@ def _measure(
             for name, network in networks.items():
                 alpha = full_size_alpha(network, shot.rgb)
                 badness = scores[name].add(alpha, shot)
-                if name == tally.evaluated and (worst is None or badness > worst[0]):
+                if name == evaluated and (worst is None or badness > worst[0]):
                     worst = badness, shot, alpha
         if worst:
             badness, shot, alpha = worst
             sheet.add(badness, f"{clip_name} at {shot.time:.2f} s", shot.rgb, shot.truth, alpha)
-        tally.add(clip_name, {name: score.row() for name, score in scores.items()})
+        rows.append((clip_name, {name: score.row() for name, score in scores.items()}))
     sheet.write()
-    return tally.section()
+    return rows
 
 
 def _synthetic_shots(cast: Subjects, motion_name: str, number: int, frames: int) -> Iterator[_Shot]:
@@ -123,24 +125,15 @@ class _TruthScore:
     """Collects the measures of one network on one synthetic clip."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[float, ...]] = []
-        self._previous: tuple[Alpha, Alpha] | None = None
-        self._lag = EdgeLag()
+        self._score = ReferenceScore(measures=_PER_FRAME)
 
     def add(self, alpha: Alpha, shot: _Shot) -> float:
         """Add the next frame. Returns its MAD."""
         assert shot.truth is not None
-        change = temporal_difference(alpha, self._previous[0], shot.truth, self._previous[1]) if self._previous else math.nan
-        difference = mean_absolute_difference(alpha, shot.truth)
-        self._rows.append((difference, mean_squared_error(alpha, shot.truth), change, gradient_error(alpha, shot.truth)))
-        self._lag.add(alpha, shot.truth * np.float32(255))
-        self._previous = alpha, shot.truth
-        return difference
+        return self._score.add(alpha, shot.truth)["mad"]
 
-    def row(self) -> tuple[float, ...]:
-        lag = self._lag.summary()
-        means = (column[~np.isnan(column)] for column in np.array(self._rows).T)
-        return (*(float(column.mean()) if column.size else math.nan for column in means), math.nan if lag is None else lag.mean)
+    def row(self) -> list[float]:
+        return _means(self._score.result())
 
 
 class _NoReferenceScore:
@@ -159,7 +152,10 @@ class _NoReferenceScore:
         self._teacher_errors.append((foreground_iou(alpha, shot.truth), difference))
         return difference
 
-    def row(self) -> tuple[float, ...]:
-        summaries = self._score.result().summaries.values()
+    def row(self) -> list[float]:
         teacher = np.mean(self._teacher_errors, axis=0).tolist() if self._teacher_errors else []
-        return (*(math.nan if summary is None else summary.mean for summary in summaries), *teacher)
+        return [*_means(self._score.result()), *teacher]
+
+
+def _means(score: Score) -> list[float]:
+    return [math.nan if summary is None else summary.mean for summary in score.summaries.values()]

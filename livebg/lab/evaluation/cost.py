@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import median
+from timeit import repeat, timeit
 from typing import Any, Final
 
 import numpy as np
 
-from livebg.lab.evaluation.networks import Candidate, Network, Rgb
+from livebg.lab.evaluation.networks import Candidate, Network
 from livebg.segmentation.onnx_model import Size
 
 FRAME: Final = (1280, 720)
@@ -58,19 +60,17 @@ def measure_cost(candidates: Sequence[Candidate], networks: Mapping[str, Network
 
     ``networks`` are the opened ``candidates`` by name; ``reference`` is one of the names. Raises ModelError if a network fails.
     """
-    pictures = {name: _picture(network.input_size(*FRAME)) for name, network in networks.items()}
-    for name, network in networks.items():
-        network.reset()
-        for _ in range(_WARM_UP_ROUNDS):
-            _inference_seconds(network, pictures[name])
+    inferences = {name: _inference(network) for name, network in networks.items()}
+    for infer in inferences.values():
+        timeit(infer, number=_WARM_UP_ROUNDS)
     times: dict[str, list[float]] = {name: [] for name in networks}
     begin = time.monotonic()
     rounds = 0
     while rounds < _MIN_ROUNDS or (rounds < _ROUNDS and time.monotonic() - begin < _MAX_DURATION_S):
-        for name, network in networks.items():
-            times[name].append(_inference_seconds(network, pictures[name]))
+        for name, infer in inferences.items():
+            times[name].append(timeit(infer, timer=time.process_time, number=1))
         rounds += 1
-    starts = {candidate.name: _start_seconds(candidate.open) for candidate in candidates}
+    starts = {candidate.name: min(repeat(candidate.open, repeat=_STARTS, number=1)) for candidate in candidates}
     sizes = {candidate.name: candidate.path.stat().st_size for candidate in candidates}
     costs = {
         name: Cost(
@@ -86,22 +86,8 @@ def measure_cost(candidates: Sequence[Candidate], networks: Mapping[str, Network
     return Costs(reference, rounds, costs)
 
 
-def _picture(size: Size) -> Rgb:
-    """Returns random noise: zeros could be cheaper to compute."""
-    return np.random.default_rng(7).integers(0, 256, (size[1], size[0], 3), np.uint8)
-
-
-def _inference_seconds(network: Network, picture: Rgb) -> float:
-    """Returns the CPU seconds of one inference. State is carried over, as in a clip."""
-    begin = time.process_time()
-    network.alpha(picture)
-    return time.process_time() - begin
-
-
-def _start_seconds(opening: Callable[[], Network]) -> float:
-    seconds = []
-    for _ in range(_STARTS):
-        begin = time.perf_counter()
-        opening()
-        seconds.append(time.perf_counter() - begin)
-    return min(seconds)
+def _inference(network: Network) -> Callable[[], object]:
+    """Returns a function that runs the network on random noise: zeros could be cheaper. State is carried over, as in a clip."""
+    width, height = network.input_size(*FRAME)
+    network.reset()
+    return partial(network.alpha, np.random.default_rng(7).integers(0, 256, (height, width, 3), np.uint8))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from livebg.imaging.frame import Alpha8
 from livebg.lab.evaluation.holdout import (
     PEOPLE,
     ROOMS_WITH_PEOPLE,
+    ArchivedPicture,
     Thing,
     archived_pictures,
     archived_rgb,
@@ -58,14 +59,8 @@ class MaskedPicture:
         return rgb, mask
 
 
-class LabeledPicture(Protocol):
-    """A picture and its person mask, read on demand."""
-
-    @property
-    def name(self) -> str: ...
-    def read(self) -> tuple[Rgb, Alpha8]:
-        """Returns RGB, (height, width, 3), and the mask, (height, width), 255 = person, both uint8. Raises SourceError."""
-        ...
+LabeledPicture = MaskedPicture | ArchivedPicture
+"""A picture and its person mask, read on demand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,18 +31,9 @@ Rgb = NDArray[np.uint8]
 
 
 class Network(Protocol):
-    """A network on the CPU, on one thread.
+    """A network on the CPU, on one thread. ``name`` is its name in tables."""
 
-    ``name`` is its name in tables, ``path`` its file. ``remembers`` is true if it keeps state between pictures until
-    :meth:`reset`.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def remembers(self) -> bool: ...
+    name: str
 
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
         """Returns the input size (width, height) for a frame of the given size.
@@ -59,8 +50,8 @@ class Network(Protocol):
         ...
 
     def reset(self) -> None:
-        """Discard the state: the next picture is unrelated to the last one."""
-        ...
+        """Discard the state, if the network has any: the next picture is unrelated to the last one."""
+        return
 
 
 def full_size_alpha(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:
@@ -80,13 +71,11 @@ def full_size_alpha(network: Network, picture: Rgb, wanted: Size | None = None) 
     return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-class FamilyNetwork:
+class FamilyNetwork(Network):
     """A network that livebg can run: :class:`~livebg.segmentation.u2net.U2NetSegmenter`. ``size`` overrides its choice."""
 
-    remembers = False
-
     def __init__(self, name: str, model: LocatedModel, size: Size | None) -> None:
-        self.name, self.path = name, model.path
+        self.name = name
         self._segmenter = U2NetSegmenter(model.path, model.card, input_size=size, provider="cpu", threads=1)
 
     def input_size(self, width: int, height: int, wanted: Size | None = None) -> Size:
@@ -97,17 +86,12 @@ class FamilyNetwork:
     def alpha(self, image: Rgb) -> Alpha:
         return self._segmenter.segment(image)
 
-    def reset(self) -> None:
-        """Do nothing: the network is stateless."""
 
-
-class ChannelsLastNetwork:
+class ChannelsLastNetwork(Network):
     """MediaPipe's interface: input 1xHxWx3, 0..1; output alpha 1xHxWx1, or logits 1xHxWx2 of background and person."""
 
-    remembers = False
-
     def __init__(self, name: str, model: LocatedModel, size: Size) -> None:
-        self.name, self.path = name, model.path
+        self.name, self._path = name, model.path
         self._size = size
         self._session = _session(model.path, optimized=True)
         self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
@@ -117,23 +101,18 @@ class ChannelsLastNetwork:
 
     def alpha(self, image: Rgb) -> Alpha:
         feed = {self._input: image[None].astype(np.float32) / np.float32(255)}
-        output = _run(self._session, self.path, [self._output], feed)[0][0]
+        output = _run(self._session, self._path, [self._output], feed)[0][0]
         if output.shape[2] == 1:
             return np.asarray(np.clip(output[..., 0], 0, 1), np.float32)
         background, person = output[..., 0], output[..., 1]
         return np.asarray(1 / (1 + np.exp(background - person)), np.float32)  # softmax over two classes
 
-    def reset(self) -> None:
-        """Do nothing: the network is stateless."""
 
-
-class RecurrentNetwork:
+class RecurrentNetwork(Network):
     """Robust Video Matting's interface: input src and four states; output fgr, pha and the states for the next picture."""
 
-    remembers = True
-
     def __init__(self, name: str, model: LocatedModel, size: Size | None) -> None:
-        self.name, self.path = name, model.path
+        self.name, self._path = name, model.path
         self._size = size
         self._session = _session(model.path, optimized=True)
         shapes = {entry.name: entry.shape for entry in self._session.get_inputs()}
@@ -151,7 +130,7 @@ class RecurrentNetwork:
         states = self._states or self._initial_states(*image.shape[:2])
         source = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         feed = {"src": source, **self._constants, **{f"{name}i": state for name, state in zip(_STATES, states, strict=True)}}
-        alpha, *self._states = _run(self._session, self.path, ["pha", *(f"{name}o" for name in _STATES)], feed)
+        alpha, *self._states = _run(self._session, self._path, ["pha", *(f"{name}o" for name in _STATES)], feed)
         return np.asarray(np.clip(alpha[0, 0], 0, 1), np.float32)
 
     def reset(self) -> None:

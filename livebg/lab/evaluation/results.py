@@ -79,29 +79,20 @@ class Skipped:
         return {"section": self.name, "skipped": self.reason}
 
 
-class Tally:
-    """Collects the values of one section, one row per network and unit. ``evaluated`` is the first of ``networks``."""
-
-    def __init__(self, name: str, about: str, unit: str, measures: Sequence[Measure], networks: Iterable[str]) -> None:
-        self._name, self._about, self._unit = name, about, unit
-        self._measures = tuple(measures)
-        self._rows: dict[str, list[tuple[float, ...]]] = {network: [] for network in networks}
-        self.evaluated = next(iter(self._rows))
-        self._units: list[str] = []
-
-    def add(self, unit: str, rows: Mapping[str, Sequence[float]]) -> None:
-        """Add the values of one unit by network, in the order of the measures."""
-        self._units.append(unit)
-        for network, row in rows.items():
-            self._rows[network].append(tuple(row))
-
-    def section(self) -> Section:
-        """Returns the section with all values added so far."""
-        scores = {}
-        for network, rows in self._rows.items():
-            table: Values = np.asarray(rows, np.float64).reshape(len(self._units), len(self._measures))
-            scores[network] = Score(self._measures, {each.name: table[:, column] for column, each in enumerate(self._measures)})
-        return Section(self._name, self._about, self._unit, tuple(self._units), scores)
+def tabulate(
+    name: str,
+    about: str,
+    unit: str,
+    measures: Sequence[Measure],
+    networks: Iterable[str],
+    rows: Sequence[tuple[str, Mapping[str, Sequence[float]]]],
+) -> Section:
+    """Returns a section from its ``rows``: a unit, and by network its values in the order of the measures."""
+    scores = {}
+    for network in networks:
+        table = np.array([values[network] for _, values in rows], np.float64).reshape(len(rows), len(measures))
+        scores[network] = Score(tuple(measures), {each.name: table[:, column] for column, each in enumerate(measures)})
+    return Section(name, about, unit, tuple(unit_name for unit_name, _ in rows), scores)
 
 
 def worst(measure: Measure, values: Values, units: Sequence[str]) -> dict[str, Any]:

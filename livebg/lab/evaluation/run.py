@@ -1,18 +1,17 @@
 """Runs all sections in order and skips those without data."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
 from livebg.clock import one_opencv_thread
 from livebg.errors import ConfigError
 from livebg.lab.evaluation.clips import measure_moving, measure_real
-from livebg.lab.evaluation.contact_sheets import Sheets
-from livebg.lab.evaluation.cost import measure_cost
+from livebg.lab.evaluation.cost import Costs, measure_cost
 from livebg.lab.evaluation.datasets import clips, picture_sets, require_folder, rooms_aside
 from livebg.lab.evaluation.networks import Candidate, Network
-from livebg.lab.evaluation.results import Skipped
+from livebg.lab.evaluation.results import Section, Skipped
 from livebg.lab.evaluation.stills import measure_pictures, measure_rooms
 from livebg.lab.evaluation.subjects import subjects
 from livebg.synthetic import MOTIONS
@@ -26,14 +25,7 @@ MOTIONS_MEASURED: Final = ("slow", "fast")
 _NO_DATA: Final = "no --data folder given"
 
 
-class SectionResult(Protocol):
-    """The result of a section: a Section, Costs or Skipped."""
-
-    @property
-    def name(self) -> str: ...
-    def facts(self) -> dict[str, Any]:
-        """Returns the result as JSON-compatible data."""
-        ...
+SectionResult = Section | Costs | Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,7 @@ class EvaluationConfig:
     - ``step``: use every ``step``-th picture and room.
     - ``clips``, ``frames``: moving clips per motion and frames per clip.
     - ``real_frames``: frames per real clip; ``all_clips``: use all real clips, not only the hold-out.
-    - ``teacher``: matting network whose alpha is the reference for real clips.
+    - ``teacher``: matting network whose alpha is the reference for real clips; ``sheets``: folder of the contact sheets.
     """
 
     data: Path | None = None
@@ -57,7 +49,7 @@ class EvaluationConfig:
     real_frames: int = 90
     all_clips: bool = False
     teacher: Candidate | None = None
-    sheets: Sheets = field(default_factory=Sheets)
+    sheets: Path | None = None
 
 
 def evaluate(candidates: Sequence[Candidate], extent: EvaluationConfig) -> Iterator[SectionResult]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from livebg.imaging.frame import Alpha
-from livebg.lab.evaluation.contact_sheets import Sheets
+from livebg.lab.evaluation.contact_sheets import ContactSheet
 from livebg.lab.evaluation.datasets import EmptyRoom, PictureSet
 from livebg.lab.evaluation.networks import Network, Rgb, full_size_alpha
-from livebg.lab.evaluation.results import Section, Tally
+from livebg.lab.evaluation.results import Section, tabulate, worst_count
 from livebg.metrics.reference import PICTURE_MEASURES, as_alpha, boundary_f_measure, foreground_iou, mean_absolute_difference
 from livebg.metrics.statistics import Measure
 from livebg.segmentation.onnx_model import Size
@@ -41,43 +42,46 @@ ROOMS: Final = (
 )
 
 
-def measure_pictures(networks: Mapping[str, Network], pictures: PictureSet, sheets: Sheets) -> Section:
+def measure_pictures(networks: Mapping[str, Network], pictures: PictureSet, sheets: Path | None) -> Section:
     """Measure IoU at 0.5, boundary F and MAD at full picture size, after one inference per picture.
 
     Measures once with the picture resized to :data:`FIGURE_SIZE` and once with the network's own input size in the picture's
-    aspect. Networks with a fixed input size use it both times. Raises :class:`~livebg.errors.SourceError` if a file cannot be
-    read.
+    aspect. Networks with a fixed input size use it both times. ``sheets`` is the folder of the contact sheet, which shows the
+    worst 5 % of the first network. Raises :class:`~livebg.errors.SourceError` if a file cannot be read.
     """
     width, height = FIGURE_SIZE
     about = f"one inference, input {width}x{height} (then its own size in the picture's aspect), measured at full size"
-    tally = Tally(pictures.name, about, "picture", PICTURES, networks)
-    worst = sheets.worst(pictures.name, len(pictures.pairs))
+    evaluated = next(iter(networks))
+    rows = []
+    worst = ContactSheet(sheets, pictures.name, worst_count(len(pictures.pairs)))
     for pair in pictures.pairs:
         rgb, mask = pair.read()
         truth = as_alpha(mask)
         alphas = {name: _look(network, rgb, FIGURE_SIZE) for name, network in networks.items()}
-        rows = {name: _picture_row(network, rgb, alphas[name], truth) for name, network in networks.items()}
-        tally.add(pair.name, rows)
-        worst.add(1 - rows[tally.evaluated][0], pair.name, rgb, truth, alphas[tally.evaluated])
+        values = {name: _picture_row(network, rgb, alphas[name], truth) for name, network in networks.items()}
+        rows.append((pair.name, values))
+        worst.add(1 - values[evaluated][0], pair.name, rgb, truth, alphas[evaluated])
     worst.write()
-    return tally.section()
+    return tabulate(pictures.name, about, "picture", PICTURES, networks, rows)
 
 
-def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[EmptyRoom], sheets: Sheets) -> Section:
+def measure_rooms(networks: Mapping[str, Network], rooms: Sequence[EmptyRoom], sheets: Path | None) -> Section:
     """Measure the mean alpha of pictures without people, after one inference at the network's own size in their aspect.
 
     Raises :class:`~livebg.errors.SourceError` if a picture cannot be read.
     """
-    tally = Tally("empty rooms", "one inference, at the network's own size", "room", ROOMS, networks)
-    worst = sheets.worst("empty rooms", len(rooms))
+    evaluated = next(iter(networks))
+    rows = []
+    worst = ContactSheet(sheets, "empty rooms", worst_count(len(rooms)))
     for room in rooms:
         rgb = room.read()
         alphas = {name: _look(network, rgb) for name, network in networks.items()}
         means = {name: float(alpha.mean(dtype=float)) for name, alpha in alphas.items()}
-        tally.add(room.name, {name: (mean * 1e3, 100.0 * (mean < CLEAR), 100.0 * (mean > GHOST)) for name, mean in means.items()})
-        worst.add(float(alphas[tally.evaluated].mean()), room.name, rgb, None, alphas[tally.evaluated])
+        values = {name: (mean * 1e3, 100.0 * (mean < CLEAR), 100.0 * (mean > GHOST)) for name, mean in means.items()}
+        rows.append((room.name, values))
+        worst.add(float(alphas[evaluated].mean()), room.name, rgb, None, alphas[evaluated])
     worst.write()
-    return tally.section()
+    return tabulate("empty rooms", "one inference, at the network's own size", "room", ROOMS, networks, rows)
 
 
 def _look(network: Network, picture: Rgb, wanted: Size | None = None) -> Alpha:

@@ -34,17 +34,13 @@ _ROOM_SIZE: Final = (640, 360)
 class Subjects:
     """Sources of actors and rooms, read on demand.
 
-    ``people`` are pictures with masks of whole people, ``screens`` green-screen clips, ``rooms`` pictures. ``made_up`` is true if
-    people or rooms are procedural because there is no data.
+    ``people`` are pictures with masks of whole people, ``screens`` green-screen clips, ``rooms`` pictures. Without data, people
+    or rooms are procedural.
     """
 
     people: tuple[LabeledPicture, ...]
     screens: tuple[Path, ...]
     rooms: tuple[EmptyRoom, ...]
-
-    @property
-    def made_up(self) -> bool:
-        return not self.rooms or not (self.people or self.screens)
 
     @property
     def about(self) -> str:

@@ -2,6 +2,6 @@
 
 In order of use: ``pixel_store`` (prepared pictures on disk), ``pseudo_labels`` (soft alpha for pictures with a binary mask or
 none), ``prepare`` (data sets to stores), ``augmentation`` and ``dataset`` (stores to webcam-like samples), ``architecture`` (the
-network), ``pretrained`` (initial weights from u2netp), ``surgery`` (adds and removes channels), ``losses``, ``trainer`` (training
-with checkpoints), ``export`` (to ONNX), ``train_pipeline`` (all of it).
+network), ``losses``, ``trainer`` (training with checkpoints), ``export`` (to ONNX
+and back), ``train_pipeline`` (training in stages).
 """

@@ -1,33 +1,19 @@
 """``python -m livebg.lab.training``: see ``--help``, and "Train a network" in .github/CONTRIBUTING.md."""
 
 import logging
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from livebg.errors import LivebgError
-from livebg.lab.evaluation.results import Section
-from livebg.lab.training.architecture import DESIGNS
 from livebg.lab.training.export import export
 from livebg.lab.training.loader import COURSES
 from livebg.lab.training.prepare import prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler
-from livebg.lab.training.surgery import widen
-from livebg.lab.training.train_pipeline import (
-    STAGES,
-    Run,
-    Stage,
-    Start,
-    calibration,
-    initial_weights,
-    leave_one_out,
-    make,
-    prune_to,
-    train_network,
-)
-from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint
+from livebg.lab.training.train_pipeline import Run, calibration, initial_weights, leave_one_out, train_network
+from livebg.lab.training.trainer import Schedule, read_checkpoint
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,13 +22,10 @@ Prepared = Annotated[Path, typer.Argument(help="Folder of the prepared pictures.
 Pictures = Annotated[int, typer.Option(help="Number of pictures to train on.")]
 Rate = Annotated[float, typer.Option(help="Maximum learning rate.")]
 Device = Annotated[str, typer.Option(help="Device: cpu or cuda.")]
-Processes = Annotated[int, typer.Option(help="Number of training processes (CPU only).")]
-Workers = Annotated[int, typer.Option(help="Number of loader processes per training process.")]
-Threads = Annotated[int, typer.Option(help="Number of CPU threads per training process.")]
-DesignName = Literal["wide", "slim", "full", "deep", "tiny"]
-CourseName = Annotated[
-    Literal["all", "small", "medium", "large"], typer.Option(help="Frame sizes: a single stage, or all stages in order.")
-]
+Workers = Annotated[int, typer.Option(help="Number of loader processes.")]
+Threads = Annotated[int, typer.Option(help="Number of CPU threads.")]
+StartOption = Annotated[Path | None, typer.Option(help="Initial weights: a checkpoint or an exported ONNX file.")]
+DesignName = Literal["deep", "tiny"]
 Half = Annotated[bool, typer.Option("--half", help="Use bfloat16 where that is safe.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 LABELLER = typer.Option(help="Matting network (ONNX) that refines masks and labels clips.", exists=True)
@@ -59,47 +42,24 @@ def train_command(
     pictures_in: Prepared,
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint to write; training resumes from it if it exists.")],
     design: DesignName = "deep",
-    start: Annotated[
-        Path | None, typer.Option(help="Initial weights: a checkpoint, an exported ONNX file, or u2netp (for wide).")
-    ] = None,
+    start: StartOption = None,
     pictures: Pictures = 1_500_000,
     rate: Rate = 1e-3,
-    course: CourseName = "all",
+    course: Annotated[
+        Literal["all", "small", "medium", "large"], typer.Option(help="Frame sizes: a single stage, or all stages in order.")
+    ] = "all",
     until: Annotated[int, typer.Option(help="Stop after this many pictures, to resume later (0: at the end).")] = 0,
     device: Device = "cpu",
-    processes: Processes = 1,
     workers: Workers = 1,
     threads: Threads = 1,
     half: Half = False,
     seed: Seed = 0,
 ) -> None:
     """Train one design."""
-    stages = STAGES if course == "all" else (Stage(COURSES[course], 1.0),)
-    run = Run(device, processes, workers, threads, seed, stages, until=until)
-    train_network(initial_weights(start, design), design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
-
-
-@app.command("prune")
-def prune_command(
-    pictures_in: Prepared,
-    wide: Annotated[Path, typer.Argument(help="Checkpoint of the wide network.", exists=True)],
-    out: Annotated[Path, typer.Argument(help="Checkpoint to write.")],
-    design: DesignName = "slim",
-    seed: Seed = 0,
-) -> None:
-    """Remove the least important channels."""
-    _, net = read_checkpoint(wide)
-    Trainer(prune_to(net, design, pictures_in, Run(seed=seed)), Schedule(0)).save(out, design)
-
-
-@app.command("grow")
-def grow_command(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a network with fewer channels.", exists=True)],
-    out: Annotated[Path, typer.Argument(help="Checkpoint to write.")],
-    design: DesignName = "deep",
-) -> None:
-    """Add channels inside the blocks without changing the output."""
-    Trainer(widen(read_checkpoint(checkpoint)[1], DESIGNS[design]), Schedule(0)).save(out, design)
+    stages = tuple(COURSES.values()) if course == "all" else (replace(COURSES[course], until=1.0),)
+    run = Run(device, workers, threads, seed, stages, until=until)
+    net = initial_weights(None if checkpoint.exists() else start, design)
+    train_network(net, design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
 
 
 @app.command("export")
@@ -113,60 +73,61 @@ def export_command(
 ) -> None:
     """Export a checkpoint's weight average to ONNX: float32, or 8 bits if prepared pictures are given."""
     design, net = read_checkpoint(checkpoint)
-    export(net, design, out, calibration(pictures_in, Run(seed=seed)) if pictures_in else None)
+    export(net, design, out, calibration(pictures_in, seed) if pictures_in else None)
 
 
 @app.command("make")
 def make_command(
     data: Data,
     out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
-    u2netp: Annotated[Path, typer.Option(help="Published u2netp.onnx.", exists=True)],
     labeller: Annotated[Path, LABELLER],
-    work: Annotated[Path, typer.Option(help="Folder for prepared pictures and checkpoints.")] = Path("training"),
+    design: DesignName = "deep",
+    start: StartOption = None,
+    work: Annotated[Path, typer.Option(help="Folder for prepared pictures and the checkpoint.")] = Path("training"),
     pictures: Pictures = 1_500_000,
     rate: Rate = 1e-3,
     device: Device = "cpu",
-    processes: Processes = 1,
     workers: Workers = 1,
     threads: Threads = 1,
     half: Half = False,
     seed: Seed = 0,
 ) -> None:
-    """Run the whole pipeline, from the data to the ONNX file. Call it again to resume an interrupted run."""
-    prepare(data, work / "prepared", PseudoLabeler(labeller))
-    run = Run(device, processes, workers, threads, seed)
-    make(work / "prepared", u2netp, work, out, Schedule(pictures, rate, half=half), run)
+    """Prepare, train and export: the whole recipe. Call it again to resume an interrupted run."""
+    prepared, checkpoint = work / "prepared", work / f"{design}.pt"
+    prepare_command(data, prepared, labeller)
+    train_command(
+        prepared,
+        checkpoint,
+        design,
+        start,
+        pictures=pictures,
+        rate=rate,
+        device=device,
+        workers=workers,
+        threads=threads,
+        half=half,
+        seed=seed,
+    )
+    export_command(checkpoint, out, prepared, seed)
 
 
 @app.command("leave-one-out")
 def leave_one_out_command(
     data: Data,
     pictures_in: Prepared,
-    u2netp: Annotated[Path, typer.Option(help="Published u2netp.onnx.", exists=True)],
-    shipped: Annotated[Path, typer.Option(help="Network to start from and to compare with.", exists=True)],
+    start: Annotated[list[Path], typer.Option(help="Network to train on and to compare with; repeatable.", exists=True)],
     work: Annotated[Path, typer.Option(help="Folder for networks and checkpoints.")] = Path("leave-one-out"),
+    design: DesignName = "deep",
     pictures: Pictures = 20_000,
     rate: Rate = 1e-3,
     seed: Seed = 0,
 ) -> None:
     """Train briefly without one set of people, evaluate on that set, and print a table that compares the starts."""
-    starts = (
-        Start("shipped", shipped, "full"),
-        Start("deeper", shipped, "deep"),
-        Start("u2netp", u2netp, "wide", pruned_to="slim"),
-    )
-    run = Run(seed=seed)
-    for section in leave_one_out(data, pictures_in, work, starts, Schedule(pictures, rate, average=100), run, shipped):
-        for line in summary(section):
-            typer.echo(line)
-
-
-def summary(section: Section) -> Iterator[str]:
-    """Yield a line for each network with the mean of every measure."""
-    yield f"{section.name}, {len(section.units)} {section.unit}s"
-    for name, score in section.scores.items():
-        means = (f"{key} {found.mean:.4f}" for key, found in score.summaries.items() if found)
-        yield f"  {name}: {', '.join(means)}"
+    for section in leave_one_out(data, pictures_in, work, start, design, Schedule(pictures, rate, average=100), Run(seed=seed)):
+        typer.echo(f"{section.name}, {len(section.units)} {section.unit}s")
+        for name, score in section.scores.items():
+            means = (f"{key} {found.mean:.4f}" for key, found in score.summaries.items() if found)
+            typer.echo(f"  {name}: {', '.join(means)}")
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ There is no batch normalization: the initial weights come from a network whose n
 a batch mixes empty and crowded rooms, so its statistics do not match those of single frames.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -42,27 +41,12 @@ class Design:
     up: tuple[Block, ...]
 
 
-U2NETP_MIDDLE, U2NETP_OUT = 16, 64
-
-
-def _design(outs: Sequence[int], middles: Sequence[int] = (U2NETP_MIDDLE,) * 5, *, stem: int = 16) -> Design:
-    shapes = ((7, False), (6, False), (5, False), (4, False), (4, True))
-    parts = zip(shapes, middles, outs, strict=True)
-    down = tuple(Block(height, middle, out, dilated) for (height, dilated), middle, out in parts)
-    return Design(stem, down, tuple(reversed(down[:-1])))
-
-
-WIDE = _design((U2NETP_OUT,) * 5)
-"""As wide as u2netp, so its weights fit without pruning."""
-SLIM = _design((32, 32, 48, 48, 48))
-"""Fewer channels at high resolution."""
-FULL = _design((32, 32, 48, 48, 48), (32, 16, 16, 16, 16))
-"""SLIM with twice the channels inside the blocks at the highest resolution."""
-DEEP = _design((32, 32, 48, 48, 48), (32,) * 5)
-"""SLIM with twice the channels inside all blocks: more capacity for recognizing people than for locating edges."""
+_DEEP_DOWN = (Block(7, 32, 32), Block(6, 32, 32), Block(5, 32, 48), Block(4, 32, 48), Block(4, 32, 48, dilated=True))
+DEEP = Design(16, _DEEP_DOWN, _DEEP_DOWN[-2::-1])
+"""The bundled network's: few channels outside the blocks at high resolution, and the same number inside all blocks."""
 TINY = Design(8, (Block(4, 4, 8), Block(3, 4, 8, dilated=True)), (Block(4, 4, 8),))
 """For tests: trains in seconds."""
-DESIGNS = {"wide": WIDE, "slim": SLIM, "full": FULL, "deep": DEEP, "tiny": TINY}
+DESIGNS = {"deep": DEEP, "tiny": TINY}
 
 
 class ConvRelu(nn.Sequential):
@@ -122,11 +106,6 @@ class Rsu(nn.Module):
                 current = _resize_like(current, beside, exact=len(levels) - 1 - step < self.halvings)
             current = convolve(torch.cat((current, beside), 1))
         return cast(Tensor, current + entered)
-
-    def convolutions(self) -> Iterator[nn.Conv2d]:
-        """Yield every convolution in order of execution, which is the order in U²-Net's ONNX files."""
-        for module in (self.enter, *self.down, self.bottom, *self.up):
-            yield cast(nn.Conv2d, cast(nn.Sequential, module)[0])
 
 
 class Head(nn.Module):

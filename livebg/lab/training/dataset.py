@@ -13,14 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.lab.training.augmentation import Alpha, Random, jitter_color, simulate_camera
-from livebg.lab.training.pixel_store import Picture, Store
+from livebg.lab.training.pixel_store import Picture, Size, Store
 from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
 from livebg.lab.training.rooms import add_clutter, add_poster, random_view
-from livebg.synthetic import Cutout, Matrix, over, place, similarity
-
-Size = tuple[int, int]
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom, in pixels; right and bottom are exclusive."""
+from livebg.synthetic import Box, Cutout, Matrix, bounding_box, over, place, similarity
 
 _COUNT_POWER: Final = 0.7
 """Sets are sampled in proportion to this power of their size, so that pictures of small sets appear more often."""
@@ -175,12 +171,8 @@ class Samples:
     def _box(self, stores: dict[str, Store], name: str, index: int) -> Box:
         """Returns the bounding box of the people in a picture. Cached."""
         if (name, index) not in self._boxes:
-            present = stores[name][index][..., 3] > 127
-            columns, rows = np.flatnonzero(present.any(axis=0)), np.flatnonzero(present.any(axis=1))
-            height, width = present.shape
-            self._boxes[name, index] = (
-                (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if rows.size else (0, 0, width, height)
-            )
+            alpha = stores[name][index][..., 3]
+            self._boxes[name, index] = bounding_box(alpha) or (0, 0, alpha.shape[1], alpha.shape[0])
         return self._boxes[name, index]
 
 

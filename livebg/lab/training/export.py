@@ -1,4 +1,4 @@
-"""Exports to ONNX for any input size in steps of 16, in float32 or quantized to 8 bits. ``pretrained`` can read it back."""
+"""Exports to ONNX for any input size in steps of 16, in float32 or quantized to 8 bits, and reads an exported network back."""
 
 import warnings
 from collections.abc import Iterable
@@ -11,17 +11,21 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from livebg.lab.training.architecture import RGB, LivebgNet
+from livebg.lab.training.architecture import DESIGNS, RGB, LivebgNet
 from livebg.lab.training.losses import Batch
 from livebg.lab.training.rounding import avoid_ties
 from livebg.segmentation.ort import quantization
 
+Array = NDArray[np.generic]
 OPSET = 17
 HALF = ".half"
 """Name suffix of tensors that are stored as float16."""
 DESIGN = "design"
 """Metadata key of the design's name."""
 SIZE = (256, 144)
+"""Size of the example picture; every size can be used later."""
+DEQUANTIZED = "_DequantizeLinear_Output"
+"""The suffix that onnxruntime's quantizer appends to a tensor's name."""
 KEPT = ("Sigmoid", "DepthToSpace", "shuffle")
 """Nodes that stay in float, by a part of their names: the last steps, which produce fine gradations of alpha."""
 
@@ -106,3 +110,41 @@ def _store_as_half(model: onnx.ModelProto) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def from_exported(path: Path) -> tuple[str, LivebgNet]:
+    """Returns the design's name and the network of a file exported here, to continue training from a shipped network.
+
+    Raises ValueError if the file was not exported here.
+    """
+    model = onnx.load(str(path))
+    design = next((entry.value for entry in model.metadata_props if entry.key == DESIGN), "")
+    if design not in DESIGNS:
+        raise ValueError(f"{path} has no known design in its metadata. Choose a file written by the export command.")
+    net, constants = LivebgNet(DESIGNS[design]), _constants(model)
+    # The export omits the deep supervision, which starts from new weights.
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            name = node.input[1].removesuffix(DEQUANTIZED).removesuffix(".weight")
+            weight, bias = (torch.from_numpy(constants[each].astype(np.float32)) for each in node.input[1:])
+            net.get_submodule(name).load_state_dict({"weight": weight, "bias": bias})
+    return design, net
+
+
+def _constants(model: onnx.ModelProto) -> dict[str, Array]:
+    """Returns the constant tensors by name, dequantized."""
+    arrays = {tensor.name.removesuffix(HALF): numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Identity" and node.input[0] in arrays:  # the exporter merges equal tensors
+            arrays[node.output[0]] = arrays[node.input[0]]
+        if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
+            arrays[node.output[0]] = _dequantize(*(arrays[name] for name in node.input))
+    return arrays
+
+
+def _dequantize(whole: Array, scale: Array, zero: Array) -> Array:
+    """Dequantize integers to floats. Scale and zero point are scalars or have one value per index of the first axis."""
+    shape = (-1,) + (1,) * (whole.ndim - 1) if scale.size > 1 else ()
+    return np.asarray(
+        (whole.astype(np.float32) - zero.astype(np.float32).reshape(shape)) * scale.astype(np.float32).reshape(shape)
+    )

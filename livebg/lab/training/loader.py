@@ -9,22 +9,29 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from livebg.lab.training.dataset import Mix, Samples, Size
+from livebg.lab.training.dataset import Mix, Samples
 from livebg.lab.training.losses import Batch
+from livebg.lab.training.pixel_store import Size
 
 
 @dataclass(frozen=True)
 class Curriculum:
-    """The data of a training stage: sizes (width, height) with probabilities, pictures per batch, and the mix of samples."""
+    """The data of a training stage: sizes (width, height) with probabilities, pictures per batch, and the mix of samples.
+
+    ``until`` is the share of all pictures at which the stage ends.
+    """
 
     sizes: tuple[tuple[Size, float], ...]
     batch: int = 24
     mix: Mix = field(default_factory=Mix)
+    until: float = 1.0
 
 
-SMALL = Curriculum((((128, 80), 0.6), ((80, 112), 0.14), ((96, 96), 0.16), ((144, 80), 0.1)), batch=64, mix=Mix(close=0.5))
+SMALL = Curriculum(
+    (((128, 80), 0.6), ((80, 112), 0.14), ((96, 96), 0.16), ((144, 80), 0.1)), batch=64, mix=Mix(close=0.5), until=0.65
+)
 """Half the width and height of live use, at a quarter of the cost. Half of the samples show a part at the scale of live use."""
-MEDIUM = Curriculum((((256, 144), 0.7), ((160, 224), 0.1), ((192, 192), 0.08), ((192, 112), 0.07), ((128, 64), 0.05)))
+MEDIUM = Curriculum((((256, 144), 0.7), ((160, 224), 0.1), ((192, 192), 0.08), ((192, 112), 0.07), ((128, 64), 0.05)), until=0.9)
 """The sizes of live use, including the reduced ones for slow machines."""
 LARGE = Curriculum(
     (
@@ -41,6 +48,7 @@ LARGE = Curriculum(
 )
 """Every size that livebg uses, including for files. Used at the end of training."""
 COURSES = {"small": SMALL, "medium": MEDIUM, "large": LARGE}
+"""In the order of training: small frames first, which cost a quarter and show the same people."""
 
 
 class Batches(IterableDataset[Batch]):

@@ -10,8 +10,6 @@ from torch.nn import functional
 
 SIDES: Final = 0.4
 """Total weight of the deep supervision."""
-OVERLAP: Final = 1.0
-EDGE: Final = 1.0
 
 _BAND_WIDTH: Final = 7
 """Width in pixels of the band around an edge; wider where alpha is partial."""
@@ -46,7 +44,7 @@ def loss(answers: Sequence[Tensor], truth: Tensor) -> Tensor:
     band = edge_band(truth)
     smoothed = torch.lerp(truth, _blur(truth), _LABEL_SMOOTHING * band)
     total = functional.binary_cross_entropy_with_logits(full, smoothed) + (alpha - truth).abs().mean()
-    total = total + OVERLAP * (1 - overlap(alpha, truth)).mean() + EDGE * _edge_error(alpha, truth, band).mean()
+    total = total + (1 - overlap(alpha, truth)).mean() + _edge_error(alpha, truth, band).mean()
     for side in sides:
         small = functional.adaptive_avg_pool2d(truth, (side.shape[2], side.shape[3]))
         total = total + SIDES / len(sides) * functional.binary_cross_entropy_with_logits(side, small)

@@ -1,7 +1,6 @@
 """The optimizer: Muon for the kernels, AdamW for biases and last layers."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
@@ -51,8 +50,7 @@ class Optimizer:
         return {"momenta": self._momenta, "others": self._others.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        momenta: Sequence[Tensor] = state["momenta"]
-        for momentum, stored in zip(self._momenta, momenta, strict=True):
+        for momentum, stored in zip(self._momenta, state["momenta"], strict=True):
             momentum.copy_(stored)
         self._others.load_state_dict(state["others"])
 

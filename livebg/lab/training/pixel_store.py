@@ -1,6 +1,7 @@
 """Stores prepared pictures on disk: one memory-mapped pixel file per set, without decoding at load time."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 """(h, w, 3) RGB, or (h, w, 4) RGB with straight alpha."""
+Size = tuple[int, int]
+"""Width, height."""
 
 PIXELS, INDEX = "pixels.npy", "index.json"
 
@@ -21,20 +24,18 @@ class Store:
         self._pixels = np.load(folder / PIXELS, mmap_mode="r")
         entries = json.loads((folder / INDEX).read_text())
         self.names: list[str] = [name for name, _, _ in entries]
-        self._entries: list[tuple[int, tuple[int, int, int]]] = [
-            (start, (shape[0], shape[1], shape[2])) for _, start, shape in entries
-        ]
+        self._entries: list[tuple[int, list[int]]] = [(start, shape) for _, start, shape in entries]
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __getitem__(self, index: int) -> Picture:
         start, shape = self._entries[index]
-        height, width, channels = shape
-        return np.asarray(self._pixels[start : start + height * width * channels]).reshape(shape)
+        return np.asarray(self._pixels[start : start + math.prod(shape)]).reshape(shape)
 
-    def __iter__(self) -> Iterator[Picture]:
-        return (self[index] for index in range(len(self)))
+    def items(self) -> Iterator[tuple[str, Picture]]:
+        """Yield the pictures with their names."""
+        return ((name, self[index]) for index, name in enumerate(self.names))
 
 
 def write_store(folder: Path, pictures: Iterable[tuple[str, Picture]]) -> int:

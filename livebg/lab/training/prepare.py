@@ -63,11 +63,12 @@ PERSON_IN_ROOM = 0.004
 """Maximum share of a room that the labeler may classify as a person."""
 
 
-def _shrink(rgba: Picture, side: int) -> Picture:
-    scale = side / max(rgba.shape[:2])
+def _shrink(picture: Picture, side: int, measured: Callable[[Sequence[int]], int] = max) -> Picture:
+    """Downscale until the ``measured`` side is not longer than ``side``: the longer one, or with ``min`` the shorter one."""
+    scale = side / measured(picture.shape[:2])
     if scale >= 1:
-        return rgba
-    return np.asarray(cv2.resize(rgba, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        return picture
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def masked(folder: Path, labeller: PseudoLabeler, names: list[Path]) -> Iterator[tuple[str, Picture]]:
@@ -75,8 +76,7 @@ def masked(folder: Path, labeller: PseudoLabeler, names: list[Path]) -> Iterator
     for path in names:
         rgb, mask = MaskedPicture(path, folder / "masks" / f"{path.stem}.png").read()
         drawn = np.where(mask >= 128, 255, 0).astype(np.uint8)
-        labeller.reset()
-        opinion = labeller.alpha(rgb, looks=2)
+        opinion = labeller.alpha(rgb, looks=2, unrelated=True)
         yield path.stem, _shrink(np.dstack((rgb, agreed(drawn, opinion))), LONG_SIDE)
 
 
@@ -86,18 +86,11 @@ def cutouts(pictures: Iterator[tuple[str, Picture]]) -> Iterator[tuple[str, Pict
         yield name, np.dstack((foreground(rgba[..., :3], rgba[..., 3]), rgba[..., 3]))
 
 
-def stored(folder: Path) -> Iterator[tuple[str, Picture]]:
-    """Yield the pictures of an existing store."""
-    store = Store(folder)
-    yield from zip(store.names, store, strict=True)
-
-
 def unlabelled(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
     """Yield pictures on a plain, light background, without a mask, as RGBA, unless the labeler found no person or was unsure."""
     for path in names:
         rgb = Photo(path).rgb
-        labeller.reset()
-        alpha = labeller.alpha(rgb, looks=2)
+        alpha = labeller.alpha(rgb, looks=2, unrelated=True)
         paper = np.abs(rgb.astype(np.int16) - np.median(rgb[0], axis=0)).max(axis=2) < PAPER
         unsure = ((alpha > 25) & (alpha < 230)).mean()
         missed = (~paper & (alpha < 25)).mean()
@@ -117,10 +110,9 @@ def frames(path: Path) -> Iterator[Picture]:
 def clips(names: list[Path], labeller: PseudoLabeler) -> Iterator[tuple[str, Picture]]:
     """Yield frames of clips as RGBA with the labeler's alpha, which also uses the preceding frames."""
     for path in names:
-        labeller.reset()
         for index, rgb in enumerate(frames(path)):
             if index == 0:
-                labeller.alpha(rgb, looks=4)
+                labeller.alpha(rgb, looks=4, unrelated=True)
             if index % LABEL_STEP:
                 continue
             alpha = labeller.alpha(rgb)
@@ -147,21 +139,15 @@ def rooms(names: list[Path], archives: list[Path], labeller: PseudoLabeler) -> I
     """Yield rooms without people as RGB, then the archived pictures, which need no check."""
     for path in names:
         rgb = Photo(path).rgb
-        labeller.reset()
-        share = float((labeller.alpha(rgb) > 127).mean())
+        share = float((labeller.alpha(rgb, unrelated=True) > 127).mean())
         if share > PERSON_IN_ROOM:
             log.info("Skipped %s: a share of %.3f looks like a person", path.stem, share)
             continue
-        yield path.stem, _shrink_room(rgb)
+        yield path.stem, _shrink(rgb, SHORT_SIDE, min)
     for path in archives:
         with opened_archive(path) as archive:
             members = held_out_part(sorted(archive.namelist()), kept=False)
-        yield from ((Path(member).stem, _shrink_room(archived_rgb(path, member))) for member in members)
-
-
-def _shrink_room(rgb: Picture) -> Picture:
-    scale = min(1.0, SHORT_SIDE / min(rgb.shape[:2]))
-    return np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        yield from ((Path(member).stem, _shrink(archived_rgb(path, member), SHORT_SIDE, min)) for member in members)
 
 
 def people(pictures: Sequence[ArchivedPicture]) -> Iterator[tuple[str, Picture]]:
@@ -201,9 +187,9 @@ def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callabl
     portraits, streets = files(data / "eg1800" / "train" / "images"), held_out_part(files(data / "ccp" / "images"), kept=False)
     stores: dict[str, Callable[[], Iterator[tuple[str, Picture]]]] = {
         f"{PHOTOS}portraits": lambda: masked(data / "eg1800" / "train", labeller, portraits),
-        f"{CUTOUTS}portraits": lambda: cutouts(stored(out / f"{PHOTOS}portraits")),
+        f"{CUTOUTS}portraits": lambda: cutouts(Store(out / f"{PHOTOS}portraits").items()),
         f"{PHOTOS}streets": lambda: masked(data / "ccp", labeller, streets),
-        f"{CUTOUTS}streets": lambda: cutouts(stored(out / f"{PHOTOS}streets")),
+        f"{CUTOUTS}streets": lambda: cutouts(Store(out / f"{PHOTOS}streets").items()),
         f"{CUTOUTS}halfbody": lambda: cutouts(unlabelled(files(data / "halfbody" / "images"), labeller)),
         f"{PHOTOS}clips": lambda: clips(labeled_clips, labeller),
         f"{CUTOUTS}talking": lambda: keyed(green_screen_clips),
@@ -221,7 +207,7 @@ def _stores(data: Path, out: Path, labeller: PseudoLabeler) -> dict[str, Callabl
 
 
 def _people_cutouts(folder: Path) -> Iterator[tuple[str, Picture]]:
-    return cutouts(whole_figures(stored(folder)))
+    return cutouts(whole_figures(Store(folder).items()))
 
 
 def _is_clip(path: Path) -> bool:

@@ -27,12 +27,13 @@ class PseudoLabeler:
         """Open any network that ``python -m livebg.lab eval`` supports. Raises ModelError for other files."""
         self._network = candidate(str(path)).open()
 
-    def reset(self) -> None:
-        """Discard the state: the next picture is unrelated to the last one."""
-        self._network.reset()
+    def alpha(self, rgb: Picture, *, looks: int = 1, unrelated: bool = False) -> Picture:
+        """Returns alpha (h, w) uint8 of ``rgb`` (h, w, 3). Stills need several ``looks`` for a recurrent network to converge.
 
-    def alpha(self, rgb: Picture, *, looks: int = 1) -> Picture:
-        """Returns alpha (h, w) uint8 of ``rgb`` (h, w, 3). Stills need several ``looks`` for a recurrent network to converge."""
+        ``unrelated`` discards the state: the picture has nothing to do with the last one.
+        """
+        if unrelated:
+            self._network.reset()
         height, width = rgb.shape[:2]
         scale = min(1.0, (LABEL_PIXELS / (height * width)) ** 0.5)
         wanted = (max(round(width * scale / 16), 2) * 16, max(round(height * scale / 16), 2) * 16)

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.lab.training.augmentation import Random, jitter_color
-from livebg.lab.training.pixel_store import Picture
+from livebg.lab.training.pixel_store import Picture, Size
 
-Size = tuple[int, int]
 _OUTLINE_POINTS: Final = 9
 _AT_EDGE: Final = 0.4
 """Share of the objects that the left or right edge of the frame cuts off, like flags and lamps."""

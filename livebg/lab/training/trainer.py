@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import nn
 
 from livebg.lab.training.architecture import DESIGNS, LivebgNet
 from livebg.lab.training.losses import Batch, loss
@@ -41,66 +41,33 @@ class Schedule:
         return self.rate * rise * max(0.02, min(1.0, left / self.decay))
 
 
-@dataclass(frozen=True)
-class ProcessGroup:
-    """Data-parallel processes that train one network, each on its own batches. This process is ``rank`` of ``count``.
-
-    On a CPU, two processes train faster than one with two threads and slow each other down less when a core is busy.
-    """
-
-    rank: int = 0
-    count: int = 1
-
-    def share(self, gradients: Sequence[Tensor]) -> None:
-        """Average the gradients of all processes in place."""
-        if self.count == 1:
-            return
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        distributed.all_reduce(flat)
-        parts = torch.split(flat / self.count, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
-
-
-ALONE = ProcessGroup()
-
-
 class Trainer:
     """Holds a network, its weight average (the exported weights) and the optimizer's state."""
 
-    def __init__(self, net: LivebgNet, schedule: Schedule, device: str = "cpu", team: ProcessGroup = ALONE) -> None:
+    def __init__(self, net: LivebgNet, schedule: Schedule, device: str = "cpu") -> None:
         self.net = net.to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = LivebgNet(net.design).to(device)
         self.average.load_state_dict(net.state_dict())
         self.optimizer = Optimizer(self.net, schedule.rate)
-        self.schedule, self.pictures, self._device, self._steps, self._team = schedule, 0, device, 0, team
-
-    @property
-    def leads(self) -> bool:
-        """Returns whether this process writes the checkpoints."""
-        return self._team.rank == 0
+        self.schedule, self.pictures, self._device, self._steps = schedule, 0, device, 0
 
     def step(self, batch: Batch) -> float:
         """Take one step on a batch of uint8 tensors. Returns the loss."""
         batch = batch.scaled(self._device)
-        with self._precision():
+        with torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.schedule.half):
             answers = self.net.answers(batch.picture.contiguous(memory_format=torch.channels_last))
         value = loss([answer.float() for answer in answers], batch.alpha)
         self.net.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
-        self._team.share([parameter.grad for parameter in self.net.parameters() if parameter.grad is not None])
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step(self.schedule.rate_at(self.pictures))
-        self.pictures += len(batch.picture) * self._team.count
+        self.pictures += len(batch.picture)
         self._steps += 1
         memory = min(1 - 1 / self.schedule.average, self._steps / (self._steps + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - memory)
         return float(value.detach())
-
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.schedule.half)
 
     def save(self, path: Path, design: str) -> None:
         """Write a checkpoint atomically."""
@@ -134,16 +101,15 @@ def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
 
 
 def train(trainer: Trainer, batches: Iterator[Batch], path: Path, design: str, until: int) -> None:
-    """Train until ``until`` pictures. The first process writes checkpoints to ``path``."""
+    """Train until ``until`` pictures, with checkpoints in ``path``."""
     started = saved = time.monotonic()
     seen, losses = trainer.pictures, []
     while trainer.pictures < until:
         losses.append(trainer.step(next(batches)))
         now = time.monotonic()
-        if trainer.leads and now - saved > trainer.schedule.every:
+        if now - saved > trainer.schedule.every:
             saved = now
             trainer.save(path, design)
             speed = (trainer.pictures - seen) / (now - started)
             log.info("%d pictures, %.1f per second, loss %.4f", trainer.pictures, speed, sum(losses[-100:]) / len(losses[-100:]))
-    if trainer.leads:
-        trainer.save(path, design)
+    trainer.save(path, design)

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from livebg.errors import SinkError, SourceError
-from livebg.lab.evaluation.contact_sheets import Sheets
+from livebg.lab.evaluation.contact_sheets import ContactSheet
 from livebg.lab.evaluation.datasets import clips, every_nth, picture_sets, rooms_aside
 from livebg.lab.evaluation.holdout import ROOMS_WITH_PEOPLE
-from livebg.lab.evaluation.results import Tally
+from livebg.lab.evaluation.results import tabulate, worst_count
 from livebg.metrics.statistics import Measure
 from tests.support.evaluation_data import save, save_pair
 
@@ -75,11 +75,11 @@ def test_every_nth_keeps_both_ends() -> None:
 
 def test_differences_are_paired_and_worst_is_reported() -> None:
     measures = (Measure("iou", "IoU", "", higher_is_better=True), Measure("mad", "MAD", ""))
-    tally = Tally("set", "about", "picture", measures, ["ours", "theirs"])
+    rows = []
     for number in range(40):
         base = number / 100
-        tally.add(f"p{number}", {"ours": (base + 0.1, base), "theirs": (base, base + 0.2)})
-    section = tally.section()
+        rows.append((f"p{number}", {"ours": (base + 0.1, base), "theirs": (base, base + 0.2)}))
+    section = tabulate("set", "about", "picture", measures, ["ours", "theirs"], rows)
     difference = section.differences["theirs"]["iou"]
     assert difference is not None
     assert difference.low is not None
@@ -95,17 +95,15 @@ def test_differences_are_paired_and_worst_is_reported() -> None:
 
 
 def test_missing_measure_is_null() -> None:
-    tally = Tally("set", "about", "clip", (Measure("lag", "lag", ""),), ["ours", "theirs"])
-    for number in range(3):
-        tally.add(str(number), {"ours": (float("nan"),), "theirs": (1.0,)})
-    facts = tally.section().facts()
+    rows = [(str(number), {"ours": (float("nan"),), "theirs": (1.0,)}) for number in range(3)]
+    facts = tabulate("set", "about", "clip", (Measure("lag", "lag", ""),), ["ours", "theirs"], rows).facts()
     assert facts["networks"]["ours"] == {"lag": None}
     assert facts["differences"]["theirs"] == {"lag": None}
     assert facts["networks"]["theirs"]["lag"]["mean"] == 1.0
 
 
 def test_sheet_shows_worst_first(tmp_path: Path) -> None:
-    worst = Sheets(tmp_path / "sheets").worst("a set/test", 40)
+    worst = ContactSheet(tmp_path / "sheets", "a set/test", worst_count(40))
     for number in range(40):
         rgb = np.full((30, 40, 3), number * 5, np.uint8)
         alpha = np.full((30, 40), 0.5, np.float32)
@@ -122,7 +120,7 @@ def test_sheet_shows_worst_first(tmp_path: Path) -> None:
 
 def test_sheets_without_folder_write_nothing(tmp_path: Path) -> None:
     for folder in (None, tmp_path / "file" / "sheets"):
-        worst = Sheets(folder).worst("set", 1)
+        worst = ContactSheet(folder, "set", 1)
         worst.add(1.0, "one", BLACK, None, np.zeros((4, 6), np.float32))
         if folder is None:
             worst.write()

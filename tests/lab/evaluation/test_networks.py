@@ -17,7 +17,7 @@ PICTURE = np.random.default_rng(5).integers(0, 256, (12, 16, 3), np.uint8)
 def test_channels_last_network_returns_its_class(tmp_path: Path) -> None:
     found = candidate(str(write_channels_last(tmp_path / "selfie.onnx", classes=1)))
     network = found.open()
-    assert (found.name, network.remembers) == ("selfie", False)
+    assert found.name == network.name == "selfie"
     assert network.input_size(640, 480) == network.input_size(100, 300, (256, 144)) == (16, 12)
     assert np.allclose(network.alpha(PICTURE), PICTURE.mean(axis=2) / 255, atol=1e-6)
 
@@ -30,7 +30,6 @@ def test_second_of_two_classes_is_the_person(tmp_path: Path) -> None:
 
 def test_recurrent_network_keeps_state_until_reset(tmp_path: Path) -> None:
     network = candidate(str(write_recurrent(tmp_path / "matting.onnx"))).open()
-    assert network.remembers
     red = PICTURE[..., 0] / 255
     assert np.allclose(network.alpha(PICTURE), 0.1 * red, atol=1e-6)
     assert np.allclose(network.alpha(PICTURE), 0.2 * red, atol=1e-6)
@@ -49,7 +48,7 @@ def test_recurrent_input_size_follows_aspect_in_steps_of_16(tmp_path: Path) -> N
 def test_u2net_file_runs_like_in_livebg(tmp_path: Path) -> None:
     toy = ToyNetwork()
     network = candidate(str(toy.write(tmp_path / "toy.onnx"))).open()
-    assert not network.remembers
+    assert network.name == "toy"
     assert np.allclose(network.alpha(PICTURE), np.clip(toy.alpha(PICTURE), 0, 1), atol=1e-5)
 
 

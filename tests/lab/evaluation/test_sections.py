@@ -11,7 +11,6 @@ import pytest
 
 from livebg.imaging.frame import Alpha
 from livebg.lab.evaluation.clips import SIZE, measure_moving, measure_real
-from livebg.lab.evaluation.contact_sheets import Sheets
 from livebg.lab.evaluation.cost import measure_cost
 from livebg.lab.evaluation.datasets import EmptyRoom, picture_sets
 from livebg.lab.evaluation.networks import Candidate
@@ -22,7 +21,7 @@ from livebg.synthetic import MOTIONS, clip
 from tests.support.evaluation_data import KnownNetwork, Rgb, bright_alpha, constant_alpha, save, save_pair
 from tests.support.media import FAST, Clip
 
-NO_SHEETS = Sheets()
+NO_SHEETS = None
 
 
 def mean(section: Section, network: str, measure: str) -> float:
@@ -33,8 +32,6 @@ def mean(section: Section, network: str, measure: str) -> float:
 
 class CountingNetwork(KnownNetwork):
     """A stateful network whose alpha increases by 0.1 with each picture since the last reset."""
-
-    remembers = True
 
     def __init__(self) -> None:
         super().__init__(self._next, size=(16, 16))
@@ -120,7 +117,7 @@ def test_held_out_people_and_rooms_are_used(tmp_path: Path) -> None:
         save_pair(tmp_path / "ccp", f"{number:02}", people=20 + number)
     save(tmp_path / "backgrounds" / "halls" / "a.png", np.full((90, 160, 3), 77, np.uint8))
     actors = subjects(tmp_path, 4)
-    assert not actors.made_up
+    assert actors.about == "people cut out of pictures and green-screen clips over rooms"
     assert [actor.cutouts[0].alpha[:, :40].max() for actor in (actors.actor(0), actors.actor(1))] == [255, 255]
     assert len(actors.people) == 2
     assert (actors.actor(0).box[2], actors.actor(1).box[2]) == (

@@ -9,15 +9,19 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from typer.testing import CliRunner
 
 pytest.importorskip("torch", reason="training needs the extra livebg[train]")
 
 from livebg.lab.evaluation.holdout import held_out_keys
+from livebg.lab.training.__main__ import app
 from livebg.lab.training.augmentation import simulate_camera
 from livebg.lab.training.dataset import Mix, Sample, Samples
 from livebg.lab.training.pixel_store import Store, write_store
 from livebg.lab.training.prepare import prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler, agreed, foreground
+from livebg.models.registry import unknown_card
+from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import Cutout, blob_person, over, procedural_room
 from tests.support.evaluation_data import save_archive
 
@@ -99,6 +103,17 @@ def test_prepare_excludes_held_out_pictures(data: Path, tmp_path: Path) -> None:
     _, mask = red_person()
     assert person.shape == (120, 96, 4)
     assert np.abs(person[..., 3].astype(int) - mask).mean() < 4
+
+
+def test_make_goes_from_data_to_network(data: Path, tmp_path: Path) -> None:
+    out, work, labeller = tmp_path / "made.onnx", tmp_path / "work", toy_labeller(tmp_path / "labeller.onnx")
+    options = ["--labeller", str(labeller), "--work", str(work), "--design", "tiny", "--pictures", "4", "--workers", "0"]
+    result = CliRunner().invoke(app, ["make", str(data), str(out), *options])
+    assert result.exit_code == 0, result.output
+    assert (work / "prepared" / "photos.portraits" / "index.json").exists()
+    assert (work / "tiny.pt").exists()
+    alpha = U2NetSegmenter(out, unknown_card(out.name)).segment(np.full((144, 256, 3), 90, np.uint8))
+    assert alpha.shape == (144, 256)
 
 
 def test_store_returns_what_was_written(tmp_path: Path) -> None:

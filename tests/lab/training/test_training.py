@@ -15,24 +15,20 @@ from onnx import TensorProto, numpy_helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from livebg.lab.training.__main__ import app  # noqa: E402
-from livebg.lab.training.architecture import DEEP, DESIGNS, TINY, Block, Design, LivebgNet, Rsu  # noqa: E402
-from livebg.lab.training.export import export  # noqa: E402
+from livebg.lab.training.architecture import DEEP, TINY, LivebgNet  # noqa: E402
+from livebg.lab.training.export import export, from_exported  # noqa: E402
 from livebg.lab.training.loader import COURSES, Curriculum, loader  # noqa: E402
 from livebg.lab.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
 from livebg.lab.training.optimizer import orthogonalized  # noqa: E402
 from livebg.lab.training.pixel_store import write_store  # noqa: E402
-from livebg.lab.training.pretrained import from_exported  # noqa: E402
 from livebg.lab.training.rounding import avoid_ties  # noqa: E402
-from livebg.lab.training.surgery import importance, prune, revive, widen  # noqa: E402
 from livebg.lab.training.train_pipeline import (  # noqa: E402
     LEFT_OUT,
     Run,
-    Stage,
-    Start,
     calibration,
     initial_weights,
     leave_one_out,
-    make,
+    revive,
     train_network,
 )
 from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint  # noqa: E402
@@ -43,7 +39,7 @@ from tests.support.evaluation_data import save_archive  # noqa: E402
 
 SIZE = (64, 48)
 COURSE = Curriculum(sizes=((SIZE, 1.0),), batch=4)
-RUN = Run(workers=0, stages=(Stage(COURSE, 1.0),))
+RUN = Run(workers=0, stages=(COURSE,))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +110,7 @@ def test_8_bit_network_is_close_to_float(prepared: Path, tmp_path: Path) -> None
     torch.manual_seed(2)
     net = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(80), RUN)
     path = tmp_path / "tiny.onnx"
-    export(net, "tiny", path, calibration(prepared, RUN))
+    export(net, "tiny", path, calibration(prepared, seed=0))
     segmenter = U2NetSegmenter(path, unknown_card(path.name))
     picture = procedural_room(1, (256, 144))
     difference = segmenter.segment(picture) - _alpha(net, picture)
@@ -125,7 +121,7 @@ def test_8_bit_network_is_close_to_float(prepared: Path, tmp_path: Path) -> None
 def test_8_bit_export_has_no_ties_and_no_wide_weights(prepared: Path, tmp_path: Path) -> None:
     """Both would make alpha differ between CPUs."""
     path = tmp_path / "tiny.onnx"
-    export(LivebgNet(TINY), "tiny", path, calibration(prepared, RUN))
+    export(LivebgNet(TINY), "tiny", path, calibration(prepared, seed=0))
     model = onnx.load(str(path))
     weights = [numpy_helper.to_array(each) for each in model.graph.initializer if each.data_type == TensorProto.INT8]
     assert max(np.abs(weight.astype(int)).max() for weight in weights) == 64
@@ -137,7 +133,7 @@ def test_8_bit_export_has_no_ties_and_no_wide_weights(prepared: Path, tmp_path: 
 @pytest.mark.parametrize(("whole_numbers", "steps"), [(True, 2**5), (False, 2**10)])
 def test_training_continues_from_exported_file(prepared: Path, tmp_path: Path, whole_numbers: bool, steps: int) -> None:
     net = LivebgNet(TINY)
-    export(net, "tiny", tmp_path / "tiny.onnx", calibration(prepared, RUN) if whole_numbers else None)
+    export(net, "tiny", tmp_path / "tiny.onnx", calibration(prepared, seed=0) if whole_numbers else None)
     design, back = from_exported(tmp_path / "tiny.onnx")
     assert design == "tiny"
     sides = {name for name, _ in net.named_parameters() if name.startswith("sides.")}
@@ -150,52 +146,8 @@ def test_training_continues_from_exported_file(prepared: Path, tmp_path: Path, w
 
 def test_other_network_cannot_be_initial_weights(tmp_path: Path) -> None:
     export(LivebgNet(TINY), "tiny", tmp_path / "tiny.onnx")
-    with pytest.raises(ValueError, match="has the design tiny, which cannot be widened to slim"):
-        initial_weights(tmp_path / "tiny.onnx", "slim")
-    with pytest.raises(ValueError, match="is not u2netp"):
-        initial_weights(tmp_path / "tiny.onnx", "wide")
-
-
-def test_pruning_silent_channels_keeps_output(prepared: Path) -> None:
-    """Silent channels have zero importance, and the network without them has the same output."""
-    torch.manual_seed(1)
-    wide = LivebgNet(TINY)
-    silent = {"down.0": [1, 4, 6], "down.1": [0, 7], "up.0": [2, 3, 5]}
-    with torch.no_grad():
-        for name, channels in silent.items():
-            block = wide.get_submodule(name)
-            assert isinstance(block, Rsu)
-            every = list(block.convolutions())
-            for convolution in (every[0], every[-1]):
-                assert convolution.bias is not None
-                convolution.weight[channels] = 0
-                convolution.bias[channels] = 0
-    scaled = batch_of(prepared).scaled()
-    weights = importance(wide, [scaled])
-    for name, channels in silent.items():
-        assert weights[name][channels].sum() == 0
-    down = (Block(4, 4, 5), Block(3, 4, 6, dilated=True))
-    slim = prune(wide, Design(8, down, (Block(4, 4, 5),)), weights)
-    assert torch.allclose(slim(scaled.picture), wide(scaled.picture), atol=1e-5)
-
-
-def test_widened_network_keeps_output_and_learns(prepared: Path) -> None:
-    net = LivebgNet(TINY)
-    roomy = tuple(replace(block, middle=7) for block in TINY.down)
-    wide = widen(net, Design(TINY.stem, roomy, tuple(replace(block, middle=7) for block in TINY.up)))
-    batch = batch_of(prepared)
-    assert torch.allclose(wide(batch.scaled().picture), net(batch.scaled().picture), atol=1e-6)
-    before = {name: value.clone() for name, value in wide.named_parameters()}
-    trainer = Trainer(wide, Schedule(100, rate=1e-2))
-    for _ in range(2):
-        trainer.step(batch)
-    unread = "down.0.bottom.0.weight"  # the first step changes the weights that read it, the second changes it
-    assert bool((trainer.net.get_parameter(unread)[4:] != before[unread][4:]).any())
-
-
-def test_only_blocks_can_be_widened() -> None:
-    with pytest.raises(ValueError, match="Only blocks can be widened"):
-        widen(LivebgNet(TINY), Design(9, TINY.down, TINY.up))
+    with pytest.raises(ValueError, match="has the design tiny, not deep"):
+        initial_weights(tmp_path / "tiny.onnx", "deep")
 
 
 def test_half_precision_training_learns(prepared: Path) -> None:
@@ -258,7 +210,7 @@ def test_dead_channels_are_revived_and_others_kept(prepared: Path) -> None:
 def test_stages_run_in_order_with_their_shares(prepared: Path, tmp_path: Path) -> None:
     """Frames of the second stage have another size; it resumes from the checkpoint of the first."""
     other = replace(COURSE, sizes=(((48, 64), 1.0),))
-    run = replace(RUN, stages=(Stage(COURSE, 0.5), Stage(other, 1.0)), until=8)
+    run = replace(RUN, stages=(replace(COURSE, until=0.5), other), until=8)
     checkpoint = tmp_path / "tiny.pt"
     train_network(LivebgNet(TINY), "tiny", prepared, checkpoint, Schedule(16), run)
     trainer = Trainer(LivebgNet(TINY), Schedule(16))
@@ -279,19 +231,15 @@ def test_leave_one_out_measures_each_start_on_left_out_set(prepared: Path, tmp_p
     export(LivebgNet(TINY), "tiny", shipped)
     for name in LEFT_OUT:
         save_archive(tmp_path / "data" / "people" / f"{name}.zip", [f"a{number:04}" for number in range(3)])
-    starts = (Start("again", shipped, "tiny"),)
-    sections = list(
-        leave_one_out(tmp_path / "data", prepared, tmp_path / "work", starts, Schedule(4), replace(RUN, workers=0), shipped)
-    )
+    sections = list(leave_one_out(tmp_path / "data", prepared, tmp_path / "work", [shipped], "tiny", Schedule(4), RUN))
     assert [section.name for section in sections] == list(LEFT_OUT)
     for section in sections:
-        assert list(section.scores) == [f"again-without-{section.name}", "shipped"]
+        assert list(section.scores) == [f"shipped-without-{section.name}", "shipped"]
         assert section.units == ("a0000", "a0001", "a0002")
 
 
-@pytest.mark.parametrize("name", ["slim", "wide", "full", "deep"])
-def test_designs_accept_sizes_in_steps_of_16(name: str) -> None:
-    net = LivebgNet(DESIGNS[name])
+def test_shipped_design_accepts_sizes_in_steps_of_16() -> None:
+    net = LivebgNet(DEEP)
     with torch.no_grad():
         for width, height in ((256, 144), (16, 16), (208, 176)):
             alpha = net(torch.rand(1, 3, height, width))
@@ -300,7 +248,7 @@ def test_designs_accept_sizes_in_steps_of_16(name: str) -> None:
 
 
 def test_shipped_design_is_below_2_mib(prepared: Path, tmp_path: Path) -> None:
-    export(LivebgNet(DEEP), "deep", tmp_path / "deep.onnx", calibration(prepared, RUN))
+    export(LivebgNet(DEEP), "deep", tmp_path / "deep.onnx", calibration(prepared, seed=0))
     assert (tmp_path / "deep.onnx").stat().st_size < 2 * 1024 * 1024
 
 
@@ -312,24 +260,6 @@ def test_commands_train_and_export(prepared: Path, tmp_path: Path) -> None:
     exported = CliRunner().invoke(app, ["export", checkpoint, out])
     assert exported.exit_code == 0, exported.output
     assert from_exported(Path(out))[0] == "tiny"
-
-
-def test_two_processes_train_one_network(prepared: Path, tmp_path: Path) -> None:
-    together = train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / "tiny.pt", Schedule(16), replace(RUN, processes=2))
-    trainer = Trainer(LivebgNet(TINY), Schedule(16))
-    trainer.resume(tmp_path / "tiny.pt")
-    assert trainer.pictures == 16  # two steps of four pictures in each process
-    assert all(bool(parameter.isfinite().all()) for parameter in together.parameters())
-
-
-@pytest.mark.shared
-def test_complete_recipe_runs_with_few_steps(prepared: Path, u2netp: Path, tmp_path: Path) -> None:
-    out = tmp_path / "made.onnx"
-    make(prepared, u2netp, tmp_path / "work", out, Schedule(20), RUN, warm_up=Schedule(8))
-    segmenter = U2NetSegmenter(out, unknown_card(out.name))
-    alpha = segmenter.segment(np.full((144, 256, 3), 90, np.uint8))
-    assert alpha.shape == (144, 256)
-    assert read_checkpoint(tmp_path / "work" / "deep.pt")[0] == "deep"
 
 
 def test_missing_data_fails_with_clear_message(tmp_path: Path) -> None:
