@@ -102,6 +102,8 @@ def _show_files(files: "list[FileChange]") -> None:
         before = (file.before or b"").decode("utf-8", "replace").splitlines()
         after = file.after.decode("utf-8", "replace").splitlines()
         _print(f"  {'write' if file.before is None else 'change'} {file.path}")
+        if file.path.suffix == ".svg":  # pages of coordinates would hide the changes and the notes above them
+            continue
         lines = after if file.before is None else list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]
         for line in lines:
             _print(f"    {line}")

@@ -84,7 +84,7 @@ def make_demo(
         AtomicFile(path, overwrite=overwrite).rollback()  # fail now, not after a minute's work
     with TemporaryDirectory(prefix="livebg-demo-") as scratch, ExitStack() as opened:
         filmed = Path(scratch) / "astronaut.mp4"
-        animate_photo(material.photo, filmed, frames, lambda done: progress("filming", done, frames))
+        animate_photo(material.photo, filmed, frames, lambda done: progress("animating", done, frames))
         sources = [opened.enter_context(FileSource(path)) for path in (filmed, material.talking_head)]
         renderer = _Renderer(settings, segmenter, consent, progress, frames)
         format_ = VideoFormat(*SIZE, Fraction(RATE), COLOR)

@@ -111,7 +111,7 @@ def _reload_systemd(journal: Journal, machine: Machine) -> Iterator[str]:
     units = [file for file in journal.files if file.path.name == UNIT]
     if units:
         yield from _try_run(machine, *_SYSTEMCTL, "daemon-reload")
-    settings = any(file.path.suffix == ".toml" for file in journal.files)
+    settings = machine.has_systemd and any(file.path.suffix == ".toml" for file in journal.files)
     if not journal.service and (settings or any(file.before is not None for file in units)):
         yield from _try_run(machine, *_SYSTEMCTL, "try-restart", UNIT)
 

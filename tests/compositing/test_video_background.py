@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from livebg.compositing.video_background import VideoBackground
 from livebg.errors import ConfigError, SourceError
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, Matte, planes
+from tests.support.color_profiles import WIDE, rgb_profile, shown
 from tests.support.media import FAST, Clip, flat, read_stamp
 from tests.support.pipeline_fakes import UNTAGGED, gray_frame
 
@@ -92,6 +94,17 @@ def test_colors_match_frame(tmp_path: Path) -> None:
         frame = frame_at(0, color)
         rgb = Frame(background.picture(frame, NOBODY).copy(), 0, frame.time_base, color).rgb((4, 4))
         assert np.abs(rgb.astype(int) - [255, 0, 0]).max() <= 6
+
+
+@pytest.mark.parametrize("space", sorted(WIDE))
+def test_colors_match_photo_in_a_wide_color_space(space: str, tmp_path: Path) -> None:
+    clip = Clip(count=2, picture=flat(114, 101, 182), color=(BT601, BT601, BT601, 1), options=FAST)  # (200, 80, 60) in sRGB
+    background = VideoBackground(clip.write(tmp_path / "brick.mp4"))
+    photo = frame_at(0, ColorSpec(BT601, icc=rgb_profile(space)))
+    rgb = Frame(background.picture(photo, NOBODY).copy(), 0, photo.time_base, photo.color).rgb((4, 4))
+    image = Image.fromarray(rgb)
+    image.info["icc_profile"] = photo.color.icc
+    assert np.abs(shown(image).astype(int) - [200, 80, 60]).max() <= 6
 
 
 def test_wide_video_fills_or_fits(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ class TestDemo:
         received: list[tuple[str, int, int]] = []
         make(tmp_path, material, progress=lambda *facts: received.append(facts))
         assert [facts for facts in received if facts[1] == facts[2]] == [
-            ("filming", FRAMES, FRAMES),
+            ("animating", FRAMES, FRAMES),
             ("astronaut", FRAMES, FRAMES),
             ("head", 5, 5),
         ]
@@ -173,7 +173,7 @@ class TestFailure:
         assert list(tmp_path.iterdir()) == []
         assert list(scratch.iterdir()) == []
 
-    @pytest.mark.parametrize("stage", ["filming", "astronaut", "head"])
+    @pytest.mark.parametrize("stage", ["animating", "astronaut", "head"])
     def test_ctrl_c_keeps_previous_files(self, stage: str, material: Material, tmp_path: Path, scratch: Path) -> None:
         for name in OUTPUTS:
             (tmp_path / name).write_text("old")

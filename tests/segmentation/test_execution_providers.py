@@ -140,6 +140,13 @@ def test_cache_of_other_onnxruntime_version_is_ignored(memory: ProviderCache) ->
     assert machine.timed == [CUDA, CPU] * 2
 
 
+def test_without_a_cache_file_auto_measures_each_time() -> None:
+    machine = Machine({CUDA: 0.01, CPU: 0.1})
+    chooser = ProviderSelector("auto", [CUDA, CPU], ProviderCache(None))
+    assert [chooser.open("net", machine.start, machine.seconds) for _ in range(2)] == [f"running on {CUDA}"] * 2
+    assert machine.timed == [CUDA, CPU] * 2
+
+
 def test_auto_skips_failing_provider(memory: ProviderCache) -> None:
     machine = Machine({CPU: 0.1})
     assert ProviderSelector("auto", [CUDA, CPU], memory).open("net", machine.start, machine.seconds) == f"running on {CPU}"

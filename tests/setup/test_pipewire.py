@@ -65,6 +65,17 @@ def test_undo_removes_new_files(sandbox: SetupSandbox) -> None:
     assert sandbox.tree() == before
 
 
+def test_undo_without_systemd_restarts_nothing(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    (sandbox.root / "run/systemd/system").rmdir()
+    sandbox.commands.failing.add("systemctl")
+    before = sandbox.tree()
+    install(sandbox)
+    capsys.readouterr()
+    undo_setup(sandbox.machine, yes=True, dry_run=False)
+    assert sandbox.tree() == before
+    assert "systemctl" not in capsys.readouterr().out
+
+
 def test_changed_settings_are_kept(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     install(sandbox)
     settings(sandbox).write_text('[output]\nbackend = "pipewire"\nlabel = "mine"\n')

@@ -177,6 +177,15 @@ def test_no_service_leaves_service_files_alone(sandbox: SetupSandbox) -> None:
     assert not any("systemctl" in entry for entry in sandbox.commands.calls)
 
 
+def test_plan_names_icons_without_their_contents(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    install(sandbox)
+    shown = capsys.readouterr().out
+    assert f"/scalable/apps/{APP_ID}.svg\n" in shown
+    assert f"/symbolic/apps/{APP_ID}-symbolic.svg\n" in shown
+    assert "<svg" not in shown
+    assert LINE in shown
+
+
 def test_setup_without_systemd_skips_service(sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     (sandbox.root / "run/systemd/system").rmdir()
     before = sandbox.tree()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from livebg.live.quality.power import on_battery
@@ -26,3 +27,8 @@ def test_missing_battery_means_mains() -> None:
 
 def test_missing_power_supplies_mean_mains(tmp_path: Path) -> None:
     assert not on_battery(lambda: next((tmp_path / "power_supply").iterdir()))
+
+
+def test_platform_without_battery_support_means_mains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(psutil, "sensors_battery", raising=False)
+    assert not on_battery()
