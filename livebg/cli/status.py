@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from livebg.cli.console import exit_on_error, output
+from livebg.cli.console import output
 from livebg.daemon.client import request
 from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, State, Status
 from livebg.live.stats import Counts
@@ -36,14 +36,13 @@ def status(
     Exit code 6 if livebg is not running.
     """
     out = output()
-    with exit_on_error():
-        if not watch:
-            _print(out, request("status"), json_lines)
-            return
-        try:
-            _watch(out, json_lines)
-        except KeyboardInterrupt:
-            return  # Ctrl-C ends --watch normally
+    if not watch:
+        _print(out, request("status"), json_lines)
+        return
+    try:
+        _watch(out, json_lines)
+    except KeyboardInterrupt:
+        return  # Ctrl-C ends --watch normally
 
 
 def _watch(out: Console, json_lines: bool) -> None:
