@@ -12,8 +12,8 @@ from livebg.cli.console import CheckedCommand, output
 from livebg.cli.options import complete_background, completion
 from livebg.config.choices import BUILTIN_BACKGROUNDS, LIVE_MODES
 from livebg.daemon.client import request
-from livebg.daemon.command_result import CommandResult
 from livebg.daemon.runtime_dir import running_pid
+from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError, LivebgError
 from livebg.platform.user_paths import expand_user, is_file
 

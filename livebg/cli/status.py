@@ -14,7 +14,8 @@ from rich.text import Text
 
 from livebg.cli.console import output
 from livebg.daemon.client import request
-from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, State, Status
+from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, Status
+from livebg.live.snapshot import State
 from livebg.live.stats import Counts
 
 _POLL_INTERVAL_S: Final = 1.0

@@ -4,34 +4,26 @@ import threading
 from collections.abc import Callable
 
 
-class WorkerThread:
-    """A daemon thread that stores an uncaught exception so the owner can re-raise it.
+class WorkerThread(threading.Thread):
+    """A daemon thread that stores an uncaught exception in ``error`` so the owner can re-raise it.
 
     It is a daemon thread so that a driver or network call that never returns cannot keep the process from exiting. It calls
     ``ended`` last.
     """
 
     def __init__(self, name: str, target: Callable[[], object], ended: Callable[[], object] = lambda: None) -> None:
-        self._target, self._ended = target, ended
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        super().__init__(name=name, daemon=True)
+        self._work, self._ended = target, ended
         self.error: BaseException | None = None
 
-    def start(self) -> None:
-        self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def join(self, timeout: float) -> bool:
-        """Waits up to ``timeout`` seconds for the thread to end. Returns whether it ended."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
+    def run(self) -> None:
         try:
-            self._target()
+            self._work()
         except BaseException as error:  # noqa: BLE001 - stored for the owner, which re-raises it
             self.error = error
         self._ended()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Waits for the thread to end. A thread that was never started counts as ended."""
+        if self.ident is not None:
+            super().join(timeout)

@@ -55,7 +55,7 @@ class WorkerSupervisor:
             self._hang_timeout = _MIN_HANG_TIMEOUT_S
         if busy <= self._hang_timeout:
             return
-        self._abandoned = [thread for thread in (*self._abandoned, self.thread) if thread.alive]
+        self._abandoned = [thread for thread in (*self._abandoned, self.thread) if thread.is_alive()]
         if len(self._abandoned) > _MAX_ABANDONED:
             raise ModelError(
                 f"The network hangs, and {_MAX_ABANDONED} restarts did not help.", "Select another one with model.name."
