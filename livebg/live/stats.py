@@ -1,5 +1,6 @@
 """What a session measures: rates, latencies, counts and the last error. One thread may write while others read."""
 
+import logging
 import math
 import threading
 from collections import deque
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock
+from livebg.errors import LivebgError
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class RateMeter:
@@ -107,6 +111,14 @@ class FailureLog:
     def record(self, text: str) -> None:
         """Record an error that happened now."""
         self._last = text, self._clock.monotonic()
+
+    def record_loss(self, error: LivebgError, before: str | None) -> str:
+        """Record that a device is unavailable and return the reason. Logs it unless it is the reason ``before``."""
+        text = str(error)
+        if text != before:
+            _LOG.warning("%s", text)
+        self.record(text)
+        return text
 
     @property
     def last(self) -> LastError | None:
