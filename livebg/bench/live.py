@@ -18,7 +18,7 @@ from livebg.live.output_loop import Output
 from livebg.live.session import Session
 from livebg.live.snapshot import describe
 from livebg.live.stats import Latency
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import WorkerThread
 from livebg.sinks.virtual_camera import NullSink
 
 _START_TIMEOUT_S: Final = 60.0

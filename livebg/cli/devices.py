@@ -138,7 +138,7 @@ def _camera_facts(camera: "CameraInfo") -> dict[str, Any]:
         "bus": device.bus,
         "modes": modes,
         "choice": camera.choice and str(camera.choice),
-        "holders": _holder_facts(camera.holders),
+        "holders": [holder._asdict() for holder in camera.holders],
         "trouble": camera.error,
     }
 
@@ -150,11 +150,7 @@ def _loopback_facts(loopback: "LoopbackInfo") -> dict[str, Any]:
         "label": device.card,
         "announces": loopback.announces,
         "format": loopback.format,
-        "holders": _holder_facts(loopback.holders),
+        "holders": [holder._asdict() for holder in loopback.holders],
         "fit": loopback.usable,
         "remark": loopback.note,
     }
-
-
-def _holder_facts(holders: "Iterable[Holder]") -> list[dict[str, Any]]:
-    return [{"pid": holder.pid, "program": holder.program, "access": holder.access} for holder in holders]

@@ -19,7 +19,7 @@ from livebg.live.output_loop import Output, OutputLoop
 from livebg.live.preview_feed import PreviewFeed
 from livebg.live.snapshot import SessionSnapshot
 from livebg.live.stats import Counts, FailureLog
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import WorkerThread
 from livebg.live.worker import WorkerLoop
 from livebg.live.worker_supervisor import WorkerSupervisor
 

@@ -7,7 +7,7 @@ from typing import Final
 from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.errors import ModelError
 from livebg.live.stats import FailureLog
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import WorkerThread
 from livebg.live.worker import WorkerLoop
 
 _LOG: Final = logging.getLogger(__name__)

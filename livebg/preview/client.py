@@ -20,8 +20,7 @@ from livebg.daemon.runtime_dir import PREVIEW_NAME, runtime_dir
 from livebg.daemon.status import Status
 from livebg.errors import ConfigError, LivebgError
 from livebg.imaging.frame import BT601, ColorSpec, empty_i420, i420_to_rgb, planes
-from livebg.live.latest import LatestSlot
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import LatestSlot, WorkerThread
 
 _MAX_SIDE_PX: Final = 16_384
 """Maximum width and height; larger pictures are rejected before allocating memory."""

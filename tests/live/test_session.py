@@ -14,11 +14,10 @@ from livebg.imaging.frame import Frame
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
-from livebg.live.latest import LatestSlot
 from livebg.live.output_loop import Output
 from livebg.live.session import ExitReason, Session
 from livebg.live.snapshot import State
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import LatestSlot, WorkerThread
 from livebg.pipeline import Passthrough, Pipeline, Processed
 from livebg.rendering.loop import render
 from livebg.sources.file import FileSource
