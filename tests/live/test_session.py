@@ -194,7 +194,7 @@ def test_session_stops_in_every_state() -> None:
     for expected, camera, build in cases:
         live = make_session(camera, RecordingSink(), build)
         with running(live) as exits:
-            wait_for(lambda live=live, expected=expected: state(live) is expected, expected)  # type: ignore[misc]
+            wait_for(lambda live=live, expected=expected: state(live) == expected, expected)  # type: ignore[misc]
         assert exits == [ExitReason.STOP], expected
     waiting.set()
 
