@@ -16,9 +16,9 @@ from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.output_loop import Output
 from livebg.live.session import Session
-from livebg.live.snapshot import State, describe
+from livebg.live.snapshot import describe
 from livebg.live.stats import Latency
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import WorkerThread
 from livebg.sinks.virtual_camera import NullSink
 
 _START_TIMEOUT_S: Final = 60.0
@@ -82,7 +82,7 @@ def bench_live(
 
 def _await_live(session: Session, thread: WorkerThread) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while (described := describe(session.snapshot()))[0] is not State.LIVE:
+    while (described := describe(session.snapshot()))[0] != "live":
         if thread.error is not None:
             raise thread.error
         if time.monotonic() > deadline:

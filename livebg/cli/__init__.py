@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Annotated, Final
 
@@ -15,19 +16,18 @@ from livebg import __version__
 from livebg.cli import bench, control, models
 from livebg.cli.console import (
     CheckedCommand,
-    QuickGroup,
-    VerboseOption,
+    CheckedGroup,
     errors,
     exit_despite_threads,
     output,
     print_error,
-    set_verbosity,
     writable_output,
 )
 from livebg.cli.demo import demo
 from livebg.cli.devices import devices
 from livebg.cli.doctor import doctor
 from livebg.cli.help import help_
+from livebg.cli.options import VerboseOption
 from livebg.cli.preview import preview, snapshot
 from livebg.cli.render import render
 from livebg.cli.run import run
@@ -38,7 +38,7 @@ from livebg.cli.tray import tray
 from livebg.errors import LivebgError
 
 app = typer.Typer(
-    cls=QuickGroup,
+    cls=CheckedGroup,
     help="Blur or replace your webcam background, in video calls and in recorded files.",
     epilog="`livebg help` lists the help topics.",
     no_args_is_help=True,
@@ -46,43 +46,32 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_CALLS: Final = "Calls"
-app.command(rich_help_panel=_CALLS)(run)
-app.command(rich_help_panel=_CALLS)(control.on)
-app.command(rich_help_panel=_CALLS)(control.off)
-app.command(rich_help_panel=_CALLS)(control.toggle)
-app.command(rich_help_panel=_CALLS)(control.pause)
-app.command(rich_help_panel=_CALLS)(control.resume)
-app.command(rich_help_panel=_CALLS, no_args_is_help=True)(control.mode)
-app.command(rich_help_panel=_CALLS)(control.background)
-app.command("set", rich_help_panel=_CALLS, no_args_is_help=True)(control.set_)
-app.command(rich_help_panel=_CALLS)(control.reload)
-app.command(rich_help_panel=_CALLS)(status)
-app.command(rich_help_panel=_CALLS)(preview)
-app.command(rich_help_panel=_CALLS, no_args_is_help=True)(snapshot)
-app.command(rich_help_panel=_CALLS)(control.stop)
-app.command(rich_help_panel=_CALLS)(tray)
+_PANELS: Final[dict[str, tuple[Callable[..., None], ...]]] = {
+    "Calls": (
+        run,
+        *(control.on, control.off, control.toggle, control.pause, control.resume),
+        *(control.mode, control.background, control.set_, control.reload),
+        *(status, preview, snapshot, control.stop, tray),
+    ),
+    "Files": (render, score, demo),
+    "Setup and troubleshooting": (setup, doctor, devices, help_),
+}
+_NEED_ARGUMENTS: Final = (control.mode, control.set_, snapshot, render, score)
+"""Commands that show their help if there are no arguments."""
 
-_FILES: Final = "Files"
-app.command(rich_help_panel=_FILES, no_args_is_help=True)(render)
-app.command(rich_help_panel=_FILES, no_args_is_help=True)(score)
-app.command(rich_help_panel=_FILES)(demo)
-
-_SETUP: Final = "Setup and troubleshooting"
-app.command(rich_help_panel=_SETUP)(setup)
-app.command(rich_help_panel=_SETUP)(doctor)
-app.command(rich_help_panel=_SETUP)(devices)
-app.command("help", rich_help_panel=_SETUP)(help_)
-
-_NETWORKS: Final = "Networks"
-app.add_typer(models.app, name="models", rich_help_panel=_NETWORKS)
-app.add_typer(bench.app, name="bench", rich_help_panel=_NETWORKS)
-
-for command in (*app.registered_commands, *models.app.registered_commands, *bench.app.registered_commands):
-    command.cls = control.SetCommand if command.name == "set" else CheckedCommand
+for panel, functions in _PANELS.items():
+    for function in functions:
+        app.command(
+            function.__name__.removesuffix("_"),
+            cls=control.SetCommand if function is control.set_ else CheckedCommand,
+            no_args_is_help=function in _NEED_ARGUMENTS,
+            rich_help_panel=panel,
+        )(function)
+for group, name in ((models.app, "models"), (bench.app, "bench")):
+    app.add_typer(group, name=name, rich_help_panel="Networks")
 
 
-_LIBRARIES = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"
+_LIBRARIES: Final = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"
 
 
 def _print_version(requested: bool) -> None:
@@ -97,11 +86,10 @@ VersionOption = Annotated[bool, typer.Option("--version", help="Print the versio
 @app.callback()
 def common(
     _version: VersionOption = False,
-    verbose: VerboseOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     handler = RichHandler(console=errors(), show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    set_verbosity(verbose)
 
 
 @exit_despite_threads()

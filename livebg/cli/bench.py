@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
-from livebg.cli.console import ConfigOption, ModelOption, exit_on_error, output
+from livebg.cli.console import CheckedCommand, output
+from livebg.cli.options import ConfigOption, ModelOption
 from livebg.config.parsing import parse_size
 from livebg.errors import ConfigError
 
@@ -27,7 +28,7 @@ def bench() -> None:
     """Compare the ratios between machines, not the milliseconds."""
 
 
-@app.command("render")
+@app.command("render", cls=CheckedCommand)
 def bench_render(
     clip: Annotated[Path | None, typer.Argument(help="A video; by default a synthetic 720p clip.")] = None,
     frames: Annotated[int, typer.Option(min=10, help="Number of frames.")] = 150,
@@ -40,7 +41,7 @@ def bench_render(
 
     Runs on one thread, and compares with a plain decode and encode of the same clip.
     """
-    with exit_on_error(), tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder:
         from livebg.config.loading import load_settings
 
         overrides = {"model.name": model, "model.input_size": input_size, "model.threads": 1}
@@ -63,17 +64,15 @@ def bench_render(
 
 
 def _print_cost(cost: "RenderCost") -> None:
-    table = Table("stage", "CPU ms per frame", "share")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table("stage", Column("CPU ms per frame", justify="right"), Column("share", justify="right"))
     for stage, milliseconds in cost.stages.items():
         table.add_row(stage, f"{milliseconds:.2f}", f"{milliseconds / cost.total:.1%}")
     table.add_section()
     table.add_row("all", f"{cost.total:.2f}", "100.0%")
     output().print(table)
-    width, height = cost.size
+    size, input_size = ("x".join(map(str, pixels)) for pixels in (cost.size, cost.input_size))
     out = output()
-    out.print(f"{cost.clip}: {cost.frames} frames of {width}x{height}, {cost.model} at {'x'.join(map(str, cost.input_size))}")
+    out.print(f"{cost.clip}: {cost.frames} frames of {size}, {cost.model} at {input_size}")
     out.print(f"plain decode and encode: {cost.bare:.2f} ms; `livebg render` takes {cost.over_bare:.2f} times as long")
     out.print(
         f"one I420 blend: {cost.blend:.2f} ms; filter, upsampling and compositing take {cost.finishing_blends:.2f} times as long"
@@ -82,7 +81,7 @@ def _print_cost(cost: "RenderCost") -> None:
         out.print(f"peak memory: {cost.peak[0]:.0f} MiB after 10 % of the frames, {cost.peak[1]:.0f} MiB at the end")
 
 
-@app.command("live")
+@app.command("live", cls=CheckedCommand)
 def bench_live(
     clip: Annotated[Path | None, typer.Argument(help="A video to film; by default a synthetic scene.")] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Size of the synthetic scene; default camera.size.")] = None,
@@ -103,20 +102,19 @@ def bench_live(
     The frames arrive as from a V4L2 camera, in its pixel format. The network runs on one thread, so that CPU time is
     attributed to the right part. Compares with a session that passes the same frames through without an effect.
     """
-    with exit_on_error():
-        from livebg.config.loading import load_settings
+    from livebg.config.loading import load_settings
 
-        overrides = {"camera.size": size, "model.threads": 1}
-        chosen = [load_settings(overrides | {"model.name": name}, config) for name in [model, *(against or [])]]
-        from livebg.bench.recording import clip_recording, synthetic_recording
+    overrides = {"camera.size": size, "model.threads": 1}
+    chosen = [load_settings(overrides | {"model.name": name}, config) for name in [model, *(against or [])]]
+    from livebg.bench.recording import clip_recording, synthetic_recording
 
-        if clip is None:
-            recording = synthetic_recording(size=parse_size(chosen[0].camera.size) or (1280, 720), pixel_format=pixel_format)
-        else:
-            recording = clip_recording(clip, pixel_format=pixel_format)
-        if profile is not None:
-            _require_new(profile)
-        costs = _measure_sessions(chosen, recording, seconds, profile)
+    if clip is None:
+        recording = synthetic_recording(size=parse_size(chosen[0].camera.size) or (1280, 720), pixel_format=pixel_format)
+    else:
+        recording = clip_recording(clip, pixel_format=pixel_format)
+    if profile is not None:
+        _require_new(profile)
+    costs = _measure_sessions(chosen, recording, seconds, profile)
     if json_lines:
         for cost in costs:
             output().print(json.dumps(_live_facts(cost, costs[0])), markup=False)
@@ -159,9 +157,8 @@ def _print_live_costs(source: str, costs: list["LiveCost"]) -> None:
     def relative(milliseconds: float) -> str:
         return f"{milliseconds:.2f} ({milliseconds / bare.total:.2f})"
 
-    table = Table("CPU ms per frame", *("pass-through" if cost is bare else cost.model for cost in costs))
-    for column in table.columns[1:]:
-        column.justify = "right"
+    names = ["pass-through" if cost is bare else cost.model for cost in costs]
+    table = Table("CPU ms per frame", *(Column(name, justify="right") for name in names))
     for stage in costs[-1].stages:
         table.add_row(stage, *(relative(cost.stages[stage]) if stage in cost.stages else "" for cost in costs))
     table.add_section()

@@ -6,32 +6,27 @@ process. The consent of a preview covers only the picture that it requested and 
 create a Consent itself.
 """
 
-from typing import TYPE_CHECKING
+from livebg.compositing.composite import Consent, passthrough
+from livebg.daemon.commands import state_after
+from livebg.daemon.controller import SessionController
+from livebg.daemon.preview_server import View
+from livebg.daemon.server import Command
+from livebg.imaging.frame import Composite
+from livebg.live.frame_path import OutputFrame
 
-if TYPE_CHECKING:
-    from livebg.daemon.controller import SessionController
-    from livebg.daemon.preview_server import View
-    from livebg.daemon.server import Command
-    from livebg.imaging.frame import Composite
-    from livebg.live.frame_path import OutputFrame
 
-
-def room_commands(controller: "SessionController") -> "dict[str, Command]":
+def room_commands(controller: SessionController) -> dict[str, Command]:
     """Returns the commands ``off`` and ``toggle``."""
-    from livebg.compositing.composite import Consent
-    from livebg.daemon.commands import state_after
-
     return {
         "off": state_after(lambda: controller.off(Consent("livebg off"))),
         "toggle": state_after(lambda: controller.toggle(Consent("livebg toggle"))),
     }
 
 
-def room_views() -> "dict[str, View]":
+def room_views() -> dict[str, View]:
     """Returns the view ``original``: the unprocessed frame, only for a preview that requests it by name."""
-    from livebg.compositing.composite import Consent, passthrough
 
-    def original(exhibit: "OutputFrame") -> "Composite | None":
+    def original(exhibit: OutputFrame) -> Composite | None:
         shown = exhibit.captured
         return None if shown is None else passthrough(shown.frame, Consent("livebg preview --original"))
 

@@ -1,70 +1,40 @@
-"""Console output, error reporting and the options that several commands share."""
+"""Console output and error reporting."""
 
 import errno
 import itertools
-import logging
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from livebg.cli.completion import complete_model
 from livebg.errors import Cancelled, ConfigError, LivebgError, SinkError, SourceError
 from livebg.platform.interrupts import Interrupt, interruptible
 
 _STREAM_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", readable=False, help="Configuration file to use instead of the default one.")
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--model", metavar="NAME|FILE", help="A name from `livebg models`, or an ONNX file.", autocompletion=complete_model
-    ),
-]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose logging on standard error.")]
 
 
-@contextmanager
-def exit_on_error() -> Iterator[None]:
-    """Print an error as one line on standard error and exit with its code, without a traceback.
-
-    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; the cleanup is not interrupted.
-    """
-    with interruptible() as interrupt, _printed_errors(interrupt):
-        yield
-
-
-@contextmanager
-def _printed_errors(interrupt: Interrupt) -> Iterator[None]:
-    try:
-        yield
-    except LivebgError as error:
-        print_error(str(error))
-        raise typer.Exit(error.exit_code) from None
-    except PermissionError as error:
-        print_error(f"No permission to access {error.filename}. Change the permissions of the file or its folder.")
-        raise typer.Exit(SourceError.exit_code) from None
-    except (KeyboardInterrupt, Exception) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            print_error(f"The name {error.filename} is too long for a file. Use a shorter one.")
-            raise typer.Exit(ConfigError.exit_code) from None
-        if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd() names no file
-            print_error("The current folder does not exist any more. Change to another one.")
-            raise typer.Exit(ConfigError.exit_code) from None
-        # An extension module turns an interrupt during its import into an ImportError.
-        if not isinstance(error, KeyboardInterrupt) and (not interrupt.requested or isinstance(error, typer.Exit)):
-            raise
-        print_error("Stopped.")
-        raise typer.Exit(Cancelled.exit_code) from None
+def _known_error(error: BaseException, interrupt: Interrupt) -> LivebgError | None:
+    """Returns the error to report; None for a bug and for the exit of a command."""
+    match error:
+        case LivebgError():
+            return error
+        case PermissionError():
+            return SourceError(f"No permission to access {error.filename}.", "Change the permissions of the file or its folder.")
+        case OSError(errno=errno.ENAMETOOLONG):
+            return ConfigError(f"The name {error.filename} is too long for a file.", "Use a shorter one.")
+        case FileNotFoundError(filename=None):  # os.getcwd() names no file
+            return ConfigError("The current folder does not exist any more.", "Change to another one.")
+    # An extension module turns an interrupt during its import into an ImportError.
+    stopped = isinstance(error, KeyboardInterrupt) or (interrupt.requested and not isinstance(error, typer.Exit))
+    return Cancelled("Stopped.") if stopped else None
 
 
 def _with_flag_defaults(parameters: list[Any]) -> list[Any]:
@@ -83,11 +53,25 @@ def _with_flag_defaults(parameters: list[Any]) -> list[Any]:
     return parameters
 
 
-class QuickGroup(TyperGroup):
-    """Starts without importing pydantic."""
+class CheckedGroup(TyperGroup):
+    """Starts without importing pydantic. Prints an error as one line on standard error and exits with its code.
+
+    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; the cleanup is not interrupted.
+    """
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_flag_defaults(super().get_params(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        with interruptible() as interrupt:
+            try:
+                return super().invoke(ctx)
+            except (KeyboardInterrupt, Exception) as error:
+                known = _known_error(error, interrupt)
+                if known is None:
+                    raise
+                print_error(str(known))
+                raise typer.Exit(known.exit_code) from None
 
 
 class CheckedCommand(TyperCommand):
@@ -97,13 +81,12 @@ class CheckedCommand(TyperCommand):
         return _with_flag_defaults(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        with exit_on_error():
-            for number, (previous, argument) in enumerate(itertools.pairwise(["", *args]), 1):
-                if argument.startswith("-") and argument.endswith("="):
-                    raise ConfigError(f"The value of {argument[:-1]} is empty.", "Write a value or leave it out.")
-                if not argument:
-                    place = f"The argument after {previous}" if previous else f"Argument {number} of {ctx.command_path}"
-                    raise ConfigError(f"{place} is empty.", "Write a value or leave it out.")
+        for number, (previous, argument) in enumerate(itertools.pairwise(["", *args]), 1):
+            if argument.startswith("-") and argument.endswith("="):
+                raise ConfigError(f"The value of {argument[:-1]} is empty.", "Write a value or leave it out.")
+            if not argument:
+                place = f"The argument after {previous}" if previous else f"Argument {number} of {ctx.command_path}"
+                raise ConfigError(f"{place} is empty.", "Write a value or leave it out.")
         return super().parse_args(ctx, args)
 
 
@@ -147,12 +130,6 @@ def errors() -> Console:
 def print_error(sentence: str) -> None:
     """Print an error message on standard error, after ``livebg:``."""
     errors().print(f"[red]livebg:[/] {escape(sentence)}", soft_wrap=True)
-
-
-def set_verbosity(verbose: bool) -> None:
-    """Log debug messages of livebg if ``verbose``."""
-    if verbose:
-        logging.getLogger("livebg").setLevel(logging.DEBUG)
 
 
 @contextmanager

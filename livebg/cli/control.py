@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from livebg.cli.completion import complete_background, complete_live_mode, complete_setting
-from livebg.cli.console import CheckedCommand, exit_on_error, output
-from livebg.config.choices import BUILTIN_BACKGROUNDS
+from livebg.cli.console import CheckedCommand, output
+from livebg.cli.options import complete_background, completion
+from livebg.config.choices import BUILTIN_BACKGROUNDS, LIVE_MODES
 from livebg.daemon.client import request
-from livebg.daemon.command_result import CommandResult
 from livebg.daemon.runtime_dir import running_pid
+from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError, LivebgError
 from livebg.platform.user_paths import expand_user, is_file
 
@@ -62,7 +62,10 @@ def resume() -> None:
 
 def mode(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="portrait, greenscreen, background or matte.", autocompletion=complete_live_mode)
+        str,
+        typer.Argument(
+            metavar="NAME", help="portrait, greenscreen, background or matte.", autocompletion=completion(lambda: LIVE_MODES)
+        ),
     ],
 ) -> None:
     """Switch to portrait, greenscreen, background or matte.
@@ -92,11 +95,17 @@ def background(
     _send("background", {"background": _background(what)})
 
 
+def _assignments() -> list[str]:
+    from livebg.daemon.settings_layers import settable_keys
+
+    return [f"{key}=" for key in settable_keys()]
+
+
 def set_(
     pairs: Annotated[
         list[str],
         typer.Argument(
-            metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False, autocompletion=complete_setting
+            metavar="KEY=VALUE...", help="Such as effect.blur=0.05.", show_default=False, autocompletion=completion(_assignments)
         ),
     ],
 ) -> None:
@@ -104,8 +113,7 @@ def set_(
 
     Values of effect.mode, effect.background, effect.blur, effect.screen and camera.device are remembered for the next start.
     """
-    with exit_on_error():
-        settings = dict(_pair(pair) for pair in pairs)
+    settings = dict(_pair(pair) for pair in pairs)
     _send("set", {"settings": settings})
 
 
@@ -119,17 +127,15 @@ def stop() -> None:
 
     Waits until it has ended. Exit code 6 if livebg is not running.
     """
-    with exit_on_error():
-        pid = running_pid()
-        request("stop")
-        _await_end(pid)
-        output().print(f"livebg{f' (pid {pid})' if pid else ''} stopped.", markup=False)
+    pid = running_pid()
+    request("stop")
+    _await_end(pid)
+    output().print(f"livebg{f' (pid {pid})' if pid else ''} stopped.", markup=False)
 
 
 def _send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
-    with exit_on_error():
-        held = CommandResult.from_dict(request(command, arguments, timeout=_TIMEOUT_S))
-        output().print(_sentence(command, held), markup=False)
+    held = CommandResult.from_dict(request(command, arguments, timeout=_TIMEOUT_S))
+    output().print(_sentence(command, held), markup=False)
 
 
 def _sentence(command: str, held: CommandResult) -> str:

@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, output, set_verbosity
+from livebg.cli.console import errors, output
+from livebg.cli.options import ConfigOption, ModelOption, VerboseOption
 
 
 def demo(
@@ -17,23 +18,21 @@ def demo(
     model: ModelOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,
-    verbose: VerboseOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Render a demo video and contact sheet, in about a minute."""
-    set_verbosity(verbose)
-    with exit_on_error():
-        from livebg.config.loading import load_settings
+    from livebg.config.loading import load_settings
 
-        settings = load_settings({"model.name": model}, config)
-        from livebg.compositing.composite import Consent
-        from livebg.demo import find_material, make_demo
-        from livebg.factory import build_segmenter
+    settings = load_settings({"model.name": model}, config)
+    from livebg.compositing.composite import Consent
+    from livebg.demo import find_material, make_demo
+    from livebg.factory import build_segmenter
 
-        material, segmenter = find_material(), build_segmenter(settings)
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress(*columns, console=errors(), disable=quiet) as bars:
-            consent, show = Consent("livebg demo"), _show_in(bars)
-            made = make_demo(folder, material, settings, segmenter, consent, progress=show, overwrite=overwrite)
+    material, segmenter = find_material(), build_segmenter(settings)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=errors(), disable=quiet) as bars:
+        consent, show = Consent("livebg demo"), _show_in(bars)
+        made = make_demo(folder, material, settings, segmenter, consent, progress=show, overwrite=overwrite)
     if not quiet:
         output().print(escape(f"{made.video} and {made.sheet}: {made.frames} frames in {made.seconds:.1f} s"), soft_wrap=True)
 

@@ -11,7 +11,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from livebg.cli.console import ConfigOption, exit_on_error, output
+from livebg.cli.console import output
+from livebg.cli.options import ConfigOption
 from livebg.config.parsing import parse_size
 from livebg.errors import ConfigError
 
@@ -21,21 +22,22 @@ if TYPE_CHECKING:
     from livebg.v4l2.syscalls import Holder
 
 _SIZES_PER_LINE: Final = 4
+_NO_CAMERA: Final = "No camera found. Plug one in, or use a video file with `livebg run --camera FILE`."
+_NO_LOCAL_CAMERAS: Final = "livebg reads local cameras only on Linux. Use `livebg run --camera` with a URL or a video file."
 
 
 def devices(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False, config: ConfigOption = None
 ) -> None:
     """List cameras with their modes, and loopback devices."""
-    with exit_on_error():
-        from livebg.config.loading import load_settings
+    from livebg.config.loading import load_settings
 
-        settings = load_settings({}, config)
-        from livebg.system.devices import list_devices
+    settings = load_settings({}, config)
+    from livebg.system.devices import list_devices
 
-        size = parse_size(settings.camera.size)
-        assert size is not None, "a camera's size is never auto"
-        found = list_devices(settings.output.label, size, settings.camera.frame_rate, running=_running())
+    size = parse_size(settings.camera.size)
+    assert size is not None, "a camera's size is never auto"
+    found = list_devices(settings.output.label, size, settings.camera.frame_rate, running=_running())
     if as_json:
         output().print(json.dumps(facts(found)), markup=False)
     else:
@@ -56,11 +58,12 @@ def tell(found: "Devices") -> None:
     out = output()
     for camera in found.cameras:
         out.print(_camera_table(camera))
+    on_linux = sys.platform == "linux"
     if not found.cameras:
-        out.print(_no_camera(), markup=False)
+        out.print(_NO_CAMERA if on_linux else _NO_LOCAL_CAMERAS, markup=False)
     for loopback in found.loopbacks:
         out.print(_loopback_lines(loopback), markup=False)
-    if not found.loopbacks and sys.platform == "linux":
+    if not found.loopbacks and on_linux:
         from livebg.v4l2.loopback import modprobe_line
 
         out.print(f"No v4l2loopback device. Run `livebg setup` to create one, or `{modprobe_line('livebg')}`.", markup=False)
@@ -118,12 +121,6 @@ def _held(holders: "Iterable[Holder]") -> str:
     return f", opened by {by}" if by else ""
 
 
-def _no_camera() -> str:
-    if sys.platform != "linux":
-        return "livebg reads local cameras only on Linux. Use `livebg run --camera` with a URL or a video file."
-    return "No camera found. Plug one in, or use a video file with `livebg run --camera FILE`."
-
-
 def _camera_facts(camera: "CameraInfo") -> dict[str, Any]:
     device = camera.device
     modes = [
@@ -134,17 +131,26 @@ def _camera_facts(camera: "CameraInfo") -> dict[str, Any]:
         }
         for mode in camera.modes
     ]
-    about: dict[str, Any] = {"path": str(device.path), "name": device.card, "driver": device.driver, "bus": device.bus}
-    about |= {"modes": modes, "choice": camera.choice and str(camera.choice), "holders": _holder_facts(camera.holders)}
-    return about | {"trouble": camera.error}
+    return {
+        "path": str(device.path),
+        "name": device.card,
+        "driver": device.driver,
+        "bus": device.bus,
+        "modes": modes,
+        "choice": camera.choice and str(camera.choice),
+        "holders": [holder._asdict() for holder in camera.holders],
+        "trouble": camera.error,
+    }
 
 
 def _loopback_facts(loopback: "LoopbackInfo") -> dict[str, Any]:
     device = loopback.device
-    about: dict[str, Any] = {"path": str(device.path), "label": device.card, "announces": loopback.announces}
-    about |= {"format": loopback.format, "holders": _holder_facts(loopback.holders)}
-    return about | {"fit": loopback.usable, "remark": loopback.note}
-
-
-def _holder_facts(holders: "Iterable[Holder]") -> list[dict[str, Any]]:
-    return [{"pid": holder.pid, "program": holder.program, "access": holder.access} for holder in holders]
+    return {
+        "path": str(device.path),
+        "label": device.card,
+        "announces": loopback.announces,
+        "format": loopback.format,
+        "holders": [holder._asdict() for holder in loopback.holders],
+        "fit": loopback.usable,
+        "remark": loopback.note,
+    }

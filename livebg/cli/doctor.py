@@ -10,7 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from livebg.cli.console import ConfigOption, errors, exit_on_error, output
+from livebg.cli.console import errors, output
+from livebg.cli.options import ConfigOption
 
 if TYPE_CHECKING:
     from livebg.doctor.context import Result, Verdict
@@ -28,18 +29,17 @@ def doctor(
 
     Exit code 1 if a check FAILs.
     """
-    with exit_on_error():
-        from livebg.doctor.checks import run_checks
-        from livebg.doctor.context import CheckContext
-        from livebg.system.host import Host
+    from livebg.doctor.checks import run_checks
+    from livebg.doctor.context import CheckContext
+    from livebg.system.host import Host
 
-        results = run_checks(CheckContext(Host(), config), not no_measure)
-        with errors().status("Running checks ..."):
-            if as_json:
-                found = list(results)
-                output().print(json.dumps([result.as_dict() for result in found], ensure_ascii=False), markup=False)
-            else:
-                found = tell(results)
+    results = run_checks(CheckContext(Host(), config), not no_measure)
+    with errors().status("Running checks ..."):
+        if as_json:
+            found = list(results)
+            output().print(json.dumps([result.as_dict() for result in found], ensure_ascii=False), markup=False)
+        else:
+            found = tell(results)
     if any(result.finding.status == "FAIL" for result in found):
         raise typer.Exit(1)
 

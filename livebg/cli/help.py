@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_
 
 import typer
 
-from livebg.cli.console import exit_on_error, output
+from livebg.cli.console import output
+from livebg.cli.options import completion
 from livebg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,19 +19,16 @@ _OVERVIEW: Final = "livebg"
 _MAX_COLUMNS: Final = 100
 
 
-def _complete_topic(incomplete: str) -> list[str]:
-    return [name for name in topics() if name.startswith(incomplete)]
-
-
 def help_(
-    topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", autocompletion=_complete_topic, show_default=False)] = None,
+    topic: Annotated[
+        str | None, typer.Argument(metavar="[TOPIC]", autocompletion=completion(lambda: topics()), show_default=False)
+    ] = None,
 ) -> None:
     """Show a help topic; without TOPIC, list the topics.
 
     The topics are formatted on a terminal, and plain Markdown in a pipe or a file.
     """
-    with exit_on_error():
-        _show(_topic_list() if topic is None else read_topic(topic))
+    _show(_topic_list() if topic is None else read_topic(topic))
 
 
 def topics() -> dict[str, str]:
@@ -48,15 +46,11 @@ def read_topic(name: str) -> str:
     known = topics()
     if name not in known:
         raise ConfigError(f"Unknown help topic {name!r}.", f"The topics are {', '.join(known)}.")
-    return f"{_read(name)}\n{settings_reference()}" if name == "config" else _read(name)
+    return "\n".join([_read(name), *_settings_reference()]) if name == "config" else _read(name)
 
 
-def settings_reference() -> str:
-    """Return a Markdown list of every setting with its type, default and description."""
-    return "\n".join(_reference_lines())
-
-
-def _reference_lines() -> Iterator[str]:
+def _settings_reference() -> Iterator[str]:
+    """Yield the lines of a Markdown list of every setting with its type, default and description."""
     from livebg.config.settings import sections
 
     yield "## Settings\n"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from livebg.cli.completion import complete_model
-from livebg.cli.console import ConfigOption, errors, exit_on_error, output
+from livebg.cli.console import CheckedCommand, errors, output
+from livebg.cli.options import ConfigOption, complete_model
 from livebg.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def models(context: typer.Context) -> None:
         models_list()
 
 
-@app.command("list")
+@app.command("list", cls=CheckedCommand)
 def models_list(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     config: ConfigOption = None,
@@ -34,9 +34,8 @@ def models_list(
     from livebg.config.loading import load_settings
     from livebg.models import REGISTRY
 
-    with exit_on_error():
-        folders = load_settings({}, config).model.folders
-        places = {card: _located(card.name, folders) for card in REGISTRY.values()}
+    folders = load_settings({}, config).model.folders
+    places = {card: _located(card.name, folders) for card in REGISTRY.values()}
     if json_lines:
         for card, place in places.items():
             output().print(json.dumps(_facts(card, place)), markup=False)
@@ -44,25 +43,23 @@ def models_list(
     output().print("\n\n".join(_description(card, place) for card, place in places.items()), markup=False)
 
 
-@app.command("pull")
+@app.command("pull", cls=CheckedCommand)
 def models_pull(name: NameArgument) -> None:
     """Download a network, verify its SHA-256 and print its path."""
     from livebg.models import card_named, find
 
-    with exit_on_error():
-        card = card_named(name)
-        located = find(name) if card.bundled else _pull_shown(card)
-        output().print(str(located.path), markup=False)
+    card = card_named(name)
+    located = find(name) if card.bundled else _pull_shown(card)
+    output().print(str(located.path), markup=False)
 
 
-@app.command("path")
+@app.command("path", cls=CheckedCommand)
 def models_path(name: NameArgument, config: ConfigOption = None) -> None:
     """Print the path of a network."""
     from livebg.config.loading import load_settings
     from livebg.models import find
 
-    with exit_on_error():
-        output().print(str(find(name, load_settings({}, config).model.folders).path), markup=False)
+    output().print(str(find(name, load_settings({}, config).model.folders).path), markup=False)
 
 
 def _pull_shown(card: "ModelCard") -> "LocatedModel":
@@ -76,9 +73,18 @@ def _pull_shown(card: "ModelCard") -> "LocatedModel":
 
 def _facts(card: "ModelCard", located: "LocatedModel | None") -> dict[str, object]:
     size, sha256 = _identity(card, located)
-    facts: dict[str, object] = {"name": card.name, "license": card.license, "size": size, "sha256": sha256}
-    facts |= {"pixels": card.pixels, "stride": card.stride, "bundled": card.bundled, "from": card.url}
-    return facts | {"path": located and str(located.path), "description": card.description}
+    return {
+        "name": card.name,
+        "license": card.license,
+        "size": size,
+        "sha256": sha256,
+        "pixels": card.pixels,
+        "stride": card.stride,
+        "bundled": card.bundled,
+        "from": card.url,
+        "path": located and str(located.path),
+        "description": card.description,
+    }
 
 
 def _identity(card: "ModelCard", located: "LocatedModel | None") -> tuple[int, str]:
@@ -110,10 +116,9 @@ def _located(name: str, folders: tuple[Path, ...]) -> "LocatedModel | None":
         return None
 
 
-@app.command("eval", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command("eval", cls=CheckedCommand, hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def models_eval() -> None:
     """Moved to ``python -m livebg.lab eval``."""
-    with exit_on_error():
-        raise ConfigError(
-            "`livebg models eval` is not part of the package.", "Run `python -m livebg.lab eval` in a clone of the repository."
-        )
+    raise ConfigError(
+        "`livebg models eval` is not part of the package.", "Run `python -m livebg.lab eval` in a clone of the repository."
+    )

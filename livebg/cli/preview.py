@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from livebg.cli.console import VerboseOption, exit_on_error, output, set_verbosity
+from livebg.cli.console import output
+from livebg.cli.options import VerboseOption
 
 if TYPE_CHECKING:
     from livebg.preview.client import PreviewFrame
@@ -15,29 +16,27 @@ def preview(
     alpha: Annotated[bool, typer.Option("--alpha", help="Show the matte too.")] = False,
     original: Annotated[bool, typer.Option("--original", help="Show the unprocessed picture too, in this window only.")] = False,
     mirror: Annotated[bool, typer.Option("--mirror", help="Mirror the preview; apps receive it unchanged.")] = False,
-    verbose: VerboseOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Show the picture that apps receive.
 
     Keys: q quit, a matte, o original, m mirror, i status line. An open preview turns the camera on. Exit code 6 if livebg is
     not running.
     """
-    set_verbosity(verbose)
-    with exit_on_error():
-        from livebg.preview.client import PreviewClient, Receiver
-        from livebg.preview.window import PreviewWindow, ViewOptions, check_display
+    from livebg.preview.client import PreviewClient, Receiver
+    from livebg.preview.window import PreviewWindow, ViewOptions, check_display
 
-        check_display()
-        PreviewClient().close()  # fails at once if livebg is not running
-        shape = ViewOptions(alpha, original, mirror)
-        receiver = Receiver(PreviewClient, shape.views)
-        receiver.start()
-        try:
-            PreviewWindow(receiver, shape).run()
-        except KeyboardInterrupt:
-            return  # Ctrl-C is a normal way to quit
-        finally:
-            receiver.close()
+    check_display()
+    PreviewClient().close()  # fails at once if livebg is not running
+    shape = ViewOptions(alpha, original, mirror)
+    receiver = Receiver(PreviewClient, shape.views)
+    receiver.start()
+    try:
+        PreviewWindow(receiver, shape).run()
+    except KeyboardInterrupt:
+        return  # Ctrl-C is a normal way to quit
+    finally:
+        receiver.close()
 
 
 def snapshot(
@@ -49,11 +48,10 @@ def snapshot(
 
     Turns the camera on if it is off. Exit code 6 if livebg is not running.
     """
-    with exit_on_error():
-        from livebg.preview import snapshot as still
-        from livebg.preview.client import PreviewClient
+    from livebg.preview import snapshot as still
+    from livebg.preview.client import PreviewClient
 
-        seen = still.snapshot(file, PreviewClient, alpha=alpha, overwrite=overwrite)
+    seen = still.snapshot(file, PreviewClient, alpha=alpha, overwrite=overwrite)
     output().print(_sentence(file, seen), markup=False)
 
 

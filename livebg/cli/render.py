@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, output, set_verbosity
-from livebg.cli.effect_options import MODE_HELP, BackgroundOption, BlurOption, FramingOption, effect_settings
+from livebg.cli.console import errors, output
+from livebg.cli.options import (
+    MODE_HELP,
+    BackgroundOption,
+    BlurOption,
+    ConfigOption,
+    FramingOption,
+    ModelOption,
+    VerboseOption,
+    effect_settings,
+)
 from livebg.config.choices import Temporal
 from livebg.config.parsing import parse_time
 from livebg.errors import ConfigError
@@ -54,32 +63,30 @@ def render(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a progress bar.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,
-    verbose: VerboseOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Render videos, photos and folders."""
-    set_verbosity(verbose)
     from livebg.config.loading import load_settings  # slow to import, and `--help` does not need it
 
-    with exit_on_error():
-        if drop_streams and keep_streams:
-            raise ConfigError("--drop-streams and --keep-streams exclude each other.", "Leave one of them out.")
-        overrides = effect_settings(mode, background, blur, framing) | {
-            "model.name": model,
-            "model.input_size": input_size,
-            "model.provider": provider,
-            "smoothing.temporal": temporal,
-            "render.codec": codec,
-            "render.crf": crf,
-            "render.preset": preset,
-            "render.jobs": jobs,
-        }
-        settings = load_settings(overrides, config)
-        from livebg.sinks.stream_selection import CopyOptions
+    if drop_streams and keep_streams:
+        raise ConfigError("--drop-streams and --keep-streams exclude each other.", "Leave one of them out.")
+    overrides = effect_settings(mode, background, blur, framing) | {
+        "model.name": model,
+        "model.input_size": input_size,
+        "model.provider": provider,
+        "smoothing.temporal": temporal,
+        "render.codec": codec,
+        "render.crf": crf,
+        "render.preset": preset,
+        "render.jobs": jobs,
+    }
+    settings = load_settings(overrides, config)
+    from livebg.sinks.stream_selection import CopyOptions
 
-        options = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
-        planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
-        report = "json" if json_lines else "quiet" if quiet else "bar"
-        code = _render(settings, planned, options, overwrite, mode == "none", report)
+    options = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
+    planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
+    report = "json" if json_lines else "quiet" if quiet else "bar"
+    code = _render(settings, planned, options, overwrite, mode == "none", report)
     raise typer.Exit(code)
 
 

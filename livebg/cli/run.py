@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from livebg.cli.console import ConfigOption, ModelOption, VerboseOption, errors, exit_on_error, set_verbosity
-from livebg.cli.effect_options import MODE_HELP, BackgroundOption, BlurOption, FramingOption, effect_settings
+from livebg.cli.console import errors
+from livebg.cli.options import (
+    MODE_HELP,
+    BackgroundOption,
+    BlurOption,
+    ConfigOption,
+    FramingOption,
+    ModelOption,
+    VerboseOption,
+    effect_settings,
+)
 from livebg.config.choices import LiveMode
 from livebg.daemon.runtime_dir import hold_lock
 
@@ -38,26 +47,24 @@ def run(
     output_size: Annotated[str | None, typer.Option(metavar="WxH", help="Output resolution; default that of the camera.")] = None,
     model: ModelOption = None,
     config: ConfigOption = None,
-    verbose: VerboseOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Run the virtual camera until Ctrl-C or `livebg stop`."""
-    set_verbosity(verbose)
-    with exit_on_error():
-        options = {
-            "camera.device": camera,
-            "camera.size": size,
-            "camera.frame_rate": fps,
-            "camera.mirror": mirror,
-            "camera.rotate": rotate,
-            "output.backend": output,
-            "output.size": output_size,
-            "model.name": model,
-        }
-        gc.disable()  # the imports and settings of the start stay: searching them for garbage takes 5 % of its CPU time
-        try:
-            reason = _run(options | effect_settings(mode, background, blur, framing), config, mode == "none")
-        finally:
-            gc.enable()
+    options = {
+        "camera.device": camera,
+        "camera.size": size,
+        "camera.frame_rate": fps,
+        "camera.mirror": mirror,
+        "camera.rotate": rotate,
+        "output.backend": output,
+        "output.size": output_size,
+        "model.name": model,
+    }
+    gc.disable()  # the imports and settings of the start stay: searching them for garbage takes 5 % of its CPU time
+    try:
+        reason = _run(options | effect_settings(mode, background, blur, framing), config, mode == "none")
+    finally:
+        gc.enable()
     errors().print(f"livebg stopped{f': {reason}' if reason else ''}.")
 
 

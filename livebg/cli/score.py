@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.table import Column, Table
 
-from livebg.cli.console import errors, exit_on_error, output
+from livebg.cli.console import errors, output
 
 if TYPE_CHECKING:
     from livebg.metrics.statistics import Score
@@ -30,7 +30,7 @@ def score(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure the quality of a matte."""
-    with exit_on_error(), errors().status("Scoring ..."):
+    with errors().status("Scoring ..."):
         scores = _scores(result, truth, picture, sequence)
     if json_lines:
         facts: dict[str, Any] = {"result": str(result)} | {name: each.facts() for name, each in scores.items()}
@@ -57,9 +57,8 @@ def _scores(result: Path, truth: Path | None, picture: Path | None, sequence: bo
 
 
 def _table(title: str, score: "Score") -> Table:
-    table = Table("metric", "mean", "95 % CI", "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns[1:3]:
-        column.justify, column.no_wrap = "right", True
+    numbers = [Column(header, justify="right", no_wrap=True) for header in ("mean", "95 % CI")]
+    table = Table("metric", *numbers, "description", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for row in score.rows():
         table.add_row(*row)
     return table

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from livebg.cli.console import ConfigOption, errors, exit_on_error, output
+from livebg.cli.console import errors, output
+from livebg.cli.options import ConfigOption
 from livebg.errors import Cancelled, ConfigError
 
 if TYPE_CHECKING:
@@ -34,15 +35,14 @@ def setup(
     from livebg.config.loading import load_settings, read_config
     from livebg.setup.target import Machine
 
-    with exit_on_error():
-        written = read_config(config)
-        settings = load_settings({}, written).output
-        chosen = written.path if pipewire or settings.backend == "pipewire" else None
-        machine = Machine.own()
-        if take_back:
-            undo_setup(machine, yes=yes, dry_run=dry_run)
-        else:
-            set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen)
+    written = read_config(config)
+    settings = load_settings({}, written).output
+    chosen = written.path if pipewire or settings.backend == "pipewire" else None
+    machine = Machine.own()
+    if take_back:
+        undo_setup(machine, yes=yes, dry_run=dry_run)
+    else:
+        set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen)
 
 
 def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run: bool, settings: "Path | None" = None) -> None:

@@ -12,9 +12,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from livebg.cli.console import exit_on_error, output
+from livebg.cli.console import output
 from livebg.daemon.client import request
-from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, State, Status
+from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, Status
+from livebg.live.snapshot import State
 from livebg.live.stats import Counts
 from livebg.native import KernelStatus
 
@@ -37,14 +38,13 @@ def status(
     Exit code 6 if livebg is not running.
     """
     out = output()
-    with exit_on_error():
-        if not watch:
-            _print(out, request("status"), json_lines)
-            return
-        try:
-            _watch(out, json_lines)
-        except KeyboardInterrupt:
-            return  # Ctrl-C ends --watch normally
+    if not watch:
+        _print(out, request("status"), json_lines)
+        return
+    try:
+        _watch(out, json_lines)
+    except KeyboardInterrupt:
+        return  # Ctrl-C ends --watch normally
 
 
 def _watch(out: Console, json_lines: bool) -> None:

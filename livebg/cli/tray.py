@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from livebg.cli.console import VerboseOption, exit_on_error, set_verbosity
+from livebg.cli.options import VerboseOption
 from livebg.daemon.runtime_dir import hold_lock, running_pid, runtime_dir
 from livebg.errors import ConfigError, LivebgError
 from livebg.platform.user_paths import user_folder
@@ -15,16 +15,14 @@ from livebg.platform.user_paths import user_folder
 
 def tray(
     wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds to wait for a panel that is still starting.")] = 5.0,
-    verbose: VerboseOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Show the tray icon, and start livebg if it is not running."""
-    set_verbosity(verbose)
-    with exit_on_error():
-        try:
-            restart = _run(wait)
-        except LivebgError as error:
-            _notify_desktop(str(error))
-            raise
+    try:
+        restart = _run(wait)
+    except LivebgError as error:
+        _notify_desktop(str(error))
+        raise
     if restart:
         from livebg.setup.target import own_command
 

@@ -17,7 +17,6 @@ from livebg.daemon.server import Command, ControlServer, no_arguments
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.daemon.sighup import reload_on_sighup
 from livebg.daemon.status import Status
-from livebg.daemon.status_reporter import StatusReporter
 from livebg.daemon.systemd import SystemdNotifier
 from livebg.live.session import ExitReason
 
@@ -42,15 +41,15 @@ def run_camera(
     manager = SystemdNotifier()
     session, factory = build_session(layers.settings(), consent)
     controller = SessionController(session, factory, layers, choices, consent)
-    report = StatusReporter(session, controller, factory)
 
     def on_started() -> None:
         manager.ready()
-        started(report())
+        started(controller.status())
 
-    requests = {"status": no_arguments(lambda: report().as_dict()), "stop": no_arguments(session.stop)}
-    server = ControlServer(folder / SOCKET_NAME, {**requests, **commands(controller), **room_commands(controller)})
-    previews = PreviewServer(folder / PREVIEW_NAME, session.audience, {**views(), **room_views}, lambda: report().as_dict())
+    requests = {**commands(controller), **room_commands(controller), "stop": no_arguments(session.stop)}
+    server = ControlServer(folder / SOCKET_NAME, requests)
+    shown, status = {**views(), **room_views}, lambda: controller.status().as_dict()
+    previews = PreviewServer(folder / PREVIEW_NAME, session.audience, shown, status)
     server.start()
     try:
         previews.start()

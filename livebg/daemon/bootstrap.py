@@ -29,6 +29,9 @@ from livebg.live.session import Session
 from livebg.models import find
 from livebg.platform.user_paths import expand_user, is_file
 from livebg.sinks.pipewire.stream import StreamingFlag
+from livebg.sinks.virtual_camera import open_virtual_camera
+from livebg.sources.camera import camera_format, open_camera
+from livebg.sources.looping_file import LoopingFile
 from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.v4l2.find_camera import find_camera, require_linux
 
@@ -58,13 +61,9 @@ def build_camera(settings: Settings, shape: VideoFormat) -> Camera:
 
     file = video_file_or_none(camera.device)
     if file is not None:
-        from livebg.sources.looping_file import LoopingFile
-
         return Camera(lambda: LoopingFile(file), geometry_for)
     if "://" not in camera.device:
         require_linux()
-    from livebg.sources.camera import open_camera
-
     size = parse_size(camera.size) or (0, 0)
     return Camera(lambda: open_camera(camera.device, size, camera.frame_rate, output=settings.output.label), geometry_for)
 
@@ -78,8 +77,6 @@ def check_camera(settings: Settings) -> str | None:
     device = settings.camera.device
     file = video_file_or_none(device)
     if file is not None:
-        from livebg.sources.looping_file import LoopingFile
-
         LoopingFile(file).close()
         return None
     if "://" in device:
@@ -140,18 +137,14 @@ def output_format(settings: Settings) -> VideoFormat:
 
 def presence_factory(settings: Settings, streaming: StreamingFlag) -> PresenceFactory:
     """Returns the presence factory for the output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers."""
-    backend = settings.output.resolved_backend
-    if settings.output.on_demand and backend == "v4l2loopback":
-        return DevicePresence
-    if settings.output.on_demand and backend == "pipewire":
-        return partial(StreamPresence, streaming)
-    return AlwaysWatched
+    if not settings.output.on_demand:
+        return AlwaysWatched
+    detecting: dict[str, PresenceFactory] = {"v4l2loopback": DevicePresence, "pipewire": partial(StreamPresence, streaming)}
+    return detecting.get(settings.output.resolved_backend, AlwaysWatched)
 
 
 def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, ProcessorFactory]:
     """Returns an unstarted session and its effect builder. Raises the errors of :func:`output_format`."""
-    from livebg.sinks.virtual_camera import open_virtual_camera
-
     shape, streaming = output_format(settings), StreamingFlag()
     stages = StageTimer(time.thread_time)  # each stage runs in one thread
     builder = ProcessorFactory(settings, consent, stages, shape)
@@ -168,12 +161,8 @@ def _source_format(settings: Settings) -> VideoFormat:
     camera = settings.camera
     file = video_file_or_none(camera.device)
     if file is not None:
-        from livebg.sources.looping_file import LoopingFile
-
         with LoopingFile(file) as source:
             return source.format
-    from livebg.sources.camera import camera_format
-
     size = parse_size(camera.size) or (0, 0)
     rate = Fraction(camera.frame_rate).limit_denominator(1001)
     try:

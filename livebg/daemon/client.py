@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from livebg.daemon import protocol
-from livebg.daemon.runtime_dir import running_pid, socket_path
+from livebg.daemon.runtime_dir import SOCKET_NAME, running_pid, runtime_dir
 from livebg.errors import ConfigError, LivebgError, NotRunningError
 
 
@@ -22,7 +22,7 @@ def request(command: str, arguments: Mapping[str, Any] | None = None, *, path: P
         raise ConfigError(
             "A running livebg accepts no commands on this system because Python has no UNIX sockets.", "Press Ctrl-C to stop it."
         )
-    path = socket_path() if path is None else path
+    path = runtime_dir() / SOCKET_NAME if path is None else path
     protocol.check_path(path)
     deadline = time.monotonic() + timeout
     with readable_errors(path, command, timeout), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

@@ -1,15 +1,16 @@
-"""The commands of the control socket that change a running session.
+"""The commands of the control socket for a running session.
 
 Commands that may show the room are not included: they require the user's consent, which only the command line can give.
 """
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
-from livebg.daemon.command_result import CommandResult
 from livebg.daemon.controller import SessionController
 from livebg.daemon.server import Command, no_arguments
+from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError
 
 _MAX_VALUE_LENGTH: Final = 4096
@@ -19,19 +20,20 @@ _MAX_VALUE_LENGTH: Final = 4096
 def commands(controller: SessionController) -> dict[str, Command]:
     """Returns the commands by name. Arguments: ``mode`` and ``background`` (strings), ``settings`` (object with dotted keys)."""
     return {
+        "status": no_arguments(lambda: controller.status().as_dict()),
         "on": state_after(controller.on),
         "pause": state_after(controller.pause),
         "resume": state_after(controller.resume),
         "reload": state_after(controller.reload),
-        "mode": lambda arguments: controller.set_mode(_text(arguments, "mode")).as_dict(),
-        "background": lambda arguments: controller.set_background(_text(arguments, "background")).as_dict(),
-        "set": lambda arguments: controller.set(_settings(arguments)).as_dict(),
+        "mode": lambda arguments: asdict(controller.set_mode(_text(arguments, "mode"))),
+        "background": lambda arguments: asdict(controller.set_background(_text(arguments, "background"))),
+        "set": lambda arguments: asdict(controller.set(_settings(arguments))),
     }
 
 
 def state_after(run: Callable[[], CommandResult]) -> Command:
     """Returns a command without arguments that returns the resulting state."""
-    return no_arguments(lambda: run().as_dict())
+    return no_arguments(lambda: asdict(run()))
 
 
 def _text(arguments: Mapping[str, Any], name: str) -> str:

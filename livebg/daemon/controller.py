@@ -1,19 +1,25 @@
-"""Applies the user's commands to the running session."""
+"""Applies the user's commands to the running session and reports its status."""
 
+import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from livebg import __version__
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_camera, check_camera
-from livebg.daemon.command_result import CommandResult
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
+from livebg.daemon.status import CameraStatus, CommandResult, CpuCost, EffectStatus, ModelStatus, OutputStatus, Status
+from livebg.interfaces import Segmenter
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
 from livebg.live.session import Session
+from livebg.live.snapshot import SessionSnapshot, describe
+from livebg.native import kernel_status
 
 
 class SessionController:
@@ -36,6 +42,7 @@ class SessionController:
     ) -> None:
         self._session, self._factory, self._choices = session, factory, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
+        self._cpu_before = time.process_time()
         self._changing = threading.Lock()
         """Held while settings change, which takes seconds if a network is loaded. Acquired before ``_lock``."""
         self._lock = threading.RLock()
@@ -108,6 +115,35 @@ class SessionController:
             later = [key for key in changed_keys(self._settings, wanted) if key.startswith("output.")]
             return self._apply(layers, effect_on=False, at_next_start=tuple(later))
 
+    def status(self) -> Status:
+        """Returns the status of the session."""
+        settings, snapshot, shape = self._settings, self._session.snapshot(), self._session.format
+        state, reason = describe(snapshot)
+        effect, backend, segmenter = settings.effect, settings.output.resolved_backend, self._factory.segmenter
+        return Status(
+            state=state,
+            reason=reason,
+            mode=self.mode,
+            uptime=snapshot.uptime,
+            camera=_camera_status(settings.camera.device, snapshot),
+            output=OutputStatus(backend, snapshot.device, shape.width, shape.height, float(shape.frame_rate)),
+            fps_in=snapshot.fps_in,
+            fps_out=snapshot.fps_out,
+            counts=snapshot.counts,
+            latency=snapshot.latency,
+            cpu_ms=_cpu_cost(time.process_time() - self._cpu_before, snapshot),
+            model=None if segmenter is None else _model_status(segmenter, shape.width, shape.height),
+            last_error=snapshot.last_error,
+            version=__version__,
+            pid=os.getpid(),
+            watched=snapshot.watched,
+            watched_by=snapshot.watched_by,
+            degraded=self._factory.degradations,
+            effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
+            previews=snapshot.previews,
+            kernels=kernel_status(),
+        )
+
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
         """Does everything that may fail, then applies the changes. Requires ``_changing``."""
         settings = _checked(with_startup_sections(layers.settings(), self._settings))
@@ -149,3 +185,21 @@ class SessionController:
 def _checked(settings: Settings) -> Settings:
     check_mode(settings.effect.mode)
     return settings
+
+
+def _camera_status(requested: str, snapshot: SessionSnapshot) -> CameraStatus:
+    source = snapshot.source
+    if source is None:
+        return CameraStatus(requested, None, None, snapshot.opened, None)
+    return CameraStatus(requested, source.name, source.mode, snapshot.opened, (source.format.width, source.format.height))
+
+
+def _model_status(segmenter: Segmenter, width: int, height: int) -> ModelStatus:
+    return ModelStatus(segmenter.name, segmenter.provider, segmenter.input_size(width, height))
+
+
+def _cpu_cost(seconds: float, snapshot: SessionSnapshot) -> CpuCost | None:
+    frames = snapshot.counts.processed
+    if not frames:
+        return None
+    return CpuCost(seconds / frames * 1000, {name: spent / frames * 1000 for name, spent in snapshot.stages.items()})

@@ -25,7 +25,6 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -38,12 +37,6 @@ MAX_ANSWER: Final = 1024 * 1024
 _MAX_PATH_BYTES: Final = 103
 """Maximum bytes of a socket path that all systems allow; Linux allows 107."""
 _ERRORS_BY_EXIT_CODE: Final = {kind.exit_code: kind for kind in (ConfigError, SourceError, SinkError, ModelError)}
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    command: str
-    arguments: Mapping[str, Any]
 
 
 class VersionMismatch(ConfigError):
@@ -123,8 +116,8 @@ def write_request(command: str, arguments: Mapping[str, Any]) -> bytes:
     return _line({"version": VERSION, "command": command, "arguments": dict(arguments)})
 
 
-def read_request(line: bytes) -> Request:
-    """Parses a request. Raises :class:`~livebg.errors.ConfigError` if it is invalid."""
+def read_request(line: bytes) -> tuple[str, Mapping[str, Any]]:
+    """Returns the command and the arguments of a request. Raises :class:`~livebg.errors.ConfigError` if it is invalid."""
     fields = _parse_object(line, "request")
     _check_version(fields, "client", "Use the `livebg` command of the running release, or restart livebg with this one.")
     command, arguments = fields.get("command"), fields.get("arguments", {})
@@ -132,7 +125,7 @@ def read_request(line: bytes) -> Request:
         raise ConfigError("The request has no command.", 'Example: "command": "status".')
     if not isinstance(arguments, dict):
         raise ConfigError(f"The arguments of {_shown(command)} are not an object.", 'Example: "arguments": {}.')
-    return Request(command, arguments)
+    return command, arguments
 
 
 def write_answer(result: Any) -> bytes:

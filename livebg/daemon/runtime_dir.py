@@ -75,16 +75,6 @@ def runtime_dir() -> Path:
     return folder
 
 
-def socket_path() -> Path:
-    """Returns the path of the control socket."""
-    return runtime_dir() / SOCKET_NAME
-
-
-def preview_path() -> Path:
-    """Returns the path of the preview socket."""
-    return runtime_dir() / PREVIEW_NAME
-
-
 @contextmanager
 def hold_lock(folder: Path | None = None) -> Iterator[Path]:
     """Hold the daemon lock of ``folder`` (default: :func:`runtime_dir`; created if missing) for the ``with`` block.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.config.choices import LIVE_MODES
-from livebg.config.loading import ConfigFile, check_setting
+from livebg.config.loading import check_setting
 from livebg.errors import ConfigError
 from livebg.platform.atomic_write import write_atomically
 from livebg.platform.user_paths import user_folder
@@ -23,16 +23,11 @@ PERSISTED_KEYS: Final = ("effect.mode", "effect.background", "effect.blur", "eff
 class Choice:
     """The value chosen for a setting, and its value in the configuration file at that time (None: unset).
 
-    When the file changes, it overrides the choice.
+    When the file changes, it overrides the choice (:mod:`livebg.daemon.settings_layers`).
     """
 
     value: Any
     file: Any
-
-    def still_applies(self, key: str, file: ConfigFile) -> bool:
-        """Returns whether the file's value is still the same."""
-        unchanged: bool = file.get(key) == self.file
-        return unchanged
 
 
 class SavedChoices:

@@ -178,10 +178,10 @@ def _listen(path: Path) -> socket.socket:
 
 def _answer(line: bytes, commands: Mapping[str, Command]) -> bytes:
     try:
-        request = protocol.read_request(line)
-        if request.command not in commands:
-            raise protocol.unknown_command(request.command, commands)
-        result = commands[request.command](request.arguments)
+        command, arguments = protocol.read_request(line)
+        if command not in commands:
+            raise protocol.unknown_command(command, commands)
+        result = commands[command](arguments)
         if isinstance(result, BinaryResult):
             return b"".join([protocol.write_answer(result.result), *result.data])
         return protocol.write_answer(result)

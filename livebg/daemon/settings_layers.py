@@ -94,7 +94,7 @@ def with_startup_sections(settings: Settings, running: Settings) -> Settings:
 
 
 def _still_applying(words: Mapping[str, Choice], file: ConfigFile) -> dict[str, Choice]:
-    return {key: word for key, word in words.items() if word.still_applies(key, file)}
+    return {key: word for key, word in words.items() if word.file == file.get(key)}
 
 
 def _validated(key: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Final
 
 from livebg.errors import LivebgError
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import WorkerThread
 
 _LOG: Final = logging.getLogger(__name__)
 _JOIN_TIMEOUT_S: Final = 1.0

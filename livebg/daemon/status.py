@@ -1,23 +1,20 @@
-"""The result of ``livebg status``. Scripts rely on these names: within a protocol version, fields are only added.
+"""The results of the commands of a running livebg. Scripts rely on their names: within a protocol version, fields are only added.
 
 Times are in seconds and costs in milliseconds, as named; sizes are (width, height) in pixels. None means unknown or unavailable.
 """
 
 import functools
+import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Self
 
 from livebg.errors import LivebgError
+from livebg.live.snapshot import State
 from livebg.live.stats import Counts, LastError, Latency
 from livebg.native import KernelStatus
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-State = Literal["asleep", "waking", "live", "camera lost", "stalled", "paused", "stopping"]
-"""asleep: no app is using the camera, and it is closed; waking: the camera or the network is not ready yet; live: composites are
-shown; camera lost: it is missing, busy or silent, and retried; stalled: the network or the output fails or hangs; paused: by the
-user or the screen lock; stopping: shutting down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,8 @@ class Status:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""
-        return asdict(self, dict_factory=_plain_object)
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)), parse_float=lambda digits: round(float(digits), 3))
+        return plain
 
     @staticmethod
     def from_dict(data: Any) -> "Status":
@@ -128,24 +126,41 @@ class Status:
             raise LivebgError(f"Incompatible livebg is running (unexpected {field}).", "Restart it.") from None
 
 
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """The state after a command that changes the session."""
+
+    effect: bool
+    """Whether the room is hidden; False after ``off``."""
+    paused: bool
+    mode: str
+    """The effect mode, even while the effect is off: portrait, greenscreen, background or matte."""
+    background: str
+    blur: float
+    screen: str
+    camera: str
+    """The requested camera."""
+    changed: tuple[str, ...] = ()
+    """Settings changed by the command."""
+    at_next_start: tuple[str, ...] = ()
+    """Settings changed in the configuration file that take effect at the next start."""
+    note: str | None = None
+    """Human-readable note."""
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """Parses the result from a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(cls).validate_python(data)
+        except ValidationError:
+            raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
+
+
 @functools.cache
 def _adapter() -> "TypeAdapter[Status]":
     """Cached: creating the adapter takes a hundred times as long as validating."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Status)
-
-
-def _plain_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in pairs}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case float():
-            return round(value, 3)
-        case tuple():
-            return list(value)
-        case dict():
-            return {key: _plain(each) for key, each in value.items()}
-    return value

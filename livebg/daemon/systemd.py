@@ -31,13 +31,8 @@ class SystemdNotifier:
         self._interval = _watchdog_seconds(environment) / 2
         self._last_ping = -self._interval
 
-    @property
-    def enabled(self) -> bool:
-        """Whether a service manager expects notifications."""
-        return bool(self._address)
-
     def ready(self) -> None:
-        """Reports that the camera is usable. Call it after the first picture and after a reload."""
+        """Reports that the camera is usable. Call it after the first picture."""
         self._send("READY=1")
 
     def alive(self) -> None:
@@ -45,14 +40,6 @@ class SystemdNotifier:
         now = self._clock()
         if self._interval and now - self._last_ping >= self._interval and self._send("WATCHDOG=1"):
             self._last_ping = now
-
-    def status(self, text: str) -> None:
-        """Sets the status line of ``systemctl --user status livebg``; line breaks become spaces."""
-        self._send(f"STATUS={' '.join(text.split())}")
-
-    def reloading(self) -> None:
-        """Reports that the configuration is being reloaded; :meth:`ready` ends it."""
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """Reports that livebg is stopping."""
@@ -67,7 +54,7 @@ class SystemdNotifier:
                 sender.settimeout(_SEND_TIMEOUT_S)
                 sender.sendto(message.encode("utf-8", "replace"), self._address)
         except OSError as error:
-            _LOG.debug("Cannot notify the service manager of %s: %s", message.partition("\n")[0], error)
+            _LOG.debug("Cannot notify the service manager of %s: %s", message, error)
             return False
         return True
 

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from livebg.cli.console import CheckedCommand, ConfigOption, VerboseOption, exit_on_error, output, set_verbosity
+from livebg.cli.console import CheckedCommand, CheckedGroup, output
+from livebg.cli.options import ConfigOption, VerboseOption
 from livebg.config.loading import load_settings
 from livebg.lab.evaluation.cost import Costs
 from livebg.lab.evaluation.networks import candidate
@@ -20,6 +21,7 @@ from livebg.lab.evaluation.run import MOTIONS_MEASURED, SECTIONS, EvaluationConf
 from livebg.metrics.statistics import Summary
 
 app = typer.Typer(
+    cls=CheckedGroup,
     help="Measure networks over data sets. To train one, run python -m livebg.lab.training.",
     no_args_is_help=True,
     add_completion=False,
@@ -65,25 +67,23 @@ def eval_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
-    verbose: VerboseOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Evaluate a network on data sets and compare it with others."""
-    set_verbosity(verbose)
-    with exit_on_error():
-        folders = load_settings({}, config).model.folders
-        candidates = [candidate(each, folders) for each in (network, *(against or []))]
-        extent = EvaluationConfig(
-            data,
-            sections=section or SECTIONS,
-            motions=motion or MOTIONS_MEASURED,
-            step=step,
-            clips=clips,
-            frames=frames,
-            all_clips=all_clips,
-            teacher=candidate(teacher, folders) if teacher else None,
-            sheets=sheets,
-        )
-        _print_results(evaluate(candidates, extent), [each.name for each in candidates], as_json)
+    folders = load_settings({}, config).model.folders
+    candidates = [candidate(each, folders) for each in (network, *(against or []))]
+    extent = EvaluationConfig(
+        data,
+        sections=section or SECTIONS,
+        motions=motion or MOTIONS_MEASURED,
+        step=step,
+        clips=clips,
+        frames=frames,
+        all_clips=all_clips,
+        teacher=candidate(teacher, folders) if teacher else None,
+        sheets=sheets,
+    )
+    _print_results(evaluate(candidates, extent), [each.name for each in candidates], as_json)
 
 
 def _print_results(results: Iterable[SectionResult], names: Sequence[str], as_json: bool) -> None:

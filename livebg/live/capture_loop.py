@@ -1,6 +1,5 @@
 """The capture thread: opens the camera, forwards its frames and reopens the camera after a failure."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +12,6 @@ from livebg.interfaces import LiveSource
 from livebg.live.frame_path import CapturedFrame, FramePath
 from livebg.live.stats import FailureLog, RateMeter
 
-_LOG: Final = logging.getLogger(__name__)
 _MIN_RETRY_DELAY_S: Final = 0.25
 _MAX_RETRY_DELAY_S: Final = 2.0
 _START_POLL_S: Final = 0.05
@@ -61,10 +59,7 @@ class CaptureLoop:
             try:
                 self._capture(self._camera)
             except SourceError as error:
-                if str(error) != self.lost:
-                    _LOG.warning("%s", error)
-                self.lost = str(error)
-                self._failures.record(self.lost)
+                self.lost = self._failures.record_loss(error, self.lost)
                 self._path.interrupt()
                 delay = _MIN_RETRY_DELAY_S if self.captured > before else min(delay * 2, _MAX_RETRY_DELAY_S)
                 self._stop.wait(delay)

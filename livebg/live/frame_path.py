@@ -13,7 +13,7 @@ from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.demand import Demand
-from livebg.live.latest import LatestSlot
+from livebg.live.threads import LatestSlot
 from livebg.pipeline import Processor
 
 MAX_FRAME_AGE_S: Final = 2.0

@@ -1,6 +1,5 @@
 """The output thread: owns the virtual camera and keeps sending for as long as the session runs."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +15,6 @@ from livebg.live.presence.device import AlwaysWatched, PresenceFactory
 from livebg.live.preview_feed import PreviewFeed
 from livebg.live.stats import FailureLog, LatencyWindow, RateMeter
 
-_LOG: Final = logging.getLogger(__name__)
 KEEPALIVE_INTERVAL_S: Final = 1 / 15
 """Keep-alive interval in seconds while watched: readers treat silence as an error."""
 IDLE_INTERVAL_S: Final = 0.5
@@ -87,10 +85,7 @@ class OutputLoop:
                     raise
                 self.showing = False
                 self._previews.clear()
-                if str(error) != self.lost:
-                    _LOG.warning("%s", error)
-                self.lost = str(error)
-                self._failures.record(self.lost)
+                self.lost = self._failures.record_loss(error, self.lost)
                 on_alive()
                 self._stop.wait(_RETRY_DELAY_S)
 

@@ -38,14 +38,11 @@ class PreviewFeed:
 
     def publish(self, sent: OutputFrame) -> None:
         """Publishes the picture just sent."""
-        if not self.count:
-            return
         with self._updated:
-            if not self.count:  # The last subscriber cleared the frame; do not store a new one.
-                return
-            self._number += 1
-            self._newest = replace(sent, number=self._number)
-            self._updated.notify_all()
+            if self.count:
+                self._number += 1
+                self._newest = replace(sent, number=self._number)
+                self._updated.notify_all()
 
     def wait_for_newer(self, after: int | None, timeout: float) -> OutputFrame | None:
         """Waits up to ``timeout`` seconds for a picture with a number other than ``after``. Returns it, or None on timeout."""

@@ -19,7 +19,7 @@ from livebg.live.output_loop import Output, OutputLoop
 from livebg.live.preview_feed import PreviewFeed
 from livebg.live.snapshot import SessionSnapshot
 from livebg.live.stats import Counts, FailureLog
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import WorkerThread
 from livebg.live.worker import WorkerLoop
 from livebg.live.worker_supervisor import WorkerSupervisor
 
@@ -105,7 +105,9 @@ class Session:
                 self._attention.clear()
                 if self._stop.is_set():
                     return ExitReason.STOP
-                self._raise_errors()
+                for thread in (*self._threads, self._workers.thread):
+                    if thread.error is not None:
+                        raise thread.error
                 self._workers.replace_hung()
                 if not notified and self.output.started.is_set():
                     notified = True
@@ -199,11 +201,6 @@ class Session:
             self._capture.release()
             self._path.clear()
         self._path.composites.wake()  # a new viewer gets a picture immediately
-
-    def _raise_errors(self) -> None:
-        for thread in (*self._threads, self._workers.thread):
-            if thread.error is not None:
-                raise thread.error
 
     def _is_drained(self) -> bool:
         """Returns whether every captured frame was shown, dropped or failed."""

@@ -1,28 +1,21 @@
 """What a session is doing at one moment, and its description for people."""
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from livebg.interfaces import LiveSource
-from livebg.live.presence.device import Method
 from livebg.live.stats import Counts, LastError, Latency
 
+if TYPE_CHECKING:  # slow to import, and `livebg status` needs only the states
+    from livebg.interfaces import LiveSource
+    from livebg.live.presence.device import Method
+
+State = Literal["asleep", "waking", "live", "camera lost", "stalled", "paused", "stopping"]
+"""asleep: no app is using the camera, and it is closed; waking: the camera or the network is not ready yet; live: composites are
+shown; camera lost: it is missing, busy or silent, and retried; stalled: the network or the output fails or hangs; paused: by the
+user or the screen lock; stopping: shutting down. In every state except live the output shows the placeholder."""
 _UNRESPONSIVE_AFTER_S: Final = 2.0
 """Processing time of one frame after which the network is reported as unresponsive."""
-
-
-class State(enum.StrEnum):
-    """State of a session. In every state except LIVE the output shows the placeholder."""
-
-    ASLEEP = "asleep"
-    WAKING = "waking"
-    LIVE = "live"
-    CAMERA_LOST = "camera lost"
-    STALLED = "stalled"
-    PAUSED = "paused"
-    STOPPING = "stopping"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +45,7 @@ class SessionSnapshot:
     busy_seconds: float
     waking: bool
     uptime: float
-    source: LiveSource | None
+    source: "LiveSource | None"
     opened: int
     device: str | None
     fps_in: float
@@ -61,24 +54,24 @@ class SessionSnapshot:
     latency: Latency | None
     stages: Mapping[str, float]
     last_error: LastError | None
-    watched_by: Method
+    watched_by: "Method"
     previews: int
 
 
 def describe(snapshot: SessionSnapshot) -> tuple[State, str | None]:
-    """Returns the state and, unless it is LIVE or STOPPING, a human-readable reason."""
+    """Returns the state and, unless it is live or stopping, a human-readable reason."""
     by_precedence: tuple[tuple[bool, State, str | None], ...] = (
-        (snapshot.stopping, State.STOPPING, None),
-        (snapshot.locked, State.PAUSED, "The screen is locked. Unlock it to resume."),
-        (snapshot.paused, State.PAUSED, "Paused. Run `livebg resume` to continue."),
-        (not snapshot.watched and snapshot.output_lost is None, State.ASLEEP, "No app is using the camera."),
-        (snapshot.camera_lost is not None, State.CAMERA_LOST, snapshot.camera_lost),
-        (snapshot.output_lost is not None, State.STALLED, snapshot.output_lost),
-        (snapshot.showing, State.LIVE, None),
-        (snapshot.loading, State.WAKING, "Loading the network."),
-        (snapshot.busy_seconds > _UNRESPONSIVE_AFTER_S, State.STALLED, "The network does not respond."),
-        (snapshot.failing is not None, State.STALLED, snapshot.failing),
-        (snapshot.waking, State.WAKING, "Opening the camera."),
-        (True, State.STALLED, "The frame rate is too low: the last frame is too old to be shown."),
+        (snapshot.stopping, "stopping", None),
+        (snapshot.locked, "paused", "The screen is locked. Unlock it to resume."),
+        (snapshot.paused, "paused", "Paused. Run `livebg resume` to continue."),
+        (not snapshot.watched and snapshot.output_lost is None, "asleep", "No app is using the camera."),
+        (snapshot.camera_lost is not None, "camera lost", snapshot.camera_lost),
+        (snapshot.output_lost is not None, "stalled", snapshot.output_lost),
+        (snapshot.showing, "live", None),
+        (snapshot.loading, "waking", "Loading the network."),
+        (snapshot.busy_seconds > _UNRESPONSIVE_AFTER_S, "stalled", "The network does not respond."),
+        (snapshot.failing is not None, "stalled", snapshot.failing),
+        (snapshot.waking, "waking", "Opening the camera."),
+        (True, "stalled", "The frame rate is too low: the last frame is too old to be shown."),
     )
     return next((state, reason) for applies, state, reason in by_precedence if applies)

@@ -1,5 +1,6 @@
 """What a session measures: rates, latencies, counts and the last error. One thread may write while others read."""
 
+import logging
 import math
 import threading
 from collections import deque
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock
+from livebg.errors import LivebgError
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class RateMeter:
@@ -16,20 +20,15 @@ class RateMeter:
         self._clock = clock
         self._window: Final = window
         self._lock = threading.Lock()
-        self._interval_start = 0.0
-        """Time of the event that starts the measured interval; not counted itself."""
         self._times: deque[float] = deque()
-        self._empty = True
+        """Times of the events. The first one starts the measured interval and may be older than the window."""
 
     def tick(self) -> None:
         """Records an event."""
         with self._lock:
             now = self._clock.monotonic()
             self._discard_old(now)
-            if self._empty:
-                self._interval_start, self._empty = now, False
-            else:
-                self._times.append(now)
+            self._times.append(now)
 
     @property
     def per_second(self) -> float:
@@ -37,14 +36,13 @@ class RateMeter:
         with self._lock:
             now = self._clock.monotonic()
             self._discard_old(now)
-            measured = min(now - self._interval_start, self._window)
-            return len(self._times) / measured if self._times and measured > 0 else 0.0
+            measured = min(now - self._times[0], self._window) if self._times else 0.0
+            return (len(self._times) - 1) / measured if measured > 0 else 0.0
 
     def _discard_old(self, now: float) -> None:
-        old = now - self._window
-        while self._times and self._times[0] <= old:
+        """Keep one event from before the window to measure from, unless it is the only one."""
+        while self._times and self._times[min(1, len(self._times) - 1)] <= now - self._window:
             self._times.popleft()
-        self._empty = self._empty or (not self._times and self._interval_start <= old)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +111,14 @@ class FailureLog:
     def record(self, text: str) -> None:
         """Record an error that happened now."""
         self._last = text, self._clock.monotonic()
+
+    def record_loss(self, error: LivebgError, before: str | None) -> str:
+        """Record that a device is unavailable and return the reason. Logs it unless it is the reason ``before``."""
+        text = str(error)
+        if text != before:
+            _LOG.warning("%s", text)
+        self.record(text)
+        return text
 
     @property
     def last(self) -> LastError | None:

@@ -7,7 +7,7 @@ from typing import Final
 from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.errors import ModelError
 from livebg.live.stats import FailureLog
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import WorkerThread
 from livebg.live.worker import WorkerLoop
 
 _LOG: Final = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class WorkerSupervisor:
             self._hang_timeout = _MIN_HANG_TIMEOUT_S
         if busy <= self._hang_timeout:
             return
-        self._abandoned = [thread for thread in (*self._abandoned, self.thread) if thread.alive]
+        self._abandoned = [thread for thread in (*self._abandoned, self.thread) if thread.is_alive()]
         if len(self._abandoned) > _MAX_ABANDONED:
             raise ModelError(
                 f"The network hangs, and {_MAX_ABANDONED} restarts did not help.", "Select another one with model.name."

@@ -16,12 +16,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from livebg.daemon import protocol
 from livebg.daemon.client import not_running, readable_errors
-from livebg.daemon.runtime_dir import preview_path
+from livebg.daemon.runtime_dir import PREVIEW_NAME, runtime_dir
 from livebg.daemon.status import Status
 from livebg.errors import ConfigError, LivebgError
 from livebg.imaging.frame import BT601, ColorSpec, empty_i420, i420_to_rgb, planes
-from livebg.live.latest import LatestSlot
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import LatestSlot, WorkerThread
 
 _MAX_SIDE_PX: Final = 16_384
 """Maximum width and height; larger pictures are rejected before allocating memory."""
@@ -87,7 +86,7 @@ class PreviewClient:
             raise ConfigError(
                 "The preview needs UNIX sockets, which this Python does not support.", "Check the picture in a video call app."
             )
-        self._path = preview_path() if path is None else path
+        self._path = runtime_dir() / PREVIEW_NAME if path is None else path
         self._timeout = timeout
         self._number: int | None = None
         protocol.check_path(self._path)

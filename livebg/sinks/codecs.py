@@ -162,22 +162,17 @@ def _options(codec: str, encoding: Encoding) -> dict[str, str]:
         raise ConfigError(
             f"CRF {encoding.crf:g} is outside the range 0 to {max_crf} of the codec {codec}.", "Choose a value in it; 0 is best."
         )
-    crf = {"crf": f"{encoding.crf:g}"}
-    step = PRESETS.index(encoding.preset)
-    if codec == "libx264":
-        return crf | {"preset": encoding.preset}
-    if codec == "libx265":
-        pools = f":pools={encoding.threads}" if encoding.threads else ""
-        return crf | {"preset": encoding.preset, "x265-params": f"log-level=none{pools}"}
-    if codec == "libsvtav1":
-        level = {"svtav1-params": f"lp={encoding.threads}"} if encoding.threads else {}
-        return {"crf": f"{encoding.crf:.0f}", "preset": str(_SVTAV1_PRESET[step])} | level
-    if codec == "libvpx-vp9":
-        speed = {"deadline": "good", "cpu-used": str(_VP9_CPU_USED[step]), "row-mt": "1"}
-        return {"crf": f"{encoding.crf:.0f}"} | speed
-    if codec == "ffv1":
-        return {"level": "3", "slicecrc": "1", "g": "1"}
-    return {}
+    crf, whole_crf, step = f"{encoding.crf:g}", f"{encoding.crf:.0f}", PRESETS.index(encoding.preset)
+    pools = f":pools={encoding.threads}" if encoding.threads else ""
+    level = {"svtav1-params": f"lp={encoding.threads}"} if encoding.threads else {}
+    options = {
+        "libx264": {"crf": crf, "preset": encoding.preset},
+        "libx265": {"crf": crf, "preset": encoding.preset, "x265-params": f"log-level=none{pools}"},
+        "libsvtav1": {"crf": whole_crf, "preset": str(_SVTAV1_PRESET[step]), **level},
+        "libvpx-vp9": {"crf": whole_crf, "deadline": "good", "cpu-used": str(_VP9_CPU_USED[step]), "row-mt": "1"},
+        "ffv1": {"level": "3", "slicecrc": "1", "g": "1"},
+    }
+    return options.get(codec, {})
 
 
 def _check_encoder(plan: EncoderPlan, encoding: Encoding, path: Path) -> None:

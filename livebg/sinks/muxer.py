@@ -132,7 +132,7 @@ class VideoWriter:
             # Audio can begin slightly before zero (priming); shifting all streams would shift the pictures.
             return {"avoid_negative_ts": "disabled"}
         flags = "+faststart"
-        if others is not None and not others.pictures and metadata.has_custom_tags(others.tags, self._plan.container):
+        if others is not None and not others.selection.covers and metadata.has_custom_tags(others.tags, self._plan.container):
             flags += "+use_metadata_tags"
         return {"movflags": flags, "movie_timescale": str(self._movie_timescale(others))}
 

@@ -3,7 +3,7 @@
 Cover pictures are an attachment in Matroska, and a packet of a separate stream in MP4.
 """
 
-from __future__ import annotations  # PyAV's classes are generic only in its stubs  # PyAV's classes are generic only in its stubs
+from __future__ import annotations  # PyAV's classes are generic only in its stubs
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -39,8 +39,8 @@ class StreamCopier:
         self.copied: list[CopiedStream] = []
         self._input = open_source(source)
         try:
-            self._selection = select_streams(self._input, container)
-            self.notes = dropped(self._selection, options, source, output)
+            self.selection = select_streams(self._input, container)
+            self.notes = dropped(self.selection, options, source, output)
         except BaseException:
             self._input.close()
             raise
@@ -49,18 +49,9 @@ class StreamCopier:
         self._packets: Iterator[Packet[Stream]] = iter(())
 
     @property
-    def pictures(self) -> int:
-        """The number of cover pictures copied."""
-        return len(self._selection.covers)
-
-    @property
-    def attachments(self) -> int:
-        return len(self._selection.attachments)
-
-    @property
     def rates(self) -> list[int]:
         """The sample rates of the copied audio streams, in hertz."""
-        return [stream.sample_rate for stream in self._selection.copied if isinstance(stream, av.AudioStream)]
+        return [stream.sample_rate for stream in self.selection.copied if isinstance(stream, av.AudioStream)]
 
     @property
     def longest_chapter(self) -> float:
@@ -71,7 +62,7 @@ class StreamCopier:
     @property
     def video_end(self) -> Fraction | None:
         """The end of the processed stream's last picture, in seconds of the input's time, if the input declares it."""
-        video = self._selection.video
+        video = self.selection.video
         if video is None or video.duration is None or not video.time_base:
             return None
         return ((video.start_time or 0) + video.duration) * video.time_base
@@ -91,17 +82,17 @@ class StreamCopier:
 
     def add_to(self, output: OutputContainer, video: av.VideoStream) -> None:
         """Add the streams, tags and chapters to ``output``, before its header is written. ``video`` is the processed stream."""
-        if self._selection.video is not None:
-            self._copy_tags(self._selection.video, video, encoded=True)
+        if self.selection.video is not None:
+            self._copy_tags(self.selection.video, video, encoded=True)
         output.metadata.update(self.tags)
         output.set_chapters(metadata.clipped_chapters(self._input.chapters(), self._options.start, self._options.end))
-        for stream in self._selection.copied:
+        for stream in self.selection.copied:
             is_pcm = stream.codec_context is not None and stream.codec_context.name.startswith("pcm_")
             self.copied.append(CopiedStream(stream.index, stream.type, is_pcm, self._add(output, stream)))
-        for stream in self._selection.attachments:
+        for stream in self.selection.attachments:
             output.add_stream_from_template(stream)
-        self._covers = add_covers(self._path, self._selection.covers, output)
-        wanted = {stream.index for stream in self._selection.copied}
+        self._covers = add_covers(self._path, self.selection.covers, output)
+        wanted = {stream.index for stream in self.selection.copied}
         for stream in self._input.streams:
             stream.discard = Discard.default if stream.index in wanted else Discard.all
         if wanted:

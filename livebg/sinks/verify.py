@@ -51,7 +51,7 @@ def verify(part: Path, path: Path, pts: Sequence[int], time_base: Fraction, othe
         raise _verification_error(path, f"it cannot be opened ({error})") from error
     _compare_times(path, content, pts, time_base)
     _compare_streams(path, content, others.copied if others else ())
-    pictures, attachments = (others.pictures, others.attachments) if others else (0, 0)
+    pictures, attachments = (len(others.selection.covers), len(others.selection.attachments)) if others else (0, 0)
     if content.pictures != pictures:
         raise _verification_error(path, f"it holds {content.pictures} cover pictures instead of {pictures}")
     found = sum(kind == "attachment" for _, kind in content.kinds)

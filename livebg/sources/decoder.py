@@ -75,7 +75,8 @@ class Decoder:
     """Decodes one video stream once. Skips and counts packets that cannot be decoded.
 
     Attributes: ``origin``, the file's start as players count it, in seconds on the stream's clock; ``duration`` in seconds and
-    the number of ``frames``, both from the container, None or 0 if unknown; ``undecodable`` packets in the middle; ``leading``
+    the number of ``frames``, both from the container, None or 0 if unknown; ``timestamps``, which counts the corrected ones;
+    ``undecodable`` packets in the middle; ``leading``
     packets before the first picture that decodes; ``damaged`` pictures that were decoded with errors; ``broken_at``, the pts at
     which reading failed for good, or None.
     """
@@ -90,15 +91,10 @@ class Decoder:
         self.undecodable = self.leading = self.damaged = 0
         self.broken_at: int | None = None
         self._step = round(1 / self.rate / self.time_base)
-        self._timestamps = Timestamps(self._step, round(1 / self.time_base), self.container.format.name in DECODE_ORDER_ONLY)
+        self.timestamps = Timestamps(self._step, round(1 / self.time_base), self.container.format.name in DECODE_ORDER_ONLY)
         self._leading_times: list[int] = []
         self._starts_with_key_frame: bool | None = None
         self._key_frame_seen = self._started = False
-
-    @property
-    def corrected(self) -> int:
-        """The number of timestamps that were missing, repeated or reversed."""
-        return self._timestamps.corrected
 
     def seek(self, time: Fraction) -> bool:
         """Seek to the key frame at or before ``time`` (seconds on the stream's clock). Returns False if the file cannot seek."""
@@ -115,7 +111,7 @@ class Decoder:
             for picture in self._decode(packet):
                 if not self._started and not self._start(picture):
                     continue
-                last = self._timestamps.frame(picture.pts)
+                last = self.timestamps.frame(picture.pts)
                 yield picture, last
                 self.damaged += picture.is_corrupt  # only if the consumer used it
         if self.broken_at is not None:
@@ -138,13 +134,10 @@ class Decoder:
                 if failures < _READ_ATTEMPTS:
                     continue
                 self.broken_at = 0
-                yield self._flush_packet()
+                flush = cast("VideoPacket", Packet())
+                flush.stream = self.stream
+                yield flush
             return
-
-    def _flush_packet(self) -> VideoPacket:
-        packet = cast("VideoPacket", Packet())
-        packet.stream = self.stream
-        return packet
 
     def _decode(self, packet: VideoPacket) -> list[av.VideoFrame]:
         if packet.size:
@@ -163,7 +156,7 @@ class Decoder:
             self._starts_with_key_frame = packet.is_keyframe
         self._key_frame_seen = self._key_frame_seen or packet.is_keyframe
         if self._key_frame_seen:
-            self._timestamps.packet(packet.pts, packet.dts)
+            self.timestamps.packet(packet.pts, packet.dts)
         time = packet.pts if packet.pts is not None else packet.dts
         if not self._started and not packet.is_discard and time is not None:
             self._leading_times.append(time)

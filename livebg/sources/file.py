@@ -97,7 +97,7 @@ class FileSource(Source):
             _count_note(0 if self._seeked else decoder.leading, "packet", "skipped {} at the start that cannot be decoded"),
             _count_note(decoder.undecodable, "packet", "skipped {} that cannot be decoded"),
             _count_note(decoder.damaged, "frame", "{} decoded with errors"),
-            _count_note(decoder.corrected, "timestamp", "corrected {}, missing or out of order"),
+            _count_note(decoder.timestamps.corrected, "timestamp", "corrected {}, missing or out of order"),
         )
         return (*self._normaliser.notes, *filter(None, clauses))
 
@@ -154,24 +154,18 @@ class FileSource(Source):
 
     def _find_first(self) -> tuple[Generator[Picture, None, None], Picture]:
         """Find the first picture of the range: seek to a key frame before it, else decode from the start of the file."""
-        for margin in _SEEK_MARGINS_S:
-            target = self._start - margin
-            if target <= 0:
-                break
-            self._seeked = True
-            if self._decoder.seek(target + self._decoder.origin):
+        targets = [self._start - margin for margin in _SEEK_MARGINS_S if margin < self._start]
+        for target in (*targets, None):
+            if self._seeked:
+                self._decoder.close()
+                self._decoder = Decoder(self.path, self._threads)
+            self._seeked = target is not None
+            if target is None or self._decoder.seek(target + self._decoder.origin):
                 pictures = self._decoder.pictures()
                 first = self._reach_start(pictures)
                 if first:
                     return pictures, first
-            self._decoder.close()
-            self._decoder = Decoder(self.path, self._threads)
-        self._seeked = False
-        pictures = self._decoder.pictures()
-        first = self._reach_start(pictures)
-        if not first:
-            raise SourceError(f"No picture in {self.path} can be decoded.", "Get an undamaged copy of the file.")
-        return pictures, first
+        raise SourceError(f"No picture in {self.path} can be decoded.", "Get an undamaged copy of the file.")
 
     def _reach_start(self, pictures: Generator[Picture, None, None]) -> Picture | None:
         """Return the first picture at or after the start; None if there is no picture or the seek went too far."""

@@ -24,8 +24,7 @@ class LoopingFile(LiveSource):
 
     A :class:`~livebg.interfaces.LiveSource`. Playback starts when the first frame is requested. The first pass uses the file's
     times; each later pass continues where the previous one would have ended. A frame more than :data:`MAX_LATE_S` seconds late is
-    dropped and counted in ``skipped``. With ``paced=False`` every frame is due immediately and none is dropped; ``now`` then
-    counts from the newest frame.
+    dropped and counted in ``skipped``.
 
     Frames are limited-range BT.601, as readers of a virtual camera expect: a file tagged otherwise is converted, an untagged one
     is left as it is. The constructor raises :class:`~livebg.errors.SourceError` if the file cannot be read; iterating raises it
@@ -34,12 +33,11 @@ class LoopingFile(LiveSource):
 
     can_wait = True
 
-    def __init__(self, path: Path, clock: Clock = SYSTEM_CLOCK, paced: bool = True) -> None:
+    def __init__(self, path: Path, clock: Clock = SYSTEM_CLOCK) -> None:
         self.path = path
         self.skipped = 0
         """Frames dropped because they were requested too late."""
         self._clock = clock
-        self._paced = paced
         self._closed = clock.event()
         self._lock = threading.Lock()
         self._file = FileSource(path, threads=1)
@@ -76,13 +74,13 @@ class LoopingFile(LiveSource):
 
     def _play(self) -> Iterator[Frame]:
         for frame in self._passes():
-            if self._start_time is None or not self._paced:
+            if self._start_time is None:
                 self._start_time = self._clock.monotonic() - frame.time
-            late = self.now() - frame.time
-            if late > MAX_LATE_S and self._paced:
+            if self.now() - frame.time > MAX_LATE_S:
                 self.skipped += 1
                 continue
-            self._wait_until(frame.time)
+            while (wait := frame.time - self.now()) > 0 and not self._closed.wait(wait):
+                pass
             if self._closed.is_set():
                 return
             yield frame if frame.color == self._format.color else self._recolored(frame)
@@ -100,17 +98,11 @@ class LoopingFile(LiveSource):
             if first is None or last is None or self._closed.is_set():
                 return
             length = last.pts - first.pts + max(1, round(1 / (self._format.frame_rate * last.time_base)))
-            begins = float((first.pts + offset + length) * last.time_base)
-            missed = self._missed_passes(begins, float(length * last.time_base))
+            begins, seconds = float((first.pts + offset + length) * last.time_base), float(length * last.time_base)
+            missed = max(0, math.floor((self.now() - MAX_LATE_S - begins) / seconds))  # complete passes that are already over
             self.skipped += missed * count
             offset += length * (1 + missed)
             self._reopen()
-
-    def _missed_passes(self, begins: float, seconds: float) -> int:
-        """Return the number of complete passes already over, if the next starts at ``begins`` and lasts ``seconds``."""
-        if not self._paced:
-            return 0
-        return max(0, math.floor((self.now() - MAX_LATE_S - begins) / seconds))
 
     def _reopen(self) -> None:
         file = FileSource(self.path, threads=1)
@@ -122,10 +114,6 @@ class LoopingFile(LiveSource):
         gc.collect()  # a file's first picture is in a reference cycle: free it now, or one per pass accumulates
         if replace(file.format, color=self._format.color) != self._format:
             raise SourceError(f"{self.path} was replaced by a video of another size or rate.", "Restart livebg to play it.")
-
-    def _wait_until(self, due: float) -> None:
-        while self._paced and (wait := due - self.now()) > 0 and not self._closed.wait(wait):
-            pass
 
     def _recolored(self, frame: Frame) -> Frame:
         color = self._format.color

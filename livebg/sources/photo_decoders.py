@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 import numpy as np
@@ -91,14 +91,17 @@ def _open_heif(path: Path, head: bytes) -> DecodedPhoto:
     pixels = np.asarray(file)
     if transfer in HDR_TRANSFERS:
         image = _with_alpha(Image.fromarray(_to_sdr(pixels, transfer)), pixels)
-        _copy_exif(info, image)
-        return DecodedPhoto(image, notes=(*notes, _tone_mapping_note(transfer)))
-    if pixels.dtype == np.uint16:
-        notes = (*notes, f"converted from {info['bit_depth']} to 8 bits")
-    image = Image.fromarray(_to_8_bits(pixels))
-    _copy_exif(info, image)
-    if info.get("icc_profile"):
-        image.info["icc_profile"] = info["icc_profile"]
+        primaries, notes = UNSPECIFIED, (*notes, _tone_mapping_note(transfer))
+    else:
+        image = Image.fromarray(_to_8_bits(pixels))
+        notes = (*notes, f"converted from {info['bit_depth']} to 8 bits") if pixels.dtype == np.uint16 else notes
+        if info.get("icc_profile"):
+            image.info["icc_profile"] = info["icc_profile"]
+    if info.get("exif"):
+        exif = Image.Exif()
+        exif.load(info["exif"])
+        exif[ExifTags.Base.Orientation] = 1  # HEIF has its own rotation, which is applied, and repeats it here
+        image.info["exif"] = exif.tobytes()
     return DecodedPhoto(image, primaries, notes)
 
 
@@ -106,14 +109,6 @@ def _check_size(size: tuple[int, int]) -> None:
     """Apply Pillow's limit, since libheif has another one."""
     if Image.MAX_IMAGE_PIXELS is not None and size[0] * size[1] > 2 * Image.MAX_IMAGE_PIXELS:
         raise Image.DecompressionBombError(f"{size[0]}x{size[1]}")
-
-
-def _copy_exif(info: dict[str, Any], image: Image.Image) -> None:
-    if info.get("exif"):
-        exif = Image.Exif()
-        exif.load(info["exif"])
-        exif[ExifTags.Base.Orientation] = 1  # HEIF has its own rotation, which is applied, and repeats it here
-        image.info["exif"] = exif.tobytes()
 
 
 def _notes(count: int, gain_map: bool) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from livebg.v4l2 import abi
 from livebg.v4l2.device import Device, InaccessibleDevice, enumerate_devices, open_device
@@ -13,6 +13,13 @@ from livebg.v4l2.modes import Mode, choose_mode, read_modes, readable
 from livebg.v4l2.syscalls import SYSCALLS, Holder, Syscalls
 
 Announcement = Literal["capture", "output", "both", "neither"]
+_ANNOUNCEMENTS: Final[dict[tuple[bool, bool], Announcement]] = {
+    (True, False): "capture",
+    (False, True): "output",
+    (True, True): "both",
+    (False, False): "neither",
+}
+"""By whether the device announces capture and output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +99,7 @@ def _camera(device: Device, size: tuple[int, int], rate: Fraction, kernel: Sysca
 
 
 def _loopback(device: Device, label: str, same_label: Sequence[Device], running: int | None, kernel: Syscalls) -> LoopbackInfo:
-    announces: Announcement = "neither"
-    if device.outputs:
-        announces = "both" if device.captures else "output"
-    elif device.captures:
-        announces = "capture"
+    announces = _ANNOUNCEMENTS[device.captures, device.outputs]
     holders = tuple(kernel.holders(device.path))
     ours = running in {holder.pid for holder in holders}
     fit, remark = _usability(device, announces, label, same_label, ours)

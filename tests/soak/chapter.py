@@ -26,7 +26,6 @@ from livebg.daemon.preview_server import PreviewServer, views
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.server import ControlServer, no_arguments
 from livebg.daemon.settings_layers import SettingsLayers
-from livebg.daemon.status_reporter import StatusReporter
 from livebg.imaging.frame import VideoFormat
 from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
@@ -116,11 +115,10 @@ class Chapter:
         )
         live.open_staged = open_camera
         controller = SessionController(live, builder, layers, choices)
-        tell = StatusReporter(live, controller, builder)
-        asked = {"status": no_arguments(lambda: tell().as_dict()), "stop": no_arguments(live.stop)}
+        asked = {"stop": no_arguments(live.stop)}
         self._control = ControlServer(folder / "c", asked | commands(controller) | room_commands(controller), timeout=_LEAVE)
         shown = views() | room_views()
-        self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: tell().as_dict(), timeout=_LEAVE)
+        self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: controller.status().as_dict(), timeout=_LEAVE)
         stage = camera, network, self.monitor, usage
         self.chaos = ChaosDriver(
             live,

@@ -10,13 +10,14 @@ import av
 import numpy as np
 import pytest
 
+from livebg.clock import Clock
 from livebg.errors import SourceError
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, rgb_to_i420
 from livebg.interfaces import LiveSource, Source
 from livebg.sources.looping_file import LoopingFile
 from tests.support.media import Clip, flat, read_stamp, yuv_picture
-from tests.support.pipeline_fakes import HandClock
+from tests.support.pipeline_fakes import HandClock, InstantClock
 from tests.support.source_contract import SourceContract
 from tests.support.source_frames import frames_of, stamps
 
@@ -35,9 +36,9 @@ def frames_from(source: LiveSource, count: int) -> list[Frame]:
 
 
 class TestContract(SourceContract):
-    @pytest.fixture(params=[True, False])
+    @pytest.fixture(params=[Clock, InstantClock])
     def open_source(self, request: pytest.FixtureRequest, clip: Path) -> Callable[[], Source]:
-        return lambda: LoopingFile(clip, paced=bool(request.param))
+        return lambda: LoopingFile(clip, request.param())
 
 
 def test_looping_file_is_live_source_with_description(clip: Path) -> None:
@@ -49,7 +50,7 @@ def test_looping_file_is_live_source_with_description(clip: Path) -> None:
 
 def test_first_loop_equals_file(clip: Path) -> None:
     _, expected = frames_of(clip)
-    got = frames_from(LoopingFile(clip, paced=False), 5)
+    got = frames_from(LoopingFile(clip, InstantClock()), 5)
     assert [(frame.pts, frame.time_base, frame.color) for frame in got] == [
         (frame.pts, frame.time_base, frame.color) for frame in expected
     ]
@@ -57,7 +58,7 @@ def test_first_loop_equals_file(clip: Path) -> None:
 
 
 def test_file_loops_and_time_continues(clip: Path) -> None:
-    frames = frames_from(LoopingFile(clip, paced=False), 13)
+    frames = frames_from(LoopingFile(clip, InstantClock()), 13)
     assert stamps(frames) == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2]
     assert [frame.pts * frame.time_base for frame in frames] == [Fraction(number, 25) for number in range(13)]
 
@@ -65,7 +66,7 @@ def test_file_loops_and_time_continues(clip: Path) -> None:
 def test_uneven_times_repeat_in_every_loop(tmp_path: Path) -> None:
     """Frames at 3, 5 and 10 hundredths of a second; the first is not at 0."""
     path = Clip(count=3, rate=Fraction(20), pts=[3, 5, 10], time_base=Fraction(1, 100)).write(tmp_path / "vfr.mkv")
-    with LoopingFile(path, paced=False) as source:
+    with LoopingFile(path, InstantClock()) as source:
         step = round(100 / source.format.frame_rate)
         hundredths = [round(frame.time * 100) for frame in itertools.islice(source, 7)]
     length = 7 + step
@@ -105,19 +106,6 @@ def test_missed_loops_are_skipped_and_counted(clip: Path) -> None:
         assert source.skipped == 25_000_000 - 1
 
 
-def test_unpaced_file_skips_nothing(clip: Path) -> None:
-    clock = HandClock()
-    with LoopingFile(clip, clock, paced=False) as source:
-        numbers = []
-        for frame in itertools.islice(source, 7):
-            assert source.now() == pytest.approx(frame.time)
-            clock.seconds += 10.0
-            assert source.now() == pytest.approx(frame.time + 10.0)
-            numbers.append(read_stamp(frame.y))
-    assert numbers == [0, 1, 2, 3, 4, 0, 1]
-    assert source.skipped == 0
-
-
 def read_in_thread(frames: Iterator[Frame]) -> tuple[threading.Thread, list[Frame]]:
     got: list[Frame] = []
     thread = threading.Thread(target=lambda: got.extend(frames), daemon=True)
@@ -139,7 +127,7 @@ def test_close_ends_wait_in_other_thread(clip: Path) -> None:
 
 def test_close_at_any_time_ends_iteration(clip: Path) -> None:
     for _ in range(20):
-        source = LoopingFile(clip, paced=False)
+        source = LoopingFile(clip, InstantClock())
         thread, got = read_in_thread(iter(source))
         while not got:
             assert thread.is_alive()
@@ -156,7 +144,7 @@ def test_unreadable_file_fails_on_open(tmp_path: Path, name: str) -> None:
 
 
 def test_file_removed_before_next_loop_fails(clip: Path) -> None:
-    with LoopingFile(clip, paced=False) as source:
+    with LoopingFile(clip, InstantClock()) as source:
         frames = iter(source)
         next(frames)
         clip.unlink()
@@ -165,7 +153,7 @@ def test_file_removed_before_next_loop_fails(clip: Path) -> None:
 
 
 def test_file_replaced_with_other_size_fails(clip: Path) -> None:
-    with LoopingFile(clip, paced=False) as source:
+    with LoopingFile(clip, InstantClock()) as source:
         frames = iter(source)
         next(frames)
         Clip(count=5, width=32).write(clip)
@@ -184,7 +172,7 @@ def lossless(path: Path, color: tuple[int, int, int, int] | None, picture: tuple
 def test_limited_bt601_is_unchanged(tmp_path: Path, color: tuple[int, int, int, int] | None) -> None:
     path = lossless(tmp_path / "a.mkv", color)
     _, expected = frames_of(path)
-    got = frames_from(LoopingFile(path, paced=False), 3)
+    got = frames_from(LoopingFile(path, InstantClock()), 3)
     assert got[0].color == expected[0].color
     assert all(np.array_equal(frame.data, other.data) for frame, other in zip(got, expected, strict=True))
 
@@ -192,7 +180,7 @@ def test_limited_bt601_is_unchanged(tmp_path: Path, color: tuple[int, int, int, 
 @pytest.mark.parametrize("color", [LIMITED_709, FULL_601, (9, 9, 14, 1), (1, 1, 1, 2)])
 def test_other_colors_become_limited_bt601(tmp_path: Path, color: tuple[int, int, int, int]) -> None:
     path = lossless(tmp_path / "a.mkv", color)
-    frame = frames_from(LoopingFile(path, paced=False), 1)[0]
+    frame = frames_from(LoopingFile(path, InstantClock()), 1)[0]
     assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
     assert (frame.color.primaries, frame.color.transfer) == (color[1], color[2])
     before = frames_of(path)[1][0].rgb((64, 48)).astype(int)
@@ -233,7 +221,7 @@ def test_webcam_jpeg_keeps_its_colors(tmp_path: Path) -> None:
         return yuv_picture([np.full((height, width), 90, np.uint8), *chroma], "yuvj422p")
 
     clip = Clip(count=3, codec="mjpeg", pix_fmt="yuvj422p", picture=picture).write(tmp_path / "webcam.mkv")
-    (frame, *_) = frames_from(LoopingFile(clip, paced=False), 3)
+    (frame, *_) = frames_from(LoopingFile(clip, InstantClock()), 3)
     expected = (16 + 90 * 219 / 255, 128 + (110 - 128) * 224 / 255, 128 + (170 - 128) * 224 / 255)
     assert (frame.color.matrix, frame.color.full_range) == (BT601, False)
     for plane, level in zip(frame.planes, expected, strict=True):

@@ -17,6 +17,7 @@ from livebg.compositing.video_background import VideoBackground
 from livebg.imaging.frame import Frame, Matte, empty_i420, planes
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
+from tests.support.pipeline_fakes import InstantClock
 
 _ORIENTATION = 0x112
 
@@ -71,7 +72,7 @@ def test_pictures_with_exif_are_upright(tmp_path: Path, kind: str, codec: str, n
 
 def test_a_file_as_the_camera_may_have_exif(tmp_path: Path) -> None:
     data, shown = photo(6, "jpeg")
-    with LoopingFile(clip_of(tmp_path / "a.mkv", data, "mjpeg"), paced=False) as source:
+    with LoopingFile(clip_of(tmp_path / "a.mkv", data, "mjpeg"), InstantClock()) as source:
         frames = list(itertools.islice(source, 8))
     assert {(frame.width, frame.height) for frame in frames} == {shown.size}
 

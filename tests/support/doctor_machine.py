@@ -38,7 +38,7 @@ class FakeCommands(Commands):
         self.asked.append(line)
         fits = [start for start in self.answers if line.startswith(start)]
         if not fits:
-            raise ToolMissing(command[0])
+            raise ToolMissing(f"{command[0]} is not installed")
         answer = self.answers[max(fits, key=len)]
         if isinstance(answer, Exception):
             raise answer

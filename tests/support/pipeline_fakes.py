@@ -1,5 +1,6 @@
 """Small implementations of the pipeline's interfaces."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
@@ -36,6 +37,24 @@ class HandClock(Clock):
 
     def monotonic(self) -> float:
         return self.seconds
+
+
+class InstantClock(HandClock):
+    """A clock that moves on by the time of each wait, which ends at once."""
+
+    def event(self) -> threading.Event:
+        return _InstantEvent(self)
+
+
+class _InstantEvent(threading.Event):
+    def __init__(self, clock: HandClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.is_set() and timeout is not None:
+            self._clock.seconds += max(timeout, 1e-6)  # less could be lost in rounding
+        return self.is_set()
 
 
 class ListSource(Source):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
 from livebg.daemon.client import request
-from livebg.daemon.command_result import CommandResult
 from livebg.daemon.server import no_arguments
+from livebg.daemon.status import CommandResult
 from livebg.tray.desktop import import_system_gi
 from livebg.tray.icon import load_image
 from livebg.tray.status import TrayState
@@ -121,7 +122,7 @@ class CommandRecorder:
     def does(self, command: str) -> Callable[[], object]:
         def do() -> object:
             self.asked.append(command)
-            return CommandResult(command == "on", False, "portrait", "#204060", 0.025, "#00ff00", "auto").as_dict()
+            return asdict(CommandResult(command == "on", False, "portrait", "#204060", 0.025, "#00ff00", "auto"))
 
         return do
 

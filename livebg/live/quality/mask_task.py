@@ -6,7 +6,7 @@ from typing import Final
 from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.compositing.composite import MAX_MATTE_AGE_S
 from livebg.imaging.optical_flow import FlowField
-from livebg.live.thread import WorkerThread
+from livebg.live.threads import WorkerThread
 from livebg.pipeline import Mask
 
 MAX_MASK_AGE_S: Final = MAX_MATTE_AGE_S - 0.02
