@@ -53,11 +53,6 @@ class SessionController:
         """The current settings."""
         return self._settings
 
-    @property
-    def mode(self) -> str:
-        """The visible mode: the effect mode, or ``none`` while the effect is off."""
-        return "none" if self._consent is not None else self._settings.effect.mode
-
     def on(self) -> CommandResult:
         """Hides the room again. Raises the errors of loading the network if it was not loaded before."""
         with self._lock:
@@ -123,7 +118,7 @@ class SessionController:
         return Status(
             state=state,
             reason=reason,
-            mode=self.mode,
+            mode="none" if self._consent is not None else effect.mode,
             uptime=snapshot.uptime,
             camera=_camera_status(settings.camera.device, snapshot),
             output=OutputStatus(backend, snapshot.device, shape.width, shape.height, float(shape.frame_rate)),

@@ -30,9 +30,9 @@ def harness(tmp_path: Path) -> ControllerHarness:
 
 def test_off_and_on_switch_immediately(harness: ControllerHarness) -> None:
     off = harness.controller.off(CONSENT)
-    assert (off.effect, off.mode, harness.controller.mode) == (False, "portrait", "none")
+    assert (off.effect, off.mode, harness.controller.status().mode) == (False, "portrait", "none")
     on = harness.controller.on()
-    assert (on.effect, on.mode, harness.controller.mode) == (True, "portrait", "portrait")
+    assert (on.effect, on.mode, harness.controller.status().mode) == (True, "portrait", "portrait")
     assert harness.session.calls == ["room at once", "hidden at once"]
 
 
@@ -57,12 +57,12 @@ def test_off_is_never_saved(tmp_path: Path) -> None:
     harness.controller.set({"effect.blur": 0.3})
     assert harness.kept == {"effect.blur": 0.3}
     again = ControllerHarness(tmp_path)
-    assert (again.controller.mode, again.controller.settings.effect.blur) == ("portrait", 0.3)
+    assert (again.controller.status().mode, again.controller.settings.effect.blur) == ("portrait", 0.3)
 
 
 def test_on_enables_effect_after_start_without_it(tmp_path: Path) -> None:
     harness = ControllerHarness(tmp_path, consent=CONSENT)
-    assert harness.controller.mode == "none"
+    assert harness.controller.status().mode == "none"
     assert harness.controller.on().effect is True
     assert harness.session.calls == ["hidden at once"]
 
@@ -111,7 +111,7 @@ def test_mode_or_background_hides_room(harness: ControllerHarness, command: str)
 def test_set_alone_neither_shows_nor_hides_room(harness: ControllerHarness) -> None:
     harness.controller.off(CONSENT)
     held = harness.controller.set({"effect.mode": "matte"})
-    assert (held.effect, held.mode, harness.controller.mode) == (False, "matte", "none")
+    assert (held.effect, held.mode, harness.controller.status().mode) == (False, "matte", "none")
     assert harness.session.calls == ["room at once"]
     harness.controller.on()
     assert harness.looks.prepared[-1].effect.mode == "matte"
@@ -151,7 +151,7 @@ def test_failed_on_keeps_room_visible_and_fails(tmp_path: Path) -> None:
     harness = ControllerHarness(tmp_path, {"model.name": BROKEN}, CONSENT)
     with pytest.raises(ModelError):
         harness.controller.on()
-    assert (harness.controller.mode, harness.session.calls) == ("none", [])
+    assert (harness.controller.status().mode, harness.session.calls) == ("none", [])
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_concurrent_commands_are_atomic(harness: ControllerHarness) -> None:
         thread.start()
     wait_for(lambda: not any(thread.is_alive() for thread in threads), "the commands")
     assert (controller.settings.effect.blur, controller.settings.effect.screen) == (0.3, "#0000ff")
-    assert controller.mode == "portrait"  # toggled an even number of times
+    assert controller.status().mode == "portrait"  # toggled an even number of times
     assert [entry for entry in harness.session.calls if "at once" in entry] == ["room at once", "hidden at once"] * 2
 
 
