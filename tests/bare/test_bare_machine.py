@@ -172,7 +172,7 @@ def test_setup_dry_run_lists_files(machine: BareMachine, work: Path) -> None:
 def test_pull_without_network_fails_with_clear_message(machine: BareMachine, work: Path) -> None:
     done = run_offline(machine, work, "livebg models pull u2netp")
     assert done.code == 5, done.text
-    assert "connect to the internet and run `livebg models pull u2netp` again" in done.err
+    assert "Connect to the internet and run `livebg models pull u2netp` again" in done.err
 
 
 def test_debian_pipx_installs_livebg(machine: BareMachine) -> None:
