@@ -8,6 +8,8 @@
 
 #include "kernels.h"
 
+typedef enum { ROOM, PERSON, EDGE } kind; /* what a tile contains, as in edges.py */
+
 enum { TILE = 16, WIDE = TILE / 2 + 2, BLOCK = 8 };
 
 typedef float quad __attribute__((vector_size(16))); /* four channels of a pixel */
@@ -175,10 +177,11 @@ void livebg_evaluate(
   int down = (height + TILE - 1) / TILE, across = (width + TILE - 1) / TILE;
   for (int y = 0; y < height; y++)
     for (int i = 0; i < across; i++)
-      memset(alpha + (size_t)y * width + i * TILE, content[y / TILE * across + i] == 1 ? 255 : 0, smaller(TILE, width - i * TILE));
+      memset(
+          alpha + (size_t)y * width + i * TILE, content[y / TILE * across + i] == PERSON ? 255 : 0, smaller(TILE, width - i * TILE));
   for (int j = 0; j < down; j++)
     for (int i = 0; i < across; i++) {
-      if (content[j * across + i] != 2) continue;
+      if (content[j * across + i] != EDGE) continue;
       int top = smaller(j * TILE, height - TILE), left = smaller(i * TILE, width - TILE);
       tap vertical[WIDE], horizontal[WIDE];
       locate(vertical, WIDE, top / 2 - 1, rows / (double)(height / 2), rows);
@@ -275,8 +278,6 @@ static void over(samples *s, int count, const uint8_t (*tables)[8]) {
     s->out[i] = shown > 255 ? 255 : shown;
   }
 }
-
-typedef enum { ROOM, PERSON, EDGE } kind;
 
 static kind classify(const uint8_t *alpha, int width) {
   uint64_t every = UINT64_MAX, any = 0;
