@@ -13,7 +13,7 @@ import typer
 from rich.logging import RichHandler
 
 from livebg import __version__
-from livebg.cli import bench, control, models
+from livebg.cli import bench, camera, control, models
 from livebg.cli.console import (
     CheckedCommand,
     CheckedGroup,
@@ -69,6 +69,7 @@ for panel, functions in _PANELS.items():
         )(function)
 for group, name in ((models.app, "models"), (bench.app, "bench")):
     app.add_typer(group, name=name, rich_help_panel="Networks")
+app.add_typer(camera.app, name="camera", rich_help_panel="Calls")
 
 
 _LIBRARIES: Final = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"

@@ -7,6 +7,7 @@ import cv2
 
 from livebg.compositing.composite import Consent
 from livebg.daemon.bootstrap import build_session, drop_stale_choices
+from livebg.daemon.camera_commands import camera_commands
 from livebg.daemon.commands import commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.preview_server import PreviewServer, View, views
@@ -46,7 +47,8 @@ def run_camera(
         manager.ready()
         started(controller.status())
 
-    requests = {**commands(controller), **room_commands(controller), "stop": no_arguments(session.stop)}
+    camera = camera_commands(controller.camera_controls)
+    requests = {**commands(controller), **camera, **room_commands(controller), "stop": no_arguments(session.stop)}
     server = ControlServer(folder / SOCKET_NAME, requests)
     shown, status = {**views(), **room_views}, lambda: controller.status().as_dict()
     previews = PreviewServer(folder / PREVIEW_NAME, session.audience, shown, status)

@@ -19,7 +19,7 @@ from livebg.errors import LivebgError, SourceError
 from livebg.factory import build_effect
 from livebg.imaging.frame import BT601, ColorSpec, VideoFormat
 from livebg.imaging.geometry import Geometry
-from livebg.interfaces import Sink
+from livebg.interfaces import LiveSource, Sink
 from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.output_loop import KEEPALIVE_INTERVAL_S, Output
@@ -31,6 +31,7 @@ from livebg.platform.user_paths import expand_user, is_file
 from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sinks.virtual_camera import open_virtual_camera
 from livebg.sources.camera import camera_format, open_camera
+from livebg.sources.camera_controls import SavedControls
 from livebg.sources.looping_file import LoopingFile
 from livebg.sources.media_types import VIDEO_SUFFIXES
 from livebg.v4l2.find_camera import find_camera, require_linux
@@ -65,7 +66,12 @@ def build_camera(settings: Settings, shape: VideoFormat) -> Camera:
     if "://" not in camera.device:
         require_linux()
     size = parse_size(camera.size) or (0, 0)
-    return Camera(lambda: open_camera(camera.device, size, camera.frame_rate, output=settings.output.label), geometry_for)
+    saved = SavedControls()
+
+    def open_local() -> LiveSource:
+        return open_camera(camera.device, size, camera.frame_rate, output=settings.output.label, saved=saved)
+
+    return Camera(open_local, geometry_for)
 
 
 def check_camera(settings: Settings) -> str | None:

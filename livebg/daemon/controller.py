@@ -20,6 +20,8 @@ from livebg.live.frame_path import Build
 from livebg.live.session import Session
 from livebg.live.snapshot import SessionSnapshot, describe
 from livebg.native import kernel_status
+from livebg.sources.camera import CameraSource
+from livebg.sources.camera_controls import CameraControls, SavedControls, controls_of
 
 
 class SessionController:
@@ -109,6 +111,14 @@ class SessionController:
             wanted = layers.settings()
             later = [key for key in changed_keys(self._settings, wanted) if key.startswith("output.")]
             return self._apply(layers, effect_on=False, at_next_start=tuple(later))
+
+    def camera_controls(self) -> CameraControls:
+        """Returns the controls of the open camera, or else of the one in the settings. Raises as
+        :func:`~livebg.sources.camera_controls.controls_of` does."""
+        source = self._session.snapshot().source
+        if isinstance(source, CameraSource):
+            return CameraControls(source.device, SavedControls())
+        return controls_of(self._settings.camera.device, SavedControls())
 
     def status(self) -> Status:
         """Returns the status of the session."""

@@ -1,9 +1,7 @@
 """Saves the user's choices for the next start."""
 
-import json
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +9,7 @@ from typing import Any, Final
 from livebg.config.choices import LIVE_MODES
 from livebg.config.loading import check_setting
 from livebg.errors import ConfigError
-from livebg.platform.atomic_write import write_atomically
-from livebg.platform.user_paths import user_folder
+from livebg.platform.state_file import StateFile
 
 _LOG: Final = logging.getLogger(__name__)
 PERSISTED_KEYS: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")
@@ -37,40 +34,23 @@ class SavedChoices:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        state = None if path else user_folder("state")
-        self.path = path or (state and state / "choices.json")
+        self._file = StateFile("choices.json", "choices", path)
+        self.path = self._file.path
 
     def read(self) -> dict[str, Choice]:
         """Returns the choices by dotted key. Invalid ones are logged and skipped."""
-        if self.path is None:
-            return {}
-        try:
-            data = json.loads(self.path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (PermissionError, NotADirectoryError) as error:
-            _LOG.warning("Cannot read the choices in %s (%s).", self.path, error.strerror)
-            return {}
-        except (OSError, ValueError, RecursionError) as error:
-            return _quarantine(self.path, str(error))
-        if not isinstance(data, dict):
-            return _quarantine(self.path, "not a JSON object")
-        words = {key: self._parse_choice(key, entry) for key, entry in data.items()}
+        words = {key: self._parse_choice(key, entry) for key, entry in self._file.read().items()}
         return {key: word for key, word in words.items() if word is not None}
 
     def write(self, choices: Mapping[str, Choice]) -> str | None:
         """Replaces the file atomically with these choices. Returns an error message, or None on success."""
-        if self.path is None:
-            return "The choice is not saved for the next start: there is no home directory."
-        data = {key: {"value": word.value, "file": word.file} for key, word in choices.items()}
-        try:
-            write_atomically(self.path, json.dumps(data, indent=1).encode())
-        except (OSError, TypeError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            text = f"The choice is not saved for the next start: cannot write {self.path} ({reason})."
+        reason = self._file.write({key: {"value": word.value, "file": word.file} for key, word in choices.items()})
+        if reason is None:
+            return None
+        text = f"The choice is not saved for the next start: {reason}."
+        if self.path is not None:
             _LOG.warning("%s", text)
-            return text
-        return None
+        return text
 
     def _parse_choice(self, key: str, entry: object) -> Choice | None:
         try:
@@ -83,11 +63,3 @@ class SavedChoices:
         except ConfigError as error:
             _LOG.warning("Ignoring a choice in %s: %s", self.path, error)
             return None
-
-
-def _quarantine(path: Path, reason: str) -> dict[str, Choice]:
-    aside = path.with_suffix(".invalid")
-    _LOG.warning("Cannot read the choices in %s (%s). Renamed the file to %s.", path, reason, aside.name)
-    with suppress(OSError):
-        path.replace(aside)
-    return {}

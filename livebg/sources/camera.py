@@ -9,6 +9,7 @@ from typing import Final
 from livebg.errors import SourceError
 from livebg.imaging.frame import Frame, VideoFormat
 from livebg.interfaces import LiveSource
+from livebg.sources.camera_controls import CameraControls, SavedControls
 from livebg.sources.camera_decoding import (
     CAMERA_COLOR,
     INTER_CODED,
@@ -41,20 +42,24 @@ def open_camera(
     *,
     output: str | None = None,
     deadline: float = OPEN_TIMEOUT_S,
+    saved: SavedControls | None = None,
     kernel: Syscalls = SYSCALLS,
 ) -> LiveSource:
     """Open ``device``: a URL, or a local camera (see :func:`~livebg.v4l2.find_camera.find_camera`).
 
     ``size`` (width, height) and ``frame_rate`` are the target; the nearest mode is used. ``output`` is the label of the loopback
-    device that livebg writes to, which is rejected as a camera. ``deadline`` is in seconds. Raises
-    :class:`~livebg.errors.SourceError`.
+    device that livebg writes to, which is rejected as a camera. ``deadline`` is in seconds. The controls in ``saved`` are
+    restored. Raises :class:`~livebg.errors.SourceError`.
     """
     if is_url(str(device)):
         return FFmpegCamera(str(device), deadline=deadline)
     found = find_camera(device, kernel)
     if found.is_loopback and found.card == output:
         raise SourceError(f"The camera {found} is the device that livebg writes to.", "Choose a real camera with --camera.")
-    return CameraSource(found.path, size, frame_rate, deadline=deadline, kernel=kernel)
+    source = CameraSource(found.path, size, frame_rate, deadline=deadline, kernel=kernel)
+    if saved is not None:
+        CameraControls(source.device, saved, kernel).restore()  # streaming: some cameras forget them when a stream starts
+    return source
 
 
 def camera_format(
@@ -78,7 +83,7 @@ class CameraSource(LiveSource):
 
     Frames are limited-range BT.601 I420; other formats are converted once. ``damaged`` counts pictures that did not decode or
     that the driver flagged as corrupt, ``skipped`` those replaced by a newer one before they were read, and ``lost`` gaps in the
-    driver's sequence numbers.
+    driver's sequence numbers. ``device`` is the camera's device.
 
     Opening raises :class:`~livebg.errors.SourceError` if the camera is absent, busy, forbidden or not a camera. Iterating raises
     it if no good picture arrives within ``deadline`` seconds (two more for the first), if the camera is unplugged, or if a
@@ -97,18 +102,18 @@ class CameraSource(LiveSource):
         self._kernel = kernel
         self._deadline = deadline
         self._undecodable = 0
-        self._device, mode, rate = _choose(device, size, frame_rate, kernel)
+        self.device, mode, rate = _choose(device, size, frame_rate, kernel)
         self.can_wait = mode.pixel_format not in INTER_CODED
         try:
-            self._capture = Capture(self._device.path, mode, rate, kernel, newest=self.can_wait)
+            self._capture = Capture(self.device.path, mode, rate, kernel, newest=self.can_wait)
         except OSError as error:
-            raise camera_failure(self._device, error, kernel) from error
+            raise camera_failure(self.device, error, kernel) from error
         try:
             self._format = self._negotiated(self._capture.pix)
         except SourceError:
             self._capture.close()
             raise
-        self._reader, self._converter = picture_reader(self._capture.pix), CameraConverter(str(self._device), self._format)
+        self._reader, self._converter = picture_reader(self._capture.pix), CameraConverter(str(self.device), self._format)
         self._frames = self._iterate()
 
     @property
@@ -116,13 +121,8 @@ class CameraSource(LiveSource):
         return self._format
 
     @property
-    def path(self) -> Path:
-        """The device path."""
-        return self._device.path
-
-    @property
     def name(self) -> str:
-        return self._device.card
+        return self.device.card
 
     @property
     def mode(self) -> str:
@@ -161,7 +161,7 @@ class CameraSource(LiveSource):
             or not 0 < min(pix.width, pix.height) <= max(pix.width, pix.height) <= _MAX_SIDE
         ):
             raise SourceError(
-                f"The camera {self._device} delivers {pix.width}x{pix.height} {pixel_format}, which livebg cannot read.",
+                f"The camera {self.device} delivers {pix.width}x{pix.height} {pixel_format}, which livebg cannot read.",
                 "Set another size, or choose another camera.",
             )
         return VideoFormat(pix.width, pix.height, self._capture.frame_rate, CAMERA_COLOR)
@@ -184,16 +184,16 @@ class CameraSource(LiveSource):
                 damaged = self.damaged - damaged
                 delivered = f"only damaged pictures ({damaged})" if damaged else "no picture"
                 raise SourceError(
-                    f"The camera {self._device} delivered {delivered} for {timeout:.3g} s.", "Unplug it and plug it in again."
+                    f"The camera {self.device} delivered {delivered} for {timeout:.3g} s.", "Unplug it and plug it in again."
                 ) from None
             except OSError as error:
-                raise camera_failure(self._device, error, self._kernel) from error
+                raise camera_failure(self.device, error, self._kernel) from error
             if captured is None:
                 return None
             try:
                 pictures = self._reader.read(captured.data, captured.microseconds)
             except CorruptPicture as error:
-                _LOG.debug("Damaged picture from %s: %s", self._device, error)
+                _LOG.debug("Damaged picture from %s: %s", self.device, error)
                 self._undecodable += 1
                 continue
             if pictures:

@@ -1,4 +1,4 @@
-"""Request numbers, constants and (from :mod:`livebg.v4l2.mode_structs`, :mod:`~livebg.v4l2.stream_structs`) structs of V4L2.
+"""Request numbers, constants and (from the modules beside it) structs of V4L2.
 
 Names are those of ``<linux/videodev2.h>`` without their prefix. Only what livebg uses is included.
 """
@@ -6,6 +6,7 @@ Names are those of ``<linux/videodev2.h>`` without their prefix. Only what liveb
 import ctypes
 from typing import Final
 
+from livebg.v4l2.control_structs import ControlValue, ControlValues, MenuItem, QueryControl
 from livebg.v4l2.mode_structs import (
     Capability,
     FormatDescription,
@@ -34,6 +35,8 @@ __all__ = [
     "BufferType",
     "Capability",
     "CaptureParameters",
+    "ControlValue",
+    "ControlValues",
     "Event",
     "EventSubscription",
     "Format",
@@ -42,7 +45,9 @@ __all__ = [
     "FrameInterval",
     "FrameSize",
     "IntervalRange",
+    "MenuItem",
     "PixFormat",
+    "QueryControl",
     "RequestBuffers",
     "Size",
     "SizeRange",
@@ -86,10 +91,14 @@ STREAMON: Final = _request(_WRITE, 18, BufferType)
 STREAMOFF: Final = _request(_WRITE, 19, BufferType)
 G_PARM: Final = _request(_READ | _WRITE, 21, StreamParameters)
 S_PARM: Final = _request(_READ | _WRITE, 22, StreamParameters)
+QUERYMENU: Final = _request(_READ | _WRITE, 37, MenuItem)
+G_EXT_CTRLS: Final = _request(_READ | _WRITE, 71, ControlValues)
+S_EXT_CTRLS: Final = _request(_READ | _WRITE, 72, ControlValues)
 ENUM_FRAMESIZES: Final = _request(_READ | _WRITE, 74, FrameSize)
 ENUM_FRAMEINTERVALS: Final = _request(_READ | _WRITE, 75, FrameInterval)
 DQEVENT: Final = _request(_READ, 89, Event)
 SUBSCRIBE_EVENT: Final = _request(_WRITE, 90, EventSubscription)
+QUERY_EXT_CTRL: Final = _request(_READ | _WRITE, 103, QueryControl)
 
 EVENT_CLIENT_USAGE: Final = 0x10E00001
 """v4l2loopback's ``V4L2_EVENT_PRI_CLIENT_USAGE``: a reader started or stopped streaming; since 0.13."""
@@ -130,3 +139,23 @@ YCBCR_ENC_BT2020: Final = 6
 YCBCR_ENC_BT2020_CONST_LUM: Final = 7
 QUANTIZATION_DEFAULT: Final = 0
 QUANTIZATION_FULL_RANGE: Final = 1
+
+CTRL_TYPE_INTEGER: Final = 1
+CTRL_TYPE_BOOLEAN: Final = 2
+CTRL_TYPE_MENU: Final = 3
+CTRL_TYPE_INTEGER64: Final = 5
+CTRL_TYPE_INTEGER_MENU: Final = 9
+CTRL_FLAG_DISABLED: Final = 0x0001
+CTRL_FLAG_GRABBED: Final = 0x0002
+CTRL_FLAG_READ_ONLY: Final = 0x0004
+CTRL_FLAG_INACTIVE: Final = 0x0010
+CTRL_FLAG_WRITE_ONLY: Final = 0x0040
+CTRL_FLAG_HAS_PAYLOAD: Final = 0x0100
+CTRL_FLAG_NEXT_CTRL: Final = 0x80000000
+"""In ``QueryControl.id``: query the first control after that number."""
+CTRL_CLASS_MASK: Final = 0x0FFF0000
+CTRL_CLASS_USER: Final = 0x00980000
+CTRL_CLASS_CAMERA: Final = 0x009A0000
+CID_USER: Final = CTRL_CLASS_USER | 0x900
+"""The number of the user controls' first, brightness."""
+CID_CAMERA: Final = CTRL_CLASS_CAMERA | 0x900

@@ -63,7 +63,7 @@ def query_capabilities(path: Path, fd: int, kernel: Syscalls) -> Device:
     capability = abi.Capability()
     kernel.ioctl(fd, abi.QUERYCAP, capability)
     caps = capability.device_caps if capability.capabilities & abi.CAP_DEVICE_CAPS else capability.capabilities
-    return Device(path, _printable(capability.driver), _printable(capability.card), _printable(capability.bus_info), caps)
+    return Device(path, printable(capability.driver), printable(capability.card), printable(capability.bus_info), caps)
 
 
 def enumerate_devices(kernel: Syscalls = SYSCALLS) -> tuple[list[Device], list[InaccessibleDevice]]:
@@ -79,6 +79,6 @@ def enumerate_devices(kernel: Syscalls = SYSCALLS) -> tuple[list[Device], list[I
     return found, refused
 
 
-def _printable(raw: bytes) -> str:
+def printable(raw: bytes) -> str:
     """Return a device's text without control characters, safe to print in sentences and on terminals."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in raw.decode("utf-8", "replace"))
