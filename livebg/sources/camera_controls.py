@@ -99,7 +99,7 @@ class CameraControls:
                 try:
                     self._set(fd, controls, key, value)
                 except LivebgError as error:
-                    _LOG.warning("Cannot restore %s of the camera %s: %s", key, self.device, error)
+                    _LOG.warning("Cannot restore %s of the camera %s: %s", key, self.device, error.message)
 
     def _set(self, fd: int, controls: Mapping[str, Control], key: str, value: object) -> None:
         control = find_control(controls, key)

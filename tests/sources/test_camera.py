@@ -376,7 +376,7 @@ def test_requested_mode_is_opened_and_described() -> None:
     with CameraSource("c920", (1280, 720), 30, kernel=kernel) as source:
         assert (source.format.width, source.format.height, source.format.frame_rate) == (1280, 720, Fraction(30))
         assert (source.name, source.mode) == ("HD Pro Webcam C920", "1280x720 MJPG 30 fps")
-        assert source.path == Path(NODE)
+        assert source.device.path == Path(NODE)
     assert device.set_rates == [30]
     with CameraSource("c920", (640, 480), 15, kernel=kernel) as source:
         assert source.mode == "640x480 YUYV 15 fps"

@@ -13,6 +13,7 @@ from typing import TypeVar
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder, Memory, Syscalls
+from tests.support.fake_controls import FakeControls
 
 CAPTURE = abi.CAP_VIDEO_CAPTURE | abi.CAP_STREAMING
 OUTPUT = abi.CAP_VIDEO_OUTPUT | abi.CAP_STREAMING
@@ -54,6 +55,7 @@ class FakeDevice:
     """Bytes after each row of a raw picture."""
     stepwise: tuple[int, ...] = ()
     """Least and most width with its step, then of height, in place of the modes' sizes; all rates up to 60 are there then."""
+    controls: FakeControls = field(default_factory=FakeControls)
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
@@ -164,6 +166,8 @@ class FakeKernel(Syscalls):
             case abi.RequestBuffers():
                 device.requested, device.queued = argument.count, []
                 self._forget(fd, argument.count)
+            case abi.QueryControl() | abi.MenuItem() | abi.ControlValues():
+                device.controls.answer(argument, request)
             case abi.BufferType():
                 device.streaming = request == abi.STREAMON
                 device.bell = fd if device.streaming else -1

@@ -1,7 +1,10 @@
 """The kernel's structs and constants against its header."""
 
 import ctypes
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +26,10 @@ WIDE = sys.maxsize > 2**32
         (abi.StreamParameters, 204),
         (abi.RequestBuffers, 20),
         (abi.Buffer, 88),
+        (abi.QueryControl, 232),
+        (abi.MenuItem, 44),
+        (abi.ControlValue, 20),
+        (abi.ControlValues, 32),
     ],
 )
 def test_struct_sizes_match_kernel(struct: type[ctypes.Structure], size: int) -> None:
@@ -37,6 +44,10 @@ def test_field_offsets_match_kernel() -> None:
     buffer.timestamp.tv_sec, buffer.timestamp.tv_usec, buffer.offset, buffer.length = 1, 2, 3, 4
     words = [int.from_bytes(bytes(buffer)[start : start + 8], "little") for start in (24, 32, 64, 72)]
     assert words == [1, 2, 3, 4]
+    query, item, value = abi.QueryControl(minimum=5, flags=6), abi.MenuItem(value=7), abi.ControlValue(value64=8)
+    assert [(bytes(query)[40], bytes(query)[72]), bytes(item)[8], bytes(value)[12]] == [(5, 6), 7, 8]
+    entries = (abi.ControlValue * 1)(value)
+    assert bytes(abi.ControlValues(count=1, controls=entries))[24:] == ctypes.addressof(entries).to_bytes(8, sys.byteorder)
 
 
 @pytest.mark.skipif(not WIDE, reason="the numbers hold the sizes of 64 bit")
@@ -54,6 +65,10 @@ def test_request_numbers_match_kernel() -> None:
         abi.STREAMOFF: 0x40045613,
         abi.G_PARM: 0xC0CC5615,
         abi.S_PARM: 0xC0CC5616,
+        abi.QUERYMENU: 0xC02C5625,
+        abi.G_EXT_CTRLS: 0xC0205647,
+        abi.S_EXT_CTRLS: 0xC0205648,
+        abi.QUERY_EXT_CTRL: 0xC0E85667,
         abi.ENUM_FRAMESIZES: 0xC02C564A,
         abi.ENUM_FRAMEINTERVALS: 0xC034564B,
     }
@@ -72,3 +87,22 @@ def test_frame_interval_is_inverted_to_rate() -> None:
     assert abi.Fract(1001, 30000).inverse == pytest.approx(29.97, abs=0.001)
     assert abi.Fract(0, 30).inverse is None
     assert abi.Fract(1, 0).inverse is None
+
+
+@pytest.mark.skipif(not shutil.which("cc") or not Path("/usr/include/linux/videodev2.h").exists(), reason="no compiler or header")
+def test_control_structs_match_the_header(tmp_path: Path) -> None:
+    structs = {"v4l2_query_ext_ctrl": abi.QueryControl, "v4l2_querymenu": abi.MenuItem}
+    structs |= {"v4l2_ext_control": abi.ControlValue, "v4l2_ext_controls": abi.ControlValues}
+    requests = {
+        "VIDIOC_QUERY_EXT_CTRL": abi.QUERY_EXT_CTRL,
+        "VIDIOC_QUERYMENU": abi.QUERYMENU,
+        "VIDIOC_G_EXT_CTRLS": abi.G_EXT_CTRLS,
+        "VIDIOC_S_EXT_CTRLS": abi.S_EXT_CTRLS,
+        "V4L2_CID_BRIGHTNESS": abi.CID_USER,
+        "V4L2_CID_EXPOSURE_AUTO": abi.CID_CAMERA + 1,
+    }
+    lines = [f'_Static_assert(sizeof(struct {name}) == {ctypes.sizeof(struct)}, "{name}");' for name, struct in structs.items()]
+    lines += [f'_Static_assert({name} == {number}u, "{name}");' for name, number in requests.items()]
+    source = tmp_path / "check.c"
+    source.write_text("\n".join(["#include <linux/videodev2.h>", *lines]))
+    subprocess.run(["cc", "-fsyntax-only", str(source)], check=True)
