@@ -22,7 +22,7 @@ CameraOption = Annotated[
 ]
 _Request = Callable[[str, Mapping[str, Any]], Any]
 
-app = typer.Typer(help="Show and set exposure, focus, zoom and the other controls of the camera.")
+app = typer.Typer(help="Set exposure, focus and zoom of the camera.")
 
 
 @app.callback(invoke_without_command=True)

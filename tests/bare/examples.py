@@ -25,6 +25,7 @@ REFUSALS = {
     "livebg status": (6,),
     "livebg tray": (8,),
     "livebg preview": (8,),
+    "livebg camera": (3,),  # there is no camera
 }
 """Commands that cannot work on a bare machine, by their first words, with the exit codes that say so."""
 _OTHERS = {*RENDERED, *SCORED, *STEERED, LIVE_RUN}

@@ -19,7 +19,6 @@ from tests.support.fake_v4l2 import FakeDevice, FakeKernel
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LivebgCli]:
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with temporary_runtime_dir(monkeypatch):
         yield LivebgCli(tmp_path, monkeypatch)
 
@@ -35,7 +34,7 @@ def camera(
 ) -> Iterator[LivebgCli]:
     """The command line with a webcam, which a running livebg uses or the command itself."""
     kernel = FakeKernel({"/dev/video0": device})
-    saved = SavedControls(cli.folder / "state" / "livebg" / "cameras.json")
+    saved = SavedControls(cli.folder.parent / "state" / "livebg" / "cameras.json")
     if request.param == "running":
         with FakeDaemon(more=camera_commands(lambda: controls_of("auto", saved, kernel))):
             yield cli
@@ -92,7 +91,7 @@ def test_set_reports_what_is_wrong(camera: LivebgCli, device: FakeDevice, pair: 
 def test_save_writes_the_values(camera: LivebgCli) -> None:
     camera.livebg("camera", "set", "gain=30")
     assert camera.livebg("camera", "save").out == "Saved 7 controls of HD Pro Webcam C920 (/dev/video0).\n"
-    saved = json.loads((camera.folder / "state" / "livebg" / "cameras.json").read_text())
+    saved = json.loads((camera.folder.parent / "state" / "livebg" / "cameras.json").read_text())
     assert saved["HD Pro Webcam C920"]["usb-0000:00:14.0-1"]["gain"] == 30
 
 

@@ -1,10 +1,11 @@
 """Cameras of unusual sizes and colors."""
 
+import json
 from contextlib import ExitStack
 
 import pytest
 
-from tests.system.call import OTHER, SIZE, Call
+from tests.system.call import CAMERA, OTHER, SIZE, Call
 from tests.system.pictures import BARS, LEVELS, ReceivedPicture, expected, planes
 
 _WIDE = (426, 242)
@@ -41,6 +42,42 @@ def test_camera_colors_become_limited_bt601(call: Call, encoding: int, quantizat
         shown = watcher.sees("composite", 5)[-1]
     call.camera_control("y_cbcr_encoding=0,quantization=0")
     assert_bars(shown)
+
+
+def test_controls_are_set_saved_and_restored(call: Call) -> None:
+    """Those of the kernel's test camera: while livebg runs, when it opens the camera, and while none runs."""
+    call.running()
+    call.becomes("asleep")
+    try:
+        done = call.guest.run("livebg", "camera", "set", "autogain=off", "gain=33", "brightness=140")
+        assert (done.code, done.out) == (0, "autogain is off.\ngain is 33.\nbrightness is 140.\n"), done
+        assert values(call, "gain", "brightness") == {"gain": 33, "brightness": 140}
+        assert call.guest.run("livebg", "camera", "save").code == 0
+        call.camera_control("brightness=128,gain=100,autogain=1")
+        refused = call.guest.run("livebg", "camera", "set", "gain=5")
+        assert (refused.code, refused.err) == (2, "livebg: gain is inactive because autogain is on. Set autogain=0 first.\n")
+        with call.watching() as watcher:
+            watcher.sees("composite", 3)
+            assert values(call, "autogain", "gain", "brightness") == {"autogain": 0, "gain": 33, "brightness": 140}
+            assert call.guest.run("livebg", "camera", "set", "brightness=130").code == 0, "of the open camera"
+            watcher.sees("composite", 3)
+        call.stop()
+        listed = json.loads(call.guest.run("livebg", "camera", "list", "--json").out)
+        found = {each["key"]: each for each in listed["controls"]}
+        assert listed["camera"] == f"vivid ({CAMERA})"
+        assert (found["brightness"]["value"], found["gain"]["active"]) == (130, True)
+        assert (found["gain"]["minimum"], found["gain"]["maximum"], found["autogain"]["type"]) == (0, 255, "boolean")
+        outside = call.guest.run("livebg", "camera", "set", "gain=256")
+        assert (outside.code, outside.err) == (2, "livebg: Invalid value '256' for gain. Use 0 to 255; the default is 100.\n")
+    finally:
+        call.guest.shell("rm -f /run/home/.local/state/livebg/cameras.json")
+        call.camera_control("autogain=0,brightness=128,gain=100,autogain=1")
+
+
+def values(call: Call, *keys: str) -> dict[str, int]:
+    """The present values of controls, by v4l2-ctl."""
+    lines = call.guest.shell(f"v4l2-ctl -d {CAMERA} -C {','.join(keys)}").splitlines()
+    return {key: int(value) for key, _, value in (line.partition(": ") for line in lines)}
 
 
 def assert_bars(shown: ReceivedPicture) -> None:
