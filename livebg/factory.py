@@ -49,15 +49,17 @@ def build_pipeline(
     *,
     live: bool = False,
     background: Background | None = None,
+    output_size: tuple[int, int] | None = None,
 ) -> Pipeline:
     """Return a pipeline with its own temporal state; the segmenter may be shared.
 
-    With ``live``, no frame waits for its background. ``background`` replaces the one in the settings.
+    With ``live``, no frame waits for its background. ``background`` replaces the one in the settings. ``output_size`` (width,
+    height) is that of the composites if auto-framing crops larger frames.
     """
     keep_freed_memory()
     smoother, look = TemporalFilter(settings.smoothing.time_constant), build_effect(settings, live=live, background=background)
     coarse = build_effect(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
-    framing = AutoFraming(settings.effect.framing) if settings.effect.framing > 1 else None
+    framing = AutoFraming(settings.effect.framing, output_size) if settings.effect.framing > 1 else None
     return Pipeline(segmenter, smoother, GuidedUpsampler(), look, stages, coarse, framing)
 
 

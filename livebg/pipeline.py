@@ -50,6 +50,11 @@ class Processed(NamedTuple):
 class Processor(Protocol):
     """Turns frames into composites, one by one."""
 
+    @property
+    def oversampling(self) -> float:
+        """How many times the output's width and height the frames may have. The composites have the output's size."""
+        ...
+
     def process(self, frame: Frame) -> Processed:
         """Raises :class:`~livebg.errors.ModelError` if the network fails."""
         ...
@@ -87,6 +92,11 @@ class Pipeline:
         self._framing = framing
         self.stage = (stages or StageTimer()).stage
         """Context manager that times a stage, for callers that run the steps separately."""
+
+    @property
+    def oversampling(self) -> float:
+        """See :attr:`Processor.oversampling`."""
+        return 1.0 if self._framing is None else self._framing.oversampling
 
     @property
     def has_coarse_effect(self) -> bool:
@@ -160,7 +170,7 @@ class Pipeline:
         if self._framing is None or not framed:
             return shown
         with self.stage("framing"):
-            return crop(shown, self.crop_window(matte))
+            return crop(shown, self.crop_window(matte), self._framing.output_size)
 
     def crop_window(self, matte: Matte) -> CropWindow:
         """Returns the window of auto-framing at the matte's time; the full frame without auto-framing."""
@@ -182,6 +192,8 @@ class Pipeline:
 
 class Passthrough:
     """Mode ``none``: passes frames through unchanged, with the user's explicit consent. No network runs."""
+
+    oversampling = 1.0
 
     def __init__(self, consent: Consent) -> None:
         self._consent = consent

@@ -32,6 +32,8 @@ _EASE_S: Final = 0.35
 """Time constant of the critically damped motion towards the target."""
 _ABSENCE_TIMEOUT_S: Final = 2.0
 """Time without a person after which the full frame is shown."""
+_MAX_OVERSAMPLING: Final = 2.0
+"""Four times the pixels. Linear interpolation averages up to two samples, so it shrinks the full frame without aliasing."""
 _MAX_GAP_S: Final = 1.0
 """Time without a frame after which the crop jumps to its target."""
 
@@ -48,20 +50,22 @@ class CropWindow:
     def is_full_frame(self) -> bool:
         return self.size == 1.0
 
-    def crop(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Crop a plane, (height, width), and enlarge the crop to the plane's size, with subpixel precision for smooth slow moves.
+    def crop(self, plane: NDArray[np.uint8], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """Crop a plane, (height, width), and scale the crop, with subpixel precision for smooth slow moves.
 
-        Chroma samples are assumed to be centered in their four pixels, as everywhere in livebg.
+        ``size`` (width, height) is that of the result, at least half the plane's; by default the plane's. Chroma samples are
+        assumed to be centered in their four pixels, as everywhere in livebg.
         """
         height, width = plane.shape
+        size = size or (width, height)
+        if self.is_full_frame:
+            return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         left, top = (self.x - self.size / 2) * width, (self.y - self.size / 2) * height
-        # The center of the first visible pixel is half a small pixel inside the window.
-        inside = (self.size - 1) / 2
-        transform = np.array([[self.size, 0, left + inside], [0, self.size, top + inside]])
+        across, down = self.size * (width / size[0]), self.size * (height / size[1])
+        # The center of the first visible pixel is half a pixel of the result inside the window.
+        transform = np.array([[across, 0, left + (across - 1) / 2], [0, down, top + (down - 1) / 2]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(
-            cv2.warpAffine(plane, transform, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
-        )
+        return np.asarray(cv2.warpAffine(plane, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 FULL_FRAME: Final = CropWindow()
@@ -70,13 +74,17 @@ FULL_FRAME: Final = CropWindow()
 class AutoFraming:
     """Computes the crop window: it moves when the person leaves a dead zone, and eases to their position.
 
-    ``zoom`` is the maximum enlargement, at least 1 (the full frame). Constants are in seconds and in shares of the frame, so that
-    frame rate and size make no difference. Raises ValueError for a zoom below 1.
+    ``zoom`` is the maximum enlargement, at least 1 (the full frame). ``output_size`` (width, height) is that of the cropped
+    picture, by default the frame's. Constants are in seconds and in shares of the frame, so that frame rate and size make no
+    difference. Raises ValueError for a zoom below 1.
     """
 
-    def __init__(self, zoom: float) -> None:
+    def __init__(self, zoom: float, output_size: tuple[int, int] | None = None) -> None:
         if not zoom >= 1:
             raise ValueError(f"A zoom must be at least 1, got {zoom}.")
+        self.output_size = output_size
+        self.oversampling = min(zoom, _MAX_OVERSAMPLING) if output_size else 1.0
+        """Frames of up to so many times the output's width and height are cropped without enlarging their pixels."""
         self._min_size = 1 / zoom
         self._last_time: float | None = None
         self._last_seen = -math.inf

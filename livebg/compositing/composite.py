@@ -120,14 +120,18 @@ def with_pts(composite: Composite, pts: int, time_base: Fraction) -> Composite:
     return replace(composite, pts=pts, time_base=time_base)
 
 
-def crop(composite: Composite, view: CropWindow) -> Composite:
-    """Crop the picture and its alpha and scale them back to full size. Returns the same object if the view is the full frame."""
-    if view.is_full_frame:
+def crop(composite: Composite, view: CropWindow, size: tuple[int, int] | None = None) -> Composite:
+    """Crop the picture and its alpha and scale them to ``size`` (width, height), by default the composite's.
+
+    Returns the same object if nothing changes.
+    """
+    width, height = size = size or (composite.width, composite.height)
+    if view.is_full_frame and size == (composite.width, composite.height):
         return composite
-    data = empty_i420(composite.width, composite.height)
+    data = empty_i420(width, height)
     for plane, out in zip(composite.planes, planes(data), strict=True):
-        out[:] = view.crop(plane)
-    alpha = None if composite.alpha is None else view.crop(composite.alpha)
+        out[:] = view.crop(plane, (out.shape[1], out.shape[0]))
+    alpha = None if composite.alpha is None else view.crop(composite.alpha, size)
     return replace(composite, data=data, alpha=alpha)
 
 

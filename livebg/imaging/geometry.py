@@ -1,6 +1,7 @@
 """Rotates, mirrors, crops and scales the camera's I420 pictures to the output size, plane by plane."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -55,16 +56,25 @@ class Geometry:
         self._stored = output[::-1] if self._turn.transposed else output
         self._aspect = Fraction(*self._stored) / sample_aspect_ratio
 
-    def apply(self, frame: Frame) -> Frame:
-        """Returns the transformed frame with the same time; the same object if nothing changes."""
-        if self._turn == (False, None) and (frame.width, frame.height) == self._output:
-            return frame
+    def apply(self, frame: Frame, oversampling: float = 1.0) -> Frame:
+        """Returns the transformed frame with the same time; the same object if nothing changes.
+
+        With ``oversampling`` above 1 a frame with more pixels than the output keeps them: the result has up to that many times
+        the output's width and height, but is never enlarged.
+        """
         crop = self._crop(frame.width, frame.height)
-        width, height = self._output
+        stored = self._stored_size(crop, oversampling)
+        width, height = stored[::-1] if self._turn.transposed else stored
+        color = self._color(frame.color, frame.height, height)
+        if self._turn == (False, None) and (frame.width, frame.height) == (width, height):
+            return frame if color == frame.color else replace(frame, color=color)
         data = empty_i420(width, height)
         for number, (plane, out) in enumerate(zip(frame.planes, planes(data), strict=True)):
-            self._place(plane, crop, 2 if number else 1, out)
-        return Frame(data, frame.pts, frame.time_base, self._color(frame.color, frame.height))
+            step = 2 if number else 1
+            left, top, wide, high = (edge // step for edge in crop)
+            part = _scale(plane[top : top + high, left : left + wide], (stored[0] // step, stored[1] // step))
+            self._place(part, out)
+        return Frame(data, frame.pts, frame.time_base, color)
 
     def _crop(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Returns left, top, width and height of the visible part, all even, so that chroma planes are cropped at the same
@@ -73,10 +83,13 @@ class Geometry:
         high = min(height, _round_to_even(width / self._aspect))
         return _floor_to_even((width - wide) // 2), _floor_to_even((height - high) // 2), wide, high
 
-    def _place(self, plane: NDArray[np.uint8], crop: tuple[int, int, int, int], step: int, out: NDArray[np.uint8]) -> None:
-        left, top, width, height = (edge // step for edge in crop)
-        size = (self._stored[0] // step, self._stored[1] // step)
-        picture = _scale(plane[top : top + height, left : left + width], size)
+    def _stored_size(self, crop: tuple[int, int, int, int], oversampling: float) -> tuple[int, int]:
+        """Returns width and height of the result before a quarter turn."""
+        width, height = self._stored
+        scale = min(oversampling, crop[2] / width, crop[3] / height)
+        return (_round_to_even(width * scale), _round_to_even(height * scale)) if scale > 1 else self._stored
+
+    def _place(self, picture: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         if self._turn.transposed:
             picture = np.asarray(cv2.transpose(picture), np.uint8)
         if self._turn.flip is None:
@@ -84,9 +97,11 @@ class Geometry:
         else:
             cv2.flip(picture, self._turn.flip, dst=out)
 
-    def _color(self, color: ColorSpec, height: int) -> ColorSpec:
-        """Returns the same color, with an explicit matrix if the new height would make readers assume another one."""
-        return color if (height >= 720) == (self._output[1] >= 720) else color.with_default_matrix(height)
+    def _color(self, color: ColorSpec, before: int, after: int) -> ColorSpec:
+        """Returns the same color, with an explicit matrix if a new height, also the output's, would make readers assume another
+        one."""
+        same = (before >= 720) == (after >= 720) == (self._output[1] >= 720)
+        return color if same else color.with_default_matrix(before)
 
 
 def _scale(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -104,5 +119,5 @@ def _floor_to_even(number: int) -> int:
     return number - number % 2
 
 
-def _round_to_even(number: Fraction) -> int:
+def _round_to_even(number: Fraction | float) -> int:
     return max(2, 2 * round(number / 2))

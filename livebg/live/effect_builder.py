@@ -112,6 +112,9 @@ class ProcessorFactory:
 
     def _build_pipeline(self, settings: Settings, network: _Network) -> AdaptivePipeline:
         # Start from the previous quality level: the machine is as slow as before.
-        pipeline = build_adaptive_pipeline(settings, network.segmenter, self._stages, self._pipeline, clock=self._clock)
+        size = (self._example.width, self._example.height)
+        pipeline = build_adaptive_pipeline(
+            settings, network.segmenter, self._stages, self._pipeline, output_size=size, clock=self._clock
+        )
         pipeline.warm(self._example)
         return pipeline

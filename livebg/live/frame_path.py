@@ -50,8 +50,9 @@ class CapturedFrame:
 class OutputFrame:
     """A picture for the output and what it was made from. A placeholder is only a picture.
 
-    ``captured`` holds the frame converted to the output format, ``matte`` its matte if a network ran. ``effect`` is the number of
-    the effect that made the composite. ``number`` counts the pictures that previews receive.
+    ``captured`` holds the frame converted to the output format (larger if auto-framing crops it), ``matte`` its matte if a
+    network ran. ``effect`` is the number of the effect that made the composite. ``number`` counts the pictures that previews
+    receive.
     """
 
     composite: Composite

@@ -70,7 +70,7 @@ class WorkerLoop:
                 processor.reset()
                 self._source = captured.source
             with self._stages.stage("geometry"):
-                frame = captured.geometry.apply(captured.frame)
+                frame = captured.geometry.apply(captured.frame, processor.oversampling)
             composite, matte = processor.process(frame)
         except Exception as error:  # noqa: BLE001 - network failures must not end the output; they are logged and reported
             self._record_failure(error)

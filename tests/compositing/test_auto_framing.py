@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from livebg.compositing.auto_framing import FULL_FRAME, AutoFraming, CropWindow
-from livebg.compositing.composite import crop, render_matte
+from livebg.compositing.backgrounds import ColorBackground
+from livebg.compositing.composite import composite, crop, render_matte
 from livebg.imaging.frame import Composite, Frame, Matte, empty_i420, planes
+from livebg.imaging.geometry import Geometry
 from livebg.pipeline import Pipeline
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
@@ -162,3 +164,98 @@ def test_full_frame_crop_returns_same_composite() -> None:
     assert crop(composite, FULL_FRAME) is composite
     part = crop(composite, CropWindow(0.5, 0.5, 0.5))
     assert (part.pts, part.time_base, part.color) == (composite.pts, composite.time_base, composite.color)
+
+
+CAMERA_SIZE, OUTPUT_SIZE = (1920, 1080), (1280, 720)
+
+
+def striped_person(time: float) -> Frame:
+    """A person in the middle with a sharp edge between two bright parts, slanted so that it crosses pixels everywhere."""
+    width, height = CAMERA_SIZE
+    data = empty_i420(width, height)
+    luma, *chroma = planes(data)
+    luma[:] = 16
+    edge = 960 + (np.arange(height) - 700) // 16
+    luma[430:, 760:1160] = np.where(np.arange(760, 1160) < edge[430:, None], 180, 230)
+    for plane in chroma:
+        plane[:] = 128
+    return Frame(data, round(time / TICKS), TICKS, COLOR)
+
+
+def on_green(frame: Frame, matte: Matte) -> Composite:
+    return composite(frame, ColorBackground((0, 255, 0)).picture(frame, matte), matte)
+
+
+def framed(zoom: float, *, sharp: bool) -> Composite:
+    """The output of a camera with more pixels, cropped from its frame or, not ``sharp``, from the frame at the output's size."""
+    framing = AutoFraming(zoom, OUTPUT_SIZE) if sharp else AutoFraming(zoom)
+    pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), on_green, framing=framing)
+    return pipeline.process(Geometry(OUTPUT_SIZE).apply(striped_person(1.0), pipeline.oversampling)).composite
+
+
+def edge_response(picture: Composite) -> tuple[float, float]:
+    """The distance in pixels of the edge's rise from 10 to 90 %, and the MTF at a quarter of the sampling rate (0 to 1)."""
+    luma = planes(picture.data)[0][300:700].astype(np.float64)
+    rows = np.arange(len(luma))
+    level = (luma - 180) / 50
+    columns = np.arange(luma.shape[1])
+    inside = (columns > 560) & (columns < 720)
+    crossings = np.array([columns[inside][row[inside] > 0.5][0] for row in level])
+    slope, offset = np.polyfit(rows, crossings, 1)
+    distance = columns[None, :] - (slope * rows[:, None] + offset)
+    near = np.abs(distance) < 8
+    bins = np.round(distance[near] * 4).astype(int)
+    grid = np.arange(-24, 25)
+    profile = np.array([level[near][bins == number].mean() for number in grid])
+    rise = np.interp(0.9, profile, grid / 4) - np.interp(0.1, profile, grid / 4)
+    spread = np.abs(np.fft.rfft(np.diff(profile), 192))
+    return float(rise), float(spread[192 // 16] / spread[0])
+
+
+def test_zoom_keeps_the_sharpness_of_a_camera_with_more_pixels() -> None:
+    soft, sharp = (edge_response(framed(1.5, sharp=sharp)) for sharp in (False, True))
+    assert sharp[0] < 0.7 * soft[0], (soft, sharp)
+    assert sharp[0] < 1.5
+    assert sharp[1] > 1.3 * soft[1]
+
+
+@pytest.mark.parametrize("zoom", [1.2, 1.5, 2, 3])
+def test_sharp_crop_shows_what_the_soft_one_shows(zoom: float) -> None:
+    soft, sharp = (framed(zoom, sharp=sharp) for sharp in (False, True))
+    assert (sharp.width, sharp.height) == (soft.width, soft.height) == OUTPUT_SIZE
+    assert (sharp.pts, sharp.color) == (soft.pts, soft.color)
+    for one, other in zip(planes(soft.data), planes(sharp.data), strict=True):
+        assert np.abs(one.astype(float) - other).mean() < 0.5
+
+
+def test_full_frame_of_a_camera_with_more_pixels_is_shrunk() -> None:
+    frame = striped_person(1.0)
+    pictured = render_matte(frame, Matte(np.ascontiguousarray(frame.y), frame.time, frame.time))
+    whole = crop(pictured, FULL_FRAME, OUTPUT_SIZE)
+    assert (whole.width, whole.height) == OUTPUT_SIZE
+    scaled = Geometry(OUTPUT_SIZE).apply(frame)
+    assert np.abs(planes(whole.data)[0].astype(int) - scaled.y).max() <= 2
+
+
+@given(st.floats(0.34, 1), st.floats(0, 1), st.floats(0, 1))
+def test_crop_to_the_frames_own_size_has_the_same_bytes(size: float, x: float, y: float) -> None:
+    plane = np.random.default_rng(5).integers(0, 256, (90, 160), np.uint8)
+    view = CropWindow(size / 2 + x * (1 - size), size / 2 + y * (1 - size), size)
+    assert np.array_equal(view.crop(plane), view.crop(plane, (160, 90)))
+
+
+def test_camera_of_the_outputs_size_gives_the_same_bytes() -> None:
+    made = []
+    for framing in (AutoFraming(1.6), AutoFraming(1.6, SIZE)):
+        pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), render_matte, framing=framing)
+        frames = [
+            Geometry(SIZE).apply(filmed_frame(0.3 + number / 30, number / 30), pipeline.oversampling) for number in range(9)
+        ]
+        made.append([pipeline.process(frame).composite.data.tobytes() for frame in frames])
+    assert made[0] == made[1]
+
+
+def test_frames_are_larger_than_the_output_only_for_a_zoom() -> None:
+    found = [AutoFraming(zoom, SIZE).oversampling for zoom in (1, 1.5, 3)]
+    assert found == [1, 1.5, 2]
+    assert AutoFraming(3).oversampling == 1, "offline, the frame has the output's size"

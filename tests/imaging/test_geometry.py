@@ -109,6 +109,34 @@ def test_bright_dot_moves_as_expected(rotate: int, mirror: bool, share: tuple[fl
         assert found[1] == pytest.approx(share[1] * plane.shape[0], abs=0.5)
 
 
+@given(seeds, sizes, rotations, st.booleans(), sizes, st.floats(1, 3))
+def test_oversampled_result_has_the_outputs_shape_and_no_invented_pixels(
+    seed: int, size: tuple[int, int], rotate: int, mirror: bool, output: tuple[int, int], oversampling: float
+) -> None:
+    made = Geometry(output, mirror, rotate).apply(noise_frame(seed, size), oversampling)
+    turned = rotated_size(size, rotate)
+    for side, least, most in zip((made.width, made.height), output, turned, strict=True):
+        assert least <= side <= max(least, min(most, least * oversampling + 1))
+    assert abs(made.width / output[0] - made.height / output[1]) <= 2 / min(output), "rounded to even"
+
+
+def test_oversampling_keeps_the_pixels_of_a_larger_camera() -> None:
+    frame = noise_frame(1, (1920, 1080))
+    assert Geometry((1280, 720)).apply(frame, 1.5) is frame
+    assert Geometry((1280, 720)).apply(frame, 3.0) is frame
+    smaller = Geometry((1280, 720)).apply(frame, 1.25)
+    assert (smaller.width, smaller.height) == (1600, 900)
+    assert Geometry((1920, 1080)).apply(frame, 2.0) is frame
+    turned = Geometry((720, 1280), rotate=90).apply(frame, 2.0)
+    assert np.array_equal(turned.y, np.rot90(frame.y, -1))
+
+
+def test_untagged_color_is_kept_for_the_output_of_an_oversampled_frame() -> None:
+    for oversampling in (1.5, 2.0):
+        made = Geometry((640, 360)).apply(gray_frame(size=(1280, 720)), oversampling)
+        assert (made.height, made.color) == (360 * oversampling, ColorSpec(BT709))
+
+
 def test_crop_is_centered() -> None:
     made = Geometry((48, 48)).apply(ramp_frame(64, 48))
     assert np.array_equal(made.y, ramp_frame(64, 48).y[:, 8:56])

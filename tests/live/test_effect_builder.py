@@ -51,6 +51,20 @@ def test_network_is_loaded_once_for_all_effects(network: str) -> None:
     assert planes(green.data)[2].max() < 60
 
 
+@pytest.mark.parametrize(("framing", "oversampling"), [(1.0, 1.0), (1.5, 1.5), (3.0, 2.0)])
+def test_only_auto_framing_takes_larger_frames(network: str, framing: float, oversampling: float) -> None:
+    look = ProcessorFactory(settings(network, effect__framing=framing), None, StageTimer(), SHAPE)()
+    assert look.oversampling == oversampling
+    larger = noise_frame(1, (round(64 * oversampling), round(48 * oversampling)))
+    made = look.process(larger).composite
+    assert (made.width, made.height) == (64, 48)
+
+
+def test_mode_none_takes_no_larger_frames(network: str) -> None:
+    builder = ProcessorFactory(settings(network, effect__framing=2.0), Consent("a test"), StageTimer(), SHAPE)
+    assert builder().oversampling == 1
+
+
 def test_other_network_is_loaded_before_use(network: str, tmp_path: Path) -> None:
     builder = ProcessorFactory(settings(network), None, StageTimer(), SHAPE)
     builder()

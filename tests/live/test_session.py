@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.composite import Consent
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.imaging.frame import Frame
+from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
@@ -20,6 +21,8 @@ from livebg.live.snapshot import State
 from livebg.live.threads import LatestSlot, WorkerThread
 from livebg.pipeline import Passthrough, Pipeline, Processed, Processor
 from livebg.rendering.loop import render
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sources.file import FileSource
 from livebg.sources.looping_file import LoopingFile
 from tests.support.live_session import (
@@ -28,6 +31,7 @@ from tests.support.live_session import (
     RecordingSink,
     ToyCamera,
     all_counted,
+    green_effect,
     green_pipeline,
     is_green,
     make_session,
@@ -154,6 +158,8 @@ def test_latency_and_rates_are_measured() -> None:
 class RecordingProcessor:
     """A pipeline that records its pictures by the frame's pts."""
 
+    oversampling = 1.0
+
     def __init__(self) -> None:
         self._pipeline = green_pipeline(LumaSegmenter())
         self.made: dict[int, bytes] = {}
@@ -192,6 +198,25 @@ def run_one_loop(clip: Path) -> tuple[dict[int, bytes], set[bytes], bool]:
     with running(live):
         wait_for(lambda: live.output.sent + live.snapshot().counts.dropped > count, "the first round")
     return processor.made, {composite.data.tobytes() for composite in sink.composites}, live.output.sent <= count
+
+
+@pytest.mark.parametrize(("framing", "used"), [(None, (64, 48)), (AutoFraming(1.5, (64, 48)), (96, 72))])
+def test_auto_framing_crops_larger_frames_to_the_output(framing: AutoFraming | None, used: tuple[int, int]) -> None:
+    """The camera has twice the output's pixels on each side. The sink checks the size of each picture."""
+    sink, sizes = RecordingSink(), set()
+
+    def effect(frame: Frame, matte: Matte) -> Composite:
+        sizes.add((frame.width, frame.height))
+        return green_effect(frame, matte)
+
+    def build() -> Pipeline:
+        return Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), effect, framing=framing)
+
+    live = make_session(lambda: ToyCamera(size=(128, 96)), sink, build)
+    with running(live):
+        wait_for(lambda: live.output.sent > 20, "pictures")
+    assert sizes == {used}
+    assert live.snapshot().counts.failed == 0
 
 
 def test_build_error_ends_session() -> None:

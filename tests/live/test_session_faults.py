@@ -328,6 +328,8 @@ def test_pending_raw_frame_is_dropped_after_switch() -> None:
     sink, begun, go_on = RecordingSink(), threading.Event(), threading.Event()
 
     class Slow:
+        oversampling = 1.0
+
         def process(self, frame: Frame) -> Processed:
             begun.set()
             go_on.wait(30)

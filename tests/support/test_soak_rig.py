@@ -262,6 +262,8 @@ def test_soak_reports_session_that_shows_room(tmp_path: Path) -> None:
 class LeakingProcessor:
     """A processor with a hole in it."""
 
+    oversampling = 1.0
+
     def process(self, frame: Frame) -> Processed:
         return Processed(passthrough(frame, CONSENT), None)
 

@@ -49,16 +49,19 @@ def test_controls_are_set_saved_and_restored(call: Call) -> None:
     call.running()
     call.becomes("asleep")
     try:
-        done = call.guest.run("livebg", "camera", "set", "autogain=off", "gain=33", "brightness=140")
-        assert (done.code, done.out) == (0, "autogain is off.\ngain is 33.\nbrightness is 140.\n"), done
+        done = call.guest.run("livebg", "camera", "set", "gain_automatic=off", "gain=33", "brightness=140")
+        assert (done.code, done.out) == (0, "gain_automatic is off.\ngain is 33.\nbrightness is 140.\n"), done
         assert values(call, "gain", "brightness") == {"gain": 33, "brightness": 140}
         assert call.guest.run("livebg", "camera", "save").code == 0
-        call.camera_control("brightness=128,gain=100,autogain=1")
+        call.camera_control("brightness=128,gain_automatic=1")
         refused = call.guest.run("livebg", "camera", "set", "gain=5")
-        assert (refused.code, refused.err) == (2, "livebg: gain is inactive because autogain is on. Set autogain=0 first.\n")
+        assert (refused.code, refused.err) == (
+            2,
+            "livebg: gain is inactive because gain_automatic is on. Set gain_automatic=0 first.\n",
+        )
         with call.watching() as watcher:
             watcher.sees("composite", 3)
-            assert values(call, "autogain", "gain", "brightness") == {"autogain": 0, "gain": 33, "brightness": 140}
+            assert values(call, "gain_automatic", "gain", "brightness") == {"gain_automatic": 0, "gain": 33, "brightness": 140}
             assert call.guest.run("livebg", "camera", "set", "brightness=130").code == 0, "of the open camera"
             watcher.sees("composite", 3)
         call.stop()
@@ -66,12 +69,12 @@ def test_controls_are_set_saved_and_restored(call: Call) -> None:
         found = {each["key"]: each for each in listed["controls"]}
         assert listed["camera"] == f"vivid ({CAMERA})"
         assert (found["brightness"]["value"], found["gain"]["active"]) == (130, True)
-        assert (found["gain"]["minimum"], found["gain"]["maximum"], found["autogain"]["type"]) == (0, 255, "boolean")
+        assert (found["gain"]["minimum"], found["gain"]["maximum"], found["gain_automatic"]["type"]) == (0, 255, "boolean")
         outside = call.guest.run("livebg", "camera", "set", "gain=256")
         assert (outside.code, outside.err) == (2, "livebg: Invalid value '256' for gain. Use 0 to 255; the default is 100.\n")
     finally:
         call.guest.shell("rm -f /run/home/.local/state/livebg/cameras.json")
-        call.camera_control("autogain=0,brightness=128,gain=100,autogain=1")
+        call.camera_control("brightness=128,gain_automatic=1")
 
 
 def values(call: Call, *keys: str) -> dict[str, int]:

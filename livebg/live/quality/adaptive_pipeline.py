@@ -63,6 +63,11 @@ class AdaptivePipeline:
         self.degradations: tuple[str, ...] = ()
         """Current quality reductions, human-readable; empty at full quality."""
 
+    @property
+    def oversampling(self) -> float:
+        """See :attr:`livebg.pipeline.Processor.oversampling`."""
+        return self._pipeline.oversampling
+
     def process(self, frame: Frame) -> Processed:
         """Raises the pipeline's errors: :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
         began, self._waited = self._clock.monotonic(), 0.0
@@ -209,14 +214,16 @@ def build_adaptive_pipeline(
     stages: StageTimer | None = None,
     previous: AdaptivePipeline | None = None,
     *,
+    output_size: tuple[int, int] | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> AdaptivePipeline:
     """Returns the adaptive pipeline for the settings. With the governor disabled it always runs at the best level.
 
     ``segmenter`` may be shared. ``previous`` is the replaced pipeline, whose quality level is kept.
+    ``output_size`` (width, height) is that of the composites; frames can be larger (:attr:`AdaptivePipeline.oversampling`).
     Raises :class:`~livebg.errors.ConfigError` for an unusable background.
     """
-    pipeline = build_pipeline(settings, segmenter, stages, live=True)
+    pipeline = build_pipeline(settings, segmenter, stages, live=True, output_size=output_size)
     wanted = settings.governor.enabled
     smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL_SIZE, 0.5) != segmenter.input_size(
         *_NOMINAL_SIZE
