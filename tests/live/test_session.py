@@ -6,12 +6,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.composite import Consent
 from livebg.errors import ModelError, SinkError, SourceError
-from livebg.imaging.frame import Composite, Frame, Matte
+from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
@@ -217,6 +218,9 @@ def test_auto_framing_crops_larger_frames_to_the_output(framing: AutoFraming | N
         wait_for(lambda: live.output.sent > 20, "pictures")
     assert sizes == {used}
     assert live.snapshot().counts.failed == 0
+    shown = [planes(each.data) for each in sink.composites if planes(each.data)[1][0, 0] < 70]
+    assert len(shown) > 20
+    assert all(len(np.unique(luma[:4])) == 1 for luma, _, _ in shown), "the green above the person, and none of the room"
 
 
 def test_build_error_ends_session() -> None:
