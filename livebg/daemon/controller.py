@@ -147,6 +147,7 @@ class SessionController:
             effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
             previews=snapshot.previews,
             kernels=kernel_status(),
+            outputs=tuple(snapshot.outlets),
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:

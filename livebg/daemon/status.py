@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from livebg.errors import LivebgError
 from livebg.live.snapshot import State
-from livebg.live.stats import Counts, LastError, Latency
+from livebg.live.stats import Counts, LastError, Latency, OutletStatus
 from livebg.native import KernelStatus
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class CameraStatus:
 @dataclass(frozen=True, slots=True)
 class OutputStatus:
     backend: str
-    """``v4l2loopback``, ``pipewire``, ``obs`` or ``null``."""
+    """``v4l2loopback``, ``pipewire``, ``both``, ``obs`` or ``null``."""
     device: str | None
     """The node, such as ``/dev/video10`` or ``PipeWire node 42``, if the backend has one."""
     width: int
@@ -107,6 +107,8 @@ class Status:
     previews: int = 0
     """Number of open previews; they count as watching."""
     kernels: KernelStatus | None = None
+    outputs: tuple[OutletStatus, ...] = ()
+    """Each output of backend ``both``; empty for a single one."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""
