@@ -51,7 +51,7 @@ class HangingSink(NullSink):
 class BrokenSink(NullSink):
     def send(self, composite: Composite) -> None:
         super().send(composite)
-        raise SinkError("It broke.", "Mend it.")
+        raise SinkError("It broke.", "Replace it.")
 
 
 def fan_out(**sinks: Sink) -> FanOutSink:
@@ -90,7 +90,8 @@ def test_failed_sink_is_reported_and_retried() -> None:
     other = NullSink()
     with fan_out(broken=BrokenSink(), other=other) as sink:
         sink.send(composite(0))
-        wait_for(lambda: sink.outlets[0].problem == "It broke. Mend it.", "the problem")
+        wait_for(lambda: sink.outlets[0].problem == "It broke. Replace it.", "the problem")
+        wait_for(lambda: other.frames == 1, "the other sink")
         assert sink.outlets[1].problem is None
         sink.send(composite(1))
         wait_for(lambda: other.frames == 2, "the other sink")
@@ -112,6 +113,7 @@ def test_flush_drops_waiting_composite() -> None:
     with fan_out(hung=hung, other=other) as sink:
         sink.send(composite(0))
         assert hung.entered.wait(20)
+        wait_for(lambda: other.frames == 1, "the other sink")
         sink.send(composite(1))
         wait_for(lambda: other.frames == 2, "the other sink")
         sink.flush()  # returns although one sink hangs
