@@ -13,7 +13,7 @@ import typer
 from rich.logging import RichHandler
 
 from livebg import __version__
-from livebg.cli import bench, control, models
+from livebg.cli import bench, control, models, preset
 from livebg.cli.console import (
     CheckedCommand,
     CheckedGroup,
@@ -67,8 +67,8 @@ for panel, functions in _PANELS.items():
             no_args_is_help=function in _NEED_ARGUMENTS,
             rich_help_panel=panel,
         )(function)
-for group, name in ((models.app, "models"), (bench.app, "bench")):
-    app.add_typer(group, name=name, rich_help_panel="Networks")
+for group, name, panel in ((preset.app, "preset", "Calls"), (models.app, "models", "Networks"), (bench.app, "bench", "Networks")):
+    app.add_typer(group, name=name, rich_help_panel=panel)
 
 
 _LIBRARIES: Final = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"
