@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -83,15 +84,7 @@ class Presets:
         """
         if name in BUILTIN_PRESETS:
             return {f"effect.{key}": value for key, value in BUILTIN_PRESETS[name].items()}
-        path = self._path(name)
-        tree = read_toml(path, "preset", _LIST)
-        try:
-            values = {key: _checked(key, value) for key, value in _dotted(tree).items()}
-        except ConfigError as error:
-            raise ConfigError(f"The preset {path} is invalid: {error.message}", error.hint) from None
-        if not values:
-            raise ConfigError(f"The preset {path} contains no settings.", "Save it again, or delete it.")
-        return values
+        return _read(self._path(name))
 
     def save(self, name: str, settings: Settings) -> None:
         """Saves the look of ``settings`` (sections effect and smoothing) as a preset; replaces an earlier one of the user.
@@ -125,7 +118,7 @@ class Presets:
         entries, matching = [], []
         for name in (*BUILTIN_PRESETS, *self._own_names()):
             try:
-                values = self.read(name)
+                values = self.read(name) if name in BUILTIN_PRESETS else _read_if_changed(self._path(name))
             except ConfigError as error:
                 entries.append(PresetEntry(name, builtin=False, error=str(error)))
                 continue
@@ -157,6 +150,31 @@ class Presets:
 def _is_builtin(name: str) -> bool:
     """Returns whether the name is that of a built-in preset in any case, because ``Office`` would be confusing."""
     return name.lower() in BUILTIN_PRESETS
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    tree = read_toml(path, "preset", _LIST)
+    try:
+        values = {key: _checked(key, value) for key, value in _dotted(tree).items()}
+    except ConfigError as error:
+        raise ConfigError(f"The preset {path} is invalid: {error.message}", error.hint) from None
+    if not values:
+        raise ConfigError(f"The preset {path} contains no settings.", "Save it again, or delete it.")
+    return values
+
+
+def _read_if_changed(path: Path) -> Mapping[str, Any]:
+    """Returns the values of a file as they were when it last changed: the tray and the window list the presets every second."""
+    try:
+        state = path.stat()
+    except OSError:
+        return _read(path)
+    return _read_version(path, (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@lru_cache(maxsize=64)
+def _read_version(path: Path, version: tuple[int, ...]) -> Mapping[str, Any]:  # noqa: ARG001
+    return _read(path)
 
 
 def _checked(key: str, value: Any) -> Any:
