@@ -16,7 +16,8 @@ from livebg.errors import LivebgError, NotRunningError, SetupError
 from livebg.platform.user_paths import user_folder
 from livebg.setup.resources import AUTOSTART, desktop_entry, former_path
 from livebg.system import files
-from livebg.tray.desktop import BusError, choose_file, notify
+from livebg.system.session_bus import BusError
+from livebg.tray.desktop import choose_file, notify
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import Action, DaemonCommand, LocalAction
 
