@@ -10,6 +10,8 @@ from typing import Any
 from livebg.daemon.controller import SessionController
 from livebg.daemon.server import Command, no_arguments
 from livebg.daemon.settings_layers import check_text
+from livebg.daemon.shortcut_portal import Shortcut
+from livebg.daemon.shortcuts import GlobalShortcuts
 from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError
 
@@ -34,6 +36,18 @@ def commands(controller: SessionController) -> dict[str, Command]:
         "delete_preset": lambda arguments: asdict(controller.delete_preset(_text(arguments, "name"))),
         "next_preset": state_after(controller.next_preset),
         "pause_or_resume": state_after(controller.pause_or_resume),
+    }
+
+
+def shortcut_commands(shortcuts: GlobalShortcuts) -> dict[str, Command]:
+    """Returns the commands that list the global shortcuts and let the user choose them in a dialog, which takes minutes."""
+
+    def listed(found: tuple[Shortcut, ...]) -> dict[str, Any]:
+        return {"shortcuts": [asdict(shortcut) for shortcut in found]}
+
+    return {
+        "shortcuts": no_arguments(lambda: listed(shortcuts.bound())),
+        "set_up_shortcuts": no_arguments(lambda: listed(shortcuts.set_up())),
     }
 
 

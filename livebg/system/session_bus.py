@@ -22,6 +22,8 @@ PORTAL: Final = "org.freedesktop.portal.Desktop"
 PORTAL_PATH: Final = "/org/freedesktop/portal/desktop"
 _REQUEST: Final = "org.freedesktop.portal.Request"
 _REPLY_TIMEOUT_S: Final = 3.0
+_PORTAL_TIMEOUT_S: Final = 10.0
+"""Maximum time of a call to the portal, which the bus may have to start."""
 
 
 class BusError(DisplayError):
@@ -49,11 +51,11 @@ def session_bus() -> "Iterator[DBusConnection]":
         raise BusError(f"The session D-Bus does not respond ({error}).", "Start livebg in a desktop session.") from error
 
 
-def call(bus: "DBusConnection", message: Any) -> tuple[Any, ...]:
+def call(bus: "DBusConnection", message: Any, timeout: float = _REPLY_TIMEOUT_S) -> tuple[Any, ...]:
     """Send a message and return the reply's body. Raises DBusErrorResponse and TimeoutError."""
     from jeepney.wrappers import unwrap_msg
 
-    body: tuple[Any, ...] = unwrap_msg(bus.send_and_get_reply(message, timeout=_REPLY_TIMEOUT_S))
+    body: tuple[Any, ...] = unwrap_msg(bus.send_and_get_reply(message, timeout=timeout))
     return body
 
 
@@ -61,7 +63,7 @@ def portal_call(bus: "DBusConnection", interface: str, method: str, signature: s
     """Call a method of the desktop portal and return the reply's body. Raises as :func:`call` does."""
     from jeepney import DBusAddress, new_method_call
 
-    return call(bus, new_method_call(DBusAddress(PORTAL_PATH, PORTAL, interface), method, signature, body))
+    return call(bus, new_method_call(DBusAddress(PORTAL_PATH, PORTAL, interface), method, signature, body), _PORTAL_TIMEOUT_S)
 
 
 def portal_request(
