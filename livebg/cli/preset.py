@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,10 +11,8 @@ from livebg.cli.console import CheckedCommand, output
 from livebg.cli.control import send
 from livebg.cli.options import completion
 from livebg.daemon.client import request
+from livebg.daemon.status import PresetList
 from livebg.errors import NotRunningError
-
-if TYPE_CHECKING:
-    from livebg.daemon.presets import PresetList
 
 
 def _names() -> Iterable[str]:
@@ -80,9 +78,9 @@ def preset_delete(name: NameArgument) -> None:
     output().print(f"Deleted the preset {name}.", markup=False)
 
 
-def _overview() -> "PresetList":
+def _overview() -> PresetList:
     """Returns the presets that the running livebg knows, otherwise those of this user."""
-    from livebg.daemon.presets import PresetList, Presets
+    from livebg.daemon.presets import Presets
 
     try:
         return PresetList.from_dict(request("presets"))

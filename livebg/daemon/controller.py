@@ -12,10 +12,10 @@ from livebg import __version__
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_camera, check_camera
-from livebg.daemon.presets import PresetList, Presets
+from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
-from livebg.daemon.status import CameraStatus, CommandResult, CpuCost, EffectStatus, ModelStatus, OutputStatus, Status
+from livebg.daemon.status import CameraStatus, CommandResult, CpuCost, EffectStatus, ModelStatus, OutputStatus, PresetList, Status
 from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
 from livebg.live.effect_builder import ProcessorFactory

@@ -7,17 +7,17 @@ change while livebg runs. A preset leaves the settings that it does not name unc
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from livebg.config.loading import read_toml
 from livebg.config.settings import Settings
 from livebg.daemon.saved_choices import LOOK_SECTIONS
 from livebg.daemon.settings_layers import check_text, validated
-from livebg.errors import ConfigError, LivebgError
+from livebg.daemon.status import PresetEntry, PresetList
+from livebg.errors import ConfigError
 from livebg.platform.atomic_write import write_atomically
 from livebg.platform.user_paths import user_folder
 
@@ -32,42 +32,6 @@ BUILTIN_PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 _NAME: Final = re.compile(r"(?! )[A-Za-z0-9 _-]{1,40}(?<! )")
 _SUFFIX: Final = ".toml"
 _LIST: Final = "`livebg preset list` lists the presets."
-
-
-@dataclass(frozen=True, slots=True)
-class PresetEntry:
-    """A preset in the list."""
-
-    name: str
-    builtin: bool
-    error: str | None = None
-    """Why it cannot be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class PresetList:
-    """All presets: the built-in ones, then the user's by name."""
-
-    presets: tuple[PresetEntry, ...]
-    current: str | None = None
-    """The preset whose values all equal the current settings, if any."""
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Self:
-        """Parses the list of a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
-        from pydantic import TypeAdapter, ValidationError
-
-        try:
-            return TypeAdapter(cls).validate_python(data)
-        except ValidationError:
-            raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
-
-    def from_next(self, last: str | None) -> tuple[str, ...]:
-        """Returns the names of all usable presets in a cycle that begins after the current preset, else after ``last``."""
-        names = [entry.name for entry in self.presets]
-        now = self.current or last
-        start = names.index(now) + 1 if now in names else 0
-        return tuple(entry.name for entry in (*self.presets[start:], *self.presets[:start]) if entry.error is None)
 
 
 class Presets:

@@ -6,7 +6,7 @@ Times are in seconds and costs in milliseconds, as named; sizes are (width, heig
 import functools
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from livebg.errors import LivebgError
 from livebg.live.snapshot import State
@@ -15,6 +15,8 @@ from livebg.native import KernelStatus
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Status:
         from pydantic import ValidationError  # slow to import, and `livebg --help` does not need it
 
         try:
-            return _adapter().validate_python(data)
+            return _adapter(Status).validate_python(data)
         except ValidationError as error:
             loc = ".".join(str(part) for part in error.errors()[0]["loc"])
             field = f"status field {loc}" if loc else "status"
@@ -158,9 +160,45 @@ class CommandResult:
             raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
 
 
+@dataclass(frozen=True, slots=True)
+class PresetEntry:
+    """A preset in the list."""
+
+    name: str
+    builtin: bool
+    error: str | None = None
+    """Why it cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresetList:
+    """All presets: the built-in ones, then the user's by name."""
+
+    presets: tuple[PresetEntry, ...] = ()
+    current: str | None = None
+    """The preset whose values all equal the current settings, if any."""
+
+    @staticmethod
+    def from_dict(data: Any) -> "PresetList":
+        """Parses the list of a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
+        from pydantic import ValidationError
+
+        try:
+            return _adapter(PresetList).validate_python(data)
+        except ValidationError:
+            raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
+
+    def from_next(self, last: str | None) -> tuple[str, ...]:
+        """Returns the names of all usable presets in a cycle that begins after the current preset, else after ``last``."""
+        names = [entry.name for entry in self.presets]
+        now = self.current or last
+        start = names.index(now) + 1 if now in names else 0
+        return tuple(entry.name for entry in (*self.presets[start:], *self.presets[:start]) if entry.error is None)
+
+
 @functools.cache
-def _adapter() -> "TypeAdapter[Status]":
+def _adapter(kind: type[_T]) -> "TypeAdapter[_T]":
     """Cached: creating the adapter takes a hundred times as long as validating."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Status)
+    return TypeAdapter(kind)

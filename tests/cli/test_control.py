@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,15 @@ from typing import Any
 import pytest
 
 from livebg.config.choices import BUILTIN_BACKGROUNDS
+from livebg.daemon.client import request
 from tests.support.cli_runner import CommandResult, LivebgCli
 from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.media import Clip
 from tests.support.photos import save_photo
+
+if sys.platform == "linux":
+    from tests.support.shortcut_portal import Desktop, ShortcutPortal
+    from tests.support.tray_desktop import session_bus
 
 PATIENCE = 60.0
 RUN = ("run", "--camera", "clip.mp4", "--output", "null", "--model", "toy.onnx")
@@ -152,6 +158,35 @@ def test_choices_survive_restart_but_off_does_not(cli: LivebgCli) -> None:
     daemon.start()
     assert daemon.mode() == "portrait"
     daemon.stop()
+
+
+@pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+def test_global_shortcuts_pause_and_change_presets(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop = Desktop()
+    with session_bus({}) as address, ShortcutPortal(address, desktop) as portal:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        daemon = RunningDaemon(cli)
+        assert portal.calls == []  # nothing before the user asks for it
+        assert len(request("set_up_shortcuts", timeout=PATIENCE)["shortcuts"]) == 2
+        daemon.tell("off")
+        portal.press("pause_or_resume")
+        daemon.until("paused")
+        portal.press("pause_or_resume")
+        assert daemon.until("live")["mode"] == "portrait"
+        daemon.tell("off")
+        portal.press("next_preset")
+        while "dark room (built in, current)" not in daemon.tell("preset", "list"):
+            time.sleep(0.05)
+        assert daemon.until("live")["mode"] == "portrait"
+        assert "Traceback" not in daemon.stop()
+        daemon.start()
+        assert len(desktop.dialogs) == 1
+        while len(request("shortcuts")["shortcuts"]) < 2:
+            time.sleep(0.05)
+        portal.press("pause_or_resume")
+        daemon.until("paused")
+        assert "Traceback" not in daemon.stop()
+    assert len(desktop.dialogs) == 1
 
 
 def test_configuration_is_reloaded_on_command_and_sighup(daemon: RunningDaemon) -> None:

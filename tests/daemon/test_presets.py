@@ -8,7 +8,8 @@ import pytest
 from livebg.config.choices import LIVE_MODES
 from livebg.config.settings import Settings, setting_keys
 from livebg.daemon.commands import commands
-from livebg.daemon.presets import BUILTIN_PRESETS, PresetEntry, PresetList, Presets
+from livebg.daemon.presets import BUILTIN_PRESETS, Presets
+from livebg.daemon.status import PresetEntry, PresetList
 from livebg.errors import ConfigError, LivebgError, ModelError
 from tests.support.controller_harness import BROKEN, CONSENT, MISSING, ControllerHarness
 
