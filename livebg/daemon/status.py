@@ -6,7 +6,7 @@ Times are in seconds and costs in milliseconds, as named; sizes are (width, heig
 import functools
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from livebg.errors import LivebgError
 from livebg.live.snapshot import State
@@ -15,8 +15,6 @@ from livebg.native import KernelStatus
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ class Status:
         from pydantic import ValidationError  # slow to import, and `livebg --help` does not need it
 
         try:
-            return _adapter(Status).validate_python(data)
+            return _adapter().validate_python(data)
         except ValidationError as error:
             loc = ".".join(str(part) for part in error.errors()[0]["loc"])
             field = f"status field {loc}" if loc else "status"
@@ -184,7 +182,7 @@ class PresetList:
         from pydantic import ValidationError
 
         try:
-            return _adapter(PresetList).validate_python(data)
+            return _preset_adapter().validate_python(data)
         except ValidationError:
             raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
 
@@ -197,8 +195,15 @@ class PresetList:
 
 
 @functools.cache
-def _adapter(kind: type[_T]) -> "TypeAdapter[_T]":
+def _adapter() -> "TypeAdapter[Status]":
     """Cached: creating the adapter takes a hundred times as long as validating."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    return TypeAdapter(Status)
+
+
+@functools.cache
+def _preset_adapter() -> "TypeAdapter[PresetList]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(PresetList)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,13 @@ class RunningDaemon:
         if self.process.poll() is None:
             self.cli.livebg("stop")
         return self.process.communicate(timeout=PATIENCE)[1]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -175,14 +182,12 @@ def test_global_shortcuts_pause_and_change_presets(cli: LivebgCli, monkeypatch: 
         assert daemon.until("live")["mode"] == "portrait"
         daemon.tell("off")
         portal.press("next_preset")
-        while "dark room (built in, current)" not in daemon.tell("preset", "list"):
-            time.sleep(0.05)
+        wait_until(lambda: "dark room (built in, current)" in daemon.tell("preset", "list"))
         assert daemon.until("live")["mode"] == "portrait"
         assert "Traceback" not in daemon.stop()
         daemon.start()
         assert len(desktop.dialogs) == 1
-        while len(request("shortcuts")["shortcuts"]) < 2:
-            time.sleep(0.05)
+        wait_until(lambda: len(request("shortcuts")["shortcuts"]) == 2)
         portal.press("pause_or_resume")
         daemon.until("paused")
         assert "Traceback" not in daemon.stop()

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Actions(dict[str, Callable[[], object]]):
 
     def __init__(self) -> None:
         self.ran: list[str] = []
-        super().__init__({action: lambda action=action: self.ran.append(action) for action in SUGGESTED})
+        super().__init__({action: partial(self.ran.append, action) for action in SUGGESTED})
 
 
 def actions_of(shortcuts: tuple[Shortcut, ...]) -> tuple[str, ...]:
