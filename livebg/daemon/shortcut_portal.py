@@ -82,7 +82,17 @@ def bind(bus: "DBusConnection", session: str, actions: Iterable[str], timeout: f
     ]
     results = portal_request(bus, _INTERFACE, "BindShortcuts", "oa(sa{sv})sa{sv}", (session, wanted, "", {}), timeout)
     if results is not None and "shortcuts" not in results:  # as KDE answers after its dialog
-        results = portal_request(bus, _INTERFACE, "ListShortcuts", "oa{sv}", (session, {}), SILENT_TIMEOUT_S)
+        return _list(bus, session)
+    return parse_shortcuts(results["shortcuts"]) if results else ()
+
+
+def list_actions(bus: "DBusConnection", session: str) -> tuple[str, ...]:
+    """Returns the actions with shortcuts that the desktop lists for a session. GNOME lists none before they are bound."""
+    return tuple(shortcut.action for shortcut in _list(bus, session))
+
+
+def _list(bus: "DBusConnection", session: str) -> tuple[Shortcut, ...]:
+    results = portal_request(bus, _INTERFACE, "ListShortcuts", "oa{sv}", (session, {}), SILENT_TIMEOUT_S)
     return parse_shortcuts(results.get("shortcuts", ())) if results else ()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from livebg.daemon.shortcut_portal import (
     BUS,
@@ -23,6 +23,7 @@ from livebg.daemon.shortcut_portal import (
     Shortcut,
     bind,
     create_session,
+    list_actions,
     match_rules,
     parse_shortcuts,
     register,
@@ -53,16 +54,34 @@ class GrantedShortcuts:
 
     def read(self) -> tuple[str, ...]:
         """Returns the granted actions. A damaged file counts as none."""
+        granted = self._load().get("granted")
+        return tuple(action for action in SUGGESTED if isinstance(granted, list) and action in granted)
+
+    def write(self, actions: Iterable[str]) -> None:
+        """Replaces the granted actions. Logs an error."""
+        self._save({**self._load(), "granted": list(actions)})
+
+    def without_dialog(self, listed: tuple[str, ...]) -> tuple[str, ...]:
+        """Returns the granted actions that a desktop binds without a dialog, if it lists ``listed`` before they are bound.
+
+        Some desktops list none then, and bind all. A desktop that has ever listed some lists all that it knows.
+        """
+        if listed:
+            self._save({**self._load(), "desktop_lists": True})
+        elif not self._load().get("desktop_lists"):
+            return self.read()
+        return tuple(action for action in self.read() if action in listed)
+
+    def _load(self) -> dict[str, Any]:
         data: object = None
         with suppress(OSError, ValueError, RecursionError):
             data = json.loads(self.path.read_bytes()) if self.path else None
-        return tuple(action for action in SUGGESTED if isinstance(data, list) and action in data)
+        return data if isinstance(data, dict) else {}
 
-    def write(self, actions: Iterable[str]) -> None:
-        """Replaces the file. Logs an error."""
+    def _save(self, data: Mapping[str, Any]) -> None:
         try:
-            if self.path:
-                write_atomically(self.path, json.dumps(list(actions)).encode())
+            if self.path and data != self._load():
+                write_atomically(self.path, json.dumps(data).encode())
         except OSError as error:
             _LOG.warning("The shortcuts are not saved for the next start: cannot write %s (%s).", self.path, error.strerror)
 
@@ -180,7 +199,8 @@ class _Holder:
             call(bus, message_bus.AddMatch(rule))
         with bus.filter(MatchRule(type="signal"), queue=deque()) as signals:
             if answer is None:
-                self.bound = bind(bus, session, self._granted.read(), SILENT_TIMEOUT_S)
+                silent = self._granted.without_dialog(list_actions(bus, session))
+                self.bound = bind(bus, session, silent, SILENT_TIMEOUT_S) if silent else ()
             else:
                 self.bound = bind(bus, session, SUGGESTED, DIALOG_TIMEOUT_S)
             if self.bound or answer is None:  # the user may have withdrawn some or all
@@ -188,9 +208,10 @@ class _Holder:
             if answer is not None:
                 self._answer = None
                 answer.set_result(self.bound)
-            (owner,) = call(bus, message_bus.GetNameOwner(PORTAL))
-            while self.bound and self._handle(bus.recv_until_filtered(signals), session, owner):
-                pass
+            if self.bound:
+                (owner,) = call(bus, message_bus.GetNameOwner(PORTAL))
+                while self._handle(bus.recv_until_filtered(signals), session, owner):
+                    pass
 
     def _handle(self, message: "Message", session: str, owner: str) -> bool:
         """Handles a signal. Returns whether the session still exists."""

@@ -122,7 +122,15 @@ def test_start_shows_no_dialog_without_grant(
         with GlobalShortcuts(Actions(), granted) as shortcuts:
             assert shortcuts.set_up() == ()
         calls = len(portal.calls)
-        for content in (None, "[]", '["off", "toggle"]', "[[", '{"next_preset": 1}', "7"):
+        for content in (
+            None,
+            "[]",
+            '{"granted": ["off", "toggle"]}',
+            "[[",
+            '{"granted": {"next_preset": 1}}',
+            '{"granted": 7}',
+            "7",
+        ):
             if content is not None:
                 assert granted.path is not None
                 granted.path.parent.mkdir(exist_ok=True)
@@ -161,6 +169,37 @@ def test_dialog_of_silent_start_is_closed_and_not_repeated(
         assert len(desktop.dialogs) == 1
         desktop.is_open = False
         assert actions_of(shortcuts.set_up()) == BOTH
+
+
+def test_start_shows_no_dialog_after_user_removed_shortcuts_in_settings(bus: str, granted: GrantedShortcuts) -> None:
+    """On desktops that list them, which the first start after the dialog shows."""
+    desktop = Desktop(lists_stored=True)
+    with ShortcutPortal(bus, desktop) as portal:
+        with GlobalShortcuts(Actions(), granted) as shortcuts:
+            shortcuts.set_up()
+        with GlobalShortcuts(Actions(), granted) as shortcuts:
+            wait_until(lambda: actions_of(shortcuts.bound()) == BOTH)
+        desktop.stored[APP_ID] = ["next_preset"]
+        with GlobalShortcuts(Actions(), granted) as shortcuts:
+            wait_until(lambda: actions_of(shortcuts.bound()) == ("next_preset",))
+        desktop.stored[APP_ID] = []
+        with GlobalShortcuts(Actions(), granted):
+            wait_until(lambda: granted.read() == ())
+        assert len(desktop.dialogs) == 1
+        with GlobalShortcuts(Actions(), granted) as shortcuts:
+            assert actions_of(shortcuts.set_up()) == BOTH
+        assert len(portal.sessions) == 5
+
+
+def test_keys_removed_while_running_cause_no_dialog(bus: str, granted: GrantedShortcuts, desktop: "Desktop") -> None:
+    with ShortcutPortal(bus, desktop) as portal, GlobalShortcuts(Actions(), granted) as shortcuts:
+        shortcuts.set_up()
+        desktop.stored[APP_ID] = []
+        portal.change()
+        wait_until(lambda: shortcuts.bound() == ())
+        portal.change("next_preset", keys="Meta+N")
+        wait_until(lambda: [shortcut.trigger for shortcut in shortcuts.bound()] == ["Meta+N"])
+        assert len(portal.sessions) == len(desktop.dialogs) == 1
 
 
 def test_silent_start_that_user_declines_forgets_grant(bus: str, granted: GrantedShortcuts, desktop: "Desktop") -> None:
@@ -204,7 +243,7 @@ def test_changed_keys_are_listed(bus: str, granted: GrantedShortcuts, desktop: "
         run = shortcut_commands(shortcuts)
         listed: Any = run["set_up_shortcuts"]({})
         assert [set(each) for each in listed["shortcuts"]] == [{"action", "description", "trigger"}] * 2
-        portal.change("next_preset", "Press <Ctrl>N")
+        portal.change("next_preset", keys="Press <Ctrl>N")
         expected = Shortcut("next_preset", SUGGESTED["next_preset"][0], "Press <Ctrl>N")
         wait_until(lambda: shortcuts.bound() == (expected,))
         listed = run["shortcuts"]({})

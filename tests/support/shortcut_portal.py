@@ -75,10 +75,10 @@ class ShortcutPortal:
         session = session or [*self.sessions][-1]
         self._signal(self.sessions[session][0], INTERFACE, "Activated", "osta{sv}", (session, action, 7, {}))
 
-    def change(self, action: str, keys: str) -> None:
-        """Assign other keys to one action, and none to the others."""
+    def change(self, *actions: str, keys: str = "") -> None:
+        """Assign other keys to these actions, and remove those of the others."""
         session, (program, _) = [*self.sessions.items()][-1]
-        self._signal(program, INTERFACE, "ShortcutsChanged", "oa(sa{sv})", (session, _described([action], keys)))
+        self._signal(program, INTERFACE, "ShortcutsChanged", "oa(sa{sv})", (session, _described(actions, keys)))
 
     def close_session(self) -> None:
         session, (program, _) = self.sessions.popitem()
