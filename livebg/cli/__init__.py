@@ -13,7 +13,7 @@ import typer
 from rich.logging import RichHandler
 
 from livebg import __version__
-from livebg.cli import bench, camera, control, models
+from livebg.cli import bench, camera, control, models, preset
 from livebg.cli.console import (
     CheckedCommand,
     CheckedGroup,
@@ -67,9 +67,9 @@ for panel, functions in _PANELS.items():
             no_args_is_help=function in _NEED_ARGUMENTS,
             rich_help_panel=panel,
         )(function)
-for group, name in ((models.app, "models"), (bench.app, "bench")):
-    app.add_typer(group, name=name, rich_help_panel="Networks")
-app.add_typer(camera.app, name="camera", rich_help_panel="Calls")
+for panel, groups in {"Calls": {"preset": preset, "camera": camera}, "Networks": {"models": models, "bench": bench}}.items():
+    for name, module in groups.items():
+        app.add_typer(module.app, name=name, rich_help_panel=panel)
 
 
 _LIBRARIES: Final = "on Debian and Ubuntu, run `sudo apt install libgl1 libglib2.0-0 libxcb1`"

@@ -34,7 +34,7 @@ class SetCommand(CheckedCommand):
 
 def on() -> None:
     """Turn the effect on."""
-    _send("on")
+    send("on")
 
 
 def off() -> None:
@@ -42,22 +42,22 @@ def off() -> None:
 
     A restart of livebg turns the effect on again.
     """
-    _send("off")
+    send("off")
 
 
 def toggle() -> None:
     """Turn the effect on or off, for a hot key. Can show your room."""
-    _send("toggle")
+    send("toggle")
 
 
-def pause() -> None:
+def pause(toggle: Annotated[bool, typer.Option("--toggle", help="If paused, turn the effect on and continue.")] = False) -> None:
     """Show a placeholder and release the camera."""
-    _send("pause")
+    send("pause_or_resume" if toggle else "pause")
 
 
 def resume() -> None:
     """End the pause."""
-    _send("resume")
+    send("resume")
 
 
 def mode(
@@ -72,7 +72,7 @@ def mode(
 
     The mode is remembered for the next start.
     """
-    _send("mode", {"mode": name})
+    send("mode", {"mode": name})
 
 
 def background(
@@ -92,7 +92,7 @@ def background(
     if what is None:
         output().print("\n".join(BUILTIN_BACKGROUNDS), markup=False)
         return
-    _send("background", {"background": _background(what)})
+    send("background", {"background": _background(what)})
 
 
 def _assignments() -> list[str]:
@@ -111,15 +111,15 @@ def set_(
 ) -> None:
     """Change settings of the running livebg.
 
-    Values of effect.mode, effect.background, effect.blur, effect.screen and camera.device are remembered for the next start.
+    Values of effect, smoothing and camera.device are remembered for the next start.
     """
     settings = dict(_pair(pair) for pair in pairs)
-    _send("set", {"settings": settings})
+    send("set", {"settings": settings})
 
 
 def reload() -> None:
     """Reread the configuration file and apply the changes."""
-    _send("reload")
+    send("reload")
 
 
 def stop() -> None:
@@ -133,14 +133,15 @@ def stop() -> None:
     output().print(f"livebg{f' (pid {pid})' if pid else ''} stopped.", markup=False)
 
 
-def _send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
+def send(command: str, arguments: Mapping[str, Any] | None = None) -> None:
+    """Sends a command and prints what apps receive then."""
     held = CommandResult.from_dict(request(command, arguments, timeout=_TIMEOUT_S))
     output().print(_sentence(command, held), markup=False)
 
 
 def _sentence(command: str, held: CommandResult) -> str:
     parts = [_describe(held)]
-    if command in ("set", "reload"):
+    if command in ("set", "reload", "use_preset", "next_preset"):
         parts.insert(0, f"Changed {', '.join(held.changed)}." if held.changed else "Nothing changed.")
     if held.at_next_start:
         parts.append(f"Restart livebg to apply {', '.join(held.at_next_start)}.")

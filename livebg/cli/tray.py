@@ -56,7 +56,8 @@ def _notify_desktop(sentence: str) -> None:
     """Show the error as a desktop notification if livebg was not started from a terminal."""
     if sys.stderr.isatty():
         return
-    from livebg.tray.desktop import BusError, notify
+    from livebg.system.session_bus import BusError
+    from livebg.tray.desktop import notify
 
     with suppress(BusError):
         notify(sentence)

@@ -55,19 +55,28 @@ def read_config(config: Path | None = None) -> ConfigFile:
     path = requested or default_config_path()
     if path is None or (requested is None and not _is_reachable(path)):
         return ConfigFile(path)
+    if requested is None and not path.is_file():
+        return ConfigFile(path)
+    return ConfigFile(path, read_toml(path, "configuration file", "Name another file, or none to use the defaults."))
+
+
+def read_toml(path: Path, kind: str, if_missing: str) -> dict[str, Any]:
+    """Returns the tables of a TOML file.
+
+    Raises :class:`~livebg.errors.ConfigError` if it cannot be read or is not valid TOML. The message says which ``kind`` of file
+    it is; ``if_missing`` is the hint if it does not exist.
+    """
     try:
         if not path.is_file():
-            if requested is None:
-                return ConfigFile(path)
             problem = "is not a file" if path.exists() else "does not exist"
-            raise ConfigError(f"The configuration file {path} {problem}.", "Name another file, or none to use the defaults.")
-        return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"The {kind} {path} {problem}.", if_missing)
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits and brackets nested thousands deep
         if isinstance(error, UnicodeDecodeError) and error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise ConfigError(f"The configuration file {path} is encoded as UTF-16.", "Save it as UTF-8.") from None
-        raise ConfigError(f"The configuration file {path} is not valid TOML ({error}).", "Correct the file.") from None
+            raise ConfigError(f"The {kind} {path} is encoded as UTF-16.", "Save it as UTF-8.") from None
+        raise ConfigError(f"The {kind} {path} is not valid TOML ({error}).", "Correct the file.") from None
     except OSError as error:
-        raise ConfigError(f"The configuration file {path} cannot be read ({error.strerror}).", "Check its permissions.") from None
+        raise ConfigError(f"The {kind} {path} cannot be read ({error.strerror}).", "Check its permissions.") from None
 
 
 def _is_reachable(path: Path) -> bool:

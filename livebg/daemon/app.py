@@ -8,7 +8,7 @@ import cv2
 from livebg.compositing.composite import Consent
 from livebg.daemon.bootstrap import build_session, drop_stale_choices
 from livebg.daemon.camera_commands import camera_commands
-from livebg.daemon.commands import commands
+from livebg.daemon.commands import commands, shortcut_commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.preview_server import PreviewServer, View, views
 from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME
@@ -16,6 +16,7 @@ from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.screen_lock import watch_screen_lock
 from livebg.daemon.server import Command, ControlServer, no_arguments
 from livebg.daemon.settings_layers import SettingsLayers
+from livebg.daemon.shortcuts import GlobalShortcuts
 from livebg.daemon.sighup import reload_on_sighup
 from livebg.daemon.status import Status
 from livebg.daemon.systemd import SystemdNotifier
@@ -48,14 +49,22 @@ def run_camera(
         started(controller.status())
 
     camera = camera_commands(controller.camera_controls)
-    requests = {**commands(controller), **camera, **room_commands(controller), "stop": no_arguments(session.stop)}
+    shortcuts = GlobalShortcuts({"pause_or_resume": controller.pause_or_resume, "next_preset": controller.next_preset})
+    requests = {
+        **commands(controller),
+        **camera,
+        **shortcut_commands(shortcuts),
+        **room_commands(controller),
+        "stop": no_arguments(session.stop),
+    }
     server = ControlServer(folder / SOCKET_NAME, requests)
     shown, status = {**views(), **room_views}, lambda: controller.status().as_dict()
     previews = PreviewServer(folder / PREVIEW_NAME, session.audience, shown, status)
     server.start()
     try:
         previews.start()
-        with reload_on_sighup(controller.reload), watch_screen_lock(layers.settings().output.pause_on_lock, session.lock):
+        lock = watch_screen_lock(layers.settings().output.pause_on_lock, session.lock)
+        with reload_on_sighup(controller.reload), lock, shortcuts:
             return session.run(on_started, manager.alive)
     except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
         return ExitReason.STOP

@@ -14,7 +14,6 @@ from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent
 from livebg.config.parsing import parse_size
 from livebg.config.settings import Settings
-from livebg.daemon.saved_choices import PERSISTED_KEYS
 from livebg.daemon.settings_layers import SettingsLayers, check_mode
 from livebg.errors import LivebgError, SourceError
 from livebg.factory import build_effect
@@ -44,6 +43,8 @@ _LOG: Final = logging.getLogger(__name__)
 READERS_COLOR: Final = ColorSpec(BT601, BT601, BT601)
 """The color space that readers of a virtual camera assume for I420."""
 
+_PERISHABLE_KEYS: Final = ("camera.device", "effect.background", "effect.mode")
+"""Saved choices that may become invalid: they name devices and files. The mode decides whether the background is read."""
 _MIN_FRAME_RATE: Final = Fraction(round(1 / KEEPALIVE_INTERVAL_S))
 
 
@@ -119,7 +120,7 @@ def drop_stale_choices(layers: SettingsLayers) -> SettingsLayers:
     try:
         validate(layers.settings(), camera_chosen="camera.device" in layers.choices)
     except LivebgError as error:
-        keys = [key for key in reversed(PERSISTED_KEYS) if key in layers.choices]
+        keys = [key for key in _PERISHABLE_KEYS if key in layers.choices]
         for dropped in chain.from_iterable(combinations(keys, count) for count in range(1, len(keys) + 1)):
             fewer = layers.without(dropped)
             with suppress(LivebgError):

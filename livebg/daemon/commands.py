@@ -3,22 +3,24 @@
 Commands that may show the room are not included: they require the user's consent, which only the command line can give.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 from livebg.daemon.controller import SessionController
 from livebg.daemon.server import Command, no_arguments
+from livebg.daemon.settings_layers import check_text
+from livebg.daemon.shortcut_portal import Shortcut
+from livebg.daemon.shortcuts import GlobalShortcuts
 from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError
 
-_MAX_VALUE_LENGTH: Final = 4096
-"""Maximum number of characters of a value: Linux's maximum path length."""
-
 
 def commands(controller: SessionController) -> dict[str, Command]:
-    """Returns the commands by name. Arguments: ``mode`` and ``background`` (strings), ``settings`` (object with dotted keys)."""
+    """Returns the commands by name.
+
+    Arguments: ``mode`` and ``background`` (strings), ``settings`` (object with dotted keys), ``name`` of a preset (string).
+    """
     return {
         "status": no_arguments(lambda: controller.status().as_dict()),
         "on": state_after(controller.on),
@@ -28,6 +30,24 @@ def commands(controller: SessionController) -> dict[str, Command]:
         "mode": lambda arguments: asdict(controller.set_mode(_text(arguments, "mode"))),
         "background": lambda arguments: asdict(controller.set_background(_text(arguments, "background"))),
         "set": lambda arguments: asdict(controller.set(_settings(arguments))),
+        "presets": no_arguments(lambda: asdict(controller.presets())),
+        "use_preset": lambda arguments: asdict(controller.use_preset(_text(arguments, "name"))),
+        "save_preset": lambda arguments: asdict(controller.save_preset(_text(arguments, "name"))),
+        "delete_preset": lambda arguments: asdict(controller.delete_preset(_text(arguments, "name"))),
+        "next_preset": state_after(controller.next_preset),
+        "pause_or_resume": state_after(controller.pause_or_resume),
+    }
+
+
+def shortcut_commands(shortcuts: GlobalShortcuts) -> dict[str, Command]:
+    """Returns the commands that list the global shortcuts and let the user choose them in a dialog, which takes minutes."""
+
+    def listed(found: tuple[Shortcut, ...]) -> dict[str, Any]:
+        return {"shortcuts": [asdict(shortcut) for shortcut in found]}
+
+    return {
+        "shortcuts": no_arguments(lambda: listed(shortcuts.bound())),
+        "set_up_shortcuts": no_arguments(lambda: listed(shortcuts.set_up())),
     }
 
 
@@ -40,14 +60,17 @@ def _text(arguments: Mapping[str, Any], name: str) -> str:
     value = _single_argument(arguments, name)
     if not isinstance(value, str):
         raise ConfigError(f"The argument {name} is not a string.", "Use a JSON string.")
-    return str(_valid_path_text(name, value))
+    check_text(name, value)
+    return value
 
 
 def _settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings = _single_argument(arguments, "settings")
     if not isinstance(settings, dict) or not settings:
         raise ConfigError("The argument settings is not an object of settings.", 'Example: {"effect.blur": 0.05}.')
-    return {key: _valid_path_text(key, value) for key, value in settings.items()}
+    for key, value in settings.items():
+        check_text(key, value)
+    return settings
 
 
 def _single_argument(arguments: Mapping[str, Any], name: str) -> Any:
@@ -56,19 +79,3 @@ def _single_argument(arguments: Mapping[str, Any], name: str) -> Any:
             f"The command takes exactly the argument {name} but got {len(arguments)} arguments.", f"Pass only {name}."
         )
     return arguments[name]
-
-
-def _valid_path_text(name: str, value: Any) -> Any:
-    """Returns ``value`` unless it is a string that cannot be a path on any file system."""
-    if isinstance(value, str):
-        if len(value) > _MAX_VALUE_LENGTH:
-            raise ConfigError(
-                f"The value of {name[:80]} has {len(value)} characters; the maximum is {_MAX_VALUE_LENGTH}.", "Shorten it."
-            )
-        try:
-            usable = b"\0" not in os.fsencode(value)
-        except UnicodeEncodeError:
-            usable = False
-        if not usable:
-            raise ConfigError(f"The value of {name[:80]} contains characters that are not allowed in file names.", "Remove them.")
-    return value

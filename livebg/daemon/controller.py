@@ -1,19 +1,22 @@
 """Applies the user's commands to the running session and reports its status."""
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from livebg import __version__
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_camera, check_camera
+from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
-from livebg.daemon.status import CameraStatus, CommandResult, CpuCost, EffectStatus, ModelStatus, OutputStatus, Status
+from livebg.daemon.status import CameraStatus, CommandResult, CpuCost, EffectStatus, ModelStatus, OutputStatus, PresetList, Status
+from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
@@ -22,6 +25,8 @@ from livebg.live.snapshot import SessionSnapshot, describe
 from livebg.native import kernel_status
 from livebg.sources.camera import CameraSource
 from livebg.sources.camera_controls import CameraControls, SavedControls, controls_of
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class SessionController:
@@ -32,6 +37,7 @@ class SessionController:
     :class:`~livebg.compositing.composite.Consent` can show the room.
 
     The settings of ``layers`` are those the session was built with; ``consent`` is given if it started in mode ``none``.
+    ``presets`` are by default those of the user.
     """
 
     def __init__(
@@ -41,9 +47,11 @@ class SessionController:
         layers: SettingsLayers,
         choices: SavedChoices,
         consent: Consent | None = None,
+        presets: Presets | None = None,
     ) -> None:
-        self._session, self._factory, self._choices = session, factory, choices
+        self._session, self._factory, self._choices, self._presets = session, factory, choices, presets or Presets()
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
+        self._last_preset: str | None = None
         self._cpu_before = time.process_time()
         self._changing = threading.Lock()
         """Held while settings change, which takes seconds if a network is loaded. Acquired before ``_lock``."""
@@ -87,6 +95,14 @@ class SessionController:
             self._session.resume()
             return self._result()
 
+    def pause_or_resume(self) -> CommandResult:
+        """Pauses, or ends the pause with the effect on: for a keyboard shortcut, which must never show the room."""
+        with self._lock:
+            if not self._session.snapshot().paused:
+                return self.pause()
+            self.on()
+            return self.resume()
+
     def set_mode(self, mode: str) -> CommandResult:
         """Selects a mode and turns the effect on. Raises :class:`~livebg.errors.ConfigError` if no camera can show it."""
         check_mode(mode)
@@ -103,6 +119,36 @@ class SessionController:
         """
         with self._changing:
             return self._apply(self._layers.with_overrides(settings), effect_on=effect_on)
+
+    def presets(self) -> PresetList:
+        """Returns the presets and which one is current."""
+        return self._presets.overview(self._settings, self._last_preset)
+
+    def use_preset(self, name: str) -> CommandResult:
+        """Applies a preset, all of it or nothing, and turns the effect on. Raises :class:`~livebg.errors.LivebgError`."""
+        result = self.set(self._presets.read(name), effect_on=True)
+        self._last_preset = name
+        return result
+
+    def next_preset(self) -> CommandResult:
+        """Applies the preset after the current one, skipping those that cannot be used."""
+        for name in self.presets().from_next(self._last_preset):
+            try:
+                return self.use_preset(name)
+            except LivebgError as error:
+                _LOG.warning("Skipping the preset %s: %s", name, error)
+        raise ConfigError("There is no preset that can be used.", "`livebg preset list` lists the presets.")
+
+    def save_preset(self, name: str) -> CommandResult:
+        """Saves the current look as a preset. Raises :class:`~livebg.errors.ConfigError`."""
+        self._presets.save(name, self._settings)
+        self._last_preset = name
+        return self._result()
+
+    def delete_preset(self, name: str) -> CommandResult:
+        """Deletes a preset of the user; the settings stay. Raises :class:`~livebg.errors.ConfigError`."""
+        self._presets.delete(name)
+        return self._result()
 
     def reload(self) -> CommandResult:
         """Rereads the configuration file. Raises :class:`~livebg.errors.LivebgError` and then changes nothing."""

@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from livebg.config.choices import LIVE_MODES
 from livebg.config.loading import check_setting
+from livebg.config.settings import setting_keys
 from livebg.errors import ConfigError
 from livebg.platform.state_file import StateFile
 
 _LOG: Final = logging.getLogger(__name__)
-PERSISTED_KEYS: Final = ("effect.mode", "effect.background", "effect.blur", "effect.screen", "camera.device")
+LOOK_SECTIONS: Final = ("effect", "smoothing")
+"""The sections of the settings that make up the look. The others belong to the machine."""
+PERSISTED_KEYS: Final = (*(key for key in setting_keys() if key.partition(".")[0] in LOOK_SECTIONS), "camera.device")
 """Settings saved across restarts. Showing the room is not a setting, so it is never saved."""
 
 

@@ -1,5 +1,6 @@
 """Merges settings from all sources, in order of precedence."""
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ _STARTUP_ONLY: Final = {
     "render": "because it only applies to files. Pass it to `livebg render` or set it in the configuration file.",
 }
 """Sections that cannot change while livebg runs, with the reason."""
+_MAX_TEXT_LENGTH: Final = 4096
+"""Maximum number of characters of a value: Linux's maximum path length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class SettingsLayers:
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
         """Returns layers with ``overrides``. Raises :class:`~livebg.errors.ConfigError` for an invalid key or value."""
-        new = {key: Choice(_validated(key, value), self.file.get(key)) for key, value in overrides.items()}
+        new = {key: Choice(validated(key, value), self.file.get(key)) for key, value in overrides.items()}
         kept = {key: word for key, word in new.items() if key in PERSISTED_KEYS}
         return replace(self, choices={**self.choices, **kept}, runtime_overrides={**self.runtime_overrides, **new})
 
@@ -81,6 +84,22 @@ def check_mode(mode: str) -> None:
         raise ConfigError(f"Unknown mode {mode[:40]!r}.", f"Use one of {', '.join(LIVE_MODES)}.")
 
 
+def check_text(key: str, value: Any) -> None:
+    """Raises :class:`~livebg.errors.ConfigError` for a text that cannot be a path on any file system."""
+    if not isinstance(value, str):
+        return
+    if len(value) > _MAX_TEXT_LENGTH:
+        raise ConfigError(
+            f"The value of {key[:80]} has {len(value)} characters; the maximum is {_MAX_TEXT_LENGTH}.", "Shorten it."
+        )
+    try:
+        usable = b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"The value of {key[:80]} contains characters that are not allowed in file names.", "Remove them.")
+
+
 def changed_keys(before: Settings, after: Settings) -> tuple[str, ...]:
     """Returns the keys of the settings that differ, in file order."""
     one, other = before.model_dump(), after.model_dump()
@@ -97,7 +116,11 @@ def _still_applying(words: Mapping[str, Choice], file: ConfigFile) -> dict[str, 
     return {key: word for key, word in words.items() if word.file == file.get(key)}
 
 
-def _validated(key: str, value: Any) -> Any:
+def validated(key: str, value: Any) -> Any:
+    """Returns ``value`` converted to the type of the setting ``key``.
+
+    Raises :class:`~livebg.errors.ConfigError` if the value is invalid or if the setting cannot change while livebg runs.
+    """
     reason = _STARTUP_ONLY.get(key.partition(".")[0])
     if reason and key in setting_keys():
         raise ConfigError(f"{key} cannot change while livebg runs, {reason}")

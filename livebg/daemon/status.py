@@ -160,9 +160,52 @@ class CommandResult:
             raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
 
 
+@dataclass(frozen=True, slots=True)
+class PresetEntry:
+    """A preset in the list."""
+
+    name: str
+    builtin: bool
+    error: str | None = None
+    """Why it cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresetList:
+    """All presets: the built-in ones, then the user's by name."""
+
+    presets: tuple[PresetEntry, ...] = ()
+    current: str | None = None
+    """The preset whose values all equal the current settings, if any."""
+
+    @staticmethod
+    def from_dict(data: Any) -> "PresetList":
+        """Parses the list of a running livebg, possibly newer. Raises :class:`~livebg.errors.LivebgError` if invalid."""
+        from pydantic import ValidationError
+
+        try:
+            return _preset_adapter().validate_python(data)
+        except ValidationError:
+            raise LivebgError("Incompatible livebg is running.", "Restart it.") from None
+
+    def from_next(self, last: str | None) -> tuple[str, ...]:
+        """Returns the names of all usable presets in a cycle that begins after the current preset, else after ``last``."""
+        names = [entry.name for entry in self.presets]
+        now = self.current or last
+        start = names.index(now) + 1 if now in names else 0
+        return tuple(entry.name for entry in (*self.presets[start:], *self.presets[:start]) if entry.error is None)
+
+
 @functools.cache
 def _adapter() -> "TypeAdapter[Status]":
     """Cached: creating the adapter takes a hundred times as long as validating."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Status)
+
+
+@functools.cache
+def _preset_adapter() -> "TypeAdapter[PresetList]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(PresetList)

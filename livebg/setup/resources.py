@@ -5,14 +5,8 @@ from typing import Final
 
 import livebg
 from livebg.errors import SetupError
+from livebg.system.session_bus import APP_ID as APP_ID
 
-APP_ID: Final = "io.github.livebg_project.livebg"
-"""Application ID, the name of the desktop entries and icons here and in ``systemd``.
-
-Portals identify a program by the ID of its desktop entry, and derive it from the name of the systemd unit that runs the program:
-``app-ID@autostart.service`` for an autostart entry. The ID stands for livebg in the GitHub organization livebg-project: the
-account livebg belongs to someone else.
-"""
 APPLICATION: Final = Path(f"{APP_ID}.desktop")
 """Desktop entry of the application."""
 AUTOSTART: Final = "autostart" / APPLICATION

@@ -16,12 +16,15 @@ from livebg.errors import LivebgError, NotRunningError, SetupError
 from livebg.platform.user_paths import user_folder
 from livebg.setup.resources import AUTOSTART, desktop_entry, former_path
 from livebg.system import files
-from livebg.tray.desktop import BusError, choose_file, notify
+from livebg.system.session_bus import BusError
+from livebg.tray.desktop import choose_file, notify
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import Action, DaemonCommand, LocalAction
 
 _COMMAND_TIMEOUT_S: Final = 60.0
 """Maximum time for a command. Commands that load a large network take several seconds."""
+_DIALOG_TIMEOUT_S: Final = 630.0
+"""Maximum time for the desktop's dialog for shortcuts, a little longer than livebg waits for it."""
 Failed = Callable[[str], None]
 _LOG: Final = logging.getLogger(__name__)
 Find = Callable[[str], str | None]
@@ -177,14 +180,14 @@ class ActionRunner:
         match action:
             case DaemonCommand():
                 request(action.command, action.arguments, timeout=_COMMAND_TIMEOUT_S)
-            case LocalAction.START:
-                self.launcher.start()
-            case LocalAction.RESTART:
-                self.launcher.restart()
+            case LocalAction.START | LocalAction.RESTART:
+                (self.launcher.start if action is LocalAction.START else self.launcher.restart)()
             case LocalAction.CHOOSE_BACKGROUND:
                 return self._choose_background()
             case LocalAction.PREVIEW:
                 launch([*self.command, "preview"], failed)
+            case LocalAction.SHORTCUTS:
+                self._set_up_shortcuts()
             case LocalAction.LOGIN:
                 self.autostart.switch(not self.autostart.is_on)
             case LocalAction.LOG:
@@ -199,6 +202,11 @@ class ActionRunner:
     def _choose_background(self) -> DaemonCommand | None:
         image = self.choose()
         return DaemonCommand("background", {"background": str(image.absolute())}) if image else None
+
+    def _set_up_shortcuts(self) -> None:
+        found = request("set_up_shortcuts", timeout=_DIALOG_TIMEOUT_S)["shortcuts"]
+        if found:  # the desktop shows no dialog for those that it knows
+            self.notify("; ".join(f"{each['description']}: {each['trigger'] or 'no keys'}" for each in found))
 
     def _show_log(self, failed: Failed) -> None:
         command = log_command(self.launcher.has_service, self.launcher.log)

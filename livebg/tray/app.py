@@ -5,18 +5,25 @@ import queue
 import threading
 from typing import Final
 
+from livebg.daemon.status import PresetList
 from livebg.errors import LivebgError
 from livebg.tray.actions import ActionRunner
 from livebg.tray.desktop import Backend
 from livebg.tray.icon import PystrayIcon
 from livebg.tray.menu import Action, DaemonCommand, LocalAction, MenuContext, menu
-from livebg.tray.status import Cameras, TrayState, TrayStatus, poll_status
+from livebg.tray.status import Cameras, TrayState, TrayStatus, poll_presets, poll_status
 
 POLL_INTERVAL_S: Final = 0.8
 """Seconds between two polls. Changes made elsewhere appear within one second."""
 _STALL_CONFIRM_DELAY_S: Final = 0.3
 """Delay before the state "stalled" is confirmed by a second poll: changing the effect stalls the picture for an instant."""
-_BACKGROUND_ACTIONS: Final = (LocalAction.CHOOSE_BACKGROUND, LocalAction.PREVIEW, LocalAction.LOG, LocalAction.DOCTOR)
+_BACKGROUND_ACTIONS: Final = (
+    LocalAction.CHOOSE_BACKGROUND,
+    LocalAction.PREVIEW,
+    LocalAction.SHORTCUTS,
+    LocalAction.LOG,
+    LocalAction.DOCTOR,
+)
 """Actions that wait for the user or another program. They run in their own thread so that they do not delay a Pause click."""
 _BUSY_TEXTS: Final = {LocalAction.START: "Starting livebg...", LocalAction.RESTART: "Restarting livebg..."}
 _LOG: Final = logging.getLogger(__name__)
@@ -93,7 +100,8 @@ class Tray:
             self._show(view)
 
     def _show(self, view: TrayStatus) -> None:
-        context = MenuContext(self._cameras(), self._actions.autostart.is_on, self._busy, self._error)
+        presets = poll_presets() if view.status else PresetList()
+        context = MenuContext(self._cameras(), presets, self._actions.autostart.is_on, self._busy, self._error)
         self._icon.show(view.state, view.message, menu(view, context))
 
     def _action_loop(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image
 
 from livebg.errors import DisplayError
-from livebg.setup.resources import APP_ID
+from livebg.system.session_bus import APP_ID
 from livebg.tray.desktop import Backend
 from livebg.tray.menu import SEPARATOR, Action, Entry
 from livebg.tray.status import TrayState

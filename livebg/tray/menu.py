@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from livebg import __version__
 from livebg.config.choices import BUILTIN_BACKGROUNDS, LiveMode
-from livebg.daemon.status import EffectStatus
+from livebg.daemon.status import EffectStatus, PresetList
 from livebg.tray.status import CameraChoice, TrayState, TrayStatus
 
 MODES: Final[Mapping[LiveMode, str]] = {
@@ -32,6 +32,7 @@ class LocalAction(enum.Enum):
     RESTART_TRAY = enum.auto()
     CHOOSE_BACKGROUND = enum.auto()
     PREVIEW = enum.auto()
+    SHORTCUTS = enum.auto()
     LOGIN = enum.auto()
     LOG = enum.auto()
     DOCTOR = enum.auto()
@@ -72,6 +73,7 @@ class MenuContext:
     """Inputs of the menu other than livebg's status."""
 
     cameras: tuple[CameraChoice, ...] = ()
+    presets: PresetList = field(default_factory=PresetList)
     at_login: bool = False
     busy_text: str | None = None
     """Short description of the action in progress."""
@@ -87,6 +89,7 @@ def menu(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
         *_control_items(view, context),
         SEPARATOR,
         Entry("Preview", LocalAction.PREVIEW, enabled=view.status is not None),
+        Entry("Set up shortcuts...", LocalAction.SHORTCUTS, enabled=view.status is not None),
         Entry("Show this icon at login", LocalAction.LOGIN, checked=context.at_login),
         Entry("Open log", LocalAction.LOG),
         Entry("Run diagnostics", LocalAction.DOCTOR),
@@ -115,8 +118,9 @@ def _status_items(view: TrayStatus, context: MenuContext) -> list[Entry]:
 def _control_items(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
     status = view.status
     if status is None:
-        labels = ("Hide the room", "Mode", "Background", "Blur", "Pause camera", "Camera")
-        return tuple(Entry(label, enabled=False, checked=False if label[0] in "HP" else None) for label in labels)
+        checkable = ("Hide the room", "Pause camera")
+        labels = ("Hide the room", "Mode", "Background", "Blur", "Preset", "Pause camera", "Camera")
+        return tuple(Entry(label, enabled=False, checked=False if label in checkable else None) for label in labels)
     mode = status.effect.mode if status.effect else status.mode
     on, paused = status.mode != "none", status.state == "paused"
     return (
@@ -127,6 +131,7 @@ def _control_items(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
         ),
         _backgrounds(status.effect),
         _blurs(status.effect),
+        _presets(context.presets),
         Entry("Pause camera", DaemonCommand("resume" if paused else "pause"), checked=paused),
         _cameras(status.camera.requested, context.cameras),
     )
@@ -150,6 +155,18 @@ def _blurs(effect: EffectStatus | None) -> Entry:
     if effect and not any(entry.checked for entry in entries):
         entries.append(_choice(f"{now:g} of the frame height", _set("effect.blur", now), True))
     return Entry("Blur", entries=tuple(entries))
+
+
+def _presets(presets: PresetList) -> Entry:
+    entries = [
+        _choice(entry.name.capitalize() if entry.builtin else entry.name, _use(entry.name), entry.name == presets.current)
+        for entry in presets.presets
+    ]
+    return Entry("Preset", enabled=bool(entries), entries=tuple(entries) or (Entry("None", enabled=False),))
+
+
+def _use(preset: str) -> DaemonCommand:
+    return DaemonCommand("use_preset", {"name": preset})
 
 
 def _cameras(asked: str, cameras: tuple[CameraChoice, ...]) -> Entry:

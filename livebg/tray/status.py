@@ -14,7 +14,7 @@ from typing import Any, Final
 from livebg.daemon.client import request
 from livebg.daemon.protocol import VERSION, VersionMismatch
 from livebg.daemon.runtime_dir import running_pid
-from livebg.daemon.status import Status
+from livebg.daemon.status import PresetList, Status
 from livebg.errors import LivebgError, NotRunningError
 
 _RECHECK_AFTER_POLLS: Final = 3
@@ -120,6 +120,14 @@ def poll_status(request: Callable[[str], Any] = request, find_pid: Callable[[], 
         return summarize(Status.from_dict(request("status")))
     except LivebgError as error:
         return summarize(error, lock_held=_held(find_pid))
+
+
+def poll_presets(request: Callable[[str], Any] = request) -> PresetList:
+    """Return the presets. Empty if livebg does not respond, or is too old to have presets."""
+    try:
+        return PresetList.from_dict(request("presets"))
+    except LivebgError:
+        return PresetList()
 
 
 def _held(holder: Callable[[], int | None]) -> bool:

@@ -2,21 +2,27 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from livebg.config.choices import BUILTIN_BACKGROUNDS
+from livebg.daemon.client import request
 from tests.support.cli_runner import CommandResult, LivebgCli
 from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.media import Clip
 from tests.support.photos import save_photo
+
+if sys.platform == "linux":
+    from tests.support.shortcut_portal import Desktop, ShortcutPortal
+    from tests.support.tray_desktop import session_bus
 
 PATIENCE = 60.0
 RUN = ("run", "--camera", "clip.mp4", "--output", "null", "--model", "toy.onnx")
@@ -61,6 +67,13 @@ class RunningDaemon:
         if self.process.poll() is None:
             self.cli.livebg("stop")
         return self.process.communicate(timeout=PATIENCE)[1]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -152,6 +165,33 @@ def test_choices_survive_restart_but_off_does_not(cli: LivebgCli) -> None:
     daemon.start()
     assert daemon.mode() == "portrait"
     daemon.stop()
+
+
+@pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+def test_global_shortcuts_pause_and_change_presets(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop = Desktop()
+    with session_bus({}) as address, ShortcutPortal(address, desktop) as portal:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        daemon = RunningDaemon(cli)
+        assert portal.calls == []  # nothing before the user asks for it
+        assert len(request("set_up_shortcuts", timeout=PATIENCE)["shortcuts"]) == 2
+        daemon.tell("off")
+        portal.press("pause_or_resume")
+        daemon.until("paused")
+        portal.press("pause_or_resume")
+        assert daemon.until("live")["mode"] == "portrait"
+        daemon.tell("off")
+        portal.press("next_preset")
+        wait_until(lambda: "dark room (built in, current)" in daemon.tell("preset", "list"))
+        assert daemon.until("live")["mode"] == "portrait"
+        assert "Traceback" not in daemon.stop()
+        daemon.start()
+        assert len(desktop.dialogs) == 1
+        wait_until(lambda: len(request("shortcuts")["shortcuts"]) == 2)
+        portal.press("pause_or_resume")
+        daemon.until("paused")
+        assert "Traceback" not in daemon.stop()
+    assert len(desktop.dialogs) == 1
 
 
 def test_configuration_is_reloaded_on_command_and_sighup(daemon: RunningDaemon) -> None:

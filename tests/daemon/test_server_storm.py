@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from livebg.cli.consent import room_commands
 from livebg.daemon.commands import commands
 from livebg.daemon.controller import SessionController
+from livebg.daemon.presets import Presets
 from livebg.daemon.protocol import VERSION
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.server import ControlServer
@@ -116,7 +117,11 @@ def storm() -> Iterator[Storm]:
         sink = RecordingSink()
         live = ToyCameraSession(*ends(ToyCamera, sink), green_processor)
         layers = SettingsLayers.start({}, folder / "config.toml", {})
-        controller = SessionController(live, FakeProcessorFactory(), layers, choices)
+        presets = Presets(folder / "presets")
+        (folder / "presets").mkdir()
+        (folder / "presets" / "damaged.toml").write_text("[effect]\nmode = 'none'\n")
+        (folder / "presets" / "gone.toml").write_text(f"[effect]\nmode = 'background'\nbackground = '/{MISSING}'\n")
+        controller = SessionController(live, FakeProcessorFactory(), layers, choices, presets=presets)
         server = ControlServer(folder / "s", commands(controller) | room_commands(controller), timeout=30)
         server.start()
         with running(live) as exits:
@@ -135,8 +140,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-PLAIN = ["on", "off", "toggle", "pause", "resume", "reload"]
-NAMES = st.sampled_from([*PLAIN, "mode", "background", "set", "stop", "status", "zebra"]) | st.text(max_size=8)
+PLAIN = ["on", "off", "toggle", "pause", "resume", "reload", "next_preset", "pause_or_resume"]
+PRESET_COMMANDS = ["use_preset", "save_preset", "delete_preset"]
+PRESETS = ["office", "presentation", "damaged", "gone", "none", "mine", "../config"]
+NAMES = st.sampled_from([*PLAIN, *PRESET_COMMANDS, "mode", "background", "set", "stop", "status", "zebra"]) | st.text(max_size=8)
 BACKGROUNDS = ["#ff0000", "#204060", f"/{MISSING}"]
 SETTINGS: dict[str, Sequence[object]] = {
     "effect.mode": ["matte", "portrait", "none", "cutout"],
@@ -152,6 +159,7 @@ VALID = st.one_of(
     st.sampled_from(PLAIN).map(request),
     st.sampled_from(["portrait", "greenscreen", "matte", "background"]).map(lambda mode: request("mode", {"mode": mode})),
     st.sampled_from(BACKGROUNDS).map(lambda name: request("background", {"background": name})),
+    st.builds(lambda each, name: request(each, {"name": name}), st.sampled_from(PRESET_COMMANDS), st.sampled_from(PRESETS)),
     st.sampled_from([(key, value) for key, values in SETTINGS.items() for value in values]).map(
         lambda pair: request("set", {"settings": dict([pair])})
     ),
@@ -161,6 +169,7 @@ GARBAGE = st.one_of(
     JSON.map(lambda said: json.dumps(said).encode()),
     st.builds(request, NAMES | JSON, JSON),
     st.builds(request, st.sampled_from(["mode", "background"]), st.fixed_dictionaries({"mode": JSON}, optional={"x": JSON})),
+    st.builds(request, st.sampled_from(PRESET_COMMANDS), st.fixed_dictionaries({"name": JSON}, optional={"x": JSON})),
     st.builds(request, st.just("background"), st.fixed_dictionaries({"background": JSON})),
     st.builds(
         request,

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from livebg.config.choices import LIVE_MODES
 from livebg.config.loading import ConfigFile, check_setting, load_settings
 from livebg.config.settings import Settings, setting_keys
+from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import PERSISTED_KEYS, SavedChoices
-from livebg.daemon.settings_layers import SettingsLayers
+from livebg.daemon.settings_layers import SettingsLayers, settable_keys
 from livebg.errors import ConfigError
 from tests.support.cli_runner import known
 from tests.support.fuzzing import assert_sentence, is_sentence, mutate, seeds, shuffled_lines
@@ -89,3 +91,22 @@ def test_mutated_choices_do_not_prevent_start(tmp_path: Path, rounds: Rounds) ->
         kept += len(words)
         SettingsLayers.start({}, tmp_path / "config.toml", words).settings()
     assert kept, "everything was lost each time"
+
+
+def test_mutated_preset_is_read_whole_or_refused(tmp_path: Path, rounds: Rounds) -> None:
+    presets = Presets(tmp_path)
+    presets.save("desk", Settings())
+    path = tmp_path / "desk.toml"
+    whole = path.read_bytes() + b"\n[output]\n#label = 'x'\n[camera]\nmirror = true\n"
+    refused = 0
+    for chance in seeds(rounds(150), "preset"):
+        path.write_bytes(mutate(whole, chance))
+        try:
+            values = presets.read("desk")
+        except ConfigError as error:
+            assert_sentence(error)
+            refused += 1
+            continue
+        assert values.keys() <= set(settable_keys())
+        assert values.get("effect.mode", "portrait") in LIVE_MODES
+    assert 0 < refused < rounds(150)

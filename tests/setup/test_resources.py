@@ -31,7 +31,7 @@ def test_application_id_names_desktop_entries_and_icons() -> None:
         assert values(desktop_entry(("livebg",), entry), "Icon") == [APP_ID]
         assert entry.name == f"{APP_ID}.desktop"
     package = Path(livebg.__file__).parent
-    assert [path.name for path in package.rglob("*.py") if APP_ID in path.read_text("utf-8")] == ["resources.py"]
+    assert [path.name for path in package.rglob("*.py") if APP_ID in path.read_text("utf-8")] == ["session_bus.py"]
 
 
 def test_unit_restarts_except_after_configuration_error() -> None:

@@ -147,10 +147,14 @@ class ChaosDriver:
         }
 
     def _command(self) -> None:
-        plain = ("on", "on", "off", "toggle", "pause", "resume", "resume", "reload")
-        name = self._chance.choice((*plain, "mode"))
+        plain = ("on", "on", "off", "toggle", "pause", "resume", "resume", "reload", "pause_or_resume", "next_preset")
+        name = self._chance.choice((*plain, "mode", "use_preset"))
         modes = ("portrait", "portrait", "greenscreen", "matte", "background", "none", "cutout", "zebra")
-        self._say(name, {"mode": self._chance.choice(modes)} if name == "mode" else None)
+        arguments = {
+            "mode": {"mode": self._chance.choice(modes)},
+            "use_preset": {"name": self._chance.choice(("office", "dark room", "presentation", "none", "../presets"))},
+        }
+        self._say(name, arguments.get(name))
 
     def _set(self) -> None:
         output: tuple[tuple[str, tuple[object, ...]], ...] = (
@@ -250,8 +254,9 @@ class ChaosDriver:
         result = answer.get("result")
         if isinstance(result, dict) and "paused" in result:
             self._effect, paused = result["effect"], result["paused"]
-            self._paused = {"pause": True, "resume": False}.get(command, self._paused)
-            self._locked = self._locked and command != "resume"
+            either = not (self._paused or self._locked)
+            self._paused = {"pause": True, "resume": False, "pause_or_resume": either}.get(command, self._paused)
+            self._locked = self._locked and command not in ("resume", "pause_or_resume")
             if paused != (self._paused or self._locked):
                 self._violations.note(f"{command} answers paused: {paused}")
             self._monitor.room_allowed = not self._effect and not paused

@@ -22,6 +22,7 @@ from livebg.clock import StageTimer, one_opencv_thread
 from livebg.daemon.bootstrap import READERS_COLOR, build_camera
 from livebg.daemon.commands import commands
 from livebg.daemon.controller import SessionController
+from livebg.daemon.presets import Presets
 from livebg.daemon.preview_server import PreviewServer, views
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.server import ControlServer, no_arguments
@@ -114,7 +115,7 @@ class Chapter:
             clock=self.time,
         )
         live.open_staged = open_camera
-        controller = SessionController(live, builder, layers, choices)
+        controller = SessionController(live, builder, layers, choices, presets=Presets(folder / "presets"))
         asked = {"stop": no_arguments(live.stop)}
         self._control = ControlServer(folder / "c", asked | commands(controller) | room_commands(controller), timeout=_LEAVE)
         shown = views() | room_views()

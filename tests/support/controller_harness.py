@@ -8,6 +8,7 @@ from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.daemon.controller import SessionController
+from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError, ModelError
@@ -81,7 +82,8 @@ class ControllerHarness:
         self.choices = SavedChoices(folder / "state" / "choices.json")
         self.session, self.looks = RecordingSession(), FakeProcessorFactory()
         layers = SettingsLayers.start(options or {}, self.config, self.choices.read())
-        self.controller = SessionController(self.session, self.looks, layers, self.choices, consent)
+        self.presets = Presets(folder / "presets")
+        self.controller = SessionController(self.session, self.looks, layers, self.choices, consent, self.presets)
 
     @property
     def kept(self) -> dict[str, Any]:

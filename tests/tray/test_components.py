@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from livebg.daemon.status import PresetEntry, PresetList
 from livebg.errors import DisplayError, LivebgError, NotRunningError, SetupError
 from livebg.setup.resources import APP_ID, AUTOSTART
 from livebg.system.host import Commands, ToolResult
@@ -27,7 +28,7 @@ from livebg.tray.actions import (
 from livebg.tray.desktop import DesktopProbe, find_backend, notify
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import DaemonCommand, LocalAction
-from livebg.tray.status import CameraChoice, Cameras, TrayState, poll_status
+from livebg.tray.status import CameraChoice, Cameras, TrayState, poll_presets, poll_status
 from tests.support.fake_daemon import LIVE, FakeDaemon, temporary_runtime_dir
 
 if sys.platform == "linux":
@@ -59,6 +60,33 @@ def test_poll_reports_starting_daemon() -> None:
 
     assert poll_status(asked, lambda: 4711).state is TrayState.WAKING
     assert poll_status(lambda _command: {"state": "live"}, lambda: 4711).state is TrayState.ERROR
+
+
+def test_poll_reports_presets_of_running_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    with temporary_runtime_dir(monkeypatch):
+        assert poll_presets() == PresetList()
+        with FakeDaemon(LIVE):  # of a release without presets
+            assert poll_presets() == PresetList()
+        answer = {"presets": [{"name": "office", "builtin": True, "later": 1}], "current": "office"}
+        with FakeDaemon(LIVE, more={"presets": lambda _arguments: answer}):
+            assert poll_presets() == PresetList((PresetEntry("office", True),), "office")
+
+
+def test_shortcuts_are_set_up_by_daemon_and_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shown: list[str] = []
+    found = [
+        {"action": "next_preset", "description": "Apply the next preset", "trigger": "Press <Super>F10"},
+        {"action": "pause_or_resume", "description": "Pause", "trigger": ""},
+    ]
+    launcher = starter(Service(), tmp_path / "run.log")
+    runner = ActionRunner(COMMAND, launcher, Autostart(COMMAND, tmp_path), notify=shown.append)
+    with temporary_runtime_dir(monkeypatch):
+        with FakeDaemon(LIVE, more={"set_up_shortcuts": lambda _arguments: {"shortcuts": found}}):
+            runner.run(LocalAction.SHORTCUTS, fails)
+            assert shown == ["Apply the next preset: Press <Super>F10; Pause: no keys"]
+        with FakeDaemon(LIVE, more={"set_up_shortcuts": lambda _arguments: {"shortcuts": []}}):  # canceled
+            runner.run(LocalAction.SHORTCUTS, fails)
+    assert len(shown) == 1
 
 
 def test_cameras_are_listed_only_after_device_change(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tests.support.cli_runner import LivebgCli
 from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
 from tests.support.media import Clip
 from tests.support.photos import save_photo
+from tests.support.shortcut_portal import Desktop, ShortcutPortal
 from tests.support.tray_desktop import PATIENCE, FakePanel, PanelUser, Portal, missing_tools, session_bus, x_server
 
 pytestmark = [
@@ -328,6 +329,34 @@ def test_chosen_picture_becomes_background(
         user.until(lambda: ("my beach.png", True) in [(line.label, line.checked) for line in user.line("Background").lines])
     assert current_mode() == "background"
     assert tray.end() == (0, "")
+
+
+def test_preset_and_shortcuts_are_chosen_in_menu(
+    start_tray: StartTray, daemon: "subprocess.Popen[bytes]", desktop_cli: LivebgCli, user: PanelUser
+) -> None:
+    assert daemon.poll() is None
+    assert desktop_cli.livebg("preset", "save", "my_desk").code == 0
+    desktop = Desktop()
+    with ShortcutPortal(os.environ["DBUS_SESSION_BUS_ADDRESS"], desktop) as portal:
+        tray = start_tray()
+        user.await_icon()
+        user.until(lambda: user.line("Mode").enabled)
+        assert [line.label for line in user.line("Preset").lines] == ["Office", "Dark room", "Presentation", "my_desk"]
+        user.click("Preset", "Dark room")
+        user.until(lambda: user.line("Preset", "Dark room").checked is True)
+        assert request("presets")["current"] == "dark room"
+        user.click("Preset", "my_desk")
+        user.until(lambda: user.line("Preset", "my_desk").checked is True)
+        assert desktop.dialogs == []
+        user.click("Set up shortcuts...")
+        user.until(lambda: len(portal.bound) == 2)
+        assert len(desktop.dialogs) == 1
+        assert tray.end()[0] == 0
+        portal.press("pause_or_resume")  # the running livebg holds them, not the tray
+        deadline = time.monotonic() + PATIENCE
+        while not state_is("paused"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_second_tray_is_rejected(start_tray: StartTray, desktop_cli: LivebgCli, user: PanelUser) -> None:

@@ -8,7 +8,7 @@ import pytest
 from livebg import __version__
 from livebg.config.choices import BUILTIN_BACKGROUNDS, LIVE_MODES
 from livebg.daemon.protocol import VersionMismatch
-from livebg.daemon.status import CameraStatus, EffectStatus, Status
+from livebg.daemon.status import CameraStatus, EffectStatus, PresetEntry, PresetList, Status
 from livebg.errors import LivebgError, NotRunningError
 from livebg.tray.menu import MODES, SEPARATOR, DaemonCommand, Entry, LocalAction, MenuContext, menu
 from livebg.tray.status import CameraChoice, TrayState, TrayStatus, summarize
@@ -128,6 +128,20 @@ def test_custom_blur_is_listed() -> None:
     assert shown["Blur"].entries[1].action == DaemonCommand("set", {"settings": {"effect.blur": 0.025}})
 
 
+def test_presets_are_listed_and_current_one_is_checked() -> None:
+    presets = PresetList((PresetEntry("dark room", True), PresetEntry("My_desk", False, "It is damaged.")), "dark room")
+    preset = entries(summarize(LIVE), MenuContext(presets=presets))["Preset"]
+    assert [entry.label for entry in preset.entries] == ["Dark room", "My_desk"]
+    assert checked_labels(preset) == ["Dark room"]
+    assert preset.entries[1].action == DaemonCommand("use_preset", {"name": "My_desk"})
+    assert preset.enabled
+    assert not entries(summarize(LIVE))["Preset"].enabled  # an older livebg has no presets
+
+
+def test_shortcuts_are_set_up_after_a_click() -> None:
+    assert entries(summarize(LIVE))["Set up shortcuts..."].action is LocalAction.SHORTCUTS
+
+
 @pytest.mark.parametrize(
     ("asked", "label"),
     [("auto", "Default camera"), ("HD Webcam", "HD Webcam"), ("/dev/video2", "C920 (/dev/video2)"), ("talk.mp4", "talk.mp4")],
@@ -148,7 +162,17 @@ def test_older_status_without_effect_is_shown() -> None:
 
 def test_unavailable_items_stay_in_place_disabled() -> None:
     running, gone = entries(summarize(LIVE)), entries(summarize(NotRunningError("...")))
-    steering = ["Hide the room", "Mode", "Background", "Blur", "Pause camera", "Camera", "Preview"]
+    steering = [
+        "Hide the room",
+        "Mode",
+        "Background",
+        "Blur",
+        "Preset",
+        "Pause camera",
+        "Camera",
+        "Preview",
+        "Set up shortcuts...",
+    ]
     assert [label for label in gone if label in running and label != ""] == [
         *steering,
         "Show this icon at login",
