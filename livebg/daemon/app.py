@@ -7,7 +7,7 @@ import cv2
 
 from livebg.compositing.composite import Consent
 from livebg.daemon.bootstrap import build_session, drop_stale_choices
-from livebg.daemon.commands import commands
+from livebg.daemon.commands import commands, recording_commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.preview_server import PreviewServer, View, views
 from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME
@@ -18,6 +18,7 @@ from livebg.daemon.settings_layers import SettingsLayers
 from livebg.daemon.sighup import reload_on_sighup
 from livebg.daemon.status import Status
 from livebg.daemon.systemd import SystemdNotifier
+from livebg.live.recorder import Recorder
 from livebg.live.session import ExitReason
 
 
@@ -26,7 +27,7 @@ def run_camera(
     layers: SettingsLayers,
     choices: SavedChoices,
     consent: Consent | None,
-    room_commands: Callable[[SessionController], Mapping[str, Command]],
+    room_commands: Callable[[SessionController, Recorder], Mapping[str, Command]],
     room_views: Mapping[str, View],
     started: Callable[[Status], None],
 ) -> ExitReason:
@@ -40,13 +41,19 @@ def run_camera(
     layers = layers if consent else drop_stale_choices(layers)
     manager = SystemdNotifier()
     session, factory = build_session(layers.settings(), consent)
-    controller = SessionController(session, factory, layers, choices, consent)
+    recorder = Recorder(session.audience, session.format, lambda: session.paused)
+    controller = SessionController(session, factory, layers, choices, consent, lambda: recorder.status)
 
     def on_started() -> None:
         manager.ready()
         started(controller.status())
 
-    requests = {**commands(controller), **room_commands(controller), "stop": no_arguments(session.stop)}
+    requests = {
+        **commands(controller),
+        **recording_commands(recorder),
+        **room_commands(controller, recorder),
+        "stop": no_arguments(session.stop),
+    }
     server = ControlServer(folder / SOCKET_NAME, requests)
     shown, status = {**views(), **room_views}, lambda: controller.status().as_dict()
     previews = PreviewServer(folder / PREVIEW_NAME, session.audience, shown, status)
@@ -59,5 +66,6 @@ def run_camera(
         return ExitReason.STOP
     finally:
         manager.stopping()
+        recorder.close()
         previews.close()
         server.close()

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
 from livebg.live.session import Session
 from livebg.live.snapshot import SessionSnapshot, describe
+from livebg.live.stats import RecordingStatus
 from livebg.native import kernel_status
 
 
@@ -30,6 +31,7 @@ class SessionController:
     :class:`~livebg.compositing.composite.Consent` can show the room.
 
     The settings of ``layers`` are those the session was built with; ``consent`` is given if it started in mode ``none``.
+    ``recording`` returns the running recording for the status.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class SessionController:
         layers: SettingsLayers,
         choices: SavedChoices,
         consent: Consent | None = None,
+        recording: Callable[[], RecordingStatus | None] = lambda: None,
     ) -> None:
+        self._recording = recording
         self._session, self._factory, self._choices = session, factory, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
         self._cpu_before = time.process_time()
@@ -137,6 +141,7 @@ class SessionController:
             effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
             previews=snapshot.previews,
             kernels=kernel_status(),
+            recording=self._recording(),
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from livebg.errors import LivebgError
 from livebg.live.snapshot import State
-from livebg.live.stats import Counts, LastError, Latency
+from livebg.live.stats import Counts, LastError, Latency, RecordingStatus
 from livebg.native import KernelStatus
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ class Status:
     previews: int = 0
     """Number of open previews; they count as watching."""
     kernels: KernelStatus | None = None
+    recording: RecordingStatus | None = None
+    """None if nothing is recorded. It counts as a preview."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""

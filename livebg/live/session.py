@@ -142,6 +142,11 @@ class Session:
         """Pauses when the screen is locked. Unlocking ends only that pause, not the user's."""
         self._demand.update(locked=locked)
 
+    @property
+    def paused(self) -> bool:
+        """Whether the user or the screen lock has paused the camera."""
+        return self._demand.paused
+
     def use_camera(self, camera: Camera) -> None:
         """Switches to another camera or other settings. Opens it, if needed, after closing the current one."""
         self._capture.use(camera)
