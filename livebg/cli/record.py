@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from livebg.cli.console import output
 from livebg.daemon.client import request
@@ -84,6 +83,8 @@ def _signals_as_interrupt() -> Iterator[None]:
 
 def _wait_for_end(path: Path) -> None:
     """Show the elapsed time until the recording ends by itself."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn  # slow to import
+
     columns = (SpinnerColumn(), TextColumn("Recording {task.fields[time]}. Press Ctrl-C to stop.", markup=False))
     with Progress(*columns, console=output(), transient=True) as progress:
         line = progress.add_task("", time=timedelta(0))

@@ -70,9 +70,7 @@ def recording_options(arguments: Mapping[str, Any]) -> RecordingOptions:
     if not path.is_absolute():
         raise ConfigError(f"The path {path} is not absolute.", "Pass the whole path.")
     if request.audio is not None and (request.audio.startswith("-") or "\0" in request.audio):
-        raise ConfigError(
-            f"There is no microphone {request.audio[:40]!r}.", "Use default, or a name from `pactl list short sources`."
-        )
+        raise ConfigError(f"There is no microphone {request.audio[:40]!r}.", "Use default, or one of `pactl list short sources`.")
     return RecordingOptions(path=path, overwrite=request.overwrite, seconds=request.seconds, audio=request.audio)
 
 

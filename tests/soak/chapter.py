@@ -32,6 +32,7 @@ from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.output_loop import Output
 from livebg.live.presence.device import DevicePresence
+from livebg.live.recorder import Recorder
 from livebg.live.session import ExitReason, Session
 from tests.soak.chaos import NAME, ChaosDriver
 from tests.soak.faults import CameraFaults, NetworkFaults, OutputMonitor, SoakCamera, SoakUsage, Violations, network_opener
@@ -116,7 +117,9 @@ class Chapter:
         live.open_staged = open_camera
         controller = SessionController(live, builder, layers, choices)
         asked = {"stop": no_arguments(live.stop)}
-        self._control = ControlServer(folder / "c", asked | commands(controller) | room_commands(controller), timeout=_LEAVE)
+        recorder = Recorder(live.audience, live.format, lambda: live.paused, self.time)
+        requests = asked | commands(controller) | room_commands(controller, recorder)
+        self._control = ControlServer(folder / "c", requests, timeout=_LEAVE)
         shown = views() | room_views()
         self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: controller.status().as_dict(), timeout=_LEAVE)
         stage = camera, network, self.monitor, usage
