@@ -42,6 +42,7 @@ def run_camera(
     manager = SystemdNotifier()
     session, factory = build_session(layers.settings(), consent)
     recorder = Recorder(session.audience, session.format, lambda: session.paused)
+    session.on_pause = recorder.mute
     controller = SessionController(session, factory, layers, choices, consent, lambda: recorder.status)
 
     def on_started() -> None:

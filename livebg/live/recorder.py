@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,7 @@ _WAIT_S: Final = 0.1
 """Maximum seconds between two looks at the pause, the end and the microphone."""
 _TIME_BASE: Final = Fraction(1, 1000)
 _JOIN_TIMEOUT_S: Final = 10.0
+_MUTE_AFTER_S: Final = 1.0
 _SILENCE: Final = np.zeros(0, np.int16)
 
 
@@ -61,6 +63,7 @@ class Recorder:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._last: RecordingStatus | None = None
+        self._microphone: Microphone | None = None
 
     @property
     def status(self) -> RecordingStatus | None:
@@ -71,17 +74,24 @@ class Recorder:
     def start(self, options: RecordingOptions, consent: Consent | None = None) -> RecordingStatus:
         """Starts a recording. ``consent`` allows it to show the room while the effect is off.
 
-        Raises :class:`~livebg.errors.ConfigError` if one is running, and the errors of
-        :class:`~livebg.sinks.recording.RecordingFile` and :func:`~livebg.sources.microphone.recorder_command`.
+        Raises :class:`~livebg.errors.ConfigError` if one is running, :class:`~livebg.errors.SourceError` if the microphone cannot
+        be recorded, and the errors of :class:`~livebg.sinks.recording.RecordingFile`.
         """
         with self._changing:
             if self.status is not None:
                 raise ConfigError(f"livebg already records {self.status.path}.", "Run `livebg record --stop` first.")
             microphone = None if options.audio is None else Microphone(recorder_command(options.audio, AUDIO_RATE))
-            file = RecordingFile(options.path, self._format, audio=microphone is not None, overwrite=options.overwrite)
+            with ExitStack() as opening:
+                if microphone is not None and not self._is_paused():
+                    opening.callback(microphone.stop)
+                    microphone.start()
+                    microphone.check()
+                file = RecordingFile(options.path, self._format, audio=microphone is not None, overwrite=options.overwrite)
+                opening.pop_all()
             self._stop.clear()
             composite = self._composite if consent is None else _any_composite
             run = _Recording(file, options, microphone, composite, self._clock.monotonic(), options.audio)
+            self._microphone = microphone
             self._last = started = run.status(0.0)
             self._thread = threading.Thread(target=self._run, args=(run,), name="livebg recorder", daemon=True)
             self._thread.start()
@@ -95,10 +105,18 @@ class Recorder:
         with self._changing:
             self._stop.set()
             if self._thread is not None:
+                self._thread.join(_MUTE_AFTER_S)
+                self.mute()  # even if the disk hangs
                 self._thread.join(_JOIN_TIMEOUT_S)
             if self._last is None:
                 raise ConfigError("livebg is not recording.", "Start with `livebg record OUT.mkv`.")
             return self._last
+
+    def mute(self) -> None:
+        """Turns the microphone off before it returns. The recorder turns it on again unless ``is_paused``."""
+        microphone = self._microphone
+        if microphone is not None:
+            microphone.stop()
 
     def close(self) -> None:
         """Completes the running recording, if any."""
@@ -124,6 +142,7 @@ class Recorder:
                 run.file.close()
             except SinkError as error:
                 run.problem = run.problem or str(error)
+            self._microphone = None
             self._last = replace(run.status(self._clock.monotonic() - run.began), active=False)
 
     def _record(self, run: "_Recording") -> None:
@@ -148,21 +167,19 @@ class Recorder:
         samples = microphone.take()
         if self._is_paused():
             microphone.stop()
-            run.listening = False
             return _SILENCE
-        if run.listening and not microphone.running:
+        if microphone.failed:
             microphone.stop()
             run.microphone = None
             run.audio, run.problem = None, "The microphone stopped. The recording continues without sound."
-        elif not run.listening:
+        elif not microphone.started:
             microphone.start()
-            run.listening = True
         return samples
 
 
 @dataclass
 class _Recording:
-    """A running recording. ``began`` is in seconds of the clock. ``listening``: the microphone was started."""
+    """A running recording. ``began`` is in seconds of the clock."""
 
     file: RecordingFile
     options: RecordingOptions
@@ -170,7 +187,6 @@ class _Recording:
     composite: Callable[[OutputFrame], Composite]
     began: float
     audio: str | None
-    listening: bool = False
     problem: str | None = None
 
     def status(self, seconds: float) -> RecordingStatus:

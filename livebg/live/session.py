@@ -72,6 +72,8 @@ class Session:
         self._failures = FailureLog(clock)
         self.audience = PreviewFeed(lambda present: self._demand.update(previewed=present))
         """The user's previews. An open preview counts as watching, regardless of the presence."""
+        self.on_pause: Callable[[], object] = _noop
+        """Called before :meth:`pause` and :meth:`lock` return if they pause the camera."""
         self._capture = CaptureLoop(camera, self._path, self._stages, self._failures, clock)
         make_worker = partial(WorkerLoop, self._path, self._stages, self._failures, clock)
         self._workers = WorkerSupervisor(make_worker, discard_network, self._failures, clock, self._attention.set)
@@ -202,6 +204,8 @@ class Session:
 
     def _on_demand_update(self, changed: bool) -> None:
         self._attention.set()
+        if self._demand.paused:
+            self.on_pause()
         if changed and not self._demand.wanted:
             self._capture.release()
             self._path.clear()

@@ -18,6 +18,7 @@ from livebg.errors import SourceError
 DEFAULT: Final = "default"
 """The name of the desktop's default microphone."""
 _CHUNK_BYTES: Final = 4096
+_START_TIMEOUT_S: Final = 3.0
 _MAX_BYTES: Final = 10 * 96_000
 """Ten seconds of samples; older ones are dropped if nothing takes them."""
 
@@ -31,9 +32,19 @@ def recorder_command(source: str, rate: int, find: Callable[[str], str | None] =
     if find("parec"):
         return ["parec", f"--device={device}", "--format=s16le", f"--rate={rate}", "--channels=1", "--latency-msec=40"]
     if find("pw-record"):
-        target = () if source == DEFAULT else (f"--target={source}",)
-        return ["pw-record", *target, "--format=s16", f"--rate={rate}", "--channels=1", "--latency=40ms", "-"]
+        # Without these properties, PipeWire would record another microphone if there is none of that name.
+        target = () if source == DEFAULT else (f"--target={source}", "--properties={ node.dont-fallback = true }")
+        raw = ("--raw",) if _supports_raw() else ()
+        return ["pw-record", *target, *raw, "--format=s16", f"--rate={rate}", "--channels=1", "--latency=40ms", "-"]
     raise SourceError("The microphone needs parec or pw-record.", "Install pulseaudio-utils or pipewire-bin, or omit --audio.")
+
+
+def _supports_raw() -> bool:
+    """Return whether pw-record needs an option to write samples without a header; early releases have none."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        helped = subprocess.run(["pw-record", "--help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=2, check=False)
+        return b"--raw" in helped.stdout
+    return False
 
 
 class Microphone:
@@ -47,17 +58,33 @@ class Microphone:
         self._command = command
         self._lock = threading.Lock()
         self._buffer = bytearray()
+        self._answered = threading.Event()
+        """Set when the first samples have arrived or the program has ended."""
+        self._last_message = ""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def running(self) -> bool:
-        """Whether the microphone is being recorded."""
-        return self._process is not None and self._process.poll() is None
+    def started(self) -> bool:
+        """Whether it is between :meth:`start` and :meth:`stop`."""
+        return self._process is not None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the program has ended by itself."""
+        process = self._process
+        return process is not None and process.poll() is not None
+
+    def check(self) -> None:
+        """Wait for the first samples. Raises :class:`~livebg.errors.SourceError` with the reason if there are none."""
+        if self._answered.wait(_START_TIMEOUT_S) and not self.failed:
+            return
+        reason = self._last_message.rstrip(".") or "no sound arrives"
+        raise SourceError(f"Cannot record the microphone ({reason}).", "Name one of `pactl list short sources`, or omit --audio.")
 
     def start(self) -> None:
         try:
             process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
         except OSError as error:
             raise SourceError(f"Cannot start {self._command[0]} ({error.strerror}).", "Install it, or omit --audio.") from error
@@ -84,10 +111,16 @@ class Microphone:
 
     def _collect(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        with process.stdout as stream:
+        assert process.stderr is not None
+        with process.stdout as stream, process.stderr as messages:
             while chunk := stream.read(_CHUNK_BYTES):
                 with self._lock:
                     if self._process is not process:
                         return
                     self._buffer += chunk
                     del self._buffer[: max(0, len(self._buffer) - _MAX_BYTES)]
+                self._answered.set()
+            self._last_message = (messages.read().decode(errors="replace").strip().splitlines() or [""])[-1].strip()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+            self._answered.set()

@@ -1,5 +1,6 @@
 """Recordings of a live session: what apps see, thinned if need be, never the room without consent, never at the call's cost."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -52,7 +53,9 @@ def parec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def recorder_of(session: PreviewSession) -> Recorder:
     live = session.live
-    return Recorder(live.audience, live.format, lambda: live.paused)
+    recorder = Recorder(live.audience, live.format, lambda: live.paused)
+    live.on_pause = recorder.mute
+    return recorder
 
 
 def loudness(path: Path) -> list[tuple[float, float]]:
@@ -229,7 +232,7 @@ class TestMicrophone:
         assert max(level for time, level in levels if time > resumed_at + 0.5) > 0.1
 
     def test_microphone_that_ends_leaves_picture(self, folder: Path, tmp_path: Path, parec: Path) -> None:
-        parec.write_text(f"#!{sys.executable}\n")
+        parec.write_text(FAKE_PAREC.replace("while True:", "for _ in range(5):"))
         session = PreviewSession(folder)
         recorder = recorder_of(session)
         with session.on():
@@ -240,6 +243,53 @@ class TestMicrophone:
             count = recorder.status.frames
             wait_for(frames_written(recorder, count + 5), "more frames")
             assert "without sound" in (recorder.stop().problem or "")
+
+    def test_pause_turns_microphone_off_before_it_returns(
+        self, folder: Path, tmp_path: Path, parec: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Even if the disk hangs, so that the recorder does nothing."""
+        session, release, send = PreviewSession(folder), threading.Event(), RecordingFile.send
+        recorder = recorder_of(session)
+        shebang, rest = FAKE_PAREC.split("\n", 1)
+        note = f"import os, pathlib\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))"
+        parec.write_text(f"{shebang}\n{note}\n{rest}")
+
+        def hang(file: RecordingFile, *arguments: object) -> None:
+            release.wait(20)
+            send(file, *arguments)  # type: ignore[arg-type]
+
+        with session.on():
+            monkeypatch.setattr(RecordingFile, "send", hang)
+            recorder.start(options(tmp_path / "a.mkv", audio="default"))
+            pid = int((tmp_path / "pid").read_text())
+            session.live.pause()
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+            release.set()
+            assert recorder.stop().problem is None
+
+    @pytest.mark.usefixtures("parec")
+    def test_microphone_survives_short_pauses(self, folder: Path, tmp_path: Path) -> None:
+        session = PreviewSession(folder)
+        recorder = recorder_of(session)
+        with session.on():
+            recorder.start(options(tmp_path / "a.mkv", audio="default"))
+            for _ in range(20):
+                session.live.pause()
+                session.live.resume()
+                time.sleep(0.02)
+            done = recorder.stop()
+        assert (done.audio, done.problem) == ("default", None)
+
+    def test_unknown_microphone_is_refused_with_reason(self, folder: Path, tmp_path: Path, parec: Path) -> None:
+        parec.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('Stream error: No such entity')\n")
+        with pytest.raises(SourceError, match=r"Cannot record the microphone \(Stream error: No such entity\)"):
+            recorder_of(PreviewSession(folder)).start(options(tmp_path / "a.mkv", audio="gone"))
+        assert not (tmp_path / "a.mkv").exists()
+
+    def test_pipewire_records_no_other_microphone(self) -> None:
+        command = recorder_command("usb", 48_000, lambda name: name if name == "pw-record" else None)
+        assert "--properties={ node.dont-fallback = true }" in command
 
     def test_missing_program_is_refused(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
