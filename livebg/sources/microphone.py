@@ -32,8 +32,12 @@ def recorder_command(source: str, rate: int, find: Callable[[str], str | None] =
     if find("parec"):
         return ["parec", f"--device={device}", "--format=s16le", f"--rate={rate}", "--channels=1", "--latency-msec=40"]
     if find("pw-record"):
-        # Without these properties, PipeWire would record another microphone if there is none of that name.
-        target = () if source == DEFAULT else (f"--target={source}", "--properties={ node.dont-fallback = true }")
+        # Without them, WirePlumber 0.5 (the first) or 0.4 (the second) records another microphone if there is none of that name.
+        target = (
+            ()
+            if source == DEFAULT
+            else (f"--target={source}", "--properties={ node.dont-fallback = true node.dont-reconnect = true }")
+        )
         raw = ("--raw",) if _supports_raw() else ()
         return ["pw-record", *target, *raw, "--format=s16", f"--rate={rate}", "--channels=1", "--latency=40ms", "-"]
     raise SourceError("The microphone needs parec or pw-record.", "Install pulseaudio-utils or pipewire-bin, or omit --audio.")

@@ -289,7 +289,7 @@ class TestMicrophone:
 
     def test_pipewire_records_no_other_microphone(self) -> None:
         command = recorder_command("usb", 48_000, lambda name: name if name == "pw-record" else None)
-        assert "--properties={ node.dont-fallback = true }" in command
+        assert "--properties={ node.dont-fallback = true node.dont-reconnect = true }" in command
 
     def test_missing_program_is_refused(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
