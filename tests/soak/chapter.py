@@ -20,7 +20,7 @@ from PIL import Image
 from livebg.cli.consent import room_commands, room_views
 from livebg.clock import StageTimer, one_opencv_thread
 from livebg.daemon.bootstrap import READERS_COLOR, build_camera
-from livebg.daemon.commands import commands
+from livebg.daemon.commands import commands, recording_commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.preview_server import PreviewServer, views
 from livebg.daemon.saved_choices import SavedChoices
@@ -118,7 +118,8 @@ class Chapter:
         controller = SessionController(live, builder, layers, choices)
         asked = {"stop": no_arguments(live.stop)}
         recorder = Recorder(live.audience, live.format, lambda: live.paused, self.time)
-        requests = asked | commands(controller) | room_commands(controller, recorder)
+        live.on_pause = recorder.mute
+        requests = asked | commands(controller) | recording_commands(recorder) | room_commands(controller, recorder)
         self._control = ControlServer(folder / "c", requests, timeout=_LEAVE)
         shown = views() | room_views()
         self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: controller.status().as_dict(), timeout=_LEAVE)
@@ -222,6 +223,7 @@ class Chapter:
         figures.dropped += counts.dropped
         figures.failed += counts.failed
         figures.rooms_allowed += monitor.rooms
+        figures.rooms_recorded += self.chaos.recordings.rooms
         figures.clip_seconds = round(figures.clip_seconds + self.time.monotonic(), 3)
         figures.real_seconds = round(figures.real_seconds + seconds, 1)
         figures.longest_silence = max(figures.longest_silence, round(monitor.longest_silence, 6))
