@@ -19,7 +19,7 @@ from livebg.imaging.frame import Composite, VideoFormat
 from livebg.interfaces import Sink
 from livebg.sinks.atomic_file import AtomicFile, writing
 from livebg.sinks.codecs import Encoding, plan_encoder
-from livebg.sinks.muxer import tag_color, to_av
+from livebg.sinks.muxer import tag_color
 from livebg.sources.av_compat import open_output
 
 AUDIO_RATE: Final = 48_000
@@ -82,7 +82,8 @@ class RecordingFile(Sink):
         pts = round(composite.pts * composite.time_base / _TIME_BASE)
         if pts <= self._last_pts:
             raise SinkError(f"A composite at {pts} ms followed one at {self._last_pts} ms. Times must increase.")
-        frame = to_av(with_color(composite, self._format.color), "yuv420p")
+        data = with_color(composite, self._format.color).data
+        frame = av.VideoFrame.from_numpy_buffer(data, "yuv420p")  # not a copy: the encoder makes its own before it returns
         frame.pts, frame.time_base = pts, _TIME_BASE
         with writing(self._path):
             self._output.mux(self._video.encode(frame))

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -79,6 +80,40 @@ def test_killed_recording_plays_to_last_two_seconds(path: Path, sound: str) -> N
         times = [float(frame.time or 0) for frame in recording.decode(video=0)]
     assert len(times) >= 240
     assert times[-1] >= 8
+
+
+FULL = """
+import resource, sys
+from fractions import Fraction
+from pathlib import Path
+from livebg.errors import SinkError
+from livebg.sinks.recording import RecordingFile
+from tests.support.sink_files import FORMAT, noise
+from livebg.compositing.composite import with_pts
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+file, number = RecordingFile(Path(sys.argv[1]), FORMAT), 0
+try:
+    while True:
+        file.send(with_pts(noise(number), number, Fraction(1, 30)))
+        number += 1
+except SinkError as error:
+    print(number, error)
+try:
+    file.close()
+except SinkError as error:
+    print(number, error)
+"""
+
+
+def test_file_that_cannot_grow_plays_up_to_the_error(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True, timeout=60)
+    number, message = done.stdout.splitlines()[0].split(" ", 1)
+    assert message.startswith(f"Cannot write {path}: file too large.")
+    played = 0
+    with av.open(str(path)) as recording, suppress(av.FFmpegError):  # the last picture may be cut off
+        for _ in recording.decode(video=0):
+            played += 1
+    assert played >= int(number) - 60
 
 
 @pytest.mark.parametrize(("given", "until"), [(0.5, 2.0), (2.0, 1.0)], ids=["gap", "surplus"])
