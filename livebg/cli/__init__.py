@@ -29,6 +29,7 @@ from livebg.cli.doctor import doctor
 from livebg.cli.help import help_
 from livebg.cli.options import VerboseOption
 from livebg.cli.preview import preview, snapshot
+from livebg.cli.record import record
 from livebg.cli.render import render
 from livebg.cli.run import run
 from livebg.cli.score import score
@@ -51,12 +52,12 @@ _PANELS: Final[dict[str, tuple[Callable[..., None], ...]]] = {
         run,
         *(control.on, control.off, control.toggle, control.pause, control.resume),
         *(control.mode, control.background, control.set_, control.reload),
-        *(status, preview, snapshot, control.stop, tray),
+        *(status, preview, snapshot, record, control.stop, tray),
     ),
     "Files": (render, score, demo),
     "Setup and troubleshooting": (setup, doctor, devices, help_),
 }
-_NEED_ARGUMENTS: Final = (control.mode, control.set_, snapshot, render, score)
+_NEED_ARGUMENTS: Final = (control.mode, control.set_, snapshot, record, render, score)
 """Commands that show their help if there are no arguments."""
 
 for panel, functions in _PANELS.items():

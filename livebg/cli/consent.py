@@ -6,19 +6,29 @@ process. The consent of a preview covers only the picture that it requested and 
 create a Consent itself.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
 from livebg.compositing.composite import Consent, passthrough
-from livebg.daemon.commands import state_after
+from livebg.daemon.commands import recording_options, state_after
 from livebg.daemon.controller import SessionController
 from livebg.daemon.preview_server import View
 from livebg.daemon.server import Command
 from livebg.imaging.frame import Composite
 from livebg.live.frame_path import OutputFrame
+from livebg.live.recorder import Recorder
 
 
-def room_commands(controller: SessionController) -> dict[str, Command]:
-    """Returns the commands ``off`` and ``toggle``."""
+def room_commands(controller: SessionController, recorder: Recorder) -> dict[str, Command]:
+    """Returns the commands ``off``, ``toggle`` and ``record_original``, which records the room too while the effect is off."""
+
+    def record_original(arguments: Mapping[str, Any]) -> Any:
+        return asdict(recorder.start(recording_options(arguments), Consent("livebg record --original")))
+
     return {
         "off": state_after(lambda: controller.off(Consent("livebg off"))),
+        "record_original": record_original,
         "toggle": state_after(lambda: controller.toggle(Consent("livebg toggle"))),
     }
 

@@ -16,7 +16,7 @@ from livebg.cli.console import output
 from livebg.daemon.client import request
 from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, Status
 from livebg.live.snapshot import State
-from livebg.live.stats import Counts
+from livebg.live.stats import Counts, RecordingStatus
 from livebg.native import KernelStatus
 
 _POLL_INTERVAL_S: Final = 1.0
@@ -102,11 +102,18 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
         yield "model", _model(status.model)
     if status.kernels:
         yield "kernels", _kernels(status.kernels)
+    if status.recording:
+        yield "recording", _recording(status.recording)
     if status.degraded:
         yield "reduced quality", ", ".join(status.degraded)
     if status.last_error:
         yield "last error", f"{status.last_error.text} ({_duration(status.last_error.seconds_ago)} ago)"
     yield "running", f"for {_duration(status.uptime)}, pid {status.pid}, livebg {status.version}"
+
+
+def _recording(recording: RecordingStatus) -> str:
+    sound = f", with the microphone {recording.audio}" if recording.audio else ", without sound"
+    return f"{recording.path}, {_duration(recording.seconds)}{sound}"
 
 
 def _watched(status: Status) -> str:

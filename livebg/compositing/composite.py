@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.foreground_estimation import MIN_WEIGHT, ForegroundEstimate, color_weights, downscale
 from livebg.compositing.placeholder import draw_placeholder
+from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
 from livebg.imaging.tiles import Grid, Plane
@@ -133,6 +134,13 @@ def crop(composite: Composite, view: CropWindow, size: tuple[int, int] | None = 
         out[:] = view.crop(plane, (out.shape[1], out.shape[0]))
     alpha = None if composite.alpha is None else view.crop(composite.alpha, size)
     return replace(composite, data=data, alpha=alpha)
+
+
+def with_color(composite: Composite, color: ColorSpec) -> Composite:
+    """Returns the same picture in another color space; the same object if it has that color."""
+    if composite.color == color:
+        return composite
+    return replace(composite, data=convert_i420(composite.data, composite.color, color), color=color)
 
 
 def alpha_planes(alpha: Pyramid) -> Planes:

@@ -8,7 +8,7 @@ import cv2
 from livebg.compositing.composite import Consent
 from livebg.daemon.bootstrap import build_session, drop_stale_choices
 from livebg.daemon.camera_commands import camera_commands
-from livebg.daemon.commands import commands, shortcut_commands
+from livebg.daemon.commands import commands, recording_commands, shortcut_commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.preview_server import PreviewServer, View, views
 from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME
@@ -20,6 +20,7 @@ from livebg.daemon.shortcuts import GlobalShortcuts
 from livebg.daemon.sighup import reload_on_sighup
 from livebg.daemon.status import Status
 from livebg.daemon.systemd import SystemdNotifier
+from livebg.live.recorder import Recorder
 from livebg.live.session import ExitReason
 
 
@@ -28,7 +29,7 @@ def run_camera(
     layers: SettingsLayers,
     choices: SavedChoices,
     consent: Consent | None,
-    room_commands: Callable[[SessionController], Mapping[str, Command]],
+    room_commands: Callable[[SessionController, Recorder], Mapping[str, Command]],
     room_views: Mapping[str, View],
     started: Callable[[Status], None],
 ) -> ExitReason:
@@ -42,7 +43,9 @@ def run_camera(
     layers = layers if consent else drop_stale_choices(layers)
     manager = SystemdNotifier()
     session, factory = build_session(layers.settings(), consent)
-    controller = SessionController(session, factory, layers, choices, consent)
+    recorder = Recorder(session.audience, session.format, lambda: session.paused)
+    session.on_pause = recorder.mute
+    controller = SessionController(session, factory, layers, choices, consent, lambda: recorder.status)
 
     def on_started() -> None:
         manager.ready()
@@ -54,7 +57,8 @@ def run_camera(
         **commands(controller),
         **camera,
         **shortcut_commands(shortcuts),
-        **room_commands(controller),
+        **recording_commands(recorder),
+        **room_commands(controller, recorder),
         "stop": no_arguments(session.stop),
     }
     server = ControlServer(folder / SOCKET_NAME, requests)
@@ -70,5 +74,6 @@ def run_camera(
         return ExitReason.STOP
     finally:
         manager.stopping()
+        recorder.close()
         previews.close()
         server.close()

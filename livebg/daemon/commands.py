@@ -5,7 +5,10 @@ Commands that may show the room are not included: they require the user's consen
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, Field, StrictBool, StrictStr, ValidationError
 
 from livebg.daemon.controller import SessionController
 from livebg.daemon.server import Command, no_arguments
@@ -14,6 +17,11 @@ from livebg.daemon.shortcut_portal import Shortcut
 from livebg.daemon.shortcuts import GlobalShortcuts
 from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError
+from livebg.live.recorder import Recorder, RecordingOptions
+
+_MAX_NAME_LENGTH: Final = 256
+_MAX_VALUE_LENGTH: Final = 4096
+"""Maximum number of characters of a value: Linux's maximum path length."""
 
 
 def commands(controller: SessionController) -> dict[str, Command]:
@@ -49,6 +57,44 @@ def shortcut_commands(shortcuts: GlobalShortcuts) -> dict[str, Command]:
         "shortcuts": no_arguments(lambda: listed(shortcuts.bound())),
         "set_up_shortcuts": no_arguments(lambda: listed(shortcuts.set_up())),
     }
+
+
+def recording_commands(recorder: Recorder) -> dict[str, Command]:
+    """Returns the commands ``record`` (arguments: those of :class:`RecordRequest`) and ``stop_recording``.
+
+    ``record`` never shows the room. Both return a :class:`~livebg.live.recorder.RecordingStatus`.
+    """
+    return {
+        "record": lambda arguments: asdict(recorder.start(recording_options(arguments))),
+        "stop_recording": no_arguments(lambda: asdict(recorder.stop())),
+    }
+
+
+class RecordRequest(BaseModel, extra="forbid"):
+    """The arguments of the command ``record``; ``path`` is absolute, ``seconds`` above 0."""
+
+    path: StrictStr
+    overwrite: StrictBool = False
+    seconds: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = None
+    audio: Annotated[StrictStr, Field(min_length=1, max_length=_MAX_NAME_LENGTH)] | None = None
+
+
+def recording_options(arguments: Mapping[str, Any]) -> RecordingOptions:
+    """Returns the validated arguments of ``record``. Raises :class:`~livebg.errors.ConfigError`."""
+    try:
+        request = RecordRequest.model_validate(dict(arguments))
+    except ValidationError as error:
+        loc = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ConfigError(
+            f"Invalid argument {loc[:40]} of record.",
+            "Pass path (an absolute path), overwrite (a boolean), seconds (above 0) and audio (a microphone).",
+        ) from None
+    path = Path(check_text("path", request.path))
+    if not path.is_absolute():
+        raise ConfigError(f"The path {path} is not absolute.", "Pass the whole path.")
+    if request.audio is not None and (request.audio.startswith("-") or "\0" in request.audio):
+        raise ConfigError(f"There is no microphone {request.audio[:40]!r}.", "Use default, or one of `pactl list short sources`.")
+    return RecordingOptions(path=path, overwrite=request.overwrite, seconds=request.seconds, audio=request.audio)
 
 
 def state_after(run: Callable[[], CommandResult]) -> Command:

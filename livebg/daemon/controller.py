@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
 from livebg.live.session import Session
 from livebg.live.snapshot import SessionSnapshot, describe
+from livebg.live.stats import RecordingStatus
 from livebg.native import kernel_status
 from livebg.sources.camera import CameraSource
 from livebg.sources.camera_controls import CameraControls, SavedControls, controls_of
@@ -38,6 +39,7 @@ class SessionController:
 
     The settings of ``layers`` are those the session was built with; ``consent`` is given if it started in mode ``none``.
     ``presets`` are by default those of the user.
+    ``recording`` returns the running recording for the status.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class SessionController:
         choices: SavedChoices,
         consent: Consent | None = None,
         presets: Presets | None = None,
+        recording: Callable[[], RecordingStatus | None] = lambda: None,
     ) -> None:
+        self._recording = recording
         self._session, self._factory, self._choices, self._presets = session, factory, choices, presets or Presets()
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
         self._last_preset: str | None = None
@@ -194,6 +198,7 @@ class SessionController:
             previews=snapshot.previews,
             kernels=kernel_status(),
             outputs=tuple(snapshot.outlets),
+            recording=self._recording(),
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:

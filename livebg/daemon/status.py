@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from livebg.errors import LivebgError
 from livebg.live.snapshot import State
-from livebg.live.stats import Counts, LastError, Latency, OutletStatus
+from livebg.live.stats import Counts, LastError, Latency, OutletStatus, RecordingStatus
 from livebg.native import KernelStatus
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ class Status:
     kernels: KernelStatus | None = None
     outputs: tuple[OutletStatus, ...] = ()
     """Each output of backend ``both``; empty for a single one."""
+    recording: RecordingStatus | None = None
+    """None if nothing is recorded. It counts as a preview."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""

@@ -55,6 +55,11 @@ class PreviewFeed:
         with self._updated:
             self._newest = None
 
+    @property
+    def closed(self) -> bool:
+        """Whether publishing has ended."""
+        return self._closed
+
     def close(self) -> None:
         """Ends publishing and wakes waiting previews."""
         with self._updated:

@@ -72,6 +72,8 @@ class Session:
         self._failures = FailureLog(clock)
         self.audience = PreviewFeed(lambda present: self._demand.update(previewed=present))
         """The user's previews. An open preview counts as watching, regardless of the presence."""
+        self.on_pause: Callable[[], object] = _noop
+        """Called before :meth:`pause` and :meth:`lock` return if they pause the camera."""
         self._capture = CaptureLoop(camera, self._path, self._stages, self._failures, clock)
         make_worker = partial(WorkerLoop, self._path, self._stages, self._failures, clock)
         self._workers = WorkerSupervisor(make_worker, discard_network, self._failures, clock, self._attention.set)
@@ -144,6 +146,11 @@ class Session:
         """Pauses when the screen is locked. Unlocking ends only that pause, not the user's."""
         self._demand.update(locked=locked)
 
+    @property
+    def paused(self) -> bool:
+        """Whether the user or the screen lock has paused the camera."""
+        return self._demand.paused
+
     def use_camera(self, camera: Camera) -> None:
         """Switches to another camera or other settings. Opens it, if needed, after closing the current one."""
         self._capture.use(camera)
@@ -202,6 +209,8 @@ class Session:
         self._attention.set()
         if changed:
             self.output.flush()
+        if self._demand.paused:
+            self.on_pause()
         if changed and not self._demand.wanted:
             self._capture.release()
             self._path.clear()

@@ -46,6 +46,19 @@ class RateMeter:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingStatus:
+    """A recording: its file, ``seconds`` and ``frames`` so far, the microphone's name or None, whether it still runs, and the
+    problem that ended it or its sound, or None."""
+
+    path: str
+    seconds: float
+    frames: int
+    audio: str | None
+    active: bool = True
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """Latency in milliseconds from a frame's capture time to its output, over the last 300 frames."""
 

@@ -79,7 +79,7 @@ class VideoWriter:
         """Encode one composite at ``pts``, in units of the time base."""
         frame = to_av(composite, self._plan.pix_fmt)
         frame.pts, frame.time_base, frame.duration = pts, self._time_base, self._duration
-        _tag_color(frame, self._color)  # ProRes reads the color tags from the frames, other encoders from the context
+        tag_color(frame, self._color)  # ProRes reads the color tags from the frames, other encoders from the context
         self.pts.append(pts)
         # Hold one packet back, so that `finish` can set the last frame's duration.
         packets = [*self._held_packets, *self._stream.encode(frame)]
@@ -118,7 +118,7 @@ class VideoWriter:
             context.codec_tag = plan.tag
         if plan.quantizer is not None:
             context.qscale, context.global_quality = True, plan.quantizer * 118  # FF_QP2LAMBDA
-        _tag_color(context, self._color)
+        tag_color(context, self._color)
         try:
             context.open()
         except av.FFmpegError as error:
@@ -147,7 +147,7 @@ class VideoWriter:
         return next((unit for unit in (common, video) if unit * longest <= _MAX_31_BITS), _COARSE_TIMESCALE)
 
 
-def _tag_color(target: av.VideoCodecContext | av.VideoFrame, color: ColorSpec) -> None:
+def tag_color(target: av.VideoCodecContext | av.VideoFrame, color: ColorSpec) -> None:
     target.colorspace, target.color_primaries, target.color_trc = color.matrix, color.primaries, color.transfer
     target.color_range = 2 if color.full_range else 1
 

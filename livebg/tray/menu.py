@@ -10,6 +10,7 @@ from typing import Any, Final
 from livebg import __version__
 from livebg.config.choices import BUILTIN_BACKGROUNDS, LiveMode
 from livebg.daemon.status import EffectStatus, PresetList
+from livebg.live.stats import RecordingStatus
 from livebg.tray.status import CameraChoice, TrayState, TrayStatus
 
 MODES: Final[Mapping[LiveMode, str]] = {
@@ -102,6 +103,8 @@ def menu(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
 def _status_items(view: TrayStatus, context: MenuContext) -> list[Entry]:
     """Return disabled items with status and error, and an item that starts or restarts livebg if needed."""
     lines = [context.busy_text] if context.busy_text else textwrap.wrap(view.message, _MAX_LINE_CHARS)
+    if view.status is not None and view.status.recording is not None:
+        lines.append(_recording(view.status.recording))
     if context.error:
         lines += textwrap.wrap(f"✗ {context.error}", _MAX_LINE_CHARS)
     entries = [Entry(line, enabled=False) for line in lines]
@@ -119,7 +122,7 @@ def _control_items(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
     status = view.status
     if status is None:
         checkable = ("Hide the room", "Pause camera")
-        labels = ("Hide the room", "Mode", "Background", "Blur", "Preset", "Pause camera", "Camera")
+        labels = ("Hide the room", "Mode", "Background", "Blur", "Preset", "Pause camera", "Camera", "Stop recording")
         return tuple(Entry(label, enabled=False, checked=False if label in checkable else None) for label in labels)
     mode = status.effect.mode if status.effect else status.mode
     on, paused = status.mode != "none", status.state == "paused"
@@ -134,7 +137,13 @@ def _control_items(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
         _presets(context.presets),
         Entry("Pause camera", DaemonCommand("resume" if paused else "pause"), checked=paused),
         _cameras(status.camera.requested, context.cameras),
+        Entry("Stop recording", DaemonCommand("stop_recording"), enabled=status.recording is not None),
     )
+
+
+def _recording(recording: RecordingStatus) -> str:
+    sound = " with the microphone" if recording.audio else ""
+    return f"● Recording {_shorten(Path(recording.path).name)}{sound}"
 
 
 def _backgrounds(effect: EffectStatus | None) -> Entry:

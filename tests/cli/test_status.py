@@ -54,6 +54,7 @@ def test_status_table_shows_state_first(cli: LivebgCli) -> None:
         "CPU": "6.3 ms per frame: network 3.1, compositing 2.0",
         "model": "livebg-u2 at 256x144 on CPUExecutionProvider",
         "kernels": "NumPy (The CPU lacks FMA)",
+        "recording": "/home/ada/talk.mkv, 0:01:02, with the microphone default",
         "reduced quality": "mask every 2nd frame",
         "last error": "the camera [C920] was lost: plug it in (0:01:15 ago)",
         "running": "for 1:02:05, pid 4242, livebg 0.1.0",

@@ -14,7 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from livebg.cli.consent import room_commands
-from livebg.daemon.commands import commands
+from livebg.daemon.commands import commands, recording_commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.presets import Presets
 from livebg.daemon.protocol import VERSION
@@ -27,10 +27,12 @@ from livebg.imaging.frame import VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
+from livebg.live.recorder import Recorder, RecordingOptions
 from livebg.live.session import Session
 from tests.support.control_server import clients_are_gone, open_files
 from tests.support.controller_harness import BROKEN, MISSING, FakeProcessorFactory, green_processor
 from tests.support.fake_daemon import LineClient, temporary_runtime_dir
+from tests.support.live_recording import contains_room, recorded_pictures
 from tests.support.live_session import SIZE, RecordingSink, ToyCamera, ends, is_green, running, shows_room, wait_for
 
 SILENCE = 1.5
@@ -122,12 +124,19 @@ def storm() -> Iterator[Storm]:
         (folder / "presets" / "damaged.toml").write_text("[effect]\nmode = 'none'\n")
         (folder / "presets" / "gone.toml").write_text(f"[effect]\nmode = 'background'\nbackground = '/{MISSING}'\n")
         controller = SessionController(live, FakeProcessorFactory(), layers, choices, presets=presets)
-        server = ControlServer(folder / "s", commands(controller) | room_commands(controller), timeout=30)
+        recorder = Recorder(live.audience, live.format, lambda: live.paused)
+        requests = commands(controller) | recording_commands(recorder) | room_commands(controller, recorder)
+        server = ControlServer(folder / "s", requests, timeout=30)
         server.start()
         with running(live) as exits:
             wait_for(lambda: sink.people > 3, "the first pictures")
+            recorder.start(RecordingOptions(path=folder / "storm.mkv"))
             yield Storm(folder / "s", sink, controller, folder / "config.toml", exits)
+            recorder.close()
         server.close()
+        shown = recorded_pictures(folder / "storm.mkv")
+        assert len(shown) > 20
+        assert not any(contains_room(picture) for picture in shown)
 
 
 def request(command: object, arguments: object = None) -> bytes:

@@ -41,13 +41,21 @@ def test_status_has_documented_names_and_values() -> None:
         "previews": 0,
         "kernels": {"implementation": "NumPy", "reason": "The CPU lacks FMA.", "hint": "Use another."},
         "outputs": [],
+        "recording": {
+            "path": "/home/ada/talk.mkv",
+            "seconds": 61.5,
+            "frames": 1845,
+            "audio": "default",
+            "active": True,
+            "problem": None,
+        },
     }
 
 
 def test_missing_values_are_null() -> None:
     reported = ASLEEP.as_dict()
     missing = [name for name, value in reported.items() if value is None]
-    assert missing == ["latency", "cpu_ms", "model", "last_error", "effect", "kernels"]
+    assert missing == ["latency", "cpu_ms", "model", "last_error", "effect", "kernels", "recording"]
     assert [name for name, value in reported["camera"].items() if value is None] == ["name", "mode_description", "size"]
     assert reported["output"]["device"] is None
 

@@ -12,6 +12,7 @@ from livebg.errors import SourceError
 from livebg.live.session import Session
 from tests.soak.faults import CameraFaults, NetworkFaults, OutputMonitor, SoakUsage, Violations
 from tests.soak.preview_clients import PreviewClients
+from tests.soak.recordings import SoakRecordings
 from tests.soak.virtual_time import VirtualTime
 from tests.support.fake_daemon import LineClient
 from tests.support.live_session import reason
@@ -62,6 +63,7 @@ class ChaosDriver:
         self._camera, self._network, self._monitor, self._usage = stage
         self._control, self._config, self._files, self._turns = control, config, files, turns
         self._lookers = PreviewClients(preview, violations)
+        self.recordings = SoakRecordings(control.parent, violations)
         self._effect, self._paused, self._locked = True, False, False
         self.acts: Counter[str] = Counter()
         self._deeds: list[tuple[int, Callable[[], object]]] = [
@@ -72,6 +74,7 @@ class ChaosDriver:
             (3, self._status),
             (8, self._watchers),
             (6, self._previews),
+            (6, self._record),
             (3, self._lock),
             (6, self._rewrite),
             (8, self._break_camera),
@@ -109,6 +112,7 @@ class ChaosDriver:
         self._tell_lock(False)
         self._rewrite(_CALM)
         self._lookers.close()
+        self.recordings.finish(self._say)
         for command, arguments in (("reload", None), ("set", {"settings": self._usual()}), ("resume", None), ("on", None)):
             self._say(command, arguments)
         end = self._time.monotonic() + _BACK
@@ -200,6 +204,9 @@ class ChaosDriver:
             self._lookers.open(self._chance)
         else:
             self._lookers.close_one()
+
+    def _record(self) -> None:
+        self.recordings.act(self._chance, self._say)
 
     def _lock(self) -> None:
         self._tell_lock(not self._locked)

@@ -20,7 +20,7 @@ from PIL import Image
 from livebg.cli.consent import room_commands, room_views
 from livebg.clock import StageTimer, one_opencv_thread
 from livebg.daemon.bootstrap import READERS_COLOR, build_camera
-from livebg.daemon.commands import commands
+from livebg.daemon.commands import commands, recording_commands
 from livebg.daemon.controller import SessionController
 from livebg.daemon.presets import Presets
 from livebg.daemon.preview_server import PreviewServer, views
@@ -33,6 +33,7 @@ from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.output_loop import Output
 from livebg.live.presence.device import DevicePresence
+from livebg.live.recorder import Recorder
 from livebg.live.session import ExitReason, Session
 from tests.soak.chaos import NAME, ChaosDriver
 from tests.soak.faults import CameraFaults, NetworkFaults, OutputMonitor, SoakCamera, SoakUsage, Violations, network_opener
@@ -117,7 +118,10 @@ class Chapter:
         live.open_staged = open_camera
         controller = SessionController(live, builder, layers, choices, presets=Presets(folder / "presets"))
         asked = {"stop": no_arguments(live.stop)}
-        self._control = ControlServer(folder / "c", asked | commands(controller) | room_commands(controller), timeout=_LEAVE)
+        recorder = Recorder(live.audience, live.format, lambda: live.paused, self.time)
+        live.on_pause = recorder.mute
+        requests = asked | commands(controller) | recording_commands(recorder) | room_commands(controller, recorder)
+        self._control = ControlServer(folder / "c", requests, timeout=_LEAVE)
         shown = views() | room_views()
         self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: controller.status().as_dict(), timeout=_LEAVE)
         stage = camera, network, self.monitor, usage
@@ -220,6 +224,7 @@ class Chapter:
         figures.dropped += counts.dropped
         figures.failed += counts.failed
         figures.rooms_allowed += monitor.rooms
+        figures.rooms_recorded += self.chaos.recordings.rooms
         figures.clip_seconds = round(figures.clip_seconds + self.time.monotonic(), 3)
         figures.real_seconds = round(figures.real_seconds + seconds, 1)
         figures.longest_silence = max(figures.longest_silence, round(monitor.longest_silence, 6))

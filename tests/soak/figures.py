@@ -43,6 +43,8 @@ class Figures:
     failed: int = 0
     rooms_allowed: int = 0
     """Pictures of the room that left on the user's word: they show that the observer sees it."""
+    rooms_recorded: int = 0
+    """Recordings that show the room, with the user's consent."""
     clip_seconds: float = 0.0
     real_seconds: float = 0.0
     longest_silence: float = 0.0

@@ -69,7 +69,10 @@ class RoomDetector:
         return float(np.minimum(found / self._energy, found / there).max())
 
     def sees(self, shown: Composite) -> bool:
-        return self.share(planes(shown.data)[0]) > _SHOWN
+        return self.shows(planes(shown.data)[0])
+
+    def shows(self, luma: NDArray[np.uint8]) -> bool:
+        return self.share(luma) > _SHOWN
 
     @staticmethod
     def _parts(luma: NDArray[np.uint8]) -> NDArray[np.float32]:

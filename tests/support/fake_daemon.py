@@ -21,7 +21,7 @@ from livebg.daemon.status import (
     OutputStatus,
     Status,
 )
-from livebg.live.stats import Counts, LastError, Latency
+from livebg.live.stats import Counts, LastError, Latency, RecordingStatus
 from livebg.native import KernelStatus
 
 DEADLINE = 20.0
@@ -47,6 +47,7 @@ LIVE = Status(
     degraded=("mask every 2nd frame",),
     effect=EffectStatus("portrait", "#204060", 0.025, "#00ff00"),
     kernels=KernelStatus("NumPy", "The CPU lacks FMA.", "Use another."),
+    recording=RecordingStatus("/home/ada/talk.mkv", 61.5, 1845, "default"),
 )
 ASLEEP = Status(
     state="asleep",

@@ -107,6 +107,16 @@ def test_menu_shows_saved_mode_while_effect_is_off() -> None:
     assert checked_labels(shown["Mode"]) == ["Matte only"]
 
 
+def test_menu_shows_and_stops_recording() -> None:
+    assert LIVE.recording is not None
+    silent = entries(summarize(replace(LIVE, recording=replace(LIVE.recording, audio=None))))
+    heard = entries(summarize(LIVE))
+    assert silent["● Recording talk.mkv"].enabled is False
+    assert heard["● Recording talk.mkv with the microphone"].enabled is False
+    assert heard["Stop recording"] == Entry("Stop recording", DaemonCommand("stop_recording"))
+    assert entries(summarize(ASLEEP))["Stop recording"].enabled is False
+
+
 def test_menu_offers_every_mode_and_background() -> None:
     assert tuple(MODES) == LIVE_MODES
     shown = entries(summarize(LIVE))
@@ -170,6 +180,7 @@ def test_unavailable_items_stay_in_place_disabled() -> None:
         "Preset",
         "Pause camera",
         "Camera",
+        "Stop recording",
         "Preview",
         "Set up shortcuts...",
     ]
@@ -187,7 +198,11 @@ def test_unavailable_items_stay_in_place_disabled() -> None:
 
 def test_error_is_wrapped_in_menu() -> None:
     trouble = "the background /home/me/beach.jpg does not exist: name a picture or a colour such as #204060"
-    lines = [entry for entry in menu(summarize(LIVE), MenuContext(error=trouble)) if entry.action is None and not entry.entries]
+    lines = [
+        entry
+        for entry in menu(summarize(replace(LIVE, recording=None)), MenuContext(error=trouble))
+        if entry.action is None and not entry.entries
+    ]
     received = [entry.label for entry in lines if entry != SEPARATOR]
     assert " ".join(received[1:]) == f"✗ {trouble}"
     assert max(map(len, received)) <= 52

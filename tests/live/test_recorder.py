@@ -1,0 +1,326 @@
+"""Recordings of a live session: what apps see, thinned if need be, never the room without consent, never at the call's cost."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from livebg.compositing.composite import Consent
+from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
+from livebg.live.recorder import Recorder, RecordingOptions
+from livebg.live.stats import RecordingStatus
+from livebg.pipeline import Passthrough
+from livebg.sinks.recording import RecordingFile
+from livebg.sources.microphone import recorder_command
+from tests.support.fake_daemon import temporary_runtime_dir
+from tests.support.live_recording import contains_room, recorded_pictures, shows_green
+from tests.support.live_session import state, wait_for
+from tests.support.preview_session import PreviewSession
+
+FAKE_PAREC = f"""#!{sys.executable}
+import array, sys, time
+while True:
+    sys.stdout.buffer.write(array.array("h", ([8000] * 24 + [-8000] * 24) * 40).tobytes())
+    sys.stdout.buffer.flush()
+    time.sleep(0.04)
+"""
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with temporary_runtime_dir(monkeypatch) as folder:
+        yield folder
+
+
+@pytest.fixture
+def parec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A microphone that records a tone as `parec` does."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    program = programs / "parec"
+    program.write_text(FAKE_PAREC)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    return program
+
+
+def recorder_of(session: PreviewSession) -> Recorder:
+    live = session.live
+    recorder = Recorder(live.audience, live.format, lambda: live.paused)
+    live.on_pause = recorder.mute
+    return recorder
+
+
+def loudness(path: Path) -> list[tuple[float, float]]:
+    """Time in seconds and mean absolute level, 0..1, of each block of sound."""
+    with av.open(str(path)) as file:
+        return [(float(frame.time or 0), float(np.abs(frame.to_ndarray()).mean())) for frame in file.decode(audio=0)]
+
+
+def options(path: Path, *, seconds: float | None = None, audio: str | None = None) -> RecordingOptions:
+    return RecordingOptions(path=path, seconds=seconds, audio=audio)
+
+
+def frames_written(recorder: Recorder, count: int) -> Callable[[], bool]:
+    return lambda: recorder.status is not None and recorder.status.frames >= count
+
+
+@pytest.mark.parametrize("name", ["talk.mkv", "talk.mp4"])
+def test_recording_contains_what_apps_see(folder: Path, tmp_path: Path, name: str) -> None:
+    session, path = PreviewSession(folder), tmp_path / name
+    recorder = recorder_of(session)
+    with session.on():
+        assert state(session.live) == "asleep"
+        recorder.start(options(path))
+        wait_for(lambda: state(session.live) == "live", "a composite: the recording counts as watching")
+        wait_for(frames_written(recorder, 20), "twenty frames")
+        done = recorder.stop()
+        wait_for(lambda: not session.camera_open, "the camera's end")
+    shown = recorded_pictures(path)
+    assert done.frames == len(shown)
+    assert not done.active
+    assert done.problem is None
+    assert any(shows_green(picture) for picture in shown)
+    assert not any(contains_room(picture) for picture in shown)
+
+
+def test_recording_ends_after_given_seconds(folder: Path, tmp_path: Path) -> None:
+    session = PreviewSession(folder)
+    recorder = recorder_of(session)
+    with session.on():
+        recorder.start(options(tmp_path / "a.mkv", seconds=0.5))
+        wait_for(lambda: recorder.status is None, "the end")
+        assert recorder.stop().seconds >= 0.5
+    assert len(recorded_pictures(tmp_path / "a.mkv")) > 3
+
+
+def test_session_end_completes_recording(folder: Path, tmp_path: Path) -> None:
+    session = PreviewSession(folder)
+    recorder = recorder_of(session)
+    with session.on():
+        recorder.start(options(tmp_path / "a.mp4"))
+        wait_for(frames_written(recorder, 5), "five frames")
+    wait_for(lambda: recorder.status is None, "the end")
+    assert len(recorded_pictures(tmp_path / "a.mp4")) == recorder.stop().frames
+
+
+class TestRoom:
+    """The effect is off, with consent: apps see the room."""
+
+    @pytest.fixture
+    def session(self, folder: Path) -> PreviewSession:
+        return PreviewSession(folder, build=lambda: Passthrough(Consent("test")))
+
+    def test_recording_shows_placeholder_instead_of_room(self, session: PreviewSession, tmp_path: Path) -> None:
+        recorder = recorder_of(session)
+        with session.on():
+            recorder.start(options(tmp_path / "a.mkv"))
+            wait_for(lambda: state(session.live) == "live", "the room")
+            wait_for(frames_written(recorder, 20), "twenty frames")
+            recorder.stop()
+        assert any(contains_room(picture.data) for picture in session.sink.composites)
+        assert not any(contains_room(picture) for picture in recorded_pictures(tmp_path / "a.mkv"))
+
+    def test_consent_records_room(self, session: PreviewSession, tmp_path: Path) -> None:
+        recorder = recorder_of(session)
+        with session.on():
+            recorder.start(options(tmp_path / "a.mkv"), Consent("test"))
+            wait_for(lambda: state(session.live) == "live", "the room")
+            wait_for(frames_written(recorder, 20), "twenty frames")
+            recorder.stop()
+        assert any(contains_room(picture) for picture in recorded_pictures(tmp_path / "a.mkv"))
+
+
+class TestFailures:
+    def test_only_one_recording_at_a_time(self, folder: Path, tmp_path: Path) -> None:
+        session = PreviewSession(folder)
+        recorder = recorder_of(session)
+        with session.on():
+            recorder.start(options(tmp_path / "a.mkv"))
+            with pytest.raises(ConfigError, match=r"already records .*a\.mkv"):
+                recorder.start(options(tmp_path / "b.mkv"))
+            recorder.stop()
+        assert not (tmp_path / "b.mkv").exists()
+
+    def test_stop_without_recording_fails(self, folder: Path) -> None:
+        with pytest.raises(ConfigError, match="not recording"):
+            recorder_of(PreviewSession(folder)).stop()
+
+    @pytest.mark.parametrize(
+        ("name", "error"), [("a.avi", ConfigError), ("missing/a.mkv", SinkError), ("old.mkv", SinkError)], ids=str
+    )
+    def test_unusable_file_is_refused(self, folder: Path, tmp_path: Path, name: str, error: type[LivebgError]) -> None:
+        (tmp_path / "old.mkv").write_text("old")
+        recorder = recorder_of(PreviewSession(folder))
+        with pytest.raises(error):
+            recorder.start(options(tmp_path / name))
+        assert recorder.status is None
+        assert (tmp_path / "old.mkv").read_text() == "old"
+        assert [path.name for path in tmp_path.iterdir()] == ["old.mkv"]
+
+    def test_full_disk_ends_recording_but_not_call(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        session = PreviewSession(folder)
+        recorder = recorder_of(session)
+
+        def fail(*_: object) -> None:
+            raise SinkError("Cannot write a.mkv: no space left on device.", "Free some disk space, or choose another folder.")
+
+        with session.on():
+            recorder.start(options(tmp_path / "a.mkv"))
+            wait_for(lambda: state(session.live) == "live", "a composite")
+            monkeypatch.setattr(RecordingFile, "send", fail)
+            wait_for(lambda: recorder.status is None, "the end of the recording")
+            sent = len(session.sink.composites)
+            with session.channel() as channel:
+                wait_for(lambda: bool(channel.next_frame(("composite",)).pictures), "a picture")
+            assert len(session.sink.composites) > sent
+        assert "no space left" in (recorder.stop().problem or "")
+
+    def test_slow_encoder_thins_recording_but_not_call(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        session = PreviewSession(folder)
+        recorder = recorder_of(session)
+        release, send = threading.Event(), RecordingFile.send
+
+        def slow(file: RecordingFile, *arguments: object) -> None:
+            release.wait(20)
+            send(file, *arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(RecordingFile, "send", slow)
+        with session.on():
+            recorder.start(options(tmp_path / "a.mkv"))
+            wait_for(lambda: state(session.live) == "live", "a composite")
+            sent = len(session.sink.composites)
+            wait_for(lambda: len(session.sink.composites) > sent + 20, "the call goes on")
+            assert recorder.status is not None
+            assert recorder.status.frames == 0
+            release.set()
+            wait_for(frames_written(recorder, 2), "two frames")
+            recorder.stop()
+            assert recorder.stop().frames < len(session.sink.composites)
+
+
+class TestMicrophone:
+    @pytest.mark.usefixtures("parec")
+    def test_pause_and_lock_silence_microphone(self, folder: Path, tmp_path: Path) -> None:
+        session, path = PreviewSession(folder), tmp_path / "a.mkv"
+        recorder = recorder_of(session)
+        with session.on():
+            recorder.start(options(path, audio="default"))
+            wait_for(lambda: is_recording_for(recorder, 1.5), "sound")
+            session.live.lock(True)
+            paused_at = seconds(recorder)
+            wait_for(lambda: is_recording_for(recorder, paused_at + 1.5), "the pause")
+            assert not microphones()
+            session.live.resume()
+            resumed_at = seconds(recorder)
+            wait_for(lambda: is_recording_for(recorder, resumed_at + 1.5), "sound again")
+            done = recorder.stop()
+            assert not microphones()
+        assert done.audio == "default"
+        levels = loudness(path)
+        assert max(level for time, level in levels if time < paused_at) > 0.1
+        assert max(level for time, level in levels if paused_at + 0.5 < time < resumed_at - 0.3) < 0.01
+        assert max(level for time, level in levels if time > resumed_at + 0.5) > 0.1
+
+    def test_microphone_that_ends_leaves_picture(self, folder: Path, tmp_path: Path, parec: Path) -> None:
+        parec.write_text(FAKE_PAREC.replace("while True:", "for _ in range(5):"))
+        session = PreviewSession(folder)
+        recorder = recorder_of(session)
+        with session.on():
+            recorder.start(options(tmp_path / "a.mkv", audio="default"))
+            wait_for(lambda: recorder.status is not None and recorder.status.problem is not None, "the problem")
+            assert recorder.status is not None
+            assert recorder.status.audio is None
+            count = recorder.status.frames
+            wait_for(frames_written(recorder, count + 5), "more frames")
+            assert "without sound" in (recorder.stop().problem or "")
+
+    def test_pause_turns_microphone_off_before_it_returns(
+        self, folder: Path, tmp_path: Path, parec: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Even if the disk hangs, so that the recorder does nothing."""
+        session, release, send = PreviewSession(folder), threading.Event(), RecordingFile.send
+        recorder = recorder_of(session)
+        shebang, rest = FAKE_PAREC.split("\n", 1)
+        note = f"import os, pathlib\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))"
+        parec.write_text(f"{shebang}\n{note}\n{rest}")
+
+        def hang(file: RecordingFile, *arguments: object) -> None:
+            release.wait(20)
+            send(file, *arguments)  # type: ignore[arg-type]
+
+        with session.on():
+            monkeypatch.setattr(RecordingFile, "send", hang)
+            recorder.start(options(tmp_path / "a.mkv", audio="default"))
+            pid = int((tmp_path / "pid").read_text())
+            session.live.pause()
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+            release.set()
+            assert recorder.stop().problem is None
+
+    @pytest.mark.usefixtures("parec")
+    def test_microphone_survives_short_pauses(self, folder: Path, tmp_path: Path) -> None:
+        session = PreviewSession(folder)
+        recorder = recorder_of(session)
+        with session.on():
+            recorder.start(options(tmp_path / "a.mkv", audio="default"))
+            for _ in range(20):
+                session.live.pause()
+                session.live.resume()
+                time.sleep(0.02)
+            done = recorder.stop()
+        assert (done.audio, done.problem) == ("default", None)
+
+    def test_unknown_microphone_is_refused_with_reason(self, folder: Path, tmp_path: Path, parec: Path) -> None:
+        parec.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('Stream error: No such entity')\n")
+        with pytest.raises(SourceError, match=r"Cannot record the microphone \(Stream error: No such entity\)"):
+            recorder_of(PreviewSession(folder)).start(options(tmp_path / "a.mkv", audio="gone"))
+        assert not (tmp_path / "a.mkv").exists()
+
+    def test_pipewire_records_no_other_microphone(self) -> None:
+        command = recorder_command("usb", 48_000, lambda name: name if name == "pw-record" else None)
+        assert "--properties={ node.dont-fallback = true node.dont-reconnect = true }" in command
+
+    def test_missing_program_is_refused(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(SourceError, match="needs parec or pw-record"):
+            recorder_of(PreviewSession(folder)).start(options(tmp_path / "a.mkv", audio="default"))
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("program", ["parec", "pw-record"])
+    @pytest.mark.parametrize("source", ["default", "alsa_input.usb"])
+    def test_commands_record_through_sound_server(self, program: str, source: str) -> None:
+        command = recorder_command(source, 48_000, lambda name: name if name == program else None)
+        assert command[0] == program
+        assert any("48000" in argument for argument in command)
+        assert any(source in argument for argument in command) == (source != "default")
+
+    def test_livebg_opens_no_alsa_device(self) -> None:
+        root = Path(sys.modules["livebg"].__file__ or "").parent
+        for module in root.rglob("*.py"):
+            assert '"alsa"' not in module.read_text("utf-8"), module
+
+
+def is_recording_for(recorder: Recorder, wanted: float) -> bool:
+    return seconds(recorder) >= wanted
+
+
+def seconds(recorder: Recorder) -> float:
+    status: RecordingStatus | None = recorder.status
+    return 0.0 if status is None else status.seconds
+
+
+def microphones() -> bool:
+    time.sleep(0.3)  # the recorder looks at the pause every 0.1 s
+    found = subprocess.run(["/usr/bin/pgrep", "-f", "programs/parec"], capture_output=True, check=False)
+    return found.returncode == 0
