@@ -4,7 +4,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +84,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 @pytest.fixture
-def shell(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def shell(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """The programs also find the shell's tools; a terminal is an ``xterm`` that the test makes."""
     monkeypatch.setenv("PATH", f"{desk.folder}{os.pathsep}/bin")
     if any((Path("/bin") / name).exists() for name in ("xdg-terminal-exec", "x-terminal-emulator", "gnome-terminal")):

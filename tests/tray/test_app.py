@@ -112,7 +112,7 @@ def panel(pystray: Any, signals: Mapping[int, object], tmp_path: Path, monkeypat
     assert signals == {}
     panel = Panel(tmp_path)
 
-    class Icon(pystray._base.Icon):  # type: ignore[misc, name-defined]
+    class Icon(pystray._base.Icon):  # type: ignore[misc]
         """An icon whose loop waits for its end."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
