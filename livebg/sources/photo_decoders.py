@@ -4,6 +4,8 @@ import io
 import logging
 import re
 import struct
+import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +36,20 @@ _GAIN_MAPS: Final = (b"hdrgm:Version", b"hdrgainmap", b"HDRGainMap", b"urn:iso:s
 _TONE_MAPPED_ITEM: Final = b"infe\x02\0\0\0..\0\0tmap"
 """Pattern of the entry in AVIF and HEIF files for a picture with an HDR gain map."""
 
+READ_FAILURES: Final = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""Exceptions that damaged pictures cause. Each format has its own reader, and most of them validate little."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedPhoto:
@@ -45,10 +61,20 @@ class DecodedPhoto:
 
 
 @contextmanager
+def log_warnings() -> Iterator[None]:
+    """Log Pillow's warnings (damaged EXIF data, very large pictures) inside the ``with`` block instead of printing them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        _LOG.debug("%s", warning.message)
+
+
+@contextmanager
 def open_photo(path: Path) -> Iterator[DecodedPhoto]:
     """Open the photo at ``path``; the image may be loaded inside the ``with`` block.
 
-    Raises :class:`PIL.UnidentifiedImageError` and the exceptions of :mod:`livebg.imaging.pillow_compat`.
+    Raises :class:`PIL.UnidentifiedImageError` and :data:`READ_FAILURES`.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)

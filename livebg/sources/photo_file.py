@@ -14,8 +14,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from livebg.errors import SourceError
 from livebg.imaging.color_profile import ADOBE_RGB, CODE_POINTS, is_rgb, is_srgb, is_usable, make_profile, to_srgb
-from livebg.imaging.pillow_compat import READ_FAILURES, log_warnings
-from livebg.sources.photo_decoders import DecodedPhoto, open_photo
+from livebg.sources.photo_decoders import READ_FAILURES, DecodedPhoto, log_warnings, open_photo
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Tray:
-    """Connects status, menu, icon and actions. ``backend`` shows the icon."""
+    """Connects status, menu, icon and actions. ``backend`` shows the icon. Raises :class:`~livebg.errors.DisplayError`."""
 
     def __init__(self, backend: Backend, actions: ActionRunner) -> None:
         self._actions = actions
@@ -49,7 +49,7 @@ class Tray:
         self._icon = PystrayIcon(backend, self.click)
 
     def run(self) -> None:
-        """Run in the main thread until the user quits or a signal arrives. Raises :class:`~livebg.errors.DisplayError`."""
+        """Run in the main thread until the user quits or a signal arrives."""
         view = poll_status()
         if view.state is TrayState.NOT_RUNNING:
             self._clicks.put(LocalAction.START)

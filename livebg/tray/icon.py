@@ -36,7 +36,7 @@ def load_image(state: TrayState) -> Image.Image:
 class PystrayIcon:
     """A tray icon with a menu, shown by pystray. All methods but :meth:`run` are thread-safe.
 
-    Raises :class:`~livebg.errors.DisplayError` if pystray cannot be loaded.
+    Raises :class:`~livebg.errors.DisplayError` if pystray cannot be loaded or has no way to show an icon.
     """
 
     def __init__(self, backend: Backend, chosen: Chosen) -> None:
@@ -48,6 +48,8 @@ class PystrayIcon:
             raise DisplayError(
                 f"Cannot show the tray icon ({' '.join(str(error).split())}).", "Use `livebg status --watch` instead."
             ) from error
+        if pystray.Icon is pystray._base.Icon:  # its thread would wait forever for the icon, and keep the process alive
+            raise DisplayError("PYSTRAY_BACKEND=dummy shows no icon.", "Unset it.")
         _silence_deprecation_warning()
         self._pystray, self._chosen = pystray, chosen
         self._entries: Sequence[Entry] = ()
@@ -55,10 +57,7 @@ class PystrayIcon:
         self._icon = pystray.Icon(APP_ID, menu=pystray.Menu(self._items))
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Show the icon in the main thread until :meth:`stop`. ``on_ready`` is called once, from another thread.
-
-        Raises :class:`~livebg.errors.DisplayError`.
-        """
+        """Show the icon in the main thread until :meth:`stop`. ``on_ready`` is called once, from another thread."""
 
         def begin(icon: "pystray._base.Icon") -> None:
             self._stop_on_signals()
@@ -67,8 +66,6 @@ class PystrayIcon:
 
         try:
             self._icon.run(begin)
-        except NotImplementedError:
-            raise DisplayError("PYSTRAY_BACKEND=dummy shows no icon.", "Unset it.") from None
         except RuntimeError as error:
             # GLib.Error: on exit pystray removes its notification, which fails without a notification service.
             if not _is_glib(error):

@@ -6,7 +6,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from itertools import islice, pairwise
+from fractions import Fraction
+from itertools import islice, pairwise, repeat
 from pathlib import Path
 
 import av
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 from livebg.bench.live import bench_live
 from livebg.bench.profile import StackProfiler
-from livebg.bench.recording import PixelFormat, RecordedCamera, clip_recording, synthetic_recording, write_clip
+from livebg.bench.recording import PixelFormat, RecordedCamera, clip_recording, record, synthetic_recording, write_clip
 from livebg.bench.render import FINISHING, STAGES, bench_render
 from livebg.cli import app
 from livebg.compositing.composite import Consent
@@ -28,7 +29,7 @@ from livebg.imaging.frame import planes
 from livebg.interfaces import Source
 from livebg.sources.file import FileSource
 from livebg.v4l2.abi import fourcc_text
-from tests.support.pipeline_fakes import LumaSegmenter
+from tests.support.pipeline_fakes import LumaSegmenter, gray_frame
 from tests.support.source_contract import SourceContract
 from tests.support.toy_network import ToyNetwork
 
@@ -115,6 +116,28 @@ class TestRecordedCamera(SourceContract):
         if not camera.skipped:
             assert all(np.array_equal(frame.y, lumas[number]) for frame, number in zip(frames, (0, 1, 2, 1, 0, 1), strict=True))
         assert all(later.time - earlier.time > 0.03 for earlier, later in pairwise(frames))
+
+    def test_buffer_that_is_not_read_in_time_is_skipped(self) -> None:
+        with RecordedCamera(synthetic_recording(3, (64, 48), "YUYV")) as camera:
+            first = next(iter(camera))
+            time.sleep(0.2)
+            second = next(iter(camera))
+            assert camera.skipped >= 4
+        assert second.time - first.time > 0.15
+
+    def test_closed_camera_ends(self) -> None:
+        with RecordedCamera(synthetic_recording(3, (64, 48), "YUYV")) as camera:
+            frames = iter(camera)
+            next(frames)
+            threading.Timer(0.01, camera.close).start()
+            assert len(list(islice(frames, 1000))) < 1000
+
+
+def test_recording_of_an_endless_clip_ends() -> None:
+    """Otherwise a long one would fill the memory."""
+    frame = gray_frame(size=(3840, 2160))
+    recording = record(repeat(frame), Fraction(30), "YUYV")
+    assert 2**28 < sum(map(len, recording.buffers)) < 2**28 + 2 * 3840 * 2160
 
 
 def test_live_cost_is_measured_beside_passthrough(network: Path) -> None:

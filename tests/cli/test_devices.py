@@ -101,6 +101,12 @@ def test_inaccessible_device_is_listed() -> None:
     assert "group video" in found.reasons[0][1]
 
 
+def test_device_that_cannot_be_opened_has_reason() -> None:
+    kernel = FakeKernel({"/dev/video0": FakeDevice()})
+    kernel.refusals[Path("/dev/video0")] = errno.EBUSY
+    assert list_devices("livebg", (1280, 720), 30, kernel).reasons == [(Path("/dev/video0"), "Device or resource busy")]
+
+
 def test_camera_that_does_not_answer_has_error() -> None:
     device = FakeDevice()
     device.failures[abi.ENUM_FMT] = errno.EIO

@@ -78,6 +78,13 @@ def test_module_for_other_kernel_needs_headers(machine: DoctorMachine) -> None:
     assert finding.fix == f"sudo apt install linux-headers-{RELEASE} && sudo dkms autoinstall"
 
 
+def test_unknown_distribution_names_the_headers(machine: DoctorMachine) -> None:
+    machine.file("/etc/os-release", "ID=plan9\n")
+    machine.module(OTHER)
+    machine.folder(f"/lib/modules/{RELEASE}/kernel")
+    assert installed(machine.exam()).fix == f"Install the headers of kernel {RELEASE} && sudo dkms autoinstall"
+
+
 def test_module_for_other_kernel_needs_build(machine: DoctorMachine) -> None:
     machine.module(OTHER)
     machine.folder(f"/lib/modules/{RELEASE}/build")

@@ -173,6 +173,14 @@ def test_ctrl_c_leaves_nothing(address: str, folder: Path, after: int) -> None:
     assert files(folder) == []
 
 
+def test_without_a_home_folder_there_is_no_place(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "nonexistent"))
+    with pytest.raises(ModelError, match=r"^toy cannot be stored without a home directory\. Set HOME or XDG_CACHE_HOME\.$"):
+        pull(replace(CARD, url=f"{address}/whole"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_unwritable_folder_fails(address: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelError, match=r"toy could not be written to .*file/models"):

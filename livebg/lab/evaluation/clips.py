@@ -9,9 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from livebg.imaging.frame import Alpha
-from livebg.lab.evaluation.contact_sheets import ContactSheet
 from livebg.lab.evaluation.networks import Network, Rgb, full_size_alpha
-from livebg.lab.evaluation.results import Section, tabulate
+from livebg.lab.evaluation.results import ContactSheet, Section, tabulate
 from livebg.lab.evaluation.subjects import Subjects
 from livebg.metrics.edge_lag import EDGE_LAG
 from livebg.metrics.no_reference import MEASURES as NO_REFERENCE

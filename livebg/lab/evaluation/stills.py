@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from livebg.imaging.frame import Alpha
-from livebg.lab.evaluation.contact_sheets import ContactSheet
 from livebg.lab.evaluation.datasets import EmptyRoom, PictureSet
 from livebg.lab.evaluation.networks import Network, Rgb, full_size_alpha
-from livebg.lab.evaluation.results import Section, tabulate, worst_count
+from livebg.lab.evaluation.results import ContactSheet, Section, tabulate, worst_count
 from livebg.metrics.reference import PICTURE_MEASURES, as_alpha, boundary_f_measure, foreground_iou, mean_absolute_difference
 from livebg.metrics.statistics import Measure
 from livebg.segmentation.onnx_model import Size

@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from livebg.lab.training.augmentation import Alpha, Random, jitter_color, simulate_camera
+from livebg.lab.training.augmentation import Alpha, Random, add_clutter, add_poster, jitter_color, random_view, simulate_camera
 from livebg.lab.training.pixel_store import Picture, Size, Store
 from livebg.lab.training.prepare import CUTOUTS, GRAY_SETS, PHOTOS, ROOMS, SMALL_SETS, SQUARED_SETS
-from livebg.lab.training.rooms import add_clutter, add_poster, random_view
 from livebg.synthetic import Box, Cutout, Matrix, bounding_box, over, place, similarity
 
 _COUNT_POWER: Final = 0.7

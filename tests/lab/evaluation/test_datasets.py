@@ -7,10 +7,9 @@ import pytest
 from PIL import Image
 
 from livebg.errors import SinkError, SourceError
-from livebg.lab.evaluation.contact_sheets import ContactSheet
 from livebg.lab.evaluation.datasets import clips, every_nth, picture_sets, rooms_aside
 from livebg.lab.evaluation.holdout import ROOMS_WITH_PEOPLE
-from livebg.lab.evaluation.results import tabulate, worst_count
+from livebg.lab.evaluation.results import ContactSheet, tabulate, worst_count
 from livebg.metrics.statistics import Measure
 from tests.support.evaluation_data import save, save_pair
 

@@ -19,7 +19,6 @@ from livebg.lab.training.architecture import DEEP, TINY, LivebgNet  # noqa: E402
 from livebg.lab.training.export import export, from_exported  # noqa: E402
 from livebg.lab.training.loader import COURSES, Curriculum, loader  # noqa: E402
 from livebg.lab.training.losses import Batch, edge_band, loss, overlap  # noqa: E402
-from livebg.lab.training.optimizer import orthogonalized  # noqa: E402
 from livebg.lab.training.pixel_store import write_store  # noqa: E402
 from livebg.lab.training.rounding import avoid_ties  # noqa: E402
 from livebg.lab.training.train_pipeline import (  # noqa: E402
@@ -31,7 +30,7 @@ from livebg.lab.training.train_pipeline import (  # noqa: E402
     revive,
     train_network,
 )
-from livebg.lab.training.trainer import Schedule, Trainer, read_checkpoint  # noqa: E402
+from livebg.lab.training.trainer import Schedule, Trainer, orthogonalized, read_checkpoint  # noqa: E402
 from livebg.models.registry import unknown_card  # noqa: E402
 from livebg.segmentation.u2net import U2NetSegmenter  # noqa: E402
 from livebg.synthetic import blob_person, procedural_room  # noqa: E402
