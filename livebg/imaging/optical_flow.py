@@ -103,6 +103,11 @@ class FlowEstimator:
         pair = self._pair(luma)
         return None if pair is None else (self._estimate(*pair), self._estimate(*pair[::-1]))
 
+    def update_forward(self, luma: Pyramid) -> FlowField | None:
+        """Returns the forward flow as :meth:`update_both` does, alone, at its cost."""
+        pair = self._pair(luma)
+        return None if pair is None else self._estimate(*pair[::-1])
+
     def _pair(self, luma: Pyramid) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
         """Returns this frame and the previous one, downscaled, and stores this one as the previous."""
         previous = self._small if luma.shape == self._shape else None

@@ -17,7 +17,7 @@ from livebg.imaging.frame import Alpha, Composite, Frame
 from livebg.imaging.optical_flow import FlowEstimator
 from livebg.imaging.pyramid import Pyramid
 from livebg.pipeline import Mask, Pipeline, Prediction
-from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Transition, warmup
+from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Transition, filter_backward, warmup
 
 _AHEAD_S: Final = 0.4
 """Look-ahead. One that is three times as long lowers dtSSD by less than a hundredth."""
@@ -106,18 +106,11 @@ class LookaheadFilter:
     def _released(self, count: int) -> Iterator[tuple[Frame, Mask]]:
         """Filter all held frames backward and release the oldest ``count``."""
         with self._pipeline.stage("smoothing"):
-            alphas = self._filtered_backward()
+            alphas = filter_backward((each.alpha, each.back) for each in reversed(self._held))
             moments = [self._held.popleft() for _ in range(count)]
             alphas = [_blurred(alpha) if each.linked else alpha for each, alpha in zip(moments, alphas, strict=False)]
             masks = [Mask(alpha, each.sight.time) for each, alpha in zip(moments, alphas, strict=True)]
         yield from zip((each.frame for each in moments), masks, strict=True)
-
-    def _filtered_backward(self) -> list[Alpha]:
-        """Alphas of the held frames, oldest first. The forward pass already averaged each, so each counts as well known."""
-        alphas: list[Alpha] = []
-        for moment in reversed(self._held):
-            alphas.append(moment.back.followed(alphas[-1], moment.alpha) if moment.back and alphas else moment.alpha)
-        return alphas[::-1]
 
 
 def _blurred(alpha: Alpha) -> Alpha:

@@ -6,6 +6,7 @@ Feeding the previous alpha to the network instead makes its mistakes persist and
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -126,6 +127,18 @@ class Transition:
 def warmup(seconds: float, time_constant: float) -> float:
     """Returns the warm-up of an average that has run for ``seconds``, 0..1; its first alpha counts for 0.15 s."""
     return 1 - math.exp(-(seconds + _FIRST_FRAME_S) / time_constant)
+
+
+def filter_backward(steps: Iterable[tuple[Alpha, Transition | None]]) -> list[Alpha]:
+    """Filter the alphas of successive pictures, each averaged forward already, from the last to the first.
+
+    ``steps`` are from the last to the first: an alpha and the transition that leads there from the next picture, None if nothing
+    does. Returns the alphas from the first to the last.
+    """
+    alphas: list[Alpha] = []
+    for alpha, back in steps:
+        alphas.append(back.followed(alphas[-1], alpha) if back is not None and alphas else alpha)
+    return alphas[::-1]
 
 
 class TemporalFilter:
