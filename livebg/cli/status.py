@@ -93,6 +93,8 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
     yield "rate", f"{status.fps_in:.1f} fps in, {status.fps_out:.1f} fps out"
     if status.latency:
         yield "latency", f"p50 {status.latency.p50_ms:.0f} ms, p95 {status.latency.p95_ms:.0f} ms"
+    if status.delay:
+        yield "delay", f"{status.delay.ms:.0f} ms for smoothing, {-status.delay.dtssd_percent:g} % less flicker (dtSSD)"
     yield "frames", _counts(status.counts)
     if status.cpu_ms:
         yield "CPU", _cost(status.cpu_ms)

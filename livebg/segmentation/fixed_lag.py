@@ -1,5 +1,6 @@
 """Look-ahead filter for live video that may be late by a few frames: the backward pass over the pictures that follow."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -17,7 +18,15 @@ MAX_DELAY_S: Final = 0.15
 """Seconds after a released picture until the next one is released, even if fewer pictures follow it than wanted. Otherwise the
 placeholder would appear at low frame rates while pictures are collected."""
 
+DTSSD_CHANGE_PERCENT: Final = {1: -3.0, 2: -4.0, 3: -5.0}
+"""Change of dtSSD by number of frames, the mean of slow and fast motion on synthetic clips at 30 frames per second."""
+
 T = TypeVar("T")
+
+
+def delay_s(frames: int, interval: float) -> float:
+    """Returns the delay in seconds of a filter with ``frames`` for pictures that are ``interval`` seconds apart."""
+    return min(frames, max(math.ceil(MAX_DELAY_S / interval) - 1, 0)) * interval
 
 
 class Released(NamedTuple, Generic[T]):

@@ -16,6 +16,7 @@ from livebg.daemon.server import Command, ControlServer, no_arguments
 from livebg.daemon.status import (
     CameraStatus,
     CpuCost,
+    DelayStatus,
     EffectStatus,
     ModelStatus,
     OutputStatus,
@@ -47,6 +48,7 @@ LIVE = Status(
     degraded=("mask every 2nd frame",),
     effect=EffectStatus("portrait", "#204060", 0.025, "#00ff00"),
     kernels=KernelStatus("NumPy", "The CPU lacks FMA.", "Use another."),
+    delay=DelayStatus(2, 66.7333, -4.5),
 )
 ASLEEP = Status(
     state="asleep",
