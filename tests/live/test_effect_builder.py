@@ -32,7 +32,9 @@ def settings(network: str, **more: object) -> Settings:
 
 
 def process(look: Processor) -> Composite:
-    return look.process(noise_frame(1)).composite
+    processed = look.process(noise_frame(1))
+    assert processed is not None
+    return processed.composite
 
 
 def test_network_is_loaded_once_for_all_effects(network: str) -> None:
