@@ -18,7 +18,7 @@ MAX_DELAY_S: Final = 0.15
 """Seconds after a released picture until the next one is released, even if fewer pictures follow it than wanted. Otherwise the
 placeholder would appear at low frame rates while pictures are collected."""
 
-DTSSD_CHANGE_PERCENT: Final = {1: -3.0, 2: -4.0, 3: -5.0}
+DTSSD_CHANGE_PERCENT: Final = {1: -1.9, 2: -3.2, 3: -4.0}
 """Change of dtSSD by number of frames, the mean of slow and fast motion on synthetic clips at 30 frames per second."""
 
 T = TypeVar("T")
