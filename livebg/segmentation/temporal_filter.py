@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
-from livebg.imaging.optical_flow import FlowEstimator, FlowField
+from livebg.imaging.optical_flow import FlowEstimator, FlowField, Sampling
 from livebg.imaging.pyramid import Pyramid, split_channels
 
 TIME_CONSTANT_S: Final = 0.4
@@ -69,13 +69,13 @@ Image = NDArray[np.uint8]
 class Transition:
     """The transition between two adjacent pictures: predicts the alpha of the other from the alpha of the reference.
 
-    ``motion`` is the backward flow from the other to the reference; ``in_place``, uint8, is 255 where no motion fits better;
+    ``motion`` leads from the other back to the reference; ``in_place``, uint8, is 255 where no motion fits better;
     ``pull``, float32, is how strongly the other keeps its own alpha, in time constants: the elapsed ones where the reference
     fully explains the pixel, and very many where it does not; ``falling``, float32, at least 1, is the factor by which falling
     alpha is faster. All are (height, width). ``elapsed`` and ``time_constant`` are in seconds.
     """
 
-    motion: FlowField
+    motion: Sampling
     in_place: Image
     pull: Alpha
     falling: Alpha
@@ -90,8 +90,8 @@ class Transition:
         They are ``elapsed`` seconds apart, in either order. The in-place comparison handles uncovered background, which has no
         counterpart in the reference.
         """
-        near = _tolerance(other)
-        carried, stayed = (cv2.subtract(_max_difference(each, other), near) for each in (motion.warp_image(one), one))
+        near, sampling = _tolerance(other), motion.sampling(other.shape)
+        carried, stayed = (cv2.subtract(_max_difference(each, other), near) for each in (sampling.warp_image(one), one))
         in_place = np.asarray(cv2.compare(stayed, carried, cv2.CMP_LT), np.uint8)
         unlike = np.asarray(cv2.min(carried, stayed), np.uint8)
         if np.count_nonzero(unlike > _NOISE_LEVELS + _CHANGE_LEVELS) > _CUT_SHARE * unlike.size:
@@ -99,7 +99,7 @@ class Transition:
         explained = 1 - np.clip((_LEVELS - _NOISE_LEVELS) / _CHANGE_LEVELS, 0, 1)
         pull = elapsed / time_constant - np.log(np.maximum(explained, _EPSILON))
         return cls(
-            motion,
+            sampling,
             in_place,
             np.asarray(cv2.LUT(unlike, pull.astype(np.float32)), np.float32),
             _falling_factor(motion, unlike, elapsed),
