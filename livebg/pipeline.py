@@ -41,10 +41,14 @@ class Mask:
 
 
 class Processed(NamedTuple):
-    """A processed frame: its composite, and the matte that the composite was made with; None if no network ran."""
+    """A processed frame: its composite, and the matte that the composite was made with; None if no network ran.
+
+    ``frames_ago`` is how many frames before the current one the processor received it; 0 unless the processor delays frames.
+    """
 
     composite: Composite
     matte: Matte | None
+    frames_ago: int = 0
 
 
 class Processor(Protocol):
@@ -55,12 +59,16 @@ class Processor(Protocol):
         """How many times the output's width and height the frames may have. The composites have the output's size."""
         ...
 
-    def process(self, frame: Frame) -> Processed:
-        """Raises :class:`~livebg.errors.ModelError` if the network fails."""
+    def process(self, frame: Frame) -> Processed | None:
+        """Returns a processed frame, or None if all frames since the last one wait for later frames.
+
+        Processed frames are returned in order; a frame that was passed over is never returned. Raises
+        :class:`~livebg.errors.ModelError` if the network fails.
+        """
         ...
 
     def reset(self) -> None:
-        """Clear the temporal state: after a toggle, a seek, a change of format or a gap in time."""
+        """Clear the temporal state and drop the waiting frames: after a toggle, a seek, a change of format or a gap in time."""
         ...
 
 

@@ -18,7 +18,7 @@ from livebg.config.settings import Settings
 from livebg.factory import build_encoding, build_pipeline
 from livebg.imaging.frame import Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
-from livebg.pipeline import Passthrough, Processor
+from livebg.pipeline import Passthrough, Pipeline
 from livebg.sinks.file import FileSink
 from livebg.sources.file import FileSource
 
@@ -89,7 +89,7 @@ def _pass(
     settings: Settings,
     clip: Path,
     frames: int,
-    processor: Processor,
+    processor: Pipeline | Passthrough,
     clock: StageTimer,
     blend: Callable[[], object] | None = None,
 ) -> tuple[VideoFormat, int, tuple[float, float] | None]:

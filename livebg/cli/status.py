@@ -95,20 +95,26 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
     yield "rate", f"{status.fps_in:.1f} fps in, {status.fps_out:.1f} fps out"
     if status.latency:
         yield "latency", f"p50 {status.latency.p50_ms:.0f} ms, p95 {status.latency.p95_ms:.0f} ms"
+    if status.delay:
+        yield "delay", f"{status.delay.ms:.0f} ms for smoothing, {-status.delay.dtssd_percent:g} % less flicker (dtSSD)"
     yield "frames", _counts(status.counts)
     if status.cpu_ms:
         yield "CPU", _cost(status.cpu_ms)
+    yield from _details(status)
+    if status.degraded:
+        yield "reduced quality", ", ".join(status.degraded)
+    if status.last_error:
+        yield "last error", f"{status.last_error.text} ({_duration(status.last_error.seconds_ago)} ago)"
+    yield "running", f"for {_duration(status.uptime)}, pid {status.pid}, livebg {status.version}"
+
+
+def _details(status: Status) -> Iterator[tuple[str, str]]:
     if status.model:
         yield "model", _model(status.model)
     if status.kernels:
         yield "kernels", _kernels(status.kernels)
     if status.recording:
         yield "recording", _recording(status.recording)
-    if status.degraded:
-        yield "reduced quality", ", ".join(status.degraded)
-    if status.last_error:
-        yield "last error", f"{status.last_error.text} ({_duration(status.last_error.seconds_ago)} ago)"
-    yield "running", f"for {_duration(status.uptime)}, pid {status.pid}, livebg {status.version}"
 
 
 def _recording(recording: RecordingStatus) -> str:

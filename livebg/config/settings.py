@@ -114,6 +114,9 @@ class Smoothing(Section):
     time_constant: float = Field(
         0.4, ge=0, le=5, description="time constant in seconds with which still regions follow the network; 0: no filter"
     )
+    delay_frames: int = Field(
+        0, ge=0, le=3, description="for live video: frames by which the picture is late, so that each matte can use later frames"
+    )
 
 
 class Render(Section):

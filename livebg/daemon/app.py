@@ -45,7 +45,7 @@ def run_camera(
     session, factory = build_session(layers.settings(), consent)
     recorder = Recorder(session.audience, session.format, lambda: session.paused)
     session.on_pause = recorder.mute
-    controller = SessionController(session, factory, layers, choices, consent, lambda: recorder.status)
+    controller = SessionController(session, factory, layers, choices, consent, recording=lambda: recorder.status)
 
     def on_started() -> None:
         manager.ready()

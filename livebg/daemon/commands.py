@@ -20,8 +20,6 @@ from livebg.errors import ConfigError
 from livebg.live.recorder import Recorder, RecordingOptions
 
 _MAX_NAME_LENGTH: Final = 256
-_MAX_VALUE_LENGTH: Final = 4096
-"""Maximum number of characters of a value: Linux's maximum path length."""
 
 
 def commands(controller: SessionController) -> dict[str, Command]:
@@ -89,7 +87,8 @@ def recording_options(arguments: Mapping[str, Any]) -> RecordingOptions:
             f"Invalid argument {loc[:40]} of record.",
             "Pass path (an absolute path), overwrite (a boolean), seconds (above 0) and audio (a microphone).",
         ) from None
-    path = Path(check_text("path", request.path))
+    check_text("path", request.path)
+    path = Path(request.path)
     if not path.is_absolute():
         raise ConfigError(f"The path {path} is not absolute.", "Pass the whole path.")
     if request.audio is not None and (request.audio.startswith("-") or "\0" in request.audio):

@@ -10,12 +10,22 @@ from typing import Any, Final
 
 from livebg import __version__
 from livebg.compositing.composite import Consent
-from livebg.config.settings import Settings
+from livebg.config.settings import Settings, Smoothing
 from livebg.daemon.bootstrap import build_camera, check_camera
 from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
-from livebg.daemon.status import CameraStatus, CommandResult, CpuCost, EffectStatus, ModelStatus, OutputStatus, PresetList, Status
+from livebg.daemon.status import (
+    CameraStatus,
+    CommandResult,
+    CpuCost,
+    DelayStatus,
+    EffectStatus,
+    ModelStatus,
+    OutputStatus,
+    PresetList,
+    Status,
+)
 from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
 from livebg.live.effect_builder import ProcessorFactory
@@ -24,6 +34,7 @@ from livebg.live.session import Session
 from livebg.live.snapshot import SessionSnapshot, describe
 from livebg.live.stats import RecordingStatus
 from livebg.native import kernel_status
+from livebg.segmentation.fixed_lag import DTSSD_CHANGE_PERCENT, delay_s
 from livebg.sources.camera import CameraSource
 from livebg.sources.camera_controls import CameraControls, SavedControls, controls_of
 
@@ -199,6 +210,9 @@ class SessionController:
             kernels=kernel_status(),
             outputs=tuple(snapshot.outlets),
             recording=self._recording(),
+            delay=None
+            if self._consent is not None
+            else _delay_status(settings.smoothing, snapshot.fps_in or float(shape.frame_rate)),
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
@@ -253,6 +267,13 @@ def _camera_status(requested: str, snapshot: SessionSnapshot) -> CameraStatus:
 
 def _model_status(segmenter: Segmenter, width: int, height: int) -> ModelStatus:
     return ModelStatus(segmenter.name, segmenter.provider, segmenter.input_size(width, height))
+
+
+def _delay_status(smoothing: Smoothing, rate: float) -> DelayStatus | None:
+    frames = smoothing.delay_frames
+    if not (frames and smoothing.time_constant and rate):
+        return None
+    return DelayStatus(frames, delay_s(frames, 1 / rate) * 1000, DTSSD_CHANGE_PERCENT[frames])
 
 
 def _cpu_cost(seconds: float, snapshot: SessionSnapshot) -> CpuCost | None:

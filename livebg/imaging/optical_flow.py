@@ -67,14 +67,28 @@ class FlowField:
 
     def warp(self, alpha: Alpha) -> Alpha:
         """Warp an alpha of the earlier picture, float32 (h, w), to the later one. Returns a new array."""
-        return _warp(alpha, self.resized((alpha.shape[1], alpha.shape[0])).flow)
+        return self.sampling(alpha.shape).warp(alpha)
+
+    def sampling(self, shape: tuple[int, ...]) -> "Sampling":
+        """Returns where pictures of ``shape`` (height, width, ...) are sampled, to warp several of them."""
+        return Sampling(*_coordinates(self.resized((shape[1], shape[0])).flow))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampling:
+    """The column and row at which each pixel of a later picture is sampled in an earlier one, float32 (height, width)."""
+
+    columns: NDArray[np.float32]
+    rows: NDArray[np.float32]
+
+    def warp(self, alpha: Alpha) -> Alpha:
+        """Warp an alpha of the earlier picture, float32 (height, width), to the later one. Returns a new array."""
+        return _as_float32(_remap(alpha, (self.columns, self.rows)))
 
     def warp_image(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Warp the earlier picture, uint8 (h, w, 3), to the later one. Returns a new array."""
+        """Warp the earlier picture, uint8 (height, width, 3), to the later one. Returns a new array."""
         # OpenCV needs half as long for four channels as for three.
-        warped = _remap(
-            cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), _coordinates(self.resized((picture.shape[1], picture.shape[0])).flow)
-        )
+        warped = _remap(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), (self.columns, self.rows))
         return np.asarray(cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
@@ -102,6 +116,11 @@ class FlowEstimator:
         """Returns the backward flow as :meth:`update` does and the forward flow, for look-ahead. Twice the cost."""
         pair = self._pair(luma)
         return None if pair is None else (self._estimate(*pair), self._estimate(*pair[::-1]))
+
+    def update_forward(self, luma: Pyramid) -> FlowField | None:
+        """Returns the forward flow as :meth:`update_both` does, alone, at its cost."""
+        pair = self._pair(luma)
+        return None if pair is None else self._estimate(*pair[::-1])
 
     def _pair(self, luma: Pyramid) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
         """Returns this frame and the previous one, downscaled, and stores this one as the previous."""

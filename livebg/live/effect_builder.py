@@ -11,6 +11,7 @@ from livebg.imaging.frame import Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
 from livebg.live.frame_path import Build
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline, build_adaptive_pipeline
+from livebg.live.quality.delayed_pipeline import with_delay
 from livebg.pipeline import Passthrough, Processor
 
 
@@ -84,7 +85,7 @@ class ProcessorFactory:
                 self._pipeline, self._active = self._build_pipeline(settings, fresh), fresh
             else:
                 self._pipeline, self._active = ready.pop(), network
-            return self._pipeline
+            return with_delay(self._pipeline, settings, self._stages)
 
         return build
 

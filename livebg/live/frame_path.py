@@ -52,7 +52,7 @@ class OutputFrame:
 
     ``captured`` holds the frame converted to the output format (larger if auto-framing crops it), ``matte`` its matte if a
     network ran. ``effect`` is the number of the effect that made the composite. ``number`` counts the pictures that previews
-    receive.
+    receive. A frame is ``delayed`` if later ones were processed before its composite was made.
     """
 
     composite: Composite
@@ -60,6 +60,7 @@ class OutputFrame:
     matte: Matte | None = None
     effect: int = 0
     number: int = 0
+    delayed: bool = False
 
 
 class CompositeHold:
@@ -115,6 +116,8 @@ class FramePath:
         self._build = build
         self.effect = self._oldest_effect = 0
         """The numbers of the active effect and of the earliest one that may still be shown."""
+        self.dropped_waiting = 0
+        """Number of frames that were dropped while they waited for later ones."""
 
     def switch(self, build: Build, *, at_once: bool) -> None:
         """Switches to another effect. If ``at_once``, composites of earlier effects are not shown any more."""
@@ -143,19 +146,29 @@ class FramePath:
         return frame.effect >= self._oldest_effect and self.demand.wanted and not later
 
     def is_current(self, frame: OutputFrame) -> bool:
-        """Returns whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one."""
+        """Returns whether a frame is recent and was read for the current viewers: a slow worker may deliver an earlier one.
+
+        A delayed frame must also be of the active effect: it was captured before the change.
+        """
         captured = frame.captured
-        return captured is not None and captured.age <= MAX_FRAME_AGE_S and captured.generation == self.demand.generation
+        if captured is None or (frame.delayed and frame.effect != self.effect):
+            return False
+        return captured.age <= MAX_FRAME_AGE_S and captured.generation == self.demand.generation
+
+    def is_wanted(self, captured: CapturedFrame) -> bool:
+        """Returns whether the viewers for whom a frame was read still wait for it."""
+        return self.demand.wanted and captured.generation == self.demand.generation
 
     @property
     def dropped(self) -> int:
         """Number of frames that newer ones replaced, or that were cleared."""
-        return self.captured.dropped + self.composites.dropped
+        return self.captured.dropped + self.composites.dropped + self.dropped_waiting
 
     def clear(self) -> None:
         """Drops the frames that are waiting, and shortens the hold of the newest composite."""
         self.hold.reset()
         self.captured.clear()
+        self.captured.wake()  # the worker drops the frames that wait in its processor
         self.composites.clear()
 
     def close(self) -> None:

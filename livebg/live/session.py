@@ -217,9 +217,9 @@ class Session:
         self._path.composites.wake()  # a new viewer gets a picture immediately
 
     def _is_drained(self) -> bool:
-        """Returns whether every captured frame was shown, dropped or failed."""
+        """Returns whether every captured frame was shown, dropped or failed, or waits for a later one."""
         counts = self.snapshot().counts
-        return counts.captured == counts.sent + counts.dropped + counts.failed
+        return counts.captured == counts.sent + counts.dropped + counts.failed + self._workers.current.waiting
 
     def _end(self) -> None:
         self._stop.set()

@@ -1,6 +1,7 @@
 """Worker thread: turns frames into composites and contains network failures."""
 
 import logging
+from collections import deque
 from dataclasses import replace
 from typing import Final
 
@@ -8,7 +9,7 @@ from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.interfaces import LiveSource
 from livebg.live.frame_path import CapturedFrame, FramePath, OutputFrame
 from livebg.live.stats import FailureLog
-from livebg.pipeline import Processor
+from livebg.pipeline import Processed, Processor
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -20,6 +21,9 @@ class WorkerLoop:
 
     An exception from a processor is recorded and logged, and the next frame is tried. The room is never shown meanwhile, because
     the worker only forwards composites. An exception from building a processor ends the thread and the session.
+
+    If the processor delays frames, those that wait in it are dropped when the effect or the camera changes, after a failure and
+    when the camera is not needed any more: their composites would be sent after the command that caused it was answered.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class WorkerLoop:
         self._stop = clock.event()
         self._abandoned = False
         self._source: LiveSource | None = None
+        self._waiting: deque[CapturedFrame] = deque()
+        """The frames that the processor holds, oldest first."""
         self.processed, self.failed = processed, failed
         self.loading = True
         self.failing: str | None = None
@@ -51,8 +57,11 @@ class WorkerLoop:
             self._path.started.set()
             while not self._stop.is_set() and effect == self._path.effect:
                 captured = self._path.captured.take()
+                if self._waiting and not self._path.is_wanted(self._waiting[-1]):
+                    self._reset(processor)
                 if captured is not None:
                     self._process(processor, captured, effect)
+            self._drop_waiting()
 
     def stop(self) -> None:
         """Ends :meth:`run` after the current frame."""
@@ -60,28 +69,54 @@ class WorkerLoop:
 
     def abandon(self) -> None:
         """Ends :meth:`run` eventually and discards its later composites: another worker has taken over."""
+        self._drop_waiting()
         self._abandoned = True
         self._stop.set()
+
+    @property
+    def waiting(self) -> int:
+        """Number of frames that wait in the processor."""
+        return len(self._waiting)
 
     def _process(self, processor: Processor, captured: CapturedFrame, effect: int) -> None:
         self.busy_since = self._clock.monotonic()
         try:
             if captured.source is not self._source:
-                processor.reset()
+                self._reset(processor)
                 self._source = captured.source
             with self._stages.stage("geometry"):
                 frame = captured.geometry.apply(captured.frame, processor.oversampling)
-            composite, matte = processor.process(frame)
+            processed = processor.process(frame)
         except Exception as error:  # noqa: BLE001 - network failures must not end the output; they are logged and reported
             self._record_failure(error)
-            processor.reset()
+            self._reset(processor)
         else:
             self.failing = None
             self.processed += 1
             if not self._abandoned:
-                self._path.composites.put(OutputFrame(composite, replace(captured, frame=frame), matte, effect))
+                self._waiting.append(replace(captured, frame=frame))
+                self._forward(processed, effect)
         finally:
             self.busy_since = None
+
+    def _forward(self, processed: Processed | None, effect: int) -> None:
+        """Send a composite on with the frame that it was made of, which the processor may have received earlier."""
+        if processed is None:
+            return
+        self._drop_waiting(kept=processed.frames_ago + 1)
+        captured = self._waiting.popleft()
+        self._path.composites.put(
+            OutputFrame(processed.composite, captured, processed.matte, effect, delayed=processed.frames_ago > 0)
+        )
+
+    def _reset(self, processor: Processor) -> None:
+        processor.reset()
+        self._drop_waiting()
+
+    def _drop_waiting(self, kept: int = 0) -> None:
+        while len(self._waiting) > kept:
+            self._waiting.popleft()
+            self._path.dropped_waiting += 1
 
     def _record_failure(self, error: Exception) -> None:
         text = str(error) or type(error).__name__

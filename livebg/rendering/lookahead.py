@@ -17,7 +17,7 @@ from livebg.imaging.frame import Alpha, Composite, Frame
 from livebg.imaging.optical_flow import FlowEstimator
 from livebg.imaging.pyramid import Pyramid
 from livebg.pipeline import Mask, Pipeline, Prediction
-from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Transition, warmup
+from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Average, Transition, filter_backward
 
 _AHEAD_S: Final = 0.4
 """Look-ahead. One that is three times as long lowers dtSSD by less than a hundredth."""
@@ -35,14 +35,12 @@ _ROUNDING_S: Final = 1e-6
 
 @dataclass(slots=True, eq=False)
 class _Moment:
-    """A held frame. ``alpha`` is filtered forward; ``back`` leads here from the next frame, None across a cut or a gap and for
-    the last frame. ``begun`` is when the forward filter last started, in seconds. A frame that is not
-    ``linked`` to any other keeps its alpha."""
+    """A held frame. ``average`` is the forward filter's; ``back`` leads here from the next frame, None across a cut or a gap and
+    for the last frame. A frame that is not ``linked`` to any other keeps its alpha."""
 
     frame: Frame
     sight: Prediction
-    alpha: Alpha
-    begun: float
+    average: Average
     linked: bool = False
     back: Transition | None = None
 
@@ -86,7 +84,7 @@ class LookaheadFilter:
     def _filtered_forward(self, frame: Frame, sight: Prediction) -> _Moment:
         """Apply the causal filter. Also links the frame before to this one."""
         both = self._carrier.update_both(Pyramid(np.asarray(cv2.cvtColor(sight.image, cv2.COLOR_RGB2GRAY), np.uint8)))
-        started = _Moment(frame, sight, sight.alpha, sight.time)
+        started = _Moment(frame, sight, Average.start(sight.alpha, sight.time))
         before = self._held[-1] if self._held else None
         if before is None or both is None or not 0 < sight.time - before.sight.time <= MAX_GAP_S:
             return started
@@ -96,8 +94,7 @@ class LookaheadFilter:
         if here is None or back is None:
             return started
         before.back, before.linked = back, True
-        alpha = here.followed(before.alpha, sight.alpha, warmup(sight.time - before.begun, self._time_constant))
-        return _Moment(frame, sight, alpha, before.begun, linked=True)
+        return _Moment(frame, sight, here.advance(before.average, sight.alpha, sight.time), linked=True)
 
     def _sees_far_enough(self) -> bool:
         ahead = self._held[-1].sight.time - self._held[0].sight.time
@@ -106,18 +103,11 @@ class LookaheadFilter:
     def _released(self, count: int) -> Iterator[tuple[Frame, Mask]]:
         """Filter all held frames backward and release the oldest ``count``."""
         with self._pipeline.stage("smoothing"):
-            alphas = self._filtered_backward()
+            alphas = filter_backward((each.average.alpha, each.back) for each in reversed(self._held))
             moments = [self._held.popleft() for _ in range(count)]
             alphas = [_blurred(alpha) if each.linked else alpha for each, alpha in zip(moments, alphas, strict=False)]
             masks = [Mask(alpha, each.sight.time) for each, alpha in zip(moments, alphas, strict=True)]
         yield from zip((each.frame for each in moments), masks, strict=True)
-
-    def _filtered_backward(self) -> list[Alpha]:
-        """Alphas of the held frames, oldest first. The forward pass already averaged each, so each counts as well known."""
-        alphas: list[Alpha] = []
-        for moment in reversed(self._held):
-            alphas.append(moment.back.followed(alphas[-1], moment.alpha) if moment.back and alphas else moment.alpha)
-        return alphas[::-1]
 
 
 def _blurred(alpha: Alpha) -> Alpha:

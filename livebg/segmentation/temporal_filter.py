@@ -6,6 +6,7 @@ Feeding the previous alpha to the network instead makes its mistakes persist and
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.imaging.frame import Alpha
-from livebg.imaging.optical_flow import FlowEstimator, FlowField
+from livebg.imaging.optical_flow import FlowEstimator, FlowField, Sampling
 from livebg.imaging.pyramid import Pyramid, split_channels
 
 TIME_CONSTANT_S: Final = 0.4
@@ -49,6 +50,15 @@ _CUT_SHARE: Final = 0.15
 _FIRST_FRAME_S: Final = 0.15
 """Duration in seconds for which the first alpha counts: one frame's would let the following frames flicker, the full time
 constant would let its errors last."""
+_TRUST_RISE_S: Final = 0.2
+_TRUST_FALL_S: Final = 3.0
+"""Time constants in seconds with which trust follows the network, where the previous picture explains the pixel."""
+_TRUSTED: Final = (0.5, 0.85)
+"""Trust from which alpha falls more slowly, and at which it falls the slowest."""
+_MISSED: Final = (0.5, 0.75)
+"""The same for 1 - alpha. At the soft edge of a person that would only widen the edge."""
+_HOLD: Final = 0.8
+"""By how much trusted alpha falls more slowly: a cup or a headset that the network misses for up to half a second stays."""
 _EPSILON: Final = 1e-9
 _LEVELS: Final = np.arange(256, dtype=np.float32)
 
@@ -59,17 +69,18 @@ Image = NDArray[np.uint8]
 class Transition:
     """The transition between two adjacent pictures: predicts the alpha of the other from the alpha of the reference.
 
-    ``motion`` is the backward flow from the other to the reference; ``in_place``, uint8, is 255 where no motion fits better;
+    ``motion`` leads from the other back to the reference; ``in_place``, uint8, is 255 where no motion fits better;
     ``pull``, float32, is how strongly the other keeps its own alpha, in time constants: the elapsed ones where the reference
     fully explains the pixel, and very many where it does not; ``falling``, float32, at least 1, is the factor by which falling
-    alpha is faster. All are (height, width). ``elapsed`` is in seconds.
+    alpha is faster. All are (height, width). ``elapsed`` and ``time_constant`` are in seconds.
     """
 
-    motion: FlowField
+    motion: Sampling
     in_place: Image
     pull: Alpha
     falling: Alpha
     elapsed: float
+    time_constant: float
 
     @classmethod
     def between(cls, one: Image, other: Image, motion: FlowField, elapsed: float, time_constant: float) -> "Transition | None":
@@ -79,8 +90,8 @@ class Transition:
         They are ``elapsed`` seconds apart, in either order. The in-place comparison handles uncovered background, which has no
         counterpart in the reference.
         """
-        near = _tolerance(other)
-        carried, stayed = (cv2.subtract(_max_difference(each, other), near) for each in (motion.warp_image(one), one))
+        near, sampling = _tolerance(other), motion.sampling(other.shape)
+        carried, stayed = (cv2.subtract(_max_difference(each, other), near) for each in (sampling.warp_image(one), one))
         in_place = np.asarray(cv2.compare(stayed, carried, cv2.CMP_LT), np.uint8)
         unlike = np.asarray(cv2.min(carried, stayed), np.uint8)
         if np.count_nonzero(unlike > _NOISE_LEVELS + _CHANGE_LEVELS) > _CUT_SHARE * unlike.size:
@@ -88,11 +99,12 @@ class Transition:
         explained = 1 - np.clip((_LEVELS - _NOISE_LEVELS) / _CHANGE_LEVELS, 0, 1)
         pull = elapsed / time_constant - np.log(np.maximum(explained, _EPSILON))
         return cls(
-            motion,
+            sampling,
             in_place,
             np.asarray(cv2.LUT(unlike, pull.astype(np.float32)), np.float32),
             _falling_factor(motion, unlike, elapsed),
             elapsed,
+            time_constant,
         )
 
     def predict(self, alpha: Alpha) -> Alpha:
@@ -101,26 +113,56 @@ class Transition:
         cv2.copyTo(alpha, self.in_place, carried)
         return carried
 
-    def followed(self, before: Alpha, alpha: Alpha, known: float = 1.0) -> Alpha:
-        """Run one filter step: blend the other's ``alpha`` with the reference's, ``before``, by :meth:`blend_weight`.
+    def advance(self, before: "Average", alpha: Alpha, time: float) -> "Average":
+        """Run one step of the causal filter: from the reference's average and the other's ``alpha`` to the other's average.
 
-        Returns a new array.
+        ``time`` is the other's, in seconds. Where the average has been high lately and the pixel is explained, alpha falls more
+        slowly: the network misses the things that people hold for a few frames now and then.
         """
-        predicted = self.predict(before)
-        return np.asarray(predicted + (alpha - predicted) * self.blend_weight(alpha, predicted, known), np.float32)
+        predicted = self.predict(before.alpha)
+        trust = self.predict(before.trust) * cv2.exp(np.float32(self.elapsed / self.time_constant) - self.pull)
+        held = np.float32(_HOLD) * _ramp(trust, _TRUSTED) * _ramp(1 - alpha, _MISSED)
+        known = warmup(time - before.begun, self.time_constant)
+        average = predicted + (alpha - predicted) * self.blend_weight(alpha, predicted, known, held)
+        rise, fall = (np.float32(1 - math.exp(-self.elapsed / seconds)) for seconds in (_TRUST_RISE_S, _TRUST_FALL_S))
+        return Average(average, trust + (alpha - trust) * np.where(alpha > trust, rise, fall), before.begun)
 
-    def blend_weight(self, alpha: Alpha, predicted: Alpha, warmup: float) -> Alpha:
+    def followed(self, before: Alpha, alpha: Alpha) -> Alpha:
+        """Blend the other's ``alpha`` with the reference's, ``before``, a long average. Returns a new array."""
+        predicted = self.predict(before)
+        return np.asarray(predicted + (alpha - predicted) * self.blend_weight(alpha, predicted), np.float32)
+
+    def blend_weight(self, alpha: Alpha, predicted: Alpha, warmup: float = 1.0, held: Alpha | None = None) -> Alpha:
         """Returns the weight of the other's own ``alpha``, above 0 and up to 1, per pixel; the rest goes to ``predicted``.
 
         If everything is explained the weight is 1 - exp(-dt / tau), so that 15 and 60 frames per second look the same.
         ``warmup``, 0..1, is the warm-up of the reference: an average that has just started must not count as a long one.
+        ``held``, 0..1, is by how much falling alpha is slower.
         """
         sure = 1 - _UNCERTAINTY_DISCOUNT + 2 * _UNCERTAINTY_DISCOUNT * np.abs(alpha - np.float32(0.5))
-        speed = self.falling.copy()
+        pull, speed = self.pull, self.falling.copy()
+        if held is not None:
+            pull = pull - np.float32(self.elapsed / self.time_constant) * held
+            speed -= (speed - 1) * held
         cv2.copyTo(np.full_like(speed, _ATTACK), (alpha > predicted).view(np.uint8), speed)
-        kept = cv2.exp(-self.pull * speed * sure)
+        kept = cv2.exp(-pull * speed * sure)
         share = 1 - kept
         return np.asarray(share / (share + np.float32(warmup) * kept), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Average:
+    """What the causal filter knows after a picture: the filtered ``alpha``; ``trust``, 0..1, which is high where the network has
+    seen a person lately; and the time in seconds at which the filter started. Both are float32, (height, width)."""
+
+    alpha: Alpha
+    trust: Alpha
+    begun: float
+
+    @classmethod
+    def start(cls, alpha: Alpha, time: float) -> "Average":
+        """Returns the average of one picture. The array is not copied."""
+        return cls(alpha, np.zeros_like(alpha), time)
 
 
 def warmup(seconds: float, time_constant: float) -> float:
@@ -128,14 +170,27 @@ def warmup(seconds: float, time_constant: float) -> float:
     return 1 - math.exp(-(seconds + _FIRST_FRAME_S) / time_constant)
 
 
+def filter_backward(steps: Iterable[tuple[Alpha, Transition | None]]) -> list[Alpha]:
+    """Filter the alphas of successive pictures, each averaged forward already, from the last to the first.
+
+    ``steps`` are from the last to the first: an alpha and the transition that leads there from the next picture, None if nothing
+    does. Returns the alphas from the first to the last.
+    """
+    alphas: list[Alpha] = []
+    for alpha, back in steps:
+        alphas.append(back.followed(alphas[-1], alpha) if back is not None and alphas else alpha)
+    return alphas[::-1]
+
+
 class TemporalFilter:
     """A motion-compensated, motion-adaptive exponential filter, per pixel, at model resolution.
 
     The previous result is warped along the optical flow or left in place, whichever explains the picture better. Where the
     picture is explained, alpha follows with ``time_constant`` (seconds), which removes flicker, and faster where it rises;
-    elsewhere the new alpha is taken unfiltered, so that a moving hand leaves no ghost. If much of a picture is unexplained it is
-    a cut, and the filter restarts. It starts as a plain average, so that an error in the first frame does not last. 0 disables
-    the filter. Not thread-safe.
+    elsewhere the new alpha is taken unfiltered, so that a moving hand leaves no ghost. Where the network has seen a person
+    lately, alpha falls up to five times more slowly, so that things in a hand do not flicker. If much of a picture is unexplained
+    it is a cut, and the filter restarts. It starts as a plain average, so that an error in the first frame does not last. 0
+    disables the filter. Not thread-safe.
     """
 
     def __init__(self, time_constant: float = TIME_CONSTANT_S) -> None:
@@ -143,8 +198,7 @@ class TemporalFilter:
             raise ValueError(f"A time constant must be at least 0 seconds, got {time_constant}.")
         self._time_constant = time_constant
         self._carrier = FlowEstimator()
-        self._previous: tuple[Alpha, Image, float] | None = None
-        self._start_time = 0.0
+        self._previous: tuple[Average, Image, float] | None = None
 
     def reset(self) -> None:
         """Clear the state: after a seek, a change of format or a toggle."""
@@ -159,11 +213,9 @@ class TemporalFilter:
         """
         if not self._time_constant:
             return alpha.copy()
-        filtered = self._filtered(alpha, image, time, self._motion_to(image, motion))
-        if filtered is None:
-            filtered, self._start_time = alpha.copy(), time
-        self._previous = filtered, image, time
-        return filtered.copy()
+        average = self._advanced(alpha, image, time, self._motion_to(image, motion)) or Average.start(alpha.copy(), time)
+        self._previous = average, image, time
+        return average.alpha.copy()
 
     def _motion_to(self, image: Image, motion: FlowField | None) -> FlowField | None:
         luma = Pyramid(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8))
@@ -172,17 +224,20 @@ class TemporalFilter:
         self._carrier.set_reference(luma)
         return motion
 
-    def _filtered(self, alpha: Alpha, image: Image, time: float, motion: FlowField | None) -> Alpha | None:
+    def _advanced(self, alpha: Alpha, image: Image, time: float, motion: FlowField | None) -> Average | None:
         """Returns None if the filter must restart."""
         if self._previous is None or motion is None:
             return None
         before, seen, then = self._previous
-        if before.shape != alpha.shape or not 0 < time - then <= MAX_GAP_S:
+        if before.alpha.shape != alpha.shape or not 0 < time - then <= MAX_GAP_S:
             return None
         passage = Transition.between(seen, image, motion, time - then, self._time_constant)
-        if passage is None:
-            return None
-        return passage.followed(before, alpha, warmup(time - self._start_time, self._time_constant))
+        return None if passage is None else passage.advance(before, alpha, time)
+
+
+def _ramp(values: Alpha, limits: tuple[float, float]) -> Alpha:
+    """Returns 0 up to the first limit, 1 from the second on, and rises linearly in between."""
+    return np.asarray(np.clip((values - np.float32(limits[0])) / np.float32(limits[1] - limits[0]), 0, 1), np.float32)
 
 
 def _max_difference(image: Image, other: Image) -> Image:

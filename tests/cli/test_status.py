@@ -50,6 +50,7 @@ def test_status_table_shows_state_first(cli: LivebgCli) -> None:
         "output": "v4l2loopback /dev/video10, 1280x720 at 30 fps",
         "rate": "30.0 fps in, 30.0 fps out",
         "latency": "p50 41 ms, p95 60 ms",
+        "delay": "67 ms for smoothing, 4.5 % less flicker (dtSSD)",
         "frames": "900 captured, 895 sent, 3 dropped, 2 failed; 4 repeated, 10 placeholders",
         "CPU": "6.3 ms per frame: network 3.1, compositing 2.0",
         "model": "livebg-u2 at 256x144 on CPUExecutionProvider",

@@ -35,7 +35,7 @@ DEFAULTS = {
         "threads": 1,
         "folders": (),
     },
-    "smoothing": {"temporal": "lookahead", "time_constant": 0.4},
+    "smoothing": {"temporal": "lookahead", "time_constant": 0.4, "delay_frames": 0},
     "render": {"codec": "libx264", "crf": 19.0, "preset": "medium", "jobs": 1},
     "camera": {"device": "auto", "size": "1280x720", "frame_rate": 30.0, "mirror": False, "rotate": 0},
     "governor": {"enabled": True, "reuse_masks": True, "on_battery": "save"},

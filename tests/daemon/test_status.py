@@ -49,13 +49,14 @@ def test_status_has_documented_names_and_values() -> None:
             "active": True,
             "problem": None,
         },
+        "delay": {"frames": 2, "ms": 66.733, "dtssd_percent": -4.5},
     }
 
 
 def test_missing_values_are_null() -> None:
     reported = ASLEEP.as_dict()
     missing = [name for name, value in reported.items() if value is None]
-    assert missing == ["latency", "cpu_ms", "model", "last_error", "effect", "kernels", "recording"]
+    assert missing == ["latency", "cpu_ms", "model", "last_error", "effect", "kernels", "recording", "delay"]
     assert [name for name, value in reported["camera"].items() if value is None] == ["name", "mode_description", "size"]
     assert reported["output"]["device"] is None
 

@@ -32,7 +32,9 @@ def settings(network: str, **more: object) -> Settings:
 
 
 def process(look: Processor) -> Composite:
-    return look.process(noise_frame(1)).composite
+    processed = look.process(noise_frame(1))
+    assert processed is not None
+    return processed.composite
 
 
 def test_network_is_loaded_once_for_all_effects(network: str) -> None:
@@ -56,7 +58,9 @@ def test_only_auto_framing_takes_larger_frames(network: str, framing: float, ove
     look = ProcessorFactory(settings(network, effect__framing=framing), None, StageTimer(), SHAPE)()
     assert look.oversampling == oversampling
     larger = noise_frame(1, (round(64 * oversampling), round(48 * oversampling)))
-    made = look.process(larger).composite
+    processed = look.process(larger)
+    assert processed is not None
+    made = processed.composite
     assert (made.width, made.height) == (64, 48)
 
 

@@ -1,6 +1,7 @@
 """Several outputs at once: their contract, failures of one of them, and that nothing ruled out appears later."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -55,7 +56,14 @@ class BrokenSink(NullSink):
 
 
 def fan_out(**sinks: Sink) -> FanOutSink:
-    return FanOutSink({name: lambda sink=sink: sink for name, sink in sinks.items()}, FailureLog())
+    def opener(sink: Sink) -> Callable[[], Sink]:
+        return lambda: sink
+
+    return FanOutSink({name: opener(sink) for name, sink in sinks.items()}, FailureLog())
+
+
+def sent(sink: NullSink, count: int) -> Callable[[], bool]:
+    return lambda: sink.frames == count
 
 
 class TestFanOut(SinkContract):
@@ -69,7 +77,8 @@ def test_each_sink_receives_composites() -> None:
     with fan_out(one=one, two=two) as sink:
         for count in range(5):
             sink.send(composite(count))
-            wait_for(lambda count=count: one.frames == two.frames == count + 1, "both sinks")
+            wait_for(sent(one, count + 1), "one sink")
+            wait_for(sent(two, count + 1), "the other sink")
 
 
 def test_hung_sink_does_not_delay_other() -> None:
@@ -78,7 +87,7 @@ def test_hung_sink_does_not_delay_other() -> None:
     with fan_out(hung=hung, other=other) as sink:
         for count in range(10):
             sink.send(composite(count))
-            wait_for(lambda count=count: other.frames == count + 1, "the other sink")
+            wait_for(sent(other, count + 1), "the other sink")
         assert hung.frames == 0
         hung.hangs.clear()
         hung.release.set()
@@ -145,8 +154,8 @@ def test_hung_sink_shows_no_room_after_command(sinks: tuple[HangingSink, Recordi
         wait_for(lambda: any(map(shows_room, hung.shown)), "the room")
         hung.hangs.set()
         assert hung.entered.wait(20)
-        sent = len(other.composites)
-        wait_for(lambda: len(other.composites) > sent + 5, "more pictures")
+        before = len(other.composites)
+        wait_for(lambda: len(other.composites) > before + 5, "more pictures")
         if command == "pause":
             live.pause()
         else:

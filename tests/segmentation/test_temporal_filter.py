@@ -15,6 +15,8 @@ from tests.support.moving_person import picture as swaying
 
 RISING = 2.5
 """Factor by which alpha rises faster than it falls."""
+MISSED = 0.2
+"""Factor by which alpha falls more slowly where the network has seen a person lately and now sees none."""
 
 
 SETTLED = 4.0
@@ -44,7 +46,7 @@ def after_step(smoother: TemporalFilter, fps: float, seconds: float, to: float) 
 
 @pytest.mark.parametrize("fps", [15, 30, 60])
 def test_time_constant_is_in_seconds_at_any_rate(fps: float) -> None:
-    assert after_step(TemporalFilter(0.2), fps, 0.2, to=0) == pytest.approx(np.exp(-1), abs=1e-3)
+    assert after_step(TemporalFilter(0.2), fps, 0.2, to=0) == pytest.approx(np.exp(-MISSED), abs=1e-3)
     assert after_step(TemporalFilter(0.2), fps, 0.2, to=1) == pytest.approx(1 - np.exp(-RISING), abs=1e-3)
 
 
@@ -84,6 +86,29 @@ def test_flicker_on_moving_person_is_damped_without_trail() -> None:
         before, raw_before = out, raw
     assert np.mean(changes[6:]) < 0.4 * np.mean(raw_changes[6:])
     assert np.mean(errors) < 0.02, "no ghost where the shape was"
+
+
+def test_missed_part_is_kept_for_half_a_second_and_then_fades() -> None:
+    """The part moves with the person, who is seen all the time."""
+    smoother, levels = TemporalFilter(), []
+    for number in range(150):
+        truth = true_alpha(number)
+        raw, part = truth.copy(), slice(60, HEIGHT)
+        raw[part] *= np.float32(number < 45)
+        out = smoother.smooth(raw, seen(number), number / 30)
+        levels.append(float(out[part][truth[part] == 1].mean()))
+    assert min(levels[20:60]) > 0.5
+    assert levels[60 + 45] < 0.25
+    assert levels[-1] < 0.05
+
+
+def test_false_person_of_few_frames_is_not_kept() -> None:
+    smoother = TemporalFilter(0.2)
+    for number in range(60):
+        smoother.smooth(alpha(0), picture(), number / 30)
+    peak = [float(smoother.smooth(alpha(1), picture(), (60 + number) / 30).mean()) for number in range(4)][-1]
+    after = [float(smoother.smooth(alpha(0), picture(), (64 + number) / 30).mean()) for number in range(6)]
+    assert after == pytest.approx([peak * np.exp(-(number + 1) / 30 / 0.2) for number in range(6)], abs=1e-3)
 
 
 def test_error_in_first_frame_decays_quickly() -> None:

@@ -167,6 +167,7 @@ class ChaosDriver:
             ("effect.screen", ("#0000ff", "#00ff00", "green")),
             ("effect.framing", (1, 1.5, "2", 9)),
             ("smoothing.time_constant", (0, 0.4, "1.5", -1)),
+            ("smoothing.delay_frames", (0, 1, 2, "3", 4)),
             ("camera.mirror", (True, "false", "perhaps")),
             ("camera.rotate", self._turns),
             ("camera.device", ("auto", "C920", "gone.mp4", str(self._files["clip"]))),

@@ -16,6 +16,7 @@ from livebg.daemon.server import Command, ControlServer, no_arguments
 from livebg.daemon.status import (
     CameraStatus,
     CpuCost,
+    DelayStatus,
     EffectStatus,
     ModelStatus,
     OutputStatus,
@@ -48,6 +49,7 @@ LIVE = Status(
     effect=EffectStatus("portrait", "#204060", 0.025, "#00ff00"),
     kernels=KernelStatus("NumPy", "The CPU lacks FMA.", "Use another."),
     recording=RecordingStatus("/home/ada/talk.mkv", 61.5, 1845, "default"),
+    delay=DelayStatus(2, 66.7333, -4.5),
 )
 ASLEEP = Status(
     state="asleep",

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.config.settings import Settings
@@ -70,18 +71,29 @@ class AdaptivePipeline:
 
     def process(self, frame: Frame) -> Processed:
         """Raises the pipeline's errors: :class:`~livebg.errors.ModelError` if the mask of this or an earlier frame failed."""
+        with self.governed(frame):
+            return self.finish(frame, self.mask(frame))
+
+    @contextmanager
+    def governed(self, frame: Frame) -> Iterator[None]:
+        """Measure the work on ``frame``, the newest one, and choose the quality level of the next."""
         began, self._waited = self._clock.monotonic(), 0.0
         self._frame_interval.begin(began, frame.time)
         self._governor.battery_saver = self._power is not None and self._power.on_battery
-        mask = self._mask_for(frame)
-        level = self._governor.level
-        matte = self._pipeline.refine(mask, frame)
-        composite = self._pipeline.composite(frame, matte, coarse=level.coarse)
+        yield
         ended = self._clock.monotonic()
         self._frame_interval.end(ended)
         self._governor.on_frame(ended, ended - began - self._waited, self._frame_interval.interval)
         self.degradations = self._governor.degradations
-        return Processed(composite, matte)
+
+    def finish(self, frame: Frame, mask: Mask) -> Processed:
+        """Returns the composite of ``frame`` from a mask that is aligned with it."""
+        matte = self._pipeline.refine(mask, frame)
+        return Processed(self._pipeline.composite(frame, matte, coarse=self._governor.level.coarse), matte)
+
+    def picture(self, frame: Frame) -> NDArray[np.uint8]:
+        """Returns ``frame`` at the size of its mask, RGB."""
+        return frame.rgb(self._pipeline.size(frame))
 
     def warm(self, frame: Frame) -> None:
         """Warm up: do the slow first composite, which draws or scales the background, before the first frame.
@@ -108,8 +120,8 @@ class AdaptivePipeline:
         self._abandoned = self._pending or self._abandoned
         self._pending = self._last_mask = None
 
-    def _mask_for(self, frame: Frame) -> Mask:
-        """Returns a mask that is aligned with the frame."""
+    def mask(self, frame: Frame) -> Mask:
+        """Returns a mask that is aligned with the frame. Raises as :meth:`process` does."""
         level = self._governor.level
         self._frames_since_mask += 1
         if level.longest_interval > 1:
