@@ -53,8 +53,9 @@ class BlurBackground:
 
     ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1; a disc is sized to scatter light
     equally far and renders highlights like a lens. ``coarse`` is for slow machines: the downscaled picture for a Gaussian has a
-    quarter of the pixels, and the blur is slightly less smooth. ``tone`` darkens the room. ``margin``, a share of the frame's height,
-    is how far around the matte the person's colors may reach. Not thread-safe. Raises ValueError for a share outside 0..1.
+    quarter of the pixels, and the blur is slightly less smooth. ``tone`` darkens the room. ``margin``, a share of the frame's
+    height, is how far around the matte the person's colors may reach. Not thread-safe. Raises ValueError for a share outside
+    0..1.
     """
 
     returns_new_array = True
@@ -150,9 +151,7 @@ class StillBackground:
 
     returns_new_array = False
 
-    def __init__(
-        self, paint: Callable[[int, int], NDArray[np.uint8]], icc: bytes = b"", *, tone: RoomTone = UNCHANGED
-    ) -> None:
+    def __init__(self, paint: Callable[[int, int], NDArray[np.uint8]], icc: bytes = b"", *, tone: RoomTone = UNCHANGED) -> None:
         self._paint = paint
         self._icc, self._tone = icc, tone
         self._made: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8], NDArray[np.uint8]] | None = None

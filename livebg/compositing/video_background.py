@@ -44,8 +44,8 @@ class VideoBackground:
 
     The first frame of the video is shown with the first requested frame; from then on both advance by the frames' times. ``live``
     is for calls: another thread decodes, and if it falls behind, the previous picture is shown longer. Otherwise each frame gets
-    exactly the picture that is due. ``fit`` is how it is fitted to the frame's size. Colors are converted to the frame's. ``tone``
-    darkens them.
+    exactly the picture that is due. ``fit`` is how it is fitted to the frame's size. Colors are converted to the frame's.
+    ``tone`` darkens them.
 
     Raises :class:`~livebg.errors.ConfigError` if the file cannot be read. A later failure raises
     :class:`~livebg.errors.SourceError` for files; in a call the last picture stays. Not thread-safe.

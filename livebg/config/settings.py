@@ -85,7 +85,9 @@ class Effect(Section):
     )
     light: float = Field(0.0, ge=0, le=1, description="how much to brighten and even out the person, as a lamp would")
     light_auto: bool = Field(False, description="brighten the person further if their face is dark, following it slowly")
-    dim: float = Field(0.0, ge=0, le=1, description="for modes portrait and background: how much to darken the background; 1: black")
+    dim: float = Field(
+        0.0, ge=0, le=1, description="for modes portrait and background: how much to darken the background; 1: black"
+    )
     desaturate: float = Field(
         0.0, ge=0, le=1, description="for modes portrait and background: how much color to take from the background; 1: gray"
     )

@@ -61,16 +61,17 @@ def estimate(compiled: Kernels, planes: list[Plane], minimum: float) -> tuple[Nu
     return person, room
 
 
-def blend(compiled: Kernels, picture: Plane, alpha: Plane, colors: tuple[Numbers, Numbers], weights: Plane, out: Plane) -> None:
+def blend(compiled: Kernels, picture: Plane, alpha: Plane, colors: tuple[Numbers, Numbers], tables: Plane, out: Plane) -> None:
     """Blend the person in ``picture`` over the background in ``out``, both I420; ``alpha`` is uint8, (height, width).
 
-    ``colors`` are those from :func:`estimate`. ``weights``, uint8, (256, 8), has for each level of alpha the weights of the
-    observed, the person's and the room's color, of the person and of the background.
+    ``colors`` are those from :func:`estimate`. ``tables``, uint8, (256, 8), has for each level of alpha the weights of the
+    observed, the person's and the room's color, of the person and of the background; then for each level of the person's luma
+    the new level and the gain of chroma in 64ths, see :class:`~livebg.compositing.tone_curve.ToneCurve`. The last is unused.
     """
     height, width = alpha.shape
     rows, columns, _ = colors[0].shape
     seen, shares, person, room, table = (
-        compiled.pointer(np.ascontiguousarray(each)) for each in (picture, alpha, *colors, weights)
+        compiled.pointer(np.ascontiguousarray(each)) for each in (picture, alpha, *colors, tables)
     )
     compiled.lib.livebg_blend(
         seen, shares, height, width, person, room, rows, columns, table, compiled.pointer(out, writable=True)

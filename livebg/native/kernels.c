@@ -12,6 +12,8 @@ typedef enum { ROOM, PERSON, EDGE } kind; /* what a tile contains, as in edges.p
 
 enum { TILE = 16, WIDE = TILE / 2 + 2, BLOCK = 8 };
 
+enum { OF_SEEN, OF_PERSON, OF_ROOM, KEPT, BEHIND, LUMA, GAIN, UNITY = 64 }; /* columns of the tables of `livebg_blend` */
+
 typedef float quad __attribute__((vector_size(16))); /* four channels of a pixel */
 
 /* Two neighboring samples and the weight of the second one. */
@@ -264,17 +266,26 @@ typedef struct {
   uint8_t seen[BLOCK * BLOCK], alpha[BLOCK * BLOCK], person[BLOCK * BLOCK], room[BLOCK * BLOCK], out[BLOCK * BLOCK];
 } samples;
 
-/* Blend one plane of a block: see foreground_estimation.py and composite.py for the formulas. */
-static void over(samples *s, int count, const uint8_t (*tables)[8]) {
-  uint8_t weights[5][BLOCK * BLOCK];
+/* Replace the person's color in one plane of a block by their part of what was seen: see foreground_estimation.py. */
+static void unmix(samples *s, int count, const uint8_t (*tables)[8]) {
+  uint8_t weights[3][BLOCK * BLOCK];
   for (int i = 0; i < count; i++)
-    for (int k = 0; k < 5; k++) weights[k][i] = tables[s->alpha[i]][k];
+    for (int k = 0; k < 3; k++) weights[k][i] = tables[s->alpha[i]][OF_SEEN + k];
   for (int i = 0; i < count; i++) {
     uint16_t theirs = scaled(s->seen[i], weights[0][i]) + scaled(s->person[i], weights[1][i]);
     uint16_t rooms = scaled(s->room[i], weights[2][i]);
     theirs = theirs > 255 ? 255 : theirs;
-    theirs = theirs > rooms ? theirs - rooms : 0;
-    uint16_t shown = scaled(theirs, weights[3][i]) + scaled(s->out[i], weights[4][i]);
+    s->person[i] = theirs > rooms ? theirs - rooms : 0;
+  }
+}
+
+/* Blend one plane of a block after `unmix`: see composite.py. */
+static void over(samples *s, int count, const uint8_t (*tables)[8]) {
+  uint8_t weights[2][BLOCK * BLOCK];
+  for (int i = 0; i < count; i++)
+    for (int k = 0; k < 2; k++) weights[k][i] = tables[s->alpha[i]][KEPT + k];
+  for (int i = 0; i < count; i++) {
+    uint16_t shown = scaled(s->person[i], weights[0][i]) + scaled(s->out[i], weights[1][i]);
     s->out[i] = shown > 255 ? 255 : shown;
   }
 }
@@ -299,7 +310,60 @@ typedef struct {
   const float *person, *room;
   uint8_t *out;
   int height, width, rows, columns;
+  int lit;                /* whether the tables change luma or chroma */
+  uint32_t inverses[256]; /* of each alpha, in 65536ths, times 255 */
 } scene;
+
+/* Relight: see tone_curve.py for the formulas. */
+
+static uint8_t amplify(uint8_t chroma, uint8_t gain) {
+  int level = 128 + (((chroma - 128) * gain + UNITY / 2) >> 6);
+  return level < 0 ? 0 : level > 255 ? 255 : level;
+}
+
+/* The level of a premultiplied one. */
+static uint8_t straight(const scene *s, uint8_t level, uint8_t alpha) {
+  uint32_t full = (level * s->inverses[alpha] + 32768) >> 16;
+  return full > 255 ? 255 : full;
+}
+
+/* Brighten the person in a block after `unmix`. */
+static void relight_block(const scene *s, samples *luma, samples chroma[2]) {
+  for (int i = 0; i < BLOCK * BLOCK / 4; i++) {
+    const uint8_t *bright = luma->person + i / (BLOCK / 2) * 2 * BLOCK + i % (BLOCK / 2) * 2;
+    uint8_t mean = (bright[0] + bright[1] + bright[BLOCK] + bright[BLOCK + 1] + 2) / 4, share = chroma[0].alpha[i];
+    uint8_t gain = s->tables[straight(s, mean, share)][GAIN];
+    for (int c = 0; c < 2; c++) {
+      uint8_t *level = &chroma[c].person[i];
+      *level = scaled(amplify(straight(s, *level, share), gain), share);
+    }
+  }
+  for (int i = 0; i < BLOCK * BLOCK; i++) {
+    uint8_t share = luma->alpha[i];
+    luma->person[i] = scaled(s->tables[straight(s, luma->person[i], share)][LUMA], share);
+  }
+}
+
+/* Copy a part of the person, brightened. */
+static void relight(const scene *s, int top, int left, int rows, int columns) {
+  size_t size = (size_t)s->height * s->width;
+  for (int y = 0; y < rows; y += 2) {
+    size_t at = (size_t)(top + y) * s->width + left, under = at + s->width;
+    size_t half = size + (size_t)((top + y) / 2) * (s->width / 2) + left / 2;
+    const uint8_t *first = s->picture + at, *second = s->picture + under;
+    for (int x = 0; x < columns; x++) {
+      s->out[at + x] = s->tables[first[x]][LUMA];
+      s->out[under + x] = s->tables[second[x]][LUMA];
+    }
+    for (int x = 0; x < columns / 2; x++) {
+      uint8_t mean = (first[2 * x] + first[2 * x + 1] + second[2 * x] + second[2 * x + 1] + 2) / 4;
+      for (int c = 0; c < 2; c++) {
+        size_t place = half + size / 4 * c + x;
+        s->out[place] = amplify(s->picture[place], s->tables[mean][GAIN]);
+      }
+    }
+  }
+}
 
 static void blend_block(const scene *s, int top, int left, int rows, int columns) {
   tap down[BLOCK / 2], across[BLOCK / 2];
@@ -323,8 +387,7 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
     memcpy(luma.alpha + y * BLOCK, s->alpha + start + (size_t)y * s->width, BLOCK);
     memcpy(luma.out + y * BLOCK, s->out + start + (size_t)y * s->width, BLOCK);
   }
-  over(&luma, BLOCK * BLOCK, s->tables);
-  for (int y = 0; y < rows; y++) memcpy(s->out + start + (size_t)y * s->width, luma.out + y * BLOCK, columns);
+  unmix(&luma, BLOCK * BLOCK, s->tables);
   for (int i = 0; i < BLOCK * BLOCK / 4; i++) {
     const uint8_t *alpha = luma.alpha + i / (BLOCK / 2) * 2 * BLOCK + i % (BLOCK / 2) * 2;
     chroma[0].alpha[i] = chroma[1].alpha[i] = (alpha[0] + alpha[1] + alpha[BLOCK] + alpha[BLOCK + 1] + 2) / 4;
@@ -335,6 +398,13 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
       memcpy(chroma[c].seen + y * BLOCK / 2, s->picture + corner + (size_t)y * (s->width / 2), BLOCK / 2);
       memcpy(chroma[c].out + y * BLOCK / 2, s->out + corner + (size_t)y * (s->width / 2), BLOCK / 2);
     }
+    unmix(&chroma[c], BLOCK * BLOCK / 4, s->tables);
+  }
+  if (s->lit) relight_block(s, &luma, chroma);
+  over(&luma, BLOCK * BLOCK, s->tables);
+  for (int y = 0; y < rows; y++) memcpy(s->out + start + (size_t)y * s->width, luma.out + y * BLOCK, columns);
+  for (int c = 0; c < 2; c++) {
+    size_t corner = size + size / 4 * c + (size_t)(top / 2) * (s->width / 2) + left / 2;
     over(&chroma[c], BLOCK * BLOCK / 4, s->tables);
     for (int y = 0; y < rows / 2; y++)
       memcpy(s->out + corner + (size_t)y * (s->width / 2), chroma[c].out + y * BLOCK / 2, columns / 2);
@@ -342,6 +412,10 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
 }
 
 static void copy_block(const scene *s, int top, int left, int rows, int columns) {
+  if (s->lit) {
+    relight(s, top, left, rows, columns);
+    return;
+  }
   size_t at = (size_t)top * s->width + left, luma = (size_t)s->height * s->width;
   copy(s->picture + at, s->out + at, s->width, rows, columns);
   at = luma + (size_t)(top / 2) * (s->width / 2) + left / 2;
@@ -350,8 +424,10 @@ static void copy_block(const scene *s, int top, int left, int rows, int columns)
 
 void livebg_blend(
     const uint8_t *picture, const uint8_t *alpha, int height, int width, const float *person, const float *room, int rows,
-    int columns, const uint8_t *weights, uint8_t *out) {
-  scene s = {picture, alpha, (const uint8_t (*)[8])weights, person, room, out, height, width, rows, columns};
+    int columns, const uint8_t *tables, uint8_t *out) {
+  scene s = {picture, alpha, (const uint8_t (*)[8])tables, person, room, out, height, width, rows, columns, 0, {0}};
+  for (int i = 0; i < 256; i++) s.lit |= s.tables[i][LUMA] != i || s.tables[i][GAIN] != UNITY;
+  for (int i = 1; i < 256; i++) s.inverses[i] = 255 * 65536 / i;
   for (int y = 0; y < height; y += BLOCK) {
     int top = smaller(y, height - BLOCK), lines = smaller(BLOCK, height - BLOCK - top);
     if (lines <= 0) lines = BLOCK;

@@ -15,4 +15,4 @@ void livebg_evaluate(
 void livebg_blend(
     const uint8_t *picture, const uint8_t *alpha, int height, int width,
     const float *person, const float *room, int rows, int columns,
-    const uint8_t *weights, uint8_t *out);
+    const uint8_t *tables, uint8_t *out);

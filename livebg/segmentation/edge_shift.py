@@ -13,23 +13,23 @@ import numpy as np
 from livebg.imaging.frame import Alpha8
 
 MAX_SHIFT: Final = 0.01
-"""Maximum distance, as a share of the frame's height: by more than that a person never loses or gains anything."""
+"""Maximum distance as a share of the frame's height, in any direction."""
 
 _CROSS: Final = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE: Final = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
 
 
 def max_steps(height: int) -> int:
-    """Returns by how many pixels a matte of ``height`` can shrink or grow: :data:`MAX_SHIFT`, in any direction."""
-    # The corner of the octagon of so many steps is so many pixels away on one axis, and half as many on the other.
+    """Returns by how many pixels a matte of ``height`` can shrink or grow; no pixel moves farther than :data:`MAX_SHIFT`."""
+    # The octagon's corner is farthest away: by all steps on one axis and by half of them on the other.
     return max(count for count in range(int(height * MAX_SHIFT) + 1) if math.hypot(count, count // 2) <= height * MAX_SHIFT)
 
 
 def shift_edge(alpha: Alpha8, edge: float) -> Alpha8:
-    """Shrink (``edge`` below 0) or grow (above 0) the foreground of ``alpha``, uint8 (height, width), at most by :data:`MAX_SHIFT`.
+    """Shrink (``edge`` below 0) or grow (above 0) the foreground of ``alpha``, uint8 (height, width).
 
-    ``edge`` is a share of that, -1..1; in between two whole pixels their results are blended. At the border of the picture nothing
-    is shrunk, since the person continues there. Returns ``alpha`` itself if nothing changes, else a new array.
+    ``edge``, -1..1, is a share of :func:`max_steps`; between two whole pixels their results are blended. At the border of the
+    picture nothing is shrunk, since the person continues there. Returns ``alpha`` itself if nothing changes, else a new array.
     """
     reach = abs(edge) * max_steps(alpha.shape[0])
     if not reach:

@@ -28,8 +28,8 @@ class GuidedUpsampler:
 
     ``radius`` is the window's, in pixels of half the model's picture; ``epsilon`` and ``chroma_epsilon`` are the contrasts
     (standard deviation, levels of 255) below which the guide is ignored; ``low`` and ``high`` are the probabilities that become
-    alpha 0 and 1: used directly as alpha, a probability makes hands transparent. ``edge``, -1..1, shrinks or grows the result: see
-    :func:`~livebg.segmentation.edge_shift.shift_edge`.
+    alpha 0 and 1: used directly as alpha, a probability makes hands transparent. ``edge``, -1..1, shrinks or grows the result as
+    :func:`~livebg.segmentation.edge_shift.shift_edge` does.
 
     On the network's alpha guidance by color reduces the gradient error by 38 % compared to plain interpolation, guidance by luma
     by 24 %.
