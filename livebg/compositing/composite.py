@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.foreground_estimation import MIN_WEIGHT, ForegroundEstimate, color_weights, downscale
 from livebg.compositing.placeholder import draw_placeholder
-from livebg.compositing.tone_curve import ToneCurve, tone_curve
+from livebg.compositing.tone_curve import ToneCurve, light_weights, relight
 from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
 from livebg.imaging.tiles import Grid, Plane
@@ -171,19 +171,20 @@ def blend_tiles(
     first is written, since tiles overlap if the size is not a multiple of theirs.
     """
     mixed = []
+    lit = picture if curve is None else curve.planes(picture)
     edge = Grid(alphas[0].shape, _TILE_SIDE).mixed(alphas[0])
     if len(edge):
         estimate = ForegroundEstimate(picture, alphas)
         for tiles in edge.chunks():
-            halves, colors = tiles.of_chroma(), estimate.tiles(tiles)
-            if curve is not None:
-                colors = curve.mixtures(colors)
-            for own, plane, (person, alpha) in zip((tiles, halves, halves), out, colors, strict=True):
+            halves = tiles.of_chroma()
+            each = zip((tiles, halves, halves), out, estimate.tiles(tiles), picture, lit, strict=True)
+            for own, plane, (person, alpha), seen, bright in each:
+                if curve is not None:
+                    person = relight(person, alpha, own.read(seen), own.read(bright))
                 behind = own.read(plane)
                 shown = _unpremultiply(person, alpha, behind) if straight else _over(person, alpha, behind, light_wrap)
                 mixed.append((own, plane, shown))
-    whole = picture if curve is None else curve.planes(picture)
-    for source, alpha, plane in zip(whole, alphas, out, strict=True):
+    for source, alpha, plane in zip(lit, alphas, out, strict=True):
         cv2.copyTo(source, alpha, plane)
     for own, plane, values in mixed:
         own.write(plane, values)
@@ -208,9 +209,8 @@ def _over(person: Plane, alpha: Plane, behind: Plane, light_wrap: float) -> Plan
 @lru_cache(maxsize=2)
 def blend_weights(light_wrap: float, curve: ToneCurve | None = None) -> Plane:
     """Returns the tables of :func:`livebg.native.edges.blend`, (256, 8)."""
-    lit = curve or tone_curve(0, full_range=True)
-    unused = np.zeros(256, np.uint8)
-    return np.stack([*color_weights(), *_light_wrap_tables(light_wrap), lit.luma, lit.gain, unused], axis=1)
+    light = [np.zeros(256, np.uint8)] * 3 if curve is None else [curve.luma, curve.gain, light_weights()]
+    return np.stack([*color_weights(), *_light_wrap_tables(light_wrap), *light], axis=1)
 
 
 @lru_cache(maxsize=2)

@@ -21,9 +21,6 @@ _TOE: Final = 0.04
 _UNITY: Final = 64
 """A gain of one, in the fixed-point numbers of the tables."""
 
-Mixture = tuple[Plane, Plane]
-"""A color premultiplied by alpha, and alpha, as :mod:`livebg.compositing.foreground_estimation` has them."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToneCurve:
@@ -40,16 +37,6 @@ class ToneCurve:
         gain = cv2.LUT(halve(picture[0], 1), self.gain)
         y = np.asarray(cv2.LUT(picture[0], self.luma), np.uint8)
         return y, _amplify(picture[1], gain), _amplify(picture[2], gain)
-
-    def mixtures(self, colors: list[Mixture]) -> list[Mixture]:
-        """Returns the premultiplied Y, U and V of tiles with this curve applied to the color itself, without its alpha."""
-        (luma, alpha), *chroma = colors
-        share = chroma[0][1]
-        gain = cv2.LUT(_straight(halve(luma, 1), share), self.gain)
-        lit = [cv2.LUT(_straight(luma, alpha), self.luma)]
-        lit += [_amplify(_straight(plane, share), gain) for plane, _ in chroma]
-        pairs = zip(lit, (alpha, share, share), strict=True)
-        return [(np.asarray(cv2.multiply(color, each, scale=1 / 255), np.uint8), each) for color, each in pairs]
 
     def rgb(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
         """Returns full-range RGB, uint8 (height, width, 3), with this curve, which must be that of full-range luma."""
@@ -72,17 +59,22 @@ def tone_curve(step: int, full_range: bool) -> ToneCurve:
     return ToneCurve(np.rint(luma).astype(np.uint8), np.rint(gain * _UNITY).clip(0, 255).astype(np.uint8))
 
 
+def relight(person: Plane, alpha: Alpha8, seen: Plane, lit: Plane) -> Plane:
+    """Returns ``person``, premultiplied by ``alpha``, with light: a share of what was ``seen`` is replaced by what is ``lit``.
+
+    The share is all of it where alpha is 255, and falls to nothing where alpha is half: what the matte takes for a bit of the
+    person may be room, and would shine as a halo.
+    """
+    weights = cv2.LUT(alpha, light_weights())
+    rest = cv2.subtract(person, cv2.multiply(seen, weights, scale=1 / 255))
+    return np.asarray(cv2.add(rest, cv2.multiply(lit, weights, scale=1 / 255)), np.uint8)
+
+
 @lru_cache(maxsize=1)
-def _straight_table() -> Plane:
-    """Returns by alpha and premultiplied level, (65536,), the level itself."""
-    alpha = np.maximum(np.arange(256), 1)[:, None]
-    levels = (np.arange(256) * (255 * 65536 // alpha) + 32768) >> 16
-    levels[0] = 0
-    return levels.clip(0, 255).astype(np.uint8).ravel()
-
-
-def _straight(premultiplied: Plane, alpha: Alpha8) -> Plane:
-    return np.asarray(_straight_table()[alpha.astype(np.uint16) * np.uint16(256) + premultiplied], np.uint8)
+def light_weights() -> Plane:
+    """Returns by level of alpha the share of light, 255 for all."""
+    alpha = np.arange(256) / 255
+    return np.rint(255 * alpha * np.clip(2 * alpha - 1, 0, 1)).astype(np.uint8)
 
 
 def _amplify(chroma: Plane, gain: NDArray[np.uint8]) -> Plane:

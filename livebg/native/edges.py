@@ -51,6 +51,17 @@ def evaluate(compiled: Kernels, lines: Numbers, planes: list[Plane], content: Pl
     return alpha
 
 
+def shift(
+    compiled: Kernels, alpha: Plane, window: tuple[slice, slice], steps: tuple[int, int], out: Plane, *, grow: bool
+) -> None:
+    """Shrink, or ``grow``, alpha in a window, and write the result to ``out``, of the same shape: see
+    :func:`livebg.segmentation.edge_shift.shift_window`. ``steps`` are the number of pixels and the share of the last one."""
+    rows, columns = window
+    place = rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
+    pointers = compiled.pointer(np.ascontiguousarray(alpha)), compiled.pointer(out, writable=True)
+    _check(compiled.lib.livebg_shift(pointers[0], alpha.shape[1], *place, *steps, grow, pointers[1]))
+
+
 def estimate(compiled: Kernels, planes: list[Plane], minimum: float) -> tuple[Numbers, Numbers]:
     """Estimate colors: see :func:`livebg.compositing.foreground_estimation.estimate_colors`. ``minimum`` is the minimum weight of
     a pixel. Returns float32."""
@@ -66,7 +77,8 @@ def blend(compiled: Kernels, picture: Plane, alpha: Plane, colors: tuple[Numbers
 
     ``colors`` are those from :func:`estimate`. ``tables``, uint8, (256, 8), has for each level of alpha the weights of the
     observed, the person's and the room's color, of the person and of the background; then for each level of the person's luma
-    the new level and the gain of chroma in 64ths, see :class:`~livebg.compositing.tone_curve.ToneCurve`. The last is unused.
+    the new level and the gain of chroma in 64ths, and for each level of alpha the weight of the brightened color, or zeros: see
+    :mod:`livebg.compositing.tone_curve`.
     """
     height, width = alpha.shape
     rows, columns, _ = colors[0].shape

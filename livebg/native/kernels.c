@@ -12,7 +12,7 @@ typedef enum { ROOM, PERSON, EDGE } kind; /* what a tile contains, as in edges.p
 
 enum { TILE = 16, WIDE = TILE / 2 + 2, BLOCK = 8 };
 
-enum { OF_SEEN, OF_PERSON, OF_ROOM, KEPT, BEHIND, LUMA, GAIN, UNITY = 64 }; /* columns of the tables of `livebg_blend` */
+enum { OF_SEEN, OF_PERSON, OF_ROOM, KEPT, BEHIND, LUMA, GAIN, LIT, UNITY = 64 }; /* columns of the tables of `livebg_blend` */
 
 typedef float quad __attribute__((vector_size(16))); /* four channels of a pixel */
 
@@ -210,6 +210,66 @@ void livebg_evaluate(
     }
 }
 
+/* Erosion and dilation. */
+
+/* Take the minimum around each pixel of a line: over a square of 3x3, or over a cross. Lines have one more pixel on each side. */
+static void shrink(
+    const uint8_t *restrict above, const uint8_t *restrict here, const uint8_t *restrict below, uint8_t *restrict out, int width,
+    int square) {
+#define LEAST(a, b) ((a) < (b) ? (a) : (b))
+  if (square)
+    for (int x = 1; x <= width; x++) {
+      uint8_t before = LEAST(LEAST(above[x - 1], here[x - 1]), below[x - 1]), at = LEAST(LEAST(above[x], here[x]), below[x]);
+      uint8_t after = LEAST(LEAST(above[x + 1], here[x + 1]), below[x + 1]);
+      out[x] = LEAST(LEAST(before, at), after);
+    }
+  else
+    for (int x = 1; x <= width; x++) {
+      uint8_t across = LEAST(here[x - 1], here[x + 1]), down = LEAST(above[x], below[x]);
+      out[x] = LEAST(LEAST(across, down), here[x]);
+    }
+#undef LEAST
+}
+
+/* Each step shrinks the lines of the step before as soon as the next line is there, so that all stay in the cache. Growing is
+ * shrinking of the inverse. */
+int livebg_shift(
+    const uint8_t *alpha, int width, int top, int left, int rows, int columns, int steps, int share, int grow, uint8_t *out) {
+  size_t line = (size_t)columns + 2;
+  uint8_t *lines = malloc(3 * line * (steps + 1)), flip = grow ? 255 : 0;
+  if (!lines) return -1;
+  memset(lines, 255, 3 * line * (steps + 1)); /* what is outside counts for nothing */
+#define LINE(step, y) (lines + (3 * (size_t)(step) + ((y) + 3) % 3) * line)
+  for (int newest = 0; newest < rows + steps; newest++) {
+    uint8_t *first = LINE(0, newest);
+    if (newest < rows) {
+      const uint8_t *source = alpha + (size_t)(top + newest) * width + left;
+      for (int x = 0; x < columns; x++) first[x + 1] = source[x] ^ flip;
+    } else {
+      memset(first, 255, line);
+    }
+    for (int step = 1; step <= steps; step++) {
+      int y = newest - step;
+      if (y < 0) break;
+      if (y < rows)
+        shrink(LINE(step - 1, y - 1), LINE(step - 1, y), LINE(step - 1, y + 1), LINE(step, y), columns, step % 2 == 0);
+      else
+        memset(LINE(step, y), 255, line);
+    }
+    int y = newest - steps;
+    if (y < 0) continue;
+    const uint8_t *before = LINE(steps - 1, y) + 1, *after = LINE(steps, y) + 1;
+    uint8_t *target = out + (size_t)(top + y) * width + left;
+    for (int x = 0; x < columns; x++) {
+      uint16_t mixed = (after[x] ^ flip) * share + (before[x] ^ flip) * (256 - share) + 128;
+      target[x] = mixed >> 8;
+    }
+  }
+#undef LINE
+  free(lines);
+  return 0;
+}
+
 /* Estimation of the person's and the room's color. */
 
 /* Replace `colors` by their mean around each pixel, weighted by `counts`; `summed` is working memory. */
@@ -306,63 +366,74 @@ static void copy(const uint8_t *picture, uint8_t *out, int width, int rows, int 
 }
 
 typedef struct {
+  uint8_t luma[256], gain[256], weights[256]; /* columns of the tables */
+} light;
+
+typedef struct {
   const uint8_t *picture, *alpha, (*tables)[8];
   const float *person, *room;
   uint8_t *out;
   int height, width, rows, columns;
-  int lit;                /* whether the tables change luma or chroma */
-  uint32_t inverses[256]; /* of each alpha, in 65536ths, times 255 */
+  const light *light; /* NULL: none */
 } scene;
 
-/* Relight: see tone_curve.py for the formulas. */
+/* Light on the person: see tone_curve.py for the formulas. */
 
-static uint8_t amplify(uint8_t chroma, uint8_t gain) {
-  int level = 128 + (((chroma - 128) * gain + UNITY / 2) >> 6);
-  return level < 0 ? 0 : level > 255 ? 255 : level;
+static uint8_t clip8(int level) { return level < 0 ? 0 : level > 255 ? 255 : level; }
+
+static void lookup(const uint8_t *restrict table, const uint8_t *restrict in, uint8_t *restrict out, int count) {
+  for (int i = 0; i < count; i++) out[i] = table[in[i]];
 }
 
-/* The level of a premultiplied one. */
-static uint8_t straight(const scene *s, uint8_t level, uint8_t alpha) {
-  uint32_t full = (level * s->inverses[alpha] + 32768) >> 16;
-  return full > 255 ? 255 : full;
+static void amplify(const uint8_t *restrict in, const uint8_t *restrict gains, uint8_t *restrict out, int count) {
+  for (int i = 0; i < count; i++) out[i] = clip8(128 + (((in[i] - 128) * gains[i] + UNITY / 2) >> 6));
 }
 
-/* Brighten the person in a block after `unmix`. */
-static void relight_block(const scene *s, samples *luma, samples chroma[2]) {
-  for (int i = 0; i < BLOCK * BLOCK / 4; i++) {
-    const uint8_t *bright = luma->person + i / (BLOCK / 2) * 2 * BLOCK + i % (BLOCK / 2) * 2;
-    uint8_t mean = (bright[0] + bright[1] + bright[BLOCK] + bright[BLOCK + 1] + 2) / 4, share = chroma[0].alpha[i];
-    uint8_t gain = s->tables[straight(s, mean, share)][GAIN];
-    for (int c = 0; c < 2; c++) {
-      uint8_t *level = &chroma[c].person[i];
-      *level = scaled(amplify(straight(s, *level, share), gain), share);
-    }
+/* The mean of each 2x2 block of two rows. */
+static void halve(const uint8_t *restrict first, const uint8_t *restrict second, uint8_t *restrict out, int count) {
+  for (int i = 0; i < count; i++) out[i] = (first[2 * i] + first[2 * i + 1] + second[2 * i] + second[2 * i + 1] + 2) / 4;
+}
+
+/* Replace in the person's part of one plane of a block after `unmix` a share of what was seen by what is lit. */
+static void mix_light(const light *l, const uint8_t *restrict lit, samples *s, int count) {
+  uint8_t weights[BLOCK * BLOCK];
+  lookup(l->weights, s->alpha, weights, count);
+  for (int i = 0; i < count; i++) {
+    uint16_t theirs = s->person[i], plain = scaled(s->seen[i], weights[i]);
+    theirs = (theirs > plain ? theirs - plain : 0) + scaled(lit[i], weights[i]);
+    s->person[i] = theirs > 255 ? 255 : theirs;
   }
-  for (int i = 0; i < BLOCK * BLOCK; i++) {
-    uint8_t share = luma->alpha[i];
-    luma->person[i] = scaled(s->tables[straight(s, luma->person[i], share)][LUMA], share);
+}
+
+static void relight_block(const light *l, samples *luma, samples chroma[2]) {
+  enum { COUNT = BLOCK * BLOCK / 4 };
+  uint8_t lit[BLOCK * BLOCK], means[COUNT], gains[COUNT];
+  for (int y = 0; y < BLOCK / 2; y++)
+    halve(luma->seen + 2 * y * BLOCK, luma->seen + (2 * y + 1) * BLOCK, means + y * BLOCK / 2, BLOCK / 2);
+  lookup(l->gain, means, gains, COUNT);
+  for (int c = 0; c < 2; c++) {
+    amplify(chroma[c].seen, gains, lit, COUNT);
+    mix_light(l, lit, &chroma[c], COUNT);
   }
+  lookup(l->luma, luma->seen, lit, BLOCK * BLOCK);
+  mix_light(l, lit, luma, BLOCK * BLOCK);
 }
 
 /* Copy a part of the person, brightened. */
 static void relight(const scene *s, int top, int left, int rows, int columns) {
+  enum { CHUNK = 128 };
   size_t size = (size_t)s->height * s->width;
-  for (int y = 0; y < rows; y += 2) {
-    size_t at = (size_t)(top + y) * s->width + left, under = at + s->width;
-    size_t half = size + (size_t)((top + y) / 2) * (s->width / 2) + left / 2;
-    const uint8_t *first = s->picture + at, *second = s->picture + under;
-    for (int x = 0; x < columns; x++) {
-      s->out[at + x] = s->tables[first[x]][LUMA];
-      s->out[under + x] = s->tables[second[x]][LUMA];
+  for (int y = top; y < top + rows; y += 2)
+    for (int x = left; x < left + columns; x += CHUNK) {
+      int count = smaller(CHUNK, left + columns - x);
+      size_t at = (size_t)y * s->width + x, below = at + s->width, half = size + (size_t)(y / 2) * (s->width / 2) + x / 2;
+      uint8_t means[CHUNK / 2], gains[CHUNK / 2];
+      halve(s->picture + at, s->picture + below, means, count / 2);
+      lookup(s->light->gain, means, gains, count / 2);
+      lookup(s->light->luma, s->picture + at, s->out + at, count);
+      lookup(s->light->luma, s->picture + below, s->out + below, count);
+      for (int c = 0; c < 2; c++, half += size / 4) amplify(s->picture + half, gains, s->out + half, count / 2);
     }
-    for (int x = 0; x < columns / 2; x++) {
-      uint8_t mean = (first[2 * x] + first[2 * x + 1] + second[2 * x] + second[2 * x + 1] + 2) / 4;
-      for (int c = 0; c < 2; c++) {
-        size_t place = half + size / 4 * c + x;
-        s->out[place] = amplify(s->picture[place], s->tables[mean][GAIN]);
-      }
-    }
-  }
 }
 
 static void blend_block(const scene *s, int top, int left, int rows, int columns) {
@@ -400,7 +471,7 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
     }
     unmix(&chroma[c], BLOCK * BLOCK / 4, s->tables);
   }
-  if (s->lit) relight_block(s, &luma, chroma);
+  if (s->light) relight_block(s->light, &luma, chroma);
   over(&luma, BLOCK * BLOCK, s->tables);
   for (int y = 0; y < rows; y++) memcpy(s->out + start + (size_t)y * s->width, luma.out + y * BLOCK, columns);
   for (int c = 0; c < 2; c++) {
@@ -412,7 +483,7 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
 }
 
 static void copy_block(const scene *s, int top, int left, int rows, int columns) {
-  if (s->lit) {
+  if (s->light) {
     relight(s, top, left, rows, columns);
     return;
   }
@@ -425,9 +496,12 @@ static void copy_block(const scene *s, int top, int left, int rows, int columns)
 void livebg_blend(
     const uint8_t *picture, const uint8_t *alpha, int height, int width, const float *person, const float *room, int rows,
     int columns, const uint8_t *tables, uint8_t *out) {
-  scene s = {picture, alpha, (const uint8_t (*)[8])tables, person, room, out, height, width, rows, columns, 0, {0}};
-  for (int i = 0; i < 256; i++) s.lit |= s.tables[i][LUMA] != i || s.tables[i][GAIN] != UNITY;
-  for (int i = 1; i < 256; i++) s.inverses[i] = 255 * 65536 / i;
+  scene s = {picture, alpha, (const uint8_t (*)[8])tables, person, room, out, height, width, rows, columns, NULL};
+  light l;
+  for (int i = 0; i < 256; i++) {
+    l.luma[i] = s.tables[i][LUMA], l.gain[i] = s.tables[i][GAIN], l.weights[i] = s.tables[i][LIT];
+    if (l.weights[i]) s.light = &l;
+  }
   for (int y = 0; y < height; y += BLOCK) {
     int top = smaller(y, height - BLOCK), lines = smaller(BLOCK, height - BLOCK - top);
     if (lines <= 0) lines = BLOCK;

@@ -11,9 +11,13 @@ import cv2
 import numpy as np
 
 from livebg.imaging.frame import Alpha8
+from livebg.native import edges
 
 MAX_SHIFT: Final = 0.01
 """Maximum distance as a share of the frame's height, in any direction."""
+
+WHOLE: Final = 256
+"""The share of a whole pixel."""
 
 _CROSS: Final = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE: Final = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
@@ -35,19 +39,26 @@ def shift_edge(alpha: Alpha8, edge: float) -> Alpha8:
     if not reach:
         return alpha
     steps = math.ceil(reach)
+    share = round((reach - (steps - 1)) * WHOLE)
     left, top, width, height = cv2.boundingRect(alpha)
     window = (
-        slice(max(top - steps, 0), top + height + steps),
-        slice(max(left - steps, 0), left + width + steps),
+        slice(max(top - steps, 0), min(top + height + steps, alpha.shape[0])),
+        slice(max(left - steps, 0), min(left + width + steps, alpha.shape[1])),
     )
-    move = cv2.dilate if edge > 0 else cv2.erode
-    before = alpha[window]
-    if steps > 2:
-        before = move(before, np.ones((2 * ((steps - 1) // 2) + 1,) * 2, np.uint8))
-    if steps > 1:
-        before = move(before, _CROSS, iterations=steps // 2)
-    after = move(before, _CROSS if steps % 2 else _SQUARE)
+    compiled = edges.edge_kernels(alpha.shape)
     shifted = np.zeros_like(alpha)
-    share = reach - (steps - 1)
-    shifted[window] = cv2.addWeighted(after, share, before, 1 - share, 0) if share < 1 else after
+    if compiled is None:
+        shifted[window] = shift_window(alpha[window], steps, share, grow=edge > 0)
+    else:
+        edges.shift(compiled, alpha, window, (steps, share), shifted, grow=edge > 0)
     return shifted
+
+
+def shift_window(alpha: Alpha8, steps: int, share: int, *, grow: bool) -> Alpha8:
+    """Shrink, or ``grow``, alpha by ``steps`` pixels, at least 1, of which the last counts by ``share`` of :data:`WHOLE`."""
+    move = cv2.dilate if grow else cv2.erode
+    before = np.asarray(move(alpha, np.ones((2 * ((steps - 1) // 2) + 1,) * 2, np.uint8)), np.uint8)
+    before = np.asarray(move(before, _CROSS, iterations=steps // 2), np.uint8) if steps > 1 else before
+    after = np.asarray(move(before, _CROSS if steps % 2 else _SQUARE), np.uint8)
+    mixed = after.astype(np.uint16) * np.uint16(share) + before.astype(np.uint16) * np.uint16(WHOLE - share)
+    return np.asarray((mixed + np.uint16(WHOLE // 2)) // np.uint16(WHOLE), np.uint8)
