@@ -32,6 +32,8 @@ _HIGHLIGHT_TARGET: Final = 0.78
 in good light has a low mean but bright highlights, and keeps its tone; a face in the dark has neither."""
 _MAX_GAIN: Final = 2.1
 """Maximum gain of a face's mean. More shows the camera's noise."""
+_INTERVAL_S: Final = 0.09
+"""Minimum time between two measurements of the face."""
 _EASE_S: Final = 1.5
 """Time constant with which the light follows the face's brightness."""
 _DEAD_ZONE: Final = 0.04
@@ -53,7 +55,9 @@ class Light:
             raise ValueError(f"A light level must be 0 to 1, got {level}.")
         self._level, self._auto = level, auto
         self._last_time: float | None = None
-        self._strength, self._following = level, False
+        self._measured_at = 0.0
+        self._needed = self._strength = level
+        self._following = False
 
     def curve(self, frame: Frame, matte: Matte) -> ToneCurve | None:
         """Returns the tone curve for the person in ``frame``; None if they need no light. Frames come in order."""
@@ -68,16 +72,17 @@ class Light:
 
     def _follow(self, frame: Frame, matte: Matte) -> None:
         """Move the strength toward what the face needs. Without a face it stays."""
-        face = _face(frame, matte)
-        if face is None:
-            return
-        needed = _needed_strength(face, frame.color.full_range)
         elapsed = math.inf if self._last_time is None else frame.time - self._last_time
+        restarts = not 0 < elapsed <= _MAX_GAP_S
+        if restarts or frame.time - self._measured_at > _INTERVAL_S:
+            face = _face(frame, matte)
+            if face is None:
+                return
+            self._needed, self._measured_at = _needed_strength(face, frame.color.full_range), frame.time
         self._last_time = frame.time
-        if not 0 < elapsed <= _MAX_GAP_S:
-            self._strength, self._following = needed, False
-            return
-        distance = needed - self._strength
+        if restarts:
+            self._strength, self._following = self._needed, False
+        distance = self._needed - self._strength
         self._following = abs(distance) > (_ARRIVAL_DISTANCE if self._following else _DEAD_ZONE)
         if self._following:
             self._strength += distance * (1 - math.exp(-elapsed / _EASE_S))

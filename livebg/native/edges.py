@@ -51,15 +51,12 @@ def evaluate(compiled: Kernels, lines: Numbers, planes: list[Plane], content: Pl
     return alpha
 
 
-def shift(
-    compiled: Kernels, alpha: Plane, window: tuple[slice, slice], steps: tuple[int, int], out: Plane, *, grow: bool
-) -> None:
-    """Shrink, or ``grow``, alpha in a window, and write the result to ``out``, of the same shape: see
-    :func:`livebg.segmentation.edge_shift.shift_window`. ``steps`` are the number of pixels and the share of the last one."""
-    rows, columns = window
-    place = rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
-    pointers = compiled.pointer(np.ascontiguousarray(alpha)), compiled.pointer(out, writable=True)
-    _check(compiled.lib.livebg_shift(pointers[0], alpha.shape[1], *place, *steps, grow, pointers[1]))
+def shift(compiled: Kernels, alpha: Plane, steps: int, share: int, *, grow: bool) -> Plane:
+    """Shrink or grow alpha: see :func:`livebg.segmentation.edge_shift.shift_by`. Returns a new array."""
+    shifted = np.empty_like(alpha)
+    given, out = compiled.pointer(np.ascontiguousarray(alpha)), compiled.pointer(shifted, writable=True)
+    _check(compiled.lib.livebg_shift(given, *alpha.shape, steps, share, grow, out))
+    return shifted
 
 
 def estimate(compiled: Kernels, planes: list[Plane], minimum: float) -> tuple[Numbers, Numbers]:

@@ -26,6 +26,8 @@ static int clamp(int value, int length) { return value < 0 ? 0 : value < length 
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 
+static int larger(int a, int b) { return a > b ? a : b; }
+
 /* Fill `taps` for `count` pixels from `start` on of a picture that is `scale` times as long as one with `length` samples. */
 static void locate(tap *taps, int count, int start, double scale, int length) {
   float begin = (float)((start + 0.5) * scale - 0.5);
@@ -212,61 +214,114 @@ void livebg_evaluate(
 
 /* Erosion and dilation. */
 
-/* Take the minimum around each pixel of a line: over a square of 3x3, or over a cross. Lines have one more pixel on each side. */
+enum { LANES = 32 };
+
+/* Take the minimum around each pixel of a line: over a square of 3x3, or over a cross. Lines have one more pixel on each side;
+ * `width` is a multiple of LANES. */
 static void shrink(
     const uint8_t *restrict above, const uint8_t *restrict here, const uint8_t *restrict below, uint8_t *restrict out, int width,
     int square) {
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
-  if (square)
-    for (int x = 1; x <= width; x++) {
-      uint8_t before = LEAST(LEAST(above[x - 1], here[x - 1]), below[x - 1]), at = LEAST(LEAST(above[x], here[x]), below[x]);
-      uint8_t after = LEAST(LEAST(above[x + 1], here[x + 1]), below[x + 1]);
-      out[x] = LEAST(LEAST(before, at), after);
-    }
-  else
-    for (int x = 1; x <= width; x++) {
-      uint8_t across = LEAST(here[x - 1], here[x + 1]), down = LEAST(above[x], below[x]);
-      out[x] = LEAST(LEAST(across, down), here[x]);
-    }
+  for (int start = 1; start <= width; start += LANES)
+    if (square)
+      for (int x = start; x < start + LANES; x++) {
+        uint8_t before = LEAST(LEAST(above[x - 1], here[x - 1]), below[x - 1]), at = LEAST(LEAST(above[x], here[x]), below[x]);
+        uint8_t after = LEAST(LEAST(above[x + 1], here[x + 1]), below[x + 1]);
+        out[x] = LEAST(LEAST(before, at), after);
+      }
+    else
+      for (int x = start; x < start + LANES; x++) {
+        uint8_t across = LEAST(here[x - 1], here[x + 1]), down = LEAST(above[x], below[x]);
+        out[x] = LEAST(LEAST(across, down), here[x]);
+      }
 #undef LEAST
 }
 
-/* Each step shrinks the lines of the step before as soon as the next line is there, so that all stay in the cache. Growing is
- * shrinking of the inverse. */
-int livebg_shift(
-    const uint8_t *alpha, int width, int top, int left, int rows, int columns, int steps, int share, int grow, uint8_t *out) {
-  size_t line = (size_t)columns + 2;
-  uint8_t *lines = malloc(3 * line * (steps + 1)), flip = grow ? 255 : 0;
-  if (!lines) return -1;
-  memset(lines, 255, 3 * line * (steps + 1)); /* what is outside counts for nothing */
-#define LINE(step, y) (lines + (3 * (size_t)(step) + ((y) + 3) % 3) * line)
-  for (int newest = 0; newest < rows + steps; newest++) {
-    uint8_t *first = LINE(0, newest);
-    if (newest < rows) {
-      const uint8_t *source = alpha + (size_t)(top + newest) * width + left;
-      for (int x = 0; x < columns; x++) first[x + 1] = source[x] ^ flip;
-    } else {
-      memset(first, 255, line);
-    }
-    for (int step = 1; step <= steps; step++) {
+typedef struct {
+  int top, left, bottom, right;
+} box;
+
+typedef struct {
+  const uint8_t *alpha;
+  uint8_t *out, *lines, flip;
+  int height, width, steps, share;
+} shifting;
+
+/* Write the part `core` of the result. Each step shrinks the lines of the step before as soon as the next line is there, so that
+ * all stay in the cache. Growing is shrinking of the inverse. */
+static void shift_box(const shifting *s, box core) {
+  box seen = {
+      larger(core.top - s->steps, 0), larger(core.left - s->steps, 0), smaller(core.bottom + s->steps, s->height),
+      smaller(core.right + s->steps, s->width)};
+  int rows = seen.bottom - seen.top, columns = seen.right - seen.left, padded = (columns + LANES - 1) / LANES * LANES;
+  size_t line = (size_t)padded + 2;
+  memset(s->lines, 255, 3 * line * (s->steps + 1)); /* what is outside counts for nothing */
+#define LINE(step, y) (s->lines + (3 * (size_t)(step) + ((y) + 3) % 3) * line)
+  for (int newest = 0; newest < rows + s->steps; newest++) {
+    uint8_t *restrict first = LINE(0, newest) + 1;
+    const uint8_t *restrict source = s->alpha + (size_t)(seen.top + newest) * s->width + seen.left;
+    if (newest < rows)
+      for (int x = 0; x < columns; x++) first[x] = source[x] ^ s->flip;
+    else
+      memset(first, 255, columns);
+    for (int step = 1; step <= s->steps && step <= newest; step++) {
       int y = newest - step;
-      if (y < 0) break;
       if (y < rows)
-        shrink(LINE(step - 1, y - 1), LINE(step - 1, y), LINE(step - 1, y + 1), LINE(step, y), columns, step % 2 == 0);
+        shrink(LINE(step - 1, y - 1), LINE(step - 1, y), LINE(step - 1, y + 1), LINE(step, y), padded, step % 2 == 0);
       else
         memset(LINE(step, y), 255, line);
     }
-    int y = newest - steps;
-    if (y < 0) continue;
-    const uint8_t *before = LINE(steps - 1, y) + 1, *after = LINE(steps, y) + 1;
-    uint8_t *target = out + (size_t)(top + y) * width + left;
-    for (int x = 0; x < columns; x++) {
-      uint16_t mixed = (after[x] ^ flip) * share + (before[x] ^ flip) * (256 - share) + 128;
+    int y = newest - s->steps;
+    if (y < core.top - seen.top || y >= core.bottom - seen.top) continue;
+    int skipped = core.left - seen.left, count = core.right - core.left;
+    const uint8_t *restrict before = LINE(s->steps - 1, y) + 1 + skipped, *restrict after = LINE(s->steps, y) + 1 + skipped;
+    uint8_t *restrict target = s->out + (size_t)(seen.top + y) * s->width + core.left;
+    for (int x = 0; x < count; x++) {
+      uint16_t mixed = (after[x] ^ s->flip) * s->share + (before[x] ^ s->flip) * (256 - s->share) + 128;
       target[x] = mixed >> 8;
     }
   }
 #undef LINE
-  free(lines);
+}
+
+typedef uint8_t pixels __attribute__((vector_size(TILE)));
+
+enum { SOME_ROOM = 1, SOME_PERSON = 2 }; /* what a tile contains, at least in part */
+
+static uint8_t contents(const uint8_t *alpha, int width, int rows) {
+  pixels every = ~(pixels){0}, any = {0}, line;
+  for (int y = 0; y < rows; y++) {
+    memcpy(&line, alpha + (size_t)y * width, sizeof line);
+    every &= line;
+    any |= line;
+  }
+  uint64_t halves[4];
+  memcpy(halves, &every, sizeof every);
+  memcpy(halves + 2, &any, sizeof any);
+  return ((halves[0] & halves[1]) != UINT64_MAX ? SOME_ROOM : 0) | (halves[2] | halves[3] ? SOME_PERSON : 0);
+}
+
+int livebg_shift(const uint8_t *alpha, int height, int width, int steps, int share, int grow, uint8_t *out) {
+  int down = (height + TILE - 1) / TILE, across = (width + TILE - 1) / TILE, reach = (steps + TILE - 1) / TILE;
+  uint8_t *found = malloc((size_t)down * across + 3 * (size_t)(width + LANES + 2) * (steps + 1));
+  if (!found) return -1;
+  uint8_t changing = grow ? SOME_ROOM : SOME_PERSON;
+  shifting s = {alpha, out, found + (size_t)down * across, grow ? 255 : 0, height, width, steps, share};
+  memcpy(out, alpha, (size_t)height * width);
+  for (int j = 0; j < down; j++)
+    for (int i = 0; i < across; i++)
+      found[j * across + i] =
+          contents(alpha + (size_t)j * TILE * width + smaller(i * TILE, width - TILE), width, smaller(TILE, height - j * TILE));
+  for (int j = 0; j < down; j++)
+    for (int i = 0, first = 0; i <= across; i++) {
+      uint8_t near = 0;
+      for (int y = larger(j - reach, 0); y <= smaller(j + reach, down - 1); y++)
+        for (int x = larger(i - reach, 0); x <= smaller(i + reach, across - 1) && i < across; x++) near |= found[y * across + x];
+      if (near == (SOME_ROOM | SOME_PERSON) && found[j * across + i] & changing) continue;
+      if (first < i) shift_box(&s, (box){j * TILE, first * TILE, smaller((j + 1) * TILE, height), smaller(i * TILE, width)});
+      first = i + 1;
+    }
+  free(found);
   return 0;
 }
 
@@ -405,9 +460,12 @@ static void mix_light(const light *l, const uint8_t *restrict lit, samples *s, i
   }
 }
 
+/* Brighten the person in a block after `unmix`. */
 static void relight_block(const light *l, samples *luma, samples chroma[2]) {
   enum { COUNT = BLOCK * BLOCK / 4 };
-  uint8_t lit[BLOCK * BLOCK], means[COUNT], gains[COUNT];
+  uint8_t lit[BLOCK * BLOCK], means[COUNT], gains[COUNT], strongest = 0;
+  for (int i = 0; i < BLOCK * BLOCK; i++) strongest |= luma->alpha[i];
+  if (strongest < 128) return; /* no light at low alpha */
   for (int y = 0; y < BLOCK / 2; y++)
     halve(luma->seen + 2 * y * BLOCK, luma->seen + (2 * y + 1) * BLOCK, means + y * BLOCK / 2, BLOCK / 2);
   lookup(l->gain, means, gains, COUNT);

@@ -40,25 +40,24 @@ def shift_edge(alpha: Alpha8, edge: float) -> Alpha8:
         return alpha
     steps = math.ceil(reach)
     share = round((reach - (steps - 1)) * WHOLE)
-    left, top, width, height = cv2.boundingRect(alpha)
-    window = (
-        slice(max(top - steps, 0), min(top + height + steps, alpha.shape[0])),
-        slice(max(left - steps, 0), min(left + width + steps, alpha.shape[1])),
-    )
     compiled = edges.edge_kernels(alpha.shape)
-    shifted = np.zeros_like(alpha)
     if compiled is None:
-        shifted[window] = shift_window(alpha[window], steps, share, grow=edge > 0)
-    else:
-        edges.shift(compiled, alpha, window, (steps, share), shifted, grow=edge > 0)
-    return shifted
+        return shift_by(alpha, steps, share, grow=edge > 0)
+    return edges.shift(compiled, alpha, steps, share, grow=edge > 0)
 
 
-def shift_window(alpha: Alpha8, steps: int, share: int, *, grow: bool) -> Alpha8:
-    """Shrink, or ``grow``, alpha by ``steps`` pixels, at least 1, of which the last counts by ``share`` of :data:`WHOLE`."""
+def shift_by(alpha: Alpha8, steps: int, share: int, *, grow: bool) -> Alpha8:
+    """Shrink, or ``grow``, alpha by ``steps`` pixels, at least 1, of which the last counts by ``share`` of :data:`WHOLE`.
+
+    Returns a new array.
+    """
+    left, top, width, height = cv2.boundingRect(alpha)
+    window = slice(max(top - steps, 0), top + height + steps), slice(max(left - steps, 0), left + width + steps)
     move = cv2.dilate if grow else cv2.erode
-    before = np.asarray(move(alpha, np.ones((2 * ((steps - 1) // 2) + 1,) * 2, np.uint8)), np.uint8)
-    before = np.asarray(move(before, _CROSS, iterations=steps // 2), np.uint8) if steps > 1 else before
-    after = np.asarray(move(before, _CROSS if steps % 2 else _SQUARE), np.uint8)
+    before = move(alpha[window], np.ones((2 * ((steps - 1) // 2) + 1,) * 2, np.uint8))
+    before = move(before, _CROSS, iterations=steps // 2) if steps > 1 else before
+    after = move(before, _CROSS if steps % 2 else _SQUARE)
+    shifted = np.zeros_like(alpha)
     mixed = after.astype(np.uint16) * np.uint16(share) + before.astype(np.uint16) * np.uint16(WHOLE - share)
-    return np.asarray((mixed + np.uint16(WHOLE // 2)) // np.uint16(WHOLE), np.uint8)
+    shifted[window] = (mixed + np.uint16(WHOLE // 2)) // np.uint16(WHOLE)
+    return shifted

@@ -16,7 +16,7 @@ from livebg.imaging.frame import planes as planes_of
 from livebg.imaging.pyramid import Pyramid
 from livebg.native import Kernels, edges, load_kernels
 from livebg.native.build import build
-from livebg.segmentation.edge_shift import WHOLE, shift_window
+from livebg.segmentation.edge_shift import WHOLE, shift_by
 from livebg.segmentation.guided_upsampling import evaluate, fit
 from tests.support.compiler import require_compiler
 from tests.support.kernel_inputs import alphas, contents, frames, large_sizes, planes
@@ -50,28 +50,18 @@ def test_evaluate_equals_numpy(native: Kernels, data: st.DataObject, size: tuple
 
 @given(
     data=st.data(),
-    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    margins=st.tuples(*4 * (st.integers(0, 9),)),
-    steps=st.integers(1, 9),
+    size=large_sizes,
+    steps=st.integers(1, 20),
     share=st.integers(0, WHOLE),
     grow=st.booleans(),
 )
 def test_shift_equals_numpy(
-    native: Kernels,
-    data: st.DataObject,
-    size: tuple[int, int],
-    margins: tuple[int, ...],
-    steps: int,
-    share: int,
-    grow: bool,
+    native: Kernels, data: st.DataObject, size: tuple[int, int], steps: int, share: int, grow: bool
 ) -> None:
-    above, below, before, after = margins
-    alpha = data.draw(planes((size[0] + above + below, size[1] + before + after)))
-    window = slice(above, above + size[0]), slice(before, before + size[1])
-    expected, shifted = alpha.copy(), alpha.copy()
-    expected[window] = shift_window(alpha[window], steps, share, grow=grow)
-    edges.shift(native, alpha, window, (steps, share), shifted, grow=grow)
-    assert np.array_equal(shifted, expected)
+    alpha = data.draw(planes(size))
+    content = data.draw(contents(size)).repeat(16, 0).repeat(16, 1)[: size[0], : size[1]]
+    alpha[content == edges.PERSON], alpha[content == edges.ROOM] = 255, 0
+    assert np.array_equal(edges.shift(native, alpha, steps, share, grow=grow), shift_by(alpha, steps, share, grow=grow))
 
 
 @given(data=st.data(), size=st.tuples(st.integers(1, 40), st.integers(1, 40)))
