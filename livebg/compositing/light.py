@@ -110,7 +110,7 @@ def _face(frame: Frame, matte: Matte) -> NDArray[np.uint8] | None:
     # The first halving is computed for the matte anyway, and averages noise. Further ones take longer than all of this.
     luma = frame.pyramids[0].halved(1)[::stride, ::stride]
     alpha = np.ascontiguousarray(matte.alpha[:: 2 * stride, :: 2 * stride])
-    person = cv2.compare(alpha, _PERSON, cv2.CMP_GT)
+    person = (alpha > _PERSON).view(np.uint8)
     if cv2.countNonZero(person) < _MIN_SHARE * alpha.size:
         return None
     left, top, width, height = cv2.boundingRect(person)

@@ -34,7 +34,7 @@ class ToneCurve:
 
     def planes(self, picture: Planes) -> Planes:
         """Returns an I420 picture with this curve, as new planes."""
-        gain = cv2.LUT(halve(picture[0], 1), self.gain)
+        gain = np.asarray(cv2.LUT(halve(picture[0], 1), self.gain), np.uint8)
         y = np.asarray(cv2.LUT(picture[0], self.luma), np.uint8)
         return y, _amplify(picture[1], gain), _amplify(picture[2], gain)
 
@@ -43,7 +43,7 @@ class ToneCurve:
         weights = color.rgb_to_yuv(rgb.shape[0])[:1, :3]
         luma = np.asarray(cv2.transform(rgb, weights), np.uint8)
         gains = (self.luma / np.maximum(np.arange(256), 1)).astype(np.float32)
-        return np.rint(rgb * gains[luma][..., None]).clip(0, 255).astype(np.uint8)
+        return np.asarray(np.rint(rgb * gains[luma][..., None]).clip(0, 255), np.uint8)
 
 
 @lru_cache(maxsize=64)

@@ -53,9 +53,10 @@ def evaluate(compiled: Kernels, lines: Numbers, planes: list[Plane], content: Pl
 
 def shift(compiled: Kernels, alpha: Plane, steps: int, share: int, *, grow: bool) -> Plane:
     """Shrink or grow alpha: see :func:`livebg.segmentation.edge_shift.shift_by`. Returns a new array."""
-    shifted = np.empty_like(alpha)
+    height, width = alpha.shape
+    shifted = np.empty((height, width), np.uint8)
     given, out = compiled.pointer(np.ascontiguousarray(alpha)), compiled.pointer(shifted, writable=True)
-    _check(compiled.lib.livebg_shift(given, *alpha.shape, steps, share, grow, out))
+    _check(compiled.lib.livebg_shift(given, height, width, steps, share, grow, out))
     return shifted
 
 
