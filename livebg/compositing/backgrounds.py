@@ -169,7 +169,8 @@ class StillBackground:
         if self._made is None or self._made[0] != form:
             from livebg.imaging.color_profile import convert  # slow to import
 
-            rgb = self._tone.rgb(convert(self._paint(frame.width, frame.height), self._icc, frame.color.icc))
+            rgb = convert(self._paint(frame.width, frame.height), self._icc, frame.color.icc)
+            rgb = self._tone.rgb(rgb, frame.color)
             self._made = (form, rgb, self._to_i420(rgb, frame.color))
         return self._made[1:]
 

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from livebg.imaging.frame import ColorSpec, planes
 
-_LUMA: Final = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in the gray of a desaturated picture."""
-
 
 @dataclass(frozen=True, slots=True)
 class RoomTone:
@@ -43,12 +40,17 @@ class RoomTone:
             cv2.convertScaleAbs(plane, dst=target, alpha=factor, beta=offset)
         return toned
 
-    def rgb(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Returns ``rgb``, uint8 (height, width, 3), with this tone: a new array, or the same if nothing changes."""
+    def rgb(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
+        """Returns ``rgb``, uint8 (height, width, 3), with this tone: a new array, or the same if nothing changes.
+
+        ``color`` is what the picture will be converted to: its luma is the gray of a desaturated picture.
+        """
         if self == UNCHANGED:
             return rgb
-        gray = np.tile(np.array(_LUMA), (3, 1)) * self.desaturate
-        return np.asarray(cv2.transform(rgb, (1 - self.dim) * (gray + np.eye(3) * (1 - self.desaturate))), np.uint8)
+        luma = color.rgb_to_yuv(rgb.shape[0])[0, :3]
+        gray = np.tile(luma / luma.sum(), (3, 1))
+        mixed = self.desaturate * gray + (1 - self.desaturate) * np.eye(3)
+        return np.asarray(cv2.transform(rgb, (1 - self.dim) * mixed), np.uint8)
 
 
 UNCHANGED: Final = RoomTone()

@@ -288,10 +288,12 @@ typedef uint8_t pixels __attribute__((vector_size(TILE)));
 
 enum { SOME_ROOM = 1, SOME_PERSON = 2 }; /* what a tile contains, at least in part */
 
-static uint8_t contents(const uint8_t *alpha, int width, int rows) {
+/* Copy a tile, and return what it contains. */
+static uint8_t contents(const uint8_t *alpha, uint8_t *out, int width, int rows) {
   pixels every = ~(pixels){0}, any = {0}, line;
   for (int y = 0; y < rows; y++) {
     memcpy(&line, alpha + (size_t)y * width, sizeof line);
+    memcpy(out + (size_t)y * width, &line, sizeof line);
     every &= line;
     any |= line;
   }
@@ -307,11 +309,11 @@ int livebg_shift(const uint8_t *alpha, int height, int width, int steps, int sha
   if (!found) return -1;
   uint8_t changing = grow ? SOME_ROOM : SOME_PERSON;
   shifting s = {alpha, out, found + (size_t)down * across, grow ? 255 : 0, height, width, steps, share};
-  memcpy(out, alpha, (size_t)height * width);
   for (int j = 0; j < down; j++)
-    for (int i = 0; i < across; i++)
-      found[j * across + i] =
-          contents(alpha + (size_t)j * TILE * width + smaller(i * TILE, width - TILE), width, smaller(TILE, height - j * TILE));
+    for (int i = 0; i < across; i++) {
+      size_t at = (size_t)j * TILE * width + smaller(i * TILE, width - TILE);
+      found[j * across + i] = contents(alpha + at, out + at, width, smaller(TILE, height - j * TILE));
+    }
   for (int j = 0; j < down; j++)
     for (int i = 0, first = 0; i <= across; i++) {
       uint8_t near = 0;
