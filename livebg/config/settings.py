@@ -92,7 +92,7 @@ class Effect(Section):
         0.0, ge=0, le=1, description="for modes portrait and background: how much color to take from the background; 1: gray"
     )
     edge: float = Field(
-        0.0, ge=-1, le=1, description="shrink (below 0) or grow the person's outline, at -1 and 1 by 1 % of the frame height"
+        0.0, ge=-1, le=1, description="shrink (below 0) or grow the person's outline, by up to 1 % of the frame height"
     )
     screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its color")
     framing: float = Field(1.0, ge=1, le=3, description="auto-framing: follow the person, zooming in at most this much; 1: off")

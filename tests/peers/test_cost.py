@@ -17,7 +17,7 @@ from livebg.clock import one_opencv_thread
 from livebg.config.loading import load_settings
 from livebg.config.settings import Settings
 from livebg.factory import build_pipeline
-from livebg.imaging.frame import Frame, empty_i420, planes
+from livebg.imaging.frame import Alpha, Frame, empty_i420, planes
 from livebg.native import kernels
 from livebg.pipeline import Mask, Pipeline
 from tests.peers.reference_loop import ReferenceLoop, reference_cost
@@ -79,12 +79,12 @@ def _pipeline(values: dict[str, object]) -> Pipeline:
     return build_pipeline(load_settings({"effect.background": "dusk", **values}), LumaSegmenter(), live=True)
 
 
-def _head_and_shoulders() -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def _head_and_shoulders() -> Alpha:
     """Alpha at the size of the bundled network's picture."""
     rows, columns = np.mgrid[:144, :256].astype(np.float32)
     head = (1 - np.hypot((columns - 128) / 26, (rows - 56) / 34)) * 26
     body = (1 - np.hypot((columns - 128) / 66, (rows - 144) / 66)) * 66
-    return np.clip(np.maximum(head, body) / 3 + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.maximum(head, body) / 3 + 0.5, 0, 1), np.float32)
 
 
 def _dark_frames(count: int) -> list[Frame]:
@@ -100,7 +100,7 @@ def _dark_frames(count: int) -> list[Frame]:
     return frames
 
 
-def _finish(run: Pipeline, frame: Frame, alpha: np.ndarray[tuple[int, int], np.dtype[np.float32]], number: int) -> float:
+def _finish(run: Pipeline, frame: Frame, alpha: Alpha, number: int) -> float:
     """Return the CPU seconds from the mask to the composite of a frame that nothing has looked at yet."""
     fresh = Frame(frame.data, number, frame.time_base, frame.color)
 

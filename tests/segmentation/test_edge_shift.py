@@ -17,7 +17,7 @@ def head_and_shoulders(width: int, height: int) -> Alpha8:
     y, x = np.mgrid[:height, :width] / height
     head = 0.17 - np.hypot(x - width / height / 2, y - 0.35)
     body = 0.4 - np.hypot(x - width / height / 2, y - 1)
-    return np.rint(np.clip(np.maximum(head, body) * height / 2 + 0.5, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(np.maximum(head, body) * height / 2 + 0.5, 0, 1) * 255), np.uint8)
 
 
 @pytest.mark.parametrize("size", SIZES)
