@@ -51,7 +51,18 @@ class KernelLibrary(Protocol):
     ) -> int: ...
 
     def livebg_shift(
-        self, alpha: Pointer, height: int, width: int, steps: int, share: int, grow: bool, out: Pointer, /
+        self,
+        alpha: Pointer,
+        width: int,
+        top: int,
+        left: int,
+        rows: int,
+        columns: int,
+        steps: int,
+        share: int,
+        grow: bool,
+        out: Pointer,
+        /,
     ) -> int: ...
 
     def livebg_evaluate(

@@ -51,12 +51,13 @@ def evaluate(compiled: Kernels, lines: Numbers, planes: list[Plane], content: Pl
     return alpha
 
 
-def shift(compiled: Kernels, alpha: Plane, steps: int, share: int, *, grow: bool) -> Plane:
-    """Shrink or grow alpha: see :func:`livebg.segmentation.edge_shift.shift_by`. Returns a new array."""
-    height, width = alpha.shape
-    shifted = np.empty((height, width), np.uint8)
+def shift(compiled: Kernels, alpha: Plane, window: tuple[slice, slice], steps: int, share: int, *, grow: bool) -> Plane:
+    """Shrink or grow alpha in a window: see :func:`livebg.segmentation.edge_shift.shift_by`. Returns it with zeros around it."""
+    rows, columns = window
+    shifted = np.zeros(alpha.shape, np.uint8)
     given, out = compiled.pointer(np.ascontiguousarray(alpha)), compiled.pointer(shifted, writable=True)
-    _check(compiled.lib.livebg_shift(given, height, width, steps, share, grow, out))
+    place = rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
+    _check(compiled.lib.livebg_shift(given, alpha.shape[1], *place, steps, share, grow, out))
     return shifted
 
 

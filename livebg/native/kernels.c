@@ -12,7 +12,7 @@ typedef enum { ROOM, PERSON, EDGE } kind; /* what a tile contains, as in edges.p
 
 enum { TILE = 16, WIDE = TILE / 2 + 2, BLOCK = 8 };
 
-enum { OF_SEEN, OF_PERSON, OF_ROOM, KEPT, BEHIND, LUMA, GAIN, LIT, UNITY = 64 }; /* columns of the tables of `livebg_blend` */
+enum { LUMA = 5, GAIN, LIT, UNITY = 64 }; /* columns of the tables of `livebg_blend`, and a gain of one */
 
 typedef float quad __attribute__((vector_size(16))); /* four channels of a pixel */
 
@@ -25,8 +25,6 @@ typedef struct {
 static int clamp(int value, int length) { return value < 0 ? 0 : value < length ? value : length - 1; }
 
 static int smaller(int a, int b) { return a < b ? a : b; }
-
-static int larger(int a, int b) { return a > b ? a : b; }
 
 /* Fill `taps` for `count` pixels from `start` on of a picture that is `scale` times as long as one with `length` samples. */
 static void locate(tap *taps, int count, int start, double scale, int length) {
@@ -214,116 +212,43 @@ void livebg_evaluate(
 
 /* Erosion and dilation. */
 
-enum { LANES = 32 };
+static uint8_t least(uint8_t a, uint8_t b) { return a < b ? a : b; }
 
-/* Take the minimum around each pixel of a line: over a square of 3x3, or over a cross. Lines have one more pixel on each side;
- * `width` is a multiple of LANES. */
+/* Take the minimum around each pixel of a line, which has one more on each side: over a cross, or over a square of 3x3. */
 static void shrink(
     const uint8_t *restrict above, const uint8_t *restrict here, const uint8_t *restrict below, uint8_t *restrict out, int width,
     int square) {
-#define LEAST(a, b) ((a) < (b) ? (a) : (b))
-  for (int start = 1; start <= width; start += LANES)
-    if (square)
-      for (int x = start; x < start + LANES; x++) {
-        uint8_t before = LEAST(LEAST(above[x - 1], here[x - 1]), below[x - 1]), at = LEAST(LEAST(above[x], here[x]), below[x]);
-        uint8_t after = LEAST(LEAST(above[x + 1], here[x + 1]), below[x + 1]);
-        out[x] = LEAST(LEAST(before, at), after);
-      }
-    else
-      for (int x = start; x < start + LANES; x++) {
-        uint8_t across = LEAST(here[x - 1], here[x + 1]), down = LEAST(above[x], below[x]);
-        out[x] = LEAST(LEAST(across, down), here[x]);
-      }
-#undef LEAST
+  for (int x = 1; x <= width; x++) out[x] = least(least(least(here[x - 1], here[x]), here[x + 1]), least(above[x], below[x]));
+  if (square)
+    for (int x = 1; x <= width; x++)
+      out[x] = least(out[x], least(least(above[x - 1], above[x + 1]), least(below[x - 1], below[x + 1])));
 }
 
-typedef struct {
-  int top, left, bottom, right;
-} box;
-
-typedef struct {
-  const uint8_t *alpha;
-  uint8_t *out, *lines, flip;
-  int height, width, steps, share;
-} shifting;
-
-/* Write the part `core` of the result. Each step shrinks the lines of the step before as soon as the next line is there, so that
- * all stay in the cache. Growing is shrinking of the inverse. */
-static void shift_box(const shifting *s, box core) {
-  box seen = {
-      larger(core.top - s->steps, 0), larger(core.left - s->steps, 0), smaller(core.bottom + s->steps, s->height),
-      smaller(core.right + s->steps, s->width)};
-  int rows = seen.bottom - seen.top, columns = seen.right - seen.left, padded = (columns + LANES - 1) / LANES * LANES;
-  size_t line = (size_t)padded + 2;
-  memset(s->lines, 255, 3 * line * (s->steps + 1)); /* what is outside counts for nothing */
-#define LINE(step, y) (s->lines + (3 * (size_t)(step) + ((y) + 3) % 3) * line)
-  for (int newest = 0; newest < rows + s->steps; newest++) {
+/* Each step shrinks a line of the step before once the next line is there, so all stay in the cache. Growing shrinks the inverse. */
+int livebg_shift(
+    const uint8_t *alpha, int width, int top, int left, int rows, int columns, int steps, int share, int grow, uint8_t *out) {
+  size_t line = (size_t)columns + 2, size = 3 * line * (steps + 1);
+  uint8_t *lines = malloc(size), flip = grow ? 255 : 0;
+  if (!lines) return -1;
+  memset(lines, 255, size); /* what is outside counts for nothing */
+#define LINE(step, y) (lines + (3 * (size_t)(step) + ((y) + 3) % 3) * line)
+  for (int newest = 0; newest < rows + steps; newest++) {
     uint8_t *restrict first = LINE(0, newest) + 1;
-    const uint8_t *restrict source = s->alpha + (size_t)(seen.top + newest) * s->width + seen.left;
-    if (newest < rows)
-      for (int x = 0; x < columns; x++) first[x] = source[x] ^ s->flip;
-    else
-      memset(first, 255, columns);
-    for (int step = 1; step <= s->steps && step <= newest; step++) {
-      int y = newest - step;
+    const uint8_t *restrict source = alpha + (size_t)(top + newest) * width + left;
+    for (int x = 0; x < columns; x++) first[x] = newest < rows ? source[x] ^ flip : 255;
+    for (int k = 1, y = newest - 1; k <= steps && y >= 0; k++, y--)
       if (y < rows)
-        shrink(LINE(step - 1, y - 1), LINE(step - 1, y), LINE(step - 1, y + 1), LINE(step, y), padded, step % 2 == 0);
+        shrink(LINE(k - 1, y - 1), LINE(k - 1, y), LINE(k - 1, y + 1), LINE(k, y), columns, k % 2 == 0);
       else
-        memset(LINE(step, y), 255, line);
-    }
-    int y = newest - s->steps;
-    if (y < core.top - seen.top || y >= core.bottom - seen.top) continue;
-    int skipped = core.left - seen.left, count = core.right - core.left;
-    const uint8_t *restrict before = LINE(s->steps - 1, y) + 1 + skipped, *restrict after = LINE(s->steps, y) + 1 + skipped;
-    uint8_t *restrict target = s->out + (size_t)(seen.top + y) * s->width + core.left;
-    for (int x = 0; x < count; x++) {
-      uint16_t mixed = (after[x] ^ s->flip) * s->share + (before[x] ^ s->flip) * (256 - s->share) + 128;
-      target[x] = mixed >> 8;
-    }
+        memset(LINE(k, y), 255, line);
+    int y = newest - steps;
+    const uint8_t *restrict before = LINE(steps - 1, y + 3) + 1, *restrict after = LINE(steps, y + 3) + 1;
+    uint8_t *restrict target = out + (size_t)(top + y) * width + left;
+    for (int x = 0; x < columns && y >= 0; x++)
+      target[x] = ((after[x] ^ flip) * share + (before[x] ^ flip) * (256 - share) + 128) >> 8;
   }
 #undef LINE
-}
-
-typedef uint8_t pixels __attribute__((vector_size(TILE)));
-
-enum { SOME_ROOM = 1, SOME_PERSON = 2 }; /* what a tile contains, at least in part */
-
-/* Copy a tile, and return what it contains. */
-static uint8_t contents(const uint8_t *alpha, uint8_t *out, int width, int rows) {
-  pixels every = ~(pixels){0}, any = {0}, line;
-  for (int y = 0; y < rows; y++) {
-    memcpy(&line, alpha + (size_t)y * width, sizeof line);
-    memcpy(out + (size_t)y * width, &line, sizeof line);
-    every &= line;
-    any |= line;
-  }
-  uint64_t halves[4];
-  memcpy(halves, &every, sizeof every);
-  memcpy(halves + 2, &any, sizeof any);
-  return ((halves[0] & halves[1]) != UINT64_MAX ? SOME_ROOM : 0) | (halves[2] | halves[3] ? SOME_PERSON : 0);
-}
-
-int livebg_shift(const uint8_t *alpha, int height, int width, int steps, int share, int grow, uint8_t *out) {
-  int down = (height + TILE - 1) / TILE, across = (width + TILE - 1) / TILE, reach = (steps + TILE - 1) / TILE;
-  uint8_t *found = malloc((size_t)down * across + 3 * (size_t)(width + LANES + 2) * (steps + 1));
-  if (!found) return -1;
-  uint8_t changing = grow ? SOME_ROOM : SOME_PERSON;
-  shifting s = {alpha, out, found + (size_t)down * across, grow ? 255 : 0, height, width, steps, share};
-  for (int j = 0; j < down; j++)
-    for (int i = 0; i < across; i++) {
-      size_t at = (size_t)j * TILE * width + smaller(i * TILE, width - TILE);
-      found[j * across + i] = contents(alpha + at, out + at, width, smaller(TILE, height - j * TILE));
-    }
-  for (int j = 0; j < down; j++)
-    for (int i = 0, first = 0; i <= across; i++) {
-      uint8_t near = 0;
-      for (int y = larger(j - reach, 0); y <= smaller(j + reach, down - 1); y++)
-        for (int x = larger(i - reach, 0); x <= smaller(i + reach, across - 1) && i < across; x++) near |= found[y * across + x];
-      if (near == (SOME_ROOM | SOME_PERSON) && found[j * across + i] & changing) continue;
-      if (first < i) shift_box(&s, (box){j * TILE, first * TILE, smaller((j + 1) * TILE, height), smaller(i * TILE, width)});
-      first = i + 1;
-    }
-  free(found);
+  free(lines);
   return 0;
 }
 
@@ -381,28 +306,26 @@ static uint16_t scaled(uint16_t a, uint16_t b) {
 /* The samples of one plane in a block; `count` is a multiple of 16. */
 typedef struct {
   uint8_t seen[BLOCK * BLOCK], alpha[BLOCK * BLOCK], person[BLOCK * BLOCK], room[BLOCK * BLOCK], out[BLOCK * BLOCK];
+  uint8_t lit[BLOCK * BLOCK];
 } samples;
 
-/* Replace the person's color in one plane of a block by their part of what was seen: see foreground_estimation.py. */
-static void unmix(samples *s, int count, const uint8_t (*tables)[8]) {
-  uint8_t weights[3][BLOCK * BLOCK];
+/* Blend one plane of a block: see foreground_estimation.py, tone_curve.py and composite.py for the formulas. */
+static inline void over(samples *s, int count, const uint8_t (*tables)[8], int light) {
+  uint8_t weights[6][BLOCK * BLOCK];
   for (int i = 0; i < count; i++)
-    for (int k = 0; k < 3; k++) weights[k][i] = tables[s->alpha[i]][OF_SEEN + k];
+    for (int k = 0; k < 5; k++) weights[k][i] = tables[s->alpha[i]][k];
+  for (int i = 0; i < count && light; i++) weights[5][i] = tables[s->alpha[i]][LIT];
   for (int i = 0; i < count; i++) {
     uint16_t theirs = scaled(s->seen[i], weights[0][i]) + scaled(s->person[i], weights[1][i]);
     uint16_t rooms = scaled(s->room[i], weights[2][i]);
     theirs = theirs > 255 ? 255 : theirs;
-    s->person[i] = theirs > rooms ? theirs - rooms : 0;
-  }
-}
-
-/* Blend one plane of a block after `unmix`: see composite.py. */
-static void over(samples *s, int count, const uint8_t (*tables)[8]) {
-  uint8_t weights[2][BLOCK * BLOCK];
-  for (int i = 0; i < count; i++)
-    for (int k = 0; k < 2; k++) weights[k][i] = tables[s->alpha[i]][KEPT + k];
-  for (int i = 0; i < count; i++) {
-    uint16_t shown = scaled(s->person[i], weights[0][i]) + scaled(s->out[i], weights[1][i]);
+    theirs = theirs > rooms ? theirs - rooms : 0;
+    if (light) {
+      uint16_t plain = scaled(s->seen[i], weights[5][i]);
+      theirs = (theirs > plain ? theirs - plain : 0) + scaled(s->lit[i], weights[5][i]);
+      theirs = theirs > 255 ? 255 : theirs;
+    }
+    uint16_t shown = scaled(theirs, weights[3][i]) + scaled(s->out[i], weights[4][i]);
     s->out[i] = shown > 255 ? 255 : shown;
   }
 }
@@ -423,15 +346,12 @@ static void copy(const uint8_t *picture, uint8_t *out, int width, int rows, int 
 }
 
 typedef struct {
-  uint8_t luma[256], gain[256], weights[256]; /* columns of the tables */
-} light;
-
-typedef struct {
   const uint8_t *picture, *alpha, (*tables)[8];
   const float *person, *room;
   uint8_t *out;
   int height, width, rows, columns;
-  const light *light; /* NULL: none */
+  int light;                     /* whether there is any */
+  uint8_t luma[256], gain[256]; /* columns of the tables */
 } scene;
 
 /* Light on the person: see tone_curve.py for the formulas. */
@@ -451,32 +371,12 @@ static void halve(const uint8_t *restrict first, const uint8_t *restrict second,
   for (int i = 0; i < count; i++) out[i] = (first[2 * i] + first[2 * i + 1] + second[2 * i] + second[2 * i + 1] + 2) / 4;
 }
 
-/* Replace in the person's part of one plane of a block after `unmix` a share of what was seen by what is lit. */
-static void mix_light(const light *l, const uint8_t *restrict lit, samples *s, int count) {
-  uint8_t weights[BLOCK * BLOCK];
-  lookup(l->weights, s->alpha, weights, count);
-  for (int i = 0; i < count; i++) {
-    uint16_t theirs = s->person[i], plain = scaled(s->seen[i], weights[i]);
-    theirs = (theirs > plain ? theirs - plain : 0) + scaled(lit[i], weights[i]);
-    s->person[i] = theirs > 255 ? 255 : theirs;
-  }
-}
-
-/* Brighten the person in a block after `unmix`. */
-static void relight_block(const light *l, samples *luma, samples chroma[2]) {
-  enum { COUNT = BLOCK * BLOCK / 4 };
-  uint8_t lit[BLOCK * BLOCK], means[COUNT], gains[COUNT], strongest = 0;
-  for (int i = 0; i < BLOCK * BLOCK; i++) strongest |= luma->alpha[i];
-  if (strongest < 128) return; /* no light at low alpha */
-  for (int y = 0; y < BLOCK / 2; y++)
-    halve(luma->seen + 2 * y * BLOCK, luma->seen + (2 * y + 1) * BLOCK, means + y * BLOCK / 2, BLOCK / 2);
-  lookup(l->gain, means, gains, COUNT);
-  for (int c = 0; c < 2; c++) {
-    amplify(chroma[c].seen, gains, lit, COUNT);
-    mix_light(l, lit, &chroma[c], COUNT);
-  }
-  lookup(l->luma, luma->seen, lit, BLOCK * BLOCK);
-  mix_light(l, lit, luma, BLOCK * BLOCK);
+static void relight_block(const scene *s, samples *luma, samples chroma[2]) {
+  uint8_t means[BLOCK * BLOCK / 4], gains[BLOCK * BLOCK / 4];
+  for (int y = 0; y < BLOCK; y += 2) halve(luma->seen + y * BLOCK, luma->seen + (y + 1) * BLOCK, means + y * BLOCK / 4, BLOCK / 2);
+  lookup(s->gain, means, gains, BLOCK * BLOCK / 4);
+  for (int c = 0; c < 2; c++) amplify(chroma[c].seen, gains, chroma[c].lit, BLOCK * BLOCK / 4);
+  lookup(s->luma, luma->seen, luma->lit, BLOCK * BLOCK);
 }
 
 /* Copy a part of the person, brightened. */
@@ -489,9 +389,9 @@ static void relight(const scene *s, int top, int left, int rows, int columns) {
       size_t at = (size_t)y * s->width + x, below = at + s->width, half = size + (size_t)(y / 2) * (s->width / 2) + x / 2;
       uint8_t means[CHUNK / 2], gains[CHUNK / 2];
       halve(s->picture + at, s->picture + below, means, count / 2);
-      lookup(s->light->gain, means, gains, count / 2);
-      lookup(s->light->luma, s->picture + at, s->out + at, count);
-      lookup(s->light->luma, s->picture + below, s->out + below, count);
+      lookup(s->gain, means, gains, count / 2);
+      lookup(s->luma, s->picture + at, s->out + at, count);
+      lookup(s->luma, s->picture + below, s->out + below, count);
       for (int c = 0; c < 2; c++, half += size / 4) amplify(s->picture + half, gains, s->out + half, count / 2);
     }
 }
@@ -518,7 +418,6 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
     memcpy(luma.alpha + y * BLOCK, s->alpha + start + (size_t)y * s->width, BLOCK);
     memcpy(luma.out + y * BLOCK, s->out + start + (size_t)y * s->width, BLOCK);
   }
-  unmix(&luma, BLOCK * BLOCK, s->tables);
   for (int i = 0; i < BLOCK * BLOCK / 4; i++) {
     const uint8_t *alpha = luma.alpha + i / (BLOCK / 2) * 2 * BLOCK + i % (BLOCK / 2) * 2;
     chroma[0].alpha[i] = chroma[1].alpha[i] = (alpha[0] + alpha[1] + alpha[BLOCK] + alpha[BLOCK + 1] + 2) / 4;
@@ -529,14 +428,13 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
       memcpy(chroma[c].seen + y * BLOCK / 2, s->picture + corner + (size_t)y * (s->width / 2), BLOCK / 2);
       memcpy(chroma[c].out + y * BLOCK / 2, s->out + corner + (size_t)y * (s->width / 2), BLOCK / 2);
     }
-    unmix(&chroma[c], BLOCK * BLOCK / 4, s->tables);
   }
-  if (s->light) relight_block(s->light, &luma, chroma);
-  over(&luma, BLOCK * BLOCK, s->tables);
+  if (s->light) relight_block(s, &luma, chroma);
+  s->light ? over(&luma, BLOCK * BLOCK, s->tables, 1) : over(&luma, BLOCK * BLOCK, s->tables, 0);
   for (int y = 0; y < rows; y++) memcpy(s->out + start + (size_t)y * s->width, luma.out + y * BLOCK, columns);
   for (int c = 0; c < 2; c++) {
     size_t corner = size + size / 4 * c + (size_t)(top / 2) * (s->width / 2) + left / 2;
-    over(&chroma[c], BLOCK * BLOCK / 4, s->tables);
+    s->light ? over(&chroma[c], BLOCK * BLOCK / 4, s->tables, 1) : over(&chroma[c], BLOCK * BLOCK / 4, s->tables, 0);
     for (int y = 0; y < rows / 2; y++)
       memcpy(s->out + corner + (size_t)y * (s->width / 2), chroma[c].out + y * BLOCK / 2, columns / 2);
   }
@@ -556,12 +454,8 @@ static void copy_block(const scene *s, int top, int left, int rows, int columns)
 void livebg_blend(
     const uint8_t *picture, const uint8_t *alpha, int height, int width, const float *person, const float *room, int rows,
     int columns, const uint8_t *tables, uint8_t *out) {
-  scene s = {picture, alpha, (const uint8_t (*)[8])tables, person, room, out, height, width, rows, columns, NULL};
-  light l;
-  for (int i = 0; i < 256; i++) {
-    l.luma[i] = s.tables[i][LUMA], l.gain[i] = s.tables[i][GAIN], l.weights[i] = s.tables[i][LIT];
-    if (l.weights[i]) s.light = &l;
-  }
+  scene s = {picture, alpha, (const uint8_t (*)[8])tables, person, room, out, height, width, rows, columns, 0, {0}, {0}};
+  for (int i = 0; i < 256; i++) s.luma[i] = s.tables[i][LUMA], s.gain[i] = s.tables[i][GAIN], s.light |= s.tables[i][LIT];
   for (int y = 0; y < height; y += BLOCK) {
     int top = smaller(y, height - BLOCK), lines = smaller(BLOCK, height - BLOCK - top);
     if (lines <= 0) lines = BLOCK;

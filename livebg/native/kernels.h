@@ -7,7 +7,8 @@ int livebg_fit(
 
 int livebg_estimate(const uint8_t *planes, int height, int width, float minimum, float *person, float *room);
 
-int livebg_shift(const uint8_t *alpha, int height, int width, int steps, int share, int grow, uint8_t *out);
+int livebg_shift(
+    const uint8_t *alpha, int width, int top, int left, int rows, int columns, int steps, int share, int grow, uint8_t *out);
 
 void livebg_evaluate(
     const float *coefficients, int rows, int columns,

@@ -40,19 +40,23 @@ def shift_edge(alpha: Alpha8, edge: float) -> Alpha8:
         return alpha
     steps = math.ceil(reach)
     share = round((reach - (steps - 1)) * WHOLE)
+    left, top, width, height = cv2.boundingRect(alpha)
+    window = (
+        slice(max(top - steps, 0), min(top + height + steps, alpha.shape[0])),
+        slice(max(left - steps, 0), min(left + width + steps, alpha.shape[1])),
+    )
     compiled = edges.edge_kernels(alpha.shape)
     if compiled is None:
-        return shift_by(alpha, steps, share, grow=edge > 0)
-    return edges.shift(compiled, alpha, steps, share, grow=edge > 0)
+        return shift_by(alpha, window, steps, share, grow=edge > 0)
+    return edges.shift(compiled, alpha, window, steps, share, grow=edge > 0)
 
 
-def shift_by(alpha: Alpha8, steps: int, share: int, *, grow: bool) -> Alpha8:
-    """Shrink, or ``grow``, alpha by ``steps`` pixels, at least 1, of which the last counts by ``share`` of :data:`WHOLE`.
+def shift_by(alpha: Alpha8, window: tuple[slice, slice], steps: int, share: int, *, grow: bool) -> Alpha8:
+    """Shrink, or ``grow``, alpha in a window, as if nothing were around it.
 
-    Returns a new array.
+    It changes by ``steps`` pixels, at least 1, of which the last counts by ``share`` of :data:`WHOLE`. Returns a new array that
+    is 0 outside of the window.
     """
-    left, top, width, height = cv2.boundingRect(alpha)
-    window = slice(max(top - steps, 0), top + height + steps), slice(max(left - steps, 0), left + width + steps)
     move = cv2.dilate if grow else cv2.erode
     before = move(alpha[window], np.ones((2 * ((steps - 1) // 2) + 1,) * 2, np.uint8))
     before = move(before, _CROSS, iterations=steps // 2) if steps > 1 else before

@@ -51,17 +51,24 @@ def test_evaluate_equals_numpy(native: Kernels, data: st.DataObject, size: tuple
 @given(
     data=st.data(),
     size=large_sizes,
+    corners=st.tuples(*4 * (st.integers(0, 7),)),
     steps=st.integers(1, 20),
     share=st.integers(0, WHOLE),
     grow=st.booleans(),
 )
 def test_shift_equals_numpy(
-    native: Kernels, data: st.DataObject, size: tuple[int, int], steps: int, share: int, grow: bool
+    native: Kernels,
+    data: st.DataObject,
+    size: tuple[int, int],
+    corners: tuple[int, ...],
+    steps: int,
+    share: int,
+    grow: bool,
 ) -> None:
-    alpha = data.draw(planes(size))
-    content = data.draw(contents(size)).repeat(16, 0).repeat(16, 1)[: size[0], : size[1]]
-    alpha[content == edges.PERSON], alpha[content == edges.ROOM] = 255, 0
-    assert np.array_equal(edges.shift(native, alpha, steps, share, grow=grow), shift_by(alpha, steps, share, grow=grow))
+    alpha, (top, left, bottom, right) = data.draw(planes(size)), corners
+    window = slice(top, size[0] - bottom), slice(left, size[1] - right)
+    shifted = edges.shift(native, alpha, window, steps, share, grow=grow)
+    assert np.array_equal(shifted, shift_by(alpha, window, steps, share, grow=grow))
 
 
 @given(data=st.data(), size=st.tuples(st.integers(1, 40), st.integers(1, 40)))
