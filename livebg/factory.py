@@ -7,6 +7,9 @@ from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PictureBackground, StillBackground, read_picture
 from livebg.compositing.builtin_backgrounds import paint
 from livebg.compositing.composite import composite, cutout, render_matte, tighten
+from livebg.compositing.light import Light, LitEffect
+from livebg.compositing.room_tone import RoomTone
+from livebg.compositing.tone_curve import ToneCurve
 from livebg.config.choices import BUILTIN_BACKGROUNDS
 from livebg.config.parsing import parse_color, parse_size
 from livebg.config.settings import Settings
@@ -17,6 +20,7 @@ from livebg.models import find
 from livebg.pipeline import EffectFunction, Pipeline
 from livebg.platform.memory import keep_freed_memory
 from livebg.platform.user_paths import expand_user, is_file
+from livebg.segmentation.edge_shift import MAX_SHIFT
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sinks.codecs import Content, Encoding
@@ -57,49 +61,65 @@ def build_pipeline(
     height) is that of the composites if auto-framing crops larger frames.
     """
     keep_freed_memory()
-    smoother, look = TemporalFilter(settings.smoothing.time_constant), build_effect(settings, live=live, background=background)
-    coarse = build_effect(settings, coarse=True, live=live) if settings.effect.mode == "portrait" else None
-    framing = AutoFraming(settings.effect.framing, output_size) if settings.effect.framing > 1 else None
-    return Pipeline(segmenter, smoother, GuidedUpsampler(), look, stages, coarse, framing)
+    effect, light = settings.effect, build_light(settings)
+    smoother, upsampler = TemporalFilter(settings.smoothing.time_constant), GuidedUpsampler(edge=effect.edge)
+    look = build_effect(settings, live=live, background=background, light=light)
+    coarse = build_effect(settings, coarse=True, live=live, light=light) if effect.mode == "portrait" else None
+    framing = AutoFraming(effect.framing, output_size) if effect.framing > 1 else None
+    return Pipeline(segmenter, smoother, upsampler, look, stages, coarse, framing)
+
+
+def build_light(settings: Settings) -> Light:
+    """Return the light on the person, with its own temporal state."""
+    return Light(settings.effect.light, auto=settings.effect.light_auto)
 
 
 def build_effect(
-    settings: Settings, *, coarse: bool = False, live: bool = False, background: Background | None = None
+    settings: Settings,
+    *,
+    coarse: bool = False,
+    live: bool = False,
+    background: Background | None = None,
+    light: Light | None = None,
 ) -> EffectFunction:
     """Return the function of the mode that turns a frame and its matte into a composite.
 
     ``coarse`` selects the cheaper blur where the mode blurs; with ``live``, no frame waits for its background. ``background``
-    replaces the one in the settings. Raises :class:`~livebg.errors.ConfigError` if the background cannot be used.
+    replaces the one in the settings. Effects that are given the same ``light`` share its state. Raises
+    :class:`~livebg.errors.ConfigError` if the background cannot be used.
     """
     if settings.effect.mode == "matte":
         return render_matte
+    lamp = light or build_light(settings)
     if settings.effect.mode == "cutout":
-        return cutout
+        return LitEffect(cutout, lamp)
     shown = background or build_background(settings, coarse=coarse, live=live)
     keyed = settings.effect.mode == "greenscreen"
     wrap = 0.0 if keyed else settings.effect.light_wrap
 
-    def look(frame: Frame, matte: Matte) -> Composite:
-        keyed_matte = tighten(matte) if keyed else matte
-        return composite(frame, shown.picture(frame, matte), keyed_matte, in_place=shown.returns_new_array, light_wrap=wrap)
+    def make(frame: Frame, matte: Matte, curve: ToneCurve | None) -> Composite:
+        keyed_matte, behind = tighten(matte) if keyed else matte, shown.picture(frame, matte)
+        return composite(frame, behind, keyed_matte, in_place=shown.returns_new_array, light_wrap=wrap, curve=curve)
 
-    return look
+    return LitEffect(make, lamp)
 
 
 def build_background(settings: Settings, *, coarse: bool = False, live: bool = False) -> Background:
     """Return the background in the settings. Raises :class:`~livebg.errors.ConfigError` if it cannot be used."""
     effect = settings.effect
+    tone = RoomTone(effect.dim, effect.desaturate)
     if effect.mode == "portrait":
-        return BlurBackground(effect.blur, lens=effect.lens, coarse=coarse)
+        margin = max(-effect.edge, 0) * MAX_SHIFT
+        return BlurBackground(effect.blur, lens=effect.lens, coarse=coarse, tone=tone, margin=margin)
     if effect.mode == "greenscreen":
         return ColorBackground(parse_color(effect.screen))
     if effect.background.startswith("#"):
         try:
-            return ColorBackground(parse_color(effect.background))
+            return ColorBackground(parse_color(effect.background), tone=tone)
         except ValueError as error:
             raise ConfigError(f"The background {error}") from None
     if effect.background in BUILTIN_BACKGROUNDS:
-        return StillBackground(partial(paint, effect.background))
+        return StillBackground(partial(paint, effect.background), tone=tone)
     path = expand_user(effect.background)
     if path.name == effect.background and not path.suffix and not is_file(path):
         built_in = ", ".join(BUILTIN_BACKGROUNDS)
@@ -109,9 +129,9 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
     if path.suffix.lower() in VIDEO_SUFFIXES:
         from livebg.compositing.video_background import VideoBackground  # slow to import
 
-        return VideoBackground(path, live=live, fit=effect.background_fit)
+        return VideoBackground(path, live=live, fit=effect.background_fit, tone=tone)
     picture = read_picture(path)
-    return PictureBackground(picture.rgb, effect.background_fit, picture.icc)
+    return PictureBackground(picture.rgb, effect.background_fit, picture.icc, tone=tone)
 
 
 def build_encoding(settings: Settings, mode: str, threads: int = 0) -> Encoding:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -20,6 +20,15 @@ from livebg.segmentation.temporal_filter import TemporalFilter
 
 EffectFunction = Callable[[Frame, Matte], Composite]
 """An effect mode: turns a frame and its matte into a composite."""
+
+
+@runtime_checkable
+class StatefulEffect(Protocol):
+    """An effect with temporal state."""
+
+    def reset(self) -> None:
+        """Clear the temporal state."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,8 +84,8 @@ class Processor(Protocol):
 class Pipeline:
     """Frame -> alpha -> temporal filter -> guided upsampling -> composite.
 
-    The only state between frames is the temporal filter's; :meth:`reset` clears it. The network processes each picture
-    independently: feeding it the previous alpha makes its mistakes persist.
+    The only state between frames is that of the temporal filter and the effect; :meth:`reset` clears it. The network processes
+    each picture independently: feeding it the previous alpha makes its mistakes persist.
 
     :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share no state.
     ``coarse_effect`` is an optional cheaper ``effect`` of the same mode; ``framing`` follows the person if given.
@@ -196,6 +205,9 @@ class Pipeline:
     def reset(self) -> None:
         """See :meth:`Processor.reset`."""
         self._smoother.reset()
+        for effect in (self._look, self._coarse_look):
+            if isinstance(effect, StatefulEffect):
+                effect.reset()
 
 
 class Passthrough:

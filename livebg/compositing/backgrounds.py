@@ -12,6 +12,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from livebg.compositing.background_fit import Fit, fit_to_size
+from livebg.compositing.room_tone import UNCHANGED, RoomTone
 from livebg.errors import ConfigError, SourceError
 from livebg.imaging.frame import BT601, ColorSpec, Frame, Matte, empty_i420, i420_to_rgb, planes, rgb_to_i420, still_frame
 from livebg.imaging.pyramid import resize, split_channels
@@ -52,17 +53,28 @@ class BlurBackground:
 
     ``share`` is the Gaussian's standard deviation as a share of the frame's height, 0..1; a disc is sized to scatter light
     equally far and renders highlights like a lens. ``coarse`` is for slow machines: the downscaled picture for a Gaussian has a
-    quarter of the pixels, and the blur is slightly less smooth. Not thread-safe. Raises ValueError for a share outside 0..1.
+    quarter of the pixels, and the blur is slightly less smooth. ``tone`` darkens the room. ``margin``, a share of the frame's
+    height, is how far around the matte the person's colors may reach. Not thread-safe. Raises ValueError for a share outside
+    0..1.
     """
 
     returns_new_array = True
 
-    def __init__(self, share: float, *, lens: Lens = "gaussian", coarse: bool = False) -> None:
+    def __init__(
+        self,
+        share: float,
+        *,
+        lens: Lens = "gaussian",
+        coarse: bool = False,
+        tone: RoomTone = UNCHANGED,
+        margin: float = 0.0,
+    ) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"A blur must be a share of the frame's height, 0 to 1, got {share}.")
         self._share = max(share, MIN_BLUR)
         self._min_sigma = _COARSE_SIGMA if coarse else _FINE_SIGMA
         self._disc = lens == "disc"
+        self._tone, self._margin = tone, margin
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:
         sigma = self._share * frame.height
@@ -71,7 +83,8 @@ class BlurBackground:
         shrunk = [luma.halved(halvings), *(plane.halved(max(halvings - 1, 0)) for plane in chroma)]
         size = (shrunk[0].shape[1], shrunk[0].shape[0])
         # A downscaled pixel that is partly person contains the person's color: use only pixels whose neighbors are room as well.
-        covered = cv2.dilate(matte.pyramid.halved(halvings), np.ones((3, 3), np.uint8))
+        reach = 1 + math.ceil(self._margin * frame.height / 2**halvings)
+        covered = cv2.dilate(matte.pyramid.halved(halvings), np.ones((2 * reach + 1,) * 2, np.uint8))
         room = 1.0 - covered * np.float32(1 / 255)
         if self._disc:
             room *= _bloom(frame.color)[shrunk[0]]
@@ -81,8 +94,8 @@ class BlurBackground:
         *colors, weight = split_channels(np.asarray(blurred, np.float32))
         scale = 1 / weight
         picture = empty_i420(frame.width, frame.height)
-        for color, target in zip(colors, planes(picture), strict=True):
-            small = cv2.multiply(color, scale, dtype=cv2.CV_8U)
+        for color, target, (factor, offset) in zip(colors, planes(picture), self._tone.scales(frame.color), strict=True):
+            small = cv2.convertScaleAbs(cv2.multiply(color, scale, dtype=cv2.CV_8U), alpha=factor, beta=offset)
             cv2.resize(small, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
         return picture
 
@@ -133,14 +146,14 @@ class StillBackground:
     """One picture for all frames of a format, painted for the first of them.
 
     ``paint(width, height)`` returns RGB, uint8, (height, width, 3), in the color space of the usable ICC profile ``icc``; empty:
-    sRGB.
+    sRGB. ``tone`` darkens it.
     """
 
     returns_new_array = False
 
-    def __init__(self, paint: Callable[[int, int], NDArray[np.uint8]], icc: bytes = b"") -> None:
+    def __init__(self, paint: Callable[[int, int], NDArray[np.uint8]], icc: bytes = b"", *, tone: RoomTone = UNCHANGED) -> None:
         self._paint = paint
-        self._icc = icc
+        self._icc, self._tone = icc, tone
         self._made: tuple[tuple[int, int, ColorSpec], NDArray[np.uint8], NDArray[np.uint8]] | None = None
 
     def picture(self, frame: Frame, matte: Matte) -> NDArray[np.uint8]:  # noqa: ARG002
@@ -157,6 +170,7 @@ class StillBackground:
             from livebg.imaging.color_profile import convert  # slow to import
 
             rgb = convert(self._paint(frame.width, frame.height), self._icc, frame.color.icc)
+            rgb = self._tone.rgb(rgb, frame.color)
             self._made = (form, rgb, self._to_i420(rgb, frame.color))
         return self._made[1:]
 
@@ -167,8 +181,8 @@ class StillBackground:
 class ColorBackground(StillBackground):
     """A solid color: the green screen, or any ``#rrggbb`` in sRGB."""
 
-    def __init__(self, rgb: tuple[int, int, int]) -> None:
-        super().__init__(lambda width, height: np.tile(np.array(rgb, np.uint8), (height, width, 1)))
+    def __init__(self, rgb: tuple[int, int, int], *, tone: RoomTone = UNCHANGED) -> None:
+        super().__init__(lambda width, height: np.tile(np.array(rgb, np.uint8), (height, width, 1)), tone=tone)
 
     def _to_i420(self, rgb: NDArray[np.uint8], color: ColorSpec) -> NDArray[np.uint8]:
         height, width = rgb.shape[:2]
@@ -186,8 +200,8 @@ class PictureBackground(StillBackground):
     ``rgb`` is uint8, (height, width, 3), in the color space of the usable ICC profile ``icc``; empty: sRGB.
     """
 
-    def __init__(self, rgb: NDArray[np.uint8], fit: Fit = "fill", icc: bytes = b"") -> None:
-        super().__init__(partial(_fill if fit == "fill" else _fit_whole, rgb), icc)
+    def __init__(self, rgb: NDArray[np.uint8], fit: Fit = "fill", icc: bytes = b"", *, tone: RoomTone = UNCHANGED) -> None:
+        super().__init__(partial(_fill if fit == "fill" else _fit_whole, rgb), icc, tone=tone)
 
 
 def read_picture(path: Path) -> "PhotoFile":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.foreground_estimation import MIN_WEIGHT, ForegroundEstimate, color_weights, downscale
 from livebg.compositing.placeholder import draw_placeholder
+from livebg.compositing.tone_curve import ToneCurve, light_weights, relight
 from livebg.imaging.colorspace import convert_i420
 from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, Frame, Matte, Planes, empty_i420, planes
 from livebg.imaging.pyramid import Pyramid
@@ -40,20 +41,27 @@ class Consent:
 
 
 def composite(
-    frame: Frame, background: NDArray[np.uint8], matte: Matte, *, in_place: bool = False, light_wrap: float = 0.0
+    frame: Frame,
+    background: NDArray[np.uint8],
+    matte: Matte,
+    *,
+    in_place: bool = False,
+    light_wrap: float = 0.0,
+    curve: ToneCurve | None = None,
 ) -> Composite:
     """Composite the person over ``background``, I420 of the frame's size and color: com = fgr * alpha + bgr * (1 - alpha).
 
     Where alpha is 255 the bytes equal the frame's, where it is 0 the background's. In between, the person's estimated color is
     blended, without the room's. ``in_place`` writes the result into the background's array. ``light_wrap``, 0..1, is how much of
     the background's light wraps around the edge: there the person keeps 1 - light_wrap * (1 - alpha) of their light, and the
-    background supplies the rest. Raises ValueError if the matte belongs to another frame or is too old.
+    background supplies the rest. ``curve`` brightens the person, before anything is blended. Raises ValueError if the matte
+    belongs to another frame or is too old.
     """
     _validated_alpha(frame, matte)
     if background.shape != frame.data.shape:
         raise ValueError(f"The background has shape {background.shape}, the frame {frame.data.shape}.")
     data = background if in_place else background.copy()
-    _blend(frame, matte.pyramid, data, light_wrap)
+    _blend(frame, matte.pyramid, data, light_wrap, curve)
     return Composite(data, frame.pts, frame.time_base, frame.color, seal=_SEAL)
 
 
@@ -80,16 +88,16 @@ def render_matte(frame: Frame, matte: Matte) -> Composite:
     return Composite(data, frame.pts, frame.time_base, color, seal=_SEAL)
 
 
-def cutout(frame: Frame, matte: Matte) -> Composite:
+def cutout(frame: Frame, matte: Matte, curve: ToneCurve | None = None) -> Composite:
     """Returns the person with straight alpha: their estimated color without the room's; the frame's bytes where alpha is 255.
 
-    Where alpha is 0 the picture is black, so that the room cannot be recovered.
+    Where alpha is 0 the picture is black, so that the room cannot be recovered. ``curve`` brightens the person.
     """
     alpha = _validated_alpha(frame, matte)
     data = empty_i420(frame.width, frame.height)
     for plane, black in zip(planes(data), (0 if frame.color.full_range else 16, 128, 128), strict=True):
         plane[:] = black
-    blend_tiles(frame.planes, alpha_planes(matte.pyramid), planes(data), straight=True)
+    blend_tiles(frame.planes, alpha_planes(matte.pyramid), planes(data), straight=True, curve=curve)
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
@@ -149,34 +157,46 @@ def alpha_planes(alpha: Pyramid) -> Planes:
     return alpha.halved(0), alpha.halved(1), alpha.halved(1)
 
 
-def _blend(frame: Frame, alpha: Pyramid, out: NDArray[np.uint8], light_wrap: float) -> None:
+def _blend(frame: Frame, alpha: Pyramid, out: NDArray[np.uint8], light_wrap: float, curve: ToneCurve | None) -> None:
     """Blend the person in ``frame`` over the background in ``out``."""
     shares = alpha.halved(0)
     compiled = edges.edge_kernels(shares.shape)
     if compiled is None:
-        blend_tiles(frame.planes, alpha_planes(alpha), planes(out), light_wrap=light_wrap)
+        blend_tiles(frame.planes, alpha_planes(alpha), planes(out), light_wrap=light_wrap, curve=curve)
     elif cv2.hasNonZero(shares):
         colors = edges.estimate(compiled, downscale(frame.planes, shares), MIN_WEIGHT)
-        edges.blend(compiled, frame.data, shares, colors, blend_weights(light_wrap), out)
+        edges.blend(compiled, frame.data, shares, colors, blend_weights(light_wrap, curve), out)
 
 
-def blend_tiles(picture: Planes, alphas: Planes, out: Planes, *, straight: bool = False, light_wrap: float = 0.0) -> None:
+def blend_tiles(
+    picture: Planes,
+    alphas: Planes,
+    out: Planes,
+    *,
+    straight: bool = False,
+    light_wrap: float = 0.0,
+    curve: ToneCurve | None = None,
+) -> None:
     """Blend the person in ``picture`` over the background in ``out``; with ``straight``, replace it instead of blending.
 
     Pixels that are all foreground are copied; only tiles that contain an edge are blended, in chunks. All are computed before the
     first is written, since tiles overlap if the size is not a multiple of theirs.
     """
     mixed = []
+    lit = picture if curve is None else curve.planes(picture)
     edge = Grid(alphas[0].shape, _TILE_SIDE).mixed(alphas[0])
     if len(edge):
         estimate = ForegroundEstimate(picture, alphas)
         for tiles in edge.chunks():
             halves = tiles.of_chroma()
-            for own, plane, (person, alpha) in zip((tiles, halves, halves), out, estimate.tiles(tiles), strict=True):
+            each = zip((tiles, halves, halves), out, estimate.tiles(tiles), picture, lit, strict=True)
+            for own, plane, (person, alpha), seen, bright in each:
+                if curve is not None:
+                    person = relight(person, alpha, own.read(seen), own.read(bright))
                 behind = own.read(plane)
                 shown = _unpremultiply(person, alpha, behind) if straight else _over(person, alpha, behind, light_wrap)
                 mixed.append((own, plane, shown))
-    for source, alpha, plane in zip(picture, alphas, out, strict=True):
+    for source, alpha, plane in zip(lit, alphas, out, strict=True):
         cv2.copyTo(source, alpha, plane)
     for own, plane, values in mixed:
         own.write(plane, values)
@@ -199,9 +219,10 @@ def _over(person: Plane, alpha: Plane, behind: Plane, light_wrap: float) -> Plan
 
 
 @lru_cache(maxsize=2)
-def blend_weights(light_wrap: float) -> Plane:
-    """Returns by level of alpha the weights of :func:`livebg.native.edges.blend`, (256, 8); the last three are unused."""
-    return np.stack([*color_weights(), *_light_wrap_tables(light_wrap), *[np.zeros(256, np.uint8)] * 3], axis=1)
+def blend_weights(light_wrap: float, curve: ToneCurve | None = None) -> Plane:
+    """Returns the tables of :func:`livebg.native.edges.blend`, (256, 8)."""
+    light = [np.zeros(256, np.uint8)] * 3 if curve is None else [curve.luma, curve.gain, light_weights()]
+    return np.stack([*color_weights(), *_light_wrap_tables(light_wrap), *light], axis=1)
 
 
 @lru_cache(maxsize=2)

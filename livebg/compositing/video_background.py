@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livebg.compositing.background_fit import Fit, fit_to_size
+from livebg.compositing.room_tone import UNCHANGED, RoomTone
 from livebg.errors import ConfigError, SourceError
 from livebg.imaging.color_profile import srgb_to_i420
 from livebg.imaging.colorspace import convert_i420
@@ -44,6 +45,7 @@ class VideoBackground:
     The first frame of the video is shown with the first requested frame; from then on both advance by the frames' times. ``live``
     is for calls: another thread decodes, and if it falls behind, the previous picture is shown longer. Otherwise each frame gets
     exactly the picture that is due. ``fit`` is how it is fitted to the frame's size. Colors are converted to the frame's.
+    ``tone`` darkens them.
 
     Raises :class:`~livebg.errors.ConfigError` if the file cannot be read. A later failure raises
     :class:`~livebg.errors.SourceError` for files; in a call the last picture stays. Not thread-safe.
@@ -51,13 +53,14 @@ class VideoBackground:
 
     returns_new_array = False
 
-    def __init__(self, path: Path, *, live: bool = False, fit: Fit = "fill") -> None:
+    def __init__(self, path: Path, *, live: bool = False, fit: Fit = "fill", tone: RoomTone = UNCHANGED) -> None:
         try:
             source = FileSource(path, threads=1)
         except SourceError as error:
             raise ConfigError(f"The background cannot be used: {error}") from error
         self._aspect = source.format.sample_aspect_ratio
         self._fit: Fit = fit
+        self._tone = tone
         self._live = live
         self._frames = (_PrefetchReader if live else _Reader)(path, source)
         self.close = weakref.finalize(self, self._frames.close)
@@ -84,7 +87,7 @@ class VideoBackground:
         if target.icc:
             rgb = shown.rgb((shown.width, shown.height))
             shown = replace(shown, data=srgb_to_i420(rgb, target), color=target)
-        return fit_to_size(shown, (width, height), self._fit, self._aspect)
+        return self._tone.i420(fit_to_size(shown, (width, height), self._fit, self._aspect), color)
 
 
 class _Reader:

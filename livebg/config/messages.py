@@ -77,10 +77,12 @@ def _variable(key: str) -> str:
 
 
 def _nearest(key: str, known: Iterable[str]) -> str | None:
-    """Returns the key of the same name in another section, else the most similar key, else None."""
+    """Returns the key of the same name in another section, the first key of the section of that name, else the most similar key,
+    else None."""
     names = {each.rpartition(".")[2]: each for each in known}
     name = key.rpartition(".")[2]
-    alike = difflib.get_close_matches(key, sorted(names.values()), n=1)
+    alike = [each for each in names.values() if each.startswith(f"{key}.")]
+    alike += difflib.get_close_matches(key, sorted(names.values()), n=1)
     return names.get(name) or next(iter(alike), None) or next((names[n] for n in difflib.get_close_matches(name, names, 1)), None)
 
 

@@ -83,6 +83,17 @@ class Effect(Section):
     light_wrap: float = Field(
         0.0, ge=0, le=1, description="how much light from the background appears on the person's edge; not in mode greenscreen"
     )
+    light: float = Field(0.0, ge=0, le=1, description="how much to brighten and even out the person, as a lamp would")
+    light_auto: bool = Field(False, description="brighten the person further if their face is dark, following it slowly")
+    dim: float = Field(
+        0.0, ge=0, le=1, description="for modes portrait and background: how much to darken the background; 1: black"
+    )
+    desaturate: float = Field(
+        0.0, ge=0, le=1, description="for modes portrait and background: how much color to take from the background; 1: gray"
+    )
+    edge: float = Field(
+        0.0, ge=-1, le=1, description="shrink (below 0) or grow the person's outline, by up to 1 % of the frame height"
+    )
     screen: Annotated[str, AfterValidator(_hex_color)] = Field("#00ff00", description="for mode greenscreen: its color")
     framing: float = Field(1.0, ge=1, le=3, description="auto-framing: follow the person, zooming in at most this much; 1: off")
 

@@ -23,12 +23,13 @@ from livebg.platform.user_paths import user_folder
 
 BUILTIN_PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
-        "office": {"mode": "portrait", "blur": 0.025, "lens": "gaussian", "light_wrap": 0.0, "framing": 1.0},
-        "dark room": {"mode": "portrait", "blur": 0.05, "lens": "gaussian", "light_wrap": 0.0, "framing": 1.0},
-        "presentation": {"mode": "portrait", "blur": 0.1, "lens": "gaussian", "light_wrap": 0.0, "framing": 1.3},
+        "office": {"blur": 0.025, "framing": 1.0, "light_auto": False, "dim": 0.0, "desaturate": 0.0},
+        "dark room": {"blur": 0.05, "framing": 1.0, "light_auto": True, "dim": 0.0, "desaturate": 0.0},
+        "presentation": {"blur": 0.1, "framing": 1.3, "light_auto": False, "dim": 0.3, "desaturate": 0.3},
     }
 )
-"""Values of the section effect. All set the same keys, so that nothing remains of the preset used before."""
+_SAME_IN_ALL: Final = MappingProxyType({"mode": "portrait", "lens": "gaussian", "light_wrap": 0.0, "light": 0.0, "edge": 0.0})
+"""Values of the section effect in all built-in presets. All set the same keys, so that nothing remains of the one used before."""
 _NAME: Final = re.compile(r"(?! )[A-Za-z0-9 _-]{1,40}(?<! )")
 _SUFFIX: Final = ".toml"
 _LIST: Final = "`livebg preset list` lists the presets."
@@ -47,7 +48,7 @@ class Presets:
         Raises :class:`~livebg.errors.ConfigError` if there is no such preset, or if anything in its file is invalid.
         """
         if name in BUILTIN_PRESETS:
-            return {f"effect.{key}": value for key, value in BUILTIN_PRESETS[name].items()}
+            return {f"effect.{key}": value for key, value in {**_SAME_IN_ALL, **BUILTIN_PRESETS[name]}.items()}
         return _read(self._path(name))
 
     def save(self, name: str, settings: Settings) -> None:

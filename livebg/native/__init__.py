@@ -50,6 +50,21 @@ class KernelLibrary(Protocol):
         self, planes: Pointer, height: int, width: int, minimum: float, person: Pointer, room: Pointer, /
     ) -> int: ...
 
+    def livebg_shift(
+        self,
+        alpha: Pointer,
+        width: int,
+        top: int,
+        left: int,
+        rows: int,
+        columns: int,
+        steps: int,
+        share: int,
+        grow: bool,
+        out: Pointer,
+        /,
+    ) -> int: ...
+
     def livebg_evaluate(
         self,
         coefficients: Pointer,

@@ -51,6 +51,16 @@ def evaluate(compiled: Kernels, lines: Numbers, planes: list[Plane], content: Pl
     return alpha
 
 
+def shift(compiled: Kernels, alpha: Plane, window: tuple[slice, slice], steps: int, share: int, *, grow: bool) -> Plane:
+    """Shrink or grow alpha in a window: see :func:`livebg.segmentation.edge_shift.shift_by`. Returns it with zeros around it."""
+    rows, columns = window
+    shifted = np.zeros(alpha.shape, np.uint8)
+    given, out = compiled.pointer(np.ascontiguousarray(alpha)), compiled.pointer(shifted, writable=True)
+    place = rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
+    _check(compiled.lib.livebg_shift(given, alpha.shape[1], *place, steps, share, grow, out))
+    return shifted
+
+
 def estimate(compiled: Kernels, planes: list[Plane], minimum: float) -> tuple[Numbers, Numbers]:
     """Estimate colors: see :func:`livebg.compositing.foreground_estimation.estimate_colors`. ``minimum`` is the minimum weight of
     a pixel. Returns float32."""
@@ -61,16 +71,18 @@ def estimate(compiled: Kernels, planes: list[Plane], minimum: float) -> tuple[Nu
     return person, room
 
 
-def blend(compiled: Kernels, picture: Plane, alpha: Plane, colors: tuple[Numbers, Numbers], weights: Plane, out: Plane) -> None:
+def blend(compiled: Kernels, picture: Plane, alpha: Plane, colors: tuple[Numbers, Numbers], tables: Plane, out: Plane) -> None:
     """Blend the person in ``picture`` over the background in ``out``, both I420; ``alpha`` is uint8, (height, width).
 
-    ``colors`` are those from :func:`estimate`. ``weights``, uint8, (256, 8), has for each level of alpha the weights of the
-    observed, the person's and the room's color, of the person and of the background.
+    ``colors`` are those from :func:`estimate`. ``tables``, uint8, (256, 8), has for each level of alpha the weights of the
+    observed, the person's and the room's color, of the person and of the background; then for each level of the person's luma
+    the new level and the gain of chroma in 64ths, and for each level of alpha the weight of the brightened color, or zeros: see
+    :mod:`livebg.compositing.tone_curve`.
     """
     height, width = alpha.shape
     rows, columns, _ = colors[0].shape
     seen, shares, person, room, table = (
-        compiled.pointer(np.ascontiguousarray(each)) for each in (picture, alpha, *colors, weights)
+        compiled.pointer(np.ascontiguousarray(each)) for each in (picture, alpha, *colors, tables)
     )
     compiled.lib.livebg_blend(
         seen, shares, height, width, person, room, rows, columns, table, compiled.pointer(out, writable=True)

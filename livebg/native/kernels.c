@@ -12,6 +12,8 @@ typedef enum { ROOM, PERSON, EDGE } kind; /* what a tile contains, as in edges.p
 
 enum { TILE = 16, WIDE = TILE / 2 + 2, BLOCK = 8 };
 
+enum { LUMA = 5, GAIN, LIT, UNITY = 64 }; /* columns of the tables of `livebg_blend`, and a gain of one */
+
 typedef float quad __attribute__((vector_size(16))); /* four channels of a pixel */
 
 /* Two neighboring samples and the weight of the second one. */
@@ -208,6 +210,48 @@ void livebg_evaluate(
     }
 }
 
+/* Erosion and dilation. */
+
+static uint8_t least(uint8_t a, uint8_t b) { return a < b ? a : b; }
+
+/* Take the minimum around each pixel of a line, which has one more on each side: over a cross, or over a square of 3x3. */
+static void shrink(
+    const uint8_t *restrict above, const uint8_t *restrict here, const uint8_t *restrict below, uint8_t *restrict out, int width,
+    int square) {
+  for (int x = 1; x <= width; x++) out[x] = least(least(least(here[x - 1], here[x]), here[x + 1]), least(above[x], below[x]));
+  if (square)
+    for (int x = 1; x <= width; x++)
+      out[x] = least(out[x], least(least(above[x - 1], above[x + 1]), least(below[x - 1], below[x + 1])));
+}
+
+/* Each step shrinks a line of the step before once the next line is there, so all stay in the cache. Growing shrinks the inverse. */
+int livebg_shift(
+    const uint8_t *alpha, int width, int top, int left, int rows, int columns, int steps, int share, int grow, uint8_t *out) {
+  size_t line = (size_t)columns + 2, size = 3 * line * (steps + 1);
+  uint8_t *lines = malloc(size), flip = grow ? 255 : 0;
+  if (!lines) return -1;
+  memset(lines, 255, size); /* what is outside counts for nothing */
+#define LINE(step, y) (lines + (3 * (size_t)(step) + ((y) + 3) % 3) * line)
+  for (int newest = 0; newest < rows + steps; newest++) {
+    uint8_t *restrict first = LINE(0, newest) + 1;
+    const uint8_t *restrict source = alpha + (size_t)(top + newest) * width + left;
+    for (int x = 0; x < columns; x++) first[x] = newest < rows ? source[x] ^ flip : 255;
+    for (int k = 1, y = newest - 1; k <= steps && y >= 0; k++, y--)
+      if (y < rows)
+        shrink(LINE(k - 1, y - 1), LINE(k - 1, y), LINE(k - 1, y + 1), LINE(k, y), columns, k % 2 == 0);
+      else
+        memset(LINE(k, y), 255, line);
+    int y = newest - steps;
+    const uint8_t *restrict before = LINE(steps - 1, y + 3) + 1, *restrict after = LINE(steps, y + 3) + 1;
+    uint8_t *restrict target = out + (size_t)(top + y) * width + left;
+    for (int x = 0; x < columns && y >= 0; x++)
+      target[x] = ((after[x] ^ flip) * share + (before[x] ^ flip) * (256 - share) + 128) >> 8;
+  }
+#undef LINE
+  free(lines);
+  return 0;
+}
+
 /* Estimation of the person's and the room's color. */
 
 /* Replace `colors` by their mean around each pixel, weighted by `counts`; `summed` is working memory. */
@@ -262,18 +306,25 @@ static uint16_t scaled(uint16_t a, uint16_t b) {
 /* The samples of one plane in a block; `count` is a multiple of 16. */
 typedef struct {
   uint8_t seen[BLOCK * BLOCK], alpha[BLOCK * BLOCK], person[BLOCK * BLOCK], room[BLOCK * BLOCK], out[BLOCK * BLOCK];
+  uint8_t lit[BLOCK * BLOCK];
 } samples;
 
-/* Blend one plane of a block: see foreground_estimation.py and composite.py for the formulas. */
-static void over(samples *s, int count, const uint8_t (*tables)[8]) {
-  uint8_t weights[5][BLOCK * BLOCK];
+/* Blend one plane of a block: see foreground_estimation.py, tone_curve.py and composite.py for the formulas. */
+static inline void over(samples *s, int count, const uint8_t (*tables)[8], int light) {
+  uint8_t weights[6][BLOCK * BLOCK];
   for (int i = 0; i < count; i++)
     for (int k = 0; k < 5; k++) weights[k][i] = tables[s->alpha[i]][k];
+  for (int i = 0; i < count && light; i++) weights[5][i] = tables[s->alpha[i]][LIT];
   for (int i = 0; i < count; i++) {
     uint16_t theirs = scaled(s->seen[i], weights[0][i]) + scaled(s->person[i], weights[1][i]);
     uint16_t rooms = scaled(s->room[i], weights[2][i]);
     theirs = theirs > 255 ? 255 : theirs;
     theirs = theirs > rooms ? theirs - rooms : 0;
+    if (light) {
+      uint16_t plain = scaled(s->seen[i], weights[5][i]);
+      theirs = (theirs > plain ? theirs - plain : 0) + scaled(s->lit[i], weights[5][i]);
+      theirs = theirs > 255 ? 255 : theirs;
+    }
     uint16_t shown = scaled(theirs, weights[3][i]) + scaled(s->out[i], weights[4][i]);
     s->out[i] = shown > 255 ? 255 : shown;
   }
@@ -299,7 +350,51 @@ typedef struct {
   const float *person, *room;
   uint8_t *out;
   int height, width, rows, columns;
+  int light;                     /* whether there is any */
+  uint8_t luma[256], gain[256]; /* columns of the tables */
 } scene;
+
+/* Light on the person: see tone_curve.py for the formulas. */
+
+static uint8_t clip8(int level) { return level < 0 ? 0 : level > 255 ? 255 : level; }
+
+static void lookup(const uint8_t *restrict table, const uint8_t *restrict in, uint8_t *restrict out, int count) {
+  for (int i = 0; i < count; i++) out[i] = table[in[i]];
+}
+
+static void amplify(const uint8_t *restrict in, const uint8_t *restrict gains, uint8_t *restrict out, int count) {
+  for (int i = 0; i < count; i++) out[i] = clip8(128 + (((in[i] - 128) * gains[i] + UNITY / 2) >> 6));
+}
+
+/* The mean of each 2x2 block of two rows. */
+static void halve(const uint8_t *restrict first, const uint8_t *restrict second, uint8_t *restrict out, int count) {
+  for (int i = 0; i < count; i++) out[i] = (first[2 * i] + first[2 * i + 1] + second[2 * i] + second[2 * i + 1] + 2) / 4;
+}
+
+static void relight_block(const scene *s, samples *luma, samples chroma[2]) {
+  uint8_t means[BLOCK * BLOCK / 4], gains[BLOCK * BLOCK / 4];
+  for (int y = 0; y < BLOCK; y += 2) halve(luma->seen + y * BLOCK, luma->seen + (y + 1) * BLOCK, means + y * BLOCK / 4, BLOCK / 2);
+  lookup(s->gain, means, gains, BLOCK * BLOCK / 4);
+  for (int c = 0; c < 2; c++) amplify(chroma[c].seen, gains, chroma[c].lit, BLOCK * BLOCK / 4);
+  lookup(s->luma, luma->seen, luma->lit, BLOCK * BLOCK);
+}
+
+/* Copy a part of the person, brightened. */
+static void relight(const scene *s, int top, int left, int rows, int columns) {
+  enum { CHUNK = 128 };
+  size_t size = (size_t)s->height * s->width;
+  for (int y = top; y < top + rows; y += 2)
+    for (int x = left; x < left + columns; x += CHUNK) {
+      int count = smaller(CHUNK, left + columns - x);
+      size_t at = (size_t)y * s->width + x, below = at + s->width, half = size + (size_t)(y / 2) * (s->width / 2) + x / 2;
+      uint8_t means[CHUNK / 2], gains[CHUNK / 2];
+      halve(s->picture + at, s->picture + below, means, count / 2);
+      lookup(s->gain, means, gains, count / 2);
+      lookup(s->luma, s->picture + at, s->out + at, count);
+      lookup(s->luma, s->picture + below, s->out + below, count);
+      for (int c = 0; c < 2; c++, half += size / 4) amplify(s->picture + half, gains, s->out + half, count / 2);
+    }
+}
 
 static void blend_block(const scene *s, int top, int left, int rows, int columns) {
   tap down[BLOCK / 2], across[BLOCK / 2];
@@ -323,8 +418,6 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
     memcpy(luma.alpha + y * BLOCK, s->alpha + start + (size_t)y * s->width, BLOCK);
     memcpy(luma.out + y * BLOCK, s->out + start + (size_t)y * s->width, BLOCK);
   }
-  over(&luma, BLOCK * BLOCK, s->tables);
-  for (int y = 0; y < rows; y++) memcpy(s->out + start + (size_t)y * s->width, luma.out + y * BLOCK, columns);
   for (int i = 0; i < BLOCK * BLOCK / 4; i++) {
     const uint8_t *alpha = luma.alpha + i / (BLOCK / 2) * 2 * BLOCK + i % (BLOCK / 2) * 2;
     chroma[0].alpha[i] = chroma[1].alpha[i] = (alpha[0] + alpha[1] + alpha[BLOCK] + alpha[BLOCK + 1] + 2) / 4;
@@ -335,13 +428,23 @@ static void blend_block(const scene *s, int top, int left, int rows, int columns
       memcpy(chroma[c].seen + y * BLOCK / 2, s->picture + corner + (size_t)y * (s->width / 2), BLOCK / 2);
       memcpy(chroma[c].out + y * BLOCK / 2, s->out + corner + (size_t)y * (s->width / 2), BLOCK / 2);
     }
-    over(&chroma[c], BLOCK * BLOCK / 4, s->tables);
+  }
+  if (s->light) relight_block(s, &luma, chroma);
+  s->light ? over(&luma, BLOCK * BLOCK, s->tables, 1) : over(&luma, BLOCK * BLOCK, s->tables, 0);
+  for (int y = 0; y < rows; y++) memcpy(s->out + start + (size_t)y * s->width, luma.out + y * BLOCK, columns);
+  for (int c = 0; c < 2; c++) {
+    size_t corner = size + size / 4 * c + (size_t)(top / 2) * (s->width / 2) + left / 2;
+    s->light ? over(&chroma[c], BLOCK * BLOCK / 4, s->tables, 1) : over(&chroma[c], BLOCK * BLOCK / 4, s->tables, 0);
     for (int y = 0; y < rows / 2; y++)
       memcpy(s->out + corner + (size_t)y * (s->width / 2), chroma[c].out + y * BLOCK / 2, columns / 2);
   }
 }
 
 static void copy_block(const scene *s, int top, int left, int rows, int columns) {
+  if (s->light) {
+    relight(s, top, left, rows, columns);
+    return;
+  }
   size_t at = (size_t)top * s->width + left, luma = (size_t)s->height * s->width;
   copy(s->picture + at, s->out + at, s->width, rows, columns);
   at = luma + (size_t)(top / 2) * (s->width / 2) + left / 2;
@@ -350,8 +453,9 @@ static void copy_block(const scene *s, int top, int left, int rows, int columns)
 
 void livebg_blend(
     const uint8_t *picture, const uint8_t *alpha, int height, int width, const float *person, const float *room, int rows,
-    int columns, const uint8_t *weights, uint8_t *out) {
-  scene s = {picture, alpha, (const uint8_t (*)[8])weights, person, room, out, height, width, rows, columns};
+    int columns, const uint8_t *tables, uint8_t *out) {
+  scene s = {picture, alpha, (const uint8_t (*)[8])tables, person, room, out, height, width, rows, columns, 0, {0}, {0}};
+  for (int i = 0; i < 256; i++) s.luma[i] = s.tables[i][LUMA], s.gain[i] = s.tables[i][GAIN], s.light |= s.tables[i][LIT];
   for (int y = 0; y < height; y += BLOCK) {
     int top = smaller(y, height - BLOCK), lines = smaller(BLOCK, height - BLOCK - top);
     if (lines <= 0) lines = BLOCK;

@@ -1,4 +1,4 @@
-/* Read by the compiler and by cffi, so declarations only; edges.py describes the arguments. Arrays are C-contiguous. The first two
+/* Read by the compiler and by cffi, so declarations only; edges.py describes the arguments. Arrays are C-contiguous. The first three
  * functions return 0, or -1 if there is no memory. */
 
 int livebg_fit(
@@ -6,6 +6,9 @@ int livebg_fit(
     float *coefficients);
 
 int livebg_estimate(const uint8_t *planes, int height, int width, float minimum, float *person, float *room);
+
+int livebg_shift(
+    const uint8_t *alpha, int width, int top, int left, int rows, int columns, int steps, int share, int grow, uint8_t *out);
 
 void livebg_evaluate(
     const float *coefficients, int rows, int columns,
@@ -15,4 +18,4 @@ void livebg_evaluate(
 void livebg_blend(
     const uint8_t *picture, const uint8_t *alpha, int height, int width,
     const float *person, const float *room, int rows, int columns,
-    const uint8_t *weights, uint8_t *out);
+    const uint8_t *tables, uint8_t *out);

@@ -13,7 +13,7 @@ from livebg.compositing.backgrounds import StillBackground
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, LivebgError, ModelError
-from livebg.factory import build_background, build_effect, build_encoding, build_pipeline
+from livebg.factory import build_background, build_effect, build_encoding, build_light, build_pipeline
 from livebg.interfaces import Background, Segmenter
 from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.jobs import Job, JobResult, NetworkInfo
@@ -144,7 +144,7 @@ class BatchRenderer:
             processor, network = self._processor(photo.frame.width, photo.frame.height, background)
             self._reporter.started(job, 1)
             still = background if isinstance(background, StillBackground) else None
-            image = render_photo(photo, processor, self._mode, still)
+            image = render_photo(photo, processor, self._mode, still, build_light(self._settings))
             if self._stop.is_set():
                 raise Cancelled(f"Stopped before writing {job.output}.")
             write_photo(image, part, job.output)

@@ -13,6 +13,8 @@ from PIL import ExifTags, Image
 from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.backgrounds import StillBackground
 from livebg.compositing.composite import tighten
+from livebg.compositing.light import Light
+from livebg.compositing.tone_curve import ToneCurve
 from livebg.errors import ConfigError, SinkError
 from livebg.imaging.frame import BT601, Alpha8, ColorSpec, Composite, Frame, Matte, i420_to_rgb, rgb_to_i420, still_frame
 from livebg.pipeline import Passthrough, Pipeline
@@ -64,30 +66,43 @@ class Photo:
         return still_frame(self.rgb, self._color)
 
     def composited(
-        self, frame: Frame, composite: Composite, alpha: Alpha8 | None, background: StillBackground | None = None
+        self,
+        frame: Frame,
+        composite: Composite,
+        alpha: Alpha8 | None,
+        background: StillBackground | None = None,
+        curve: ToneCurve | None = None,
     ) -> Image.Image:
         """Returns the composite in RGB, with the detail lost in 4:2:0 restored on the person and in ``background``.
 
         A composite is nearly linear in the frame, so adding alpha * (photo - frame) approximates compositing the photo itself.
-        If alpha is 255, the bytes of the photo are returned. ``alpha`` None means a composite that shows everything.
+        If alpha is 255, the bytes of the photo are returned, brightened by ``curve``. ``alpha`` None means a composite that shows
+        everything.
         """
         whole = np.full((frame.height, frame.width), 255, np.uint8) if alpha is None else alpha
-        return self._image(self._detailed(frame, composite, whole, whole, background))
+        return self._image(self._detailed(frame, composite, (whole, whole), background, curve))
 
-    def cutout(self, frame: Frame, composite: Composite, alpha: Alpha8) -> Image.Image:
-        """Returns RGBA with straight alpha: the bytes of the photo if alpha is 255, black if it is 0."""
+    def cutout(self, frame: Frame, composite: Composite, alpha: Alpha8, curve: ToneCurve | None = None) -> Image.Image:
+        """Returns RGBA with straight alpha: the photo's bytes, brightened by ``curve``, if alpha is 255, black if it is 0."""
         # Straight alpha: restore the full detail even at low alpha.
-        pixels = self._detailed(frame, composite, alpha, np.where(alpha > 0, np.uint8(255), np.uint8(0)))
+        shown = np.where(alpha > 0, np.uint8(255), np.uint8(0))
+        pixels = self._detailed(frame, composite, (alpha, shown), None, curve)
         cropped = self._cropped(alpha)
         pixels[cropped == 0] = 0
         return self._image(np.dstack([pixels, cropped]))
 
     def _detailed(
-        self, frame: Frame, composite: Composite, alpha: Alpha8, detail: Alpha8, background: StillBackground | None = None
+        self,
+        frame: Frame,
+        composite: Composite,
+        alphas: tuple[Alpha8, Alpha8],
+        background: StillBackground | None,
+        curve: ToneCurve | None,
     ) -> NDArray[np.uint8]:
-        """Returns the composite in RGB plus ``detail`` / 255 of the detail lost in 4:2:0, and the rest of that of ``background``;
-        the photo if ``alpha`` is 255.
+        """Returns the composite in RGB plus a share of the detail lost in 4:2:0, and the rest of that of ``background``; the
+        photo if alpha is 255. ``alphas`` are alpha and the share, 255 for all. ``curve`` brightens the photo.
         """
+        alpha, detail = alphas
         size = (frame.width, frame.height)
         before, after = frame.rgb(size), i420_to_rgb(composite.data, composite.color, size)
         exact = before if background is None else background.rgb(frame)
@@ -97,11 +112,12 @@ class Photo:
         for top in range(0, height, _BAND_ROWS):
             part = (slice(top, min(top + _BAND_ROWS, height)), slice(width))
             share = detail[part][..., None] / np.float32(255)
-            lost = share * (self.rgb[part].astype(np.int16) - before[part])
+            photo, seen = (each if curve is None else curve.rgb(each, frame.color) for each in (self.rgb[part], before[part]))
+            lost = share * (photo.astype(np.int16) - seen)
             lost += (1 - share) * (exact[part].astype(np.int16) - coarse[part])
             mixed = np.rint(after[part] + lost).clip(0, 255)
             # Chroma is subsampled 2x2, so at the edge it includes some of the background.
-            pixels[part] = np.where(alpha[part][..., None] == 255, self.rgb[part], mixed)
+            pixels[part] = np.where(alpha[part][..., None] == 255, photo, mixed)
         return pixels
 
     def matte(self, alpha: Alpha8) -> Image.Image:
@@ -135,9 +151,14 @@ def check_suffix(path: Path, mode: str) -> None:
 
 
 def render_photo(
-    photo: Photo, processor: Pipeline | Passthrough, mode: str, background: StillBackground | None = None
+    photo: Photo,
+    processor: Pipeline | Passthrough,
+    mode: str,
+    background: StillBackground | None = None,
+    light: Light | None = None,
 ) -> Image.Image:
-    """Render the photo in ``mode``. ``background`` is that of the processor, if it is a still picture or a color.
+    """Render the photo in ``mode``. ``background`` is that of the processor, if it is a still picture or a color. ``light`` has
+    the same settings as the processor's, and has seen no frame.
 
     Raises :class:`~livebg.errors.ModelError` if the network fails.
     """
@@ -145,18 +166,21 @@ def render_photo(
     if isinstance(processor, Passthrough):
         return photo.composited(frame, processor.process(frame).composite, None)
     matte = processor.matte(frame)
-    return _framed(_composited(photo, processor, mode, matte, background), processor.crop_window(matte))
+    curve = light.curve(frame, matte) if light else None
+    return _framed(_composited(photo, processor, mode, matte, background, curve), processor.crop_window(matte))
 
 
-def _composited(photo: Photo, processor: Pipeline, mode: str, matte: Matte, background: StillBackground | None) -> Image.Image:
+def _composited(
+    photo: Photo, processor: Pipeline, mode: str, matte: Matte, background: StillBackground | None, curve: ToneCurve | None
+) -> Image.Image:
     frame = photo.frame
     composite = processor.composite(frame, matte, framed=False)
     if mode == "cutout":
-        return photo.cutout(frame, composite, matte.alpha)
+        return photo.cutout(frame, composite, matte.alpha, curve)
     if mode == "matte":
         return photo.matte(matte.alpha)
     seen = tighten(matte) if mode == "greenscreen" else matte
-    return photo.composited(frame, composite, seen.alpha, background)
+    return photo.composited(frame, composite, seen.alpha, background, curve)
 
 
 def _framed(image: Image.Image, window: CropWindow) -> Image.Image:

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from livebg.compositing.backgrounds import StillBackground
+from livebg.config.loading import load_settings
 from livebg.errors import ConfigError, SinkError
-from livebg.rendering.photo import Photo, check_suffix, write_photo
+from livebg.factory import build_background, build_light, build_pipeline
+from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
 from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.sinks.atomic_file import AtomicFile
 from tests.support.cli_runner import LivebgCli
@@ -139,3 +142,35 @@ def test_framing_enlarges_the_finished_photo(mode: str, cli: LivebgCli) -> None:
         expected = plain.convert("RGBA").resize(plain.size, box=(left, top, left + size * 160, 120))
         difference = np.abs(np.asarray(expected).astype(int) - np.asarray(framed.convert("RGBA")))
     assert difference.mean() < 4
+
+
+@pytest.mark.parametrize("mode", ["portrait", "background", "cutout"])
+def test_light_brightens_every_pixel_of_the_person(mode: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    """At full chroma resolution, by the same curve as the video's; without it the photo's own bytes are there."""
+    values = load_settings({"effect.mode": mode, "effect.light": 0.5, "effect.light_auto": True})
+    photo = Photo(save_pixels(scene(), tmp_path / "photo.png"))
+    run = build_pipeline(values, segmenter)
+    matte = run.matte(photo.frame)
+    lit = np.asarray(render_photo(photo, run, mode, None, build_light(values)))[..., :3]
+    person = matte.alpha[: lit.shape[0], : lit.shape[1]] > 250
+    curve = build_light(values).curve(photo.frame, matte)
+    assert curve is not None
+    expected = curve.rgb(photo.rgb, photo.frame.color)
+    assert person.sum() > 100
+    assert np.abs(lit[person].astype(int) - expected[person]).max() <= 6
+    assert lit[person].mean() > photo.rgb[person].mean() + 3
+
+
+@pytest.mark.parametrize("background", ["#4080c0", "dusk"])
+def test_dimmed_background_of_a_photo_keeps_its_detail(background: str, segmenter: U2NetSegmenter, tmp_path: Path) -> None:
+    values = load_settings(
+        {"effect.mode": "background", "effect.background": background, "effect.dim": 0.5, "effect.desaturate": 1.0}
+    )
+    photo = Photo(save_pixels(scene(), tmp_path / "photo.png"))
+    behind = build_background(values)
+    assert isinstance(behind, StillBackground)
+    run = build_pipeline(values, segmenter, background=behind)
+    shown = np.asarray(render_photo(photo, run, "background", behind, build_light(values)))
+    room = run.matte(photo.frame).alpha[: shown.shape[0], : shown.shape[1]] == 0
+    assert np.ptp(shown[room].astype(int), axis=1).max() <= 4
+    assert np.abs(shown[room].astype(int) - behind.rgb(photo.frame)[: shown.shape[0], : shown.shape[1]][room]).max() <= 4

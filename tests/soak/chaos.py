@@ -164,6 +164,11 @@ class ChaosDriver:
         output: tuple[tuple[str, tuple[object, ...]], ...] = (
             ("effect.blur", (0.05, "0.2", 1, "wide", None)),
             ("effect.lens", ("disc", "gaussian", "fish")),
+            ("effect.light", (0, 0.5, "1", 2)),
+            ("effect.light_auto", (True, "false", "always")),
+            ("effect.dim", (0, 0.5, "1.0", -1)),
+            ("effect.desaturate", (0, 0.5, "1.0", 3)),
+            ("effect.edge", (-1, "-0.4", 0, 0.4, 1, 1.5)),
             ("effect.screen", ("#0000ff", "#00ff00", "green")),
             ("effect.framing", (1, 1.5, "2", 9)),
             ("smoothing.time_constant", (0, 0.4, "1.5", -1)),
