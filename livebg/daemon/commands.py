@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from livebg.config.settings import Settings, setting_keys
 from livebg.daemon.controller import SessionController
 from livebg.daemon.server import Command, no_arguments
+from livebg.daemon.settings_layers import settable_keys
 from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError
 
@@ -28,12 +30,20 @@ def commands(controller: SessionController) -> dict[str, Command]:
         "mode": lambda arguments: asdict(controller.set_mode(_text(arguments, "mode"))),
         "background": lambda arguments: asdict(controller.set_background(_text(arguments, "background"))),
         "set": lambda arguments: asdict(controller.set(_settings(arguments))),
+        "settings": no_arguments(lambda: _current_settings(controller.settings)),
     }
 
 
 def state_after(run: Callable[[], CommandResult]) -> Command:
     """Returns a command without arguments that returns the resulting state."""
     return no_arguments(lambda: asdict(run()))
+
+
+def _current_settings(settings: Settings) -> dict[str, Any]:
+    """Returns ``values``, every setting by its dotted key, and ``settable``, the keys that can change while livebg runs."""
+    tree = settings.model_dump(mode="json")
+    values = {key: tree[section][name] for key in setting_keys() for section, _, name in [key.partition(".")]}
+    return {"values": values, "settable": list(settable_keys())}
 
 
 def _text(arguments: Mapping[str, Any], name: str) -> str:
