@@ -23,7 +23,7 @@ def read_camera_modes(device: str) -> CameraModes:
     """Return the modes of the camera that the setting ``camera.device`` names. Starts no camera."""
     cameras = list_cameras()
     try:
-        camera = find_camera("" if device == "auto" else device)
+        camera = find_camera(device)
         with open_device(camera.path, SYSCALLS) as fd:
             modes = readable(read_modes(fd, SYSCALLS))
     except (LivebgError, OSError, ValueError):
