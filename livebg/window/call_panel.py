@@ -1,6 +1,6 @@
 """The picture with its state and the main buttons: hide the room, pause, record, show the matte."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gi.repository import Adw, Gtk, Pango
@@ -25,8 +25,8 @@ class CallPanel:
     The buttons activate the actions ``win.hide-room``, ``win.pause``, ``win.record`` and ``win.matte``.
     """
 
-    def __init__(self, on_drawn: Callable[[], object]) -> None:
-        self.picture = PictureView(on_drawn)
+    def __init__(self) -> None:
+        self.picture = PictureView()
         name_widget(self.picture, translate("What others see"))
         self._hint = Gtk.Label(css_classes=["dim-label"], wrap=True, justify=Gtk.Justification.CENTER)
         overlay = Gtk.Overlay(child=self.picture)

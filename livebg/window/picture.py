@@ -1,6 +1,5 @@
 """The widget that shows the picture, and the layout beside or above the settings."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -20,20 +19,14 @@ _MAX_TOP_SHARE: Final = 0.55
 
 
 class PictureView(Gtk.Widget):  # type: ignore[misc]  # GTK has no types
-    """Shows the newest picture as large as possible. ``on_drawn`` is called whenever the desktop draws it."""
+    """Shows the newest picture as large as possible."""
 
     __gtype_name__ = "LivebgPictureView"
 
-    def __init__(self, on_drawn: Callable[[], object]) -> None:
+    def __init__(self) -> None:
         super().__init__(hexpand=True, vexpand=False, accessible_role=Gtk.AccessibleRole.IMG)
-        self._on_drawn = on_drawn
         self._texture: Any = None
         self._aspect = _ASPECT
-
-    @property
-    def has_picture(self) -> bool:
-        """Whether a picture is shown."""
-        return self._texture is not None
 
     def show_picture(self, bgr: NDArray[np.uint8] | None) -> None:
         """Show a picture, uint8, shape (height, width, 3), in BGR; None shows an empty area."""
@@ -58,7 +51,6 @@ class PictureView(Gtk.Widget):  # type: ignore[misc]  # GTK has no types
         return min(round(_MIN_WIDTH_PX * self._aspect), natural), natural, -1, -1
 
     def do_snapshot(self, snapshot: Any) -> None:
-        self._on_drawn()
         width, height = self.get_width(), self.get_height()
         scale = min(width, height / self._aspect)
         rect = Graphene.Rect().init((width - scale) / 2, (height - scale * self._aspect) / 2, scale, scale * self._aspect)

@@ -44,9 +44,7 @@ class SliderWidget:
         self._value = float(value)
         minimum, maximum = self._row.range_for(self._value)
         with self._adjustment.handler_block(self._handler):
-            self._adjustment.configure(
-                self._value, minimum, maximum, self._row.step, self._adjustment.get_page_increment(), 0
-            )
+            self._adjustment.configure(self._value, minimum, maximum, self._row.step, self._adjustment.get_page_increment(), 0)
         self._label.set_label(format_value(self._row, self._value))
 
     def _on_change(self, adjustment: Any) -> None:
