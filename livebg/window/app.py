@@ -15,6 +15,8 @@ from livebg.window.services import Services
 from livebg.window.shell import add_shortcuts, show_about
 
 _CSS: Final = b"""
+.livebg-row flowboxchild { padding: 0; }
+.livebg-row scale { padding: 6px 0; }
 .livebg-thumbnail { padding: 3px; }
 .livebg-thumbnail picture { border-radius: 6px; }
 .livebg-thumbnail:checked { background: alpha(@accent_bg_color, 0.25); box-shadow: inset 0 0 0 2px @accent_bg_color; }

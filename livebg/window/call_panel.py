@@ -32,7 +32,7 @@ class CallPanel:
         overlay = Gtk.Overlay(child=self.picture)
         overlay.add_overlay(self._hint)
         self._icon = Gtk.Image(valign=Gtk.Align.CENTER)
-        self._title = Gtk.Label(xalign=0, css_classes=["heading"], ellipsize=Pango.EllipsizeMode.END)
+        self._title = Gtk.Label(xalign=0, css_classes=["heading"], wrap=True, lines=2, ellipsize=Pango.EllipsizeMode.END)
         self._detail = Gtk.Label(xalign=0, css_classes=["caption", "dim-label", "numeric"], wrap=True, lines=2)
         self._detail.set_ellipsize(Pango.EllipsizeMode.END)
         texts = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, hexpand=True, valign=Gtk.Align.CENTER)

@@ -10,33 +10,49 @@ from livebg.window.link import Link
 from livebg.window.problems import FixKind, Problem
 from livebg.window.rows import Choice, Control, Row
 from livebg.window.state import CameraControl, Preset
-from livebg.window.widgets import ChoiceWidget, SettingWidget, name_widget, setting_widget
+from livebg.window.widgets import ChoiceWidget, SettingWidget, escaped, name_widget, setting_widget
 
 
 class ProblemsGroup:
-    """The problems that the doctor found, each with a button. ``fix`` is called with the problem whose button is clicked."""
+    """The problems that the doctor found, each with a button. ``fix`` is called with the problem whose button is clicked.
 
-    def __init__(self, fix: Callable[[Problem], object], check: Callable[[], object]) -> None:
+    A ``folded`` group is a single row until the user opens it.
+    """
+
+    def __init__(self, fix: Callable[[Problem], object], check: Callable[[], object], *, folded: bool) -> None:
         self._fix = fix
         self._rows: list[Any] = []
         again = icon_button("view-refresh-symbolic", translate("Check again"))
         again.connect("clicked", lambda _: check())
-        self.widget = Adw.PreferencesGroup(title=translate("Problems"), header_suffix=again, visible=False)
+        self._fold = Adw.ExpanderRow(title=translate("Problems")) if folded else None
+        self.widget = Adw.PreferencesGroup(visible=False)
+        if self._fold is None:
+            self.widget.set_title(translate("Problems"))
+            self.widget.set_header_suffix(again)
+        else:
+            self._icon = Gtk.Image(icon_name="dialog-warning-symbolic")
+            self._fold.add_prefix(self._icon)
+            self._fold.add_action(again)
+            self.widget.add(self._fold)
 
     def show(self, problems: Sequence[Problem]) -> None:
         """Replace the problems. Without any, the group is hidden."""
+        list_of_rows = self._fold or self.widget
         for row in self._rows:
-            self.widget.remove(row)
+            list_of_rows.remove(row)
         self._rows = [self._row(problem) for problem in problems]
         for row in self._rows:
-            self.widget.add(row)
+            self._fold.add_row(row) if self._fold else self.widget.add(row)
         self.widget.set_visible(bool(problems))
+        if self._fold is not None:
+            self._fold.set_title(translate("Problems: {count}").format(count=len(problems)))
+            style_problem(self._icon, any(problem.serious for problem in problems))
 
     def _row(self, problem: Problem) -> Any:
         subtitle = problem.command or problem.fix
-        row = Adw.ActionRow(title=problem.message, subtitle=subtitle, use_markup=False, title_lines=4, subtitle_lines=3)
-        icon = Gtk.Image(icon_name="dialog-error-symbolic" if problem.serious else "dialog-warning-symbolic")
-        icon.add_css_class("error" if problem.serious else "warning")
+        row = Adw.ActionRow(title=escaped(problem.message), subtitle=escaped(subtitle), title_lines=4, subtitle_lines=3)
+        icon = Gtk.Image()
+        style_problem(icon, problem.serious)
         row.add_prefix(icon)
         if problem.fix:
             label, tooltip = _fix_label(problem)
@@ -158,6 +174,12 @@ class ControlsGroup:
 def _shape(controls: Sequence[CameraControl]) -> list[object]:
     """Return what the rows are made of, without values."""
     return [(each.key, each.name, each.type, each.minimum, each.maximum, each.step, dict(each.menu)) for each in controls]
+
+
+def style_problem(icon: Any, serious: bool) -> None:
+    """Make ``icon`` that of an error or of a warning."""
+    icon.set_from_icon_name("dialog-error-symbolic" if serious else "dialog-warning-symbolic")
+    icon.set_css_classes(["error" if serious else "warning"])
 
 
 def icon_button(icon: str, tooltip: str) -> Any:

@@ -37,7 +37,7 @@ CHOICES: Final = MappingProxyType(
         "effect.mode": {
             "portrait": marked("Blur"),
             "greenscreen": marked("Green screen"),
-            "background": marked("Picture"),
+            "background": marked("Background"),
             "matte": marked("Matte"),
         },
         "effect.background_fit": {"fill": marked("Fill the frame"), "fit": marked("Show all of it")},

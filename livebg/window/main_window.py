@@ -41,9 +41,9 @@ class MainWindow:
         self._toast: tuple[Any, str] | None = None
         self._actions: dict[str, Any] = {}
         self._call = CallPanel()
-        settings_problems = ProblemsGroup(self._fix, self.check)
+        settings_problems = ProblemsGroup(self._fix, self.check, folded=True)
         self._settings = SettingsPanel(self._link, settings_problems, services.in_background)
-        self._start = StartPage(ProblemsGroup(self._fix, self.check))
+        self._start = StartPage(ProblemsGroup(self._fix, self.check, folded=False))
         self._problem_groups = (settings_problems.show, self._start.show_problems)
         self._heartbeat = Heartbeat(self._attention)
         self.window = Adw.ApplicationWindow(
@@ -84,7 +84,7 @@ class MainWindow:
         content = Gtk.Box(layout_manager=AdaptiveLayout())
         content.append(self._call.widget)
         content.append(self._settings.widget)
-        self._stack = Gtk.Stack(transition_type=Gtk.StackTransitionType.CROSSFADE, vexpand=True, hhomogeneous=False)
+        self._stack = Gtk.Stack(vexpand=True, hhomogeneous=False)
         self._stack.add_named(self._start.widget, "start")
         self._stack.add_named(content, "call")
         overlay = Gtk.Overlay(child=self._stack)

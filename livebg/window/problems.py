@@ -43,7 +43,7 @@ class Problem:
 
 
 def problems(findings: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:
-    """Return the problems among the objects of ``livebg doctor --json``, serious ones first; one for findings with the same text."""
+    """Return the problems among the objects of ``livebg doctor --json``, serious ones first, without duplicates."""
     found: dict[tuple[str, str], Problem] = {}
     for each in findings:
         if each.get("status") in ("FAIL", "warn"):

@@ -41,7 +41,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A setting with its control. ``minimum`` to ``maximum`` is the range of numbers, ``modes`` the effect modes it applies to."""
+    """A setting with its control. Numbers have a range. ``modes`` are the effect modes it applies to."""
 
     key: str
     title: str

@@ -27,7 +27,7 @@ class Services:
     on_error: Callable[[str], object]
 
     def in_background(self, job: Callable[[], Any], done: Callable[[Any], object]) -> None:
-        """Run ``job`` in a thread, then post its result to ``done``, or the message of its :class:`LivebgError` to ``on_error``."""
+        """Run ``job`` in a thread, then post its result to ``done``, or the message of its error to ``on_error``."""
 
         def run() -> None:
             try:

@@ -58,8 +58,8 @@ class Snapshot:
     """Everything that one poll found out.
 
     ``status`` is None if livebg does not respond, and ``error`` tells why. ``values`` and ``settable`` are the result of the
-    command ``settings``. ``presets`` and ``controls`` are None if the running livebg does not know them. ``recording`` is the object
-    of that name in the status. ``commands`` holds the optional commands that livebg may know.
+    command ``settings``. ``presets`` and ``controls`` are None if the running livebg does not know them. ``recording`` is the
+    object of that name in the status.
     """
 
     status: Status | None = None

@@ -7,8 +7,8 @@ from livebg.errors import DisplayError
 from livebg.tray.desktop import import_system_gi
 
 _INSTALL: Final = (
-    "Run `sudo apt install python3-gi gir1.2-gtk-4.0 gir1.2-adw-1` (Fedora: `sudo dnf install python3-gobject gtk4 libadwaita`), and"
-    " install livebg with the system's Python; `livebg preview` works without them."
+    "Run `sudo apt install python3-gi gir1.2-gtk-4.0 gir1.2-adw-1` (Fedora: python3-gobject gtk4 libadwaita), with livebg on the"
+    " system's Python, or use `livebg preview`."
 )
 
 
@@ -23,10 +23,10 @@ def load_toolkit() -> None:
     try:
         gi.require_version("Gtk", "4.0")
         gi.require_version("Adw", "1")
-        from gi.repository import Adw, Gtk
+        from gi.repository import Adw, Gdk
     except (ImportError, ValueError):
         raise DisplayError("The window needs GTK 4 and libadwaita, which are not installed.", _INSTALL) from None
     if not hasattr(Adw, "AboutWindow"):
         raise DisplayError("The window needs libadwaita 1.2 or later.", "Use `livebg preview` and `livebg tray`.")
-    if not Gtk.init_check():
+    if Gdk.Display.get_default() is None:
         raise DisplayError("No display found for the window.", "Run it in a desktop session.")

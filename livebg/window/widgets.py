@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from gi.repository import Adw, Gdk, Gtk, Pango
+from gi.repository import Adw, Gdk, GLib, Gtk, Pango
 
 from livebg.window.rows import Choice, Control, Row, format_value
 
@@ -90,7 +90,7 @@ class ChoiceWidget:
     def __init__(self, title: str, description: str, choices: Sequence[Choice], changed: Changed) -> None:
         self._choices: tuple[Choice, ...] = ()
         self._changed = changed
-        self.widget = Adw.ComboRow(title=title, tooltip_text=description)
+        self.widget = Adw.ComboRow(title=escaped(title), tooltip_text=description)
         self._handler = self.widget.connect("notify::selected", self._on_select)
         self.set_choices(choices)
 
@@ -169,7 +169,7 @@ class TextWidget:
     """A text field with a button that applies the text."""
 
     def __init__(self, row: Row, changed: Changed) -> None:
-        self.widget = Adw.EntryRow(title=row.title, show_apply_button=True, tooltip_text=row.description)
+        self.widget = Adw.EntryRow(title=escaped(row.title), show_apply_button=True, tooltip_text=row.description)
         self.widget.connect("apply", lambda entry: changed(entry.get_text()))
 
     def show(self, value: Any) -> None:
@@ -197,7 +197,7 @@ def setting_widget(row: Row, changed: Changed) -> SettingWidget:
 
 def action_row(title: str, tooltip: str, *suffixes: Any) -> Any:
     """Return a row with a title and widgets at its end. Activating the row activates the first one."""
-    row = Adw.ActionRow(title=title, tooltip_text=tooltip, use_markup=False, title_lines=2)
+    row = Adw.ActionRow(title=escaped(title), tooltip_text=tooltip, title_lines=2)
     for widget in suffixes:
         row.add_suffix(widget)
     row.set_activatable_widget(suffixes[0] if suffixes else None)
@@ -207,10 +207,15 @@ def action_row(title: str, tooltip: str, *suffixes: Any) -> Any:
 def boxed_row(*children: Any, tooltip: str = "") -> Any:
     """Return a row with widgets below each other."""
     margins = {"margin_top": 10, "margin_bottom": 8, "margin_start": 12, "margin_end": 12}
-    box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, **margins)
+    box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, css_classes=["livebg-row"], **margins)
     for child in children:
         box.append(child)
     return Adw.PreferencesRow(child=box, activatable=False, focusable=False, tooltip_text=tooltip)
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` for a property that is markup."""
+    return str(GLib.markup_escape_text(text))
 
 
 def append_unfocusable(box: Any, child: Any) -> None:
