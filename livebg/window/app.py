@@ -16,7 +16,7 @@ from livebg.window.shell import add_shortcuts, show_about
 
 _CSS: Final = b"""
 .livebg-row flowboxchild { padding: 0; }
-.livebg-row scale { padding: 6px 0; }
+.livebg-row scale { padding: 6px 3px; }
 .livebg-thumbnail { padding: 3px; }
 .livebg-thumbnail picture { border-radius: 6px; }
 .livebg-thumbnail:checked { background: alpha(@accent_bg_color, 0.25); box-shadow: inset 0 0 0 2px @accent_bg_color; }
@@ -29,6 +29,8 @@ def run_window(command: Sequence[str], log: Path) -> None:
     ``command`` starts this livebg, ``log`` is the file for the output of a livebg that the window starts. Call
     :func:`~livebg.window.toolkit.load_toolkit` first.
     """
+    GLib.set_prgname(APP_ID)  # X11 desktops find the desktop entry by it
+    GLib.set_application_name("livebg")
     application = Adw.Application(application_id=APP_ID)
     shown: list[MainWindow] = []
 

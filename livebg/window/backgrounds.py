@@ -17,7 +17,7 @@ from livebg.window.labels import BACKGROUNDS
 from livebg.window.rows import Row
 from livebg.window.widgets import Changed, append_unfocusable, boxed_row, hex_color, name_widget
 
-_SIZE_PX: Final = (88, 50)
+_SIZE_PX: Final = (112, 56)
 """Width and height of a thumbnail."""
 
 
@@ -68,7 +68,9 @@ class BackgroundWidget:
         self._in_background(lambda: _file_thumbnail(Path(path)), lambda rgb: self._set_thumbnail(path, rgb))
 
     def _add(self, name: str, label: str) -> None:
-        image = Gtk.Picture(can_shrink=True, width_request=_SIZE_PX[0] // 2, height_request=_SIZE_PX[1])
+        image = Gtk.Picture(
+            content_fit=Gtk.ContentFit.COVER, overflow=Gtk.Overflow.HIDDEN, hexpand=True, height_request=_SIZE_PX[1]
+        )
         content = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=2)
         content.append(image)
         content.append(Gtk.Label(label=label, ellipsize=Pango.EllipsizeMode.MIDDLE, max_width_chars=8, css_classes=["caption"]))

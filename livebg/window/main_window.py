@@ -129,10 +129,11 @@ class MainWindow:
             self.check()
         connected = snapshot.status is not None
         self._stack.set_visible_child_name("call" if connected else "start")
-        self._start.show(view, self._busy or (view.title if view.running else None), self._needs_setup())
         if connected:
             self._call.show_state(view, notices(snapshot), snapshot.can_record)
             self._settings.show(snapshot)
+        else:
+            self._start.show(view, self._busy or (view.title if view.running else None), self._needs_setup())
         states = {"hide-room": not view.room_visible, "pause": view.paused, "record": view.recording}
         for name, state in states.items():
             self._actions[name].set_state(GLib.Variant.new_boolean(state))

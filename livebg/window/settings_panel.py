@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from gi.repository import Adw
@@ -110,6 +111,9 @@ class SettingsPanel:
 
     def _show_cameras(self, found: CameraModes) -> None:
         cameras = [Choice("auto", translate("First camera")), *(Choice(each.value, each.name) for each in found.cameras)]
+        device = str(self._values.get("camera.device", "auto"))
+        if device not in [camera.value for camera in cameras]:
+            cameras.append(Choice(device, Path(device).name or device))
         self._set_choices("camera.device", cameras)
         current = self._values.get("camera.size", "")
         sizes = dict.fromkeys([*found.sizes, *([] if current in found.sizes or not current else [current])])

@@ -61,7 +61,7 @@ class SpinWidget:
     def __init__(self, row: Row, changed: Changed) -> None:
         self._spin = Gtk.SpinButton.new_with_range(row.minimum, row.maximum, row.step)
         self._spin.set_valign(Gtk.Align.CENTER)
-        name_widget(self._spin, row.title, row.description)
+        describe_widget(self._spin, row.description)
         self.widget = action_row(row.title, row.description, self._spin)
         self._handler = self._spin.connect("value-changed", lambda spin: changed(spin.get_value_as_int()))
 
@@ -75,7 +75,7 @@ class SwitchWidget:
 
     def __init__(self, row: Row, changed: Changed) -> None:
         self._switch = Gtk.Switch(valign=Gtk.Align.CENTER)
-        name_widget(self._switch, row.title, row.description)
+        describe_widget(self._switch, row.description)
         self.widget = action_row(row.title, row.description, self._switch)
         self._handler = self._switch.connect("notify::active", lambda switch, _: changed(switch.get_active()))
 
@@ -155,7 +155,7 @@ class ColorWidget:
 
     def __init__(self, row: Row, changed: Changed) -> None:
         self._button = Gtk.ColorButton(valign=Gtk.Align.CENTER, title=row.title)
-        name_widget(self._button, row.title, row.description)
+        describe_widget(self._button, row.description)
         self.widget = action_row(row.title, row.description, self._button)
         self._button.connect("color-set", lambda button: changed(hex_color(button.get_rgba())))
 
@@ -227,6 +227,11 @@ def append_unfocusable(box: Any, child: Any) -> None:
 def name_widget(widget: Any, name: str, description: str = "") -> None:
     """Set the name and description that screen readers announce."""
     widget.update_property([Gtk.AccessibleProperty.LABEL], [name])
+    describe_widget(widget, description)
+
+
+def describe_widget(widget: Any, description: str) -> None:
+    """Set only the description that screen readers announce. The widget of an action row is named by the row."""
     if description:
         widget.update_property([Gtk.AccessibleProperty.DESCRIPTION], [description])
 
