@@ -17,7 +17,7 @@ from livebg.window.labels import BACKGROUNDS
 from livebg.window.rows import Row
 from livebg.window.widgets import Changed, append_unfocusable, boxed_row, hex_color, name_widget
 
-_SIZE_PX: Final = (112, 56)
+_SIZE_PX: Final = (96, 54)
 """Width and height of a thumbnail."""
 
 

@@ -13,8 +13,12 @@ from livebg.errors import LivebgError
 from livebg.preview.client import PreviewClient, PreviewFrame
 from livebg.window.link import Post
 
-MAX_RATE: Final = 15
-"""Maximum pictures per second."""
+MAX_RATE: Final = 15.0
+MIN_RATE: Final = 5.0
+"""Pictures per second. Without a GPU, GTK needs up to 50 ms of CPU time to draw one."""
+_CPU_SHARE: Final = 0.2
+"""CPU time per second that showing pictures may take, in this process."""
+_PACE_INTERVAL_S: Final = 1.0
 _RETRY_DELAY_S: Final = 0.5
 _JOIN_TIMEOUT_S: Final = 4.0
 
@@ -25,6 +29,26 @@ class Shown:
 
     bgr: NDArray[np.uint8]
     placeholder: bool
+
+
+class Pace:
+    """Chooses the rate of pictures so that this process uses little CPU time, however expensive drawing is."""
+
+    def __init__(self, cpu_time: Callable[[], float] = time.process_time) -> None:
+        self._cpu_time = cpu_time
+        self._since: tuple[float, float] | None = None
+        self.rate = MAX_RATE
+        """Pictures per second."""
+
+    def update(self, now: float) -> None:
+        """Adapt the rate about once a second. ``now`` is the time in seconds."""
+        cpu = self._cpu_time()
+        if self._since is None:
+            self._since = (now, cpu)
+        elif now - self._since[0] >= _PACE_INTERVAL_S:
+            share = (cpu - self._since[1]) / (now - self._since[0])
+            self.rate = min(max(self.rate * min(_CPU_SHARE / max(share, 0.01), 1.5), MIN_RATE), MAX_RATE)
+            self._since = (now, cpu)
 
 
 class Feed:
@@ -42,6 +66,7 @@ class Feed:
         """``composite`` or ``alpha``. May be changed at any time."""
         self.box = (640, 360)
         """Maximum (width, height) of pictures in pixels. May be changed at any time."""
+        self._pace = Pace()
         self._thread = threading.Thread(target=self._run, name="livebg window pictures", daemon=True)
 
     def start(self) -> None:
@@ -73,7 +98,8 @@ class Feed:
             shown = self._convert(client.next_frame([self.view]))
             if shown is not None and self._watching.is_set():
                 self._post(self._on_picture, shown)
-            self._closed.wait(max(0.0, 1 / MAX_RATE - (time.monotonic() - started)))
+            self._pace.update(started)
+            self._closed.wait(max(0.0, 1 / self._pace.rate - (time.monotonic() - started)))
 
     def _convert(self, frame: PreviewFrame) -> Shown | None:
         picture = next(iter(frame.pictures.values()), None)

@@ -53,7 +53,8 @@ class PictureView(Gtk.Widget):  # type: ignore[misc]  # GTK has no types
     def do_snapshot(self, snapshot: Any) -> None:
         width, height = self.get_width(), self.get_height()
         scale = min(width, height / self._aspect)
-        rect = Graphene.Rect().init((width - scale) / 2, (height - scale * self._aspect) / 2, scale, scale * self._aspect)
+        size = round(scale), round(scale * self._aspect)  # whole pixels, so that nothing is interpolated
+        rect = Graphene.Rect().init((width - size[0]) // 2, (height - size[1]) // 2, *size)
         outline = Gsk.RoundedRect()
         outline.init_from_rect(rect, _CORNER_RADIUS_PX)
         snapshot.push_rounded_clip(outline)

@@ -21,11 +21,10 @@ class StartPage:
         self._start = _pill(translate("Start livebg"), "win.start", "suggested-action")
         self._restart = _pill(translate("Restart livebg"), "win.restart", "suggested-action")
         self._setup = _pill(translate("Set up livebg..."), "win.setup")
-        buttons = Gtk.FlowBox(selection_mode=Gtk.SelectionMode.NONE, halign=Gtk.Align.CENTER, max_children_per_line=3)
+        buttons = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, halign=Gtk.Align.CENTER)
         self._buttons = (self._start, self._restart, self._setup)
         for button in self._buttons:
             buttons.append(button)
-            button.get_parent().set_focusable(False)
         content = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=24)
         for child in (self._spinner, buttons, problems.widget):
             content.append(child)
@@ -40,7 +39,7 @@ class StartPage:
         self._spinner.set_spinning(busy is not None)
         shown = (not view.restart_advised, view.restart_advised, needs_setup and not view.restart_advised)
         for button, visible in zip(self._buttons, shown, strict=True):
-            button.get_parent().set_visible(visible and busy is None)
+            button.set_visible(visible and busy is None)
 
     def show_problems(self, problems: Sequence[Problem]) -> None:
         """Show what is missing."""
