@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-CHECK_INTERVAL_S: Final = 0.25
-"""Interval in which the window asks to be drawn and checks whether it was."""
-_UNDRAWN_AFTER_S: Final = 0.6
+CHECK_INTERVAL_S: Final = 0.2
+"""Interval in which the window checks whether it was drawn."""
+_UNDRAWN_AFTER_S: Final = 0.7
 """Time without drawing after which the window counts as hidden."""
 _STEADY_DRAWS: Final = 2
 """Draws in quick succession after which a hidden window counts as visible: some compositors draw hidden windows once a second."""
@@ -29,6 +29,10 @@ class Attention:
         """Note that the window was drawn."""
         self._steady = self._steady + 1 if now - self._drawn_at <= _UNDRAWN_AFTER_S else 1
         self._drawn_at = now
+
+    def needs_drawing(self, now: float) -> bool:
+        """Return whether the window should ask to be drawn, because no picture was drawn since the last check."""
+        return now - self._drawn_at >= CHECK_INTERVAL_S
 
     def watching(self, now: float) -> bool:
         """Return whether the window should receive pictures."""

@@ -1,6 +1,6 @@
 """The picture with its state and the main buttons: hide the room, pause, record, show the matte."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gi.repository import Adw, Gtk, Pango
@@ -25,8 +25,8 @@ class CallPanel:
     The buttons activate the actions ``win.hide-room``, ``win.pause``, ``win.record`` and ``win.matte``.
     """
 
-    def __init__(self) -> None:
-        self.picture = PictureView()
+    def __init__(self, on_drawn: Callable[[], object]) -> None:
+        self.picture = PictureView(on_drawn)
         name_widget(self.picture, translate("What others see"))
         self._hint = Gtk.Label(css_classes=["dim-label"], wrap=True, justify=Gtk.Justification.CENTER)
         overlay = Gtk.Overlay(child=self.picture)
@@ -57,16 +57,15 @@ class CallPanel:
         for child in (overlay, state, self._notices):
             column.append(child)
         self.widget = Adw.Clamp(child=column, maximum_size=1280, tightening_threshold=900)
-        self._level = Level.IDLE
+        self._level: Level | None = None
 
     def show_state(self, view: StateView, notices: Sequence[str], can_record: bool) -> None:
         """Show the state of livebg."""
-        self._icon.remove_css_class(self._level.value)
-        self._level = view.level
-        self._icon.add_css_class(view.level.value)
-        self._icon.set_from_icon_name(_LEVEL_ICONS[view.level])
+        if view.level is not self._level:  # a change of style is animated
+            self._level = view.level
+            self._icon.set_css_classes([view.level.value])
+            self._icon.set_from_icon_name(_LEVEL_ICONS[view.level])
         self._title.set_label(view.title)
-        self._title.set_tooltip_text(view.title)
         self._detail.set_label(view.detail)
         self._detail.set_visible(bool(view.detail))
         self._notices.set_label("\n".join(notices))

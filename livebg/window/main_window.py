@@ -40,12 +40,12 @@ class MainWindow:
         self._problems: tuple[Problem, ...] = ()
         self._toast: tuple[Any, str] | None = None
         self._actions: dict[str, Any] = {}
-        self._call = CallPanel()
+        self._call = CallPanel(self._on_drawn)
         settings_problems = ProblemsGroup(self._fix, self.check, folded=True)
         self._settings = SettingsPanel(self._link, settings_problems, services.in_background)
         self._start = StartPage(ProblemsGroup(self._fix, self.check, folded=False))
         self._problem_groups = (settings_problems.show, self._start.show_problems)
-        self._heartbeat = Heartbeat(self._attention)
+        self._heartbeat = Heartbeat(self._on_drawn)
         self.window = Adw.ApplicationWindow(
             application=application, title="livebg", default_width=_SIZE_PX[0], default_height=_SIZE_PX[1]
         )
@@ -129,6 +129,7 @@ class MainWindow:
             self.check()
         connected = snapshot.status is not None
         self._stack.set_visible_child_name("call" if connected else "start")
+        self._start.set_spinning(not connected and (view.running or self._busy is not None))
         if connected:
             self._call.show_state(view, notices(snapshot), snapshot.can_record)
             self._settings.show(snapshot)
@@ -232,10 +233,15 @@ class MainWindow:
         self._attention.minimized = bool(surface.get_state() & hidden)
         self._tick()
 
+    def _on_drawn(self) -> None:
+        self._attention.drawn(time.monotonic())
+
     def _tick(self) -> bool:
         """Watch and poll only while the window is visible."""
-        self._heartbeat.queue_draw()
-        watching = self._attention.watching(time.monotonic())
+        now = time.monotonic()
+        if self._attention.needs_drawing(now):
+            self._heartbeat.queue_draw()
+        watching = self._attention.watching(now)
         self._feed.box = self._call.box
         self._feed.set_watching(watching and self._stack.get_visible_child_name() == "call")
         self._link.set_active(watching)

@@ -1,5 +1,6 @@
 """The widget that shows the picture, and the layout beside or above the settings."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -19,12 +20,13 @@ _MAX_TOP_SHARE: Final = 0.55
 
 
 class PictureView(Gtk.Widget):  # type: ignore[misc]  # GTK has no types
-    """Shows the newest picture as large as possible."""
+    """Shows the newest picture as large as possible. ``on_drawn`` is called whenever the desktop draws it."""
 
     __gtype_name__ = "LivebgPictureView"
 
-    def __init__(self) -> None:
+    def __init__(self, on_drawn: Callable[[], object]) -> None:
         super().__init__(hexpand=True, vexpand=False, accessible_role=Gtk.AccessibleRole.IMG)
+        self._on_drawn = on_drawn
         self._texture: Any = None
         self._aspect = _ASPECT
 
@@ -51,6 +53,7 @@ class PictureView(Gtk.Widget):  # type: ignore[misc]  # GTK has no types
         return min(round(_MIN_WIDTH_PX * self._aspect), natural), natural, -1, -1
 
     def do_snapshot(self, snapshot: Any) -> None:
+        self._on_drawn()
         width, height = self.get_width(), self.get_height()
         scale = min(width, height / self._aspect)
         size = round(scale), round(scale * self._aspect)  # whole pixels, so that nothing is interpolated

@@ -18,6 +18,7 @@ from livebg.window.widgets import Changed, ChoiceWidget, SettingWidget, setting_
 
 _HOLD_S: Final = 1.5
 """Time after a change of the user in which polled values of that setting are ignored: they may be older."""
+_NOTHING: Final = object()
 InBackground = Callable[[Callable[[], Any], Callable[[Any], object]], object]
 """Runs a job in a thread, then passes its result to a function in the main thread."""
 
@@ -33,6 +34,8 @@ class SettingsPanel:
         self._changed_at: dict[str, float] = {}
         self._settable: tuple[str, ...] = ()
         self._values: dict[str, Any] = {}
+        self._shown: dict[str, Any] = {}
+        """The polled values that the widgets show, except those of which the user changed the widget since."""
         self._camera: str | None = None
         self.widget = Adw.PreferencesPage()
         for group in (problems.widget, self._presets.widget):
@@ -46,8 +49,9 @@ class SettingsPanel:
             self._build(snapshot.settable)
         now = time.monotonic()
         for key, value in snapshot.values.items():
-            if key in self._rows and now - self._changed_at.get(key, float("-inf")) > _HOLD_S:
-                self._values[key] = value
+            held = now - self._changed_at.get(key, float("-inf")) <= _HOLD_S
+            if key in self._rows and not held and value != self._shown.get(key, _NOTHING):
+                self._values[key] = self._shown[key] = value
                 self._rows[key][1].show(value)
         self._show_modes()
         device = self._values.get("camera.device")
@@ -55,8 +59,9 @@ class SettingsPanel:
             self._read_cameras(device)
 
     def forget(self) -> None:
-        """Accept all values of the next poll, because a change was refused or livebg was restarted."""
+        """Show all values of the next poll, because a change was refused or livebg was restarted."""
         self._changed_at.clear()
+        self._shown.clear()
 
     def refresh_cameras(self) -> None:
         """List the cameras again when the settings are shown next."""
@@ -66,6 +71,7 @@ class SettingsPanel:
         for group in self._groups.values():
             self.widget.remove(group)
         self._groups, self._rows, self._settable, self._camera = {}, {}, settable, None
+        self._shown.clear()
         for group in groups(settable):
             self._add(group)
             if group.name == "camera":
@@ -89,6 +95,7 @@ class SettingsPanel:
         def change(value: Any) -> None:
             self._changed_at[key] = time.monotonic()
             self._values[key] = value
+            self._shown.pop(key, None)
             if key == "effect.mode":
                 self._link.command("mode", {"mode": value})  # unlike `set`, it also turns the effect on
                 self._show_modes()

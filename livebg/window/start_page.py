@@ -35,11 +35,15 @@ class StartPage:
         """Show why livebg does not run. ``busy`` describes the action in progress."""
         self.widget.set_title(busy or view.title)
         self.widget.set_description(view.detail or _explanation())
-        self._spinner.set_visible(busy is not None)
-        self._spinner.set_spinning(busy is not None)
+        self.set_spinning(busy is not None)
         shown = (not view.restart_advised, view.restart_advised, needs_setup and not view.restart_advised)
         for button, visible in zip(self._buttons, shown, strict=True):
             button.set_visible(visible and busy is None)
+
+    def set_spinning(self, spinning: bool) -> None:
+        """Show a spinner. It must not spin on a hidden page, where it would keep the window drawing."""
+        self._spinner.set_visible(spinning)
+        self._spinner.set_spinning(spinning)
 
     def show_problems(self, problems: Sequence[Problem]) -> None:
         """Show what is missing."""
