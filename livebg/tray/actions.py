@@ -187,6 +187,8 @@ class ActionRunner:
                 self.launcher.start()
             case LocalAction.RESTART:
                 self.launcher.restart()
+            case LocalAction.WINDOW:
+                launch([*self.command, "window"], failed)
             case LocalAction.CHOOSE_BACKGROUND:
                 return self._choose_background()
             case LocalAction.PREVIEW:

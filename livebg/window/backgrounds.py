@@ -35,7 +35,7 @@ class BackgroundWidget:
         for name in BUILTIN_BACKGROUNDS:
             self._add(name, translate(BACKGROUNDS[name]))
             in_background(lambda name=name: paint(name, *_SIZE_PX), lambda rgb, name=name: self._set_thumbnail(name, rgb))
-        choose = Gtk.Button(label=translate("Choose a file..."))
+        choose = Gtk.Button(label=translate("Choose a file…"))
         choose.connect("clicked", self._choose_file)
         self._color = Gtk.ColorButton(title=translate("Background color"))
         name_widget(self._color, translate("Background color"))

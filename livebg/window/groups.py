@@ -70,7 +70,7 @@ def _fix_label(problem: Problem) -> tuple[str, str]:
         case FixKind.RESTART:
             return translate("Restart"), translate("Restart livebg")
         case FixKind.RUN:
-            return translate("Fix..."), translate("Show this command in a terminal and run it there")
+            return translate("Fix…"), translate("Show this command in a terminal and run it there")
     return translate("Copy"), translate("Copy this step")
 
 
@@ -81,7 +81,7 @@ class PresetsGroup:
         self._link = link
         self._presets: tuple[Preset, ...] = ()
         self._current: str | None = None
-        save = icon_button("document-save-symbolic", translate("Save as a preset..."))
+        save = icon_button("document-save-symbolic", translate("Save as a preset…"))
         save.connect("clicked", self._ask_name)
         self._delete = icon_button("user-trash-symbolic", translate("Delete this preset"))
         self._delete.connect("clicked", lambda _: link.command("delete_preset", {"name": self._current}))

@@ -104,8 +104,8 @@ class MainWindow:
         matte.connect("change-state", self._set_matte)
         self._add_action(matte)
         plain = {
-            "start": lambda: self._launch(translate("Starting livebg..."), self._services.launcher.start),
-            "restart": lambda: self._launch(translate("Restarting livebg..."), self._services.launcher.restart),
+            "start": lambda: self._launch(translate("Starting livebg…"), self._services.launcher.start),
+            "restart": lambda: self._launch(translate("Restarting livebg…"), self._services.launcher.restart),
             "stop": lambda: self._link.command("stop"),
             "setup": lambda: self._run_command(SETUP_COMMAND),
             "check": self.check,

@@ -28,7 +28,7 @@ def header_bar() -> Any:
     """Return the header bar with the main menu."""
     menu = Gio.Menu()
     sections = (
-        {"win.check": translate("Look for problems"), "win.setup": translate("Set up livebg...")},
+        {"win.check": translate("Look for problems"), "win.setup": translate("Set up livebg…")},
         {"win.restart": translate("Restart livebg"), "win.stop": translate("Stop livebg")},
         {"win.show-help-overlay": translate("Keyboard shortcuts"), "app.about": translate("About livebg")},
     )

@@ -20,7 +20,7 @@ class StartPage:
         self._spinner = Gtk.Spinner(width_request=24, height_request=24, halign=Gtk.Align.CENTER)
         self._start = _pill(translate("Start livebg"), "win.start", "suggested-action")
         self._restart = _pill(translate("Restart livebg"), "win.restart", "suggested-action")
-        self._setup = _pill(translate("Set up livebg..."), "win.setup")
+        self._setup = _pill(translate("Set up livebg…"), "win.setup")
         buttons = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, halign=Gtk.Align.CENTER)
         self._buttons = (self._start, self._restart, self._setup)
         for button in self._buttons:

@@ -57,7 +57,7 @@ class CameraControl:
 class Snapshot:
     """Everything that one poll found out.
 
-    ``status`` is None if livebg does not respond, and ``error`` tells why. ``values`` and ``settable`` are the result of the
+    ``status`` is None if livebg does not respond, and ``error`` is the reason. ``values`` and ``settable`` are the result of the
     command ``settings``. ``presets`` and ``controls`` are None if the running livebg does not know them. ``recording`` is the
     object of that name in the status.
     """
@@ -151,7 +151,7 @@ def notices(snapshot: Snapshot) -> tuple[str, ...]:
 
 def _without_status(snapshot: Snapshot) -> StateView:
     if snapshot.error is None or snapshot.starting:
-        return StateView(Level.IDLE, translate("Connecting to livebg..."), running=snapshot.error is None)
+        return StateView(Level.IDLE, translate("Connecting to livebg…"), running=snapshot.error is None)
     if isinstance(snapshot.error, VersionMismatch):
         text = translate("livebg was updated. Restart it to use the new version.")
         return StateView(Level.ERROR, translate("Restart needed"), text, running=False, restart_advised=True)

@@ -24,6 +24,7 @@ REFUSALS = {
     "livebg stop": (6,),
     "livebg status": (6,),
     "livebg tray": (8,),
+    "livebg window": (8,),
     "livebg preview": (8,),
 }
 """Commands that cannot work on a bare machine, by their first words, with the exit codes that say so."""

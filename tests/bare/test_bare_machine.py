@@ -163,6 +163,7 @@ def test_setup_dry_run_lists_files(machine: BareMachine, work: Path) -> None:
     assert done.code == 0, done.text
     for name in CARRIED:
         assert f"/{name}" in done.out
+    assert f"Exec={COMMANDS}/livebg window" in done.out
     assert f"Exec={COMMANDS}/livebg tray" in done.out
     assert "systemd is not running" in done.out
     assert not (machine.home / ".config" / "systemd").exists()
