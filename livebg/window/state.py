@@ -133,13 +133,11 @@ def state_view(snapshot: Snapshot) -> StateView:
 
 
 def notices(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return what is worth a warning while livebg runs, most important first."""
+    """Return what is worth a warning while livebg runs besides its state, most important first."""
     status = snapshot.status
     if status is None:
         return ()
-    found = [translate("Your room is visible to others.")] if status.mode == "none" and status.state == "live" else []
-    if status.state in ("camera lost", "stalled") and status.reason:
-        found.append(status.reason)
+    found = []
     if (snapshot.recording or {}).get("audio"):
         found.append(translate("The microphone is being recorded."))
     if status.version != __version__:
