@@ -7,7 +7,7 @@ from livebg.platform.user_paths import user_folder
 
 
 def window(_verbose: VerboseOption = False) -> None:
-    """Show a window with the picture that others see, and all settings.
+    """Open a window with the picture and all settings.
 
     Starts no livebg by itself; a button does. Needs GTK 4 and libadwaita from the system's packages. Exit code 8 without them or
     without a display.

@@ -187,12 +187,10 @@ class ActionRunner:
                 self.launcher.start()
             case LocalAction.RESTART:
                 self.launcher.restart()
-            case LocalAction.WINDOW:
-                launch([*self.command, "window"], failed)
             case LocalAction.CHOOSE_BACKGROUND:
                 return self._choose_background()
-            case LocalAction.PREVIEW:
-                launch([*self.command, "preview"], failed)
+            case LocalAction.WINDOW | LocalAction.PREVIEW:
+                launch([*self.command, action.name.lower()], failed)
             case LocalAction.LOGIN:
                 self.autostart.switch(not self.autostart.is_on)
             case LocalAction.LOG:

@@ -158,7 +158,7 @@ def test_feed_receives_pictures_only_while_watching(tmp_path: Path) -> None:
         assert max(picture.bgr.shape[:2]) <= 32
         assert session.live.snapshot().previews == 1
         feed.set_watching(False)
-        wait_for(lambda: session.live.snapshot().previews == 0)
+        wait_for(lambda: session.live.snapshot().previews == 0, "the feed to disconnect")
         feed.close()
 
 
