@@ -24,19 +24,26 @@ def is_showing(node: Any, states: Any) -> bool:
 
 def answer(request: dict[str, Any], atspi: Any) -> Any:
     desktop = atspi.get_desktop(0)
-    found = {}
+    desktop.clear_cache()  # events that would update it need a main loop
+    found: dict[str, list[Any]] = {}
     for index in range(desktop.get_child_count()):
-        for node in nodes(desktop.get_child_at_index(index)):
+        program = desktop.get_child_at_index(index)
+        program.clear_cache()
+        for node in nodes(program):
             if node.get_role_name() == request["role"] and is_showing(node, atspi.StateType):
-                found[node.get_name()] = node
+                found.setdefault(plain_name(node.get_name()), []).append(node)
     if request["do"] == "list":
-        return {name: facts(node, atspi.StateType) for name, node in found.items()}
-    node = found.get(request["name"])
-    if node is None:
-        return False
-    if request["do"] == "click":
-        return node.get_action_iface().do_action(0)
-    return node.get_value_iface().set_current_value(request["value"])
+        return {name: facts(alike[0], atspi.StateType) for name, alike in found.items()}
+    alike = found.get(request["name"], [])
+    if request["do"] == "click":  # a dialog has its buttons twice, for a wide and a narrow window; only one works
+        return any([node.get_action_iface().do_action(0) for node in alike])
+    return any([node.get_value_iface().set_current_value(request["value"]) for node in alike])
+
+
+def plain_name(name: str) -> str:
+    """The name without its repetition: GTK joins the label of a button and of what labels it."""
+    half = name[: len(name) // 2]
+    return half if name == f"{half} {half}" else name
 
 
 def facts(node: Any, states: Any) -> dict[str, Any]:

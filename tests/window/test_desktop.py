@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -78,7 +78,7 @@ def reader(desktop: LivebgCli) -> Iterator[Reader]:  # noqa: ARG001 - it comes f
 
 
 def start_daemon() -> "subprocess.Popen[bytes]":
-    process = subprocess.Popen([sys.executable, "-m", "livebg", "run"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "livebg", "run"], stderr=subprocess.DEVNULL)
     until(lambda: state() == "live", "livebg to be live")
     return process
 
@@ -103,9 +103,6 @@ def window(reader: Reader) -> "Iterator[subprocess.Popen[str]]":  # noqa: ARG001
     assert "CRITICAL" not in errors, errors
 
 
-Window = Callable[[], None]
-
-
 def state() -> str:
     try:
         return str(request("status")["state"])
@@ -119,6 +116,11 @@ def previews() -> int:
 
 def setting(key: str) -> object:
     return request("settings")["values"][key]
+
+
+def press(letter: str) -> None:
+    """Press Ctrl and a letter on a keyboard that is plugged in for it: the window needs a moment to notice."""
+    subprocess.run(["wtype", "-s", "1500", "-M", "ctrl", letter, "-m", "ctrl", "-s", "500"], check=True)
 
 
 def room() -> NDArray[np.int_]:
@@ -190,10 +192,10 @@ def test_room_is_shown_only_after_a_confirmation(reader: Reader) -> None:
 @pytest.mark.usefixtures("daemon", "window")
 def test_keys_pause_and_resume(reader: Reader) -> None:
     reader.until_shown("slider", "Blur")
-    subprocess.run(["wtype", "-M", "ctrl", "p", "-m", "ctrl"], check=True)
+    press("p")
     until(lambda: state() == "paused", "livebg to pause")
     until(lambda: reader.widgets("push button")["Pause camera"]["checked"], "the button to follow")
-    subprocess.run(["wtype", "-M", "ctrl", "p", "-m", "ctrl"], check=True)
+    press("p")
     until(lambda: state() != "paused", "livebg to resume")
 
 
