@@ -1,7 +1,8 @@
 """Titles of the settings and labels of their values. A setting without an entry is shown with a title made of its key."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from livebg.window.i18n import marked
 
@@ -32,7 +33,7 @@ TITLES: Final = MappingProxyType(
         "governor.on_battery": marked("On battery"),
     }
 )
-CHOICES: Final = MappingProxyType(
+CHOICES: Final[Mapping[str, Mapping[Any, str]]] = MappingProxyType(
     {
         "effect.mode": {
             "portrait": marked("Blur"),

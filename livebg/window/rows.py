@@ -1,7 +1,7 @@
 """Which control each setting gets, from the types and ranges of the settings classes. Needs no GTK."""
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
@@ -163,7 +163,7 @@ def _control(kind: Any, minimum: float | None, maximum: float | None) -> Control
 
 def _choices(key: str, kind: Any) -> tuple[Choice, ...]:
     values = LIVE_MODES if key == "effect.mode" else get_args(kind) if get_origin(kind) is Literal else ()
-    labels: Mapping[Any, str] = CHOICES.get(key, {})
+    labels = CHOICES.get(key, {})
     return tuple(Choice(value, translate(labels[value]) if value in labels else str(value).capitalize()) for value in values)
 
 

@@ -47,8 +47,11 @@ class Services:
         """Show and run a shell command in a terminal window. Return False if no known terminal is installed."""
         window = terminal_command(fix_script(command, self.command))
         if window is not None:
-            launch(window, lambda reason: self.post(self.on_error, reason))
+            launch(window, self._report)
         return window is not None
+
+    def _report(self, reason: str) -> None:
+        self.post(self.on_error, reason)
 
     def readable_command(self, command: str) -> str:
         """Return ``command`` as the user can run it in a terminal."""

@@ -112,7 +112,7 @@ def state_view(snapshot: Snapshot) -> StateView:
     if status is None:
         return _without_status(snapshot)
     room = status.mode == "none"
-    common = {
+    common: dict[str, Any] = {
         "paused": status.state == "paused",
         "room_visible": room,
         "recording": snapshot.recording is not None,

@@ -36,8 +36,10 @@ def answer(request: dict[str, Any], atspi: Any) -> Any:
         return {name: facts(alike[0], atspi.StateType) for name, alike in found.items()}
     alike = found.get(request["name"], [])
     if request["do"] == "click":  # a dialog has its buttons twice, for a wide and a narrow window; only one works
-        return any([node.get_action_iface().do_action(0) for node in alike])
-    return any([node.get_value_iface().set_current_value(request["value"]) for node in alike])
+        done = [node.get_action_iface().do_action(0) for node in alike]
+    else:
+        done = [node.get_value_iface().set_current_value(request["value"]) for node in alike]
+    return any(done)
 
 
 def plain_name(name: str) -> str:
