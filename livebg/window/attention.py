@@ -34,7 +34,11 @@ class Attention:
         """Return whether the window should ask to be drawn, because no picture was drawn since the last check."""
         return now - self._drawn_at >= CHECK_INTERVAL_S
 
+    @property
+    def may_be_visible(self) -> bool:
+        """Whether the desktop reports nothing that hides the window."""
+        return self.mapped and not self.minimized and not self.locked
+
     def watching(self, now: float) -> bool:
         """Return whether the window should receive pictures."""
-        recent = now - self._drawn_at <= _UNDRAWN_AFTER_S and self._steady >= _STEADY_DRAWS
-        return self.mapped and not self.minimized and not self.locked and recent
+        return self.may_be_visible and now - self._drawn_at <= _UNDRAWN_AFTER_S and self._steady >= _STEADY_DRAWS

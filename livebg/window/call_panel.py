@@ -54,7 +54,8 @@ class CallPanel:
         state.append(buttons)
         margins = {"margin_top": 12, "margin_bottom": 12, "margin_start": 12, "margin_end": 12}
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, valign=Gtk.Align.CENTER, **margins)
-        for child in (overlay, state, self._notices):
+        self._question = _room_question()
+        for child in (overlay, state, self._question, self._notices):
             column.append(child)
         self.widget = Adw.Clamp(child=column, maximum_size=1280, tightening_threshold=900)
         self._level: Level | None = None
@@ -72,6 +73,12 @@ class CallPanel:
         self._notices.set_visible(bool(notices))
         self._record.set_visible(can_record)
 
+    def ask_about_room(self, asking: bool) -> None:
+        """Show or hide the question whether the room may become visible."""
+        self._question.set_visible(asking)
+        if asking:
+            self._question.get_last_child().get_first_child().grab_focus()
+
     def show_picture(self, shown: Shown | None) -> None:
         """Show a picture; None if there is no connection."""
         self.picture.show_picture(shown.bgr if shown else None)
@@ -82,6 +89,20 @@ class CallPanel:
         """Width and height of the picture in device pixels."""
         scale = self.picture.get_scale_factor()
         return max(self.picture.get_width(), 160) * scale, max(self.picture.get_height(), 90) * scale
+
+
+def _room_question() -> Any:
+    """Return a question with two buttons. It is not a dialog: GTK 4.8 crashes if a screen reader asks for a closed one."""
+    text = Gtk.Label(xalign=0, wrap=True)
+    text.set_label(translate("Others will see your room without any effect until you hide it again."))
+    buttons = Gtk.Box(spacing=6, halign=Gtk.Align.END)
+    buttons.append(Gtk.Button(label=translate("Cancel"), action_name="win.keep-hidden"))
+    show = Gtk.Button(label=translate("Show my room"), action_name="win.show-room", css_classes=["destructive-action"])
+    buttons.append(show)
+    box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, visible=False)
+    for child in (Gtk.Label(label=translate("Show your room?"), xalign=0, css_classes=["heading"]), text, buttons):
+        box.append(child)
+    return box
 
 
 def _toggle(action: str, icon: str, label: str) -> Any:

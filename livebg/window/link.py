@@ -129,8 +129,9 @@ class Link:
 
     def set_active(self, active: bool) -> None:
         """Start or stop polling."""
-        self._active = active
-        self._wake.set()
+        if active != self._active:
+            self._active = active
+            self._wake.set()
 
     def refresh(self) -> None:
         """Poll now."""

@@ -19,7 +19,7 @@ from livebg.window.picture import AdaptiveLayout
 from livebg.window.problems import FixKind, Problem
 from livebg.window.services import SETUP_COMMAND, Services, recording_path
 from livebg.window.settings_panel import SettingsPanel
-from livebg.window.shell import header_bar, hide_room_dialog
+from livebg.window.shell import header_bar
 from livebg.window.start_page import StartPage
 from livebg.window.state import Snapshot, StateView, notices, state_view
 
@@ -109,6 +109,8 @@ class MainWindow:
             "stop": lambda: self._link.command("stop"),
             "setup": lambda: self._run_command(SETUP_COMMAND),
             "check": self.check,
+            "show-room": self._show_room,
+            "keep-hidden": lambda: self._call.ask_about_room(False),
         }
         for name, job in plain.items():
             action = Gio.SimpleAction.new(name, None)
@@ -154,10 +156,13 @@ class MainWindow:
         self._call.show_picture(shown)
 
     def _set_hidden(self, hidden: bool) -> None:
+        self._call.ask_about_room(not hidden)
         if hidden:
             self._link.command("on")
-        else:
-            hide_room_dialog(self.window, lambda: self._link.command("off"))
+
+    def _show_room(self) -> None:
+        self._call.ask_about_room(False)
+        self._link.command("off")
 
     def _set_paused(self, paused: bool) -> None:
         self._link.command("pause" if paused else "resume")
@@ -237,12 +242,12 @@ class MainWindow:
         self._attention.drawn(time.monotonic())
 
     def _tick(self) -> bool:
-        """Watch and poll only while the window is visible."""
+        """Watch only while the window is drawn. Polling the status costs little and goes on while it may be visible."""
         now = time.monotonic()
         if self._attention.needs_drawing(now):
             self._heartbeat.queue_draw()
         watching = self._attention.watching(now)
         self._feed.box = self._call.box
         self._feed.set_watching(watching and self._stack.get_visible_child_name() == "call")
-        self._link.set_active(watching)
+        self._link.set_active(self._attention.may_be_visible)
         return True

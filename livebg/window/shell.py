@@ -1,6 +1,5 @@
-"""Header bar with the main menu, keyboard shortcuts and dialogs."""
+"""Header bar with the main menu, keyboard shortcuts and the version."""
 
-from collections.abc import Callable
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -73,20 +72,3 @@ def show_about(window: Any) -> None:
         comments=translate("Blurs or replaces your background in video calls."),
     )
     about.present()
-
-
-def hide_room_dialog(window: Any, confirmed: Callable[[], object]) -> None:
-    """Ask before the room becomes visible. ``confirmed`` is called if the user agrees."""
-    dialog = Adw.MessageDialog(
-        transient_for=window,
-        modal=True,
-        heading=translate("Show your room?"),
-        body=translate("Others will see your room without any effect until you hide it again."),
-    )
-    dialog.add_response("cancel", translate("Cancel"))
-    dialog.add_response("show", translate("Show my room"))
-    dialog.set_response_appearance("show", Adw.ResponseAppearance.DESTRUCTIVE)
-    dialog.set_default_response("cancel")
-    dialog.set_close_response("cancel")
-    dialog.connect("response", lambda _, response: confirmed() if response == "show" else None)
-    dialog.present()

@@ -35,11 +35,12 @@ def answer(request: dict[str, Any], atspi: Any) -> Any:
     if request["do"] == "list":
         return {name: facts(alike[0], atspi.StateType) for name, alike in found.items()}
     alike = found.get(request["name"], [])
-    if request["do"] == "click":  # a dialog has its buttons twice, for a wide and a narrow window; only one works
-        done = [node.get_action_iface().do_action(0) for node in alike]
-    else:
-        done = [node.get_value_iface().set_current_value(request["value"]) for node in alike]
-    return any(done)
+    if not alike:
+        return False
+    node = alike[0]  # a dialog has its buttons twice, first those of a wide window
+    if request["do"] == "click":
+        return node.get_action_iface().do_action(0)
+    return node.get_value_iface().set_current_value(request["value"])
 
 
 def plain_name(name: str) -> str:

@@ -93,7 +93,7 @@ def daemon(desktop: LivebgCli) -> "Iterator[subprocess.Popen[bytes]]":  # noqa: 
 
 @pytest.fixture
 def window(reader: Reader) -> "Iterator[subprocess.Popen[str]]":  # noqa: ARG001 - it comes first
-    command = [sys.executable, "-m", "livebg", "window"]
+    command = [sys.executable, "-X", "faulthandler", "-m", "livebg", "window"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     yield process
     process.send_signal(signal.SIGINT)
