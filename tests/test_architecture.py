@@ -23,6 +23,7 @@ LAYERS = [
     {"daemon"},
     {"bench", "preview", "setup"},
     {"doctor", "tray"},
+    {"window"},
     {"cli", "__main__"},
     {"lab"},
 ]

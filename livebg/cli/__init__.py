@@ -36,6 +36,7 @@ from livebg.cli.score import score
 from livebg.cli.setup import setup
 from livebg.cli.status import status
 from livebg.cli.tray import tray
+from livebg.cli.window import window
 from livebg.errors import LivebgError
 
 app = typer.Typer(
@@ -52,7 +53,7 @@ _PANELS: Final[dict[str, tuple[Callable[..., None], ...]]] = {
         run,
         *(control.on, control.off, control.toggle, control.pause, control.resume),
         *(control.mode, control.background, control.set_, control.reload),
-        *(status, preview, snapshot, record, control.stop, tray),
+        *(status, window, preview, snapshot, record, control.stop, tray),
     ),
     "Files": (render, score, demo),
     "Setup and troubleshooting": (setup, doctor, devices, help_),

@@ -21,7 +21,7 @@ def tray(
     try:
         restart = _run(wait)
     except LivebgError as error:
-        _notify_desktop(str(error))
+        notify_desktop(str(error))
         raise
     if restart:
         from livebg.setup.target import own_command
@@ -52,7 +52,7 @@ def _run(wait: float) -> bool:
     return icon.restart_requested
 
 
-def _notify_desktop(sentence: str) -> None:
+def notify_desktop(sentence: str) -> None:
     """Show the error as a desktop notification if livebg was not started from a terminal."""
     if sys.stderr.isatty():
         return

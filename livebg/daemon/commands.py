@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, StrictBool, StrictStr, ValidationError
 
+from livebg.config.settings import Settings, setting_keys
 from livebg.daemon.controller import SessionController
 from livebg.daemon.server import Command, no_arguments
-from livebg.daemon.settings_layers import check_text
+from livebg.daemon.settings_layers import check_text, settable_keys
 from livebg.daemon.shortcut_portal import Shortcut
 from livebg.daemon.shortcuts import GlobalShortcuts
 from livebg.daemon.status import CommandResult
@@ -42,6 +43,7 @@ def commands(controller: SessionController) -> dict[str, Command]:
         "delete_preset": lambda arguments: asdict(controller.delete_preset(_text(arguments, "name"))),
         "next_preset": state_after(controller.next_preset),
         "pause_or_resume": state_after(controller.pause_or_resume),
+        "settings": no_arguments(lambda: _current_settings(controller.settings)),
     }
 
 
@@ -99,6 +101,13 @@ def recording_options(arguments: Mapping[str, Any]) -> RecordingOptions:
 def state_after(run: Callable[[], CommandResult]) -> Command:
     """Returns a command without arguments that returns the resulting state."""
     return no_arguments(lambda: asdict(run()))
+
+
+def _current_settings(settings: Settings) -> dict[str, Any]:
+    """Returns ``values``, every setting by its dotted key, and ``settable``, the keys that can change while livebg runs."""
+    tree = settings.model_dump(mode="json")
+    values = {key: tree[section][name] for key in setting_keys() for section, _, name in [key.partition(".")]}
+    return {"values": values, "settable": list(settable_keys())}
 
 
 def _text(arguments: Mapping[str, Any], name: str) -> str:

@@ -21,13 +21,18 @@ def former_path(path: Path) -> Path:
     return path.with_name(path.name.replace(APP_ID, "livebg-tray" if path.parent.name == "autostart" else "livebg"))
 
 
-def packaged_text(name: str) -> str:
-    """Return the text of a packaged file. Raises :class:`~livebg.errors.SetupError` if it is missing."""
+def packaged_path(name: str) -> Path:
+    """Return the path of a packaged file. Raises :class:`~livebg.errors.SetupError` if it is missing."""
     package = Path(livebg.__file__).parent
     for folder in (package / "systemd", package.parent / "systemd"):  # installed, or in a checkout
         if (folder / name).is_file():
-            return (folder / name).read_text("utf-8")
+            return folder / name
     raise SetupError(f"This installation of livebg lacks systemd/{name}.", "Reinstall livebg.")
+
+
+def packaged_text(name: str) -> str:
+    """Return the text of a packaged file. Raises :class:`~livebg.errors.SetupError` if it is missing."""
+    return packaged_path(name).read_text("utf-8")
 
 
 def service_unit(command: tuple[str, ...]) -> str:

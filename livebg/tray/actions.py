@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from livebg.daemon.client import request
 from livebg.errors import LivebgError, NotRunningError, SetupError
@@ -93,15 +93,21 @@ def doctor_command(livebg: Sequence[str]) -> tuple[str, ...]:
     return ("/bin/sh", "-c", _DOCTOR_SCRIPT, "livebg", *livebg)
 
 
-def doctor_summary(livebg: Sequence[str]) -> str:
-    """Return the first problems that `livebg doctor` finds, for a notification. Raises :class:`~livebg.errors.LivebgError`."""
+def doctor_findings(livebg: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the objects of `livebg doctor --json`, without the measurement. Raises :class:`~livebg.errors.LivebgError`."""
     try:
         done = subprocess.run(
             [*livebg, "doctor", "--json", "--no-measure"], capture_output=True, text=True, timeout=60, check=False
         )
-        findings = json.loads(done.stdout)
+        findings: list[dict[str, Any]] = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):
         raise LivebgError("`livebg doctor` failed.", "Run it in a terminal.") from None
+    return findings
+
+
+def doctor_summary(livebg: Sequence[str]) -> str:
+    """Return the first problems that `livebg doctor` finds, for a notification. Raises :class:`~livebg.errors.LivebgError`."""
+    findings = doctor_findings(livebg)
     wrong = [f"{each['check']}: {each['message']} ({each['fix']})" for each in findings if each["status"] in ("FAIL", "warn")]
     return "; ".join(wrong[:3]) or "livebg doctor found no problems"
 
@@ -184,8 +190,8 @@ class ActionRunner:
                 (self.launcher.start if action is LocalAction.START else self.launcher.restart)()
             case LocalAction.CHOOSE_BACKGROUND:
                 return self._choose_background()
-            case LocalAction.PREVIEW:
-                launch([*self.command, "preview"], failed)
+            case LocalAction.WINDOW | LocalAction.PREVIEW:
+                launch([*self.command, action.name.lower()], failed)
             case LocalAction.SHORTCUTS:
                 self._set_up_shortcuts()
             case LocalAction.LOGIN:

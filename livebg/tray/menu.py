@@ -31,6 +31,7 @@ class LocalAction(enum.Enum):
     START = enum.auto()
     RESTART = enum.auto()
     RESTART_TRAY = enum.auto()
+    WINDOW = enum.auto()
     CHOOSE_BACKGROUND = enum.auto()
     PREVIEW = enum.auto()
     SHORTCUTS = enum.auto()
@@ -85,6 +86,8 @@ class MenuContext:
 def menu(view: TrayStatus, context: MenuContext) -> tuple[Entry, ...]:
     """Return the whole menu. Unavailable items stay in place, disabled."""
     return (
+        Entry("Open livebg", LocalAction.WINDOW),
+        SEPARATOR,
         *_status_items(view, context),
         SEPARATOR,
         *_control_items(view, context),

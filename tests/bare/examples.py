@@ -24,6 +24,7 @@ REFUSALS = {
     "livebg stop": (6,),
     "livebg status": (6,),
     "livebg tray": (8,),
+    "livebg window": (8,),
     "livebg preview": (8,),
     "livebg camera": (3,),  # there is no camera
 }

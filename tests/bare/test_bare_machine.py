@@ -24,8 +24,9 @@ FEWEST_TESTS = 1500
 """At least this many pass, so that not all are skipped."""
 DESKTOP = """dbus-daemon pipewire-bin wireplumber gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-pipewire xdg-desktop-portal-gtk libglib2.0-bin xvfb chromium firefox-esr python3-gi gir1.2-gtk-3.0
-    gir1.2-ayatanaappindicator3-0.1 xfce4-panel librsvg2-common xdotool imagemagick systemd procps"""
-"""The programs that the tests of PipeWire, tray and preview use."""
+    gir1.2-ayatanaappindicator3-0.1 xfce4-panel librsvg2-common xdotool imagemagick systemd procps
+    gir1.2-gtk-4.0 gir1.2-adw-1 adwaita-icon-theme at-spi2-core sway wtype"""
+"""The programs that the tests of PipeWire, tray, preview and window use."""
 FEWEST_OF_A_DESKTOP = 40
 CARRIED = (f"{APP_ID}.desktop", f"{APP_ID}.svg", f"{APP_ID}-symbolic.svg")
 """What `livebg setup` installs where no systemd runs."""
@@ -163,6 +164,7 @@ def test_setup_dry_run_lists_files(machine: BareMachine, work: Path) -> None:
     assert done.code == 0, done.text
     for name in CARRIED:
         assert f"/{name}" in done.out
+    assert f"Exec={COMMANDS}/livebg window" in done.out
     assert f"Exec={COMMANDS}/livebg tray" in done.out
     assert "systemd is not running" in done.out
     assert not (machine.home / ".config" / "systemd").exists()

@@ -100,7 +100,7 @@ def test_wheel_works_in_clean_environment(clone: Path, place: IsolatedHome, tmp_
         check_livebg(commands / "livebg", place)
         files = place.says(str(commands / "python"), "-c", CARRIED)
         started = re.findall(r"^(?:Exec|ExecStart)=LIVEBG (\w+)", files, re.MULTILINE)
-        assert started == ["run", "tray", "preview", "pause", "resume", "stop", "tray"]
+        assert started == ["run", "window", "tray", "preview", "pause", "resume", "stop", "tray"]
         assert files.count("<svg ") == 2
     finally:
         place.says("git", "checkout", "--quiet", ".", folder=clone)

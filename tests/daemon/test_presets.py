@@ -285,7 +285,12 @@ def test_control_commands_of_presets(harness: ControllerHarness) -> None:
     listed: Any = run["presets"]({})
     assert [set(entry) for entry in listed["presets"]] == [{"name", "builtin", "error"}] * 3
     assert listed["current"] == "office"
-    assert run["use_preset"]({"name": "presentation"})["changed"] == ("effect.blur", "effect.framing")
+    assert run["use_preset"]({"name": "presentation"})["changed"] == (
+        "effect.blur",
+        "effect.dim",
+        "effect.desaturate",
+        "effect.framing",
+    )
     assert run["save_preset"]({"name": "mine"})["effect"]
     assert run["presets"]({})["current"] == "mine"
     assert run["delete_preset"]({"name": "mine"})["effect"]

@@ -30,6 +30,7 @@ SHIPPED = {
     "livebg/native/kernels.h",
     "livebg/docs/calls.md",
     "livebg/docs/livebg.md",
+    "livebg/locale/de/LC_MESSAGES/livebg.mo",
     "livebg/tray/icons/effect_off.png",
     "livebg/systemd/livebg.service",
     f"livebg/systemd/{APP_ID}.desktop",

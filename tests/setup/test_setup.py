@@ -1,6 +1,7 @@
 """Tests of ``livebg setup`` and ``livebg setup --undo`` on a folder tree that simulates a machine."""
 
 import io
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,8 @@ def test_setup_installs_camera_service_and_desktop_entries(sandbox: SetupSandbox
     assert "@livebg@" not in unit
     entry = (sandbox.machine.data / "applications" / f"{APP_ID}.desktop").read_text()
     assert "Exec=/opt/livebg/bin/livebg pause\n" in entry
+    first, *_ = re.findall("^Exec=(.*)$", entry, re.MULTILINE)
+    assert first == "/opt/livebg/bin/livebg window"
     assert "Exec=/opt/livebg/bin/livebg tray\n" in entry
     at_login = (sandbox.machine.config / AUTOSTART).read_text()
     assert "Exec=/opt/livebg/bin/livebg tray --wait 60\n" in at_login

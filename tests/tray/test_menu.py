@@ -185,6 +185,7 @@ def test_unavailable_items_stay_in_place_disabled() -> None:
         "Set up shortcuts...",
     ]
     assert [label for label in gone if label in running and label != ""] == [
+        "Open livebg",
         *steering,
         "Show this icon at login",
         "Open log",
@@ -219,3 +220,9 @@ def test_start_is_disabled_while_starting() -> None:
 def test_login_item_shows_state(at_login: bool) -> None:
     shown = entries(summarize(LIVE), MenuContext(at_login=at_login))
     assert shown["Show this icon at login"] == Entry("Show this icon at login", LocalAction.LOGIN, checked=at_login)
+
+
+@pytest.mark.parametrize("seen", [summarize(LIVE), summarize(NotRunningError("livebg is not running"))])
+def test_first_item_opens_the_window(seen: TrayStatus) -> None:
+    first = menu(seen, NOWHERE)[0]
+    assert (first.label, first.action, first.enabled) == ("Open livebg", LocalAction.WINDOW, True)
