@@ -19,10 +19,10 @@ from livebg.synthetic import MOTIONS, OBJECTS, Actor, Cutout, blob_person, clip,
 
 SIZE = (256, 144)
 RATE = 30
-FRAMES = 60
+FRAMES = 72
 LIFT = np.r_[np.zeros(8), np.linspace(0, 1, 15), np.ones(FRAMES)]
 """How far the hand is lifted, by frame."""
-MISSES = ((20, 26), (29, 31), (36, 47), (50, 53))
+MISSES = ((32, 38), (41, 43), (48, 59), (62, 65))
 """First and last frames of the dropouts."""
 
 
