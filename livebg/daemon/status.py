@@ -119,7 +119,7 @@ class Status:
     """Number of open previews; they count as watching."""
     kernels: KernelStatus | None = None
     delay: DelayStatus | None = None
-    """None without a delay, without frames and in mode none."""
+    """None without a delay and in mode none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""
