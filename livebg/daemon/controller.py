@@ -271,7 +271,7 @@ def _model_status(segmenter: Segmenter, width: int, height: int) -> ModelStatus:
 
 def _delay_status(smoothing: Smoothing, rate: float) -> DelayStatus | None:
     frames = smoothing.delay_frames
-    if not (frames and smoothing.time_constant and rate):
+    if not (frames and smoothing.time_constant):
         return None
     return DelayStatus(frames, delay_s(frames, 1 / rate) * 1000, DTSSD_CHANGE_PERCENT[frames])
 

@@ -123,7 +123,7 @@ class Status:
     recording: RecordingStatus | None = None
     """None if nothing is recorded. It counts as a preview."""
     delay: DelayStatus | None = None
-    """None without a delay, without frames and in mode none."""
+    """None without a delay and in mode none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""

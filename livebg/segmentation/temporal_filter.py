@@ -50,7 +50,7 @@ _CUT_SHARE: Final = 0.15
 _FIRST_FRAME_S: Final = 0.15
 """Duration in seconds for which the first alpha counts: one frame's would let the following frames flicker, the full time
 constant would let its errors last."""
-_TRUST_RISE_S: Final = 0.2
+_TRUST_RISE_S: Final = 0.5
 _TRUST_FALL_S: Final = 3.0
 """Time constants in seconds with which trust follows the network, where the previous picture explains the pixel."""
 _TRUSTED: Final = (0.5, 0.85)

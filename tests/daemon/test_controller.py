@@ -36,6 +36,20 @@ def test_off_and_on_switch_immediately(harness: ControllerHarness) -> None:
     assert harness.session.calls == ["room at once", "hidden at once"]
 
 
+def test_status_states_cost_and_gain_of_delay(harness: ControllerHarness) -> None:
+    assert harness.controller.status().delay is None
+    harness.controller.set({"smoothing.delay_frames": 2})
+    delay = harness.controller.status().delay
+    assert delay is not None
+    assert (delay.frames, delay.ms) == (2, pytest.approx(float(2000 / FORMAT.frame_rate)))
+    assert delay.dtssd_percent < 0
+    harness.controller.off(CONSENT)
+    assert harness.controller.status().delay is None
+    harness.controller.on()
+    harness.controller.set({"smoothing.time_constant": 0})
+    assert harness.controller.status().delay is None
+
+
 def test_toggle_alternates(harness: ControllerHarness) -> None:
     assert [harness.controller.toggle(CONSENT).effect for _ in range(3)] == [False, True, False]
     assert harness.session.calls == ["room at once", "hidden at once", "room at once"]
