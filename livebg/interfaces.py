@@ -73,10 +73,6 @@ class Sink(Protocol):
     def close(self) -> None: ...
     def abort(self) -> None: ...
 
-    def flush(self) -> None:
-        """Wait until no composite sent earlier is on its way, or drop it. Does nothing in a sink whose ``send`` writes."""
-        return  # a body: otherwise the method would be abstract
-
     def __enter__(self) -> Self:
         return self
 

@@ -23,7 +23,6 @@ def setup(
     pipewire: Annotated[
         bool, typer.Option("--pipewire", help="PipeWire camera: no kernel module, no root, not in every app.")
     ] = False,
-    both: Annotated[bool, typer.Option("--both", help="Both cameras, for apps of either kind; each app lists one.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     take_back: Annotated[bool, typer.Option("--undo", help="Undo all changes of setup.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without making them.")] = False,
@@ -38,41 +37,24 @@ def setup(
 
     written = read_config(config)
     settings = load_settings({}, written).output
-    if pipewire and both:
-        raise ConfigError("--pipewire and --both exclude each other.", "Pass one of them.")
-    both = both or (settings.backend == "both" and not pipewire)
-    chosen = written.path if both or pipewire or settings.backend == "pipewire" else None
+    chosen = written.path if pipewire or settings.backend == "pipewire" else None
     machine = Machine.own()
     if take_back:
         undo_setup(machine, yes=yes, dry_run=dry_run)
     else:
-        set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen, both=both)
+        set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen)
 
 
-def set_up(
-    machine: "Machine",
-    label: str,
-    *,
-    service: bool,
-    yes: bool,
-    dry_run: bool,
-    settings: "Path | None" = None,
-    both: bool = False,
-) -> None:
+def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run: bool, settings: "Path | None" = None) -> None:
     """Show the changes, ask for confirmation and apply them.
 
-    ``settings`` is the configuration file for a PipeWire camera, None for v4l2loopback alone; with ``both``, for both cameras.
+    ``settings`` is the configuration file for a PipeWire camera, None for v4l2loopback.
     Raises :class:`~livebg.errors.LivebgError`.
     """
     from livebg.setup.apply import apply
-    from livebg.setup.plan import make_both_plan, make_pipewire_plan, make_plan
+    from livebg.setup.plan import make_pipewire_plan, make_plan
 
-    if settings is None:
-        plan = make_plan(machine, label, service)
-    elif both:
-        plan = make_both_plan(machine, label, settings, service)
-    else:
-        plan = make_pipewire_plan(machine, settings, service)
+    plan = make_pipewire_plan(machine, settings, service) if settings else make_plan(machine, label, service)
     _show_plan(plan, machine)
     if dry_run or not _confirm("Apply these changes?", yes):
         return

@@ -90,8 +90,6 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
     yield "watched", _watched(status)
     yield "camera", _camera(status.camera)
     yield "output", _output(status.output)
-    for each in status.outputs:
-        yield "", f"{each.backend}: {each.problem or each.device or 'not open'}"
     yield "rate", f"{status.fps_in:.1f} fps in, {status.fps_out:.1f} fps out"
     if status.latency:
         yield "latency", f"p50 {status.latency.p50_ms:.0f} ms, p95 {status.latency.p95_ms:.0f} ms"

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from functools import partial
@@ -22,17 +21,14 @@ from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource, Sink
 from livebg.live.capture_loop import Camera
 from livebg.live.effect_builder import ProcessorFactory
-from livebg.live.fan_out import FanOutSink
 from livebg.live.output_loop import KEEPALIVE_INTERVAL_S, Output
-from livebg.live.presence.combined import CombinedPresence
 from livebg.live.presence.device import AlwaysWatched, DevicePresence, PresenceFactory
 from livebg.live.presence.pipewire import StreamPresence
 from livebg.live.session import Session
-from livebg.live.stats import FailureLog
 from livebg.models import find
 from livebg.platform.user_paths import expand_user, is_file
 from livebg.sinks.pipewire.stream import StreamingFlag
-from livebg.sinks.virtual_camera import SingleBackend, open_virtual_camera
+from livebg.sinks.virtual_camera import open_virtual_camera
 from livebg.sources.camera import camera_format, open_camera
 from livebg.sources.camera_controls import SavedControls
 from livebg.sources.looping_file import LoopingFile
@@ -150,26 +146,8 @@ def presence_factory(settings: Settings, streaming: StreamingFlag) -> PresenceFa
     """Returns the presence factory for the output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers."""
     if not settings.output.on_demand:
         return AlwaysWatched
-    by_stream = partial(StreamPresence, streaming)
-    detecting: dict[str, PresenceFactory] = {
-        "v4l2loopback": DevicePresence,
-        "pipewire": by_stream,
-        "both": partial(CombinedPresence, (DevicePresence, by_stream)),
-    }
+    detecting: dict[str, PresenceFactory] = {"v4l2loopback": DevicePresence, "pipewire": partial(StreamPresence, streaming)}
     return detecting.get(settings.output.resolved_backend, AlwaysWatched)
-
-
-def output_opener(settings: Settings, shape: VideoFormat, streaming: StreamingFlag) -> Callable[[], Sink]:
-    """Returns the function that opens the output; ``streaming`` receives whether the PipeWire camera is in use."""
-
-    def opener(backend: SingleBackend) -> Callable[[], Sink]:
-        return lambda: open_virtual_camera(backend, settings.output.label, shape, streaming=streaming)
-
-    backend = settings.output.resolved_backend
-    if backend == "both":
-        failures = FailureLog()
-        return lambda: FanOutSink({"v4l2loopback": opener("v4l2loopback"), "pipewire": opener("pipewire")}, failures)
-    return opener(backend)
 
 
 def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, ProcessorFactory]:
@@ -178,7 +156,10 @@ def build_session(settings: Settings, consent: Consent | None) -> tuple[Session,
     stages = StageTimer(time.thread_time)  # each stage runs in one thread
     builder = ProcessorFactory(settings, consent, stages, shape)
 
-    output = Output(output_opener(settings, shape, streaming), shape, presence_factory(settings, streaming))
+    def open_output() -> Sink:
+        return open_virtual_camera(settings.output.resolved_backend, settings.output.label, shape, streaming=streaming)
+
+    output = Output(open_output, shape, presence_factory(settings, streaming))
     camera = build_camera(settings, shape)
     return Session(camera, output, builder, discard_network=builder.discard_network, stages=stages), builder
 

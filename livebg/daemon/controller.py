@@ -208,7 +208,6 @@ class SessionController:
             effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
             previews=snapshot.previews,
             kernels=kernel_status(),
-            outputs=tuple(snapshot.outlets),
             recording=self._recording(),
             delay=None
             if self._consent is not None

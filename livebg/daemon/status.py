@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from livebg.errors import LivebgError
 from livebg.live.snapshot import State
-from livebg.live.stats import Counts, LastError, Latency, OutletStatus, RecordingStatus
+from livebg.live.stats import Counts, LastError, Latency, RecordingStatus
 from livebg.native import KernelStatus
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class CameraStatus:
 @dataclass(frozen=True, slots=True)
 class OutputStatus:
     backend: str
-    """``v4l2loopback``, ``pipewire``, ``both``, ``obs`` or ``null``."""
+    """``v4l2loopback``, ``pipewire``, ``obs`` or ``null``."""
     device: str | None
     """The node, such as ``/dev/video10`` or ``PipeWire node 42``, if the backend has one."""
     width: int
@@ -118,7 +118,7 @@ class Status:
     previews: int = 0
     """Number of open previews; they count as watching."""
     kernels: KernelStatus | None = None
-    outputs: tuple[OutletStatus, ...] = ()
+    outputs: tuple[...] = ()
     """Each output of backend ``both``; empty for a single one."""
     recording: RecordingStatus | None = None
     """None if nothing is recorded. It counts as a preview."""

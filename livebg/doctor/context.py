@@ -163,10 +163,10 @@ class CheckContext:
     def is_written_by_livebg(self) -> bool:
         """Whether the running livebg outputs to the loopback device, or to PipeWire."""
         status = self.running.status
-        if status is None or status.output.device is None or status.output.backend == "pipewire":
-            return status is not None and status.output.device is not None
+        if status is not None and status.output.backend == "pipewire":
+            return status.output.device is not None
         loopback = self.loopback
-        return loopback is not None and str(loopback.device.path) in status.output.device.split(", ")
+        return status is not None and loopback is not None and status.output.device == str(loopback.device.path)
 
     def others(self, holders: Sequence[Holder]) -> list[Holder]:
         """Return the holders of a device other than the running livebg."""

@@ -41,7 +41,7 @@ def session(exam: CheckContext) -> Finding:
 
 def pipewire(exam: CheckContext) -> Finding:
     """Check that PipeWire offers the virtual camera. It probes a device only once, when the device appears."""
-    if exam.backend in ("pipewire", "both"):
+    if exam.backend == "pipewire":
         return pipewire_camera.offered(exam)
     if exam.loopback is None:
         return skipped("No virtual camera yet")

@@ -21,8 +21,6 @@ def route(exam: CheckContext) -> Finding:
     """Report the configured camera backend, and whether the other one suits this machine better."""
     if exam.backend == "pipewire":
         return ok("output.backend is pipewire: only programs that use PipeWire or the portal see the camera")
-    if exam.backend == "both":
-        return ok("output.backend is both: every program sees the camera")
     if exam.backend != "v4l2loopback":
         return ok(f"output.backend is {exam.backend}")
     blocked = any(check(exam).status == "FAIL" for check in (kernel_module.installed, kernel_module.secure_boot))

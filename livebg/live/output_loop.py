@@ -1,6 +1,6 @@
 """The output thread: owns the virtual camera and keeps sending for as long as the session runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -13,7 +13,7 @@ from livebg.interfaces import Sink
 from livebg.live.frame_path import FramePath, OutputFrame
 from livebg.live.presence.device import AlwaysWatched, PresenceFactory
 from livebg.live.preview_feed import PreviewFeed
-from livebg.live.stats import FailureLog, LatencyWindow, OutletStatus, RateMeter
+from livebg.live.stats import FailureLog, LatencyWindow, RateMeter
 
 KEEPALIVE_INTERVAL_S: Final = 1 / 15
 """Keep-alive interval in seconds while watched: readers treat silence as an error."""
@@ -59,7 +59,8 @@ class OutputLoop:
         self._stop, self.started = clock.event(), clock.event()
         """``started`` is set when the first picture was written."""
         self.sent = self.repeated = self.placeholders = self.outdated = 0
-        self._sink: Sink | None = None
+        self.device: str | None = None
+        """Human-readable location of the output, or None."""
         self.lost: str | None = None
         """Why the output cannot be written, or None."""
         self.showing = False
@@ -76,33 +77,17 @@ class OutputLoop:
         """Sends until :meth:`stop`. Calls ``on_alive`` several times a second."""
         while not self._stop.is_set():
             try:
-                with self._open_sink() as self._sink:
-                    self.lost = None
-                    self._serve(self._sink, on_alive)
+                with self._open_sink() as sink:
+                    self.device, self.lost = getattr(sink, "device", None), None
+                    self._serve(sink, on_alive)
             except SinkError as error:
                 if not self.started.is_set():
                     raise
-                self._sink, self.showing = None, False
+                self.showing = False
                 self._previews.clear()
                 self.lost = self._failures.record_loss(error, self.lost)
                 on_alive()
                 self._stop.wait(_RETRY_DELAY_S)
-
-    @property
-    def device(self) -> str | None:
-        """Human-readable location of the output, or None."""
-        return getattr(self._sink, "device", None) or None
-
-    @property
-    def outlets(self) -> Sequence[OutletStatus]:
-        """The state of each of several outputs; empty for a single one."""
-        return getattr(self._sink, "outlets", ())
-
-    def flush(self) -> None:
-        """Returns when no picture sent earlier can appear any more."""
-        sink = self._sink
-        if sink is not None:
-            sink.flush()
 
     def stop(self) -> None:
         """Ends :meth:`run`. Thread-safe."""

@@ -131,8 +131,6 @@ class Session:
         effect is ready. Otherwise the last picture is repeated until then.
         """
         self._path.switch(build, at_once=at_once)
-        if at_once:
-            self.output.flush()
 
     def pause(self) -> None:
         """Shows the placeholder and closes the camera. No camera picture is sent after this returns."""
@@ -174,7 +172,6 @@ class Session:
             source=capture.source,
             opened=capture.opened,
             device=output.device,
-            outlets=output.outlets,
             fps_in=capture.rate.per_second,
             fps_out=output.rate.per_second,
             counts=Counts(
@@ -207,8 +204,6 @@ class Session:
 
     def _on_demand_update(self, changed: bool) -> None:
         self._attention.set()
-        if changed:
-            self.output.flush()
         if self._demand.paused:
             self.on_pause()
         if changed and not self._demand.wanted:

@@ -1,10 +1,10 @@
 """What a session is doing at one moment, and its description for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from livebg.live.stats import Counts, LastError, Latency, OutletStatus
+from livebg.live.stats import Counts, LastError, Latency
 
 if TYPE_CHECKING:  # slow to import, and `livebg status` needs only the states
     from livebg.interfaces import LiveSource
@@ -29,7 +29,7 @@ class SessionSnapshot:
     - ``showing``: the last picture sent was a composite. ``waking``: none has been sent since the camera was last needed.
       ``loading``: the network is being loaded. ``busy_seconds``: since processing of the current frame started, 0 if idle.
     - ``uptime`` is in seconds; ``opened`` counts how often a camera was opened, ``previews`` the open previews. ``source`` is the
-      open camera; ``device`` is the location of the output, for people, and ``outlets`` the state of each of several outputs.
+      open camera; ``device`` is the location of the output, for people.
     - ``fps_in`` and ``fps_out`` are the measured frames per second from the camera and to the output; ``stages`` are CPU seconds.
     """
 
@@ -48,7 +48,6 @@ class SessionSnapshot:
     source: "LiveSource | None"
     opened: int
     device: str | None
-    outlets: Sequence[OutletStatus]
     fps_in: float
     fps_out: float
     counts: Counts

@@ -114,15 +114,6 @@ class LastError:
     seconds_ago: float
 
 
-@dataclass(frozen=True, slots=True)
-class OutletStatus:
-    """One of several outputs: its ``backend``, its ``device`` (None while it is closed) and its ``problem`` or None."""
-
-    backend: str
-    device: str | None
-    problem: str | None
-
-
 class FailureLog:
     """The most recent camera, network or output error, regardless of age. Thread-safe."""
 

@@ -58,12 +58,6 @@ class LatestSlot(Generic[T]):
             item, self._item, self._woken = self._item, None, False
             return item
 
-    def wait(self) -> None:
-        """Waits until there is an item to take, or until woken or closed."""
-        with self._changed:
-            if self._item is None and not self._closed and not self._woken:
-                self._changed.wait()
-
     def wake(self) -> None:
         """Makes the waiting :meth:`take`, or else the next one, return immediately, even without an item."""
         with self._changed:

@@ -23,7 +23,6 @@ from livebg.setup.loopback import (
 )
 from livebg.setup.resources import APP_ID, APPLICATION, AUTOSTART, UNIT, desktop_entry, former_path, packaged_text, service_unit
 from livebg.setup.target import Machine
-from livebg.setup.wireplumber import hiding_rules
 from livebg.system import files
 
 _LOAD_FILE: Final = "/etc/modules-load.d/livebg.conf"
@@ -153,9 +152,8 @@ def _changes(texts: dict[Path, str], as_root: bool) -> Iterator[FileChange]:
             yield FileChange(path=path, as_root=as_root, before=before, after=after)
 
 
-def make_pipewire_plan(machine: Machine, settings: Path, service: bool, backend: str = "pipewire") -> Plan:
-    """Plan the missing steps for the camera and, with ``service``, for the user service. ``settings`` is the configuration file,
-    in which ``output.backend`` becomes ``backend``.
+def make_pipewire_plan(machine: Machine, settings: Path, service: bool) -> Plan:
+    """Plan the missing steps for the camera and, with ``service``, for the user service. ``settings`` is the configuration file.
 
     Changes nothing. Raises :class:`~livebg.errors.SetupError` if PipeWire is not installed or the file cannot be read.
     """
@@ -167,37 +165,21 @@ def make_pipewire_plan(machine: Machine, settings: Path, service: bool, backend:
     if machine.path(FILE).exists():
         notes.append("The v4l2loopback camera remains, without a picture. To remove it, run `livebg setup --undo` first.")
     before = files.read(settings)
-    after = with_backend((before or b"").decode(), backend).encode()
+    after = with_pipewire((before or b"").decode()).encode()
     changed = [FileChange(path=settings, as_root=False, before=before, after=after)] if before != after else []
     plan = user_plan(machine, service)
     return replace(plan, files=(*changed, *plan.files), notes=(*notes, *plan.notes), restart_service=bool(changed))
 
 
-def make_both_plan(machine: Machine, label: str, settings: Path, service: bool) -> Plan:
-    """Plan both cameras: those of :func:`make_plan` and :func:`make_pipewire_plan`, and rules that hide one in PipeWire's lists.
-
-    Raises the errors of both.
-    """
-    loopback, pipewire = make_plan(machine, label, service), make_pipewire_plan(machine, settings, service, backend="both")
-    rules = {machine.config / path: text for path, text in hiding_rules(label).items()}
-    known = {file.path for file in loopback.files}
-    return replace(
-        loopback,
-        files=(*loopback.files, *(file for file in pipewire.files if file.path not in known), *_changes(rules, as_root=False)),
-        best_effort_commands=(("systemctl", "--user", "try-restart", "wireplumber.service"),),
-        restart_service=pipewire.restart_service,
-    )
-
-
-def with_backend(text: str, backend: str = "pipewire") -> str:
-    """Return a configuration with ``output.backend`` set to ``backend`` and everything else unchanged, including comments.
+def with_pipewire(text: str) -> str:
+    """Return a configuration with ``output.backend`` set to ``pipewire`` and everything else unchanged, including comments.
 
     ``text`` must be valid TOML; if it has ``output``, that is a table.
     """
     document = tomlkit.parse(text)
     output = document.setdefault("output", tomlkit.table())
     assert isinstance(output, dict), "the settings have been read, so it is a table"
-    if output.get("backend") == backend:
+    if output.get("backend") == "pipewire":
         return text
-    output["backend"] = backend
+    output["backend"] = "pipewire"
     return tomlkit.dumps(document)

@@ -18,7 +18,6 @@ from livebg.sinks.v4l2loopback import LoopbackDevice
 from livebg.v4l2.loopback import find_loopback
 from livebg.v4l2.syscalls import SYSCALLS, Syscalls
 
-SingleBackend = Literal["v4l2loopback", "pipewire", "obs", "null"]
 _BACKEND_NAME: Final = "livebg-v4l2loopback"
 """livebg's own pyvirtualcam backend: pyvirtualcam's one for Linux ignores failed writes, a rejected size and the frame rate."""
 pyvirtualcam.register_backend(_BACKEND_NAME, lambda *, opened, **_: opened)
@@ -100,7 +99,7 @@ class NullSink(Sink):
 
 
 def open_virtual_camera(
-    backend: SingleBackend,
+    backend: Literal["v4l2loopback", "pipewire", "obs", "null"],
     label: str,
     format: VideoFormat,  # noqa: A002 - the usual term
     kernel: Syscalls = SYSCALLS,

@@ -24,7 +24,6 @@ LIVE = SessionSnapshot(
     source=None,
     opened=1,
     device=None,
-    outlets=(),
     fps_in=30.0,
     fps_out=30.0,
     counts=Counts(0, 0, 0, 0, 0, 0),
