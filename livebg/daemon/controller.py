@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from livebg import __version__
@@ -13,7 +13,16 @@ from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_camera, check_camera
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
-from livebg.daemon.status import CameraStatus, CommandResult, CpuCost, EffectStatus, ModelStatus, OutputStatus, Status
+from livebg.daemon.status import (
+    CameraStatus,
+    CommandResult,
+    CpuCost,
+    EffectStatus,
+    ModelStatus,
+    OutputState,
+    OutputStatus,
+    Status,
+)
 from livebg.interfaces import Segmenter
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
@@ -114,14 +123,14 @@ class SessionController:
         """Returns the status of the session."""
         settings, snapshot, shape = self._settings, self._session.snapshot(), self._session.format
         state, reason = describe(snapshot)
-        effect, backend, segmenter = settings.effect, settings.output.resolved_backend, self._factory.segmenter
+        effect, backends, segmenter = settings.effect, settings.output.sink_backends, self._factory.segmenter
         return Status(
             state=state,
             reason=reason,
             mode="none" if self._consent is not None else effect.mode,
             uptime=snapshot.uptime,
             camera=_camera_status(settings.camera.device, snapshot),
-            output=OutputStatus(backend, snapshot.device, shape.width, shape.height, float(shape.frame_rate)),
+            output=OutputStatus(backends[0], snapshot.device, shape.width, shape.height, float(shape.frame_rate)),
             fps_in=snapshot.fps_in,
             fps_out=snapshot.fps_out,
             counts=snapshot.counts,
@@ -137,6 +146,9 @@ class SessionController:
             effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
             previews=snapshot.previews,
             kernels=kernel_status(),
+            outputs=tuple(
+                OutputState(backend, **asdict(output)) for backend, output in zip(backends, snapshot.outputs, strict=False)
+            ),
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:

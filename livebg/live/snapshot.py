@@ -49,8 +49,8 @@ class SessionSnapshot:
       ``loading``: the network is being loaded. ``busy_seconds``: since processing of the current frame started, 0 if idle.
     - ``uptime`` is in seconds; ``opened`` counts how often a camera was opened, ``previews`` the open previews. ``source`` is the
       open camera; ``device`` is the location of the output, for people.
-    - ``outputs`` has an entry for each output. ``device`` is the first one's; ``showing``, ``waking``, ``fps_out``, ``latency`` and
-      ``counts`` are those of the first output that works.
+    - ``outputs`` has an entry for each output. ``device`` is the first one's. ``showing``, ``waking``, ``fps_out``, ``latency``
+      and ``counts`` are those of the first output that works.
     - ``fps_in`` and ``fps_out`` are the measured frames per second from the camera and to the output; ``stages`` are CPU seconds.
     """
 
