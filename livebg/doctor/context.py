@@ -165,8 +165,10 @@ class CheckContext:
     def is_sent_to_pipewire(self) -> bool:
         """Whether the running livebg outputs to PipeWire."""
         status = self.running.status
-        outputs = () if status is None else (status.output, *status.outputs)
-        return any(each.backend == "pipewire" and each.device is not None for each in outputs)
+        if status is None:
+            return False
+        devices = {status.output.backend: status.output.device} | {each.backend: each.device for each in status.outputs}
+        return devices.get("pipewire") is not None
 
     @property
     def is_written_by_livebg(self) -> bool:
