@@ -91,5 +91,6 @@ def _print_started(status: "Status") -> None:
     gc.freeze()  # nor do later searches look at them
     gc.enable()
     output = status.output
-    started = "Running without an output" if output.backend == "null" else f"Virtual camera 'livebg' ready at {output.device}"
+    devices = " and ".join(each.device for each in status.outputs if each.device) or output.device
+    started = "Running without an output" if output.backend == "null" else f"Virtual camera 'livebg' ready at {devices}"
     errors().print(f"{started} ({output.width}x{output.height}, {status.mode}). Press Ctrl-C or run `livebg stop` to quit.")

@@ -23,6 +23,9 @@ def setup(
     pipewire: Annotated[
         bool, typer.Option("--pipewire", help="PipeWire camera: no kernel module, no root, not in every app.")
     ] = False,
+    both: Annotated[
+        bool, typer.Option("--both", help="v4l2loopback and PipeWire cameras at the same time, listed once in each app.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     take_back: Annotated[bool, typer.Option("--undo", help="Undo all changes of setup.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without making them.")] = False,
@@ -37,24 +40,39 @@ def setup(
 
     written = read_config(config)
     settings = load_settings({}, written).output
-    chosen = written.path if pipewire or settings.backend == "pipewire" else None
+    if pipewire and both:
+        raise ConfigError("--pipewire and --both exclude each other.", "Use one of them.")
+    backend = "pipewire" if pipewire else "both" if both else settings.backend
+    chosen = written.path if backend in ("pipewire", "both") else None
     machine = Machine.own()
     if take_back:
         undo_setup(machine, yes=yes, dry_run=dry_run)
     else:
-        set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen)
+        set_up(machine, settings.label, service=service, yes=yes, dry_run=dry_run, settings=chosen, both=backend == "both")
 
 
-def set_up(machine: "Machine", label: str, *, service: bool, yes: bool, dry_run: bool, settings: "Path | None" = None) -> None:
+def set_up(
+    machine: "Machine",
+    label: str,
+    *,
+    service: bool,
+    yes: bool,
+    dry_run: bool,
+    settings: "Path | None" = None,
+    both: bool = False,
+) -> None:
     """Show the changes, ask for confirmation and apply them.
 
-    ``settings`` is the configuration file for a PipeWire camera, None for v4l2loopback.
+    ``settings`` is the configuration file for a PipeWire camera, with ``both`` beside v4l2loopback; None for v4l2loopback alone.
     Raises :class:`~livebg.errors.LivebgError`.
     """
     from livebg.setup.apply import apply
     from livebg.setup.plan import make_pipewire_plan, make_plan
 
-    plan = make_pipewire_plan(machine, settings, service) if settings else make_plan(machine, label, service)
+    if settings and not both:
+        plan = make_pipewire_plan(machine, settings, service)
+    else:
+        plan = make_plan(machine, label, service, settings)
     _show_plan(plan, machine)
     if dry_run or not _confirm("Apply these changes?", yes):
         return

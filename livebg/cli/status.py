@@ -14,7 +14,7 @@ from rich.text import Text
 
 from livebg.cli.console import output
 from livebg.daemon.client import request
-from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputStatus, Status
+from livebg.daemon.status import CameraStatus, CpuCost, ModelStatus, OutputState, OutputStatus, Status
 from livebg.live.snapshot import State
 from livebg.live.stats import Counts, RecordingStatus
 from livebg.native import KernelStatus
@@ -90,6 +90,8 @@ def _rows(status: Status) -> Iterator[tuple[str, str | Text]]:
     yield "watched", _watched(status)
     yield "camera", _camera(status.camera)
     yield "output", _output(status.output)
+    if len(status.outputs) > 1:
+        yield from (("", _output_state(each)) for each in status.outputs)
     yield "rate", f"{status.fps_in:.1f} fps in, {status.fps_out:.1f} fps out"
     if status.latency:
         yield "latency", f"p50 {status.latency.p50_ms:.0f} ms, p95 {status.latency.p95_ms:.0f} ms"
@@ -137,6 +139,13 @@ def _camera(camera: CameraStatus) -> str:
 def _output(output: OutputStatus) -> str:
     device = f" {output.device}" if output.device else ""
     return f"{output.backend}{device}, {output.width}x{output.height} at {output.fps:g} fps"
+
+
+def _output_state(output: OutputState) -> str:
+    if output.lost or output.hung:
+        return f"{output.backend}: {output.lost or 'It does not respond.'}"
+    watched = "unknown" if output.watched_by == "unknown" else "yes" if output.watched else "no"
+    return f"{output.backend}{f' {output.device}' if output.device else ''}: {output.fps:.1f} fps, watched: {watched}"
 
 
 def _counts(counts: Counts) -> str:

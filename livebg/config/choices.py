@@ -7,6 +7,8 @@ LiveMode = Literal["portrait", "greenscreen", "background", "matte"]
 LIVE_MODES: Final[tuple[str, ...]] = get_args(LiveMode)
 Mode = Literal[LiveMode, "cutout"]
 Temporal = Literal["lookahead", "causal"]
-Backend = Literal["v4l2loopback", "pipewire", "obs", "null"]
+SinkBackend = Literal["v4l2loopback", "pipewire", "obs", "null"]
+"""One virtual camera."""
+Backend = Literal[SinkBackend, "both"]
 BUILTIN_BACKGROUNDS: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]

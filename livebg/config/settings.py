@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from livebg.config.choices import BUILTIN_BACKGROUNDS, Backend, Mode, Preset, Temporal
+from livebg.config.choices import BUILTIN_BACKGROUNDS, Backend, Mode, Preset, SinkBackend, Temporal
 from livebg.config.messages import PREFIX
 from livebg.config.parsing import parse_color, parse_size
 
@@ -162,7 +162,7 @@ class Output(Section):
 
     backend: Literal["auto", Backend] = Field(
         "auto",
-        description="auto, v4l2loopback or pipewire (Linux), obs (macOS, Windows), or null (no output)",
+        description="auto, v4l2loopback, pipewire or both of these (Linux), obs (macOS, Windows), or null (no output)",
     )
     label: str = Field("livebg", description="name of the virtual camera; with v4l2loopback, label of the device to write to")
     size: Annotated[str, AfterValidator(_output_size)] = Field(
@@ -179,6 +179,12 @@ class Output(Section):
         if self.backend != "auto":
             return self.backend
         return "v4l2loopback" if sys.platform.startswith("linux") else "obs"
+
+    @property
+    def sink_backends(self) -> tuple[SinkBackend, ...]:
+        """The virtual cameras that run at the same time; the first one is the primary."""
+        backend = self.resolved_backend
+        return ("v4l2loopback", "pipewire") if backend == "both" else (backend,)
 
 
 class Governor(Section):

@@ -11,6 +11,7 @@ from typing import Final
 
 from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent
+from livebg.config.choices import SinkBackend
 from livebg.config.parsing import parse_size
 from livebg.config.settings import Settings
 from livebg.daemon.settings_layers import SettingsLayers, check_mode
@@ -142,12 +143,17 @@ def output_format(settings: Settings) -> VideoFormat:
     return VideoFormat(*size, max(given.frame_rate, _MIN_FRAME_RATE), READERS_COLOR)
 
 
-def presence_factory(settings: Settings, streaming: StreamingFlag) -> PresenceFactory:
-    """Returns the presence factory for the output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers."""
+def presence_factory(settings: Settings, streaming: StreamingFlag, backend: SinkBackend) -> PresenceFactory:
+    """Returns the presence factory for one output. Only v4l2loopback and PipeWire (by ``streaming``) report viewers.
+
+    A loopback device that is missing keeps the camera on only if no other output can report a viewer.
+    """
     if not settings.output.on_demand:
         return AlwaysWatched
-    detecting: dict[str, PresenceFactory] = {"v4l2loopback": DevicePresence, "pipewire": partial(StreamPresence, streaming)}
-    return detecting.get(settings.output.resolved_backend, AlwaysWatched)
+    alone = len(settings.output.sink_backends) == 1
+    device = DevicePresence if alone else partial(DevicePresence, assume_watched=False)
+    detecting: dict[str, PresenceFactory] = {"v4l2loopback": device, "pipewire": partial(StreamPresence, streaming)}
+    return detecting.get(backend, AlwaysWatched)
 
 
 def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, ProcessorFactory]:
@@ -156,12 +162,15 @@ def build_session(settings: Settings, consent: Consent | None) -> tuple[Session,
     stages = StageTimer(time.thread_time)  # each stage runs in one thread
     builder = ProcessorFactory(settings, consent, stages, shape)
 
-    def open_output() -> Sink:
-        return open_virtual_camera(settings.output.resolved_backend, settings.output.label, shape, streaming=streaming)
+    def open_output(backend: SinkBackend) -> Sink:
+        return open_virtual_camera(backend, settings.output.label, shape, streaming=streaming)
 
-    output = Output(open_output, shape, presence_factory(settings, streaming))
-    camera = build_camera(settings, shape)
-    return Session(camera, output, builder, discard_network=builder.discard_network, stages=stages), builder
+    output, *further = (
+        Output(partial(open_output, backend), shape, presence_factory(settings, streaming, backend))
+        for backend in settings.output.sink_backends
+    )
+    camera, forget = build_camera(settings, shape), builder.discard_network
+    return Session(camera, output, builder, further_outputs=further, discard_network=forget, stages=stages), builder
 
 
 def _source_format(settings: Settings) -> VideoFormat:

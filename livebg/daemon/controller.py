@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from livebg import __version__
@@ -22,6 +22,7 @@ from livebg.daemon.status import (
     DelayStatus,
     EffectStatus,
     ModelStatus,
+    OutputState,
     OutputStatus,
     PresetList,
     Status,
@@ -185,14 +186,14 @@ class SessionController:
         """Returns the status of the session."""
         settings, snapshot, shape = self._settings, self._session.snapshot(), self._session.format
         state, reason = describe(snapshot)
-        effect, backend, segmenter = settings.effect, settings.output.resolved_backend, self._factory.segmenter
+        effect, backends, segmenter = settings.effect, settings.output.sink_backends, self._factory.segmenter
         return Status(
             state=state,
             reason=reason,
             mode="none" if self._consent is not None else effect.mode,
             uptime=snapshot.uptime,
             camera=_camera_status(settings.camera.device, snapshot),
-            output=OutputStatus(backend, snapshot.device, shape.width, shape.height, float(shape.frame_rate)),
+            output=OutputStatus(backends[0], snapshot.device, shape.width, shape.height, float(shape.frame_rate)),
             fps_in=snapshot.fps_in,
             fps_out=snapshot.fps_out,
             counts=snapshot.counts,
@@ -212,6 +213,9 @@ class SessionController:
             delay=None
             if self._consent is not None
             else _delay_status(settings.smoothing, snapshot.fps_in or float(shape.frame_rate)),
+            outputs=tuple(
+                OutputState(backend, **asdict(output)) for backend, output in zip(backends, snapshot.outputs, strict=False)
+            ),
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:

@@ -44,6 +44,25 @@ class OutputStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputState:
+    """One of the outputs that run at the same time. ``lost``: why it cannot be written and is retried, or None."""
+
+    backend: str
+    device: str | None
+    lost: str | None
+    hung: bool
+    """Whether it does not return from sending a picture."""
+    showing: bool
+    """Whether its last picture was not the placeholder."""
+    fps: float
+    """Measured frames per second."""
+    watched: bool
+    """Whether an app uses it; True if unknown."""
+    watched_by: str
+    """Detection method, as in :class:`Status`."""
+
+
+@dataclass(frozen=True, slots=True)
 class CpuCost:
     """CPU time per frame in milliseconds."""
 
@@ -118,8 +137,8 @@ class Status:
     previews: int = 0
     """Number of open previews; they count as watching."""
     kernels: KernelStatus | None = None
-    outputs: tuple[...] = ()
-    """Each output of backend ``both``; empty for a single one."""
+    outputs: tuple[OutputState, ...] = ()
+    """Every output, the one in ``output`` first."""
     recording: RecordingStatus | None = None
     """None if nothing is recorded. It counts as a preview."""
     delay: DelayStatus | None = None

@@ -45,6 +45,7 @@ CHECKS: Final = (
     Check("camera", "camera in use", camera.in_use),
     Check("desktop", "session", desktop.session),
     Check("desktop", "PipeWire", desktop.pipewire),
+    Check("desktop", "listed once", pipewire.listed_once),
     Check("desktop", "session manager", pipewire.session_manager, backend="pipewire"),
     Check("desktop", "Flatpak", desktop.flatpak),
     Check("desktop", "Snap", desktop.snap),
@@ -74,7 +75,7 @@ def run_checks(exam: CheckContext, measuring: bool = True) -> Iterator[Result]:
 
 def _run_check(check: Check, exam: CheckContext) -> Finding:
     """Run one check. A failing check never prevents the others from running."""
-    other = "v4l2loopback" if exam.backend == "pipewire" else "pipewire"
+    other = {"pipewire": "v4l2loopback", "both": ""}.get(exam.backend, "pipewire")
     if check.backend == other:
         return skipped(f"Only applies to {other}, but output.backend is {exam.backend}")
     try:

@@ -155,16 +155,27 @@ class CheckContext:
 
     @property
     def backend(self) -> str:
-        """Output backend of the running livebg, otherwise the configured one."""
+        """Output backend of the running livebg, otherwise the configured one; ``both`` for v4l2loopback and PipeWire."""
         status = self.running.status
-        return status.output.backend if status else self.settings.output.resolved_backend
+        if status is None:
+            return self.settings.output.resolved_backend
+        return "both" if len(status.outputs) > 1 else status.output.backend
+
+    @property
+    def is_sent_to_pipewire(self) -> bool:
+        """Whether the running livebg outputs to PipeWire."""
+        status = self.running.status
+        if status is None:
+            return False
+        devices = {status.output.backend: status.output.device} | {each.backend: each.device for each in status.outputs}
+        return devices.get("pipewire") is not None
 
     @property
     def is_written_by_livebg(self) -> bool:
         """Whether the running livebg outputs to the loopback device, or to PipeWire."""
         status = self.running.status
         if status is not None and status.output.backend == "pipewire":
-            return status.output.device is not None
+            return self.is_sent_to_pipewire
         loopback = self.loopback
         return status is not None and loopback is not None and status.output.device == str(loopback.device.path)
 

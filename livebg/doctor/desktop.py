@@ -41,7 +41,7 @@ def session(exam: CheckContext) -> Finding:
 
 def pipewire(exam: CheckContext) -> Finding:
     """Check that PipeWire offers the virtual camera. It probes a device only once, when the device appears."""
-    if exam.backend == "pipewire":
+    if exam.backend in ("pipewire", "both"):
         return pipewire_camera.offered(exam)
     if exam.loopback is None:
         return skipped("No virtual camera yet")
@@ -152,7 +152,7 @@ def portal(exam: CheckContext) -> Finding:
     target = ("org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop", "org.freedesktop.DBus.Properties", "Get")
     query = ("busctl", "--user", "--auto-start=no", "call", *target, "ss", "org.freedesktop.portal.Camera", "IsCameraPresent")
     answer = exam.host.commands.run(*query)
-    if answer.code and exam.backend == "pipewire" and not exam.host.path(_PORTAL).exists():
+    if answer.code and exam.backend in ("pipewire", "both") and not exam.host.path(_PORTAL).exists():
         return warn("The desktop portal, through which browsers find PipeWire cameras, is not installed", _INSTALL)
     if answer.code:
         return skipped("The desktop portal is not running or does not support cameras")

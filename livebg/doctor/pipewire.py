@@ -8,10 +8,13 @@ from typing import Any, Final
 from livebg.doctor import kernel_module
 from livebg.doctor.context import CheckContext, Finding, fail, from_error, ok, skipped, warn
 from livebg.errors import SinkError
+from livebg.platform.user_paths import user_folder
+from livebg.setup.wireplumber import rule_path
 from livebg.sinks.pipewire.libpipewire import Library
 from livebg.system.host import Host
 
 SETUP: Final = "livebg setup --pipewire"
+SETUP_BOTH: Final = "livebg setup --both"
 RESTART_WIREPLUMBER: Final = "systemctl --user restart wireplumber"
 _START_PIPEWIRE: Final = "systemctl --user enable --now pipewire.socket wireplumber.service"
 _SESSION_MANAGERS: Final = ("WirePlumber", "pipewire-media-session")
@@ -21,6 +24,8 @@ def route(exam: CheckContext) -> Finding:
     """Report the configured camera backend, and whether the other one suits this machine better."""
     if exam.backend == "pipewire":
         return ok("output.backend is pipewire: only programs that use PipeWire or the portal see the camera")
+    if exam.backend == "both":
+        return ok("output.backend is both: every program sees the camera, through PipeWire or at the loopback device")
     if exam.backend != "v4l2loopback":
         return ok(f"output.backend is {exam.backend}")
     blocked = any(check(exam).status == "FAIL" for check in (kernel_module.installed, kernel_module.secure_boot))
@@ -56,9 +61,27 @@ def offered(exam: CheckContext) -> Finding:
         return fail("PipeWire, which the configured camera needs, is not running for this user", _START_PIPEWIRE)
     if any(_is_camera(each, exam.label) for each in objects(exam)):
         return ok(f"PipeWire offers {exam.label!r} as a camera")
-    if not exam.is_written_by_livebg:
+    if not exam.is_sent_to_pipewire:
         return skipped(f"PipeWire lists no camera {exam.label!r}, as expected while livebg is not running")
     return fail(f"livebg is running, but PipeWire lists no camera {exam.label!r}", "livebg status")
+
+
+def listed_once(exam: CheckContext) -> Finding:
+    """Check that PipeWire lists the loopback device only if there is no PipeWire camera of livebg."""
+    config = user_folder("config", None)
+    path = None if config is None else rule_path(exam.host, config)
+    hidden = path is not None and path.exists()
+    if exam.backend != "both":
+        if hidden and exam.backend == "v4l2loopback":
+            return fail(f"The WirePlumber rule {path} hides the loopback device from PipeWire apps", "livebg setup")
+        return ok("There is one camera of livebg")
+    if not hidden:
+        return warn("PipeWire apps list livebg twice: no WirePlumber rule hides the loopback device", SETUP_BOTH)
+    loopback = exam.loopback
+    node = None if loopback is None else str(loopback.device.path)
+    if node and runs(exam.host) and any(each.get("api.v4l2.path") == node for each in objects(exam)):
+        return warn(f"PipeWire still lists {node}, although the WirePlumber rule {path} hides it", RESTART_WIREPLUMBER)
+    return ok(f"The WirePlumber rule {path} hides the loopback device from PipeWire apps")
 
 
 def runs(host: Host) -> bool:

@@ -1,22 +1,21 @@
 """Whether the camera should run: someone is watching (previews count) and neither the user nor a locked screen has paused it."""
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from livebg.clock import SYSTEM_CLOCK, Clock
+from livebg.live.threads import SendBarrier
 
 
 class Demand:
     """Combines presence, previews, pause and screen lock for the session's threads. Thread-safe.
 
-    Unwatched until presence reports a viewer or a preview opens. It changes only while no picture is being sent: the output
-    thread holds ``output_lock`` meanwhile.
+    Unwatched until presence reports a viewer or a preview opens. The output threads send inside ``sends``.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.output_lock = threading.Lock()
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, sends: Sequence[SendBarrier] = ()) -> None:
+        self._sends = sends
         self.listener: Callable[[bool], None] = lambda _: None
-        """Called after each :meth:`update`, without the lock, with whether :attr:`wanted` changed."""
+        """Called after each :meth:`update`, with whether :attr:`wanted` changed."""
         self._changed = clock.condition()
         self._watched = self._previewed = self._paused = self._locked = self._closed = False
         self.generation = 0
@@ -50,8 +49,12 @@ class Demand:
         paused: bool | None = None,
         locked: bool | None = None,
     ) -> bool:
-        """Updates the given inputs; None leaves one unchanged. Returns whether :attr:`wanted` changed."""
-        with self.output_lock, self._changed:
+        """Updates the given inputs; None leaves one unchanged. Returns whether :attr:`wanted` changed.
+
+        If the camera should not run then, no output starts to send a camera picture after this returns. An output that hangs in
+        a send that began earlier delays this by :data:`~livebg.live.threads.SEND_TIMEOUT_S` at most.
+        """
+        with self._changed:
             before = self.wanted
             self._watched = self._watched if watched is None else watched
             self._previewed = self._previewed if previewed is None else previewed
@@ -59,8 +62,12 @@ class Demand:
             self._locked = self._locked if locked is None else locked
             self.generation += self.wanted and not before
             self._changed.notify_all()
-            changed = before != self.wanted
+            wanted = self.wanted
+            changed = before != wanted
         self.listener(changed)
+        if not wanted:
+            for send in self._sends:
+                send.wait()
         return changed
 
     def wait(self) -> bool:

@@ -13,7 +13,7 @@ from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.demand import Demand
-from livebg.live.threads import LatestSlot
+from livebg.live.threads import Broadcast, LatestSlot, SendBarrier
 from livebg.pipeline import Processor
 
 MAX_FRAME_AGE_S: Final = 2.0
@@ -99,21 +99,22 @@ class CompositeHold:
 class FramePath:
     """The newest captured frame and the newest composite, and what decides whether a composite may be shown. Thread-safe.
 
-    Each slot holds one frame, so a slow thread lowers the frame rate but adds no latency. The output thread holds
-    ``demand.output_lock`` while it checks and sends a picture. A change of demand and a :meth:`switch` need that lock: a picture
-    that they rule out is not sent after they return.
+    Each slot holds one frame, so a slow thread lowers the frame rate but adds no latency. Each of the ``outputs`` has a slot in
+    ``composites`` and checks and sends its pictures inside its own barrier of ``sends``. A change of demand and a :meth:`switch`
+    wait for these barriers: no output starts to send a picture that they rule out after they return.
 
     ``build`` builds the processor of the first effect.
     """
 
-    def __init__(self, build: Build, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.demand = Demand(clock)
+    def __init__(self, build: Build, clock: Clock = SYSTEM_CLOCK, outputs: int = 1) -> None:
+        self.sends: Final = tuple(SendBarrier(clock) for _ in range(outputs))
+        self.demand = Demand(clock, self.sends)
         self.captured = LatestSlot[CapturedFrame](clock)
-        self.composites = LatestSlot[OutputFrame](clock)
-        self.hold = CompositeHold()
+        self.composites = Broadcast([LatestSlot[OutputFrame](clock) for _ in range(outputs)])
+        self.holds: Final = tuple(CompositeHold() for _ in range(outputs))
         self.started = clock.event()
         """Set when the worker is ready for the first frame."""
-        self._build = build
+        self._build, self._switching = build, threading.Lock()
         self.effect = self._oldest_effect = 0
         """The numbers of the active effect and of the earliest one that may still be shown."""
         self.dropped_waiting = 0
@@ -121,27 +122,28 @@ class FramePath:
 
     def switch(self, build: Build, *, at_once: bool) -> None:
         """Switches to another effect. If ``at_once``, composites of earlier effects are not shown any more."""
-        with self.demand.output_lock:
+        with self._switching:
             self._build, self.effect = build, self.effect + 1
             self._oldest_effect = self.effect if at_once else self._oldest_effect
         self.captured.wake()  # the worker builds the processor even if no frame arrives
         self.interrupt()
+        if at_once:
+            for send in self.sends:
+                send.wait()
 
     def interrupt(self) -> None:
         """Shortens the hold of the newest composite: the camera, the network or the effect changed or failed."""
-        self.hold.reset()
+        for hold in self.holds:
+            hold.reset()
         self.composites.wake()
 
     def active_effect(self) -> tuple[Build, int]:
         """Returns how to build the processor of the active effect, and the effect's number."""
-        with self.demand.output_lock:
+        with self._switching:
             return self._build, self.effect
 
     def may_show(self, frame: OutputFrame) -> bool:
-        """Returns whether the effect of the frame and the demand allow to show it, also again: not to later viewers.
-
-        Requires ``demand.output_lock``.
-        """
+        """Returns whether the effect of the frame and the demand allow to show it, also again: not to later viewers."""
         later = frame.captured is not None and frame.captured.generation != self.demand.generation
         return frame.effect >= self._oldest_effect and self.demand.wanted and not later
 
@@ -159,14 +161,10 @@ class FramePath:
         """Returns whether the viewers for whom a frame was read still wait for it."""
         return self.demand.wanted and captured.generation == self.demand.generation
 
-    @property
-    def dropped(self) -> int:
-        """Number of frames that newer ones replaced, or that were cleared."""
-        return self.captured.dropped + self.composites.dropped + self.dropped_waiting
-
     def clear(self) -> None:
         """Drops the frames that are waiting, and shortens the hold of the newest composite."""
-        self.hold.reset()
+        for hold in self.holds:
+            hold.reset()
         self.captured.clear()
         self.captured.wake()  # the worker drops the frames that wait in its processor
         self.composites.clear()

@@ -2,20 +2,20 @@
 
 capture thread -> newest frame -> worker thread -> newest composite -> output thread -> virtual camera. Each queue between two
 threads holds one item, so a slow thread lowers the frame rate but adds no latency. A fourth thread detects whether an app uses
-the virtual camera: otherwise the camera is closed and the network is idle.
+the virtual camera: otherwise the camera is closed and the network is idle. Several virtual cameras receive the same composites,
+each in a thread of its own.
 """
 
 import enum
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
 from livebg.live.capture_loop import Camera, CaptureLoop
 from livebg.live.frame_path import Build, FramePath
-from livebg.live.output_loop import Output, OutputLoop
+from livebg.live.output_loop import Output, OutputGroup
 from livebg.live.preview_feed import PreviewFeed
 from livebg.live.snapshot import SessionSnapshot
 from livebg.live.stats import Counts, FailureLog
@@ -23,7 +23,6 @@ from livebg.live.threads import WorkerThread
 from livebg.live.worker import WorkerLoop
 from livebg.live.worker_supervisor import WorkerSupervisor
 
-_LOG: Final = logging.getLogger(__name__)
 _SUPERVISION_INTERVAL_S: Final = 0.1
 _IDLE_SUPERVISION_INTERVAL_S: Final = 2.0
 """Interval while no frame is on its way. A thread that ends is noticed immediately."""
@@ -42,7 +41,7 @@ def _noop() -> None:
 
 
 class Session:
-    """Connects a camera to a virtual camera.
+    """Connects a camera to a virtual camera, and to ``further_outputs`` of the same format.
 
     Runs until the stream ends, :meth:`stop` is called or an unrecoverable error occurs.
 
@@ -57,6 +56,7 @@ class Session:
         output: Output,
         build: Build,
         *,
+        further_outputs: Sequence[Output] = (),
         discard_network: Callable[[], None] = _noop,
         stages: StageTimer | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -66,7 +66,7 @@ class Session:
         self._stop, self._attention = clock.event(), clock.event()
         """``_attention`` ends a wait for the next supervision."""
         self._stages = stages or StageTimer(time.thread_time)
-        self._path = FramePath(build, clock)
+        self._path = FramePath(build, clock, 1 + len(further_outputs))
         self._demand = self._path.demand
         self._demand.listener = self._on_demand_update
         self._failures = FailureLog(clock)
@@ -77,26 +77,23 @@ class Session:
         self._capture = CaptureLoop(camera, self._path, self._stages, self._failures, clock)
         make_worker = partial(WorkerLoop, self._path, self._stages, self._failures, clock)
         self._workers = WorkerSupervisor(make_worker, discard_network, self._failures, clock, self._attention.set)
-        self.output: Final = OutputLoop(output, self._path, self.audience, self._stages, self._failures, clock)
-        self._presence = output.presence(
-            lambda: self.output.device, lambda: self._demand.update(watched=self._presence.watched is not False)
-        )
+        self._outputs = OutputGroup((output, *further_outputs), self._path, self.audience, self._stages, self._failures, clock)
+        self.output: Final = self._outputs.loops[0]
         self._threads: list[WorkerThread] = []
 
     def run(self, on_started: Callable[[], None] = _noop, on_alive: Callable[[], None] = _noop) -> ExitReason:
         """Runs the session and blocks until it ends. May be called once.
 
         ``on_started`` is called in this thread after the first picture, a placeholder, was written and readers see the camera.
-        ``on_alive`` is called by the output thread several times a second.
+        ``on_alive`` is called by the output threads several times a second.
 
-        Re-raises the exception of a failed thread: :class:`~livebg.errors.SinkError` if the output cannot be opened at first,
+        Re-raises the exception of a failed thread: :class:`~livebg.errors.SinkError` if no output can be opened at first,
         :class:`~livebg.errors.ModelError` if the network cannot be built. Later camera, network or output failures are described
         by the :meth:`snapshot` and retried.
         """
         self._threads = [
-            WorkerThread("livebg-output", partial(self.output.run, on_alive), self._attention.set),
+            *self._outputs.threads(on_alive, self._attention.set),
             WorkerThread("livebg-camera", self._capture.run, self._attention.set),
-            WorkerThread("livebg-presence", self._run_presence, self._attention.set),
         ]
         try:
             for thread in (*self._threads, self._workers.thread):
@@ -111,7 +108,7 @@ class Session:
                     if thread.error is not None:
                         raise thread.error
                 self._workers.replace_hung()
-                if not notified and self.output.started.is_set():
+                if not notified and self._outputs.started:
                     notified = True
                     on_started()
                 if self._capture.ended and self._is_drained():
@@ -127,13 +124,13 @@ class Session:
     def switch(self, build: Build, *, at_once: bool) -> None:
         """Switches to another effect. ``build`` is called in the worker thread; its exceptions end the session.
 
-        If ``at_once``, no picture of an earlier effect is sent after this returns; the placeholder is shown until the new
-        effect is ready. Otherwise the last picture is repeated until then.
+        If ``at_once``, no output starts to send a picture of an earlier effect after this returns; the placeholder is shown until
+        the new effect is ready. Otherwise the last picture is repeated until then.
         """
         self._path.switch(build, at_once=at_once)
 
     def pause(self) -> None:
-        """Shows the placeholder and closes the camera. No camera picture is sent after this returns."""
+        """Shows the placeholder and closes the camera. No output starts to send a camera picture after this returns."""
         self._demand.update(paused=True)
 
     def resume(self) -> None:
@@ -155,10 +152,10 @@ class Session:
 
     def snapshot(self) -> SessionSnapshot:
         """Returns what the session is doing now. Thread-safe."""
-        capture, worker, output, demand = self._capture, self._workers.current, self.output, self._demand
+        capture, worker, output, demand = self._capture, self._workers.current, self._outputs.leader, self._demand
         return SessionSnapshot(
             camera_lost=capture.lost,
-            output_lost=output.lost,
+            output_lost=self._outputs.lost,
             failing=worker.failing,
             stopping=self._stop.is_set(),
             locked=demand.locked,
@@ -171,12 +168,12 @@ class Session:
             uptime=self._clock.monotonic() - self._began,
             source=capture.source,
             opened=capture.opened,
-            device=output.device,
+            device=self.output.device,
             fps_in=capture.rate.per_second,
             fps_out=output.rate.per_second,
             counts=Counts(
                 captured=capture.captured,
-                dropped=self._path.dropped + output.outdated,
+                dropped=self._path.captured.dropped + self._path.dropped_waiting + output.dropped,
                 processed=worker.processed,
                 sent=output.sent,
                 placeholders=output.placeholders,
@@ -186,16 +183,10 @@ class Session:
             latency=output.latencies.summary(),
             stages=dict(self._stages.seconds),
             last_error=self._failures.last,
-            watched_by=self._presence.method,
+            watched_by=self._outputs.watched_by,
             previews=self.audience.count,
+            outputs=self._outputs.snapshots(),
         )
-
-    def _run_presence(self) -> None:
-        try:
-            self._presence.run()
-        except Exception:  # noqa: BLE001 - a presence failure must not end the call
-            _LOG.exception("Presence detection failed. The camera stays on.")
-            self._demand.update(watched=True)
 
     @property
     def _active(self) -> bool:
@@ -219,10 +210,9 @@ class Session:
     def _end(self) -> None:
         self._stop.set()
         self.audience.close()
-        self._presence.stop()
+        self._outputs.stop()
         self._capture.stop()
         self._workers.current.stop()
-        self.output.stop()
         self._path.close()
         for thread in (*self._threads, self._workers.thread):
             thread.join(_JOIN_TIMEOUT_S)

@@ -18,11 +18,30 @@ _UNRESPONSIVE_AFTER_S: Final = 2.0
 """Processing time of one frame after which the network is reported as unresponsive."""
 
 
+@dataclass(frozen=True, slots=True)
+class OutputSnapshot:
+    """One output at one moment, in the order of the session's outputs."""
+
+    device: str | None
+    """The location of the output, for people; None before it was opened."""
+    lost: str | None
+    """Why it cannot be written and is retried, or None."""
+    hung: bool
+    """Whether it does not return from sending a picture."""
+    showing: bool
+    """Whether its last picture was a composite."""
+    fps: float
+    """Measured frames per second."""
+    watched: bool
+    """Whether an app uses it, or might."""
+    watched_by: "Method"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSnapshot:
     """A session at one moment. Its threads go on meanwhile, so a frame in flight may not be counted yet.
 
-    - ``camera_lost``, ``output_lost``, ``failing``: why the camera or the output is unavailable, and why the last frame failed;
+    - ``camera_lost``, ``output_lost``, ``failing``: why the camera or every output is unavailable, and why the last frame failed;
       None if all is well.
     - ``locked``: only the locked screen has paused the camera. ``paused``: the user or the locked screen has. ``watched``: an app
       or preview is watching, or might be.
@@ -30,6 +49,8 @@ class SessionSnapshot:
       ``loading``: the network is being loaded. ``busy_seconds``: since processing of the current frame started, 0 if idle.
     - ``uptime`` is in seconds; ``opened`` counts how often a camera was opened, ``previews`` the open previews. ``source`` is the
       open camera; ``device`` is the location of the output, for people.
+    - ``outputs`` has an entry for each output. ``device`` is the first one's. ``showing``, ``waking``, ``fps_out``, ``latency``
+      and ``counts`` are those of the first output that works.
     - ``fps_in`` and ``fps_out`` are the measured frames per second from the camera and to the output; ``stages`` are CPU seconds.
     """
 
@@ -56,6 +77,7 @@ class SessionSnapshot:
     last_error: LastError | None
     watched_by: "Method"
     previews: int
+    outputs: tuple[OutputSnapshot, ...] = ()
 
 
 def describe(snapshot: SessionSnapshot) -> tuple[State, str | None]:

@@ -1,12 +1,15 @@
-"""What the threads of a session are made of: a thread that keeps its exception, and a mailbox between two of them."""
+"""What the threads of a session are made of: a thread that keeps its exception, mailboxes between threads, and a send barrier."""
 
 import threading
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, Generic, TypeVar
 
 from livebg.clock import SYSTEM_CLOCK, Clock
 
 T = TypeVar("T")
+SEND_TIMEOUT_S: Final = 1.0
+"""Seconds after the start of a send at which the output counts as hung, and nothing waits for that send any longer."""
 
 
 class WorkerThread(threading.Thread):
@@ -77,3 +80,69 @@ class LatestSlot(Generic[T]):
             self.dropped += self._item is not None
             self._item = None
             self._changed.notify_all()
+
+
+class SendBarrier:
+    """Separates the sends of one output thread from changes that rule pictures out. Thread-safe.
+
+    The output thread chooses and sends each picture inside :meth:`sending`. A thread that rules pictures out first makes the
+    change and then calls :meth:`wait`: a later send sees the change, and an earlier one has ended when ``wait`` returns, unless
+    the output hangs. Even then, that one picture is the last one that the change does not apply to.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock, self._ended = clock, clock.condition()
+        self._number, self._since = 0, clock.monotonic()
+        self._busy = False
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Marks a picture as being chosen and sent. Only one thread may use it."""
+        with self._ended:
+            self._busy, self._since = True, self._clock.monotonic()
+        try:
+            yield
+        finally:
+            with self._ended:
+                self._busy, self._number = False, self._number + 1
+                self._ended.notify_all()
+
+    @property
+    def hung(self) -> bool:
+        """Whether a send has been in progress for longer than :data:`SEND_TIMEOUT_S`."""
+        with self._ended:
+            return self._busy and self._clock.monotonic() - self._since > SEND_TIMEOUT_S
+
+    def wait(self) -> None:
+        """Waits for the end of the send in progress, if any, at most until :data:`SEND_TIMEOUT_S` after its start."""
+        with self._ended:
+            number, left = self._number, self._since + SEND_TIMEOUT_S - self._clock.monotonic()
+            if self._busy and left > 0:
+                self._ended.wait_for(lambda: self._number != number, left)
+
+
+class Broadcast(Generic[T]):
+    """Puts each item into the :class:`LatestSlot` of every receiver, so that a slow one does not delay the others."""
+
+    def __init__(self, slots: Sequence[LatestSlot[T]]) -> None:
+        self.slots: Final = tuple(slots)
+
+    def put(self, item: T) -> None:
+        """Replaces the current item of each slot."""
+        for slot in self.slots:
+            slot.put(item)
+
+    def wake(self) -> None:
+        """Wakes every slot."""
+        for slot in self.slots:
+            slot.wake()
+
+    def clear(self) -> None:
+        """Clears every slot."""
+        for slot in self.slots:
+            slot.clear()
+
+    def close(self) -> None:
+        """Closes every slot."""
+        for slot in self.slots:
+            slot.close()

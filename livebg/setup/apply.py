@@ -10,6 +10,7 @@ from livebg.setup.loopback import loaded
 from livebg.setup.plan import Plan
 from livebg.setup.resources import UNIT
 from livebg.setup.target import Machine
+from livebg.setup.wireplumber import RESTART, is_rule
 from livebg.system import files
 
 _SYSTEMCTL: Final = ("systemctl", "--user")
@@ -84,6 +85,8 @@ def undo(journal: Journal, machine: Machine) -> tuple[str, ...]:
         if not file.as_root and not _nothing_to_restore(file):
             _restore(file)
     notes += _reload_systemd(journal, machine)
+    if machine.has_wireplumber and any(is_rule(file.path) for file in journal.files):
+        notes += _try_run(machine, *RESTART)
     files.remove(machine.state / NAME)
     files.remove_empty(folder.path for folder in reversed(journal.folders) if not folder.as_root)
     return tuple(notes)

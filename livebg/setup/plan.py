@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import tomlkit
 import tomlkit.items
@@ -23,6 +23,7 @@ from livebg.setup.loopback import (
 )
 from livebg.setup.resources import APP_ID, APPLICATION, AUTOSTART, UNIT, desktop_entry, former_path, packaged_text, service_unit
 from livebg.setup.target import Machine
+from livebg.setup.wireplumber import RESTART, obsolete_rules, rule
 from livebg.system import files
 
 _LOAD_FILE: Final = "/etc/modules-load.d/livebg.conf"
@@ -31,6 +32,9 @@ _VISIBILITY_NOTE: Final = (
     "Only programs that use PipeWire see this camera: Chromium with chrome://flags/#enable-webrtc-pipewire-camera, Firefox with "
     "media.webrtc.camera.allow-pipewire in about:config, OBS and GNOME apps, but not Zoom or other programs that use /dev/video*."
 )
+
+
+SinkChoice = Literal["pipewire", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,10 @@ class Plan:
         return tuple(("systemctl", "--user", *command) for command in commands)
 
 
-def make_plan(machine: Machine, label: str, service: bool) -> Plan:
+def make_plan(machine: Machine, label: str, service: bool, both: Path | None = None) -> Plan:
     """Plan the missing steps for the camera ``label`` and, with ``service``, for the user service.
+
+    ``both`` is the configuration file for a PipeWire camera at the same time, None for v4l2loopback alone.
 
     Changes nothing. Raises :class:`~livebg.errors.SetupError` if the kernel module is not installed, there are too many devices,
     or ``label`` is invalid.
@@ -94,15 +100,26 @@ def make_plan(machine: Machine, label: str, service: bool) -> Plan:
         notes.insert(0, f"{paths} stays unchanged. livebg's line includes its devices, because only the last line takes effect.")
     root_files = {machine.path(_LOAD_FILE): f"{_HEADER}{MODULE}\n", own: f"{_HEADER}{comment}{options_line(devices)}\n"}
     plan = user_plan(machine, service)
-    # WirePlumber probes a device only once, and has probed the new one before its first frame.
-    restart_wireplumber = step.create and plan.service and machine.commands.find("wireplumber")
+    chosen = _with_pipewire_too(machine, label, both) if both else []
+    obsolete = tuple(obsolete_rules(machine, rule(machine, label)[0] if both else None))
+    # WirePlumber reads its rules at the start. It probes a device only once, and has probed the new one before its first frame.
+    restart = (step.create and plan.service) or obsolete or any(file.path != both for file in chosen)
     return replace(
         plan,
-        files=(*_changes(root_files, as_root=True), *plan.files),
+        files=(*_changes(root_files, as_root=True), *chosen, *plan.files),
+        obsolete=(*plan.obsolete, *obsolete),
         notes=(*notes, *plan.notes),
         device=step,
-        best_effort_commands=(("systemctl", "--user", "try-restart", "wireplumber.service"),) if restart_wireplumber else (),
+        best_effort_commands=(RESTART,) if restart and machine.has_wireplumber else (),
+        restart_service=any(file.path == both for file in chosen),
     )
+
+
+def _with_pipewire_too(machine: Machine, label: str, settings: Path) -> list[FileChange]:
+    """Return the changes of the user's files for both cameras. Raises :class:`~livebg.errors.SetupError` without PipeWire."""
+    _require_pipewire(machine, "--both")
+    path, text = rule(machine, label)
+    return [*_backend_change(settings, "both"), *_changes({path: text}, as_root=False)]
 
 
 def user_plan(machine: Machine, service: bool) -> Plan:
@@ -157,29 +174,42 @@ def make_pipewire_plan(machine: Machine, settings: Path, service: bool) -> Plan:
 
     Changes nothing. Raises :class:`~livebg.errors.SetupError` if PipeWire is not installed or the file cannot be read.
     """
-    if not machine.commands.find("pipewire"):
-        raise SetupError(
-            "PipeWire is not installed.", "Install pipewire and wireplumber, then run livebg setup --pipewire again."
-        )
+    _require_pipewire(machine, "--pipewire")
     notes = [_VISIBILITY_NOTE]
     if machine.path(FILE).exists():
         notes.append("The v4l2loopback camera remains, without a picture. To remove it, run `livebg setup --undo` first.")
+    changed = _backend_change(settings, "pipewire")
+    plan, obsolete = user_plan(machine, service), tuple(obsolete_rules(machine, None))
+    return replace(
+        plan,
+        files=(*changed, *plan.files),
+        obsolete=(*plan.obsolete, *obsolete),
+        notes=(*notes, *plan.notes),
+        best_effort_commands=(RESTART,) if obsolete and machine.has_wireplumber else (),
+        restart_service=bool(changed),
+    )
+
+
+def _require_pipewire(machine: Machine, option: str) -> None:
+    if not machine.commands.find("pipewire"):
+        raise SetupError("PipeWire is not installed.", f"Install pipewire and wireplumber, then run livebg setup {option} again.")
+
+
+def _backend_change(settings: Path, backend: SinkChoice) -> list[FileChange]:
     before = files.read(settings)
-    after = with_pipewire((before or b"").decode()).encode()
-    changed = [FileChange(path=settings, as_root=False, before=before, after=after)] if before != after else []
-    plan = user_plan(machine, service)
-    return replace(plan, files=(*changed, *plan.files), notes=(*notes, *plan.notes), restart_service=bool(changed))
+    after = with_backend((before or b"").decode(), backend).encode()
+    return [FileChange(path=settings, as_root=False, before=before, after=after)] if before != after else []
 
 
-def with_pipewire(text: str) -> str:
-    """Return a configuration with ``output.backend`` set to ``pipewire`` and everything else unchanged, including comments.
+def with_backend(text: str, backend: SinkChoice) -> str:
+    """Return a configuration with this ``output.backend`` and everything else unchanged, including comments.
 
     ``text`` must be valid TOML; if it has ``output``, that is a table.
     """
     document = tomlkit.parse(text)
     output = document.setdefault("output", tomlkit.table())
     assert isinstance(output, dict), "the settings have been read, so it is a table"
-    if output.get("backend") == "pipewire":
+    if output.get("backend") == backend:
         return text
-    output["backend"] = "pipewire"
+    output["backend"] = backend
     return tomlkit.dumps(document)

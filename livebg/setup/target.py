@@ -55,6 +55,11 @@ class Machine(Host):
         return self.path("/run/systemd/system").is_dir() and self.commands.find("systemctl") is not None
 
     @property
+    def has_wireplumber(self) -> bool:
+        """Whether WirePlumber is installed."""
+        return self.commands.find("wireplumber") is not None
+
+    @property
     def units(self) -> Path:
         """Folder of the user's systemd units."""
         return self.config / "systemd" / "user"

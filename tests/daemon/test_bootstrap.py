@@ -30,4 +30,4 @@ def test_output_announces_at_least_the_keepalive_rate(tmp_path: Path) -> None:
 
 
 def test_v4l2loopback_is_watched_at_its_device() -> None:
-    assert presence_factory(load_settings({"output.backend": "v4l2loopback"}), StreamingFlag()) is DevicePresence
+    assert presence_factory(load_settings({"output.backend": "v4l2loopback"}), StreamingFlag(), "v4l2loopback") is DevicePresence

@@ -41,7 +41,8 @@ def test_status_states_cost_and_gain_of_delay(harness: ControllerHarness) -> Non
     harness.controller.set({"smoothing.delay_frames": 2})
     delay = harness.controller.status().delay
     assert delay is not None
-    assert (delay.frames, delay.ms) == (2, pytest.approx(float(2000 / FORMAT.frame_rate)))
+    assert delay.frames == 2
+    assert delay.ms == pytest.approx(float(2000 / FORMAT.frame_rate))
     assert delay.dtssd_percent < 0
     harness.controller.off(CONSENT)
     assert harness.controller.status().delay is None

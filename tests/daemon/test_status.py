@@ -40,6 +40,7 @@ def test_status_has_documented_names_and_values() -> None:
         "effect": {"mode": "portrait", "background": "#204060", "blur": 0.025, "screen": "#00ff00"},
         "previews": 0,
         "kernels": {"implementation": "NumPy", "reason": "The CPU lacks FMA.", "hint": "Use another."},
+        "outputs": [],
         "recording": {
             "path": "/home/ada/talk.mkv",
             "seconds": 61.5,

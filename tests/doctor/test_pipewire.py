@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from livebg.daemon.status import OutputState
 from livebg.doctor import desktop, pipewire
 from livebg.doctor.checks import run_checks
 from livebg.doctor.context import Result
+from livebg.platform.user_paths import user_folder
 from tests.support.doctor_machine import DoctorMachine, doctor_machine, pipewire_dump
 from tests.support.fake_daemon import LIVE, FakeDaemon
 
@@ -22,6 +24,13 @@ CAMERA: dict[str, Any] = {
     "node.description": "livebg",
     "object.id": 51,
 }
+BOTH = replace(
+    LIVE,
+    outputs=(
+        OutputState("v4l2loopback", "/dev/video42", None, False, True, 30.0, False, "event"),
+        OutputState("pipewire", "PipeWire node 51", None, False, True, 30.0, True, "pipewire"),
+    ),
+)
 MANAGER: dict[str, Any] = {"application.name": "WirePlumber", "application.process.binary": "wireplumber"}
 
 
@@ -125,3 +134,49 @@ def test_invalid_dump_raises(machine: DoctorMachine) -> None:
     machine.tool("pw-dump", "no JSON")
     with pytest.raises(json.JSONDecodeError):  # run_checks converts it to a warning
         desktop.pipewire(machine.exam())
+
+
+def rule(version: str = "wireplumber.conf.d/51-livebg.conf") -> Path:
+    """The rule's file, written."""
+    config = user_folder("config", None)
+    assert config is not None
+    path = config / "wireplumber" / version
+    path.parent.mkdir(parents=True)
+    path.write_text("# a rule\n")
+    return path
+
+
+def test_both_cameras_are_listed_twice_without_rule(machine: DoctorMachine) -> None:
+    with FakeDaemon(BOTH):
+        found = pipewire.listed_once(machine.exam())
+    assert (found.status, found.fix) == ("warn", "livebg setup --both")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_rule_hides_the_loopback_device(machine: DoctorMachine, version: str) -> None:
+    if version == "0.4":
+        machine.folder("/usr/share/wireplumber/main.lua.d")
+    rule("main.lua.d/51-livebg.lua" if version == "0.4" else "wireplumber.conf.d/51-livebg.conf")
+    machine.device()
+    with FakeDaemon(BOTH):
+        assert pipewire.listed_once(machine.exam()).status == "ok"
+        machine.tool("pw-dump", pipewire_dump(MANAGER, CAMERA, {"media.class": "Video/Source", "api.v4l2.path": "/dev/video42"}))
+        found = pipewire.listed_once(machine.exam())
+    assert (found.status, found.fix) == ("warn", pipewire.RESTART_WIREPLUMBER)
+
+
+def test_rule_without_pipewire_camera_fails(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "v4l2loopback")
+    rule()
+    found = pipewire.listed_once(machine.exam())
+    assert (found.status, found.fix) == ("FAIL", "livebg setup")
+
+
+def test_both_backends_are_checked(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "both")
+    results = run_checks(machine.exam(), measuring=False)
+    assert not [result for result in results if result.finding.message.startswith("Only applies to")]
+    assert pipewire.route(machine.exam()).status == "ok"
+    machine.tool("pw-dump", pipewire_dump(MANAGER, CAMERA))
+    with FakeDaemon(BOTH):
+        assert desktop.pipewire(machine.exam()).message == "PipeWire offers 'livebg' as a camera"

@@ -8,7 +8,7 @@ import pytest
 
 from livebg.cli.setup import set_up, undo_setup
 from livebg.errors import SetupError
-from livebg.setup.plan import with_pipewire
+from livebg.setup.plan import with_backend
 from livebg.setup.resources import APP_ID
 from tests.support.setup_sandbox import SetupSandbox
 
@@ -123,8 +123,8 @@ def test_missing_pipewire_error_names_packages(sandbox: SetupSandbox) -> None:
     ],
 )
 def test_existing_settings_and_comments_are_kept(text: str) -> None:
-    before, after = tomllib.loads(text), tomllib.loads(with_pipewire(text))
+    before, after = tomllib.loads(text), tomllib.loads(with_backend(text, "pipewire"))
     assert after == before | {"output": before.get("output", {}) | {"backend": "pipewire"}}
     comments = [line.partition("#")[2] for line in text.splitlines() if "#" in line]
-    assert all(comment in with_pipewire(text) for comment in comments)
-    assert with_pipewire(with_pipewire(text)) == with_pipewire(text)
+    assert all(comment in with_backend(text, "pipewire") for comment in comments)
+    assert with_backend(with_backend(text, "pipewire"), "pipewire") == with_backend(text, "pipewire")

@@ -277,12 +277,11 @@ def obs(monkeypatch: pytest.MonkeyPatch) -> type[FakeObs]:
 @pytest.mark.usefixtures("linux")
 @pytest.mark.parametrize("backend", ["auto", "v4l2loopback"])
 def test_linux_device_is_found_by_label(kernel: FakeLoopback, backend: Literal["auto", "v4l2loopback"]) -> None:
-    resolved = Output(backend=backend).resolved_backend
-    with open_virtual_camera(resolved, "livebg", FORMAT, kernel) as sink:
+    with open_virtual_camera(Output(backend=backend).sink_backends[0], "livebg", FORMAT, kernel) as sink:
         sink.send(noise())
     assert kernel.pictures == [noise().data.tobytes()]
     with pytest.raises(SinkError, match="No loopback device is named other"):
-        open_virtual_camera(resolved, "other", FORMAT, kernel)
+        open_virtual_camera(Output(backend=backend).sink_backends[0], "other", FORMAT, kernel)
 
 
 def test_null_backend_writes_nothing(kernel: FakeLoopback) -> None:
@@ -295,9 +294,7 @@ def test_null_backend_writes_nothing(kernel: FakeLoopback) -> None:
 
 @pytest.mark.usefixtures("macos")
 def test_obs_is_used_on_macos(obs: type[FakeObs], kernel: FakeLoopback) -> None:
-    resolved = Output().resolved_backend
-    assert resolved == "obs"
-    with open_virtual_camera(resolved, "livebg", FORMAT, kernel) as sink:
+    with open_virtual_camera(Output().sink_backends[0], "livebg", FORMAT, kernel) as sink:
         sink.send(noise())
         assert isinstance(sink, VirtualCameraSink)
         assert sink.device == "OBS Virtual Camera"

@@ -4,13 +4,14 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from livebg.daemon.protocol import VERSION
 from livebg.errors import SourceError
 from livebg.live.session import Session
-from tests.soak.faults import CameraFaults, NetworkFaults, OutputMonitor, SoakUsage, Violations
+from tests.soak.faults import CameraFaults, NetworkFaults, OutputMonitor, SoakUsage, UnreliableOutput, Violations
 from tests.soak.preview_clients import PreviewClients
 from tests.soak.recordings import SoakRecordings
 from tests.soak.virtual_time import VirtualTime
@@ -51,7 +52,7 @@ class ChaosDriver:
         live: Session,
         time: VirtualTime,
         chance: random.Random,
-        stage: tuple[CameraFaults, NetworkFaults, OutputMonitor, SoakUsage],
+        stage: tuple[CameraFaults, NetworkFaults, OutputMonitor, SoakUsage, UnreliableOutput],
         control: Path,
         preview: Path,
         config: Path,
@@ -60,7 +61,7 @@ class ChaosDriver:
         violations: Violations,
     ) -> None:
         self._live, self._time, self._chance, self._violations = live, time, chance, violations
-        self._camera, self._network, self._monitor, self._usage = stage
+        self._camera, self._network, self._monitor, self._usage, self._second = stage
         self._control, self._config, self._files, self._turns = control, config, files, turns
         self._lookers = PreviewClients(preview, violations)
         self.recordings = SoakRecordings(control.parent, violations)
@@ -259,10 +260,9 @@ class ChaosDriver:
         if command in ("off", "toggle") or (command == "resume" and not self._effect):
             self._monitor.room_allowed = True
         output = {"version": VERSION, "command": command} | ({} if arguments is None else {"arguments": arguments})
-        if self._chance.random() < 0.3:
-            with self._time.beside():
-                answer = self._asked(json.dumps(output).encode())
-        else:
+        with self._second.responsive() as responds, ExitStack() as stack:
+            if self._chance.random() < 0.3 or not responds:
+                stack.enter_context(self._time.beside())
             answer = self._asked(json.dumps(output).encode())
         result = answer.get("result")
         if isinstance(result, dict) and "paused" in result:

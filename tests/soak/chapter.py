@@ -36,12 +36,21 @@ from livebg.live.presence.device import DevicePresence
 from livebg.live.recorder import Recorder
 from livebg.live.session import ExitReason, Session
 from tests.soak.chaos import NAME, ChaosDriver
-from tests.soak.faults import CameraFaults, NetworkFaults, OutputMonitor, SoakCamera, SoakUsage, Violations, network_opener
+from tests.soak.faults import (
+    CameraFaults,
+    NetworkFaults,
+    OutputMonitor,
+    SoakCamera,
+    SoakUsage,
+    UnreliableOutput,
+    Violations,
+    network_opener,
+)
 from tests.soak.figures import Figures, Sample
 from tests.soak.room import RATE, SIZE, write_clip
 from tests.soak.virtual_time import VirtualTime
 from tests.support.control_server import clients_are_gone, open_files
-from tests.support.live_session import reason, state
+from tests.support.live_session import FakePresence, reason, state
 from tests.support.toy_network import ToyNetwork
 
 FORMAT: Final = VideoFormat(*SIZE, RATE, READERS_COLOR)
@@ -70,6 +79,18 @@ class SoakFiles:
         }
 
 
+class NeverWatched(FakePresence):
+    """No app uses this output; waits in virtual time."""
+
+    def __init__(self, time: VirtualTime, device: Callable[[], str | None], changed: Callable[[], object]) -> None:
+        super().__init__(device, changed)
+        self._end = time.event()
+
+    def run(self) -> None:
+        self.set_watched(False)
+        super().run()
+
+
 class StagedSession(Session):
     """A session in which every camera that is chosen is the stage's."""
 
@@ -90,6 +111,9 @@ class Chapter:
         self._config.touch()
         camera, network, usage = CameraFaults(), NetworkFaults(self.time), SoakUsage(self.time)
         self.monitor = OutputMonitor(self.time, self.violations)
+        self.second = UnreliableOutput(
+            self.time, self.violations, self.monitor, random.Random(f"{figures.seed} {number} second output")
+        )
         options = {"model.name": str(props.files["network"]), "model.input_size": props.input_size, "model.provider": "cpu"}
         choices = SavedChoices(folder / "choices.json")
         layers = SettingsLayers.start(options, self._config, {})
@@ -111,6 +135,7 @@ class Chapter:
             Camera(open_camera, build_camera(layers.settings(), FORMAT).geometry_for),
             Output(self.monitor.open, FORMAT, presence),
             builder,
+            further_outputs=[Output(self.second.open, FORMAT, partial(NeverWatched, self.time))],
             discard_network=builder.discard_network,
             stages=stages,
             clock=self.time,
@@ -124,7 +149,7 @@ class Chapter:
         self._control = ControlServer(folder / "c", requests, timeout=_LEAVE)
         shown = views() | room_views()
         self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: controller.status().as_dict(), timeout=_LEAVE)
-        stage = camera, network, self.monitor, usage
+        stage = camera, network, self.monitor, usage, self.second
         self.chaos = ChaosDriver(
             live,
             self.time,
@@ -228,7 +253,8 @@ class Chapter:
         figures.clip_seconds = round(figures.clip_seconds + self.time.monotonic(), 3)
         figures.real_seconds = round(figures.real_seconds + seconds, 1)
         figures.longest_silence = max(figures.longest_silence, round(monitor.longest_silence, 6))
-        for act, count in self.chaos.acts.items():
+        acts = {**self.chaos.acts, "second output hangs": self.second.hangs, "second output fails": self.second.failures}
+        for act, count in acts.items():
             figures.acts[act] = figures.acts.get(act, 0) + count
         figures.violations += [f"chapter {figures.chapters}: {text}" for text in self.violations]
 

@@ -1,8 +1,10 @@
 """The ends of a soaked session, each of which may be broken while it runs, and a monitor of all its pictures."""
 
 import ctypes
+import random
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -211,6 +213,51 @@ class OutputMonitor:
             self._shown, self._shown_since = data, now
         elif data is not self._placeholder and now - self._shown_since > LONGEST_HOLD + _EXACT:
             self._violations.note(f"one composite was sent for {now - self._shown_since:.3f} s until {now:.3f} s")
+
+
+class UnreliableOutput(OutputMonitor):
+    """The second virtual camera: it hangs and fails at random, so its silence is excused. All else holds as for ``first``."""
+
+    def __init__(self, time: VirtualTime, violations: Violations, first: OutputMonitor, chance: random.Random) -> None:
+        super().__init__(time, violations)
+        self._first, self._chance = first, chance
+        self._deciding = threading.Lock()
+        self._hanging = False
+        self._may_hang = True
+        self.hangs = self.failures = 0
+
+    def open(self) -> Sink:
+        if self._chance.random() < 0.3:
+            self.failures += 1
+            raise SinkError("the second output cannot be opened")
+        return super().open()
+
+    def take(self, composite: Composite) -> None:
+        self.room_allowed, self._since = self._first.room_allowed, self._time.monotonic()
+        super().take(composite)
+        with self._deciding:
+            self._hanging = self._may_hang and self._chance.random() < 0.005
+        if self._hanging:
+            self.hangs += 1
+            self._time.sleep(self._chance.choice((0.3, 1.5, 5.0)))
+            self._hanging = False
+        if self._chance.random() < 0.005:
+            self.failures += 1
+            raise SinkError("the second output has failed")
+
+    @contextmanager
+    def responsive(self) -> Iterator[bool]:
+        """Inside the ``with`` block it does not begin to hang. Yields whether it does not hang already.
+
+        A command waits for an output that hangs, so time must pass meanwhile.
+        """
+        with self._deciding:
+            self._may_hang = False
+            responds = not self._hanging
+        try:
+            yield responds
+        finally:
+            self._may_hang = True
 
 
 class _MonitoredSink(Sink):

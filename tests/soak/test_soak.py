@@ -19,6 +19,8 @@ def test_soak_has_no_violations_and_no_growth(tmp_path: Path) -> None:
     assert figures.rooms_allowed > 100, "the observer has never seen the room, although the user asked for it"
     assert figures.rooms_recorded > 0, "no recording has ever shown the room, although the user asked for it"
     assert len(figures.samples) > FRAMES / REST / 2, "a deed and a rest have frames of their own, but not so many"
+    assert figures.acts["second output hangs"] > 20, "the other output, whose silence is measured above, is never delayed by it"
+    assert figures.acts["second output fails"] > 20
     assert {
         "network hangs",
         "network slow",

@@ -13,7 +13,7 @@ from livebg.live.presence.pipewire import StreamPresence
 
 def main() -> None:
     clip, network = sys.argv[1:]
-    bootstrap.presence_factory = lambda settings, streaming: partial(StreamPresence, streaming)  # noqa: ARG005
+    bootstrap.presence_factory = lambda settings, streaming, backend: partial(StreamPresence, streaming)  # noqa: ARG005
     sys.argv = ["livebg", "run", "--camera", clip, "--output", "null", "--model", network]
     runpy.run_module("livebg", run_name="__main__")
 

@@ -77,6 +77,8 @@ class DevicePresence:
     - ``changed`` is called in the thread of :meth:`run` after each change of :attr:`watched`.
     - ``grace``: seconds without a viewer before the output counts as unwatched, so that a browser restarting a stalled stream
       goes unnoticed. The first reading needs no grace period.
+    - ``assume_watched``: whether the output counts as watched while the device is missing or inaccessible, after ``grace``
+      seconds. Otherwise the last result stays valid.
     - ``resync``: seconds after which a driver that reports events is polled anyway.
     - ``root`` contains ``dev``, ``proc`` and ``sys``.
 
@@ -89,13 +91,14 @@ class DevicePresence:
         changed: Callable[[], object],
         *,
         grace: float = 4.0,
+        assume_watched: bool = True,
         resync: float = 30.0,
         kernel: Syscalls = SYSCALLS,
         root: Path = Path("/"),
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._device, self._changed = device, changed
-        self._grace, self._resync = grace, resync
+        self._grace, self._assume_watched, self._resync = grace, assume_watched, resync
         self._kernel, self._root, self._clock = kernel, root, clock
         self._debouncer = PresenceDebouncer(grace)
         self._starting = threading.Lock()
@@ -208,7 +211,7 @@ class DevicePresence:
         now = self._clock.monotonic()
         if self._missing_since is None:
             self._missing_since = now
-        if now >= self._missing_since + self._grace and (path is not None or self.watched is None):
+        if self._assume_watched and now >= self._missing_since + self._grace and (path is not None or self.watched is None):
             self._update(None, fresh=True)
         self._kernel.poll(None, waker, self._retry_delay)
         if path is not None:

@@ -81,5 +81,5 @@ def test_stop_before_run_is_allowed() -> None:
 @pytest.mark.parametrize("on_demand", [True, False])
 def test_pipewire_backend_uses_stream_presence(on_demand: bool) -> None:
     settings = Settings(output=Output(backend="pipewire", on_demand=on_demand))
-    presence = presence_factory(settings, StreamingFlag())(lambda: None, lambda: None)
+    presence = presence_factory(settings, StreamingFlag(), "pipewire")(lambda: None, lambda: None)
     assert isinstance(presence, StreamPresence if on_demand else AlwaysWatched)

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from livebg.imaging.frame import planes
+from livebg.setup.target import Machine
+from livebg.setup.wireplumber import rule, rule_path
+from livebg.system.host import Host
 from tests.support.media import Clip, flat
 from tests.support.pipewire_desktop import Desktop, Viewer, livebg_status, missing_tools, private_desktop, wait_until
 from tests.support.toy_network import ToyNetwork
@@ -24,10 +27,10 @@ DARK = 40
 
 
 @contextmanager
-def running(desktop: Desktop, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(desktop: Desktop, *options: str, backend: str = "pipewire") -> Iterator[subprocess.Popen[bytes]]:
     clip = Clip(50, *SIZE, picture=flat(DARK)).write(desktop.folder / "clip.mp4")
     network = ToyNetwork(gain=1.6, offset=-0.3).write(desktop.folder / "toy.onnx")
-    command = ("run", "--camera", str(clip), "--output", "pipewire", "--model", str(network), "--mode", "greenscreen")
+    command = ("run", "--camera", str(clip), "--output", backend, "--model", str(network), "--mode", "greenscreen")
     process = desktop.run(sys.executable, "-m", "livebg", *command, *options)
     try:
         yield process
@@ -87,3 +90,35 @@ def test_missing_pipewire_error_explains_what_to_do(desktop: Desktop, tmp_path: 
     assert output.startswith("livebg: PipeWire is not running for this user")
     assert "systemctl --user start pipewire.socket" in output
     assert "Traceback" not in output
+
+
+def test_both_without_loopback_device_shows_pipewire_camera(desktop: Desktop) -> None:
+    with running(desktop, backend="both"):
+        wait_until(lambda: desktop.node("livebg") is not None, "the camera is there")
+        loopback, pipewire = livebg_status(desktop)["outputs"]
+        if loopback["lost"] is None:
+            pytest.skip("this machine has a v4l2loopback device named livebg")
+        assert (pipewire["backend"], pipewire["lost"]) == ("pipewire", None)
+        assert livebg_status(desktop)["state"] == "asleep", "a missing device is not watched"
+        with Viewer(desktop, SIZE) as viewer:
+            wait_until(lambda: is_green(viewer.sees(1)[-1]), "somebody is shown before a green screen")
+            assert livebg_status(desktop)["state"] == "live"
+
+
+def test_wireplumber_accepts_the_rule_that_hides_the_loopback_device(desktop: Desktop) -> None:
+    """The cameras that it hides need a kernel module; here, it must load and leave livebg's own camera alone."""
+    config = desktop.folder / "config"
+    path = rule_path(Host(), config)
+    machine = Machine(config=config, data=config, state=config, command=("livebg",), is_root=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(rule(machine, "livebg")[1])
+    log = desktop.folder / "wireplumber.log"
+    before = log.stat().st_size
+    desktop.stop()
+    try:
+        desktop.start()
+        with running(desktop):
+            wait_until(lambda: desktop.node("livebg") is not None, "the camera is there")
+    finally:
+        path.unlink()
+    assert path.name not in log.read_bytes()[before:].decode(errors="replace"), "no complaint about the rule"

@@ -1,0 +1,248 @@
+"""Two virtual cameras receive the same composites, and neither delays the other, however it fails."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from livebg.compositing.composite import Consent, Placeholder
+from livebg.errors import SinkError
+from livebg.imaging.frame import Composite
+from livebg.imaging.geometry import Geometry
+from livebg.live.capture_loop import Camera
+from livebg.live.output_loop import Output
+from livebg.live.presence.device import AlwaysWatched, PresenceFactory
+from livebg.live.session import Session
+from livebg.live.threads import SEND_TIMEOUT_S, SendBarrier
+from livebg.pipeline import Passthrough, Processor
+from tests.soak.virtual_time import VirtualTime
+from tests.support.live_session import (
+    FORMAT,
+    PATIENCE,
+    SIZE,
+    FakePresence,
+    PersonSegmenter,
+    RecordingSink,
+    ToyCamera,
+    green_pipeline,
+    is_green,
+    reason,
+    running,
+    shows_room,
+    state,
+    wait_for,
+)
+
+
+class HangingSink(RecordingSink):
+    """Hangs in the next send while ``hangs`` is set, until it is cleared; ``hanging`` is set meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs, self.hanging, self.released = threading.Event(), threading.Event(), threading.Event()
+
+    def send(self, composite: Composite) -> None:
+        if self.hangs.is_set():
+            self.hanging.set()
+            self.released.wait(PATIENCE)
+        super().send(composite)
+
+    def release(self) -> None:
+        self.hangs.clear()
+        self.released.set()
+
+
+def green_processor() -> Processor:
+    return green_pipeline(PersonSegmenter())
+
+
+def make(
+    *sinks: RecordingSink,
+    build: Callable[[], Processor] = green_processor,
+    presence: tuple[PresenceFactory, ...] = (AlwaysWatched, AlwaysWatched),
+) -> Session:
+    camera = Camera(ToyCamera, lambda _: Geometry(SIZE))
+    first, *further = (Output(sink.open, FORMAT, by) for sink, by in zip(sinks, presence, strict=True))
+    return Session(camera, first, build, further_outputs=further)
+
+
+@contextmanager
+def hanging(live: Session, sink: HangingSink) -> Iterator[None]:
+    """Runs the session; inside the block ``sink`` hangs while it sends the person."""
+    with running(live):
+        wait_for(lambda: sink.people > 5, "people on the output that will hang")
+        sink.hangs.set()
+        wait_for(sink.hanging.is_set, "the hang")
+        try:
+            yield
+        finally:
+            sink.release()
+
+
+def test_outputs_show_same_composites() -> None:
+    first, second = RecordingSink(), RecordingSink()
+    live = make(first, second)
+    with running(live):
+        wait_for(lambda: first.people > 20 and second.people > 20, "people on both")
+        assert [each.fps > 0 for each in live.snapshot().outputs] == [True, True]
+    shared = {id(shown.data) for shown in first.composites if is_green(shown)} & {id(shown.data) for shown in second.composites}
+    assert len(shared) > 10, "both get the same pictures, without a copy"
+
+
+@pytest.mark.parametrize("hung", [0, 1])
+def test_hung_output_does_not_delay_the_other(hung: int) -> None:
+    sinks = [RecordingSink(), RecordingSink()]
+    stuck = sinks[hung] = HangingSink()
+    other, live = sinks[1 - hung], make(*sinks)
+    with hanging(live, stuck):
+        before = other.people
+        wait_for(lambda: live.snapshot().outputs[hung].hung, "the hang in the status")
+        wait_for(lambda: other.people > before + 30, "people on the other output")
+        assert state(live) == "live"
+        with live.audience.subscribe():
+            shown = live.audience.wait_for_newer(None, PATIENCE)
+            assert shown is not None, "the preview shows what the other output sends"
+    assert other.longest_silence < 1.5
+
+
+@pytest.mark.parametrize("hung", [0, 1])
+def test_pause_returns_despite_hung_output_and_holds_for_both(hung: int) -> None:
+    sinks = [RecordingSink(), RecordingSink()]
+    stuck = sinks[hung] = HangingSink()
+    live = make(*sinks)
+    with hanging(live, stuck):
+        live.pause()
+        counts = [len(sink.composites) for sink in sinks]
+        stuck.release()
+        wait_for(lambda: all(len(sink.composites) > count + 5 for sink, count in zip(sinks, counts, strict=True)), "pictures")
+        later = [sink.composites[count:] for sink, count in zip(sinks, counts, strict=True)]
+        assert not any(map(is_green, later[1 - hung]))
+        assert not any(map(is_green, later[hung][1:])), "only the picture that was under way when it hung"
+
+
+def test_single_hung_output_does_not_block_pause() -> None:
+    sink = HangingSink()
+    live = make(sink, presence=(AlwaysWatched,))
+    with hanging(live, sink):
+        live.pause()
+        count = len(sink.composites)
+        sink.release()
+        wait_for(lambda: len(sink.composites) > count + 3, "pictures")
+        assert not any(map(is_green, sink.composites[count + 1 :]))
+
+
+def test_effect_on_returns_despite_hung_output_and_hides_the_room() -> None:
+    free, stuck = RecordingSink(), HangingSink()
+    live = make(free, stuck, build=lambda: Passthrough(Consent("a test")))
+    with running(live):
+        wait_for(lambda: any(map(shows_room, tuple(stuck.composites))), "the room")
+        stuck.hangs.set()
+        wait_for(stuck.hanging.is_set, "the hang")
+        live.switch(green_processor, at_once=True)
+        counts = len(free.composites), len(stuck.composites)
+        stuck.release()
+        wait_for(lambda: free.people > 5 and stuck.people > 5, "people")
+        assert not any(map(shows_room, free.composites[counts[0] :]))
+        assert not any(map(shows_room, stuck.composites[counts[1] + 1 :]))
+
+
+def test_output_that_cannot_be_opened_is_retried_while_the_other_works() -> None:
+    works, broken = RecordingSink(), RecordingSink()
+    broken.broken.set()
+    live = make(broken, works)
+    with running(live):
+        wait_for(lambda: works.people > 5, "people")
+        first, second = live.snapshot().outputs
+        assert (first.lost, second.lost) == ("the node is gone: plug it in", None)
+        assert (state(live), reason(live)) == ("live", None)
+        error = live.snapshot().last_error
+        assert error is not None
+        assert error.text == first.lost
+        broken.broken.clear()
+        wait_for(lambda: broken.people > 5, "people on the output that is back")
+        assert live.snapshot().outputs[0].lost is None
+
+
+def test_session_ends_if_no_output_can_be_opened() -> None:
+    sinks = RecordingSink(), RecordingSink()
+    for sink in sinks:
+        sink.broken.set()
+    with pytest.raises(SinkError, match="the node is gone"):
+        make(*sinks).run()
+
+
+def test_all_outputs_lost_later_are_retried() -> None:
+    sinks = RecordingSink(), RecordingSink()
+    live = make(*sinks)
+    with running(live):
+        wait_for(lambda: all(sink.people > 5 for sink in sinks), "people")
+        sinks[1].broken.set()
+        wait_for(lambda: live.snapshot().outputs[1].lost, "the loss of one")
+        assert state(live) == "live"
+        sinks[0].broken.set()
+        wait_for(lambda: state(live) == "stalled", "the loss of both")
+        with live.audience.subscribe():
+            assert live.audience.wait_for_newer(None, 0.3) is None, "nothing is sent, so the preview is empty"
+        for sink in sinks:
+            sink.broken.clear()
+        counts = [sink.people for sink in sinks]
+        wait_for(lambda: all(sink.people > count for sink, count in zip(sinks, counts, strict=True)), "people again")
+
+
+def test_camera_runs_while_either_output_is_watched() -> None:
+    watchers: list[FakePresence] = []
+
+    def presence(device: Callable[[], str | None], changed: Callable[[], object]) -> FakePresence:
+        watchers.append(FakePresence(device, changed))
+        return watchers[-1]
+
+    sinks = RecordingSink(), RecordingSink()
+    live = make(*sinks, presence=(presence, presence))
+    with running(live):
+        watchers[0].set_watched(False)
+        assert not live.snapshot().watched, "the other one has not reported yet"
+        watchers[1].set_watched(True)
+        wait_for(lambda: all(sink.people > 3 for sink in sinks), "people")
+        watchers[0].set_watched(True)
+        watchers[1].set_watched(False)
+        assert live.snapshot().watched
+        assert [each.watched for each in live.snapshot().outputs] == [True, False]
+        watchers[0].set_watched(False)
+        assert not live.snapshot().watched
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_barrier_waits_for_the_send_in_progress(hangs: bool) -> None:
+    """In virtual time, so that the waits are exact."""
+    time = VirtualTime(["sender", "changer"])
+    barrier, times = SendBarrier(time), list[float]()
+    seconds = 60.0 if hangs else 0.4
+
+    def send() -> None:
+        with barrier.sending():
+            threads[1].start()
+            time.sleep(seconds)
+
+    def change() -> None:
+        for _ in range(3):
+            barrier.wait()
+            times.append(round(time.monotonic(), 3))
+
+    with time:
+        threads = [threading.Thread(target=act, name=name, daemon=True) for name, act in (("sender", send), ("changer", change))]
+        threads[0].start()
+        wait_for(lambda: len(times) == 3, "three changes")
+    expected = SEND_TIMEOUT_S if hangs else seconds
+    assert times == [expected] * 3, "a hung send delays the first change by the rest of its time, and no later one"
+
+
+def test_placeholder_is_drawn_per_output() -> None:
+    """Each output keeps its own placeholder, so that none depends on the other's pictures."""
+    sinks = RecordingSink(), RecordingSink()
+    live = make(*sinks, presence=(partial(FakePresence), partial(FakePresence)))
+    with running(live):
+        wait_for(lambda: all(len(sink.composites) > 2 for sink in sinks), "placeholders")
+    expected = Placeholder(*SIZE, FORMAT.color).at(0, sinks[0].composites[0].time_base).data.tobytes()
+    assert {shown.data.tobytes() for sink in sinks for shown in sink.composites} == {expected}
