@@ -116,6 +116,7 @@ class SessionController:
 
     def status(self) -> Status:
         """Returns the status of the session."""
+        recording = self._recording()
         settings, snapshot, shape = self._settings, self._session.snapshot(), self._session.format
         state, reason = describe(snapshot)
         effect, backend, segmenter = settings.effect, settings.output.resolved_backend, self._factory.segmenter
@@ -139,9 +140,9 @@ class SessionController:
             watched_by=snapshot.watched_by,
             degraded=self._factory.degradations,
             effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
-            previews=snapshot.previews,
+            previews=max(snapshot.previews - (recording is not None), 0),  # a recording watches as a preview does
             kernels=kernel_status(),
-            recording=self._recording(),
+            recording=recording,
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:

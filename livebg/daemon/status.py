@@ -108,7 +108,7 @@ class Status:
     """Number of open previews; they count as watching."""
     kernels: KernelStatus | None = None
     recording: RecordingStatus | None = None
-    """None if nothing is recorded. It counts as a preview."""
+    """None if nothing is recorded. It counts as watching."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns a JSON-compatible dictionary, with numbers rounded to three decimals."""
