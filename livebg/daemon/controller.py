@@ -184,6 +184,7 @@ class SessionController:
 
     def status(self) -> Status:
         """Returns the status of the session."""
+        recording = self._recording()
         settings, snapshot, shape = self._settings, self._session.snapshot(), self._session.format
         state, reason = describe(snapshot)
         effect, backends, segmenter = settings.effect, settings.output.sink_backends, self._factory.segmenter
@@ -207,9 +208,9 @@ class SessionController:
             watched_by=snapshot.watched_by,
             degraded=self._factory.degradations,
             effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
-            previews=snapshot.previews,
+            previews=max(snapshot.previews - (recording is not None), 0),  # a recording watches as a preview does
             kernels=kernel_status(),
-            recording=self._recording(),
+            recording=recording,
             delay=None
             if self._consent is not None
             else _delay_status(settings.smoothing, snapshot.fps_in or float(shape.frame_rate)),

@@ -140,7 +140,7 @@ class Status:
     outputs: tuple[OutputState, ...] = ()
     """Every output, the one in ``output`` first."""
     recording: RecordingStatus | None = None
-    """None if nothing is recorded. It counts as a preview."""
+    """None if nothing is recorded. It counts as watching."""
     delay: DelayStatus | None = None
     """None without a delay and in mode none."""
 

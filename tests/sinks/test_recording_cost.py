@@ -26,7 +26,7 @@ def moving_composites() -> list[Composite]:
     """A blurred texture that moves, with some noise, as cameras have it."""
     rng = np.random.default_rng(5)
     blurred = np.asarray(cv2.GaussianBlur(rng.random((1080, 1280)), (0, 0), 6))
-    texture = 20 + 200 * (blurred - blurred.min()) / np.ptp(blurred)
+    texture = np.interp(blurred, (blurred.min(), blurred.max()), (20, 220))
     noise = rng.normal(0, 1, (1080, 1280))
     shown = (np.roll(texture, 3 * number, axis=1) + np.roll(noise, 17 * number, axis=0) for number in range(_COUNT))
     return [Composite(each.astype(np.uint8), number, Fraction(1, 30), _COLOR, None, _SEAL) for number, each in enumerate(shown)]
