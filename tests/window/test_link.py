@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,11 @@ def ignore(_: Any) -> None:
 
 
 def test_snapshot_has_status_and_settings() -> None:
-    snapshot = take_snapshot(FakeLivebg(), set())
-    assert snapshot.status == Status.from_dict(LIVE.as_dict())
+    livebg = FakeLivebg()
+    livebg.answers["status"] = {key: value for key, value in LIVE.as_dict().items() if key != "recording"}
+    snapshot = take_snapshot(livebg, set())
+    assert snapshot.status is not None
+    assert replace(snapshot.status, recording=LIVE.recording) == Status.from_dict(LIVE.as_dict())
     assert snapshot.values == {"effect.blur": 0.1}
     assert snapshot.settable == ("effect.blur",)
     assert (snapshot.presets, snapshot.controls, snapshot.can_record) == (None, None, False)
@@ -71,12 +75,13 @@ def test_snapshot_has_presets_controls_and_recording_if_known() -> None:
     livebg = FakeLivebg()
     livebg.answers["presets"] = {"presets": [{"name": "office", "builtin": True}], "current": "office"}
     livebg.answers["camera_controls"] = {"controls": [CONTROL]}
-    livebg.answers["status"] = {**LIVE.as_dict(), "recording": {"path": "/a.mkv"}}
     snapshot = take_snapshot(livebg, set())
     assert (snapshot.presets, snapshot.preset) == ((Preset("office", True),), "office")
     assert snapshot.controls is not None
     assert snapshot.controls[0].value == 4
-    assert (snapshot.recording, snapshot.can_record) == ({"path": "/a.mkv"}, True)
+    assert snapshot.can_record
+    assert snapshot.recording is not None
+    assert snapshot.recording["path"] == "/home/ada/talk.mkv"
 
 
 def test_unknown_commands_are_sent_once_per_livebg() -> None:
