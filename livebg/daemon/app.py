@@ -51,13 +51,9 @@ def run_camera(
         manager.ready()
         started(controller.status())
 
-    camera = camera_commands(controller.camera_controls)
     shortcuts = GlobalShortcuts({"pause_or_resume": controller.pause_or_resume, "next_preset": controller.next_preset})
     requests = {
-        **commands(controller),
-        **camera,
-        **shortcut_commands(shortcuts),
-        **recording_commands(recorder),
+        **_commands(controller, shortcuts, recorder),
         **room_commands(controller, recorder),
         "stop": no_arguments(session.stop),
     }
@@ -77,3 +73,13 @@ def run_camera(
         recorder.close()
         previews.close()
         server.close()
+
+
+def _commands(controller: SessionController, shortcuts: GlobalShortcuts, recorder: Recorder) -> dict[str, Command]:
+    """Returns the commands that never show the room."""
+    return {
+        **commands(controller),
+        **camera_commands(controller.camera_controls),
+        **shortcut_commands(shortcuts),
+        **recording_commands(recorder),
+    }

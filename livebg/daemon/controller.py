@@ -1,41 +1,25 @@
 """Applies the user's commands to the running session and reports its status."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final
 
-from livebg import __version__
 from livebg.compositing.composite import Consent
-from livebg.config.settings import Settings, Smoothing
+from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_camera, check_camera
 from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import SavedChoices
+from livebg.daemon.session_status import session_status
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
-from livebg.daemon.status import (
-    CameraStatus,
-    CommandResult,
-    CpuCost,
-    DelayStatus,
-    EffectStatus,
-    ModelStatus,
-    OutputState,
-    OutputStatus,
-    PresetList,
-    Status,
-)
+from livebg.daemon.status import CommandResult, PresetList, Status
 from livebg.errors import ConfigError, LivebgError
-from livebg.interfaces import Segmenter
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
 from livebg.live.session import Session
-from livebg.live.snapshot import SessionSnapshot, describe
 from livebg.live.stats import RecordingStatus
-from livebg.native import kernel_status
-from livebg.segmentation.fixed_lag import DTSSD_CHANGE_PERCENT, delay_s
 from livebg.sources.camera import CameraSource
 from livebg.sources.camera_controls import CameraControls, SavedControls, controls_of
 
@@ -184,39 +168,9 @@ class SessionController:
 
     def status(self) -> Status:
         """Returns the status of the session."""
-        recording = self._recording()
-        settings, snapshot, shape = self._settings, self._session.snapshot(), self._session.format
-        state, reason = describe(snapshot)
-        effect, backends, segmenter = settings.effect, settings.output.sink_backends, self._factory.segmenter
-        return Status(
-            state=state,
-            reason=reason,
-            mode="none" if self._consent is not None else effect.mode,
-            uptime=snapshot.uptime,
-            camera=_camera_status(settings.camera.device, snapshot),
-            output=OutputStatus(backends[0], snapshot.device, shape.width, shape.height, float(shape.frame_rate)),
-            fps_in=snapshot.fps_in,
-            fps_out=snapshot.fps_out,
-            counts=snapshot.counts,
-            latency=snapshot.latency,
-            cpu_ms=_cpu_cost(time.process_time() - self._cpu_before, snapshot),
-            model=None if segmenter is None else _model_status(segmenter, shape.width, shape.height),
-            last_error=snapshot.last_error,
-            version=__version__,
-            pid=os.getpid(),
-            watched=snapshot.watched,
-            watched_by=snapshot.watched_by,
-            degraded=self._factory.degradations,
-            effect=EffectStatus(effect.mode, effect.background, effect.blur, effect.screen),
-            previews=max(snapshot.previews - (recording is not None), 0),  # a recording watches as a preview does
-            kernels=kernel_status(),
-            recording=recording,
-            delay=None
-            if self._consent is not None
-            else _delay_status(settings.smoothing, snapshot.fps_in or float(shape.frame_rate)),
-            outputs=tuple(
-                OutputState(backend, **asdict(output)) for backend, output in zip(backends, snapshot.outputs, strict=False)
-            ),
+        seconds = time.process_time() - self._cpu_before
+        return session_status(
+            self._session, self._factory, self._settings, self._recording(), cpu_seconds=seconds, effect_on=self._consent is None
         )
 
     def _apply(self, layers: SettingsLayers, *, effect_on: bool, at_next_start: tuple[str, ...] = ()) -> CommandResult:
@@ -260,28 +214,3 @@ class SessionController:
 def _checked(settings: Settings) -> Settings:
     check_mode(settings.effect.mode)
     return settings
-
-
-def _camera_status(requested: str, snapshot: SessionSnapshot) -> CameraStatus:
-    source = snapshot.source
-    if source is None:
-        return CameraStatus(requested, None, None, snapshot.opened, None)
-    return CameraStatus(requested, source.name, source.mode, snapshot.opened, (source.format.width, source.format.height))
-
-
-def _model_status(segmenter: Segmenter, width: int, height: int) -> ModelStatus:
-    return ModelStatus(segmenter.name, segmenter.provider, segmenter.input_size(width, height))
-
-
-def _delay_status(smoothing: Smoothing, rate: float) -> DelayStatus | None:
-    frames = smoothing.delay_frames
-    if not (frames and smoothing.time_constant):
-        return None
-    return DelayStatus(frames, delay_s(frames, 1 / rate) * 1000, DTSSD_CHANGE_PERCENT[frames])
-
-
-def _cpu_cost(seconds: float, snapshot: SessionSnapshot) -> CpuCost | None:
-    frames = snapshot.counts.processed
-    if not frames:
-        return None
-    return CpuCost(seconds / frames * 1000, {name: spent / frames * 1000 for name, spent in snapshot.stages.items()})

@@ -25,6 +25,7 @@ from livebg.sources.microphone import Microphone, recorder_command
 _LOG: Final = logging.getLogger(__name__)
 _WAIT_S: Final = 0.1
 """Maximum seconds between two looks at the pause, the end and the microphone."""
+NO_PICTURE: Final = "It ended before the first picture, so there is no file."
 _TIME_BASE: Final = Fraction(1, 1000)
 _JOIN_TIMEOUT_S: Final = 10.0
 _MUTE_AFTER_S: Final = 1.0
@@ -138,12 +139,20 @@ class Recorder:
         finally:
             if run.microphone is not None:
                 run.microphone.stop()
-            try:
-                run.file.close()
-            except SinkError as error:
-                run.problem = run.problem or str(error)
+            self._finish(run)
             self._microphone = None
             self._last = replace(run.status(self._clock.monotonic() - run.began), active=False)
+
+    def _finish(self, run: "_Recording") -> None:
+        """Completes the file. No player opens one without a picture, so that one is removed."""
+        if not run.file.frames:
+            run.file.abort()
+            run.problem = run.problem or NO_PICTURE
+            return
+        try:
+            run.file.close()
+        except SinkError as error:
+            run.problem = run.problem or str(error)
 
     def _record(self, run: "_Recording") -> None:
         number, last_pts = None, -1

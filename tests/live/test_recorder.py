@@ -101,6 +101,15 @@ def test_recording_ends_after_given_seconds(folder: Path, tmp_path: Path) -> Non
     assert len(recorded_pictures(tmp_path / "a.mkv")) > 3
 
 
+def test_recording_without_picture_leaves_no_file(folder: Path, tmp_path: Path) -> None:
+    recorder = recorder_of(PreviewSession(folder))  # the session does not run
+    recorder.start(options(tmp_path / "a.mkv"))
+    done = recorder.stop()
+    assert done.frames == 0
+    assert "before the first picture" in (done.problem or "")
+    assert not list(tmp_path.iterdir())
+
+
 def test_session_end_completes_recording(folder: Path, tmp_path: Path) -> None:
     session = PreviewSession(folder)
     recorder = recorder_of(session)
