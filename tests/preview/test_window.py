@@ -151,7 +151,7 @@ def test_ctrl_c_ends_preview(home: Environment, command: list[str], processes: l
 def test_preview_without_daemon_fails(home: Environment) -> None:
     output = livebg("preview", env=home)
     assert (output.returncode, output.stdout) == (6, "")
-    assert output.stderr.split() == ["livebg:", "livebg", "is", "not", "running:", "start", "it", "with", "`livebg", "run`"]
+    assert output.stderr.split() == ["livebg:", "livebg", "is", "not", "running.", "Start", "it", "with", "`livebg", "run`."]
 
 
 def test_missing_display_fails(home: Environment) -> None:
