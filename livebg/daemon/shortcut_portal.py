@@ -20,7 +20,7 @@ _LOG: Final = logging.getLogger(__name__)
 _INTERFACE: Final = "org.freedesktop.portal.GlobalShortcuts"
 DIALOG_TIMEOUT_S: Final = 600.0
 SILENT_TIMEOUT_S: Final = 20.0
-"""Time in which a desktop binds granted shortcuts. If it takes longer, it shows a dialog that nobody requested."""
+"""Time in which a desktop binds granted shortcuts. If it takes longer, it shows a dialog that the user did not request."""
 SUGGESTED: Final = {
     "pause_or_resume": ("Pause the camera, or continue with the effect on", "LOGO+F9"),
     "next_preset": ("Apply the next preset", "LOGO+F10"),
