@@ -63,8 +63,8 @@ def read_config(config: Path | None = None) -> ConfigFile:
 def read_toml(path: Path, kind: str, if_missing: str) -> dict[str, Any]:
     """Returns the tables of a TOML file.
 
-    Raises :class:`~livebg.errors.ConfigError` if it cannot be read or is not valid TOML. The message states which ``kind`` of file
-    it is; ``if_missing`` is the hint if it does not exist.
+    Raises :class:`~livebg.errors.ConfigError` if it cannot be read or is not valid TOML. The message names the ``kind`` of file;
+    ``if_missing`` is the hint if it does not exist.
     """
     try:
         if not path.is_file():
