@@ -6,18 +6,14 @@ from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-_M_ARENA_MAX: Final = -8
 """Parameters of mallopt(3)."""
 
 _LARGEST_PICTURE: Final = 32 * 2**20
 """Bytes; the most that glibc takes for M_MMAP_THRESHOLD. An I420 frame of 5K has 22 MB."""
 
-_ARENAS: Final = 2
-"""By default each thread gets its own heap, up to eight per core, and each keeps what was freed in it."""
-
 
 def keep_freed_memory() -> None:
-    """Let freed pictures stay in the process, up to 64 MB in each of two heaps, for the next ones.
+    """Let freed pictures stay in the process, up to 64 MB, for the next ones.
 
     glibc returns them to the kernel, which has to clear every page for the next frame: at 1080p a tenth of the CPU time. Does
     nothing with another C library.
@@ -28,4 +24,3 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_PICTURE)
         mallopt(_M_TRIM_THRESHOLD, 2 * _LARGEST_PICTURE)
-        mallopt(_M_ARENA_MAX, _ARENAS)
