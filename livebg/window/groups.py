@@ -5,11 +5,12 @@ from typing import Any
 
 from gi.repository import Adw, Gtk
 
+from livebg.daemon.status import PresetEntry
 from livebg.window.i18n import translate
 from livebg.window.link import Link
 from livebg.window.problems import FixKind, Problem
 from livebg.window.rows import Choice, Control, Row
-from livebg.window.state import CameraControl, Preset
+from livebg.window.state import CameraControl
 from livebg.window.widgets import ChoiceWidget, SettingWidget, escaped, name_widget, setting_widget
 
 
@@ -79,7 +80,7 @@ class PresetsGroup:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._presets: tuple[Preset, ...] = ()
+        self._presets: tuple[PresetEntry, ...] = ()
         self._current: str | None = None
         save = icon_button("document-save-symbolic", translate("Save as a preset…"))
         save.connect("clicked", self._ask_name)
@@ -91,7 +92,7 @@ class PresetsGroup:
         self.widget = Adw.PreferencesGroup(visible=False)
         self.widget.add(self._choice.widget)
 
-    def show(self, presets: Sequence[Preset] | None, current: str | None) -> None:
+    def show(self, presets: Sequence[PresetEntry] | None, current: str | None) -> None:
         """Show the presets; None hides the group."""
         self.widget.set_visible(presets is not None)
         if presets is None:

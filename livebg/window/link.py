@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
-from livebg.daemon.status import Status
+from livebg.daemon.status import PresetEntry, Status
 from livebg.errors import ConfigError, LivebgError, NotRunningError
-from livebg.window.state import CameraControl, Preset, Snapshot
+from livebg.window.state import CameraControl, Snapshot
 
 POLL_INTERVAL_S: Final = 0.8
 """Interval of polls while the window is visible. Changes made elsewhere appear within one second."""
@@ -40,7 +40,7 @@ def take_snapshot(send: Request, unknown: set[str]) -> Snapshot:
     snapshot = replace(snapshot, values=settings.get("values", {}), settable=tuple(settings.get("settable", ())))
     presets = _optional(send, "presets", unknown)
     if presets is not None:
-        names = tuple(Preset(str(each["name"]), bool(each["builtin"])) for each in presets.get("presets", ()))
+        names = tuple(PresetEntry(str(each["name"]), bool(each["builtin"])) for each in presets.get("presets", ()))
         snapshot = replace(snapshot, presets=names, preset=presets.get("current"))
     controls = _optional(send, "camera_controls", unknown)
     if controls is not None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from livebg import __version__
 from livebg.daemon.protocol import VersionMismatch
-from livebg.daemon.status import Status
+from livebg.daemon.status import PresetEntry, Status
 from livebg.errors import LivebgError, NotRunningError
 from livebg.window.i18n import marked, translate
 
@@ -19,14 +19,6 @@ class Level(enum.Enum):
     IDLE = "dim-label"
     WARNING = "warning"
     ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A preset. Built-in presets cannot be deleted."""
-
-    name: str
-    builtin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +60,7 @@ class Snapshot:
     """Whether a livebg that does not respond is starting or stopping."""
     values: Mapping[str, Any] = field(default_factory=dict)
     settable: tuple[str, ...] = ()
-    presets: tuple[Preset, ...] | None = None
+    presets: tuple[PresetEntry, ...] | None = None
     preset: str | None = None
     controls: tuple[CameraControl, ...] | None = None
     recording: Mapping[str, Any] | None = None

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from livebg.daemon.protocol import unknown_command
-from livebg.daemon.status import Status
+from livebg.daemon.status import PresetEntry, Status
 from livebg.errors import LivebgError, NotRunningError
 from livebg.live.threads import LatestSlot
 from livebg.window.feed import MAX_RATE, MIN_RATE, Feed, Pace, Shown, fit
 from livebg.window.link import Link, take_snapshot
 from livebg.window.services import recording_path
-from livebg.window.state import Preset, Snapshot
+from livebg.window.state import Snapshot
 from tests.support.fake_daemon import DEADLINE, LIVE
 from tests.support.live_session import wait_for
 from tests.support.preview_session import PreviewSession
@@ -76,7 +76,7 @@ def test_snapshot_has_presets_controls_and_recording_if_known() -> None:
     livebg.answers["presets"] = {"presets": [{"name": "office", "builtin": True}], "current": "office"}
     livebg.answers["camera_controls"] = {"controls": [CONTROL]}
     snapshot = take_snapshot(livebg, set())
-    assert (snapshot.presets, snapshot.preset) == ((Preset("office", True),), "office")
+    assert (snapshot.presets, snapshot.preset) == ((PresetEntry("office", True),), "office")
     assert snapshot.controls is not None
     assert snapshot.controls[0].value == 4
     assert snapshot.can_record
