@@ -11,7 +11,9 @@ PROGRAM = """
 import ctypes, os, pathlib, sys, time
 import av
 from fractions import Fraction
-from livebg.imaging.frame import VideoFormat
+from livebg.compositing.placeholder import Placeholder
+from livebg.imaging.frame import ColorSpec, VideoFormat
+from livebg.live.frame_path import OutputFrame
 from livebg.live.preview_feed import PreviewFeed
 from livebg.live.recorder import Recorder, RecordingOptions
 
@@ -25,9 +27,12 @@ def opened():
     except BlockingIOError:
         return False
 
-recorder = Recorder(PreviewFeed(lambda _: None), VideoFormat(64, 48, Fraction(30)), lambda: False)
+feed = PreviewFeed(lambda _: None)
+recorder = Recorder(feed, VideoFormat(64, 48, Fraction(30)), lambda: False)
 recorder.start(RecordingOptions(path=pathlib.Path(sys.argv[1]), audio="default"))
-time.sleep(0.5)
+for _ in range(10):
+    feed.publish(OutputFrame(Placeholder(64, 48, ColorSpec()).at(0, Fraction(1, 1000))))
+    time.sleep(0.05)
 done = recorder.stop()
 print(done.audio, done.problem, opened())
 try:
