@@ -2,9 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+from livebg.compositing.composite import Consent
+from livebg.config.settings import Settings
 from livebg.rendering.jobs import NetworkInfo
+from livebg.rendering.segments import Segment
+from livebg.rendering.worker import Worker
+from livebg.sinks.codecs import Encoding
+from livebg.sources.file import InputFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +41,35 @@ class SegmentResult:
     notes: tuple[str, ...]
     damage: Mapping[str, int]
     network: NetworkInfo | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTask:
+    """Renders ``segment`` of the video ``source`` into ``folder``: the same bytes whoever runs it, when and in what order.
+
+    ``start`` and ``end`` are the rendered range in seconds. ``input_format`` is that of the whole source and ``origin`` its
+    start in seconds. ``outputs`` maps each
+    output's key to its path, which selects the container, and its encoding. ``consent`` turns the effect off.
+    """
+
+    source: Path
+    segment: Segment
+    settings: Settings
+    folder: Path
+    outputs: Mapping[str, tuple[Path, Encoding]]
+    input_format: InputFormat
+    origin: Fraction
+    start: float | None = None
+    end: float | None = None
+    consent: Consent | None = None
+
+    @property
+    def label(self) -> str:
+        """The segment's time range and its source, for messages."""
+        return f"{self.segment.describe()} of {self.source.name}"
+
+    def run(self, worker: Worker) -> SegmentResult:
+        """See :meth:`~livebg.rendering.worker.Task.run`."""
+        from livebg.rendering.segment_renderer import render_segment  # imports the pipeline, which a plan does not need
+
+        return render_segment(self, worker)

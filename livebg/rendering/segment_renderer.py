@@ -1,0 +1,133 @@
+"""Renders one segment of a video: decodes it with a warm-up, mattes and composites its frames, encodes them."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from livebg.clock import one_opencv_thread
+from livebg.factory import build_pipeline
+from livebg.imaging.frame import Composite, Frame
+from livebg.pipeline import Passthrough
+from livebg.rendering.jobs import NetworkInfo
+from livebg.rendering.matting import matting
+from livebg.rendering.segment_task import SegmentFile, SegmentResult, SegmentTask
+from livebg.rendering.segments import LOOKAHEAD_S, WARMUP_S
+from livebg.rendering.worker import Worker
+from livebg.sinks.atomic_file import writing
+from livebg.sinks.codecs import plan_encoder
+from livebg.sinks.segment_file import SegmentWriter
+from livebg.sources.file import FileSource
+
+_MARGIN_S: Final = 0.002
+"""Seconds by which the decoded range is wider, because times on the file's timeline are rounded."""
+
+
+def render_segment(task: SegmentTask, worker: Worker) -> SegmentResult:
+    """Render the segment of ``task`` into its folder. On any error none of its files remains.
+
+    Raises :class:`~livebg.errors.SourceError`, :class:`~livebg.errors.SinkError`, :class:`~livebg.errors.ModelError`, and
+    :class:`~livebg.errors.Cancelled` if the worker was stopped.
+    """
+    segment = task.segment
+    with one_opencv_thread(), _open(task) as source, _SegmentFiles(task, source) as files:
+        frames = _Frames(task, worker)
+        for frame, composites in frames.composites(source):
+            files.write(frame, composites)
+            worker.advance(len(files.pts))
+        notes, damage = source.format_notes, source.damage(segment.begin, segment.end)
+        return SegmentResult(segment.index, tuple(files.pts), files.finish(), notes, damage, frames.network)
+
+
+def _open(task: SegmentTask) -> FileSource:
+    """Open the source from before the segment to after it, within the rendered range."""
+    segment, tick = task.segment, task.segment.time_base
+    before, after = (0.0, 0.0) if task.consent is not None else (WARMUP_S, LOOKAHEAD_S)
+    start = max(float(segment.begin * tick - task.origin) - before - _MARGIN_S, task.start or 0.0)
+    end = task.end
+    if segment.end is not None:
+        end = min(float(segment.end * tick - task.origin) + after + _MARGIN_S, float("inf") if end is None else end)
+    return FileSource(task.source, start or None, end, threads=1, like=task.input_format)
+
+
+class _Frames:
+    """Turns the segment's frames into composites, one per output."""
+
+    def __init__(self, task: SegmentTask, worker: Worker) -> None:
+        self._task, self._worker = task, worker
+        self.network: NetworkInfo | None = None
+
+    def composites(self, source: FileSource) -> Iterator[tuple[Frame, Mapping[str, Composite]]]:
+        """Yield the segment's own frames with their composites by output."""
+        task = self._task
+        if task.consent is not None:
+            passthrough = Passthrough(task.consent)
+            for frame in filter(self._is_own, source):
+                yield frame, {"video": passthrough.process(frame).composite}
+            return
+        segmenter = self._worker.segmenter(task.settings)
+        size = segmenter.input_size(source.format.width, source.format.height)
+        self.network = NetworkInfo(segmenter.name, segmenter.provider, size)
+        pipeline = build_pipeline(task.settings, segmenter)
+        smoothing = task.settings.smoothing
+        for frame, matte in matting(pipeline, smoothing.temporal, smoothing.time_constant).mattes(source, self._is_own):
+            yield frame, {"video": pipeline.composite(frame, matte)}
+
+    def _is_own(self, frame: Frame) -> bool:
+        return self._task.segment.contains(frame.pts)
+
+
+class _SegmentFiles:
+    """The files of a segment, one per output, which get their names when all of them are complete."""
+
+    def __init__(self, task: SegmentTask, source: FileSource) -> None:
+        self.pts: list[int] = []
+        """The times of the frames written, in ticks of the source's time base."""
+        self._task, self._source = task, source
+        self._writers: dict[str, SegmentWriter] = {}
+        self._parts: dict[str, Path] = {}
+
+    def __enter__(self) -> "_SegmentFiles":
+        try:
+            for key, (output, encoding) in self._task.outputs.items():
+                self._parts[key] = part = self._task.folder / f"{self._name(key)}.{secrets.token_hex(4)}.part"
+                with writing(output):
+                    plan = plan_encoder(encoding, output)
+                    self._writers[key] = SegmentWriter(part, plan, self._source.format, self._source.time_base)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def write(self, frame: Frame, composites: Mapping[str, Composite]) -> None:
+        """Write a frame's composite to each output."""
+        self.pts.append(frame.pts)
+        for key, writer in self._writers.items():
+            with writing(self._task.outputs[key][0]):
+                writer.write(composites[key], frame.pts)
+
+    def finish(self) -> dict[str, SegmentFile]:
+        """Complete the files and rename them. Returns them by output."""
+        for key, writer in self._writers.items():
+            with writing(self._task.outputs[key][0]):
+                writer.close()
+        return {key: self._rename(key, part) for key, part in self._parts.items()}
+
+    def __exit__(self, *exc: object) -> None:
+        """Remove what is not complete."""
+        for writer in self._writers.values():
+            writer.abort()
+        for part in self._parts.values():
+            part.unlink(missing_ok=True)
+
+    def _name(self, key: str) -> str:
+        return f"{self._task.segment.index:05}.{key}"
+
+    def _rename(self, key: str, part: Path) -> SegmentFile:
+        with writing(self._task.outputs[key][0]):
+            with part.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = part.stat().st_size
+            part.replace(self._task.folder / self._name(key))
+        return SegmentFile(self._name(key), size, digest)
