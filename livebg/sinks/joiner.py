@@ -144,7 +144,8 @@ class Joiner:
         if end is not None:
             clipped = end if self._options.end is None else min(end, Fraction(self._options.end))
             end = (clipped - offset) / self._time_base
-        return Timeline(pts, delay, nominal_duration(self._format, self._time_base), None if end is None else round(end))
+        nominal = nominal_duration(self._format, self._time_base)
+        return Timeline(pts, self._time_base, delay, nominal, None if end is None else round(end))
 
     def _write(
         self,
@@ -166,7 +167,7 @@ class Joiner:
                 others.begin(output)
             for number, packet in enumerate(self._packets(segments, timeline)):
                 if others is not None:
-                    others.copy_until(float(packet.dts * self._time_base + offset), output, offset)
+                    others.copy_until(float(packet.dts * packet.time_base + offset), output, offset)
                 packet.stream = stream
                 output.mux(packet)
                 if on_frame is not None:
@@ -197,8 +198,8 @@ class Joiner:
         for path, pts in segments:
             with open_segment(path) as (container, stream):
                 for position, (rank, packet) in enumerate(ranked_packets(container, stream), done):
-                    packet.time_base = self._time_base
-                    packet.pts, packet.dts = timeline.pts[done + rank], timeline.dts(position)
+                    packet.time_base = timeline.unit
+                    packet.pts, packet.dts = timeline.presentation(done + rank), timeline.decoding(position)
                     packet.duration = timeline.duration(done + rank)
                     yield packet
             done += len(pts)
