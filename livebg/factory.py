@@ -7,6 +7,7 @@ from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PictureBackground, StillBackground, read_picture
 from livebg.compositing.builtin_backgrounds import paint
 from livebg.compositing.composite import composite, cutout, render_matte, tighten
+from livebg.compositing.compositor import Compositor, EffectFunction
 from livebg.compositing.light import Light, LitEffect
 from livebg.compositing.room_tone import RoomTone
 from livebg.compositing.tone_curve import ToneCurve
@@ -17,7 +18,7 @@ from livebg.errors import ConfigError
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
 from livebg.models import find
-from livebg.pipeline import EffectFunction, Pipeline
+from livebg.pipeline import Pipeline
 from livebg.platform.memory import keep_freed_memory
 from livebg.platform.user_paths import expand_user, is_file
 from livebg.segmentation.edge_shift import MAX_SHIFT
@@ -61,12 +62,28 @@ def build_pipeline(
     height) is that of the composites if auto-framing crops larger frames.
     """
     keep_freed_memory()
+    smoother, upsampler = TemporalFilter(settings.smoothing.time_constant), GuidedUpsampler()
+    compositor = build_compositor(settings, stages, live=live, background=background, output_size=output_size)
+    return Pipeline(segmenter, smoother, upsampler, compositor, stages)
+
+
+def build_compositor(
+    settings: Settings,
+    stages: StageTimer | None = None,
+    *,
+    live: bool = False,
+    background: Background | None = None,
+    output_size: tuple[int, int] | None = None,
+) -> Compositor:
+    """Return the part of a pipeline that needs no network, with its own state. For the arguments see :func:`build_pipeline`."""
     effect, light = settings.effect, build_light(settings)
-    smoother, upsampler = TemporalFilter(settings.smoothing.time_constant), GuidedUpsampler(edge=effect.edge)
-    look = build_effect(settings, live=live, background=background, light=light)
-    coarse = build_effect(settings, coarse=True, live=live, light=light) if effect.mode == "portrait" else None
-    framing = AutoFraming(effect.framing, output_size) if effect.framing > 1 else None
-    return Pipeline(segmenter, smoother, upsampler, look, stages, coarse, framing)
+    return Compositor(
+        build_effect(settings, live=live, background=background, light=light),
+        edge=effect.edge,
+        coarse_effect=build_effect(settings, coarse=True, live=live, light=light) if effect.mode == "portrait" else None,
+        framing=AutoFraming(effect.framing, output_size) if effect.framing > 1 else None,
+        stages=stages,
+    )
 
 
 def build_light(settings: Settings) -> Light:
