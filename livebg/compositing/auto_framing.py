@@ -166,7 +166,8 @@ def visible_window(position: Place, zoom: float) -> CropWindow:
     size = _clip(position[2], 1 / zoom, 1.0)
     if size > 1 - _ARRIVAL_DISTANCE / 10:
         return FULL_FRAME
-    return CropWindow(*(_clip(middle, size / 2, 1 - size / 2) for middle in position[:2]), size)
+    x, y = (_clip(middle, size / 2, 1 - size / 2) for middle in position[:2])
+    return CropWindow(x, y, size)
 
 
 class Framing(Protocol):
@@ -176,8 +177,10 @@ class Framing(Protocol):
     ``output_size`` (width, height) is that of the cropped picture; None: the frame's.
     """
 
-    output_size: tuple[int, int] | None
-    oversampling: float
+    @property
+    def output_size(self) -> tuple[int, int] | None: ...
+    @property
+    def oversampling(self) -> float: ...
 
     def view(self, alpha: Alpha8, time: float) -> CropWindow:
         """Returns the crop window at ``time`` (seconds) for the matte ``alpha``, uint8 (height, width)."""

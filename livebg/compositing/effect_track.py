@@ -6,7 +6,7 @@ measured in a few frames a second, and computes the state at any time from that,
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -58,9 +58,9 @@ class Track:
     """Auto-framing and automatic light over a recorded video.
 
     ``samples`` are what was measured, with rising pts in ticks of ``time_base`` seconds; ``zoom`` is the maximum enlargement, 1
-    without auto-framing. From the first sample on the path takes the steps that :class:`~livebg.compositing.auto_framing.AutoFraming`
-    and :class:`~livebg.compositing.light.Light` take from frame to frame, up to 1/30 s each. From one step to the next it moves
-    continuously, and so does its speed.
+    without auto-framing. From the first sample on, the path takes the steps of
+    :class:`~livebg.compositing.auto_framing.AutoFraming` and :class:`~livebg.compositing.light.Light` as if a frame came every
+    1/30 s at least, with what is interpolated between the samples. In between it moves on continuously, and so does its speed.
 
     ``origin`` is the state of the path at the first sample, if the video begins earlier (:meth:`part`). Tracks are plain data:
     they are compared, pickled and stored by these fields. Raises ValueError for a zoom below 1, for times that do not rise, and
@@ -115,7 +115,7 @@ class Track:
         return {"time_base": str(self.time_base), "zoom": self.zoom, "grid": grid, "samples": rows, "origin": self.origin}
 
     @classmethod
-    def from_json(cls, values: Any) -> "Track":  # noqa: ANN401 - anything that JSON can hold
+    def from_json(cls, values: Any) -> "Track":
         """Returns the track of which :meth:`to_json` made ``values``. Raises ValueError for anything else."""
         try:
             samples, pts = [], 0
@@ -183,11 +183,12 @@ class _Path:
 
     def _block_steps(self, block: int) -> Iterator[_Step]:
         """Yield the steps from the first sample of a block to that of the next."""
-        step = self._states[block]
-        yield step
+        last = self._states[block]
+        yield last
         for sample in range(block * _BLOCK, (block + 1) * _BLOCK):
-            for step in self._steps_after(step, sample):
+            for step in self._steps_after(last, sample):
                 yield step
+                last = step
 
     def _steps_after(self, step: _Step, sample: int) -> Iterator[_Step]:
         """Yield the steps after the one at a sample, up to that at the next sample, if there is one."""
@@ -196,12 +197,12 @@ class _Path:
         begin, end = self.times[sample : sample + 2]
         span = end - begin
         count = math.ceil(span / _MAX_STEP_S - 1e-6) if span <= _MAX_INTERPOLATED_S else 1
+        (ideal, need), (next_ideal, next_need) = ((self._ideals[at], self._needs[at]) for at in (sample, sample + 1))
         for number in range(1, count):
             share = number / count
-            ideal, need = _mix_places(*self._ideals[sample : sample + 2], share), _mix(*self._needs[sample : sample + 2], share)
-            step = step.advance(begin + span * share, ideal, need)
+            step = step.advance(begin + span * share, _mix_places(ideal, next_ideal, share), _mix(need, next_need, share))
             yield step
-        yield step.advance(end, self._ideals[sample + 1], self._needs[sample + 1])
+        yield step.advance(end, next_ideal, next_need)
 
 
 def _mix(before: float | None, after: float | None, share: float) -> float | None:
@@ -216,6 +217,11 @@ def _mix_places(before: Place | None, after: Place | None, share: float) -> Plac
     return x, y, size
 
 
-def _origin(framing: list[Any], light: list[Any]) -> tuple[FramingState, LightState]:
-    """Returns the states of which JSON has made lists."""
-    return FramingState(*(tuple(value) if isinstance(value, list) else value for value in framing)), LightState(*light)
+def _origin(framing: Sequence[Any], light: Sequence[Any]) -> tuple[FramingState, LightState]:
+    """Returns the states of which JSON made lists."""
+    time, last_seen, target, position, speed, following = framing
+    return FramingState(time, last_seen, _place(*target), _place(*position), _place(*speed), following), LightState(*light)
+
+
+def _place(x: float, y: float, size: float) -> Place:
+    return x, y, size

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
@@ -32,7 +32,7 @@ class FileSource(Source):
 
     A :class:`~livebg.interfaces.Source`. ``start`` and ``end`` are seconds from the file's start, as players show them. Yields
     the frames with ``start <= time < end``, pts unchanged. ``threads`` is the number of decoder and filter threads, 0 =
-    automatic.
+    automatic. ``select`` receives the pts of each of them, in order, and returns whether to convert and yield it.
 
     The constructor decodes the first frame, so ``format`` describes the actual frames. It raises
     :class:`~livebg.errors.SourceError` if the file cannot be read, has no frame in the range, or is truncated before ``end``, and
@@ -40,8 +40,17 @@ class FileSource(Source):
     damaged packets are skipped and counted in ``notes``.
     """
 
-    def __init__(self, path: Path, start: float | None = None, end: float | None = None, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        start: float | None = None,
+        end: float | None = None,
+        threads: int = 0,
+        *,
+        select: Callable[[int], bool] | None = None,
+    ) -> None:
         self.path = path
+        self._select = select
         self._threads = threads
         self._start = _validated_time("--start", start) or Fraction(0)
         self._end = _validated_time("--end", end)
@@ -125,7 +134,8 @@ class FileSource(Source):
             for picture, pts in chain([first], self._pictures):
                 if self._end is not None and self._time(pts) >= self._end - _TOLERANCE_S:
                     break
-                yield from self._normaliser.push(picture, pts)
+                if self._select is None or self._select(pts):
+                    yield from self._normaliser.push(picture, pts)
             yield from self._normaliser.flush()
         except av.error.FFmpegError as error:
             raise SourceError(
