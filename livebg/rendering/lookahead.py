@@ -68,7 +68,7 @@ class LookaheadFilter:
         Raises what the pipeline and ``frames`` raise, at once: frames that are still held are not shown then.
         """
         for frame, mask in self.masks((frame, self._pipeline.predict(frame)) for frame in frames):
-            yield self._pipeline.composite(frame, self._pipeline.refine(mask, frame))
+            yield self._pipeline.finish(frame, self._pipeline.refine(mask, frame)).composite
 
     def masks(self, sights: Iterable[tuple[Frame, Prediction]]) -> Iterator[tuple[Frame, Mask]]:
         """Yield each frame with its filtered mask."""

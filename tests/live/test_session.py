@@ -11,6 +11,7 @@ import pytest
 
 from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.composite import Consent
+from livebg.compositing.compositor import Compositor
 from livebg.errors import ModelError, SinkError, SourceError
 from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.imaging.geometry import Geometry
@@ -211,7 +212,7 @@ def test_auto_framing_crops_larger_frames_to_the_output(framing: AutoFraming | N
         return green_effect(frame, matte)
 
     def build() -> Pipeline:
-        return Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), effect, framing=framing)
+        return Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), Compositor(effect, framing=framing))
 
     live = make_session(lambda: ToyCamera(size=(128, 96)), sink, build)
     with running(live):

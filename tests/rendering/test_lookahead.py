@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.compositing.composite import render_matte
+from livebg.compositing.compositor import Compositor
 from livebg.errors import ModelError, SourceError
 from livebg.imaging.frame import Alpha, Frame, VideoFormat, empty_i420, planes
 from livebg.interfaces import Source
@@ -64,7 +65,7 @@ def frame(number: int, time: int | None = None) -> Frame:
 
 
 def pipeline(segmenter: LumaSegmenter) -> Pipeline:
-    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), render_matte)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), Compositor(render_matte))
 
 
 def masks(numbers: Sequence[int], overlooked: Sequence[int] = (), times: Sequence[int] | None = None) -> list[Alpha]:
