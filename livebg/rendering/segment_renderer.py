@@ -4,24 +4,20 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 from livebg.clock import one_opencv_thread
 from livebg.factory import build_pipeline
 from livebg.imaging.frame import Composite, Frame
 from livebg.pipeline import Passthrough
+from livebg.rendering.job_files import segment_file
 from livebg.rendering.jobs import NetworkInfo
 from livebg.rendering.matting import matting
 from livebg.rendering.segment_task import SegmentFile, SegmentResult, SegmentTask
-from livebg.rendering.segments import LOOKAHEAD_S, WARMUP_S
 from livebg.rendering.worker import Worker
 from livebg.sinks.atomic_file import writing
 from livebg.sinks.codecs import plan_encoder
-from livebg.sinks.segment_file import SegmentWriter
+from livebg.sinks.segment_file import SegmentWriter, written_format
 from livebg.sources.file import FileSource
-
-_MARGIN_S: Final = 0.002
-"""Seconds by which the decoded range is wider, because times on the file's timeline are rounded."""
 
 
 def render_segment(task: SegmentTask, worker: Worker) -> SegmentResult:
@@ -31,24 +27,17 @@ def render_segment(task: SegmentTask, worker: Worker) -> SegmentResult:
     :class:`~livebg.errors.Cancelled` if the worker was stopped.
     """
     segment = task.segment
-    with one_opencv_thread(), _open(task) as source, _SegmentFiles(task, source) as files:
+    with (
+        one_opencv_thread(),
+        FileSource(task.source, task.start, task.end, threads=1, like=task.input_format) as source,
+        _SegmentFiles(task, source) as files,
+    ):
         frames = _Frames(task, worker)
         for frame, composites in frames.composites(source):
             files.write(frame, composites)
-            worker.advance(len(files.pts))
-        notes, damage = source.format_notes, source.damage(segment.begin, segment.end)
+            worker.advance(1)
+        notes, damage = source.conversions, source.damage(segment.begin, segment.end)
         return SegmentResult(segment.index, tuple(files.pts), files.finish(), notes, damage, frames.network)
-
-
-def _open(task: SegmentTask) -> FileSource:
-    """Open the source from before the segment to after it, within the rendered range."""
-    segment, tick = task.segment, task.segment.time_base
-    before, after = (0.0, 0.0) if task.consent is not None else (WARMUP_S, LOOKAHEAD_S)
-    start = max(float(segment.begin * tick - task.origin) - before - _MARGIN_S, task.start or 0.0)
-    end = task.end
-    if segment.end is not None:
-        end = min(float(segment.end * tick - task.origin) + after + _MARGIN_S, float("inf") if end is None else end)
-    return FileSource(task.source, start or None, end, threads=1, like=task.input_format)
 
 
 class _Frames:
@@ -69,10 +58,10 @@ class _Frames:
         segmenter = self._worker.segmenter(task.settings)
         size = segmenter.input_size(source.format.width, source.format.height)
         self.network = NetworkInfo(segmenter.name, segmenter.provider, size)
-        pipeline = build_pipeline(task.settings, segmenter)
+        pipeline = build_pipeline(task.settings, segmenter, timeline=task.timeline)
         smoothing = task.settings.smoothing
         for frame, matte in matting(pipeline, smoothing.temporal, smoothing.time_constant).mattes(source, self._is_own):
-            yield frame, {"video": pipeline.composite(frame, matte)}
+            yield frame, {"video": pipeline.finish(frame, matte).composite}
 
     def _is_own(self, frame: Frame) -> bool:
         return self._task.segment.contains(frame.pts)
@@ -92,9 +81,8 @@ class _SegmentFiles:
         try:
             for key, (output, encoding) in self._task.outputs.items():
                 self._parts[key] = part = self._task.folder / f"{self._name(key)}.{secrets.token_hex(4)}.part"
-                with writing(output):
-                    plan = plan_encoder(encoding, output)
-                    self._writers[key] = SegmentWriter(part, plan, self._source.format, self._source.time_base)
+                plan, shown = plan_encoder(encoding, output), written_format(self._source.format, encoding.content)
+                self._writers[key] = SegmentWriter(part, plan, shown, self._source.time_base, shown_as=output)
         except BaseException:
             self.__exit__()
             raise
@@ -104,14 +92,12 @@ class _SegmentFiles:
         """Write a frame's composite to each output."""
         self.pts.append(frame.pts)
         for key, writer in self._writers.items():
-            with writing(self._task.outputs[key][0]):
-                writer.write(composites[key], frame.pts)
+            writer.write(composites[key], frame.pts)
 
     def finish(self) -> dict[str, SegmentFile]:
         """Complete the files and rename them. Returns them by output."""
-        for key, writer in self._writers.items():
-            with writing(self._task.outputs[key][0]):
-                writer.close()
+        for writer in self._writers.values():
+            writer.close()
         return {key: self._rename(key, part) for key, part in self._parts.items()}
 
     def __exit__(self, *exc: object) -> None:
@@ -122,7 +108,7 @@ class _SegmentFiles:
             part.unlink(missing_ok=True)
 
     def _name(self, key: str) -> str:
-        return f"{self._task.segment.index:05}.{key}"
+        return segment_file(self._task.segment.index, key, self._task.outputs[key][0].suffix.lower())
 
     def _rename(self, key: str, part: Path) -> SegmentFile:
         with writing(self._task.outputs[key][0]):

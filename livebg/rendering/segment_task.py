@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from livebg.compositing.composite import Consent
+from livebg.compositing.effect_track import Timeline
 from livebg.config.settings import Settings
 from livebg.rendering.jobs import NetworkInfo
 from livebg.rendering.segments import Segment
 from livebg.rendering.worker import Worker
 from livebg.sinks.codecs import Encoding
-from livebg.sources.file import InputFormat
+from livebg.sources.normalizer import InputFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ class SegmentResult:
 class SegmentTask:
     """Renders ``segment`` of the video ``source`` into ``folder``: the same bytes whoever runs it, when and in what order.
 
-    ``start`` and ``end`` are the rendered range in seconds. ``input_format`` is that of the whole source and ``origin`` its
-    start in seconds. ``outputs`` maps each
-    output's key to its path, which selects the container, and its encoding. ``consent`` turns the effect off.
+    ``start`` and ``end`` are the range in seconds that is decoded. ``input_format`` is that of the whole source. ``outputs`` maps
+    each output's key to its path, which selects the container, and its encoding. ``timeline`` is what the effect depends on
+    besides the frames. ``consent`` turns the effect off.
     """
 
     source: Path
@@ -58,15 +58,10 @@ class SegmentTask:
     folder: Path
     outputs: Mapping[str, tuple[Path, Encoding]]
     input_format: InputFormat
-    origin: Fraction
-    start: float | None = None
-    end: float | None = None
+    start: float | None
+    end: float | None
+    timeline: Timeline
     consent: Consent | None = None
-
-    @property
-    def label(self) -> str:
-        """The segment's time range and its source, for messages."""
-        return f"{self.segment.describe()} of {self.source.name}"
 
     def run(self, worker: Worker) -> SegmentResult:
         """See :meth:`~livebg.rendering.worker.Task.run`."""
