@@ -33,22 +33,8 @@ class CausalMatting:
                 yield frame, self._pipeline.refine(mask, frame)
 
 
-class LookaheadMatting:
-    """Mattes that depend on future frames too. ``time_constant`` is in seconds, above 0."""
-
-    def __init__(self, pipeline: Pipeline, time_constant: float) -> None:
-        self._pipeline = pipeline
-        self._filter = LookaheadFilter(pipeline, time_constant)
-
-    def mattes(self, frames: Iterable[Frame], wanted: Callable[[Frame], bool]) -> Iterator[tuple[Frame, Matte]]:
-        """See :meth:`Matting.mattes`."""
-        for frame, mask in self._filter.masks((frame, self._pipeline.predict(frame)) for frame in frames):
-            if wanted(frame):
-                yield frame, self._pipeline.refine(mask, frame)
-
-
 def matting(pipeline: Pipeline, temporal: str, time_constant: float) -> Matting:
     """Return the matting of the setting ``smoothing.temporal``; without a time constant (seconds) no frame waits for others."""
     if temporal == "causal" or not time_constant:
         return CausalMatting(pipeline)
-    return LookaheadMatting(pipeline, time_constant)
+    return LookaheadFilter(pipeline, time_constant)

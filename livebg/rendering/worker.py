@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, LivebgError, ModelError
@@ -41,6 +41,15 @@ class Task(Protocol[ResultT_co]):
     def run(self, worker: Worker) -> ResultT_co:
         """Do the work. Raises :class:`~livebg.errors.LivebgError` if that fails for a reason that a second try will not
         change."""
+        ...
+
+
+@runtime_checkable
+class DiscardableTask(Protocol):
+    """A task that may leave something behind if its process is killed."""
+
+    def discard(self) -> None:
+        """Remove what a killed process left behind. Never raises an error."""
         ...
 
 

@@ -9,7 +9,16 @@ from typing import Any, Final, Literal, Protocol
 from livebg.platform.resources import available_memory, usable_cpus
 from livebg.rendering.cached_segmenter import load_segmenter
 from livebg.rendering.task_queue import QueuedTask, TaskQueue
-from livebg.rendering.worker import LocalWorker, ResultT, Task, TaskObserver, Workers, may_retry
+from livebg.rendering.worker import (
+    DiscardableTask,
+    LocalWorker,
+    ResultT,
+    Task,
+    TaskObserver,
+    WorkerLost,
+    Workers,
+    may_retry,
+)
 from livebg.rendering.worker_process import WorkerProcess
 
 _LOG: Final = logging.getLogger(__name__)
@@ -112,11 +121,20 @@ class TaskWorkers(Workers):
     def _run(self, runner: _Runner, queued: QueuedTask) -> Any:
         task, observer = queued.task, queued.observer
         try:
-            return runner.run(task, observer)
+            return _try(runner, task, observer)
         except Exception as error:
             if self._queue.stopped or not may_retry(error):
                 raise
             _LOG.debug("%s failed and is tried again", observer.label, exc_info=error)
             observer.advanced(0)
             observer.retried(error)
+        return _try(runner, task, observer)
+
+
+def _try(runner: _Runner, task: Task[Any], observer: TaskObserver) -> Any:
+    try:
         return runner.run(task, observer)
+    except WorkerLost:
+        if isinstance(task, DiscardableTask):
+            task.discard()
+        raise
