@@ -61,7 +61,7 @@ def render(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing an interrupted run.")] = False,
-    jobs: Annotated[str | None, typer.Option(metavar="N", help="Number of parallel processes; default auto: one per CPU core.")] = None,
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="Number of processes; default auto: all CPU cores.")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a progress bar.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,
