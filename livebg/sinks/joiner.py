@@ -167,7 +167,7 @@ class Joiner:
                 others.begin(output)
             for number, packet in enumerate(self._packets(segments, timeline)):
                 if others is not None:
-                    others.copy_until(float(packet.dts * packet.time_base + offset), output, offset)
+                    others.copy_until(float(timeline.decoding(number) * timeline.unit + offset), output, offset)
                 packet.stream = stream
                 output.mux(packet)
                 if on_frame is not None:
