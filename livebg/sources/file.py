@@ -21,8 +21,9 @@ from livebg.sources.pre_roll import Picture, PreRoll
 from livebg.sources.time_range import TimeRange, format_seconds
 from livebg.sources.truncation import is_truncated, truncated_at
 
-_SEEK_MARGINS_S: Final = (Fraction(1), Fraction(10), Fraction(60))
-"""Seconds before the requested time at which to seek to a key frame; if all fail, decode from the start of the file."""
+_SEEK_MARGINS_S: Final = tuple(map(Fraction, (1, 3, 10, 60)))
+"""Seconds before the requested time at which to seek to a key frame; if all fail, decode from the start of the file. MPEG-TS can
+seek to a picture after the key frame."""
 
 
 class FileSource(Source):
@@ -188,16 +189,18 @@ class FileSource(Source):
     def _open_range(self) -> tuple[Generator[Picture, None, None], PreRoll, Picture | None]:
         """Find the range's first picture: seek to a key frame before it, else decode from the start of the file."""
         start = self._range.start
-        for target in [start - margin for margin in _SEEK_MARGINS_S if margin < start]:
-            if self._decoder.seek(target + self._decoder.origin):
-                pictures, pre_roll = self._decoder.pictures(), PreRoll(self._decoder, self._first)
+        targets = [start - margin for margin in _SEEK_MARGINS_S if margin < start]
+        for target in (*targets, None):
+            decoder = self._decoder
+            if target is None or decoder.seek(target + decoder.origin):
+                pictures, pre_roll = decoder.pictures(), PreRoll(decoder, self._first)
                 first = pre_roll.read(pictures)
                 if not pre_roll.rejected:
-                    return pictures, pre_roll, first
-                self._decoder.close()
-                self._decoder = Decoder(self.path, self._threads)
-        pictures, pre_roll = self._decoder.pictures(), PreRoll(self._decoder, self._first)
-        return pictures, pre_roll, pre_roll.read(pictures)
+                    break
+            # A seek that failed may have moved as well.
+            decoder.close()
+            self._decoder = Decoder(self.path, self._threads)
+        return pictures, pre_roll, first
 
     def _require_frame(self, first: Picture | None, last: int | None) -> Picture:
         """Return the range's first picture. ``last`` is the pts of the last one read."""

@@ -144,4 +144,5 @@ def _can_seek(path: Path, target: int, reach: Fraction) -> bool:
             packet = next(container.demux(stream))
         except (av.error.FFmpegError, StopIteration):
             return False
-        return packet.pts is not None and target - reach <= packet.pts <= target
+        time = packet.pts if packet.dts is None else packet.dts
+        return time is not None and target - reach <= time <= target
