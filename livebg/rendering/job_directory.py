@@ -60,7 +60,7 @@ class JobDirectory:
         same output, or if the folder of the output is missing or cannot be written.
         """
         with writing(output):
-            locked = lock_folder(job_folder(output), output)
+            locked = lock_folder(job_folder(output.absolute()), output)
             try:
                 if not os.access(locked.path.parent, os.W_OK | os.X_OK):  # a folder that was writable when the job began
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

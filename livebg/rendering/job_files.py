@@ -36,7 +36,7 @@ def job_folder(output: Path) -> Path:
         tail = f"~{hashlib.sha256(name).hexdigest()[:12]}".encode()
         short = name[: limit - len(tail)].decode("utf-8", "ignore")  # never half a character
         name = os.fsencode(short) + tail
-    return output.absolute().parent / f".{os.fsdecode(name)}{SUFFIX}"
+    return output.with_name(f".{os.fsdecode(name)}{SUFFIX}")
 
 
 def is_job_folder(path: Path) -> bool:
