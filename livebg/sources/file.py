@@ -31,8 +31,8 @@ class FileSource(Source):
 
     A :class:`~livebg.interfaces.Source`. ``start`` and ``end`` are seconds from the file's start, as players show them. Yields
     the frames with ``start <= time < end``, pts unchanged. A frame has the same bytes in every range. ``threads`` is the number
-    of decoder and filter threads, 0 = automatic. ``select`` receives the pts of each of them, in order, and returns whether to
-    convert and yield it.
+    of decoder and filter threads, 0 = automatic. ``select`` receives the pts of each decoded picture in the range, in order, and
+    returns whether it is converted and yielded.
 
     ``like`` makes this source one of several that share the work on one file: frames are converted to the ``input_format`` of the
     source that was opened first instead of that of the first frame, and a range without frames is no error.
@@ -156,9 +156,8 @@ class FileSource(Source):
             is_after = self._end is not None and pts >= self._end
             if is_after and not self._normalizer.delays:
                 return
-            if not is_after and self._select is not None and not self._select(pts):
-                continue
-            yield from (frame for frame in self._normalizer.push(picture, pts) if self._contains(frame.pts))
+            if is_after or self._select is None or self._select(pts):
+                yield from (frame for frame in self._normalizer.push(picture, pts) if self._contains(frame.pts))
             if is_after:
                 return
         yield from self._normalizer.flush()
