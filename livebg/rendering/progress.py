@@ -88,7 +88,7 @@ class RenderProgress:
             now = self._clock()
             if not self._samples or now - self._samples[-1].time >= _SAMPLE_INTERVAL_S:
                 self._samples.append(_Sample(now, self._worked, self._frames))
-                while len(self._samples) > 1 and now - self._samples[1].time > _SPEED_PERIOD_S:
+                while len(self._samples) > 1 and now - self._samples[1].time >= _SPEED_PERIOD_S:
                     self._samples.popleft()
 
     def end(self, job: Job) -> None:
