@@ -197,8 +197,8 @@ REFUSED = {
         "has color at 0.805 s, but a matte is gray",
     ),
     "rgb": (
-        replace(STORED, codec="png", pix_fmt="rgb24", picture=lambda _, *size: av.VideoFrame(*size, "rgb24")),
-        "has the pixel format rgb24",
+        replace(STORED, codec="libx264rgb", pix_fmt="rgb24", picture=lambda _, *size: av.VideoFrame(*size, "rgb24"), color=None),
+        "has the pixel format gbrp",
     ),
     "10 bits": (replace(STORED, pix_fmt="yuv420p10le", picture=flat(512, 512, 512, "yuv420p10le")), "format yuv420p10le"),
     "size": (replace(STORED, width=62), "is 62x48, but the frames of the video are 64x48"),
