@@ -170,9 +170,7 @@ MODES = ["portrait", "background", "greenscreen", "cutout", "matte"]
 def test_outputs_are_those_of_separate_runs(mode: str, edge: float, tmp_path: Path) -> None:
     """Each output has the bytes of a run in its own mode, also with framing and light, which depend on the frames before."""
     values = {"effect.edge": edge, "effect.framing": 1.7, "effect.light": 0.2, "effect.light_auto": True}
-    settings, others = (
-        {kind: load_settings({**values, "effect.mode": kind}) for kind in (mode, "matte", "cutout")} for _ in "ab"
-    )
+    settings = {kind: load_settings({**values, "effect.mode": kind}) for kind in (mode, "matte", "cutout")}
     segmenter = StillSegmenter(head_and_shoulders)
     pipeline = build_pipeline(settings[mode], segmenter)
     alone = {kind: build_pipeline(each, segmenter) for kind, each in settings.items()}
