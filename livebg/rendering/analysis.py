@@ -31,8 +31,9 @@ SAMPLES_PER_S: Final = 5
 class AnalysisTask:
     """Measures the frames of ``path`` with ``start <= time < end`` (seconds, see :class:`~livebg.sources.file.FileSource`).
 
-    ``matte`` replaces the network. All frames are decoded, up to five a second are measured: the first one in each fifth of a second. A
-    :class:`~livebg.rendering.worker.Task`, needed only for settings for which :func:`~livebg.factory.needs_track` is true.
+    All frames are decoded, up to five a second are measured: the first one in each fifth of a second. ``matte`` replaces the
+    network. A :class:`~livebg.rendering.worker.Task`, needed only for settings for which :func:`~livebg.factory.needs_track` is
+    true.
     """
 
     path: Path

@@ -125,7 +125,7 @@ class _SegmentFiles:
     def _name(self, key: OutputKind) -> str:
         return segment_file(self._task.segment.index, key, self._outputs[key][0].suffix.lower())
 
-    def _rename(self, key: str, part: Path) -> SegmentFile:
+    def _rename(self, key: OutputKind, part: Path) -> SegmentFile:
         with writing(self._outputs[key][0]):
             with part.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
