@@ -22,7 +22,7 @@ from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.manifest import Manifest, identify
 from livebg.rendering.outputs import check_extras
 from livebg.rendering.segment_task import SegmentResult, SegmentTask, job_outputs
-from livebg.rendering.segments import Segment, decoded_range, plan_segments
+from livebg.rendering.segments import SEGMENT_S, Segment, decoded_range, plan_segments
 from livebg.rendering.worker import Task
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.joiner import Joiner
@@ -41,6 +41,7 @@ class RenderOptions:
 
     ``copy`` is the range, and what happens to the other streams. ``overwrite`` replaces existing outputs. ``fresh`` discards what
     an interrupted run has finished. ``matte`` is the file whose mattes replace the network. ``consent`` turns the effect off.
+    ``segment_s`` is the approximate length of a segment in seconds, for tests.
     """
 
     copy: CopyOptions = CopyOptions()  # noqa: RUF009 - immutable
@@ -48,6 +49,7 @@ class RenderOptions:
     fresh: bool = False
     matte: Path | None = None
     consent: Consent | None = None
+    segment_s: float = SEGMENT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class VideoRender:
             source.input_format,
             source.time_base,
             index.origin,
-            plan_segments(index, copy.start, copy.end),
+            plan_segments(index, copy.start, copy.end, self._options.segment_s),
             first,
             source.duration or 0.0,
             source.frame_estimate,
