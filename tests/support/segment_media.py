@@ -116,7 +116,7 @@ EXACT: Final[Mapping[str, Callable[[Path], Path]]] = {
     "rotated.mov": clip(display=(90, False, False)).write,
     "full_range.mp4": clip(color=(1, 1, 1, 2)).write,
     "ten_bit.mkv": clip(pix_fmt="yuv420p10le").write,
-    "pq.mp4": clip(_X265, codec="libx265", pix_fmt="yuv420p10le", color=(9, 9, 16, 1), count=100).write,
+    "pq.mp4": clip(_X265, codec="libx265", pix_fmt="yuv420p10le", color=(9, 9, 16, 1), count=150).write,
     "interlaced.mp4": clip(INTERLACED, picture=combed).write,
     "interlaced_jittered.mkv": clip(INTERLACED, picture=combed, **jittered()).write,
     "mixed_scan.ts": mixed_scan,
