@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
@@ -31,7 +31,8 @@ class FileSource(Source):
 
     A :class:`~livebg.interfaces.Source`. ``start`` and ``end`` are seconds from the file's start, as players show them. Yields
     the frames with ``start <= time < end``, pts unchanged. A frame has the same bytes in every range. ``threads`` is the number
-    of decoder and filter threads, 0 = automatic.
+    of decoder and filter threads, 0 = automatic. ``select`` receives the pts of each decoded picture in the range, in order, and
+    returns whether it is converted and yielded.
 
     ``like`` makes this source one of several that share the work on one file: frames are converted to the ``input_format`` of the
     source that was opened first instead of that of the first frame, and a range without frames is no error.
@@ -48,9 +49,12 @@ class FileSource(Source):
         start: float | None = None,
         end: float | None = None,
         threads: int = 0,
+        *,
         like: InputFormat | None = None,
+        select: Callable[[int], bool] | None = None,
     ) -> None:
         self.path = path
+        self._select = select
         self._threads = threads
         self._range = TimeRange.of(start, end)
         self._lock = threading.Lock()
@@ -152,7 +156,8 @@ class FileSource(Source):
             is_after = self._end is not None and pts >= self._end
             if is_after and not self._normalizer.delays:
                 return
-            yield from (frame for frame in self._normalizer.push(picture, pts) if self._contains(frame.pts))
+            if is_after or self._select is None or self._select(pts):
+                yield from (frame for frame in self._normalizer.push(picture, pts) if self._contains(frame.pts))
             if is_after:
                 return
         yield from self._normalizer.flush()
