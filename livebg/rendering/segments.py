@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -51,7 +50,8 @@ def plan_segments(index: PacketIndex, start: float | None, end: float | None, se
     pts = index.between(start, end)
     length = Fraction(segment_s) / index.time_base
     boundaries = [begin, *_boundaries(index, pts, length)] if index.exact and len(pts) else [begin]
-    return [Segment(number, begin, end, index.time_base) for number, (begin, end) in enumerate(pairwise([*boundaries, None]))]
+    ends = [*boundaries[1:], None]
+    return [Segment(number, boundary, ends[number], index.time_base) for number, boundary in enumerate(boundaries)]
 
 
 def decoded_range(

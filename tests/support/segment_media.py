@@ -46,11 +46,11 @@ def clip(options: Mapping[str, str] = B_FRAMES, **properties: object) -> Clip:
     return replace(Clip(COUNT, picture=moving, options=options), **properties)  # type: ignore[arg-type]
 
 
-def jittered() -> dict[str, object]:
-    """Times of a phone: irregular, in milliseconds, with two gaps of several seconds."""
+def jittered(regular: Clip) -> Clip:
+    """The clip with the times of a phone: irregular, in milliseconds, with two gaps of several seconds."""
     steps = np.random.default_rng(3).integers(5, 75, COUNT)
     steps[0], steps[90], steps[150] = 0, 3100, 2700
-    return {"pts": np.cumsum(steps).tolist(), "time_base": Fraction(1, 1000)}
+    return replace(regular, pts=np.cumsum(steps).tolist(), time_base=Fraction(1, 1000))
 
 
 def remuxed(source: Path, target: Path, shift: int = 0, skip: int = 0) -> Path:
@@ -102,7 +102,7 @@ EXACT: Final[Mapping[str, Callable[[Path], Path]]] = {
     "fragments.mp4": clip(container_options={"movflags": "frag_keyframe+empty_moov"}).write,
     "leading.mp4": lambda path: remuxed(clip(B_FRAMES | {"g": "50"}).write(path.with_name("whole.mp4")), path, skip=7),
     "one_key_frame.mp4": clip(B_FRAMES | {"g": "1000"}).write,
-    "jittered.mkv": clip(**jittered()).write,
+    "jittered.mkv": jittered(clip()).write,
     "open_gop.mkv": clip(OPEN_GOP).write,
     "open_gop.mp4": clip(OPEN_GOP).write,
     "slow_open_gop.mp4": clip(OPEN_GOP | {"g": "8"}, count=40, rate=Fraction(1)).write,
@@ -118,7 +118,7 @@ EXACT: Final[Mapping[str, Callable[[Path], Path]]] = {
     "ten_bit.mkv": clip(pix_fmt="yuv420p10le").write,
     "pq.mp4": clip(_X265, codec="libx265", pix_fmt="yuv420p10le", color=(9, 9, 16, 1), count=150).write,
     "interlaced.mp4": clip(INTERLACED, picture=combed).write,
-    "interlaced_jittered.mkv": clip(INTERLACED, picture=combed, **jittered()).write,
+    "interlaced_jittered.mkv": jittered(clip(INTERLACED, picture=combed)).write,
     "mixed_scan.ts": mixed_scan,
     "sizes.ts": lambda path: joined([clip(count=60), clip(count=60, width=80, height=64), clip(count=60, width=48)], path),
 }
