@@ -178,7 +178,7 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
     return PictureBackground(picture.rgb, effect.background_fit, picture.icc, tone=tone)
 
 
-def build_encoding(settings: Settings, mode: str, threads: int = 0) -> Encoding:
+def build_encoding(settings: Settings, mode: str) -> Encoding:
     contents = {"matte": Content.MATTE, "cutout": Content.CUTOUT}
     content = contents.get(mode, Content.PICTURE)
-    return Encoding(settings.render.codec, settings.render.crf, settings.render.preset, content, threads)
+    return Encoding(settings.render.codec, settings.render.crf, settings.render.preset, content)

@@ -49,6 +49,7 @@ class FileSource(Source):
         start: float | None = None,
         end: float | None = None,
         threads: int = 0,
+        *,
         like: InputFormat | None = None,
         select: Callable[[int], bool] | None = None,
     ) -> None:
