@@ -1,6 +1,5 @@
 """The processing steps between source and sink, the same for live and offline use. No threads, no input or output."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -166,10 +165,6 @@ class Pipeline:
         """Raises as :meth:`mask` does."""
         return self.finish(frame, self.matte(frame))
 
-    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
-        """Yield the composite of each frame. Raises as :meth:`mask` does."""
-        return (self.process(frame).composite for frame in frames)
-
     def reset(self) -> None:
         """See :meth:`Processor.reset`."""
         self._smoother.reset()
@@ -186,10 +181,6 @@ class Passthrough:
 
     def process(self, frame: Frame) -> Processed:
         return Processed(passthrough(frame, self._consent), None)
-
-    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
-        """Yield the composite of each frame."""
-        return (self.process(frame).composite for frame in frames)
 
     def reset(self) -> None:
         """Does nothing: there is no state."""

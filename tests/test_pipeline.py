@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from livebg.rendering.loop import render
 
 from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent, composite
@@ -12,7 +13,6 @@ from livebg.errors import Cancelled, ModelError, SinkError
 from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Passthrough, Pipeline
-from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.support.pipeline_fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, gray_frame, noise_frame

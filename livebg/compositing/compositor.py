@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from livebg.clock import StageTimer
-from livebg.compositing.auto_framing import FULL_FRAME, AutoFraming, CropWindow
+from livebg.compositing.auto_framing import FULL_FRAME, CropWindow, Framing
 from livebg.compositing.composite import crop
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.segmentation.edge_shift import shift_edge
@@ -37,7 +37,7 @@ class Compositor:
         *,
         edge: float = 0.0,
         coarse_effect: EffectFunction | None = None,
-        framing: AutoFraming | None = None,
+        framing: Framing | None = None,
         stages: StageTimer | None = None,
     ) -> None:
         self._effect, self._coarse_effect = effect, coarse_effect

@@ -130,8 +130,9 @@ def test_lookahead_follows_the_face_as_well() -> None:
     person = slice(60, 180), slice(150, 170)
 
     def lumas(auto: bool) -> list[float]:
-        ahead = LookaheadFilter(pipeline({"effect.mode": "background", "effect.light_auto": auto}))
-        return [float(shown.planes[0][person].mean()) for shown in ahead.composites([dimming_frame(n) for n in range(8)])]
+        run = pipeline({"effect.mode": "background", "effect.light_auto": auto})
+        mattes = LookaheadFilter(run).mattes([dimming_frame(n) for n in range(8)], lambda _: True)
+        return [float(run.finish(frame, matte).composite.planes[0][person].mean()) for frame, matte in mattes]
 
     gains = np.array(lumas(auto=True)) / lumas(auto=False)
     assert gains[0] > 1.05

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from livebg.rendering.loop import render
 
 from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.composite import Consent
@@ -22,7 +23,6 @@ from livebg.live.session import ExitReason, Session
 from livebg.live.snapshot import State
 from livebg.live.threads import LatestSlot, WorkerThread
 from livebg.pipeline import Passthrough, Pipeline, Processed, Processor
-from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sources.file import FileSource
