@@ -1,5 +1,7 @@
 """``livebg render``."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +61,14 @@ def render(
     keep_streams: Annotated[
         bool, typer.Option("--keep-streams", help="Stop if the output format cannot store a data stream; default: leave it out.")
     ] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=FILE", help="Write another output too: matte, cutout, or plate (the room)."),
+    ] = None,
+    keep_matte: Annotated[bool, typer.Option("--keep-matte", help="Write NAME.matte.mkv, for use with --matte.")] = False,
+    matte: Annotated[
+        Path | None, typer.Option("--matte", metavar="FILE", readable=False, help="Use this stored matte; no network runs.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing an interrupted run.")] = False,
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Number of processes; default auto: all CPU cores.")] = None,
@@ -87,8 +97,13 @@ def render(
     from livebg.sinks.stream_selection import CopyOptions
 
     consent = _consent() if mode == "none" else None
-    options = RenderOptions(CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams), overwrite, fresh, consent)
+    copy = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
+    options = RenderOptions(copy, overwrite, fresh, consent, matte)
     planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
+    if matte is not None:
+        _check_matte(planned, {"--model": model, "--input-size": input_size, "--provider": provider, "--temporal": temporal})
+    if also or keep_matte or matte is not None:
+        planned = _with_outputs(planned, also or [], keep_matte, matte, mode)
     raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar"))
 
 
@@ -96,6 +111,30 @@ def _consent() -> "Consent":
     from livebg.compositing.composite import Consent
 
     return Consent("livebg render --mode none")
+
+
+def _check_matte(plan: "Plan", network: Mapping[str, str | None]) -> None:
+    """Check that a stored matte fits the inputs and the options of the ``network`` that are set."""
+    if len(plan.jobs) != 1 or plan.jobs[0].is_photo:
+        raise ConfigError("--matte needs a single video as input, because each has its own matte.", "Name one video.")
+    given = [option for option, value in network.items() if value is not None]
+    if given:
+        raise ConfigError(f"With --matte no network runs, so {given[0]} has no effect.", "Leave one of them out.")
+
+
+def _with_outputs(plan: "Plan", also: list[str], keep_matte: bool, matte: Path | None, mode: str | None) -> "Plan":
+    """Return the plan with the outputs beside the videos."""
+    from livebg.compositing.composite import Consent
+    from livebg.rendering.extra_outputs import parse_also
+    from livebg.rendering.outputs import with_extras
+
+    option = "--also" if also else "--keep-matte" if keep_matte else "--matte"
+    if mode == "none":
+        raise ConfigError(f"{option} needs a matte, and --mode none makes none.", "Leave one of them out.")
+    if keep_matte and matte is not None:
+        raise ConfigError("--keep-matte and --matte exclude each other: the matte is stored already.", "Leave one of them out.")
+    extras = parse_also(also, Consent("livebg render --also plate"))
+    return replace(plan, jobs=with_extras(plan.jobs, extras, keep_matte=keep_matte))
 
 
 def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report: str) -> int:

@@ -1,5 +1,6 @@
 """One pass over a video that measures what auto-framing and automatic light follow, before any frame is rendered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -19,6 +20,8 @@ from livebg.rendering.worker import Worker
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sources.file import FileSource
+from livebg.sources.matte_index import MatteIndex
+from livebg.sources.stored_matte import StoredMatte
 
 SAMPLES_PER_S: Final = 5
 """Rate at which frames are measured. The crop window takes a second to move, the light several."""
@@ -30,12 +33,14 @@ class AnalysisTask:
 
     All frames are decoded, up to five a second are measured: the first one in each fifth of a second. A
     :class:`~livebg.rendering.worker.Task`, needed only for settings for which :func:`~livebg.factory.needs_track` is true.
+    ``matte`` replaces the network.
     """
 
     path: Path
     settings: Settings
     start: float | None = None
     end: float | None = None
+    matte: MatteIndex | None = None
 
     def run(self, worker: Worker) -> Track:
         """Returns the track of the range. Reports each frame to ``worker``. Raises what :class:`~livebg.sources.file.FileSource`
@@ -44,9 +49,21 @@ class AnalysisTask:
         clock = _SampleClock(worker)
         with FileSource(self.path, self.start, self.end, select=clock.is_due) as source:
             clock.time_base = source.time_base
-            measure = _Measurement(self.settings, worker.segmenter(self.settings))
-            samples = tuple(measure.sample(frame) for frame in source)
+            samples = self._samples(source, worker)
         return Track(source.time_base, self.settings.effect.framing, samples)
+
+    def _samples(self, source: FileSource, worker: Worker) -> tuple[Sample, ...]:
+        if self.matte is None:
+            measure = _Measurement(self.settings, _single_mattes(worker.segmenter(self.settings)))
+            return tuple(measure.sample(frame) for frame in source)
+        with StoredMatte(self.matte) as stored:
+            measure = _Measurement(self.settings, stored.matte)
+            return tuple(measure.sample(frame) for frame in source)
+
+
+def _single_mattes(segmenter: Segmenter) -> Callable[[Frame], Matte]:
+    """Returns a function that makes mattes without state."""
+    return Pipeline(segmenter, TemporalFilter(0), GuidedUpsampler(), Compositor(render_matte)).matte
 
 
 class _SampleClock:
@@ -65,17 +82,16 @@ class _SampleClock:
 
 
 class _Measurement:
-    """Measures single frames, without state: a matte from one run of the network serves both effects."""
+    """Measures single frames, without state. ``matte_of`` returns their mattes, each of which serves both effects."""
 
-    def __init__(self, settings: Settings, segmenter: Segmenter) -> None:
+    def __init__(self, settings: Settings, matte_of: Callable[[Frame], Matte]) -> None:
         effect = settings.effect
         self._framed, self._lit = effect.framing > 1, effect.light_auto
-        self._compositor = Compositor(render_matte, edge=effect.edge)
-        self._pipeline = Pipeline(segmenter, TemporalFilter(0), GuidedUpsampler(), self._compositor)
+        self._compositor, self._matte_of = Compositor(render_matte, edge=effect.edge), matte_of
 
     def sample(self, frame: Frame) -> Sample:
-        """Raises :class:`~livebg.errors.ModelError` if the network fails."""
-        matte = self._compositor.shown_matte(self._pipeline.matte(frame))
+        """Raises what ``matte_of`` raises."""
+        matte = self._compositor.shown_matte(self._matte_of(frame))
         return self._measured(frame, matte)
 
     def _measured(self, frame: Frame, matte: Matte) -> Sample:

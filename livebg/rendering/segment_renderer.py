@@ -6,18 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from livebg.clock import one_opencv_thread
-from livebg.factory import build_pipeline
+from livebg.compositing.compositor import Compositor
+from livebg.factory import build_compositor, build_pipeline
 from livebg.imaging.frame import Composite, Frame
 from livebg.pipeline import Passthrough
 from livebg.rendering.job_files import segment_file
 from livebg.rendering.jobs import NetworkInfo
-from livebg.rendering.matting import matting
+from livebg.rendering.matting import Matting, matting
+from livebg.rendering.outputs import build_outputs
 from livebg.rendering.segment_task import SegmentFile, SegmentResult, SegmentTask
 from livebg.rendering.worker import Worker
 from livebg.sinks.atomic_file import writing
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.segment_file import SegmentWriter, written_format
 from livebg.sources.file import FileSource
+from livebg.sources.stored_matte import StoredMatte
 
 
 def render_segment(task: SegmentTask, worker: Worker) -> SegmentResult:
@@ -55,13 +58,22 @@ class _Frames:
             for frame in filter(self._is_own, source):
                 yield frame, {"video": passthrough.process(frame).composite}
             return
+        if task.matte is not None:
+            with StoredMatte(task.matte) as stored:
+                yield from self._pictures(build_compositor(task.settings, timeline=task.timeline), source, stored)
+            return
         segmenter = self._worker.segmenter(task.settings)
         size = segmenter.input_size(source.format.width, source.format.height)
         self.network = NetworkInfo(segmenter.name, segmenter.provider, size)
-        pipeline = build_pipeline(task.settings, segmenter, timeline=task.timeline)
-        smoothing = task.settings.smoothing
-        for frame, matte in matting(pipeline, smoothing.temporal, smoothing.time_constant).mattes(source, self._is_own):
-            yield frame, {"video": pipeline.finish(frame, matte).composite}
+        pipeline, smoothing = build_pipeline(task.settings, segmenter, timeline=task.timeline), task.settings.smoothing
+        yield from self._pictures(pipeline.compositor, source, matting(pipeline, smoothing.temporal, smoothing.time_constant))
+
+    def _pictures(
+        self, compositor: Compositor, source: FileSource, mattes: Matting
+    ) -> Iterator[tuple[Frame, Mapping[str, Composite]]]:
+        outputs = build_outputs(self._task.settings, compositor, self._task.extras, self._task.timeline)
+        for frame, matte in mattes.mattes(source, self._is_own):
+            yield frame, outputs.composites(frame, matte)
 
     def _is_own(self, frame: Frame) -> bool:
         return self._task.segment.contains(frame.pts)

@@ -7,10 +7,12 @@ from pathlib import Path
 from livebg.compositing.composite import Consent
 from livebg.compositing.effect_track import Timeline
 from livebg.config.settings import Settings
+from livebg.rendering.extra_outputs import ExtraOutput
 from livebg.rendering.jobs import NetworkInfo
 from livebg.rendering.segments import Segment
 from livebg.rendering.worker import Worker
 from livebg.sinks.codecs import Encoding
+from livebg.sources.matte_index import MatteIndex
 from livebg.sources.normalizer import InputFormat
 
 
@@ -49,7 +51,8 @@ class SegmentTask:
 
     ``start`` and ``end`` are the range in seconds that is decoded. ``input_format`` is that of the whole source. ``outputs`` maps
     each output's key to its path, which selects the container, and its encoding. ``timeline`` is what the effect depends on
-    besides the frames. ``consent`` turns the effect off.
+    besides the frames. ``consent`` turns the effect off. ``extras`` are those of the outputs that are not the video. ``matte``
+    replaces the network.
     """
 
     source: Path
@@ -62,6 +65,8 @@ class SegmentTask:
     end: float | None
     timeline: Timeline
     consent: Consent | None = None
+    extras: tuple[ExtraOutput, ...] = ()
+    matte: MatteIndex | None = None
 
     def run(self, worker: Worker) -> SegmentResult:
         """See :meth:`~livebg.rendering.worker.Task.run`."""

@@ -6,26 +6,30 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from livebg.compositing.composite import Consent
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
-from livebg.factory import build_encoding, needs_track
+from livebg.factory import build_encoding
 from livebg.models import find
 from livebg.rendering.analysis import AnalysisTask
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.manifest import Manifest, identify
+from livebg.rendering.matte_lookup import look_up_mattes
+from livebg.rendering.outputs import check_extras, output_encoding, outputs_need_track
 from livebg.rendering.segment_task import SegmentResult, SegmentTask
 from livebg.rendering.segments import Segment, decoded_range, plan_segments
 from livebg.rendering.worker import Task
-from livebg.sinks.codecs import Encoding, plan_encoder
+from livebg.sinks.codecs import Content, Encoding, plan_encoder
 from livebg.sinks.joiner import Joiner
 from livebg.sinks.segment_file import written_format
 from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.damage import damage_notes
 from livebg.sources.file import FileSource
+from livebg.sources.matte_index import MatteIndex
 from livebg.sources.normalizer import InputFormat
 from livebg.sources.packet_index import index_packets
 
@@ -35,18 +39,20 @@ class RenderOptions:
     """What the command line says about a render beside the settings.
 
     ``copy`` is the range, and what happens to the other streams. ``overwrite`` replaces existing outputs. ``fresh`` discards what
-    an interrupted run has finished. ``consent`` turns the effect off.
+    an interrupted run has finished. ``consent`` turns the effect off. ``matte`` is a stored matte that replaces the network.
     """
 
     copy: CopyOptions = CopyOptions()  # noqa: RUF009 - immutable
     overwrite: bool = False
     fresh: bool = False
     consent: Consent | None = None
+    matte: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is known of a video before the work begins: its format, its segments, and the number of its frames if known."""
+    """What is known of a video before the work begins: its format, its segments, the number of its frames if known, and where
+    its mattes are if they are stored."""
 
     input_format: InputFormat
     time_base: Fraction
@@ -55,6 +61,7 @@ class _Plan:
     first: int
     duration: float
     frames: int | None
+    matte: MatteIndex | None
 
 
 class VideoRender:
@@ -69,7 +76,9 @@ class VideoRender:
         self.job = job
         self._begun = time.perf_counter()
         self._settings, self._options = settings, options
-        self._outputs = {"video": (job.output, self._encoding())}
+        check_extras(job, settings, overwrite=options.overwrite, matte=options.matte)
+        extras = {str(extra.kind): (extra.path, output_encoding(settings, extra.kind)) for extra in job.extras}
+        self._outputs = {"video": (job.output, self._encoding()), **extras}
         with ExitStack() as opened:
             with FileSource(job.input, options.copy.start, options.copy.end, threads=1) as source:
                 self._joiners = {key: self._joiner(key, source) for key in self._outputs}
@@ -99,9 +108,10 @@ class VideoRender:
 
     def begin(self) -> list[Task[Any]]:
         """Returns the tasks to run first: all segments, or the analysis that they depend on."""
-        if self._options.consent is None and needs_track(self._settings) and self._directory.manifest.track is None:
+        needed = self._options.consent is None and outputs_need_track(self._settings, self.job.extras)
+        if needed and self._directory.manifest.track is None:
             copy = self._options.copy
-            return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end)]
+            return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end, self._plan.matte)]
         return self._segment_tasks()
 
     def label(self, task: Task[Any]) -> str:
@@ -126,15 +136,14 @@ class VideoRender:
     def finish(self) -> JobResult:
         """Join the segments, remove the job directory, and return a summary. Raises :class:`~livebg.errors.SinkError`."""
         results = [self._results[segment.index] for segment in self._plan.segments]
-        for key, joiner in self._joiners.items():
-            files = [(result.files[key].path(self._directory.path), result.pts) for result in results]
-            joiner.join(files, part=self._directory.path / f"{key}.part")
+        self._join(results)
         self._directory.discard()
         conversions = tuple(dict.fromkeys(note for result in results for note in result.notes))
         damage = Counter[str]()
         for result in results:
             damage.update(result.damage)
-        notes = (*conversions, *damage_notes(damage), *self._joiners["video"].notes)
+        written = tuple(f"also wrote {extra.path}" for extra in self.job.extras)
+        notes = (*conversions, *damage_notes(damage), *self._joiners["video"].notes, *written)
         network = next((result.network for result in results if result.network), None)
         return JobResult(self.job, self.done, time.perf_counter() - self._begun, network, notes)
 
@@ -147,26 +156,38 @@ class VideoRender:
         self._directory.discard()
         return None
 
+    def _join(self, results: Sequence[SegmentResult]) -> None:
+        """Join the segments of all outputs. None of them gets its name before all are complete."""
+        with ExitStack() as unfinished:
+            files = []
+            for key, joiner in self._joiners.items():
+                segments = [(result.files[key].path(self._directory.path), result.pts) for result in results]
+                files.append(joiner.prepare(segments, part=self._directory.path / f"{key}.part"))
+                unfinished.callback(files[-1].rollback)
+            for file in files:
+                file.commit()
+
     def _encoding(self) -> Encoding:
         return build_encoding(self._settings, self._settings.effect.mode if self._options.consent is None else "none")
 
     def _joiner(self, key: str, source: FileSource) -> Joiner:
         path, encoding = self._outputs[key]
+        is_stored = encoding.content is Content.STORED_MATTE  # without sound, and with the times of the input
         return Joiner(
             path,
             plan_encoder(encoding, path),
             written_format(source.format, encoding.content),
             source.time_base,
-            copy_from=self.job.input,
-            copy_options=self._options.copy,
+            copy_from=None if is_stored else self.job.input,
+            copy_options=CopyOptions() if is_stored else self._options.copy,
             overwrite=self._options.overwrite,
         )
 
     def _planned(self, source: FileSource) -> _Plan:
-        copy = self._options.copy
+        copy, stored = self._options.copy, self._options.matte
         index = index_packets(self.job.input)
         segments = plan_segments(index, copy.start, copy.end)
-        first = next(iter(source)).pts
+        first, width, height = next(iter(source)).pts, source.format.width, source.format.height
         return _Plan(
             source.input_format,
             source.time_base,
@@ -175,13 +196,16 @@ class VideoRender:
             first,
             source.duration or 0.0,
             source.frame_estimate,
+            None if stored is None else look_up_mattes(stored, self.job.input, index, (width, height), copy),
         )
 
     def _manifest(self) -> Manifest:
         settings, plan = self._settings, self._plan
         inputs = {"source": identify(self.job.input)}
         network = None
-        if self._options.consent is None:
+        if self._options.matte is not None:
+            inputs["matte"] = identify(self._options.matte)
+        elif self._options.consent is None:
             model = find(settings.model.name, settings.model.folders)
             network = (settings.model.name, identify(model.path).sha256)
         return Manifest(inputs, network, self._byte_settings(), tuple(plan.segments), plan.duration, plan.first)
@@ -221,4 +245,6 @@ class VideoRender:
             end,
             Timeline(begin, part),
             self._options.consent,
+            self.job.extras,
+            None if plan.matte is None else plan.matte.between(segment.begin, segment.end),
         )
