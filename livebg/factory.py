@@ -64,6 +64,7 @@ def build_pipeline(
     height) is that of the composites if auto-framing crops larger frames. With ``timeline``, frames may be composited in any
     order; without it, auto-framing, automatic light and a background video follow the frames as they come.
     """
+    keep_freed_memory()
     smoother, upsampler = TemporalFilter(settings.smoothing.time_constant), GuidedUpsampler()
     compositor = build_compositor(settings, stages, live=live, background=background, output_size=output_size, timeline=timeline)
     return Pipeline(segmenter, smoother, upsampler, compositor, stages)
@@ -84,7 +85,6 @@ def build_compositor(
     """
     if timeline and not timeline.track and needs_track(settings):
         raise ValueError("Auto-framing and automatic light need a track.")
-    keep_freed_memory()
     effect, (start, track) = settings.effect, (timeline.start, timeline.track) if timeline else (None, None)
     light = build_light(settings, track)
     return Compositor(

@@ -1,6 +1,5 @@
 """``livebg render``."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,15 +60,16 @@ def render(
     keep_streams: Annotated[
         bool, typer.Option("--keep-streams", help="Stop if the output format cannot store a data stream; default: leave it out.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists.")] = False,
     also: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=FILE", help="Write another output too: matte, cutout, or plate (the room)."),
+        typer.Option(metavar="KIND=FILE", help="Also write the matte, the cutout, or the plate (the room without the person)."),
     ] = None,
-    keep_matte: Annotated[bool, typer.Option("--keep-matte", help="Write NAME.matte.mkv, for use with --matte.")] = False,
+    keep_matte: Annotated[bool, typer.Option("--keep-matte", help="Also write a lossless matte for --matte.")] = False,
     matte: Annotated[
-        Path | None, typer.Option("--matte", metavar="FILE", readable=False, help="Use this stored matte; no network runs.")
+        Path | None, typer.Option(readable=False, metavar="FILE", help="Use the mattes in this file instead of the network.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing an interrupted run.")] = False,
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Number of processes; default auto: all CPU cores.")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a progress bar.")] = False,
@@ -96,45 +96,36 @@ def render(
     from livebg.rendering.video_render import RenderOptions
     from livebg.sinks.stream_selection import CopyOptions
 
-    consent = _consent() if mode == "none" else None
+    consent = _consent("--mode none") if mode == "none" else None
     copy = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
-    options = RenderOptions(copy, overwrite, fresh, consent, matte)
-    planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
-    if matte is not None:
-        _check_matte(planned, {"--model": model, "--input-size": input_size, "--provider": provider, "--temporal": temporal})
-    if also or keep_matte or matte is not None:
-        planned = _with_outputs(planned, also or [], keep_matte, matte, mode)
+    options = RenderOptions(copy, overwrite, fresh, matte, consent)
+    planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode, skip_existing=skip_existing)
+    planned = _with_extras(planned, also or [], keep_matte, options)
     raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar"))
 
 
-def _consent() -> "Consent":
-    from livebg.compositing.composite import Consent
-
-    return Consent("livebg render --mode none")
-
-
-def _check_matte(plan: "Plan", network: Mapping[str, str | None]) -> None:
-    """Check that a stored matte fits the inputs and the options of the ``network`` that are set."""
-    if len(plan.jobs) != 1 or plan.jobs[0].is_photo:
-        raise ConfigError("--matte needs a single video as input, because each has its own matte.", "Name one video.")
-    given = [option for option, value in network.items() if value is not None]
-    if given:
-        raise ConfigError(f"With --matte no network runs, so {given[0]} has no effect.", "Leave one of them out.")
-
-
-def _with_outputs(plan: "Plan", also: list[str], keep_matte: bool, matte: Path | None, mode: str | None) -> "Plan":
-    """Return the plan with the outputs beside the videos."""
-    from livebg.compositing.composite import Consent
+def _with_extras(plan: "Plan", also: list[str], keep_matte: bool, options: "RenderOptions") -> "Plan":
     from livebg.rendering.extra_outputs import parse_also
     from livebg.rendering.outputs import with_extras
 
-    option = "--also" if also else "--keep-matte" if keep_matte else "--matte"
-    if mode == "none":
-        raise ConfigError(f"{option} needs a matte, and --mode none makes none.", "Leave one of them out.")
-    if keep_matte and matte is not None:
-        raise ConfigError("--keep-matte and --matte exclude each other: the matte is stored already.", "Leave one of them out.")
-    extras = parse_also(also, Consent("livebg render --also plate"))
+    wanted = {"--also": also, "--keep-matte": keep_matte, "--matte": options.matte}
+    for option in (name for name, value in wanted.items() if value):
+        if options.consent is not None:
+            raise ConfigError(f"{option} needs a matte, and --mode none has none.", "Leave one of them out.")
+    if options.matte is not None and len(plan.jobs) + len(plan.existing) != 1:
+        raise ConfigError(f"--matte is the matte of one video, but there are {len(plan.jobs)} inputs.", "Name one video.")
+    if options.matte is not None and plan.jobs and plan.jobs[0].is_photo:
+        raise ConfigError(f"--matte is the matte of a video, but {plan.jobs[0].input} is a photo.", "Name a video.")
+    if not also and not keep_matte:
+        return plan
+    extras = parse_also(also, _consent("--also plate"))
     return replace(plan, jobs=with_extras(plan.jobs, extras, keep_matte=keep_matte))
+
+
+def _consent(option: str) -> "Consent":
+    from livebg.compositing.composite import Consent
+
+    return Consent(f"livebg render {option}")
 
 
 def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report: str) -> int:
@@ -149,6 +140,8 @@ def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report
         batch.check(plan.jobs)
         if plan.skipped:
             reporter.skipped(plan.skipped)
+        if plan.existing:
+            reporter.existing(plan.existing)
         return batch.run(plan.jobs)
 
 

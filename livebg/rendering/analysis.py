@@ -1,6 +1,7 @@
 """One pass over a video that measures what auto-framing and automatic light follow, before any frame is rendered."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -14,7 +15,6 @@ from livebg.compositing.effect_track import Sample, Track
 from livebg.compositing.light import measure_need
 from livebg.config.settings import Settings
 from livebg.imaging.frame import Frame, Matte
-from livebg.interfaces import Segmenter
 from livebg.pipeline import Pipeline
 from livebg.rendering.worker import Worker
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
@@ -31,9 +31,9 @@ SAMPLES_PER_S: Final = 5
 class AnalysisTask:
     """Measures the frames of ``path`` with ``start <= time < end`` (seconds, see :class:`~livebg.sources.file.FileSource`).
 
-    All frames are decoded, up to five a second are measured: the first one in each fifth of a second. A
-    :class:`~livebg.rendering.worker.Task`, needed only for settings for which :func:`~livebg.factory.needs_track` is true.
-    ``matte`` replaces the network.
+    All frames are decoded, up to five a second are measured: the first one in each fifth of a second. ``matte`` replaces the
+    network. A :class:`~livebg.rendering.worker.Task`, needed only for settings for which :func:`~livebg.factory.needs_track` is
+    true.
     """
 
     path: Path
@@ -47,23 +47,16 @@ class AnalysisTask:
         and the worker's network raise, and :class:`~livebg.errors.Cancelled` if the user stopped the render.
         """
         clock = _SampleClock(worker)
-        with FileSource(self.path, self.start, self.end, select=clock.is_due) as source:
+        with FileSource(self.path, self.start, self.end, select=clock.is_due) as source, ExitStack() as opened:
             clock.time_base = source.time_base
-            samples = self._samples(source, worker)
+            if self.matte is not None:
+                matte = opened.enter_context(StoredMatte(self.matte)).matte
+            else:
+                upsampler = GuidedUpsampler()
+                matte = Pipeline(worker.segmenter(self.settings), TemporalFilter(0), upsampler, Compositor(render_matte)).matte
+            measure = _Measurement(self.settings, matte)
+            samples = tuple(measure.sample(frame) for frame in source)
         return Track(source.time_base, self.settings.effect.framing, samples)
-
-    def _samples(self, source: FileSource, worker: Worker) -> tuple[Sample, ...]:
-        if self.matte is None:
-            measure = _Measurement(self.settings, _single_mattes(worker.segmenter(self.settings)))
-            return tuple(measure.sample(frame) for frame in source)
-        with StoredMatte(self.matte) as stored:
-            measure = _Measurement(self.settings, stored.matte)
-            return tuple(measure.sample(frame) for frame in source)
-
-
-def _single_mattes(segmenter: Segmenter) -> Callable[[Frame], Matte]:
-    """Returns a function that makes mattes without state."""
-    return Pipeline(segmenter, TemporalFilter(0), GuidedUpsampler(), Compositor(render_matte)).matte
 
 
 class _SampleClock:
@@ -82,19 +75,16 @@ class _SampleClock:
 
 
 class _Measurement:
-    """Measures single frames, without state. ``matte_of`` returns their mattes, each of which serves both effects."""
+    """Measures single frames, without state: a matte serves both effects."""
 
-    def __init__(self, settings: Settings, matte_of: Callable[[Frame], Matte]) -> None:
+    def __init__(self, settings: Settings, matte: Callable[[Frame], Matte]) -> None:
         effect = settings.effect
         self._framed, self._lit = effect.framing > 1, effect.light_auto
-        self._compositor, self._matte_of = Compositor(render_matte, edge=effect.edge), matte_of
+        self._matte, self._compositor = matte, Compositor(render_matte, edge=effect.edge)
 
     def sample(self, frame: Frame) -> Sample:
-        """Raises what ``matte_of`` raises."""
-        matte = self._compositor.shown_matte(self._matte_of(frame))
-        return self._measured(frame, matte)
-
-    def _measured(self, frame: Frame, matte: Matte) -> Sample:
+        """Raises what ``matte`` raises."""
+        matte = self._compositor.shown_matte(self._matte(frame))
         person = locate_person(matte.alpha) if self._framed else None
         need = measure_need(frame, matte) if self._lit else None
         return Sample.of(frame.pts, person, need)

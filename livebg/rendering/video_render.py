@@ -12,24 +12,25 @@ from typing import Any
 from livebg.compositing.composite import Consent
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
-from livebg.factory import build_encoding
+from livebg.factory import needs_track
 from livebg.models import find
+from livebg.platform.user_paths import expand_user, is_file
 from livebg.rendering.analysis import AnalysisTask
+from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.manifest import Manifest, identify
-from livebg.rendering.matte_lookup import look_up_mattes
-from livebg.rendering.outputs import check_extras, output_encoding, outputs_need_track
-from livebg.rendering.segment_task import SegmentResult, SegmentTask
+from livebg.rendering.outputs import check_extras
+from livebg.rendering.segment_task import SegmentResult, SegmentTask, job_outputs
 from livebg.rendering.segments import Segment, decoded_range, plan_segments
 from livebg.rendering.worker import Task
-from livebg.sinks.codecs import Content, Encoding, plan_encoder
+from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.joiner import Joiner
 from livebg.sinks.segment_file import written_format
 from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.damage import damage_notes
 from livebg.sources.file import FileSource
-from livebg.sources.matte_index import MatteIndex
+from livebg.sources.matte_index import MatteIndex, index_matte
 from livebg.sources.normalizer import InputFormat
 from livebg.sources.packet_index import index_packets
 
@@ -39,20 +40,19 @@ class RenderOptions:
     """What the command line says about a render beside the settings.
 
     ``copy`` is the range, and what happens to the other streams. ``overwrite`` replaces existing outputs. ``fresh`` discards what
-    an interrupted run has finished. ``consent`` turns the effect off. ``matte`` is a stored matte that replaces the network.
+    an interrupted run has finished. ``matte`` is the file whose mattes replace the network. ``consent`` turns the effect off.
     """
 
     copy: CopyOptions = CopyOptions()  # noqa: RUF009 - immutable
     overwrite: bool = False
     fresh: bool = False
-    consent: Consent | None = None
     matte: Path | None = None
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is known of a video before the work begins: its format, its segments, the number of its frames if known, and where
-    its mattes are if they are stored."""
+    """What is known of a video before the work begins: its format, its segments, and the number of its frames if known."""
 
     input_format: InputFormat
     time_base: Fraction
@@ -76,9 +76,8 @@ class VideoRender:
         self.job = job
         self._begun = time.perf_counter()
         self._settings, self._options = settings, options
+        self._outputs = job_outputs(job, settings, options.consent)
         check_extras(job, settings, overwrite=options.overwrite, matte=options.matte)
-        extras = {str(extra.kind): (extra.path, output_encoding(settings, extra.kind)) for extra in job.extras}
-        self._outputs = {"video": (job.output, self._encoding()), **extras}
         with ExitStack() as opened:
             with FileSource(job.input, options.copy.start, options.copy.end, threads=1) as source:
                 self._joiners = {key: self._joiner(key, source) for key in self._outputs}
@@ -108,8 +107,7 @@ class VideoRender:
 
     def begin(self) -> list[Task[Any]]:
         """Returns the tasks to run first: all segments, or the analysis that they depend on."""
-        needed = self._options.consent is None and outputs_need_track(self._settings, self.job.extras)
-        if needed and self._directory.manifest.track is None:
+        if self._options.consent is None and needs_track(self._settings) and self._directory.manifest.track is None:
             copy = self._options.copy
             return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end, self._plan.matte)]
         return self._segment_tasks()
@@ -136,14 +134,15 @@ class VideoRender:
     def finish(self) -> JobResult:
         """Join the segments, remove the job directory, and return a summary. Raises :class:`~livebg.errors.SinkError`."""
         results = [self._results[segment.index] for segment in self._plan.segments]
-        self._join(results)
+        for key, joiner in self._joiners.items():
+            files = [(result.files[str(key)].path(self._directory.path), result.pts) for result in results]
+            joiner.join(files, part=self._directory.path / f"{key}.part")
         self._directory.discard()
         conversions = tuple(dict.fromkeys(note for result in results for note in result.notes))
         damage = Counter[str]()
         for result in results:
             damage.update(result.damage)
-        written = tuple(f"also wrote {extra.path}" for extra in self.job.extras)
-        notes = (*conversions, *damage_notes(damage), *self._joiners["video"].notes, *written)
+        notes = (*conversions, *damage_notes(damage), *self._joiners[OutputKind.VIDEO].notes)
         network = next((result.network for result in results if result.network), None)
         return JobResult(self.job, self.done, time.perf_counter() - self._begun, network, notes)
 
@@ -156,52 +155,43 @@ class VideoRender:
         self._directory.discard()
         return None
 
-    def _join(self, results: Sequence[SegmentResult]) -> None:
-        """Join the segments of all outputs. None of them gets its name before all are complete."""
-        with ExitStack() as unfinished:
-            files = []
-            for key, joiner in self._joiners.items():
-                segments = [(result.files[key].path(self._directory.path), result.pts) for result in results]
-                files.append(joiner.prepare(segments, part=self._directory.path / f"{key}.part"))
-                unfinished.callback(files[-1].rollback)
-            for file in files:
-                file.commit()
-
-    def _encoding(self) -> Encoding:
-        return build_encoding(self._settings, self._settings.effect.mode if self._options.consent is None else "none")
-
-    def _joiner(self, key: str, source: FileSource) -> Joiner:
+    def _joiner(self, key: OutputKind, source: FileSource) -> Joiner:
         path, encoding = self._outputs[key]
-        is_stored = encoding.content is Content.STORED_MATTE  # without sound, and with the times of the input
         return Joiner(
             path,
             plan_encoder(encoding, path),
             written_format(source.format, encoding.content),
             source.time_base,
-            copy_from=None if is_stored else self.job.input,
-            copy_options=CopyOptions() if is_stored else self._options.copy,
+            copy_from=self.job.input if key is OutputKind.VIDEO else None,
+            copy_options=self._options.copy,
             overwrite=self._options.overwrite,
         )
 
     def _planned(self, source: FileSource) -> _Plan:
-        copy, stored = self._options.copy, self._options.matte
+        copy, format_ = self._options.copy, source.format
         index = index_packets(self.job.input)
-        segments = plan_segments(index, copy.start, copy.end)
-        first, width, height = next(iter(source)).pts, source.format.width, source.format.height
+        first = next(iter(source)).pts
+        matte = None
+        if self._options.matte is not None:
+            shown = index.between(copy.start, copy.end)
+            matte = index_matte(self._options.matte, (format_.width, format_.height), source.time_base, shown, index.pts)
         return _Plan(
             source.input_format,
             source.time_base,
             index.origin,
-            segments,
+            plan_segments(index, copy.start, copy.end),
             first,
             source.duration or 0.0,
             source.frame_estimate,
-            None if stored is None else look_up_mattes(stored, self.job.input, index, (width, height), copy),
+            matte,
         )
 
     def _manifest(self) -> Manifest:
         settings, plan = self._settings, self._plan
         inputs = {"source": identify(self.job.input)}
+        background = expand_user(settings.effect.background)
+        if settings.effect.mode == "background" and is_file(background):
+            inputs["background"] = identify(background)
         network = None
         if self._options.matte is not None:
             inputs["matte"] = identify(self._options.matte)
@@ -217,7 +207,7 @@ class VideoRender:
         values["render"].pop("jobs", None)
         values["model"] = self._settings.model_dump(mode="json", include={"model"})["model"]
         values["range"] = {"start": copy.start, "end": copy.end}
-        values["outputs"] = {key: path.suffix.lower() for key, (path, _) in self._outputs.items()}
+        values["outputs"] = {str(key): path.suffix.lower() for key, (path, _) in self._outputs.items()}
         values["effect off"] = self._options.consent is not None
         values["input format"] = repr(self._plan.input_format)
         return values
@@ -235,16 +225,14 @@ class VideoRender:
         until = float("inf") if segment.end is None else float(segment.end * segment.time_base)
         part = None if track is None else track.part(float(segment.begin * segment.time_base), until)
         return SegmentTask(
-            self.job.input,
+            self.job,
             segment,
             self._settings,
             self._directory.path,
-            self._outputs,
             plan.input_format,
             start,
             end,
             Timeline(begin, part),
-            self._options.consent,
-            self.job.extras,
             None if plan.matte is None else plan.matte.between(segment.begin, segment.end),
+            self._options.consent,
         )

@@ -34,8 +34,8 @@ def tag_color(target: av.VideoCodecContext | av.VideoFrame, color: ColorSpec) ->
 def to_av(composite: Composite, pix_fmt: str) -> av.VideoFrame:
     """Return a copy of the composite as an ``av.VideoFrame`` without a timestamp.
 
-    ``pix_fmt`` is "yuv420p" (bytes unchanged), "gray" (luma alone), "yuva420p" (with alpha) or "yuva444p10le" (10 bits, limited
-    range, chroma at full size). Raises SinkError if the format has alpha and the composite does not.
+    ``pix_fmt`` is "yuv420p" (bytes unchanged), "gray" (luma alone), "yuva420p" (I420 plus alpha) or "yuva444p10le" (10 bits,
+    limited range, chroma at full size). Raises SinkError if the format has alpha and the composite does not.
     """
     frame = av.VideoFrame(composite.width, composite.height, pix_fmt)
     if pix_fmt == "yuv420p":
