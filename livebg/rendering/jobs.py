@@ -13,6 +13,7 @@ from typing import Final, Literal, get_args
 
 from livebg.config.choices import Mode
 from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
+from livebg.rendering.extra_outputs import ExtraOutput
 from livebg.sources.media_types import PHOTO_SUFFIXES, UNREADABLE_PHOTO_SUFFIXES, VIDEO_SUFFIXES, WRITABLE_PHOTO_SUFFIXES
 
 _LOG: Final = logging.getLogger(__name__)
@@ -29,13 +30,15 @@ _MAX_NAME_BYTES: Final = 255
 @dataclass(frozen=True, slots=True)
 class Job:
     """One input and its output. ``note`` is a clause about an unexpected output format, or empty. ``error`` is the reason why the
-    job cannot run: the input is a folder that cannot be read, or the name of the output would be too long.
+    job cannot run: the input is a folder that cannot be read, or the name of the output would be too long. ``extras`` are the
+    files beside the output.
     """
 
     input: Path
     output: Path
     note: str = ""
     error: LivebgError | None = None
+    extras: tuple[ExtraOutput, ...] = ()
 
     @property
     def is_photo(self) -> bool:

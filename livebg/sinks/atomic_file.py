@@ -38,6 +38,11 @@ def writing(path: Path) -> Iterator[None]:
         raise SinkError(f"Cannot write {path}: {reason[:1].lower()}{reason[1:]}.", fix) from error
 
 
+def part_path(path: Path, token: str) -> Path:
+    """Returns the hidden file for ``path`` with the unique ``token`` in its name."""
+    return path.absolute().parent / f".livebg-{token}.part"
+
+
 class AtomicFile:
     """A hidden file next to ``path``, or the given ``part``, renamed to it by :meth:`commit` or removed by :meth:`rollback`.
 
@@ -49,7 +54,7 @@ class AtomicFile:
     def __init__(self, path: Path, *, overwrite: bool = False, not_same_as: Path | None = None, part: Path | None = None) -> None:
         self._path = path
         self._overwrite = overwrite
-        self.part = part.absolute() if part else path.absolute().parent / f".livebg-{secrets.token_hex(6)}.part"
+        self.part = part.absolute() if part else part_path(path, secrets.token_hex(6))
         with writing(path):
             self._check_folder()
             self._check_overwrite()
