@@ -14,6 +14,7 @@ import pytest
 
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, SourceError
+from livebg.platform.resources import usable_cpus
 from livebg.rendering.worker import ModelUnavailable, WorkerLost, Workers
 from livebg.rendering.workers import count_jobs, open_workers
 from livebg.segmentation.u2net import U2NetSegmenter
@@ -177,9 +178,9 @@ def test_each_process_loads_the_network_once(processes: Workers, tmp_path: Path)
     futures = [processes.submit(Segmenting(settings, shade), RecordingObserver()) for shade in range(12)]
     results = [future.result(HANG_S) for future in futures]
     assert len({(pid, network) for pid, network, _, _ in results}) == len({pid for pid, _, _, _ in results})
-    assert {threads for _, _, _, threads in results} == {1}
     with open_workers(1) as here:
         again = [here.submit(Segmenting(settings, shade), RecordingObserver()).result(HANG_S) for shade in range(12)]
+    assert {threads for _, _, _, threads in [*results, *again]} == {1}
     assert [alpha for _, _, alpha, _ in again] == [alpha for _, _, alpha, _ in results]
 
 
@@ -236,7 +237,13 @@ def test_workers_ignore_signals_and_the_parent_decides(number: signal.Signals, t
 
 def test_requested_number_of_jobs_is_used() -> None:
     assert count_jobs(3) == 3
-    assert 1 <= count_jobs("auto") <= 64
+    assert count_jobs(3, 10**12) == 3
+
+
+def test_automatic_number_of_jobs_depends_on_cpus_and_memory() -> None:
+    assert 1 <= count_jobs("auto", 0) <= usable_cpus()
+    assert count_jobs("auto", 0) >= count_jobs("auto") >= count_jobs("auto", 7680 * 4320)
+    assert count_jobs("auto", 10**12) == 1
 
 
 class _Here:
