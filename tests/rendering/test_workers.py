@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -116,14 +117,14 @@ def test_killed_process_costs_only_its_own_task(processes: Workers, tmp_path: Pa
     assert pid not in pids
     (error,) = killed.retries
     assert isinstance(error, WorkerLost)
-    assert error.message == f"Rendering {LABEL} failed: its process was killed (SIGKILL)."
+    assert error.message == f"{LABEL} failed: its process was killed (SIGKILL)."
     assert not second.done()
     assert other.retries == []
     processes.stop()
 
 
 def test_process_that_always_ends_is_an_error_with_advice(processes: Workers) -> None:
-    sentence = rf"^Rendering {LABEL} failed: its process ended unexpectedly \(exit code 9\)\. If memory is short, use a smaller"
+    sentence = rf"^{re.escape(LABEL)} failed: its process ended unexpectedly \(exit code 9\)\. If memory is short, use a smaller"
     with pytest.raises(WorkerLost, match=sentence):
         processes.submit(Exiting(), RecordingObserver()).result(HANG_S)
     assert processes.submit(Digest(1), RecordingObserver()).result(HANG_S)
@@ -199,9 +200,9 @@ def test_processes_log_through_this_one(level: int, messages: list[str], caplog:
     assert [record.getMessage() for record in caplog.records if record.name == "livebg.rendering.test"] == messages
 
 
-def parent(folder: Path) -> "subprocess.Popen[str]":
+def parent(folder: Path, *options: str) -> "subprocess.Popen[str]":
     """A process with two workers, in a process group of their own."""
-    command = [sys.executable, "-m", "tests.support.worker_tasks", str(folder)]
+    command = [sys.executable, "-m", "tests.support.worker_tasks", str(folder), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -212,8 +213,9 @@ def running(pid: int) -> bool:
         return False
 
 
-def test_killed_parent_leaves_no_process(tmp_path: Path) -> None:
-    with parent(tmp_path) as process:
+@pytest.mark.parametrize("options", [(), ("deaf",)], ids=["between frames", "within a frame"])
+def test_killed_parent_leaves_no_process(options: tuple[str, ...], tmp_path: Path) -> None:
+    with parent(tmp_path, *options) as process:
         pids = [announced(tmp_path / name) for name in ("a", "b")]
         assert all(running(pid) for pid in pids)
         process.kill()
