@@ -108,6 +108,14 @@ def test_a_frame_is_the_same_in_every_range(make: Callable[[str], Path]) -> None
         assert frames == expected[first : round(end * 25)]
 
 
+def test_ranges_of_slow_video_start_with_the_right_frame(make: Callable[[str], Path]) -> None:
+    """A key frame that is decoded before the start can be shown after it."""
+    path = make("slow_open_gop.mp4")
+    _, expected = whole(path)
+    for start in range(2, 20):
+        assert whole(path, start, start + 3)[1] == expected[start : start + 3]
+
+
 class TestDamage:
     @pytest.mark.parametrize(
         ("codec", "options"),
@@ -134,6 +142,21 @@ class TestDamage:
         assert [pts for pts, _ in frames] == [pts for pts, _ in expected]
         differing = [pts for (pts, data), (_, same) in zip(frames, expected, strict=True) if data != same]
         assert len(differing) <= 20  # what the decoder conceals, up to the next key frame
+
+    def test_segments_after_a_damaged_key_frame(self, tmp_path: Path) -> None:
+        """Its missing part is copied from the pictures before it, which a decoder that starts with it does not have."""
+        path = clip(B_FRAMES | {"g": "100", "bf": "0"}).write(tmp_path / "a.mp4")
+        with av.open(str(path)) as container:
+            _, key = (packet for packet in container.demux(video=0) if packet.is_keyframe)
+            assert key.pos is not None
+            begin, end = key.pos + key.size // 2, key.pos + key.size
+        content = bytearray(path.read_bytes())
+        content[begin:end] = np.random.default_rng(1).bytes(end - begin)
+        path.write_bytes(content)
+        source, expected = whole(path)
+        assert source.notes == ("1 frame decoded with errors",)
+        segments = plan_segments(index_packets(path), None, None, segment_s=0.5)
+        assert in_segments(path, segments, source)[0] == expected
 
     def test_undecodable_start_belongs_to_the_first_segment(self, make: Callable[[str], Path]) -> None:
         path = make("leading.mp4")
