@@ -108,12 +108,16 @@ def test_a_frame_is_the_same_in_every_range(make: Callable[[str], Path]) -> None
         assert frames == expected[first : round(end * 25)]
 
 
-def test_ranges_of_slow_video_start_with_the_right_frame(make: Callable[[str], Path]) -> None:
-    """A key frame that is decoded before the start can be shown after it."""
-    path = make("slow_open_gop.mp4")
+@pytest.mark.parametrize("name", ["slow_open_gop.mp4", "long_gop.ts"])
+def test_ranges_start_with_the_right_frame(tmp_path: Path, name: str) -> None:
+    """A seek can end at a key frame that is shown after the start, or in MPEG-TS between two key frames."""
+    makers = EXACT | {"long_gop.ts": clip(B_FRAMES | {"g": "50"}).write}
+    path = makers[name](tmp_path / name)
     _, expected = whole(path)
-    for start in range(2, 20):
-        assert whole(path, start, start + 3)[1] == expected[start : start + 3]
+    index = index_packets(path)
+    for first in range(10, len(expected) - 10, len(expected) // 20):
+        start = float(expected[first][0] * index.time_base - index.origin)
+        assert whole(path, start, start + 0.01)[1] == expected[first : first + 1]
 
 
 class TestDamage:
