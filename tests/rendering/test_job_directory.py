@@ -258,7 +258,7 @@ def test_symlink_instead_of_manifest_is_not_followed(output: Path, manifest: Man
     (path / "manifest.json").rename(moved)
     (path / "manifest.json").symlink_to(moved)
     content = moved.read_bytes()
-    with JobDirectory.open(output, manifest, note=[].append) as job:
+    with JobDirectory.open(output, manifest, note=list[str]().append) as job:
         assert job.finished() == {}
         assert not (path / "manifest.json").is_symlink()
     assert moved.read_bytes() == content
@@ -320,7 +320,7 @@ def test_discard_does_not_follow_links(output: Path, manifest: Manifest) -> None
     (outside / "0003.video.mp4").write_text("mine")
     (path / "0002.video.mp4").symlink_to(outside)
     (path / "0003.json").symlink_to(outside / "0003.video.mp4")
-    with JobDirectory.open(output, manifest, note=[].append) as job:
+    with JobDirectory.open(output, manifest, note=list[str]().append) as job:
         job.discard()
     assert not path.exists()
     assert (outside / "0003.video.mp4").read_text() == "mine"
@@ -410,7 +410,7 @@ def memory() -> Iterator[Path]:
 
 def test_killed_run_continues_wherever_it_was_killed(memory: Path) -> None:
     """Killed at every file operation in turn, and again while it continues."""
-    command = [sys.executable, "-m", "tests.support.render_jobs", memory / "talk.portrait.mp4"]
+    command = [sys.executable, "-m", "tests.support.render_jobs", str(memory / "talk.portrait.mp4")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
@@ -434,7 +434,7 @@ def test_added_file_must_have_its_size_and_hash(output: Path, manifest: Manifest
         with pytest.raises(SinkError, match=r"0000\.video\.mp4 is truncated\. "):
             job.add(short)
         with pytest.raises(SinkError, match=r"0001\.video\.mp4 was modified\. "):
-            job.add(changed, verify=True)
+            job.add(changed)
         assert job.finished() == {}
 
 
@@ -492,7 +492,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("needs permission to mount a file system")
     yield folder
