@@ -40,8 +40,7 @@ def write_sealed(path: Path, content: Any) -> None:
     """Write JSON data atomically and durably; replaces a symbolic link instead of following it. Raises OSError."""
     if path.is_symlink():
         path.unlink()
-    text = json.dumps({"sha256": digest(content), "content": content}, indent=1, allow_nan=False)
-    write_atomically(path, f"{text}\n".encode())
+    write_atomically(path, f'{{"sha256":"{digest(content)}","content":{canonical(content)}}}\n'.encode())
     sync_folder(path.parent)
 
 

@@ -1,5 +1,7 @@
 """The job directory: interrupted jobs continue with what is intact, and with nothing else."""
 
+import errno
+import fcntl
 import json
 import os
 import re
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 
 from livebg.errors import SinkError
+from livebg.rendering.interrupted_jobs import describe_job, remove_job
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.job_files import entry_file, job_folder
 from livebg.rendering.manifest import Manifest
@@ -235,7 +238,7 @@ def test_edited_description_is_reported(output: Path, manifest: Manifest) -> Non
 def test_edited_manifest_starts_over(output: Path, manifest: Manifest) -> None:
     path = interrupted_job(output, manifest)
     text = (path / "manifest.json").read_text()
-    (path / "manifest.json").write_text(text.replace("0.5", "0.8"))
+    (path / "manifest.json").write_text(text.replace('"blur":0.5', '"blur":0.8'))
     edited = make_manifest(Path(manifest.inputs["source"].path), effect={"mode": "portrait", "blur": 0.8})
     finished, notes = resume(output, edited)
     assert finished == {}
@@ -362,6 +365,32 @@ def test_folder_that_others_could_read_becomes_private(output: Path, manifest: M
     path.chmod(0o755)
     assert set(resume(output, manifest)[0]) == {0, 1}
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_folder_whose_file_system_maps_owners_is_accepted(
+    output: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems show another owner for all files of a user."""
+    interrupted_job(output, manifest)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert set(resume(output, manifest)[0]) == {0, 1}
+
+
+def test_file_system_without_locks_is_a_warning(
+    output: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    path = interrupted_job(output, manifest)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert set(resume(output, manifest)[0]) == {0, 1}
+    warning = f"Cannot lock {path} (Function not implemented). Do not render {output} twice at the same time."
+    assert caplog.messages == [warning]
+    assert describe_job(path).problem == "cannot be read (function not implemented)"
+    with pytest.raises(SinkError, match="function not implemented"):
+        remove_job(path)
+    assert set(resume(output, manifest)[0]) == {0, 1}
 
 
 def test_second_run_is_rejected(output: Path, manifest: Manifest) -> None:
