@@ -149,6 +149,7 @@ class JobDirectory:
         """
         if not self._release.alive:
             return None
+        self._finished = None  # an interrupt can arrive between the storage of a segment and its entry here
         seconds, duration = self.done()
         if len(self.manifest.segments) < 2 or (seconds == 0 and self.manifest.track is None):
             self.discard()
