@@ -18,7 +18,7 @@ from livebg.cli.options import (
     VerboseOption,
     effect_settings,
 )
-from livebg.config.choices import Temporal
+from livebg.config.choices import MAX_JOBS, Temporal
 from livebg.config.parsing import parse_time
 from livebg.errors import ConfigError
 from livebg.rendering.jobs import RenderMode, plan_jobs
@@ -35,6 +35,12 @@ InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Vide
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", readable=False, help="Output file; for several inputs, the output folder.")
 ]
+
+
+def _job_count(text: str | None) -> str | None:
+    if text in (None, "auto") or (text.isdecimal() and 1 <= int(text) <= MAX_JOBS):
+        return text
+    raise typer.BadParameter(f"Give a number from 1 to {MAX_JOBS}, or auto.")
 
 
 def render(
@@ -72,7 +78,9 @@ def render(
         Path | None, typer.Option(readable=False, metavar="FILE", help="Use the mattes in this file instead of the network.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing an interrupted run.")] = False,
-    jobs: Annotated[str | None, typer.Option(metavar="N", help="Number of processes; default auto: all CPU cores.")] = None,
+    jobs: Annotated[
+        str | None, typer.Option(metavar="N", callback=_job_count, help="Number of processes; default auto: all CPU cores.")
+    ] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a progress bar.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,

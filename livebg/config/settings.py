@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from livebg.config.choices import BUILTIN_BACKGROUNDS, Backend, Mode, Preset, SinkBackend, Temporal
+from livebg.config.choices import BUILTIN_BACKGROUNDS, MAX_JOBS, Backend, Mode, Preset, SinkBackend, Temporal
 from livebg.config.messages import PREFIX
 from livebg.config.parsing import parse_color, parse_size
 
@@ -138,7 +138,7 @@ class Render(Section):
     preset: Preset = Field(
         "medium", description="encoder preset, speed against file size: ultrafast, superfast, veryfast, ... to placebo"
     )
-    jobs: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+    jobs: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_JOBS)] = Field(
         "auto", description="number of parallel processes, 1 to 64; auto: one per CPU core, as far as memory allows"
     )
 

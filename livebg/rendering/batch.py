@@ -78,6 +78,8 @@ class _Running:
     tasks: dict[Future[Any], "_Observer"] = field(default_factory=dict)
     last: Future[Any] | None = None
     error: BaseException | None = None
+    reported: int = 0
+    """The frames that the reporter knows."""
 
     @property
     def frames(self) -> int:
@@ -194,7 +196,9 @@ class BatchRenderer:
             for future in done & running.tasks.keys():
                 del running.tasks[future]
                 self._add(workers, running, future)
-            self._reporter.advanced(running.render.job, running.frames)
+            if running.frames != running.reported:
+                running.reported = running.frames
+                self._reporter.advanced(running.render.job, running.reported)
             if not running.tasks and (running.error or running.render.is_complete):
                 self._running.remove(running)
                 self._end(running)

@@ -102,7 +102,7 @@ class BarReporter(QuietReporter):
         self._bar.refresh()
 
     def started(self, job: Job, total: int | None, resumed: int = 0) -> None:
-        if job.note:
+        if job.note and not job.is_photo:  # a photo is read by its task, which may fail
             self._line(f"{job.input}: {job.note}")
         if resumed:
             self._line(f"{job.input}: continued after {resumed} of {total} frames")
@@ -119,6 +119,8 @@ class BarReporter(QuietReporter):
 
     def finished(self, summary: JobResult) -> None:
         self._progress.end(summary.job)
+        if summary.job.note and summary.job.is_photo:
+            self._line(f"{summary.job.input}: {summary.job.note}")
         self._line(summary_line(summary))
         for note in summary.notes:
             self._line(f"  {note}")
@@ -194,6 +196,8 @@ class JsonReporter(QuietReporter):
 
     def finished(self, summary: JobResult) -> None:
         self._progress.end(summary.job)
+        if summary.job.note and summary.job.is_photo:
+            self._line(f"{summary.job.input}: {summary.job.note}")
         self._done.append(summary)
         job, notes = summary.job, list(summary.notes)
         self._emit({"event": "done", "input": str(job.input), **_stats([summary]), "output": str(job.output), "notes": notes})
