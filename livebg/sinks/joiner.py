@@ -47,8 +47,7 @@ class Joiner:
     The constructor writes nothing, but fails early, before the segments are rendered. It raises
     :class:`~livebg.errors.ConfigError` if the encoder does not accept ``format``, :class:`~livebg.errors.SourceError` if
     ``copy_from`` cannot be opened, and :class:`~livebg.errors.SinkError` if the output cannot be written, exists (unless
-    ``overwrite``) or is the input, or if a stream cannot or must not be copied. End with :meth:`join` or
-    :meth:`close`; several outputs of one video are all prepared before the first is committed.
+    ``overwrite``) or is the input, or if a stream cannot or must not be copied. End with :meth:`join` or :meth:`close`.
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class Joiner:
         self._path, self._plan, self._format, self._time_base = path, plan, format, time_base
         self._source, self._options, self._overwrite = copy_from, copy_options, overwrite
         self._notes = [plan.note] if plan.note else []
-        self._file: AtomicFile | None = None
         AtomicFile(path, overwrite=overwrite, not_same_as=copy_from).rollback()  # fails if the output cannot be written
         with closing(av.open(io.BytesIO(), "w", format=plan.container)) as probe:
             add_encoder(probe, plan, format, time_base)
@@ -79,14 +77,13 @@ class Joiner:
     def join(
         self, segments: Sequence[EncodedSegment], *, part: Path | None = None, on_frame: Callable[[int], None] | None = None
     ) -> None:
-        """Call :meth:`prepare` and :meth:`commit`."""
-        self.prepare(segments, part=part, on_frame=on_frame)
-        self.commit()
+        """Write the output from ``segments`` and give it its name. See :meth:`prepare`."""
+        self.prepare(segments, part=part, on_frame=on_frame).commit()
 
     def prepare(
         self, segments: Sequence[EncodedSegment], *, part: Path | None = None, on_frame: Callable[[int], None] | None = None
-    ) -> None:
-        """Write the output from ``segments`` in the order of their times, and verify it.
+    ) -> AtomicFile:
+        """Write the output from ``segments`` in the order of their times, and verify it. The caller commits or rolls it back.
 
         The times of each segment are in units of the time base, rising, and later than those of the segment before. ``part`` is
         the unfinished file, by default a hidden file next to the output; it must be on the same file system. ``on_frame``
@@ -102,28 +99,20 @@ class Joiner:
             delay = self._examine(filled)
             offset = self._first_time_shift(filled[0][1][0])
             timeline = self._timeline(filled, delay, offset)
-            self._file = AtomicFile(self._path, overwrite=self._overwrite, not_same_as=self._source, part=part)
-            with writing(self._path):
-                self._write(self._file, filled, timeline, offset, on_frame)
-            self._note_aspect_ratio(verify(self._file.part, self._path, timeline.pts, self._time_base, self._others))
-        except BaseException:
-            self.close()
-            raise
-
-    def commit(self) -> None:
-        """Give the prepared output its name. Raises SinkError if that fails, for example because the output exists now."""
-        try:
-            if self._file is not None:
-                self._file.commit()
-                self._file = None
+            file = AtomicFile(self._path, overwrite=self._overwrite, not_same_as=self._source, part=part)
+            try:
+                with writing(self._path):
+                    self._write(file, filled, timeline, offset, on_frame)
+                self._note_aspect_ratio(verify(file.part, self._path, timeline.pts, self._time_base, self._others))
+            except BaseException:
+                file.rollback()
+                raise
+            return file
         finally:
             self.close()
 
     def close(self) -> None:
-        """Close the input, and remove an output that is not complete. May be called at any time, more than once."""
-        if self._file is not None:
-            self._file.rollback()
-            self._file = None
+        """Close the input. May be called at any time, more than once."""
         if self._others is not None:
             self._others.close()
 

@@ -271,11 +271,11 @@ class TestFailures:
         segments = [encode(tmp_path / "0", plan, range(0, 400, 40), MILLISECOND)]
         for commit in (False, True):
             joiner = Joiner(out, plan, FORMAT, MILLISECOND)
-            joiner.prepare(segments, part=tmp_path / "part")
+            prepared = joiner.prepare(segments, part=tmp_path / "part")
             assert {each.name for each in tmp_path.iterdir()} == {"0", "part"}
             if commit:
-                joiner.commit()
-            joiner.close()
+                prepared.commit()
+            prepared.rollback()
             assert {each.name for each in tmp_path.iterdir()} == ({"0", "out.mp4"} if commit else {"0"})
         assert len(frame_times(out)) == 10
 
