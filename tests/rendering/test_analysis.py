@@ -116,8 +116,9 @@ def test_only_what_the_settings_need_is_measured(tmp_path: Path) -> None:
     assert all(sample.person and sample.need is None for sample in framed.samples)
     assert all(sample.need is not None and not sample.person for sample in lit.samples)
     assert lit.window(0.1).is_full_frame
-    assert not needs_track(settings(effect__framing=1.0, effect__light_auto=False))
-    assert needs_track(settings(effect__framing=1.0, effect__mode="matte")), "a cutout beside the matte shows the light"
+    found = [needs_track(each) for each in (settings(), settings(effect__framing=1.0, effect__light_auto=False))]
+    assert found == [True, False]
+    assert not needs_track(settings(effect__framing=1.0, effect__mode="matte")), "a matte shows no light"
 
 
 def test_two_analyses_give_the_same_json(tmp_path: Path) -> None:
