@@ -16,6 +16,7 @@ from livebg.compositing.light import measure_need
 from livebg.config.settings import Settings
 from livebg.imaging.frame import Frame, Matte
 from livebg.pipeline import Pipeline
+from livebg.rendering.matte_track import stored_track
 from livebg.rendering.worker import Worker
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
@@ -43,9 +44,13 @@ class AnalysisTask:
     matte: MatteIndex | None = None
 
     def run(self, worker: Worker) -> Track:
-        """Returns the track of the range. Reports each frame to ``worker``. Raises what :class:`~livebg.sources.file.FileSource`
-        and the worker's network raise, and :class:`~livebg.errors.Cancelled` if the user stopped the render.
+        """Returns the track of the range, or the one that is stored with the matte. Reports each frame to ``worker``.
+
+        Raises what :class:`~livebg.sources.file.FileSource` and the worker's network raise, and
+        :class:`~livebg.errors.Cancelled` if the user stopped the render.
         """
+        if self.matte is not None and (stored := stored_track(self.matte.path, self.settings)):
+            return stored
         clock = _SampleClock(worker)
         with FileSource(self.path, self.start, self.end, select=clock.is_due) as source, ExitStack() as opened:
             clock.time_base = source.time_base
