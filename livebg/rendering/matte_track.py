@@ -9,26 +9,24 @@ from pathlib import Path
 from typing import Final
 
 from livebg.compositing.effect_track import Track
-from livebg.config.settings import Settings
 from livebg.sources.video_file import open_video
 
 _TAG: Final = "LIVEBG_TRACK"
 
 
-def track_tags(track: Track, settings: Settings, mattes: Sequence[Path]) -> dict[str, str]:
-    """Return the tags of a stored matte with the packets of the files ``mattes``, one after the other.
+def track_tags(track: Track, mattes: Sequence[Path]) -> dict[str, str]:
+    """Return the tags of a stored matte with ``track`` and the packets of the files ``mattes``, one after the other.
 
-    ``track`` was measured for ``settings``. Raises :class:`~livebg.errors.SourceError` if a file cannot be read.
+    Raises :class:`~livebg.errors.SourceError` if a file cannot be read.
     """
-    values = {"measured": _measured(settings), "packets": _checksum(mattes), "track": track.to_json()}
+    values = {"packets": _checksum(mattes), "track": track.to_json()}
     return {_TAG: json.dumps(values, separators=(",", ":"))}
 
 
-def stored_track(matte: Path, settings: Settings) -> Track | None:
-    """Return the track in the file of a matte, for the zoom in ``settings``; None if the mattes have to be measured.
+def stored_track(matte: Path, zoom: float) -> Track | None:
+    """Return the track in the file of a matte, for another ``zoom``; None if there is none, or if the matte was changed since.
 
-    That is so without such a track, if the matte was changed since it was written, or if the first render did not measure what
-    ``settings`` need. Raises :class:`~livebg.errors.SourceError` if the file cannot be read.
+    Raises :class:`~livebg.errors.SourceError` if the file cannot be read.
     """
     container, _ = open_video(matte)
     with container:
@@ -37,15 +35,9 @@ def stored_track(matte: Path, settings: Settings) -> Track | None:
         return None
     with suppress(ValueError, LookupError, TypeError):
         values = json.loads(tag)
-        if set(_measured(settings)) <= set(values["measured"]) and values["packets"] == _checksum([matte]):
-            return replace(Track.from_json(values["track"]), zoom=settings.effect.framing)
+        if values["packets"] == _checksum([matte]):
+            return replace(Track.from_json(values["track"]), zoom=zoom)
     return None
-
-
-def _measured(settings: Settings) -> list[str]:
-    """Return what the analysis measures for ``settings``."""
-    wanted = {"framing": settings.effect.framing > 1, "light": settings.effect.light_auto}
-    return [name for name, is_measured in wanted.items() if is_measured]
 
 
 def _checksum(mattes: Sequence[Path]) -> int:

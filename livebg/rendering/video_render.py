@@ -173,7 +173,7 @@ class VideoRender:
     def _tags(self, mattes: Sequence[Path]) -> dict[str, str]:
         """Returns the tags of the stored matte with these segments: the track, which a render from the matte needs as well."""
         stored = self._directory.manifest.track
-        return {} if stored is None else track_tags(Track.from_json(stored), self._settings, mattes)
+        return {} if stored is None else track_tags(Track.from_json(stored), mattes)
 
     def _joiner(self, key: OutputKind, source: FileSource) -> Joiner:
         path, encoding = self._outputs[key]

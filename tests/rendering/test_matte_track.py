@@ -1,4 +1,4 @@
-"""The track in the file of a stored matte: used as it is, unless the matte or what has to be measured is another."""
+"""The track in the file of a stored matte: used unless the matte was changed."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,17 +9,11 @@ import pytest
 
 from livebg.compositing.auto_framing import PersonBox
 from livebg.compositing.effect_track import Sample, Track
-from livebg.config.loading import load_settings
-from livebg.config.settings import Settings
 from livebg.rendering.matte_track import stored_track, track_tags
 
 TRACK = Track(
     Fraction(1, 600), 1.5, tuple(Sample(120 * number, PersonBox(9, 40, 20, 90, 160, 90), 7 * number) for number in range(3))
 )
-
-
-def settings(framing: float = 1.5, light: bool = True) -> Settings:
-    return load_settings({"effect.framing": framing, "effect.light_auto": light})
 
 
 def write_matte(path: Path, levels: list[int], tags: dict[str, str] | None = None) -> Path:
@@ -37,42 +31,29 @@ def write_matte(path: Path, levels: list[int], tags: dict[str, str] | None = Non
     return path
 
 
-def tagged_matte(folder: Path, levels: list[int], kept: Settings, changed: list[int] | None = None) -> Path:
-    """A matte that a render with the settings ``kept`` wrote in two segments, and whose pictures were changed afterwards."""
+def tagged_matte(folder: Path, levels: list[int], changed: list[int] | None = None) -> Path:
+    """A matte that a render wrote in two segments, and whose pictures were changed afterwards."""
     segments = [write_matte(folder / f"{part}.mkv", levels[part * 3 :][:3]) for part in range(2)]
-    return write_matte(folder / "matte.mkv", changed or levels, track_tags(TRACK, kept, segments))
+    return write_matte(folder / "matte.mkv", changed or levels, track_tags(TRACK, segments))
 
 
 def test_track_is_read_for_the_zoom_that_is_wanted(tmp_path: Path) -> None:
-    path = tagged_matte(tmp_path, [0, 50, 100, 150, 200, 250], settings())
-    assert stored_track(path, settings()) == TRACK
-    closer = stored_track(path, settings(2.0))
+    path = tagged_matte(tmp_path, [0, 50, 100, 150, 200, 250])
+    assert stored_track(path, 1.5) == TRACK
+    closer = stored_track(path, 2.0)
     assert closer is not None
     assert (closer.zoom, closer.samples) == (2.0, TRACK.samples)
 
 
-@pytest.mark.parametrize(
-    ("kept", "wanted", "found"),
-    [
-        (settings(1.5, True), settings(1.0, True), True),
-        (settings(1.5, True), settings(2.0, False), True),
-        (settings(1.0, True), settings(1.5, True), False),
-        (settings(1.5, False), settings(1.5, True), False),
-    ],
-)
-def test_track_without_what_is_needed_is_not_used(kept: Settings, wanted: Settings, found: bool, tmp_path: Path) -> None:
-    assert (stored_track(tagged_matte(tmp_path, [0, 50, 100, 150], kept), wanted) is not None) == found
-
-
 @pytest.mark.parametrize("changed", [[0, 50, 100, 150, 200, 251], [0, 50, 100, 150, 200]])
 def test_track_of_a_corrected_matte_is_not_used(changed: list[int], tmp_path: Path) -> None:
-    path = tagged_matte(tmp_path, [0, 50, 100, 150, 200, 250], settings(), changed)
-    assert stored_track(path, settings()) is None
+    path = tagged_matte(tmp_path, [0, 50, 100, 150, 200, 250], changed)
+    assert stored_track(path, 1.5) is None
 
 
-@pytest.mark.parametrize("tag", ["", "{", "[]", '{"measured": ["framing", "light"], "packets": 3, "track": {}}'])
+@pytest.mark.parametrize("tag", ["", "{", "[]", '{"packets": 3, "track": {}}'])
 def test_foreign_tags_are_ignored(tag: str, tmp_path: Path) -> None:
-    assert stored_track(write_matte(tmp_path / "a.mkv", [0], {"LIVEBG_TRACK": tag} if tag else None), settings()) is None
+    assert stored_track(write_matte(tmp_path / "a.mkv", [0], {"LIVEBG_TRACK": tag} if tag else None), 1.5) is None
 
 
 def test_two_hours_fit_into_the_tag(tmp_path: Path) -> None:
@@ -82,5 +63,5 @@ def test_two_hours_fit_into_the_tag(tmp_path: Path) -> None:
         Fraction(1, 90_000), 1.5, tuple(Sample(18_000 * k, PersonBox(*box, 160, 90), box[0]) for k, box in enumerate(boxes))
     )
     part = write_matte(tmp_path / "part.mkv", [1, 2])
-    path = write_matte(tmp_path / "matte.mkv", [1, 2], track_tags(long, settings(), [part]))
-    assert stored_track(path, settings()) == long
+    path = write_matte(tmp_path / "matte.mkv", [1, 2], track_tags(long, [part]))
+    assert stored_track(path, 1.5) == long
