@@ -70,7 +70,7 @@ def test_stored_matte_frames_and_lights_as_a_direct_render(cli: LivebgCli) -> No
 def flickering(number: int, width: int, height: int) -> av.VideoFrame:
     """A bright person whose outline jumps from frame to frame."""
     luma = np.full((height, width), 16, np.uint8)
-    luma[height // 3 + 4 * (number % 3) :, width // 3 + number // 4 : 2 * width // 3] = 235 - 60 * (number % 2)
+    luma[height // 3 + 5 * (number % 4) :, width // 3 + 3 * (number % 5) : 2 * width // 3] = 235 - 40 * (number % 4)
     chroma = np.full((height // 2, width // 2), 128, np.uint8)
     return yuv_picture([luma, chroma, chroma], "yuv420p")
 

@@ -60,7 +60,9 @@ def test_two_hours_fit_into_the_tag(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     boxes = chance.integers(0, 160, (36_000, 4)).tolist()
     long = Track(
-        Fraction(1, 90_000), 1.5, tuple(Sample(18_000 * k, PersonBox(*box, 160, 90), box[0]) for k, box in enumerate(boxes))
+        Fraction(1, 90_000),
+        1.5,
+        tuple(Sample(18_000 * k, PersonBox(box[0], box[1], box[2], box[3], 160, 90), box[0]) for k, box in enumerate(boxes)),
     )
     part = write_matte(tmp_path / "part.mkv", [1, 2])
     path = write_matte(tmp_path / "matte.mkv", [1, 2], track_tags(long, [part]))
