@@ -20,6 +20,7 @@ from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.manifest import Manifest, identify
 from livebg.rendering.matte_lookup import look_up_mattes
+from livebg.rendering.matte_track import track_tags
 from livebg.rendering.outputs import check_extras, outputs_need_track
 from livebg.rendering.segment_task import SegmentResult, SegmentTask, job_outputs
 from livebg.rendering.segments import SEGMENT_S, Segment, decoded_range, plan_segments
@@ -163,10 +164,16 @@ class VideoRender:
             files = []
             for key, joiner in self._joiners.items():
                 segments = [(result.files[str(key)].path(self._directory.path), result.pts) for result in results]
-                files.append(joiner.prepare(segments, part=self._directory.path / f"{key}.part"))
+                tags = self._tags([path for path, _ in segments]) if key is OutputKind.STORED_MATTE else None
+                files.append(joiner.prepare(segments, part=self._directory.path / f"{key}.part", tags=tags))
                 unfinished.callback(files[-1].rollback)
             for file in files:
                 file.commit()
+
+    def _tags(self, mattes: Sequence[Path]) -> dict[str, str]:
+        """Returns the tags of the stored matte with these segments: the track, which a render from the matte needs as well."""
+        stored = self._directory.manifest.track
+        return {} if stored is None else track_tags(Track.from_json(stored), mattes)
 
     def _joiner(self, key: OutputKind, source: FileSource) -> Joiner:
         path, encoding = self._outputs[key]
