@@ -38,17 +38,23 @@ def writing(path: Path) -> Iterator[None]:
         raise SinkError(f"Cannot write {path}: {reason[:1].lower()}{reason[1:]}.", fix) from error
 
 
+def part_path(path: Path, token: str) -> Path:
+    """Returns the hidden file for ``path`` with the unique ``token`` in its name."""
+    return path.absolute().parent / f".livebg-{token}.part"
+
+
 class AtomicFile:
     """A hidden file next to ``path``, renamed to it by :meth:`commit` or removed by :meth:`rollback`.
 
     The constructor creates it empty. It raises :class:`~livebg.errors.SinkError` if that fails, if ``path`` exists and
-    ``overwrite`` is False, and if ``path`` is the file ``not_same_as``, directly or through links.
+    ``overwrite`` is False, and if ``path`` is the file ``not_same_as``, directly or through links. ``part`` is the hidden file, for
+    a caller that must know it; see :func:`part_path`.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, not_same_as: Path | None = None) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False, not_same_as: Path | None = None, part: Path | None = None) -> None:
         self._path = path
         self._overwrite = overwrite
-        self.part = path.absolute().parent / f".livebg-{secrets.token_hex(6)}.part"
+        self.part = part or part_path(path, secrets.token_hex(6))
         with writing(path):
             self._check_folder()
             self._check_overwrite()
