@@ -4,14 +4,15 @@ import threading
 
 import numpy as np
 import pytest
+from livebg.rendering.loop import render
 
 from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent, composite
+from livebg.compositing.compositor import Compositor
 from livebg.errors import Cancelled, ModelError, SinkError
 from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Passthrough, Pipeline
-from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.support.pipeline_fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, gray_frame, noise_frame
@@ -22,7 +23,7 @@ def over_black(frame: Frame, matte: Matte) -> Composite:
 
 
 def pipeline(segmenter: Segmenter, clock: StageTimer | None = None) -> Pipeline:
-    return Pipeline(segmenter, TemporalFilter(0.15), GuidedUpsampler(), over_black, clock)
+    return Pipeline(segmenter, TemporalFilter(0.15), GuidedUpsampler(), Compositor(over_black, stages=clock), clock)
 
 
 def test_bright_areas_are_kept_and_dark_ones_replaced() -> None:
@@ -46,7 +47,7 @@ def test_process_is_matte_then_composite() -> None:
     whole, parts = pipeline(LumaSegmenter()), pipeline(LumaSegmenter())
     for frame in frames:
         processed, matte = whole.process(frame), parts.matte(frame)
-        assert (processed.composite.data == parts.composite(frame, matte).data).all()
+        assert (processed.composite.data == parts.finish(frame, matte).composite.data).all()
         assert processed.matte is not None
         assert (processed.matte.alpha == matte.alpha).all()
 
@@ -67,13 +68,13 @@ def test_coarse_effect_is_used_if_available() -> None:
     def lumas(run: Pipeline) -> list[int]:
         frame = gray_frame(luma=16)
         matte = run.matte(frame)
-        return [int(planes(run.composite(frame, matte, coarse=coarse).data)[0].max()) for coarse in (False, True)]
+        return [int(planes(run.finish(frame, matte, coarse=coarse).composite.data)[0].max()) for coarse in (False, True)]
 
     plain = pipeline(LumaSegmenter())
-    both = Pipeline(LumaSegmenter(), TemporalFilter(), GuidedUpsampler(), over_black, coarse_effect=white)
-    assert not plain.has_coarse_effect
+    both = Pipeline(LumaSegmenter(), TemporalFilter(), GuidedUpsampler(), Compositor(over_black, coarse_effect=white))
+    assert not plain.compositor.has_coarse_effect
     assert lumas(plain) == [16, 16]
-    assert both.has_coarse_effect
+    assert both.compositor.has_coarse_effect
     assert lumas(both) == [16, 235]
 
 

@@ -22,10 +22,11 @@ from livebg.errors import ConfigError
 from livebg.rendering.jobs import RenderMode, plan_jobs
 
 if TYPE_CHECKING:
+    from livebg.compositing.composite import Consent
     from livebg.config.settings import Settings
     from livebg.rendering.jobs import Plan
     from livebg.rendering.reporters import QuietReporter
-    from livebg.sinks.stream_selection import CopyOptions
+    from livebg.rendering.video_render import RenderOptions
 
 # Unreadable files are reported by livebg, not by typer as a usage error.
 InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of them.")]
@@ -59,7 +60,8 @@ def render(
         bool, typer.Option("--keep-streams", help="Stop if the output format cannot store a data stream; default: leave it out.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
-    jobs: Annotated[int | None, typer.Option(min=1, max=64, help="Number of files to render in parallel; default 1.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing an interrupted run.")] = False,
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="Number of processes; default auto: all CPU cores.")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a progress bar.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,
@@ -81,31 +83,30 @@ def render(
         "render.jobs": jobs,
     }
     settings = load_settings(overrides, config)
+    from livebg.rendering.video_render import RenderOptions
     from livebg.sinks.stream_selection import CopyOptions
 
-    options = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
+    consent = _consent() if mode == "none" else None
+    options = RenderOptions(CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams), overwrite, fresh, consent)
     planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
-    report = "json" if json_lines else "quiet" if quiet else "bar"
-    code = _render(settings, planned, options, overwrite, mode == "none", report)
-    raise typer.Exit(code)
+    raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar"))
 
 
-def _render(settings: "Settings", plan: "Plan", options: "CopyOptions", overwrite: bool, no_effect: bool, report: str) -> int:
-    import cv2
-
+def _consent() -> "Consent":
     from livebg.compositing.composite import Consent
-    from livebg.factory import build_effect, build_segmenter
-    from livebg.rendering.batch import BatchRenderer
 
-    consent = Consent("livebg render --mode none") if no_effect else None
-    # The planes of a frame are too small for more threads: in OpenCV they add 10 % CPU time and save no wall time.
-    cv2.setNumThreads(1)
-    if consent is None:
+    return Consent("livebg render --mode none")
+
+
+def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report: str) -> int:
+    from livebg.factory import build_effect
+    from livebg.rendering.batch import BatchRenderer
+    from livebg.rendering.workers import count_jobs, open_workers
+
+    if options.consent is None:
         build_effect(settings)  # report an unusable background before opening any input
     with _reporter(report) as reporter:
-        batch = BatchRenderer(
-            settings, lambda: build_segmenter(settings), reporter, options, overwrite=overwrite, consent=consent
-        )
+        batch = BatchRenderer(settings, options, reporter, open_workers, count_jobs(settings.render.jobs))
         batch.check(plan.jobs)
         if plan.skipped:
             reporter.skipped(plan.skipped)

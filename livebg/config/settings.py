@@ -138,7 +138,9 @@ class Render(Section):
     preset: Preset = Field(
         "medium", description="encoder preset, speed against file size: ultrafast, superfast, veryfast, ... to placebo"
     )
-    jobs: int = Field(1, ge=1, le=64, description="number of files to render in parallel")
+    jobs: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+        "auto", description="number of parallel processes, 1 to 64; auto: one per CPU core, as far as memory allows"
+    )
 
 
 class Camera(Section):

@@ -6,14 +6,14 @@ third of the gain for slow motion comes from the blur.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
-from livebg.imaging.frame import Alpha, Composite, Frame
+from livebg.imaging.frame import Alpha, Frame, Matte
 from livebg.imaging.optical_flow import FlowEstimator
 from livebg.imaging.pyramid import Pyramid
 from livebg.pipeline import Mask, Pipeline, Prediction
@@ -46,7 +46,7 @@ class _Moment:
 
 
 class LookaheadFilter:
-    """Turns frames into composites, using for each frame what the network saw before it and up to 0.4 s after it.
+    """Makes the mattes of frames, using for each frame what the network saw before it and up to 0.4 s after it.
 
     Both passes carry alpha along the optical flow and keep it only where it explains the picture, as
     :class:`~livebg.segmentation.temporal_filter.TemporalFilter` does. Nothing crosses a cut or a gap of more than half a second.
@@ -62,13 +62,14 @@ class LookaheadFilter:
         self._carrier = FlowEstimator()
         self._held: deque[_Moment] = deque()
 
-    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
-        """Yield one composite for each of ``frames``, whose times rise.
+    def mattes(self, frames: Iterable[Frame], wanted: Callable[[Frame], bool]) -> Iterator[tuple[Frame, Matte]]:
+        """Yield the ``wanted`` ones of ``frames``, whose times rise, with their mattes.
 
-        Raises what the pipeline and ``frames`` raise, at once: frames that are still held are not shown then.
+        Raises what the pipeline and ``frames`` raise, at once: frames that are still held are not yielded then.
         """
         for frame, mask in self.masks((frame, self._pipeline.predict(frame)) for frame in frames):
-            yield self._pipeline.composite(frame, self._pipeline.refine(mask, frame))
+            if wanted(frame):
+                yield frame, self._pipeline.refine(mask, frame)
 
     def masks(self, sights: Iterable[tuple[Frame, Prediction]]) -> Iterator[tuple[Frame, Mask]]:
         """Yield each frame with its filtered mask."""

@@ -35,6 +35,10 @@ class QuietReporter:
     def skipped(self, files: Sequence[Path]) -> None:
         """Report files in the input folders that are not rendered."""
 
+    def note(self, sentence: str) -> None: ...
+
+    def retried(self, label: str, error: Exception) -> None: ...
+
     def started(self, job: Job, total: int | None) -> None: ...
 
     def advanced(self, job: Job, frames: int) -> None: ...
@@ -44,9 +48,9 @@ class QuietReporter:
     def failed(self, job: Job, error: BaseException) -> None:
         self._error(error_message(error, job))
 
-    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int, kept: Sequence[str] = ()) -> None:
         if exit_code == Cancelled.exit_code:
-            self._error(_stop_sentence(jobs, done))
+            self._error(" ".join((_stop_sentence(jobs, done), *kept)))
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +70,12 @@ class BarReporter(QuietReporter):
         columns = (name, BarColumn(), MofNCompleteColumn(), _Fps(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
         self._tasks: dict[Job, TaskID] = {}
+
+    def note(self, sentence: str) -> None:
+        self._line(sentence)
+
+    def retried(self, label: str, error: Exception) -> None:
+        self._line(f"{label} failed and is tried again: {error}")
 
     def skipped(self, files: Sequence[Path]) -> None:
         names = [str(file) for file in files]
@@ -91,10 +101,10 @@ class BarReporter(QuietReporter):
         self._remove(job)
         super().failed(job, error)
 
-    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int, kept: Sequence[str] = ()) -> None:
         for job in jobs:
             self._remove(job)
-        super().ended(jobs, done, exit_code)
+        super().ended(jobs, done, exit_code, kept)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -149,8 +159,8 @@ class JsonReporter(QuietReporter):
         code = error.exit_code if isinstance(error, LivebgError) else LivebgError.exit_code
         self._emit({"event": "error", "input": str(job.input), "error": error_message(error, job), "exit_code": code})
 
-    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
-        super().ended(jobs, done, exit_code)
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int, kept: Sequence[str] = ()) -> None:
+        super().ended(jobs, done, exit_code, kept)
         if exit_code == Cancelled.exit_code:
             self._emit({"event": "stopped", "error": _stop_sentence(jobs, done), "exit_code": exit_code})
         if len(jobs) > 1:

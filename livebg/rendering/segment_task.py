@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from livebg.compositing.composite import Consent
+from livebg.compositing.effect_track import Timeline
+from livebg.config.settings import Settings
 from livebg.rendering.jobs import NetworkInfo
+from livebg.rendering.segments import Segment
+from livebg.rendering.worker import Worker
+from livebg.sinks.codecs import Encoding
+from livebg.sources.normalizer import InputFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +41,30 @@ class SegmentResult:
     notes: tuple[str, ...]
     damage: Mapping[str, int]
     network: NetworkInfo | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTask:
+    """Renders ``segment`` of the video ``source`` into ``folder``: the same bytes whoever runs it, when and in what order.
+
+    ``start`` and ``end`` are the range in seconds that is decoded. ``input_format`` is that of the whole source. ``outputs`` maps
+    each output's key to its path, which selects the container, and its encoding. ``timeline`` is what the effect depends on
+    besides the frames. ``consent`` turns the effect off.
+    """
+
+    source: Path
+    segment: Segment
+    settings: Settings
+    folder: Path
+    outputs: Mapping[str, tuple[Path, Encoding]]
+    input_format: InputFormat
+    start: float | None
+    end: float | None
+    timeline: Timeline
+    consent: Consent | None = None
+
+    def run(self, worker: Worker) -> SegmentResult:
+        """See :meth:`~livebg.rendering.worker.Task.run`."""
+        from livebg.rendering.segment_renderer import render_segment  # imports the pipeline, which a plan does not need
+
+        return render_segment(self, worker)

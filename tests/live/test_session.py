@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from livebg.rendering.loop import render
 
 from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.composite import Consent
+from livebg.compositing.compositor import Compositor
 from livebg.errors import ModelError, SinkError, SourceError
 from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.imaging.geometry import Geometry
@@ -21,7 +23,6 @@ from livebg.live.session import ExitReason, Session
 from livebg.live.snapshot import State
 from livebg.live.threads import LatestSlot, WorkerThread
 from livebg.pipeline import Passthrough, Pipeline, Processed, Processor
-from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sources.file import FileSource
@@ -211,7 +212,7 @@ def test_auto_framing_crops_larger_frames_to_the_output(framing: AutoFraming | N
         return green_effect(frame, matte)
 
     def build() -> Pipeline:
-        return Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), effect, framing=framing)
+        return Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), Compositor(effect, framing=framing))
 
     live = make_session(lambda: ToyCamera(size=(128, 96)), sink, build)
     with running(live):

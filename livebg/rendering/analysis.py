@@ -1,0 +1,84 @@
+"""One pass over a video that measures what auto-framing and automatic light follow, before any frame is rendered."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+from typing import Final
+
+from livebg.compositing.auto_framing import locate_person
+from livebg.compositing.composite import render_matte
+from livebg.compositing.compositor import Compositor
+from livebg.compositing.effect_track import Sample, Track
+from livebg.compositing.light import measure_need
+from livebg.config.settings import Settings
+from livebg.imaging.frame import Frame, Matte
+from livebg.interfaces import Segmenter
+from livebg.pipeline import Pipeline
+from livebg.rendering.worker import Worker
+from livebg.segmentation.guided_upsampling import GuidedUpsampler
+from livebg.segmentation.temporal_filter import TemporalFilter
+from livebg.sources.file import FileSource
+
+SAMPLES_PER_S: Final = 5
+"""Rate at which frames are measured. The crop window takes a second to move, the light several."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisTask:
+    """Measures the frames of ``path`` with ``start <= time < end`` (seconds, see :class:`~livebg.sources.file.FileSource`).
+
+    All frames are decoded, up to five a second are measured: the first one in each fifth of a second. A
+    :class:`~livebg.rendering.worker.Task`, needed only for settings for which :func:`~livebg.factory.needs_track` is true.
+    """
+
+    path: Path
+    settings: Settings
+    start: float | None = None
+    end: float | None = None
+
+    def run(self, worker: Worker) -> Track:
+        """Returns the track of the range. Reports each frame to ``worker``. Raises what :class:`~livebg.sources.file.FileSource`
+        and the worker's network raise, and :class:`~livebg.errors.Cancelled` if the user stopped the render.
+        """
+        clock = _SampleClock(worker)
+        with FileSource(self.path, self.start, self.end, select=clock.is_due) as source:
+            clock.time_base = source.time_base
+            measure = _Measurement(self.settings, worker.segmenter(self.settings))
+            samples = tuple(measure.sample(frame) for frame in source)
+        return Track(source.time_base, self.settings.effect.framing, samples)
+
+
+class _SampleClock:
+    """Selects the frames that are measured, and reports all of them."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.time_base = Fraction(1)
+        self._worker = worker
+        self._last: int | None = None
+
+    def is_due(self, pts: int) -> bool:
+        self._worker.advance(1)
+        number = floor(pts * self.time_base * SAMPLES_PER_S)
+        due, self._last = number != self._last, number
+        return due
+
+
+class _Measurement:
+    """Measures single frames, without state: a matte from one run of the network serves both effects."""
+
+    def __init__(self, settings: Settings, segmenter: Segmenter) -> None:
+        effect = settings.effect
+        self._framed, self._lit = effect.framing > 1, effect.light_auto
+        self._compositor = Compositor(render_matte, edge=effect.edge)
+        self._pipeline = Pipeline(segmenter, TemporalFilter(0), GuidedUpsampler(), self._compositor)
+
+    def sample(self, frame: Frame) -> Sample:
+        """Raises :class:`~livebg.errors.ModelError` if the network fails."""
+        matte = self._compositor.shown_matte(self._pipeline.matte(frame))
+        return self._measured(frame, matte)
+
+    def _measured(self, frame: Frame, matte: Matte) -> Sample:
+        person = locate_person(matte.alpha) if self._framed else None
+        need = measure_need(frame, matte) if self._lit else None
+        return Sample.of(frame.pts, person, need)

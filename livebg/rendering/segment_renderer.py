@@ -1,0 +1,119 @@
+"""Renders one segment of a video: decodes it with a warm-up, mattes and composites its frames, encodes them."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from livebg.clock import one_opencv_thread
+from livebg.factory import build_pipeline
+from livebg.imaging.frame import Composite, Frame
+from livebg.pipeline import Passthrough
+from livebg.rendering.job_files import segment_file
+from livebg.rendering.jobs import NetworkInfo
+from livebg.rendering.matting import matting
+from livebg.rendering.segment_task import SegmentFile, SegmentResult, SegmentTask
+from livebg.rendering.worker import Worker
+from livebg.sinks.atomic_file import writing
+from livebg.sinks.codecs import plan_encoder
+from livebg.sinks.segment_file import SegmentWriter, written_format
+from livebg.sources.file import FileSource
+
+
+def render_segment(task: SegmentTask, worker: Worker) -> SegmentResult:
+    """Render the segment of ``task`` into its folder. On any error none of its files remains.
+
+    Raises :class:`~livebg.errors.SourceError`, :class:`~livebg.errors.SinkError`, :class:`~livebg.errors.ModelError`, and
+    :class:`~livebg.errors.Cancelled` if the worker was stopped.
+    """
+    segment = task.segment
+    with (
+        one_opencv_thread(),
+        FileSource(task.source, task.start, task.end, threads=1, like=task.input_format) as source,
+        _SegmentFiles(task, source) as files,
+    ):
+        frames = _Frames(task, worker)
+        for frame, composites in frames.composites(source):
+            files.write(frame, composites)
+            worker.advance(1)
+        notes, damage = source.conversions, source.damage(segment.begin, segment.end)
+        return SegmentResult(segment.index, tuple(files.pts), files.finish(), notes, damage, frames.network)
+
+
+class _Frames:
+    """Turns the segment's frames into composites, one per output."""
+
+    def __init__(self, task: SegmentTask, worker: Worker) -> None:
+        self._task, self._worker = task, worker
+        self.network: NetworkInfo | None = None
+
+    def composites(self, source: FileSource) -> Iterator[tuple[Frame, Mapping[str, Composite]]]:
+        """Yield the segment's own frames with their composites by output."""
+        task = self._task
+        if task.consent is not None:
+            passthrough = Passthrough(task.consent)
+            for frame in filter(self._is_own, source):
+                yield frame, {"video": passthrough.process(frame).composite}
+            return
+        segmenter = self._worker.segmenter(task.settings)
+        size = segmenter.input_size(source.format.width, source.format.height)
+        self.network = NetworkInfo(segmenter.name, segmenter.provider, size)
+        pipeline = build_pipeline(task.settings, segmenter, timeline=task.timeline)
+        smoothing = task.settings.smoothing
+        for frame, matte in matting(pipeline, smoothing.temporal, smoothing.time_constant).mattes(source, self._is_own):
+            yield frame, {"video": pipeline.finish(frame, matte).composite}
+
+    def _is_own(self, frame: Frame) -> bool:
+        return self._task.segment.contains(frame.pts)
+
+
+class _SegmentFiles:
+    """The files of a segment, one per output, which get their names when all of them are complete."""
+
+    def __init__(self, task: SegmentTask, source: FileSource) -> None:
+        self.pts: list[int] = []
+        """The times of the frames written, in ticks of the source's time base."""
+        self._task, self._source = task, source
+        self._writers: dict[str, SegmentWriter] = {}
+        self._parts: dict[str, Path] = {}
+
+    def __enter__(self) -> "_SegmentFiles":
+        try:
+            for key, (output, encoding) in self._task.outputs.items():
+                self._parts[key] = part = self._task.folder / f"{self._name(key)}.{secrets.token_hex(4)}.part"
+                plan, shown = plan_encoder(encoding, output), written_format(self._source.format, encoding.content)
+                self._writers[key] = SegmentWriter(part, plan, shown, self._source.time_base, shown_as=output)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def write(self, frame: Frame, composites: Mapping[str, Composite]) -> None:
+        """Write a frame's composite to each output."""
+        self.pts.append(frame.pts)
+        for key, writer in self._writers.items():
+            writer.write(composites[key], frame.pts)
+
+    def finish(self) -> dict[str, SegmentFile]:
+        """Complete the files and rename them. Returns them by output."""
+        for writer in self._writers.values():
+            writer.close()
+        return {key: self._rename(key, part) for key, part in self._parts.items()}
+
+    def __exit__(self, *exc: object) -> None:
+        """Remove what is not complete."""
+        for writer in self._writers.values():
+            writer.abort()
+        for part in self._parts.values():
+            part.unlink(missing_ok=True)
+
+    def _name(self, key: str) -> str:
+        return segment_file(self._task.segment.index, key, self._task.outputs[key][0].suffix.lower())
+
+    def _rename(self, key: str, part: Path) -> SegmentFile:
+        with writing(self._task.outputs[key][0]):
+            with part.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = part.stat().st_size
+            part.replace(self._task.folder / self._name(key))
+        return SegmentFile(self._name(key), size, digest)

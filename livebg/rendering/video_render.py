@@ -1,0 +1,224 @@
+"""Renders one video: divides it into segments, collects the rendered ones in the job directory, and joins them."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from livebg.compositing.composite import Consent
+from livebg.compositing.effect_track import Timeline, Track
+from livebg.config.settings import Settings
+from livebg.factory import build_encoding, needs_track
+from livebg.models import find
+from livebg.rendering.analysis import AnalysisTask
+from livebg.rendering.job_directory import JobDirectory
+from livebg.rendering.jobs import Job, JobResult
+from livebg.rendering.manifest import Manifest, identify
+from livebg.rendering.segment_task import SegmentResult, SegmentTask
+from livebg.rendering.segments import Segment, decoded_range, plan_segments
+from livebg.rendering.worker import Task
+from livebg.sinks.codecs import Encoding, plan_encoder
+from livebg.sinks.joiner import Joiner
+from livebg.sinks.segment_file import written_format
+from livebg.sinks.stream_selection import CopyOptions
+from livebg.sources.damage import damage_notes
+from livebg.sources.file import FileSource
+from livebg.sources.normalizer import InputFormat
+from livebg.sources.packet_index import index_packets
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """What the command line says about a render beside the settings.
+
+    ``copy`` is the range, and what happens to the other streams. ``overwrite`` replaces existing outputs. ``fresh`` discards what
+    an interrupted run has finished. ``consent`` turns the effect off.
+    """
+
+    copy: CopyOptions = CopyOptions()  # noqa: RUF009 - immutable
+    overwrite: bool = False
+    fresh: bool = False
+    consent: Consent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is known of a video before the work begins: its format, its segments, and the number of its frames if known."""
+
+    input_format: InputFormat
+    time_base: Fraction
+    origin: Fraction
+    segments: Sequence[Segment]
+    first: int
+    duration: float
+    frames: int | None
+
+
+class VideoRender:
+    """One video that is being rendered: :meth:`begin` and :meth:`add` return tasks, and :meth:`finish` joins their results.
+
+    The constructor opens the input and the job directory, and raises what can be refused before the work begins:
+    :class:`~livebg.errors.SourceError`, :class:`~livebg.errors.SinkError`, :class:`~livebg.errors.ConfigError`. ``note`` receives
+    a sentence on what becomes of the segments of an interrupted run.
+    """
+
+    def __init__(self, job: Job, settings: Settings, options: RenderOptions, note: Callable[[str], None]) -> None:
+        self.job = job
+        self._begun = time.perf_counter()
+        self._settings, self._options = settings, options
+        self._outputs = {"video": (job.output, self._encoding())}
+        with ExitStack() as opened:
+            with FileSource(job.input, options.copy.start, options.copy.end, threads=1) as source:
+                self._joiners = {key: self._joiner(key, source) for key in self._outputs}
+                for joiner in self._joiners.values():
+                    opened.callback(joiner.close)
+                self._plan = self._planned(source)
+            self._directory = JobDirectory.open(job.output, self._manifest(), fresh=options.fresh, note=note)
+            opened.callback(self._directory.discard)
+            self._results = self._directory.finished()
+            self._directory.check_space(job.input.stat().st_size / max(self._plan.duration, 1.0), len(self._outputs))
+            opened.pop_all()
+
+    @property
+    def parts(self) -> int:
+        """The number of segments."""
+        return len(self._plan.segments)
+
+    @property
+    def total(self) -> int | None:
+        """The number of frames, or None; only for progress bars."""
+        return self._plan.frames
+
+    @property
+    def done(self) -> int:
+        """The number of frames in finished segments."""
+        return sum(len(result.pts) for result in self._results.values())
+
+    def begin(self) -> list[Task[Any]]:
+        """Returns the tasks to run first: all segments, or the analysis that they depend on."""
+        if self._options.consent is None and needs_track(self._settings) and self._directory.manifest.track is None:
+            copy = self._options.copy
+            return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end)]
+        return self._segment_tasks()
+
+    def label(self, task: Task[Any]) -> str:
+        """Returns what a task renders, for messages."""
+        part = self._directory.manifest.describe(task.segment.index) if isinstance(task, SegmentTask) else "The analysis"
+        return f"{part} of {self.job.input}"
+
+    def add(self, result: Track | SegmentResult) -> list[Task[Any]]:
+        """Keep the result of a task. Returns further tasks. Raises :class:`~livebg.errors.SinkError`."""
+        if isinstance(result, Track):
+            self._directory.store_track(result.to_json())
+            return self._segment_tasks()
+        self._directory.add(result)
+        self._results[result.index] = result
+        return []
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all segments are rendered."""
+        return len(self._results) == len(self._plan.segments)
+
+    def finish(self) -> JobResult:
+        """Join the segments, remove the job directory, and return a summary. Raises :class:`~livebg.errors.SinkError`."""
+        results = [self._results[segment.index] for segment in self._plan.segments]
+        for key, joiner in self._joiners.items():
+            files = [(result.files[key].path(self._directory.path), result.pts) for result in results]
+            joiner.join(files, part=self._directory.path / f"{key}.part")
+        self._directory.discard()
+        conversions = tuple(dict.fromkeys(note for result in results for note in result.notes))
+        damage = Counter[str]()
+        for result in results:
+            damage.update(result.damage)
+        notes = (*conversions, *damage_notes(damage), *self._joiners["video"].notes)
+        network = next((result.network for result in results if result.network), None)
+        return JobResult(self.job, self.done, time.perf_counter() - self._begun, network, notes)
+
+    def stop(self, *, keep: bool) -> str | None:
+        """End early. With ``keep`` finished segments stay for the next run; returns a sentence on them, if there are any."""
+        for joiner in self._joiners.values():
+            joiner.close()
+        if keep:
+            return self._directory.keep()
+        self._directory.discard()
+        return None
+
+    def _encoding(self) -> Encoding:
+        return build_encoding(self._settings, self._settings.effect.mode if self._options.consent is None else "none")
+
+    def _joiner(self, key: str, source: FileSource) -> Joiner:
+        path, encoding = self._outputs[key]
+        return Joiner(
+            path,
+            plan_encoder(encoding, path),
+            written_format(source.format, encoding.content),
+            source.time_base,
+            copy_from=self.job.input,
+            copy_options=self._options.copy,
+            overwrite=self._options.overwrite,
+        )
+
+    def _planned(self, source: FileSource) -> _Plan:
+        copy = self._options.copy
+        index = index_packets(self.job.input)
+        segments = plan_segments(index, copy.start, copy.end)
+        first = next(iter(source)).pts
+        return _Plan(
+            source.input_format,
+            source.time_base,
+            index.origin,
+            segments,
+            first,
+            source.duration or 0.0,
+            source.frame_estimate,
+        )
+
+    def _manifest(self) -> Manifest:
+        settings, plan = self._settings, self._plan
+        inputs = {"source": identify(self.job.input)}
+        network = None
+        if self._options.consent is None:
+            model = find(settings.model.name, settings.model.folders)
+            network = (settings.model.name, identify(model.path).sha256)
+        return Manifest(inputs, network, self._byte_settings(), tuple(plan.segments), plan.duration, plan.first)
+
+    def _byte_settings(self) -> Mapping[str, Any]:
+        """Everything besides inputs and network that the bytes depend on."""
+        copy = self._options.copy
+        values: dict[str, Any] = self._settings.model_dump(mode="json", include={"effect", "smoothing", "render"})
+        values["render"].pop("jobs", None)
+        values["model"] = self._settings.model_dump(mode="json", include={"model"})["model"]
+        values["range"] = {"start": copy.start, "end": copy.end}
+        values["outputs"] = {key: path.suffix.lower() for key, (path, _) in self._outputs.items()}
+        values["effect off"] = self._options.consent is not None
+        values["input format"] = repr(self._plan.input_format)
+        return values
+
+    def _segment_tasks(self) -> list[Task[Any]]:
+        stored = self._directory.manifest.track
+        track = None if stored is None else Track.from_json(stored)
+        missing = [segment for segment in self._plan.segments if segment.index not in self._results]
+        return [self._segment_task(segment, track) for segment in missing]
+
+    def _segment_task(self, segment: Segment, track: Track | None) -> SegmentTask:
+        copy, plan = self._options.copy, self._plan
+        start, end = decoded_range(segment, plan.origin, copy.start, copy.end)
+        begin = float(plan.first * plan.time_base)
+        until = float("inf") if segment.end is None else float(segment.end * segment.time_base)
+        part = None if track is None else track.part(float(segment.begin * segment.time_base), until)
+        return SegmentTask(
+            self.job.input,
+            segment,
+            self._settings,
+            self._directory.path,
+            self._outputs,
+            plan.input_format,
+            start,
+            end,
+            Timeline(begin, part),
+            self._options.consent,
+        )
