@@ -1,5 +1,6 @@
 """``livebg render``."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,8 @@ from livebg.rendering.jobs import RenderMode, plan_jobs
 if TYPE_CHECKING:
     from livebg.compositing.composite import Consent
     from livebg.config.settings import Settings
+    from livebg.rendering.cluster import ClusterWorkers
+    from livebg.rendering.cluster_address import ClusterAddress
     from livebg.rendering.jobs import Plan
     from livebg.rendering.reporters import QuietReporter
     from livebg.rendering.video_render import RenderOptions
@@ -62,6 +65,12 @@ def render(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing an interrupted run.")] = False,
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Number of processes; default auto: all CPU cores.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|local", help="Render on a Dask cluster: `livebg help cluster`.")
+    ] = None,
+    insecure_cluster: Annotated[
+        bool, typer.Option("--insecure-cluster", help="Allow a cluster on other machines without encryption.")
+    ] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a progress bar.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     config: ConfigOption = None,
@@ -83,13 +92,22 @@ def render(
         "render.jobs": jobs,
     }
     settings = load_settings(overrides, config)
+    from livebg.rendering.cluster_address import parse_cluster
     from livebg.rendering.video_render import RenderOptions
     from livebg.sinks.stream_selection import CopyOptions
 
     consent = _consent() if mode == "none" else None
     options = RenderOptions(CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams), overwrite, fresh, consent)
+    address = None
+    if cluster is not None:
+        from livebg.rendering.cluster_checks import with_absolute_paths
+
+        address, settings = parse_cluster(cluster, insecure_cluster), with_absolute_paths(settings)
+        inputs, output = [path.absolute() for path in inputs], output and output.absolute()
+    elif insecure_cluster:
+        raise ConfigError("--insecure-cluster needs --cluster.", "Name the cluster, or leave it out.")
     planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
-    raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar"))
+    raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar", address))
 
 
 def _consent() -> "Consent":
@@ -98,19 +116,35 @@ def _consent() -> "Consent":
     return Consent("livebg render --mode none")
 
 
-def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report: str) -> int:
+def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report: str, cluster: "ClusterAddress | None") -> int:
     from livebg.factory import build_effect
     from livebg.rendering.batch import BatchRenderer
     from livebg.rendering.workers import count_jobs, open_workers
 
     if options.consent is None:
         build_effect(settings)  # report an unusable background before opening any input
-    with _reporter(report) as reporter:
-        batch = BatchRenderer(settings, options, reporter, open_workers, count_jobs(settings.render.jobs))
+    count = count_jobs(settings.render.jobs)
+    with _reporter(report) as reporter, ExitStack() as opened:
+        workers: ClusterWorkers | None = None
+        batch = BatchRenderer(settings, options, reporter, lambda count: workers or open_workers(count), count)
         batch.check(plan.jobs)
         if plan.skipped:
             reporter.skipped(plan.skipped)
+        if cluster:
+            workers = opened.enter_context(_cluster_workers(cluster, settings, options, count, reporter))
         return batch.run(plan.jobs)
+
+
+def _cluster_workers(
+    address: "ClusterAddress", settings: "Settings", options: "RenderOptions", count: int, reporter: "QuietReporter"
+) -> "ClusterWorkers":
+    """Connect to the cluster, before any input is opened, and report what it means."""
+    from livebg.rendering.cluster import ClusterWorkers
+
+    workers = ClusterWorkers(address, settings if options.consent is None else None, count)
+    for sentence in (*([workers.notice] if workers.notice else []), *workers.notes):
+        reporter.warn(sentence)
+    return workers
 
 
 def _reporter(report: str) -> "QuietReporter":

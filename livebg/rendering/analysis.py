@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from livebg.compositing.auto_framing import locate_person
 from livebg.compositing.composite import render_matte
@@ -36,6 +36,13 @@ class AnalysisTask:
     settings: Settings
     start: float | None = None
     end: float | None = None
+    folder: ClassVar[Path | None] = None
+    """See :class:`~livebg.rendering.worker.SharedTask`."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return (self.path,)
 
     def run(self, worker: Worker) -> Track:
         """Returns the track of the range. Reports each frame to ``worker``. Raises what :class:`~livebg.sources.file.FileSource`

@@ -8,7 +8,7 @@ import logging
 import pickle
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
@@ -21,6 +21,7 @@ from livebg.rendering.cluster_address import ClusterAddress
 from livebg.rendering.cluster_checks import (
     Requirements,
     SharedPaths,
+    background_file,
     check_on_worker,
     describe_worker,
     machine_id,
@@ -28,11 +29,12 @@ from livebg.rendering.cluster_checks import (
     required,
 )
 from livebg.rendering.cluster_connection import Connection
-from livebg.rendering.cluster_results import verify_files
+from livebg.rendering.cluster_results import verify_exists, verify_files
 from livebg.rendering.cluster_task import Assignment, Outcome, run_assignment
 from livebg.rendering.fingerprint import CPU, environment_fingerprint
+from livebg.rendering.jobs import JobResult
 from livebg.rendering.segment_task import SegmentResult
-from livebg.rendering.worker import DiscardableTask, ResultT, Task, TaskObserver, WorkerLost, Workers
+from livebg.rendering.worker import DiscardableTask, ResultT, SharedTask, Task, TaskObserver, WorkerLost, Workers
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_HOSTS_SHOWN: Final = 5
@@ -41,24 +43,27 @@ _MAX_HOSTS_SHOWN: Final = 5
 class ClusterWorkers(Workers):
     """The workers of a cluster. The constructor connects to it, or starts a local one, and checks all workers.
 
-    ``jobs`` is the number of workers of a local cluster. ``settings`` name the network; None: no network runs. Raises
-    :class:`~livebg.errors.ConfigError` if the cluster cannot be used, and :class:`~livebg.errors.ModelError` if the network is
-    missing or is not the same on all workers.
+    ``jobs`` is the number of workers of a local cluster. ``settings``, with absolute paths, name the background, and the network
+    if ``network`` says that it runs; None: neither is in use. Raises :class:`~livebg.errors.ConfigError` if the cluster cannot be
+    used, and :class:`~livebg.errors.ModelError` if the network is missing or is not the same on all workers.
     """
 
-    def __init__(self, address: ClusterAddress, settings: Settings | None, jobs: int) -> None:
+    def __init__(self, address: ClusterAddress, settings: Settings | None, jobs: int, *, network: bool = True) -> None:
+        self._background = background_file(settings) if settings else None
+        named = settings if network else None
         self._topic = f"livebg-{uuid.uuid4().hex}"
         self._stopped = threading.Event()
         self._submissions: dict[str, _Submission] = {}
-        self._shared: dict[Path, SharedPaths] = {}
+        self._checked_folders: set[Path] = set()
+        self._count = 1
         self._connection = Connection(address, jobs)
         try:
-            reports = self._connection.run_everywhere(describe_worker, settings)
+            reports = self._connection.run_everywhere(describe_worker, named)
             self.notice = _notice(address, reports)
             """A sentence for the user if pictures leave this machine, otherwise None. Show it before the first task."""
             self.notes = _cpu_notes(reports)
             """Sentences about what can make the output differ from that of this machine."""
-            self._requirements = required(settings, None if self.notice else machine_id(), address.insecure)
+            self._requirements = required(named, None if self.notice else machine_id(), address.insecure)
             _check(self._requirements, reports)
             self._client = self._connection.client
             self._client.subscribe_topic(self._topic, self._on_progress)
@@ -69,17 +74,41 @@ class ClusterWorkers(Workers):
 
     @property
     def count(self) -> int:
-        """The number of tasks that the cluster can run at the same time now."""
-        return sum(self._client.nthreads().values())
+        """The number of tasks that the cluster can run at the same time now, at least 1."""
+        with suppress(OSError):
+            self._count = max(1, sum(self._client.nthreads().values()))
+        return self._count
 
-    def check_shared(self, files: Iterable[Path], folder: Path) -> None:
-        """Check that all workers read the same ``files``, and write to ``folder``, under their absolute paths.
+    def submit(
+        self,
+        task: Task[ResultT],
+        observer: TaskObserver,
+        after: Future[Any] | None = None,  # noqa: ARG002
+    ) -> Future[ResultT]:
+        """See :meth:`~livebg.rendering.worker.Workers.submit`. The scheduler chooses the worker, whatever ``after`` is.
 
-        Tasks whose attribute ``folder`` is this one check that again before they start, and the files of their
-        :class:`~livebg.rendering.segment_task.SegmentResult` are compared with their hashes. Raises
-        :class:`~livebg.errors.SourceError` or :class:`~livebg.errors.SinkError` with the name of a worker.
+        A :class:`~livebg.rendering.worker.SharedTask` runs only if all workers read the same inputs and write to the same folder.
+        The files of a segment are compared with their hashes.
         """
-        paths = SharedPaths.of(files, folder)
+        submission = _Submission(task, observer)
+        try:
+            paths = self._check_shared(task) if isinstance(task, SharedTask) else None
+            submission.content = pickle.dumps(Assignment(task, self._requirements, paths, self._topic))
+        except LivebgError as error:
+            submission.fail(error)
+        else:
+            self._start(submission)
+        return submission.future
+
+    def _check_shared(self, task: SharedTask) -> SharedPaths:
+        """Check a folder on all workers before its first task. Workers check it, and the inputs, again before each task.
+
+        Raises :class:`~livebg.errors.SourceError` or :class:`~livebg.errors.SinkError` with the name of a worker.
+        """
+        inputs = (*task.inputs, self._background) if self._background else task.inputs
+        paths = SharedPaths.of(inputs, task.folder)
+        if paths.folder is None or paths.folder in self._checked_folders:
+            return paths
         probe = paths.folder / probe_name()
         try:
             with suppress(OSError):  # a worker reports it
@@ -91,21 +120,8 @@ class ClusterWorkers(Workers):
         for error in errors.values():
             if error:
                 raise error
-        self._shared[paths.folder] = paths
-
-    def submit(
-        self,
-        task: Task[ResultT],
-        observer: TaskObserver,
-        after: Future[Any] | None = None,  # noqa: ARG002
-    ) -> Future[ResultT]:
-        """See :meth:`~livebg.rendering.worker.Workers.submit`. The scheduler chooses the worker, whatever ``after`` is."""
-        folder = getattr(task, "folder", None)
-        paths = self._shared.get(folder.absolute()) if isinstance(folder, Path) else None
-        content = pickle.dumps(Assignment(task, self._requirements, paths, self._topic))
-        submission = _Submission(task, observer, content, paths)
-        self._start(submission)
-        return submission.future
+        self._checked_folders.add(paths.folder)
+        return paths
 
     def stop(self) -> None:
         """See :meth:`~livebg.rendering.worker.Workers.stop`."""
@@ -163,9 +179,12 @@ class ClusterWorkers(Workers):
         outcome: Outcome = remote.result()
         if outcome.error:
             raise outcome.error
-        if submission.paths and isinstance(outcome.result, SegmentResult):
-            verify_files(outcome.result.files.values(), submission.paths.folder, self._stopped.wait)
-        return outcome.result
+        task, result = submission.task, outcome.result
+        if isinstance(result, SegmentResult) and isinstance(task, SharedTask) and task.folder:
+            verify_files(result.files.values(), task.folder, self._stopped.wait)
+        elif isinstance(result, JobResult):
+            verify_exists(result.job.output, self._stopped.wait)
+        return result
 
     def _on_progress(self, event: tuple[float, Mapping[str, Any]]) -> None:
         message = event[1]
@@ -175,10 +194,10 @@ class ClusterWorkers(Workers):
 
 
 class _Submission:
-    """A task that is on its way, and its future. ``content`` is the pickled task; ``paths`` are what it shares with others."""
+    """A task that is on its way, and its future. ``content`` is the pickled assignment."""
 
-    def __init__(self, task: Task[Any], observer: TaskObserver, content: bytes, paths: SharedPaths | None) -> None:
-        self.task, self.observer, self.content, self.paths = task, observer, content, paths
+    def __init__(self, task: Task[Any], observer: TaskObserver) -> None:
+        self.task, self.observer, self.content = task, observer, b""
         self.future: Future[Any] = Future()
         self.future.add_done_callback(lambda future: self.cancel_remote() if future.cancelled() else None)
         self.remote: Any = None

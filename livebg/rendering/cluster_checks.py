@@ -106,15 +106,15 @@ class SharedFile:
 
 @dataclass(frozen=True, slots=True)
 class SharedPaths:
-    """Files to read and a folder to write to, which every worker must have under the same absolute paths."""
+    """Files to read and a folder to write to, if any, which every worker must have under the same absolute paths."""
 
     files: tuple[SharedFile, ...]
-    folder: Path
+    folder: Path | None
 
     @classmethod
-    def of(cls, files: Iterable[Path], folder: Path) -> "SharedPaths":
+    def of(cls, files: Iterable[Path], folder: Path | None) -> "SharedPaths":
         """Describe the files as this machine sees them. Raises :class:`~livebg.errors.SourceError` if one cannot be read."""
-        return cls(tuple(map(_shared_file, files)), folder.absolute())
+        return cls(tuple(map(_shared_file, files)), folder and folder.absolute())
 
     def check(self, name: str, probe: str | None = None) -> None:
         """Check the files and the folder on the worker ``name``, which runs this. ``probe`` is a file in the folder.
@@ -128,18 +128,8 @@ class SharedPaths:
                 facts = f"{found.size} bytes" if found.size != expected.size else "another time of modification"
                 hint = "Workers need the same files under the same paths, such as on a network file system."
                 raise SourceError(f"The worker {name} sees another {expected.path} ({facts}).", hint)
-        self._check_folder(name, probe)
-
-    def _check_folder(self, name: str, probe: str | None) -> None:
-        hint = "Put the output in a folder that all workers share and may write to."
-        try:
-            if probe is not None and not (self.folder / probe).is_file():
-                raise SinkError(f"The worker {name} does not share the folder {self.folder}.", hint)
-            with tempfile.TemporaryFile(dir=self.folder):
-                pass
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise SinkError(f"The worker {name} cannot write to {self.folder} ({reason}).", hint) from error
+        if self.folder is not None:
+            _check_folder(self.folder, name, probe)
 
 
 def check_on_worker(paths: SharedPaths, probe: str, dask_worker: Any = None) -> LivebgError | None:
@@ -157,16 +147,25 @@ def worker_name(dask_worker: Any) -> str:
 
 
 def probe_name() -> str:
-    """Returns a name for a file in a shared folder that no machine has looked for, and thus remembers to be missing."""
-    return f".livebg-{secrets.token_hex(8)}.probe"
+    """Returns a name for a file in a shared folder that no machine has looked for, and thus remembers to be missing.
+
+    If the process is killed, it is one of those that the next run removes from a job directory.
+    """
+    return f".livebg-{secrets.token_hex(8)}.part"
+
+
+def background_file(settings: Settings) -> Path | None:
+    """Returns the absolute path of the background's file; None if the background is none, or not in use."""
+    effect = settings.effect
+    if effect.mode != "background" or effect.background.startswith("#") or effect.background in BUILTIN_BACKGROUNDS:
+        return None
+    return expand_user(effect.background).absolute()
 
 
 def with_absolute_paths(settings: Settings) -> Settings:
     """Returns the settings with absolute paths of the network, its folders and the background: workers have other folders."""
     effect, model = settings.effect, settings.model
-    background, name = effect.background, model.name
-    if not background.startswith("#") and background not in BUILTIN_BACKGROUNDS:
-        background = str(expand_user(background).absolute())
+    name, background = model.name, str(background_file(settings) or effect.background)
     if name.lower().endswith(".onnx") or "/" in name or os.sep in name:
         name = str(expand_user(name).absolute())
     folders = tuple(expand_user(folder).absolute() for folder in model.folders)
@@ -176,6 +175,18 @@ def with_absolute_paths(settings: Settings) -> Settings:
             "model": model.model_copy(update={"name": name, "folders": folders}),
         }
     )
+
+
+def _check_folder(folder: Path, name: str, probe: str | None) -> None:
+    hint = "Put the output in a folder that all workers share and may write to."
+    try:
+        if probe is not None and not (folder / probe).is_file():
+            raise SinkError(f"The worker {name} does not share the folder {folder}.", hint)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SinkError(f"The worker {name} cannot write to {folder} ({reason}).", hint) from error
 
 
 def _shared_file(path: Path, problem: str = "Cannot read") -> SharedFile:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,14 +22,23 @@ def verify_files(files: Iterable[SegmentFile], folder: Path, wait: Callable[[flo
     :class:`~livebg.errors.SinkError` if a file stays different, and :class:`~livebg.errors.Cancelled`.
     """
     for file in files:
-        delay, waited = _FIRST_DELAY_S, 0.0
-        while problem := _problem(file, folder):
-            if waited >= _MAX_WAIT_S:
-                hint = "Put the output in a folder that all workers share, and check its file system."
-                raise SinkError(f"A worker has written {file.path(folder)}, but here it {problem}.", hint)
-            if wait(delay):
-                raise Cancelled("Stopped.")
-            waited, delay = waited + delay, min(2 * delay, _MAX_DELAY_S)
+        _wait_for(file.path(folder), partial(_problem, file, folder), wait)
+
+
+def verify_exists(path: Path, wait: Callable[[float], bool]) -> None:
+    """As :func:`verify_files`, for a file whose content is unknown."""
+    _wait_for(path, lambda: None if path.is_file() else "does not exist", wait)
+
+
+def _wait_for(path: Path, problem_of: Callable[[], str | None], wait: Callable[[float], bool]) -> None:
+    delay, waited = _FIRST_DELAY_S, 0.0
+    while problem := problem_of():
+        if waited >= _MAX_WAIT_S:
+            hint = "Put the output in a folder that all workers share, and check its file system."
+            raise SinkError(f"A worker has written {path}, but here it {problem}.", hint)
+        if wait(delay):
+            raise Cancelled("Stopped.")
+        waited, delay = waited + delay, min(2 * delay, _MAX_DELAY_S)
 
 
 def _problem(file: SegmentFile, folder: Path) -> str | None:

@@ -37,6 +37,10 @@ class QuietReporter:
 
     def note(self, sentence: str) -> None: ...
 
+    def warn(self, sentence: str) -> None:
+        """Report what the user must know, also with ``--quiet``."""
+        self._errors.print(escape(sentence), soft_wrap=True)
+
     def retried(self, label: str, error: Exception) -> None: ...
 
     def started(self, job: Job, total: int | None) -> None: ...

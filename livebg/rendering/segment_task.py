@@ -63,6 +63,11 @@ class SegmentTask:
     timeline: Timeline
     consent: Consent | None = None
 
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return (self.source,)
+
     def run(self, worker: Worker) -> SegmentResult:
         """See :meth:`~livebg.rendering.worker.Task.run`."""
         from livebg.rendering.segment_renderer import render_segment  # imports the pipeline, which a plan does not need

@@ -19,6 +19,11 @@ class WriteTask:
     count: int = 3
     seconds: float = 0.0
     claimed: bytes | None = None
+    source: Path | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return () if self.source is None else (self.source,)
 
     def run(self, worker: Worker) -> SegmentResult:
         with (self.folder / f"{self.index}.started").open("a") as log:
