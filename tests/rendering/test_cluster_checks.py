@@ -119,7 +119,8 @@ def test_shared_folder_must_be_the_same(tmp_path: Path) -> None:
 
 def test_relative_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = load_settings({"model.name": "nets/a.onnx", "effect.background": "beach.jpg"}, None)
+    overrides = {"model.name": "nets/a.onnx", "effect.mode": "background", "effect.background": "beach.jpg"}
+    settings = load_settings(overrides, None)
     absolute = with_absolute_paths(settings)
     assert absolute.model.name == str(tmp_path / "nets" / "a.onnx")
     assert absolute.effect.background == str(tmp_path / "beach.jpg")
@@ -127,7 +128,7 @@ def test_relative_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("background", ["#204060", "dawn"])
 def test_names_that_are_no_paths_stay(background: str) -> None:
-    settings = load_settings({"model.name": "u2netp", "effect.background": background}, None)
+    settings = load_settings({"model.name": "u2netp", "effect.mode": "background", "effect.background": background}, None)
     assert with_absolute_paths(settings) == settings
     assert with_absolute_paths(Settings()) == Settings()
 
