@@ -1,21 +1,18 @@
 """The pipeline as a whole: state, failures, and the render loop."""
 
-import threading
-
 import numpy as np
 import pytest
-from livebg.rendering.loop import render
 
 from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent, composite
 from livebg.compositing.compositor import Compositor
-from livebg.errors import Cancelled, ModelError, SinkError
+from livebg.errors import ModelError
 from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Passthrough, Pipeline
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
-from tests.support.pipeline_fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, gray_frame, noise_frame
+from tests.support.pipeline_fakes import LumaSegmenter, StillSegmenter, gray_frame, noise_frame
 
 
 def over_black(frame: Frame, matte: Matte) -> Composite:
@@ -125,42 +122,6 @@ def test_every_stage_is_timed() -> None:
     clock = StageTimer(lambda: float(next(ticks)))
     pipeline(LumaSegmenter(), clock).process(gray_frame())
     assert dict(clock.seconds) == {"network": 1.0, "smoothing": 1.0, "upsampling": 1.0, "compositing": 1.0}
-
-
-def test_render_sends_every_frame_once_and_closes() -> None:
-    source, sink = ListSource([noise_frame(number, number=number) for number in range(5)]), ListSink()
-    received: list[int] = []
-    done = render(source, sink, pipeline(LumaSegmenter()), received.append)
-    assert done == 5
-    assert received == [1, 2, 3, 4, 5]
-    assert [composite.pts for composite in sink.composites] == [0, 1, 2, 3, 4]
-    assert source.closed
-    assert sink.end == "closed"
-
-
-def test_render_aborts_output_when_network_fails() -> None:
-    source, sink = ListSource([gray_frame(number) for number in range(5)]), ListSink()
-    with pytest.raises(ModelError):
-        render(source, sink, pipeline(LumaSegmenter(fails_at=3)), lambda _: None)
-    assert len(sink.composites) == 3
-    assert source.closed
-    assert sink.end == "aborted"
-
-
-def test_render_aborts_output_when_sink_fails() -> None:
-    source, sink = ListSource([gray_frame(number) for number in range(5)]), ListSink(breaks_at=2)
-    with pytest.raises(SinkError):
-        render(source, sink, pipeline(LumaSegmenter()), lambda _: None)
-    assert source.closed
-    assert sink.end == "aborted"
-
-
-def test_render_stops_between_two_frames() -> None:
-    source, sink, stop = ListSource([gray_frame(number) for number in range(5)]), ListSink(), threading.Event()
-    with pytest.raises(Cancelled, match="after 2 frames"):
-        render(source, sink, pipeline(LumaSegmenter()), lambda frames: stop.set() if frames == 2 else None, stop)
-    assert len(sink.composites) == 2
-    assert sink.end == "aborted"
 
 
 def test_passthrough_returns_frame_unchanged() -> None:

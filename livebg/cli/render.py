@@ -1,6 +1,7 @@
 """``livebg render``."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +64,15 @@ def render(
         bool, typer.Option("--keep-streams", help="Stop if the output format cannot store a data stream; default: leave it out.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists.")] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=FILE", help="Also write the matte, the cutout, or the plate (the room without the person)."),
+    ] = None,
+    keep_matte: Annotated[bool, typer.Option("--keep-matte", help="Also write a lossless matte for --matte.")] = False,
+    matte: Annotated[
+        Path | None, typer.Option(readable=False, metavar="FILE", help="Use the mattes in this file instead of the network.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing an interrupted run.")] = False,
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Number of processes; default auto: all CPU cores.")] = None,
     cluster: Annotated[
@@ -96,24 +106,44 @@ def render(
     from livebg.rendering.video_render import RenderOptions
     from livebg.sinks.stream_selection import CopyOptions
 
-    consent = _consent() if mode == "none" else None
-    options = RenderOptions(CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams), overwrite, fresh, consent)
+    consent = _consent("--mode none") if mode == "none" else None
+    copy = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
     address = None
     if cluster is not None:
         from livebg.rendering.cluster_checks import with_absolute_paths
 
         address, settings = parse_cluster(cluster, insecure_cluster), with_absolute_paths(settings)
-        inputs, output = [path.absolute() for path in inputs], output and output.absolute()
+        inputs, output, matte = [path.absolute() for path in inputs], output and output.absolute(), matte and matte.absolute()
     elif insecure_cluster:
         raise ConfigError("--insecure-cluster needs --cluster.", "Name the cluster, or leave it out.")
-    planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode)
+    options = RenderOptions(copy, overwrite, fresh, matte, consent)
+    planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode, skip_existing=skip_existing)
+    planned = _with_extras(planned, also or [], keep_matte, options)
     raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar", address))
 
 
-def _consent() -> "Consent":
+def _with_extras(plan: "Plan", also: list[str], keep_matte: bool, options: "RenderOptions") -> "Plan":
+    from livebg.rendering.extra_outputs import parse_also
+    from livebg.rendering.outputs import with_extras
+
+    wanted = {"--also": also, "--keep-matte": keep_matte, "--matte": options.matte}
+    for option in (name for name, value in wanted.items() if value):
+        if options.consent is not None:
+            raise ConfigError(f"{option} needs a matte, and --mode none has none.", "Leave one of them out.")
+    if options.matte is not None and len(plan.jobs) + len(plan.existing) != 1:
+        raise ConfigError(f"--matte is the matte of one video, but there are {len(plan.jobs)} inputs.", "Name one video.")
+    if options.matte is not None and plan.jobs and plan.jobs[0].is_photo:
+        raise ConfigError(f"--matte is the matte of a video, but {plan.jobs[0].input} is a photo.", "Name a video.")
+    if not also and not keep_matte:
+        return plan
+    extras = parse_also(also, _consent("--also plate"))
+    return replace(plan, jobs=with_extras(plan.jobs, extras, keep_matte=keep_matte))
+
+
+def _consent(option: str) -> "Consent":
     from livebg.compositing.composite import Consent
 
-    return Consent("livebg render --mode none")
+    return Consent(f"livebg render {option}")
 
 
 def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report: str, cluster: "ClusterAddress | None") -> int:
@@ -130,6 +160,8 @@ def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report
         batch.check(plan.jobs)
         if plan.skipped:
             reporter.skipped(plan.skipped)
+        if plan.existing:
+            reporter.existing(plan.existing)
         if cluster:
             workers = opened.enter_context(_cluster_workers(cluster, settings, options, count, reporter))
         return batch.run(plan.jobs)
@@ -141,7 +173,8 @@ def _cluster_workers(
     """Connect to the cluster, before any input is opened, and report what it means."""
     from livebg.rendering.cluster import ClusterWorkers
 
-    workers = ClusterWorkers(address, settings if options.consent is None else None, count)
+    effect = settings if options.consent is None else None
+    workers = ClusterWorkers(address, effect, count, network=options.matte is None)
     for sentence in (*([workers.notice] if workers.notice else []), *workers.notes):
         reporter.warn(sentence)
     return workers

@@ -135,6 +135,7 @@ class BatchRenderer:
     def run(self, jobs: Sequence[Job]) -> int:
         """Render all jobs. Returns the worst exit code of the jobs; 130 if the user stopped the batch."""
         waiting = deque(jobs)
+        self._reporter.planned(jobs)
         try:
             with ExitStack() as opened:
                 workers: Workers | None = None
@@ -178,7 +179,7 @@ class BatchRenderer:
         """Submit the tasks of a render, by default those to begin with."""
         if tasks is None:
             self._running.append(running)
-            self._reporter.started(running.render.job, running.render.total)
+            self._reporter.started(running.render.job, running.render.total, running.render.done)
             tasks = running.render.begin()
         for task in tasks:
             observer = _Observer(running.render.label(task), self._reporter.retried)

@@ -16,7 +16,7 @@ from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.jobs import Job, JobResult, NetworkInfo
 from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
 from livebg.rendering.worker import Worker
-from livebg.sinks.atomic_file import AtomicFile, part_path
+from livebg.sinks.atomic_file import AtomicFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class PhotoTask:
 
     @property
     def _part(self) -> Path:
-        return part_path(self.job.output, self.token)
+        return self.job.output.absolute().parent / f".livebg-{self.token}.part"
 
     @property
     def _mode(self) -> str:

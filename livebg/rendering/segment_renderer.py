@@ -3,21 +3,25 @@
 import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from livebg.clock import one_opencv_thread
-from livebg.factory import build_pipeline
+from livebg.factory import build_compositor, build_pipeline
 from livebg.imaging.frame import Composite, Frame
-from livebg.pipeline import Passthrough
+from livebg.pipeline import Passthrough, Pipeline
+from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_files import segment_file
 from livebg.rendering.jobs import NetworkInfo
-from livebg.rendering.matting import matting
+from livebg.rendering.matting import Matting, matting
+from livebg.rendering.outputs import build_outputs
 from livebg.rendering.segment_task import SegmentFile, SegmentResult, SegmentTask
 from livebg.rendering.worker import Worker
 from livebg.sinks.atomic_file import writing
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.segment_file import SegmentWriter, written_format
 from livebg.sources.file import FileSource
+from livebg.sources.stored_matte import StoredMatte
 
 
 def render_segment(task: SegmentTask, worker: Worker) -> SegmentResult:
@@ -29,7 +33,7 @@ def render_segment(task: SegmentTask, worker: Worker) -> SegmentResult:
     segment = task.segment
     with (
         one_opencv_thread(),
-        FileSource(task.source, task.start, task.end, threads=1, like=task.input_format) as source,
+        FileSource(task.job.input, task.start, task.end, threads=1, like=task.input_format) as source,
         _SegmentFiles(task, source) as files,
     ):
         frames = _Frames(task, worker)
@@ -47,21 +51,32 @@ class _Frames:
         self._task, self._worker = task, worker
         self.network: NetworkInfo | None = None
 
-    def composites(self, source: FileSource) -> Iterator[tuple[Frame, Mapping[str, Composite]]]:
+    def composites(self, source: FileSource) -> Iterator[tuple[Frame, Mapping[OutputKind, Composite]]]:
         """Yield the segment's own frames with their composites by output."""
         task = self._task
         if task.consent is not None:
             passthrough = Passthrough(task.consent)
             for frame in filter(self._is_own, source):
-                yield frame, {"video": passthrough.process(frame).composite}
+                yield frame, {OutputKind.VIDEO: passthrough.process(frame).composite}
             return
-        segmenter = self._worker.segmenter(task.settings)
+        with ExitStack() as opened:
+            if task.matte is not None:
+                compositor = build_compositor(task.settings, timeline=task.timeline)
+                mattes: Matting = opened.enter_context(StoredMatte(task.matte))
+            else:
+                pipeline = self._pipeline(source)
+                compositor, smoothing = pipeline.compositor, task.settings.smoothing
+                mattes = matting(pipeline, smoothing.temporal, smoothing.time_constant)
+            outputs = build_outputs(task.settings, compositor, task.job.extras)
+            for frame, matte in mattes.mattes(source, self._is_own):
+                yield frame, outputs.composites(frame, matte)
+
+    def _pipeline(self, source: FileSource) -> Pipeline:
+        settings = self._task.settings
+        segmenter = self._worker.segmenter(settings)
         size = segmenter.input_size(source.format.width, source.format.height)
         self.network = NetworkInfo(segmenter.name, segmenter.provider, size)
-        pipeline = build_pipeline(task.settings, segmenter, timeline=task.timeline)
-        smoothing = task.settings.smoothing
-        for frame, matte in matting(pipeline, smoothing.temporal, smoothing.time_constant).mattes(source, self._is_own):
-            yield frame, {"video": pipeline.finish(frame, matte).composite}
+        return build_pipeline(settings, segmenter, timeline=self._task.timeline)
 
     def _is_own(self, frame: Frame) -> bool:
         return self._task.segment.contains(frame.pts)
@@ -73,13 +88,13 @@ class _SegmentFiles:
     def __init__(self, task: SegmentTask, source: FileSource) -> None:
         self.pts: list[int] = []
         """The times of the frames written, in ticks of the source's time base."""
-        self._task, self._source = task, source
-        self._writers: dict[str, SegmentWriter] = {}
-        self._parts: dict[str, Path] = {}
+        self._task, self._source, self._outputs = task, source, task.outputs
+        self._writers: dict[OutputKind, SegmentWriter] = {}
+        self._parts: dict[OutputKind, Path] = {}
 
     def __enter__(self) -> "_SegmentFiles":
         try:
-            for key, (output, encoding) in self._task.outputs.items():
+            for key, (output, encoding) in self._outputs.items():
                 self._parts[key] = part = self._task.folder / f"{self._name(key)}.{secrets.token_hex(4)}.part"
                 plan, shown = plan_encoder(encoding, output), written_format(self._source.format, encoding.content)
                 self._writers[key] = SegmentWriter(part, plan, shown, self._source.time_base, shown_as=output)
@@ -88,7 +103,7 @@ class _SegmentFiles:
             raise
         return self
 
-    def write(self, frame: Frame, composites: Mapping[str, Composite]) -> None:
+    def write(self, frame: Frame, composites: Mapping[OutputKind, Composite]) -> None:
         """Write a frame's composite to each output."""
         self.pts.append(frame.pts)
         for key, writer in self._writers.items():
@@ -98,7 +113,7 @@ class _SegmentFiles:
         """Complete the files and rename them. Returns them by output."""
         for writer in self._writers.values():
             writer.close()
-        return {key: self._rename(key, part) for key, part in self._parts.items()}
+        return {str(key): self._rename(key, part) for key, part in self._parts.items()}
 
     def __exit__(self, *exc: object) -> None:
         """Remove what is not complete."""
@@ -107,11 +122,11 @@ class _SegmentFiles:
         for part in self._parts.values():
             part.unlink(missing_ok=True)
 
-    def _name(self, key: str) -> str:
-        return segment_file(self._task.segment.index, key, self._task.outputs[key][0].suffix.lower())
+    def _name(self, key: OutputKind) -> str:
+        return segment_file(self._task.segment.index, key, self._outputs[key][0].suffix.lower())
 
-    def _rename(self, key: str, part: Path) -> SegmentFile:
-        with writing(self._task.outputs[key][0]):
+    def _rename(self, key: OutputKind, part: Path) -> SegmentFile:
+        with writing(self._outputs[key][0]):
             with part.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = part.stat().st_size

@@ -7,10 +7,14 @@ from pathlib import Path
 from livebg.compositing.composite import Consent
 from livebg.compositing.effect_track import Timeline
 from livebg.config.settings import Settings
-from livebg.rendering.jobs import NetworkInfo
+from livebg.factory import build_encoding
+from livebg.rendering.extra_outputs import OutputKind
+from livebg.rendering.jobs import Job, NetworkInfo
+from livebg.rendering.outputs import output_encoding
 from livebg.rendering.segments import Segment
 from livebg.rendering.worker import Worker
 from livebg.sinks.codecs import Encoding
+from livebg.sources.matte_index import MatteIndex
 from livebg.sources.normalizer import InputFormat
 
 
@@ -45,31 +49,42 @@ class SegmentResult:
 
 @dataclass(frozen=True, slots=True)
 class SegmentTask:
-    """Renders ``segment`` of the video ``source`` into ``folder``: the same bytes whoever runs it, when and in what order.
+    """Renders ``segment`` of the input of ``job`` into ``folder``: the same bytes whoever runs it, when and in what order.
 
-    ``start`` and ``end`` are the range in seconds that is decoded. ``input_format`` is that of the whole source. ``outputs`` maps
-    each output's key to its path, which selects the container, and its encoding. ``timeline`` is what the effect depends on
-    besides the frames. ``consent`` turns the effect off.
+    ``start`` and ``end`` are the range in seconds that is decoded. ``input_format`` is that of the whole input. ``timeline`` is
+    what the effect depends on besides the frames. ``matte`` replaces the network. ``consent`` turns the effect off.
     """
 
-    source: Path
+    job: Job
     segment: Segment
     settings: Settings
     folder: Path
-    outputs: Mapping[str, tuple[Path, Encoding]]
     input_format: InputFormat
     start: float | None
     end: float | None
     timeline: Timeline
+    matte: MatteIndex | None = None
     consent: Consent | None = None
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """See :class:`~livebg.rendering.worker.SharedTask`."""
-        return (self.source,)
+        return (self.job.input, *((self.matte.path,) if self.matte else ()))
+
+    @property
+    def outputs(self) -> dict[OutputKind, tuple[Path, Encoding]]:
+        """The outputs' paths and encodings by kind."""
+        return job_outputs(self.job, self.settings, self.consent)
 
     def run(self, worker: Worker) -> SegmentResult:
         """See :meth:`~livebg.rendering.worker.Task.run`."""
-        from livebg.rendering.segment_renderer import render_segment  # imports the pipeline, which a plan does not need
+        from livebg.rendering.segment_renderer import render_segment  # imports the network's libraries
 
         return render_segment(self, worker)
+
+
+def job_outputs(job: Job, settings: Settings, consent: Consent | None) -> dict[OutputKind, tuple[Path, Encoding]]:
+    """Return the paths and encodings of all outputs of ``job`` by kind."""
+    video = build_encoding(settings, "none") if consent is not None else output_encoding(settings, OutputKind.VIDEO)
+    extras = {extra.kind: (extra.path, output_encoding(settings, extra.kind)) for extra in job.extras}
+    return {OutputKind.VIDEO: (job.output, video), **extras}

@@ -46,9 +46,9 @@ def plan_segments(index: PacketIndex, start: float | None, end: float | None, se
     :class:`~livebg.errors.ConfigError` for an invalid range.
     """
     time_range = TimeRange.of(start, end)
-    first, until = time_range.ticks(index.time_base, index.origin)
+    first, _ = time_range.ticks(index.time_base, index.origin)
     begin = first if time_range.start else min(first, index.begin)
-    pts = index.pts[(index.pts >= first) & (index.pts < (math.inf if until is None else until))]
+    pts = index.between(start, end)
     length = Fraction(segment_s) / index.time_base
     boundaries = [begin, *_boundaries(index, pts, length)] if index.exact and len(pts) else [begin]
     return [Segment(number, begin, end, index.time_base) for number, (begin, end) in enumerate(pairwise([*boundaries, None]))]

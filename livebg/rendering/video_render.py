@@ -6,26 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from livebg.compositing.composite import Consent
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
-from livebg.factory import build_encoding, needs_track
+from livebg.factory import needs_track
 from livebg.models import find
+from livebg.platform.user_paths import expand_user, is_file
 from livebg.rendering.analysis import AnalysisTask
+from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.manifest import Manifest, identify
-from livebg.rendering.segment_task import SegmentResult, SegmentTask
+from livebg.rendering.outputs import check_extras
+from livebg.rendering.segment_task import SegmentResult, SegmentTask, job_outputs
 from livebg.rendering.segments import Segment, decoded_range, plan_segments
 from livebg.rendering.worker import Task
-from livebg.sinks.codecs import Encoding, plan_encoder
+from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.joiner import Joiner
 from livebg.sinks.segment_file import written_format
 from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.damage import damage_notes
 from livebg.sources.file import FileSource
+from livebg.sources.matte_index import MatteIndex, index_matte
 from livebg.sources.normalizer import InputFormat
 from livebg.sources.packet_index import index_packets
 
@@ -35,12 +40,13 @@ class RenderOptions:
     """What the command line says about a render beside the settings.
 
     ``copy`` is the range, and what happens to the other streams. ``overwrite`` replaces existing outputs. ``fresh`` discards what
-    an interrupted run has finished. ``consent`` turns the effect off.
+    an interrupted run has finished. ``matte`` is the file whose mattes replace the network. ``consent`` turns the effect off.
     """
 
     copy: CopyOptions = CopyOptions()  # noqa: RUF009 - immutable
     overwrite: bool = False
     fresh: bool = False
+    matte: Path | None = None
     consent: Consent | None = None
 
 
@@ -55,6 +61,7 @@ class _Plan:
     first: int
     duration: float
     frames: int | None
+    matte: MatteIndex | None
 
 
 class VideoRender:
@@ -69,7 +76,8 @@ class VideoRender:
         self.job = job
         self._begun = time.perf_counter()
         self._settings, self._options = settings, options
-        self._outputs = {"video": (job.output, self._encoding())}
+        self._outputs = job_outputs(job, settings, options.consent)
+        check_extras(job, settings, overwrite=options.overwrite, matte=options.matte)
         with ExitStack() as opened:
             with FileSource(job.input, options.copy.start, options.copy.end, threads=1) as source:
                 self._joiners = {key: self._joiner(key, source) for key in self._outputs}
@@ -101,7 +109,7 @@ class VideoRender:
         """Returns the tasks to run first: all segments, or the analysis that they depend on."""
         if self._options.consent is None and needs_track(self._settings) and self._directory.manifest.track is None:
             copy = self._options.copy
-            return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end)]
+            return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end, self._plan.matte)]
         return self._segment_tasks()
 
     def label(self, task: Task[Any]) -> str:
@@ -127,14 +135,14 @@ class VideoRender:
         """Join the segments, remove the job directory, and return a summary. Raises :class:`~livebg.errors.SinkError`."""
         results = [self._results[segment.index] for segment in self._plan.segments]
         for key, joiner in self._joiners.items():
-            files = [(result.files[key].path(self._directory.path), result.pts) for result in results]
+            files = [(result.files[str(key)].path(self._directory.path), result.pts) for result in results]
             joiner.join(files, part=self._directory.path / f"{key}.part")
         self._directory.discard()
         conversions = tuple(dict.fromkeys(note for result in results for note in result.notes))
         damage = Counter[str]()
         for result in results:
             damage.update(result.damage)
-        notes = (*conversions, *damage_notes(damage), *self._joiners["video"].notes)
+        notes = (*conversions, *damage_notes(damage), *self._joiners[OutputKind.VIDEO].notes)
         network = next((result.network for result in results if result.network), None)
         return JobResult(self.job, self.done, time.perf_counter() - self._begun, network, notes)
 
@@ -147,41 +155,47 @@ class VideoRender:
         self._directory.discard()
         return None
 
-    def _encoding(self) -> Encoding:
-        return build_encoding(self._settings, self._settings.effect.mode if self._options.consent is None else "none")
-
-    def _joiner(self, key: str, source: FileSource) -> Joiner:
+    def _joiner(self, key: OutputKind, source: FileSource) -> Joiner:
         path, encoding = self._outputs[key]
         return Joiner(
             path,
             plan_encoder(encoding, path),
             written_format(source.format, encoding.content),
             source.time_base,
-            copy_from=self.job.input,
+            copy_from=self.job.input if key is OutputKind.VIDEO else None,
             copy_options=self._options.copy,
             overwrite=self._options.overwrite,
         )
 
     def _planned(self, source: FileSource) -> _Plan:
-        copy = self._options.copy
+        copy, format_ = self._options.copy, source.format
         index = index_packets(self.job.input)
-        segments = plan_segments(index, copy.start, copy.end)
         first = next(iter(source)).pts
+        matte = None
+        if self._options.matte is not None:
+            shown = index.between(copy.start, copy.end)
+            matte = index_matte(self._options.matte, (format_.width, format_.height), source.time_base, shown, index.pts)
         return _Plan(
             source.input_format,
             source.time_base,
             index.origin,
-            segments,
+            plan_segments(index, copy.start, copy.end),
             first,
             source.duration or 0.0,
             source.frame_estimate,
+            matte,
         )
 
     def _manifest(self) -> Manifest:
         settings, plan = self._settings, self._plan
         inputs = {"source": identify(self.job.input)}
+        background = expand_user(settings.effect.background)
+        if settings.effect.mode == "background" and is_file(background):
+            inputs["background"] = identify(background)
         network = None
-        if self._options.consent is None:
+        if self._options.matte is not None:
+            inputs["matte"] = identify(self._options.matte)
+        elif self._options.consent is None:
             model = find(settings.model.name, settings.model.folders)
             network = (settings.model.name, identify(model.path).sha256)
         return Manifest(inputs, network, self._byte_settings(), tuple(plan.segments), plan.duration, plan.first)
@@ -193,7 +207,7 @@ class VideoRender:
         values["render"].pop("jobs", None)
         values["model"] = self._settings.model_dump(mode="json", include={"model"})["model"]
         values["range"] = {"start": copy.start, "end": copy.end}
-        values["outputs"] = {key: path.suffix.lower() for key, (path, _) in self._outputs.items()}
+        values["outputs"] = {str(key): path.suffix.lower() for key, (path, _) in self._outputs.items()}
         values["effect off"] = self._options.consent is not None
         values["input format"] = repr(self._plan.input_format)
         return values
@@ -211,14 +225,14 @@ class VideoRender:
         until = float("inf") if segment.end is None else float(segment.end * segment.time_base)
         part = None if track is None else track.part(float(segment.begin * segment.time_base), until)
         return SegmentTask(
-            self.job.input,
+            self.job,
             segment,
             self._settings,
             self._directory.path,
-            self._outputs,
             plan.input_format,
             start,
             end,
             Timeline(begin, part),
+            None if plan.matte is None else plan.matte.between(segment.begin, segment.end),
             self._options.consent,
         )

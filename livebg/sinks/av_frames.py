@@ -34,12 +34,14 @@ def tag_color(target: av.VideoCodecContext | av.VideoFrame, color: ColorSpec) ->
 def to_av(composite: Composite, pix_fmt: str) -> av.VideoFrame:
     """Return a copy of the composite as an ``av.VideoFrame`` without a timestamp.
 
-    ``pix_fmt`` is "yuv420p" (bytes unchanged), "yuva420p" (the same plus alpha) or "yuva444p10le" (10 bits, limited range, chroma
-    at full size). Raises SinkError if the format has alpha and the composite does not.
+    ``pix_fmt`` is "yuv420p" (bytes unchanged), "gray" (luma alone), "yuva420p" (I420 plus alpha) or "yuva444p10le" (10 bits,
+    limited range, chroma at full size). Raises SinkError if the format has alpha and the composite does not.
     """
     frame = av.VideoFrame(composite.width, composite.height, pix_fmt)
     if pix_fmt == "yuv420p":
         _fill(frame, composite.planes)
+    elif pix_fmt == "gray":
+        _fill(frame, composite.planes[:1])
     elif composite.alpha is None:
         raise SinkError(f"The composite at {composite.time:.3f} s has no alpha, which a cutout needs.", "Use mode cutout.")
     elif pix_fmt == "yuva420p":

@@ -40,6 +40,8 @@ class Content(StrEnum):
     PICTURE = "picture"
     MATTE = "matte"
     CUTOUT = "cutout"
+    STORED_MATTE = "stored matte"
+    """Alpha in one plane, lossless, to be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def plan_encoder(encoding: Encoding, path: Path) -> EncoderPlan:
         plan = _plan_matte(encoding, container)
     elif encoding.content is Content.CUTOUT:
         plan = _plan_cutout(encoding, container, path)
+    elif encoding.content is Content.STORED_MATTE:
+        plan = replace(_plan_matte(encoding, "matroska"), container=container, pix_fmt="gray")
     else:
         plan = _plan_picture(encoding, container)
     if plan.codec == "libsvtav1":

@@ -37,7 +37,7 @@ _MAX_DELAY: Final = 64
 
 def written_format(format: VideoFormat, content: Content) -> VideoFormat:  # noqa: A002 - the usual term
     """Return the format of the composites that show ``content`` of a source in ``format``: a matte has full range."""
-    return replace(format, color=ColorSpec(full_range=True)) if content is Content.MATTE else format
+    return replace(format, color=ColorSpec(full_range=True)) if content in (Content.MATTE, Content.STORED_MATTE) else format
 
 
 class SegmentWriter:

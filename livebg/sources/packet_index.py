@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from livebg.sources.decoder import VideoPacket, file_origin
+from livebg.sources.time_range import TimeRange
 from livebg.sources.video_file import open_video
 
 Ticks = NDArray[np.int64]
@@ -48,6 +49,11 @@ class PacketIndex:
     origin: Fraction
     begin: int
     exact: bool
+
+    def between(self, start: float | None, end: float | None) -> Ticks:
+        """Return the ``pts`` with ``start <= time < end``, in seconds from the file's start."""
+        first, until = TimeRange.of(start, end).ticks(self.time_base, self.origin)
+        return self.pts[(self.pts >= first) & (self.pts < (math.inf if until is None else until))]
 
 
 def index_packets(path: Path) -> PacketIndex:

@@ -115,14 +115,14 @@ def test_killed_process_costs_only_its_own_task(processes: Workers, tmp_path: Pa
     assert pid not in pids
     (error,) = killed.retries
     assert isinstance(error, WorkerLost)
-    assert error.message == f"The process that rendered {LABEL} was killed (SIGKILL)."
+    assert error.message == f"Rendering {LABEL} failed: its process was killed (SIGKILL)."
     assert not second.done()
     assert other.retries == []
     processes.stop()
 
 
 def test_process_that_always_ends_is_an_error_with_advice(processes: Workers) -> None:
-    sentence = rf"^The process that rendered {LABEL} ended unexpectedly \(exit code 9\)\. If memory is short, use a smaller value"
+    sentence = rf"^Rendering {LABEL} failed: its process ended unexpectedly \(exit code 9\)\. If memory is short, use a smaller"
     with pytest.raises(WorkerLost, match=sentence):
         processes.submit(Exiting(), RecordingObserver()).result(HANG_S)
     assert processes.submit(Digest(1), RecordingObserver()).result(HANG_S)
