@@ -102,24 +102,29 @@ def render(
         "render.jobs": jobs,
     }
     settings = load_settings(overrides, config)
-    from livebg.rendering.cluster_address import parse_cluster
     from livebg.rendering.video_render import RenderOptions
     from livebg.sinks.stream_selection import CopyOptions
 
     consent = _consent("--mode none") if mode == "none" else None
     copy = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
-    address = None
-    if cluster is not None:
+    address = _cluster_address(cluster, insecure_cluster)
+    if address:
         from livebg.rendering.cluster_checks import with_absolute_paths
 
-        address, settings = parse_cluster(cluster, insecure_cluster), with_absolute_paths(settings)
+        settings = with_absolute_paths(settings)
         inputs, output, matte = [path.absolute() for path in inputs], output and output.absolute(), matte and matte.absolute()
-    elif insecure_cluster:
-        raise ConfigError("--insecure-cluster needs --cluster.", "Name the cluster, or leave it out.")
     options = RenderOptions(copy, overwrite, fresh, matte, consent)
     planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode, skip_existing=skip_existing)
     planned = _with_extras(planned, also or [], keep_matte, options)
     raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar", address))
+
+
+def _cluster_address(text: str | None, insecure: bool) -> "ClusterAddress | None":
+    from livebg.rendering.cluster_address import parse_cluster
+
+    if text is None and insecure:
+        raise ConfigError("--insecure-cluster needs --cluster.", "Name the cluster, or leave it out.")
+    return None if text is None else parse_cluster(text, insecure)
 
 
 def _with_extras(plan: "Plan", also: list[str], keep_matte: bool, options: "RenderOptions") -> "Plan":
@@ -162,7 +167,7 @@ def _render(settings: "Settings", plan: "Plan", options: "RenderOptions", report
             reporter.skipped(plan.skipped)
         if plan.existing:
             reporter.existing(plan.existing)
-        if cluster:
+        if cluster and plan.jobs:
             workers = opened.enter_context(_cluster_workers(cluster, settings, options, count, reporter))
         return batch.run(plan.jobs)
 

@@ -44,7 +44,7 @@ class ClusterWorkers(Workers):
     """The workers of a cluster. The constructor connects to it, or starts a local one, and checks all workers.
 
     ``jobs`` is the number of workers of a local cluster. ``settings``, with absolute paths, name the background, and the network
-    if ``network`` says that it runs; None: neither is in use. Raises :class:`~livebg.errors.ConfigError` if the cluster cannot be
+    if ``network`` is true; None: neither is in use. Raises :class:`~livebg.errors.ConfigError` if the cluster cannot be
     used, and :class:`~livebg.errors.ModelError` if the network is missing or is not the same on all workers.
     """
 

@@ -56,7 +56,7 @@ def parse_cluster(text: str, insecure: bool) -> ClusterAddress:
     if not (address.is_encrypted or address.is_loopback or insecure):
         raise ConfigError(
             f"The connection to {text} is not encrypted: others in the network can read it and run programs on the workers.",
-            "Use tls://, or add --insecure-cluster if you trust everybody in the network.",
+            "Use tls://, or add --insecure-cluster if you trust all machines in the network.",
         )
     return address
 

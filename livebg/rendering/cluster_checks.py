@@ -41,7 +41,7 @@ class Requirements:
         Raises :class:`~livebg.errors.ConfigError` or :class:`~livebg.errors.ModelError`.
         """
         if not (self.insecure or is_encrypted(address) or is_loopback(address)):
-            hint = "Start it with a tls:// address, or add --insecure-cluster if you trust everybody in the network."
+            hint = "Start it with a tls:// address, or add --insecure-cluster if you trust all machines in the network."
             raise ConfigError(f"The connection to the worker {name} is not encrypted.", hint)
         if self.machine not in (None, report["machine"]):
             hint = "Run livebg again: it then reports that pictures leave this machine."

@@ -1,4 +1,4 @@
-"""Connects to a scheduler of Dask, or starts a cluster on this machine that nobody else can reach."""
+"""Connects to a scheduler of Dask, or starts a cluster on this machine for this process alone."""
 
 import logging
 import signal
@@ -84,7 +84,7 @@ def _import_distributed() -> ModuleType:
 def _start_local(distributed: ModuleType, jobs: int, opened: ExitStack) -> Any:
     """Start a cluster whose ports are open on the loopback interface only.
 
-    Other users of this machine can reach these, and whoever can send a task can run any program. Temporary certificates, which
+    Other users of this machine can reach these, and anyone who can send a task can run any program. Temporary certificates, which
     never leave the memory of these processes, keep them out.
     """
     import dask

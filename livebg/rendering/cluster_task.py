@@ -19,7 +19,7 @@ from livebg.rendering.worker import DiscardableTask, LocalWorker, Task
 
 _PROGRESS_INTERVAL_S: Final = 0.5
 _ACTIVE: Final = frozenset({"executing", "long-running"})
-"""The states of a task whose result somebody waits for. It changes after a stop, and if the client has gone."""
+"""The states of a task whose result is wanted. It changes after a stop, and if the client has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def run_assignment(content: bytes) -> Outcome:
-    """Run a pickled :class:`Assignment` in a thread of a Dask worker. The first report of its progress says that it starts."""
+    """Run a pickled :class:`Assignment` in a thread of a Dask worker. The first report of its progress is its start."""
     from distributed import get_worker
 
     assignment: Assignment = pickle.loads(content)

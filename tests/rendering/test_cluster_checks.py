@@ -138,7 +138,7 @@ HELLO = SegmentFile("a", 5, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e730
 
 def test_result_that_arrives_late_is_accepted(tmp_path: Path) -> None:
     """A network file system shows nothing, then a part, then the file."""
-    contents = [b"hel", b"hello"]
+    contents = [b"he", b"hello"]
 
     def wait(_seconds: float) -> bool:
         HELLO.path(tmp_path).write_bytes(contents.pop(0))
