@@ -1,5 +1,6 @@
 """``livebg render``."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,8 @@ def render(
         inputs, output, matte = [path.absolute() for path in inputs], output and output.absolute(), matte and matte.absolute()
     options = RenderOptions(copy, overwrite, fresh, matte, consent)
     planned = plan_jobs(inputs, output, "none" if mode == "none" else settings.effect.mode, skip_existing=skip_existing)
+    if matte is not None:
+        _check_network({"--model": model, "--input-size": input_size, "--provider": provider, "--temporal": temporal})
     planned = _with_extras(planned, also or [], keep_matte, options)
     raise typer.Exit(_render(settings, planned, options, "json" if json_lines else "quiet" if quiet else "bar", address))
 
@@ -127,6 +130,12 @@ def _cluster_address(text: str | None, insecure: bool) -> "ClusterAddress | None
     return None if text is None else parse_cluster(text, insecure)
 
 
+def _check_network(network: Mapping[str, str | None]) -> None:
+    """Check that no option of the network is set, because a stored matte replaces it."""
+    for option in (name for name, value in network.items() if value is not None):
+        raise ConfigError(f"With --matte no network runs, so {option} has no effect.", "Leave one of them out.")
+
+
 def _with_extras(plan: "Plan", also: list[str], keep_matte: bool, options: "RenderOptions") -> "Plan":
     from livebg.rendering.extra_outputs import parse_also
     from livebg.rendering.outputs import with_extras
@@ -135,11 +144,13 @@ def _with_extras(plan: "Plan", also: list[str], keep_matte: bool, options: "Rend
     for option in (name for name, value in wanted.items() if value):
         if options.consent is not None:
             raise ConfigError(f"{option} needs a matte, and --mode none has none.", "Leave one of them out.")
+    if keep_matte and options.matte is not None:
+        raise ConfigError("--keep-matte and --matte exclude each other: the matte is stored already.", "Leave one of them out.")
     if options.matte is not None and len(plan.jobs) + len(plan.existing) != 1:
         raise ConfigError(f"--matte is the matte of one video, but there are {len(plan.jobs)} inputs.", "Name one video.")
     if options.matte is not None and plan.jobs and plan.jobs[0].is_photo:
         raise ConfigError(f"--matte is the matte of a video, but {plan.jobs[0].input} is a photo.", "Name a video.")
-    if not also and not keep_matte:
+    if not (also or keep_matte) or not plan.jobs:
         return plan
     extras = parse_also(also, _consent("--also plate"))
     return replace(plan, jobs=with_extras(plan.jobs, extras, keep_matte=keep_matte))

@@ -43,7 +43,7 @@ class CachedSegmenter:
 
     def segment(self, image: NDArray[np.uint8]) -> Alpha:
         """See :meth:`livebg.interfaces.Segmenter.segment`."""
-        key = image.shape, hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+        key = image.shape, hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
         with self._lock:
             alpha = self._alphas.get(key)
         if alpha is None:

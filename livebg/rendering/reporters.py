@@ -60,7 +60,7 @@ class QuietReporter:
         """``frames`` frames of the job are done, ``resumed`` ones included; fewer than before if a part is tried again."""
 
     def retried(self, label: str, error: Exception) -> None:
-        """A task failed with ``error`` and is tried again. ``label`` is what it renders: ``0:30 to 0:40 of talk.mp4``."""
+        """A task failed with ``error`` and is tried again. ``label`` names it, as ``Segment 3 (0:30 to 0:40) of talk.mp4``."""
 
     def note(self, sentence: str) -> None:
         """Report what is worth knowing and no error."""

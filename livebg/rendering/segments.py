@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -41,8 +40,8 @@ def plan_segments(index: PacketIndex, start: float | None, end: float | None, se
     """Cut the frames between ``start`` and ``end`` into segments of about ``segment_s`` seconds; one if ``index`` is not exact.
 
     Boundaries are on a grid of the file's timeline. Each moves to the nearest key frame within a quarter of ``segment_s``, or
-    else to the next picture. A first or last segment that is shorter than a fifth of ``segment_s`` joins its neighbor. The first
-    segment begins with the range, so that the packets before the first picture belong to it. Raises
+    else to the next picture. A segment that would be shorter than a fifth of ``segment_s`` joins its neighbor. The first segment
+    begins with the range, so that the packets before the first picture belong to it. Raises
     :class:`~livebg.errors.ConfigError` for an invalid range.
     """
     time_range = TimeRange.of(start, end)
@@ -51,7 +50,8 @@ def plan_segments(index: PacketIndex, start: float | None, end: float | None, se
     pts = index.between(start, end)
     length = Fraction(segment_s) / index.time_base
     boundaries = [begin, *_boundaries(index, pts, length)] if index.exact and len(pts) else [begin]
-    return [Segment(number, begin, end, index.time_base) for number, (begin, end) in enumerate(pairwise([*boundaries, None]))]
+    ends = [*boundaries[1:], None]
+    return [Segment(number, boundary, ends[number], index.time_base) for number, boundary in enumerate(boundaries)]
 
 
 def decoded_range(
@@ -67,16 +67,17 @@ def decoded_range(
 
 def _boundaries(index: PacketIndex, pts: Ticks, length: Fraction) -> list[int]:
     """Return where the segments of the pictures at ``pts`` begin, except the first; ``length`` is that of the grid, in ticks."""
-    first, last = int(pts[0]), int(pts[-1])
+    previous, last = int(pts[0]), int(pts[-1])
     origin = index.origin / index.time_base
     found: list[int] = []
-    number = math.floor((first - origin) / length) + 1
+    number = math.floor((previous - origin) / length) + 1
     while (position := int(np.searchsorted(pts, math.ceil(origin + number * length)))) < len(pts):
         picture = int(pts[position])
         key_frame = _key_frame_near(index.key_frames, origin + number * length, length / 4)
         boundary = picture if key_frame is None else key_frame
-        if boundary - first >= length / 5 and last - boundary >= length / 5 and _is_near_key_frame(index, boundary):
+        if min(boundary - previous, last - boundary) >= length / 5 and _is_near_key_frame(index, boundary):
             found.append(boundary)
+            previous = boundary
         number = max(number, math.floor((picture - origin) / length)) + 1  # skip a gap of several segments
     return found
 

@@ -12,7 +12,6 @@ from typing import Any
 from livebg.compositing.composite import Consent
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
-from livebg.factory import needs_track
 from livebg.models import find
 from livebg.platform.user_paths import expand_user, is_file
 from livebg.rendering.analysis import AnalysisTask
@@ -20,9 +19,10 @@ from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.manifest import Manifest, identify
-from livebg.rendering.outputs import check_extras
+from livebg.rendering.matte_lookup import look_up_mattes
+from livebg.rendering.outputs import check_extras, outputs_need_track
 from livebg.rendering.segment_task import SegmentResult, SegmentTask, job_outputs
-from livebg.rendering.segments import Segment, decoded_range, plan_segments
+from livebg.rendering.segments import SEGMENT_S, Segment, decoded_range, plan_segments
 from livebg.rendering.worker import Task
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.joiner import Joiner
@@ -30,7 +30,7 @@ from livebg.sinks.segment_file import written_format
 from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.damage import damage_notes
 from livebg.sources.file import FileSource
-from livebg.sources.matte_index import MatteIndex, index_matte
+from livebg.sources.matte_index import MatteIndex
 from livebg.sources.normalizer import InputFormat
 from livebg.sources.packet_index import index_packets
 
@@ -41,6 +41,7 @@ class RenderOptions:
 
     ``copy`` is the range, and what happens to the other streams. ``overwrite`` replaces existing outputs. ``fresh`` discards what
     an interrupted run has finished. ``matte`` is the file whose mattes replace the network. ``consent`` turns the effect off.
+    ``segment_s`` is the approximate length of a segment in seconds, for tests.
     """
 
     copy: CopyOptions = CopyOptions()  # noqa: RUF009 - immutable
@@ -48,6 +49,7 @@ class RenderOptions:
     fresh: bool = False
     matte: Path | None = None
     consent: Consent | None = None
+    segment_s: float = SEGMENT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class VideoRender:
 
     def begin(self) -> list[Task[Any]]:
         """Returns the tasks to run first: all segments, or the analysis that they depend on."""
-        if self._options.consent is None and needs_track(self._settings) and self._directory.manifest.track is None:
+        needed = self._options.consent is None and outputs_need_track(self._settings, self.job.extras)
+        if needed and self._directory.manifest.track is None:
             copy = self._options.copy
             return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end, self._plan.matte)]
         return self._segment_tasks()
@@ -134,15 +137,14 @@ class VideoRender:
     def finish(self) -> JobResult:
         """Join the segments, remove the job directory, and return a summary. Raises :class:`~livebg.errors.SinkError`."""
         results = [self._results[segment.index] for segment in self._plan.segments]
-        for key, joiner in self._joiners.items():
-            files = [(result.files[str(key)].path(self._directory.path), result.pts) for result in results]
-            joiner.join(files, part=self._directory.path / f"{key}.part")
+        self._join(results)
         self._directory.discard()
         conversions = tuple(dict.fromkeys(note for result in results for note in result.notes))
         damage = Counter[str]()
         for result in results:
             damage.update(result.damage)
-        notes = (*conversions, *damage_notes(damage), *self._joiners[OutputKind.VIDEO].notes)
+        written = tuple(f"also wrote {extra.path}" for extra in self.job.extras)
+        notes = (*conversions, *damage_notes(damage), *self._joiners[OutputKind.VIDEO].notes, *written)
         network = next((result.network for result in results if result.network), None)
         return JobResult(self.job, self.done, time.perf_counter() - self._begun, network, notes)
 
@@ -155,6 +157,17 @@ class VideoRender:
         self._directory.discard()
         return None
 
+    def _join(self, results: Sequence[SegmentResult]) -> None:
+        """Join the segments of all outputs. None of them gets its name before all are complete."""
+        with ExitStack() as unfinished:
+            files = []
+            for key, joiner in self._joiners.items():
+                segments = [(result.files[str(key)].path(self._directory.path), result.pts) for result in results]
+                files.append(joiner.prepare(segments, part=self._directory.path / f"{key}.part"))
+                unfinished.callback(files[-1].rollback)
+            for file in files:
+                file.commit()
+
     def _joiner(self, key: OutputKind, source: FileSource) -> Joiner:
         path, encoding = self._outputs[key]
         return Joiner(
@@ -163,7 +176,7 @@ class VideoRender:
             written_format(source.format, encoding.content),
             source.time_base,
             copy_from=self.job.input if key is OutputKind.VIDEO else None,
-            copy_options=self._options.copy,
+            copy_options=CopyOptions() if key is OutputKind.STORED_MATTE else self._options.copy,  # at the times of the input
             overwrite=self._options.overwrite,
         )
 
@@ -171,15 +184,13 @@ class VideoRender:
         copy, format_ = self._options.copy, source.format
         index = index_packets(self.job.input)
         first = next(iter(source)).pts
-        matte = None
-        if self._options.matte is not None:
-            shown = index.between(copy.start, copy.end)
-            matte = index_matte(self._options.matte, (format_.width, format_.height), source.time_base, shown, index.pts)
+        stored, size = self._options.matte, (format_.width, format_.height)
+        matte = None if stored is None else look_up_mattes(stored, self.job.input, index, size, copy)
         return _Plan(
             source.input_format,
             source.time_base,
             index.origin,
-            plan_segments(index, copy.start, copy.end),
+            plan_segments(index, copy.start, copy.end, self._options.segment_s),
             first,
             source.duration or 0.0,
             source.frame_estimate,

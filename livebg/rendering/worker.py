@@ -74,7 +74,7 @@ class TaskObserver(Protocol):
 
     @property
     def label(self) -> str:
-        """What the task renders, for messages: ``0:30 to 0:40 of talk.mp4``."""
+        """What the task renders, for messages: ``Segment 3 (0:30 to 0:40) of talk.mp4``."""
         ...
 
     def advanced(self, frames: int) -> None:

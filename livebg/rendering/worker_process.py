@@ -54,7 +54,7 @@ class WorkerProcess:
             ending = self._end()
             if self._stopped:
                 raise Cancelled("Stopped.") from None
-            problem = f"Rendering {observer.label} failed: its process {ending}."
+            problem = f"{observer.label} failed: its process {ending}."
             raise WorkerLost(problem, "If memory is short, use a smaller value of --jobs.") from None
         if kind == "failed":
             raise value

@@ -77,7 +77,13 @@ class Joiner:
     def join(
         self, segments: Sequence[EncodedSegment], *, part: Path | None = None, on_frame: Callable[[int], None] | None = None
     ) -> None:
-        """Write the output from ``segments`` in the order of their times, verify it and give it its name.
+        """Write the output from ``segments`` and give it its name. See :meth:`prepare`."""
+        self.prepare(segments, part=part, on_frame=on_frame).commit()
+
+    def prepare(
+        self, segments: Sequence[EncodedSegment], *, part: Path | None = None, on_frame: Callable[[int], None] | None = None
+    ) -> AtomicFile:
+        """Write the output from ``segments`` in the order of their times, and verify it. The caller commits or rolls it back.
 
         The times of each segment are in units of the time base, rising, and later than those of the segment before. ``part`` is
         the unfinished file, by default a hidden file next to the output; it must be on the same file system. ``on_frame``
@@ -98,9 +104,10 @@ class Joiner:
                 with writing(self._path):
                     self._write(file, filled, timeline, offset, on_frame)
                 self._note_aspect_ratio(verify(file.part, self._path, timeline.pts, self._time_base, self._others))
-                file.commit()
-            finally:
+            except BaseException:
                 file.rollback()
+                raise
+            return file
         finally:
             self.close()
 

@@ -38,6 +38,8 @@ class Timestamps:
         self._decode_order_only = decode_order_only
         self._pending_dts: list[int] = []
         self._last: int | None = None
+        self._last_given = self._before_restart = 0
+        """The times of the previous frame and of the last one before the clock restarted, as they came."""
 
     def packet(self, pts: int | None, dts: int | None) -> None:
         """Record the times of a packet before it is decoded."""
@@ -52,15 +54,16 @@ class Timestamps:
             self.corrected += not self._decode_order_only
         last = self._last
         if timestamp is None:
-            timestamp = 0 if last is None else last + self._step
-        elif last is not None:
-            timestamp = self._next_after(last, timestamp)
-        self._last = timestamp
-        return timestamp
+            self._last = 0 if last is None else last + self._step
+        else:
+            self._last = timestamp if last is None else self._next_after(last, timestamp)
+            self._last_given = timestamp
+        return self._last
 
     def _next_after(self, last: int, pts: int) -> int:
         """Return ``pts``, or the nearest timestamp after ``last``."""
-        if pts > last:
+        was_late = pts > self._before_restart and pts - self._last_given > self._second  # a damaged picture, not a restart
+        if pts > last or was_late:
             self._offset = 0
         if pts + self._offset > last:
             return pts + self._offset
@@ -68,6 +71,7 @@ class Timestamps:
         if last - pts - self._offset <= self._second:
             return last + 1
         # Joined recordings: the clock restarts, so continue from the last timestamp.
+        self._before_restart = max(self._last_given, self._before_restart if self._offset else self._last_given)
         self._offset = last + self._step - pts
         return last + self._step
 

@@ -40,7 +40,7 @@ class PacketIndex:
     ``pts`` holds the times of the pictures that are shown, rising, and ``key_frames`` those of the key frames among them, both in
     ticks of ``time_base`` seconds. ``origin`` is the file's start as players count it, in seconds on the stream's clock.
     ``begin`` is the earliest time of any packet, which is no picture's if the first packets cannot be decoded. ``exact`` is
-    whether decoding after a seek gives the same pictures and times as decoding from the start.
+    whether decoding after a seek gives the same pictures and times as decoding from the start; if not, both lists may be wrong.
     """
 
     time_base: Fraction
@@ -70,7 +70,7 @@ def index_packets(path: Path) -> PacketIndex:
     is_exact = is_known and packets.are_regular and len(key_frames) > 0 and packets.reordering() <= reordered
     if is_exact:
         is_exact = _can_seek(path, int(key_frames[-1]), _MAX_LANDING_S / time_base)
-    return PacketIndex(time_base, pts, key_frames, origin, packets.begin, is_exact)
+    return PacketIndex(time_base, pts, key_frames, origin, packets.begin(is_exact), is_exact)
 
 
 class _Packets:
@@ -86,19 +86,19 @@ class _Packets:
         self._times: list[int] = []
         self._is_key: list[bool] = []
         self._first_key: int | None = None
-        self._begin: int | None = None
+        self._first_pts: int | None = None
+        self._first_dts: int | None = None
 
-    @property
-    def begin(self) -> int:
-        """The earliest time; a source without times starts at 0."""
-        return 0 if self._begin is None else self._begin
+    def begin(self, is_exact: bool) -> int:
+        """Return the earliest time that a picture can have: decoding times replace missing ones, and 0 if both are missing."""
+        candidates = (self._first_pts,) if is_exact else (self._first_pts, self._first_dts, 0)
+        return min(time for time in candidates if time is not None)
 
     def read(self, container: InputContainer) -> None:
         for stream in container.streams:
             stream.discard = Discard.default if stream.index == self._stream.index else Discard.all
         try:
-            packets = container.demux(self._stream)
-            for packet in packets:
+            for packet in container.demux(self._stream):
                 if packet.size:
                     self._add(packet)
                 elif packet.dts is not None:  # the last one, which flushes the decoder, has no time
@@ -109,7 +109,7 @@ class _Packets:
     def shown(self) -> tuple[Ticks, Ticks]:
         """Return the rising times of all pictures that can be decoded, and of the key frames among them."""
         pts, is_key = np.array(self._times, np.int64), np.array(self._is_key, bool)
-        decodable = pts >= (0 if self._first_key is None else self._first_key)
+        decodable = pts >= self._first_key if self._first_key is not None else is_key
         return np.unique(pts[decodable]), np.unique(pts[decodable & is_key])
 
     def reordering(self) -> float:
@@ -123,8 +123,10 @@ class _Packets:
         return int((np.arange(len(pts)) - ranks).max(initial=0))
 
     def _add(self, packet: VideoPacket) -> None:
-        known = [time for time in (packet.pts, packet.dts) if time is not None]
-        self._begin = min(known if self._begin is None else (*known, self._begin), default=self._begin)
+        if packet.pts is not None:
+            self._first_pts = packet.pts if self._first_pts is None else min(packet.pts, self._first_pts)
+        if packet.dts is not None and self._first_dts is None:
+            self._first_dts = packet.dts
         if packet.pts is None or packet.is_corrupt:
             self.are_regular = False
         if packet.pts is None:

@@ -43,6 +43,7 @@ def orders(queue: TaskQueue, workers: int) -> list[list[int]]:
             last[worker] = queued = queue.take(last[worker])
             if queued is None:
                 return taken
+            assert isinstance(queued.task, Part)
             taken[worker].append(queued.task.number)
 
 

@@ -197,7 +197,13 @@ REFUSED = {
         "has color at 0.805 s, but a matte is gray",
     ),
     "rgb": (
-        replace(STORED, codec="libx264rgb", pix_fmt="rgb24", picture=lambda _, *size: av.VideoFrame(*size, "rgb24"), color=None),
+        replace(
+            STORED,
+            codec="libx264rgb",
+            pix_fmt="rgb24",
+            picture=lambda _, width, height: av.VideoFrame(width, height, "rgb24"),
+            color=None,
+        ),
         "has the pixel format gbrp",
     ),
     "10 bits": (replace(STORED, pix_fmt="yuv420p10le", picture=flat(512, 512, 512, "yuv420p10le")), "format yuv420p10le"),
