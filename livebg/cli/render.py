@@ -110,7 +110,7 @@ def render(
     copy = CopyOptions(_seconds(start), _seconds(end), drop_streams, keep_streams)
     address = _cluster_address(cluster, insecure_cluster)
     if address:
-        from livebg.rendering.cluster_checks import with_absolute_paths
+        from livebg.rendering.cluster_paths import with_absolute_paths
 
         settings = with_absolute_paths(settings)
         inputs, output, matte = [path.absolute() for path in inputs], output and output.absolute(), matte and matte.absolute()

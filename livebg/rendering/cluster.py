@@ -18,26 +18,16 @@ from typing import Any, Final
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, LivebgError
 from livebg.rendering.cluster_address import ClusterAddress
-from livebg.rendering.cluster_checks import (
-    Requirements,
-    SharedPaths,
-    background_file,
-    check_on_worker,
-    describe_worker,
-    machine_id,
-    probe_name,
-    required,
-)
+from livebg.rendering.cluster_checks import cpu_notes, describe_worker, machine_id, notice, required
 from livebg.rendering.cluster_connection import Connection
+from livebg.rendering.cluster_paths import SharedPaths, background_file, check_on_worker, probe_name
 from livebg.rendering.cluster_results import verify_exists, verify_files
 from livebg.rendering.cluster_task import Assignment, Outcome, run_assignment
-from livebg.rendering.fingerprint import CPU, environment_fingerprint
 from livebg.rendering.jobs import JobResult
 from livebg.rendering.segment_task import SegmentResult
 from livebg.rendering.worker import DiscardableTask, ResultT, SharedTask, Task, TaskObserver, WorkerLost, Workers
 
 _LOG: Final = logging.getLogger(__name__)
-_MAX_HOSTS_SHOWN: Final = 5
 
 
 class ClusterWorkers(Workers):
@@ -59,12 +49,13 @@ class ClusterWorkers(Workers):
         self._connection = Connection(address, jobs)
         try:
             reports = self._connection.run_everywhere(describe_worker, named)
-            self.notice = _notice(address, reports)
+            self.notice = notice(address, reports)
             """A sentence for the user if pictures leave this machine, otherwise None. Show it before the first task."""
-            self.notes = _cpu_notes(reports)
+            self.notes = cpu_notes(reports)
             """Sentences about what can make the output differ from that of this machine."""
             self._requirements = required(named, None if self.notice else machine_id(), address.insecure)
-            _check(self._requirements, reports)
+            for name, report in reports.items():
+                self._requirements.check(f"{name} on {report['host']}", name, report)
             self._client = self._connection.client
             self._client.subscribe_topic(self._topic, self._on_progress)
         except BaseException:
@@ -232,29 +223,3 @@ class _Submission:
     def fail(self, error: BaseException) -> None:
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
-
-
-def _check(requirements: Requirements, reports: Mapping[str, Mapping[str, Any]]) -> None:
-    for address, report in reports.items():
-        requirements.check(f"{address} on {report['host']}", address, report)
-
-
-def _notice(address: ClusterAddress, reports: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Returns that pictures leave this machine, and where to. A loopback address can be the end of a tunnel."""
-    here = machine_id()
-    if address.is_loopback and all(report["machine"] == here for report in reports.values()):
-        return None
-    hosts = sorted({str(report["host"]) for report in reports.values()})
-    more = len(hosts) - _MAX_HOSTS_SHOWN
-    named = ", ".join(hosts[:_MAX_HOSTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
-    warning = "" if address.is_encrypted or address.is_loopback else " The connection is not encrypted."
-    return f"Pictures leave this machine: the workers of {address.text} ({named}) read and write them.{warning}"
-
-
-def _cpu_notes(reports: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    ours = environment_fingerprint()[CPU]
-    others = [address for address, report in reports.items() if report["environment"].get(CPU) != ours]
-    if not others:
-        return ()
-    which = "All workers" if len(others) == len(reports) else f"{len(others)} of {len(reports)} workers"
-    return (f"{which} have a CPU with other instruction sets: the output can differ from that of this machine by rounding.",)

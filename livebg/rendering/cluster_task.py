@@ -13,7 +13,8 @@ from livebg.config.settings import Settings
 from livebg.errors import LivebgError, ModelError
 from livebg.interfaces import Segmenter
 from livebg.rendering.cached_segmenter import load_segmenter
-from livebg.rendering.cluster_checks import Requirements, SharedPaths, describe_worker, worker_name
+from livebg.rendering.cluster_checks import Requirements, describe_worker, worker_name
+from livebg.rendering.cluster_paths import SharedPaths
 from livebg.rendering.fingerprint import network_fingerprint
 from livebg.rendering.worker import DiscardableTask, LocalWorker, Task
 

@@ -1,6 +1,7 @@
 """Tasks on clusters of real processes: one that livebg starts, and others as a user starts them."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -130,7 +131,7 @@ def test_killed_worker_costs_one_segment(local: ClusterWorkers, tmp_path: Path) 
     """The file is that of an undisturbed run, and the other tasks run once."""
     observers = [RecordingObserver() for _ in range(4)]
     futures = [local.submit(WriteTask(tmp_path, index, 30, 0.1), each) for index, each in enumerate(observers)]
-    wait_until(lambda: bool(started_in(tmp_path, 0)))
+    wait_until(lambda: bool(observers[0].frames))
     victim = started_in(tmp_path, 0)[0]
     os.kill(victim, signal.SIGKILL)
     results = [future.result(60) for future in futures]
@@ -174,9 +175,9 @@ def test_error_that_cannot_be_pickled_is_reported(local: ClusterWorkers) -> None
 
 def test_task_that_ends_its_workers_is_given_up(local: ClusterWorkers) -> None:
     observer = RecordingObserver()
-    with pytest.raises(WorkerLost, match=r"^Several workers that rendered 0:30 to 0:40 of talk\.mp4 ended\."):
+    with pytest.raises(WorkerLost, match=rf"^Several workers that rendered {re.escape(observer.label)} ended\."):
         local.submit(Exiting(), observer).result(60)
-    lost = "The worker that rendered 0:30 to 0:40 of talk.mp4 was lost."
+    lost = f"The worker that rendered {observer.label} was lost."
     assert {str(error) for error in observer.retries} <= {lost}  # a process that ends at once reports nothing
 
 

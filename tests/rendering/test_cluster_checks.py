@@ -10,9 +10,11 @@ from livebg.config.loading import load_settings
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, ConfigError, LivebgError, ModelError, SinkError, SourceError
 from livebg.rendering.cluster_address import parse_cluster
-from livebg.rendering.cluster_checks import Requirements, SharedPaths, with_absolute_paths
+from livebg.rendering.cluster_checks import Requirements, cpu_notes, machine_id, notice
 from livebg.rendering.cluster_connection import Connection
+from livebg.rendering.cluster_paths import SharedPaths, with_absolute_paths
 from livebg.rendering.cluster_results import verify_files
+from livebg.rendering.fingerprint import CPU, environment_fingerprint
 from livebg.rendering.segment_task import SegmentFile
 from tests.support.cli_runner import LivebgCli
 
@@ -88,6 +90,50 @@ def test_different_worker_is_refused(
 ) -> None:
     with pytest.raises(kind, match=sentence):
         needs.check("w", address, REPORT | change)
+
+
+def reports(**machines: str) -> dict[str, dict[str, object]]:
+    return {f"tcp://{host}:1": REPORT | {"host": host, "machine": machine} for host, machine in machines.items()}
+
+
+@pytest.mark.parametrize("text", ["local", "tcp://127.0.0.1:8786"])
+def test_cluster_on_this_machine_needs_no_notice(text: str) -> None:
+    assert notice(parse_cluster(text, insecure=False), reports(here=machine_id())) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("tls://render:8786", "Pictures leave this machine: the workers of tls://render:8786 (a, b) read and write them."),
+        (
+            "tcp://render:8786",
+            "Pictures leave this machine: the workers of tcp://render:8786 (a, b) read and write them. "
+            "The connection is not encrypted.",
+        ),
+        # The end of a tunnel.
+        ("tcp://127.0.0.1:8786", "Pictures leave this machine: the workers of tcp://127.0.0.1:8786 (a, b) read and write them."),
+    ],
+)
+def test_notice_names_the_machines(text: str, sentence: str) -> None:
+    assert notice(parse_cluster(text, insecure=True), reports(b="m1", a=machine_id())) == sentence
+
+
+def test_notice_of_a_remote_address_does_not_depend_on_its_workers() -> None:
+    assert notice(parse_cluster("tls://render:8786", insecure=False), reports(here=machine_id())) is not None
+
+
+def test_notice_lists_five_machines() -> None:
+    sentence = notice(parse_cluster("tls://render:8786", insecure=False), reports(**dict.fromkeys("gfedcba", "m1")))
+    assert sentence is not None
+    assert "(a, b, c, d, e and 2 more)" in sentence
+
+
+def test_other_cpus_are_noted() -> None:
+    ours = REPORT | {"environment": environment_fingerprint()}
+    other = REPORT | {"environment": {CPU: "SSE9"}}
+    assert cpu_notes({"a": ours}) == ()
+    assert cpu_notes({"a": ours, "b": other})[0].startswith("1 of 2 workers have a CPU with other instruction sets")
+    assert cpu_notes({"b": other})[0].startswith("All workers have")
 
 
 def test_shared_files_must_be_the_same(tmp_path: Path) -> None:
