@@ -28,6 +28,8 @@ from livebg.rendering.segment_task import SegmentResult
 from livebg.rendering.worker import DiscardableTask, ResultT, SharedTask, Task, TaskObserver, WorkerLost, Workers
 
 _LOG: Final = logging.getLogger(__name__)
+_LOST: Final = "The connection to the cluster was lost."
+_CONTINUE: Final = "Run the same command again to continue."
 
 
 class ClusterWorkers(Workers):
@@ -66,7 +68,7 @@ class ClusterWorkers(Workers):
     @property
     def count(self) -> int:
         """The number of tasks that the cluster can run at the same time now, at least 1."""
-        with suppress(OSError):
+        with suppress(Exception):  # without a connection, tasks fail soon
             self._count = max(1, sum(self._client.nthreads().values()))
         return self._count
 
@@ -85,7 +87,7 @@ class ClusterWorkers(Workers):
         try:
             paths = self._check_shared(task) if isinstance(task, SharedTask) else None
             submission.content = pickle.dumps(Assignment(task, self._requirements, paths, self._topic))
-        except LivebgError as error:
+        except Exception as error:  # noqa: BLE001 - the future has it
             submission.fail(error)
         else:
             self._start(submission)
@@ -135,7 +137,13 @@ class ClusterWorkers(Workers):
             return
         key = f"livebg-{uuid.uuid4().hex}"
         self._submissions[key] = submission
-        submission.remote = self._client.submit(run_assignment, submission.content, key=key, pure=False)
+        try:
+            submission.remote = self._client.submit(run_assignment, submission.content, key=key, pure=False)
+        except Exception as error:  # noqa: BLE001 - Dask has several ones for a connection that is closed
+            del self._submissions[key]
+            submission.fail(WorkerLost(_LOST, _CONTINUE))
+            _LOG.debug("Cannot submit a task", exc_info=error)
+            return
         submission.remote.add_done_callback(partial(self._finish, key))
         if self._stopped.is_set() or submission.future.cancelled():
             submission.cancel_remote()
@@ -162,7 +170,7 @@ class ClusterWorkers(Workers):
         if remote.status in ("cancelled", "lost"):
             if self._stopped.is_set():
                 raise Cancelled("Stopped.")
-            raise WorkerLost("The connection to the cluster was lost.", "Run the same command again to continue.")
+            raise WorkerLost(_LOST, _CONTINUE)
         error = remote.exception()
         if type(error).__name__ == "KilledWorker":
             hint = "If their memory is short, run fewer threads per worker."

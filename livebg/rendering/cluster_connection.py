@@ -22,8 +22,8 @@ _LOCAL_HOST: Final = "127.0.0.1"
 _CERTIFICATES: Final = {"ca-file": "tls_ca_file", "client.cert": "tls_client_cert"}
 """Keys of ``distributed.comm.tls`` in Dask's configuration that a client needs, and the attributes with their values."""
 _START_AGAIN: Final = "Check that the scheduler runs, and that its certificates are those of this machine."
-_LOCAL_PAGES: Final = ("info", "json")
-"""The web pages of a local scheduler. Those that Dask adds by default forward requests to other ports."""
+_LOCAL_PAGES: Final = "distributed.http.scheduler.json"
+"""The web pages of a local scheduler besides the dashboard. Other ones show logs, or forward requests to other ports."""
 
 
 class Connection:
@@ -91,9 +91,8 @@ def _start_local(distributed: ModuleType, jobs: int, opened: ExitStack) -> Any:
 
     security = distributed.Security.temporary()
     scratch = opened.enter_context(tempfile.TemporaryDirectory(prefix="livebg-cluster-", ignore_cleanup_errors=True))
-    pages = [f"distributed.http.scheduler.{name}" for name in _LOCAL_PAGES]
     with (
-        dask.config.set({"distributed.scheduler.http.routes": pages, "distributed.worker.http.routes": []}),
+        dask.config.set({"distributed.scheduler.http.routes": [_LOCAL_PAGES], "distributed.worker.http.routes": []}),
         _ignored_by_children(),
     ):
         cluster = distributed.LocalCluster(

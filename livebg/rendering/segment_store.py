@@ -32,14 +32,13 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     return Manifest.from_json(content.get("manifest")), str(content.get("output"))
 
 
-def write_segment(folder: Path, result: SegmentResult, manifest: str, *, verify: bool) -> None:
-    """Make the files of a segment durable, then write its JSON file. ``manifest`` is the digest of the manifest.
+def write_segment(folder: Path, result: SegmentResult, manifest: str) -> None:
+    """Make the files of a segment durable and verify them, then write its JSON file. ``manifest`` is the manifest's digest.
 
-    ``verify`` compares the hashes of the files; their sizes are compared anyway. Raises :class:`~livebg.errors.SinkError` for
-    files that differ, and OSError.
+    Raises :class:`~livebg.errors.SinkError` for files that are not those of ``result``, and OSError.
     """
     for file in result.files.values():
-        problem = _problem(folder, result.index, file, hashed=verify)
+        problem = _problem(folder, result.index, file)
         if problem:
             raise SinkError(f"{file.path(folder)} {problem}.", "Check the disk and the network, and run the command again.")
         _sync(file.path(folder))
@@ -59,13 +58,13 @@ def read_segment(folder: Path, index: int, manifest: str) -> SegmentResult:
     if owner != manifest or result.index != index:
         raise ValueError("belongs to another job")
     for file in result.files.values():
-        problem = _problem(folder, index, file, hashed=True)
+        problem = _problem(folder, index, file)
         if problem:
             raise ValueError(problem)
     return result
 
 
-def _problem(folder: Path, index: int, file: SegmentFile, *, hashed: bool) -> str | None:
+def _problem(folder: Path, index: int, file: SegmentFile) -> str | None:
     """Return why a file of a segment cannot be used, as a predicate; None if it is what it should be."""
     if not is_segment_file(file.name, index):
         return "belongs to another job"
@@ -74,7 +73,7 @@ def _problem(folder: Path, index: int, file: SegmentFile, *, hashed: bool) -> st
             size = os.fstat(opened.fileno()).st_size
             if size < file.size:
                 return "is truncated"
-            if size == file.size and (not hashed or hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256):
+            if size == file.size and hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256:
                 return None
     except FileNotFoundError:
         return "is incomplete"

@@ -87,7 +87,7 @@ class VideoRender:
                     opened.callback(joiner.close)
                 self._plan = self._planned(source)
             self._directory = JobDirectory.open(job.output, self._manifest(), fresh=options.fresh, note=note)
-            opened.callback(self._directory.discard)
+            opened.callback(self._directory.keep)
             self._results = self._directory.finished()
             self._directory.check_space(job.input.stat().st_size / max(self._plan.duration, 1.0), len(self._outputs))
             opened.pop_all()

@@ -56,6 +56,9 @@ class WorkerProcess:
                 raise Cancelled("Stopped.") from None
             problem = f"{observer.label} failed: its process {ending}."
             raise WorkerLost(problem, "If memory is short, use a smaller value of --jobs.") from None
+        except BaseException:
+            self._end()  # the next task must not receive the replies to this one
+            raise
         if kind == "failed":
             raise value
         return value

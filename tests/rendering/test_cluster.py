@@ -176,7 +176,7 @@ def test_error_that_cannot_be_pickled_is_reported(local: ClusterWorkers) -> None
 def test_task_that_ends_its_workers_is_given_up(local: ClusterWorkers) -> None:
     observer = RecordingObserver()
     with pytest.raises(WorkerLost, match=rf"^Several workers that rendered {re.escape(observer.label)} ended\."):
-        local.submit(Exiting(), observer).result(60)
+        local.submit(Exiting(), observer).result(240)
     lost = f"The worker that rendered {observer.label} was lost."
     assert {str(error) for error in observer.retries} <= {lost}  # a process that ends at once reports nothing
 

@@ -108,6 +108,18 @@ def test_a_frame_is_the_same_in_every_range(make: Callable[[str], Path]) -> None
         assert frames == expected[first : round(end * 25)]
 
 
+@pytest.mark.parametrize("name", ["slow_open_gop.mp4", "long_gop.ts"])
+def test_ranges_start_with_the_right_frame(tmp_path: Path, name: str) -> None:
+    """A seek can end at a key frame that is shown after the start, or in MPEG-TS between two key frames."""
+    makers = EXACT | {"long_gop.ts": clip(B_FRAMES | {"g": "50"}).write}
+    path = makers[name](tmp_path / name)
+    _, expected = whole(path)
+    index = index_packets(path)
+    for first in range(10, len(expected) - 10, len(expected) // 20):
+        start = float(expected[first][0] * index.time_base - index.origin)
+        assert whole(path, start, start + 0.01)[1] == expected[first : first + 1]
+
+
 class TestDamage:
     @pytest.mark.parametrize(
         ("codec", "options"),
@@ -134,6 +146,21 @@ class TestDamage:
         assert [pts for pts, _ in frames] == [pts for pts, _ in expected]
         differing = [pts for (pts, data), (_, same) in zip(frames, expected, strict=True) if data != same]
         assert len(differing) <= 20  # what the decoder conceals, up to the next key frame
+
+    def test_segments_after_a_damaged_key_frame(self, tmp_path: Path) -> None:
+        """Its missing part is copied from the pictures before it, which a decoder that starts with it does not have."""
+        path = clip(B_FRAMES | {"g": "100", "bf": "0"}).write(tmp_path / "a.mp4")
+        with av.open(str(path)) as container:
+            _, key = (packet for packet in container.demux(video=0) if packet.is_keyframe)
+            assert key.pos is not None
+            begin, end = key.pos + key.size // 2, key.pos + key.size
+        content = bytearray(path.read_bytes())
+        content[begin:end] = np.random.default_rng(1).bytes(end - begin)
+        path.write_bytes(content)
+        source, expected = whole(path)
+        assert source.notes == ("1 frame decoded with errors",)
+        segments = plan_segments(index_packets(path), None, None, segment_s=0.5)
+        assert in_segments(path, segments, source)[0] == expected
 
     def test_undecodable_start_belongs_to_the_first_segment(self, make: Callable[[str], Path]) -> None:
         path = make("leading.mp4")

@@ -105,6 +105,22 @@ def test_unpicklable_error_or_result_fails_only_its_task(raises: bool, processes
     assert processes.submit(Digest(1), observer).result(HANG_S)
 
 
+class RaisingObserver(RecordingObserver):
+    """Fails while the task goes on."""
+
+    def advanced(self, frames: int) -> None:
+        if frames:
+            raise OSError("no space left")
+
+
+def test_error_of_an_observer_never_mixes_up_results(workers: Workers) -> None:
+    expected = [Digest(frames).run(_Here())[0] for frames in range(20)]
+    with pytest.raises(OSError, match="no space left"):
+        workers.submit(Digest(1000), RaisingObserver()).result(HANG_S)
+    futures = [workers.submit(Digest(frames), RecordingObserver()) for frames in range(20)]
+    assert [future.result(HANG_S)[0] for future in futures] == expected
+
+
 def test_killed_process_costs_only_its_own_task(processes: Workers, tmp_path: Path) -> None:
     killed, other = RecordingObserver(), RecordingObserver()
     undisturbed = processes.submit(Digest(40), RecordingObserver()).result(HANG_S)

@@ -89,10 +89,10 @@ def _mux(output: av.container.OutputContainer, stream: VideoStream, packet: "Pac
 
 
 def mixed_scan(target: Path) -> Path:
-    """Progressive and interlaced pictures, with flags that change inside groups of pictures, and a size change."""
+    """Progressive and interlaced pictures by turns, and a size change."""
     short = clip(count=40)
     fields = clip(INTERLACED, count=40, picture=combed)
-    parts = [short, fields, short, replace(fields, width=80, height=64), fields]
+    parts = [short, fields, short, fields, replace(fields, width=80, height=64)]
     return joined(parts, target)
 
 
