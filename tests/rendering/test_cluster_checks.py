@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,13 @@ from livebg.rendering.fingerprint import CPU, environment_fingerprint
 from livebg.rendering.segment_task import SegmentFile
 from tests.support.cli_runner import LivebgCli
 
-REPORT = {"host": "node7", "machine": "m1", "environment": {"numpy": "2.4.6", "CPU": "X86_V4"}, "network": "ab", "problem": ""}
+REPORT: dict[str, Any] = {
+    "host": "node7",
+    "machine": "m1",
+    "environment": {"numpy": "2.4.6", "CPU": "X86_V4"},
+    "network": "ab",
+    "problem": "",
+}
 
 
 @pytest.mark.parametrize("text", ["local", "tls://render:8786", "tcp://127.0.0.1:8786", "tcp://[::1]:8786", "tcp://localhost:1"])
