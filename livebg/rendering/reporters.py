@@ -49,6 +49,10 @@ class QuietReporter:
     def planned(self, jobs: Sequence[Job]) -> None:
         """All jobs that will be run, for an estimate of the whole."""
 
+    def warn(self, sentence: str) -> None:
+        """Report what the user must know, also with ``--quiet``."""
+        self._errors.print(escape(sentence), soft_wrap=True)
+
     def started(self, job: Job, total: int | None, resumed: int = 0) -> None:
         """A job starts. It has ``total`` frames, if known, of which an earlier run has finished ``resumed``."""
 
