@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from livebg.rendering.cluster_address import ClusterAddress
     from livebg.rendering.jobs import Plan
     from livebg.rendering.reporters import QuietReporter
-    from livebg.rendering.video_render import RenderOptions
+    from livebg.rendering.video_plan import RenderOptions
 
 # Unreadable files are reported by livebg, not by typer as a usage error.
 InputsArgument = Annotated[list[Path], typer.Argument(readable=False, help="Videos, photos, or folders of them.")]
@@ -111,7 +111,7 @@ def render(
         "render.jobs": jobs,
     }
     settings = load_settings(overrides, config)
-    from livebg.rendering.video_render import RenderOptions
+    from livebg.rendering.video_plan import RenderOptions
     from livebg.sinks.stream_selection import CopyOptions
 
     consent = _consent("--mode none") if mode == "none" else None

@@ -200,8 +200,6 @@ class JsonReporter(QuietReporter):
 
     def finished(self, summary: JobResult) -> None:
         self._progress.end(summary.job)
-        if summary.job.note and summary.job.is_photo:
-            self._line(f"{summary.job.input}: {summary.job.note}")
         self._done.append(summary)
         job, notes = summary.job, list(summary.notes)
         self._emit({"event": "done", "input": str(job.input), **_stats([summary]), "output": str(job.output), "notes": notes})
