@@ -32,7 +32,10 @@ def build(suite: str, output: Path) -> Path:
     if sources is None:
         raise RuntimeError(f"Cannot make a root of Debian: {lacking or 'apt knows no archive of Debian'}.")
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="livebg-deb-") as folder, bare_machine(Path(folder, "root"), sources, suite) as machine:
+    with (
+        tempfile.TemporaryDirectory(prefix="livebg-deb-") as folder,
+        bare_machine(Path(folder, "root"), sources, suite) as machine,
+    ):
         clone = machine.root / _BUILD.lstrip("/")
         clone.parent.mkdir()
         committed_copy(CHECKOUT, clone)

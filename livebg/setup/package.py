@@ -11,11 +11,10 @@ from typing import Final
 
 from livebg.setup.loopback import MODULE, add_livebg, options_line
 from livebg.setup.resources import APP_ID, APPLICATION, AUTOSTART, UNIT, desktop_entry, packaged_text, service_unit
-from livebg.setup.target import Machine
+from livebg.setup.target import COMMAND, Machine
 from livebg.system import files
 from livebg.system.host import Host
 
-COMMAND: Final = "/usr/bin/livebg"
 LABEL: Final = "livebg"
 """Label of the loopback device of a package: the default of output.label."""
 OPTIONS_FILE: Final = "/usr/lib/modprobe.d/00-livebg.conf"
@@ -51,6 +50,11 @@ def package_files() -> dict[Path, str]:
 def is_packaged(host: Host) -> bool:
     """Return whether a package installed livebg for all users of the machine."""
     return host.path(_UNITS / UNIT).is_file()
+
+
+def provides_module(machine: Machine) -> bool:
+    """Return whether the package's file loads the kernel module at boot, because none of the same name in /etc replaces it."""
+    return machine.path(LOAD_FILE).is_file() and not machine.path(f"/etc/modules-load.d/{Path(LOAD_FILE).name}").exists()
 
 
 def without_provided(machine: Machine, wanted: Mapping[Path, str]) -> dict[Path, str]:
