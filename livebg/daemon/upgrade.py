@@ -1,7 +1,7 @@
 """Restarts the service after an upgrade of livebg, once no app uses the camera.
 
-A package manager replaces the files below the running livebg, for any user. So livebg itself notices the other version. It then ends
-its session and becomes the new program in the same process, which the service manager and the socket's folder know.
+A package manager replaces the files below the running livebg, for any user. So livebg itself notices the other version. It then
+ends its session and becomes the new program in the same process, which the service manager knows.
 """
 
 import logging
