@@ -67,7 +67,8 @@ def without_provided(machine: Machine, wanted: Mapping[Path, str]) -> dict[Path,
 
 def is_enabled_for_all(machine: Machine) -> bool:
     """Return whether the package or an administrator enabled the service for all users."""
-    return machine.path(f"/etc/systemd/user/default.target.wants/{UNIT}").is_symlink()
+    folders = (Path("/etc/systemd/user"), _UNITS)
+    return any(machine.path(folder / "default.target.wants" / UNIT).is_symlink() for folder in folders)
 
 
 def _is_provided(machine: Machine, path: Path, text: str) -> bool:
