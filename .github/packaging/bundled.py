@@ -19,11 +19,11 @@ def main() -> None:
 def _entry(package: Distribution) -> str:
     fields = package.metadata
     kinds = [value.split(" :: ")[-1] for value in fields.get_all("Classifier", []) if value.startswith("License ::")]
-    license_ = (fields["License-Expression"] or ", ".join(kinds) or fields["License"] or "unknown").splitlines()[0]
+    license_ = (fields.get("License-Expression") or ", ".join(kinds) or fields.get("License", "unknown")).splitlines()[0]
     addresses = dict(line.split(", ", 1) for line in fields.get_all("Project-URL", []))
     known = {name.lower(): address for name, address in addresses.items()}
     names = ("source", "source code", "repository", "homepage", "home", "documentation")
-    address = next((known[name] for name in names if name in known), None) or fields["Home-page"] or "unknown"
+    address = next((known[name] for name in names if name in known), None) or fields.get("Home-page", "unknown")
     return f"{package.name} {package.version}\n  license: {license_}\n  project: {address}\n"
 
 
