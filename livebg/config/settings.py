@@ -4,13 +4,13 @@ Mode ``none`` is not a setting: showing the unprocessed room requires the user's
 """
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from livebg.config.automatic_backend import own_automatic_backend
 from livebg.config.choices import BUILTIN_BACKGROUNDS, MAX_JOBS, Backend, Mode, Preset, SinkBackend, Temporal
 from livebg.config.messages import PREFIX
 from livebg.config.parsing import parse_color, parse_size
@@ -177,10 +177,8 @@ class Output(Section):
 
     @property
     def resolved_backend(self) -> Backend:
-        """``backend``, with ``auto`` resolved to v4l2loopback on Linux and to OBS's camera elsewhere."""
-        if self.backend != "auto":
-            return self.backend
-        return "v4l2loopback" if sys.platform.startswith("linux") else "obs"
+        """``backend``, with ``auto`` resolved to what this machine offers."""
+        return own_automatic_backend() if self.backend == "auto" else self.backend
 
     @property
     def sink_backends(self) -> tuple[SinkBackend, ...]:
