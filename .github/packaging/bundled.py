@@ -19,16 +19,16 @@ def main() -> None:
 def _entry(package: Distribution) -> str:
     fields = package.metadata
     kinds = [value.split(" :: ")[-1] for value in fields.get_all("Classifier", []) if value.startswith("License ::")]
-    license_ = (_field(fields, "License-Expression") or ", ".join(kinds) or _field(fields, "License") or "unknown").splitlines()[0]
+    license_ = _field(fields, "License-Expression") or ", ".join(kinds) or _field(fields, "License") or "unknown"
     addresses = dict(line.split(", ", 1) for line in fields.get_all("Project-URL", []))
     known = {name.lower(): address for name, address in addresses.items()}
     names = ("source", "source code", "repository", "homepage", "home", "documentation")
     address = next((known[name] for name in names if name in known), None) or _field(fields, "Home-page") or "unknown"
-    return f"{package.name} {package.version}\n  license: {license_}\n  project: {address}\n"
+    return f"{package.name} {package.version}\n  license: {license_.splitlines()[0]}\n  project: {address}\n"
 
 
 def _field(fields: PackageMetadata, name: str) -> str:
-    return fields[name] if name in fields else ""
+    return next(iter(fields.get_all(name, [])), "")
 
 
 if __name__ == "__main__":
