@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from livebg.compositing.auto_framing import locate_person
 from livebg.compositing.composite import render_matte
@@ -41,6 +41,13 @@ class AnalysisTask:
     start: float | None = None
     end: float | None = None
     matte: MatteIndex | None = None
+    folder: ClassVar[Path | None] = None
+    """See :class:`~livebg.rendering.worker.SharedTask`."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return (self.path, *((self.matte.path,) if self.matte else ()))
 
     def run(self, worker: Worker) -> Track:
         """Returns the track of the range, or the one that is stored with the matte. Reports each frame to ``worker``.
