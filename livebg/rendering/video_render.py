@@ -12,6 +12,7 @@ from typing import Any
 from livebg.compositing.composite import Consent
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
+from livebg.factory import needs_track
 from livebg.models import find
 from livebg.platform.user_paths import expand_user, is_file
 from livebg.rendering.analysis import AnalysisTask
@@ -20,7 +21,7 @@ from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.manifest import Manifest, identify
 from livebg.rendering.matte_lookup import look_up_mattes
-from livebg.rendering.outputs import check_extras, outputs_need_track
+from livebg.rendering.outputs import check_extras
 from livebg.rendering.segment_task import SegmentResult, SegmentTask, job_outputs
 from livebg.rendering.segments import SEGMENT_S, Segment, decoded_range, plan_segments
 from livebg.rendering.worker import Task
@@ -109,8 +110,7 @@ class VideoRender:
 
     def begin(self) -> list[Task[Any]]:
         """Returns the tasks to run first: all segments, or the analysis that they depend on."""
-        needed = self._options.consent is None and outputs_need_track(self._settings, self.job.extras)
-        if needed and self._directory.manifest.track is None:
+        if self._options.consent is None and needs_track(self._settings) and self._directory.manifest.track is None:
             copy = self._options.copy
             return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end, self._plan.matte)]
         return self._segment_tasks()
