@@ -14,7 +14,7 @@ from livebg.imaging.frame import Alpha
 from livebg.interfaces import Segmenter
 
 _CAPACITY: Final = 64 * 2**20
-"""Bytes: seven seconds at 60 fps and 256x144. Two neighboring segments share two."""
+"""Bytes: seven seconds at 60 fps and 256x144. Two neighbors share the warm-up and the look-ahead, two to four seconds."""
 
 
 class CachedSegmenter:

@@ -12,7 +12,7 @@ from livebg.compositing.compositor import Compositor, EffectFunction
 from livebg.compositing.effect_track import Timeline
 from livebg.config.settings import Settings
 from livebg.errors import ConfigError
-from livebg.factory import build_effect, build_encoding, build_light
+from livebg.factory import build_effect, build_encoding, build_light, needs_track
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.rendering.extra_outputs import ExtraOutput, OutputKind, kept_mattes
 from livebg.rendering.jobs import Job
@@ -109,11 +109,24 @@ def build_outputs(
             effects[extra.kind] = render_matte
         elif extra.kind is OutputKind.CUTOUT:
             light = build_light(settings, timeline.track if timeline else None)
-            cutout = settings.effect.model_copy(update={"mode": "cutout"})
-            effects[extra.kind] = build_effect(settings.model_copy(update={"effect": cutout}), light=light)
+            effects[extra.kind] = build_effect(_cutout_settings(settings), light=light)
         elif extra.consent is not None:
             effects[extra.kind] = partial(plate, consent=extra.consent)
     return OutputComposites(compositor, effects, keep_matte=any(each.kind is OutputKind.STORED_MATTE for each in extras))
+
+
+def outputs_need_track(settings: Settings, extras: Sequence[ExtraOutput]) -> bool:
+    """Return whether an output depends on earlier frames; see :func:`~livebg.factory.needs_track`.
+
+    A stored matte keeps the track for renders with other settings.
+    """
+    kinds = {extra.kind for extra in extras}
+    lit = OutputKind.CUTOUT in kinds and needs_track(_cutout_settings(settings))
+    return needs_track(settings) or lit or OutputKind.STORED_MATTE in kinds
+
+
+def _cutout_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"effect": settings.effect.model_copy(update={"mode": "cutout"})})
 
 
 def _place(path: Path) -> Path:
