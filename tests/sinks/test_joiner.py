@@ -352,3 +352,16 @@ class TestFailures:
         with pytest.raises(SinkError, match="already exists"):
             joiner.join(segments)
         assert out.read_bytes() == b"precious"
+
+
+def test_prepared_output_gets_its_name_when_it_is_committed(tmp_path: Path) -> None:
+    plan = plan_for(".mkv")
+    segments = [encode(tmp_path / "0", plan, [0, 40, 80], MILLISECOND)]
+    for commit in (False, True):
+        out = tmp_path / "out.mkv"
+        prepared = Joiner(out, plan, FORMAT, MILLISECOND).prepare(segments, part=tmp_path / "video.part")
+        assert {path.name for path in tmp_path.iterdir()} == {"0", "video.part"}
+        if commit:
+            prepared.commit()
+        prepared.rollback()
+        assert {path.name for path in tmp_path.iterdir()} == ({"0", "out.mkv"} if commit else {"0"})

@@ -192,6 +192,7 @@ REFUSED = {
     "limited yuv": (replace(YUV, color=LIMITED_RANGE), "has limited range"),
     "untagged yuv": (replace(YUV, color=None), "is not tagged as full range"),
     "color": (replace(YUV, picture=yuv(150)), "has color at 0.000 s, but a matte is gray"),
+    "other color": (replace(YUV, picture=yuv(100)), "has color at 0.000 s, but a matte is gray"),
     "later color": (
         replace(YUV, picture=lambda number, *size: yuv(128 + 9 * (number == 7))(number, *size)),
         "has color at 0.805 s, but a matte is gray",
