@@ -104,7 +104,8 @@ def _build_framing(settings: Settings, output_size: tuple[int, int] | None, trac
 
 def needs_track(settings: Settings) -> bool:
     """Return whether a frame's effect depends on earlier frames, so that rendering in any order needs a track."""
-    return settings.effect.framing > 1 or settings.effect.light_auto
+    effect = settings.effect
+    return effect.framing > 1 or (effect.light_auto and effect.mode != "matte")
 
 
 def build_light(settings: Settings, track: Track | None = None) -> Light:

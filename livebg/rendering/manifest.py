@@ -91,10 +91,10 @@ def package_versions() -> Mapping[str, str]:
 
 
 def _code_hash() -> str:
-    """Return a hash of livebg's modules: installations from a clone change without a new version number."""
+    """Return a hash of livebg's modules without those that are not installed: a clone changes without a new version number."""
     root = Path(livebg.__file__).parent
     sha = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for path in root.rglob("*.py") if path.relative_to(root).parts[0] != "lab"):
         content = path.read_bytes()
         sha.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
     return sha.hexdigest()

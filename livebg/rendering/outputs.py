@@ -116,9 +116,13 @@ def build_outputs(
 
 
 def outputs_need_track(settings: Settings, extras: Sequence[ExtraOutput]) -> bool:
-    """Return whether an output depends on earlier frames; see :func:`~livebg.factory.needs_track`."""
-    lit = any(extra.kind is OutputKind.CUTOUT for extra in extras)
-    return needs_track(settings) or (lit and needs_track(_cutout_settings(settings)))
+    """Return whether an output depends on earlier frames; see :func:`~livebg.factory.needs_track`.
+
+    A stored matte keeps the track for renders with other settings.
+    """
+    kinds = {extra.kind for extra in extras}
+    lit = OutputKind.CUTOUT in kinds and needs_track(_cutout_settings(settings))
+    return needs_track(settings) or lit or OutputKind.STORED_MATTE in kinds
 
 
 def _cutout_settings(settings: Settings) -> Settings:

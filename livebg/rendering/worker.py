@@ -1,7 +1,8 @@
 """The tasks of a render, what a worker offers to them, and what runs them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from livebg.config.settings import Settings
@@ -50,6 +51,21 @@ class DiscardableTask(Protocol):
 
     def discard(self) -> None:
         """Remove what a killed process left behind. Never raises an error."""
+        ...
+
+
+@runtime_checkable
+class SharedTask(Protocol):
+    """A task with files that all machines of a cluster must share, under absolute paths."""
+
+    @property
+    def inputs(self) -> Sequence[Path]:
+        """The files that it reads besides the background and the network, which are settings."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it writes to."""
         ...
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Final, Literal, Protocol
 
 from livebg.clock import one_opencv_thread
+from livebg.config.choices import MAX_JOBS
 from livebg.errors import Cancelled
 from livebg.platform.resources import available_memory, usable_cpus
 from livebg.rendering.cached_segmenter import load_segmenter
@@ -27,7 +28,6 @@ _LOG: Final = logging.getLogger(__name__)
 _JOB_MEMORY: Final = 200 * 2**20
 _PIXEL_MEMORY: Final = 210
 """Bytes that a worker needs at most, and more for each pixel of a frame: decoder, held frames, encoder."""
-_MAX_JOBS: Final = 64
 
 
 def count_jobs(requested: int | Literal["auto"], pixels: int = 1920 * 1080) -> int:
@@ -35,7 +35,7 @@ def count_jobs(requested: int | Literal["auto"], pixels: int = 1920 * 1080) -> i
     allows it for frames of so many ``pixels``."""
     if requested != "auto":
         return requested
-    return max(1, min(usable_cpus(), available_memory() // (_JOB_MEMORY + pixels * _PIXEL_MEMORY), _MAX_JOBS))
+    return max(1, min(usable_cpus(), available_memory() // (_JOB_MEMORY + pixels * _PIXEL_MEMORY), MAX_JOBS))
 
 
 def open_workers(count: int) -> Workers:

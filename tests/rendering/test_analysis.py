@@ -110,14 +110,19 @@ def test_samples_are_a_fifth_of_a_second_apart_at_any_rate(rate: Fraction, tmp_p
     assert steps.max() < max(0.2, frame) + frame
 
 
-def test_only_what_the_settings_need_is_measured(tmp_path: Path) -> None:
+def test_measurements_do_not_depend_on_the_effect(tmp_path: Path) -> None:
+    """So that the mattes of a render can be used with other settings."""
     path = PersonClip(count=10).write(tmp_path / "a.mp4")
-    framed, lit = analyzed(path, settings(effect__light_auto=False)), analyzed(path, settings(effect__framing=1.0))
-    assert all(sample.person and sample.need is None for sample in framed.samples)
-    assert all(sample.need is not None and not sample.person for sample in lit.samples)
+    lit = analyzed(path, settings(effect__framing=1.0, effect__mode="matte", effect__edge=1.0))
+    assert lit.samples == analyzed(path, settings(effect__light_auto=False)).samples
     assert lit.window(0.1).is_full_frame
+
+
+def test_track_is_needed_for_framing_and_automatic_light() -> None:
     assert not needs_track(settings(effect__framing=1.0, effect__light_auto=False))
-    assert needs_track(settings(effect__framing=1.0, effect__mode="matte")), "a cutout beside the matte shows the light"
+    assert needs_track(settings(effect__light_auto=False))
+    assert needs_track(settings(effect__framing=1.0))
+    assert not needs_track(settings(effect__framing=1.0, effect__mode="matte")), "a matte shows no light"
 
 
 def test_two_analyses_give_the_same_json(tmp_path: Path) -> None:

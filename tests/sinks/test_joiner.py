@@ -266,6 +266,19 @@ class TestFailures:
         assert {each.name for each in tmp_path.iterdir()} == {"jobs", "out.mp4"}
         assert {each.name for each in jobs.iterdir()} == {"0"}
 
+    def test_prepared_output_appears_with_commit_or_not_at_all(self, tmp_path: Path) -> None:
+        plan, out = plan_for(".mp4"), tmp_path / "out.mp4"
+        segments = [encode(tmp_path / "0", plan, range(0, 400, 40), MILLISECOND)]
+        for commit in (False, True):
+            joiner = Joiner(out, plan, FORMAT, MILLISECOND)
+            prepared = joiner.prepare(segments, part=tmp_path / "part")
+            assert {each.name for each in tmp_path.iterdir()} == {"0", "part"}
+            if commit:
+                prepared.commit()
+            prepared.rollback()
+            assert {each.name for each in tmp_path.iterdir()} == ({"0", "out.mp4"} if commit else {"0"})
+        assert len(frame_times(out)) == 10
+
     def test_error_in_callback_leaves_only_segments(self, tmp_path: Path) -> None:
         plan = plan_for(".mp4")
         segments = encode_all(tmp_path, plan, [range(0, 400, 40), range(400, 800, 40)], MILLISECOND)
