@@ -111,7 +111,7 @@ def test_a_frame_is_the_same_in_every_range(make: Callable[[str], Path]) -> None
 @pytest.mark.parametrize("name", ["slow_open_gop.mp4", "long_gop.ts"])
 def test_ranges_start_with_the_right_frame(tmp_path: Path, name: str) -> None:
     """A seek can end at a key frame that is shown after the start, or in MPEG-TS between two key frames."""
-    makers = EXACT | {"long_gop.ts": clip(B_FRAMES | {"g": "50"}).write}
+    makers = {**EXACT, "long_gop.ts": clip(B_FRAMES | {"g": "50"}).write}
     path = makers[name](tmp_path / name)
     _, expected = whole(path)
     index = index_packets(path)
