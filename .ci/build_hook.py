@@ -1,4 +1,4 @@
-"""A hatch build hook that adds manual pages and, if there is a C compiler, the compiled kernels to the wheel.
+"""A hatch build hook that adds manual pages, the version and, if there is a C compiler, the compiled kernels to the wheel.
 
 The pages are made of ``livebg/docs``, under ``share/man``: ``livebg.md`` becomes livebg(1), every other topic livebg-TOPIC(7).
 Only what those files use of Markdown is rendered. An editable installation has its kernels in the checkout.
@@ -25,10 +25,19 @@ class WheelHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's pa
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="livebg-build-"))
         build_data["shared_data"] |= self._write_man_pages()
+        if version != "editable":
+            build_data["force_include"][str(self._write_version())] = "livebg/_version.py"
         self._compile_kernels(version == "editable", build_data)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
         shutil.rmtree(self._folder)
+
+    def _write_version(self) -> Path:
+        """Write the version of this build in the place of that of the last release."""
+        text = Path(self.root, "livebg", "_version.py").read_text("utf-8")
+        written = self._folder / "_version.py"
+        written.write_text(re.sub(r'(__version__: Final = )".*"', rf'\g<1>"{self.metadata.version}"', text), "utf-8")
+        return written
 
     def _write_man_pages(self) -> dict[str, str]:
         """Return where each page belongs in the environment, by its path."""

@@ -7,4 +7,4 @@ and sink. ``live`` runs the pipeline from a camera (``v4l2``) to a virtual camer
 it over files. ``factory`` builds the objects from the settings (``config``), and ``cli`` is the command line.
 """
 
-__version__ = "0.1.0"
+from livebg._version import __version__ as __version__

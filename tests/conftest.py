@@ -87,6 +87,7 @@ def u2netp() -> Path:
 
 LONGER = {
     "bare": "a Debian with nothing in it takes a quarter of an hour: `python -m pytest -m bare`",
+    "packages": "building and installing packages takes half an hour: `python -m pytest -m packages`",
     "peers": "measuring beside peers takes minutes of a core: `python -m pytest -m peers`",
     "soak": "a soak takes two minutes of a core: `python -m pytest -m soak`",
     "system": "a kernel of its own takes minutes: `python -m pytest -m system`",
@@ -101,6 +102,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(kind)
             if kind not in config.getoption("markexpr"):
                 item.add_marker(pytest.mark.skip(reason=LONGER[kind]))
+        if item.get_closest_marker("kill") and "kill" not in config.getoption("markexpr"):
+            item.add_marker(pytest.mark.skip(reason="fifty killed renders take minutes: `python -m pytest -m kill`"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -80,11 +80,14 @@ def _run(options: Mapping[str, object], config: Path | None, no_effect: bool) ->
         from livebg.cli.consent import room_commands, room_views
         from livebg.compositing.composite import Consent
         from livebg.daemon.app import run_camera
+        from livebg.daemon.upgrade import become_new_version
         from livebg.live.session import ExitReason
 
         consent = Consent("livebg run --mode none") if no_effect else None
         ended = run_camera(folder, layers, choices, consent, room_commands, room_views(), _print_started)
-        return None if ended is ExitReason.STOP else ended.value
+    if ended is ExitReason.UPGRADE:
+        become_new_version()
+    return None if ended is ExitReason.STOP else ended.value
 
 
 def _print_started(status: "Status") -> None:

@@ -2,9 +2,10 @@
 
 import gc
 import logging
+import math
 import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,8 @@ class PositionReader:
         self._path, self._like = path, source.input_format
         self._frame_s = float(1 / source.format.frame_rate)
         self._length: float | None = None
-        self._open(source)
+        self._source = source
+        self._frames, self._shown, self._next = _started(path, source)
         self._begin = self._shown.time
 
     def at(self, position: float) -> Frame:
@@ -92,19 +94,25 @@ class PositionReader:
         self._source.close()
         gc.collect()  # a file's first picture is in a reference cycle; without this, one per loop would accumulate
         if index:
-            number = np.searchsorted(index.pts, (time + self._begin) / float(index.time_base), side="right") - 1
-            start = float(int(index.pts[max(number, 0)]) * index.time_base - index.origin)
-            self._open(FileSource(self._path, max(start, 0.0), threads=1, like=self._like))
+            ticks = math.floor((time + self._begin) / index.time_base)
+            pts = int(index.pts[max(int(np.searchsorted(index.pts, ticks, side="right")) - 1, 0)])
+            self._open(max(float(pts * index.time_base - index.origin), 0.0))
         if not index or self._elapsed(self._shown) > time:
             self._source.close()
-            self._open(FileSource(self._path, threads=1, like=self._like))
+            self._open(None)
 
-    def _open(self, source: FileSource) -> None:
-        self._source, self._frames = source, iter(source)
-        shown = next(self._frames, None)
-        if shown is None:
-            raise SourceError(f"{self._path} no longer contains a picture.", "Choose another background.")
-        self._shown, self._next = shown, next(self._frames, None)
+    def _open(self, start: float | None) -> None:
+        self._source = FileSource(self._path, start, threads=1, like=self._like)
+        self._frames, self._shown, self._next = _started(self._path, self._source)
+
+
+def _started(path: Path, source: FileSource) -> tuple[Iterator[Frame], Frame, Frame | None]:
+    """Returns the frames of a source after the first two, and these two."""
+    frames = iter(source)
+    first = next(frames, None)
+    if first is None:
+        raise SourceError(f"{path} no longer contains a picture.", "Choose another background.")
+    return frames, first, next(frames, None)
 
 
 class PrefetchReader:

@@ -4,14 +4,14 @@ Mode ``none`` is not a setting: showing the unprocessed room requires the user's
 """
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from livebg.config.choices import BUILTIN_BACKGROUNDS, Backend, Mode, Preset, SinkBackend, Temporal
+from livebg.config.automatic_backend import own_automatic_backend
+from livebg.config.choices import BUILTIN_BACKGROUNDS, MAX_JOBS, Backend, Mode, Preset, SinkBackend, Temporal
 from livebg.config.messages import PREFIX
 from livebg.config.parsing import parse_color, parse_size
 
@@ -138,7 +138,7 @@ class Render(Section):
     preset: Preset = Field(
         "medium", description="encoder preset, speed against file size: ultrafast, superfast, veryfast, ... to placebo"
     )
-    jobs: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+    jobs: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_JOBS)] = Field(
         "auto", description="number of parallel processes, 1 to 64; auto: one per CPU core, as far as memory allows"
     )
 
@@ -177,10 +177,8 @@ class Output(Section):
 
     @property
     def resolved_backend(self) -> Backend:
-        """``backend``, with ``auto`` resolved to v4l2loopback on Linux and to OBS's camera elsewhere."""
-        if self.backend != "auto":
-            return self.backend
-        return "v4l2loopback" if sys.platform.startswith("linux") else "obs"
+        """``backend``, with ``auto`` resolved to what this machine offers."""
+        return own_automatic_backend() if self.backend == "auto" else self.backend
 
     @property
     def sink_backends(self) -> tuple[SinkBackend, ...]:

@@ -20,6 +20,7 @@ from livebg.daemon.shortcuts import GlobalShortcuts
 from livebg.daemon.sighup import reload_on_sighup
 from livebg.daemon.status import Status
 from livebg.daemon.systemd import SystemdNotifier
+from livebg.daemon.upgrade import UpgradeWatch, restart_after_upgrade
 from livebg.live.recorder import Recorder
 from livebg.live.session import ExitReason
 
@@ -60,16 +61,19 @@ def run_camera(
     server = ControlServer(folder / SOCKET_NAME, requests)
     shown, status = {**views(), **room_views}, lambda: controller.status().as_dict()
     previews = PreviewServer(folder / PREVIEW_NAME, session.audience, shown, status)
+    upgrade = UpgradeWatch(lambda: not (session.paused or session.snapshot().watched), session.stop)  # a pause would not survive
     server.start()
     try:
         previews.start()
         lock = watch_screen_lock(layers.settings().output.pause_on_lock, session.lock)
-        with reload_on_sighup(controller.reload), lock, shortcuts:
-            return session.run(on_started, manager.alive)
+        with reload_on_sighup(controller.reload), lock, shortcuts, restart_after_upgrade(upgrade):
+            reason = session.run(on_started, manager.alive)
+        return ExitReason.UPGRADE if upgrade.stopped else reason
     except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
         return ExitReason.STOP
     finally:
-        manager.stopping()
+        if not upgrade.stopped:  # the service goes on with the new version
+            manager.stopping()
         recorder.close()
         previews.close()
         server.close()

@@ -57,6 +57,7 @@ CHECKS: Final = (
     Check("network", "kernels", network.kernels),
     Check("network", MEASUREMENT, network.speed, None),
     Check("service", "configuration", service.configuration, None),
+    Check("service", "installation", service.installation),
     Check("service", "unit", service.unit),
     Check("service", "running", service.running, ("linux", "darwin")),
     Check("service", "version", service.version, None),

@@ -14,6 +14,7 @@ from livebg.daemon.runtime_dir import running_pid
 from livebg.daemon.status import Status
 from livebg.errors import ConfigError, LivebgError
 from livebg.interfaces import Segmenter
+from livebg.setup.target import own_command
 from livebg.system.devices import Devices, LoopbackInfo, list_devices
 from livebg.system.host import Host
 from livebg.v4l2.syscalls import Holder
@@ -128,6 +129,11 @@ class CheckContext:
         size = parse_size(camera.size)
         assert size is not None, "a camera's size is never auto"
         return list_devices(self.label, size, camera.frame_rate, self.host.kernel, running=self.running.pid)
+
+    @cached_property
+    def command(self) -> tuple[str, ...]:
+        """The command line of this livebg."""
+        return own_command()
 
     @cached_property
     def segmenter(self) -> Segmenter:

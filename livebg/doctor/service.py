@@ -1,6 +1,7 @@
 """Checks of livebg itself: settings, systemd service and the running daemon."""
 
 import re
+import sys
 from typing import Final
 
 from livebg import __version__
@@ -9,10 +10,12 @@ from livebg.doctor.context import CheckContext, Finding, fail, from_error, ok, s
 from livebg.doctor.kernel_module import SETUP
 from livebg.errors import NotRunningError
 from livebg.platform.user_paths import is_file
+from livebg.setup.package import is_packaged
 from livebg.setup.resources import UNIT
+from livebg.setup.target import COMMAND
 
 _SHOW_LOG: Final = f"journalctl --user --unit={UNIT} --lines=20"
-_PROPERTIES: Final = "LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,ExecStart"
+_PROPERTIES: Final = "LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,ExecStart,FragmentPath"
 _EXIT_REASONS: Final = {
     "2": "its settings are invalid or conflict",
     "3": "its camera or file cannot be read",
@@ -32,6 +35,16 @@ def configuration(exam: CheckContext) -> Finding:
     return ok(f"{path} is valid" if path and is_file(path) else "No configuration file, so the defaults apply")
 
 
+def installation(exam: CheckContext) -> Finding:
+    """Report how this livebg was installed, and whether a package has another one."""
+    if not is_packaged(exam.host):
+        return ok(f"livebg is installed in {sys.prefix}")
+    if exam.command == (COMMAND,):
+        return ok("livebg is installed for all users, by the package livebg")
+    found = f"This is the livebg in {sys.prefix}, but the package livebg is installed too, as {COMMAND}"
+    return warn(found, f"Use {COMMAND}, and uninstall one of them")
+
+
 def unit(exam: CheckContext) -> Finding:
     """Check that the user service is installed, enabled and running."""
     shown = exam.host.commands.run("systemctl", "--user", "show", UNIT, f"--property={_PROPERTIES}")
@@ -48,7 +61,11 @@ def unit(exam: CheckContext) -> Finding:
     program = re.search(r"\bpath=(\S+)", properties.get("ExecStart", ""))
     if program and not exam.host.path(program[1]).exists():
         return fail(f"The service starts {program[1]}, which does not exist", SETUP)
-    return _state_finding(properties)
+    path = properties.get("FragmentPath", "")
+    finding = _state_finding(properties)
+    if finding.status == "ok" and is_packaged(exam.host) and not path.startswith(("/usr/", "/etc/", "/run/")):
+        return warn(f"{finding.message}, but {path} replaces that of the package livebg", SETUP)
+    return finding
 
 
 def running(exam: CheckContext) -> Finding:

@@ -34,6 +34,7 @@ class ExitReason(enum.Enum):
 
     END = "the camera stream ended"
     STOP = "it was stopped"
+    UPGRADE = "another version was installed"
 
 
 def _noop() -> None:

@@ -1,12 +1,11 @@
 """One pass over a video that measures what auto-framing and automatic light follow, before any frame is rendered."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from livebg.compositing.auto_framing import locate_person
 from livebg.compositing.composite import render_matte
@@ -16,6 +15,7 @@ from livebg.compositing.light import measure_need
 from livebg.config.settings import Settings
 from livebg.imaging.frame import Frame, Matte
 from livebg.pipeline import Pipeline
+from livebg.rendering.matte_track import stored_track
 from livebg.rendering.worker import Worker
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
@@ -31,9 +31,9 @@ SAMPLES_PER_S: Final = 5
 class AnalysisTask:
     """Measures the frames of ``path`` with ``start <= time < end`` (seconds, see :class:`~livebg.sources.file.FileSource`).
 
-    All frames are decoded, up to five a second are measured: the first one in each fifth of a second. ``matte`` replaces the
-    network. A :class:`~livebg.rendering.worker.Task`, needed only for settings for which :func:`~livebg.factory.needs_track` is
-    true.
+    All frames are decoded, up to five a second are measured: the first one in each fifth of a second. The measurements do not
+    depend on the effect's settings. ``matte`` replaces the network. A :class:`~livebg.rendering.worker.Task`, needed only for
+    outputs for which :func:`~livebg.rendering.outputs.outputs_need_track` is true.
     """
 
     path: Path
@@ -41,11 +41,22 @@ class AnalysisTask:
     start: float | None = None
     end: float | None = None
     matte: MatteIndex | None = None
+    folder: ClassVar[Path | None] = None
+    """See :class:`~livebg.rendering.worker.SharedTask`."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return (self.path, *((self.matte.path,) if self.matte else ()))
 
     def run(self, worker: Worker) -> Track:
-        """Returns the track of the range. Reports each frame to ``worker``. Raises what :class:`~livebg.sources.file.FileSource`
-        and the worker's network raise, and :class:`~livebg.errors.Cancelled` if the user stopped the render.
+        """Returns the track of the range, or the one that is stored with the matte. Reports each frame to ``worker``.
+
+        Raises what :class:`~livebg.sources.file.FileSource` and the worker's network raise, and
+        :class:`~livebg.errors.Cancelled` if the user stopped the render.
         """
+        if self.matte is not None and (stored := stored_track(self.matte.path, self.settings.effect.framing)):
+            return stored
         clock = _SampleClock(worker)
         with FileSource(self.path, self.start, self.end, select=clock.is_due) as source, ExitStack() as opened:
             clock.time_base = source.time_base
@@ -54,8 +65,7 @@ class AnalysisTask:
             else:
                 upsampler = GuidedUpsampler()
                 matte = Pipeline(worker.segmenter(self.settings), TemporalFilter(0), upsampler, Compositor(render_matte)).matte
-            measure = _Measurement(self.settings, matte)
-            samples = tuple(measure.sample(frame) for frame in source)
+            samples = tuple(_measured(frame, matte(frame)) for frame in source)
         return Track(source.time_base, self.settings.effect.framing, samples)
 
 
@@ -74,17 +84,5 @@ class _SampleClock:
         return due
 
 
-class _Measurement:
-    """Measures single frames, without state: a matte serves both effects."""
-
-    def __init__(self, settings: Settings, matte: Callable[[Frame], Matte]) -> None:
-        effect = settings.effect
-        self._framed, self._lit = effect.framing > 1, effect.light_auto
-        self._matte, self._compositor = matte, Compositor(render_matte, edge=effect.edge)
-
-    def sample(self, frame: Frame) -> Sample:
-        """Raises what ``matte`` raises."""
-        matte = self._compositor.shown_matte(self._matte(frame))
-        person = locate_person(matte.alpha) if self._framed else None
-        need = measure_need(frame, matte) if self._lit else None
-        return Sample.of(frame.pts, person, need)
+def _measured(frame: Frame, matte: Matte) -> Sample:
+    return Sample.of(frame.pts, locate_person(matte.alpha), measure_need(frame, matte))

@@ -5,17 +5,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, LivebgError, SinkError
 from livebg.factory import build_effect, build_encoding
-from livebg.rendering.jobs import Job, JobResult
+from livebg.rendering.jobs import Job
 from livebg.rendering.photo_render import PhotoRender
 from livebg.rendering.reporters import QuietReporter
-from livebg.rendering.video_render import RenderOptions, VideoRender
+from livebg.rendering.running_render import Render, RunningRender, TaskProgress
+from livebg.rendering.video_plan import RenderOptions
+from livebg.rendering.video_render import VideoRender
 from livebg.rendering.worker import ModelUnavailable, Task, Workers
 from livebg.sinks.atomic_file import writing
 from livebg.sinks.codecs import plan_encoder
@@ -24,78 +25,6 @@ _LOG: Final = logging.getLogger(__name__)
 _SEVERITY: Final = (0, 3, 4, 2, 5, 1, 130)
 """Exit codes from best to worst: a batch exits with the worst code of its jobs."""
 _PROGRESS_INTERVAL_S: Final = 0.1
-
-
-class Render(Protocol):
-    """One file that is being rendered."""
-
-    job: Job
-
-    @property
-    def parts(self) -> int:
-        """The number of tasks that can run at the same time."""
-        ...
-
-    @property
-    def total(self) -> int | None:
-        """The number of frames, or None; only for progress bars."""
-        ...
-
-    @property
-    def done(self) -> int:
-        """The number of frames in finished tasks."""
-        ...
-
-    @property
-    def is_complete(self) -> bool: ...
-
-    def label(self, task: Task[Any]) -> str:
-        """Returns what a task renders, for messages."""
-        ...
-
-    def begin(self) -> list[Task[Any]]:
-        """Returns the tasks to run first."""
-        ...
-
-    def add(self, result: Any) -> list[Task[Any]]:
-        """Keep the result of a task. Returns further tasks."""
-        ...
-
-    def finish(self) -> JobResult:
-        """Complete the output."""
-        ...
-
-    def stop(self, *, keep: bool) -> str | None:
-        """End early. With ``keep``, finished parts stay for the next run; returns a sentence on them, if there are any."""
-        ...
-
-
-@dataclass(eq=False)
-class _Running:
-    """A render and its tasks that are not done. ``error`` ends it as soon as there are none."""
-
-    render: Render
-    tasks: dict[Future[Any], "_Observer"] = field(default_factory=dict)
-    last: Future[Any] | None = None
-    error: BaseException | None = None
-
-    @property
-    def frames(self) -> int:
-        return self.render.done + sum(observer.frames for observer in self.tasks.values())
-
-
-class _Observer:
-    """Follows one task; see :class:`~livebg.rendering.worker.TaskObserver`."""
-
-    def __init__(self, label: str, on_retry: Callable[[str, Exception], None]) -> None:
-        self.label, self.frames = label, 0
-        self._on_retry = on_retry
-
-    def advanced(self, frames: int) -> None:
-        self.frames = frames
-
-    def retried(self, error: Exception) -> None:
-        self._on_retry(self.label, error)
 
 
 class BatchRenderer:
@@ -116,7 +45,7 @@ class BatchRenderer:
         self._settings, self._options = settings, options
         self._reporter = reporter
         self._open_workers, self._count = open_workers, count
-        self._running: list[_Running] = []
+        self._running: list[RunningRender] = []
         self._codes: list[int] = []
         self._kept: list[str] = []
         self._model_failed = False
@@ -146,7 +75,7 @@ class BatchRenderer:
                             if workers is None:
                                 count = self._count if len(jobs) > 1 else min(self._count, render.parts)
                                 workers = opened.enter_context(self._open_workers(count))
-                            self._submit(workers, _Running(render))
+                            self._submit(workers, RunningRender(render))
                     if workers is not None:
                         self._collect(workers)
         except KeyboardInterrupt:
@@ -175,14 +104,14 @@ class BatchRenderer:
             self._report(job, error)
             return None
 
-    def _submit(self, workers: Workers, running: _Running, tasks: Iterable[Task[Any]] | None = None) -> None:
+    def _submit(self, workers: Workers, running: RunningRender, tasks: Iterable[Task[Any]] | None = None) -> None:
         """Submit the tasks of a render, by default those to begin with."""
         if tasks is None:
             self._running.append(running)
             self._reporter.started(running.render.job, running.render.total, running.render.done)
             tasks = running.render.begin()
         for task in tasks:
-            observer = _Observer(running.render.label(task), self._reporter.retried)
+            observer = TaskProgress(running.render.label(task), self._reporter.retried)
             running.last = workers.submit(task, observer, running.last)
             running.tasks[running.last] = observer
 
@@ -194,12 +123,14 @@ class BatchRenderer:
             for future in done & running.tasks.keys():
                 del running.tasks[future]
                 self._add(workers, running, future)
-            self._reporter.advanced(running.render.job, running.frames)
+            if running.frames != running.reported:
+                running.reported = running.frames
+                self._reporter.advanced(running.render.job, running.reported)
             if not running.tasks and (running.error or running.render.is_complete):
                 self._running.remove(running)
                 self._end(running)
 
-    def _add(self, workers: Workers, running: _Running, future: Future[Any]) -> None:
+    def _add(self, workers: Workers, running: RunningRender, future: Future[Any]) -> None:
         if future.cancelled():
             return
         try:
@@ -212,7 +143,7 @@ class BatchRenderer:
             if running.error is None:
                 self._submit(workers, running, further)
 
-    def _end(self, running: _Running) -> None:
+    def _end(self, running: RunningRender) -> None:
         """Complete the output of a render, or report its error."""
         error, render = running.error, running.render
         if error is None:

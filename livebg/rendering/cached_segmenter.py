@@ -14,7 +14,7 @@ from livebg.imaging.frame import Alpha
 from livebg.interfaces import Segmenter
 
 _CAPACITY: Final = 64 * 2**20
-"""Bytes: seven seconds at 60 fps and 256x144. Two neighboring segments share two."""
+"""Bytes: seven seconds at 60 fps and 256x144. Two neighbors share the warm-up and the look-ahead, two to four seconds."""
 
 
 class CachedSegmenter:
@@ -43,7 +43,7 @@ class CachedSegmenter:
 
     def segment(self, image: NDArray[np.uint8]) -> Alpha:
         """See :meth:`livebg.interfaces.Segmenter.segment`."""
-        key = image.shape, hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+        key = image.shape, hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
         with self._lock:
             alpha = self._alphas.get(key)
         if alpha is None:

@@ -28,7 +28,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LockedFolder:
-    """A job folder whose lock this process holds. ``suspect`` tells that other users could have written to it."""
+    """A job folder whose lock this process holds. ``suspect`` is True if other users could write to it."""
 
     path: Path
     descriptor: int

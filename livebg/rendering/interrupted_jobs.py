@@ -68,7 +68,7 @@ def describe_job(folder: Path) -> InterruptedJob:
         problem = f"cannot be read ({(error.strerror or str(error)).lower()})"
     except ValueError:
         problem = "has a damaged manifest"
-    seconds, duration = (manifest.seconds(finished), manifest.duration) if manifest else (0.0, 0.0)
+    seconds, duration = (manifest.seconds(finished), manifest.length) if manifest else (0.0, 0.0)
     return InterruptedJob(folder, folder.parent / name, _source(manifest), seconds, duration, size, modified, holder, problem)
 
 

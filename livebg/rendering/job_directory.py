@@ -92,15 +92,14 @@ class JobDirectory:
             write_manifest(self.path, self._output, manifest)
         self.manifest, self._digest, self._finished = manifest, manifest.digest, None
 
-    def add(self, result: SegmentResult, *, verify: bool = False) -> None:
-        """Record a finished segment durably. Its files must be complete; they are synced here.
+    def add(self, result: SegmentResult) -> None:
+        """Record a finished segment durably. Its files must be complete: they are synced and hashed here.
 
-        ``verify`` compares their content with the hashes, for files from another machine; their sizes are compared anyway. Raises
-        :class:`~livebg.errors.SinkError`, also for files that differ.
+        Raises :class:`~livebg.errors.SinkError`, also for files that are not those of ``result``.
         """
         finished = self._loaded()
         with writing(self._output):
-            write_segment(self.path, result, self._digest, verify=verify)
+            write_segment(self.path, result, self._digest)
         finished[result.index] = result
 
     def finished(self) -> dict[int, SegmentResult]:
@@ -113,7 +112,7 @@ class JobDirectory:
 
     def done(self) -> tuple[float, float]:
         """Return the length of the finished segments and that of all, in seconds."""
-        return self.manifest.seconds(self._indexes()), self.manifest.duration
+        return self.manifest.seconds(self._indexes()), self.manifest.length
 
     def check_space(self, source_rate: float, outputs: int = 1) -> None:
         """Raise :class:`~livebg.errors.SinkError` if the file system clearly has too little space for the job.
@@ -150,6 +149,7 @@ class JobDirectory:
         """
         if not self._release.alive:
             return None
+        self._finished = None  # an interrupt can arrive between the storage of a segment and its entry here
         seconds, duration = self.done()
         if len(self.manifest.segments) < 2 or (seconds == 0 and self.manifest.track is None):
             self.discard()

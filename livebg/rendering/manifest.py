@@ -91,10 +91,10 @@ def package_versions() -> Mapping[str, str]:
 
 
 def _code_hash() -> str:
-    """Return a hash of livebg's modules: installations from a clone change without a new version number."""
+    """Return a hash of livebg's modules without those that are not installed: a clone changes without a new version number."""
     root = Path(livebg.__file__).parent
     sha = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for path in root.rglob("*.py") if path.relative_to(root).parts[0] != "lab"):
         content = path.read_bytes()
         sha.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
     return sha.hexdigest()
@@ -107,7 +107,7 @@ class Manifest:
     ``inputs`` are the files that it reads, by their role: ``source``, ``background``, ``matte``. ``network`` is the name and the
     SHA-256 of the network; None without one. ``settings`` is a mapping, nested or not, of everything else that influences bytes:
     settings, options, the format of the input. ``segments`` are all parts, ``duration`` is their length in seconds, and
-    ``origin`` the time of the source's first picture in ticks of the segments, for messages. ``track`` is the result of the
+    ``origin`` the time of the source's beginning in ticks of the segments; both are for messages. ``track`` is the result of the
     analysis pass, as JSON data; it follows from the rest, so it does not count when manifests are compared.
     """
 
@@ -149,13 +149,18 @@ class Manifest:
             clauses += [f"{part} changed: {_list(differences)}"] if differences else []
         return clauses or ["the segments changed"]
 
+    @property
+    def length(self) -> float:
+        """The length of all segments, in seconds: at least that of those with an end, if ``duration`` is wrong or unknown."""
+        return self.seconds([each.index for each in self.segments])
+
     def seconds(self, indexes: Collection[int]) -> float:
         """Return the total length of some segments, in seconds."""
-        lengths = {each.index: float((each.end - each.begin) * each.time_base) for each in self.segments if each.end is not None}
-        for each in self.segments:
-            if each.end is None:
-                lengths[each.index] = max(0.0, self.duration - sum(lengths.values()))
-        return sum(lengths.get(index, 0.0) for index in set(indexes))
+        begins = {each.index: max(each.begin, self.origin) for each in self.segments}
+        bounded = [each for each in self.segments if each.end is not None]
+        lengths = {each.index: float(((each.end or 0) - begins[each.index]) * each.time_base) for each in bounded}
+        rest = max(0.0, self.duration - sum(lengths.values()))
+        return sum(lengths.get(each.index, rest) for each in self.segments if each.index in indexes)
 
     def describe(self, index: int) -> str:
         """Return the name of a segment for messages: ``Segment 3 (0:30 to 0:40)``."""

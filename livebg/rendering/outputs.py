@@ -9,9 +9,10 @@ from typing import Final
 
 from livebg.compositing.composite import plate, render_matte
 from livebg.compositing.compositor import Compositor, EffectFunction
+from livebg.compositing.effect_track import Timeline
 from livebg.config.settings import Settings
 from livebg.errors import ConfigError
-from livebg.factory import build_effect, build_encoding
+from livebg.factory import build_effect, build_encoding, build_light, needs_track
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.rendering.extra_outputs import ExtraOutput, OutputKind, kept_mattes
 from livebg.rendering.jobs import Job
@@ -98,18 +99,34 @@ class OutputComposites:
         return made | ({OutputKind.STORED_MATTE: render_matte(frame, matte)} if self._keep_matte else {})
 
 
-def build_outputs(settings: Settings, compositor: Compositor, extras: Sequence[ExtraOutput]) -> OutputComposites:
-    """Return what makes the video by ``compositor``, and the pictures of ``extras``."""
+def build_outputs(
+    settings: Settings, compositor: Compositor, extras: Sequence[ExtraOutput], timeline: Timeline | None = None
+) -> OutputComposites:
+    """Return what makes the video by ``compositor``, and the pictures of ``extras``. ``timeline`` is that of the compositor."""
     effects: dict[OutputKind, EffectFunction] = {OutputKind.VIDEO: compositor.apply}
     for extra in extras:
         if extra.kind is OutputKind.MATTE:
             effects[extra.kind] = render_matte
         elif extra.kind is OutputKind.CUTOUT:
-            cutout = settings.effect.model_copy(update={"mode": "cutout"})
-            effects[extra.kind] = build_effect(settings.model_copy(update={"effect": cutout}))
+            light = build_light(settings, timeline.track if timeline else None)
+            effects[extra.kind] = build_effect(_cutout_settings(settings), light=light)
         elif extra.consent is not None:
             effects[extra.kind] = partial(plate, consent=extra.consent)
     return OutputComposites(compositor, effects, keep_matte=any(each.kind is OutputKind.STORED_MATTE for each in extras))
+
+
+def outputs_need_track(settings: Settings, extras: Sequence[ExtraOutput]) -> bool:
+    """Return whether an output depends on earlier frames; see :func:`~livebg.factory.needs_track`.
+
+    A stored matte keeps the track for renders with other settings.
+    """
+    kinds = {extra.kind for extra in extras}
+    lit = OutputKind.CUTOUT in kinds and needs_track(_cutout_settings(settings))
+    return needs_track(settings) or lit or OutputKind.STORED_MATTE in kinds
+
+
+def _cutout_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"effect": settings.effect.model_copy(update={"mode": "cutout"})})
 
 
 def _place(path: Path) -> Path:

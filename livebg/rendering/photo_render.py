@@ -5,7 +5,7 @@ from typing import Any, Final
 from livebg.config.settings import Settings
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.photo_task import PhotoTask
-from livebg.rendering.video_render import RenderOptions
+from livebg.rendering.video_plan import RenderOptions
 from livebg.rendering.worker import Task
 
 

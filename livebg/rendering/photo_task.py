@@ -57,6 +57,16 @@ class PhotoTask:
             self._part.unlink()
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return (self.job.input,)
+
+    @property
+    def folder(self) -> Path:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return self.job.output.parent
+
+    @property
     def _part(self) -> Path:
         return self.job.output.absolute().parent / f".livebg-{self.token}.part"
 

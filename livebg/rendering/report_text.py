@@ -22,7 +22,7 @@ def retry_message(label: str, error: Exception) -> str:
     """Returns the message on a task that failed with ``error`` and is tried again."""
     if isinstance(error, LivebgError):
         return f"{error.message} Trying again."
-    return f"Rendering {label} failed: internal error ({type(error).__name__}: {error}). Trying again."
+    return f"{label} failed: internal error ({type(error).__name__}: {error}). Trying again."
 
 
 def stop_message(jobs: Sequence[Job], done: int, kept: Sequence[str]) -> str:

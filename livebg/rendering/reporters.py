@@ -49,6 +49,10 @@ class QuietReporter:
     def planned(self, jobs: Sequence[Job]) -> None:
         """All jobs that will be run, for an estimate of the whole."""
 
+    def warn(self, sentence: str) -> None:
+        """Report what the user must know, also with ``--quiet``."""
+        self._errors.print(escape(sentence), soft_wrap=True)
+
     def started(self, job: Job, total: int | None, resumed: int = 0) -> None:
         """A job starts. It has ``total`` frames, if known, of which an earlier run has finished ``resumed``."""
 
@@ -56,7 +60,7 @@ class QuietReporter:
         """``frames`` frames of the job are done, ``resumed`` ones included; fewer than before if a part is tried again."""
 
     def retried(self, label: str, error: Exception) -> None:
-        """A task failed with ``error`` and is tried again. ``label`` is what it renders: ``0:30 to 0:40 of talk.mp4``."""
+        """A task failed with ``error`` and is tried again. ``label`` names it, as ``Segment 3 (0:30 to 0:40) of talk.mp4``."""
 
     def note(self, sentence: str) -> None:
         """Report what is worth knowing and no error."""
@@ -102,7 +106,7 @@ class BarReporter(QuietReporter):
         self._bar.refresh()
 
     def started(self, job: Job, total: int | None, resumed: int = 0) -> None:
-        if job.note:
+        if job.note and not job.is_photo:  # a photo is read by its task, which may fail
             self._line(f"{job.input}: {job.note}")
         if resumed:
             self._line(f"{job.input}: continued after {resumed} of {total} frames")
@@ -119,6 +123,8 @@ class BarReporter(QuietReporter):
 
     def finished(self, summary: JobResult) -> None:
         self._progress.end(summary.job)
+        if summary.job.note and summary.job.is_photo:
+            self._line(f"{summary.job.input}: {summary.job.note}")
         self._line(summary_line(summary))
         for note in summary.notes:
             self._line(f"  {note}")

@@ -5,8 +5,9 @@ import hashlib
 import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from livebg.platform.atomic_write import sync_folder, write_atomically
 
@@ -14,7 +15,7 @@ _FLAGS: Final = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
 """Of os.open; not every system has all of them. Without O_NONBLOCK, opening a named pipe would wait for a writer."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading. Raises OSError, also for a symbolic link and for anything else than a regular file."""
     if path.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
@@ -39,8 +40,7 @@ def write_sealed(path: Path, content: Any) -> None:
     """Write JSON data atomically and durably; replaces a symbolic link instead of following it. Raises OSError."""
     if path.is_symlink():
         path.unlink()
-    text = json.dumps({"sha256": digest(content), "content": content}, indent=1, allow_nan=False)
-    write_atomically(path, f"{text}\n".encode())
+    write_atomically(path, f'{{"sha256":"{digest(content)}","content":{canonical(content)}}}\n'.encode())
     sync_folder(path.parent)
 
 

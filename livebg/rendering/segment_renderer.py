@@ -67,7 +67,7 @@ class _Frames:
                 pipeline = self._pipeline(source)
                 compositor, smoothing = pipeline.compositor, task.settings.smoothing
                 mattes = matting(pipeline, smoothing.temporal, smoothing.time_constant)
-            outputs = build_outputs(task.settings, compositor, task.job.extras)
+            outputs = build_outputs(task.settings, compositor, task.job.extras, task.timeline)
             for frame, matte in mattes.mattes(source, self._is_own):
                 yield frame, outputs.composites(frame, matte)
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
 
@@ -13,7 +13,9 @@ from livebg.platform.atomic_write import sync_folder
 from livebg.rendering.job_files import MANIFEST, entry_file, is_segment_file
 from livebg.rendering.manifest import Manifest
 from livebg.rendering.sealed_file import open_regular, read_sealed, write_sealed
-from livebg.rendering.segment_task import SegmentFile, SegmentResult
+
+if TYPE_CHECKING:
+    from livebg.rendering.segment_task import SegmentFile, SegmentResult
 
 _FORMAT: Final = 1
 """Version of these files. Jobs of another version start over."""
@@ -32,14 +34,13 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     return Manifest.from_json(content.get("manifest")), str(content.get("output"))
 
 
-def write_segment(folder: Path, result: SegmentResult, manifest: str, *, verify: bool) -> None:
-    """Make the files of a segment durable, then write its JSON file. ``manifest`` is the digest of the manifest.
+def write_segment(folder: Path, result: "SegmentResult", manifest: str) -> None:
+    """Make the files of a segment durable and verify them, then write its JSON file. ``manifest`` is the manifest's digest.
 
-    ``verify`` compares the hashes of the files; their sizes are compared anyway. Raises :class:`~livebg.errors.SinkError` for
-    files that differ, and OSError.
+    Raises :class:`~livebg.errors.SinkError` for files that are not those of ``result``, and OSError.
     """
     for file in result.files.values():
-        problem = _problem(folder, result.index, file, hashed=verify)
+        problem = _problem(folder, result.index, file)
         if problem:
             raise SinkError(f"{file.path(folder)} {problem}.", "Check the disk and the network, and run the command again.")
         _sync(file.path(folder))
@@ -48,7 +49,7 @@ def write_segment(folder: Path, result: SegmentResult, manifest: str, *, verify:
     write_sealed(folder / entry_file(result.index), {"manifest": manifest, "segment": segment})
 
 
-def read_segment(folder: Path, index: int, manifest: str) -> SegmentResult:
+def read_segment(folder: Path, index: int, manifest: str) -> "SegmentResult":
     """Return a finished segment, and hash all its files. Raises ValueError with the reason if it cannot be used, a predicate."""
     try:
         content = read_sealed(folder / entry_file(index))
@@ -59,13 +60,13 @@ def read_segment(folder: Path, index: int, manifest: str) -> SegmentResult:
     if owner != manifest or result.index != index:
         raise ValueError("belongs to another job")
     for file in result.files.values():
-        problem = _problem(folder, index, file, hashed=True)
+        problem = _problem(folder, index, file)
         if problem:
             raise ValueError(problem)
     return result
 
 
-def _problem(folder: Path, index: int, file: SegmentFile, *, hashed: bool) -> str | None:
+def _problem(folder: Path, index: int, file: "SegmentFile") -> str | None:
     """Return why a file of a segment cannot be used, as a predicate; None if it is what it should be."""
     if not is_segment_file(file.name, index):
         return "belongs to another job"
@@ -74,7 +75,7 @@ def _problem(folder: Path, index: int, file: SegmentFile, *, hashed: bool) -> st
             size = os.fstat(opened.fileno()).st_size
             if size < file.size:
                 return "is truncated"
-            if size == file.size and (not hashed or hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256):
+            if size == file.size and hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256:
                 return None
     except FileNotFoundError:
         return "is incomplete"
@@ -92,5 +93,7 @@ def _sync(path: Path) -> None:
 
 
 @cache
-def _adapter() -> TypeAdapter[SegmentResult]:
+def _adapter() -> "TypeAdapter[SegmentResult]":
+    from livebg.rendering.segment_task import SegmentResult  # imports the pipeline, which `livebg jobs` does not need
+
     return TypeAdapter(SegmentResult)

@@ -67,6 +67,11 @@ class SegmentTask:
     consent: Consent | None = None
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return (self.job.input, *((self.matte.path,) if self.matte else ()))
+
+    @property
     def outputs(self) -> dict[OutputKind, tuple[Path, Encoding]]:
         """The outputs' paths and encodings by kind."""
         return job_outputs(self.job, self.settings, self.consent)

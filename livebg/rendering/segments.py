@@ -10,8 +10,9 @@ import numpy as np
 from livebg.sources.packet_index import PacketIndex, Ticks
 from livebg.sources.time_range import TimeRange
 
-WARMUP_S: Final = 1.5
-"""Seconds before a segment that the temporal filter sees first, so that its matte continues that of the segment before."""
+WARMUP_S: Final = 3.0
+"""Seconds before a segment that the temporal filter sees first, so that its matte continues that of the segment before. The
+filter's trust has a time constant this long."""
 LOOKAHEAD_S: Final = 0.5
 """Seconds after a segment that the look-ahead filter sees."""
 SEGMENT_S: Final = 10.0

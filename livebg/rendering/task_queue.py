@@ -68,9 +68,9 @@ class TaskQueue:
                 self._condition.wait()
             queued = self._choose(last)
             del self._waiting[queued]
-            if queued.after:
+            if queued.after and self._following.get(queued.after) is queued:
                 del self._following[queued.after]
-                queued.after = None  # its result can be freed
+            queued.after = None  # its result can be freed
             self._running.add(queued)
             return queued
 

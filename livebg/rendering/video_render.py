@@ -2,27 +2,22 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from livebg.compositing.composite import Consent
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
-from livebg.factory import needs_track
-from livebg.models import find
-from livebg.platform.user_paths import expand_user, is_file
 from livebg.rendering.analysis import AnalysisTask
 from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
-from livebg.rendering.manifest import Manifest, identify
-from livebg.rendering.outputs import check_extras
+from livebg.rendering.matte_track import track_tags
+from livebg.rendering.outputs import check_extras, outputs_need_track
 from livebg.rendering.segment_task import SegmentResult, SegmentTask, job_outputs
-from livebg.rendering.segments import Segment, decoded_range, plan_segments
+from livebg.rendering.segments import Segment, decoded_range
+from livebg.rendering.video_plan import RenderOptions, plan_video
 from livebg.rendering.worker import Task
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.joiner import Joiner
@@ -30,38 +25,6 @@ from livebg.sinks.segment_file import written_format
 from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.damage import damage_notes
 from livebg.sources.file import FileSource
-from livebg.sources.matte_index import MatteIndex, index_matte
-from livebg.sources.normalizer import InputFormat
-from livebg.sources.packet_index import index_packets
-
-
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
-    """What the command line says about a render beside the settings.
-
-    ``copy`` is the range, and what happens to the other streams. ``overwrite`` replaces existing outputs. ``fresh`` discards what
-    an interrupted run has finished. ``matte`` is the file whose mattes replace the network. ``consent`` turns the effect off.
-    """
-
-    copy: CopyOptions = CopyOptions()  # noqa: RUF009 - immutable
-    overwrite: bool = False
-    fresh: bool = False
-    matte: Path | None = None
-    consent: Consent | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is known of a video before the work begins: its format, its segments, and the number of its frames if known."""
-
-    input_format: InputFormat
-    time_base: Fraction
-    origin: Fraction
-    segments: Sequence[Segment]
-    first: int
-    duration: float
-    frames: int | None
-    matte: MatteIndex | None
 
 
 class VideoRender:
@@ -83,9 +46,11 @@ class VideoRender:
                 self._joiners = {key: self._joiner(key, source) for key in self._outputs}
                 for joiner in self._joiners.values():
                     opened.callback(joiner.close)
-                self._plan = self._planned(source)
-            self._directory = JobDirectory.open(job.output, self._manifest(), fresh=options.fresh, note=note)
-            opened.callback(self._directory.discard)
+                self._plan = plan_video(job, options, source)
+            self._directory = JobDirectory.open(
+                job.output, self._plan.manifest(job, settings, options), fresh=options.fresh, note=note
+            )
+            opened.callback(self._directory.keep)
             self._results = self._directory.finished()
             self._directory.check_space(job.input.stat().st_size / max(self._plan.duration, 1.0), len(self._outputs))
             opened.pop_all()
@@ -107,7 +72,8 @@ class VideoRender:
 
     def begin(self) -> list[Task[Any]]:
         """Returns the tasks to run first: all segments, or the analysis that they depend on."""
-        if self._options.consent is None and needs_track(self._settings) and self._directory.manifest.track is None:
+        needed = self._options.consent is None and outputs_need_track(self._settings, self.job.extras)
+        if needed and self._directory.manifest.track is None:
             copy = self._options.copy
             return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end, self._plan.matte)]
         return self._segment_tasks()
@@ -134,15 +100,14 @@ class VideoRender:
     def finish(self) -> JobResult:
         """Join the segments, remove the job directory, and return a summary. Raises :class:`~livebg.errors.SinkError`."""
         results = [self._results[segment.index] for segment in self._plan.segments]
-        for key, joiner in self._joiners.items():
-            files = [(result.files[str(key)].path(self._directory.path), result.pts) for result in results]
-            joiner.join(files, part=self._directory.path / f"{key}.part")
+        self._join(results)
         self._directory.discard()
         conversions = tuple(dict.fromkeys(note for result in results for note in result.notes))
         damage = Counter[str]()
         for result in results:
             damage.update(result.damage)
-        notes = (*conversions, *damage_notes(damage), *self._joiners[OutputKind.VIDEO].notes)
+        written = tuple(f"also wrote {extra.path}" for extra in self.job.extras)
+        notes = (*conversions, *damage_notes(damage), *self._joiners[OutputKind.VIDEO].notes, *written)
         network = next((result.network for result in results if result.network), None)
         return JobResult(self.job, self.done, time.perf_counter() - self._begun, network, notes)
 
@@ -155,6 +120,23 @@ class VideoRender:
         self._directory.discard()
         return None
 
+    def _join(self, results: Sequence[SegmentResult]) -> None:
+        """Join the segments of all outputs. None of them gets its name before all are complete."""
+        with ExitStack() as unfinished:
+            files = []
+            for key, joiner in self._joiners.items():
+                segments = [(result.files[str(key)].path(self._directory.path), result.pts) for result in results]
+                tags = self._tags([path for path, _ in segments]) if key is OutputKind.STORED_MATTE else None
+                files.append(joiner.prepare(segments, part=self._directory.path / f"{key}.part", tags=tags))
+                unfinished.callback(files[-1].rollback)
+            for file in files:
+                file.commit()
+
+    def _tags(self, mattes: Sequence[Path]) -> dict[str, str]:
+        """Returns the tags of the stored matte with these segments: the track, which a render from the matte needs as well."""
+        stored = self._directory.manifest.track
+        return {} if stored is None else track_tags(Track.from_json(stored), mattes)
+
     def _joiner(self, key: OutputKind, source: FileSource) -> Joiner:
         path, encoding = self._outputs[key]
         return Joiner(
@@ -163,54 +145,9 @@ class VideoRender:
             written_format(source.format, encoding.content),
             source.time_base,
             copy_from=self.job.input if key is OutputKind.VIDEO else None,
-            copy_options=self._options.copy,
+            copy_options=CopyOptions() if key is OutputKind.STORED_MATTE else self._options.copy,  # at the times of the input
             overwrite=self._options.overwrite,
         )
-
-    def _planned(self, source: FileSource) -> _Plan:
-        copy, format_ = self._options.copy, source.format
-        index = index_packets(self.job.input)
-        first = next(iter(source)).pts
-        matte = None
-        if self._options.matte is not None:
-            shown = index.between(copy.start, copy.end)
-            matte = index_matte(self._options.matte, (format_.width, format_.height), source.time_base, shown, index.pts)
-        return _Plan(
-            source.input_format,
-            source.time_base,
-            index.origin,
-            plan_segments(index, copy.start, copy.end),
-            first,
-            source.duration or 0.0,
-            source.frame_estimate,
-            matte,
-        )
-
-    def _manifest(self) -> Manifest:
-        settings, plan = self._settings, self._plan
-        inputs = {"source": identify(self.job.input)}
-        background = expand_user(settings.effect.background)
-        if settings.effect.mode == "background" and is_file(background):
-            inputs["background"] = identify(background)
-        network = None
-        if self._options.matte is not None:
-            inputs["matte"] = identify(self._options.matte)
-        elif self._options.consent is None:
-            model = find(settings.model.name, settings.model.folders)
-            network = (settings.model.name, identify(model.path).sha256)
-        return Manifest(inputs, network, self._byte_settings(), tuple(plan.segments), plan.duration, plan.first)
-
-    def _byte_settings(self) -> Mapping[str, Any]:
-        """Everything besides inputs and network that the bytes depend on."""
-        copy = self._options.copy
-        values: dict[str, Any] = self._settings.model_dump(mode="json", include={"effect", "smoothing", "render"})
-        values["render"].pop("jobs", None)
-        values["model"] = self._settings.model_dump(mode="json", include={"model"})["model"]
-        values["range"] = {"start": copy.start, "end": copy.end}
-        values["outputs"] = {str(key): path.suffix.lower() for key, (path, _) in self._outputs.items()}
-        values["effect off"] = self._options.consent is not None
-        values["input format"] = repr(self._plan.input_format)
-        return values
 
     def _segment_tasks(self) -> list[Task[Any]]:
         stored = self._directory.manifest.track

@@ -1,7 +1,8 @@
 """The tasks of a render, what a worker offers to them, and what runs them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from livebg.config.settings import Settings
@@ -53,12 +54,27 @@ class DiscardableTask(Protocol):
         ...
 
 
+@runtime_checkable
+class SharedTask(Protocol):
+    """A task with files that all machines of a cluster must share, under absolute paths."""
+
+    @property
+    def inputs(self) -> Sequence[Path]:
+        """The files that it reads besides the background and the network, which are settings."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it writes to."""
+        ...
+
+
 class TaskObserver(Protocol):
     """Follows one task. The methods are called from other threads."""
 
     @property
     def label(self) -> str:
-        """What the task renders, for messages: ``0:30 to 0:40 of talk.mp4``."""
+        """What the task renders, for messages: ``Segment 3 (0:30 to 0:40) of talk.mp4``."""
         ...
 
     def advanced(self, frames: int) -> None:

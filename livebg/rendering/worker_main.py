@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import queue
 import signal
 import sys
 import threading
@@ -66,9 +67,20 @@ def _exit_with_parent() -> None:
 
 def _forward_logs(replies: "_Replies", levels: Mapping[str, int]) -> None:
     """Log through the parent: its console may show a progress bar."""
-    logging.getLogger().addHandler(QueueHandler(replies))
+    logging.getLogger().addHandler(_ForwardingHandler(replies))
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
+
+
+class _ForwardingHandler(QueueHandler):
+    """Prepares records for pickling, and sends them instead of queueing them."""
+
+    def __init__(self, replies: "_Replies") -> None:
+        super().__init__(queue.SimpleQueue())
+        self._replies = replies
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self._replies.log(record)
 
 
 class _Replies:
@@ -98,8 +110,8 @@ class _Replies:
             self._last_sent = now
             self._send("advanced", self._frames)
 
-    def put_nowait(self, record: logging.LogRecord) -> None:
-        """Send a log record: what QueueHandler calls."""
+    def log(self, record: logging.LogRecord) -> None:
+        """Send a log record, which may come from any thread."""
         self._send("log", record)
 
     def _send(self, kind: str, value: Any) -> None:

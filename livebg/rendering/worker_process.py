@@ -54,8 +54,11 @@ class WorkerProcess:
             ending = self._end()
             if self._stopped:
                 raise Cancelled("Stopped.") from None
-            problem = f"Rendering {observer.label} failed: its process {ending}."
+            problem = f"{observer.label} failed: its process {ending}."
             raise WorkerLost(problem, "If memory is short, use a smaller value of --jobs.") from None
+        except BaseException:
+            self._end()  # the next task must not receive the replies to this one
+            raise
         if kind == "failed":
             raise value
         return value

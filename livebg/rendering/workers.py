@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, Final, Literal, Protocol
 
+from livebg.clock import one_opencv_thread
+from livebg.config.choices import MAX_JOBS
 from livebg.platform.resources import available_memory, usable_cpus
 from livebg.rendering.cached_segmenter import load_segmenter
 from livebg.rendering.task_queue import QueuedTask, TaskQueue
@@ -22,17 +24,17 @@ from livebg.rendering.worker import (
 from livebg.rendering.worker_process import WorkerProcess
 
 _LOG: Final = logging.getLogger(__name__)
-_JOB_MEMORY: Final = 400 * 2**20
-"""Bytes of memory that a process needs to render 1080p."""
-_MAX_JOBS: Final = 64
+_JOB_MEMORY: Final = 200 * 2**20
+_PIXEL_MEMORY: Final = 210
+"""Bytes that a worker needs at most, and more for each pixel of a frame: decoder, held frames, encoder."""
 
 
-def count_jobs(requested: int | Literal["auto"]) -> int:
+def count_jobs(requested: int | Literal["auto"], pixels: int = 1920 * 1080) -> int:
     """Returns the number of tasks to run at the same time; ``auto``: one per CPU that this process may use, as far as memory
-    allows."""
+    allows it for frames of so many ``pixels``."""
     if requested != "auto":
         return requested
-    return max(1, min(usable_cpus(), available_memory() // _JOB_MEMORY, _MAX_JOBS))
+    return max(1, min(usable_cpus(), available_memory() // (_JOB_MEMORY + pixels * _PIXEL_MEMORY), MAX_JOBS))
 
 
 def open_workers(count: int) -> Workers:
@@ -60,7 +62,8 @@ class _ThisProcess:
 
     def run(self, task: Task[Any], observer: TaskObserver) -> Any:
         self._observer, self._frames = observer, 0
-        return task.run(self._worker)
+        with one_opencv_thread():
+            return task.run(self._worker)
 
     def stop(self) -> None:
         self._stop.set()

@@ -33,7 +33,7 @@ def apply(plan: Plan, machine: Machine) -> tuple[str, ...]:
         machine.run_as_root(root_script(plan))
     user_files = [file for file in plan.files if not file.as_root]
     journal.record_files(user_files)
-    if plan.service and not _enabled_link(machine).is_symlink():
+    if plan.service and not plan.enabled_for_all and not _enabled_link(machine).is_symlink():
         journal.record_folders(_enabled_link(machine).parent, as_root=False)
         journal.service = True
     journal.save(machine.state)

@@ -8,7 +8,7 @@ name sorts last. Other files stay unchanged, so removing livebg's file undoes ev
 
 import re
 import shlex
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -49,12 +49,12 @@ class Configured:
     devices: tuple[DeviceOptions, ...]
 
 
-def configured(host: Host, besides: Path | None = None) -> Configured:
-    """Return the configuration in all files, or in those other than ``besides``."""
+def configured(host: Host, besides: Collection[Path] = ()) -> Configured:
+    """Return the configuration in all files other than ``besides``."""
     merged: dict[str, str] = {}
     files = []
     for path in _files(host):
-        options = list(_options(path)) if path != besides else []
+        options = list(_options(path)) if path not in besides else []
         if options:
             files.append(path)
             merged |= dict(options)

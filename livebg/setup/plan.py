@@ -1,6 +1,6 @@
 """Plans all files and commands of setup, so that they can be shown before anything is done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -21,6 +21,7 @@ from livebg.setup.loopback import (
     require_module,
     taken_numbers,
 )
+from livebg.setup.package import OPTIONS_FILE, is_enabled_for_all, provides_module, without_provided
 from livebg.setup.resources import APP_ID, APPLICATION, AUTOSTART, UNIT, desktop_entry, former_path, packaged_text, service_unit
 from livebg.setup.target import Machine
 from livebg.setup.wireplumber import RESTART, obsolete_rules, rule
@@ -53,6 +54,8 @@ class Plan:
     """Commands to run as the user at the end; they may fail."""
     restart_service: bool = False
     """Whether to restart a running service because of changes outside its unit file."""
+    enabled_for_all: bool = False
+    """Whether a package has enabled the service already, for all users."""
 
     @property
     def needs_root(self) -> bool:
@@ -69,11 +72,11 @@ class Plan:
         """Commands to run as the user after all files are written, in this order."""
         if not self.service:
             return ()
-        unit_changed = any(file.path.name == UNIT for file in self.files)
+        unit_changed = any(file.path.name == UNIT for file in (*self.files, *self.obsolete))
         restart = unit_changed or self.restart_service or self.device.create
         commands = [
             *([("daemon-reload",)] if unit_changed else []),
-            ("enable", UNIT),
+            *([] if self.enabled_for_all else [("enable", UNIT)]),
             *([] if self.device.blocked_by else [("restart" if restart else "start", UNIT)]),
         ]
         return tuple(("systemctl", "--user", *command) for command in commands)
@@ -89,7 +92,7 @@ def make_plan(machine: Machine, label: str, service: bool, both: Path | None = N
     """
     require_module(machine)
     own = machine.path(FILE)
-    others = configured(machine, besides=own)
+    others = configured(machine, besides=(own, machine.path(OPTIONS_FILE)))
     devices = add_livebg(others.devices, label, taken_numbers(machine, label))
     step = device_step(machine, label, devices)
     comment, notes = "", [step.blocked_by] if step.blocked_by else []
@@ -98,7 +101,9 @@ def make_plan(machine: Machine, label: str, service: bool, both: Path | None = N
         comment = f"# This file sorts last and only the last line takes effect, so it includes the devices of {names}.\n"
         paths = " and ".join(map(str, others.files))
         notes.insert(0, f"{paths} stays unchanged. livebg's line includes its devices, because only the last line takes effect.")
-    root_files = {machine.path(_LOAD_FILE): f"{_HEADER}{MODULE}\n", own: f"{_HEADER}{comment}{options_line(devices)}\n"}
+    root_files = {} if provides_module(machine) else {machine.path(_LOAD_FILE): f"{_HEADER}{MODULE}\n"}
+    if own.exists() or not machine.path(OPTIONS_FILE).is_file() or configured(machine).devices != devices:
+        root_files[own] = f"{_HEADER}{comment}{options_line(devices)}\n"
     plan = user_plan(machine, service)
     chosen = _with_pipewire_too(machine, label, both) if both else []
     obsolete = tuple(obsolete_rules(machine, rule(machine, label)[0] if both else None))
@@ -128,11 +133,14 @@ def user_plan(machine: Machine, service: bool) -> Plan:
     if service and not machine.has_systemd:
         service = False
         notes.append("systemd is not running, so no service is installed. Start the camera with `livebg run`.")
-    texts = _user_files(machine)
-    obsolete = {file.path: file for file in _former_files(machine, texts, notes)}
+    all_texts = _user_files(machine)
+    texts = without_provided(machine, all_texts)
+    obsolete = {file.path: file for file in _former_files(machine, all_texts, notes)}
+    obsolete |= {file.path: file for file in _replaced_files(machine, all_texts.keys() - texts.keys(), notes)}
     by_service = (machine.units / UNIT, machine.config / AUTOSTART)  # without it, the user starts livebg and the icon manually
     wanted = {path: text for path, text in texts.items() if service or path not in by_service or former_path(path) in obsolete}
-    return Plan(tuple(_changes(wanted, as_root=False)), tuple(obsolete.values()), DeviceStep(), service, tuple(notes))
+    changes, former = tuple(_changes(wanted, as_root=False)), tuple(obsolete.values())
+    return Plan(changes, former, DeviceStep(), service, tuple(notes), enabled_for_all=is_enabled_for_all(machine))
 
 
 def _user_files(machine: Machine) -> dict[Path, str]:
@@ -159,6 +167,18 @@ def _former_files(machine: Machine, texts: dict[Path, str], notes: list[str]) ->
             yield file
         elif former in recorded and content not in (None, file.before):
             notes.append(f"{former} was changed since setup and is kept. {path} replaces it.")
+
+
+def _replaced_files(machine: Machine, provided: Iterable[Path], notes: list[str]) -> Iterator[FileChange]:
+    """Yield the user's files that setup wrote before a package provided them; they would hide the package's."""
+    journal = read_journal(machine.state) or Journal()
+    recorded = {file.path: file for file in journal.files}
+    for path in sorted(provided):
+        content = files.read(path)
+        if path in recorded and content == recorded[path].after:
+            yield recorded[path]
+        elif content is not None:
+            notes.append(f"{path} is kept. It replaces the file of the package livebg.")
 
 
 def _changes(texts: dict[Path, str], as_root: bool) -> Iterator[FileChange]:

@@ -11,6 +11,8 @@ from livebg.errors import SetupError
 from livebg.platform.user_paths import user_folder
 from livebg.system.host import Host, ToolMissing
 
+COMMAND: Final = "/usr/bin/livebg"
+"""The command of a livebg that a distribution's package installed."""
 _MAX_OUTPUT_CHARS: Final = 300
 """Maximum characters of a failed command's output in the error message."""
 
@@ -94,6 +96,11 @@ class Machine(Host):
 
 
 def own_command() -> tuple[str, ...]:
-    """Return the command line of livebg: the script next to this Python, since services have no PATH, or ``python -m livebg``."""
+    """Return the command line of livebg: the script next to this Python, since services have no PATH, or ``python -m livebg``.
+
+    A package's script is :data:`COMMAND`, wherever its environment is.
+    """
     script = Path(sysconfig.get_path("scripts")) / "livebg"
-    return (str(script),) if script.is_file() else (sys.executable, "-m", "livebg")
+    if not script.is_file():
+        return (sys.executable, "-m", "livebg")
+    return (COMMAND if Path(COMMAND).resolve() == script.resolve() else str(script),)

@@ -101,10 +101,15 @@ def plan_encoder(encoding: Encoding, path: Path) -> EncoderPlan:
         plan = replace(_plan_matte(encoding, "matroska"), container=container, pix_fmt="gray")
     else:
         plan = _plan_picture(encoding, container)
-    if plan.codec == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")  # the library logs to stderr; 1 = errors only
+    silence(plan.codec)
     _check_encoder(plan, encoding, path)
     return plan
+
+
+def silence(codec: str) -> None:
+    """Keep the library of the encoder ``codec`` from logging to stderr, in this process."""
+    if codec == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors only
 
 
 def _plan_picture(encoding: Encoding, container: str) -> EncoderPlan:

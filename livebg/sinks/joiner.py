@@ -4,7 +4,7 @@ from __future__ import annotations  # PyAV's classes are generic only in its stu
 
 import io
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -77,11 +77,22 @@ class Joiner:
     def join(
         self, segments: Sequence[EncodedSegment], *, part: Path | None = None, on_frame: Callable[[int], None] | None = None
     ) -> None:
-        """Write the output from ``segments`` in the order of their times, verify it and give it its name.
+        """Write the output from ``segments`` and give it its name. See :meth:`prepare`."""
+        self.prepare(segments, part=part, on_frame=on_frame).commit()
+
+    def prepare(
+        self,
+        segments: Sequence[EncodedSegment],
+        *,
+        part: Path | None = None,
+        on_frame: Callable[[int], None] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> AtomicFile:
+        """Write the output from ``segments`` in the order of their times, and verify it. The caller commits or rolls it back.
 
         The times of each segment are in units of the time base, rising, and later than those of the segment before. ``part`` is
         the unfinished file, by default a hidden file next to the output; it must be on the same file system. ``on_frame``
-        receives the number of pictures joined; what it raises stops the work.
+        receives the number of pictures joined; what it raises stops the work. ``tags`` are added to those of the input.
 
         Raises SinkError if a segment is damaged or was encoded differently, or if the output cannot be written. Leaves nothing
         behind then but the segments.
@@ -96,11 +107,12 @@ class Joiner:
             file = AtomicFile(self._path, overwrite=self._overwrite, not_same_as=self._source, part=part)
             try:
                 with writing(self._path):
-                    self._write(file, filled, timeline, offset, on_frame)
+                    self._write(file, filled, timeline, offset, tags or {}, on_frame)
                 self._note_aspect_ratio(verify(file.part, self._path, timeline.pts, self._time_base, self._others))
-                file.commit()
-            finally:
+            except BaseException:
                 file.rollback()
+                raise
+            return file
         finally:
             self.close()
 
@@ -153,6 +165,7 @@ class Joiner:
         segments: Sequence[EncodedSegment],
         timeline: Timeline,
         offset: Fraction,
+        tags: Mapping[str, str],
         on_frame: Callable[[int], None] | None,
     ) -> None:
         unit, others = track_unit(self._plan.container, self._time_base), self._others
@@ -162,6 +175,7 @@ class Joiner:
             stream.time_base = unit
             if others is not None:
                 others.add_to(output, stream)
+            output.metadata.update(tags)
             output.start_encoding()
             if others is not None:
                 others.begin(output)

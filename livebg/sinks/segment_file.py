@@ -24,7 +24,7 @@ from livebg.errors import ConfigError, SinkError
 from livebg.imaging.frame import ColorSpec, Composite, VideoFormat
 from livebg.sinks.atomic_file import writing
 from livebg.sinks.av_frames import stored_color, tag_color, to_av
-from livebg.sinks.codecs import Content, EncoderPlan
+from livebg.sinks.codecs import Content, EncoderPlan, silence
 from livebg.sinks.muxer import segment_options
 from livebg.sources.av_compat import open_input, open_output
 
@@ -128,6 +128,7 @@ def add_encoder(
     time_base: Fraction,
 ) -> av.VideoStream:
     """Add a video stream to ``output`` and open its encoder, with one thread. Raises ConfigError if that fails."""
+    silence(plan.codec)
     stream = output.add_stream(plan.codec, rate=format.frame_rate, options=dict(plan.options))
     assert isinstance(stream, av.VideoStream)
     context = stream.codec_context
@@ -206,6 +207,8 @@ def examine_segment(path: Path, frames: int) -> SegmentInfo:
                 seen[rank] = 1
             delay = max(delay, count - rank)
             count += 1
-    if count != frames or sum(seen) != frames:
-        raise ValueError(f"it holds {min(count, sum(seen)) if count <= frames else count} pictures instead of {frames}")
+    if count != frames:
+        raise ValueError(f"it holds {count} pictures instead of {frames}")
+    if not all(seen):
+        raise ValueError("the times of its pictures are not their ranks")
     return SegmentInfo(encoding, delay)

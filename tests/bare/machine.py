@@ -70,10 +70,10 @@ def missing() -> str | None:
 class BareMachine:
     """A Debian in ``root`` with what debootstrap's minbase variant has, and a user."""
 
-    def __init__(self, root: Path, sources: Sources) -> None:
+    def __init__(self, root: Path, sources: Sources, suite: str = DEBIAN) -> None:
         self.root = root
         self._sources = sources
-        self._enclosed("debootstrap", "--variant=minbase", DEBIAN, str(root), sources.mirror)
+        self._enclosed("debootstrap", "--variant=minbase", suite, str(root), sources.mirror)
         (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         settings = ('APT::Get::Assume-Yes "true";', *sources.apt)  # no user answers
         (root / "etc" / "apt" / "apt.conf.d" / "90bare").write_text("\n".join(settings) + "\n")
@@ -149,10 +149,10 @@ class BareMachine:
 
 
 @contextmanager
-def bare_machine(root: Path, sources: Sources) -> Iterator[BareMachine]:
+def bare_machine(root: Path, sources: Sources, suite: str = DEBIAN) -> Iterator[BareMachine]:
     """Make it, and remove it at the end."""
     try:
-        yield BareMachine(root, sources)
+        yield BareMachine(root, sources, suite)
     finally:
         # Through a mount that was left behind, removing would go on in the folders of this machine.
         left = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(root) in line]

@@ -74,12 +74,12 @@ def test_edge_is_shifted_after_the_matte_is_made(edge: float) -> None:
     frame = noise_frame(1, SIZE)
     matte = pipeline({"effect.edge": edge}).matte(frame)
     assert (matte.alpha == pipeline({}).matte(frame).alpha).all()
+    shown = shift_edge(matte.alpha, edge)
     for mode in ("portrait", "matte"):
-        run = pipeline({"effect.edge": edge, "effect.mode": mode})
-        processed = run.process(frame)
+        processed = pipeline({"effect.edge": edge, "effect.mode": mode}).process(frame)
         assert processed.matte is not None
-        assert (processed.matte.alpha == shift_edge(matte.alpha, edge)).all()
-    assert (processed.composite.planes[0] == processed.matte.alpha).all()
+        assert (processed.matte.alpha == shown).all()
+    assert (processed.composite.planes[0] == shown).all()
 
 
 @pytest.mark.parametrize("mode", ["portrait", "background", "greenscreen", "cutout", "matte"])

@@ -103,8 +103,8 @@ def test_motion_is_as_even_at_the_samples_as_in_between() -> None:
     times = np.arange(2.5 * fine, 3.5 * fine) / fine
     acceleration = np.diff(places_of(track_of(walks, 9), times)[:, 0], 2) * fine**2
     changes = np.abs(np.diff(acceleration))
-    at_sample = np.abs((times[1:-2] * 5 + 0.5) % 1 - 0.5) < 0.05
-    assert 10 <= at_sample.sum() <= 20
+    at_sample = np.abs((times[1:-2] * 5 + 0.5) % 1 - 0.5) < 0.02
+    assert 4 <= at_sample.sum() <= 15
     assert changes[at_sample].max() <= 1.05 * changes[~at_sample].max()
     live = frame_by_frame(walks, SIXTY)[:, 0]
     assert changes.max() < np.abs(np.diff(live, 3)).max() * 60**2
@@ -130,7 +130,7 @@ def test_gap_between_samples_jumps_as_live() -> None:
     track = Track(TICKS, 2.0, samples)
     assert track.window(0.8) == track.window(2.9)
     assert track.window(3.0).x == pytest.approx(0.65, abs=0.01)
-    assert (track.strength(2.9), track.strength(3.0)) == (pytest.approx(0.1, abs=1e-3), pytest.approx(0.6, abs=1e-3))
+    assert [track.strength(2.9), track.strength(3.0)] == pytest.approx([0.1, 0.6], abs=1e-3)
 
 
 def test_times_outside_of_the_samples_continue_the_path() -> None:
@@ -212,12 +212,12 @@ def test_round_trip_is_exact(track: Track) -> None:
         assert pickle.loads(pickle.dumps(each)) == each
 
 
-def test_two_hours_are_compact() -> None:
+def test_half_an_hour_is_compact() -> None:
     chance = np.random.default_rng(3)
-    seen = zip(*(chance.uniform(*limits, 36_000) for limits in ((0.3, 0.7), (0.2, 0.6), (0, 1))), strict=True)
+    seen = zip(*(chance.uniform(least, most, 9_000) for least, most in ((0.3, 0.7), (0.2, 0.6), (0.0, 1.0))), strict=True)
     track = Track(TICKS, 1.5, tuple(sample(120 * number, each) for number, each in enumerate(seen)))
-    assert len(json.dumps(track.to_json(), separators=(",", ":"))) < 1_000_000
-    assert len(pickle.dumps(track.part(3600, 3610))) < 5_000
+    assert len(json.dumps(track.to_json(), separators=(",", ":"))) < 250_000
+    assert len(pickle.dumps(track.part(1000, 1010))) < 5_000
 
 
 def test_pickle_leaves_the_computed_path_out() -> None:

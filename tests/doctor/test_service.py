@@ -1,6 +1,7 @@
 """Tests of the doctor's checks of the settings, the service and the running daemon."""
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,27 @@ def test_missing_service_manager_is_skipped(machine: DoctorMachine) -> None:
     machine.tool(SHOW, code=1, err="Failed to connect to bus: No medium found\n")
     found = "The systemd user manager is not available (Failed to connect to bus: No medium found)"
     assert service.unit(machine.exam()) == Finding("skipped", found)
+
+
+def test_unit_in_home_beside_package_warns(machine: DoctorMachine) -> None:
+    machine.file("/usr/lib/systemd/user/livebg.service")
+    unit = "/home/ada/.config/systemd/user/livebg.service"
+    finding = unit_finding(machine, FragmentPath=unit)
+    assert (finding.status, finding.fix) == ("warn", "livebg setup")
+    assert f"{unit} replaces that of the package" in finding.message
+    for path in ("/usr/lib/systemd/user/livebg.service", "/etc/systemd/user/livebg.service"):
+        assert unit_finding(machine, FragmentPath=path).status == "ok"
+
+
+def test_installation_is_reported(machine: DoctorMachine) -> None:
+    exam = machine.exam()
+    assert service.installation(exam) == Finding("ok", f"livebg is installed in {sys.prefix}")
+    machine.file("/usr/lib/systemd/user/livebg.service")
+    finding = service.installation(exam)
+    assert finding.status == "warn"
+    assert "the package livebg is installed too, as /usr/bin/livebg" in finding.message
+    exam.command = ("/usr/bin/livebg",)
+    assert service.installation(exam) == Finding("ok", "livebg is installed for all users, by the package livebg")
 
 
 def test_valid_configuration_passes(machine: DoctorMachine, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from livebg.setup.resources import APP_ID
 from tests.support.compiler import COMPILER, require_compiler
 
 CHECKOUT = Path(__file__).parents[2]
-NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore", ".ci/build_hook.py")
+NAMED = ("README.md", "LICENSE", "pyproject.toml", "config.example.toml", ".gitignore", ".ci/build_hook.py", ".ci/version.py")
 SHIPPED = {
     "livebg/__main__.py",
     "livebg/py.typed",
@@ -213,3 +213,22 @@ def test_sdist_contains_exactly_committed_files(sdist: Path) -> None:
 def test_sdist_builds_same_wheel(sdist: Path, wheel: dict[str, bytes], tmp_path: Path) -> None:
     unpack(sdist, tmp_path / "unpacked")
     assert read_wheel(build(tmp_path / "unpacked", "wheel", tmp_path / "wheel")) == wheel
+
+
+def test_wheel_and_sdist_of_clone_name_commit(source: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    shutil.copytree(source, clone)
+    for command in (
+        ("init", "--quiet"),
+        ("add", "."),
+        ("-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "--quiet", "-m", "x"),
+    ):
+        subprocess.run(("git", *command), cwd=clone, check=True)
+    made = build(clone, "sdist", tmp_path / "sdist")
+    version = re.fullmatch(r"livebg-(0\.\d+\.\d+\+g[0-9a-f]{12})\.tar\.gz", made.name)
+    assert version, made.name
+    unpack(made, tmp_path / "unpacked")
+    for origin in (clone, tmp_path / "unpacked"):
+        files = read_wheel(build(origin, "wheel", tmp_path / f"wheel of {origin.name}"))
+        assert f'"{version[1]}"' in files["livebg/_version.py"].decode()
+        assert f"livebg-{version[1]}.dist-info/METADATA" in files

@@ -1,5 +1,7 @@
 """The job directory: interrupted jobs continue with what is intact, and with nothing else."""
 
+import errno
+import fcntl
 import json
 import os
 import re
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 
 from livebg.errors import SinkError
+from livebg.rendering.interrupted_jobs import describe_job, remove_job
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.job_files import entry_file, job_folder
 from livebg.rendering.manifest import Manifest
@@ -235,7 +238,7 @@ def test_edited_description_is_reported(output: Path, manifest: Manifest) -> Non
 def test_edited_manifest_starts_over(output: Path, manifest: Manifest) -> None:
     path = interrupted_job(output, manifest)
     text = (path / "manifest.json").read_text()
-    (path / "manifest.json").write_text(text.replace("0.5", "0.8"))
+    (path / "manifest.json").write_text(text.replace('"blur":0.5', '"blur":0.8'))
     edited = make_manifest(Path(manifest.inputs["source"].path), effect={"mode": "portrait", "blur": 0.8})
     finished, notes = resume(output, edited)
     assert finished == {}
@@ -258,7 +261,7 @@ def test_symlink_instead_of_manifest_is_not_followed(output: Path, manifest: Man
     (path / "manifest.json").rename(moved)
     (path / "manifest.json").symlink_to(moved)
     content = moved.read_bytes()
-    with JobDirectory.open(output, manifest, note=[].append) as job:
+    with JobDirectory.open(output, manifest, note=list[str]().append) as job:
         assert job.finished() == {}
         assert not (path / "manifest.json").is_symlink()
     assert moved.read_bytes() == content
@@ -320,7 +323,7 @@ def test_discard_does_not_follow_links(output: Path, manifest: Manifest) -> None
     (outside / "0003.video.mp4").write_text("mine")
     (path / "0002.video.mp4").symlink_to(outside)
     (path / "0003.json").symlink_to(outside / "0003.video.mp4")
-    with JobDirectory.open(output, manifest, note=[].append) as job:
+    with JobDirectory.open(output, manifest, note=list[str]().append) as job:
         job.discard()
     assert not path.exists()
     assert (outside / "0003.video.mp4").read_text() == "mine"
@@ -362,6 +365,32 @@ def test_folder_that_others_could_read_becomes_private(output: Path, manifest: M
     path.chmod(0o755)
     assert set(resume(output, manifest)[0]) == {0, 1}
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_folder_whose_file_system_maps_owners_is_accepted(
+    output: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems show another owner for all files of a user."""
+    interrupted_job(output, manifest)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert set(resume(output, manifest)[0]) == {0, 1}
+
+
+def test_file_system_without_locks_is_a_warning(
+    output: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    path = interrupted_job(output, manifest)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert set(resume(output, manifest)[0]) == {0, 1}
+    warning = f"Cannot lock {path} (Function not implemented). Do not render {output} twice at the same time."
+    assert caplog.messages == [warning]
+    assert describe_job(path).problem == "cannot be read (function not implemented)"
+    with pytest.raises(SinkError, match="function not implemented"):
+        remove_job(path)
+    assert set(resume(output, manifest)[0]) == {0, 1}
 
 
 def test_second_run_is_rejected(output: Path, manifest: Manifest) -> None:
@@ -410,7 +439,7 @@ def memory() -> Iterator[Path]:
 
 def test_killed_run_continues_wherever_it_was_killed(memory: Path) -> None:
     """Killed at every file operation in turn, and again while it continues."""
-    command = [sys.executable, "-m", "tests.support.render_jobs", memory / "talk.portrait.mp4"]
+    command = [sys.executable, "-m", "tests.support.render_jobs", str(memory / "talk.portrait.mp4")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
@@ -434,7 +463,7 @@ def test_added_file_must_have_its_size_and_hash(output: Path, manifest: Manifest
         with pytest.raises(SinkError, match=r"0000\.video\.mp4 is truncated\. "):
             job.add(short)
         with pytest.raises(SinkError, match=r"0001\.video\.mp4 was modified\. "):
-            job.add(changed, verify=True)
+            job.add(changed)
         assert job.finished() == {}
 
 
@@ -492,7 +521,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("needs permission to mount a file system")
     yield folder

@@ -171,3 +171,4 @@ def test_times_and_sizes_are_short() -> None:
 def test_seconds_are_the_length_of_some_segments(tmp_path_factory: pytest.TempPathFactory, indexes: set[int]) -> None:
     manifest = make_manifest(tmp_path_factory.getbasetemp() / "talk.mp4")
     assert manifest.seconds(indexes) == sum(5 if index == COUNT - 1 else 10 for index in indexes)
+    assert (manifest.length, replace(manifest, duration=0.0).length) == (35.0, 30.0)

@@ -84,7 +84,7 @@ def test_quiet_reporter_prints_errors_only() -> None:
     assert "Stopped after 1 of 2 files" in errors.getvalue()
 
 
-LOST = WorkerLost("Rendering 0:30 to 0:40 of a.mp4 failed: its process was killed (SIGKILL).", "Use less.")
+LOST = WorkerLost("Segment 3 (0:30 to 0:40) of a.mp4 failed: its process was killed (SIGKILL).", "Use less.")
 
 
 def bar() -> tuple[BarReporter, StringIO]:
@@ -106,17 +106,17 @@ def test_stop_says_what_is_kept_instead_of_what_is_removed() -> None:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (LOST, "Rendering 0:30 to 0:40 of a.mp4 failed: its process was killed (SIGKILL). Trying again."),
-        (KeyError(7), "Rendering 0:30 to 0:40 of a.mp4 failed: internal error (KeyError: 7). Trying again."),
+        (LOST, "Segment 3 (0:30 to 0:40) of a.mp4 failed: its process was killed (SIGKILL). Trying again."),
+        (KeyError(7), "Segment 3 (0:30 to 0:40) of a.mp4 failed: internal error (KeyError: 7). Trying again."),
     ],
 )
 def test_second_try_is_reported_with_its_time_range(error: Exception, sentence: str) -> None:
     json_reporter, out, errors = reporter()
-    json_reporter.retried("0:30 to 0:40 of a.mp4", error)
-    assert lines(out) == [{"event": "retried", "task": "0:30 to 0:40 of a.mp4", "error": sentence}]
+    json_reporter.retried("Segment 3 (0:30 to 0:40) of a.mp4", error)
+    assert lines(out) == [{"event": "retried", "task": "Segment 3 (0:30 to 0:40) of a.mp4", "error": sentence}]
     assert errors.getvalue() == ""
     bar_reporter, errors = bar()
-    bar_reporter.retried("0:30 to 0:40 of a.mp4", error)
+    bar_reporter.retried("Segment 3 (0:30 to 0:40) of a.mp4", error)
     assert errors.getvalue() == f"{sentence}\n"
 
 

@@ -43,6 +43,7 @@ def orders(queue: TaskQueue, workers: int) -> list[list[int]]:
             last[worker] = queued = queue.take(last[worker])
             if queued is None:
                 return taken
+            assert isinstance(queued.task, Part)
             taken[worker].append(queued.task.number)
 
 
@@ -77,6 +78,14 @@ def test_part_that_is_put_late_still_goes_to_an_idle_worker() -> None:
     second = queue.put(Part(2), RecordingObserver(), first)
     third = queue.put(Part(3), RecordingObserver(), second)
     assert (queue.take(None), queue.take(None)) == (second, third)
+
+
+def test_two_parts_may_follow_the_same_one() -> None:
+    queue = TaskQueue()
+    first = queue.put(Part(0), RecordingObserver(), None)
+    others = {queue.put(Part(number), RecordingObserver(), first) for number in (1, 2)}
+    assert queue.take(None) is first
+    assert {queue.take(first), queue.take(None)} == others
 
 
 def test_stopped_queue_cancels_waiting_and_later_tasks() -> None:

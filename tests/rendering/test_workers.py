@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, SourceError
+from livebg.platform.resources import usable_cpus
 from livebg.rendering.worker import ModelUnavailable, WorkerLost, Workers
 from livebg.rendering.workers import count_jobs, open_workers
 from livebg.segmentation.u2net import U2NetSegmenter
@@ -103,6 +105,22 @@ def test_unpicklable_error_or_result_fails_only_its_task(raises: bool, processes
     assert processes.submit(Digest(1), observer).result(HANG_S)
 
 
+class RaisingObserver(RecordingObserver):
+    """Fails while the task goes on."""
+
+    def advanced(self, frames: int) -> None:
+        if frames:
+            raise OSError("no space left")
+
+
+def test_error_of_an_observer_never_mixes_up_results(workers: Workers) -> None:
+    expected = [Digest(frames).run(_Here())[0] for frames in range(20)]
+    with pytest.raises(OSError, match="no space left"):
+        workers.submit(Digest(1000), RaisingObserver()).result(HANG_S)
+    futures = [workers.submit(Digest(frames), RecordingObserver()) for frames in range(20)]
+    assert [future.result(HANG_S)[0] for future in futures] == expected
+
+
 def test_killed_process_costs_only_its_own_task(processes: Workers, tmp_path: Path) -> None:
     killed, other = RecordingObserver(), RecordingObserver()
     undisturbed = processes.submit(Digest(40), RecordingObserver()).result(HANG_S)
@@ -115,14 +133,14 @@ def test_killed_process_costs_only_its_own_task(processes: Workers, tmp_path: Pa
     assert pid not in pids
     (error,) = killed.retries
     assert isinstance(error, WorkerLost)
-    assert error.message == f"Rendering {LABEL} failed: its process was killed (SIGKILL)."
+    assert error.message == f"{LABEL} failed: its process was killed (SIGKILL)."
     assert not second.done()
     assert other.retries == []
     processes.stop()
 
 
 def test_process_that_always_ends_is_an_error_with_advice(processes: Workers) -> None:
-    sentence = rf"^Rendering {LABEL} failed: its process ended unexpectedly \(exit code 9\)\. If memory is short, use a smaller"
+    sentence = rf"^{re.escape(LABEL)} failed: its process ended unexpectedly \(exit code 9\)\. If memory is short, use a smaller"
     with pytest.raises(WorkerLost, match=sentence):
         processes.submit(Exiting(), RecordingObserver()).result(HANG_S)
     assert processes.submit(Digest(1), RecordingObserver()).result(HANG_S)
@@ -177,9 +195,9 @@ def test_each_process_loads_the_network_once(processes: Workers, tmp_path: Path)
     futures = [processes.submit(Segmenting(settings, shade), RecordingObserver()) for shade in range(12)]
     results = [future.result(HANG_S) for future in futures]
     assert len({(pid, network) for pid, network, _, _ in results}) == len({pid for pid, _, _, _ in results})
-    assert {threads for _, _, _, threads in results} == {1}
     with open_workers(1) as here:
         again = [here.submit(Segmenting(settings, shade), RecordingObserver()).result(HANG_S) for shade in range(12)]
+    assert {threads for _, _, _, threads in [*results, *again]} == {1}
     assert [alpha for _, _, alpha, _ in again] == [alpha for _, _, alpha, _ in results]
 
 
@@ -198,9 +216,9 @@ def test_processes_log_through_this_one(level: int, messages: list[str], caplog:
     assert [record.getMessage() for record in caplog.records if record.name == "livebg.rendering.test"] == messages
 
 
-def parent(folder: Path) -> "subprocess.Popen[str]":
+def parent(folder: Path, *options: str) -> "subprocess.Popen[str]":
     """A process with two workers, in a process group of their own."""
-    command = [sys.executable, "-m", "tests.support.worker_tasks", str(folder)]
+    command = [sys.executable, "-m", "tests.support.worker_tasks", str(folder), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -211,8 +229,9 @@ def running(pid: int) -> bool:
         return False
 
 
-def test_killed_parent_leaves_no_process(tmp_path: Path) -> None:
-    with parent(tmp_path) as process:
+@pytest.mark.parametrize("options", [(), ("deaf",)], ids=["between frames", "within a frame"])
+def test_killed_parent_leaves_no_process(options: tuple[str, ...], tmp_path: Path) -> None:
+    with parent(tmp_path, *options) as process:
         pids = [announced(tmp_path / name) for name in ("a", "b")]
         assert all(running(pid) for pid in pids)
         process.kill()
@@ -236,7 +255,13 @@ def test_workers_ignore_signals_and_the_parent_decides(number: signal.Signals, t
 
 def test_requested_number_of_jobs_is_used() -> None:
     assert count_jobs(3) == 3
-    assert 1 <= count_jobs("auto") <= 64
+    assert count_jobs(3, 10**12) == 3
+
+
+def test_automatic_number_of_jobs_depends_on_cpus_and_memory() -> None:
+    assert 1 <= count_jobs("auto", 0) <= usable_cpus()
+    assert count_jobs("auto", 0) >= count_jobs("auto") >= count_jobs("auto", 7680 * 4320)
+    assert count_jobs("auto", 10**12) == 1
 
 
 class _Here:

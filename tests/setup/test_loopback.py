@@ -27,7 +27,7 @@ def sandbox(tmp_path: Path) -> SetupSandbox:
 
 
 def devices(sandbox: SetupSandbox) -> list[DeviceOptions]:
-    return list(configured(sandbox.machine, besides=sandbox.machine.path(FILE)).devices)
+    return list(configured(sandbox.machine, besides=(sandbox.machine.path(FILE),)).devices)
 
 
 def merged(sandbox: SetupSandbox) -> str:

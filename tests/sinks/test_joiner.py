@@ -85,8 +85,6 @@ def cases(draw: st.DrawFn) -> Case:
 
 class TestTimes:
     @given(cases())
-    # The first pictures are closer than the frame rate suggests, start late, and are reordered twice.
-    @example(Case(".mp4", Fraction(1, 90_000), 3, [[2927, 5958, *range(9646, 60_000, 2500)]]))
     @example(Case(".mov", Fraction(1, 30), 3, [list(range(1, 12)), [12]]))
     @example(Case(".mp4", Fraction(1), 3, [list(range(1, 12)), [12]]))
     @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -112,13 +110,15 @@ class TestTimes:
     @given(cases(), st.lists(st.integers(0, 7), min_size=1, max_size=20))
     def test_decoding_times_rise_and_never_follow_pictures(self, case: Case, keys: list[int]) -> None:
         pts = [each for part in case.parts for each in part]
-        # Any decoding order in which no picture is displaced by more than 7.
-        order = sorted(range(len(pts)), key=lambda rank: rank + keys[rank % len(keys)])
+        # Any decoding order that begins with the first picture, and in which no picture is displaced by more than 7.
+        order = [0, *sorted(range(1, len(pts)), key=lambda rank: rank + keys[rank % len(keys)])]
         delay = max(position - rank for position, rank in enumerate(order))
         timeline = Timeline(pts, case.time_base, delay, nominal=1 + keys[0])
         decoding = [timeline.decoding(position) for position in range(len(order))]
         assert all(one < other for one, other in pairwise(decoding))
-        assert all(dts <= timeline.presentation(rank) for dts, rank in zip(decoding, order, strict=True))
+        waits = [timeline.presentation(rank) - dts for dts, rank in zip(decoding, order, strict=True)]
+        assert min(waits) >= 0
+        assert min(waits[:delay], default=waits[0]) == waits[0]  # or MP4's edit list would move all pictures
 
     @given(cases())
     @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
@@ -186,9 +186,10 @@ class TestContent:
             alphas = [picture.reshape(-1)[-SIZE[0] * SIZE[1] :] for picture in found]
             assert all(alpha.min() < 30 and alpha.max() > 200 for alpha in alphas)
         with av.open(str(tmp_path / name)) as joined, av.open(str(segments[0][0])) as segment:
-            tags = [each.streams.video[0].codec_context.codec_tag for each in (joined, segment)]
-            assert joined.streams.video[0].average_rate == 25
-        assert tags[0] == tags[1]
+            one, other = joined.streams.video[0], segment.streams.video[0]
+            assert one.codec_context.codec_tag == other.codec_context.codec_tag
+            assert one.average_rate == 25
+            assert one.metadata.get("alpha_mode") == ("1" if cutout and name == "out.webm" else None)
 
     @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
     def test_key_frames_begin_segments(self, tmp_path: Path, ending: str) -> None:
@@ -265,6 +266,19 @@ class TestFailures:
         assert {each.name for each in tmp_path.iterdir()} == {"jobs", "out.mp4"}
         assert {each.name for each in jobs.iterdir()} == {"0"}
 
+    def test_prepared_output_appears_with_commit_or_not_at_all(self, tmp_path: Path) -> None:
+        plan, out = plan_for(".mp4"), tmp_path / "out.mp4"
+        segments = [encode(tmp_path / "0", plan, range(0, 400, 40), MILLISECOND)]
+        for commit in (False, True):
+            joiner = Joiner(out, plan, FORMAT, MILLISECOND)
+            prepared = joiner.prepare(segments, part=tmp_path / "part")
+            assert {each.name for each in tmp_path.iterdir()} == {"0", "part"}
+            if commit:
+                prepared.commit()
+            prepared.rollback()
+            assert {each.name for each in tmp_path.iterdir()} == ({"0", "out.mp4"} if commit else {"0"})
+        assert len(frame_times(out)) == 10
+
     def test_error_in_callback_leaves_only_segments(self, tmp_path: Path) -> None:
         plan = plan_for(".mp4")
         segments = encode_all(tmp_path, plan, [range(0, 400, 40), range(400, 800, 40)], MILLISECOND)
@@ -338,3 +352,16 @@ class TestFailures:
         with pytest.raises(SinkError, match="already exists"):
             joiner.join(segments)
         assert out.read_bytes() == b"precious"
+
+
+def test_prepared_output_gets_its_name_when_it_is_committed(tmp_path: Path) -> None:
+    plan = plan_for(".mkv")
+    segments = [encode(tmp_path / "0", plan, [0, 40, 80], MILLISECOND)]
+    for commit in (False, True):
+        out = tmp_path / "out.mkv"
+        prepared = Joiner(out, plan, FORMAT, MILLISECOND).prepare(segments, part=tmp_path / "video.part")
+        assert {path.name for path in tmp_path.iterdir()} == {"0", "video.part"}
+        if commit:
+            prepared.commit()
+        prepared.rollback()
+        assert {path.name for path in tmp_path.iterdir()} == ({"0", "out.mkv"} if commit else {"0"})

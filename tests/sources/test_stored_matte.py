@@ -192,12 +192,19 @@ REFUSED = {
     "limited yuv": (replace(YUV, color=LIMITED_RANGE), "has limited range"),
     "untagged yuv": (replace(YUV, color=None), "is not tagged as full range"),
     "color": (replace(YUV, picture=yuv(150)), "has color at 0.000 s, but a matte is gray"),
+    "other color": (replace(YUV, picture=yuv(100)), "has color at 0.000 s, but a matte is gray"),
     "later color": (
         replace(YUV, picture=lambda number, *size: yuv(128 + 9 * (number == 7))(number, *size)),
         "has color at 0.805 s, but a matte is gray",
     ),
     "rgb": (
-        replace(STORED, codec="libx264rgb", pix_fmt="rgb24", picture=lambda _, *size: av.VideoFrame(*size, "rgb24"), color=None),
+        replace(
+            STORED,
+            codec="libx264rgb",
+            pix_fmt="rgb24",
+            picture=lambda _, width, height: av.VideoFrame(width, height, "rgb24"),
+            color=None,
+        ),
         "has the pixel format gbrp",
     ),
     "10 bits": (replace(STORED, pix_fmt="yuv420p10le", picture=flat(512, 512, 512, "yuv420p10le")), "format yuv420p10le"),

@@ -56,7 +56,7 @@ def render_segment(folder: Path, index: int, keys: Iterable[str] = ("video",)) -
 
 def render_job(output: Path, manifest: Manifest, notes: list[str] | None = None) -> None:
     """Render a job as ``livebg render`` does: with a track, and joined in order."""
-    with JobDirectory.open(output, manifest, note=[].append if notes is None else notes.append) as job:
+    with JobDirectory.open(output, manifest, note=(list[str]() if notes is None else notes).append) as job:
         if job.manifest.track is None:
             job.store_track({"framing": [0.25, 0.5]})
         finished = job.finished()

@@ -79,7 +79,8 @@ def decoded(path: Path, decoder: str | None = None) -> list[NDArray[np.generic]]
         stream = container.streams.video[0]
         if decoder is None:
             return [_planes(frame) for frame in container.decode(stream)]
-        context = av.VideoCodecContext.create(decoder, "r")
+        context = av.CodecContext.create(decoder, "r")
+        assert isinstance(context, av.VideoCodecContext)
         frames = [frame for packet in container.demux(stream) if packet.size for frame in context.decode(packet)]
         return [_planes(frame) for frame in [*frames, *context.decode(None)]]
 

@@ -26,7 +26,7 @@ HANG_S = 60
 class RecordingObserver:
     """Remembers what happens to a task."""
 
-    label: str = "0:30 to 0:40 of talk.mp4"
+    label: str = "Segment 3 (0:30 to 0:40) of talk.mp4"
     frames: list[int] = field(default_factory=list)
     retries: list[Exception] = field(default_factory=list)
 
@@ -61,11 +61,12 @@ def wait_until(condition: Callable[[], bool]) -> None:
 class Digest:
     """Returns a hash of ``frames`` numbers, one per frame, and the process that computed it.
 
-    With ``pause``, the first try creates that file and then waits until it is killed or stopped.
+    With ``pause``, the first try creates that file and then waits until it is killed or stopped; if ``deaf``, until it is killed.
     """
 
     frames: int
     pause: Path | None = None
+    deaf: bool = False
 
     def run(self, worker: Worker) -> tuple[str, int]:
         digest = hashlib.sha256()
@@ -76,7 +77,8 @@ class Digest:
                 announce(self.pause)
                 while True:
                     time.sleep(0.005)
-                    worker.advance(0)
+                    if not self.deaf:
+                        worker.advance(0)
         return digest.hexdigest(), os.getpid()
 
 
@@ -151,10 +153,10 @@ class Segmenting:
 
 
 def main() -> None:
-    """``python -m tests.support.worker_tasks FOLDER``: two workers, each with a task that does not end."""
-    folder = Path(sys.argv[1])
+    """``python -m tests.support.worker_tasks FOLDER [deaf]``: two workers, each with a task that does not end."""
+    folder, deaf = Path(sys.argv[1]), "deaf" in sys.argv
     with open_workers(2) as workers:
-        futures = [workers.submit(Digest(9, folder / name), RecordingObserver()) for name in ("a", "b", "c", "d")]
+        futures = [workers.submit(Digest(9, folder / name, deaf), RecordingObserver()) for name in ("a", "b", "c", "d")]
         try:
             wait(futures)
         except KeyboardInterrupt:
