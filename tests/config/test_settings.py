@@ -209,8 +209,8 @@ def test_mode_none_is_rejected_from_every_source(config: Path, monkeypatch: pyte
         ("[effect]\nblur = 2", "Invalid value 2 for effect.blur (from {}). It should be less than or equal to 1"),
         ("[effect]\nblur = nan", "Invalid value nan for effect.blur (from {}). It should be less than or equal to 1"),
         ('[effect]\nblur = "wide"', "Invalid value 'wide' for effect.blur (from {}). It should be a valid number"),
-        ("[render]\njobs = 0", "Invalid value 0 for render.jobs (from {}). It should be greater than or equal to 1"),
-        ("[render]\njobs = 1.5", "Invalid value 1.5 for render.jobs (from {}). It should be a valid integer"),
+        ("[render]\njobs = 0", "Invalid value 0 for render.jobs (from {}). It should be auto or an integer from 1 to 64"),
+        ("[render]\njobs = 1.5", "Invalid value 1.5 for render.jobs (from {}). It should be auto or an integer from 1 to 64"),
         (
             '[smoothing]\ntemporal = "later"',
             "Invalid value 'later' for smoothing.temporal (from {}). It should be 'lookahead' or 'causal'",
