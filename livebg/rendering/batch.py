@@ -25,6 +25,7 @@ _LOG: Final = logging.getLogger(__name__)
 _SEVERITY: Final = (0, 3, 4, 2, 5, 1, 130)
 """Exit codes from best to worst: a batch exits with the worst code of its jobs."""
 _PROGRESS_INTERVAL_S: Final = 0.1
+_FILES_PER_PROCESS: Final = 4
 
 
 class BatchRenderer:
@@ -73,7 +74,8 @@ class BatchRenderer:
                         render = self._start(waiting.popleft())
                         if render is not None:
                             if workers is None:
-                                count = self._count if len(jobs) > 1 else min(self._count, render.parts)
+                                # A process takes as long to start as a few photos take to render.
+                                count = min(self._count, max(render.parts, len(jobs) // _FILES_PER_PROCESS, 1))
                                 workers = opened.enter_context(self._open_workers(count))
                             self._submit(workers, RunningRender(render))
                     if workers is not None:

@@ -41,7 +41,7 @@ DEFAULTS = {
         "folders": (),
     },
     "smoothing": {"temporal": "lookahead", "time_constant": 0.4, "delay_frames": 0},
-    "render": {"codec": "libx264", "crf": 19.0, "preset": "medium", "jobs": 1},
+    "render": {"codec": "libx264", "crf": 19.0, "preset": "medium", "jobs": "auto"},
     "camera": {"device": "auto", "size": "1280x720", "frame_rate": 30.0, "mirror": False, "rotate": 0},
     "governor": {"enabled": True, "reuse_masks": True, "on_battery": "save"},
     "output": {"backend": "auto", "label": "livebg", "size": "auto", "on_demand": True, "pause_on_lock": False},
