@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.config.settings import Settings
-from livebg.errors import Cancelled, LivebgError, SinkError
+from livebg.errors import Cancelled, LivebgError, SourceError
 from livebg.factory import build_effect, build_encoding
 from livebg.rendering.jobs import Job
 from livebg.rendering.photo_render import PhotoRender
@@ -156,8 +156,8 @@ class BatchRenderer:
             except Exception as failure:  # noqa: BLE001 - as above
                 error = failure
         self._report(render.job, error)
-        # A full disk or a bug need not cost the work so far; an input that cannot be read is not continued.
-        sentence = render.stop(keep=isinstance(error, SinkError) or not isinstance(error, LivebgError))
+        # A full disk or a bug need not cost the work so far. An input that cannot be read is not continued.
+        sentence = render.stop(keep=not isinstance(error, SourceError))
         if sentence:
             self._reporter.note(sentence)
 

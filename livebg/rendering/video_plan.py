@@ -41,7 +41,11 @@ class RenderOptions:
 
 @dataclass(frozen=True, slots=True)
 class VideoPlan:
-    """What is known of a video before the work begins: its format, its segments, and the number of its frames if known."""
+    """What is known of a video before the work begins.
+
+    ``origin`` is the start of the whole input in seconds, ``first`` the pts of the first frame to render, ``duration`` the length
+    of the range in seconds, ``source_rate`` the bytes per second of the input, and ``frames`` the number of frames, if known.
+    """
 
     input_format: InputFormat
     time_base: Fraction
@@ -49,6 +53,7 @@ class VideoPlan:
     segments: Sequence[Segment]
     first: int
     duration: float
+    source_rate: float
     frames: int | None
     matte: MatteIndex | None
 
@@ -64,9 +69,9 @@ class VideoPlan:
             inputs["matte"] = identify(options.matte)
         elif options.consent is None:
             model = find(settings.model.name, settings.model.folders)
-            network = (settings.model.name, identify(model.path).sha256)
+            network = (settings.model.name, model.sha256)
         values = self._byte_settings(job, settings, options)
-        return Manifest(inputs, network, values, tuple(self.segments), self.duration, self.first)
+        return Manifest(inputs, network, values, tuple(self.segments), self.duration, round(self.origin / self.time_base))
 
     def _byte_settings(self, job: Job, settings: Settings, options: RenderOptions) -> Mapping[str, Any]:
         """Returns everything besides inputs and network that the bytes depend on."""
@@ -97,6 +102,7 @@ def plan_video(job: Job, options: RenderOptions, source: FileSource) -> VideoPla
         plan_segments(index, copy.start, copy.end, options.segment_s),
         first,
         source.duration or 0.0,
+        job.input.stat().st_size / max(float((index.pts[-1] - index.pts[0]) * index.time_base), 1.0) if len(index.pts) else 0.0,
         source.frame_estimate,
         matte,
     )

@@ -53,7 +53,7 @@ class VideoRender:
             )
             opened.callback(self._directory.keep)
             self._results = self._directory.finished()
-            self._directory.check_space(job.input.stat().st_size / max(self._plan.duration, 1.0), len(self._outputs))
+            self._directory.check_space(self._plan.source_rate, len(self._outputs))
             opened.pop_all()
 
     @property
