@@ -67,8 +67,7 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The jobs to run, the files in the input folders that are neither photos nor videos in a known format, and the jobs that are
-    not run because their outputs exist."""
+    """The jobs to run, the files in input folders that are no photos or videos, and the jobs whose outputs exist already."""
 
     jobs: Sequence[Job]
     skipped: Sequence[Path] = ()
