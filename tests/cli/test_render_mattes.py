@@ -49,8 +49,7 @@ LOOKS: Sequence[tuple[str, Mapping[str, object]]] = [
 
 
 def test_stored_matte_gives_the_bytes_of_a_direct_render(cli: LivebgCli) -> None:
-    """In every mode, with all settings that use the matte, over two segments. Auto-framing and automatic light measure other
-    mattes than those of a direct render, but in this clip, in which every mask is certain, they find the same."""
+    """In every mode, with all settings that use the matte, over two segments."""
     LONG.write(cli.folder / "video.mp4")
     rendered(cli, "first.mp4", *NETWORK, "--keep-matte")
     for mode, settings in LOOKS:
