@@ -127,7 +127,7 @@ class FramingState(NamedTuple):
     following: bool = False
 
     def advance(self, ideal: Place | None, time: float) -> "FramingState":
-        """Returns the state after a frame at ``time`` whose person needs the window ``ideal``; None: nobody is there."""
+        """Returns the state after a frame at ``time`` whose person needs the window ``ideal``; None: no person is there."""
         last_seen = self.last_seen if ideal is None else time
         if self.restarts(time):
             target = _WHOLE if ideal is None else ideal

@@ -7,7 +7,17 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from livebg.config.automatic_backend import own_automatic_backend
@@ -130,6 +140,14 @@ class Smoothing(Section):
     )
 
 
+def _job_count(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Report one error, not one for each type."""
+    try:
+        return check(value)
+    except ValidationError:
+        raise ValueError(f"It should be auto or an integer from 1 to {MAX_JOBS}.") from None
+
+
 class Render(Section):
     """How `livebg render` writes files."""
 
@@ -138,7 +156,7 @@ class Render(Section):
     preset: Preset = Field(
         "medium", description="encoder preset, speed against file size: ultrafast, superfast, veryfast, ... to placebo"
     )
-    jobs: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_JOBS)] = Field(
+    jobs: Annotated[Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_JOBS)], WrapValidator(_job_count)] = Field(
         "auto", description="number of parallel processes, 1 to 64; auto: one per CPU core, as far as memory allows"
     )
 

@@ -25,6 +25,8 @@ _LOG: Final = logging.getLogger(__name__)
 _SEVERITY: Final = (0, 3, 4, 2, 5, 1, 130)
 """Exit codes from best to worst: a batch exits with the worst code of its jobs."""
 _PROGRESS_INTERVAL_S: Final = 0.1
+_PHOTOS_PER_PROCESS: Final = 4
+"""A process takes as long to start as a few photos take to render."""
 
 
 class BatchRenderer:
@@ -73,7 +75,7 @@ class BatchRenderer:
                         render = self._start(waiting.popleft())
                         if render is not None:
                             if workers is None:
-                                count = self._count if len(jobs) > 1 else min(self._count, render.parts)
+                                count = min(self._count, max(render.parts, _useful_processes(jobs)))
                                 workers = opened.enter_context(self._open_workers(count))
                             self._submit(workers, RunningRender(render))
                     if workers is not None:
@@ -190,3 +192,8 @@ class BatchRenderer:
         for folder in sorted(self._created_folders, reverse=True):
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _useful_processes(jobs: Sequence[Job]) -> int:
+    photos = sum(job.is_photo for job in jobs)
+    return len(jobs) - photos + photos // _PHOTOS_PER_PROCESS

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from livebg.compositing.composite import plate, render_matte
+from livebg.compositing.composite import Consent, plate, render_matte
 from livebg.compositing.compositor import Compositor, EffectFunction
 from livebg.compositing.effect_track import Timeline
 from livebg.config.settings import Settings
@@ -76,6 +76,13 @@ def output_encoding(settings: Settings, kind: OutputKind) -> Encoding:
         return build_encoding(settings, settings.effect.mode)
     lossless = Encoding(preset=settings.render.preset, content=_CONTENTS[kind])
     return replace(lossless, crf=settings.render.crf) if kind in _TRANSPARENT else lossless
+
+
+def job_outputs(job: Job, settings: Settings, consent: Consent | None) -> dict[OutputKind, tuple[Path, Encoding]]:
+    """Return the paths and encodings of all outputs of ``job`` by kind."""
+    video = build_encoding(settings, "none") if consent is not None else output_encoding(settings, OutputKind.VIDEO)
+    extras = {extra.kind: (extra.path, output_encoding(settings, extra.kind)) for extra in job.extras}
+    return {OutputKind.VIDEO: (job.output, video), **extras}
 
 
 class OutputComposites:

@@ -4,24 +4,65 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from livebg.clock import one_opencv_thread
+from livebg.compositing.composite import Consent
+from livebg.compositing.effect_track import Timeline
+from livebg.config.settings import Settings
 from livebg.factory import build_compositor, build_pipeline
 from livebg.imaging.frame import Composite, Frame
 from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_files import segment_file
-from livebg.rendering.jobs import NetworkInfo
+from livebg.rendering.jobs import Job, NetworkInfo
 from livebg.rendering.matting import Matting, matting
-from livebg.rendering.outputs import build_outputs
-from livebg.rendering.segment_task import SegmentFile, SegmentResult, SegmentTask
+from livebg.rendering.outputs import build_outputs, job_outputs
+from livebg.rendering.segment_result import SegmentFile, SegmentResult
+from livebg.rendering.segments import Segment
 from livebg.rendering.worker import Worker
 from livebg.sinks.atomic_file import writing
-from livebg.sinks.codecs import plan_encoder
+from livebg.sinks.codecs import Encoding, plan_encoder
 from livebg.sinks.segment_file import SegmentWriter, written_format
 from livebg.sources.file import FileSource
+from livebg.sources.matte_index import MatteIndex
+from livebg.sources.normalizer import InputFormat
 from livebg.sources.stored_matte import StoredMatte
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTask:
+    """Renders ``segment`` of the input of ``job`` into ``folder``: the same bytes whoever runs it, when and in what order.
+
+    ``start`` and ``end`` are the range in seconds that is decoded. ``input_format`` is that of the whole input. ``timeline`` is
+    what the effect depends on besides the frames. ``matte`` replaces the network. ``consent`` turns the effect off.
+    """
+
+    job: Job
+    segment: Segment
+    settings: Settings
+    folder: Path
+    input_format: InputFormat
+    start: float | None
+    end: float | None
+    timeline: Timeline
+    matte: MatteIndex | None = None
+    consent: Consent | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """See :class:`~livebg.rendering.worker.SharedTask`."""
+        return (self.job.input, *((self.matte.path,) if self.matte else ()))
+
+    @property
+    def outputs(self) -> dict[OutputKind, tuple[Path, Encoding]]:
+        """The outputs' paths and encodings by kind."""
+        return job_outputs(self.job, self.settings, self.consent)
+
+    def run(self, worker: Worker) -> SegmentResult:
+        """See :meth:`~livebg.rendering.worker.Task.run`."""
+        return render_segment(self, worker)
 
 
 def render_segment(task: SegmentTask, worker: Worker) -> SegmentResult:

@@ -15,7 +15,7 @@ from livebg.rendering.manifest import Manifest
 from livebg.rendering.sealed_file import open_regular, read_sealed, write_sealed
 
 if TYPE_CHECKING:
-    from livebg.rendering.segment_task import SegmentFile, SegmentResult
+    from livebg.rendering.segment_result import SegmentFile, SegmentResult
 
 _FORMAT: Final = 1
 """Version of these files. Jobs of another version start over."""
@@ -94,6 +94,6 @@ def _sync(path: Path) -> None:
 
 @cache
 def _adapter() -> "TypeAdapter[SegmentResult]":
-    from livebg.rendering.segment_task import SegmentResult  # imports the pipeline, which `livebg jobs` does not need
+    from livebg.rendering.segment_result import SegmentResult  # imports what `livebg jobs` does not need
 
     return TypeAdapter(SegmentResult)

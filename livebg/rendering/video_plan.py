@@ -13,7 +13,7 @@ from livebg.platform.user_paths import expand_user, is_file
 from livebg.rendering.jobs import Job
 from livebg.rendering.manifest import Manifest, identify
 from livebg.rendering.matte_lookup import look_up_mattes
-from livebg.rendering.segment_task import job_outputs
+from livebg.rendering.outputs import job_outputs
 from livebg.rendering.segments import SEGMENT_S, Segment, plan_segments
 from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.file import FileSource

@@ -14,8 +14,9 @@ from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
 from livebg.rendering.matte_track import track_tags
-from livebg.rendering.outputs import check_extras, outputs_need_track
-from livebg.rendering.segment_task import SegmentResult, SegmentTask, job_outputs
+from livebg.rendering.outputs import check_extras, job_outputs, outputs_need_track
+from livebg.rendering.segment_renderer import SegmentTask
+from livebg.rendering.segment_result import SegmentResult
 from livebg.rendering.segments import Segment, decoded_range
 from livebg.rendering.video_plan import RenderOptions, plan_video
 from livebg.rendering.worker import Task

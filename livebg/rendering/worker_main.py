@@ -29,8 +29,8 @@ _PROGRESS_INTERVAL_S: Final = 0.1
 def serve(pipe: Connection, levels: Mapping[str, int]) -> None:
     """Run the tasks that arrive by ``pipe`` until it closes. ``levels`` are those of the parent's loggers, by name.
 
-    Replies to each task with any number of ``("advanced", frames)`` and ``("log", record)`` and one ``("done", result)`` or
-    ``("failed", exception)``.
+    Replies to each task with ``("begun", None)``, any number of ``("advanced", frames)`` and ``("log", record)``, and one
+    ``("done", result)`` or ``("failed", exception)``.
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -95,6 +95,7 @@ class _Replies:
     def run(self, content: bytes, worker: "Worker") -> None:
         """Run the pickled task ``content``."""
         self._frames = 0
+        self._send("begun", None)
         try:
             result = pickle.loads(content).run(worker)
             self._send("advanced", self._frames)

@@ -31,45 +31,48 @@ class WorkerProcess:
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._sending = threading.Lock()
-        self._stopped = False
+        self._stopped = self._begun = False
 
     def run(self, task: Task[Any], observer: TaskObserver) -> Any:
         """Returns the result of the task, or raises its error.
 
-        Raises :class:`~livebg.rendering.worker.WorkerLost` if the process ends, and :class:`~livebg.errors.Cancelled` after
-        :meth:`stop`.
+        Raises :class:`~livebg.rendering.worker.WorkerLost` if the process ends, also because of :meth:`stop`, after which the
+        task or this method raises :class:`~livebg.errors.Cancelled`.
         """
         content = pickle.dumps(task)
         try:
             pipe = self._send(content)
             while True:
                 kind, value = _receive(pipe)
-                if kind == "advanced":
+                if kind == "begun":
+                    self._begun = True
+                elif kind == "advanced":
                     observer.advanced(value)
                 elif kind == "log":
                     logging.getLogger(value.name).handle(value)
                 else:
                     break
         except _PipeClosed:
-            ending = self._end()
-            if self._stopped:
-                raise Cancelled("Stopped.") from None
-            problem = f"{observer.label} failed: its process {ending}."
+            problem = f"{observer.label} failed: its process {self._end()}."
             raise WorkerLost(problem, "If memory is short, use a smaller value of --jobs.") from None
         except BaseException:
             self._end()  # the next task must not receive the replies to this one
             raise
+        finally:
+            self._begun = False
         if kind == "failed":
             raise value
         return value
 
     def stop(self) -> None:
-        """Let the running task and later ones raise Cancelled."""
+        """Let the running task and later ones raise Cancelled. A process that is still starting is killed."""
         with self._sending:
             self._stopped = True
             if self._pipe:
                 with suppress(OSError):
                     self._pipe.send_bytes(STOP)
+            if self._process and not self._begun:
+                self._process.kill()
 
     def close(self) -> None:
         """End the process. No task may be running."""

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Protocol
 
 from livebg.clock import one_opencv_thread
 from livebg.config.choices import MAX_JOBS
+from livebg.errors import Cancelled
 from livebg.platform.resources import available_memory, usable_cpus
 from livebg.rendering.cached_segmenter import load_segmenter
 from livebg.rendering.task_queue import QueuedTask, TaskQueue
@@ -124,20 +125,21 @@ class TaskWorkers(Workers):
     def _run(self, runner: _Runner, queued: QueuedTask) -> Any:
         task, observer = queued.task, queued.observer
         try:
-            return _try(runner, task, observer)
+            return self._try(runner, task, observer)
         except Exception as error:
             if self._queue.stopped or not may_retry(error):
                 raise
             _LOG.debug("%s failed and is tried again", observer.label, exc_info=error)
             observer.advanced(0)
             observer.retried(error)
-        return _try(runner, task, observer)
+        return self._try(runner, task, observer)
 
-
-def _try(runner: _Runner, task: Task[Any], observer: TaskObserver) -> Any:
-    try:
-        return runner.run(task, observer)
-    except WorkerLost:
-        if isinstance(task, DiscardableTask):
-            task.discard()
-        raise
+    def _try(self, runner: _Runner, task: Task[Any], observer: TaskObserver) -> Any:
+        try:
+            return runner.run(task, observer)
+        except WorkerLost:
+            if isinstance(task, DiscardableTask):
+                task.discard()
+            if self._queue.stopped:
+                raise Cancelled("Stopped.") from None
+            raise

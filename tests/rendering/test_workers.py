@@ -159,6 +159,15 @@ def test_stop_cancels_running_and_waiting_tasks(workers: Workers, tmp_path: Path
     assert sum((tmp_path / name).exists() for name in names) == workers.count
 
 
+def test_stop_does_not_wait_for_processes_that_start(tmp_path: Path) -> None:
+    with open_workers(2) as workers:
+        futures = [workers.submit(Digest(9, tmp_path / name, deaf=True), RecordingObserver()) for name in ("a", "b", "c")]
+        workers.stop()
+        for future in futures:
+            assert isinstance(future.exception(HANG_S), Cancelled)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_error_in_block_stops_the_workers(tmp_path: Path) -> None:
     workers = open_workers(1)
     future = workers.submit(Digest(9, tmp_path / "a"), RecordingObserver())
