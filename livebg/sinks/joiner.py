@@ -101,9 +101,9 @@ class Joiner:
         try:
             if not filled:
                 raise no_pictures(self._path)
-            delay = self._examine(filled)
+            info = self._examine(filled)
             offset = self._first_time_shift(filled[0][1][0])
-            timeline = self._timeline(filled, delay, offset)
+            timeline = self._timeline(filled, info, offset)
             file = AtomicFile(self._path, overwrite=self._overwrite, not_same_as=self._source, part=part)
             try:
                 with writing(self._path):
@@ -121,20 +121,24 @@ class Joiner:
         if self._others is not None:
             self._others.close()
 
-    def _examine(self, segments: Sequence[EncodedSegment]) -> int:
-        """Return the delay that suits all segments. Raises SinkError unless all are complete and encoded in the same way."""
+    def _examine(self, segments: Sequence[EncodedSegment]) -> SegmentInfo:
+        """Return what all segments have in common, with the key frames of the whole file. Raises SinkError unless all are
+        complete and encoded in the same way."""
         common: SegmentInfo | None = None
-        delay = 0
+        delay, done, key_frames = 0, 0, dict[int, int]()
         for number, (path, pts) in enumerate(segments):
             try:
                 info = examine_segment(path, len(pts))
             except (av.FFmpegError, OSError, ValueError) as error:
                 raise verification_error(self._path, f"segment {number} is damaged ({error})") from error
             delay = max(delay, info.delay)
+            key_frames |= {done + position: done + rank for position, rank in info.key_frames.items()}
+            done += len(pts)
             common = common or info
             if info.encoding != common.encoding:
                 raise verification_error(self._path, f"segment {number} was encoded differently from segment 0")
-        return delay
+        assert common is not None
+        return SegmentInfo(common.encoding, delay, key_frames)
 
     def _first_time_shift(self, first: int) -> Fraction:
         """Return the seconds by which all times become earlier: the start, or the time before zero, which no container
@@ -147,7 +151,7 @@ class Joiner:
             self._notes.append(f"all times shifted by {float(-offset):.3f} s, because no container can begin before zero")
         return offset
 
-    def _timeline(self, segments: Sequence[EncodedSegment], delay: int, offset: Fraction) -> Timeline:
+    def _timeline(self, segments: Sequence[EncodedSegment], info: SegmentInfo, offset: Fraction) -> Timeline:
         shift = round(offset / self._time_base)
         pts = array("q")
         for _, times in segments:
@@ -157,7 +161,8 @@ class Joiner:
             clipped = end if self._options.end is None else min(end, Fraction(self._options.end))
             end = (clipped - offset) / self._time_base
         nominal = nominal_duration(self._format, self._time_base)
-        return Timeline(pts, self._time_base, delay, nominal, None if end is None else round(end))
+        key_frames = info.key_frames if self._plan.container in ("mp4", "mov") else {}
+        return Timeline(pts, self._time_base, info.delay, nominal, None if end is None else round(end), key_frames)
 
     def _write(
         self,

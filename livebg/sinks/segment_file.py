@@ -9,7 +9,7 @@ from __future__ import annotations  # PyAV's classes are generic only in its stu
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -164,11 +164,13 @@ def no_pictures(path: Path) -> SinkError:
 @dataclass(frozen=True, slots=True)
 class SegmentInfo:
     """What a segment needs to be joined: ``encoding`` is the same for all segments of an output, and ``delay`` is the largest
-    number of packets by which a picture comes later in decoding order than in presentation order.
+    number of packets by which a picture comes later in decoding order than in presentation order. ``key_frames`` are the ranks
+    of the key frames by their position in decoding order.
     """
 
     encoding: tuple[str, int, int, bytes]
     delay: int
+    key_frames: Mapping[int, int]
 
 
 @contextmanager
@@ -195,7 +197,7 @@ def examine_segment(path: Path, frames: int) -> SegmentInfo:
 
     Raises ValueError with a clause on the first defect, ``av.FFmpegError`` and OSError.
     """
-    seen, delay = bytearray(frames), 0
+    seen, delay, key_frames = bytearray(frames), 0, {}
     with open_segment(path) as (container, stream):
         context = stream.codec_context
         encoding = (context.name, context.width, context.height, context.extradata or b"")
@@ -206,9 +208,11 @@ def examine_segment(path: Path, frames: int) -> SegmentInfo:
             if 0 <= rank < frames:
                 seen[rank] = 1
             delay = max(delay, count - rank)
+            if packet.is_keyframe:
+                key_frames[count] = rank
             count += 1
     if count != frames:
         raise ValueError(f"it holds {count} pictures instead of {frames}")
     if not all(seen):
         raise ValueError("the times of its pictures are not their ranks")
-    return SegmentInfo(encoding, delay)
+    return SegmentInfo(encoding, delay, key_frames)

@@ -1,7 +1,7 @@
 """The times of a file's packets, from the presentation times of its pictures alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
@@ -15,7 +15,8 @@ class Timeline:
 
     ``pts`` are the presentation times of its pictures, rising, in units of ``time_base`` seconds, like ``nominal``, the duration
     of a picture without a successor, and ``end``, the end of the last picture if it is known. ``delay`` is the largest number of
-    packets by which a picture comes later in decoding order than in presentation order.
+    packets by which a picture comes later in decoding order than in presentation order. ``key_frames`` are the ranks of the key
+    frames by their position in decoding order, for MP4.
 
     The methods return times in :attr:`unit`.
     """
@@ -25,6 +26,7 @@ class Timeline:
     delay: int
     nominal: int
     end: int | None = None
+    key_frames: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def unit(self) -> Fraction:
@@ -55,7 +57,18 @@ class Timeline:
             ticks = self.end - self.pts[-1]
         else:
             ticks = self.nominal
-        return ticks * self._scale
+        if rank + 1 < len(self.pts):
+            return ticks * self._scale
+        return max(ticks * self._scale, self._key_frame_reach() + 1 - self.presentation(rank))
+
+    def _key_frame_reach(self) -> int:
+        """Return the latest time at which a key frame seems to end if the distance of the decoding times is its duration.
+
+        Readers of MP4 take that for it, and leave out a key frame after one that seems to end after the file.
+        """
+        before = [(position, rank) for position, rank in self.key_frames.items() if position + 1 < len(self.pts)]
+        steps = ((rank, self.decoding(position + 1) - self.decoding(position)) for position, rank in before)
+        return max((self.presentation(rank) + step for rank, step in steps), default=0)
 
     @property
     def _scale(self) -> int:

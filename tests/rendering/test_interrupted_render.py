@@ -49,6 +49,16 @@ class InterruptedRender:
             process.kill()
         return process.wait(HANG_S) == -signal.SIGKILL
 
+    def interrupt(self) -> Path:
+        """Kill the render when its first segment is finished, and return the job folder."""
+        folder, process = job_folder(self.output), self.start("--jobs", "1")
+        while not (folder / "0000.json").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+        process.wait(HANG_S)
+        return folder
+
     def left_behind(self) -> set[str]:
         return {each.name for each in self.output.parent.iterdir()} - {self.clip.name, "toy.onnx"}
 
@@ -109,15 +119,10 @@ def test_interrupt_keeps_finished_segments_and_says_how_to_go_on(cli: LivebgCli,
 
 
 def test_modified_segment_is_rendered_again(cli: LivebgCli, render: InterruptedRender) -> None:
-    while True:
-        render.kill_after(0.8 * render.seconds, "--jobs", "1")
-        folder = job_folder(render.output)
-        finished = sorted(folder.glob("*.video.mp4"))
-        if finished:
-            break
-    content = bytearray(finished[0].read_bytes())
+    finished = render.interrupt() / "0000.video.mp4"
+    content = bytearray(finished.read_bytes())
     content[len(content) // 2] ^= 1
-    finished[0].write_bytes(content)
+    finished.write_bytes(content)
     again = cli.render("clip.mp4", "-o", "out.mp4", "--jobs", "1")
     assert again.code == 0
     assert "Segment 0" in again.err
@@ -126,8 +131,7 @@ def test_modified_segment_is_rendered_again(cli: LivebgCli, render: InterruptedR
 
 
 def test_other_settings_start_over_and_say_why(cli: LivebgCli, render: InterruptedRender, tmp_path: Path) -> None:
-    while not list(job_folder(render.output).glob("*.json")):
-        render.kill_after(0.8 * render.seconds, "--jobs", "1")
+    render.interrupt()
     done = cli.render("clip.mp4", "-o", "out.mp4", "--jobs", "1", "--blur", "0.9")
     assert done.code == 0
     assert "effect.blur" in done.err

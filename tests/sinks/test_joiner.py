@@ -87,6 +87,7 @@ class TestTimes:
     @given(cases())
     @example(Case(".mov", Fraction(1, 30), 3, [list(range(1, 12)), [12]]))
     @example(Case(".mp4", Fraction(1), 3, [list(range(1, 12)), [12]]))
+    @example(Case(".mp4", Fraction(1, 1000), 1, [[0, 2], [3004, 3006, 3008], [3050], [3052]]))
     @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
     def test_join_keeps_pictures_and_exact_times(self, case: Case) -> None:
         plan = plan_for(case.ending, case.b_frames)
