@@ -25,7 +25,7 @@ class InterruptedRender:
 
     def __init__(self, cli: LivebgCli) -> None:
         self.clip = cli.folder / "clip.mp4"
-        Clip(count=600, rate=Fraction(15), audio="aac", options={"g": "30"}).write(self.clip)
+        Clip(count=400, rate=Fraction(10), audio="aac", options={"g": "30"}).write(self.clip)
         self.output = cli.folder / "out.mp4"
         begin = time.monotonic()
         assert self.finish("--jobs", "1") == 0
