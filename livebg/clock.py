@@ -48,7 +48,8 @@ class StageTimer:
 
 @contextmanager
 def one_opencv_thread() -> Iterator[None]:
-    """Limit OpenCV to one thread inside the ``with`` block, so that CPU time is attributed to the right stage."""
+    """Limit OpenCV to one thread inside the ``with`` block: the planes of a frame are too small for more, and CPU time is
+    attributed to the right stage."""
     import cv2  # not needed for the command line, which needs the clock
 
     before = cv2.getNumThreads()

@@ -3,10 +3,12 @@
 from functools import partial
 
 from livebg.clock import StageTimer
-from livebg.compositing.auto_framing import AutoFraming
+from livebg.compositing.auto_framing import AutoFraming, Framing, RecordedFraming
 from livebg.compositing.backgrounds import BlurBackground, ColorBackground, PictureBackground, StillBackground, read_picture
 from livebg.compositing.builtin_backgrounds import paint
 from livebg.compositing.composite import composite, cutout, render_matte, tighten
+from livebg.compositing.compositor import Compositor, EffectFunction
+from livebg.compositing.effect_track import Timeline, Track
 from livebg.compositing.light import Light, LitEffect
 from livebg.compositing.room_tone import RoomTone
 from livebg.compositing.tone_curve import ToneCurve
@@ -17,7 +19,7 @@ from livebg.errors import ConfigError
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background, Segmenter
 from livebg.models import find
-from livebg.pipeline import EffectFunction, Pipeline
+from livebg.pipeline import Pipeline
 from livebg.platform.memory import keep_freed_memory
 from livebg.platform.user_paths import expand_user, is_file
 from livebg.segmentation.edge_shift import MAX_SHIFT
@@ -54,24 +56,62 @@ def build_pipeline(
     live: bool = False,
     background: Background | None = None,
     output_size: tuple[int, int] | None = None,
+    timeline: Timeline | None = None,
 ) -> Pipeline:
     """Return a pipeline with its own temporal state; the segmenter may be shared.
 
     With ``live``, no frame waits for its background. ``background`` replaces the one in the settings. ``output_size`` (width,
-    height) is that of the composites if auto-framing crops larger frames.
+    height) is that of the composites if auto-framing crops larger frames. With ``timeline``, frames may be composited in any
+    order; without it, auto-framing, automatic light and a background video follow the frames as they come.
     """
     keep_freed_memory()
-    effect, light = settings.effect, build_light(settings)
-    smoother, upsampler = TemporalFilter(settings.smoothing.time_constant), GuidedUpsampler(edge=effect.edge)
-    look = build_effect(settings, live=live, background=background, light=light)
-    coarse = build_effect(settings, coarse=True, live=live, light=light) if effect.mode == "portrait" else None
-    framing = AutoFraming(effect.framing, output_size) if effect.framing > 1 else None
-    return Pipeline(segmenter, smoother, upsampler, look, stages, coarse, framing)
+    smoother, upsampler = TemporalFilter(settings.smoothing.time_constant), GuidedUpsampler()
+    compositor = build_compositor(settings, stages, live=live, background=background, output_size=output_size, timeline=timeline)
+    return Pipeline(segmenter, smoother, upsampler, compositor, stages)
 
 
-def build_light(settings: Settings) -> Light:
-    """Return the light on the person, with its own temporal state."""
-    return Light(settings.effect.light, auto=settings.effect.light_auto)
+def build_compositor(
+    settings: Settings,
+    stages: StageTimer | None = None,
+    *,
+    live: bool = False,
+    background: Background | None = None,
+    output_size: tuple[int, int] | None = None,
+    timeline: Timeline | None = None,
+) -> Compositor:
+    """Return the part of a pipeline that needs no network, with its own state. For the arguments see :func:`build_pipeline`.
+
+    Raises ValueError for a timeline without a track if the settings need one.
+    """
+    if timeline and not timeline.track and needs_track(settings):
+        raise ValueError("Auto-framing and automatic light need a track.")
+    effect, (start, track) = settings.effect, (timeline.start, timeline.track) if timeline else (None, None)
+    light = build_light(settings, track)
+    return Compositor(
+        build_effect(settings, live=live, background=background, light=light, start=start),
+        edge=effect.edge,
+        coarse_effect=build_effect(settings, coarse=True, live=live, light=light) if effect.mode == "portrait" else None,
+        framing=_build_framing(settings, output_size, track),
+        stages=stages,
+    )
+
+
+def _build_framing(settings: Settings, output_size: tuple[int, int] | None, track: Track | None) -> Framing | None:
+    if settings.effect.framing == 1:
+        return None
+    return RecordedFraming(track.window) if track else AutoFraming(settings.effect.framing, output_size)
+
+
+def needs_track(settings: Settings) -> bool:
+    """Return whether a frame's effect depends on earlier frames, so that rendering in any order needs a track."""
+    effect = settings.effect
+    return effect.framing > 1 or (effect.light_auto and effect.mode != "matte")
+
+
+def build_light(settings: Settings, track: Track | None = None) -> Light:
+    """Return the light on the person: that of ``track``, or one with its own temporal state."""
+    auto = settings.effect.light_auto
+    return Light(settings.effect.light, auto=auto, recorded=track.strength if track and auto else None)
 
 
 def build_effect(
@@ -81,19 +121,20 @@ def build_effect(
     live: bool = False,
     background: Background | None = None,
     light: Light | None = None,
+    start: float | None = None,
 ) -> EffectFunction:
     """Return the function of the mode that turns a frame and its matte into a composite.
 
     ``coarse`` selects the cheaper blur where the mode blurs; with ``live``, no frame waits for its background. ``background``
-    replaces the one in the settings. Effects that are given the same ``light`` share its state. Raises
-    :class:`~livebg.errors.ConfigError` if the background cannot be used.
+    replaces the one in the settings. Effects that are given the same ``light`` share its state. For ``start`` see
+    :func:`build_background`, which also states what is raised.
     """
     if settings.effect.mode == "matte":
         return render_matte
     lamp = light or build_light(settings)
     if settings.effect.mode == "cutout":
         return LitEffect(cutout, lamp)
-    shown = background or build_background(settings, coarse=coarse, live=live)
+    shown = background or build_background(settings, coarse=coarse, live=live, start=start)
     keyed = settings.effect.mode == "greenscreen"
     wrap = 0.0 if keyed else settings.effect.light_wrap
 
@@ -104,8 +145,11 @@ def build_effect(
     return LitEffect(make, lamp)
 
 
-def build_background(settings: Settings, *, coarse: bool = False, live: bool = False) -> Background:
-    """Return the background in the settings. Raises :class:`~livebg.errors.ConfigError` if it cannot be used."""
+def build_background(settings: Settings, *, coarse: bool = False, live: bool = False, start: float | None = None) -> Background:
+    """Return the background in the settings. Raises :class:`~livebg.errors.ConfigError` if it cannot be used.
+
+    ``start`` is the time in seconds of the frame with which a video begins; by default it is the first one that comes.
+    """
     effect = settings.effect
     tone = RoomTone(effect.dim, effect.desaturate)
     if effect.mode == "portrait":
@@ -129,12 +173,12 @@ def build_background(settings: Settings, *, coarse: bool = False, live: bool = F
     if path.suffix.lower() in VIDEO_SUFFIXES:
         from livebg.compositing.video_background import VideoBackground  # slow to import
 
-        return VideoBackground(path, live=live, fit=effect.background_fit, tone=tone)
+        return VideoBackground(path, live=live, fit=effect.background_fit, tone=tone, start=start)
     picture = read_picture(path)
     return PictureBackground(picture.rgb, effect.background_fit, picture.icc, tone=tone)
 
 
-def build_encoding(settings: Settings, mode: str, threads: int = 0) -> Encoding:
+def build_encoding(settings: Settings, mode: str) -> Encoding:
     contents = {"matte": Content.MATTE, "cutout": Content.CUTOUT}
     content = contents.get(mode, Content.PICTURE)
-    return Encoding(settings.render.codec, settings.render.crf, settings.render.preset, content, threads)
+    return Encoding(settings.render.codec, settings.render.crf, settings.render.preset, content)

@@ -1,34 +1,21 @@
 """The processing steps between source and sink, the same for live and offline use. No threads, no input or output."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from livebg.clock import StageTimer
-from livebg.compositing.auto_framing import FULL_FRAME, AutoFraming, CropWindow
-from livebg.compositing.composite import Consent, crop, passthrough
+from livebg.compositing.composite import Consent, passthrough
+from livebg.compositing.compositor import Compositor
 from livebg.errors import ModelError
 from livebg.imaging.frame import Alpha, Composite, Frame, Matte
 from livebg.imaging.optical_flow import FlowField
 from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
-
-EffectFunction = Callable[[Frame, Matte], Composite]
-"""An effect mode: turns a frame and its matte into a composite."""
-
-
-@runtime_checkable
-class StatefulEffect(Protocol):
-    """An effect with temporal state."""
-
-    def reset(self) -> None:
-        """Clear the temporal state."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +37,7 @@ class Mask:
 
 
 class Processed(NamedTuple):
-    """A processed frame: its composite, and the matte that the composite was made with; None if no network ran.
+    """A processed frame: its composite, and the matte that is shown in it; None if no network ran.
 
     ``frames_ago`` is how many frames before the current one the processor received it; 0 unless the processor delays frames.
     """
@@ -84,11 +71,10 @@ class Processor(Protocol):
 class Pipeline:
     """Frame -> alpha -> temporal filter -> guided upsampling -> composite.
 
-    The only state between frames is that of the temporal filter and the effect; :meth:`reset` clears it. The network processes
-    each picture independently: feeding it the previous alpha makes its mistakes persist.
+    The only state between frames is that of the temporal filter and the compositor; :meth:`reset` clears it. The network
+    processes each picture independently: feeding it the previous alpha makes its mistakes persist.
 
-    :meth:`mask` may run in one thread while :meth:`refine` and :meth:`composite` run in another; they share no state.
-    ``coarse_effect`` is an optional cheaper ``effect`` of the same mode; ``framing`` follows the person if given.
+    :meth:`mask` may run in one thread while :meth:`refine` and :meth:`finish` run in another; they share no state.
     """
 
     def __init__(
@@ -96,28 +82,21 @@ class Pipeline:
         segmenter: Segmenter,
         smoother: TemporalFilter,
         upsampler: GuidedUpsampler,
-        effect: EffectFunction,
+        compositor: Compositor,
         stages: StageTimer | None = None,
-        coarse_effect: EffectFunction | None = None,
-        framing: AutoFraming | None = None,
     ) -> None:
         self._segmenter = segmenter
         self._smoother = smoother
         self._upsampler = upsampler
-        self._look = effect
-        self._coarse_look = coarse_effect
-        self._framing = framing
+        self.compositor = compositor
+        """Turns frames and their mattes into composites."""
         self.stage = (stages or StageTimer()).stage
         """Context manager that times a stage, for callers that run the steps separately."""
 
     @property
     def oversampling(self) -> float:
         """See :attr:`Processor.oversampling`."""
-        return 1.0 if self._framing is None else self._framing.oversampling
-
-    @property
-    def has_coarse_effect(self) -> bool:
-        return self._coarse_look is not None
+        return self.compositor.oversampling
 
     def size(self, frame: Frame) -> tuple[int, int]:
         """Returns width and height of the masks of ``frame``, the same at every scale."""
@@ -150,7 +129,7 @@ class Pipeline:
             return Mask(self._smoother.smooth(sight.alpha, sight.image, sight.time, motion), sight.time)
 
     def refine(self, mask: Mask, frame: Frame) -> Matte:
-        """Upsample a mask that is aligned with ``frame``, following the frame's edges."""
+        """Upsample a mask that is aligned with ``frame``, following the frame's edges. The compositor shifts the edge later."""
         with self.stage("upsampling"):
             luma, u, v = frame.pyramids
             return Matte(self._upsampler.upsample(mask.alpha, luma, (u, v)), frame.time, mask.time)
@@ -175,39 +154,21 @@ class Pipeline:
             raise ModelError(f"The network {self._segmenter.name} returned no usable alpha.", "Choose another with model.name.")
         return np.asarray(cv2.resize(alpha, full_size, interpolation=cv2.INTER_LINEAR), np.float32) if scaled else alpha
 
-    def composite(self, frame: Frame, matte: Matte, *, coarse: bool = False, framed: bool = True) -> Composite:
-        """Returns the composite of ``frame``; with ``coarse`` by the coarse look, if there is one. Without ``framed`` the caller
-        crops it to :meth:`crop_window`.
+    def finish(self, frame: Frame, matte: Matte, *, coarse: bool = False) -> Processed:
+        """Returns the composite of ``frame``, which was made with ``matte``, and the matte as shown: with its edge shifted.
 
-        Raises ValueError if ``matte`` belongs to another frame.
+        ``coarse`` selects the coarse effect, if there is one. Raises ValueError if ``matte`` belongs to another frame.
         """
-        look = self._coarse_look if coarse and self._coarse_look is not None else self._look
-        with self.stage("compositing"):
-            shown = look(frame, matte)
-        if self._framing is None or not framed:
-            return shown
-        with self.stage("framing"):
-            return crop(shown, self.crop_window(matte), self._framing.output_size)
-
-    def crop_window(self, matte: Matte) -> CropWindow:
-        """Returns the window of auto-framing at the matte's time; the full frame without auto-framing."""
-        return FULL_FRAME if self._framing is None else self._framing.view(matte.alpha, matte.time)
+        return Processed(*self.compositor.composite(frame, matte, coarse=coarse))
 
     def process(self, frame: Frame) -> Processed:
         """Raises as :meth:`mask` does."""
-        matte = self.matte(frame)
-        return Processed(self.composite(frame, matte), matte)
-
-    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
-        """Yield the composite of each frame. Raises as :meth:`mask` does."""
-        return (self.process(frame).composite for frame in frames)
+        return self.finish(frame, self.matte(frame))
 
     def reset(self) -> None:
         """See :meth:`Processor.reset`."""
         self._smoother.reset()
-        for effect in (self._look, self._coarse_look):
-            if isinstance(effect, StatefulEffect):
-                effect.reset()
+        self.compositor.reset()
 
 
 class Passthrough:
@@ -220,10 +181,6 @@ class Passthrough:
 
     def process(self, frame: Frame) -> Processed:
         return Processed(passthrough(frame, self._consent), None)
-
-    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
-        """Yield the composite of each frame."""
-        return (self.process(frame).composite for frame in frames)
 
     def reset(self) -> None:
         """Does nothing: there is no state."""

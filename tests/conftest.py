@@ -102,6 +102,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(kind)
             if kind not in config.getoption("markexpr"):
                 item.add_marker(pytest.mark.skip(reason=LONGER[kind]))
+        if item.get_closest_marker("kill") and "kill" not in config.getoption("markexpr"):
+            item.add_marker(pytest.mark.skip(reason="fifty killed renders take minutes: `python -m pytest -m kill`"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

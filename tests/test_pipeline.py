@@ -1,20 +1,18 @@
 """The pipeline as a whole: state, failures, and the render loop."""
 
-import threading
-
 import numpy as np
 import pytest
 
 from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent, composite
-from livebg.errors import Cancelled, ModelError, SinkError
+from livebg.compositing.compositor import Compositor
+from livebg.errors import ModelError
 from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Passthrough, Pipeline
-from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
-from tests.support.pipeline_fakes import ListSink, ListSource, LumaSegmenter, StillSegmenter, gray_frame, noise_frame
+from tests.support.pipeline_fakes import LumaSegmenter, StillSegmenter, gray_frame, noise_frame
 
 
 def over_black(frame: Frame, matte: Matte) -> Composite:
@@ -22,7 +20,7 @@ def over_black(frame: Frame, matte: Matte) -> Composite:
 
 
 def pipeline(segmenter: Segmenter, clock: StageTimer | None = None) -> Pipeline:
-    return Pipeline(segmenter, TemporalFilter(0.15), GuidedUpsampler(), over_black, clock)
+    return Pipeline(segmenter, TemporalFilter(0.15), GuidedUpsampler(), Compositor(over_black, stages=clock), clock)
 
 
 def test_bright_areas_are_kept_and_dark_ones_replaced() -> None:
@@ -46,7 +44,7 @@ def test_process_is_matte_then_composite() -> None:
     whole, parts = pipeline(LumaSegmenter()), pipeline(LumaSegmenter())
     for frame in frames:
         processed, matte = whole.process(frame), parts.matte(frame)
-        assert (processed.composite.data == parts.composite(frame, matte).data).all()
+        assert (processed.composite.data == parts.finish(frame, matte).composite.data).all()
         assert processed.matte is not None
         assert (processed.matte.alpha == matte.alpha).all()
 
@@ -67,13 +65,13 @@ def test_coarse_effect_is_used_if_available() -> None:
     def lumas(run: Pipeline) -> list[int]:
         frame = gray_frame(luma=16)
         matte = run.matte(frame)
-        return [int(planes(run.composite(frame, matte, coarse=coarse).data)[0].max()) for coarse in (False, True)]
+        return [int(planes(run.finish(frame, matte, coarse=coarse).composite.data)[0].max()) for coarse in (False, True)]
 
     plain = pipeline(LumaSegmenter())
-    both = Pipeline(LumaSegmenter(), TemporalFilter(), GuidedUpsampler(), over_black, coarse_effect=white)
-    assert not plain.has_coarse_effect
+    both = Pipeline(LumaSegmenter(), TemporalFilter(), GuidedUpsampler(), Compositor(over_black, coarse_effect=white))
+    assert not plain.compositor.has_coarse_effect
     assert lumas(plain) == [16, 16]
-    assert both.has_coarse_effect
+    assert both.compositor.has_coarse_effect
     assert lumas(both) == [16, 235]
 
 
@@ -124,42 +122,6 @@ def test_every_stage_is_timed() -> None:
     clock = StageTimer(lambda: float(next(ticks)))
     pipeline(LumaSegmenter(), clock).process(gray_frame())
     assert dict(clock.seconds) == {"network": 1.0, "smoothing": 1.0, "upsampling": 1.0, "compositing": 1.0}
-
-
-def test_render_sends_every_frame_once_and_closes() -> None:
-    source, sink = ListSource([noise_frame(number, number=number) for number in range(5)]), ListSink()
-    received: list[int] = []
-    done = render(source, sink, pipeline(LumaSegmenter()), received.append)
-    assert done == 5
-    assert received == [1, 2, 3, 4, 5]
-    assert [composite.pts for composite in sink.composites] == [0, 1, 2, 3, 4]
-    assert source.closed
-    assert sink.end == "closed"
-
-
-def test_render_aborts_output_when_network_fails() -> None:
-    source, sink = ListSource([gray_frame(number) for number in range(5)]), ListSink()
-    with pytest.raises(ModelError):
-        render(source, sink, pipeline(LumaSegmenter(fails_at=3)), lambda _: None)
-    assert len(sink.composites) == 3
-    assert source.closed
-    assert sink.end == "aborted"
-
-
-def test_render_aborts_output_when_sink_fails() -> None:
-    source, sink = ListSource([gray_frame(number) for number in range(5)]), ListSink(breaks_at=2)
-    with pytest.raises(SinkError):
-        render(source, sink, pipeline(LumaSegmenter()), lambda _: None)
-    assert source.closed
-    assert sink.end == "aborted"
-
-
-def test_render_stops_between_two_frames() -> None:
-    source, sink, stop = ListSource([gray_frame(number) for number in range(5)]), ListSink(), threading.Event()
-    with pytest.raises(Cancelled, match="after 2 frames"):
-        render(source, sink, pipeline(LumaSegmenter()), lambda frames: stop.set() if frames == 2 else None, stop)
-    assert len(sink.composites) == 2
-    assert sink.end == "aborted"
 
 
 def test_passthrough_returns_frame_unchanged() -> None:

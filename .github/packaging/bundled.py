@@ -1,7 +1,7 @@
 """Lists the packages in this Python environment, as Markdown: what a package of livebg bundles, its licenses and sources."""
 
 import sys
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, PackageMetadata, distributions
 
 _HEADER = """\
 The Python packages that this package of livebg contains, under /usr/lib/livebg, as their authors published them.
@@ -19,12 +19,16 @@ def main() -> None:
 def _entry(package: Distribution) -> str:
     fields = package.metadata
     kinds = [value.split(" :: ")[-1] for value in fields.get_all("Classifier", []) if value.startswith("License ::")]
-    license_ = (fields.get("License-Expression") or ", ".join(kinds) or fields.get("License", "unknown")).splitlines()[0]
+    license_ = _field(fields, "License-Expression") or ", ".join(kinds) or _field(fields, "License") or "unknown"
     addresses = dict(line.split(", ", 1) for line in fields.get_all("Project-URL", []))
     known = {name.lower(): address for name, address in addresses.items()}
     names = ("source", "source code", "repository", "homepage", "home", "documentation")
-    address = next((known[name] for name in names if name in known), None) or fields.get("Home-page", "unknown")
-    return f"{package.name} {package.version}\n  license: {license_}\n  project: {address}\n"
+    address = next((known[name] for name in names if name in known), None) or _field(fields, "Home-page") or "unknown"
+    return f"{package.name} {package.version}\n  license: {license_.splitlines()[0]}\n  project: {address}\n"
+
+
+def _field(fields: PackageMetadata, name: str) -> str:
+    return next(iter(fields.get_all(name, [])), "")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def _pass(
     with.
     """
     mode = "none" if isinstance(processor, Passthrough) else settings.effect.mode
-    encoding = build_encoding(settings, mode, threads=1)
+    encoding = build_encoding(settings, mode)
     suffix = {"cutout": ".mov"}.get(mode, ".mkv")
     done, early = 0, 0.0
     with (

@@ -13,7 +13,7 @@ import typer
 from rich.logging import RichHandler
 
 from livebg import __version__
-from livebg.cli import bench, camera, control, models, preset
+from livebg.cli import bench, camera, control, jobs, models, preset
 from livebg.cli.console import (
     CheckedCommand,
     CheckedGroup,
@@ -69,7 +69,12 @@ for panel, functions in _PANELS.items():
             no_args_is_help=function in _NEED_ARGUMENTS,
             rich_help_panel=panel,
         )(function)
-for panel, groups in {"Calls": {"preset": preset, "camera": camera}, "Networks": {"models": models, "bench": bench}}.items():
+_GROUPS: Final = {
+    "Calls": {"preset": preset, "camera": camera},
+    "Files": {"jobs": jobs},
+    "Networks": {"models": models, "bench": bench},
+}
+for panel, groups in _GROUPS.items():
     for name, module in groups.items():
         app.add_typer(module.app, name=name, rich_help_panel=panel)
 

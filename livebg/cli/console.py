@@ -132,6 +132,20 @@ def print_error(sentence: str) -> None:
     errors().print(f"[red]livebg:[/] {escape(sentence)}", soft_wrap=True)
 
 
+def confirm(question: str, yes: bool) -> bool:
+    """Ask the user unless ``yes``; Enter means no. Raises :class:`~livebg.errors.Cancelled` if the user declines."""
+    if yes:
+        return True
+    errors().print(f"\n{question} [y/N] ", end="", markup=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise ConfigError("Cannot prompt: not a terminal.", "Pass --yes.")
+    confirmed = answer.strip().casefold() in ("y", "yes")
+    if not confirmed:
+        raise Cancelled("Nothing was changed.")
+    return confirmed
+
+
 @contextmanager
 def exit_despite_threads() -> Iterator[None]:
     """Let a SystemExit in the ``with`` block end the process at once, without finalizing Python, if daemon threads are running.

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import typer
 
@@ -64,13 +65,21 @@ def _settings_reference() -> Iterator[str]:
 
 def _type_name(field: "FieldInfo") -> str:
     kind: Any = field.annotation
+    if get_origin(kind) in (Union, UnionType):  # of a word and a limited number
+        word, number = get_args(kind)
+        base, limits = get_args(number)
+        return f"`{get_args(word)[0]}` or {_number_name(base, limits)}"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) is tuple:
         return "list of folders"
     if kind in (int, float):
-        return f"{'integer' if kind is int else 'number'}{_limits(field)}"
+        return _number_name(kind, field)
     return {bool: "true or false", str: "text"}[kind]
+
+
+def _number_name(kind: type, field: "FieldInfo") -> str:
+    return f"{'integer' if kind is int else 'number'}{_limits(field)}"
 
 
 def _limits(field: "FieldInfo") -> str:

@@ -1,14 +1,13 @@
 """``livebg setup``."""
 
 import difflib
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from livebg.cli.console import errors, output
+from livebg.cli.console import confirm, output
 from livebg.cli.options import ConfigOption
-from livebg.errors import Cancelled, ConfigError
+from livebg.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +73,7 @@ def set_up(
     else:
         plan = make_plan(machine, label, service, settings)
     _show_plan(plan, machine)
-    if dry_run or not _confirm("Apply these changes?", yes):
+    if dry_run or not confirm("Apply these changes?", yes):
         return
     for note in apply(plan, machine):
         _print(f"Note: {note}")
@@ -90,7 +89,7 @@ def undo_setup(machine: "Machine", *, yes: bool, dry_run: bool) -> None:
     if journal is None:
         raise ConfigError("There is nothing to undo. livebg setup has changed nothing here, or was undone already.")
     _show_undo(journal)
-    if dry_run or not _confirm("Undo these changes?", yes):
+    if dry_run or not confirm("Undo these changes?", yes):
         return
     for note in undo(journal, machine):
         _print(f"Note: {note}")
@@ -144,20 +143,6 @@ def _print_done(plan: "Plan", label: str) -> None:
         _print(f"\nDone. Select the camera {label} in your app. `livebg status` shows its state, `livebg doctor` finds problems.")
     else:
         _print(f"\nDone. Start it with `livebg run`, and select the camera {label} in your app.")
-
-
-def _confirm(question: str, yes: bool) -> bool:
-    """Ask the user unless ``yes``; Enter means no. Raises :class:`~livebg.errors.Cancelled` if the user declines."""
-    if yes:
-        return True
-    errors().print(f"\n{question} [y/N] ", end="", markup=False)
-    answer = sys.stdin.readline()
-    if not answer:
-        raise ConfigError("Cannot prompt: not a terminal.", "Pass --yes.")
-    confirmed = answer.strip().casefold() in ("y", "yes")
-    if not confirmed:
-        raise Cancelled("Nothing was changed.")
-    return confirmed
 
 
 def _print(text: str) -> None:

@@ -1,8 +1,12 @@
-"""Auto-framing: follows the person with a smoothly moving crop window, based on the matte."""
+"""Auto-framing: follows the person with a smoothly moving crop window, based on the matte.
+
+Measurement and motion are separate. :func:`locate_person` has no state; :class:`FramingState` has it all, and needs no picture.
+"""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -37,6 +41,9 @@ _MAX_OVERSAMPLING: Final = 2.0
 _MAX_GAP_S: Final = 1.0
 """Time without a frame after which the crop jumps to its target."""
 
+Place = tuple[float, float, float]
+"""Center and size of a window, (x, y, size), in shares of the frame; or their speeds, per second."""
+
 
 @dataclass(frozen=True, slots=True)
 class CropWindow:
@@ -70,9 +77,118 @@ class CropWindow:
 
 FULL_FRAME: Final = CropWindow()
 
+_WHOLE: Final[Place] = (0.5, 0.5, 1.0)
+_STILL: Final[Place] = (0.0, 0.0, 0.0)
+
+
+class PersonBox(NamedTuple):
+    """Where a person is, in cells of a grid of ``columns`` and ``rows`` over the frame, without ``right`` and ``bottom``."""
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+    columns: int
+    rows: int
+
+    def ideal(self, zoom: float) -> Place:
+        """Returns the window that shows the person best, enlarged by at most ``zoom``."""
+        left, right = self.left / self.columns, self.right / self.columns
+        top, bottom = self.top / self.rows, self.bottom / self.rows
+        size = _clip(max((bottom - top) / (1 - _HEADROOM), (right - left) * _MIN_PERSON_WIDTHS), 1 / zoom, 1.0)
+        above = min(top - _HEADROOM * size, 1 - size)
+        x, y = (_clip(middle, size / 2, 1 - size / 2) for middle in ((left + right) / 2, above + size / 2))
+        return x, y, size
+
+
+def locate_person(alpha: Alpha8) -> PersonBox | None:
+    """Returns where the person in a matte, uint8 (height, width), is; None if there is none."""
+    height, width = alpha.shape
+    rows = max(round(_MATTE_COLUMNS * height / width), 1)
+    person = resize(alpha, (min(_MATTE_COLUMNS, width), min(rows, height))) > _THRESHOLD
+    if person.mean() < _MIN_SHARE:
+        return None
+    across, down = _span(person.sum(axis=0), _TRIM), _span(person.sum(axis=1), 0)
+    return PersonBox(*across, *down, person.shape[1], person.shape[0])
+
+
+class FramingState(NamedTuple):
+    """The motion of the crop window after a frame: plain numbers, and all that the next frame's window depends on.
+
+    ``time`` is the frame's, in seconds; None before the first one. ``last_seen`` is when a person was seen last. ``following``:
+    the target follows the person, who has left the dead zone.
+    """
+
+    time: float | None = None
+    last_seen: float = 0.0
+    target: Place = _WHOLE
+    position: Place = _WHOLE
+    speed: Place = _STILL
+    following: bool = False
+
+    def advance(self, ideal: Place | None, time: float) -> "FramingState":
+        """Returns the state after a frame at ``time`` whose person needs the window ``ideal``; None: no person is there."""
+        last_seen = self.last_seen if ideal is None else time
+        if self.restarts(time):
+            target = _WHOLE if ideal is None else ideal
+            return FramingState(time, last_seen, target, target)
+        target, following = self.target, self.following
+        if ideal is not None:
+            across, down, zoom = (abs(one - other) / target[2] for one, other in zip(ideal, target, strict=True))
+            if following or max(across, down) > _DEAD_ZONE or zoom > _DEAD_ZOOM:
+                distance = max(abs(one - other) for one, other in zip(ideal, self.position, strict=True))
+                target, following = ideal, distance > _ARRIVAL_DISTANCE
+        elif time - last_seen > _ABSENCE_TIMEOUT_S:
+            target = _WHOLE
+        return FramingState(time, last_seen, target, *self.ease(target, time), following)
+
+    def restarts(self, time: float) -> bool:
+        """Returns whether the window jumps at ``time``: at the start, after a gap, and after a step back in time."""
+        return self.time is None or not 0 < time - self.time <= _MAX_GAP_S
+
+    def ease(self, target: Place, time: float) -> tuple[Place, Place]:
+        """Returns position and speed at ``time`` on the way to ``target``.
+
+        This is the exact motion of a critically damped spring, so that the path is the same at any frame rate.
+        """
+        elapsed = 0.0 if self.time is None else time - self.time
+        pull = 1 / _EASE_S
+        fade = math.exp(-elapsed * pull)
+        away = [one - other for one, other in zip(self.position, target, strict=True)]
+        drift = [speed + distance * pull for speed, distance in zip(self.speed, away, strict=True)]
+        x, y, size = (goal + (a + d * elapsed) * fade for goal, a, d in zip(target, away, drift, strict=True))
+        across, down, zoom = ((speed - d * pull * elapsed) * fade for speed, d in zip(self.speed, drift, strict=True))
+        return (x, y, size), (across, down, zoom)
+
+
+def visible_window(position: Place, zoom: float) -> CropWindow:
+    """Returns the window at ``position``, kept inside the frame and enlarged by at most ``zoom``; close to it, the full frame."""
+    size = _clip(position[2], 1 / zoom, 1.0)
+    if size > 1 - _ARRIVAL_DISTANCE / 10:
+        return FULL_FRAME
+    x, y = (_clip(middle, size / 2, 1 - size / 2) for middle in position[:2])
+    return CropWindow(x, y, size)
+
+
+class Framing(Protocol):
+    """Decides which part of each frame is shown.
+
+    Frames of up to ``oversampling`` times the output's width and height are cropped without enlarging their pixels.
+    ``output_size`` (width, height) is that of the cropped picture; None: the frame's.
+    """
+
+    @property
+    def output_size(self) -> tuple[int, int] | None: ...
+    @property
+    def oversampling(self) -> float: ...
+
+    def view(self, alpha: Alpha8, time: float) -> CropWindow:
+        """Returns the crop window at ``time`` (seconds) for the matte ``alpha``, uint8 (height, width)."""
+        ...
+
 
 class AutoFraming:
-    """Computes the crop window: it moves when the person leaves a dead zone, and eases to their position.
+    """Computes the crop window: it moves when the person leaves a dead zone, and eases to their position. A :class:`Framing`.
 
     ``zoom`` is the maximum enlargement, at least 1 (the full frame). ``output_size`` (width, height) is that of the cropped
     picture, by default the frame's. Constants are in seconds and in shares of the frame, so that frame rate and size make no
@@ -84,71 +200,36 @@ class AutoFraming:
             raise ValueError(f"A zoom must be at least 1, got {zoom}.")
         self.output_size = output_size
         self.oversampling = min(zoom, _MAX_OVERSAMPLING) if output_size else 1.0
-        """Frames of up to so many times the output's width and height are cropped without enlarging their pixels."""
-        self._min_size = 1 / zoom
-        self._last_time: float | None = None
-        self._last_seen = -math.inf
-        self._target = self._position = np.array([0.5, 0.5, 1.0])
-        self._speed = np.zeros(3)
-        self._following = False
+        self._zoom = zoom
+        self._state = FramingState()
 
     def view(self, alpha: Alpha8, time: float) -> CropWindow:
-        """Returns the crop window at ``time`` (seconds) for the matte ``alpha``, uint8 (height, width)."""
-        ideal = self._ideal(alpha)
-        elapsed = math.inf if self._last_time is None else time - self._last_time
-        self._last_time = time
-        if ideal is not None:
-            self._last_seen = time
-        if not 0 < elapsed <= _MAX_GAP_S:
-            self._target = np.array([0.5, 0.5, 1.0]) if ideal is None else ideal
-            self._position, self._speed, self._following = self._target, np.zeros(3), False
-        else:
-            self._update_target(ideal, time)
-            self._ease(elapsed)
-        return self._window()
-
-    def _update_target(self, ideal: NDArray[np.float64] | None, time: float) -> None:
-        """Update the target: only after the person has left the dead zone, then continuously until it is reached."""
-        if ideal is None:
-            if time - self._last_seen > _ABSENCE_TIMEOUT_S:
-                self._target = np.array([0.5, 0.5, 1.0])
-            return
-        distance = np.abs(ideal - self._target) / self._target[2]
-        self._following = self._following or bool(distance[:2].max() > _DEAD_ZONE or distance[2] > _DEAD_ZOOM)
-        if self._following:
-            self._target = ideal
-            self._following = bool(np.abs(self._target - self._position).max() > _ARRIVAL_DISTANCE)
-
-    def _ease(self, elapsed: float) -> None:
-        """Solve a critically damped spring for the elapsed time, so that the path is the same at any frame rate."""
-        pull, away = 1 / _EASE_S, self._position - self._target
-        fade, drift = math.exp(-elapsed * pull), self._speed + away * pull
-        self._position = self._target + (away + drift * elapsed) * fade
-        self._speed = (self._speed - drift * pull * elapsed) * fade
-
-    def _window(self) -> CropWindow:
-        size = float(np.clip(self._position[2], self._min_size, 1))
-        if size > 1 - _ARRIVAL_DISTANCE / 10:
-            return FULL_FRAME
-        x, y = (float(np.clip(coordinate, size / 2, 1 - size / 2)) for coordinate in self._position[:2])
-        return CropWindow(x, y, size)
-
-    def _ideal(self, alpha: Alpha8) -> NDArray[np.float64] | None:
-        """Returns the ideal window (x, y, size) for the person in the matte; None if there is none."""
-        rows = max(round(_MATTE_COLUMNS * alpha.shape[0] / alpha.shape[1]), 1)
-        person = resize(alpha, (min(_MATTE_COLUMNS, alpha.shape[1]), min(rows, alpha.shape[0]))) > _THRESHOLD
-        if person.mean() < _MIN_SHARE:
-            return None
-        left, right = _span(person.sum(axis=0), _TRIM)
-        top, bottom = _span(person.sum(axis=1), 0)
-        size = float(np.clip(max((bottom - top) / (1 - _HEADROOM), (right - left) * _MIN_PERSON_WIDTHS), self._min_size, 1))
-        above = min(top - _HEADROOM * size, 1 - size)
-        center = np.clip([(left + right) / 2, above + size / 2], size / 2, 1 - size / 2)
-        return np.array([*center, size])
+        """See :meth:`Framing.view`. Frames come in order."""
+        person = locate_person(alpha)
+        self._state = self._state.advance(person.ideal(self._zoom) if person else None, time)
+        return visible_window(self._state.position, self._zoom)
 
 
-def _span(counts: NDArray[np.int_], stray: float) -> tuple[float, float]:
-    """Returns the first and last nonzero position, as shares of the length, after removing the share ``stray`` at either end."""
+class RecordedFraming:
+    """Shows windows that are known in advance: ``window`` returns the one at a time in seconds. A :class:`Framing`."""
+
+    output_size = None
+    oversampling = 1.0
+
+    def __init__(self, window: Callable[[float], CropWindow]) -> None:
+        self._window = window
+
+    def view(self, alpha: Alpha8, time: float) -> CropWindow:  # noqa: ARG002
+        """See :meth:`Framing.view`. Frames come in any order."""
+        return self._window(time)
+
+
+def _clip(value: float, least: float, most: float) -> float:
+    return min(max(value, least), most)
+
+
+def _span(counts: NDArray[np.int_], stray: float) -> tuple[int, int]:
+    """Returns the first nonzero position and the one after the last, after removing the share ``stray`` at either end."""
     cumulative = np.cumsum(counts) / counts.sum()
     first, last = int(np.searchsorted(cumulative, stray, side="right")), int(np.searchsorted(cumulative, 1 - stray, side="left"))
-    return first / len(counts), (last + 1) / len(counts)
+    return first, last + 1

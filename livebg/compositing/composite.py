@@ -101,6 +101,17 @@ def cutout(frame: Frame, matte: Matte, curve: ToneCurve | None = None) -> Compos
     return Composite(data, frame.pts, frame.time_base, frame.color, alpha, _SEAL)
 
 
+def plate(frame: Frame, matte: Matte, consent: Consent) -> Composite:
+    """Returns the room with the person cut out, with straight alpha: 255 minus that of the matte.
+
+    Where the person is fully visible the picture is black. At the edge it has the room's estimated color, without the person's.
+    Raises TypeError without the user's consent.
+    """
+    if not isinstance(consent, Consent):
+        raise TypeError("The room may be shown only with the user's consent.")
+    return cutout(frame, replace(matte, alpha=np.asarray(cv2.bitwise_not(matte.alpha), np.uint8)))
+
+
 def passthrough(frame: Frame, consent: Consent) -> Composite:
     """Returns the unmodified frame: mode ``none``. Raises TypeError without the user's consent."""
     if not isinstance(consent, Consent):

@@ -2,13 +2,15 @@
 
 A tone curve raises dark luma most, and leaves black, white and the highlights in between nearly as they are, which evens out
 shadows. Chroma grows in proportion to luma, so skin keeps its tone.
+
+Measurement and motion are separate. :func:`measure_need` has no state; :class:`LightState` has it all, and needs no picture.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -43,49 +45,91 @@ _MAX_GAP_S: Final = 1.0
 """Time without a frame after which the light jumps to the strength that the face needs."""
 
 
+class LightState(NamedTuple):
+    """The strength of the light after a frame: plain numbers, and all that the next frame's strength depends on.
+
+    ``time`` is the frame's, in seconds; None before the first face. ``needed`` is the strength that the face needed at
+    ``measured_at``, and ``strength`` the one that it gets. ``following``: the strength is on its way to the needed one.
+    """
+
+    time: float | None = None
+    measured_at: float = 0.0
+    needed: float = 0.0
+    strength: float = 0.0
+    following: bool = False
+
+    def is_due(self, time: float) -> bool:
+        """Returns whether the face has to be measured at ``time``."""
+        return self.restarts(time) or time - self.measured_at > _INTERVAL_S
+
+    def restarts(self, time: float) -> bool:
+        """Returns whether the light jumps at ``time``: at the start, after a gap, and after a step back in time."""
+        return self.time is None or not 0 < time - self.time <= _MAX_GAP_S
+
+    def advance(self, time: float, needed: float) -> "LightState":
+        """Returns the state after a frame at ``time`` whose face needs the strength ``needed``."""
+        state = self._replace(needed=needed, measured_at=time)
+        return state.move(time)
+
+    def move(self, time: float) -> "LightState":
+        """Returns the state after a frame at ``time`` whose face was not measured."""
+        strength, following = (self.needed, False) if self.restarts(time) else (self.strength, self.following)
+        following = abs(self.needed - strength) > (_ARRIVAL_DISTANCE if following else _DEAD_ZONE)
+        state = self._replace(strength=strength, following=following)
+        return state._replace(time=time, strength=state.ease(time))
+
+    def ease(self, time: float) -> float:
+        """Returns the strength at ``time``, without another measurement."""
+        if not self.following or self.time is None:
+            return self.strength
+        return self.strength + (self.needed - self.strength) * (1 - math.exp(-(time - self.time) / _EASE_S))
+
+
 class Light:
     """Decides how much light each frame's person gets: ``level``, 0..1, or more if ``auto`` finds that their face is dark.
 
     With ``auto`` the light follows the brightness of the face slowly, in seconds, so that frame rates make no difference. That is
-    the only state; :meth:`reset`, in any thread, clears it. Raises ValueError for a level outside 0..1.
+    the only state; :meth:`reset`, in any thread, clears it. ``recorded`` replaces it by a light that is known in advance: the
+    strength at a time in seconds. Raises ValueError for a level outside 0..1.
     """
 
-    def __init__(self, level: float, *, auto: bool = False) -> None:
+    def __init__(self, level: float, *, auto: bool = False, recorded: Callable[[float], float] | None = None) -> None:
         if not 0 <= level <= 1:
             raise ValueError(f"A light level must be 0 to 1, got {level}.")
-        self._level, self._auto = level, auto
-        self._last_time: float | None = None
-        self._measured_at = 0.0
-        self._needed = self._strength = level
-        self._following = False
+        self._level, self._auto, self._recorded = level, auto, recorded
+        self._state = LightState()
 
     def curve(self, frame: Frame, matte: Matte) -> ToneCurve | None:
-        """Returns the tone curve for the person in ``frame``; None if they need no light. Frames come in order."""
-        if self._auto:
-            self._follow(frame, matte)
-        steps = round(max(self._strength, self._level) * MAX_STEPS)
+        """Returns the tone curve for the person in ``frame``; None if they need no light. Frames come in order, unless the light
+        is recorded."""
+        steps = round(max(self._strength(frame, matte), self._level) * MAX_STEPS)
         return tone_curve(steps, frame.color.full_range) if steps else None
 
     def reset(self) -> None:
         """Forget the face's brightness: after a toggle, a seek, a change of format or a gap in time."""
-        self._last_time = None
+        self._state = self._state._replace(time=None)
+
+    def _strength(self, frame: Frame, matte: Matte) -> float:
+        if self._recorded:
+            return self._recorded(frame.time)
+        if self._auto:
+            self._follow(frame, matte)
+        return self._state.strength
 
     def _follow(self, frame: Frame, matte: Matte) -> None:
         """Move the strength toward what the face needs. Without a face it stays."""
-        elapsed = math.inf if self._last_time is None else frame.time - self._last_time
-        restarts = not 0 < elapsed <= _MAX_GAP_S
-        if restarts or frame.time - self._measured_at > _INTERVAL_S:
-            face = _face(frame, matte)
-            if face is None:
-                return
-            self._needed, self._measured_at = _needed_strength(face, frame.color.full_range), frame.time
-        self._last_time = frame.time
-        if restarts:
-            self._strength, self._following = self._needed, False
-        distance = self._needed - self._strength
-        self._following = abs(distance) > (_ARRIVAL_DISTANCE if self._following else _DEAD_ZONE)
-        if self._following:
-            self._strength += distance * (1 - math.exp(-elapsed / _EASE_S))
+        if not self._state.is_due(frame.time):
+            self._state = self._state.move(frame.time)
+            return
+        needed = measure_need(frame, matte)
+        if needed is not None:
+            self._state = self._state.advance(frame.time, needed)
+
+
+def measure_need(frame: Frame, matte: Matte) -> float | None:
+    """Returns the strength of light, 0..1, that the face in ``frame`` needs; None without a face."""
+    face = _face(frame, matte)
+    return None if face is None else _needed_strength(face, frame.color.full_range)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,3 +12,5 @@ SinkBackend = Literal["v4l2loopback", "pipewire", "obs", "null"]
 Backend = Literal[SinkBackend, "both"]
 BUILTIN_BACKGROUNDS: Final = ("dawn", "dusk", "slate", "paper", "lights", "leaves")
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
+MAX_JOBS: Final = 64
+"""The most tasks that a render runs at the same time."""

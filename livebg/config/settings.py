@@ -7,11 +7,21 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from livebg.config.automatic_backend import own_automatic_backend
-from livebg.config.choices import BUILTIN_BACKGROUNDS, Backend, Mode, Preset, SinkBackend, Temporal
+from livebg.config.choices import BUILTIN_BACKGROUNDS, MAX_JOBS, Backend, Mode, Preset, SinkBackend, Temporal
 from livebg.config.messages import PREFIX
 from livebg.config.parsing import parse_color, parse_size
 
@@ -130,6 +140,14 @@ class Smoothing(Section):
     )
 
 
+def _job_count(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Report one error, not one for each type."""
+    try:
+        return check(value)
+    except ValidationError:
+        raise ValueError(f"It should be auto or an integer from 1 to {MAX_JOBS}.") from None
+
+
 class Render(Section):
     """How `livebg render` writes files."""
 
@@ -138,7 +156,9 @@ class Render(Section):
     preset: Preset = Field(
         "medium", description="encoder preset, speed against file size: ultrafast, superfast, veryfast, ... to placebo"
     )
-    jobs: int = Field(1, ge=1, le=64, description="number of files to render in parallel")
+    jobs: Annotated[Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_JOBS)], WrapValidator(_job_count)] = Field(
+        "auto", description="number of parallel processes, 1 to 64; auto: one per CPU core, as far as memory allows"
+    )
 
 
 class Camera(Section):

@@ -8,7 +8,6 @@ import logging
 import os
 import stat
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from typing import Final
 from platformdirs import RuntimeDirWarning, user_runtime_path
 
 from livebg.errors import ConfigError
+from livebg.platform.file_lock import lock_within, try_lock
 from livebg.platform.user_paths import user_folder
 
 SOCKET_NAME: Final = "livebg.sock"
@@ -26,32 +26,6 @@ LOCK_NAME: Final = "livebg.lock"
 _LOG: Final = logging.getLogger(__name__)
 _LOCK_TIMEOUT_S: Final = 0.5
 """Timeout for acquiring the lock: processes that check it hold it for an instant."""
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _LOCKED_BYTE: Final = 1 << 20
-    """Far behind the pid, because Windows also prevents reading locked bytes."""
-
-    def _try_lock(descriptor: int, shared: bool = False) -> bool:  # noqa: ARG001
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int, shared: bool = False) -> bool:
-        try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 def runtime_dir() -> Path:
@@ -111,20 +85,17 @@ def running_pid(folder: Path | None = None) -> int | None:
     except OSError as error:
         raise _runtime_dir_error(folder, error) from error
     try:
-        return None if _try_lock(descriptor, shared=True) else _read_pid(descriptor)
+        return None if try_lock(descriptor, shared=True) else _read_pid(descriptor)
     finally:
         os.close(descriptor)
 
 
 def _acquire(descriptor: int) -> None:
     """Acquire the lock and write this process's id. Raises ConfigError if another livebg holds it, and OSError."""
-    deadline = time.monotonic() + _LOCK_TIMEOUT_S
-    while not _try_lock(descriptor):
-        if time.monotonic() >= deadline:
-            pid = _read_pid(descriptor)
-            which = f" (pid {pid})" if pid else ""
-            raise ConfigError(f"livebg is already running{which}.", "Use it, or stop it with `livebg stop`.")
-        time.sleep(0.02)
+    if not lock_within(descriptor, _LOCK_TIMEOUT_S):
+        pid = _read_pid(descriptor)
+        which = f" (pid {pid})" if pid else ""
+        raise ConfigError(f"livebg is already running{which}.", "Use it, or stop it with `livebg stop`.")
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
 

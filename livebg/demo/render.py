@@ -139,8 +139,9 @@ class _Renderer:
 
 def _looks(pipelines: Sequence[Pipeline], frame: Frame) -> list[Frame | Composite]:
     """Returns the frame itself and all its looks. The network, the most expensive step, runs once: one matte serves all looks."""
-    matte = pipelines[0].matte(frame)
-    return [frame, *(pipeline.composite(frame, matte) for pipeline in pipelines)]
+    compositors = [pipeline.compositor for pipeline in pipelines]
+    shown = compositors[0].shown_matte(pipelines[0].matte(frame))
+    return [frame, *(each.crop(each.apply(frame, shown), each.crop_window(shown)) for each in compositors)]
 
 
 def _with_mode(settings: Settings, mode: Mode) -> Settings:

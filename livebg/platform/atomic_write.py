@@ -1,8 +1,10 @@
 """Replaces small files atomically, for packages on several layers. Video files use :mod:`livebg.sinks.atomic_file`."""
 
+import errno
 import os
 import secrets
 import shutil
+import sys
 from pathlib import Path
 
 
@@ -25,3 +27,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable, so that a file that was renamed or created survives a power failure.
+
+    Does nothing on Windows and on file systems that cannot do that. Raises OSError.
+    """
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,198 +1,188 @@
-"""Renders several files, in parallel if requested. Each file is one job, and a failed job does not stop the others."""
+"""Renders several files. Their segments and photos are tasks of the same workers, and a failed file does not stop the others."""
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from livebg.compositing.backgrounds import StillBackground
-from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
-from livebg.errors import Cancelled, LivebgError, ModelError
-from livebg.factory import build_background, build_effect, build_encoding, build_light, build_pipeline
-from livebg.interfaces import Background, Segmenter
-from livebg.pipeline import Passthrough, Pipeline
-from livebg.rendering.jobs import Job, JobResult, NetworkInfo
-from livebg.rendering.lookahead import LookaheadFilter
-from livebg.rendering.loop import VideoProcessor, render
-from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
+from livebg.errors import Cancelled, LivebgError, SinkError
+from livebg.factory import build_effect, build_encoding
+from livebg.rendering.jobs import Job
+from livebg.rendering.photo_render import PhotoRender
 from livebg.rendering.reporters import QuietReporter
-from livebg.sinks.atomic_file import AtomicFile, writing
+from livebg.rendering.running_render import Render, RunningRender, TaskProgress
+from livebg.rendering.video_plan import RenderOptions
+from livebg.rendering.video_render import VideoRender
+from livebg.rendering.worker import ModelUnavailable, Task, Workers
+from livebg.sinks.atomic_file import writing
 from livebg.sinks.codecs import plan_encoder
-from livebg.sinks.file import FileSink
-from livebg.sinks.stream_selection import CopyOptions
-from livebg.sources.file import FileSource
 
 _LOG: Final = logging.getLogger(__name__)
 _SEVERITY: Final = (0, 3, 4, 2, 5, 1, 130)
 """Exit codes from best to worst: a batch exits with the worst code of its jobs."""
+_PROGRESS_INTERVAL_S: Final = 0.1
+_PHOTOS_PER_PROCESS: Final = 4
+"""A process takes as long to start as a few photos take to render."""
 
 
 class BatchRenderer:
-    """Renders jobs with one shared network, which is loaded after the first input has been opened.
+    """Renders jobs with ``count`` workers, which ``open_workers`` starts when the first job is ready.
 
     If the network cannot be loaded, the error is reported once and the remaining jobs are skipped. Subfolders of the output are
-    created when needed. ``overwrite`` replaces existing outputs. ``consent`` turns the effect off (mode ``none``).
+    created when needed.
     """
 
     def __init__(
         self,
         settings: Settings,
-        load_segmenter: Callable[[], Segmenter],
+        options: RenderOptions,
         reporter: QuietReporter,
-        options: CopyOptions,
-        overwrite: bool,
-        consent: Consent | None = None,
+        open_workers: Callable[[int], Workers],
+        count: int,
     ) -> None:
-        self._settings = settings
-        self._load_segmenter = load_segmenter
+        self._settings, self._options = settings, options
         self._reporter = reporter
-        self._options, self._overwrite = options, overwrite
-        self._consent = consent
-        self._segmenter: Segmenter | None = None
+        self._open_workers, self._count = open_workers, count
+        self._running: list[RunningRender] = []
+        self._codes: list[int] = []
+        self._kept: list[str] = []
         self._model_failed = False
-        self._loading = threading.Lock()
-        self._stop = threading.Event()
         self._created_folders: list[Path] = []
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Raise :class:`~livebg.errors.ConfigError` early, for an encoding that the videos of ``jobs`` cannot have, or for an
         unreadable background.
         """
-        if self._consent is None:
+        if self._options.consent is None:
             build_effect(self._settings)
-        encoding = build_encoding(self._settings, self._mode)
+        encoding = build_encoding(self._settings, self._settings.effect.mode if self._options.consent is None else "none")
         for output in {job.output.suffix.lower(): job.output for job in jobs if not (job.is_photo or job.error)}.values():
             plan_encoder(encoding, output)
 
     def run(self, jobs: Sequence[Job]) -> int:
         """Render all jobs. Returns the worst exit code of the jobs; 130 if the user stopped the batch."""
-        with ThreadPoolExecutor(self._settings.render.jobs, thread_name_prefix="render") as pool:
-            futures: list[Future[None]] = []
-            try:
-                for job in jobs:
-                    futures.append(pool.submit(self._run, job))  # noqa: PERF401 - an interrupt keeps those before
-                wait(futures)
-            except KeyboardInterrupt:
-                self._stop.set()
-                pool.shutdown(cancel_futures=True)
-        codes = [self._exit_code(job, future) for job, future in zip(jobs, futures, strict=False)]
-        codes += [Cancelled.exit_code] * (len(jobs) - len(codes))
+        waiting = deque(jobs)
+        self._reporter.planned(jobs)
+        try:
+            with ExitStack() as opened:
+                workers: Workers | None = None
+                while waiting or self._running:
+                    while waiting and (workers is None or self._open_tasks < 2 * workers.count):
+                        render = self._start(waiting.popleft())
+                        if render is not None:
+                            if workers is None:
+                                count = min(self._count, max(render.parts, _useful_processes(jobs)))
+                                workers = opened.enter_context(self._open_workers(count))
+                            self._submit(workers, RunningRender(render))
+                    if workers is not None:
+                        self._collect(workers)
+        except KeyboardInterrupt:
+            self._interrupt(len(waiting))
         self._remove_empty_folders()
-        worst = max(codes, key=_SEVERITY.index)
-        self._reporter.ended(jobs, codes.count(0), worst)
+        worst = max(self._codes, key=_SEVERITY.index, default=0)
+        self._reporter.ended(jobs, self._codes.count(0), worst, self._kept)
         return worst
 
-    def _run(self, job: Job) -> None:
-        """Run one job. Reports an error immediately and re-raises it for :meth:`_exit_code`."""
+    @property
+    def _open_tasks(self) -> int:
+        return sum(len(running.tasks) for running in self._running)
+
+    def _start(self, job: Job) -> Render | None:
+        """Open a job; None if that fails, which is reported."""
         try:
             if job.error:
                 raise job.error
-            if self._model_failed:
-                raise _ModelUnavailable
-            self._reporter.finished(self._photo(job) if job.is_photo else self._video(job))
-        except (Cancelled, _ModelUnavailable):
-            raise
-        except LivebgError as error:
-            self._reporter.failed(job, error)
-            raise
+            if self._model_failed and self._options.consent is None:
+                raise ModelUnavailable("The network failed to load in another job.")
+            self._make_folder(job)
+            if job.is_photo:
+                return PhotoRender(job, self._settings, self._options)
+            return VideoRender(job, self._settings, self._options, self._reporter.note)
+        except Exception as error:  # noqa: BLE001 - a bug that concerns one file must not stop the others
+            self._report(job, error)
+            return None
 
-    def _exit_code(self, job: Job, future: Future[None]) -> int:
+    def _submit(self, workers: Workers, running: RunningRender, tasks: Iterable[Task[Any]] | None = None) -> None:
+        """Submit the tasks of a render, by default those to begin with."""
+        if tasks is None:
+            self._running.append(running)
+            self._reporter.started(running.render.job, running.render.total, running.render.done)
+            tasks = running.render.begin()
+        for task in tasks:
+            observer = TaskProgress(running.render.label(task), self._reporter.retried)
+            running.last = workers.submit(task, observer, running.last)
+            running.tasks[running.last] = observer
+
+    def _collect(self, workers: Workers) -> None:
+        """Wait for tasks, and go on with the renders whose tasks are done."""
+        futures = {future for running in self._running for future in running.tasks}
+        done = wait(futures, _PROGRESS_INTERVAL_S, FIRST_COMPLETED).done if futures else set()
+        for running in list(self._running):
+            for future in done & running.tasks.keys():
+                del running.tasks[future]
+                self._add(workers, running, future)
+            if running.frames != running.reported:
+                running.reported = running.frames
+                self._reporter.advanced(running.render.job, running.reported)
+            if not running.tasks and (running.error or running.render.is_complete):
+                self._running.remove(running)
+                self._end(running)
+
+    def _add(self, workers: Workers, running: RunningRender, future: Future[Any]) -> None:
         if future.cancelled():
-            return Cancelled.exit_code
-        error = future.exception()
-        if error is None:
-            return 0
-        if isinstance(error, LivebgError):
-            return error.exit_code
-        _LOG.debug("%s", job.input, exc_info=error)
-        self._reporter.failed(job, error)
-        return LivebgError.exit_code
-
-    def _video(self, job: Job) -> JobResult:
-        with FileSource(job.input, self._options.start, self._options.end) as source, self._sink(job, source) as sink:
-            processor, network = self._processor(source.format.width, source.format.height)
-            self._reporter.started(job, source.frame_estimate)
-            begin, following = time.perf_counter(), self._with_lookahead(processor)
-            frames = render(source, sink, following, lambda done: self._reporter.advanced(job, done), self._stop)
-        return JobResult(job, frames, time.perf_counter() - begin, network, (*source.notes, *sink.notes))
-
-    def _sink(self, job: Job, source: FileSource) -> FileSink:
-        self._make_folder(job)
-        return FileSink(
-            job.output,
-            source.format,
-            source.time_base,
-            encoding=build_encoding(self._settings, self._mode),
-            copy_from=job.input,
-            copy_options=self._options,
-            overwrite=self._overwrite,
-        )
-
-    def _photo(self, job: Job) -> JobResult:
-        begin = time.perf_counter()
-        photo = Photo(job.input)
-        check_suffix(job.output, self._mode)
-        self._make_folder(job)
-        part = AtomicFile(job.output, overwrite=self._overwrite, not_same_as=job.input)
+            return
         try:
-            background = self._background()
-            processor, network = self._processor(photo.frame.width, photo.frame.height, background)
-            self._reporter.started(job, 1)
-            still = background if isinstance(background, StillBackground) else None
-            image = render_photo(photo, processor, self._mode, still, build_light(self._settings))
-            if self._stop.is_set():
-                raise Cancelled(f"Stopped before writing {job.output}.")
-            write_photo(image, part, job.output)
-        finally:
-            part.rollback()
-        return JobResult(job, 1, time.perf_counter() - begin, network, photo.notes)
+            further = running.render.add(future.result())
+        except Exception as error:  # noqa: BLE001 - reported when the other tasks of the file have ended
+            running.error = running.error or error
+            for other in list(running.tasks):
+                other.cancel()
+        else:
+            if running.error is None:
+                self._submit(workers, running, further)
 
-    def _background(self) -> Background | None:
-        """Returns the background of a photo; None for a mode without one, and for the blurred room."""
-        return build_background(self._settings) if self._mode in ("background", "greenscreen") else None
+    def _end(self, running: RunningRender) -> None:
+        """Complete the output of a render, or report its error."""
+        error, render = running.error, running.render
+        if error is None:
+            try:
+                self._reporter.finished(render.finish())
+                self._codes.append(0)
+                return
+            except Exception as failure:  # noqa: BLE001 - as above
+                error = failure
+        self._report(render.job, error)
+        # A full disk or a bug need not cost the work so far; an input that cannot be read is not continued.
+        sentence = render.stop(keep=isinstance(error, SinkError) or not isinstance(error, LivebgError))
+        if sentence:
+            self._reporter.note(sentence)
 
-    @property
-    def _mode(self) -> str:
-        return self._settings.effect.mode if self._consent is None else "none"
+    def _report(self, job: Job, error: BaseException) -> None:
+        self._codes.append(error.exit_code if isinstance(error, LivebgError) else LivebgError.exit_code)
+        repeated = isinstance(error, ModelUnavailable) and self._model_failed
+        self._model_failed = self._model_failed or isinstance(error, ModelUnavailable)
+        if not repeated and not isinstance(error, Cancelled):
+            _LOG.debug("%s", job.input, exc_info=error)
+            self._reporter.failed(job, error)
 
-    def _processor(
-        self, width: int, height: int, background: Background | None = None
-    ) -> tuple[Pipeline | Passthrough, NetworkInfo | None]:
-        """Returns a new pipeline with the shared network, for one file of this size."""
-        if self._consent is not None:
-            return Passthrough(self._consent), None
-        segmenter = self._loaded_segmenter()
-        size = segmenter.input_size(width, height)
-        pipeline = build_pipeline(self._settings, segmenter, background=background)
-        return pipeline, NetworkInfo(segmenter.name, segmenter.provider, size)
-
-    def _with_lookahead(self, processor: Pipeline | Passthrough) -> VideoProcessor:
-        """Returns the processor for a video, which can use future frames; photos cannot."""
-        smoothing = self._settings.smoothing
-        if smoothing.temporal == "causal" or not smoothing.time_constant or isinstance(processor, Passthrough):
-            return processor
-        return LookaheadFilter(processor, smoothing.time_constant)
-
-    def _loaded_segmenter(self) -> Segmenter:
-        with self._loading:
-            if self._segmenter is None:
-                if self._model_failed:
-                    raise _ModelUnavailable
-                try:
-                    self._segmenter = self._load_segmenter()
-                except ModelError:
-                    self._model_failed = True
-                    raise
-            return self._segmenter
+    def _interrupt(self, waiting: int) -> None:
+        """Keep what is finished, after the workers have stopped."""
+        for running in self._running:
+            for future in running.tasks:
+                with suppress(BaseException):
+                    running.render.add(future.result(timeout=0))
+            sentence = running.render.stop(keep=True)
+            if sentence:
+                self._kept.append(sentence)
+        self._codes += [Cancelled.exit_code] * (waiting + len(self._running))
 
     def _make_folder(self, job: Job) -> None:
         folder = job.output.parent
-        with self._loading, writing(job.output), suppress(FileExistsError):
+        with writing(job.output), suppress(FileExistsError):
             missing = [each for each in (folder, *folder.parents) if not each.exists()]
             folder.mkdir(parents=True, exist_ok=True)
             self._created_folders += missing
@@ -204,8 +194,6 @@ class BatchRenderer:
                 folder.rmdir()
 
 
-class _ModelUnavailable(ModelError):
-    """The network failed to load in another job, which has reported the error."""
-
-    def __init__(self) -> None:
-        super().__init__("The network failed to load in another job.")
+def _useful_processes(jobs: Sequence[Job]) -> int:
+    photos = sum(job.is_photo for job in jobs)
+    return len(jobs) - photos + photos // _PHOTOS_PER_PROCESS

@@ -13,6 +13,7 @@ from typing import Final, Literal, get_args
 
 from livebg.config.choices import Mode
 from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
+from livebg.rendering.extra_outputs import ExtraOutput
 from livebg.sources.media_types import PHOTO_SUFFIXES, UNREADABLE_PHOTO_SUFFIXES, VIDEO_SUFFIXES, WRITABLE_PHOTO_SUFFIXES
 
 _LOG: Final = logging.getLogger(__name__)
@@ -29,13 +30,15 @@ _MAX_NAME_BYTES: Final = 255
 @dataclass(frozen=True, slots=True)
 class Job:
     """One input and its output. ``note`` is a clause about an unexpected output format, or empty. ``error`` is the reason why the
-    job cannot run: the input is a folder that cannot be read, or the name of the output would be too long.
+    job cannot run: the input is a folder that cannot be read, or the name of the output would be too long. ``extras`` are the
+    files beside the output.
     """
 
     input: Path
     output: Path
     note: str = ""
     error: LivebgError | None = None
+    extras: tuple[ExtraOutput, ...] = ()
 
     @property
     def is_photo(self) -> bool:
@@ -64,20 +67,32 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The jobs, and the files in the input folders that are neither photos nor videos in a known format."""
+    """The jobs to run, the files in the input folders that are neither photos nor videos in a known format, and the jobs that are
+    not run because their outputs exist."""
 
     jobs: Sequence[Job]
     skipped: Sequence[Path] = ()
+    existing: Sequence[Job] = ()
 
 
-def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
-    """Returns one job per file, with distinct outputs; folders are walked in alphabetical order.
+def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str, *, skip_existing: bool = False) -> Plan:
+    """Returns one job per file, with distinct outputs; folders are walked in alphabetical order. With ``skip_existing``, a job
+    whose output exists is not run; the outputs of the others do not depend on that.
 
     ``output`` is a file for a single input file, otherwise a folder, which keeps the subfolders of the inputs; missing subfolders
     are created later. A folder that cannot be read becomes a job with an error. Raises :class:`~livebg.errors.SourceError` for an
     input that does not exist or has nothing to render, :class:`~livebg.errors.SinkError` for an output folder that does not
     exist, and :class:`~livebg.errors.ConfigError` if ``output`` is a file and there are several inputs.
     """
+    plan = _plan_all(inputs, output, mode)
+    if not skip_existing:
+        return plan
+    existing = [job for job in plan.jobs if _is_done(job)]
+    done = {job.output for job in existing}
+    return Plan([job for job in plan.jobs if job.output not in done], plan.skipped, existing)
+
+
+def _plan_all(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
     from livebg.sinks.atomic_file import writing  # imports av, which `livebg --help` does not need
 
     for path in inputs:
@@ -99,6 +114,12 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None, mode: str) -> Plan:
         for (file, _), target in zip(files.values(), targets, strict=True)
     ]
     return Plan([*unreadable, *jobs], skipped)
+
+
+def _is_done(job: Job) -> bool:
+    with suppress(OSError):  # the renderer reports it
+        return job.error is None and (job.output.exists() or job.output.is_symlink())
+    return False
 
 
 def _check_input(path: Path) -> None:

@@ -6,14 +6,14 @@ third of the gain for slow motion comes from the blur.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
-from livebg.imaging.frame import Alpha, Composite, Frame
+from livebg.imaging.frame import Alpha, Frame, Matte
 from livebg.imaging.optical_flow import FlowEstimator
 from livebg.imaging.pyramid import Pyramid
 from livebg.pipeline import Mask, Pipeline, Prediction
@@ -46,7 +46,7 @@ class _Moment:
 
 
 class LookaheadFilter:
-    """Turns frames into composites, using for each frame what the network saw before it and up to 0.4 s after it.
+    """Makes the mattes of frames, using for each frame what the network saw before it and up to 0.4 s after it.
 
     Both passes carry alpha along the optical flow and keep it only where it explains the picture, as
     :class:`~livebg.segmentation.temporal_filter.TemporalFilter` does. Nothing crosses a cut or a gap of more than half a second.
@@ -62,28 +62,48 @@ class LookaheadFilter:
         self._carrier = FlowEstimator()
         self._held: deque[_Moment] = deque()
 
-    def composites(self, frames: Iterable[Frame]) -> Iterator[Composite]:
-        """Yield one composite for each of ``frames``, whose times rise.
+    def mattes(self, frames: Iterable[Frame], wanted: Callable[[Frame], bool]) -> Iterator[tuple[Frame, Matte]]:
+        """Yield the ``wanted`` ones of ``frames``, whose times rise, with their mattes.
 
-        Raises what the pipeline and ``frames`` raise, at once: frames that are still held are not shown then.
+        Raises what the pipeline and ``frames`` raise, at once: frames that are still held are not yielded then.
         """
-        for frame, mask in self.masks((frame, self._pipeline.predict(frame)) for frame in frames):
-            yield self._pipeline.composite(frame, self._pipeline.refine(mask, frame))
+        for frame, mask in self.masks(((frame, self._pipeline.predict(frame)) for frame in frames), wanted):
+            if wanted(frame):
+                yield frame, self._pipeline.refine(mask, frame)
 
-    def masks(self, sights: Iterable[tuple[Frame, Prediction]]) -> Iterator[tuple[Frame, Mask]]:
-        """Yield each frame with its filtered mask."""
+    def masks(
+        self, sights: Iterable[tuple[Frame, Prediction]], begins: Callable[[Frame], bool] = lambda _: True
+    ) -> Iterator[tuple[Frame, Mask]]:
+        """Yield each frame with its filtered mask, from about the first frame on for which ``begins`` is true: those before it
+        warm up the causal filter, which takes less than half of the time."""
         self._held.clear()
         self._carrier.reset()
+        has_begun = False
         for frame, sight in sights:
+            has_begun = has_begun or begins(frame)
             with self._pipeline.stage("smoothing"):
+                if not has_begun:
+                    self._warm_up(frame, sight)
+                    continue
                 self._held.append(self._filtered_forward(frame, sight))
             while self._sees_far_enough():
                 yield from self._released(max(len(self._held) // _RELEASED, 1))
         yield from self._released(len(self._held))
 
+    def _warm_up(self, frame: Frame, sight: Prediction) -> None:
+        """Apply the causal filter, and hold this frame alone."""
+        motion = self._carrier.update(_luma(sight))
+        average = Average.start(sight.alpha, sight.time)
+        before = self._held.pop() if self._held else None
+        if before is not None and motion is not None and 0 < sight.time - before.sight.time <= MAX_GAP_S:
+            times = sight.time - before.sight.time, self._time_constant
+            here = Transition.between(before.sight.image, sight.image, motion, *times)
+            average = here.advance(before.average, sight.alpha, sight.time) if here is not None else average
+        self._held.append(_Moment(frame, sight, average))
+
     def _filtered_forward(self, frame: Frame, sight: Prediction) -> _Moment:
         """Apply the causal filter. Also links the frame before to this one."""
-        both = self._carrier.update_both(Pyramid(np.asarray(cv2.cvtColor(sight.image, cv2.COLOR_RGB2GRAY), np.uint8)))
+        both = self._carrier.update_both(_luma(sight))
         started = _Moment(frame, sight, Average.start(sight.alpha, sight.time))
         before = self._held[-1] if self._held else None
         if before is None or both is None or not 0 < sight.time - before.sight.time <= MAX_GAP_S:
@@ -108,6 +128,10 @@ class LookaheadFilter:
             alphas = [_blurred(alpha) if each.linked else alpha for each, alpha in zip(moments, alphas, strict=False)]
             masks = [Mask(alpha, each.sight.time) for each, alpha in zip(moments, alphas, strict=True)]
         yield from zip((each.frame for each in moments), masks, strict=True)
+
+
+def _luma(sight: Prediction) -> Pyramid:
+    return Pyramid(np.asarray(cv2.cvtColor(sight.image, cv2.COLOR_RGB2GRAY), np.uint8))
 
 
 def _blurred(alpha: Alpha) -> Alpha:

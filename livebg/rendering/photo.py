@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 from livebg.compositing.auto_framing import CropWindow
 from livebg.compositing.backgrounds import StillBackground
 from livebg.compositing.composite import tighten
+from livebg.compositing.compositor import Compositor
 from livebg.compositing.light import Light
 from livebg.compositing.tone_curve import ToneCurve
 from livebg.errors import ConfigError, SinkError
@@ -165,16 +166,18 @@ def render_photo(
     frame = photo.frame
     if isinstance(processor, Passthrough):
         return photo.composited(frame, processor.process(frame).composite, None)
-    matte = processor.matte(frame)
+    compositor = processor.compositor
+    matte = compositor.shown_matte(processor.matte(frame))
     curve = light.curve(frame, matte) if light else None
-    return _framed(_composited(photo, processor, mode, matte, background, curve), processor.crop_window(matte))
+    return _framed(_composited(photo, compositor, mode, matte, background, curve), compositor.crop_window(matte))
 
 
 def _composited(
-    photo: Photo, processor: Pipeline, mode: str, matte: Matte, background: StillBackground | None, curve: ToneCurve | None
+    photo: Photo, compositor: Compositor, mode: str, matte: Matte, background: StillBackground | None, curve: ToneCurve | None
 ) -> Image.Image:
+    """Returns the photo in ``mode``, uncropped, from its matte as shown."""
     frame = photo.frame
-    composite = processor.composite(frame, matte, framed=False)
+    composite = compositor.apply(frame, matte)
     if mode == "cutout":
         return photo.cutout(frame, composite, matte.alpha, curve)
     if mode == "matte":

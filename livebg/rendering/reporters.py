@@ -1,4 +1,4 @@
-"""Progress reports of a render, as text or JSON, printed on consoles that the command line passes in."""
+"""Reports of a render, as text or JSON, printed on consoles that the command line passes in."""
 
 import json
 import threading
@@ -9,44 +9,74 @@ from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from livebg.errors import Cancelled, LivebgError
 from livebg.rendering.jobs import Job, JobResult
+from livebg.rendering.progress import RenderProgress
+from livebg.rendering.progress_bar import ProgressBar
+from livebg.rendering.report_text import (
+    MAX_NAMED,
+    count_files,
+    error_message,
+    listed,
+    rate,
+    retry_message,
+    stop_message,
+    summary_line,
+)
 
 _JSON_INTERVAL_S: Final = 0.5
 """Minimum time between two progress lines of one job."""
-
-_MAX_SKIPPED_SHOWN: Final = 10
-"""Number of skipped files that are listed by name."""
 
 
 class QuietReporter:
     """Prints errors only. Its methods are called from several threads.
 
-    Each started job is reported as ``finished`` or ``failed``, unless the user stops it. ``ended`` is called once, last, with the
-    number of jobs that succeeded and the exit code.
+    ``planned`` is called first, once. Each started job is reported as ``finished`` or ``failed``, unless the user stops it.
+    ``ended`` is called once, last.
     """
 
     def __init__(self, errors: Console) -> None:
         self._errors = errors
+        self._failures: list[tuple[Job, str, int]] = []
 
     def skipped(self, files: Sequence[Path]) -> None:
         """Report files in the input folders that are not rendered."""
 
-    def started(self, job: Job, total: int | None) -> None: ...
+    def existing(self, jobs: Sequence[Job]) -> None:
+        """Report jobs that are not run because their outputs exist."""
 
-    def advanced(self, job: Job, frames: int) -> None: ...
+    def planned(self, jobs: Sequence[Job]) -> None:
+        """All jobs that will be run, for an estimate of the whole."""
+
+    def warn(self, sentence: str) -> None:
+        """Report what the user must know, also with ``--quiet``."""
+        self._errors.print(escape(sentence), soft_wrap=True)
+
+    def started(self, job: Job, total: int | None, resumed: int = 0) -> None:
+        """A job starts. It has ``total`` frames, if known, of which an earlier run has finished ``resumed``."""
+
+    def advanced(self, job: Job, frames: int) -> None:
+        """``frames`` frames of the job are done, ``resumed`` ones included; fewer than before if a part is tried again."""
+
+    def retried(self, label: str, error: Exception) -> None:
+        """A task failed with ``error`` and is tried again. ``label`` names it, as ``Segment 3 (0:30 to 0:40) of talk.mp4``."""
+
+    def note(self, sentence: str) -> None:
+        """Report what is worth knowing and no error."""
 
     def finished(self, summary: JobResult) -> None: ...
 
     def failed(self, job: Job, error: BaseException) -> None:
-        self._error(error_message(error, job))
+        message = error_message(error, job)
+        code = error.exit_code if isinstance(error, LivebgError) else LivebgError.exit_code
+        self._failures.append((job, message, code))
+        self._error(message)
 
-    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int, kept: Sequence[str] = ()) -> None:
+        """All jobs have ended, of which ``done`` succeeded. ``kept`` are sentences on what remains if the user stopped them."""
         if exit_code == Cancelled.exit_code:
-            self._error(_stop_sentence(jobs, done))
+            self._error(stop_message(jobs, done, kept))
 
     def __enter__(self) -> Self:
         return self
@@ -58,70 +88,81 @@ class QuietReporter:
 
 
 class BarReporter(QuietReporter):
-    """Shows a progress bar per running job on a terminal, and prints one or more lines per finished job."""
+    """Shows one progress bar for all files on a terminal, and prints one or more lines per finished job."""
 
     def __init__(self, errors: Console) -> None:
         super().__init__(errors)
-        name = TextColumn("{task.description}", markup=False)
-        columns = (name, BarColumn(), MofNCompleteColumn(), _Fps(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-        self._tasks: dict[Job, TaskID] = {}
+        self._progress = RenderProgress()
+        self._bar = ProgressBar(self._progress, errors)
 
     def skipped(self, files: Sequence[Path]) -> None:
-        names = [str(file) for file in files]
-        more = len(names) - _MAX_SKIPPED_SHOWN
-        listed = ", ".join(names[:_MAX_SKIPPED_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        self._line(f"Skipped {len(names)} file{'' if len(names) == 1 else 's'} in other formats: {listed}")
+        self._line(f"Skipped {count_files(files)} in other formats: {listed([str(file) for file in files])}")
 
-    def started(self, job: Job, total: int | None) -> None:
-        if job.note:
+    def existing(self, jobs: Sequence[Job]) -> None:
+        self._line(f"Skipped {count_files(jobs)} whose output exists.")
+
+    def planned(self, jobs: Sequence[Job]) -> None:
+        self._progress.plan(jobs)
+        self._bar.refresh()
+
+    def started(self, job: Job, total: int | None, resumed: int = 0) -> None:
+        if job.note and not job.is_photo:  # a photo is read by its task, which may fail
             self._line(f"{job.input}: {job.note}")
-        self._tasks[job] = self._progress.add_task(job.input.name, total=total)
+        if resumed:
+            self._line(f"{job.input}: continued after {resumed} of {total} frames")
+        self._progress.start(job, total, resumed)
 
     def advanced(self, job: Job, frames: int) -> None:
-        self._progress.update(self._tasks[job], completed=frames)
+        self._progress.advance(job, frames)
+
+    def retried(self, label: str, error: Exception) -> None:
+        self._line(retry_message(label, error))
+
+    def note(self, sentence: str) -> None:
+        self._line(sentence)
 
     def finished(self, summary: JobResult) -> None:
-        self._remove(summary.job)
-        self._line(_summary_line(summary))
+        self._progress.end(summary.job)
+        if summary.job.note and summary.job.is_photo:
+            self._line(f"{summary.job.input}: {summary.job.note}")
+        self._line(summary_line(summary))
         for note in summary.notes:
             self._line(f"  {note}")
 
     def failed(self, job: Job, error: BaseException) -> None:
-        self._remove(job)
+        self._progress.end(job)
         super().failed(job, error)
 
-    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
-        for job in jobs:
-            self._remove(job)
-        super().ended(jobs, done, exit_code)
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int, kept: Sequence[str] = ()) -> None:
+        self._bar.stop()
+        # In a shorter batch the errors are still in view.
+        if self._failures and len(jobs) > MAX_NAMED:
+            self._line(f"{len(self._failures)} of {count_files(jobs)} failed:")
+            for job, message, _ in self._failures[:MAX_NAMED]:
+                self._line(f"  {message if str(job.input) in message else f'{job.input}: {message}'}")
+            if len(self._failures) > MAX_NAMED:
+                self._line(f"  and {len(self._failures) - MAX_NAMED} more")
+        super().ended(jobs, done, exit_code, kept)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bar.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._progress.stop()
+        self._bar.stop()
 
     def _line(self, text: str) -> None:
-        self._progress.console.print(text, soft_wrap=True, markup=False)
-
-    def _remove(self, job: Job) -> None:
-        task = self._tasks.pop(job, None)
-        if task is not None:
-            self._progress.remove_task(task)
+        self._errors.print(text, soft_wrap=True, markup=False)
 
 
 class JsonReporter(QuietReporter):
-    """Prints JSON lines: ``skipped``, ``started``, ``progress``, ``error``, ``done``, ``stopped``; for several files ``summary``.
-
-    Errors are also printed as text on standard error.
-    """
+    """Prints JSON lines, which `livebg help json` describes. Errors are also printed as text on standard error."""
 
     def __init__(self, output: Console, errors: Console) -> None:
         super().__init__(errors)
         self._output = output
         self._lock = threading.Lock()
+        self._progress = RenderProgress()
         self._last_emit: dict[Job, float] = {}
         self._totals: dict[Job, int | None] = {}
         self._done: list[JobResult] = []
@@ -129,65 +170,62 @@ class JsonReporter(QuietReporter):
     def skipped(self, files: Sequence[Path]) -> None:
         self._emit({"event": "skipped", "files": [str(file) for file in files]})
 
-    def started(self, job: Job, total: int | None) -> None:
+    def existing(self, jobs: Sequence[Job]) -> None:
+        self._emit({"event": "existing", "files": [str(job.input) for job in jobs]})
+
+    def planned(self, jobs: Sequence[Job]) -> None:
+        self._progress.plan(jobs)
+
+    def started(self, job: Job, total: int | None, resumed: int = 0) -> None:
         self._totals[job] = total
-        self._emit({"event": "started", "input": str(job.input), "output": str(job.output), "total": total, "note": job.note})
+        self._progress.start(job, total, resumed)
+        names = {"input": str(job.input), "output": str(job.output)}
+        self._emit({"event": "started", **names, "total": total, "resumed": resumed, "note": job.note})
 
     def advanced(self, job: Job, frames: int) -> None:
+        self._progress.advance(job, frames)
         now = time.monotonic()
         if now - self._last_emit.get(job, 0.0) >= _JSON_INTERVAL_S:
             self._last_emit[job] = now
-            self._emit({"event": "progress", "input": str(job.input), "frames": frames, "total": self._totals[job]})
+            remaining = self._progress.remaining_s
+            figures = {"frames": frames, "total": self._totals.get(job)}
+            seconds = None if remaining is None else round(remaining, 1)
+            self._emit({"event": "progress", "input": str(job.input), **figures, "remaining_seconds": seconds})
+
+    def retried(self, label: str, error: Exception) -> None:
+        self._emit({"event": "retried", "task": label, "error": retry_message(label, error)})
+
+    def note(self, sentence: str) -> None:
+        self._emit({"event": "note", "note": sentence})
 
     def finished(self, summary: JobResult) -> None:
+        self._progress.end(summary.job)
         self._done.append(summary)
         job, notes = summary.job, list(summary.notes)
         self._emit({"event": "done", "input": str(job.input), **_stats([summary]), "output": str(job.output), "notes": notes})
 
     def failed(self, job: Job, error: BaseException) -> None:
+        self._progress.end(job)
         super().failed(job, error)
-        code = error.exit_code if isinstance(error, LivebgError) else LivebgError.exit_code
-        self._emit({"event": "error", "input": str(job.input), "error": error_message(error, job), "exit_code": code})
+        self._emit({"event": "error", **_failure(self._failures[-1])})
 
-    def ended(self, jobs: Sequence[Job], done: int, exit_code: int) -> None:
-        super().ended(jobs, done, exit_code)
+    def ended(self, jobs: Sequence[Job], done: int, exit_code: int, kept: Sequence[str] = ()) -> None:
+        super().ended(jobs, done, exit_code, kept)
         if exit_code == Cancelled.exit_code:
-            self._emit({"event": "stopped", "error": _stop_sentence(jobs, done), "exit_code": exit_code})
+            self._emit({"event": "stopped", "error": stop_message(jobs, done, kept), "exit_code": exit_code})
         if len(jobs) > 1:
             outputs = [str(summary.job.output) for summary in self._done]
-            self._emit({"event": "summary", "files": done, **_stats(self._done), "output": outputs})
+            failed = [_failure(failure) for failure in self._failures]
+            self._emit({"event": "summary", "files": done, **_stats(self._done), "output": outputs, "failed": failed})
 
     def _emit(self, event: dict[str, Any]) -> None:
         with self._lock:
             self._output.print(json.dumps(event), soft_wrap=True, highlight=False, markup=False)
 
 
-class _Fps(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:5.1f} fps")
-
-
-def error_message(error: BaseException, job: Job) -> str:
-    """Returns the message of an error; for an internal error, with advice on how to report it."""
-    if isinstance(error, LivebgError):
-        return str(error)
-    kind = type(error).__name__
-    return f"{job.input}: internal error ({kind}: {error}). Run again with -v for details and report it."
-
-
-def _stop_sentence(jobs: Sequence[Job], done: int) -> str:
-    if len(jobs) == 1:
-        return f"Stopped. The unfinished {jobs[0].output} was removed."
-    return f"Stopped after {done} of {len(jobs)} files. Unfinished outputs were removed."
-
-
-def _summary_line(summary: JobResult) -> str:
-    frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
-    network = ""
-    if summary.network:
-        width, height = summary.network.input_size
-        network = f", {summary.network.model} at {width}x{height} on {summary.network.provider}"
-    return f"{summary.job.output}: {frames} in {summary.seconds:.1f} s, {_fps(summary.frames, summary.seconds):.1f} fps{network}"
+def _failure(failure: tuple[Job, str, int]) -> dict[str, Any]:
+    job, message, code = failure
+    return {"input": str(job.input), "error": message, "exit_code": code}
 
 
 def _stats(done: list[JobResult]) -> dict[str, Any]:
@@ -196,12 +234,8 @@ def _stats(done: list[JobResult]) -> dict[str, Any]:
     return {
         "frames": frames,
         "seconds": round(seconds, 3),
-        "fps": round(_fps(frames, seconds), 2),
+        "fps": round(rate(frames, seconds), 2),
         "model": network.model if network else None,
         "provider": network.provider if network else None,
         "input_size": "{}x{}".format(*network.input_size) if network else None,
     }
-
-
-def _fps(frames: int, seconds: float) -> float:
-    return frames / seconds if seconds else 0.0

@@ -1,13 +1,24 @@
 """Segments: the parts of a video that are rendered independently, in any order and by anyone, always to the same bytes."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-WARMUP_S: Final = 1.5
-"""Seconds before a segment that the temporal filter sees first, so that its matte continues that of the segment before."""
+import numpy as np
+
+from livebg.sources.packet_index import PacketIndex, Ticks
+from livebg.sources.time_range import TimeRange
+
+WARMUP_S: Final = 3.0
+"""Seconds before a segment that the temporal filter sees first, so that its matte continues that of the segment before. The
+filter's trust has a time constant this long."""
 LOOKAHEAD_S: Final = 0.5
 """Seconds after a segment that the look-ahead filter sees."""
+SEGMENT_S: Final = 10.0
+"""Seconds between two boundaries of the grid."""
+_MAX_PRE_ROLL_S: Final = 60
+"""Seconds from a key frame to the last boundary after it. A segment is decoded from the key frame before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +35,63 @@ class Segment:
 
     def contains(self, pts: int) -> bool:
         return self.begin <= pts and (self.end is None or pts < self.end)
+
+
+def plan_segments(index: PacketIndex, start: float | None, end: float | None, segment_s: float = SEGMENT_S) -> list[Segment]:
+    """Cut the frames between ``start`` and ``end`` into segments of about ``segment_s`` seconds; one if ``index`` is not exact.
+
+    Boundaries are on a grid of the file's timeline. Each moves to the nearest key frame within a quarter of ``segment_s``, or
+    else to the next picture. A segment that would be shorter than a fifth of ``segment_s`` joins its neighbor. The first segment
+    begins with the range, so that the packets before the first picture belong to it. Raises
+    :class:`~livebg.errors.ConfigError` for an invalid range.
+    """
+    time_range = TimeRange.of(start, end)
+    first, _ = time_range.ticks(index.time_base, index.origin)
+    begin = first if time_range.start else min(first, index.begin)
+    pts = index.between(start, end)
+    length = Fraction(segment_s) / index.time_base
+    boundaries = [begin, *_boundaries(index, pts, length)] if index.exact and len(pts) else [begin]
+    ends = [*boundaries[1:], None]
+    return [Segment(number, boundary, ends[number], index.time_base) for number, boundary in enumerate(boundaries)]
+
+
+def decoded_range(
+    segment: Segment, origin: Fraction, start: float | None, end: float | None
+) -> tuple[float | None, float | None]:
+    """Return the ``start`` and ``end`` with which a source decodes a segment of that range, with warm-up and look-ahead."""
+    if segment.index:
+        start = max(start or 0.0, float(segment.begin * segment.time_base - origin) - WARMUP_S)
+    if segment.end is not None:
+        end = min(math.inf if end is None else end, float(segment.end * segment.time_base - origin) + LOOKAHEAD_S)
+    return start, end
+
+
+def _boundaries(index: PacketIndex, pts: Ticks, length: Fraction) -> list[int]:
+    """Return where the segments of the pictures at ``pts`` begin, except the first; ``length`` is that of the grid, in ticks."""
+    previous, last = int(pts[0]), int(pts[-1])
+    origin = index.origin / index.time_base
+    found: list[int] = []
+    number = math.floor((previous - origin) / length) + 1
+    while (position := int(np.searchsorted(pts, math.ceil(origin + number * length)))) < len(pts):
+        picture = int(pts[position])
+        key_frame = _key_frame_near(index.key_frames, origin + number * length, length / 4)
+        boundary = picture if key_frame is None else key_frame
+        if min(boundary - previous, last - boundary) >= length / 5 and _is_near_key_frame(index, boundary):
+            found.append(boundary)
+            previous = boundary
+        number = max(number, math.floor((picture - origin) / length)) + 1  # skip a gap of several segments
+    return found
+
+
+def _key_frame_near(key_frames: Ticks, time: Fraction, reach: Fraction) -> int | None:
+    """Return the nearest key frame at most ``reach`` ticks from ``time``."""
+    position = int(np.searchsorted(key_frames, math.ceil(time)))
+    near = [int(key) for key in key_frames[max(0, position - 1) : position + 1] if abs(key - time) <= reach]
+    return min(near, key=lambda key: abs(key - time), default=None)
+
+
+def _is_near_key_frame(index: PacketIndex, boundary: int) -> bool:
+    """Return whether decoding reaches the boundary's warm-up from a key frame that is not too far."""
+    begin = boundary - Fraction(WARMUP_S) / index.time_base
+    earlier = index.key_frames[: int(np.searchsorted(index.key_frames, math.floor(begin), side="right"))]
+    return begin - int(earlier[-1] if len(earlier) else index.pts[0]) <= _MAX_PRE_ROLL_S / index.time_base

@@ -38,22 +38,30 @@ def writing(path: Path) -> Iterator[None]:
         raise SinkError(f"Cannot write {path}: {reason[:1].lower()}{reason[1:]}.", fix) from error
 
 
-class AtomicFile:
-    """A hidden file next to ``path``, renamed to it by :meth:`commit` or removed by :meth:`rollback`.
+def part_path(path: Path, token: str) -> Path:
+    """Returns the hidden file for ``path`` with the unique ``token`` in its name."""
+    return path.absolute().parent / f".livebg-{token}.part"
 
-    The constructor creates it empty. It raises :class:`~livebg.errors.SinkError` if that fails, if ``path`` exists and
-    ``overwrite`` is False, and if ``path`` is the file ``not_same_as``, directly or through links.
+
+class AtomicFile:
+    """A hidden file next to ``path``, or the given ``part``, renamed to it by :meth:`commit` or removed by :meth:`rollback`.
+
+    The constructor creates it empty; a file that an interrupted run left at the given ``part`` is removed. It raises
+    :class:`~livebg.errors.SinkError` if that fails, if ``path`` exists and ``overwrite`` is False, and if ``path`` is the file
+    ``not_same_as``, directly or through links.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, not_same_as: Path | None = None) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False, not_same_as: Path | None = None, part: Path | None = None) -> None:
         self._path = path
         self._overwrite = overwrite
-        self.part = path.absolute().parent / f".livebg-{secrets.token_hex(6)}.part"
+        self.part = part.absolute() if part else part_path(path, secrets.token_hex(6))
         with writing(path):
             self._check_folder()
             self._check_overwrite()
             if not_same_as is not None and path.exists() and not_same_as.exists() and path.samefile(not_same_as):
                 raise SinkError(f"The output {path} is the input itself, which is never overwritten.", "Choose another output.")
+            if part is not None:
+                part.unlink(missing_ok=True)
             # Also runs at exit: an interrupt can arrive between the creation of the file and the caller's `try`.
             self._remove = weakref.finalize(self, self.part.unlink, missing_ok=True)
             try:

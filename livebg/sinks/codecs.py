@@ -29,6 +29,9 @@ _SVTAV1_PRESET: Final = (12, 11, 10, 9, 8, 7, 5, 4, 3, 1)
 _MAX_CRF: Final = MappingProxyType({"libx264": 51, "libx265": 51})
 _OTHER_MAX_CRF: Final = 63
 _FIXED_QUANTIZER: Final = 3
+_GOP_S: Final = MappingProxyType({"libx264": 15, "libx265": 15})
+"""Longer than a segment, which begins with a key frame: a second one would only cost bits."""
+_X265_ONE_THREAD: Final = "pools=none:frame-threads=1:wpp=0:lookahead-slices=0:open-gop=0"
 
 
 class Content(StrEnum):
@@ -37,6 +40,8 @@ class Content(StrEnum):
     PICTURE = "picture"
     MATTE = "matte"
     CUTOUT = "cutout"
+    STORED_MATTE = "stored matte"
+    """Alpha in one plane, lossless, to be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +50,21 @@ class Encoding:
 
     ``codec`` is a libav encoder for 8-bit 4:2:0; for the default, a WebM file, which cannot hold H.264, uses VP9. ``crf`` is the
     encoder's quality scale (0 is best; 0..51 for x264 and x265, 0..63 for VP9 and AV1). ``preset`` is one of :data:`PRESETS`. The
-    codec of a matte or cutout depends on the file extension, and a matte has no ``crf``. ``threads`` is the number of encoder
-    threads, 0 = automatic.
+    codec of a matte or cutout depends on the file extension, and a matte has no ``crf``.
     """
 
     codec: str = DEFAULT_CODEC
     crf: float = 19.0
     preset: str = "medium"
     content: Content = Content.PICTURE
-    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderPlan:
-    """A chosen encoder: libav's names, pixel format and options."""
+    """A chosen encoder: libav's names, pixel format and options, for one thread and closed groups of pictures (GOPs).
+
+    Key frames are at most ``gop_seconds`` apart; None = the encoder's default.
+    """
 
     container: str
     codec: str
@@ -66,6 +72,7 @@ class EncoderPlan:
     options: Mapping[str, str] = field(default_factory=dict)
     tag: str | None = None
     quantizer: int | None = None
+    gop_seconds: int | None = None
     note: str | None = None
 
 
@@ -86,18 +93,23 @@ def plan_encoder(encoding: Encoding, path: Path) -> EncoderPlan:
     container = container_of(path)
     if encoding.preset not in PRESETS:
         raise ConfigError(f"Unknown preset {encoding.preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
-    if encoding.threads < 0:
-        raise ConfigError(f"Invalid number of encoder threads {encoding.threads}.", "Use 0 (automatic) or more.")
     if encoding.content is Content.MATTE:
         plan = _plan_matte(encoding, container)
     elif encoding.content is Content.CUTOUT:
         plan = _plan_cutout(encoding, container, path)
+    elif encoding.content is Content.STORED_MATTE:
+        plan = replace(_plan_matte(encoding, "matroska"), container=container, pix_fmt="gray")
     else:
         plan = _plan_picture(encoding, container)
-    if plan.codec == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")  # the library logs to stderr; 1 = errors only
+    silence(plan.codec)
     _check_encoder(plan, encoding, path)
     return plan
+
+
+def silence(codec: str) -> None:
+    """Keep the library of the encoder ``codec`` from logging to stderr, in this process."""
+    if codec == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors only
 
 
 def _plan_picture(encoding: Encoding, container: str) -> EncoderPlan:
@@ -109,7 +121,7 @@ def _plan_picture(encoding: Encoding, container: str) -> EncoderPlan:
     tag = "hvc1" if codec == "libx265" and container in ("mp4", "mov") else None  # Apple's players need hvc1, not hev1
     # Encoders without a quality scale would use a bit rate for tiny pictures.
     quantiser = None if options else _FIXED_QUANTIZER
-    return EncoderPlan(container, codec, options=options, tag=tag, quantizer=quantiser)
+    return EncoderPlan(container, codec, options=options, tag=tag, quantizer=quantiser, gop_seconds=_GOP_S.get(codec))
 
 
 def _plan_matte(encoding: Encoding, container: str) -> EncoderPlan:
@@ -118,7 +130,7 @@ def _plan_matte(encoding: Encoding, container: str) -> EncoderPlan:
     options = _options(codec, encoding)
     options.pop("crf", None)
     lossless = {"libx264": {"qp": "0"}, "libvpx-vp9": {"lossless": "1"}}.get(codec, {})
-    return EncoderPlan(container, codec, options=options | lossless)
+    return EncoderPlan(container, codec, options=options | lossless, gop_seconds=_GOP_S.get(codec))
 
 
 def _plan_cutout(encoding: Encoding, container: str, path: Path) -> EncoderPlan:
@@ -156,21 +168,19 @@ def _encoder_name(name: str) -> str:
 
 
 def _options(codec: str, encoding: Encoding) -> dict[str, str]:
-    """Return the encoder's options for quality, speed and threads (if libav's common ``threads`` has no effect)."""
+    """Return the encoder's options for quality and speed, and for one thread if libav's common ``threads`` has no effect."""
     max_crf = _MAX_CRF.get(codec, _OTHER_MAX_CRF)
     if not 0 <= encoding.crf <= max_crf:
         raise ConfigError(
             f"CRF {encoding.crf:g} is outside the range 0 to {max_crf} of the codec {codec}.", "Choose a value in it; 0 is best."
         )
     crf, whole_crf, step = f"{encoding.crf:g}", f"{encoding.crf:.0f}", PRESETS.index(encoding.preset)
-    pools = f":pools={encoding.threads}" if encoding.threads else ""
-    level = {"svtav1-params": f"lp={encoding.threads}"} if encoding.threads else {}
     options = {
         "libx264": {"crf": crf, "preset": encoding.preset},
-        "libx265": {"crf": crf, "preset": encoding.preset, "x265-params": f"log-level=none{pools}"},
-        "libsvtav1": {"crf": whole_crf, "preset": str(_SVTAV1_PRESET[step]), **level},
-        "libvpx-vp9": {"crf": whole_crf, "deadline": "good", "cpu-used": str(_VP9_CPU_USED[step]), "row-mt": "1"},
-        "ffv1": {"level": "3", "slicecrc": "1", "g": "1"},
+        "libx265": {"crf": crf, "preset": encoding.preset, "x265-params": f"log-level=none:{_X265_ONE_THREAD}"},
+        "libsvtav1": {"crf": whole_crf, "preset": str(_SVTAV1_PRESET[step]), "svtav1-params": "lp=1"},
+        "libvpx-vp9": {"crf": whole_crf, "deadline": "good", "cpu-used": str(_VP9_CPU_USED[step])},
+        "ffv1": {"level": "3", "slicecrc": "1", "g": "1", "slices": "4"},
     }
     return options.get(codec, {})
 

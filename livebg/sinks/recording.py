@@ -18,8 +18,8 @@ from livebg.errors import ConfigError, SinkError
 from livebg.imaging.frame import Composite, VideoFormat
 from livebg.interfaces import Sink
 from livebg.sinks.atomic_file import AtomicFile, writing
+from livebg.sinks.av_frames import tag_color
 from livebg.sinks.codecs import Encoding, plan_encoder
-from livebg.sinks.muxer import tag_color
 from livebg.sources.av_compat import open_output
 
 AUDIO_RATE: Final = 48_000

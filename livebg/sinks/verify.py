@@ -48,22 +48,22 @@ def verify(part: Path, path: Path, pts: Sequence[int], time_base: Fraction, othe
         with open_input(str(part)) as container:
             content = _read(container, path)
     except (av.FFmpegError, ValueError) as error:
-        raise _verification_error(path, f"it cannot be opened ({error})") from error
+        raise verification_error(path, f"it cannot be opened ({error})") from error
     _compare_times(path, content, pts, time_base)
     _compare_streams(path, content, others.copied if others else ())
     pictures, attachments = (len(others.selection.covers), len(others.selection.attachments)) if others else (0, 0)
     if content.pictures != pictures:
-        raise _verification_error(path, f"it holds {content.pictures} cover pictures instead of {pictures}")
+        raise verification_error(path, f"it holds {content.pictures} cover pictures instead of {pictures}")
     found = sum(kind == "attachment" for _, kind in content.kinds)
     if found != attachments:
-        raise _verification_error(path, f"it holds {found} attachments instead of {attachments}")
+        raise verification_error(path, f"it holds {found} attachments instead of {attachments}")
     return content.sample_aspect_ratio
 
 
 def _read(container: av.container.InputContainer, path: Path) -> _FileContent:
     video = next((each for each in container.streams.video if not is_cover(each)), None)
     if video is None or not video.time_base:
-        raise _verification_error(path, "it holds no video")
+        raise verification_error(path, "it holds no video")
     kinds = [(each.index, each.type) for each in container.streams]
     pictures = sum(is_cover(each) for each in container.streams.video)
     aspect_ratio = Fraction(video.sample_aspect_ratio or 1)
@@ -87,9 +87,9 @@ def _compare_times(path: Path, content: _FileContent, expected: Sequence[int], t
         wanted = _rescaled(pts, scale) if rounded else pts * scale
         if actual != wanted:
             actual_time, expected_time = float(actual * content.time_base), float(pts * time_base)
-            raise _verification_error(path, f"frame {number} is at {actual_time:.6f} s instead of {expected_time:.6f} s")
+            raise verification_error(path, f"frame {number} is at {actual_time:.6f} s instead of {expected_time:.6f} s")
     if len(found) != len(expected):
-        raise _verification_error(path, f"it holds {len(found)} frames instead of {len(expected)}")
+        raise verification_error(path, f"it holds {len(found)} frames instead of {len(expected)}")
 
 
 def _rescaled(ticks: int, scale: Fraction) -> int:
@@ -105,18 +105,19 @@ def _compare_streams(path: Path, content: _FileContent, copied: Sequence[CopiedS
         for number, each in enumerate(stream for stream in copied if stream.kind == kind):
             stream_name = f"its {kind} stream {number}"
             if number >= len(found):
-                raise _verification_error(path, f"{stream_name} is missing")
+                raise verification_error(path, f"{stream_name} is missing")
             payload, wanted = content.payloads.get(found[number], Payload()), each.payload
             # Muxers merge packets (PGS segments, E-AC-3 blocks) or rewrite each one (ADTS headers), but not both.
             if payload.digest == wanted.digest:
                 continue
             if each.is_pcm:  # demuxers choose PCM packet sizes
                 if payload.size != wanted.size:
-                    raise _verification_error(path, f"{stream_name} holds {payload.size} bytes instead of {wanted.size}")
+                    raise verification_error(path, f"{stream_name} holds {payload.size} bytes instead of {wanted.size}")
             elif payload.packets != wanted.packets:
                 difference = f"{payload.packets} packets instead of {wanted.packets}, with other content"
-                raise _verification_error(path, f"{stream_name} holds {difference}")
+                raise verification_error(path, f"{stream_name} holds {difference}")
 
 
-def _verification_error(path: Path, difference: str) -> SinkError:
+def verification_error(path: Path, difference: str) -> SinkError:
+    """Return the error that ``path`` differs from what was sent to it: ``difference`` is a clause."""
     return SinkError(f"Verification of {path} failed, so it was removed: {difference}.", "Please report this input.")

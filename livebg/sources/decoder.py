@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from livebg.sources.damage import DamageLog
 from livebg.sources.video_file import open_video
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
@@ -37,6 +38,8 @@ class Timestamps:
         self._decode_order_only = decode_order_only
         self._pending_dts: list[int] = []
         self._last: int | None = None
+        self._last_given = self._before_restart = 0
+        """The times of the previous frame and of the last one before the clock restarted, as they came."""
 
     def packet(self, pts: int | None, dts: int | None) -> None:
         """Record the times of a packet before it is decoded."""
@@ -51,15 +54,16 @@ class Timestamps:
             self.corrected += not self._decode_order_only
         last = self._last
         if timestamp is None:
-            timestamp = 0 if last is None else last + self._step
-        elif last is not None:
-            timestamp = self._next_after(last, timestamp)
-        self._last = timestamp
-        return timestamp
+            self._last = 0 if last is None else last + self._step
+        else:
+            self._last = timestamp if last is None else self._next_after(last, timestamp)
+            self._last_given = timestamp
+        return self._last
 
     def _next_after(self, last: int, pts: int) -> int:
         """Return ``pts``, or the nearest timestamp after ``last``."""
-        if pts > last:
+        was_late = pts > self._before_restart and pts - self._last_given > self._second  # a damaged picture, not a restart
+        if pts > last or was_late:
             self._offset = 0
         if pts + self._offset > last:
             return pts + self._offset
@@ -67,6 +71,7 @@ class Timestamps:
         if last - pts - self._offset <= self._second:
             return last + 1
         # Joined recordings: the clock restarts, so continue from the last timestamp.
+        self._before_restart = max(self._last_given, self._before_restart if self._offset else self._last_given)
         self._offset = last + self._step - pts
         return last + self._step
 
@@ -75,24 +80,25 @@ class Decoder:
     """Decodes one video stream once. Skips and counts packets that cannot be decoded.
 
     Attributes: ``origin``, the file's start as players count it, in seconds on the stream's clock; ``duration`` in seconds and
-    the number of ``frames``, both from the container, None or 0 if unknown; ``timestamps``, which counts the corrected ones;
-    ``undecodable`` packets in the middle; ``leading``
-    packets before the first picture that decodes; ``damaged`` pictures that were decoded with errors; ``broken_at``, the pts at
-    which reading failed for good, or None.
+    the number of ``frames``, both from the container, None or 0 if unknown; ``damage``, which counts what was wrong with packets
+    and pictures; ``seeked``, whether decoding does not start with the file; ``broken_at``, the pts at which reading failed for
+    good, or None.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         self.container, self.stream = open_video(path, threads)
         self.time_base = Fraction(self.stream.time_base or Fraction(1, 1000))
         self.rate = frame_rate(self.stream)
-        self.origin = _origin(self.container, self.stream, self.time_base)
+        self.origin = file_origin(self.container, self.stream, self.time_base)
         self.duration = _duration(self.container, self.stream, self.time_base, self.origin)
         self.frames = self.stream.frames
-        self.undecodable = self.leading = self.damaged = 0
+        self.damage = DamageLog()
+        self.seeked = False
         self.broken_at: int | None = None
         self._step = round(1 / self.rate / self.time_base)
-        self.timestamps = Timestamps(self._step, round(1 / self.time_base), self.container.format.name in DECODE_ORDER_ONLY)
+        self._timestamps = Timestamps(self._step, round(1 / self.time_base), self.container.format.name in DECODE_ORDER_ONLY)
         self._leading_times: list[int] = []
+        self._last_time = 0
         self._starts_with_key_frame: bool | None = None
         self._key_frame_seen = self._started = False
 
@@ -102,6 +108,7 @@ class Decoder:
             self.container.seek(int(time / self.time_base), stream=self.stream)
         except av.error.FFmpegError:
             return False
+        self.seeked = True
         return True
 
     def pictures(self) -> Generator[tuple[av.VideoFrame, int], None, None]:
@@ -111,9 +118,8 @@ class Decoder:
             for picture in self._decode(packet):
                 if not self._started and not self._start(picture):
                     continue
-                last = self.timestamps.frame(picture.pts)
+                last = self._time(picture)
                 yield picture, last
-                self.damaged += picture.is_corrupt  # only if the consumer used it
         if self.broken_at is not None:
             self.broken_at = last + self._step
 
@@ -148,27 +154,41 @@ class Decoder:
             return []
         except av.error.FFmpegError as error:
             _LOG.debug("Cannot decode the packet at %s: %s", packet.pts, error)
-            self.undecodable += 1
+            self.damage.add("undecodable", self._last_time)
             return []
+
+    def _time(self, picture: av.VideoFrame) -> int:
+        corrected = self._timestamps.corrected
+        time = self._timestamps.frame(picture.pts)
+        if self._timestamps.corrected > corrected:
+            self.damage.add("corrected", time)
+        if picture.is_corrupt:
+            self.damage.add("damaged", time)
+        return time
 
     def _register(self, packet: VideoPacket) -> None:
         if self._starts_with_key_frame is None:
             self._starts_with_key_frame = packet.is_keyframe
         self._key_frame_seen = self._key_frame_seen or packet.is_keyframe
         if self._key_frame_seen:
-            self.timestamps.packet(packet.pts, packet.dts)
+            self._timestamps.packet(packet.pts, packet.dts)
         time = packet.pts if packet.pts is not None else packet.dts
+        self._last_time = self._last_time if time is None else time
         if not self._started and not packet.is_discard and time is not None:
             self._leading_times.append(time)
 
     def _start(self, picture: av.VideoFrame) -> bool:
-        """Return whether the picture can be the first: after a cut inside a group of pictures, references are missing."""
-        if not picture.key_frame and (picture.is_corrupt or not self._starts_with_key_frame):
+        """Return whether the picture can be the first: after a seek or a cut inside a group of pictures, references are
+        missing.
+        """
+        if not picture.key_frame and (picture.is_corrupt or self.seeked or not self._starts_with_key_frame):
             return False
         self._started = True
         first = picture.pts
-        self.leading = 0 if first is None else sum(time < first for time in self._leading_times)
-        self.undecodable = 0
+        self.damage.forget("undecodable", first if self.seeked else None)
+        for time in self._leading_times:
+            if not self.seeked and first is not None and time < first:
+                self.damage.add("leading", time)
         self._leading_times.clear()
         return True
 
@@ -181,8 +201,8 @@ def frame_rate(stream: VideoStream) -> Fraction:
     return Fraction(25)
 
 
-def _origin(container: InputContainer, stream: VideoStream, time_base: Fraction) -> Fraction:
-    """Return the start of the earliest stream, in seconds."""
+def file_origin(container: InputContainer, stream: VideoStream, time_base: Fraction) -> Fraction:
+    """Return the start of the earliest stream, in seconds on the clock of ``stream``."""
     stream_start = (stream.start_time or 0) * time_base
     if container.start_time is None:
         return stream_start

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
@@ -11,28 +11,31 @@ from typing import Final
 
 import av
 
-from livebg.errors import ConfigError, SourceError
+from livebg.errors import SourceError
 from livebg.imaging.frame import Frame, VideoFormat
 from livebg.interfaces import Source
+from livebg.sources.damage import damage_notes
 from livebg.sources.decoder import Decoder
-from livebg.sources.normalizer import Normalizer
+from livebg.sources.normalizer import InputFormat, Normalizer
+from livebg.sources.pre_roll import Picture, PreRoll
+from livebg.sources.time_range import TimeRange, format_seconds
 from livebg.sources.truncation import is_truncated, truncated_at
 
-_TOLERANCE_S: Final = Fraction(1, 2000)
-"""Seconds. Times on the command line are in milliseconds, frame times are not."""
-_SEEK_MARGINS_S: Final = (Fraction(1), Fraction(10))
-"""Seconds before the requested time at which to seek to a key frame; if all fail, decode from the start of the file."""
-
-Picture = tuple[av.VideoFrame, int]
-"""A decoded picture and its pts."""
+_SEEK_MARGINS_S: Final = tuple(map(Fraction, (1, 3, 10, 60)))
+"""Seconds before the requested time at which to seek to a key frame; if all fail, decode from the start of the file. MPEG-TS can
+seek to a picture after the key frame."""
 
 
 class FileSource(Source):
     """Every frame of a video file once, upright, 8-bit I420, with its own pts in the stream's ``time_base``.
 
     A :class:`~livebg.interfaces.Source`. ``start`` and ``end`` are seconds from the file's start, as players show them. Yields
-    the frames with ``start <= time < end``, pts unchanged. ``threads`` is the number of decoder and filter threads, 0 =
-    automatic.
+    the frames with ``start <= time < end``, pts unchanged. A frame has the same bytes in every range. ``threads`` is the number
+    of decoder and filter threads, 0 = automatic. ``select`` receives the pts of each decoded picture in the range, in order, and
+    returns whether it is converted and yielded.
+
+    ``like`` makes this source one of several that share the work on one file: frames are converted to the ``input_format`` of the
+    source that was opened first instead of that of the first frame, and a range without frames is no error.
 
     The constructor decodes the first frame, so ``format`` describes the actual frames. It raises
     :class:`~livebg.errors.SourceError` if the file cannot be read, has no frame in the range, or is truncated before ``end``, and
@@ -40,33 +43,40 @@ class FileSource(Source):
     damaged packets are skipped and counted in ``notes``.
     """
 
-    def __init__(self, path: Path, start: float | None = None, end: float | None = None, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        start: float | None = None,
+        end: float | None = None,
+        threads: int = 0,
+        *,
+        like: InputFormat | None = None,
+        select: Callable[[int], bool] | None = None,
+    ) -> None:
         self.path = path
+        self._select = select
         self._threads = threads
-        self._start = _validated_time("--start", start) or Fraction(0)
-        self._end = _validated_time("--end", end)
-        if self._end is not None and self._end <= self._start:
-            raise ConfigError(
-                f"The range ends at {_format_seconds(self._end)} but starts at {_format_seconds(self._start)}.",
-                "Set --end to a later time than --start.",
-            )
+        self._range = TimeRange.of(start, end)
         self._lock = threading.Lock()
-        self._closed = self._seeked = False
-        self._decoder = Decoder(path, threads)
+        self._closed = False
+        self._decoder = decoder = Decoder(path, threads)
         with ExitStack() as opened:
-            opened.callback(lambda: self._decoder.close())  # late binding: _find_first can replace it
-            self._require_complete()
-            self._pictures, first = self._find_first()
-            decoder = self._decoder
-            self._normaliser = Normalizer(
-                first[0], decoder.time_base, decoder.rate, Fraction(decoder.stream.sample_aspect_ratio or 1), threads
-            )
-            self._frames = self._iterate(first)
+            opened.callback(lambda: self._decoder.close())  # late binding: _open_range can replace it
+            self._first, self._end = self._range.ticks(decoder.time_base, decoder.origin)
+            if like is None:
+                self._require_complete()
+            self._pictures, pre_roll, first = self._open_range()
+            if like is None:
+                picture, _ = first = self._require_frame(first, pre_roll.last)
+                like = InputFormat.of(picture, decoder.rate, Fraction(decoder.stream.sample_aspect_ratio or 1))
+            self.input_format = like
+            self._normalizer = Normalizer(like, decoder.time_base, threads)
+            self._frames = self._iterate(pre_roll.history, first)
             opened.pop_all()
 
     @property
     def format(self) -> VideoFormat:
-        return self._normaliser.format
+        return self._normalizer.format
 
     @property
     def time_base(self) -> Fraction:
@@ -77,14 +87,13 @@ class FileSource(Source):
     def duration(self) -> float | None:
         """The length of the range in seconds according to the container, or None; only for progress bars."""
         total = self._decoder.duration
-        until = self._end if total is None else min(total, self._end or total)
-        return None if until is None else max(0.0, float(until - self._start))
+        until = self._range.end if total is None else min(total, self._range.end or total)
+        return None if until is None else max(0.0, float(until - self._range.start))
 
     @property
     def frame_estimate(self) -> int | None:
         """The approximate number of frames, or None; only for progress bars."""
-        whole = self._start == 0 and self._end is None
-        if whole and self._decoder.frames:
+        if self._is_whole and self._decoder.frames:
             return self._decoder.frames
         seconds = self.duration
         return None if seconds is None else round(seconds * self._decoder.rate)
@@ -92,14 +101,19 @@ class FileSource(Source):
     @property
     def notes(self) -> tuple[str, ...]:
         """Clauses on conversions and on damage in the file; complete after the last frame."""
-        decoder = self._decoder
-        clauses = (
-            _count_note(0 if self._seeked else decoder.leading, "packet", "skipped {} at the start that cannot be decoded"),
-            _count_note(decoder.undecodable, "packet", "skipped {} that cannot be decoded"),
-            _count_note(decoder.damaged, "frame", "{} decoded with errors"),
-            _count_note(decoder.timestamps.corrected, "timestamp", "corrected {}, missing or out of order"),
-        )
-        return (*self._normaliser.notes, *filter(None, clauses))
+        counts = self._decoder.damage.counts(None if self._is_whole else self._first, self._end)
+        return (*self.conversions, *damage_notes(counts))
+
+    @property
+    def conversions(self) -> tuple[str, ...]:
+        """Clauses on conversions alone."""
+        return self._normalizer.notes
+
+    def damage(self, begin: int, end: int | None) -> dict[str, int]:
+        """Count what was wrong with packets and pictures with ``begin <= time < end``, in ticks, by kind: see
+        :class:`~livebg.sources.damage.DamageLog`. Complete after the last frame.
+        """
+        return self._decoder.damage.counts(begin, end)
 
     def __iter__(self) -> Iterator[Frame]:
         while True:
@@ -120,25 +134,44 @@ class FileSource(Source):
             self._pictures.close()
             self._decoder.close()
 
-    def _iterate(self, first: Picture) -> Generator[Frame, None, None]:
+    @property
+    def _is_whole(self) -> bool:
+        return self._range.start == 0 and self._range.end is None
+
+    def _iterate(self, history: list[Picture], first: Picture | None) -> Generator[Frame, None, None]:
+        if first is None:
+            return
         try:
-            for picture, pts in chain([first], self._pictures):
-                if self._end is not None and self._time(pts) >= self._end - _TOLERANCE_S:
-                    break
-                yield from self._normaliser.push(picture, pts)
-            yield from self._normaliser.flush()
+            yield from self._convert(history, first)
         except av.error.FFmpegError as error:
             raise SourceError(
                 f"A picture of {self.path} cannot be converted to I420 ({error}).", "Convert the file to H.264 first."
             ) from error
+
+    def _convert(self, history: list[Picture], first: Picture) -> Generator[Frame, None, None]:
+        while history:
+            for _ in self._normalizer.push(*history.pop(0)):
+                pass  # a frame before the range
+        for picture, pts in chain([first], self._pictures):
+            is_after = self._end is not None and pts >= self._end
+            if is_after and not self._normalizer.delays:
+                return
+            if is_after or self._select is None or self._select(pts):
+                yield from (frame for frame in self._normalizer.push(picture, pts) if self._contains(frame.pts))
+            if is_after:
+                return
+        yield from self._normalizer.flush()
         broken_at = self._decoder.broken_at
-        if broken_at is not None and (self._end is None or self._time(broken_at) < self._end - _TOLERANCE_S):
+        if broken_at is not None and (self._end is None or broken_at < self._end):
             raise self._truncation_error(math.floor(self._time(broken_at) * 1000) / 1000)
+
+    def _contains(self, pts: int) -> bool:
+        return self._first <= pts and (self._end is None or pts < self._end)
 
     def _require_complete(self) -> None:
         if is_truncated(self.path):
             at = truncated_at(self.path)
-            if self._end is None or self._end > at + _TOLERANCE_S:
+            if self._range.ends_after(at):
                 raise self._truncation_error(at)
 
     def _truncation_error(self, at: float) -> SourceError:
@@ -152,55 +185,34 @@ class FileSource(Source):
         """Return the time of ``pts`` in seconds on the file's timeline."""
         return pts * self._decoder.time_base - self._decoder.origin
 
-    def _find_first(self) -> tuple[Generator[Picture, None, None], Picture]:
-        """Find the first picture of the range: seek to a key frame before it, else decode from the start of the file."""
-        targets = [self._start - margin for margin in _SEEK_MARGINS_S if margin < self._start]
+    def _open_range(self) -> tuple[Generator[Picture, None, None], PreRoll, Picture | None]:
+        """Find the range's first picture: seek to a key frame before it, else decode from the start of the file."""
+        start = self._range.start
+        targets = [start - margin for margin in _SEEK_MARGINS_S if margin < start]
         for target in (*targets, None):
-            if self._seeked:
-                self._decoder.close()
-                self._decoder = Decoder(self.path, self._threads)
-            self._seeked = target is not None
-            if target is None or self._decoder.seek(target + self._decoder.origin):
-                pictures = self._decoder.pictures()
-                first = self._reach_start(pictures)
-                if first:
-                    return pictures, first
-        raise SourceError(f"No picture in {self.path} can be decoded.", "Get an undamaged copy of the file.")
+            decoder = self._decoder
+            if target is None or decoder.seek(target + decoder.origin):
+                pictures, pre_roll = decoder.pictures(), PreRoll(decoder, self._first)
+                first = pre_roll.read(pictures)
+                if not pre_roll.rejected:
+                    break
+            # A seek that failed may have moved as well.
+            decoder.close()
+            self._decoder = Decoder(self.path, self._threads)
+        return pictures, pre_roll, first
 
-    def _reach_start(self, pictures: Generator[Picture, None, None]) -> Picture | None:
-        """Return the first picture at or after the start; None if there is no picture or the seek went too far."""
-        time: Fraction | None = None
-        for picture, pts in pictures:
-            landed, time = time is None, self._time(pts)
-            if self._seeked and landed and time > self._start + _TOLERANCE_S:
-                return None
-            if self._end is not None and time >= self._end - _TOLERANCE_S:
-                raise SourceError(
-                    f"{self.path} has no frame between {_format_seconds(self._start)} and {_format_seconds(self._end)}.",
-                    "Widen the range.",
-                )
-            if time >= self._start - _TOLERANCE_S:
-                return picture, pts
-        if time is not None:
+    def _require_frame(self, first: Picture | None, last: int | None) -> Picture:
+        """Return the range's first picture. ``last`` is the pts of the last one read."""
+        if last is None:
+            raise SourceError(f"No picture in {self.path} can be decoded.", "Get an undamaged copy of the file.")
+        start = format_seconds(self._range.start)
+        if self._range.end is not None and self._end is not None and last >= self._end:
             raise SourceError(
-                f"The last frame of {self.path} is at {_format_seconds(time)}, before --start {_format_seconds(self._start)}.",
+                f"{self.path} has no frame between {start} and {format_seconds(self._range.end)}.", "Widen the range."
+            )
+        if first is None:
+            raise SourceError(
+                f"The last frame of {self.path} is at {format_seconds(self._time(last))}, before --start {start}.",
                 "Set an earlier --start.",
             )
-        return None
-
-
-def _validated_time(option: str, value: float | None) -> Fraction | None:
-    if value is None:
-        return None
-    if not math.isfinite(value) or value < 0:
-        raise ConfigError(f"{option} is {value}.", "Give a time in seconds from the start of the file, 0 or more.")
-    return Fraction(value).limit_denominator(1_000_000)
-
-
-def _format_seconds(seconds: Fraction) -> str:
-    return f"{float(seconds):.3f} s"
-
-
-def _count_note(count: int, noun: str, clause: str) -> str:
-    """Return the clause with the count; empty for 0."""
-    return clause.format(f"{count} {noun}" if count == 1 else f"{count} {noun}s") if count else ""
+        return first

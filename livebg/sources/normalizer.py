@@ -1,7 +1,9 @@
 """Converts decoded pictures to frames of one size, color and layout: upright 8-bit I420."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Self
 
 import av
 import cv2
@@ -19,43 +21,61 @@ _MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte24
 """FFmpeg's ``scale`` names of the H.273 matrix code points."""
 
 
+@dataclass(frozen=True, slots=True)
+class InputFormat:
+    """All that determines how a stream's pictures are converted: the ``kind`` of its first picture, that picture's display
+    ``rotation`` in degrees, and the ``frames`` that come out.
+    """
+
+    kind: PictureFormat
+    rotation: int
+    frames: VideoFormat
+
+    @classmethod
+    def of(cls, first: av.VideoFrame, frame_rate: Fraction, sample_aspect_ratio: Fraction) -> Self:
+        kind = PictureFormat.of(first, Orientation.of(first), first.interlaced_frame)
+        width, height = (side + side % 2 for side in kind.display_size)
+        aspect_ratio = 1 / sample_aspect_ratio if kind.orientation.transposed else sample_aspect_ratio
+        return cls(kind, first.rotation, VideoFormat(width, height, frame_rate, kind.color, aspect_ratio))
+
+
 class Normalizer:
     """Converts the pictures of one stream to the format of the first one.
 
     Upright yuv420p pictures are copied plane by plane, bytes unchanged. So are webcam JPEGs, except that two chroma rows are
     averaged into one. All others pass through a filter graph, built once per picture kind. ``notes`` holds clauses on what was
     done.
+
+    A frame's bytes depend on its picture and, if that is interlaced, on the pictures before and after it. The deinterlacer runs
+    from an interlaced picture to the next key frame that is not, so a decoder that starts at a key frame gets the same frames.
     """
 
-    def __init__(
-        self, first: av.VideoFrame, time_base: Fraction, frame_rate: Fraction, sample_aspect_ratio: Fraction, threads: int
-    ) -> None:
+    def __init__(self, source: InputFormat, time_base: Fraction, threads: int) -> None:
+        self.format = source.frames
         self._time_base = time_base
         self._threads = threads
-        self._deinterlace = first.interlaced_frame
-        self._rotation = first.rotation
-        self._orientation = self._active_orientation = Orientation.of(first)
-        self._first = PictureFormat.of(first, self._orientation, self._deinterlace)
+        self._rotation = source.rotation
+        self._orientation = self._active_orientation = source.kind.orientation
+        self._first = source.kind
         self._kind: PictureFormat | None = None
         self._graph: FilterGraph | None = None
         self._notes: dict[str, None] = {}
-        width, height = (side + side % 2 for side in self._first.display_size)
-        transposed = self._first.orientation.transposed
-        self.format = VideoFormat(
-            width, height, frame_rate, self._first.color, 1 / sample_aspect_ratio if transposed else sample_aspect_ratio
-        )
         self._note_first()
 
     @property
     def notes(self) -> tuple[str, ...]:
         return tuple(self._notes)
 
+    @property
+    def delays(self) -> bool:
+        """Whether a frame waits for the picture after it."""
+        return self._kind is not None and self._kind.interlaced
+
     def push(self, picture: av.VideoFrame, pts: int) -> Iterator[Frame]:
         """Push the next picture; yield the frames that are ready (the deinterlacer delays by one)."""
-        self._deinterlace = self._deinterlace or picture.interlaced_frame
         if picture.rotation != self._rotation:
             self._rotation, self._orientation = picture.rotation, Orientation.of(picture)
-        kind = PictureFormat.of(picture, self._orientation, self._deinterlace)
+        kind = self._kind_of(picture)
         if kind != self._kind:
             yield from self.flush()
             self._change(kind)
@@ -70,6 +90,13 @@ class Normalizer:
         graph, self._graph, self._kind = self._graph, None, None
         if graph:
             yield from map(self._filtered, graph.flush())
+
+    def _kind_of(self, picture: av.VideoFrame) -> PictureFormat:
+        kind = PictureFormat.of(picture, self._orientation, picture.interlaced_frame)
+        if self.delays and not (kind.interlaced or picture.key_frame):
+            deinterlaced = replace(kind, interlaced=True)
+            return deinterlaced if deinterlaced == self._kind else kind
+        return kind
 
     def _change(self, kind: PictureFormat) -> None:
         if kind.interlaced:

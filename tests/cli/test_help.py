@@ -82,6 +82,7 @@ def test_config_topic_describes_every_setting() -> None:
         ("effect.lens", "one of `gaussian`, `disc`"),
         ("effect.blur", "number, 0 to 1"),
         ("model.threads", "integer, 1 to 64"),
+        ("render.jobs", "`auto` or integer, 1 to 64"),
         ("model.folders", "list of folders"),
         ("camera.rotate", "one of `0`, `90`, `180`, `270`"),
         ("camera.mirror", "true or false"),

@@ -137,6 +137,7 @@ def test_json_output_has_started_and_done_events(cli: LivebgCli, clip: Path) -> 
         "input": "video.mp4",
         "output": "video.portrait.mp4",
         "total": 15,
+        "resumed": 0,
         "note": "",
     }
     done = result.json_lines[-1]

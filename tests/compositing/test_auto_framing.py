@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from livebg.compositing.auto_framing import FULL_FRAME, AutoFraming, CropWindow
 from livebg.compositing.backgrounds import ColorBackground
 from livebg.compositing.composite import composite, crop, render_matte
+from livebg.compositing.compositor import Compositor
 from livebg.imaging.frame import Composite, Frame, Matte, empty_i420, planes
 from livebg.imaging.geometry import Geometry
 from livebg.pipeline import Pipeline
@@ -146,7 +147,7 @@ def filmed_frame(x: float, time: float) -> Frame:
 
 
 def shown(framing: AutoFraming | None, frame: Frame) -> Composite:
-    pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), render_matte, framing=framing)
+    pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), Compositor(render_matte, framing=framing))
     return pipeline.process(frame).composite
 
 
@@ -189,7 +190,7 @@ def on_green(frame: Frame, matte: Matte) -> Composite:
 def framed(zoom: float, *, sharp: bool) -> Composite:
     """The output of a camera with more pixels, cropped from its frame or, not ``sharp``, from the frame at the output's size."""
     framing = AutoFraming(zoom, OUTPUT_SIZE) if sharp else AutoFraming(zoom)
-    pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), on_green, framing=framing)
+    pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), Compositor(on_green, framing=framing))
     return pipeline.process(Geometry(OUTPUT_SIZE).apply(striped_person(1.0), pipeline.oversampling)).composite
 
 
@@ -247,7 +248,7 @@ def test_crop_to_the_frames_own_size_has_the_same_bytes(size: float, x: float, y
 def test_camera_of_the_outputs_size_gives_the_same_bytes() -> None:
     made = []
     for framing in (AutoFraming(1.6), AutoFraming(1.6, SIZE)):
-        pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), render_matte, framing=framing)
+        pipeline = Pipeline(LumaSegmenter(), TemporalFilter(0), GuidedUpsampler(), Compositor(render_matte, framing=framing))
         frames = [
             Geometry(SIZE).apply(filmed_frame(0.3 + number / 30, number / 30), pipeline.oversampling) for number in range(9)
         ]

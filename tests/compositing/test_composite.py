@@ -14,6 +14,7 @@ from livebg.compositing.composite import (
     composite,
     cutout,
     passthrough,
+    plate,
     render_matte,
     tighten,
 )
@@ -178,6 +179,30 @@ def test_cutout_edge_has_persons_color() -> None:
     assert np.abs(y[seen].astype(int) - person.y[seen]).max() <= 12  # the mixture differs by 120 levels here
     for plane, own in zip((u, v), person.planes[1:], strict=True):
         assert np.abs(plane[chroma].astype(int) - own[chroma]).max() <= 12
+
+
+@pytest.mark.parametrize("color", [ColorSpec(), ColorSpec(full_range=True)])
+def test_plate_contains_nothing_of_the_person(color: ColorSpec) -> None:
+    frame, alpha = noise_frame(2, color=color), random_alpha(3)
+    shown = plate(frame, matte_for(alpha), Consent("a test"))
+    y, u, _ = planes(shown.data)
+    assert shown.alpha is not None
+    assert (shown.alpha == 255 - alpha).all()
+    assert set(y[alpha == 255].tolist()) == {0 if color.full_range else 16}
+    assert (y[alpha == 0] == frame.y[alpha == 0]).all()
+    blocks = alpha.reshape(24, 2, 32, 2)
+    assert (u[blocks.min(axis=(1, 3)) == 255] == 128).all()
+    room = blocks.max(axis=(1, 3)) == 0
+    assert (u[room] == frame.planes[1][room]).all()
+
+
+def test_plate_requires_consent() -> None:
+    frame, matte = noise_frame(4), matte_for(random_alpha(3))
+    for consent in (None, "livebg render", True):
+        with pytest.raises(TypeError, match="only with the user's consent"):
+            plate(frame, matte, consent)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="The matte is for 0"):
+        plate(noise_frame(4, number=3), matte, Consent("a test"))
 
 
 def test_tightened_matte_is_narrower_and_harder() -> None:

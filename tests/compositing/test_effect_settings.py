@@ -14,7 +14,7 @@ from livebg.imaging.frame import Alpha, Composite, Frame
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline, build_adaptive_pipeline
 from livebg.pipeline import Pipeline
 from livebg.rendering.lookahead import LookaheadFilter
-from livebg.segmentation.edge_shift import MAX_SHIFT
+from livebg.segmentation.edge_shift import MAX_SHIFT, shift_edge
 from tests.support.masks import widened
 from tests.support.pipeline_fakes import StillSegmenter, noise_frame
 
@@ -55,8 +55,10 @@ def test_no_setting_shows_more_of_the_room_than_the_edge(look: dict[str, object]
     hidden = widened(plain > 0, MAX_SHIFT if edge else 0) == 0
     run = pipeline({**look, "effect.blur": 0.05})
     matte = run.matte(frame)
+    shown, shown_matte = run.finish(frame, matte)[:2]
+    assert shown_matte is not None
     assert not matte.alpha[hidden].any()
-    shown = run.composite(frame, matte)
+    assert not shown_matte.alpha[hidden].any()
     if look["effect.mode"] == "portrait":
         assert not (shown.planes[0][hidden] == frame.y[hidden]).mean() > 0.2
         return
@@ -65,6 +67,19 @@ def test_no_setting_shows_more_of_the_room_than_the_edge(look: dict[str, object]
     outside = cv2.erode(hidden.astype(np.uint8), np.ones((3, 3), np.uint8))[::2, ::2] > 0
     for plane in shown.planes[1:]:
         assert len(np.unique(plane[outside])) == 1
+
+
+@pytest.mark.parametrize("edge", [-0.8, 0.0, 0.6])
+def test_edge_is_shifted_after_the_matte_is_made(edge: float) -> None:
+    frame = noise_frame(1, SIZE)
+    matte = pipeline({"effect.edge": edge}).matte(frame)
+    assert (matte.alpha == pipeline({}).matte(frame).alpha).all()
+    shown = shift_edge(matte.alpha, edge)
+    for mode in ("portrait", "matte"):
+        processed = pipeline({"effect.edge": edge, "effect.mode": mode}).process(frame)
+        assert processed.matte is not None
+        assert (processed.matte.alpha == shown).all()
+    assert (processed.composite.planes[0] == shown).all()
 
 
 @pytest.mark.parametrize("mode", ["portrait", "background", "greenscreen", "cutout", "matte"])
@@ -115,8 +130,9 @@ def test_lookahead_follows_the_face_as_well() -> None:
     person = slice(60, 180), slice(150, 170)
 
     def lumas(auto: bool) -> list[float]:
-        ahead = LookaheadFilter(pipeline({"effect.mode": "background", "effect.light_auto": auto}))
-        return [float(shown.planes[0][person].mean()) for shown in ahead.composites([dimming_frame(n) for n in range(8)])]
+        run = pipeline({"effect.mode": "background", "effect.light_auto": auto})
+        mattes = LookaheadFilter(run).mattes([dimming_frame(n) for n in range(8)], lambda _: True)
+        return [float(run.finish(frame, matte).composite.planes[0][person].mean()) for frame, matte in mattes]
 
     gains = np.array(lumas(auto=True)) / lumas(auto=False)
     assert gains[0] > 1.05
@@ -138,8 +154,8 @@ def test_fine_and_coarse_effect_share_the_light() -> None:
     run.process(dimming_frame(0))
     frame = dimming_frame(8)
     matte = run.matte(frame)
-    coarse = run.composite(frame, matte, coarse=True).planes[0][matte.alpha == 255]
-    assert coarse.mean() < fresh.composite(frame, matte, coarse=True).planes[0][matte.alpha == 255].mean() - 2
+    coarse = run.finish(frame, matte, coarse=True).composite.planes[0][matte.alpha == 255]
+    assert coarse.mean() < fresh.finish(frame, matte, coarse=True).composite.planes[0][matte.alpha == 255].mean() - 2
 
 
 def test_effect_alone_has_its_own_light() -> None:
@@ -147,4 +163,4 @@ def test_effect_alone_has_its_own_light() -> None:
     frame = noise_frame(1, SIZE)
     run = build_pipeline(values, StillSegmenter(head_and_shoulders))
     matte = run.matte(frame)
-    assert (build_effect(values)(frame, matte).data == run.composite(frame, matte).data).all()
+    assert (build_effect(values)(frame, matte).data == run.finish(frame, matte).composite.data).all()

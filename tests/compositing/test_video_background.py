@@ -3,6 +3,7 @@
 import gc
 import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from livebg.compositing.video_background import VideoBackground
 from livebg.errors import ConfigError, SourceError
 from livebg.imaging.frame import BT601, BT709, ColorSpec, Frame, Matte, planes
+from livebg.sources.file import FileSource
 from tests.support.color_profiles import WIDE, rgb_profile, shown
 from tests.support.media import FAST, Clip, flat, read_stamp
 from tests.support.pipeline_fakes import UNTAGGED, gray_frame
@@ -137,3 +139,61 @@ def test_removed_video_fails_offline_and_freezes_live(ten_pictures: Path) -> Non
         time.sleep(0.002)
     assert stamp_at(live, number * 50 + 900) == 9
     live.close()
+
+
+def long_video(path: Path, **values: object) -> Path:
+    """A numbered video of 8.3 s, 25 pictures per second, with B-frames and a key frame every second."""
+    options = {"preset": "veryfast", "bf": "3", "g": "25"}
+    return Clip(**{"count": 207, "rate": Fraction(25), "options": options, **values}).write(path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "b_frames.avi"])
+def test_any_frame_gets_the_picture_of_a_run_from_the_start(name: str, tmp_path: Path) -> None:
+    """Where seeking is exact and where the video has to be decoded from its start, within a loop and after some."""
+    path = long_video(tmp_path / name)
+    times = list(range(4000, 45_000, 130))
+    run = VideoBackground(path, start=4.0)
+    expected = {time: stamp_at(run, time) for time in times}
+    assert [expected[time] for time in times[:50]] == [(time - 4000) // 40 for time in times[:50]]
+    assert set(expected.values()) == set(range(207))
+    for begin in (4130, 9850, 20_250, 44_910):
+        worker = VideoBackground(path, start=4.0)
+        own = [time for time in times if time >= begin][:20]
+        assert {time: stamp_at(worker, time) for time in own} == {time: expected[time] for time in own}
+    anywhere = VideoBackground(path, start=4.0)
+    for each in np.random.default_rng(1).permutation(times)[:12].tolist():
+        assert stamp_at(anywhere, each) == expected[each]
+
+
+def test_seek_gives_the_bytes_of_a_run_from_the_start(tmp_path: Path) -> None:
+    path = long_video(tmp_path / "a.mp4", width=128, height=96)
+    run, late = VideoBackground(path), VideoBackground(path, start=0.0)
+    for each in range(0, 7500, 40):
+        picture = run.picture(frame_at(each), NOBODY)
+    assert (late.picture(frame_at(7480), NOBODY) == picture).all()
+    assert (late.picture(frame_at(7480 + 3 * 8280), NOBODY) == picture).all()
+
+
+def test_distant_position_is_reached_without_decoding_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = long_video(tmp_path / "a.mp4")
+    yielded = []
+    iterate = FileSource.__iter__
+
+    def counted(source: FileSource) -> Iterator[Frame]:
+        for frame in iterate(source):
+            yielded.append(frame.pts)
+            yield frame
+
+    monkeypatch.setattr(FileSource, "__iter__", counted)
+    assert stamp_at(VideoBackground(path, start=0.0), 1_000_000 * 8280 + 7480) == 187
+    assert len(yielded) < 10
+
+
+def test_video_starts_with_the_frame_at_the_start(ten_pictures: Path) -> None:
+    background = VideoBackground(ten_pictures, start=3.0)
+    assert [stamp_at(background, each) for each in (2000, 3000, 3150, 4250, 3950)] == [0, 0, 1, 2, 9]
+
+
+def test_single_picture_stays(tmp_path: Path) -> None:
+    background = VideoBackground(Clip(count=1, options=FAST).write(tmp_path / "one.mp4"), start=0.0)
+    assert [stamp_at(background, each) for each in (0, 39, 40, 5000, 3_600_000)] == [0] * 5

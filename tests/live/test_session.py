@@ -11,6 +11,7 @@ import pytest
 
 from livebg.compositing.auto_framing import AutoFraming
 from livebg.compositing.composite import Consent
+from livebg.compositing.compositor import Compositor
 from livebg.errors import ModelError, SinkError, SourceError
 from livebg.imaging.frame import Composite, Frame, Matte, planes
 from livebg.imaging.geometry import Geometry
@@ -21,7 +22,6 @@ from livebg.live.session import ExitReason, Session
 from livebg.live.snapshot import State
 from livebg.live.threads import LatestSlot, WorkerThread
 from livebg.pipeline import Passthrough, Pipeline, Processed, Processor
-from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.sources.file import FileSource
@@ -178,9 +178,9 @@ def test_live_equals_offline(tmp_path: Path) -> None:
     """The same frames, through the session and through `render`, give the same composites, byte for byte."""
     for rate in (15, 15, 10, 6, 4):  # on a busy machine frames are dropped, and then the smoother's past is another
         clip = Clip(count=40, rate=Fraction(rate)).write(tmp_path / f"{rate}.mp4")
-        offline = ListSink()
-        render(FileSource(clip), offline, green_pipeline(LumaSegmenter()), lambda _: None)
-        expected = {composite.pts: composite.data.tobytes() for composite in offline.composites}
+        offline = green_pipeline(LumaSegmenter())
+        with FileSource(clip) as source:
+            expected = {frame.pts: offline.process(frame).composite.data.tobytes() for frame in source}
         made, sent, dropped = run_one_loop(clip)
         if not dropped:
             break
@@ -211,7 +211,7 @@ def test_auto_framing_crops_larger_frames_to_the_output(framing: AutoFraming | N
         return green_effect(frame, matte)
 
     def build() -> Pipeline:
-        return Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), effect, framing=framing)
+        return Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), Compositor(effect, framing=framing))
 
     live = make_session(lambda: ToyCamera(size=(128, 96)), sink, build)
     with running(live):

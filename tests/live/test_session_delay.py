@@ -8,6 +8,7 @@ import pytest
 
 from livebg.clock import StageTimer
 from livebg.compositing.composite import MAX_MATTE_AGE_S, Consent
+from livebg.compositing.compositor import Compositor, EffectFunction
 from livebg.config.loading import load_settings
 from livebg.errors import ModelError
 from livebg.imaging.frame import Alpha, Composite, Frame, Matte
@@ -16,7 +17,7 @@ from livebg.live.quality.delayed_pipeline import DelayedPipeline, with_delay
 from livebg.live.quality.governor import Governor
 from livebg.live.quality.levels import QualityLevel
 from livebg.live.session import ExitReason
-from livebg.pipeline import EffectFunction, Passthrough, Pipeline, Processor
+from livebg.pipeline import Passthrough, Pipeline, Processor
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.support.live_session import (
@@ -52,7 +53,7 @@ def delayed(
     before: Callable[[int], Alpha | None] = lambda _: None,
     effect: Callable[[Frame, Matte], Composite] = green_effect,
 ) -> DelayedPipeline:
-    pipeline = Pipeline(PersonSegmenter(before), TemporalFilter(), GuidedUpsampler(), effect)
+    pipeline = Pipeline(PersonSegmenter(before), TemporalFilter(), GuidedUpsampler(), Compositor(effect))
     return DelayedPipeline(AdaptivePipeline(pipeline, Governor([QualityLevel()])), frames, 0.4)
 
 
@@ -74,7 +75,7 @@ def test_composite_is_made_of_its_own_frame_and_matte(frames: int) -> None:
 @pytest.mark.parametrize("text", ["0", "2"])
 def test_delay_needs_setting_and_temporal_filter(text: str) -> None:
     pipeline = AdaptivePipeline(
-        Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), green_effect), Governor([QualityLevel()])
+        Pipeline(PersonSegmenter(), TemporalFilter(), GuidedUpsampler(), Compositor(green_effect)), Governor([QualityLevel()])
     )
     settings = load_settings({"smoothing.delay_frames": text})
     assert (with_delay(pipeline, settings, StageTimer()) is pipeline) is (text == "0")

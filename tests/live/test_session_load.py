@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from livebg.compositing.compositor import Compositor
 from livebg.imaging.frame import Alpha, Composite, Frame, Matte
 from livebg.live.quality.adaptive_pipeline import AdaptivePipeline
 from livebg.live.quality.governor import Governor
@@ -32,7 +33,9 @@ class BusyMachine:
         """The level of each frame."""
 
     def processor(self) -> Processor:
-        pipeline = Pipeline(_Network(self), TemporalFilter(), GuidedUpsampler(), self._effect, coarse_effect=self._effect)
+        pipeline = Pipeline(
+            _Network(self), TemporalFilter(), GuidedUpsampler(), Compositor(self._effect, coarse_effect=self._effect)
+        )
         return AdaptivePipeline(pipeline, self.governor, clock=self._time)
 
     def compute_mask(self, share: float) -> None:

@@ -105,7 +105,7 @@ def _finish(run: Pipeline, frame: Frame, alpha: Alpha, number: int) -> float:
     fresh = Frame(frame.data, number, frame.time_base, frame.color)
 
     def finish() -> None:
-        run.composite(fresh, run.refine(Mask(alpha, fresh.time), fresh))
+        run.finish(fresh, run.refine(Mask(alpha, fresh.time), fresh))
 
     return _cpu_time(finish)
 

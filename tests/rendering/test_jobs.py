@@ -246,3 +246,30 @@ def test_folder_that_links_to_itself_ends(make: Make, here: Path) -> None:
     make("in/a.mp4")
     (here / "in" / "loop").symlink_to(".", target_is_directory=True)
     assert list(planned(["in"])) == ["in/a.mp4"]
+
+
+def test_jobs_with_existing_output_are_skipped_on_request(make: Make) -> None:
+    make("in/astro.jpg", "in/astro.png", "in/talk.mp4", "in/sub/deep.mp4", "in/notes.txt")
+    everything = plan_jobs([Path("in")], None, "cutout")
+    make(*(str(job.output) for job in everything.jobs if job.input.suffix != ".png"))
+    assert plan_jobs([Path("in")], None, "cutout") == everything
+    plan = plan_jobs([Path("in")], None, "cutout", skip_existing=True)
+    assert [str(job.input) for job in plan.jobs] == ["in/astro.png"]
+    assert [str(job.input) for job in plan.existing] == ["in/astro.jpg", "in/talk.mp4", "in/sub/deep.mp4"]
+    assert {*plan.jobs, *plan.existing} == set(everything.jobs)
+    assert plan.skipped == everything.skipped == [Path("in/notes.txt")]
+
+
+def test_single_output_that_exists_is_skipped_on_request(make: Make, here: Path) -> None:
+    make("talk.mp4")
+    (here / "link.mp4").symlink_to("missing")
+    for name, count in (("new.mp4", 1), ("talk.mp4", 0), ("link.mp4", 0)):
+        plan = plan_jobs([Path("talk.mp4")], Path(name), "portrait", skip_existing=True)
+        assert (len(plan.jobs), len(plan.existing)) == (count, 1 - count)
+
+
+def test_job_with_an_error_is_never_skipped(make: Make) -> None:
+    make(f"in/{'b' * 251}.png", "in/a.png", "in/a.portrait.png")
+    plan = plan_jobs([Path("in")], None, "portrait", skip_existing=True)
+    assert [job.error is not None for job in plan.jobs] == [True]
+    assert [str(job.input) for job in plan.existing] == ["in/a.png"]

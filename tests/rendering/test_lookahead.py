@@ -10,19 +10,18 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.compositing.composite import render_matte
+from livebg.compositing.compositor import Compositor
 from livebg.errors import ModelError, SourceError
-from livebg.imaging.frame import Alpha, Frame, VideoFormat, empty_i420, planes
-from livebg.interfaces import Source
+from livebg.imaging.frame import Alpha, Frame, empty_i420, planes
 from livebg.pipeline import Pipeline, Prediction
 from livebg.rendering.lookahead import LookaheadFilter
-from livebg.rendering.loop import render
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from tests.support.cli_runner import LivebgCli
 from tests.support.decoding import rgb_of
 from tests.support.media import Clip, yuv_picture
 from tests.support.moving_person import HEIGHT, WIDTH, picture, true_alpha
-from tests.support.pipeline_fakes import ListSink, ListSource, LumaSegmenter
+from tests.support.pipeline_fakes import ListSource, LumaSegmenter
 from tests.support.recordings import frame_times
 from tests.support.toy_network import ToyNetwork
 
@@ -64,7 +63,7 @@ def frame(number: int, time: int | None = None) -> Frame:
 
 
 def pipeline(segmenter: LumaSegmenter) -> Pipeline:
-    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), render_matte)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), Compositor(render_matte))
 
 
 def masks(numbers: Sequence[int], overlooked: Sequence[int] = (), times: Sequence[int] | None = None) -> list[Alpha]:
@@ -77,9 +76,8 @@ def masks(numbers: Sequence[int], overlooked: Sequence[int] = (), times: Sequenc
 def test_every_frame_is_returned_once_with_its_time(count: int) -> None:
     frames = [frame(number) for number in range(count)]
     run = pipeline(UnreliableSegmenter(range(count)))
-    composites = list(LookaheadFilter(run).composites(frames))
-    assert [each.pts for each in composites] == list(range(count))
-    assert {each.time_base for each in composites} == {Fraction(1, 30)}
+    returned = [each for each, _ in LookaheadFilter(run).mattes(frames, lambda _: True)]
+    assert returned == frames
 
 
 def test_single_frame_equals_network_output() -> None:
@@ -99,7 +97,7 @@ def test_number_of_held_frames_is_limited(step: int | Fraction, held: int) -> No
 
     run = pipeline(UnreliableSegmenter(range(40)))
     most = 0
-    for done, _ in enumerate(LookaheadFilter(run).composites(frames())):
+    for done, _ in enumerate(LookaheadFilter(run).mattes(frames(), lambda _: True)):
         most = max(most, given - done)
     assert most == held
 
@@ -117,8 +115,9 @@ def test_missed_detection_is_filled_from_neighbors() -> None:
 
 def test_moving_person_leaves_no_ghost() -> None:
     """The shape sways by up to two pixels a frame: neither its past nor its future is left in the matte."""
-    shown = LookaheadFilter(pipeline(UnreliableSegmenter(range(30)))).composites(frame(number) for number in range(30))
-    out = [planes(composite.data)[0] / np.float32(255) for composite in shown]
+    run = pipeline(UnreliableSegmenter(range(30)))
+    shown = LookaheadFilter(run).mattes((frame(number) for number in range(30)), lambda _: True)
+    out = [matte.alpha / np.float32(255) for _, matte in shown]
     errors = [np.abs(alpha - true_alpha(number)).mean() for number, alpha in enumerate(out)]
     moved = [np.abs(true_alpha(number + 3) - true_alpha(number)).mean() for number in range(27)]
     assert np.mean(errors) < 0.1 * np.mean(moved)
@@ -173,27 +172,20 @@ def test_uneven_times_are_weighted_evenly() -> None:
     assert np.abs(np.diff(out[10:30])).max() < 0.2
 
 
-def test_render_sends_each_frame_and_reports_progress() -> None:
-    source, sink = ListSource([frame(number) for number in range(9)]), ListSink()
-    received: list[int] = []
-    assert render(source, sink, LookaheadFilter(pipeline(UnreliableSegmenter(range(9)))), received.append) == 9
-    assert received == list(range(1, 10))
-    assert sink.end == "closed"
+def test_unwanted_frames_are_left_out_but_seen() -> None:
+    frames = [frame(number) for number in range(20)]
+    all_of_them, some = (LookaheadFilter(pipeline(UnreliableSegmenter(range(20)))) for _ in range(2))
+    whole = [matte.alpha for _, matte in all_of_them.mattes(frames, lambda _: True)]
+    part = some.mattes(frames, lambda each: each.pts % 7 == 3)
+    found = {each.pts: matte.alpha for each, matte in part}
+    assert sorted(found) == [3, 10, 17]
+    assert all((alpha == whole[pts]).all() for pts, alpha in found.items())
 
 
-@pytest.mark.parametrize(
-    ("source", "segmenter", "error"),
-    [
-        (FailingSource([frame(number) for number in range(9)]), UnreliableSegmenter(range(9)), SourceError),
-        (ListSource([frame(number) for number in range(9)]), UnreliableSegmenter(range(9), fails_at=8), ModelError),
-    ],
-)
-def test_late_error_aborts_output(source: Source, segmenter: UnreliableSegmenter, error: type[Exception]) -> None:
-    sink = ListSink()
-    assert source.format == VideoFormat(WIDTH, HEIGHT, Fraction(30))
-    with pytest.raises(error):
-        render(source, sink, LookaheadFilter(pipeline(segmenter)), lambda _: None)
-    assert sink.end == "aborted"
+def test_late_error_of_the_network_is_raised() -> None:
+    frames = [frame(number) for number in range(9)]
+    with pytest.raises(ModelError):
+        list(LookaheadFilter(pipeline(UnreliableSegmenter(range(9), fails_at=8))).mattes(frames, lambda _: True))
 
 
 def test_zero_time_constant_is_rejected() -> None:

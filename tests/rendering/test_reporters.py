@@ -10,7 +10,9 @@ from rich.console import Console
 
 from livebg.errors import Cancelled, SourceError
 from livebg.rendering.jobs import Job, JobResult
-from livebg.rendering.reporters import JsonReporter, QuietReporter, error_message
+from livebg.rendering.report_text import error_message
+from livebg.rendering.reporters import BarReporter, JsonReporter, QuietReporter
+from livebg.rendering.worker import WorkerLost
 
 JOBS = [Job(Path("a.mp4"), Path("a.portrait.mp4")), Job(Path("b.mp4"), Path("b.portrait.mp4"))]
 BROKEN = SourceError("a.mp4 is empty.", "Copy it again.")
@@ -80,3 +82,133 @@ def test_quiet_reporter_prints_errors_only() -> None:
     quiet.ended(JOBS, 1, Cancelled.exit_code)
     assert "a.mp4 is empty" in errors.getvalue()
     assert "Stopped after 1 of 2 files" in errors.getvalue()
+
+
+LOST = WorkerLost("Segment 3 (0:30 to 0:40) of a.mp4 failed: its process was killed (SIGKILL).", "Use less.")
+
+
+def bar() -> tuple[BarReporter, StringIO]:
+    errors = StringIO()
+    return BarReporter(Console(file=errors, width=200)), errors
+
+
+def test_stop_says_what_is_kept_instead_of_what_is_removed() -> None:
+    kept = ["2 of 5 segments of a.mp4 are kept.", "3 of 4 segments of b.mp4 are kept."]
+    json_reporter, out, errors = reporter()
+    json_reporter.ended(JOBS[:1], 0, Cancelled.exit_code, kept[:1])
+    assert lines(out)[0]["error"] == "Stopped. 2 of 5 segments of a.mp4 are kept."
+    assert errors.getvalue() == "livebg: Stopped. 2 of 5 segments of a.mp4 are kept.\n"
+    bar_reporter, errors = bar()
+    bar_reporter.ended(JOBS, 0, Cancelled.exit_code, kept)
+    assert errors.getvalue() == "livebg: Stopped after 0 of 2 files. " + " ".join(kept) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (LOST, "Segment 3 (0:30 to 0:40) of a.mp4 failed: its process was killed (SIGKILL). Trying again."),
+        (KeyError(7), "Segment 3 (0:30 to 0:40) of a.mp4 failed: internal error (KeyError: 7). Trying again."),
+    ],
+)
+def test_second_try_is_reported_with_its_time_range(error: Exception, sentence: str) -> None:
+    json_reporter, out, errors = reporter()
+    json_reporter.retried("Segment 3 (0:30 to 0:40) of a.mp4", error)
+    assert lines(out) == [{"event": "retried", "task": "Segment 3 (0:30 to 0:40) of a.mp4", "error": sentence}]
+    assert errors.getvalue() == ""
+    bar_reporter, errors = bar()
+    bar_reporter.retried("Segment 3 (0:30 to 0:40) of a.mp4", error)
+    assert errors.getvalue() == f"{sentence}\n"
+
+
+def test_json_start_and_progress_count_resumed_frames() -> None:
+    json_reporter, out, _ = reporter()
+    json_reporter.planned(JOBS)
+    json_reporter.started(JOBS[0], 100, 60)
+    json_reporter.advanced(JOBS[0], 61)
+    started, progress = lines(out)
+    assert (started["event"], started["total"], started["resumed"]) == ("started", 100, 60)
+    assert (progress["event"], progress["frames"], progress["total"]) == ("progress", 61, 100)
+    assert progress["remaining_seconds"] is None
+
+
+def test_bar_reports_resumed_frames_and_skipped_outputs() -> None:
+    bar_reporter, errors = bar()
+    with bar_reporter:
+        bar_reporter.existing(JOBS)
+        bar_reporter.existing(JOBS[:1])
+        bar_reporter.started(JOBS[0], 100, 60)
+        bar_reporter.note("Worth knowing.")
+    assert errors.getvalue().splitlines() == [
+        "Skipped 2 files whose output exists.",
+        "Skipped 1 file whose output exists.",
+        "a.mp4: continued after 60 of 100 frames",
+        "Worth knowing.",
+    ]
+
+
+def test_json_has_notes_and_skipped_outputs() -> None:
+    json_reporter, out, _ = reporter()
+    json_reporter.existing(JOBS)
+    json_reporter.note("Worth knowing.")
+    assert lines(out) == [{"event": "existing", "files": ["a.mp4", "b.mp4"]}, {"event": "note", "note": "Worth knowing."}]
+
+
+def failing(count: int) -> list[Job]:
+    return [Job(Path(f"{number:02}.jpg"), Path(f"out/{number:02}.jpg")) for number in range(count)]
+
+
+def failure_of(job: Job) -> Exception:
+    return SourceError(f"{job.input} is empty.") if job.input.name < "05" else SourceError("The disk has left.")
+
+
+def test_failures_of_many_files_are_summarized_at_the_end() -> None:
+    jobs = failing(30)
+    bar_reporter, errors = bar()
+    for job in jobs[:13]:
+        bar_reporter.failed(job, failure_of(job))
+    bar_reporter.ended(jobs, 17, 3)
+    assert errors.getvalue().splitlines()[13:] == [
+        "13 of 30 files failed:",
+        *(f"  {number:02}.jpg is empty." for number in range(5)),
+        *(f"  {number:02}.jpg: The disk has left." for number in range(5, 10)),
+        "  and 3 more",
+    ]
+
+
+@pytest.mark.parametrize(("count", "failed"), [(10, 2), (30, 0)])
+def test_nothing_is_summarized_without_need(count: int, failed: int) -> None:
+    bar_reporter, errors = bar()
+    for job in failing(failed):
+        bar_reporter.failed(job, failure_of(job))
+    bar_reporter.ended(failing(count), count - failed, 0)
+    assert len(errors.getvalue().splitlines()) == failed
+
+
+def test_json_summary_has_all_failures() -> None:
+    jobs = failing(30)
+    json_reporter, out, _ = reporter()
+    for job in jobs[:13]:
+        json_reporter.failed(job, failure_of(job))
+    json_reporter.ended(jobs, 17, 3)
+    *errors, summary = lines(out)
+    assert [{"event": "error", **failure} for failure in summary["failed"]] == errors
+    assert (len(errors), errors[0]) == (
+        13,
+        {"event": "error", "input": "00.jpg", "error": "00.jpg is empty.", "exit_code": 3},
+    )
+
+
+def test_terminal_shows_one_bar_for_all_files() -> None:
+    terminal = StringIO()
+    bar_reporter = BarReporter(Console(file=terminal, width=100, force_terminal=True, color_system=None))
+    jobs = [*JOBS, *failing(3)]
+    with bar_reporter:
+        bar_reporter.planned(jobs)
+        for job in jobs:
+            bar_reporter.started(job, 1 if job.is_photo else 10)
+            bar_reporter.advanced(job, 1)
+            bar_reporter.finished(JobResult(job, 1, 1.0, None, ()))
+    shown = terminal.getvalue()
+    assert "0 of 5 files" in shown
+    assert "5 of 5 files" in shown
+    assert "100 %" in shown

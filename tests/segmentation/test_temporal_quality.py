@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.compositing.composite import render_matte
+from livebg.compositing.compositor import Compositor
 from livebg.imaging.frame import BT601, Alpha, ColorSpec, Frame, rgb_to_i420
 from livebg.lab.evaluation.subjects import subjects
 from livebg.metrics.edge_lag import EdgeLag
@@ -56,7 +57,7 @@ class Figures:
 def pipeline() -> Pipeline:
     located = find("livebg-u2")
     segmenter = U2NetSegmenter(located.path, located.card, provider="cpu")
-    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), render_matte)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), Compositor(render_matte))
 
 
 @pytest.fixture(scope="module")

@@ -138,7 +138,6 @@ class TestConfiguration:
             ("out.mov", Encoding(codec="ffv1"), "ffv1"),
             ("out.mp4", Encoding(preset="speedy"), "speedy"),
             ("out.mp4", Encoding(crf=70), "70"),
-            ("out.mp4", Encoding(threads=-1), "threads"),
         ],
     )
     def test_invalid_configuration_fails_before_writing(self, tmp_path: Path, name: str, encoding: Encoding, words: str) -> None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from livebg.errors import ConfigError, SinkError
 from livebg.imaging.frame import _SEAL, Alpha8, ColorSpec, Composite, planes
+from livebg.sinks.av_frames import to_av
 from livebg.sinks.codecs import Content, Encoding
 from livebg.sinks.file import FileSink
-from livebg.sinks.muxer import to_av
 from tests.support.sink_contract import HEIGHT, TIME_BASE, WIDTH, composite
 from tests.support.sink_files import FORMAT
 

@@ -76,6 +76,20 @@ class TestTime:
         assert [clock.frame(pts) for pts in (5000, 5010, 0, 10, 20)] == [5000, 5010, 5020, 5030, 5040]
         assert clock.corrected == 1
 
+    def test_late_pictures_do_not_restart_the_clock(self) -> None:
+        """A damaged stream can give a picture long after those that follow it."""
+        clock = Timestamps(step=10, second=1000, decode_order_only=False)
+        assert [clock.frame(pts) for pts in (5000, 5010, 3000, 5020, 5030, 2000, 5040)] == [
+            5000,
+            5010,
+            5020,
+            5021,
+            5030,
+            5040,
+            5041,
+        ]
+        assert clock.corrected == 4
+
     def test_decoding_times_replace_missing_timestamps(self) -> None:
         clock = Timestamps(step=10, second=1000, decode_order_only=True)
         for pts, dts in ((1, 0), (4, 1), (2, 2)):

@@ -11,7 +11,7 @@ PROGRAM = """
 import ctypes, os, pathlib, sys, time
 import av
 from fractions import Fraction
-from livebg.compositing.placeholder import Placeholder
+from livebg.compositing.composite import Placeholder
 from livebg.imaging.frame import ColorSpec, VideoFormat
 from livebg.live.frame_path import OutputFrame
 from livebg.live.preview_feed import PreviewFeed

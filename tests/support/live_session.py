@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from livebg.clock import SYSTEM_CLOCK, Clock
 from livebg.compositing.backgrounds import ColorBackground
 from livebg.compositing.composite import composite
+from livebg.compositing.compositor import Compositor
 from livebg.errors import SinkError, SourceError
 from livebg.imaging.frame import BT601, Alpha, ColorSpec, Composite, Frame, Matte, VideoFormat, empty_i420, planes
 from livebg.imaging.geometry import Geometry
@@ -90,7 +91,7 @@ def green_effect(frame: Frame, matte: Matte) -> Composite:
 
 def green_pipeline(segmenter: LumaSegmenter) -> Pipeline:
     """The room replaced by one color, in which any pattern would be visible."""
-    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), green_effect)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), Compositor(green_effect))
 
 
 class ToyCamera(LiveSource):

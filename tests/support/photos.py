@@ -8,9 +8,10 @@ from PIL import Image
 
 from livebg.compositing.backgrounds import BlurBackground, ColorBackground
 from livebg.compositing.composite import Consent, composite, cutout, render_matte
+from livebg.compositing.compositor import Compositor, EffectFunction
 from livebg.imaging.frame import Composite, Frame, Matte
 from livebg.interfaces import Background
-from livebg.pipeline import EffectFunction, Passthrough, Pipeline
+from livebg.pipeline import Passthrough, Pipeline
 from livebg.rendering.photo import Photo, render_photo, write_photo
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
@@ -42,7 +43,7 @@ def processor(segmenter: U2NetSegmenter, mode: str) -> Pipeline | Passthrough:
     looks = {"matte": render_matte, "cutout": cutout}
     backgrounds: dict[str, Background] = {"portrait": BlurBackground(0.05), "greenscreen": ColorBackground(GREEN)}
     look = looks[mode] if mode in looks else over_background(backgrounds[mode])
-    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), look)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), Compositor(look))
 
 
 def alpha_of(photo: Photo, segmenter: U2NetSegmenter) -> Pixels:

@@ -88,8 +88,7 @@ class AdaptivePipeline:
 
     def finish(self, frame: Frame, mask: Mask) -> Processed:
         """Returns the composite of ``frame`` from a mask that is aligned with it."""
-        matte = self._pipeline.refine(mask, frame)
-        return Processed(self._pipeline.composite(frame, matte, coarse=self._governor.level.coarse), matte)
+        return self._pipeline.finish(frame, self._pipeline.refine(mask, frame), coarse=self._governor.level.coarse)
 
     def picture(self, frame: Frame) -> NDArray[np.uint8]:
         """Returns ``frame`` at the size of its mask, RGB."""
@@ -101,7 +100,7 @@ class AdaptivePipeline:
         Call it before the first frame, from any thread. ``frame`` may be any frame of that format; it is not kept.
         """
         empty = np.zeros((frame.height, frame.width), np.uint8)
-        self._pipeline.composite(frame, Matte(empty, frame.time, frame.time))
+        self._pipeline.finish(frame, Matte(empty, frame.time, frame.time))
 
     @property
     def level(self) -> QualityLevel:
@@ -240,7 +239,7 @@ def build_adaptive_pipeline(
     smaller = isinstance(segmenter, ScalableSegmenter) and segmenter.scaled_size(*_NOMINAL_SIZE, 0.5) != segmenter.input_size(
         *_NOMINAL_SIZE
     )
-    levels = quality_levels(smaller=smaller, coarse=pipeline.has_coarse_effect, reuse=settings.governor.reuse_masks)
+    levels = quality_levels(smaller=smaller, coarse=pipeline.compositor.has_coarse_effect, reuse=settings.governor.reuse_masks)
     if not wanted:
         levels = levels[:1]
     governor = Governor(levels, previous.level if previous is not None else QualityLevel())

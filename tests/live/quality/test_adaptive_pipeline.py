@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.compositing.composite import MAX_MATTE_AGE_S, render_matte
+from livebg.compositing.compositor import Compositor
 from livebg.config.settings import Settings
 from livebg.errors import ModelError
 from livebg.factory import build_pipeline
@@ -110,7 +111,7 @@ class MatteRecorder:
 
 
 def pipeline(segmenter: Segmenter, look: Callable[[Frame, Matte], Composite] = render_matte) -> Pipeline:
-    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), look)
+    return Pipeline(segmenter, TemporalFilter(), GuidedUpsampler(), Compositor(look))
 
 
 def fixed_pipeline(
@@ -168,7 +169,7 @@ def test_correction_of_reused_mask_takes_two_frames() -> None:
         def segment(self, image: NDArray[np.uint8]) -> Alpha:
             return np.full(image.shape[:2], next(answers), np.float32)
 
-    unsmoothed = Pipeline(Changing(), TemporalFilter(0), GuidedUpsampler(low=0, high=1), render_matte)
+    unsmoothed = Pipeline(Changing(), TemporalFilter(0), GuidedUpsampler(low=0, high=1), Compositor(render_matte))
     run = AdaptivePipeline(unsmoothed, FixedGovernor(QualityLevel(reuse=True), False))
     mattes = [run.process(frame).matte for frame in still[:4]]
     assert [round(float(matte.alpha.mean()), -1) for matte in mattes if matte] == [0, 0, 130, 260]

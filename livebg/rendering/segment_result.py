@@ -1,4 +1,4 @@
-"""What a worker needs to render one segment, and what it returns."""
+"""A rendered segment: its files and their times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,0 +1,141 @@
+"""All outputs of a render: plans and checks them, and makes their pictures from one run of the network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from livebg.compositing.composite import Consent, plate, render_matte
+from livebg.compositing.compositor import Compositor, EffectFunction
+from livebg.compositing.effect_track import Timeline
+from livebg.config.settings import Settings
+from livebg.errors import ConfigError
+from livebg.factory import build_effect, build_encoding, build_light, needs_track
+from livebg.imaging.frame import Composite, Frame, Matte
+from livebg.rendering.extra_outputs import ExtraOutput, OutputKind, kept_mattes
+from livebg.rendering.jobs import Job
+from livebg.sinks.atomic_file import AtomicFile
+from livebg.sinks.codecs import Content, Encoding, plan_encoder
+
+_TRANSPARENT: Final = frozenset({OutputKind.CUTOUT, OutputKind.PLATE})
+_ALPHA_SUFFIXES: Final = frozenset({".webm", ".mov"})
+_CONTENTS: Final = MappingProxyType(
+    {
+        OutputKind.MATTE: Content.MATTE,
+        OutputKind.CUTOUT: Content.CUTOUT,
+        OutputKind.PLATE: Content.CUTOUT,
+        OutputKind.STORED_MATTE: Content.STORED_MATTE,
+    }
+)
+
+
+def with_extras(jobs: Sequence[Job], also: Sequence[ExtraOutput], *, keep_matte: bool) -> list[Job]:
+    """Return the jobs with their extra outputs: ``also`` for the only one, and with ``keep_matte`` the matte of each video.
+
+    Raises :class:`~livebg.errors.ConfigError` if they do not fit the jobs.
+    """
+    videos = [job for job in jobs if not job.is_photo and job.error is None]
+    if also and (len(jobs) != 1 or not videos):
+        found = f"but {jobs[0].input} is a photo" if len(jobs) == 1 else f"but there are {len(jobs)} inputs"
+        raise ConfigError(f"--also names the output of a single video, {found}.", "Leave it out, or name one video.")
+    if keep_matte and not videos:
+        raise ConfigError("--keep-matte needs a video, but there are only photos.", "Use --mode matte for the matte of a photo.")
+    stored = dict(zip(videos, kept_mattes([job.output for job in videos]), strict=True)) if keep_matte else {}
+    return [replace(job, extras=(*also, *([stored[job]] if job in stored else []))) for job in jobs]
+
+
+def check_extras(job: Job, settings: Settings, *, overwrite: bool = False, matte: Path | None = None) -> None:
+    """Check before any work that the outputs of ``job`` can be written beside each other. Leaves nothing behind.
+
+    ``matte`` is the file that the mattes are read from. Raises :class:`~livebg.errors.ConfigError` for a format that cannot hold
+    an output, and for two outputs in one file; :class:`~livebg.errors.SinkError` if a file exists (unless ``overwrite``), is an
+    input, or cannot be written.
+    """
+    used = {_place(job.output): "the video", **({} if matte is None else {_place(matte): "the matte of --matte"})}
+    if matte is not None and _place(job.output) == _place(matte):
+        raise ConfigError(f"{matte} is both the matte and the output.", "Choose another output.")
+    for extra in job.extras:
+        if extra.kind in _TRANSPARENT and extra.path.suffix.lower() not in _ALPHA_SUFFIXES:
+            found = f"A {extra.path.suffix} file" if extra.path.suffix else f"{extra.path}, which has no extension,"
+            hint = "Name it .webm (VP9) or .mov (ProRes 4444)."
+            raise ConfigError(f"{found} cannot hold the transparency of a {extra.kind}.", hint)
+        plan_encoder(output_encoding(settings, extra.kind), extra.path)
+        other = used.setdefault(_place(extra.path), extra.option)
+        if other != extra.option:
+            raise ConfigError(f"{extra.path} would hold both {other} and {extra.option}.", "Name two different files.")
+        AtomicFile(extra.path, overwrite=overwrite, not_same_as=job.input).rollback()
+
+
+def output_encoding(settings: Settings, kind: OutputKind) -> Encoding:
+    """Return how to encode an output. The codec in the settings is that of the video; the preset applies to all outputs, and the
+    quality to those that are not lossless.
+    """
+    if kind is OutputKind.VIDEO:
+        return build_encoding(settings, settings.effect.mode)
+    lossless = Encoding(preset=settings.render.preset, content=_CONTENTS[kind])
+    return replace(lossless, crf=settings.render.crf) if kind in _TRANSPARENT else lossless
+
+
+def job_outputs(job: Job, settings: Settings, consent: Consent | None) -> dict[OutputKind, tuple[Path, Encoding]]:
+    """Return the paths and encodings of all outputs of ``job`` by kind."""
+    video = build_encoding(settings, "none") if consent is not None else output_encoding(settings, OutputKind.VIDEO)
+    extras = {extra.kind: (extra.path, output_encoding(settings, extra.kind)) for extra in job.extras}
+    return {OutputKind.VIDEO: (job.output, video), **extras}
+
+
+class OutputComposites:
+    """Makes the composites of all outputs of one video. Each of ``effects`` makes one kind from the matte as shown.
+
+    Frames come in order if the compositor or an effect has state.
+    """
+
+    def __init__(self, compositor: Compositor, effects: Mapping[OutputKind, EffectFunction], *, keep_matte: bool = False) -> None:
+        self._compositor, self._effects, self._keep_matte = compositor, effects, keep_matte
+
+    def composites(self, frame: Frame, matte: Matte) -> dict[OutputKind, Composite]:
+        """Return the composites of ``frame`` by kind. ``matte`` is the one before edge, framing and compositing: its edge is
+        shifted once, and all outputs but the stored matte show the same crop.
+
+        Raises ValueError if ``matte`` belongs to another frame.
+        """
+        shown = self._compositor.shown_matte(matte)
+        window = self._compositor.crop_window(shown)
+        made = {kind: self._compositor.crop(effect(frame, shown), window) for kind, effect in self._effects.items()}
+        return made | ({OutputKind.STORED_MATTE: render_matte(frame, matte)} if self._keep_matte else {})
+
+
+def build_outputs(
+    settings: Settings, compositor: Compositor, extras: Sequence[ExtraOutput], timeline: Timeline | None = None
+) -> OutputComposites:
+    """Return what makes the video by ``compositor``, and the pictures of ``extras``. ``timeline`` is that of the compositor."""
+    effects: dict[OutputKind, EffectFunction] = {OutputKind.VIDEO: compositor.apply}
+    for extra in extras:
+        if extra.kind is OutputKind.MATTE:
+            effects[extra.kind] = render_matte
+        elif extra.kind is OutputKind.CUTOUT:
+            light = build_light(settings, timeline.track if timeline else None)
+            effects[extra.kind] = build_effect(_cutout_settings(settings), light=light)
+        elif extra.consent is not None:
+            effects[extra.kind] = partial(plate, consent=extra.consent)
+    return OutputComposites(compositor, effects, keep_matte=any(each.kind is OutputKind.STORED_MATTE for each in extras))
+
+
+def outputs_need_track(settings: Settings, extras: Sequence[ExtraOutput]) -> bool:
+    """Return whether an output depends on earlier frames; see :func:`~livebg.factory.needs_track`.
+
+    A stored matte keeps the track for renders with other settings.
+    """
+    kinds = {extra.kind for extra in extras}
+    lit = OutputKind.CUTOUT in kinds and needs_track(_cutout_settings(settings))
+    return needs_track(settings) or lit or OutputKind.STORED_MATTE in kinds
+
+
+def _cutout_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"effect": settings.effect.model_copy(update={"mode": "cutout"})})
+
+
+def _place(path: Path) -> Path:
+    """Returns the path with its folder resolved; of a file that exists, without links."""
+    return path.resolve() if path.exists() else path.parent.resolve() / path.name

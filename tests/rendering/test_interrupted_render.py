@@ -1,0 +1,137 @@
+"""A render that is interrupted and continued gives the bytes of one that is not, whatever happens to it and whenever."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from livebg.rendering.job_files import job_folder
+from tests.support.cli_runner import LivebgCli
+from tests.support.media import Clip
+
+HANG_S = 120
+KILLS_IN_CI = 5
+KILLS = 50
+
+
+class InterruptedRender:
+    """Runs one render of a clip of 40 s again and again, each time in a process group of its own."""
+
+    def __init__(self, cli: LivebgCli) -> None:
+        self.clip = cli.folder / "clip.mp4"
+        Clip(count=600, rate=Fraction(15), audio="aac", options={"g": "30"}).write(self.clip)
+        self.output = cli.folder / "out.mp4"
+        begin = time.monotonic()
+        assert self.finish("--jobs", "1") == 0
+        self.seconds = time.monotonic() - begin
+        self.expected = self.output.read_bytes()
+        self.output.unlink()
+
+    def start(self, *options: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "livebg", "render", str(self.clip), "-o", str(self.output), "--model", "toy.onnx", "-q"]
+        return subprocess.Popen([*command, *options], start_new_session=True)
+
+    def finish(self, *options: str) -> int:
+        return self.start(*options).wait(HANG_S)
+
+    def kill_after(self, seconds: float, *options: str) -> bool:
+        """Kill the main process alone after ``seconds``; its workers have to end by themselves. Returns False if it was done."""
+        process = self.start(*options)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        return process.wait(HANG_S) == -signal.SIGKILL
+
+    def left_behind(self) -> set[str]:
+        return {each.name for each in self.output.parent.iterdir()} - {self.clip.name, "toy.onnx"}
+
+
+@pytest.fixture
+def render(cli: LivebgCli) -> InterruptedRender:
+    return InterruptedRender(cli)
+
+
+def check_kills(render: InterruptedRender, count: int) -> None:
+    """Kill at ``count`` random moments of runs and of continued runs; finish in between, now and then."""
+    moments, killed = random.Random(20), 0
+    while killed < count:
+        jobs = moments.choice(("1", "2"))
+        was_killed = render.kill_after(moments.uniform(0.0, 1.2 * render.seconds), "--jobs", jobs)
+        killed += was_killed
+        if was_killed:
+            assert render.left_behind() <= {job_folder(render.output).name, render.output.name}
+        if was_killed and not render.output.exists() and moments.random() < 0.6:
+            continue
+        if not render.output.exists():
+            assert render.finish("--jobs", jobs) == 0
+        assert render.output.read_bytes() == render.expected
+        assert render.left_behind() == {render.output.name}
+        render.output.unlink()
+
+
+def test_killed_render_continues_to_the_same_bytes(render: InterruptedRender) -> None:
+    check_kills(render, KILLS_IN_CI)
+
+
+@pytest.mark.kill
+def test_render_killed_at_many_moments_continues_to_the_same_bytes(render: InterruptedRender) -> None:
+    check_kills(render, KILLS)
+
+
+def test_bytes_do_not_depend_on_the_number_of_processes(render: InterruptedRender) -> None:
+    assert render.finish("--jobs", "2") == 0
+    assert render.output.read_bytes() == render.expected
+
+
+def test_interrupt_keeps_finished_segments_and_says_how_to_go_on(cli: LivebgCli, render: InterruptedRender) -> None:
+    command = [sys.executable, "-m", "livebg", "render", "clip.mp4", "-o", "out.mp4", "--model", "toy.onnx", "--jobs", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    folder = job_folder(render.output)
+    while not (folder / "0000.json").exists():
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    _, message = process.communicate(timeout=HANG_S)
+    assert process.returncode == 130
+    assert "Run the same command to continue" in message
+    assert "livebg jobs clean out.mp4" in message
+    assert render.left_behind() == {folder.name}
+    listed = cli.livebg("jobs", "list")
+    assert "out.mp4" in listed.out
+    assert render.finish("--jobs", "1") == 0
+    assert render.output.read_bytes() == render.expected
+
+
+def test_modified_segment_is_rendered_again(cli: LivebgCli, render: InterruptedRender) -> None:
+    while True:
+        render.kill_after(0.8 * render.seconds, "--jobs", "1")
+        folder = job_folder(render.output)
+        finished = sorted(folder.glob("*.video.mp4"))
+        if finished:
+            break
+    content = bytearray(finished[0].read_bytes())
+    content[len(content) // 2] ^= 1
+    finished[0].write_bytes(content)
+    again = cli.render("clip.mp4", "-o", "out.mp4", "--jobs", "1")
+    assert again.code == 0
+    assert "Segment 0" in again.err
+    assert "rendered again" in again.err
+    assert render.output.read_bytes() == render.expected
+
+
+def test_other_settings_start_over_and_say_why(cli: LivebgCli, render: InterruptedRender, tmp_path: Path) -> None:
+    while not list(job_folder(render.output).glob("*.json")):
+        render.kill_after(0.8 * render.seconds, "--jobs", "1")
+    done = cli.render("clip.mp4", "-o", "out.mp4", "--jobs", "1", "--blur", "0.9")
+    assert done.code == 0
+    assert "effect.blur" in done.err
+    assert "starts over" in done.err
+    alone = tmp_path / "alone.mp4"
+    assert cli.render("clip.mp4", "-o", str(alone), "--jobs", "1", "--blur", "0.9").code == 0
+    assert render.output.read_bytes() == alone.read_bytes()
