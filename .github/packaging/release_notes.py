@@ -10,7 +10,7 @@ _CHANGELOG: Final = Path(__file__).resolve().parents[1] / "CHANGELOG.md"
 
 def notes(changelog: str, version: str) -> str:
     """Return the text between the heading of ``version`` and the next one. Raises ValueError if there is none."""
-    heading = rf"^## \[?{re.escape(version)}\]?(?: .*)?\n(.*?)(?=^## |\Z)"
+    heading = rf"^## \[?{re.escape(version)}\]?(?: [^\n]*)?\n(.*?)(?=^## |\Z)"
     found = re.search(heading, changelog, re.MULTILINE | re.DOTALL)
     if found is None or not found[1].strip():
         raise ValueError(f"CHANGELOG.md has no section about {version}. Rename the section Unreleased before the release.")
