@@ -33,7 +33,7 @@ from livebg.sources.stored_matte import StoredMatte
 
 @dataclass(frozen=True, slots=True)
 class SegmentTask:
-    """Renders ``segment`` of the input of ``job`` into ``folder``: the same bytes whoever runs it, when and in what order.
+    """Renders ``segment`` of the input of ``job`` into ``folder``: the same bytes in any process, at any time and in any order.
 
     ``start`` and ``end`` are the range in seconds that is decoded. ``input_format`` is that of the whole input. ``timeline`` is
     what the effect depends on besides the frames. ``matte`` replaces the network. ``consent`` turns the effect off.

@@ -24,7 +24,7 @@ from livebg.sources.packet_index import index_packets
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
-    """What the command line says about a render beside the settings.
+    """What the command line states about a render beside the settings.
 
     ``copy`` is the range, and what happens to the other streams. ``overwrite`` replaces existing outputs. ``fresh`` discards what
     an interrupted run has finished. ``matte`` is the file whose mattes replace the network. ``consent`` turns the effect off.
