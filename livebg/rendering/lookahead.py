@@ -36,13 +36,15 @@ _ROUNDING_S: Final = 1e-6
 @dataclass(slots=True, eq=False)
 class _Moment:
     """A held frame. ``average`` is the forward filter's; ``back`` leads here from the next frame, None across a cut or a gap and
-    for the last frame. A frame that is not ``linked`` to any other keeps its alpha."""
+    for the last frame. A frame that is not ``linked`` to any other keeps its alpha. One that ``warms_up`` has
+    only its average."""
 
     frame: Frame
     sight: Prediction
     average: Average
     linked: bool = False
     back: Transition | None = None
+    warms_up: bool = False
 
 
 class LookaheadFilter:
@@ -74,8 +76,8 @@ class LookaheadFilter:
     def masks(
         self, sights: Iterable[tuple[Frame, Prediction]], begins: Callable[[Frame], bool] = lambda _: True
     ) -> Iterator[tuple[Frame, Mask]]:
-        """Yield each frame with its filtered mask, from about the first frame on for which ``begins`` is true: those before it
-        warm up the causal filter, which takes less than half of the time."""
+        """Yield each frame with its filtered mask, from the first one for which ``begins`` is true. Those before it warm up the
+        causal filter, which takes less than half of the time."""
         self._held.clear()
         self._carrier.reset()
         has_begun = False
@@ -86,6 +88,8 @@ class LookaheadFilter:
                     self._warm_up(frame, sight)
                     continue
                 self._held.append(self._filtered_forward(frame, sight))
+                while self._held[0].warms_up:
+                    self._held.popleft()
             while self._sees_far_enough():
                 yield from self._released(max(len(self._held) // _RELEASED, 1))
         yield from self._released(len(self._held))
@@ -99,7 +103,7 @@ class LookaheadFilter:
             times = sight.time - before.sight.time, self._time_constant
             here = Transition.between(before.sight.image, sight.image, motion, *times)
             average = here.advance(before.average, sight.alpha, sight.time) if here is not None else average
-        self._held.append(_Moment(frame, sight, average))
+        self._held.append(_Moment(frame, sight, average, warms_up=True))
 
     def _filtered_forward(self, frame: Frame, sight: Prediction) -> _Moment:
         """Apply the causal filter. Also links the frame before to this one."""
