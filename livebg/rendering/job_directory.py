@@ -49,7 +49,8 @@ class JobDirectory:
         self._output, self._locked, self._note = output, locked, note
         self._finished: dict[int, SegmentResult] | None = None
         self._digest = manifest.digest
-        self._release = weakref.finalize(self, locked.release)
+        # An interrupt can arrive before the caller has this object: nothing must remain of a job that has not finished anything.
+        self._release = weakref.finalize(self, _leave, locked)
 
     @classmethod
     def open(cls, output: Path, manifest: Manifest, *, fresh: bool = False, note: Note = _LOG.warning) -> Self:
@@ -154,7 +155,8 @@ class JobDirectory:
         if len(self.manifest.segments) < 2 or (seconds == 0 and self.manifest.track is None):
             self.discard()
             return None
-        self._release()
+        self._release.detach()
+        self._locked.release()
         return remaining(self._output, seconds, duration)
 
     def _loaded(self) -> dict[int, SegmentResult]:
@@ -188,6 +190,16 @@ def remaining(output: Path, seconds: float, duration: float) -> str:
     share, folder = f"{format_time(seconds)} of {format_time(duration)}", job_folder(output).name
     clean = f"`livebg jobs clean {shlex.quote(str(output))}`"
     return f"{share} are finished and kept in {folder}. Run the same command to continue, or {clean} to remove them."
+
+
+def _leave(locked: LockedFolder) -> None:
+    """Leave the folder, and remove it if it holds no finished segment."""
+    with suppress(OSError):
+        if entries(locked.path):
+            locked.release()
+            return
+    with suppress(OSError, SinkError):
+        locked.remove()
 
 
 def _abandon(locked: LockedFolder) -> None:

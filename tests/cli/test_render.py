@@ -214,7 +214,8 @@ def test_inputs_are_opened_before_model(cli: LivebgCli, photo: Path) -> None:
     )
 
 
-def test_help_and_version(cli: LivebgCli) -> None:
+def test_help_and_version(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     assert cli.livebg("--version").out.startswith("livebg 0.")
     for option in ("--mode", "--background", "--blur", "--drop-streams", "--json", "default portrait", "default libx264"):
         assert option in " ".join(cli.livebg("render", "--help").out.replace("│", "").split()), option

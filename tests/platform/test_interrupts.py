@@ -25,7 +25,7 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
 
 def wait_for_part(folder: Path) -> None:
     deadline = time.monotonic() + 60
-    while not list(folder.rglob(".livebg-*")):
+    while not list(folder.rglob("*.part")):
         assert time.monotonic() < deadline, "the render did not begin"
         time.sleep(0.005)
 
