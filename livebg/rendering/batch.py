@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livebg.config.settings import Settings
-from livebg.errors import Cancelled, LivebgError, SourceError
+from livebg.errors import Cancelled, LivebgError
 from livebg.factory import build_effect, build_encoding
 from livebg.rendering.jobs import Job
 from livebg.rendering.photo_render import PhotoRender
@@ -156,8 +156,7 @@ class BatchRenderer:
             except Exception as failure:  # noqa: BLE001 - as above
                 error = failure
         self._report(render.job, error)
-        # A full disk or a bug need not cost the work so far. An input that cannot be read is not continued.
-        sentence = render.stop(keep=not isinstance(error, SourceError))
+        sentence = render.stop()  # a full disk or a disk that was unplugged need not cost the work so far
         if sentence:
             self._reporter.note(sentence)
 
@@ -175,7 +174,7 @@ class BatchRenderer:
             for future in running.tasks:
                 with suppress(BaseException):
                     running.render.add(future.result(timeout=0))
-            sentence = running.render.stop(keep=True)
+            sentence = running.render.stop()
             if sentence:
                 self._kept.append(sentence)
         self._codes += [Cancelled.exit_code] * (waiting + len(self._running))

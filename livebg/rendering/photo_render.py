@@ -42,5 +42,5 @@ class PhotoRender:
         assert self._result is not None
         return self._result
 
-    def stop(self, *, keep: bool) -> None:  # noqa: ARG002
+    def stop(self) -> None:
         return None

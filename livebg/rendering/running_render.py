@@ -48,8 +48,8 @@ class Render(Protocol):
         """Complete the output."""
         ...
 
-    def stop(self, *, keep: bool) -> str | None:
-        """End early. With ``keep``, finished parts stay for the next run; returns a sentence on them, if there are any."""
+    def stop(self) -> str | None:
+        """End early. Finished parts stay for the next run; returns a sentence on them, if there are any."""
         ...
 
 

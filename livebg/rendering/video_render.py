@@ -112,14 +112,11 @@ class VideoRender:
         network = next((result.network for result in results if result.network), None)
         return JobResult(self.job, self.done, time.perf_counter() - self._begun, network, notes)
 
-    def stop(self, *, keep: bool) -> str | None:
-        """End early. With ``keep`` finished segments stay for the next run; returns a sentence on them, if there are any."""
+    def stop(self) -> str | None:
+        """End early. Finished segments stay for the next run; returns a sentence on them, if there are any."""
         for joiner in self._joiners.values():
             joiner.close()
-        if keep:
-            return self._directory.keep()
-        self._directory.discard()
-        return None
+        return self._directory.keep()
 
     def _join(self, results: Sequence[SegmentResult]) -> None:
         """Join the segments of all outputs. None of them gets its name before all are complete."""
