@@ -22,7 +22,11 @@ def automatic_backend(system: str, root: Path, environment: Mapping[str, str]) -
     return "pipewire" if has_pipewire and not has_loopback else "v4l2loopback"
 
 
-@functools.cache
 def own_automatic_backend() -> Backend:
     """Return that of this machine, the same for the whole run."""
-    return automatic_backend(sys.platform, Path("/"), os.environ)
+    return _first_automatic_backend(sys.platform)
+
+
+@functools.cache
+def _first_automatic_backend(system: str) -> Backend:
+    return automatic_backend(system, Path("/"), os.environ)
