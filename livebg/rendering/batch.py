@@ -129,8 +129,8 @@ class BatchRenderer:
                 running.reported = running.frames
                 self._reporter.advanced(running.render.job, running.reported)
             if not running.tasks and (running.error or running.render.is_complete):
-                self._running.remove(running)
                 self._end(running)
+                self._running.remove(running)  # not before: an interrupt while it ends must find it here
 
     def _add(self, workers: Workers, running: RunningRender, future: Future[Any]) -> None:
         if future.cancelled():
