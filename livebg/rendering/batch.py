@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from livebg.config.settings import Settings
 from livebg.errors import Cancelled, LivebgError
-from livebg.factory import build_effect, build_encoding
+from livebg.factory import build_effect
 from livebg.rendering.jobs import Job
+from livebg.rendering.outputs import video_encoding
 from livebg.rendering.photo_render import PhotoRender
 from livebg.rendering.reporters import QuietReporter
 from livebg.rendering.running_render import Render, RunningRender, TaskProgress
@@ -59,7 +60,7 @@ class BatchRenderer:
         """
         if self._options.consent is None:
             build_effect(self._settings)
-        encoding = build_encoding(self._settings, self._settings.effect.mode if self._options.consent is None else "none")
+        encoding = video_encoding(self._settings, self._options.consent)
         for output in {job.output.suffix.lower(): job.output for job in jobs if not (job.is_photo or job.error)}.values():
             plan_encoder(encoding, output)
 

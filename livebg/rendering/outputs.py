@@ -78,11 +78,15 @@ def output_encoding(settings: Settings, kind: OutputKind) -> Encoding:
     return replace(lossless, crf=settings.render.crf) if kind in _TRANSPARENT else lossless
 
 
+def video_encoding(settings: Settings, consent: Consent | None) -> Encoding:
+    """Return how to encode the video; ``consent`` turns the effect off."""
+    return build_encoding(settings, settings.effect.mode if consent is None else "none")
+
+
 def job_outputs(job: Job, settings: Settings, consent: Consent | None) -> dict[OutputKind, tuple[Path, Encoding]]:
     """Return the paths and encodings of all outputs of ``job`` by kind."""
-    video = build_encoding(settings, "none") if consent is not None else output_encoding(settings, OutputKind.VIDEO)
     extras = {extra.kind: (extra.path, output_encoding(settings, extra.kind)) for extra in job.extras}
-    return {OutputKind.VIDEO: (job.output, video), **extras}
+    return {OutputKind.VIDEO: (job.output, video_encoding(settings, consent)), **extras}
 
 
 class OutputComposites:

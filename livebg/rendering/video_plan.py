@@ -8,8 +8,8 @@ from typing import Any
 
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
-from livebg.models import find
 from livebg.platform.user_paths import expand_user, is_file
+from livebg.rendering.fingerprint import network_fingerprint
 from livebg.rendering.jobs import Job
 from livebg.rendering.manifest import Manifest, identify
 from livebg.rendering.matte_lookup import look_up_mattes
@@ -68,8 +68,7 @@ class VideoPlan:
         if options.matte is not None:
             inputs["matte"] = identify(options.matte)
         elif options.consent is None:
-            model = find(settings.model.name, settings.model.folders)
-            network = (settings.model.name, model.sha256)
+            network = (settings.model.name, network_fingerprint(settings))
         values = self._byte_settings(job, settings, options)
         return Manifest(inputs, network, values, tuple(self.segments), self.duration, round(self.origin / self.time_base))
 
