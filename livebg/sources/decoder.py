@@ -79,16 +79,17 @@ class Timestamps:
 class Decoder:
     """Decodes one video stream once. Skips and counts packets that cannot be decoded.
 
-    Attributes: ``origin``, the file's start as players count it, in seconds on the stream's clock; ``duration`` in seconds and
-    the number of ``frames``, both from the container, None or 0 if unknown; ``damage``, which counts what was wrong with packets
-    and pictures; ``seeked``, whether decoding does not start with the file; ``broken_at``, the pts at which reading failed for
-    good, or None.
+    Attributes: ``rate`` in frames per second; ``pixel_aspect``, its width over its height; ``origin``, the file's start
+    as players count it, in seconds on the stream's clock; ``duration`` in seconds and the number of ``frames``, both from the
+    container, None or 0 if unknown; ``damage``, which counts what was wrong with packets and pictures; ``seeked``, whether
+    decoding does not start with the file; ``broken_at``, the pts at which reading failed for good, or None.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         self.container, self.stream = open_video(path, threads)
         self.time_base = Fraction(self.stream.time_base or Fraction(1, 1000))
         self.rate = frame_rate(self.stream)
+        self.pixel_aspect = Fraction(self.stream.sample_aspect_ratio or 1)
         self.origin = file_origin(self.container, self.stream, self.time_base)
         self.duration = _duration(self.container, self.stream, self.time_base, self.origin)
         self.frames = self.stream.frames

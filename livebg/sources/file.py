@@ -68,7 +68,7 @@ class FileSource(Source):
             self._pictures, pre_roll, first = self._open_range()
             if like is None:
                 picture, _ = first = self._require_frame(first, pre_roll.last)
-                like = InputFormat.of(picture, decoder.rate, Fraction(decoder.stream.sample_aspect_ratio or 1))
+                like = InputFormat.of(picture, decoder.rate, decoder.pixel_aspect)
             self.input_format = like
             self._normalizer = Normalizer(like, decoder.time_base, threads)
             self._frames = self._iterate(pre_roll.history, first)

@@ -70,6 +70,17 @@ def writes_segment(process: psutil.Process) -> bool:
     return False
 
 
+def kill_while_it_writes(process: psutil.Process) -> bool:
+    """Kill the process if it has an unfinished segment, which it cannot finish in the meantime since it is suspended."""
+    process.suspend()
+    is_writing = writes_segment(process)
+    if is_writing:
+        process.kill()
+    else:
+        process.resume()
+    return is_writing
+
+
 def test_local_cluster_renders_the_same_bytes(cli: LivebgCli, talk: str, expected: bytes, photo: Path) -> None:
     assert cli.render(str(photo), "-o", "alone.png").code == 0
     (cli.folder / "out").mkdir()
@@ -88,9 +99,7 @@ def test_killed_worker_does_not_change_bytes(cli: LivebgCli, talk: str, expected
     with DaskCluster(tmp_path) as cluster:
         workers = [psutil.Process(cluster.worker().pid) for _ in range(2)]
         with start_render(talk, "--cluster", cluster.address, "--model", cli.folder / "toy.onnx") as render:
-            wait_until(lambda: any(map(writes_segment, workers)))
-            victim = next(filter(writes_segment, workers))
-            victim.kill()
+            wait_until(lambda: any(map(kill_while_it_writes, workers)))
             _, errors = render.communicate(timeout=120)
     assert render.returncode == 0, errors
     assert "The worker that rendered Segment" in errors
