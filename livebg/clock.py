@@ -30,10 +30,10 @@ SYSTEM_CLOCK: Final = Clock()
 
 
 class StageTimer:
-    """Accumulates seconds per stage. ``clock`` defaults to the CPU time of the process, which is what drains a laptop's
-    battery."""
+    """Accumulates seconds per stage. ``clock`` defaults to the CPU time of the thread, since each stage runs in one thread. That of
+    the process can take 0.2 ms to read while other threads run."""
 
-    def __init__(self, clock: Callable[[], float] = time.process_time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
         self._clock = clock
         self.seconds: defaultdict[str, float] = defaultdict(float)
 

@@ -63,7 +63,7 @@ def bench_live(
     live.
     """
     governor = settings.governor.model_copy(update={"enabled": False})
-    stages, shape = StageTimer(time.thread_time), recording.format
+    stages, shape = StageTimer(), recording.format
     builder = ProcessorFactory(settings.model_copy(update={"governor": governor}), consent, stages, shape)
     geometry = Geometry((shape.width, shape.height), settings.camera.mirror)
     camera = Camera(lambda: RecordedCamera(recording), lambda _: geometry)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from time import process_time
 from typing import Final
 
 import cv2
@@ -65,9 +66,9 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
     time is attributed to the right stage; the segmenter should as well.
     """
     with one_opencv_thread():
-        bare = StageTimer()
+        bare = StageTimer(process_time)
         format_, done, _ = _pass(settings, clip, frames, Passthrough(consent), bare)
-        clock = StageTimer()
+        clock = StageTimer(process_time)  # encoders have threads
         blend = _blend(empty_i420(format_.width, format_.height).shape)
         _, done, peak = _pass(settings, clip, frames, build_pipeline(settings, segmenter, clock), clock, blend)
     width, height = format_.width, format_.height

@@ -1,7 +1,6 @@
 """Builds a live session from settings."""
 
 import logging
-import time
 from contextlib import suppress
 from fractions import Fraction
 from functools import partial
@@ -159,7 +158,7 @@ def presence_factory(settings: Settings, streaming: StreamingFlag, backend: Sink
 def build_session(settings: Settings, consent: Consent | None) -> tuple[Session, ProcessorFactory]:
     """Returns an unstarted session and its effect builder. Raises the errors of :func:`output_format`."""
     shape, streaming = output_format(settings), StreamingFlag()
-    stages = StageTimer(time.thread_time)  # each stage runs in one thread
+    stages = StageTimer()
     builder = ProcessorFactory(settings, consent, stages, shape)
 
     def open_output(backend: SinkBackend) -> Sink:

@@ -7,7 +7,6 @@ each in a thread of its own.
 """
 
 import enum
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -66,7 +65,7 @@ class Session:
         self._clock, self._began = clock, clock.monotonic()
         self._stop, self._attention = clock.event(), clock.event()
         """``_attention`` ends a wait for the next supervision."""
-        self._stages = stages or StageTimer(time.thread_time)
+        self._stages = stages or StageTimer()
         self._path = FramePath(build, clock, 1 + len(further_outputs))
         self._demand = self._path.demand
         self._demand.listener = self._on_demand_update

@@ -17,6 +17,8 @@ LOOKAHEAD_S: Final = 0.5
 """Seconds after a segment that the look-ahead filter sees."""
 SEGMENT_S: Final = 10.0
 """Seconds between two boundaries of the grid."""
+_ROUNDING_S: Final = 0.01
+"""Seconds to decode on either side of a segment, so that the rounding of times loses no frame."""
 _MAX_PRE_ROLL_S: Final = 60
 """Seconds from a key frame to the last boundary after it. A segment is decoded from the key frame before it."""
 
@@ -56,13 +58,15 @@ def plan_segments(index: PacketIndex, start: float | None, end: float | None, se
 
 
 def decoded_range(
-    segment: Segment, origin: Fraction, start: float | None, end: float | None
+    segment: Segment, origin: Fraction, start: float | None, end: float | None, *, filtered: bool
 ) -> tuple[float | None, float | None]:
-    """Return the ``start`` and ``end`` with which a source decodes a segment of that range, with warm-up and look-ahead."""
+    """Return the ``start`` and ``end`` with which a source decodes a segment of that range; if its mattes are ``filtered`` over
+    time, with warm-up and look-ahead."""
+    before, after = (WARMUP_S, LOOKAHEAD_S) if filtered else (_ROUNDING_S, _ROUNDING_S)
     if segment.index:
-        start = max(start or 0.0, float(segment.begin * segment.time_base - origin) - WARMUP_S)
+        start = max(start or 0.0, float(segment.begin * segment.time_base - origin) - before)
     if segment.end is not None:
-        end = min(math.inf if end is None else end, float(segment.end * segment.time_base - origin) + LOOKAHEAD_S)
+        end = min(math.inf if end is None else end, float(segment.end * segment.time_base - origin) + after)
     return start, end
 
 

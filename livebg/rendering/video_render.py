@@ -155,7 +155,8 @@ class VideoRender:
 
     def _segment_task(self, segment: Segment, track: Track | None) -> SegmentTask:
         copy, plan = self._options.copy, self._plan
-        start, end = decoded_range(segment, plan.origin, copy.start, copy.end)
+        filtered = self._options.consent is None and plan.matte is None
+        start, end = decoded_range(segment, plan.origin, copy.start, copy.end, filtered=filtered)
         begin = float(plan.first * plan.time_base)
         until = float("inf") if segment.end is None else float(segment.end * segment.time_base)
         part = None if track is None else track.part(float(segment.begin * segment.time_base), until)

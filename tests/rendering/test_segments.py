@@ -138,8 +138,8 @@ def test_decoded_range_has_warm_up_and_lookahead_within_the_range() -> None:
         Segment(2, 110_000, None, MILLISECOND),
     )
     origin = Fraction(90)
-    assert decoded_range(first, origin, None, None) == (None, 10.0 + LOOKAHEAD_S)
-    assert decoded_range(middle, origin, None, None) == (10.0 - WARMUP_S, 20.0 + LOOKAHEAD_S)
-    assert decoded_range(last, origin, None, None) == (20.0 - WARMUP_S, None)
-    assert decoded_range(middle, origin, 9.0, 20.2) == (9.0, 20.2)
-    assert decoded_range(last, origin, 9.0, 25.0) == (20.0 - WARMUP_S, 25.0)
+    assert decoded_range(first, origin, None, None, filtered=True) == (None, 10.0 + LOOKAHEAD_S)
+    assert decoded_range(middle, origin, None, None, filtered=True) == (10.0 - WARMUP_S, 20.0 + LOOKAHEAD_S)
+    assert decoded_range(last, origin, None, None, filtered=True) == (20.0 - WARMUP_S, None)
+    assert decoded_range(middle, origin, 9.0, 20.2, filtered=True) == (9.0, 20.2)
+    assert decoded_range(last, origin, 9.0, 25.0, filtered=True) == (20.0 - WARMUP_S, 25.0)
