@@ -30,8 +30,7 @@ SYSTEM_CLOCK: Final = Clock()
 
 
 class StageTimer:
-    """Accumulates seconds per stage. ``clock`` defaults to the CPU time of the thread, since each stage runs in one thread. That of
-    the process can take 0.2 ms to read while other threads run."""
+    """Accumulates seconds per stage. ``clock`` defaults to the CPU time of the thread, since each stage runs in one."""
 
     def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
         self._clock = clock

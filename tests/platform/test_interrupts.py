@@ -120,7 +120,7 @@ def test_repeated_signals_leave_nothing_behind(cli: LivebgCli, jobs: int) -> Non
     folder = cli.folder / "in"
     folder.mkdir()
     for name in ("a.mp4", "b.mp4"):
-        Clip(count=280, width=960, height=540).write(folder / name)  # one segment, which is not kept
+        Clip(count=200, width=960, height=540).write(folder / name)  # one segment, which is not kept
     before = cli.files()
     chance = random.Random(17 + jobs)
     for _ in range(4):
