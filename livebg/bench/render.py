@@ -17,10 +17,12 @@ from livebg.clock import StageTimer, one_opencv_thread
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.factory import build_encoding, build_pipeline
-from livebg.imaging.frame import Frame, VideoFormat, empty_i420
+from livebg.imaging.frame import Composite, Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Passthrough, Pipeline
-from livebg.sinks.file import FileSink
+from livebg.rendering.matting import matting
+from livebg.sinks.codecs import plan_encoder
+from livebg.sinks.segment_file import SegmentWriter, written_format
 from livebg.sources.file import FileSource
 
 STAGES: Final = ("decode", "network", "smoothing", "upsampling", "compositing", "encode")
@@ -90,38 +92,56 @@ def _pass(
     settings: Settings,
     clip: Path,
     frames: int,
-    processor: Pipeline | Passthrough,
+    processing: Pipeline | Passthrough,
     clock: StageTimer,
     blend: Callable[[], object] | None = None,
 ) -> tuple[VideoFormat, int, tuple[float, float] | None]:
-    """Run one timed pass; a pipeline adds its own stages to the same clock.
+    """Run one timed pass, as one segment is rendered; a pipeline adds its own stages to the same clock.
 
     ``blend`` is timed once per frame in between, under the same cache and noise conditions as the stages that it is compared
     with.
     """
-    mode = "none" if isinstance(processor, Passthrough) else settings.effect.mode
+    mode = "none" if isinstance(processing, Passthrough) else settings.effect.mode
     encoding = build_encoding(settings, mode)
-    suffix = {"cutout": ".mov"}.get(mode, ".mkv")
     done, early = 0, 0.0
-    with (
-        tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder,
-        FileSource(clip, threads=1) as source,
-        FileSink(Path(folder) / f"out{suffix}", source.format, source.time_base, encoding=encoding) as sink,
-    ):
-        pictures = islice(source, frames)
-        while frame := _next(pictures, clock):
-            shown = processor.process(frame).composite
+    with tempfile.TemporaryDirectory(prefix="livebg-bench-") as folder, FileSource(clip, threads=1) as source:
+        output = Path(folder) / ("out.mov" if mode == "cutout" else "out.mkv")
+        shape = written_format(source.format, encoding.content)
+        writer = SegmentWriter(output, plan_encoder(encoding, output), shape, source.time_base)
+        for pts, shown in _composites(settings, processing, _decoded(islice(source, frames), clock)):
             if blend is not None:
                 with clock.stage("blend"):
                     blend()
             with clock.stage("encode"):
-                sink.send(shown)
+                writer.write(shown, pts)
             done += 1
             if done == max(frames // 10, 1):
                 early = _peak_mebibytes()
         with clock.stage("encode"):
-            sink.close()
+            writer.close()
         return source.format, done, (early, _peak_mebibytes()) if early else None
+
+
+def _composites(
+    settings: Settings, processing: Pipeline | Passthrough, frames: Iterator[Frame]
+) -> Iterator[tuple[int, Composite]]:
+    """Yield the pts and the composite of each frame."""
+    if isinstance(processing, Passthrough):
+        for frame in frames:
+            yield frame.pts, processing.process(frame).composite
+        return
+    mattes = matting(processing, settings.smoothing.temporal, settings.smoothing.time_constant)
+    for frame, matte in mattes.mattes(frames, lambda _: True):
+        yield frame.pts, processing.finish(frame, matte).composite
+
+
+def _decoded(pictures: Iterator[Frame], clock: StageTimer) -> Iterator[Frame]:
+    while True:
+        with clock.stage("decode"):
+            frame = next(pictures, None)
+        if frame is None:
+            return
+        yield frame
 
 
 def _blend(shape: tuple[int, ...]) -> Callable[[], object]:
@@ -130,11 +150,6 @@ def _blend(shape: tuple[int, ...]) -> Callable[[], object]:
     weight = rng.random(shape, np.float32)
     front, back = (rng.integers(0, 256, shape, np.uint8) for _ in range(2))
     return partial(cv2.blendLinear, front, back, weight, np.float32(1) - weight)
-
-
-def _next(pictures: Iterator[Frame], clock: StageTimer) -> Frame | None:
-    with clock.stage("decode"):
-        return next(pictures, None)
 
 
 def _peak_mebibytes() -> float:

@@ -17,15 +17,15 @@ from livebg.imaging.frame import Alpha, Frame, Matte
 from livebg.imaging.optical_flow import FlowEstimator
 from livebg.imaging.pyramid import Pyramid
 from livebg.pipeline import Mask, Pipeline, Prediction
-from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Average, Transition, filter_backward
+from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Average, BackwardStep, Transition, filter_backward
 
 _AHEAD_S: Final = 0.4
 """Look-ahead. One that is three times as long lowers dtSSD by less than a hundredth."""
 _MAX_HELD: Final = 13
 """Frames in memory, whatever the frame rate."""
-_RELEASED: Final = 6
-"""One held frame in so many leaves after each backward pass. Releasing one at a time takes twice the time for the
-pass; it lowers dtSSD by a 300th."""
+_RELEASED: Final = 4
+"""One held frame in so many leaves after each backward pass. Releasing one at a time takes three times the time for the pass; it
+lowers dtSSD by a 200th."""
 _BLUR_SIGMA: Final = 1.5
 """Pixels. Optical flow is that uncertain at an outline, and a sharp outline shimmers as it moves across the pixel grid. A blur
 that fades out with the speed flickers with the noise of the flow."""
@@ -43,7 +43,7 @@ class _Moment:
     sight: Prediction
     average: Average
     linked: bool = False
-    back: Transition | None = None
+    back: BackwardStep | None = None
     warms_up: bool = False
 
 
@@ -107,17 +107,17 @@ class LookaheadFilter:
 
     def _filtered_forward(self, frame: Frame, sight: Prediction) -> _Moment:
         """Apply the causal filter. Also links the frame before to this one."""
-        both = self._carrier.update_both(_luma(sight))
+        motion = self._carrier.update(_luma(sight))
         started = _Moment(frame, sight, Average.start(sight.alpha, sight.time))
         before = self._held[-1] if self._held else None
-        if before is None or both is None or not 0 < sight.time - before.sight.time <= MAX_GAP_S:
+        if before is None or motion is None or not 0 < sight.time - before.sight.time <= MAX_GAP_S:
             return started
         times = sight.time - before.sight.time, self._time_constant
-        here = Transition.between(before.sight.image, sight.image, both[0], *times)
-        back = Transition.between(sight.image, before.sight.image, both[1], *times)
+        here = Transition.between(before.sight.image, sight.image, motion, *times)
+        back = Transition.between(sight.image, before.sight.image, motion.inverse(), *times)
         if here is None or back is None:
             return started
-        before.back, before.linked = back, True
+        before.back, before.linked = back.backward_step(before.average.alpha), True
         return _Moment(frame, sight, here.advance(before.average, sight.alpha, sight.time), linked=True)
 
     def _sees_far_enough(self) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from livebg.imaging.frame import Alpha
 from livebg.imaging.optical_flow import FlowEstimator
 from livebg.imaging.pyramid import Pyramid
-from livebg.segmentation.temporal_filter import MAX_GAP_S, Image, Transition, filter_backward
+from livebg.segmentation.temporal_filter import MAX_GAP_S, BackwardStep, Image, Transition, filter_backward
 
 MAX_FRAMES: Final = 3
 MAX_DELAY_S: Final = 0.15
@@ -45,7 +45,7 @@ class _Held(Generic[T]):
     alpha: Alpha
     image: Image
     time: float
-    back: Transition | None = None
+    back: BackwardStep | None = None
 
 
 class FixedLagFilter(Generic[T]):
@@ -95,4 +95,5 @@ class FixedLagFilter(Generic[T]):
             return
         before, back = self._held[-1], self._flow.update_forward(luma)
         if back is not None:
-            before.back = Transition.between(image, before.image, back, time - before.time, self._time_constant)
+            way = Transition.between(image, before.image, back, time - before.time, self._time_constant)
+            before.back = None if way is None else way.backward_step(before.alpha)

@@ -127,27 +127,45 @@ class Transition:
         rise, fall = (np.float32(1 - math.exp(-self.elapsed / seconds)) for seconds in (_TRUST_RISE_S, _TRUST_FALL_S))
         return Average(average, trust + (alpha - trust) * np.where(alpha > trust, rise, fall), before.begun)
 
-    def followed(self, before: Alpha, alpha: Alpha) -> Alpha:
-        """Blend the other's ``alpha`` with the reference's, ``before``, a long average. Returns a new array."""
-        predicted = self.predict(before)
-        return np.asarray(predicted + (alpha - predicted) * self.blend_weight(alpha, predicted), np.float32)
+    def backward_step(self, alpha: Alpha) -> "BackwardStep":
+        """Returns the step of the backward filter that ends at the other picture, whose forward average is ``alpha``."""
+        pull = self.pull * -_certainty(alpha)
+        rising, falling = (1 - cv2.exp(pull * speed) for speed in (np.float32(_ATTACK), self.falling))
+        return BackwardStep(self, alpha, np.asarray(rising, np.float32), np.asarray(falling, np.float32))
 
-    def blend_weight(self, alpha: Alpha, predicted: Alpha, warmup: float = 1.0, held: Alpha | None = None) -> Alpha:
+    def blend_weight(self, alpha: Alpha, predicted: Alpha, warmup: float, held: Alpha) -> Alpha:
         """Returns the weight of the other's own ``alpha``, above 0 and up to 1, per pixel; the rest goes to ``predicted``.
 
         If everything is explained the weight is 1 - exp(-dt / tau), so that 15 and 60 frames per second look the same.
         ``warmup``, 0..1, is the warm-up of the reference: an average that has just started must not count as a long one.
         ``held``, 0..1, is by how much falling alpha is slower.
         """
-        sure = 1 - _UNCERTAINTY_DISCOUNT + 2 * _UNCERTAINTY_DISCOUNT * np.abs(alpha - np.float32(0.5))
-        pull, speed = self.pull, self.falling.copy()
-        if held is not None:
-            pull = pull - np.float32(self.elapsed / self.time_constant) * held
-            speed -= (speed - 1) * held
+        pull = self.pull - np.float32(self.elapsed / self.time_constant) * held
+        speed = self.falling - (self.falling - 1) * held
         cv2.copyTo(np.full_like(speed, _ATTACK), (alpha > predicted).view(np.uint8), speed)
-        kept = cv2.exp(-pull * speed * sure)
+        kept = cv2.exp(-pull * speed * _certainty(alpha))
         share = 1 - kept
         return np.asarray(share / (share + np.float32(warmup) * kept), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BackwardStep:
+    """One step of the backward filter, to a picture whose forward average is ``alpha``, along ``transition``.
+
+    ``rising`` and ``falling`` are the weights of ``alpha`` where it is above and below what the transition predicts. All are
+    float32, (height, width): a step is applied several times, each time to a longer look-ahead.
+    """
+
+    transition: Transition
+    alpha: Alpha
+    rising: Alpha
+    falling: Alpha
+
+    def apply(self, after: Alpha) -> Alpha:
+        """Blend the forward average with ``after``, the result for the next picture. Returns a new array."""
+        predicted = self.transition.predict(after)
+        weight = cv2.copyTo(self.rising, (self.alpha > predicted).view(np.uint8), self.falling.copy())
+        return np.asarray(predicted + (self.alpha - predicted) * weight, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,15 +188,15 @@ def warmup(seconds: float, time_constant: float) -> float:
     return 1 - math.exp(-(seconds + _FIRST_FRAME_S) / time_constant)
 
 
-def filter_backward(steps: Iterable[tuple[Alpha, Transition | None]]) -> list[Alpha]:
+def filter_backward(steps: Iterable[tuple[Alpha, BackwardStep | None]]) -> list[Alpha]:
     """Filter the alphas of successive pictures, each averaged forward already, from the last to the first.
 
-    ``steps`` are from the last to the first: an alpha and the transition that leads there from the next picture, None if nothing
-    does. Returns the alphas from the first to the last.
+    ``steps`` are from the last to the first: an alpha and the step that leads there from the next picture, None if nothing does.
+    Returns the alphas from the first to the last.
     """
     alphas: list[Alpha] = []
-    for alpha, back in steps:
-        alphas.append(back.followed(alphas[-1], alpha) if back is not None and alphas else alpha)
+    for alpha, step in steps:
+        alphas.append(step.apply(alphas[-1]) if step is not None and alphas else alpha)
     return alphas[::-1]
 
 
@@ -233,6 +251,11 @@ class TemporalFilter:
             return None
         passage = Transition.between(seen, image, motion, time - then, self._time_constant)
         return None if passage is None else passage.advance(before, alpha, time)
+
+
+def _certainty(alpha: Alpha) -> Alpha:
+    """Returns how much an alpha counts, up to 1: least at 0.5."""
+    return np.asarray(1 - _UNCERTAINTY_DISCOUNT + 2 * _UNCERTAINTY_DISCOUNT * np.abs(alpha - np.float32(0.5)), np.float32)
 
 
 def _ramp(values: Alpha, limits: tuple[float, float]) -> Alpha:

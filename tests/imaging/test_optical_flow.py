@@ -87,6 +87,21 @@ def test_composed_flow_beats_leaving_alpha_in_place() -> None:
     assert np.mean(carried) < 0.4 * np.mean(stayed)
 
 
+def test_inverse_leads_back() -> None:
+    """Forth and back, over a smooth flow of up to eight pixels; at the border content may leave the picture."""
+    rows, columns = np.mgrid[:72, :128].astype(np.float32)
+    flow = np.dstack([4 * np.sin(rows / 20) + 3, 5 * np.cos(columns / 25)]).astype(np.float32)
+    residual = FlowField(flow).compose(FlowField(flow).inverse()).flow[8:-8, 8:-8]
+    straight = FlowField(flow).compose(FlowField(-flow)).flow[8:-8, 8:-8]
+    assert np.abs(residual).mean() < 0.4 * np.abs(straight).mean()
+
+
+def test_inverse_of_a_shift_is_exact() -> None:
+    shift = FlowField(np.full((20, 30, 2), (3.5, -2.0), np.float32), 7.0)
+    np.testing.assert_array_equal(shift.inverse().flow, -shift.flow)
+    assert shift.inverse().change == 7
+
+
 def test_zero_flow_changes_nothing() -> None:
     alpha = soft_disc(64, 48, 30, 20)
     np.testing.assert_array_equal(FlowField.zero((64, 48)).warp(alpha), alpha)
