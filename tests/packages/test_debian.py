@@ -124,6 +124,7 @@ def test_package_depends_on_python_of_suite(suite: str, package: Path) -> None:
     assert {"bookworm": "python3.11", "trixie": "python3.13"}[suite] in depends
     assert "pipewire | v4l2loopback-dkms" in depends
     assert {"gir1.2-adw-1", "gir1.2-gtk-4.0", "gir1.2-ayatanaappindicator3-0.1", "python3-gi"} <= set(depends)
+    assert "librsvg2-common" in depends  # for the icons of the window
     assert field(package, "Version").endswith(f"~{RELEASES[suite]}")
 
 

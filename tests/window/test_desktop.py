@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from livebg import __version__
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError
@@ -27,6 +28,7 @@ from tests.support.window_desktop import Reader, Sway, accessibility_bus, missin
 
 REASON = missing_tools()
 pytestmark = [pytest.mark.desktop, pytest.mark.skipif(REASON is not None, reason=REASON or "")]
+needs_keyboard = pytest.mark.skipif(shutil.which("wtype") is None, reason="wtype is not installed")
 WIDTH, HEIGHT = 320, 180
 CONFIG = """
 camera.device = "{camera}"
@@ -123,6 +125,15 @@ def press(letter: str) -> None:
     subprocess.run(["wtype", "-s", "1500", "-M", "ctrl", letter, "-m", "ctrl", "-s", "500"], check=True)
 
 
+def type_text(text: str, key: str) -> None:
+    """Type a text, then press a key."""
+    subprocess.run(["wtype", "-s", "1500", text, "-s", "200", "-k", key, "-s", "500"], check=True)
+
+
+def own_presets() -> list[str]:
+    return [each["name"] for each in request("presets")["presets"] if not each["builtin"]]
+
+
 def room() -> NDArray[np.int_]:
     """The luma of the left part of what others see, where the room is."""
     with PreviewClient() as client:
@@ -188,7 +199,7 @@ def test_room_is_shown_only_after_a_confirmation(reader: Reader) -> None:
     until(lambda: request("status")["mode"] == "portrait", "the room to be hidden")
 
 
-@pytest.mark.skipif(shutil.which("wtype") is None, reason="wtype is not installed")
+@needs_keyboard
 @pytest.mark.usefixtures("daemon", "window")
 def test_keys_pause_and_resume(reader: Reader) -> None:
     reader.until_shown("slider", "Blur")
@@ -197,6 +208,58 @@ def test_keys_pause_and_resume(reader: Reader) -> None:
     until(lambda: reader.widgets("push button")["Pause camera"]["checked"], "the button to follow")
     press("p")
     until(lambda: state() != "paused", "livebg to resume")
+
+
+@needs_keyboard
+@pytest.mark.usefixtures("daemon", "window")
+def test_preset_is_saved_under_the_typed_name_and_deleted(reader: Reader, compositor: Sway) -> None:
+    reader.set_value("Blur", 0.1)
+    until(lambda: setting("effect.blur") == 0.1, "the setting to change")
+    reader.click("push button", "Save as a preset…")
+    until(lambda: compositor.windows() == 2, "the dialog to open")
+    type_text("Evening 2", "Return")
+    until(lambda: compositor.windows() == 1, "the dialog to close")
+    until(lambda: own_presets() == ["Evening 2"], "the preset to be saved")
+    request("set", {"settings": {"effect.blur": 0.05}})
+    request("use_preset", {"name": "Evening 2"}, timeout=30)
+    assert setting("effect.blur") == 0.1
+    until(lambda: reader.widgets("push button")["Delete this preset"]["enabled"], "the button to become sensitive")
+    reader.click("push button", "Delete this preset")
+    until(lambda: not own_presets(), "the preset to be deleted")
+
+
+@needs_keyboard
+@pytest.mark.usefixtures("daemon", "window")
+@pytest.mark.parametrize(("name", "key"), [("Evening", "Escape"), ("", "Return"), ("../evil", "Return")], ids=repr)
+def test_preset_is_not_saved(reader: Reader, compositor: Sway, name: str, key: str) -> None:
+    """A canceled dialog, no name, and a name with characters that are not allowed, after which the window shows the reason."""
+    reader.until_shown("slider", "Blur")
+    reader.click("push button", "Save as a preset…")
+    until(lambda: compositor.windows() == 2, "the dialog to open")
+    type_text(name, key)
+    if not name:
+        assert compositor.windows() == 2  # the button Save is not sensitive
+        type_text("", "Escape")
+    until(lambda: compositor.windows() == 1, "the dialog to close")
+    if key == "Return" and name:
+        until(lambda: any("evil" in label for label in reader.widgets("label")), "the reason")
+    assert own_presets() == []
+    reader.set_value("Blur", 0.07)
+    until(lambda: setting("effect.blur") == 0.07, "the window to work on")
+
+
+@needs_keyboard
+@pytest.mark.usefixtures("daemon", "window")
+def test_about_dialog_shows_the_version(reader: Reader, compositor: Sway) -> None:
+    reader.until_shown("slider", "Blur")
+    type_text("", "F10")
+    reader.click("menu item", "About livebg")
+    until(lambda: compositor.windows() == 2, "the dialog to open")
+    until(lambda: __version__ in {*reader.widgets("label"), *reader.widgets("push button")}, "the version")
+    type_text("", "Escape")
+    until(lambda: compositor.windows() == 1, "the dialog to close")
+    reader.set_value("Blur", 0.07)
+    until(lambda: setting("effect.blur") == 0.07, "the window to work on")
 
 
 @pytest.mark.usefixtures("daemon", "window")
