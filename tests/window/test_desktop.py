@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import livebg
 from livebg import __version__
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
@@ -252,14 +253,27 @@ def test_preset_is_not_saved(reader: Reader, compositor: Sway, name: str, key: s
 @pytest.mark.usefixtures("daemon", "window")
 def test_about_dialog_shows_the_version(reader: Reader, compositor: Sway) -> None:
     reader.until_shown("slider", "Blur")
-    type_text("", "F10")
-    reader.click("menu item", "About livebg")
+    subprocess.run(
+        ["wtype", "-s", "1500", "-k", "F10", "-s", "1000", *["-k", "Down"] * 5, "-k", "Return", "-s", "500"], check=True
+    )
     until(lambda: compositor.windows() == 2, "the dialog to open")
     until(lambda: __version__ in {*reader.widgets("label"), *reader.widgets("push button")}, "the version")
     type_text("", "Escape")
     until(lambda: compositor.windows() == 1, "the dialog to close")
     reader.set_value("Blur", 0.07)
     until(lambda: setting("effect.blur") == 0.07, "the window to work on")
+
+
+def test_icons_are_in_the_theme(desktop: LivebgCli) -> None:
+    assert desktop
+    sources = "".join(path.read_text("utf-8") for path in Path(str(livebg.__file__)).parent.glob("window/*.py"))
+    names = sorted(set(re.findall(r'"([a-z-]+-symbolic)"', sources)))
+    assert len(names) > 8
+    probe = "from livebg.window.toolkit import load_toolkit; load_toolkit(); from gi.repository import Gdk, Gtk; import sys;"
+    probe += "theme = Gtk.IconTheme.get_for_display(Gdk.Display.get_default());"
+    probe += "print([name for name in sys.argv[1:] if not theme.has_icon(name)])"
+    done = subprocess.run([sys.executable, "-c", probe, *names], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.usefixtures("daemon", "window")
