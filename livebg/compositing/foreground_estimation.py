@@ -34,7 +34,7 @@ class ForegroundEstimate:
     residual that F * alpha + B * (1 - alpha) does not explain is divided between the two. The estimate is computed on a
     downscaled picture, the rest only for requested pixels.
 
-    ``alphas`` are those of each plane, from :func:`livebg.compositing.composite.alpha_planes`.
+    ``alphas`` are those of each plane, from :func:`livebg.compositing.blending.alpha_planes`.
     """
 
     def __init__(self, picture: Planes, alphas: Planes) -> None:

@@ -27,6 +27,8 @@ _WAIT_S: Final = 0.1
 """Maximum seconds between two looks at the pause, the end and the microphone."""
 NO_PICTURE: Final = "It ended before the first picture, so there is no file."
 _TIME_BASE: Final = Fraction(1, 1000)
+REPEAT_INTERVAL_S: Final = 0.5
+"""Seconds until a picture that is still shown is encoded again: a recording of a killed livebg misses no more of it."""
 _JOIN_TIMEOUT_S: Final = 10.0
 _MUTE_AFTER_S: Final = 1.0
 _SILENCE: Final = np.zeros(0, np.int16)
@@ -47,8 +49,9 @@ class Recorder:
     """Records the pictures of ``feed`` to one file at a time, in its own thread. Thread-safe.
 
     It takes the newest picture whenever the encoder is free, so a slow encoder or disk thins the recording and never delays the
-    call. Placeholders are recorded. Unprocessed pictures are recorded only with a consent for this recording; otherwise the
-    placeholder takes their place. A recording counts as a viewer of ``feed``. The microphone is off while ``is_paused``.
+    call. A picture that is sent repeatedly is encoded twice a second and lasts until the next one. Placeholders are recorded.
+    Unprocessed pictures are recorded only with a consent for this recording; otherwise the placeholder takes their place. A
+    recording counts as a viewer of ``feed``. The microphone is off while ``is_paused``.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Recorder:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._feed, self._format, self._is_paused, self._clock = feed, format, is_paused, clock
-        self._placeholder = Placeholder(format.width, format.height, format.color)
+        self._placeholder = Placeholder(format.width, format.height, format.color).at(0, _TIME_BASE)
         self._changing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -127,7 +130,7 @@ class Recorder:
     def _composite(self, frame: OutputFrame) -> Composite:
         """Returns the picture to record: a camera picture without a matte is unprocessed."""
         raw = frame.captured is not None and frame.matte is None
-        return self._placeholder.at(0, _TIME_BASE) if raw else frame.composite
+        return self._placeholder if raw else frame.composite
 
     def _run(self, run: "_Recording") -> None:
         try:
@@ -150,7 +153,7 @@ class Recorder:
             run.problem = run.problem or NO_PICTURE
             return
         try:
-            run.file.close()
+            run.complete()
         except SinkError as error:
             run.problem = run.problem or str(error)
 
@@ -165,7 +168,7 @@ class Recorder:
             pts = int(now / _TIME_BASE)
             if frame is not None and pts > last_pts:
                 number, last_pts = frame.number, pts
-                run.file.send(with_pts(run.composite(frame), pts, _TIME_BASE))
+                run.send(run.composite(frame), pts)
             self._last = run.status(now)
 
     def _samples(self, run: "_Recording") -> NDArray[np.int16]:
@@ -197,6 +200,25 @@ class _Recording:
     began: float
     audio: str | None
     problem: str | None = None
+    _shown: Composite | None = None
+    """What was encoded last."""
+    _encoded_pts: int = -1
+    _repeated_pts: int | None = None
+    """The time of its last repetition that was not encoded."""
+
+    def send(self, composite: Composite, pts: int) -> None:
+        """Encodes a picture. A repetition is left out for :data:`REPEAT_INTERVAL_S`: a picture lasts until the next one."""
+        if composite is self._shown and (pts - self._encoded_pts) * _TIME_BASE < REPEAT_INTERVAL_S:
+            self._repeated_pts = pts
+            return
+        self.file.send(with_pts(composite, pts, _TIME_BASE))
+        self._shown, self._encoded_pts, self._repeated_pts = composite, pts, None
+
+    def complete(self) -> None:
+        """Encodes the last picture at the time until which it was shown, and closes the file."""
+        if self._shown is not None and self._repeated_pts is not None:
+            self.file.send(with_pts(self._shown, self._repeated_pts, _TIME_BASE))
+        self.file.close()
 
     def status(self, seconds: float) -> RecordingStatus:
         return RecordingStatus(str(self.options.path), round(seconds, 3), self.file.frames, self.audio, True, self.problem)

@@ -17,7 +17,8 @@ from livebg.imaging.frame import Alpha, Frame, Matte
 from livebg.imaging.optical_flow import FlowEstimator
 from livebg.imaging.pyramid import Pyramid
 from livebg.pipeline import Mask, Pipeline, Prediction
-from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S, Average, BackwardStep, Transition, filter_backward
+from livebg.segmentation.temporal_filter import MAX_GAP_S, TIME_CONSTANT_S
+from livebg.segmentation.transition import Average, BackwardStep, Transition, filter_backward
 
 _AHEAD_S: Final = 0.4
 """Look-ahead. One that is three times as long lowers dtSSD by less than a hundredth."""

@@ -11,7 +11,8 @@ import numpy as np
 from livebg.imaging.frame import Alpha
 from livebg.imaging.optical_flow import FlowEstimator
 from livebg.imaging.pyramid import Pyramid
-from livebg.segmentation.temporal_filter import MAX_GAP_S, BackwardStep, Image, Transition, filter_backward
+from livebg.segmentation.temporal_filter import MAX_GAP_S
+from livebg.segmentation.transition import BackwardStep, Image, Transition, filter_backward
 
 MAX_FRAMES: Final = 3
 MAX_DELAY_S: Final = 0.15

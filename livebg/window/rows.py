@@ -119,7 +119,8 @@ def format_value(row: Row, value: float) -> str:
     if row.key == "smoothing.time_constant":
         return f"{value:.2g} s" if value else translate("Off")
     if row.control is Control.SLIDER and row.step < 1 and row.range_for(value)[1] <= 1:
-        return f"{value * 100:+.0f} %" if row.minimum < 0 else f"{value * 100:.3g} %"
+        percent = value * 100
+        return f"{percent:+.0f} %" if row.minimum < 0 and round(percent) else f"{percent:.3g} %"
     return f"{value:g}"
 
 

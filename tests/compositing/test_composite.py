@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livebg.compositing.blending import alpha_planes
 from livebg.compositing.composite import (
     MAX_MATTE_AGE_S,
     Consent,
-    alpha_planes,
     composite,
     cutout,
     passthrough,

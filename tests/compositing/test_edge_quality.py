@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from livebg.compositing.backgrounds import ColorBackground
-from livebg.compositing.composite import alpha_planes, composite
+from livebg.compositing.blending import alpha_planes
+from livebg.compositing.composite import composite
 from livebg.imaging.frame import BT709, Alpha, Alpha8, ColorSpec, Frame, Matte, planes, rgb_to_i420
 from livebg.imaging.pyramid import Pyramid
 from livebg.metrics.reference import as_alpha, gradient_error, mean_absolute_difference

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -14,6 +15,8 @@ import pytest
 
 from livebg.compositing.composite import Consent
 from livebg.errors import ConfigError, LivebgError, SinkError, SourceError
+from livebg.live.frame_path import OutputFrame
+from livebg.live.preview_feed import PreviewFeed
 from livebg.live.recorder import Recorder, RecordingOptions
 from livebg.live.stats import RecordingStatus
 from livebg.pipeline import Passthrough
@@ -22,7 +25,10 @@ from livebg.sources.microphone import recorder_command
 from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.live_recording import contains_room, recorded_pictures, shows_green
 from tests.support.live_session import state, wait_for
+from tests.support.pipeline_fakes import HandClock
 from tests.support.preview_session import PreviewSession
+from tests.support.sink_contract import composite
+from tests.support.sink_files import FORMAT
 
 FAKE_PAREC = f"""#!{sys.executable}
 import array, sys, time
@@ -118,6 +124,36 @@ def test_session_end_completes_recording(folder: Path, tmp_path: Path) -> None:
         wait_for(frames_written(recorder, 5), "five frames")
     wait_for(lambda: recorder.status is None, "the end")
     assert len(recorded_pictures(tmp_path / "a.mp4")) == recorder.stop().frames
+
+
+class ScriptedFeed(PreviewFeed):
+    """Delivers frames at their times, in seconds of the clock, and then ends."""
+
+    def __init__(self, script: Iterable[tuple[float, OutputFrame]], clock: HandClock) -> None:
+        super().__init__(lambda _: None)
+        self._script, self._clock = enumerate(script), clock
+
+    def wait_for_newer(self, after: int | None, timeout: float) -> OutputFrame | None:  # noqa: ARG002
+        number, (seconds, frame) = next(self._script, (0, (0.0, None)))
+        if frame is None:
+            self.close()
+            return None
+        self._clock.seconds = seconds
+        return replace(frame, number=number)
+
+
+def test_repeated_picture_lasts_without_being_encoded_each_time(tmp_path: Path) -> None:
+    path, clock = tmp_path / "a.mkv", HandClock(0)
+    dark, bright = (OutputFrame(composite(0, luma=luma)) for luma in (60, 200))
+    feed = ScriptedFeed([(number / 10, dark if number < 20 else bright) for number in range(30)], clock)
+    recorder = Recorder(feed, FORMAT, lambda: False, clock)
+    recorder.start(options(path))
+    wait_for(lambda: recorder.status is None, "the end")
+    with av.open(str(path)) as file:
+        shown = [(round(float(frame.time or 0), 3), int(frame.to_ndarray()[8, 8]) > 130) for frame in file.decode(video=0)]
+    assert [time for time, is_bright in shown if not is_bright] == [0, 0.5, 1, 1.5]
+    assert [time for time, is_bright in shown if is_bright] == [2, 2.5, 2.9]
+    assert recorder.stop().frames == len(shown)
 
 
 class TestRoom:

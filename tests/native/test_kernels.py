@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livebg.compositing.composite import alpha_planes, blend_tiles, blend_weights
+from livebg.compositing.blending import alpha_planes, blend_tiles, blend_weights
 from livebg.compositing.foreground_estimation import MIN_WEIGHT, downscale, estimate_colors
 from livebg.compositing.tone_curve import MAX_STEPS, ToneCurve, tone_curve
 from livebg.imaging.frame import planes as planes_of

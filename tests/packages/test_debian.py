@@ -18,7 +18,7 @@ import pytest
 from livebg.setup.package import package_files
 from livebg.setup.resources import APP_ID, UNIT
 from tests.bare.examples import check_blur
-from tests.bare.machine import HOME, BareMachine, bare_machine, missing
+from tests.bare.machine import HOME, BareMachine, bare_machine, committed_copy, missing
 from tests.bare.material import talk
 from tests.bare.readme import CHECKOUT
 from tests.bare.sources import sources_of_this_machine
@@ -28,6 +28,7 @@ RELEASES = {"bookworm": "deb12", "trixie": "deb13"}
 BUILT = os.environ.get("LIVEBG_PACKAGES")
 VARIES = ("dev", "home", "host", "proc", "root", "run", "sys", "tmp", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/log")
 """What package managers and users write in any case."""
+WINDOW_TOOLS = "at-spi2-core dbus-daemon gir1.2-atspi-2.0 python3-pip sway wtype"
 build: Callable[[str, Path], Path] = runpy.run_path(str(CHECKOUT / ".github" / "packaging" / "build_deb.py"))["build"]
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=f"no bare Debian: {missing()}")
@@ -124,6 +125,7 @@ def test_package_depends_on_python_of_suite(suite: str, package: Path) -> None:
     assert {"bookworm": "python3.11", "trixie": "python3.13"}[suite] in depends
     assert "pipewire | v4l2loopback-dkms" in depends
     assert {"gir1.2-adw-1", "gir1.2-gtk-4.0", "gir1.2-ayatanaappindicator3-0.1", "python3-gi"} <= set(depends)
+    assert "librsvg2-common" in depends  # for the icons of the window
     assert field(package, "Version").endswith(f"~{RELEASES[suite]}")
 
 
@@ -176,6 +178,20 @@ def _check_upgrade_keeps_settings(machine: BareMachine) -> None:
     assert done.code == 0, done.text
     assert settings.read_text() == "[effect]\nmode = 'greenscreen'\n"
     assert autostart.read_text() == changed
+
+
+def test_window_works_with_gtk_of_suite(machine: BareMachine) -> None:
+    """The tests of the window, in a compositor without a screen, with the Python environment of the package."""
+    install(machine)
+    machine.must(f"apt-get install --no-install-recommends {WINDOW_TOOLS}", user="root")
+    checkout = machine.home / "checkout"
+    committed_copy(CHECKOUT, checkout)
+    machine.give(checkout)
+    machine.must(f"python3 -m pip install --quiet --target {HOME}/deps pytest hypothesis onnx")
+    run_tests = f"PYTHONPATH={HOME}/checkout:{HOME}/deps /usr/lib/livebg/bin/python -m pytest -q -p no:cacheprovider tests/window"
+    done = machine.run(run_tests, folder=f"{HOME}/checkout", network=False)
+    assert done.code == 0, done.text
+    assert "skipped" not in done.out, done.text
 
 
 @pytest.mark.skipif(BUILT is not None, reason="the packages to test were built elsewhere")

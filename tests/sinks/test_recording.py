@@ -13,6 +13,7 @@ import pytest
 
 from livebg.errors import SinkError
 from livebg.imaging.frame import BT601, ColorSpec
+from livebg.live.recorder import REPEAT_INTERVAL_S
 from livebg.sinks.recording import AUDIO_RATE, RecordingFile
 from tests.support.sink_contract import TIME_BASE, MakeSink, SinkContract, composite
 from tests.support.sink_files import FORMAT
@@ -25,10 +26,10 @@ from pathlib import Path
 from livebg.sinks.recording import AUDIO_RATE, RecordingFile
 from tests.support.sink_contract import composite
 from tests.support.sink_files import FORMAT
-file = RecordingFile(Path(sys.argv[1]), FORMAT, audio=sys.argv[2] == "sound")
-for number in range(300):
-    file.send_audio(np.full(AUDIO_RATE // 30, 1000, np.int16), (number + 1) / 30)
-    file.send(composite(number, time_base=Fraction(1, 30)))
+file, rate = RecordingFile(Path(sys.argv[1]), FORMAT, audio=sys.argv[2] == "sound"), int(sys.argv[3])
+for number in range(10 * rate):
+    file.send_audio(np.full(AUDIO_RATE // rate, 1000, np.int16), (number + 1) / rate)
+    file.send(composite(number, time_base=Fraction(1, rate)))
 print("written", flush=True)
 time.sleep(60)
 """
@@ -68,9 +69,10 @@ class TestRecordingFile(SinkContract):
         assert path.read_bytes()[:3] != b"old"
 
 
+@pytest.mark.parametrize("rate", [30, round(1 / REPEAT_INTERVAL_S)], ids=["moving", "still"])
 @pytest.mark.parametrize("sound", ["sound", "silent"])
-def test_killed_recording_plays_to_last_two_seconds(path: Path, sound: str) -> None:
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path), sound], stdout=subprocess.PIPE)
+def test_killed_recording_plays_to_last_two_seconds(path: Path, sound: str, rate: int) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path), sound, str(rate)], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"written\n"
     process.send_signal(signal.SIGKILL)
@@ -78,7 +80,7 @@ def test_killed_recording_plays_to_last_two_seconds(path: Path, sound: str) -> N
     process.stdout.close()
     with av.open(str(path)) as recording:
         times = [float(frame.time or 0) for frame in recording.decode(video=0)]
-    assert len(times) >= 240
+    assert len(times) >= 8 * rate
     assert times[-1] >= 8
 
 

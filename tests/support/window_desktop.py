@@ -56,13 +56,21 @@ class Sway:
 
     def window_size(self) -> tuple[int, int] | None:
         """Width and height of livebg's window; None if it is not open."""
+        for node in self._windows():
+            return node["rect"]["width"], node["rect"]["height"]
+        return None
+
+    def windows(self) -> int:
+        """The number of livebg's windows, dialogs included."""
+        return len(list(self._windows()))
+
+    def _windows(self) -> Iterator[Any]:
         waiting = [self.msg("-t", "get_tree")]
         while waiting:
             node = waiting.pop()
             if node.get("app_id") == APP:
-                return node["rect"]["width"], node["rect"]["height"]
+                yield node
             waiting += [*node["nodes"], *node["floating_nodes"]]
-        return None
 
 
 @contextmanager
@@ -117,7 +125,7 @@ class Reader:
         self._process.communicate()
 
     def widgets(self, role: str) -> dict[str, dict[str, Any]]:
-        """The widgets of a role that are showing, by name, with ``value``, ``checked`` and ``focusable``."""
+        """The widgets of a role that are showing, by name, with ``value``, ``checked``, ``enabled`` and ``focusable``."""
         found: dict[str, dict[str, Any]] = self._ask({"do": "list", "role": role})
         return found
 

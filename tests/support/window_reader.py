@@ -7,6 +7,9 @@ from typing import Any
 
 from livebg.tray.desktop import import_system_gi
 
+ROLES = {"button": "push button", "toggle button": "push button"}
+"""Newer names of roles, of at-spi 2.53 and GTK 4.10, and the names that the tests use."""
+
 
 def nodes(node: Any) -> Iterator[Any]:
     """``node`` and everything below it."""
@@ -30,7 +33,8 @@ def answer(request: dict[str, Any], atspi: Any) -> Any:
         program = desktop.get_child_at_index(index)
         program.clear_cache()
         for node in nodes(program):
-            if node.get_role_name() == request["role"] and is_showing(node, atspi.StateType):
+            role = node.get_role_name()
+            if ROLES.get(role, role) == request["role"] and is_showing(node, atspi.StateType):
                 found.setdefault(plain_name(node.get_name()), []).append(node)
     if request["do"] == "list":
         return {name: facts(alike[0], atspi.StateType) for name, alike in found.items()}
@@ -55,6 +59,7 @@ def facts(node: Any, states: Any) -> dict[str, Any]:
     return {
         "value": value.get_current_value() if value else None,
         "checked": bool(has(states.CHECKED) or has(states.PRESSED)),
+        "enabled": bool(has(states.SENSITIVE)),
         "focusable": bool(has(states.FOCUSABLE)),
     }
 

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import livebg
+from livebg import __version__
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import LivebgError
@@ -27,6 +29,7 @@ from tests.support.window_desktop import Reader, Sway, accessibility_bus, missin
 
 REASON = missing_tools()
 pytestmark = [pytest.mark.desktop, pytest.mark.skipif(REASON is not None, reason=REASON or "")]
+needs_keyboard = pytest.mark.skipif(shutil.which("wtype") is None, reason="wtype is not installed")
 WIDTH, HEIGHT = 320, 180
 CONFIG = """
 camera.device = "{camera}"
@@ -123,6 +126,15 @@ def press(letter: str) -> None:
     subprocess.run(["wtype", "-s", "1500", "-M", "ctrl", letter, "-m", "ctrl", "-s", "500"], check=True)
 
 
+def type_text(text: str, key: str) -> None:
+    """Type a text, then press a key."""
+    subprocess.run(["wtype", "-s", "1500", text, "-s", "200", "-k", key, "-s", "500"], check=True)
+
+
+def own_presets() -> list[str]:
+    return [each["name"] for each in request("presets")["presets"] if not each["builtin"]]
+
+
 def room() -> NDArray[np.int_]:
     """The luma of the left part of what others see, where the room is."""
     with PreviewClient() as client:
@@ -188,7 +200,7 @@ def test_room_is_shown_only_after_a_confirmation(reader: Reader) -> None:
     until(lambda: request("status")["mode"] == "portrait", "the room to be hidden")
 
 
-@pytest.mark.skipif(shutil.which("wtype") is None, reason="wtype is not installed")
+@needs_keyboard
 @pytest.mark.usefixtures("daemon", "window")
 def test_keys_pause_and_resume(reader: Reader) -> None:
     reader.until_shown("slider", "Blur")
@@ -197,6 +209,71 @@ def test_keys_pause_and_resume(reader: Reader) -> None:
     until(lambda: reader.widgets("push button")["Pause camera"]["checked"], "the button to follow")
     press("p")
     until(lambda: state() != "paused", "livebg to resume")
+
+
+@needs_keyboard
+@pytest.mark.usefixtures("daemon", "window")
+def test_preset_is_saved_under_the_typed_name_and_deleted(reader: Reader, compositor: Sway) -> None:
+    reader.set_value("Blur", 0.1)
+    until(lambda: setting("effect.blur") == 0.1, "the setting to change")
+    reader.click("push button", "Save as a preset…")
+    until(lambda: compositor.windows() == 2, "the dialog to open")
+    type_text("Evening 2", "Return")
+    until(lambda: compositor.windows() == 1, "the dialog to close")
+    until(lambda: own_presets() == ["Evening 2"], "the preset to be saved")
+    request("set", {"settings": {"effect.blur": 0.05}})
+    request("use_preset", {"name": "Evening 2"}, timeout=30)
+    assert setting("effect.blur") == 0.1
+    until(lambda: reader.widgets("push button")["Delete this preset"]["enabled"], "the button to become sensitive")
+    reader.click("push button", "Delete this preset")
+    until(lambda: not own_presets(), "the preset to be deleted")
+
+
+@needs_keyboard
+@pytest.mark.usefixtures("daemon", "window")
+@pytest.mark.parametrize(("name", "key"), [("Evening", "Escape"), ("", "Return"), ("../evil", "Return")], ids=repr)
+def test_preset_is_not_saved(reader: Reader, compositor: Sway, name: str, key: str) -> None:
+    """A canceled dialog, no name, and a name with characters that are not allowed, after which the window shows the reason."""
+    reader.until_shown("slider", "Blur")
+    reader.click("push button", "Save as a preset…")
+    until(lambda: compositor.windows() == 2, "the dialog to open")
+    type_text(name, key)
+    if not name:
+        assert compositor.windows() == 2  # the button Save is not sensitive
+        type_text("", "Escape")
+    until(lambda: compositor.windows() == 1, "the dialog to close")
+    if key == "Return" and name:
+        until(lambda: any("evil" in label for label in reader.widgets("label")), "the reason")
+    assert own_presets() == []
+    reader.set_value("Blur", 0.07)
+    until(lambda: setting("effect.blur") == 0.07, "the window to work on")
+
+
+@needs_keyboard
+@pytest.mark.usefixtures("daemon", "window")
+def test_about_dialog_shows_the_version(reader: Reader, compositor: Sway) -> None:
+    reader.until_shown("slider", "Blur")
+    subprocess.run(
+        ["wtype", "-s", "1500", "-k", "F10", "-s", "1000", *["-k", "Down"] * 5, "-k", "Return", "-s", "500"], check=True
+    )
+    until(lambda: compositor.windows() == 2, "the dialog to open")
+    until(lambda: __version__ in {*reader.widgets("label"), *reader.widgets("push button")}, "the version")
+    type_text("", "Escape")
+    until(lambda: compositor.windows() == 1, "the dialog to close")
+    reader.set_value("Blur", 0.07)
+    until(lambda: setting("effect.blur") == 0.07, "the window to work on")
+
+
+def test_icons_are_in_the_theme(desktop: LivebgCli) -> None:
+    assert desktop
+    sources = "".join(path.read_text("utf-8") for path in Path(str(livebg.__file__)).parent.glob("window/*.py"))
+    names = sorted(set(re.findall(r'"([a-z-]+-symbolic)"', sources)))
+    assert len(names) > 8
+    probe = "from livebg.window.toolkit import load_toolkit; load_toolkit(); from gi.repository import Gdk, Gtk; import sys;"
+    probe += "theme = Gtk.IconTheme.get_for_display(Gdk.Display.get_default());"
+    probe += "print([name for name in sys.argv[1:] if not theme.has_icon(name)])"
+    done = subprocess.run([sys.executable, "-c", probe, *names], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.usefixtures("daemon", "window")

@@ -92,7 +92,8 @@ def test_format_value(key: str, value: float, text: str) -> None:
 
 
 def test_format_value_of_signed_share_has_a_sign() -> None:
-    assert format_value(Row("effect.edge", "", "", Control.SLIDER, -1, 1, 0.02), 0.25) == "+25 %"
+    edge = Row("effect.edge", "", "", Control.SLIDER, -1, 1, 0.02)
+    assert [format_value(edge, value) for value in (0.25, 0, -0.1)] == ["+25 %", "0 %", "-10 %"]
     assert format_value(Row("x.frames", "", "", Control.SLIDER, 0, 3, 1), 2) == "2"
 
 
