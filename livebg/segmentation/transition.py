@@ -190,59 +190,6 @@ def filter_backward(steps: Iterable[tuple[Alpha, BackwardStep | None]]) -> list[
     return alphas[::-1]
 
 
-class TemporalFilter:
-    """A motion-compensated, motion-adaptive exponential filter, per pixel, at model resolution.
-
-    The previous result is warped along the optical flow or left in place, whichever explains the picture better. Where the
-    picture is explained, alpha follows with ``time_constant`` (seconds), which removes flicker, and faster where it rises;
-    elsewhere the new alpha is taken unfiltered, so that a moving hand leaves no ghost. Where the network has seen a person
-    lately, alpha falls up to five times more slowly, so that things in a hand do not flicker. If much of a picture is unexplained
-    it is a cut, and the filter restarts. It starts as a plain average, so that an error in the first frame does not last. 0
-    disables the filter. Not thread-safe.
-    """
-
-    def __init__(self, time_constant: float = TIME_CONSTANT_S) -> None:
-        if time_constant < 0:
-            raise ValueError(f"A time constant must be at least 0 seconds, got {time_constant}.")
-        self._time_constant = time_constant
-        self._carrier = FlowEstimator()
-        self._previous: tuple[Average, Image, float] | None = None
-
-    def reset(self) -> None:
-        """Clear the state: after a seek, a change of format or a toggle."""
-        self._previous = None
-
-    def smooth(self, alpha: Alpha, image: Image, time: float, motion: FlowField | None = None) -> Alpha:
-        """Filter ``alpha``, float32 (height, width), 0..1. Returns a new array.
-
-        ``image`` is the picture from which it was computed, RGB uint8 of the same size, and ``time`` that picture's time in
-        seconds. ``motion`` is the backward flow to the previous picture, if the caller has it. The filter restarts after a gap of
-        more than half a second, a step back in time, a change of size, or a cut.
-        """
-        if not self._time_constant:
-            return alpha.copy()
-        average = self._advanced(alpha, image, time, self._motion_to(image, motion)) or Average.start(alpha.copy(), time)
-        self._previous = average, image, time
-        return average.alpha.copy()
-
-    def _motion_to(self, image: Image, motion: FlowField | None) -> FlowField | None:
-        luma = Pyramid(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8))
-        if motion is None:
-            return self._carrier.update(luma)
-        self._carrier.set_reference(luma)
-        return motion
-
-    def _advanced(self, alpha: Alpha, image: Image, time: float, motion: FlowField | None) -> Average | None:
-        """Returns None if the filter must restart."""
-        if self._previous is None or motion is None:
-            return None
-        before, seen, then = self._previous
-        if before.alpha.shape != alpha.shape or not 0 < time - then <= MAX_GAP_S:
-            return None
-        passage = Transition.between(seen, image, motion, time - then, self._time_constant)
-        return None if passage is None else passage.advance(before, alpha, time)
-
-
 def _certainty(alpha: Alpha) -> Alpha:
     """Returns how much an alpha counts, up to 1: least at 0.5."""
     return np.asarray(1 - _UNCERTAINTY_DISCOUNT + 2 * _UNCERTAINTY_DISCOUNT * np.abs(alpha - np.float32(0.5)), np.float32)
