@@ -73,7 +73,6 @@ def jobs_clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing those of folders.")] = False,
 ) -> None:
     """Remove what interrupted renders have finished so far. Running ones are kept."""
-    from livebg.rendering.interrupted_jobs import remove_job
     from livebg.rendering.job_files import is_job_folder
 
     named = paths or [Path()]
@@ -85,11 +84,18 @@ def jobs_clean(
         for job in idle:
             errors().print(_line(job), markup=False, soft_wrap=True)
         confirm(f"Remove {'this job' if len(idle) == 1 else f'these {len(idle)} jobs'}?", yes)
+    running = [job for job in asked if job.holder]
+    for job in running:
+        output().print(f"Kept {job.folder}: {job.output.name} is being rendered ({job.holder}).", markup=False)
+    _remove([job for job in found if job not in running])
+
+
+def _remove(jobs: "Sequence[InterruptedJob]") -> None:
+    """Remove as many jobs as possible. Exits with the code of the first error."""
+    from livebg.rendering.interrupted_jobs import remove_job
+
     failed: LivebgError | None = None
-    for job in found:
-        if job.holder and job in asked:
-            output().print(f"Kept {job.folder}: {job.output.name} is being rendered ({job.holder}).", markup=False)
-            continue
+    for job in jobs:
         try:
             remove_job(job.folder)
         except LivebgError as error:

@@ -1,15 +1,17 @@
 """The virtual camera: a live session with its control socket, preview socket and service manager."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 
 from livebg.compositing.composite import Consent
 from livebg.daemon.bootstrap import build_session, drop_stale_choices
-from livebg.daemon.camera_commands import camera_commands
-from livebg.daemon.commands import commands, recording_commands, shortcut_commands
+from livebg.daemon.camera_commands import camera_commands, session_controls
+from livebg.daemon.commands import commands, preset_commands, recording_commands, shortcut_commands
 from livebg.daemon.controller import SessionController
+from livebg.daemon.preset_switcher import PresetSwitcher
 from livebg.daemon.preview_server import PreviewServer, View, views
 from livebg.daemon.runtime_dir import PREVIEW_NAME, SOCKET_NAME
 from livebg.daemon.saved_choices import SavedChoices
@@ -22,7 +24,7 @@ from livebg.daemon.status import Status
 from livebg.daemon.systemd import SystemdNotifier
 from livebg.daemon.upgrade import UpgradeWatch, restart_after_upgrade
 from livebg.live.recorder import Recorder
-from livebg.live.session import ExitReason
+from livebg.live.session import ExitReason, Session
 
 
 def run_camera(
@@ -44,46 +46,68 @@ def run_camera(
     layers = layers if consent else drop_stale_choices(layers)
     manager = SystemdNotifier()
     session, factory = build_session(layers.settings(), consent)
-    recorder = Recorder(session.audience, session.format, lambda: session.paused)
-    session.on_pause = recorder.mute
+    recorder = _build_recorder(session)
     controller = SessionController(session, factory, layers, choices, consent, recording=lambda: recorder.status)
+    presets = PresetSwitcher(controller)
+    shortcuts = GlobalShortcuts({"pause_or_resume": controller.pause_or_resume, "next_preset": presets.use_next})
+    requests = _commands(session, controller, presets, shortcuts, recorder) | dict(room_commands(controller, recorder))
+    shown, status = {**views(), **room_views}, lambda: controller.status().as_dict()
+    previews = PreviewServer(folder / PREVIEW_NAME, session.audience, shown, status)
+    upgrade = UpgradeWatch(lambda: not (session.paused or session.snapshot().watched), session.stop)  # a pause would not survive
+    lock = watch_screen_lock(layers.settings().output.pause_on_lock, session.lock)
 
     def on_started() -> None:
         manager.ready()
         started(controller.status())
 
-    shortcuts = GlobalShortcuts({"pause_or_resume": controller.pause_or_resume, "next_preset": controller.next_preset})
-    requests = {
-        **_commands(controller, shortcuts, recorder),
-        **room_commands(controller, recorder),
-        "stop": no_arguments(session.stop),
-    }
-    server = ControlServer(folder / SOCKET_NAME, requests)
-    shown, status = {**views(), **room_views}, lambda: controller.status().as_dict()
-    previews = PreviewServer(folder / PREVIEW_NAME, session.audience, shown, status)
-    upgrade = UpgradeWatch(lambda: not (session.paused or session.snapshot().watched), session.stop)  # a pause would not survive
-    server.start()
+    serving, ending = _serving(ControlServer(folder / SOCKET_NAME, requests), previews), _ending(manager, upgrade, recorder)
     try:
-        previews.start()
-        lock = watch_screen_lock(layers.settings().output.pause_on_lock, session.lock)
-        with reload_on_sighup(controller.reload), lock, shortcuts, restart_after_upgrade(upgrade):
+        with serving, ending, reload_on_sighup(controller.reload), lock, shortcuts, restart_after_upgrade(upgrade):
             reason = session.run(on_started, manager.alive)
         return ExitReason.UPGRADE if upgrade.stopped else reason
     except KeyboardInterrupt:  # Ctrl-C and SIGTERM end a daemon normally
         return ExitReason.STOP
+
+
+def _build_recorder(session: Session) -> Recorder:
+    """Returns a recorder of the session whose microphone is off while the session is paused."""
+    recorder = Recorder(session.audience, session.format, lambda: session.paused)
+    session.on_pause = recorder.mute
+    return recorder
+
+
+def _commands(
+    session: Session, controller: SessionController, presets: PresetSwitcher, shortcuts: GlobalShortcuts, recorder: Recorder
+) -> dict[str, Command]:
+    """Returns the commands that never show the room."""
+    return {
+        **commands(controller),
+        **preset_commands(presets),
+        **camera_commands(lambda: session_controls(session, controller.settings)),
+        **shortcut_commands(shortcuts),
+        **recording_commands(recorder),
+        "stop": no_arguments(session.stop),
+    }
+
+
+@contextmanager
+def _serving(server: ControlServer, previews: PreviewServer) -> Iterator[None]:
+    """Serve both sockets."""
+    server.start()
+    try:
+        previews.start()
+        yield
     finally:
-        if not upgrade.stopped:  # the service goes on with the new version
-            manager.stopping()
-        recorder.close()
         previews.close()
         server.close()
 
 
-def _commands(controller: SessionController, shortcuts: GlobalShortcuts, recorder: Recorder) -> dict[str, Command]:
-    """Returns the commands that never show the room."""
-    return {
-        **commands(controller),
-        **camera_commands(controller.camera_controls),
-        **shortcut_commands(shortcuts),
-        **recording_commands(recorder),
-    }
+@contextmanager
+def _ending(manager: SystemdNotifier, upgrade: UpgradeWatch, recorder: Recorder) -> Iterator[None]:
+    """In the end, report that livebg stops, and complete the recording."""
+    try:
+        yield
+    finally:
+        if not upgrade.stopped:  # the service goes on with the new version
+            manager.stopping()
+        recorder.close()

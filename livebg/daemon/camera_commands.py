@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from livebg.config.settings import Settings
 from livebg.daemon.server import Command, no_arguments
 from livebg.errors import ConfigError
-from livebg.sources.camera_controls import CameraControls
+from livebg.live.session import Session
+from livebg.sources.camera import CameraSource
+from livebg.sources.camera_controls import CameraControls, SavedControls, controls_of
 from livebg.v4l2.controls import Control
 
 
@@ -29,6 +32,15 @@ def camera_commands(controls: Callable[[], CameraControls]) -> dict[str, Command
         "set_camera_control": set_control,
         "save_camera_controls": no_arguments(save),
     }
+
+
+def session_controls(session: Session, settings: Settings) -> CameraControls:
+    """Returns the controls of the session's open camera, or else of the one in the settings. Raises as
+    :func:`~livebg.sources.camera_controls.controls_of` does."""
+    source = session.snapshot().source
+    if isinstance(source, CameraSource):
+        return CameraControls(source.device, SavedControls())
+    return controls_of(settings.camera.device, SavedControls())
 
 
 def controls_as_dict(controls: CameraControls) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StrictBool, StrictStr, ValidationError
 
 from livebg.config.settings import Settings, setting_keys
 from livebg.daemon.controller import SessionController
+from livebg.daemon.preset_switcher import PresetSwitcher
 from livebg.daemon.server import Command, no_arguments
 from livebg.daemon.settings_layers import check_text, settable_keys
 from livebg.daemon.shortcut_portal import Shortcut
@@ -26,7 +27,7 @@ _MAX_NAME_LENGTH: Final = 256
 def commands(controller: SessionController) -> dict[str, Command]:
     """Returns the commands by name.
 
-    Arguments: ``mode`` and ``background`` (strings), ``settings`` (object with dotted keys), ``name`` of a preset (string).
+    Arguments: ``mode`` and ``background`` (strings), ``settings`` (object with dotted keys).
     """
     return {
         "status": no_arguments(lambda: controller.status().as_dict()),
@@ -37,13 +38,19 @@ def commands(controller: SessionController) -> dict[str, Command]:
         "mode": lambda arguments: asdict(controller.set_mode(_text(arguments, "mode"))),
         "background": lambda arguments: asdict(controller.set_background(_text(arguments, "background"))),
         "set": lambda arguments: asdict(controller.set(_settings(arguments))),
-        "presets": no_arguments(lambda: asdict(controller.presets())),
-        "use_preset": lambda arguments: asdict(controller.use_preset(_text(arguments, "name"))),
-        "save_preset": lambda arguments: asdict(controller.save_preset(_text(arguments, "name"))),
-        "delete_preset": lambda arguments: asdict(controller.delete_preset(_text(arguments, "name"))),
-        "next_preset": state_after(controller.next_preset),
         "pause_or_resume": state_after(controller.pause_or_resume),
         "settings": no_arguments(lambda: _current_settings(controller.settings)),
+    }
+
+
+def preset_commands(presets: PresetSwitcher) -> dict[str, Command]:
+    """Returns the commands for presets by name. Argument: ``name`` of a preset (string)."""
+    return {
+        "presets": no_arguments(lambda: asdict(presets.overview())),
+        "use_preset": lambda arguments: asdict(presets.use(_text(arguments, "name"))),
+        "save_preset": lambda arguments: asdict(presets.save(_text(arguments, "name"))),
+        "delete_preset": lambda arguments: asdict(presets.delete(_text(arguments, "name"))),
+        "next_preset": state_after(presets.use_next),
     }
 
 

@@ -1,29 +1,22 @@
 """Applies the user's commands to the running session and reports its status."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
 from livebg.daemon.bootstrap import build_camera, check_camera
-from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import SavedChoices
 from livebg.daemon.session_status import session_status
 from livebg.daemon.settings_layers import SettingsLayers, changed_keys, check_mode, with_startup_sections
-from livebg.daemon.status import CommandResult, PresetList, Status
-from livebg.errors import ConfigError, LivebgError
+from livebg.daemon.status import CommandResult, Status
 from livebg.live.effect_builder import ProcessorFactory
 from livebg.live.frame_path import Build
 from livebg.live.session import Session
 from livebg.live.stats import RecordingStatus
-from livebg.sources.camera import CameraSource
-from livebg.sources.camera_controls import CameraControls, SavedControls, controls_of
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 class SessionController:
@@ -34,7 +27,6 @@ class SessionController:
     :class:`~livebg.compositing.composite.Consent` can show the room.
 
     The settings of ``layers`` are those the session was built with; ``consent`` is given if it started in mode ``none``.
-    ``presets`` are by default those of the user.
     ``recording`` returns the running recording for the status.
     """
 
@@ -45,13 +37,11 @@ class SessionController:
         layers: SettingsLayers,
         choices: SavedChoices,
         consent: Consent | None = None,
-        presets: Presets | None = None,
         recording: Callable[[], RecordingStatus | None] = lambda: None,
     ) -> None:
         self._recording = recording
-        self._session, self._factory, self._choices, self._presets = session, factory, choices, presets or Presets()
+        self._session, self._factory, self._choices = session, factory, choices
         self._layers, self._settings, self._consent = layers, layers.settings(), consent
-        self._last_preset: str | None = None
         self._cpu_before = time.process_time()
         self._changing = threading.Lock()
         """Held while settings change, which takes seconds if a network is loaded. Acquired before ``_lock``."""
@@ -68,7 +58,7 @@ class SessionController:
         with self._lock:
             if self._consent is not None:
                 self._hide(self._factory.prepare(_checked(self._settings)))
-            return self._result()
+            return self.result()
 
     def off(self, consent: Consent) -> CommandResult:
         """Shows the room until ``on`` or the end of the run, with the user's consent."""
@@ -76,7 +66,7 @@ class SessionController:
             if self._consent is None:
                 self._session.switch(self._factory.passthrough(consent), at_once=True)
                 self._consent = consent
-            return self._result()
+            return self.result()
 
     def toggle(self, consent: Consent) -> CommandResult:
         """Turns the effect off, using the consent, or on."""
@@ -87,13 +77,13 @@ class SessionController:
         """Shows the placeholder and closes the camera."""
         with self._lock:
             self._session.pause()
-            return self._result()
+            return self.result()
 
     def resume(self) -> CommandResult:
         """Ends the pause."""
         with self._lock:
             self._session.resume()
-            return self._result()
+            return self.result()
 
     def pause_or_resume(self) -> CommandResult:
         """Pauses, or ends the pause with the effect on: for a keyboard shortcut, which must never show the room."""
@@ -120,36 +110,6 @@ class SessionController:
         with self._changing:
             return self._apply(self._layers.with_overrides(settings), effect_on=effect_on)
 
-    def presets(self) -> PresetList:
-        """Returns the presets and which one is current."""
-        return self._presets.overview(self._settings, self._last_preset)
-
-    def use_preset(self, name: str) -> CommandResult:
-        """Applies a preset, all of it or nothing, and turns the effect on. Raises :class:`~livebg.errors.LivebgError`."""
-        result = self.set(self._presets.read(name), effect_on=True)
-        self._last_preset = name
-        return result
-
-    def next_preset(self) -> CommandResult:
-        """Applies the preset after the current one, skipping those that cannot be used."""
-        for name in self.presets().from_next(self._last_preset):
-            try:
-                return self.use_preset(name)
-            except LivebgError as error:
-                _LOG.warning("Skipping the preset %s: %s", name, error)
-        raise ConfigError("There is no preset that can be used.", "`livebg preset list` lists the presets.")
-
-    def save_preset(self, name: str) -> CommandResult:
-        """Saves the current look as a preset. Raises :class:`~livebg.errors.ConfigError`."""
-        self._presets.save(name, self._settings)
-        self._last_preset = name
-        return self._result()
-
-    def delete_preset(self, name: str) -> CommandResult:
-        """Deletes a preset of the user; the settings stay. Raises :class:`~livebg.errors.ConfigError`."""
-        self._presets.delete(name)
-        return self._result()
-
     def reload(self) -> CommandResult:
         """Rereads the configuration file. Raises :class:`~livebg.errors.LivebgError` and then changes nothing."""
         with self._changing:
@@ -158,13 +118,18 @@ class SessionController:
             later = [key for key in changed_keys(self._settings, wanted) if key.startswith("output.")]
             return self._apply(layers, effect_on=False, at_next_start=tuple(later))
 
-    def camera_controls(self) -> CameraControls:
-        """Returns the controls of the open camera, or else of the one in the settings. Raises as
-        :func:`~livebg.sources.camera_controls.controls_of` does."""
-        source = self._session.snapshot().source
-        if isinstance(source, CameraSource):
-            return CameraControls(source.device, SavedControls())
-        return controls_of(self._settings.camera.device, SavedControls())
+    def result(self) -> CommandResult:
+        """Returns the state in which a command leaves the session."""
+        effect = self._settings.effect
+        return CommandResult(
+            effect=self._consent is None,
+            paused=self._session.snapshot().paused,
+            mode=effect.mode,
+            background=effect.background,
+            blur=effect.blur,
+            screen=effect.screen,
+            camera=self._settings.camera.device,
+        )
 
     def status(self) -> Status:
         """Returns the status of the session."""
@@ -187,7 +152,7 @@ class SessionController:
             if any(key.startswith("camera.") for key in changed):
                 self._session.use_camera(build_camera(settings, self._session.format))
             kept, self._layers, self._settings = self._layers.choices, layers, settings
-            result = self._result()
+            result = self.result()
         if layers.choices != kept:
             notes.append(self._choices.write(layers.choices))
         note = "; ".join(note for note in notes if note)
@@ -197,18 +162,6 @@ class SessionController:
         """Hides the room before it returns."""
         self._session.switch(build, at_once=True)
         self._consent = None
-
-    def _result(self) -> CommandResult:
-        effect = self._settings.effect
-        return CommandResult(
-            effect=self._consent is None,
-            paused=self._session.snapshot().paused,
-            mode=effect.mode,
-            background=effect.background,
-            blur=effect.blur,
-            screen=effect.screen,
-            camera=self._settings.camera.device,
-        )
 
 
 def _checked(settings: Settings) -> Settings:

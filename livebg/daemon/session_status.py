@@ -33,10 +33,8 @@ def session_status(
     cpu_seconds: float,
     effect_on: bool,
 ) -> Status:
-    """Returns the status of a session with ``settings``, which has used ``cpu_seconds`` of CPU time.
-
-    ``effect_on``: whether the room is hidden.
-    """
+    """Returns the status of a session with ``settings``, which has used ``cpu_seconds`` of CPU time and hides the room if
+    ``effect_on``."""
     snapshot, shape, effect = session.snapshot(), session.format, settings.effect
     state, reason = describe(snapshot)
     backends, segmenter, rate = settings.output.sink_backends, factory.segmenter, snapshot.fps_in or float(shape.frame_rate)

@@ -29,6 +29,26 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _MIN_COLUMNS = 140
+NetworkArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; append @WxH to set the input size."),
+]
+AgainstOption = Annotated[
+    list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to compare with; repeatable.")
+]
+SectionOption = Annotated[
+    list[str] | None, typer.Option(metavar="SECTION", help="Only pictures, rooms, moving, real or cost; repeatable.")
+]
+MotionOption = Annotated[
+    list[str] | None, typer.Option(metavar="MOTION", help="Motion of synthetic clips; default slow and fast; repeatable.")
+]
+TeacherOption = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Matting network whose alpha is the reference for real clips.")
+]
+SheetsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", readable=False, help="Write contact sheets of the worst results to this folder."),
+]
 
 
 @app.callback()
@@ -38,33 +58,17 @@ def lab() -> None:
 
 @app.command("eval", cls=CheckedCommand, no_args_is_help=True)
 def eval_command(
-    network: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|FILE", help="A name from `livebg models` or an ONNX file; append @WxH to set the input size."
-        ),
-    ],
+    network: NetworkArgument,
     data: Annotated[Path | None, typer.Option(metavar="DIR", readable=False, help="Folder of the data sets.")] = None,
-    against: Annotated[
-        list[str] | None, typer.Option(metavar="NAME|FILE", help="Another network to compare with; repeatable.")
-    ] = None,
-    section: Annotated[
-        list[str] | None, typer.Option(metavar="SECTION", help="Only pictures, rooms, moving, real or cost; repeatable.")
-    ] = None,
-    motion: Annotated[
-        list[str] | None, typer.Option(metavar="MOTION", help="Motion of synthetic clips; default slow and fast; repeatable.")
-    ] = None,
+    against: AgainstOption = None,
+    section: SectionOption = None,
+    motion: MotionOption = None,
     clips: Annotated[int, typer.Option(min=2, help="Number of clips per motion.")] = 8,
     frames: Annotated[int, typer.Option(min=2, help="Number of frames per clip.")] = 30,
     step: Annotated[int, typer.Option(min=1, help="Use every n-th picture only.")] = 1,
     all_clips: Annotated[bool, typer.Option("--all-clips", help="Use all real clips, not only the hold-out.")] = False,
-    teacher: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Matting network whose alpha is the reference for real clips.")
-    ] = None,
-    sheets: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", readable=False, help="Write contact sheets of the worst results to this folder."),
-    ] = None,
+    teacher: TeacherOption = None,
+    sheets: SheetsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
     _verbose: VerboseOption = False,

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from livebg.config.settings import Settings
-from livebg.daemon.commands import commands
 from livebg.daemon.presets import BUILTIN_PRESETS, Presets
 from tests.support.cli_runner import LivebgCli
 from tests.support.controller_harness import CONSENT, ControllerHarness
@@ -52,7 +51,7 @@ def test_other_commands_need_running_livebg(cli: LivebgCli, arguments: tuple[str
 def test_commands_use_presets_of_running_livebg(cli: LivebgCli, tmp_path: Path) -> None:
     (tmp_path / "daemon").mkdir()
     harness = ControllerHarness(tmp_path / "daemon")
-    with FakeDaemon(more=commands(harness.controller)):
+    with FakeDaemon(more=harness.commands):
         assert cli.livebg("preset", "use", "presentation").out == (
             "Changed effect.blur, effect.dim, effect.desaturate, effect.framing. "
             "Mode portrait, blur width 0.1 of the frame height.\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from livebg.daemon.camera_commands import camera_commands
+from livebg.daemon.camera_commands import camera_commands, session_controls
 from livebg.errors import ConfigError
 from livebg.sources.camera_controls import SavedControls, controls_of
 from tests.support.controller_harness import ControllerHarness
@@ -87,4 +87,4 @@ def test_wrong_arguments_are_rejected(device: FakeDevice, saved: SavedControls, 
 def test_controller_uses_the_camera_in_the_settings(tmp_path: Path) -> None:
     harness = ControllerHarness(tmp_path, {"camera.device": "http://camera.example/"})
     with pytest.raises(ConfigError, match="A network camera has no controls"):
-        harness.controller.camera_controls()
+        session_controls(harness.session, harness.controller.settings)

@@ -7,7 +7,6 @@ import pytest
 
 from livebg.config.choices import LIVE_MODES
 from livebg.config.settings import Settings, setting_keys
-from livebg.daemon.commands import commands
 from livebg.daemon.presets import BUILTIN_PRESETS, Presets
 from livebg.daemon.status import PresetEntry, PresetList
 from livebg.errors import ConfigError, LivebgError, ModelError
@@ -46,8 +45,8 @@ def test_builtin_preset_is_valid_and_sets_the_keys_of_the_others(harness: Contro
     values = harness.presets.read(name)
     assert values.keys() == harness.presets.read("office").keys() <= set(setting_keys())
     assert values["effect.mode"] in LIVE_MODES
-    harness.controller.use_preset(name)
-    assert harness.controller.presets().current == name
+    harness.switcher.use(name)
+    assert harness.switcher.overview().current == name
 
 
 def test_builtin_presets_differ() -> None:
@@ -93,16 +92,16 @@ def test_saved_preset_restores_the_look(harness: ControllerHarness) -> None:
         "smoothing.time_constant": 0.7,
     }
     harness.controller.set({**look, "camera.mirror": True, "model.threads": 2})
-    assert harness.controller.presets().current is None
-    harness.controller.save_preset("Desk")
-    assert harness.controller.presets().current == "Desk"
+    assert harness.switcher.overview().current is None
+    harness.switcher.save("Desk")
+    assert harness.switcher.overview().current == "Desk"
     values = harness.presets.read("Desk")
     assert values.items() >= look.items()
     assert {key.partition(".")[0] for key in values} == {"effect", "smoothing"}
     harness.controller.set({"camera.mirror": False})
-    harness.controller.use_preset("office")
+    harness.switcher.use("office")
     harness.controller.set({"smoothing.time_constant": 0.1})
-    result = harness.controller.use_preset("Desk")
+    result = harness.switcher.use("Desk")
     assert set(look) - set(result.changed) == {"effect.background"}  # which office leaves unchanged
     settings = harness.controller.settings
     assert (settings.effect.background, settings.effect.framing, settings.camera.mirror) == (
@@ -114,24 +113,24 @@ def test_saved_preset_restores_the_look(harness: ControllerHarness) -> None:
 
 def test_preset_is_remembered_for_next_start(harness: ControllerHarness, tmp_path: Path) -> None:
     harness.controller.set({"effect.light_wrap": 0.5, "effect.framing": 2.0, "smoothing.time_constant": 0.7, "model.threads": 2})
-    harness.controller.save_preset("Desk")
-    again = ControllerHarness(tmp_path).controller
-    assert again.presets().current == "Desk"
-    assert again.settings.model.threads == 1
+    harness.switcher.save("Desk")
+    again = ControllerHarness(tmp_path)
+    assert again.switcher.overview().current == "Desk"
+    assert again.controller.settings.model.threads == 1
 
 
 def test_preset_leaves_other_settings_unchanged(harness: ControllerHarness) -> None:
     write_preset(harness.presets, "calm", "[effect]\nblur = 0.3\n[governor]\nenabled = false\n")
     harness.controller.set({"effect.light_wrap": 0.5})
-    assert harness.controller.use_preset("calm").changed == ("effect.blur", "governor.enabled")
+    assert harness.switcher.use("calm").changed == ("effect.blur", "governor.enabled")
     assert harness.controller.settings.effect.light_wrap == 0.5
 
 
 def test_preset_turns_effect_on_and_keeps_pause(harness: ControllerHarness) -> None:
     harness.controller.off(CONSENT)
-    assert harness.controller.use_preset("office").effect
+    assert harness.switcher.use("office").effect
     harness.controller.pause()
-    assert harness.controller.use_preset("presentation").paused
+    assert harness.switcher.use("presentation").paused
     assert harness.session.calls == ["room at once", "hidden at once", "pause", "hidden"]
 
 
@@ -168,15 +167,15 @@ def test_damaged_preset_is_refused_whole(harness: ControllerHarness, content: st
     path = write_preset(harness.presets, "broken", content)
     before = harness.controller.settings
     with pytest.raises(ConfigError) as caught:
-        harness.controller.use_preset("broken")
+        harness.switcher.use("broken")
     text = str(caught.value)
     assert text.startswith(f"The preset {path} {reason}")
     assert len(text.splitlines()) == 1
     assert text.endswith((".", "?"))
     assert (harness.controller.settings, harness.session.calls, harness.kept) == (before, [], {})
-    assert harness.controller.presets().presets[-1] == PresetEntry("broken", builtin=False, error=text)
-    harness.controller.delete_preset("broken")
-    assert names(harness.controller.presets()) == [*BUILTIN_PRESETS]
+    assert harness.switcher.overview().presets[-1] == PresetEntry("broken", builtin=False, error=text)
+    harness.switcher.delete("broken")
+    assert names(harness.switcher.overview()) == [*BUILTIN_PRESETS]
 
 
 @pytest.mark.parametrize(
@@ -193,12 +192,12 @@ def test_preset_that_cannot_be_prepared_changes_nothing(
     harness.controller.off(CONSENT)
     before = harness.controller.settings
     with pytest.raises(error):
-        harness.controller.use_preset("gone")
+        harness.switcher.use("gone")
     assert (harness.controller.settings, harness.session.calls, harness.kept) == (before, ["room at once"], {})
 
 
 def test_missing_preset_names_the_list(harness: ControllerHarness) -> None:
-    for run in (harness.controller.use_preset, harness.controller.delete_preset):
+    for run in (harness.switcher.use, harness.switcher.delete):
         with pytest.raises(ConfigError, match=r"desk.toml does not exist. `livebg preset list` lists the presets.$"):
             run("desk")
 
@@ -213,8 +212,8 @@ def test_unwritable_folder_is_reported(tmp_path: Path) -> None:
 def test_path_that_is_not_utf8_is_not_saved(harness: ControllerHarness) -> None:
     harness.controller.set({"effect.background": "/pictures/\udcff.jpg"})
     with pytest.raises(ConfigError, match=r"^Cannot save the preset desk: a path in it is not UTF-8."):
-        harness.controller.save_preset("desk")
-    assert names(harness.controller.presets()) == [*BUILTIN_PRESETS]
+        harness.switcher.save("desk")
+    assert names(harness.switcher.overview()) == [*BUILTIN_PRESETS]
 
 
 def test_without_home_only_builtin_presets_exist(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,18 +245,18 @@ def test_next_preset_cycles_and_skips_damaged_ones(harness: ControllerHarness) -
     write_preset(harness.presets, "gone", f"[effect]\nmode = 'background'\nbackground = '/{MISSING}'\n")
     seen = []
     for _ in range(7):
-        harness.controller.next_preset()
-        seen.append(harness.controller.presets().current)
+        harness.switcher.use_next()
+        seen.append(harness.switcher.overview().current)
     assert seen == ["dark room", "presentation", "one", "two", "office", "dark room", "presentation"]
     harness.controller.set({"effect.blur": 0.77})  # matches none: the cycle continues after the last one
-    assert harness.controller.presets().current is None
-    harness.controller.next_preset()
-    assert harness.controller.presets().current == "one"
+    assert harness.switcher.overview().current is None
+    harness.switcher.use_next()
+    assert harness.switcher.overview().current == "one"
 
 
 def test_next_preset_never_shows_the_room(harness: ControllerHarness) -> None:
     harness.controller.off(CONSENT)
-    assert harness.controller.next_preset().effect
+    assert harness.switcher.use_next().effect
     assert harness.session.calls == ["room at once", "hidden at once"]
 
 
@@ -281,7 +280,7 @@ def test_pause_stays_if_effect_cannot_be_turned_on(harness: ControllerHarness) -
 
 
 def test_control_commands_of_presets(harness: ControllerHarness) -> None:
-    run = commands(harness.controller)
+    run = harness.commands
     listed: Any = run["presets"]({})
     assert [set(entry) for entry in listed["presets"]] == [{"name", "builtin", "error"}] * 3
     assert listed["current"] == "office"

@@ -14,8 +14,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from livebg.cli.consent import room_commands
-from livebg.daemon.commands import commands, recording_commands
+from livebg.daemon.commands import commands, preset_commands, recording_commands
 from livebg.daemon.controller import SessionController
+from livebg.daemon.preset_switcher import PresetSwitcher
 from livebg.daemon.presets import Presets
 from livebg.daemon.protocol import VERSION
 from livebg.daemon.saved_choices import SavedChoices
@@ -123,9 +124,10 @@ def storm() -> Iterator[Storm]:
         (folder / "presets").mkdir()
         (folder / "presets" / "damaged.toml").write_text("[effect]\nmode = 'none'\n")
         (folder / "presets" / "gone.toml").write_text(f"[effect]\nmode = 'background'\nbackground = '/{MISSING}'\n")
-        controller = SessionController(live, FakeProcessorFactory(), layers, choices, presets=presets)
+        controller = SessionController(live, FakeProcessorFactory(), layers, choices)
         recorder = Recorder(live.audience, live.format, lambda: live.paused)
-        requests = commands(controller) | recording_commands(recorder) | room_commands(controller, recorder)
+        requests = commands(controller) | preset_commands(PresetSwitcher(controller, presets)) | recording_commands(recorder)
+        requests |= room_commands(controller, recorder)
         server = ControlServer(folder / "s", requests, timeout=30)
         server.start()
         with running(live) as exits:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import pytest
 
-from livebg.daemon.commands import commands
 from livebg.daemon.server import ControlServer
 from livebg.daemon.settings_layers import settable_keys
 from tests.support.control_server import clients_are_gone, open_files
@@ -38,7 +37,7 @@ LOOK: Final = {"version": 2, "command": "look", "arguments": {"views": ["composi
 def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The socket with real commands on a session that records its calls."""
     with temporary_runtime_dir(monkeypatch) as folder:
-        server = ControlServer(folder / "s", commands(ControllerHarness(tmp_path).controller), timeout=PATIENCE)
+        server = ControlServer(folder / "s", ControllerHarness(tmp_path).commands, timeout=PATIENCE)
         server.start()
         yield folder / "s"
         server.close()

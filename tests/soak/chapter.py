@@ -20,8 +20,9 @@ from PIL import Image
 from livebg.cli.consent import room_commands, room_views
 from livebg.clock import StageTimer, one_opencv_thread
 from livebg.daemon.bootstrap import READERS_COLOR, build_camera
-from livebg.daemon.commands import commands, recording_commands
+from livebg.daemon.commands import commands, preset_commands, recording_commands
 from livebg.daemon.controller import SessionController
+from livebg.daemon.preset_switcher import PresetSwitcher
 from livebg.daemon.presets import Presets
 from livebg.daemon.preview_server import PreviewServer, views
 from livebg.daemon.saved_choices import SavedChoices
@@ -141,11 +142,13 @@ class Chapter:
             clock=self.time,
         )
         live.open_staged = open_camera
-        controller = SessionController(live, builder, layers, choices, presets=Presets(folder / "presets"))
+        controller = SessionController(live, builder, layers, choices)
+        presets = PresetSwitcher(controller, Presets(folder / "presets"))
         asked = {"stop": no_arguments(live.stop)}
         recorder = Recorder(live.audience, live.format, lambda: live.paused, self.time)
         live.on_pause = recorder.mute
-        requests = asked | commands(controller) | recording_commands(recorder) | room_commands(controller, recorder)
+        requests = asked | commands(controller) | preset_commands(presets) | recording_commands(recorder)
+        requests |= room_commands(controller, recorder)
         self._control = ControlServer(folder / "c", requests, timeout=_LEAVE)
         shown = views() | room_views()
         self._preview = PreviewServer(folder / "p", live.audience, shown, lambda: controller.status().as_dict(), timeout=_LEAVE)

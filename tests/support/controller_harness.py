@@ -7,9 +7,12 @@ from typing import Any
 from livebg.clock import StageTimer
 from livebg.compositing.composite import Consent
 from livebg.config.settings import Settings
+from livebg.daemon.commands import commands, preset_commands
 from livebg.daemon.controller import SessionController
+from livebg.daemon.preset_switcher import PresetSwitcher
 from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import SavedChoices
+from livebg.daemon.server import Command
 from livebg.daemon.settings_layers import SettingsLayers
 from livebg.errors import ConfigError, ModelError
 from livebg.live.capture_loop import Camera
@@ -83,7 +86,13 @@ class ControllerHarness:
         self.session, self.looks = RecordingSession(), FakeProcessorFactory()
         layers = SettingsLayers.start(options or {}, self.config, self.choices.read())
         self.presets = Presets(folder / "presets")
-        self.controller = SessionController(self.session, self.looks, layers, self.choices, consent, self.presets)
+        self.controller = SessionController(self.session, self.looks, layers, self.choices, consent)
+        self.switcher = PresetSwitcher(self.controller, self.presets)
+
+    @property
+    def commands(self) -> dict[str, Command]:
+        """Those of the control socket, except the ones that can show the room."""
+        return commands(self.controller) | preset_commands(self.switcher)
 
     @property
     def kept(self) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def take_window(home: Path, camera: Path, path: Path) -> None:
         variables = {"WAYLAND_DISPLAY": compositor.display, "GSK_RENDERER": "cairo"}
         address = desktop.enter_context(session(home, camera, variables))
         desktop.enter_context(running("run"))
+        until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
         reader = Reader(accessibility_bus(address))
         desktop.callback(reader.close)
         desktop.enter_context(running("window"))
@@ -105,18 +106,16 @@ def take_tray(home: Path, camera: Path, path: Path) -> None:
     channels.mkdir(parents=True)
     (channels / "xfce4-panel.xml").write_text(PANEL)
     with ExitStack() as desktop:
-        display = desktop.enter_context(x_server("460x560x24"))
+        display = desktop.enter_context(x_server("460x480x24"))
         desktop.enter_context(session(home, camera, {"DISPLAY": display, "NO_AT_BRIDGE": "1"}))
         panel = subprocess.Popen(["xfce4-panel", "--disable-wm-check"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         desktop.callback(panel.kill)
         desktop.enter_context(running("run"))
-        until(lambda: state() == "asleep", "livebg to run")
-        desktop.enter_context(running("preview"))
-        until(lambda: state() == "live", "livebg to be live")
+        until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
         tray = livebg("tray", "--wait", "30")
         desktop.callback(tray.terminate)
         time.sleep(10)
-        for command in (["mousemove", "16", str(HEIGHT // 2), "click", "1"], ["key", "Down", "Down", "Right"]):
+        for command in (["mousemove", "16", str(HEIGHT // 2), "click", "1"], ["key", *["Down"] * 6, "Right"]):
             subprocess.run(["xdotool", *command], check=True)
             time.sleep(2)
         menu = ImageGrab.grab(xdisplay=display).convert("RGB")
@@ -145,10 +144,10 @@ def take_preview(home: Path, camera: Path, path: Path) -> None:
         display = desktop.enter_context(x_server("1400x400x24"))
         desktop.enter_context(session(home, camera, {"DISPLAY": display}))
         desktop.enter_context(running("run"))
-        until(lambda: state() == "asleep", "livebg to run")
+        until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
         desktop.enter_context(running("preview", "--original", "--alpha"))
-        until(lambda: state() == "live", "livebg to be live")
-        time.sleep(6)
+        until(lambda: ImageGrab.grab(xdisplay=display).convert("L").getbbox(), "the preview to open")
+        time.sleep(8)  # until frame rate and latency are those of a running call
         shown = ImageGrab.grab(xdisplay=display).convert("RGB")
     shown.crop(shown.getbbox()).save(path, optimize=True)
 
