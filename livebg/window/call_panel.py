@@ -12,7 +12,7 @@ from livebg.window.state import Level, StateView
 from livebg.window.widgets import name_widget
 
 _LEVEL_ICONS: Final = {
-    Level.GOOD: "emblem-ok-symbolic",
+    Level.GOOD: "object-select-symbolic",
     Level.IDLE: "media-playback-pause-symbolic",
     Level.WARNING: "dialog-warning-symbolic",
     Level.ERROR: "dialog-error-symbolic",
