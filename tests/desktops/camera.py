@@ -1,10 +1,11 @@
 """A clip that stands in for the webcam of a container, and a reader of livebg's camera."""
 
+import json
 import time
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +46,17 @@ class Webcam:
 class CameraReader:
     """A program in the container that shows livebg's camera, until it is closed."""
 
+    command = (
+        "gst-launch-1.0 -q pipewiresrc target-object=livebg ! video/x-raw,format=I420 "
+        "! filesink location=read.yuv buffer-mode=unbuffered"
+    )
+    """It writes the frames to read.yuv in the user's home."""
+
     def __init__(self, machine: BootedMachine) -> None:
         self._machine = machine
         self._file = machine.home / "read.yuv"
         self._file.unlink(missing_ok=True)
-        sink = "video/x-raw,format=I420 ! filesink location=read.yuv buffer-mode=unbuffered"
-        self._program = machine.start(f"gst-launch-1.0 -q pipewiresrc target-object=livebg ! {sink}")
+        self._program = machine.start(self.command)
 
     @property
     def frames(self) -> int:
@@ -109,3 +115,22 @@ class CameraReader:
         self._machine.run("kill -TERM $(pgrep -f '^gst-launch-1.0 -q pipewiresrc')")
         self._program.communicate(timeout=30)
         self._file.unlink(missing_ok=True)
+
+
+class PortalReader(CameraReader):
+    """A reader that gets the camera from the portal, after the user has allowed it."""
+
+    command = "python3 portal_camera.py livebg"
+
+    def __init__(self, machine: BootedMachine) -> None:
+        machine.copy_in(Path(__file__).with_name("portal_camera.py"), "portal_camera.py")
+        super().__init__(machine)
+        assert self.step() == {"step": "requested"}
+
+    def step(self) -> dict[str, Any]:
+        """The next step of portal_camera.py; waits for it."""
+        assert self._program.stdout is not None
+        line = self._program.stdout.readline()
+        assert line.startswith("{"), line + self._output()
+        step: dict[str, Any] = json.loads(line)
+        return step

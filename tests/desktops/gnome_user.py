@@ -1,18 +1,20 @@
 """A user before GNOME's screen: sees screenshots, moves the pointer and types, in a process inside the session.
 
 It answers requests on standard input, each a line of JSON, and runs with the system's Python and PyGObject, without livebg.
-Input takes the way of a remote desktop: through org.gnome.Mutter.RemoteDesktop into the compositor, as from a real device.
+Input takes the way of a remote desktop: through org.gnome.Mutter.RemoteDesktop into the compositor, as from a real device. What
+the shell shows, and where, is read through AT-SPI, as a screen reader does.
 """
 
 import json
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import gi
 
-gi.require_version("Gio", "2.0")
-from gi.repository import Gio, GLib  # noqa: E402 - the version comes first
+gi.require_version("Atspi", "2.0")
+from gi.repository import Atspi, Gio, GLib  # noqa: E402 - the version comes first
 
 _BUS = Gio.bus_get_sync(Gio.BusType.SESSION)
 _MUTTER = "org.gnome.Mutter"
@@ -70,6 +72,46 @@ class Hands:
             self.keys(ord(character))
 
 
+def labels(program: str) -> dict[str, tuple[float, float]]:
+    """The center of what a program shows, by its name. Only those of the shell are pixels of the screen."""
+    found = {}
+    for each in shown_by(program):
+        place = each.get_component_iface().get_extents(Atspi.CoordType.SCREEN)
+        found[each.get_name()] = (place.x + place.width / 2, place.y + place.height / 2)
+    return found
+
+
+def shown_by(program: str) -> list[Any]:
+    """What a program shows; nothing if it does not run, or if it is too busy to answer or changes meanwhile."""
+    desktop = Atspi.get_desktop(0)
+    try:
+        nodes = [desktop.get_child_at_index(index) for index in range(desktop.get_child_count())]
+        found = [node for node in nodes if node is not None and node.get_name() == program]
+        for node in found:
+            node.clear_cache()  # events that would update it need a main loop
+        return [each for node in found for each in shown(node)]
+    except GLib.Error:
+        return []
+
+
+def shown(node: Any) -> Iterator[Any]:
+    """What has a name, is showing and has an extent, in and below ``node``."""
+    if node.get_name() and node.get_state_set().contains(Atspi.StateType.SHOWING) and node.get_component_iface():
+        yield node
+    for index in range(node.get_child_count()):
+        child = node.get_child_at_index(index)
+        if child is not None:
+            yield from shown(child)
+
+
+def activate(program: str, name: str) -> bool:
+    """Press a button of a program by its name; returns whether there is one."""
+    for each in shown_by(program):
+        if each.get_name() == name and each.get_role_name() == "button":
+            return bool(each.get_action_iface().do_action(0))
+    return False
+
+
 def screenshot(path: str) -> None:
     """Save the screen as PNG. The shell allows it to the owner of the name of GNOME's former screenshot program."""
     name = "org.gnome.Screenshot"
@@ -78,16 +120,18 @@ def screenshot(path: str) -> None:
     call(service, f"/{service.replace('.', '/')}", service, "Screenshot", "(bbs)", False, False, path)
 
 
+_WITHOUT_HANDS = {"activate": activate, "call": call, "labels": labels, "screenshot": screenshot}
+
+
 def main() -> None:
+    Atspi.init()
     hands = None
     for line in sys.stdin:
         request = json.loads(line)
         try:
             do, arguments = request["do"], request["arguments"]
-            if do == "call":
-                result = call(*arguments)
-            elif do == "screenshot":
-                result = screenshot(*arguments)
+            if do in _WITHOUT_HANDS:
+                result = _WITHOUT_HANDS[do](*arguments)
             else:
                 hands = hands or Hands()
                 result = getattr(hands, do)(*arguments)

@@ -4,7 +4,6 @@ It prints a line of JSON for each step, and ends when its standard input is clos
 """
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any
@@ -51,17 +50,16 @@ def request_access(bus: Any) -> int:
 
 def main() -> None:
     bus = Gio.bus_get_sync(Gio.BusType.SESSION)
-    call(bus, "org.freedesktop.host.portal.Registry", "Register", GLib.Variant("(sa{sv})", (sys.argv[2], {})))
     answer = request_access(bus)
     say(step="answered", answer=answer)
     if answer:
         return
     (index,), files = call(bus, _CAMERA, "OpenPipeWireRemote", GLib.Variant("(a{sv})", ({},)))
     remote = files.get(index)
-    os.set_inheritable(remote, True)
     say(step="opened")
-    sink = "video/x-raw,format=I420 ! filesink location=read.yuv buffer-mode=unbuffered"
-    viewer = subprocess.Popen(f"exec gst-launch-1.0 -q pipewiresrc fd={remote} target-object={sys.argv[1]} ! {sink}", shell=True, close_fds=False)
+    sink = "! video/x-raw,format=I420 ! filesink location=read.yuv buffer-mode=unbuffered"
+    command = f"gst-launch-1.0 -q pipewiresrc fd={remote} target-object={sys.argv[1]} {sink}"
+    viewer = subprocess.Popen(command.split(), pass_fds=[remote])
     sys.stdin.read()
     viewer.terminate()
     viewer.wait()

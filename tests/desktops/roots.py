@@ -32,11 +32,12 @@ GNOME: Final = (
     *("gdm3", "gnome-session", "gnome-shell", "gnome-shell-extension-appindicator", "gnome-settings-daemon"),
     *("gnome-control-center", "nautilus", "xdg-desktop-portal-gnome", "xdg-desktop-portal-gtk"),
     *("libgl1-mesa-dri", "fonts-cantarell", "adwaita-icon-theme", "libglib2.0-bin", "python3-gi", "firefox-esr"),
+    *("at-spi2-core", "gir1.2-atspi-2.0"),
 )
 
 _HEADLESS: Final = """[Service]
 ExecStart=
-ExecStart=/usr/bin/gnome-shell --headless --virtual-monitor 1280x720
+ExecStart=/usr/bin/gnome-shell --headless --virtual-monitor 1366x768
 Environment=LIBGL_ALWAYS_SOFTWARE=1
 """
 WITHOUT_SCREEN: Final = {
