@@ -11,7 +11,7 @@ from tests.bare.machine import HOME, USER
 from tests.desktops.machine import LOGIN, BootedMachine, until
 
 PASSWORD: Final = "secret"
-ENTER, ESCAPE, TAB, SUPER, F9, F10 = 0xFF0D, 0xFF1B, 0xFF09, 0xFFEB, 0xFFC6, 0xFFC7
+ENTER, ESCAPE, TAB, CONTROL, SUPER, F9, F10 = 0xFF0D, 0xFF1B, 0xFF09, 0xFFE3, 0xFFEB, 0xFFC6, 0xFFC7
 """X11 symbols of keys."""
 EXTENSION: Final = "ubuntu-appindicators@ubuntu.com"
 _SESSION: Final = {
@@ -76,10 +76,6 @@ class GnomeUser:
         """Save the screen in a file of this computer."""
         self.ask("screenshot", f"{HOME}/screen.png")
         shutil.copy(self._machine.home / "screen.png", path)
-
-    def is_running(self, program: str) -> bool:
-        """Whether a program shows something."""
-        return bool(self.labels(program))
 
 
 def log_in(machine: BootedMachine) -> None:

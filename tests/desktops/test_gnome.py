@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
-from livebg.setup.resources import UNIT
+from livebg.setup.resources import APP_ID, UNIT
 from tests.bare.machine import HOME
 from tests.desktops.camera import CameraReader, PortalReader, Webcam
-from tests.desktops.gnome import ENTER, F9, F10, PASSWORD, SUPER, TAB, GnomeUser, gnome_user, log_in, prepare
+from tests.desktops.gnome import CONTROL, ENTER, F9, F10, PASSWORD, SUPER, TAB, GnomeUser, gnome_user, log_in, prepare
 from tests.desktops.machine import BootedMachine, until
 from tests.support.browsers import FIREFOX, camera_page
 
@@ -72,6 +75,13 @@ def state(machine: BootedMachine) -> tuple[str, str]:
     return status["state"], status["reason"]
 
 
+def screen(user: GnomeUser, path: Path) -> NDArray[np.int16]:
+    """The screen as RGB, shape (768, 1366, 3)."""
+    user.screenshot(path)
+    with Image.open(path) as shot:
+        return np.asarray(shot.convert("RGB"), np.int16)
+
+
 def until_state(machine: BootedMachine, wanted: str) -> None:
     until(lambda: state(machine)[0] == wanted, f"the state {wanted}")
 
@@ -94,7 +104,8 @@ def test_install_provides_camera_without_any_command(
 
 
 def test_theme_has_the_icons_of_the_window(installed: BootedMachine) -> None:
-    count, *missing = installed.must(f"python3 -c '{ICONS}'", WAYLAND_DISPLAY="wayland-0").split()
+    installed.write("icons.py", ICONS)
+    count, *missing = installed.must("python3 icons.py", WAYLAND_DISPLAY="wayland-0").split()
     assert int(count) > 5
     assert missing == []
 
@@ -109,11 +120,14 @@ def test_icon_appears_after_login_and_its_menu_works(installed: BootedMachine, u
     until_state(installed, "asleep")
 
 
-def test_window_opens_from_menu_and_shows_camera(installed: BootedMachine, user: GnomeUser) -> None:
+def test_window_opens_from_menu_and_shows_camera(installed: BootedMachine, user: GnomeUser, tmp_path: Path) -> None:
     user.choose("Open livebg")
-    until(lambda: "Green screen" in user.labels("livebg"), "the window")
+    until(lambda: "Green screen" in user.labels(APP_ID), "the window")
     until_state(installed, "live")
-    user.keys(0xFFE3, ord("q"))  # Ctrl+Q
+    until(lambda: "Live: background blurred" in user.labels(APP_ID), "the window to show the camera")
+    one, other = (screen(user, tmp_path / f"{number}.png") for number in range(2))
+    assert np.mean(np.abs(one - other).max(-1) > 20) > 0.01  # the person sways
+    user.keys(CONTROL, ord("q"))
     until_state(installed, "asleep")
 
 
