@@ -147,7 +147,7 @@ def booted(root: Path, scratch: Path, files: Mapping[str, str]) -> Iterator[Boot
     places = {"LOWER": str(root), "SCRATCH": str(scratch), "GROUP": str(group)}
     environment = {**os.environ, "UNIFIED_CGROUP_HIERARCHY": "1", **places}
     with (scratch / "console.log").open("wb") as console:
-        command = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "sh", "-c", _BOOT)
+        command = ("setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private", "sh", "-c", _BOOT)
         container = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment)
     try:
         leader = until(lambda: _child(container), "the container to start")
