@@ -96,8 +96,12 @@ def common(
     _version: VersionOption = False,
     _verbose: VerboseOption = False,
 ) -> None:
-    handler = RichHandler(console=errors(), show_time=False, show_path=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    console = errors()
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_time=False, show_path=False)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    else:  # a file or the journal, in which a message is one line
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)-8s %(message)s")
 
 
 @exit_despite_threads()

@@ -65,7 +65,7 @@ def run(
         reason = _run(options | effect_settings(mode, background, blur, framing), config, mode == "none")
     finally:
         gc.enable()
-    errors().print(f"livebg stopped{f': {reason}' if reason else ''}.")
+    errors().print(f"livebg stopped{f': {reason}' if reason else ''}.", soft_wrap=True)
 
 
 def _run(options: Mapping[str, object], config: Path | None, no_effect: bool) -> str | None:
@@ -96,4 +96,5 @@ def _print_started(status: "Status") -> None:
     output = status.output
     devices = " and ".join(each.device for each in status.outputs if each.device) or output.device
     started = "Running without an output" if output.backend == "null" else f"Virtual camera 'livebg' ready at {devices}"
-    errors().print(f"{started} ({output.width}x{output.height}, {status.mode}). Press Ctrl-C or run `livebg stop` to quit.")
+    ready = f"{started} ({output.width}x{output.height}, {status.mode}). Press Ctrl-C or run `livebg stop` to quit."
+    errors().print(ready, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import threading
@@ -136,27 +137,42 @@ def choose_picture() -> Path | None:
 class Autostart:
     """The XDG autostart entry of the tray, which `livebg setup` also writes, below the configuration folder ``config``.
 
-    ``command`` is the command line that starts livebg.
+    It replaces an entry for all users, as packages have it, in a folder of ``shared``. ``command`` is the command line that
+    starts livebg.
     """
 
     command: tuple[str, ...]
     config: Path | None = field(default_factory=lambda: user_folder("config", None))
+    shared: tuple[Path, ...] = field(default_factory=lambda: _shared_folders())
 
     @property
     def is_on(self) -> bool:
         """Whether an entry exists and is not marked as hidden, which is how desktops disable an entry in their settings."""
-        return self.config is not None and any(map(_is_enabled, (self.config / AUTOSTART, former_path(self.config / AUTOSTART))))
+        if self.config is None:
+            return False
+        own, former = self.config / AUTOSTART, former_path(self.config / AUTOSTART)
+        return _is_enabled(own) or _is_enabled(former) or (not own.exists() and self._is_shared)
+
+    @property
+    def _is_shared(self) -> bool:
+        return any(_is_enabled(folder / AUTOSTART) for folder in self.shared)
 
     def switch(self, on: bool) -> None:
-        """Write or remove the entry. Raises :class:`~livebg.errors.SetupError` if the folder is not writable or there is none."""
+        """Write, hide or remove the entry. Raises :class:`~livebg.errors.SetupError` without a folder that is writable."""
         if self.config is None:
             raise SetupError("The start at login needs a home directory, and there is none.", "Set HOME.")
         path = self.config / AUTOSTART
         if on:
             files.write(path, desktop_entry(self.command, AUTOSTART).encode("utf-8", "surrogateescape"))
+        elif self._is_shared:
+            files.write(path, b"[Desktop Entry]\nType=Application\nName=livebg (tray icon)\nHidden=true\n")
         else:
             files.remove(path)
         files.remove(former_path(path))
+
+
+def _shared_folders() -> tuple[Path, ...]:
+    return tuple(map(Path, (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")))
 
 
 def _is_enabled(entry: Path) -> bool:

@@ -2,6 +2,8 @@
 
 import codecs
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -285,3 +287,12 @@ def test_encoding_without_a_character_escapes_it(cli: LivebgCli, setting: str) -
 def test_removed_current_folder_is_one_sentence(cli: LivebgCli, arguments: tuple[str, ...]) -> None:
     result = cli.process(*arguments, prefix=("sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh"))
     assert (result.code, result.error_line) == (2, "The current folder does not exist any more. Change to another one.")
+
+
+LONG = "word " * 39 + "word"
+LOG = f"import logging; from livebg.cli import common; common(False, False); logging.getLogger('livebg').warning({LONG!r})"
+
+
+def test_log_message_in_a_pipe_is_one_line() -> None:
+    ended = subprocess.run([sys.executable, "-c", LOG], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stderr == f"WARNING  {LONG}\n"

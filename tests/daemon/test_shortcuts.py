@@ -61,9 +61,10 @@ def actions_of(shortcuts: tuple[Shortcut, ...]) -> tuple[str, ...]:
     return tuple(shortcut.action for shortcut in shortcuts)
 
 
-@pytest.fixture(params=[True, False], ids=["like KDE", "like GNOME"])
+@pytest.fixture(params=[(True, 0), (False, 0), (False, 2)], ids=["like KDE", "like GNOME", "like GNOME 48"])
 def desktop(request: pytest.FixtureRequest) -> "Desktop":
-    return Desktop(lists_stored=request.param)
+    lists_stored, code = request.param
+    return Desktop(lists_stored=lists_stored, code=code)
 
 
 def test_no_suggested_action_shows_the_room() -> None:

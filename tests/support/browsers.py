@@ -50,7 +50,7 @@ const camera = async (label) => {
 })().catch((error) => tell({error: String(error)}));
 </script>"""
 
-_FIREFOX: Final = {
+FIREFOX: Final = {
     "media.webrtc.camera.allow-pipewire": True,
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
@@ -62,6 +62,7 @@ _FIREFOX: Final = {
     "network.captive-portal-service.enabled": False,
     "security.sandbox.content.level": 0,
 }
+"""Preferences with which a page gets a PipeWire camera without a question of the browser."""
 _CHROMIUM: Final = (
     "--headless=new",
     "--no-sandbox",
@@ -78,6 +79,14 @@ PROGRAMS: Final = {"chromium": "chromium", "firefox": "firefox-esr"}
 Point = tuple[float, float]
 
 
+def camera_page(label: str, size: tuple[int, int], points: list[Point], frames: int) -> str:
+    """A page that reads ``frames`` pictures of the camera ``label`` at ``points``, and posts what it sees to ``/told``."""
+    page = _PAGE
+    for word, meant in {"LABEL": label, "WIDTH": size[0], "HEIGHT": size[1], "POINTS": points, "FRAMES": frames}.items():
+        page = page.replace(word, json.dumps(meant))
+    return page
+
+
 class Browser:
     """A browser whose page reads ``frames`` pictures of the camera ``label`` at ``points``, shares of width and height."""
 
@@ -85,11 +94,7 @@ class Browser:
         self, name: str, desktop: Desktop, label: str, size: tuple[int, int], points: list[Point], frames: int = 10
     ) -> None:
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        words = {"LABEL": label, "WIDTH": size[0], "HEIGHT": size[1], "POINTS": points, "FRAMES": frames}
-        page = _PAGE
-        for word, meant in words.items():
-            page = page.replace(word, json.dumps(meant))
-        self._server = _server(page.encode(), self._said)
+        self._server = _server(camera_page(label, size, points, frames).encode(), self._said)
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
         profile = desktop.folder / f"{name}-profile"
@@ -124,7 +129,7 @@ def _command(name: str, profile: Path) -> list[str]:
     program = PROGRAMS[name]
     if name == "chromium":
         return [program, *_CHROMIUM, f"--user-data-dir={profile}"]
-    lines = [f'user_pref("{key}", {json.dumps(value)});' for key, value in _FIREFOX.items()]
+    lines = [f'user_pref("{key}", {json.dumps(value)});' for key, value in FIREFOX.items()]
     (profile / "user.js").write_text("\n".join(lines))
     return [program, "--headless", "--no-remote", "--profile", str(profile)]
 

@@ -22,6 +22,8 @@ class Desktop:
 
     lists_stored: bool = False
     """As KDE does: a new session lists what was granted before, and the response after the dialog is empty."""
+    code: int = 0
+    """Of the response with the shortcuts that were bound: GNOME 48 sends 2, "other"."""
     registry: bool = True
     """Whether programs without a sandbox can register, as since xdg-desktop-portal 1.20."""
     shortcuts: bool = True
@@ -136,7 +138,7 @@ class ShortcutPortal:
                 return 1, {}
             known.extend(action for action in new if action in self.desktop.answer)
         self.sessions[session] = program, tuple(action for action in wanted if action in known)
-        return 0, {} if new and self.desktop.lists_stored else _results(self.sessions[session][1])
+        return self.desktop.code, {} if new and self.desktop.lists_stored else _results(self.sessions[session][1])
 
     def _respond(self, message: Message, program: str, code: int, results: dict[str, Any] | None) -> None:
         self._requests += 1

@@ -64,7 +64,8 @@ def _run(folder: Path, network: str, moments: tuple[float, float], numbers: list
         _become_livebg(folder, ["run", "--camera", str(clip), "--output", "null", "--model", network])
     os.close(writer)
     with os.fdopen(reader) as stderr:
-        stderr.readline()  # it is ready
+        ready = stderr.readline()
+        assert ready.endswith("to quit.\n"), f"not ready, or not in one line: {ready}"
         for seconds, number in zip(moments, numbers, strict=True):
             time.sleep(seconds)
             os.kill(process, number)

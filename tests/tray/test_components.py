@@ -294,6 +294,19 @@ def test_autostart_under_the_former_name_is_replaced_or_removed(tmp_path: Path, 
     assert (tmp_path / AUTOSTART).exists() is on
 
 
+def test_autostart_entry_of_a_package_is_hidden_for_one_user(tmp_path: Path) -> None:
+    packaged = tmp_path / "xdg" / AUTOSTART
+    packaged.parent.mkdir(parents=True)
+    packaged.write_text("[Desktop Entry]\nExec=/usr/bin/livebg tray --wait 60\n")
+    autostart = Autostart(COMMAND, tmp_path / "config", (tmp_path / "none", tmp_path / "xdg"))
+    assert autostart.is_on
+    autostart.switch(False)
+    assert not autostart.is_on
+    assert packaged.exists()
+    autostart.switch(True)
+    assert autostart.is_on
+
+
 @pytest.mark.parametrize("line", ["Hidden=true", "X-GNOME-Autostart-enabled=false"])
 def test_disabled_autostart_entry_is_off(tmp_path: Path, line: str) -> None:
     autostart = Autostart(COMMAND, tmp_path)
