@@ -48,6 +48,8 @@ class Parts:
     """A folder for ``/lib/modules/RELEASE`` without v4l2loopback."""
     modules: Path
     """The same with it."""
+    root: Path | None
+    """The Debian of another release that the kernel is from, None for this machine's."""
 
 
 def parts(version: Version) -> Parts:
@@ -64,7 +66,7 @@ def parts(version: Version) -> Parts:
     modules = folder / f"with-{sources.name.removeprefix('v4l2loopback-')}"
     if not modules.is_dir():
         _with_loopback(bare, sources, modules, release, root)
-    return Parts(release, next((tree / "boot").glob("vmlinuz-*")), bare, modules)
+    return Parts(release, next((tree / "boot").glob("vmlinuz-*")), bare, modules, root)
 
 
 def initramfs(parts: Parts, target: Path, python: str) -> None:
