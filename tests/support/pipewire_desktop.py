@@ -120,15 +120,23 @@ class Desktop:
 
 
 class Viewer:
-    """A program that shows a camera: it takes I420 pictures of ``size``, as many as there are, into a file.
+    """A program that shows a camera: it takes pictures of ``size``, I420 or NV12, as many as there are, into a file.
 
     One that is ``hoarding`` takes what comes and gives nothing back for a minute.
     """
 
-    def __init__(self, desktop: Desktop, size: tuple[int, int], camera: str = "livebg", *, hoarding: bool = False) -> None:
+    def __init__(
+        self,
+        desktop: Desktop,
+        size: tuple[int, int],
+        camera: str = "livebg",
+        *,
+        pixel_format: str = "I420",
+        hoarding: bool = False,
+    ) -> None:
         self._size = size
         self._file = tempfile.NamedTemporaryFile(dir=desktop.folder, suffix=".yuv")  # noqa: SIM115 - closed in close()
-        source = ("pipewiresrc", f"target-object={camera}", "!", "video/x-raw,format=I420")
+        source = ("pipewiresrc", f"target-object={camera}", "!", f"video/x-raw,format={pixel_format}")
         slowly = ("!", "queue", "!", "identity", "sleep-time=60000000") if hoarding else ()
         self.program = desktop.run(
             "gst-launch-1.0", "-q", *source, *slowly, "!", "filesink", f"location={self._file.name}", "buffer-mode=unbuffered"

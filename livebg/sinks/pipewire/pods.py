@@ -47,12 +47,31 @@ def _object(kind: abi.Object, param: abi.Param, properties: Mapping[int, bytes])
     return _pod(abi.Type.OBJECT, body)
 
 
-def offered_format(form: VideoFormat) -> bytes:
-    """Return the camera's only format: I420 in the size and rate of ``form``, limited-range BT.601.
+def offered_formats(form: VideoFormat) -> list[bytes]:
+    """Return the camera's formats: I420 and, for OBS, NV12 in the size and rate of ``form``, limited-range BT.601.
 
     The rate is rounded, because browsers use integer frame rates: they would request 29 after an offer of 30000/1001, and the
     negotiation would fail. The rate does not limit when pictures are sent.
     """
+    return [_offered_format(form, each) for each in (abi.VIDEO_FORMAT_I420, abi.VIDEO_FORMAT_NV12)]
+
+
+def video_format(address: int) -> int:
+    """Return the pixel format of a negotiated format, a pod at ``address``. Raises ValueError if it has none."""
+    size, _kind = struct.unpack("=II", ctypes.string_at(address, 8))
+    pod = ctypes.string_at(address, 8 + size)
+    place = 16
+    while place + 20 <= len(pod):
+        key, _flags, length, kind = struct.unpack_from("=IIII", pod, place)
+        if key == abi.Format.VIDEO_FORMAT:
+            # PipeWire passes a single value, or a choice of one: its kind, flags, size and type come first.
+            (value,) = struct.unpack_from("=I", pod, place + 16 + (16 if kind == abi.Type.CHOICE else 0))
+            return int(value)
+        place += 16 + -(-length // 8) * 8
+    raise ValueError("the format has no pixel format")
+
+
+def _offered_format(form: VideoFormat, pixel_format: int) -> bytes:
     frame_rate = Fraction(max(1, round(form.frame_rate)))
     return _object(
         abi.Object.FORMAT,
@@ -60,7 +79,7 @@ def offered_format(form: VideoFormat) -> bytes:
         {
             abi.Format.MEDIA_TYPE: _id(abi.MEDIA_TYPE_VIDEO),
             abi.Format.MEDIA_SUBTYPE: _id(abi.MEDIA_SUBTYPE_RAW),
-            abi.Format.VIDEO_FORMAT: _id(abi.VIDEO_FORMAT_I420),
+            abi.Format.VIDEO_FORMAT: _id(pixel_format),
             abi.Format.VIDEO_SIZE: _rectangle(form.width, form.height),
             abi.Format.VIDEO_FRAMERATE: _fraction(frame_rate),
             abi.Format.VIDEO_COLOR_RANGE: _id(abi.COLOR_RANGE_16_235),

@@ -37,13 +37,14 @@ def read_object(pod: bytes) -> tuple[int, int, dict[int, Value]]:
     return object_type, about, properties
 
 
-def test_offered_format_is_i420_limited_bt601() -> None:
-    kind, about, properties = read_object(pods.offered_format(FORM))
+@pytest.mark.parametrize(("index", "pixel_format"), [(0, 2), (1, 23)])
+def test_offered_formats_are_i420_and_nv12_limited_bt601(index: int, pixel_format: int) -> None:
+    kind, about, properties = read_object(pods.offered_formats(FORM)[index])
     assert (kind, about) == (0x40003, 3)
     assert properties == {
         1: 2,
         2: 1,
-        0x20001: 2,
+        0x20001: pixel_format,
         0x20003: (640, 360),
         0x20004: (30, 1),
         0x2000C: 2,
@@ -55,8 +56,23 @@ def test_offered_format_is_i420_limited_bt601() -> None:
 
 @pytest.mark.parametrize(("rate", "said"), [(Fraction(30000, 1001), 30), (Fraction(24000, 1001), 24), (Fraction(1, 3), 1)])
 def test_rate_is_offered_in_whole_frames(rate: Fraction, said: int) -> None:
-    _, _, properties = read_object(pods.offered_format(VideoFormat(640, 360, rate)))
-    assert properties[0x20004] == (said, 1)
+    for offered in pods.offered_formats(VideoFormat(640, 360, rate)):
+        assert read_object(offered)[2][0x20004] == (said, 1)
+
+
+def test_pixel_format_is_read_from_negotiated_format() -> None:
+    for offered, pixel_format in zip(pods.offered_formats(FORM), (2, 23), strict=True):
+        memory = ctypes.create_string_buffer(offered, len(offered))
+        assert pods.video_format(ctypes.addressof(memory)) == pixel_format
+        plain = struct.pack("=IIIII4x", 0x20001, 0, 4, 3, pixel_format)
+        choice = struct.pack("=IIIIIIIII4x", 0x20001, 0, 20, 19, 0, 0, 4, 3, pixel_format)
+        chosen = offered.replace(plain, choice)
+        assert len(chosen) == len(offered) + 16, "as PipeWire 0.3.65 reports it"
+        memory = ctypes.create_string_buffer(struct.pack("=I", len(chosen) - 8) + chosen[4:], len(chosen))
+        assert pods.video_format(ctypes.addressof(memory)) == pixel_format
+    other = ctypes.create_string_buffer(pods.wanted_header())
+    with pytest.raises(ValueError, match="no pixel format"):
+        pods.video_format(ctypes.addressof(other))
 
 
 def test_each_buffer_holds_one_picture() -> None:
