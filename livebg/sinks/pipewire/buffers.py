@@ -1,8 +1,9 @@
-"""The buffers of the PipeWire camera: the pictures in them, and those that readers hold."""
+"""The buffers of the PipeWire camera: the layout of their pictures, and those that readers hold."""
 
 import ctypes
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,42 @@ from livebg.sinks.pipewire import abi
 
 _MAX_LEASE_S: Final = 0.3
 """Seconds after which a buffer is reclaimed: an older picture is useless in a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The arrangement of a picture of ``width`` x ``height``, both even, in memory."""
+
+    pixel_format: int
+    """``abi.VIDEO_FORMAT_I420`` or ``abi.VIDEO_FORMAT_YUY2``."""
+    width: int
+    height: int
+
+    @property
+    def is_yuy2(self) -> bool:
+        return self.pixel_format == abi.VIDEO_FORMAT_YUY2
+
+    @property
+    def stride(self) -> int:
+        """Bytes per row, in I420 of luma."""
+        return self.width * 2 if self.is_yuy2 else self.width
+
+    @property
+    def size(self) -> int:
+        """Bytes per picture."""
+        return self.width * self.height * (4 if self.is_yuy2 else 3) // 2
+
+    def write(self, picture: NDArray[np.uint8], address: int) -> None:
+        """Copy a picture, I420 of this size and C-contiguous, to :attr:`size` bytes at ``address``."""
+        if not self.is_yuy2:
+            ctypes.memmove(address, picture.ctypes.data, self.size)
+            return
+        luma, chroma = np.split(picture.reshape(-1), [self.width * self.height])
+        u, v = chroma.reshape(2, self.height // 2, 1, self.width // 2)  # each row of chroma serves two rows of luma
+        memory = (ctypes.c_uint8 * self.size).from_address(address)
+        pairs = np.frombuffer(memory, np.uint8).reshape(self.height // 2, 2, self.width // 2, 4)
+        pairs[..., 0::2] = luma.reshape((*pairs.shape[:3], 2))
+        pairs[..., 1], pairs[..., 3] = u, v
 
 
 class BufferLeases:
@@ -43,20 +80,6 @@ class BufferLeases:
         for buffer, filled_at in self._filled_at.items():
             if now - filled_at > _MAX_LEASE_S:
                 _set_busy_counter(buffer, 0)
-
-
-def write_picture(picture: NDArray[np.uint8], address: int, pixel_format: int) -> None:
-    """Copy a picture to memory at ``address`` in a layout that the camera offers; both have the same size in bytes.
-
-    ``picture`` is I420, shape (height * 3 / 2, width), C-contiguous. NV12 has its U and V samples in turn.
-    """
-    if pixel_format != abi.VIDEO_FORMAT_NV12:
-        ctypes.memmove(address, picture.ctypes.data, picture.nbytes)
-        return
-    target = np.ctypeslib.as_array((ctypes.c_uint8 * picture.nbytes).from_address(address))
-    luma, samples = picture.nbytes * 2 // 3, picture.reshape(-1)
-    target[:luma] = samples[:luma]
-    target[luma:].reshape(-1, 2)[:] = samples[luma:].reshape(2, -1).T
 
 
 def _set_busy_counter(buffer: int, count: int) -> None:

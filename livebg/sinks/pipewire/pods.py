@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from livebg.imaging.frame import VideoFormat
 from livebg.sinks.pipewire import abi
+from livebg.sinks.pipewire.buffers import Layout
 
 _MIN_BUFFERS, _DEFAULT_BUFFERS, MOST = 2, 8, 16
 """Numbers of buffers: a reader and the writer need at least one each; browsers hold several."""
@@ -48,12 +49,12 @@ def _object(kind: abi.Object, param: abi.Param, properties: Mapping[int, bytes])
 
 
 def offered_formats(form: VideoFormat) -> list[bytes]:
-    """Return the camera's formats: I420 and, for OBS, NV12 in the size and rate of ``form``, limited-range BT.601.
+    """Return the camera's formats: I420 and, for OBS, YUY2 in the size and rate of ``form``, limited-range BT.601.
 
     The rate is rounded, because browsers use integer frame rates: they would request 29 after an offer of 30000/1001, and the
     negotiation would fail. The rate does not limit when pictures are sent.
     """
-    return [_offered_format(form, each) for each in (abi.VIDEO_FORMAT_I420, abi.VIDEO_FORMAT_NV12)]
+    return [_offered_format(form, each) for each in (abi.VIDEO_FORMAT_I420, abi.VIDEO_FORMAT_YUY2)]
 
 
 def video_format(address: int) -> int:
@@ -90,7 +91,7 @@ def _offered_format(form: VideoFormat, pixel_format: int) -> bytes:
     )
 
 
-def wanted_buffers(form: VideoFormat) -> bytes:
+def wanted_buffers(layout: Layout) -> bytes:
     """Return the buffer parameters: complete pictures, each in one block mapped by both sides."""
     return _object(
         abi.Object.PARAM_BUFFERS,
@@ -98,8 +99,8 @@ def wanted_buffers(form: VideoFormat) -> bytes:
         {
             abi.Buffers.BUFFERS: _choice(abi.Choice.RANGE, _DEFAULT_BUFFERS, _MIN_BUFFERS, MOST),
             abi.Buffers.BLOCKS: _int(1),
-            abi.Buffers.SIZE: _int(form.width * form.height * 3 // 2),
-            abi.Buffers.STRIDE: _int(form.width),
+            abi.Buffers.SIZE: _int(layout.size),
+            abi.Buffers.STRIDE: _int(layout.stride),
             abi.Buffers.DATA_TYPE: _choice(abi.Choice.FLAGS, 1 << abi.DATA_MEM_FD),
         },
     )

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.sinks.pipewire import abi, pods
-from livebg.sinks.pipewire.buffers import BufferLeases, write_picture
+from livebg.sinks.pipewire.buffers import BufferLeases, Layout
 from livebg.sinks.pipewire.libpipewire import Library, Params
 
 _CONNECT_TIMEOUT_S: Final = 1.5
@@ -43,7 +44,7 @@ class StreamingFlag:
 
 
 class CameraStream:
-    """A PipeWire camera named ``label`` with I420 or NV12 pictures, as its reader prefers, in the size and rate of ``form``.
+    """A PipeWire camera named ``label`` with I420 or YUY2 pictures, as its reader prefers, in the size and rate of ``form``.
 
     ``streaming`` is set when the first reader starts to take pictures and cleared when the last one stops. The constructor raises
     :class:`~livebg.errors.SinkError`, and then leaves nothing open, if PipeWire is not running or rejects the camera.
@@ -51,9 +52,8 @@ class CameraStream:
 
     def __init__(self, label: str, form: VideoFormat, streaming: StreamingFlag, library: Library) -> None:
         self._library, self._streaming = library, streaming
-        self._size, self._stride = form.width * form.height * 3 // 2, form.width
-        self._formats, self._pixel_format = Params(pods.offered_formats(form)), abi.VIDEO_FORMAT_I420
-        self._memory = Params([pods.wanted_buffers(form), pods.wanted_header()])
+        self._formats = Params(pods.offered_formats(form))
+        self._layout = Layout(abi.VIDEO_FORMAT_I420, form.width, form.height)
         self._state, self._error = abi.State.UNCONNECTED, ""
         self._settled = threading.Event()
         self._stopped_at: float | None = None
@@ -167,11 +167,12 @@ class CameraStream:
 
     def _fill(self, buffer: abi.SpaBuffer, picture: NDArray[np.uint8]) -> None:
         block = buffer.datas[0]
-        if not block.data or block.maxsize < picture.nbytes:
-            raise SinkError(f"PipeWire gave {block.maxsize} bytes for a picture of {self._size}.", "Please report this.")
-        write_picture(picture, block.data, self._pixel_format)
+        layout = self._layout
+        if not block.data or block.maxsize < layout.size:
+            raise SinkError(f"PipeWire gave {block.maxsize} bytes for a picture of {layout.size}.", "Please report this.")
+        layout.write(picture, block.data)
         chunk = block.chunk.contents
-        chunk.offset, chunk.size, chunk.stride, chunk.flags = 0, self._size, self._stride, 0
+        chunk.offset, chunk.size, chunk.stride, chunk.flags = 0, layout.size, layout.stride, 0
         self._sequence += 1
         for meta in abi.metas(buffer):
             if meta.type == abi.META_HEADER and meta.data and meta.size >= ctypes.sizeof(abi.MetaHeader):
@@ -190,8 +191,8 @@ class CameraStream:
     def _param_changed(self, _data: int | None, param_id: int, param: int | None) -> None:
         """Request buffers once the format is negotiated. Runs in the loop's thread."""
         if param_id == abi.Param.FORMAT and param:
-            self._pixel_format = pods.video_format(param)
-            self._update_params(self._memory)
+            self._layout = replace(self._layout, pixel_format=pods.video_format(param))
+            self._update_params(Params([pods.wanted_buffers(self._layout), pods.wanted_header()]))
 
     def _update_params(self, params: Params) -> None:
         self._library.call("stream_update_params", self._stream, params.array, params.count)

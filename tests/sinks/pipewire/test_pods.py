@@ -10,6 +10,7 @@ import pytest
 from livebg.errors import SinkError
 from livebg.imaging.frame import BT601, ColorSpec, VideoFormat
 from livebg.sinks.pipewire import abi, pods
+from livebg.sinks.pipewire.buffers import Layout
 from livebg.sinks.pipewire.libpipewire import Library, Params
 
 Value = int | tuple[int, ...]
@@ -37,8 +38,8 @@ def read_object(pod: bytes) -> tuple[int, int, dict[int, Value]]:
     return object_type, about, properties
 
 
-@pytest.mark.parametrize(("index", "pixel_format"), [(0, 2), (1, 23)])
-def test_offered_formats_are_i420_and_nv12_limited_bt601(index: int, pixel_format: int) -> None:
+@pytest.mark.parametrize(("index", "pixel_format"), [(0, 2), (1, 4)])
+def test_offered_formats_are_i420_and_yuy2_limited_bt601(index: int, pixel_format: int) -> None:
     kind, about, properties = read_object(pods.offered_formats(FORM)[index])
     assert (kind, about) == (0x40003, 3)
     assert properties == {
@@ -61,7 +62,7 @@ def test_rate_is_offered_in_whole_frames(rate: Fraction, said: int) -> None:
 
 
 def test_pixel_format_is_read_from_negotiated_format() -> None:
-    for offered, pixel_format in zip(pods.offered_formats(FORM), (2, 23), strict=True):
+    for offered, pixel_format in zip(pods.offered_formats(FORM), (2, 4), strict=True):
         memory = ctypes.create_string_buffer(offered, len(offered))
         assert pods.video_format(ctypes.addressof(memory)) == pixel_format
         plain = struct.pack("=IIIII4x", 0x20001, 0, 4, 3, pixel_format)
@@ -75,10 +76,11 @@ def test_pixel_format_is_read_from_negotiated_format() -> None:
         pods.video_format(ctypes.addressof(other))
 
 
-def test_each_buffer_holds_one_picture() -> None:
-    kind, about, properties = read_object(pods.wanted_buffers(FORM))
+@pytest.mark.parametrize(("pixel_format", "size", "stride"), [(2, 640 * 360 * 3 // 2, 640), (4, 640 * 360 * 2, 1280)])
+def test_each_buffer_holds_one_picture(pixel_format: int, size: int, stride: int) -> None:
+    kind, about, properties = read_object(pods.wanted_buffers(Layout(pixel_format, 640, 360)))
     assert (kind, about) == (0x40004, 5)
-    assert properties == {1: (1, 8, 2, 16), 2: 1, 3: 640 * 360 * 3 // 2, 4: 640, 6: (4, 1 << 2)}
+    assert properties == {1: (1, 8, 2, 16), 2: 1, 3: size, 4: stride, 6: (4, 1 << 2)}
 
 
 def test_each_buffer_has_a_header() -> None:
