@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
@@ -120,15 +121,24 @@ class Desktop:
 
 
 class Viewer:
-    """A program that shows a camera: it takes I420 pictures of ``size``, as many as there are, into a file.
+    """A program that shows a camera: it takes pictures of ``size``, I420 or YUY2, as many as there are, into a file.
 
     One that is ``hoarding`` takes what comes and gives nothing back for a minute.
     """
 
-    def __init__(self, desktop: Desktop, size: tuple[int, int], camera: str = "livebg", *, hoarding: bool = False) -> None:
+    def __init__(
+        self,
+        desktop: Desktop,
+        size: tuple[int, int],
+        camera: str = "livebg",
+        *,
+        pixel_format: str = "I420",
+        hoarding: bool = False,
+    ) -> None:
         self._size = size
+        self._rows = {"I420": Fraction(3, 2), "YUY2": Fraction(2)}[pixel_format]
         self._file = tempfile.NamedTemporaryFile(dir=desktop.folder, suffix=".yuv")  # noqa: SIM115 - closed in close()
-        source = ("pipewiresrc", f"target-object={camera}", "!", "video/x-raw,format=I420")
+        source = ("pipewiresrc", f"target-object={camera}", "!", f"video/x-raw,format={pixel_format}")
         slowly = ("!", "queue", "!", "identity", "sleep-time=60000000") if hoarding else ()
         self.program = desktop.run(
             "gst-launch-1.0", "-q", *source, *slowly, "!", "filesink", f"location={self._file.name}", "buffer-mode=unbuffered"
@@ -136,11 +146,11 @@ class Viewer:
 
     @property
     def pictures(self) -> NDArray[np.uint8]:
-        """Those that came, shape (count, height * 3 / 2, width)."""
-        width, height = self._size
+        """Those that came, shape (count, height * 3 / 2, width), for YUY2 (count, height * 2, width)."""
+        width, height = self._size[0], self._size[1] * self._rows
         data = Path(self._file.name).read_bytes()
-        whole = len(data) // (width * height * 3 // 2)
-        return np.frombuffer(data, np.uint8, whole * width * height * 3 // 2).reshape(whole, height * 3 // 2, width)
+        whole = len(data) // int(width * height)
+        return np.frombuffer(data, np.uint8, whole * int(width * height)).reshape(whole, int(height), width)
 
     def sees(self, more: int) -> NDArray[np.uint8]:
         """Waits for that many more pictures, and gives them."""

@@ -123,7 +123,7 @@ class Call:
     def use_modules(self, folder: Path) -> None:
         """Have modules installed for the running kernel."""
         place = f"/lib/modules/{self.guest.parts.release}"
-        self.guest.shell(f"while umount {place} 2>/dev/null; do :; done; mount --bind {folder} {place}")
+        self.guest.shell(f"while umount {place} 2>/dev/null; do :; done; mkdir -p {place}; mount --bind {folder} {place}")
 
     def load_loopback(self, options: str = "") -> None:
         """Reload v4l2loopback; without options as it is set up."""

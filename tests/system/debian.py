@@ -24,6 +24,7 @@ INSTALL: Final = (
 BROWSER: Final = Path("/usr/lib/chromium/chromium-headless-shell")
 _PATH: Final = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin{os.pathsep}/sbin"
 _PATIENCE: Final = 600.0
+_KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 class Unavailable(Exception):
@@ -52,13 +53,13 @@ def cache() -> Path:
     return folder
 
 
-def run(*command: str | Path, folder: Path | None = None) -> str:
+def run(*command: str | Path, folder: Path | None = None, patience: float = _PATIENCE) -> str:
     """The output of a command. Raises :class:`Unavailable` with the end of its output if it fails."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
             words, capture_output=True, text=True, cwd=folder, env={**os.environ, "PATH": _PATH, "LC_ALL": "C"},
-            timeout=_PATIENCE, check=False,
+            timeout=patience, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"`{words[0]}` could not be run: {error}") from error
@@ -71,7 +72,7 @@ def unpacked(package: str, folder: Path, *options: str, refresh: bool = True) ->
     """``folder`` with a package's files, downloaded if necessary. Raises :class:`Unavailable`."""
     if folder.is_dir():
         return folder
-    with _made_whole(folder) as fresh:
+    with made_whole(folder) as fresh:
         try:
             run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *options, package, folder=fresh)
         except Unavailable:
@@ -85,8 +86,8 @@ def unpacked(package: str, folder: Path, *options: str, refresh: bool = True) ->
     return folder
 
 
-def stable_options(folder: Path) -> tuple[str, ...]:
-    """apt's options for the archive of the present stable release, on the server that this machine is set up for."""
+def mirror() -> str:
+    """The address of the Debian archive that this machine is set up for. Raises :class:`Unavailable`."""
     columns = run(
         "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME)", "Identifier: Packages"
     )
@@ -94,13 +95,18 @@ def stable_options(folder: Path) -> tuple[str, ...]:
     servers = [
         row[0] for row in rows if len(row) == 4 and row[2] == "main" and not re.search("-(security|updates|backports)$", row[1])
     ]
-    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-    if not servers or not keyring.exists():
+    if not servers or not _KEYRING.exists():
         raise Unavailable("apt has no Debian archive among its sources")
+    return servers[0]
+
+
+def stable_options(folder: Path) -> tuple[str, ...]:
+    """apt's options for the archive of the present stable release, on the server that this machine is set up for."""
+    server = mirror()
     lists = folder / "lists"
     (lists / "partial").mkdir(parents=True, exist_ok=True)
     sources = folder / "stable.list"
-    sources.write_text(f"deb [signed-by={keyring}] {servers[0]} stable main\n")
+    sources.write_text(f"deb [signed-by={_KEYRING}] {server} stable main\n")
     options = ("Dir::Etc::SourceList=" + str(sources), "Dir::Etc::SourceParts=/dev/null", "Dir::State::Lists=" + str(lists))
     flags = tuple(
         word for option in (*options, "APT::Sandbox::User=root", "Dir::Cache=" + str(folder)) for word in ("-o", option)
@@ -109,12 +115,8 @@ def stable_options(folder: Path) -> tuple[str, ...]:
     return flags
 
 
-def _numbers(release: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", release)]
-
-
 @contextmanager
-def _made_whole(folder: Path) -> Iterator[Path]:
+def made_whole(folder: Path) -> Iterator[Path]:
     """A folder that appears under its name only when it is whole."""
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -124,3 +126,7 @@ def _made_whole(folder: Path) -> Iterator[Path]:
         fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", release)]

@@ -1,5 +1,6 @@
 """The guest's kernel, the modules it loads, and the first file system that finds the rest."""
 
+import lzma
 import os
 import shutil
 import tempfile
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from tests.system.debian import Unavailable, cache, require_machine, run, stable_options, unpacked
+from tests.system.stable import build_module, kernel_release, stable_root
 
-Version = Literal["release", "newer"]
-"""Of v4l2loopback: this Debian release's own, or the present stable release's."""
-VERSIONS: Final[tuple[Version, ...]] = ("release", "newer")
+Version = Literal["release", "newer", "stable"]
+"""This Debian release's kernel with its own v4l2loopback, or with that of the present stable release; or both of the latter."""
+VERSIONS: Final[tuple[Version, ...]] = ("stable",) if os.environ.get("LIVEBG_SYSTEM_KERNEL") == "stable" else ("release", "newer")
 _EARLY: Final = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console", "virtio-rng")
 """Modules that the guest needs for files and for the connection to the host."""
 _KEPT: Final = (
@@ -46,21 +48,25 @@ class Parts:
     """A folder for ``/lib/modules/RELEASE`` without v4l2loopback."""
     modules: Path
     """The same with it."""
+    root: Path | None
+    """The Debian of another release that the kernel is from, None for this machine's."""
 
 
 def parts(version: Version) -> Parts:
     """The parts with that version of v4l2loopback, made unless they are in the cache. Raises :class:`Unavailable`."""
-    release = require_machine()
+    own = require_machine()
+    root = stable_root() if version == "stable" else None
+    release = kernel_release(root) if root else own
     folder = cache() / release
-    tree = unpacked(f"linux-image-{release}", folder / "kernel")
+    tree = root or unpacked(f"linux-image-{release}", folder / "kernel")
     bare = folder / "bare"
     if not bare.is_dir():
         _bare(tree / "lib/modules" / release, bare, release)
     sources = _sources(version, folder)
     modules = folder / f"with-{sources.name.removeprefix('v4l2loopback-')}"
     if not modules.is_dir():
-        _with_loopback(bare, sources, modules, release)
-    return Parts(release, next((tree / "boot").glob("vmlinuz-*")), bare, modules)
+        _with_loopback(bare, sources, modules, release, root)
+    return Parts(release, next((tree / "boot").glob("vmlinuz-*")), bare, modules, root)
 
 
 def initramfs(parts: Parts, target: Path, python: str) -> None:
@@ -99,12 +105,16 @@ def _bare(whole: Path, bare: Path, release: str) -> None:
     for index in whole.glob("modules.*"):
         shutil.copy(index, place)
     for kept in _KEPT:
-        origin = whole / "kernel" / kept
-        if origin.is_dir():
-            shutil.copytree(origin, place / "kernel" / kept)
-        elif origin.exists():
-            (place / "kernel" / kept).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(origin, place / "kernel" / kept)
+        for origin in (whole / "kernel").glob(f"{kept}*"):  # some kernels' modules are compressed
+            target = place / "kernel" / origin.relative_to(whole / "kernel")
+            if origin.is_dir():
+                shutil.copytree(origin, target)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(origin, target)
+    for file in place.rglob("*.ko.xz"):  # busybox and strip read only plain ones
+        file.with_suffix("").write_bytes(lzma.decompress(file.read_bytes()))
+        file.unlink()
     run("depmod", "-b", fresh, release)
     place.rename(bare)
     shutil.rmtree(fresh)
@@ -114,16 +124,20 @@ def _sources(version: Version, folder: Path) -> Path:
     """The folder of v4l2loopback's sources, ``v4l2loopback-0.12.7`` for example."""
     place = folder / f"loopback-{version}"
     if not place.is_dir():
-        options = stable_options(cache() / "stable") if version == "newer" else ()
+        options = () if version == "release" else stable_options(cache() / "stable")
         unpacked("v4l2loopback-dkms", place, *options, refresh=version == "release")
     return next((place / "usr/src").glob("v4l2loopback-*"))
 
 
-def _with_loopback(bare: Path, sources: Path, target: Path, release: str) -> None:
+def _with_loopback(bare: Path, sources: Path, target: Path, release: str, root: Path | None) -> None:
+    """Build v4l2loopback and add it to the modules in ``bare``; ``root`` has the compiler and headers if this machine has not."""
     with tempfile.TemporaryDirectory() as name:
         built = Path(name) / "sources"
         shutil.copytree(sources, built)
-        run("make", "-C", f"/lib/modules/{release}/build", f"M={built}", "modules", folder=built)
+        if root is None:
+            run("make", "-C", f"/lib/modules/{release}/build", f"M={built}", "modules", folder=built)
+        else:
+            build_module(root, release, built)
         place = Path(name) / "lib/modules" / release
         shutil.copytree(bare, place)
         (place / "updates").mkdir()

@@ -1,12 +1,26 @@
 """Clients of the camera: which program uses it, what it sees, and when the real camera is on."""
 
 import numpy as np
+import pytest
 
 from livebg.compositing.placeholder import draw_placeholder
 from tests.system.call import NODE, SIZE, Call
 from tests.system.network import COLUMNS
 from tests.system.network import SIZE as NETWORK
 from tests.system.pictures import BARS, COLOR, LEVELS, ROOM, PictureClassifier, ReceivedPicture, person, planes, room_mask
+
+Pictures = np.ndarray[tuple[int, ...], np.dtype[np.int_]]
+_GST = "/usr/lib/x86_64-linux-gnu/gstreamer-1.0/libgst"
+READERS = {
+    "ffmpeg": f"ffmpeg -nostdin -loglevel error -f v4l2 -i {NODE} "
+    "-frames:v 200 -fps_mode passthrough -f rawvideo -pix_fmt rgb24 -y {file}",
+    # Under emulation it would load and examine all of its plugins for minutes.
+    "gstreamer": f"mkdir -p /run/gst; ln -sf {_GST}video4linux2.so {_GST}videoconvertscale.so {_GST}coreelements.so /run/gst; "
+    "export GST_PLUGIN_SYSTEM_PATH_1_0=/run/gst GST_REGISTRY_FORK=no GST_REGISTRY=/run/gst/registry; "
+    f"gst-launch-1.0 -q v4l2src device={NODE} num-buffers=200 ! "
+    "videoconvert ! video/x-raw,format=RGB ! filesink location={file}",
+}
+"""Shell commands that write 200 pictures as RGB."""
 
 
 def test_camera_is_listed_before_first_reader(call: Call) -> None:
@@ -62,25 +76,55 @@ def rows(shown: ReceivedPicture) -> bytes:
     return planes(shown.data, *SIZE)[0][person(*SIZE).luma].tobytes()
 
 
-def test_ffmpeg_sees_right_colors(call: Call) -> None:
+@pytest.mark.parametrize("reader", READERS)
+def test_reader_sees_right_colors(call: Call, reader: str) -> None:
     """A client's conversion to RGB, by the range and matrix that the device reports."""
     call.running()
     width, height = SIZE
     file = call.guest.share / "pictures.rgb"
-    frames = "-frames:v 200 -fps_mode passthrough -f rawvideo -pix_fmt rgb24"
-    call.guest.shell(f"ffmpeg -nostdin -loglevel error -f v4l2 -i {NODE} {frames} -y /run/share/{file.name}")
+    call.guest.shell(READERS[reader].format(file=f"/run/share/{file.name}"))
     pictures = np.fromfile(file, np.uint8).reshape(-1, height, width, 3).astype(int)
+    seen = composites(pictures)
+    assert len(seen), "none has the selected color in place of the room"
+    assert_bars(seen[-1])
+
+
+def test_ffplay_shows_right_colors(call: Call) -> None:
+    """On a screen, of which ffmpeg takes pictures."""
+    call.running()
+    width, height = SIZE
+    file = call.guest.share / "screen.rgb"
+    grab = f"ffmpeg -nostdin -loglevel error -f x11grab -video_size {width}x{height} -i :7 -frames:v 1"
+    screen = call.guest.background("Xvfb", ":7", "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp")
+    options = "-loglevel error -an -noborder -left 0 -top 0 -f v4l2"
+    play = call.guest.background(
+        "sh", "-c", f"DISPLAY=:7 SDL_AUDIODRIVER=dummy SDL_RENDER_DRIVER=software exec ffplay {options} {NODE}"
+    )
+    with screen as server:
+        call.guest.wait_for("the screen", lambda: "X7" in call.guest.call("links", folder="/tmp/.X11-unix"), alive=server)
+        with play as player:
+
+            def shown() -> list[Pictures]:
+                call.guest.shell(f"{grab} -f rawvideo -pix_fmt rgb24 -y /run/share/{file.name}")
+                picture = np.fromfile(file, np.uint8).reshape(1, height, width, 3).astype(int)
+                return list(composites(picture)) if picture.any() else []  # black before ffplay's first picture
+
+            seen = call.guest.wait_for("ffplay shows a composite", shown, alive=player)
+    assert_bars(seen[0])
+
+
+def composites(pictures: Pictures) -> Pictures:
+    """Those with the selected color in place of the room; all others must be the placeholder."""
+    height, width = pictures.shape[1:3]
     mask = room_mask(width, height, 1)
-    coloured = np.abs(pictures - ROOM).max(axis=3) <= LEVELS
+    colored = np.abs(pictures - ROOM).max(axis=3) <= LEVELS
     to_luma = COLOR.rgb_to_yuv(height)[0]
     calm = np.abs(pictures @ to_luma[:3] + to_luma[3] - draw_placeholder(width, height, COLOR)[:height]) <= LEVELS
-    assert (coloured | calm)[:, mask].all(), "there is something of the room in a picture"
-    composites = pictures[coloured[:, mask].all(axis=1)]
-    assert len(composites), "none has the chosen colour in the room's place"
-    assert_bars(composites[-1])
+    assert (colored | calm)[:, mask].all(), "there is something of the room in a picture"
+    return pictures[colored[:, mask].all(axis=1)]
 
 
-def assert_bars(picture: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> None:
+def assert_bars(picture: Pictures) -> None:
     """In the middle of the person's bars, the standard's colors."""
     height, width = picture.shape[:2]
     first, last = (round(COLUMNS.start * 8 / NETWORK[0]) + 1, round(COLUMNS.stop * 8 / NETWORK[0]) - 1)

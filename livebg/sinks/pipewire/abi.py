@@ -84,6 +84,7 @@ MEDIA_TYPE_VIDEO: Final = 2
 MEDIA_SUBTYPE_RAW: Final = 1
 """Of spa/param/format.h."""
 VIDEO_FORMAT_I420: Final = 2
+VIDEO_FORMAT_YUY2: Final = 4
 """Of spa/param/video/raw.h."""
 COLOR_RANGE_16_235: Final = 2
 COLOR_MATRIX_BT601: Final = 4

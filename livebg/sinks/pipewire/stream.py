@@ -1,4 +1,4 @@
-"""The PipeWire stream of the camera, the thread loop that runs its callbacks, and the buffers that readers hold."""
+"""The PipeWire stream of the camera, and the thread loop that runs its callbacks."""
 
 import ctypes
 import errno
@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,14 +16,13 @@ from numpy.typing import NDArray
 from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.sinks.pipewire import abi, pods
+from livebg.sinks.pipewire.buffers import BufferLeases, Layout
 from livebg.sinks.pipewire.libpipewire import Library, Params
 
 _CONNECT_TIMEOUT_S: Final = 1.5
 """Seconds that PipeWire has to accept the camera; a session that stops waits for two."""
 _READER_GONE_AFTER_S: Final = 0.5
 """Seconds after which a paused reader counts as gone: some pause briefly at the start."""
-_MAX_LEASE_S: Final = 0.3
-"""Seconds after which a buffer is reclaimed: an older picture is useless in a call."""
 _NOT_RUNNING: Final = (errno.ENOENT, errno.EHOSTDOWN, errno.ECONNREFUSED)
 _RECOVERY: Final = "with `systemctl --user start pipewire.socket`, or set output.backend to v4l2loopback."
 
@@ -43,39 +43,8 @@ class StreamingFlag:
             self.listener(streaming)
 
 
-class BufferLeases:
-    """Reclaims buffers from readers that never return them.
-
-    A reader increments a buffer's busy counter in shared memory when it takes the buffer and decrements it when it is done; until
-    then PipeWire does not return the buffer. A reader that leaves, hangs or crashes never decrements it, and PipeWire does not do
-    so while other readers are active (observed with 0.3.65). Eventually no buffer is left and no reader receives pictures.
-
-    Buffers are addresses of ``pw_buffer``. Not thread-safe. ``clock`` returns monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._filled_at: dict[int, float] = {}
-
-    def lease(self, buffer: int) -> None:
-        """Record that a buffer is being filled and set its busy counter to 1: the writer, which decrements it on queueing."""
-        self._filled_at[buffer] = self._clock()
-        _set_busy_counter(buffer, 1)
-
-    def release(self, buffer: int) -> None:
-        """Remove a buffer that no longer exists."""
-        self._filled_at.pop(buffer, None)
-
-    def reclaim_expired(self) -> None:
-        """Reclaim buffers held for too long. A reader that still uses one sees a newer picture in it."""
-        now = self._clock()
-        for buffer, filled_at in self._filled_at.items():
-            if now - filled_at > _MAX_LEASE_S:
-                _set_busy_counter(buffer, 0)
-
-
 class CameraStream:
-    """A PipeWire camera named ``label`` with I420 pictures in the size and rate of ``form``.
+    """A PipeWire camera named ``label`` with I420 or YUY2 pictures, as its reader prefers, in the size and rate of ``form``.
 
     ``streaming`` is set when the first reader starts to take pictures and cleared when the last one stops. The constructor raises
     :class:`~livebg.errors.SinkError`, and then leaves nothing open, if PipeWire is not running or rejects the camera.
@@ -83,9 +52,8 @@ class CameraStream:
 
     def __init__(self, label: str, form: VideoFormat, streaming: StreamingFlag, library: Library) -> None:
         self._library, self._streaming = library, streaming
-        self._size, self._stride = form.width * form.height * 3 // 2, form.width
-        self._format = Params([pods.offered_format(form)])
-        self._memory = Params([pods.wanted_buffers(form), pods.wanted_header()])
+        self._formats = Params(pods.offered_formats(form))
+        self._layout = Layout(abi.VIDEO_FORMAT_I420, form.width, form.height)
         self._state, self._error = abi.State.UNCONNECTED, ""
         self._settled = threading.Event()
         self._stopped_at: float | None = None
@@ -152,7 +120,7 @@ class CameraStream:
         opening.callback(self._destroy_stream)
         flags = abi.FLAG_MAP_BUFFERS | abi.FLAG_DRIVER
         result = self._library.call(
-            "stream_connect", self._stream, abi.DIRECTION_OUTPUT, abi.ANY, flags, self._format.array, self._format.count
+            "stream_connect", self._stream, abi.DIRECTION_OUTPUT, abi.ANY, flags, self._formats.array, self._formats.count
         )
         if -result in _NOT_RUNNING:
             raise SinkError(f"PipeWire is not running for this user ({os.strerror(-result)}).", f"Start it {_RECOVERY}")
@@ -195,15 +163,16 @@ class CameraStream:
         """
         if self._stopped_at is not None and time.monotonic() - self._stopped_at > _READER_GONE_AFTER_S:
             self._stopped_at = None
-            self._update_params(self._format)
+            self._update_params(self._formats)
 
     def _fill(self, buffer: abi.SpaBuffer, picture: NDArray[np.uint8]) -> None:
         block = buffer.datas[0]
-        if not block.data or block.maxsize < self._size:
-            raise SinkError(f"PipeWire gave {block.maxsize} bytes for a picture of {self._size}.", "Please report this.")
-        ctypes.memmove(block.data, picture.ctypes.data, self._size)
+        layout = self._layout
+        if not block.data or block.maxsize < layout.size:
+            raise SinkError(f"PipeWire gave {block.maxsize} bytes for a picture of {layout.size}.", "Please report this.")
+        layout.write(picture, block.data)
         chunk = block.chunk.contents
-        chunk.offset, chunk.size, chunk.stride, chunk.flags = 0, self._size, self._stride, 0
+        chunk.offset, chunk.size, chunk.stride, chunk.flags = 0, layout.size, layout.stride, 0
         self._sequence += 1
         for meta in abi.metas(buffer):
             if meta.type == abi.META_HEADER and meta.data and meta.size >= ctypes.sizeof(abi.MetaHeader):
@@ -222,7 +191,8 @@ class CameraStream:
     def _param_changed(self, _data: int | None, param_id: int, param: int | None) -> None:
         """Request buffers once the format is negotiated. Runs in the loop's thread."""
         if param_id == abi.Param.FORMAT and param:
-            self._update_params(self._memory)
+            self._layout = replace(self._layout, pixel_format=pods.video_format(param))
+            self._update_params(Params([pods.wanted_buffers(self._layout), pods.wanted_header()]))
 
     def _update_params(self, params: Params) -> None:
         self._library.call("stream_update_params", self._stream, params.array, params.count)
@@ -238,12 +208,6 @@ def _properties(label: str) -> dict[str, str]:
         "node.name": label,
         "node.description": label,
     }
-
-
-def _set_busy_counter(buffer: int, count: int) -> None:
-    for meta in abi.metas(abi.Buffer.from_address(buffer).buffer.contents):
-        if meta.type == abi.META_BUSY and meta.data and meta.size >= ctypes.sizeof(abi.MetaBusy):
-            abi.MetaBusy.from_address(meta.data).count = count
 
 
 def _unusable(problem: str, number: int) -> SinkError:

@@ -2,39 +2,22 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 
-from livebg.imaging.frame import BT601, ColorSpec, planes, rgb_to_i420
 from tests.support.browsers import PROGRAMS, Browser
-from tests.support.media import Clip, yuv_picture
 from tests.support.pipewire_desktop import TOOLS, Desktop, Viewer, livebg_status, missing_tools, private_desktop, wait_until
+from tests.support.quarters import MARK, QUARTERS, SIZE, quarters_camera
 
 _PORTAL = Path("/usr/share/dbus-1/services/org.freedesktop.impl.portal.desktop.gtk.service")
 _MISSING = missing_tools((*TOOLS, "gdbus")) or (None if _PORTAL.is_file() else "xdg-desktop-portal-gtk is not installed")
 pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]
-SIZE = (640, 360)
-QUARTERS = {(0.25, 0.3): (220, 20, 60), (0.75, 0.3): (240, 230, 140), (0.25, 0.75): (50, 205, 50), (0.75, 0.75): (238, 130, 238)}
-MARK = (0.5, 0.05)
-"""Where the picture changes from frame to frame."""
 FRAMES = 12
 LOADING = 60.0
-
-
-def picture(number: int, width: int, height: int) -> av.VideoFrame:
-    """Four quarters of one color each, and a strip at the top whose gray changes."""
-    rgb = np.zeros((height, width, 3), np.uint8)
-    for (x, y), colour in QUARTERS.items():
-        rgb[height // 2 * (y > 0.5) :, width // 2 * (x > 0.5) :] = colour
-    rgb[: height // 10] = 16 + number * 40 % 200
-    return yuv_picture(planes(rgb_to_i420(rgb, ColorSpec(BT601, BT601, BT601))), "yuv420p")
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +30,8 @@ def desktop() -> Iterator[Desktop]:
 
 @pytest.fixture(scope="module")
 def daemon(desktop: Desktop) -> Iterator[subprocess.Popen[bytes]]:
-    clip = Clip(60, *SIZE, rate=Fraction(30), picture=picture, color=(BT601, BT601, BT601, 1), options={"crf": "1"})
-    file = clip.write(desktop.folder / "clip.mp4")
-    options = ("--camera", str(file), "--output", "pipewire", "--mode", "none")
-    process = desktop.run(sys.executable, "-m", "livebg", "run", *options)
-    wait_until(lambda: desktop.node("livebg") is not None, "the camera is there")
-    yield process
-    process.terminate()
-    assert process.wait(30) == 0
+    with quarters_camera(desktop) as process:
+        yield process
 
 
 def next_report(browser: Browser) -> dict[str, Any]:

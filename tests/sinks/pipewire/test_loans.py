@@ -3,7 +3,7 @@
 import ctypes
 
 from livebg.sinks.pipewire import abi
-from livebg.sinks.pipewire.stream import BufferLeases
+from livebg.sinks.pipewire.buffers import BufferLeases
 
 
 class FakeBuffer:

@@ -10,6 +10,7 @@ import pytest
 from livebg.errors import SinkError
 from livebg.imaging.frame import BT601, ColorSpec, VideoFormat
 from livebg.sinks.pipewire import abi, pods
+from livebg.sinks.pipewire.buffers import Layout
 from livebg.sinks.pipewire.libpipewire import Library, Params
 
 Value = int | tuple[int, ...]
@@ -37,13 +38,14 @@ def read_object(pod: bytes) -> tuple[int, int, dict[int, Value]]:
     return object_type, about, properties
 
 
-def test_offered_format_is_i420_limited_bt601() -> None:
-    kind, about, properties = read_object(pods.offered_format(FORM))
+@pytest.mark.parametrize(("index", "pixel_format"), [(0, 2), (1, 4)])
+def test_offered_formats_are_i420_and_yuy2_limited_bt601(index: int, pixel_format: int) -> None:
+    kind, about, properties = read_object(pods.offered_formats(FORM)[index])
     assert (kind, about) == (0x40003, 3)
     assert properties == {
         1: 2,
         2: 1,
-        0x20001: 2,
+        0x20001: pixel_format,
         0x20003: (640, 360),
         0x20004: (30, 1),
         0x2000C: 2,
@@ -55,14 +57,30 @@ def test_offered_format_is_i420_limited_bt601() -> None:
 
 @pytest.mark.parametrize(("rate", "said"), [(Fraction(30000, 1001), 30), (Fraction(24000, 1001), 24), (Fraction(1, 3), 1)])
 def test_rate_is_offered_in_whole_frames(rate: Fraction, said: int) -> None:
-    _, _, properties = read_object(pods.offered_format(VideoFormat(640, 360, rate)))
-    assert properties[0x20004] == (said, 1)
+    for offered in pods.offered_formats(VideoFormat(640, 360, rate)):
+        assert read_object(offered)[2][0x20004] == (said, 1)
 
 
-def test_each_buffer_holds_one_picture() -> None:
-    kind, about, properties = read_object(pods.wanted_buffers(FORM))
+def test_pixel_format_is_read_from_negotiated_format() -> None:
+    for offered, pixel_format in zip(pods.offered_formats(FORM), (2, 4), strict=True):
+        memory = ctypes.create_string_buffer(offered, len(offered))
+        assert pods.video_format(ctypes.addressof(memory)) == pixel_format
+        plain = struct.pack("=IIIII4x", 0x20001, 0, 4, 3, pixel_format)
+        choice = struct.pack("=IIIIIIIII4x", 0x20001, 0, 20, 19, 0, 0, 4, 3, pixel_format)
+        chosen = offered.replace(plain, choice)
+        assert len(chosen) == len(offered) + 16, "as PipeWire 0.3.65 reports it"
+        memory = ctypes.create_string_buffer(struct.pack("=I", len(chosen) - 8) + chosen[4:], len(chosen))
+        assert pods.video_format(ctypes.addressof(memory)) == pixel_format
+    other = ctypes.create_string_buffer(pods.wanted_header())
+    with pytest.raises(ValueError, match="no pixel format"):
+        pods.video_format(ctypes.addressof(other))
+
+
+@pytest.mark.parametrize(("pixel_format", "size", "stride"), [(2, 640 * 360 * 3 // 2, 640), (4, 640 * 360 * 2, 1280)])
+def test_each_buffer_holds_one_picture(pixel_format: int, size: int, stride: int) -> None:
+    kind, about, properties = read_object(pods.wanted_buffers(Layout(pixel_format, 640, 360)))
     assert (kind, about) == (0x40004, 5)
-    assert properties == {1: (1, 8, 2, 16), 2: 1, 3: 640 * 360 * 3 // 2, 4: 640, 6: (4, 1 << 2)}
+    assert properties == {1: (1, 8, 2, 16), 2: 1, 3: size, 4: stride, 6: (4, 1 << 2)}
 
 
 def test_each_buffer_has_a_header() -> None:

@@ -1,5 +1,6 @@
 """The PipeWire camera in a real PipeWire with a real WirePlumber, read by GStreamer."""
 
+import itertools
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from livebg.errors import SinkError
 from livebg.imaging.colorspace import convert_i420
@@ -116,13 +118,14 @@ def test_camera_has_name_and_format(desktop: Desktop) -> None:
         assert properties["media.class"] == "Video/Source"
         assert properties["media.role"] == "Camera"
         assert sink.device == f"PipeWire node {properties['object.id']}"
-        (offered,) = node["params"]["EnumFormat"]
-        assert offered["mediaType"] == "video"
-        assert offered["mediaSubtype"] == "raw"
-        assert offered["format"] == "I420"
-        assert offered["size"] == {"width": WIDTH, "height": HEIGHT}
-        assert offered["framerate"] == {"num": RATE, "denom": 1}
-        assert {"colorRange", "colorMatrix", "transferFunction", "colorPrimaries"} <= offered.keys()
+        formats = node["params"]["EnumFormat"]
+        assert [offered["format"] for offered in formats] == ["I420", "YUY2"]
+        for offered in formats:
+            assert offered["mediaType"] == "video"
+            assert offered["mediaSubtype"] == "raw"
+            assert offered["size"] == {"width": WIDTH, "height": HEIGHT}
+            assert offered["framerate"] == {"num": RATE, "denom": 1}
+            assert {"colorRange", "colorMatrix", "transferFunction", "colorPrimaries"} <= offered.keys()
     wait_until(lambda: desktop.node("My room") is None, "the camera is gone")
 
 
@@ -134,6 +137,32 @@ def test_viewer_receives_exact_pictures_in_order(desktop: Desktop) -> None:
         assert 40 <= luma < 200
         np.testing.assert_array_equal(picture, composite(0, luma=int(luma)).data)
     assert set(np.diff(lumas) % 160) <= {1, 2, 3}, "pictures come in their order, and nearly all of them"
+
+
+def test_viewers_of_both_formats_receive_same_pictures(desktop: Desktop) -> None:
+    """One after the other."""
+    shown = np.random.default_rng(1).integers(16, 236, (HEIGHT * 3 // 2, WIDTH), np.uint8)
+    u, v = (np.repeat(plane, 2, axis=0) for plane in shown[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2))
+    packed = np.stack((shown[:HEIGHT, 0::2], u, shown[:HEIGHT, 1::2], v), axis=2).reshape(-1, WIDTH)
+    streaming = StreamingFlag()
+    times = itertools.count()
+    with opened(streaming) as sink:
+        for pixel_format, wanted in (("YUY2", packed), ("I420", shown), ("YUY2", packed)):
+            wait_until(lambda: not streaming.now, "no viewer is there")
+            with Viewer(desktop, SIZE, pixel_format=pixel_format) as viewer:
+                np.testing.assert_array_equal(receive(viewer, sink, shown, times), wanted)
+
+
+def receive(viewer: Viewer, sink: Sink, picture: NDArray[np.uint8], times: Iterator[int]) -> NDArray[np.uint8]:
+    """Send a picture, at the next times, until a viewer has it."""
+    deadline = time.monotonic() + PATIENCE
+    while not len(viewer.pictures):
+        assert time.monotonic() < deadline, "no picture came"
+        sent = composite(next(times), color=FORMAT.color)
+        sent.data[:] = picture
+        sink.send(sent)
+        time.sleep(1 / RATE)
+    return viewer.pictures[0]
 
 
 def test_other_colors_are_converted(desktop: Desktop) -> None:

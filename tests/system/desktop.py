@@ -1,0 +1,114 @@
+"""PipeWire and WirePlumber in the guest, and the cameras that they list."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from tests.system.call import Call, module_is_loaded
+from tests.system.debian import cache, unpacked
+from tests.system.guest import Program
+
+_WIREPLUMBER: Final = "/usr/share/wireplumber"
+"""By its files there, ``livebg setup`` knows the version."""
+_RULES: Final = "/run/home/.config/wireplumber"
+_BUS: Final = "/run/user/bus"
+_SETTLING: Final = 10
+"""Seconds of guest time in which WirePlumber examines the devices that it has found."""
+
+
+class Desktop:
+    """The session of the user who takes the call. Device events come from a real udev."""
+
+    def __init__(self, call: Call, root: Path | None) -> None:
+        """``root``: a Debian of another release, whose programs run; None for those of this machine."""
+        self._call = call
+        self._inside = ("env", "SYSTEMD_IGNORE_CHROOT=1", "chroot", str(root)) if root else ("env",)
+        self._wireplumber: Program | None = None
+        guest = call.guest
+        if root:
+            guest.shell(f"mount --bind {root}{_WIREPLUMBER} {_WIREPLUMBER}")
+            for folder in ("proc", "sys", "dev", "run", "tmp"):
+                guest.shell(f"mount --rbind /{folder} {root}/{folder}")
+        else:
+            guest.shell(f"cp -a {unpacked('udev', cache() / 'udev')}/. /")
+        self._run("/lib/systemd/systemd-udevd", "--daemon")
+        self._run("udevadm", "trigger")
+        self._run("udevadm", "settle")
+        self._bus = guest.start("dbus-daemon", "--session", "--nofork", f"--address=unix:path={_BUS}")
+        self._pipewire = self._start("pipewire")
+        folder, _, bus = _BUS.rpartition("/")
+        listening = {bus, "pipewire-0"}
+        guest.wait_for("PipeWire listens", lambda: listening <= set(guest.call("links", folder=folder)), alive=self._pipewire)
+
+    def restart_wireplumber(self) -> None:
+        """It reads its rules, and has examined all devices."""
+        self.stop_wireplumber()
+        self._wireplumber = self._start("wireplumber")
+        found = lambda: "/dev/video0" in {each.get("api.v4l2.path") for each in self.cameras()}  # noqa: E731
+        self._call.guest.wait_for("WirePlumber lists the real camera", found, alive=self._wireplumber)
+        self._call.guest.shell(f"sleep {_SETTLING}")
+
+    def stop_wireplumber(self) -> None:
+        if self._wireplumber:
+            self._wireplumber.stop()
+            self._wireplumber = None
+
+    @contextmanager
+    def without_rule(self) -> Iterator[None]:
+        """WirePlumber without the rule that setup wrote, for as long as the context does."""
+        self._call.guest.shell(f"mv {_RULES} {_RULES}.aside")
+        self.restart_wireplumber()
+        try:
+            yield
+        finally:
+            self._call.guest.shell(f"mv {_RULES}.aside {_RULES}")
+            self.restart_wireplumber()
+
+    def holds(self, device: str) -> bool:
+        """Whether WirePlumber or PipeWire has a device open."""
+        return any(each.holds(device) for each in (self._wireplumber, self._pipewire) if each)
+
+    @property
+    def version(self) -> str:
+        """WirePlumber's."""
+        return self._run("wireplumber", "--version").split()[-1]
+
+    def cameras(self) -> list[dict[str, Any]]:
+        """The properties of the nodes that programs list as cameras."""
+        objects = json.loads(self._run("pw-dump") or "[]")
+        nodes = [each["info"]["props"] for each in objects if each["type"] == "PipeWire:Interface:Node"]
+        return [each for each in nodes if each.get("media.class") == "Video/Source"]
+
+    def livebg_cameras(self) -> list[str | None]:
+        """Of those whose description is livebg's: the V4L2 device, or None for a camera that programs such as livebg offer."""
+        shown = [each for each in self.cameras() if each["node.description"].startswith("livebg")]
+        return sorted((each.get("api.v4l2.path") for each in shown), key=str)
+
+    def close(self) -> None:
+        self.stop_wireplumber()
+        for program in (self._pipewire, self._bus):
+            program.stop()
+
+    def _run(self, *command: str) -> str:
+        return self._call.guest.shell(" ".join([*self._inside, *command]))
+
+    def _start(self, *command: str) -> Program:
+        return self._call.guest.start(*self._inside, *command)
+
+
+@contextmanager
+def desktop_with_both_cameras(call: Call) -> Iterator[Desktop]:
+    """A desktop where ``livebg setup --both`` has run. At the end everything is as before."""
+    desktop = Desktop(call, call.guest.parts.root)
+    call.stop()
+    try:
+        done = call.guest.run("livebg", "setup", "--both", "--no-service", "--yes")
+        assert done.code == 0, done
+        assert module_is_loaded(call.guest, "v4l2loopback")
+        yield desktop
+    finally:
+        call.stop()
+        call.guest.run("livebg", "setup", "--undo", "--yes")
+        desktop.close()
