@@ -22,7 +22,7 @@ from livebg.sinks.codecs import Encoding
 _SIDE: Final = 320
 _MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION: Final = np.array([0.229, 0.224, 0.225], np.float32)
-_GREEN: Final = (0, 177, 64)
+_GREEN: Final = np.array([0, 177, 64], np.float32)
 Rgb = NDArray[np.uint8]
 
 
@@ -59,9 +59,9 @@ class FrameByFrame:
 
     def _pictures(self, frames: Iterator[av.VideoFrame]) -> Iterator[Rgb]:
         for frame in frames:
-            picture = frame.to_ndarray(format="rgb24")
+            picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
             alpha = self._mask(picture)[..., None]
-            yield np.asarray(picture * alpha + np.float32(_GREEN) * (1 - alpha), np.uint8)
+            yield (picture * alpha + _GREEN * (1 - alpha)).astype(np.uint8)
 
     def _mask(self, picture: Rgb) -> NDArray[np.float32]:
         """Returns the mask at the size of ``picture``, 0..1, stretched to that range."""

@@ -56,21 +56,8 @@ def test_cost_beside_a_network_on_each_frame(
 
 def _render_cost(clip: Path, output: Path, frames: int) -> float:
     """Returns the CPU milliseconds per frame of the whole command, and of the processes that it starts."""
-    command = [
-        sys.executable,
-        "-m",
-        "livebg",
-        "render",
-        clip,
-        "-o",
-        output,
-        "--mode",
-        "greenscreen",
-        "--overwrite",
-        "--jobs",
-        "1",
-    ]
+    command = [sys.executable, "-m", "livebg", "render", str(clip), "-o", str(output), "--mode", "greenscreen", "--jobs", "1"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([*command, "--overwrite"], check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / frames * 1000

@@ -30,13 +30,21 @@ def whole(path: Path, start: float | None = None, end: float | None = None) -> t
 def in_segments(
     path: Path, segments: Sequence[Segment], source: FileSource, start: float | None = None, end: float | None = None
 ) -> tuple[list[Content], Counter[str], list[str]]:
-    """The frames of all segments, the sum of their damage, and the clauses on conversions."""
+    """The frames of all segments, the sum of their damage, and the clauses on conversions: the same with and without warm-up."""
+    bare, warmed_up = (_in_segments(path, segments, source, start, end, filtered=filtered) for filtered in (False, True))
+    assert bare == warmed_up
+    return warmed_up
+
+
+def _in_segments(
+    path: Path, segments: Sequence[Segment], source: FileSource, start: float | None, end: float | None, *, filtered: bool
+) -> tuple[list[Content], Counter[str], list[str]]:
     frames: list[Content] = []
     damage = Counter[str]()
     notes: dict[str, None] = {}
     origin = index_packets(path).origin
     for segment in segments:
-        first, last = decoded_range(segment, origin, start, end)
+        first, last = decoded_range(segment, origin, start, end, filtered=filtered)
         with FileSource(path, first, last, threads=1, like=pickle.loads(pickle.dumps(source.input_format))) as part:
             assert part.format == source.format
             frames += [(frame.pts, frame.data.tobytes()) for frame in part if segment.contains(frame.pts)]
