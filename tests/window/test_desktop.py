@@ -233,7 +233,7 @@ def test_preset_is_saved_under_the_typed_name_and_deleted(reader: Reader, compos
 @pytest.mark.usefixtures("daemon", "window")
 @pytest.mark.parametrize(("name", "key"), [("Evening", "Escape"), ("", "Return"), ("../evil", "Return"), ("Office", "Return")])
 def test_preset_is_not_saved(reader: Reader, compositor: Sway, name: str, key: str) -> None:
-    """A canceled dialog; no name, forbidden characters, and the name of a built-in preset, with which the button is insensitive."""
+    """A canceled dialog; no name, forbidden characters, and a built-in preset's name, for which the button is insensitive."""
     reader.until_shown("slider", "Blur")
     reader.click("push button", "Save as a preset…")
     until(lambda: compositor.windows() == 2, "the dialog to open")
