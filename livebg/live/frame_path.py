@@ -4,12 +4,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from statistics import median
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock
-from livebg.imaging.frame import Composite, Frame, Matte
+from livebg.compositing.composite import Placeholder
+from livebg.imaging.frame import Composite, Frame, Matte, VideoFormat
 from livebg.imaging.geometry import Geometry
 from livebg.interfaces import LiveSource
 from livebg.live.demand import Demand
@@ -173,3 +175,29 @@ class FramePath:
         """Drops the frames that are waiting and all later ones, and wakes the threads that wait for them."""
         self.captured.close()
         self.composites.close()
+
+
+class NewestFrame:
+    """What output ``index`` of ``path`` shows: its newest composite while that may be shown, otherwise the placeholder.
+
+    Call :meth:`update` inside the output's barrier. Not thread-safe.
+    """
+
+    def __init__(self, path: FramePath, index: int, form: VideoFormat) -> None:
+        self._path, self._hold = path, path.holds[index]
+        self.placeholder: Final = OutputFrame(Placeholder(form.width, form.height, form.color).at(0, Fraction(1)))
+        self._newest, self._arrived = self.placeholder, 0.0
+
+    def update(self, new: OutputFrame | None, now: float) -> OutputFrame:
+        """Returns what to show at ``now``, in seconds. ``new`` is the composite that has just arrived, if any."""
+        if new is not None and self._path.is_current(new):
+            self._newest, self._arrived = new, now
+        if not (self._path.may_show(self._newest) and 0 <= now - self._arrived < self._hold.seconds):
+            self._newest = self.placeholder
+        elif self._newest is new:
+            self._hold.on_composite(now)
+        return self._newest
+
+    def seconds_left(self, now: float) -> float:
+        """Returns for how long the newest composite is repeated if no newer one arrives."""
+        return max(self._arrived + self._hold.seconds - now, 0.0)

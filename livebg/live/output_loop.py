@@ -8,11 +8,11 @@ from functools import partial
 from typing import Final
 
 from livebg.clock import SYSTEM_CLOCK, Clock, StageTimer
-from livebg.compositing.composite import Placeholder, with_pts
+from livebg.compositing.composite import with_pts
 from livebg.errors import SinkError
 from livebg.imaging.frame import VideoFormat
 from livebg.interfaces import Sink
-from livebg.live.frame_path import FramePath, OutputFrame
+from livebg.live.frame_path import FramePath, NewestFrame, OutputFrame
 from livebg.live.presence.device import AlwaysWatched, Method, PresenceFactory
 from livebg.live.preview_feed import PreviewFeed
 from livebg.live.snapshot import OutputSnapshot
@@ -46,9 +46,9 @@ class Output:
 class OutputLoop:
     """Sends composites in its own thread (:meth:`run`): those of slot, hold and barrier ``index`` of ``path``.
 
-    A new composite is sent immediately; if none arrives, the newest is repeated or the placeholder is sent. Without demand only
-    the placeholder is sent. Failures are retried, except the first one if no other output of the ``group`` works. The group's
-    leader also publishes its pictures to the previews, without ever blocking on them.
+    A new composite is sent immediately; if none arrives, what :class:`NewestFrame` returns is sent. Failures are retried, except
+    the first one if no other output of the ``group`` works. The group's leader also publishes its pictures to the previews,
+    without ever blocking on them.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class OutputLoop:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._open_sink, self._path, self._group = output.open, path, group
-        self._slot, self._hold, self._barrier = path.composites.slots[index], path.holds[index], path.sends[index]
+        self._slot, self._barrier = path.composites.slots[index], path.sends[index]
         self._stages, self._failures, self._clock = stages, failures, clock
         self._stage = f"output{index + 1}" if index else "output"
         self.rate, self.latencies = RateMeter(clock), LatencyWindow()
@@ -77,11 +77,7 @@ class OutputLoop:
         """Whether the last picture sent was a composite."""
         self.generation = -1
         """The demand's generation for which a composite was sent last; -1 before the first."""
-        placeholder = Placeholder(output.format.width, output.format.height, output.format.color)
-        self._placeholder = OutputFrame(placeholder.at(0, _TIME_BASE))
-        self._newest = self._placeholder
-        self._arrived = 0.0
-        self._pts = 0
+        self._newest, self._pts = NewestFrame(path, index, output.format), 0
 
     @property
     def works(self) -> bool:
@@ -125,32 +121,27 @@ class OutputLoop:
         while not self._stop.is_set():
             interval = KEEPALIVE_INTERVAL_S if self._path.demand.watched else IDLE_INTERVAL_S
             if self.showing:
-                interval = min(interval, max(self._arrived + self._hold.seconds - self._clock.monotonic(), 0.0))
+                interval = min(interval, self._newest.seconds_left(self._clock.monotonic()))
             self._send(sink, self._slot.take(interval))
             on_alive()
 
     def _send(self, sink: Sink, new: OutputFrame | None) -> None:
         with self._barrier.sending(), self._stages.stage(self._stage):
             now = self._clock.monotonic()
-            if new is not None and self._path.is_current(new):
-                self._newest, self._arrived = new, now
-            if not (self._path.may_show(self._newest) and 0 <= now - self._arrived < self._hold.seconds):
-                self._newest = self._placeholder
-            elif self._newest is new:
-                self._hold.on_composite(now)
+            shown = self._newest.update(new, now)
             self._pts = max(self._pts + 1, int(now / _TIME_BASE))
             try:
-                sink.send(with_pts(self._newest.composite, self._pts, _TIME_BASE))
+                sink.send(with_pts(shown.composite, self._pts, _TIME_BASE))
             except SinkError:
                 self.outdated += new is not None
                 raise
-            self._count(new, self._newest)
-            self._group.publish(self, self._newest)
+            self._count(new, shown)
+            self._group.publish(self, shown)
         self.started.set()
 
     def _count(self, new: OutputFrame | None, shown: OutputFrame) -> None:
         self.rate.tick()
-        self.showing = shown is not self._placeholder
+        self.showing = shown is not self._newest.placeholder
         self.placeholders += not self.showing
         self.repeated += self.showing and shown is not new
         if shown is new and new.captured is not None:

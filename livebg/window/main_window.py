@@ -1,27 +1,25 @@
 """The main window: connects the columns and pages to the threads, and performs the actions of buttons, menu and keys."""
 
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from gi.repository import Adw, Gdk, Gio, GLib, Gtk
+from gi.repository import Adw, Gio, GLib, Gtk
 
 from livebg.platform.user_paths import home_folder
-from livebg.window.attention import CHECK_INTERVAL_S, Attention
 from livebg.window.call_panel import CallPanel
-from livebg.window.feed import Feed, Shown
+from livebg.window.feed import Feed
+from livebg.window.fixes import Fixes
 from livebg.window.groups import ProblemsGroup
-from livebg.window.heartbeat import Heartbeat
 from livebg.window.i18n import translate
 from livebg.window.link import Link
 from livebg.window.picture import AdaptiveLayout
-from livebg.window.problems import FixKind, Problem
 from livebg.window.services import SETUP_COMMAND, Services, recording_path
 from livebg.window.settings_panel import SettingsPanel
-from livebg.window.shell import header_bar
+from livebg.window.shell import Toasts, header_bar
 from livebg.window.start_page import StartPage
 from livebg.window.state import Snapshot, StateView, notices, state_view
+from livebg.window.visibility import Visibility
 
 _SIZE_PX: Final = (1000, 700)
 _MIN_SIZE_PX: Final = (340, 480)
@@ -32,53 +30,44 @@ class MainWindow:
 
     def __init__(self, application: Any, services: Services) -> None:
         self._services = services
-        self._attention = Attention()
         self._link = Link(services.post, self._show, self.show_error)
-        self._feed = Feed(services.post, self._show_picture)
         self._view = StateView(state_view(Snapshot()).level, "")
         self._busy: str | None = None
-        self._problems: tuple[Problem, ...] = ()
-        self._toast: tuple[Any, str] | None = None
         self._actions: dict[str, Any] = {}
-        self._call = CallPanel(self._on_drawn)
-        settings_problems = ProblemsGroup(self._fix, self.check, folded=True)
-        self._settings = SettingsPanel(self._link, settings_problems, services.in_background)
-        self._start = StartPage(ProblemsGroup(self._fix, self.check, folded=False))
-        self._problem_groups = (settings_problems.show, self._start.show_problems)
-        self._heartbeat = Heartbeat(self._on_drawn)
         self.window = Adw.ApplicationWindow(
             application=application, title="livebg", default_width=_SIZE_PX[0], default_height=_SIZE_PX[1]
         )
         self.window.set_size_request(*_MIN_SIZE_PX)
+        self._toasts = Toasts()
+        self._visibility = Visibility(self.window, self._watch)
+        self._call = CallPanel(self._visibility.note_drawn)
+        self._feed = Feed(services.post, self._call.show_picture)
+        self._fixes = Fixes(services, self.window, self._toasts, lambda name: self._actions[name].activate(None))
+        folded, unfolded = (ProblemsGroup(self._fixes.fix, self._fixes.check, folded=folded) for folded in (True, False))
+        self._fixes.on_problems = (folded.show, unfolded.show)
+        self._settings = SettingsPanel(self._link, folded, services.in_background)
+        self._start = StartPage(unfolded)
         self._build()
         self._add_actions()
-        self.window.connect("map", self._on_map)
-        self.window.connect("unmap", lambda _: self._set_mapped(False))
-        self._timer = GLib.timeout_add(round(CHECK_INTERVAL_S * 1000), self._tick)
         self._show(Snapshot())
         self._link.start()
         self._feed.start()
-        self.check()
+        self._fixes.check()
 
     def close(self) -> None:
         """Stop the threads."""
-        GLib.source_remove(self._timer)
+        self._visibility.close()
         self._feed.close()
         self._link.close()
 
     def set_locked(self, locked: bool) -> None:
         """Note that the screen was locked or unlocked."""
-        self._attention.locked = locked
-        self._tick()
+        self._visibility.set_locked(locked)
 
     def show_error(self, text: str) -> None:
         """Show an error message above the content."""
         self._settings.forget()
-        self._notify(text)
-
-    def check(self) -> None:
-        """Run the doctor and show the problems it finds."""
-        self._services.in_background(self._services.find_problems, self._show_problems)
+        self._toasts.show(text)
 
     def _build(self) -> None:
         content = Gtk.Box(layout_manager=AdaptiveLayout())
@@ -88,11 +77,11 @@ class MainWindow:
         self._stack.add_named(self._start.widget, "start")
         self._stack.add_named(content, "call")
         overlay = Gtk.Overlay(child=self._stack)
-        overlay.add_overlay(self._heartbeat)
-        self._toasts = Adw.ToastOverlay(child=overlay)
+        overlay.add_overlay(self._visibility.heartbeat)
+        self._toasts.widget.set_child(overlay)
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
         box.append(header_bar())
-        box.append(self._toasts)
+        box.append(self._toasts.widget)
         self.window.set_content(box)
 
     def _add_actions(self) -> None:
@@ -107,8 +96,8 @@ class MainWindow:
             "start": lambda: self._launch(translate("Starting livebg…"), self._services.launcher.start),
             "restart": lambda: self._launch(translate("Restarting livebg…"), self._services.launcher.restart),
             "stop": lambda: self._link.command("stop"),
-            "setup": lambda: self._run_command(SETUP_COMMAND),
-            "check": self.check,
+            "setup": lambda: self._fixes.run(SETUP_COMMAND),
+            "check": self._fixes.check,
             "show-room": self._show_room,
             "keep-hidden": lambda: self._call.ask_about_room(False),
         }
@@ -128,7 +117,7 @@ class MainWindow:
         if view.running and not before.running:
             self._settings.forget()
             self._settings.refresh_cameras()
-            self.check()
+            self._fixes.check()
         connected = snapshot.status is not None
         self._stack.set_visible_child_name("call" if connected else "start")
         self._start.set_spinning(not connected and (view.running or self._busy is not None))
@@ -136,24 +125,13 @@ class MainWindow:
             self._call.show_state(view, notices(snapshot), snapshot.can_record)
             self._settings.show(snapshot)
         else:
-            self._start.show(view, self._busy or (view.title if view.running else None), self._needs_setup())
+            self._start.show(view, self._busy or (view.title if view.running else None), self._fixes.needs_setup)
         states = {"hide-room": not view.room_visible, "pause": view.paused, "record": view.recording}
         for name, state in states.items():
             self._actions[name].set_state(GLib.Variant.new_boolean(state))
         for name in (*states, "matte", "stop"):
             self._actions[name].set_enabled(connected)
-        self._tick()
-
-    def _needs_setup(self) -> bool:
-        return any(SETUP_COMMAND in problem.fix for problem in self._problems)
-
-    def _show_problems(self, problems: tuple[Problem, ...]) -> None:
-        self._problems = problems
-        for show in self._problem_groups:
-            show(problems)
-
-    def _show_picture(self, shown: Shown | None) -> None:
-        self._call.show_picture(shown)
+        self._visibility.update()
 
     def _set_hidden(self, hidden: bool) -> None:
         self._call.ask_about_room(not hidden)
@@ -174,7 +152,7 @@ class MainWindow:
         videos = GLib.get_user_special_dir(GLib.UserDirectory.DIRECTORY_VIDEOS)
         path = recording_path(Path(videos) if videos else home_folder() or Path("/tmp"), datetime.now())
         self._link.command("record", {"path": str(path), "overwrite": False, "seconds": None, "audio": None})
-        self._notify(translate("Recording to {path}").format(path=path))
+        self._toasts.show(translate("Recording to {path}").format(path=path))
 
     def _set_matte(self, action: Any, value: Any) -> None:
         action.set_state(value)
@@ -191,63 +169,10 @@ class MainWindow:
                 self._busy = None
             return None
 
-        self._link.run(run, lambda _: self.check())
+        self._link.run(run, lambda _: self._fixes.check())
 
-    def _fix(self, problem: Problem) -> None:
-        match problem.kind:
-            case FixKind.START | FixKind.RESTART:
-                self._actions[problem.kind.name.lower()].activate(None)
-            case FixKind.RUN:
-                self._run_command(problem.command)
-            case FixKind.COPY:
-                self._copy(problem.fix)
-
-    def _run_command(self, command: str) -> None:
-        if not self._services.run_in_terminal(command):
-            self._copy(self._services.readable_command(command))
-
-    def _copy(self, text: str) -> None:
-        self.window.get_clipboard().set_content(Gdk.ContentProvider.new_for_value(text))
-        self._notify(translate("Copied: {text}").format(text=text))
-
-    def _notify(self, text: str) -> None:
-        """Show a short message, once while it is visible."""
-        if self._toast is not None:
-            if self._toast[1] == text:
-                return
-            self._toast[0].dismiss()
-        toast = Adw.Toast(title=GLib.markup_escape_text(text), timeout=6)
-        toast.connect("dismissed", self._on_dismissed)
-        self._toast = (toast, text)
-        self._toasts.add_toast(toast)
-
-    def _on_dismissed(self, toast: Any) -> None:
-        if self._toast is not None and self._toast[0] is toast:
-            self._toast = None
-
-    def _on_map(self, window: Any) -> None:
-        self._set_mapped(True)
-        window.get_surface().connect("notify::state", self._on_surface_state)
-
-    def _set_mapped(self, mapped: bool) -> None:
-        self._attention.mapped = mapped
-        self._tick()
-
-    def _on_surface_state(self, surface: Any, _: object) -> None:
-        hidden = Gdk.ToplevelState.MINIMIZED | getattr(Gdk.ToplevelState, "SUSPENDED", 0)
-        self._attention.minimized = bool(surface.get_state() & hidden)
-        self._tick()
-
-    def _on_drawn(self) -> None:
-        self._attention.drawn(time.monotonic())
-
-    def _tick(self) -> bool:
+    def _watch(self, drawn: bool, may_be_visible: bool) -> None:
         """Watch only while the window is drawn. Polling the status costs little and goes on while it may be visible."""
-        now = time.monotonic()
-        if self._attention.needs_drawing(now):
-            self._heartbeat.queue_draw()
-        watching = self._attention.watching(now)
         self._feed.box = self._call.box
-        self._feed.set_watching(watching and self._stack.get_visible_child_name() == "call")
-        self._link.set_active(self._attention.may_be_visible)
-        return True
+        self._feed.set_watching(drawn and self._stack.get_visible_child_name() == "call")
+        self._link.set_active(may_be_visible)

@@ -1,9 +1,9 @@
-"""Header bar with the main menu, keyboard shortcuts and the version."""
+"""Header bar with the main menu, short messages, keyboard shortcuts and the version."""
 
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from gi.repository import Adw, Gio, Gtk
+from gi.repository import Adw, Gio, GLib, Gtk
 
 from livebg import __version__
 from livebg.setup.resources import APP_ID
@@ -21,6 +21,7 @@ SHORTCUTS: Final = {
     "app.quit": ("<Control>q", marked("Quit the window")),
 }
 """Keys and their meanings by action."""
+_TOAST_TIMEOUT_S: Final = 6
 
 
 def header_bar() -> Any:
@@ -72,3 +73,26 @@ def show_about(window: Any) -> None:
         comments=translate("Blurs or replaces your background in video calls."),
     )
     about.present()
+
+
+class Toasts:
+    """Shows one message at a time above the child of ``widget``."""
+
+    def __init__(self) -> None:
+        self.widget = Adw.ToastOverlay()
+        self._shown: tuple[Any, str] | None = None
+
+    def show(self, text: str) -> None:
+        """Show a message, once while it is visible. It replaces another one."""
+        if self._shown is not None:
+            if self._shown[1] == text:
+                return
+            self._shown[0].dismiss()
+        toast = Adw.Toast(title=GLib.markup_escape_text(text), timeout=_TOAST_TIMEOUT_S)
+        toast.connect("dismissed", self._on_dismissed)
+        self._shown = (toast, text)
+        self.widget.add_toast(toast)
+
+    def _on_dismissed(self, toast: Any) -> None:
+        if self._shown is not None and self._shown[0] is toast:
+            self._shown = None

@@ -1,6 +1,5 @@
 """The page that is shown while livebg does not run: what is missing, and a button that starts it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from gi.repository import Adw, Gtk
@@ -8,7 +7,6 @@ from gi.repository import Adw, Gtk
 from livebg.setup.resources import APP_ID
 from livebg.window.groups import ProblemsGroup
 from livebg.window.i18n import translate
-from livebg.window.problems import Problem
 from livebg.window.state import StateView
 
 
@@ -16,7 +14,6 @@ class StartPage:
     """``widget`` is the page. Its buttons activate ``win.start``, ``win.restart`` and ``win.setup``."""
 
     def __init__(self, problems: ProblemsGroup) -> None:
-        self._problems = problems
         self._spinner = Gtk.Spinner(width_request=24, height_request=24, halign=Gtk.Align.CENTER)
         self._start = _pill(translate("Start livebg"), "win.start", "suggested-action")
         self._restart = _pill(translate("Restart livebg"), "win.restart", "suggested-action")
@@ -44,10 +41,6 @@ class StartPage:
         """Show a spinner. It must not spin on a hidden page, where it would keep the window drawing."""
         self._spinner.set_visible(spinning)
         self._spinner.set_spinning(spinning)
-
-    def show_problems(self, problems: Sequence[Problem]) -> None:
-        """Show what is missing."""
-        self._problems.show(problems)
 
 
 def _explanation() -> str:

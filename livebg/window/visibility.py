@@ -1,0 +1,59 @@
+"""Observes whether anyone can see a window, from what the desktop reports and draws."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gi.repository import Gdk, GLib
+
+from livebg.window.attention import CHECK_INTERVAL_S, Attention
+from livebg.window.heartbeat import Heartbeat
+
+
+class Visibility:
+    """Observes ``window``, which must contain the widget :attr:`heartbeat`.
+
+    ``changed`` is called several times a second until :meth:`close`, with whether the window is drawn, and whether it may be
+    visible: the desktop reports nothing that hides it.
+    """
+
+    def __init__(self, window: Any, changed: Callable[[bool, bool], object]) -> None:
+        self._attention, self._changed = Attention(), changed
+        self.heartbeat = Heartbeat(self.note_drawn)
+        window.connect("map", self._on_map)
+        window.connect("unmap", lambda _: self._set_mapped(False))
+        self._timer = GLib.timeout_add(round(CHECK_INTERVAL_S * 1000), self.update)
+
+    def close(self) -> None:
+        """Stop observing."""
+        GLib.source_remove(self._timer)
+
+    def set_locked(self, locked: bool) -> None:
+        """Note that the screen was locked or unlocked."""
+        self._attention.locked = locked
+        self.update()
+
+    def note_drawn(self) -> None:
+        """Note that the desktop draws the window."""
+        self._attention.drawn(time.monotonic())
+
+    def update(self) -> bool:
+        """Report the present state. Returns True, so that a timer goes on."""
+        now = time.monotonic()
+        if self._attention.needs_drawing(now):
+            self.heartbeat.queue_draw()
+        self._changed(self._attention.watching(now), self._attention.may_be_visible)
+        return True
+
+    def _on_map(self, window: Any) -> None:
+        self._set_mapped(True)
+        window.get_surface().connect("notify::state", self._on_surface_state)
+
+    def _set_mapped(self, mapped: bool) -> None:
+        self._attention.mapped = mapped
+        self.update()
+
+    def _on_surface_state(self, surface: Any, _: object) -> None:
+        hidden = Gdk.ToplevelState.MINIMIZED | getattr(Gdk.ToplevelState, "SUSPENDED", 0)
+        self._attention.minimized = bool(surface.get_state() & hidden)
+        self.update()
