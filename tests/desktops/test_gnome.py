@@ -197,3 +197,9 @@ def test_hot_keys_are_added_in_dialog_and_work(installed: BootedMachine, user: G
     until_state(installed, "asleep")
     user.keys(SUPER, F10)
     until(lambda: "dark room (built in, current)" in installed.must("livebg preset list"), "the next preset")
+
+
+def test_shell_had_no_trouble_with_icon(installed: BootedMachine) -> None:
+    """The state has changed often in the tests before."""
+    journal = installed.must("journalctl --user --boot --output=cat").splitlines()
+    assert [line for line in journal if "livebg" in line and "unable to update icon" in line] == []
