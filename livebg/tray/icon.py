@@ -130,7 +130,7 @@ def _icon_class(kit: Any) -> Any:
     if not hasattr(kit.Icon, "_update_fs_icon"):
         return kit.Icon
 
-    class FileIcon(kit.Icon):  # type: ignore[misc, name-defined]
+    class FileIcon(kit.Icon):  # type: ignore[misc]
         file: Path | None = None
 
         def _remove_fs_icon(self) -> None:
