@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
@@ -30,7 +30,11 @@ def load_image(state: TrayState) -> Image.Image:
     The icons are distinguishable in grayscale and at 16 pixels, and have enough contrast for light and dark panels. The PNG files
     are rendered from the SVG files beside them, with ``rsvg-convert --width 64``.
     """
-    return Image.open(Path(__file__).parent / "icons" / f"{state.name.lower()}.png").convert("RGBA")
+    return Image.open(_icon_file(state)).convert("RGBA")
+
+
+def _icon_file(state: TrayState) -> Path:
+    return Path(__file__).parent / "icons" / f"{state.name.lower()}.png"
 
 
 class PystrayIcon:
@@ -54,7 +58,7 @@ class PystrayIcon:
         self._pystray, self._chosen = pystray, chosen
         self._entries: Sequence[Entry] = ()
         self._state: TrayState | None = None
-        self._icon = pystray.Icon(APP_ID, menu=pystray.Menu(self._items))
+        self._icon = _icon_class(pystray)(APP_ID, menu=pystray.Menu(self._items))
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Show the icon in the main thread until :meth:`stop`. ``on_ready`` is called once, from another thread."""
@@ -76,6 +80,7 @@ class PystrayIcon:
         """Update icon, tooltip and menu."""
         if state is not self._state:
             self._state = state
+            self._icon.file = _icon_file(state)
             self._icon.icon = load_image(state)
         self._icon.title = title if title.startswith("livebg ") else f"livebg: {title}"
         if entries != self._entries:  # rebuilding it closes an open menu
@@ -114,6 +119,28 @@ class PystrayIcon:
     def _on_signal(self) -> bool:
         self._icon.stop()
         return False
+
+
+def _icon_class(kit: Any) -> Any:
+    """Return pystray's class, with icon files that stay.
+
+    Backends that pass a file to the panel write a temporary one and remove it with the next change. A panel that reads it later
+    shows no icon.
+    """
+    if not hasattr(kit.Icon, "_update_fs_icon"):
+        return kit.Icon
+
+    class FileIcon(kit.Icon):  # type: ignore[misc]
+        file: Path | None = None
+
+        def _remove_fs_icon(self) -> None:
+            self._icon_valid = False
+
+        def _update_fs_icon(self) -> None:
+            self._icon_path = str(self.file)
+            self._icon_valid = True
+
+    return FileIcon
 
 
 def _silence_deprecation_warning() -> None:

@@ -41,7 +41,7 @@ class GnomeUser:
         assert self._program.stdout is not None
         self._program.stdin.write(json.dumps({"do": do, "arguments": arguments}) + "\n")
         self._program.stdin.flush()
-        lines = []
+        lines = list[str]()
         while not (line := self._program.stdout.readline()).startswith("{"):  # warnings of libraries
             assert line, "".join(lines)
             lines.append(line)

@@ -8,7 +8,7 @@ the shell shows, and where, is read through AT-SPI, as a screen reader does.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gi
@@ -120,7 +120,7 @@ def screenshot(path: str) -> None:
     call(service, f"/{service.replace('.', '/')}", service, "Screenshot", "(bbs)", False, False, path)
 
 
-_WITHOUT_HANDS = {"activate": activate, "call": call, "labels": labels, "screenshot": screenshot}
+_WITHOUT_HANDS: dict[str, Callable[..., Any]] = {"activate": activate, "call": call, "labels": labels, "screenshot": screenshot}
 
 
 def main() -> None:

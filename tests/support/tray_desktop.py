@@ -156,13 +156,16 @@ class PanelUser:
         return str(self._properties().get("Title", ("s", ""))[1])
 
     def picture(self) -> Image.Image | None:
-        """The icon; None in the instant in which it is changed."""
-        path = Path(self._properties()["IconName"][1])
-        try:
-            with Image.open(path) as picture:
-                return picture.copy()
-        except (FileNotFoundError, SyntaxError, OSError):
+        """The icon; None before the first one."""
+        path = self.icon_file()
+        if not path.name:
             return None
+        with Image.open(path) as picture:
+            return picture.copy()
+
+    def icon_file(self) -> Path:
+        """The file that the panel shows."""
+        return Path(self._properties()["IconName"][1])
 
     def menu(self) -> tuple[MenuItem, ...]:
         place = self._menu_place()

@@ -225,9 +225,11 @@ def test_menu_clicks_change_camera_output(
 def test_killed_daemon_is_shown_until_it_returns(daemon: "subprocess.Popen[bytes]", tray: TrayProcess, user: PanelUser) -> None:
     user.await_icon()
     user.until(lambda: user.title().startswith("livebg: Live:"))
+    before = user.icon_file()
     daemon.kill()
     user.until(lambda: user.title() == "livebg is not running")
     user.until(lambda: user.picture() == load_image(TrayState.NOT_RUNNING))
+    assert before.exists()  # a panel that is busy may read it only now
     user.until(lambda: not user.line("Mode").enabled)
     with FakeDaemon(LIVE):
         user.until(lambda: user.title().startswith("livebg: Live:"))
