@@ -32,7 +32,8 @@ class Desktop:
             for folder in ("proc", "sys", "dev", "run", "tmp"):
                 guest.shell(f"mount --rbind /{folder} {root}/{folder}")
         else:
-            guest.shell(f"cp -a {unpacked('udev', cache() / 'udev')}/. /")
+            udev = unpacked("udev", cache() / "udev")
+            guest.shell(f"cd {udev}; for folder in *; do cp -a $folder/. /$folder/; done")
         self._run("/lib/systemd/systemd-udevd", "--daemon")
         self._run("udevadm", "trigger")
         self._run("udevadm", "settle")

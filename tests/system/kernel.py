@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from tests.system.debian import Unavailable, cache, require_machine, run, stable_options, unpacked
-from tests.system.stable import build_module, kernel_release, stable_root
+from tests.system.stable import KERNEL, build_module, kernel_release, stable_root
 
 Version = Literal["release", "newer", "stable"]
 """This Debian release's kernel with its own v4l2loopback, or with that of the present stable release; or both of the latter."""
@@ -55,7 +55,7 @@ class Parts:
 def parts(version: Version) -> Parts:
     """The parts with that version of v4l2loopback, made unless they are in the cache. Raises :class:`Unavailable`."""
     own = require_machine()
-    root = stable_root() if version == "stable" else None
+    root = stable_root("root", KERNEL) if version == "stable" else None
     release = kernel_release(root) if root else own
     folder = cache() / release
     tree = root or unpacked(f"linux-image-{release}", folder / "kernel")

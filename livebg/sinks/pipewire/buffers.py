@@ -46,7 +46,7 @@ class Layout:
         luma, chroma = np.split(picture.reshape(-1), [self.width * self.height])
         u, v = chroma.reshape(2, self.height // 2, 1, self.width // 2)  # each row of chroma serves two rows of luma
         memory = (ctypes.c_uint8 * self.size).from_address(address)
-        pairs = np.frombuffer(memory, np.uint8).reshape(self.height // 2, 2, self.width // 2, 4)
+        pairs = np.ctypeslib.as_array(memory).reshape(self.height // 2, 2, self.width // 2, 4)
         pairs[..., 0::2] = luma.reshape((*pairs.shape[:3], 2))
         pairs[..., 1], pairs[..., 3] = u, v
 

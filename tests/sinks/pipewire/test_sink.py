@@ -153,6 +153,17 @@ def test_viewers_of_both_formats_receive_same_pictures(desktop: Desktop) -> None
                 np.testing.assert_array_equal(receive(viewer, sink, shown, times), wanted)
 
 
+def test_viewer_of_other_format_does_not_disturb_first_one(desktop: Desktop) -> None:
+    """It cannot join: a camera has one format at a time."""
+    with sending() as sender, Viewer(desktop, SIZE) as first:
+        first.sees(5)
+        with Viewer(desktop, SIZE, pixel_format="YUY2") as second:
+            wait_until(lambda: second.program.poll() is not None, "the second one is refused")
+            assert not len(second.pictures)
+        first.sees(5)
+        assert sender.error is None
+
+
 def receive(viewer: Viewer, sink: Sink, picture: NDArray[np.uint8], times: Iterator[int]) -> NDArray[np.uint8]:
     """Send a picture, at the next times, until a viewer has it."""
     deadline = time.monotonic() + PATIENCE
@@ -162,7 +173,8 @@ def receive(viewer: Viewer, sink: Sink, picture: NDArray[np.uint8], times: Itera
         sent.data[:] = picture
         sink.send(sent)
         time.sleep(1 / RATE)
-    return viewer.pictures[0]
+    received: NDArray[np.uint8] = viewer.pictures[0]
+    return received
 
 
 def test_other_colors_are_converted(desktop: Desktop) -> None:

@@ -71,8 +71,20 @@ def test_ffplay_shows_moving_pictures_in_right_colors(desktop: Desktop) -> None:
     player = desktop.run("pw-v4l2", "ffplay", *options, DEVICE, variables={"SDL_AUDIODRIVER": "dummy"})
 
     def screen() -> Picture:
-        grab = ("-f", "x11grab", "-video_size", f"{SIZE[0]}x{SIZE[1]}", "-i", desktop.environment["DISPLAY"], "-frames:v", "1")
-        return ffmpeg(desktop, "ffmpeg", "-nostdin", "-loglevel", "error", *grab)[0]
+        grab = (
+            "-f",
+            "x11grab",
+            "-draw_mouse",
+            "0",
+            "-video_size",
+            f"{SIZE[0]}x{SIZE[1]}",
+            "-i",
+            desktop.environment["DISPLAY"],
+            "-frames:v",
+            "1",
+        )
+        pictures = ffmpeg(desktop, "ffmpeg", "-nostdin", "-loglevel", "error", *grab)
+        return pictures.reshape(pictures.shape[1:])
 
     def shows_quarters() -> bool:
         assert player.poll() is None, (desktop.folder / "pw-v4l2.log").read_text()[-600:]
