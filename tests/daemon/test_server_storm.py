@@ -78,8 +78,9 @@ class Storm:
             self.hidden.append((self._since, time.monotonic()))
         caller.send(message + b"\n")
         answer = check_answer(caller.readline())
-        if isinstance(answer.get("result"), dict):
-            held = CommandResult.from_dict(answer["result"])
+        result = answer.get("result")
+        if isinstance(result, dict) and "uptime" not in result:  # a status changes nothing
+            held = CommandResult.from_dict(result)
             self.shown_now = not held.effect and not held.paused
         self._since = time.monotonic()
         self.said += 1
