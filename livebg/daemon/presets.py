@@ -96,7 +96,7 @@ class Presets:
         found: list[str] = []
         with suppress(OSError):
             found = [path.stem for path in self.folder.iterdir() if path.suffix == _SUFFIX] if self.folder else []
-        return sorted((name for name in found if _NAME.fullmatch(name) and not _is_builtin(name)), key=str.casefold)
+        return sorted(filter(is_own_name, found), key=str.casefold)
 
     def _path(self, name: str) -> Path:
         """Returns the file of a user's preset. Raises ConfigError for an invalid name, or that of a built-in preset."""
@@ -110,6 +110,11 @@ class Presets:
         if self.folder is None:
             raise ConfigError("Presets need a home directory, and there is none.", "Set HOME.")
         return self.folder / f"{name}{_SUFFIX}"
+
+
+def is_own_name(name: str) -> bool:
+    """Returns whether a user's preset may have this name."""
+    return _NAME.fullmatch(name) is not None and not _is_builtin(name)
 
 
 def _is_builtin(name: str) -> bool:

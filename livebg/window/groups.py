@@ -5,6 +5,7 @@ from typing import Any
 
 from gi.repository import Adw, Gtk
 
+from livebg.daemon.presets import is_own_name
 from livebg.daemon.status import PresetEntry
 from livebg.window.i18n import translate
 from livebg.window.link import Link
@@ -122,7 +123,7 @@ class PresetsGroup:
         dialog.set_response_appearance("save", Adw.ResponseAppearance.SUGGESTED)
         dialog.set_default_response("save")
         dialog.set_response_enabled("save", False)
-        entry.connect("changed", lambda _: dialog.set_response_enabled("save", bool(entry.get_text().strip())))
+        entry.connect("changed", lambda _: dialog.set_response_enabled("save", is_own_name(entry.get_text().strip())))
         dialog.connect("response", lambda _, response: self._save(response, entry.get_text().strip()))
         dialog.present()
 
