@@ -78,8 +78,7 @@ class Desktop:
 
     def cameras(self) -> list[dict[str, Any]]:
         """The properties of the nodes that programs list as cameras."""
-        objects = json.loads(self._run("pw-dump") or "[]")
-        nodes = [each["info"]["props"] for each in objects if each["type"] == "PipeWire:Interface:Node"]
+        nodes = [each["info"]["props"] for each in self._objects() if each["type"] == "PipeWire:Interface:Node"]
         return [each for each in nodes if each.get("media.class") == "Video/Source"]
 
     def livebg_cameras(self) -> list[str | None]:
@@ -91,6 +90,16 @@ class Desktop:
         self.stop_wireplumber()
         for program in (self._pipewire, self._bus):
             program.stop()
+
+    def _objects(self) -> list[dict[str, Any]]:
+        """PipeWire's objects. If they change meanwhile, pw-dump adds lists of the changed and removed ones."""
+        dump = self._run("pw-dump").strip()
+        found: dict[int, dict[str, Any]] = {}
+        while dump:
+            objects, end = json.JSONDecoder().raw_decode(dump)
+            found |= {each["id"]: each for each in objects}
+            dump = dump[end:].lstrip()
+        return [each for each in found.values() if each.get("info")]
 
     def _run(self, *command: str) -> str:
         return self._call.guest.shell(" ".join([*self._inside, *command]))
