@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.system.call import Call, module_is_loaded
 from tests.system.debian import cache, unpacked
-from tests.system.guest import Program
+from tests.system.guest import GuestError, Program
 
 _WIREPLUMBER: Final = "/usr/share/wireplumber"
 """By its files there, ``livebg setup`` knows the version."""
@@ -48,7 +48,10 @@ class Desktop:
         self.stop_wireplumber()
         self._wireplumber = self._start("wireplumber")
         found = lambda: "/dev/video0" in {each.get("api.v4l2.path") for each in self.cameras()}  # noqa: E731
-        self._call.guest.wait_for("WirePlumber lists the real camera", found, alive=self._wireplumber)
+        try:
+            self._call.guest.wait_for("WirePlumber lists the real camera", found, alive=self._wireplumber)
+        except GuestError as error:
+            raise GuestError(f"{error}; PipeWire: {self._pipewire.told}") from error
         self._call.guest.shell(f"sleep {_SETTLING}")
 
     def stop_wireplumber(self) -> None:
