@@ -99,9 +99,20 @@ def objects(exam: CheckContext) -> Iterator[dict[str, Any]]:
 
 
 def properties(dump: str) -> Iterator[dict[str, Any]]:
-    """Yield the properties of the objects in pw-dump's output. Raises ValueError if it is not JSON."""
-    for entry in json.loads(dump):
-        found = (entry.get("info") or {}).get("props") if isinstance(entry, dict) else None
+    """Yield the properties of the objects in pw-dump's output. Raises ValueError if it is not JSON.
+
+    If objects change while it runs, pw-dump 0.3 writes another list with these objects, without ``info`` if they are gone.
+    """
+    objects: dict[Any, dict[str, Any]] = {}
+    rest = dump.strip()
+    while True:
+        entries, end = json.JSONDecoder().raw_decode(rest)
+        objects |= {entry.get("id"): entry for entry in entries if isinstance(entry, dict)}
+        rest = rest[end:].lstrip()
+        if not rest:
+            break
+    for entry in objects.values():
+        found = (entry.get("info") or {}).get("props")
         if isinstance(found, dict):
             yield found
 

@@ -76,6 +76,16 @@ def test_offered_camera_passes(machine: DoctorMachine) -> None:
     assert (found.status, found.message) == ("ok", "PipeWire offers 'livebg' as a camera")
 
 
+def test_objects_that_change_during_dump_are_understood(machine: DoctorMachine) -> None:
+    """pw-dump 0.3 then writes several lists; the last one is valid."""
+    changed = json.dumps([{"id": 41, "type": "PipeWire:Interface:Device", "info": {"props": CAMERA}}])
+    machine.tool("pw-dump", f"{pipewire_dump(MANAGER, {})}\n{changed}\n")
+    with FakeDaemon(MINE):
+        assert desktop.pipewire(machine.exam()).status == "ok"
+        machine.tool("pw-dump", f"{pipewire_dump(MANAGER, CAMERA)}\n{json.dumps([{'id': 41, 'info': None}])}\n")
+        assert desktop.pipewire(machine.exam()).status == "FAIL"
+
+
 @pytest.mark.parametrize("other", [{"node.name": "C920"}, {"media.class": "Video/Sink"}, {"media.role": "Screen"}])
 def test_running_camera_that_is_not_offered_fails(machine: DoctorMachine, other: dict[str, Any]) -> None:
     machine.tool("pw-dump", pipewire_dump(MANAGER, CAMERA | other))

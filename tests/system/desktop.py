@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.system.call import Call, module_is_loaded
 from tests.system.debian import cache, unpacked
-from tests.system.guest import Program
+from tests.system.guest import GuestError, Program
 
 _WIREPLUMBER: Final = "/usr/share/wireplumber"
 """By its files there, ``livebg setup`` knows the version."""
@@ -48,7 +48,10 @@ class Desktop:
         self.stop_wireplumber()
         self._wireplumber = self._start("wireplumber")
         found = lambda: "/dev/video0" in {each.get("api.v4l2.path") for each in self.cameras()}  # noqa: E731
-        self._call.guest.wait_for("WirePlumber lists the real camera", found, alive=self._wireplumber)
+        try:
+            self._call.guest.wait_for("WirePlumber lists the real camera", found, alive=self._wireplumber)
+        except GuestError as error:
+            raise GuestError(f"{error}; PipeWire: {self._pipewire.told}") from error
         self._call.guest.shell(f"sleep {_SETTLING}")
 
     def stop_wireplumber(self) -> None:
@@ -78,8 +81,7 @@ class Desktop:
 
     def cameras(self) -> list[dict[str, Any]]:
         """The properties of the nodes that programs list as cameras."""
-        objects = json.loads(self._run("pw-dump") or "[]")
-        nodes = [each["info"]["props"] for each in objects if each["type"] == "PipeWire:Interface:Node"]
+        nodes = [each["info"]["props"] for each in self._objects() if each["type"] == "PipeWire:Interface:Node"]
         return [each for each in nodes if each.get("media.class") == "Video/Source"]
 
     def livebg_cameras(self) -> list[str | None]:
@@ -91,6 +93,16 @@ class Desktop:
         self.stop_wireplumber()
         for program in (self._pipewire, self._bus):
             program.stop()
+
+    def _objects(self) -> list[dict[str, Any]]:
+        """PipeWire's objects. If they change meanwhile, pw-dump adds lists of the changed and removed ones."""
+        dump = self._run("pw-dump").strip()
+        found: dict[int, dict[str, Any]] = {}
+        while dump:
+            objects, end = json.JSONDecoder().raw_decode(dump)
+            found |= {each["id"]: each for each in objects}
+            dump = dump[end:].lstrip()
+        return [each for each in found.values() if each.get("info")]
 
     def _run(self, *command: str) -> str:
         return self._call.guest.shell(" ".join([*self._inside, *command]))

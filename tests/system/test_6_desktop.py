@@ -1,6 +1,5 @@
 """PipeWire programs beside the device: WirePlumber with the rule of ``livebg setup --both``, and the lists of cameras."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -13,9 +12,8 @@ from tests.system.desktop import Desktop, desktop_with_both_cameras
 @pytest.fixture(scope="module")
 def desktop(call: Call) -> Iterator[Desktop]:
     """livebg runs with both cameras; WirePlumber starts after it."""
-    absent = [tool for tool in ("dbus-daemon", "pipewire", "wireplumber", "pw-dump") if shutil.which(tool) is None]
-    if absent:
-        pytest.skip(f"not installed: {', '.join(absent)}")
+    if call.guest.parts.root is None:
+        pytest.skip("PipeWire 0.3 and WirePlumber 0.4 of Debian 12 do not keep running under emulation; see LIVEBG_SYSTEM_KERNEL")
     with desktop_with_both_cameras(call) as desktop:
         call.running()
         desktop.restart_wireplumber()
