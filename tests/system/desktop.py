@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.system.call import Call, module_is_loaded
-from tests.system.debian import cache, unpacked
 from tests.system.guest import GuestError, Program
 
 _WIREPLUMBER: Final = "/usr/share/wireplumber"
@@ -21,19 +20,15 @@ _SETTLING: Final = 10
 class Desktop:
     """The session of the user who takes the call. Device events come from a real udev."""
 
-    def __init__(self, call: Call, root: Path | None) -> None:
-        """``root``: a Debian of another release, whose programs run; None for those of this machine."""
+    def __init__(self, call: Call, root: Path) -> None:
+        """``root``: a Debian of another release, whose programs run."""
         self._call = call
-        self._inside = ("env", "SYSTEMD_IGNORE_CHROOT=1", "chroot", str(root)) if root else ("env",)
+        self._inside = ("env", "SYSTEMD_IGNORE_CHROOT=1", "chroot", str(root))
         self._wireplumber: Program | None = None
         guest = call.guest
-        if root:
-            guest.shell(f"mount --bind {root}{_WIREPLUMBER} {_WIREPLUMBER}")
-            for folder in ("proc", "sys", "dev", "run", "tmp"):
-                guest.shell(f"mount --rbind /{folder} {root}/{folder}")
-        else:
-            udev = unpacked("udev", cache() / "udev")
-            guest.shell(f"cd {udev}; for folder in *; do cp -a $folder/. /$folder/; done")
+        guest.shell(f"mount --bind {root}{_WIREPLUMBER} {_WIREPLUMBER}")
+        for folder in ("proc", "sys", "dev", "run", "tmp"):
+            guest.shell(f"mount --rbind /{folder} {root}/{folder}")
         self._run("/lib/systemd/systemd-udevd", "--daemon")
         self._run("udevadm", "trigger")
         self._run("udevadm", "settle")
@@ -112,9 +107,9 @@ class Desktop:
 
 
 @contextmanager
-def desktop_with_both_cameras(call: Call) -> Iterator[Desktop]:
+def desktop_with_both_cameras(call: Call, root: Path) -> Iterator[Desktop]:
     """A desktop where ``livebg setup --both`` has run. At the end everything is as before."""
-    desktop = Desktop(call, call.guest.parts.root)
+    desktop = Desktop(call, root)
     call.stop()
     try:
         done = call.guest.run("livebg", "setup", "--both", "--no-service", "--yes")
