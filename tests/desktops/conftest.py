@@ -1,4 +1,4 @@
-"""The package of Debian 13, and a container with GNOME that has it installed."""
+"""The package of Debian 13, and roots with desktops."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.desktops.machine import BootedMachine, booted, missing
-from tests.desktops.roots import GNOME, SESSION, WITHOUT_SCREEN, package, prepared_root
+from tests.desktops.roots import GNOME, KDE, SESSION, WITHOUT_SCREEN, package, prepared_root
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,11 @@ def livebg_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def gnome_root(livebg_package: Path) -> Path:
     return prepared_root("gnome", (*SESSION, *GNOME), livebg_package)
+
+
+@pytest.fixture(scope="session")
+def kde_root(livebg_package: Path) -> Path:
+    return prepared_root("kde", (*SESSION, *KDE), livebg_package)
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,13 @@ _SESSION: Final = {
 class GnomeUser:
     """Sees the screen of the session, and uses pointer and keyboard."""
 
+    module = "gnome_user"
+
     def __init__(self, machine: BootedMachine) -> None:
         self._machine = machine
-        machine.copy_in(Path(__file__).with_name("gnome_user.py"), "gnome_user.py")
-        self._program = machine.start("python3 gnome_user.py")
+        for name in ("gnome_user", self.module):
+            machine.write(f"tests/desktops/{name}.py", Path(__file__).with_name(f"{name}.py").read_text())
+        self._program = machine.start(f"python3 -m tests.desktops.{self.module}")
 
     def close(self) -> None:
         self._program.communicate()

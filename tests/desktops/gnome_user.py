@@ -120,20 +120,18 @@ def screenshot(path: str) -> None:
     call(service, f"/{service.replace('.', '/')}", service, "Screenshot", "(bbs)", False, False, path)
 
 
-_WITHOUT_HANDS: dict[str, Callable[..., Any]] = {"activate": activate, "call": call, "labels": labels, "screenshot": screenshot}
-
-
-def main() -> None:
+def answer_requests(hands_class: Callable[[], Any], without_hands: dict[str, Callable[..., Any]]) -> None:
+    """Answer requests on standard input until it is closed: with these functions, or methods of hands, made by the first use."""
     Atspi.init()
     hands = None
     for line in sys.stdin:
         request = json.loads(line)
         try:
             do, arguments = request["do"], request["arguments"]
-            if do in _WITHOUT_HANDS:
-                result = _WITHOUT_HANDS[do](*arguments)
+            if do in without_hands:
+                result = without_hands[do](*arguments)
             else:
-                hands = hands or Hands()
+                hands = hands or hands_class()
                 result = getattr(hands, do)(*arguments)
             answer = {"result": result}
         except GLib.Error as error:
@@ -143,4 +141,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer_requests(Hands, {"activate": activate, "call": call, "labels": labels, "screenshot": screenshot})

@@ -34,6 +34,10 @@ GNOME: Final = (
     *("libgl1-mesa-dri", "fonts-cantarell", "adwaita-icon-theme", "libglib2.0-bin", "python3-gi", "firefox-esr"),
     *("at-spi2-core", "gir1.2-atspi-2.0"),
 )
+KDE: Final = (
+    *("kwin-wayland", "plasma-workspace", "plasma-desktop", "xdg-desktop-portal-kde"),
+    *("libgl1-mesa-dri", "fonts-noto-core", "libglib2.0-bin", "python3-gi", "at-spi2-core", "gir1.2-atspi-2.0"),
+)
 
 _HEADLESS: Final = """[Service]
 ExecStart=
@@ -45,6 +49,20 @@ WITHOUT_SCREEN: Final = {
     "/etc/systemd/user/org.gnome.Shell@wayland.service.d/headless.conf": _HEADLESS,
 }
 """Settings of GNOME for a computer without a screen: GDM runs, but shows no login screen, and the shell has a virtual monitor."""
+
+_VIRTUAL: Final = """[Service]
+ExecStart=
+ExecStart=/usr/bin/kwin_wayland_wrapper --xwayland --virtual --width 1366 --height 768
+"""
+_SOFTWARE: Final = """export QT_QUICK_BACKEND=software LIBGL_ALWAYS_SOFTWARE=1
+export QT_LINUX_ACCESSIBILITY_ALWAYS_ON=1
+"""
+KDE_WITHOUT_SCREEN: Final = {
+    "/etc/systemd/user/plasma-kwin_wayland.service.d/virtual.conf": _VIRTUAL,
+    "/etc/xdg/plasma-workspace/env/without-gpu.sh": _SOFTWARE,
+    "/etc/xdg/kscreenlockerrc": "[Daemon]\nAutolock=false\n",
+}
+"""Settings of Plasma for a computer without a screen: KWin has a virtual monitor, and Qt draws without OpenGL."""
 
 
 def package(folder: Path) -> Path:

@@ -47,7 +47,7 @@ def test_unit_starts_before_wireplumber() -> None:
     assert values(unit, "Type") == ["notify"]
     assert values(unit, "Before") == ["wireplumber.service"]
     assert values(unit, "WantedBy") == ["default.target"]
-    assert values(unit, "TimeoutStartSec") == ["5"]
+    assert values(unit, "TimeoutStartSec") == ["15"]
     head, _, service = unit.partition("[Service]")
     assert "StartLimitIntervalSec" in head  # it has no effect anywhere else
     assert "StartLimit" not in service

@@ -1,0 +1,53 @@
+"""A KDE Plasma session in a booted Debian, and the user who looks at its screen and works with it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from tests.bare.machine import USER
+from tests.desktops.gnome import PASSWORD, GnomeUser
+from tests.desktops.machine import LOGIN, BootedMachine, until
+
+_SESSION: Final = {
+    "XDG_SESSION_TYPE": "wayland",
+    "XDG_SESSION_CLASS": "user",
+    "XDG_SESSION_DESKTOP": "KDE",
+    "XDG_CURRENT_DESKTOP": "KDE",
+    "DESKTOP_SESSION": "plasma",
+    "LANG": "C.UTF-8",
+}
+
+
+class KdeUser(GnomeUser):
+    """The same with Plasma's ways to use pointer and keyboard, but without screenshots, which KWin takes only with OpenGL."""
+
+    module = "kde_user"
+
+    def choose(self, label: str) -> None:
+        """Click on a line of the menu of livebg's icon."""
+        self.ask("choose", "livebg", label)
+
+
+def log_in(machine: BootedMachine) -> None:
+    """Open a Plasma session, as SDDM does after the password."""
+    settings = " ".join(f"--setenv={name}={value}" for name, value in _SESSION.items())
+    unit = f"--unit={LOGIN} --uid={USER} --property=PAMName=login --property=Type=exec"
+    machine.must(f"systemd-run --quiet {unit} {settings} startplasma-wayland", user="root")
+    until(lambda: machine.user_state("graphical-session.target") == "active", "Plasma to start")
+
+
+def prepare(machine: BootedMachine) -> None:
+    """What a user of KDE has done before: a password, and a permission to control the desktop for apps outside of sandboxes."""
+    machine.must(f"echo {USER}:{PASSWORD} | chpasswd", user="root")
+    store = "org.freedesktop.impl.portal.PermissionStore"
+    call = f"busctl --user call {store} /{store.replace('.', '/')} {store} SetPermission sbssas"
+    machine.must(f"{call} kde-authorized true remote-desktop '' 1 yes")
+
+
+@contextmanager
+def kde_user(machine: BootedMachine) -> Iterator[KdeUser]:
+    user = KdeUser(machine)
+    try:
+        yield user
+    finally:
+        user.close()
