@@ -47,6 +47,23 @@ def interruptible() -> Iterator[Interrupt]:
             signal.signal(number, signal.SIG_IGN if interrupt.requested else handler)
 
 
+@contextmanager
+def deferred_signals() -> Iterator[None]:
+    """Postpone Ctrl-C, SIGTERM and SIGHUP to the end of the ``with`` block, for steps that leave something behind in between.
+
+    Keep the block short. Does nothing outside the main thread.
+    """
+    arrived: list[int] = []
+    before = handle_signals(lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
+
+
 def handle_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> dict[signal.Signals, Any]:
     """Install ``handler`` for Ctrl-C, SIGTERM and SIGHUP unless ignored. Returns the previous handlers by signal."""
     if threading.current_thread() is not threading.main_thread():

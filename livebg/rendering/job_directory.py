@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from livebg.errors import SinkError
+from livebg.platform.interrupts import deferred_signals
 from livebg.rendering.folder_lock import LockedFolder, lock_folder
 from livebg.rendering.job_files import MANIFEST, entries, job_folder, remove_files, remove_leftovers, remove_segment
 from livebg.rendering.manifest import Manifest, format_size, format_time
@@ -60,6 +61,11 @@ class JobDirectory:
         if it is missing; removes what a killed run left. Raises :class:`~livebg.errors.SinkError` if another process renders the
         same output, or if the folder of the output is missing or cannot be written.
         """
+        with deferred_signals():  # at its end, the object has a finalizer, which removes a directory without finished segments
+            return cls._opened(output, manifest, fresh, note)
+
+    @classmethod
+    def _opened(cls, output: Path, manifest: Manifest, fresh: bool, note: Note) -> Self:
         with writing(output):
             locked = lock_folder(job_folder(output.absolute()), output)
             try:
@@ -139,7 +145,8 @@ class JobDirectory:
         """
         if self._release.detach():
             try:
-                self._locked.remove()
+                with deferred_signals():
+                    self._locked.remove()
             except (OSError, SinkError) as error:
                 self._note(str(error) if isinstance(error, SinkError) else f"{self.path} was not removed: {error.strerror}.")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from livebg.platform.interrupts import Interrupt, interruptible
+from livebg.platform.interrupts import Interrupt, deferred_signals, interruptible
 from livebg.sinks.atomic_file import AtomicFile
 from tests.support.cli_runner import LivebgCli
 from tests.support.media import Clip
@@ -93,6 +93,23 @@ def test_output_that_its_creator_forgets_is_removed(tmp_path: Path) -> None:
     assert file.part.exists()
     del file
     assert list(tmp_path.iterdir()) == []
+
+
+def interrupted_twice(steps: list[str]) -> None:
+    with deferred_signals():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        steps.append("complete")
+    steps.append("not reached")
+
+
+def test_deferred_signal_arrives_once_at_the_end() -> None:
+    steps: list[str] = []
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_twice(steps)
+    assert steps == ["complete"]
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize("number", SIGNALS)
