@@ -79,9 +79,9 @@ class Timestamps:
 class Decoder:
     """Decodes one video stream once. Skips and counts packets that cannot be decoded.
 
-    Attributes: ``rate`` in frames per second; ``pixel_aspect``, its width over its height; ``origin``, the file's start
-    as players count it, in seconds on the stream's clock; ``duration`` in seconds and the number of ``frames``, both from the
-    container, None or 0 if unknown; ``damage``, which counts what was wrong with packets and pictures; ``seeked``, whether
+    Attributes: ``rate`` in frames per second; ``pixel_aspect``, the width of a pixel over its height; ``origin``, the file's
+    start as players count it, in seconds on the stream's clock; ``duration`` in seconds and the number of ``frames``, both from
+    the container, None or 0 if unknown; ``damage``, which counts what was wrong with packets and pictures; ``seeked``, whether
     decoding does not start with the file; ``broken_at``, the pts at which reading failed for good, or None.
     """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bare.machine import HOME, USER
-from tests.desktops.machine import LOGIN, BootedMachine, until
+from tests.desktops.machine import BootedMachine, until, until_state
 
 PASSWORD: Final = "secret"
 ENTER, ESCAPE, TAB, CONTROL, SUPER, F9, F10 = 0xFF0D, 0xFF1B, 0xFF09, 0xFFE3, 0xFFEB, 0xFFC6, 0xFFC7
@@ -81,12 +81,19 @@ class GnomeUser:
         shutil.copy(self._machine.home / "screen.png", path)
 
 
+def use_hot_keys(machine: BootedMachine, user: GnomeUser) -> None:
+    """Pause livebg, resume it and change the preset with its global shortcuts."""
+    user.keys(SUPER, F9)
+    until_state(machine, "paused")
+    user.keys(SUPER, F9)
+    until_state(machine, "asleep")
+    user.keys(SUPER, F10)
+    until(lambda: "dark room (built in, current)" in machine.must("livebg preset list"), "the next preset")
+
+
 def log_in(machine: BootedMachine) -> None:
     """Open a GNOME session, as GDM does after the password."""
-    settings = " ".join(f"--setenv={name}={value}" for name, value in _SESSION.items())
-    unit = f"--unit={LOGIN} --uid={USER} --property=PAMName=login --property=Type=exec"
-    machine.must(f"systemd-run --quiet {unit} {settings} gnome-session", user="root")
-    until(lambda: machine.user_state("graphical-session.target") == "active", "GNOME to start")
+    machine.log_in("gnome-session", "graphical-session.target", **_SESSION)
 
 
 def prepare(machine: BootedMachine) -> None:

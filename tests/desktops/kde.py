@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.bare.machine import USER
 from tests.desktops.gnome import PASSWORD, GnomeUser
-from tests.desktops.machine import LOGIN, BootedMachine, until
+from tests.desktops.machine import BootedMachine
 
 _SESSION: Final = {
     "XDG_SESSION_TYPE": "wayland",
@@ -30,10 +30,7 @@ class KdeUser(GnomeUser):
 
 def log_in(machine: BootedMachine) -> None:
     """Open a Plasma session, as SDDM does after the password."""
-    settings = " ".join(f"--setenv={name}={value}" for name, value in _SESSION.items())
-    unit = f"--unit={LOGIN} --uid={USER} --property=PAMName=login --property=Type=exec"
-    machine.must(f"systemd-run --quiet {unit} {settings} startplasma-wayland", user="root")
-    until(lambda: machine.user_state("graphical-session.target") == "active", "Plasma to start")
+    machine.log_in("startplasma-wayland", "graphical-session.target", **_SESSION)
 
 
 def prepare(machine: BootedMachine) -> None:

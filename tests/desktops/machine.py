@@ -3,6 +3,7 @@
 It has no network and no devices except those of every container: no GPU, no screen, no keyboard, no camera.
 """
 
+import json
 import os
 import re
 import shlex
@@ -88,11 +89,12 @@ class BootedMachine:
         command = self._entered(user, f"exec {script}", variables)
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def log_in(self) -> None:
-        """Open a login session through PAM and logind, as ``login`` does on a console."""
+    def log_in(self, program: str = "sleep infinity", target: str = "default.target", **variables: str) -> None:
+        """Open a login session of ``program`` through PAM and logind, as ``login`` does on a console, and wait for ``target``."""
+        settings = " ".join(f"--setenv={name}={value}" for name, value in variables.items())
         unit = f"--unit={LOGIN} --uid={USER} --property=PAMName=login --property=Type=exec"
-        self.must(f"systemd-run --quiet {unit} sleep infinity", user="root")
-        until(lambda: self.user_state("default.target") == "active", "the user's services to start")
+        self.must(f"systemd-run --quiet {unit} {settings} {program}", user="root")
+        until(lambda: self.user_state(target) == "active", f"{target} of {program} to start")
 
     def log_out(self) -> None:
         """Close that session and wait until the user's service manager has stopped."""
@@ -196,3 +198,13 @@ def _remove(group: Path) -> None:
 def _is_up(machine: BootedMachine) -> bool:
     """Whether users may log in; a service that fails without hardware does not matter."""
     return machine.run("systemctl is-system-running", user="root").out.strip() in ("running", "degraded")
+
+
+def state(machine: BootedMachine) -> tuple[str, str]:
+    """The state of the running livebg, and the reason."""
+    status = json.loads(machine.must("livebg status --json"))
+    return status["state"], status["reason"]
+
+
+def until_state(machine: BootedMachine, wanted: str) -> None:
+    until(lambda: state(machine)[0] == wanted, f"the state {wanted}")

@@ -16,8 +16,8 @@ from PIL import Image
 from livebg.setup.resources import APP_ID, UNIT
 from tests.bare.machine import HOME, USER
 from tests.desktops.camera import CameraReader, PortalReader, Webcam
-from tests.desktops.gnome import CONTROL, ENTER, F9, F10, PASSWORD, SUPER, TAB, GnomeUser, gnome_user, log_in, prepare
-from tests.desktops.machine import BootedMachine, until
+from tests.desktops.gnome import CONTROL, ENTER, PASSWORD, TAB, GnomeUser, gnome_user, log_in, prepare, use_hot_keys
+from tests.desktops.machine import BootedMachine, state, until, until_state
 from tests.support.browsers import FIREFOX, camera_page
 
 SHORTCUTS = "gnome-control-center-global-shortcuts-provider"
@@ -69,21 +69,11 @@ def user(installed: BootedMachine, request: pytest.FixtureRequest) -> Iterator[G
             user.screenshot(Path(SCREENS, f"{request.node.name}.png"))
 
 
-def state(machine: BootedMachine) -> tuple[str, str]:
-    """The state of the running livebg, and the reason."""
-    status = json.loads(machine.must("livebg status --json"))
-    return status["state"], status["reason"]
-
-
 def screen(user: GnomeUser, path: Path) -> NDArray[np.int16]:
     """The screen as RGB, shape (768, 1366, 3)."""
     user.screenshot(path)
     with Image.open(path) as shot:
         return np.asarray(shot.convert("RGB"), np.int16)
-
-
-def until_state(machine: BootedMachine, wanted: str) -> None:
-    until(lambda: state(machine)[0] == wanted, f"the state {wanted}")
 
 
 def test_install_provides_camera_without_any_command(
@@ -192,12 +182,7 @@ def test_hot_keys_are_added_in_dialog_and_work(installed: BootedMachine, user: G
     user.choose("Set up shortcuts")
     until(lambda: user.ask("activate", SHORTCUTS, "Add"), "the dialog of GNOME")
     until(lambda: "granted" in installed.run("cat .local/state/livebg/shortcuts.json").out, "the shortcuts")
-    user.keys(SUPER, F9)
-    until_state(installed, "paused")
-    user.keys(SUPER, F9)
-    until_state(installed, "asleep")
-    user.keys(SUPER, F10)
-    until(lambda: "dark room (built in, current)" in installed.must("livebg preset list"), "the next preset")
+    use_hot_keys(installed, user)
 
 
 def test_shell_had_no_trouble_with_icon(installed: BootedMachine) -> None:

@@ -1,6 +1,5 @@
 """livebg's package in KDE Plasma on Wayland: icon, menu, window, portals, screen lock, hot keys."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,9 +9,9 @@ import pytest
 from livebg.setup.resources import APP_ID
 from tests.bare.machine import HOME, USER
 from tests.desktops.camera import CameraReader, PortalReader, Webcam
-from tests.desktops.gnome import CONTROL, ENTER, F9, F10, PASSWORD, SUPER
+from tests.desktops.gnome import CONTROL, ENTER, PASSWORD, use_hot_keys
 from tests.desktops.kde import KdeUser, kde_user, log_in, prepare
-from tests.desktops.machine import BootedMachine, booted, until
+from tests.desktops.machine import BootedMachine, booted, state, until, until_state
 from tests.desktops.roots import KDE_WITHOUT_SCREEN
 
 PORTAL: Final = "xdg-desktop-portal-kde"
@@ -41,16 +40,6 @@ def machine(
 def user(machine: BootedMachine) -> Iterator[KdeUser]:
     with kde_user(machine) as user:
         yield user
-
-
-def state(machine: BootedMachine) -> tuple[str, str]:
-    """The state of the running livebg, and the reason."""
-    status = json.loads(machine.must("livebg status --json"))
-    return status["state"], status["reason"]
-
-
-def until_state(machine: BootedMachine, wanted: str) -> None:
-    until(lambda: state(machine)[0] == wanted, f"the state {wanted}")
 
 
 def test_plasma_shows_icon_after_login(user: KdeUser) -> None:
@@ -111,9 +100,4 @@ def test_logind_lock_pauses_until_unlock(machine: BootedMachine) -> None:
 def test_hot_keys_are_bound_and_work(machine: BootedMachine, user: KdeUser) -> None:
     user.choose("Set up shortcuts")
     until(lambda: "granted" in machine.run("cat .local/state/livebg/shortcuts.json").out, "the shortcuts")
-    user.keys(SUPER, F9)
-    until_state(machine, "paused")
-    user.keys(SUPER, F9)
-    until_state(machine, "asleep")
-    user.keys(SUPER, F10)
-    until(lambda: "dark room (built in, current)" in machine.must("livebg preset list"), "the next preset")
+    use_hot_keys(machine, user)
