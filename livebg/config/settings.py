@@ -211,7 +211,7 @@ class Governor(Section):
     enabled: bool = Field(
         True, description="on a slow machine, reduce mask rate, mask size and blur quality to keep the frame rate"
     )
-    reuse_masks: bool = Field(True, description="while little moves, compute a mask only for every second frame and reuse it")
+    reuse_masks: bool = Field(True, description="compute a mask only for every second frame while motion is predictable")
     on_battery: Literal["save", "same"] = Field("save", description="on battery: save (fewer masks), or same as on AC power")
 
 

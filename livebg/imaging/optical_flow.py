@@ -24,7 +24,7 @@ _DESCENT_ITERATIONS: Final = 6
 """Half resolution. The preset's quarter resolution halves the cost but increases the error on fast motion by 20 %. The preset's
 stride of 4 doubles the cost and reduces the error by 3 %; its 12 descent iterations are no better than 6."""
 
-_CHANGE_CELL: Final = 8
+_ERROR_CELL: Final = 8
 
 Flow = NDArray[np.float32]
 
@@ -37,12 +37,12 @@ class FlowField:
     was in the earlier picture. Newly visible areas have no such place; the estimate there is kept, since leaving the alpha in
     place or blending the two measured worse, with and without a forward-backward check.
 
-    ``change`` is how much the picture changed: the largest mean absolute difference within a cell of 8x8 pixels of the grid, in
-    levels of 255.
+    ``error`` is by how much the picture differs from the earlier one moved along the flow: the largest mean absolute difference
+    within a cell of 8x8 pixels of the grid, in levels of 255.
     """
 
     flow: Flow
-    change: float = 0.0
+    error: float = 0.0
 
     @classmethod
     def zero(cls, size: tuple[int, int]) -> "FlowField":
@@ -55,7 +55,7 @@ class FlowField:
 
         The flow between neighboring frames is small and reliable; estimated over several frames at once it fails on fast motion.
         """
-        return FlowField(step.flow + _warp(self.flow, step.flow), max(self.change, step.change))
+        return FlowField(step.flow + _warp(self.flow, step.flow), max(self.error, step.error))
 
     def inverse(self) -> "FlowField":
         """Returns the flow in the other direction, from the earlier picture to the later one.
@@ -64,7 +64,7 @@ class FlowField:
         field", Medical Physics 2008; the second changes little. It costs a quarter of estimating that flow, and mattes come
         closer to the truth, since the two directions agree.
         """
-        return FlowField(-_warp(self.flow, -self.flow), self.change)
+        return FlowField(-_warp(self.flow, -self.flow), self.error)
 
     def resized(self, size: tuple[int, int]) -> "FlowField":
         """Returns the same flow for pictures of ``size`` (width, height), in their pixels."""
@@ -72,7 +72,7 @@ class FlowField:
         if size == (columns, rows):
             return self
         flow = cv2.resize(self.flow, size, interpolation=cv2.INTER_LINEAR)
-        return FlowField(_as_float32(flow * np.array([size[0] / columns, size[1] / rows], np.float32)), self.change)
+        return FlowField(_as_float32(flow * np.array([size[0] / columns, size[1] / rows], np.float32)), self.error)
 
     def warp(self, alpha: Alpha) -> Alpha:
         """Warp an alpha of the earlier picture, float32 (h, w), to the later one. Returns a new array."""
@@ -136,8 +136,9 @@ class FlowEstimator:
     def _estimate(self, small: NDArray[np.uint8], other: NDArray[np.uint8]) -> FlowField:
         # The third argument is the initial flow.
         flow = _as_float32(self._estimator.calc(small, other, np.zeros((*small.shape, 2), np.float32)))
-        cells = [max(side // _CHANGE_CELL, 1) for side in small.shape[::-1]]
-        return FlowField(flow, float(cv2.resize(cv2.absdiff(small, other), cells, interpolation=cv2.INTER_AREA).max()))
+        difference = cv2.absdiff(small, _remap(other, _coordinates(flow)))
+        cells = [max(side // _ERROR_CELL, 1) for side in small.shape[::-1]]
+        return FlowField(flow, float(cv2.resize(difference, cells, interpolation=cv2.INTER_AREA).max()))
 
     def set_reference(self, luma: Pyramid) -> None:
         """Set the reference frame without estimating motion, if the flow to it is known. Costs next to nothing."""

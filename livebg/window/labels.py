@@ -29,7 +29,7 @@ TITLES: Final = MappingProxyType(
         "camera.mirror": marked("Mirror"),
         "camera.rotate": marked("Rotate"),
         "governor.enabled": marked("Keep the frame rate"),
-        "governor.reuse_masks": marked("Reuse masks while little moves"),
+        "governor.reuse_masks": marked("Reuse masks while motion is predictable"),
         "governor.on_battery": marked("On battery"),
     }
 )

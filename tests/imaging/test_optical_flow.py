@@ -99,7 +99,7 @@ def test_inverse_leads_back() -> None:
 def test_inverse_of_a_shift_is_exact() -> None:
     shift = FlowField(np.full((20, 30, 2), (3.5, -2.0), np.float32), 7.0)
     np.testing.assert_array_equal(shift.inverse().flow, -shift.flow)
-    assert shift.inverse().change == 7
+    assert shift.inverse().error == 7
 
 
 def test_zero_flow_changes_nothing() -> None:

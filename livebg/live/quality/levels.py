@@ -15,8 +15,8 @@ class QualityLevel:
     """A quality level.
 
     A mask is computed for every ``mask_every``-th frame, with the sides of the network input scaled by ``mask_scale``, and with
-    the coarse or the fine blur. With ``reuse``, one for every second frame suffices while little moves: that costs no quality, so
-    it is no degradation.
+    the coarse or the fine blur. With ``reuse``, one for every second frame suffices while the optical flow explains the frames:
+    that costs no quality, so it is no degradation.
     """
 
     mask_every: int = 1
@@ -48,7 +48,7 @@ def quality_levels(*, smaller: bool, coarse: bool, reuse: bool = False) -> tuple
 
     Half-size masks come last: a network not trained for them may miss people entirely.
     ``smaller``: the network supports smaller inputs. ``coarse``: a coarse blur is available. ``reuse``: the best level reuses
-    masks while little moves.
+    masks while the optical flow explains the frames.
     """
     levels = [QualityLevel(reuse=reuse), QualityLevel(2), QualityLevel(3)]
     if smaller:

@@ -140,13 +140,22 @@ def still_and_moving_frames() -> tuple[list[Frame], list[Frame]]:
 
 
 @pytest.mark.parametrize(("moves", "looks"), [(False, 4), (True, 8)])
-def test_mask_is_reused_only_while_little_moves(moves: bool, looks: int) -> None:
+def test_mask_is_reused_only_while_flow_explains_frames(moves: bool, looks: int) -> None:
     segmenter = BrightSegmenter()
     run = fixed_pipeline(segmenter, QualityLevel(reuse=True))
     mattes = [run.process(frame).matte for frame in still_and_moving_frames()[moves]]
     assert segmenter.looks == looks
     assert run.degradations == ()
     assert [round((matte.time - matte.picture_time) * RATE) for matte in mattes if matte] == [0, int(not moves)] * 4
+
+
+def test_mask_is_reused_while_camera_shakes() -> None:
+    segmenter = BrightSegmenter()
+    run = fixed_pipeline(segmenter, QualityLevel(reuse=True))
+    person, room, size = Actor([blob_person(0)]), procedural_room(0, (512, 288)), (512, 288)
+    for number, moment in enumerate(clip(MOTIONS["shake"], [person], room, size, frames=20)):
+        run.process(Frame(rgb_to_i420(moment.rgb, ColorSpec()), number, Fraction(1, RATE)))
+    assert segmenter.looks == 10
 
 
 def test_cut_is_never_covered_by_reused_mask() -> None:
