@@ -21,11 +21,12 @@ from livebg.segmentation.temporal_filter import TemporalFilter
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
     """The unfiltered output of the network for one picture: ``alpha`` at model resolution, the input picture ``image``, RGB uint8
-    of the same size, and its time in seconds."""
+    of the same size, its time in seconds, and the optical flow back to the picture before, if there is one and it is known."""
 
     alpha: Alpha
     image: NDArray[np.uint8]
     time: float
+    motion: FlowField | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

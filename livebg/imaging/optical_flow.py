@@ -25,6 +25,10 @@ _DESCENT_ITERATIONS: Final = 6
 stride of 4 doubles the cost and reduces the error by 3 %; its 12 descent iterations are no better than 6."""
 
 _ERROR_CELL: Final = 8
+_MAX_ERROR: Final = 12.0
+"""Error of the flow, in levels, up to which a warped mask is as good as a new one. On clips with truth, reusing masks up to here
+raises MAD and dtSSD by at most 0.5 % in any motion. The difference between the pictures without the flow is a worse criterion: at
+the same quality it saves a quarter as many masks."""
 
 Flow = NDArray[np.float32]
 
@@ -43,6 +47,11 @@ class FlowField:
 
     flow: Flow
     error: float = 0.0
+
+    @property
+    def explains(self) -> bool:
+        """Whether the later picture is the earlier one moved along the flow, so that a warped mask is as good as a new one."""
+        return self.error <= _MAX_ERROR
 
     @classmethod
     def zero(cls, size: tuple[int, int]) -> "FlowField":

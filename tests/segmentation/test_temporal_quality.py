@@ -20,7 +20,7 @@ from livebg.metrics.edge_lag import EdgeLag
 from livebg.metrics.reference import as_alpha, mean_absolute_difference, temporal_difference
 from livebg.models import find
 from livebg.pipeline import Mask, Pipeline, Prediction
-from livebg.rendering.lookahead import LookaheadFilter
+from livebg.rendering.lookahead import LookaheadFilter, predictions
 from livebg.segmentation.guided_upsampling import GuidedUpsampler
 from livebg.segmentation.temporal_filter import TemporalFilter
 from livebg.segmentation.u2net import U2NetSegmenter
@@ -83,7 +83,7 @@ def shot(pipeline: Pipeline, rgb: NDArray[np.uint8], time: float, truth: Alpha) 
 
 def filtered(way: str, take: Sequence[Shot], pipeline: Pipeline) -> list[Alpha]:
     if way == "lookahead":
-        return [mask.alpha for _, mask in LookaheadFilter(pipeline).masks((shot.frame, shot.sight) for shot in take)]
+        return [mask.alpha for _, mask in LookaheadFilter(pipeline).masks(predictions(pipeline, (shot.frame for shot in take)))]
     smoother = TemporalFilter() if way == "causal" else TemporalFilter(0)
     return [smoother.smooth(each.sight.alpha, each.sight.image, each.sight.time) for each in take]
 

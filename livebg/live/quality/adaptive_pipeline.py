@@ -22,10 +22,6 @@ from livebg.live.quality.power import PowerSource, on_battery
 from livebg.pipeline import Mask, Pipeline, Processed
 
 _NOMINAL_SIZE: Final = (1280, 720)
-_MAX_FLOW_ERROR: Final = 12.0
-"""Error of the optical flow, in levels, up to which a warped mask is as good as a new one. On clips with truth, reusing masks up
-to here raises MAD and dtSSD by at most 0.5 % in any motion, and lowers MAD by 2 % in slow motion. The difference between the
-pictures without the flow is a worse criterion: at the same quality it saves a quarter as many masks."""
 _CUT_ERROR: Final = 24.0
 """Error of the optical flow from which the previous mask tells nothing about the frame."""
 
@@ -165,7 +161,7 @@ class AdaptivePipeline:
         if self._last_mask is None or self._frames_since_mask >= level.longest_interval:
             return True
         motion = self._last_mask[1]
-        if level.reuse and motion is not None and motion.error > _MAX_FLOW_ERROR:
+        if level.reuse and motion is not None and not motion.explains:
             return True
         # At low frame rates, starting the next mask a frame later would be too late.
         ready = self._governor.mask_seconds + self._frame_interval.interval
