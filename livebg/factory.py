@@ -17,7 +17,7 @@ from livebg.config.parsing import parse_color, parse_size
 from livebg.config.settings import Settings
 from livebg.errors import ConfigError
 from livebg.imaging.frame import Composite, Frame, Matte
-from livebg.interfaces import Background, Segmenter
+from livebg.interfaces import Background, ScalableSegmenter, Segmenter
 from livebg.models import find
 from livebg.pipeline import Pipeline
 from livebg.platform.memory import keep_freed_memory
@@ -29,7 +29,7 @@ from livebg.sinks.codecs import Content, Encoding
 from livebg.sources.media_types import VIDEO_SUFFIXES
 
 
-def build_segmenter(settings: Settings, frame_size: tuple[int, int] | None = None) -> Segmenter:
+def build_segmenter(settings: Settings, frame_size: tuple[int, int] | None = None) -> ScalableSegmenter:
     """Load the network named in the settings; it is faster for frames of ``frame_size`` (width, height), if that is given.
 
     Raises :class:`~livebg.errors.ModelError`.

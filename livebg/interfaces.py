@@ -110,10 +110,10 @@ class Segmenter(Protocol):
 
 @runtime_checkable
 class ScalableSegmenter(Segmenter, Protocol):
-    """A segmenter that also accepts smaller pictures, to save time."""
+    """A segmenter that also accepts pictures of other sizes: smaller ones save time."""
 
     def scaled_size(self, width: int, height: int, scale: float) -> tuple[int, int]:
-        """Returns a size of about ``scale`` (0..1) times :meth:`input_size` on each side, valid for :meth:`segment`.
+        """Returns a size of about ``scale`` times :meth:`input_size` on each side, valid for :meth:`segment`.
 
         A network with a fixed size returns that size.
         """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from livebg.config.settings import Settings
 from livebg.factory import build_segmenter
 from livebg.imaging.frame import Alpha
-from livebg.interfaces import Segmenter
+from livebg.interfaces import ScalableSegmenter
 
 _CAPACITY: Final = 64 * 2**20
 """Bytes: seven seconds at 60 fps and 256x144. Two neighbors share the warm-up and the look-ahead, two to four seconds."""
@@ -23,7 +23,7 @@ class CachedSegmenter:
     The key is a hash of the picture, so the output is the same as without the cache.
     """
 
-    def __init__(self, segmenter: Segmenter, capacity: int = _CAPACITY) -> None:
+    def __init__(self, segmenter: ScalableSegmenter, capacity: int = _CAPACITY) -> None:
         self._segmenter = segmenter
         self._capacity = capacity
         self._size = 0
@@ -40,6 +40,10 @@ class CachedSegmenter:
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         return self._segmenter.input_size(width, height)
+
+    def scaled_size(self, width: int, height: int, scale: float) -> tuple[int, int]:
+        """See :meth:`livebg.interfaces.ScalableSegmenter.scaled_size`."""
+        return self._segmenter.scaled_size(width, height, scale)
 
     def segment(self, image: NDArray[np.uint8]) -> Alpha:
         """See :meth:`livebg.interfaces.Segmenter.segment`."""

@@ -13,6 +13,7 @@ from livebg.config.settings import Settings
 from livebg.factory import build_background, build_light, build_pipeline
 from livebg.interfaces import Background
 from livebg.pipeline import Passthrough, Pipeline
+from livebg.rendering.augmented_segmenter import PHOTO_SCALES, augmented
 from livebg.rendering.jobs import Job, JobResult, NetworkInfo
 from livebg.rendering.photo import Photo, check_suffix, render_photo, write_photo
 from livebg.rendering.worker import Worker
@@ -79,7 +80,7 @@ class PhotoTask:
     ) -> tuple[Pipeline | Passthrough, NetworkInfo | None]:
         if self.consent is not None:
             return Passthrough(self.consent), None
-        segmenter = worker.segmenter(self.settings)
+        segmenter = augmented(worker.segmenter(self.settings), self.settings, PHOTO_SCALES)
         size = segmenter.input_size(photo.frame.width, photo.frame.height)
         pipeline = build_pipeline(self.settings, segmenter, background=background)
         return pipeline, NetworkInfo(segmenter.name, segmenter.provider, size)

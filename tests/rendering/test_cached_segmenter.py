@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from livebg.config.settings import Settings
 from livebg.imaging.frame import Alpha
-from livebg.interfaces import Segmenter
+from livebg.interfaces import ScalableSegmenter, Segmenter
 from livebg.rendering.cached_segmenter import CachedSegmenter, load_segmenter
 from livebg.segmentation.u2net import U2NetSegmenter
 from tests.support.segmenter_contract import SegmenterContract, noise
@@ -21,13 +21,16 @@ ALPHA_BYTES = 64 * 48 * 4
 class Counting:
     """A segmenter that counts its runs."""
 
-    def __init__(self, segmenter: Segmenter) -> None:
+    def __init__(self, segmenter: ScalableSegmenter) -> None:
         self.network = segmenter
         self.runs = 0
         self.name, self.provider = segmenter.name, segmenter.provider
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         return self.network.input_size(width, height)
+
+    def scaled_size(self, width: int, height: int, scale: float) -> tuple[int, int]:
+        return self.network.scaled_size(width, height, scale)
 
     def segment(self, image: NDArray[np.uint8]) -> Alpha:
         self.runs += 1
