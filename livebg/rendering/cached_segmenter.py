@@ -14,7 +14,8 @@ from livebg.imaging.frame import Alpha
 from livebg.interfaces import ScalableSegmenter
 
 _CAPACITY: Final = 64 * 2**20
-"""Bytes: seven seconds at 60 fps and 256x144. Two neighbors share the warm-up and the look-ahead, two to four seconds."""
+"""Bytes: seven seconds at 30 fps and 256x144 with mirror images. Two neighbors share the warm-up and the look-ahead, two to four
+seconds."""
 
 
 class CachedSegmenter:
