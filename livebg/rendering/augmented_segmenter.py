@@ -52,10 +52,8 @@ class AugmentedSegmenter:
 
 
 def augmented(segmenter: Segmenter, settings: Settings, scales: Sequence[float] = (1.0,)) -> Segmenter:
-    """Return ``segmenter``, the network of ``settings``, with augmentation if it is the bundled one.
-
-    Others take up to a second per picture. An input size in the settings replaces the ``scales``.
-    """
-    if not (isinstance(segmenter, ScalableSegmenter) and find(settings.model.name, settings.model.folders).card.bundled):
+    """Return ``segmenter``, the network of ``settings``, with augmentation if it is the bundled one: others take up to a second
+    per picture. With an input size in the settings, the network runs once per picture, at that size."""
+    if parse_size(settings.model.input_size) or not find(settings.model.name, settings.model.folders).card.bundled:
         return segmenter
-    return AugmentedSegmenter(segmenter, (1.0,) if parse_size(settings.model.input_size) else scales)
+    return AugmentedSegmenter(segmenter, scales) if isinstance(segmenter, ScalableSegmenter) else segmenter

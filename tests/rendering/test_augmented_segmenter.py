@@ -70,15 +70,17 @@ def test_mirrored_picture_gives_mirrored_alpha() -> None:
     assert np.abs(alpha - other[:, ::-1]).mean() < 1e-3
 
 
-@pytest.mark.parametrize(("input_size", "expected"), [("auto", (384, 224)), ("256x144", (256, 144))])
-def test_input_size_in_settings_replaces_scales(input_size: str, expected: tuple[int, int]) -> None:
-    settings = Settings.model_validate({"model": {"provider": "cpu", "input_size": input_size}})
-    assert augmented(build_segmenter(settings), settings, PHOTO_SCALES).input_size(1280, 720) == expected
+def test_photo_is_seen_at_larger_size() -> None:
+    assert augmented(build_segmenter(ON_CPU), ON_CPU, PHOTO_SCALES).input_size(1280, 720) == (384, 224)
 
 
-def test_other_networks_run_once_per_picture(tmp_path: Path) -> None:
-    path = ToyNetwork().write(tmp_path / "toy.onnx")
-    settings = Settings.model_validate({"model": {"name": str(path), "provider": "cpu"}})
+@pytest.mark.parametrize("model", [{"input_size": "256x144"}, {"name": "toy.onnx"}], ids=["input size", "other network"])
+def test_chosen_size_or_network_runs_once_per_picture(
+    model: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ToyNetwork().write(tmp_path / "toy.onnx")
+    settings = Settings.model_validate({"model": {"provider": "cpu", **model}})
     network = build_segmenter(settings)
     assert augmented(network, settings, PHOTO_SCALES) is network
 
