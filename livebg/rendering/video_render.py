@@ -10,6 +10,7 @@ from typing import Any
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
 from livebg.rendering.analysis import AnalysisTask
+from livebg.rendering.disk_space import check_space
 from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
@@ -53,7 +54,7 @@ class VideoRender:
             )
             opened.callback(self._directory.keep)
             self._results = self._directory.finished()
-            self._directory.check_space(self._plan.source_rate, len(self._outputs))
+            check_space(self._directory, {key: path for key, (path, _) in self._outputs.items()}, self._plan.source_rate)
             opened.pop_all()
 
     @property
