@@ -1,4 +1,4 @@
-"""Tells the user when a cluster has no workers left. Dask itself waits for new ones without a word."""
+"""Reports when a cluster has no workers left. Dask itself waits for new ones without a word."""
 
 import threading
 import time

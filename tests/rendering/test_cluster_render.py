@@ -108,7 +108,7 @@ def test_killed_worker_does_not_change_bytes(cli: LivebgCli, talk: str, expected
 
 
 def lose_all_workers(render: "subprocess.Popen[str]", worker: psutil.Process) -> None:
-    """Kill the only worker while it writes, and wait until the render says so."""
+    """Kill the only worker while it writes, and wait until the render reports that."""
     wait_until(lambda: kill_while_it_writes(worker))
     assert render.stderr is not None
     assert any(line.startswith("No worker is left; waiting for one.") for line in iter(render.stderr.readline, ""))
