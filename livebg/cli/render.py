@@ -198,7 +198,7 @@ def _cluster_workers(
     from livebg.rendering.cluster import ClusterWorkers
 
     effect = settings if options.consent is None else None
-    workers = ClusterWorkers(address, effect, count, network=options.matte is None)
+    workers = ClusterWorkers(address, effect, count, network=options.matte is None, warn=reporter.warn)
     for sentence in (*([workers.notice] if workers.notice else []), *workers.notes):
         reporter.warn(sentence)
     return workers

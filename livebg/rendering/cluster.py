@@ -8,7 +8,7 @@ import logging
 import pickle
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
@@ -23,6 +23,7 @@ from livebg.rendering.cluster_connection import Connection
 from livebg.rendering.cluster_paths import SharedPaths, background_file, check_on_worker, probe_name
 from livebg.rendering.cluster_results import verify_exists, verify_files
 from livebg.rendering.cluster_task import Assignment, Outcome, run_assignment
+from livebg.rendering.cluster_watch import WorkerWatch
 from livebg.rendering.jobs import JobResult
 from livebg.rendering.segment_result import SegmentResult
 from livebg.rendering.worker import DiscardableTask, ResultT, SharedTask, Task, TaskObserver, WorkerLost, Workers
@@ -36,11 +37,20 @@ class ClusterWorkers(Workers):
     """The workers of a cluster. The constructor connects to it, or starts a local one, and checks all workers.
 
     ``jobs`` is the number of workers of a local cluster. ``settings``, with absolute paths, name the background, and the network
-    if ``network`` is true; None: neither is in use. Raises :class:`~livebg.errors.ConfigError` if the cluster cannot be
-    used, and :class:`~livebg.errors.ModelError` if the network is missing or is not the same on all workers.
+    if ``network`` is true; None: neither is in use. ``warn`` receives a sentence, in another thread, when no worker is left.
+    Raises :class:`~livebg.errors.ConfigError` if the cluster cannot be used, and :class:`~livebg.errors.ModelError` if the
+    network is missing or is not the same on all workers.
     """
 
-    def __init__(self, address: ClusterAddress, settings: Settings | None, jobs: int, *, network: bool = True) -> None:
+    def __init__(
+        self,
+        address: ClusterAddress,
+        settings: Settings | None,
+        jobs: int,
+        *,
+        network: bool = True,
+        warn: Callable[[str], None] = _LOG.warning,
+    ) -> None:
         self._background = background_file(settings) if settings else None
         named = settings if network else None
         self._topic = f"livebg-{uuid.uuid4().hex}"
@@ -60,6 +70,7 @@ class ClusterWorkers(Workers):
                 self._requirements.check(f"{name} on {report['host']}", name, report)
             self._client = self._connection.client
             self._client.subscribe_topic(self._topic, self._on_progress)
+            self._watch = WorkerWatch(lambda: len(self._client.nthreads()), lambda: bool(self._submissions), warn)
         except BaseException:
             self._connection.close()
             raise
@@ -128,6 +139,7 @@ class ClusterWorkers(Workers):
             while submissions := list(self._submissions.values()):
                 wait([submission.future for submission in submissions])
         finally:
+            self._watch.close()
             self._connection.close()
 
     def _start(self, submission: "_Submission") -> None:

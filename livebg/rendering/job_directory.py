@@ -9,7 +9,6 @@ import errno
 import logging
 import os
 import shlex
-import shutil
 import weakref
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -21,18 +20,12 @@ from livebg.errors import SinkError
 from livebg.platform.interrupts import deferred_signals
 from livebg.rendering.folder_lock import LockedFolder, lock_folder
 from livebg.rendering.job_files import MANIFEST, entries, job_folder, remove_files, remove_leftovers, remove_segment
-from livebg.rendering.manifest import Manifest, format_size, format_time
+from livebg.rendering.manifest import Manifest, format_time
 from livebg.rendering.segment_result import SegmentResult
 from livebg.rendering.segment_store import read_manifest, read_segment, write_manifest, write_segment
 from livebg.sinks.atomic_file import writing
 
 _LOG: Final = logging.getLogger(__name__)
-_MEASURED_SHARE: Final = 0.02
-"""The size of the output is estimated from finished segments if they are at least this part of it."""
-_MEASURED_MARGIN: Final = 0.9
-_ASSUMED_MARGIN: Final = 0.25
-"""Parts of an estimated need that have to be free: the bit rate of the source is a poor guess at that of the output."""
-
 Note = Callable[[str], None]
 """Receives one sentence for the user."""
 
@@ -120,23 +113,6 @@ class JobDirectory:
     def done(self) -> tuple[float, float]:
         """Return the length of the finished segments and that of all, in seconds."""
         return self.manifest.seconds(self._indexes()), self.manifest.length
-
-    def check_space(self, source_rate: float, outputs: int = 1) -> None:
-        """Raise :class:`~livebg.errors.SinkError` if the file system clearly has too little space for the job.
-
-        At its peak, while segments are joined, a job takes twice the size of its outputs. That is estimated from the finished
-        segments, at first from ``source_rate``, the bytes per second of the source, for each of the ``outputs``.
-        """
-        stored = sum(file.size for result in self.finished().values() for file in result.files.values())
-        seconds, duration = self.done()
-        measured = seconds > _MEASURED_SHARE * duration
-        expected = stored / seconds * duration if measured else source_rate * duration * outputs
-        need = 2 * expected - stored
-        with writing(self._output):
-            free = shutil.disk_usage(self.path).free
-        if free < need * (_MEASURED_MARGIN if measured else _ASSUMED_MARGIN):
-            sizes = f"about {format_size(need)} until its segments are joined, and only {format_size(free)} are free"
-            raise SinkError(f"{self._output} needs {sizes}.", "Free some disk space, or choose another folder.")
 
     def discard(self) -> None:
         """Remove the directory: the job is complete, or nothing of it is worth keeping.

@@ -16,7 +16,12 @@ filter's trust has a time constant this long."""
 LOOKAHEAD_S: Final = 0.5
 """Seconds after a segment that the look-ahead filter sees."""
 SEGMENT_S: Final = 10.0
-"""Seconds between two boundaries of the grid."""
+"""Seconds between two boundaries of the grid of a file that is not short."""
+_SHARED_S: Final = 8.0
+"""Seconds. A file of this length has two segments, so that two processes share it. In a shorter one, warm-up and the start of
+processes cost more than that saves."""
+_FIRST_SHARE: Final = 0.55
+"""Part of a short file in its first segment, which has no warm-up."""
 _ROUNDING_S: Final = 0.01
 """Seconds to decode on either side of a segment, so that the rounding of times loses no frame."""
 _MAX_PRE_ROLL_S: Final = 60
@@ -39,14 +44,16 @@ class Segment:
         return self.begin <= pts and (self.end is None or pts < self.end)
 
 
-def plan_segments(index: PacketIndex, start: float | None, end: float | None, segment_s: float = SEGMENT_S) -> list[Segment]:
+def plan_segments(index: PacketIndex, start: float | None, end: float | None, segment_s: float | None = None) -> list[Segment]:
     """Cut the frames between ``start`` and ``end`` into segments of about ``segment_s`` seconds; one if ``index`` is not exact.
 
-    Boundaries are on a grid of the file's timeline. Each moves to the nearest key frame within a quarter of ``segment_s``, or
-    else to the next picture. A segment that would be shorter than a fifth of ``segment_s`` joins its neighbor. The first segment
-    begins with the range, so that the packets before the first picture belong to it. Raises
-    :class:`~livebg.errors.ConfigError` for an invalid range.
+    By default ``segment_s`` is 10 seconds; for a file between 8 and 18 seconds, a little over half of it. Boundaries are on a
+    grid of the file's timeline. Each moves to the nearest key frame within a quarter of ``segment_s``, or else to the next
+    picture. A segment that would be shorter than a fifth of ``segment_s`` joins its neighbor. The first segment begins with the
+    range, so that the packets before the first picture belong to it. Raises :class:`~livebg.errors.ConfigError` for an invalid
+    range.
     """
+    segment_s = _segment_length(index) if segment_s is None else segment_s
     time_range = TimeRange.of(start, end)
     first, _ = time_range.ticks(index.time_base, index.origin)
     begin = first if time_range.start else min(first, index.begin)
@@ -68,6 +75,12 @@ def decoded_range(
     if segment.end is not None:
         end = min(math.inf if end is None else end, float(segment.end * segment.time_base - origin) + after)
     return start, end
+
+
+def _segment_length(index: PacketIndex) -> float:
+    """Return the seconds between two boundaries, which depend on the file alone, neither on the machine nor on the range."""
+    duration = float((index.pts[-1] - index.pts[0]) * index.time_base) if len(index.pts) else 0.0
+    return SEGMENT_S if duration < _SHARED_S else min(SEGMENT_S, _FIRST_SHARE * duration)
 
 
 def _boundaries(index: PacketIndex, pts: Ticks, length: Fraction) -> list[int]:

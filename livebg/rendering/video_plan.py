@@ -14,7 +14,7 @@ from livebg.rendering.jobs import Job
 from livebg.rendering.manifest import Manifest, identify
 from livebg.rendering.matte_lookup import look_up_mattes
 from livebg.rendering.outputs import job_outputs
-from livebg.rendering.segments import SEGMENT_S, Segment, plan_segments
+from livebg.rendering.segments import Segment, plan_segments
 from livebg.sinks.stream_selection import CopyOptions
 from livebg.sources.file import FileSource
 from livebg.sources.matte_index import MatteIndex
@@ -36,7 +36,7 @@ class RenderOptions:
     fresh: bool = False
     matte: Path | None = None
     consent: Consent | None = None
-    segment_s: float = SEGMENT_S
+    segment_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

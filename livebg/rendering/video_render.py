@@ -9,7 +9,8 @@ from typing import Any
 
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.settings import Settings
-from livebg.rendering.analysis import AnalysisTask
+from livebg.rendering.analysis import AnalysisTask, analysis_parts, analyzed_range, joined_track
+from livebg.rendering.disk_space import check_space
 from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_directory import JobDirectory
 from livebg.rendering.jobs import Job, JobResult
@@ -53,7 +54,9 @@ class VideoRender:
             )
             opened.callback(self._directory.keep)
             self._results = self._directory.finished()
-            self._directory.check_space(self._plan.source_rate, len(self._outputs))
+            self._tracks: list[Track] = []
+            self._awaited = 1
+            check_space(self._directory, {key: path for key, (path, _) in self._outputs.items()}, self._plan.source_rate)
             opened.pop_all()
 
     @property
@@ -68,15 +71,18 @@ class VideoRender:
 
     @property
     def done(self) -> int:
-        """The number of frames in finished segments."""
+        """The number of frames in finished segments; during the analysis, about that in its finished parts."""
+        if 0 < len(self._tracks) < self._awaited:
+            return (self._plan.frames or 0) * len(self._tracks) // self._awaited
         return sum(len(result.pts) for result in self._results.values())
 
     def begin(self) -> list[Task[Any]]:
         """Returns the tasks to run first: all segments, or the analysis that they depend on."""
         needed = self._options.consent is None and outputs_need_track(self._settings, self.job.extras)
         if needed and self._directory.manifest.track is None:
-            copy = self._options.copy
-            return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end, self._plan.matte)]
+            tasks = self._analysis_tasks()
+            self._awaited = len(tasks)
+            return tasks
         return self._segment_tasks()
 
     def label(self, task: Task[Any]) -> str:
@@ -87,7 +93,10 @@ class VideoRender:
     def add(self, result: Track | SegmentResult) -> list[Task[Any]]:
         """Keep the result of a task. Returns further tasks. Raises :class:`~livebg.errors.SinkError`."""
         if isinstance(result, Track):
-            self._directory.store_track(result.to_json())
+            self._tracks.append(result)
+            if len(self._tracks) < self._awaited:
+                return []
+            self._directory.store_track(joined_track(self._tracks).to_json())
             return self._segment_tasks()
         self._directory.add(result)
         self._results[result.index] = result
@@ -146,6 +155,16 @@ class VideoRender:
             copy_options=CopyOptions() if key is OutputKind.STORED_MATTE else self._options.copy,  # at the times of the input
             overwrite=self._options.overwrite,
         )
+
+    def _analysis_tasks(self) -> list[Task[Any]]:
+        copy, plan = self._options.copy, self._plan
+        if plan.matte is not None:  # often with a stored track, which is read once
+            return [AnalysisTask(self.job.input, self._settings, copy.start, copy.end, plan.matte)]
+        tasks: list[Task[Any]] = []
+        for part in analysis_parts(plan.segments):
+            start, end = analyzed_range(part, plan.origin, copy.start, copy.end)
+            tasks.append(AnalysisTask(self.job.input, self._settings, start, end, part=part, like=plan.input_format))
+        return tasks
 
     def _segment_tasks(self) -> list[Task[Any]]:
         stored = self._directory.manifest.track

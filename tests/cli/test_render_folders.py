@@ -145,7 +145,7 @@ def test_stopping_removes_unfinished_outputs_and_reports_it(
     number: signal.Signals, arguments: Sequence[str], sentence: str, cli: LivebgCli
 ) -> None:
     (cli.folder / "in").mkdir()
-    Clip(count=280, width=320, height=240).write(cli.folder / "in" / "long.mp4")  # one segment, which is not kept
+    Clip(count=190, width=400, height=304).write(cli.folder / "in" / "long.mp4")  # one segment, which is not kept
     for name in ("longer.mp4", "longest.mp4"):
         (cli.folder / "in" / name).write_bytes((cli.folder / "in" / "long.mp4").read_bytes())
     before = cli.files()

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rich.console import Console
 
 from livebg.compositing.effect_track import Timeline, Track
 from livebg.config.loading import load_settings
@@ -20,11 +21,26 @@ from livebg.errors import Cancelled, ModelError
 from livebg.factory import build_compositor, build_pipeline, needs_track
 from livebg.imaging.frame import Alpha, Frame
 from livebg.interfaces import Segmenter
-from livebg.rendering.analysis import SAMPLES_PER_S, AnalysisTask
+from livebg.rendering.analysis import (
+    PART_SEGMENTS,
+    SAMPLES_PER_S,
+    AnalysisTask,
+    analysis_parts,
+    analyzed_range,
+    joined_track,
+)
+from livebg.rendering.batch import BatchRenderer
+from livebg.rendering.jobs import Job
+from livebg.rendering.reporters import QuietReporter
+from livebg.rendering.segments import plan_segments
+from livebg.rendering.video_plan import RenderOptions
 from livebg.rendering.worker import LocalWorker
+from livebg.rendering.workers import open_workers
 from livebg.sources.file import FileSource
+from livebg.sources.packet_index import index_packets
 from tests.support.media import FAST, Clip, PictureMaker, yuv_picture
 from tests.support.pipeline_fakes import LumaSegmenter
+from tests.support.toy_network import ToyNetwork
 
 RATE = Fraction(30)
 FRAMES = 150
@@ -167,6 +183,35 @@ def test_range_is_analyzed_alone(tmp_path: Path) -> None:
     whole, part = analyzed(path), analyzed(path, start=1.0, end=3.0)
     assert [sample.pts * part.time_base for sample in part.samples] == [Fraction(number, 5) for number in range(5, 15)]
     assert set(part.samples) <= set(whole.samples)
+
+
+@pytest.mark.parametrize("rate", [Fraction(30), Fraction(30_000, 1001), Fraction(7)])
+@pytest.mark.parametrize(("start", "end"), [(None, None), (0.63, 4.1)])
+def test_parts_measure_the_same_frames(rate: Fraction, start: float | None, end: float | None, tmp_path: Path) -> None:
+    """In any order, whether or not a fifth of a second begins with a part. All frames are reported once."""
+    clip = PersonClip(rate=rate, options={**FAST, "g": "11", "bf": "3"})
+    path = clip.write(tmp_path / "a.mp4")
+    index, worker = index_packets(path), RecordingWorker(Silhouette())
+    segments = plan_segments(index, start, end, 0.37)
+    with FileSource(path) as source:
+        like = source.input_format
+    tracks = []
+    for part in reversed(analysis_parts(segments)):
+        decoded = analyzed_range(part, index.origin, start, end)
+        tracks.append(AnalysisTask(path, settings(), *decoded, part=part, like=like).run(worker))
+    assert len(tracks) == -(-len(segments) // PART_SEGMENTS) > 2
+    assert joined_track(tracks) == analyzed(path, start=start, end=end)
+    assert worker.frames == len(index.between(start, end))
+
+
+def test_parts_in_several_processes_give_the_same_bytes(tmp_path: Path) -> None:
+    clip, network = PersonClip().write(tmp_path / "a.mp4"), ToyNetwork().write(tmp_path / "toy.onnx")
+    values, outputs = settings(model__name=str(network)), [tmp_path / f"{count}.mp4" for count in (1, 3)]
+    for output, count in zip(outputs, (1, 3), strict=True):
+        batch = BatchRenderer(values, RenderOptions(segment_s=1.0), QuietReporter(Console()), open_workers, count)
+        assert batch.run([Job(clip, output)]) == 0
+    assert len(analysis_parts(plan_segments(index_packets(clip), None, None, 1.0))) == 2
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
 
 def test_track_is_close_to_measuring_every_frame(tmp_path: Path) -> None:

@@ -306,6 +306,24 @@ def test_lost_scheduler_is_reported(tmp_path: Path) -> None:
                 future.result(60)
 
 
+def test_loss_of_all_workers_is_reported_and_a_new_one_continues(tmp_path: Path) -> None:
+    reports: list[str] = []
+    with DaskCluster(tmp_path) as cluster:
+        first = cluster.worker()
+        with ClusterWorkers(parse_cluster(cluster.address, insecure=False), None, 1, warn=reports.append) as workers:
+            first.kill()
+            wait_until(lambda: first.poll() is not None)
+            future = workers.submit(WriteTask(tmp_path, 0, 30, 0.1), RecordingObserver())
+            wait_until(lambda: bool(reports))
+            assert not future.done()
+            second = cluster.worker()
+            assert future.result(60).index == 0
+            wait_until(lambda: len(reports) == 2)
+    assert started_in(tmp_path, 0) == [second.pid]
+    assert reports[0].startswith("No worker is left; waiting for one.")
+    assert reports[1] == "A worker has joined; rendering continues."
+
+
 def test_worker_with_other_code_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other"
     ignored = shutil.ignore_patterns("lab", "__pycache__", "*.onnx")

@@ -107,6 +107,39 @@ def test_killed_worker_does_not_change_bytes(cli: LivebgCli, talk: str, expected
     assert cli.files() == {"talk.mp4", "talk.portrait.mp4"}
 
 
+def lose_all_workers(render: "subprocess.Popen[str]", worker: psutil.Process) -> None:
+    """Kill the only worker while it writes, and wait until the render reports that."""
+    wait_until(lambda: kill_while_it_writes(worker))
+    assert render.stderr is not None
+    assert any(line.startswith("No worker is left; waiting for one.") for line in iter(render.stderr.readline, ""))
+
+
+def test_render_waits_for_a_new_worker(cli: LivebgCli, talk: str, expected: bytes, tmp_path: Path) -> None:
+    with DaskCluster(tmp_path) as cluster:
+        worker = psutil.Process(cluster.worker().pid)
+        with start_render(talk, "--quiet", "--cluster", cluster.address, "--model", cli.folder / "toy.onnx") as render:
+            lose_all_workers(render, worker)
+            cluster.worker()
+            _, errors = render.communicate(timeout=120)
+    assert render.returncode == 0, errors
+    assert (cli.folder / "talk.portrait.mp4").read_bytes() == expected
+
+
+def test_render_without_workers_can_be_stopped_and_continues(cli: LivebgCli, talk: str, expected: bytes, tmp_path: Path) -> None:
+    with DaskCluster(tmp_path) as cluster:
+        worker = psutil.Process(cluster.worker().pid)
+        with start_render(talk, "--cluster", cluster.address, "--model", cli.folder / "toy.onnx") as render:
+            lose_all_workers(render, worker)
+            os.killpg(render.pid, signal.SIGINT)
+            _, errors = render.communicate(timeout=60)
+    assert render.returncode == 130, errors
+    with start_render(talk, "--model", cli.folder / "toy.onnx") as render:
+        _, errors = render.communicate(timeout=120)
+    assert render.returncode == 0, errors
+    assert "starts over" not in errors
+    assert (cli.folder / "talk.portrait.mp4").read_bytes() == expected
+
+
 def test_interrupted_cluster_render_continues_without_it(cli: LivebgCli, talk: str, expected: bytes) -> None:
     """Ctrl-C reaches the whole process group."""
     with start_render(talk, "--cluster", "local", "--jobs", "1", "--model", cli.folder / "toy.onnx") as render:

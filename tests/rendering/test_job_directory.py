@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-import re
 import resource
 import signal
 import stat
@@ -516,18 +515,6 @@ def test_failed_write_keeps_what_is_finished(output: Path, manifest: Manifest) -
     assert set(resume(output, manifest)[0]) == {0}
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs permission to mount a file system")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 def test_full_disk_is_one_error_and_the_job_continues(tiny_disk: Path, manifest: Manifest) -> None:
     output = tiny_disk / "talk.portrait.mp4"
     filler = tiny_disk / "filler"
@@ -548,15 +535,3 @@ def test_full_disk_is_one_error_and_the_job_continues(tiny_disk: Path, manifest:
     filler.unlink()
     render_job(output, manifest)
     assert files(output) == {output.name}
-
-
-def test_space_is_estimated_from_source_then_from_segments(tiny_disk: Path, manifest: Manifest) -> None:
-    with JobDirectory.open(tiny_disk / "talk.portrait.mp4", manifest) as job:
-        job.check_space(source_rate=1000.0)
-        with pytest.raises(SinkError) as caught:
-            job.check_space(source_rate=2000.0, outputs=2)
-        sizes = r"about 280\.0 kB until its segments are joined, and only \d\d\.\d kB are free"
-        problem = rf"talk\.portrait\.mp4 needs {sizes}\. Free some disk space, or choose another folder\.$"
-        assert re.search(problem, str(caught.value))
-        job.add(render_segment(job.path, 0))
-        job.check_space(source_rate=1e9)

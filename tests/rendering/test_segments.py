@@ -86,6 +86,27 @@ def test_boundaries_move_to_the_nearest_key_frame() -> None:
     assert begins(plan_segments(index, None, None)) == [8000, 20_000, 30_000]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(7.9, []), (8.1, [4460]), (12.1, [6660]), (18.1, [9960]), (18.3, [10_000]), (24.0, [10_000, 20_000])],
+)
+def test_short_file_is_shared_by_two(seconds: float, expected: list[int]) -> None:
+    """The first segment is longer, because the second one has a warm-up."""
+    index = index_of(list(range(0, round(seconds * 1000), 20)), [0])
+    assert begins(plan_segments(index, None, None)) == expected
+
+
+@given(st.integers(400, 900), st.lists(st.integers(1, 899), max_size=9))
+def test_short_file_never_has_three_segments(count: int, key_frames: list[int]) -> None:
+    keys = sorted({0, *(20 * number for number in key_frames if number < count)})
+    assert len(plan_segments(index_of(list(range(0, 20 * count, 20)), keys), None, None)) <= 2
+
+
+def test_range_does_not_change_the_grid_of_a_short_file() -> None:
+    index = index_of(list(range(0, 12_000, 20)), [0])
+    assert begins(plan_segments(index, 3.0, 11.0)) == begins(plan_segments(index, None, None))
+
+
 def test_grid_starts_with_the_file() -> None:
     index = index_of(list(range(90_000, 125_000, 40)), [90_000], origin=Fraction(90))
     assert begins(plan_segments(index, None, None)) == [100_000, 110_000, 120_000]

@@ -1,6 +1,7 @@
 """Segments: the same bytes wherever they are written, and complete or an error."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -46,6 +47,25 @@ plan = plan_encoder(Encoding(codec, preset=preset, content=Content(content)), Pa
 encode(Path(folder) / f"{cores}-{name}", plan, range(0, 1200, 40), Fraction(1, 1000), cutout=content == "cutout")
 """
 
+ZOOMING_WRITER = """
+import sys
+from fractions import Fraction
+from pathlib import Path
+import cv2
+import numpy as np
+from livebg.imaging.frame import _SEAL, Composite, VideoFormat
+from livebg.sinks.codecs import Encoding, plan_encoder
+from livebg.sinks.segment_file import SegmentWriter
+path, size = Path(sys.argv[1]), (200, 120)
+texture = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (180, 400), np.uint8), (0, 0), 2)
+writer = SegmentWriter(path, plan_encoder(Encoding(), path), VideoFormat(*size, Fraction(25)), Fraction(1, 25))
+for number in range(16):
+    zoom, turn = 1 + 0.02 * number, 0.01 * number
+    motion = np.float32([[zoom, turn, -6 * number], [-turn, zoom, 2 * number]])
+    writer.write(Composite(cv2.warpAffine(texture, motion, (200, 180)), number, Fraction(1, 25), seal=_SEAL), number)
+writer.close()
+"""
+
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -61,6 +81,13 @@ class TestBytes:
         encode(tmp_path / name, plan, range(0, 1200, 40), MILLISECOND, cutout=cutout)
         assert len({digest(each) for each in tmp_path.iterdir()}) == 1
         assert len(list(tmp_path.iterdir())) == 3
+
+    def test_bytes_do_not_depend_on_earlier_content_of_memory(self, tmp_path: Path) -> None:
+        """A process that has rendered a segment uses its memory again. glibc can fill new memory with a value."""
+        for filler in ("0", "90", "165"):
+            command = [sys.executable, "-c", ZOOMING_WRITER, str(tmp_path / f"{filler}.mp4")]
+            subprocess.run(command, check=True, env=os.environ | {"MALLOC_PERTURB_": filler})
+        assert len({digest(each) for each in tmp_path.iterdir()}) == 1
 
     @pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.webm"])
     def test_bytes_depend_on_distances_and_not_on_start(self, tmp_path: Path, name: str) -> None:
