@@ -6,8 +6,10 @@ shortcuts that the user granted then are saved, and bound again at the next star
 
 import json
 import logging
+import math
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _RETRY_DELAY_S: Final = 10.0
 """Time between attempts while the portal does not run, as before the user logs in to the desktop."""
+_MAX_REPEAT_INTERVAL_S: Final = 1.0
+"""Longest time between two ``Activated`` of keys that are held, as GNOME sends them. Ends a hold whose end is not reported."""
 
 
 class GrantedShortcuts:
@@ -139,6 +143,7 @@ class _Holder:
     ) -> None:
         self._actions, self._granted, self._answer = actions, granted, answer
         self._closing = threading.Event()
+        self._held: dict[str, float] = {}
         self._connection: DBusConnection | None = None
         self.bound: tuple[Shortcut, ...] = ()
         self._thread = threading.Thread(target=self._run, name="livebg shortcuts", daemon=True)
@@ -227,13 +232,19 @@ class _Holder:
             return bool(fields.get(HeaderFields.path) != session)
         if member == "Activated" and body[0] == session:
             self._activate(body[1])
+        if member == "Deactivated" and body[0] == session:
+            self._held.pop(body[1], None)
         if member == "ShortcutsChanged" and body[0] == session:
             self.bound = parse_shortcuts(body[1])
         return True
 
     def _activate(self, action: str) -> None:
+        """Runs the action once per press: keys that are held would pause and resume the camera many times a second."""
+        is_repeated = time.monotonic() - self._held.get(action, -math.inf) < _MAX_REPEAT_INTERVAL_S
         try:
-            if action in self._actions:
+            if action in self._actions and not is_repeated:
                 self._actions[action]()
         except LivebgError as error:
             _LOG.warning("The shortcut for %s failed: %s", action, error)
+        finally:
+            self._held[action] = time.monotonic()  # after the action: repetitions wait meanwhile

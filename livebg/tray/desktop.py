@@ -147,11 +147,13 @@ def find_backend(desktop: DesktopProbe, timeout: float = 0.0) -> Backend:
         raise DisplayError("The tray icon needs the system's PyGObject, which this Python cannot import.", _INSTALL)
     if not desktop.has_bus():
         raise DisplayError("The tray icon needs the session D-Bus, which does not respond.", "Start it in a desktop session.")
+    # On Wayland GTK cannot show an XEmbed icon. Xwayland may have such a tray before the panel has its StatusNotifierWatcher.
+    draws_on_x = bool(variables.get("DISPLAY")) and not variables.get("WAYLAND_DISPLAY")
     deadline = time.monotonic() + timeout
     while True:
         if desktop.shows_icons():
             return "appindicator"
-        if variables.get("DISPLAY") and desktop.shows_x_icons():
+        if draws_on_x and desktop.shows_x_icons():
             return "gtk"
         if time.monotonic() >= deadline:
             raise _no_tray(variables.get("XDG_CURRENT_DESKTOP", ""))

@@ -90,6 +90,32 @@ def test_user_sets_up_shortcuts_and_presses_them(bus: str, granted: GrantedShort
     assert shortcuts.bound() == ()
 
 
+def test_keys_that_are_held_run_action_once_per_press(bus: str, granted: GrantedShortcuts, desktop: "Desktop") -> None:
+    actions = Actions()
+    with ShortcutPortal(bus, desktop) as portal, GlobalShortcuts(actions, granted) as shortcuts:
+        shortcuts.set_up()
+        for _ in range(2):
+            for _ in range(5):
+                portal.hold("pause_or_resume")
+            portal.release("pause_or_resume")
+        portal.press("next_preset")
+        wait_until(lambda: "next_preset" in actions.ran)
+    assert actions.ran == ["pause_or_resume", "pause_or_resume", "next_preset"]
+
+
+def test_release_that_is_not_reported_ends_hold_after_a_while(
+    bus: str, granted: GrantedShortcuts, desktop: "Desktop", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in GNOME if the user releases Super before the other key."""
+    monkeypatch.setattr("livebg.daemon.shortcuts._MAX_REPEAT_INTERVAL_S", 0.0)
+    actions = Actions()
+    with ShortcutPortal(bus, desktop) as portal, GlobalShortcuts(actions, granted) as shortcuts:
+        shortcuts.set_up()
+        portal.hold("pause_or_resume")
+        portal.hold("pause_or_resume")
+        wait_until(lambda: len(actions.ran) == 2)
+
+
 def test_granted_shortcuts_are_bound_without_dialog_at_next_start(
     bus: str, granted: GrantedShortcuts, desktop: "Desktop"
 ) -> None:

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import gi
@@ -75,23 +76,21 @@ class Hands:
 def labels(program: str) -> dict[str, tuple[float, float]]:
     """The center of what a program shows, by its name. Only those of the shell are pixels of the screen."""
     found = {}
-    for each in shown_by(program):
-        place = each.get_component_iface().get_extents(Atspi.CoordType.SCREEN)
-        found[each.get_name()] = (place.x + place.width / 2, place.y + place.height / 2)
+    with suppress(GLib.Error):  # a program that is too busy to answer, or changes meanwhile: the test asks again
+        for each in shown_by(program):
+            place = each.get_component_iface().get_extents(Atspi.CoordType.SCREEN)
+            found[each.get_name()] = (place.x + place.width / 2, place.y + place.height / 2)
     return found
 
 
-def shown_by(program: str) -> list[Any]:
-    """What a program shows; nothing if it does not run, or if it is too busy to answer or changes meanwhile."""
+def shown_by(program: str) -> Iterator[Any]:
+    """What a program shows; nothing if it does not run."""
     desktop = Atspi.get_desktop(0)
-    try:
-        nodes = [desktop.get_child_at_index(index) for index in range(desktop.get_child_count())]
-        found = [node for node in nodes if node is not None and node.get_name() == program]
-        for node in found:
+    nodes = [desktop.get_child_at_index(index) for index in range(desktop.get_child_count())]
+    for node in nodes:
+        if node is not None and node.get_name() == program:
             node.clear_cache()  # events that would update it need a main loop
-        return [each for node in found for each in shown(node)]
-    except GLib.Error:
-        return []
+            yield from shown(node)
 
 
 def shown(node: Any) -> Iterator[Any]:
@@ -106,9 +105,10 @@ def shown(node: Any) -> Iterator[Any]:
 
 def activate(program: str, name: str) -> bool:
     """Press a button of a program by its name; returns whether there is one."""
-    for each in shown_by(program):
-        if each.get_name() == name and each.get_role_name() == "button":
-            return bool(each.get_action_iface().do_action(0))
+    with suppress(GLib.Error):
+        for each in shown_by(program):
+            if each.get_name() == name and each.get_role_name() == "button":
+                return bool(each.get_action_iface().do_action(0))
     return False
 
 

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Final
 
 from tests.bare.machine import USER
-from tests.desktops.gnome import PASSWORD, GnomeUser
-from tests.desktops.machine import BootedMachine
+from tests.desktops.gnome import CONTROL, ENTER, PASSWORD, GnomeUser
+from tests.desktops.machine import BootedMachine, until
 
+_LOCK_SCREEN: Final = "kscreenlocker_greet"
 _SESSION: Final = {
     "XDG_SESSION_TYPE": "wayland",
     "XDG_SESSION_CLASS": "user",
@@ -26,6 +27,14 @@ class KdeUser(GnomeUser):
     def choose(self, label: str) -> None:
         """Click on a line of the menu of livebg's icon."""
         self.ask("choose", "livebg", label)
+
+    def unlock(self) -> None:
+        """Type the password once the lock screen shows its field: on a busy computer it starts late, and loses earlier keys."""
+        until(lambda: self.labels(_LOCK_SCREEN), "the lock screen")
+        self.keys(CONTROL)  # any key shows the field
+        until(lambda: "Unlock" in self.labels(_LOCK_SCREEN), "the field for the password")
+        self.ask("type", PASSWORD)
+        self.keys(ENTER)
 
 
 def log_in(machine: BootedMachine) -> None:

@@ -9,7 +9,7 @@ import pytest
 from livebg.setup.resources import APP_ID
 from tests.bare.machine import HOME, USER
 from tests.desktops.camera import CameraReader, PortalReader, Webcam
-from tests.desktops.gnome import CONTROL, ENTER, PASSWORD, use_hot_keys
+from tests.desktops.gnome import CONTROL, use_hot_keys
 from tests.desktops.kde import KdeUser, kde_user, log_in, prepare
 from tests.desktops.machine import BootedMachine, booted, state, until, until_state
 from tests.desktops.roots import KDE_WITHOUT_SCREEN
@@ -83,8 +83,7 @@ def test_screen_lock_pauses_until_password(machine: BootedMachine, user: KdeUser
         user.ask("call", "org.freedesktop.ScreenSaver", "/ScreenSaver", "org.freedesktop.ScreenSaver", "Lock", "()")
         until(lambda: state(machine) == ("paused", "The screen is locked. Unlock it to resume."), "the pause")
         reader.until_placeholder(webcam)
-        user.ask("type", PASSWORD)
-        user.keys(ENTER)
+        user.unlock()
         until_state(machine, "live")
         reader.until_composite(webcam)
 

@@ -1,5 +1,6 @@
 """The recipes of packages and the release: what they name exists, and what they do is what the project needs."""
 
+import json
 import re
 import runpy
 import shutil
@@ -74,10 +75,22 @@ def test_recipes_name_files_that_exist(recipe: str) -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
+def flatpak_commands() -> list[str]:
+    text = (PACKAGING / f"{APP_ID}.yml").read_text("utf-8").partition("build-commands:\n")[2].partition("sources:")[0]
+    return re.findall(r"^ +- (.*)$", text, re.MULTILINE)
+
+
 def test_flatpak_manifest_has_application_id_and_installs_its_desktop_entry() -> None:
     text = (PACKAGING / f"{APP_ID}.yml").read_text("utf-8")
     assert f"\nid: {APP_ID}\n" in text
     assert f"files/usr/share/applications/{APP_ID}.desktop" in text
+
+
+def test_flatpak_commands_with_colons_are_in_quotes() -> None:
+    """YAML takes others for mappings, and flatpak-builder ignores those."""
+    commands = flatpak_commands()
+    assert commands
+    assert [line for line in commands if ": " in line and line[0] != "'"] == []
 
 
 @pytest.mark.skipif(shutil.which("flatpak-builder") is None, reason="flatpak-builder is not installed")
@@ -86,6 +99,8 @@ def test_flatpak_builder_reads_manifest() -> None:
         ("flatpak-builder", "--show-manifest", str(PACKAGING / f"{APP_ID}.yml")), capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    (module,) = json.loads(done.stdout)["modules"]
+    assert module["build-commands"] == [line.strip("'") for line in flatpak_commands()]
 
 
 @pytest.mark.skipif(shutil.which("appstreamcli") is None, reason="appstreamcli is not installed")

@@ -73,9 +73,20 @@ class ShortcutPortal:
         return [*self.sessions.values()][-1][1] if self.sessions else ()
 
     def press(self, action: str, session: str | None = None) -> None:
-        """Press the keys of an action, of ``session`` or the newest one."""
+        """Press and release the keys of an action, of ``session`` or the newest one."""
+        self.hold(action, session)
+        self.release(action, session)
+
+    def hold(self, action: str, session: str | None = None) -> None:
+        """Press the keys, or report again that they are held, as GNOME does."""
+        self._report("Activated", action, session)
+
+    def release(self, action: str, session: str | None = None) -> None:
+        self._report("Deactivated", action, session)
+
+    def _report(self, signal: str, action: str, session: str | None) -> None:
         session = session or [*self.sessions][-1]
-        self._signal(self.sessions[session][0], INTERFACE, "Activated", "osta{sv}", (session, action, 7, {}))
+        self._signal(self.sessions[session][0], INTERFACE, signal, "osta{sv}", (session, action, 7, {}))
 
     def change(self, *actions: str, keys: str = "") -> None:
         """Assign other keys to these actions, and remove those of the others."""

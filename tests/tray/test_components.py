@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -346,6 +346,12 @@ def test_backend_follows_desktop() -> None:
     assert find_backend(desktop({}, system="darwin")) == "own"
 
 
+def test_wayland_waits_for_panel_whose_xwayland_tray_is_first() -> None:
+    answers = iter((False, True))
+    probe = replace(desktop({**WAYLAND, **X11}, "gi", "bus", "x icons"), shows_icons=lambda: next(answers))
+    assert find_backend(probe, timeout=30.0) == "appindicator"
+
+
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
@@ -354,6 +360,7 @@ def test_backend_follows_desktop() -> None:
         (desktop(X11, "gi", "x icons"), "D-Bus, which does not respond"),
         (desktop(X11, "gi", "bus"), "This desktop shows no tray icons"),
         (desktop(WAYLAND, "gi", "bus", "x icons"), "This desktop shows no tray icons"),
+        (desktop({**WAYLAND, **X11}, "gi", "bus", "x icons"), "This desktop shows no tray icons"),
         (desktop({**WAYLAND, "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, "gi", "bus"), "gnome-shell-extension-appindicator"),
     ],
 )
