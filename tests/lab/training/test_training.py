@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -247,7 +248,7 @@ def test_shipped_design_accepts_sizes_in_steps_of_16() -> None:
 
 
 def test_shipped_design_is_below_2_mib(prepared: Path, tmp_path: Path) -> None:
-    export(LivebgNet(DEEP), "deep", tmp_path / "deep.onnx", calibration(prepared, seed=0))
+    export(LivebgNet(DEEP), "deep", tmp_path / "deep.onnx", islice(calibration(prepared, seed=0), 2))
     assert (tmp_path / "deep.onnx").stat().st_size < 2 * 1024 * 1024
 
 
