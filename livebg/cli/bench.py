@@ -104,6 +104,8 @@ def bench_live(
     """
     from livebg.config.loading import load_settings
 
+    if profile is not None:
+        _require_new(profile)
     overrides = {"camera.size": size, "model.threads": 1}
     chosen = [load_settings(overrides | {"model.name": name}, config) for name in [model, *(against or [])]]
     from livebg.bench.recording import clip_recording, synthetic_recording
@@ -112,8 +114,6 @@ def bench_live(
         recording = synthetic_recording(size=parse_size(chosen[0].camera.size) or (1280, 720), pixel_format=pixel_format)
     else:
         recording = clip_recording(clip, pixel_format=pixel_format)
-    if profile is not None:
-        _require_new(profile)
     costs = _measure_sessions(chosen, recording, seconds, profile)
     if json_lines:
         for cost in costs:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,15 +24,25 @@ KILLS = 50
 class InterruptedRender:
     """Runs one render of a clip of 40 s again and again, each time in a process group of its own."""
 
-    def __init__(self, cli: LivebgCli) -> None:
-        self.clip = cli.folder / "clip.mp4"
-        Clip(count=400, rate=Fraction(10), audio="aac", options={"g": "30"}).write(self.clip)
-        self.output = cli.folder / "out.mp4"
+    def __init__(self, folder: Path) -> None:
+        self.clip, self.output = folder / "clip.mp4", folder / "out.mp4"
+        self.seconds, self.expected = 0.0, b""
+
+    def measure(self) -> None:
+        """Write the clip, and render it without an interruption."""
+        Clip(count=160, rate=Fraction(4), audio="aac", options={"g": "12"}).write(self.clip)
         begin = time.monotonic()
         assert self.finish("--jobs", "1") == 0
         self.seconds = time.monotonic() - begin
         self.expected = self.output.read_bytes()
         self.output.unlink()
+
+    def moved_to(self, folder: Path) -> "InterruptedRender":
+        """Return the same render of a copy of the clip in ``folder``."""
+        moved = InterruptedRender(folder)
+        shutil.copy(self.clip, moved.clip)
+        moved.seconds, moved.expected = self.seconds, self.expected
+        return moved
 
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "livebg", "render", str(self.clip), "-o", str(self.output), "--model", "toy.onnx", "-q"]
@@ -63,9 +74,17 @@ class InterruptedRender:
         return {each.name for each in self.output.parent.iterdir()} - {self.clip.name, "toy.onnx"}
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> InterruptedRender:
+    with pytest.MonkeyPatch.context() as patch:
+        render = InterruptedRender(LivebgCli(tmp_path_factory.mktemp("uninterrupted"), patch).folder)
+        render.measure()
+    return render
+
+
 @pytest.fixture
-def render(cli: LivebgCli) -> InterruptedRender:
-    return InterruptedRender(cli)
+def render(cli: LivebgCli, uninterrupted: InterruptedRender) -> InterruptedRender:
+    return uninterrupted.moved_to(cli.folder)
 
 
 def check_kills(render: InterruptedRender, count: int) -> None:

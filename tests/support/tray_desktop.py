@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,8 @@ from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 from jeepney.low_level import HeaderFields, Message
 from PIL import Image
+
+from livebg.tray.desktop import import_system_gi
 
 PATIENCE = 30.0
 """Seconds after which a test takes something for hung."""
@@ -31,6 +33,19 @@ def missing_tools() -> str | None:
     """Why such a desktop cannot run here; None if it can."""
     tools = [tool for tool in ("Xvfb", "dbus-daemon") if shutil.which(tool) is None]
     return f"{' and '.join(tools)} is not installed" if tools else None
+
+
+def missing_indicator() -> str | None:
+    """Why pystray cannot show an icon in such a panel here; None if it can."""
+    if not import_system_gi():
+        return "PyGObject (python3-gi) is not installed for this Python"
+    import gi
+
+    for name in ("AppIndicator3", "AyatanaAppIndicator3"):
+        with suppress(ValueError):
+            gi.require_version(name, "0.1")
+            return None
+    return "gir1.2-ayatanaappindicator3-0.1 is not installed"
 
 
 @contextmanager

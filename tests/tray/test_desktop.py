@@ -18,7 +18,6 @@ from livebg.daemon.protocol import VERSION
 from livebg.daemon.runtime_dir import running_pid
 from livebg.errors import NotRunningError, SourceError
 from livebg.setup.resources import AUTOSTART
-from livebg.tray.desktop import import_system_gi
 from livebg.tray.icon import load_image
 from livebg.tray.status import TrayState
 from tests.support.cli_runner import LivebgCli
@@ -26,12 +25,21 @@ from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runt
 from tests.support.media import Clip
 from tests.support.photos import save_photo
 from tests.support.shortcut_portal import Desktop, ShortcutPortal
-from tests.support.tray_desktop import PATIENCE, FakePanel, PanelUser, Portal, missing_tools, session_bus, x_server
+from tests.support.tray_desktop import (
+    PATIENCE,
+    FakePanel,
+    PanelUser,
+    Portal,
+    missing_indicator,
+    missing_tools,
+    session_bus,
+    x_server,
+)
 
 pytestmark = [
     pytest.mark.desktop,
     pytest.mark.skipif(missing_tools() is not None, reason=missing_tools() or ""),
-    pytest.mark.skipif(not import_system_gi(), reason="PyGObject (python3-gi) is not installed for this Python"),
+    pytest.mark.skipif(missing_indicator() is not None, reason=missing_indicator() or ""),
 ]
 HIDE = "Hide the room"
 
