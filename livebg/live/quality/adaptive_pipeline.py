@@ -23,7 +23,7 @@ from livebg.pipeline import Mask, Pipeline, Processed
 
 _NOMINAL_SIZE: Final = (1280, 720)
 _CUT_ERROR: Final = 24.0
-"""Error of the optical flow from which the previous mask tells nothing about the frame."""
+"""Error of the optical flow from which the previous mask does not fit the frame."""
 
 
 class AdaptivePipeline:
