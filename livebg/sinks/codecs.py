@@ -33,7 +33,7 @@ _GOP_S: Final = MappingProxyType({"libx264": 15, "libx265": 15})
 """Longer than a segment, which begins with a key frame: a second one would only cost bits."""
 _X264_CANONICAL: Final = "cpu-independent=1"
 """x264's code for AVX-512 (mbtree in core 165) reads memory that was never written, unless the width is a multiple of 128 pixels:
-the same pictures become other bytes in a process that has worked before. Its portable code costs 1 to 4 % of its CPU time."""
+the same pictures become other bytes in a process that has worked before. Its portable code costs 1 to 5 % of its CPU time."""
 _X265_ONE_THREAD: Final = "pools=none:frame-threads=1:wpp=0:lookahead-slices=0:open-gop=0"
 
 
