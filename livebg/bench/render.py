@@ -20,7 +20,7 @@ from livebg.factory import build_encoding, build_pipeline
 from livebg.imaging.frame import Composite, Frame, VideoFormat, empty_i420
 from livebg.interfaces import Segmenter
 from livebg.pipeline import Passthrough, Pipeline
-from livebg.rendering.augmented_segmenter import augmented
+from livebg.rendering.augmented_segmenter import augmented_for_video
 from livebg.rendering.matting import matting
 from livebg.sinks.codecs import plan_encoder
 from livebg.sinks.segment_file import SegmentWriter, written_format
@@ -73,7 +73,7 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
         format_, done, _ = _pass(settings, clip, frames, Passthrough(consent), bare)
         clock = StageTimer(process_time)  # encoders have threads
         blend = _blend(empty_i420(format_.width, format_.height).shape)
-        pipeline = build_pipeline(settings, _as_rendered(segmenter, settings), clock)
+        pipeline = build_pipeline(settings, augmented_for_video(segmenter, settings), clock)
         _, done, peak = _pass(settings, clip, frames, pipeline, clock, blend)
     width, height = format_.width, format_.height
     return RenderCost(
@@ -88,10 +88,6 @@ def bench_render(settings: Settings, segmenter: Segmenter, clip: Path, frames: i
         clock.seconds["blend"] / done * 1000,
         peak,
     )
-
-
-def _as_rendered(segmenter: Segmenter, settings: Settings) -> Segmenter:
-    return augmented(segmenter, settings) if settings.smoothing.temporal == "lookahead" else segmenter
 
 
 def _pass(

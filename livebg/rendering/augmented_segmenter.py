@@ -57,3 +57,8 @@ def augmented(segmenter: Segmenter, settings: Settings, scales: Sequence[float] 
     if parse_size(settings.model.input_size) or not find(settings.model.name, settings.model.folders).card.bundled:
         return segmenter
     return AugmentedSegmenter(segmenter, scales) if isinstance(segmenter, ScalableSegmenter) else segmenter
+
+
+def augmented_for_video(segmenter: Segmenter, settings: Settings) -> Segmenter:
+    """Return ``segmenter`` with augmentation, unless ``smoothing.temporal`` asks for the mattes of live use."""
+    return augmented(segmenter, settings) if settings.smoothing.temporal == "lookahead" else segmenter

@@ -14,7 +14,7 @@ from livebg.config.settings import Settings
 from livebg.factory import build_compositor, build_pipeline
 from livebg.imaging.frame import Composite, Frame
 from livebg.pipeline import Passthrough, Pipeline
-from livebg.rendering.augmented_segmenter import augmented
+from livebg.rendering.augmented_segmenter import augmented_for_video
 from livebg.rendering.extra_outputs import OutputKind
 from livebg.rendering.job_files import segment_file
 from livebg.rendering.jobs import Job, NetworkInfo
@@ -115,9 +115,7 @@ class _Frames:
 
     def _pipeline(self, source: FileSource) -> Pipeline:
         settings = self._task.settings
-        segmenter = self._worker.segmenter(settings)
-        if settings.smoothing.temporal == "lookahead":  # "causal" gives the mattes of live use
-            segmenter = augmented(segmenter, settings)
+        segmenter = augmented_for_video(self._worker.segmenter(settings), settings)
         size = segmenter.input_size(source.format.width, source.format.height)
         self.network = NetworkInfo(segmenter.name, segmenter.provider, size)
         return build_pipeline(settings, segmenter, timeline=self._task.timeline)
