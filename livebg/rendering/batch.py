@@ -128,7 +128,8 @@ class BatchRenderer:
                 self._add(workers, running, future)
             if running.frames != running.reported:
                 running.reported = running.frames
-                self._reporter.advanced(running.render.job, running.reported)
+                report = self._reporter.advanced if running.render.is_analyzed else self._reporter.analyzed
+                report(running.render.job, running.reported)
             if not running.tasks and (running.error or running.render.is_complete):
                 self._end(running)
                 self._running.remove(running)  # not before: an interrupt while it ends must find it here

@@ -14,6 +14,7 @@ class PhotoRender:
 
     parts: Final = 1
     total: Final = 1
+    is_analyzed: Final = True
 
     def __init__(self, job: Job, settings: Settings, options: RenderOptions) -> None:
         self.job = job

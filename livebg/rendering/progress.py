@@ -16,6 +16,8 @@ _SAMPLE_INTERVAL_S: Final = 1.0
 _MIN_PERIOD_S: Final = 2.0
 _PHOTO_WORK: Final = 10
 """A photo takes about as long as this many frames of a video."""
+_ANALYSIS_WORK: Final = 0.1
+"""The analysis of a frame takes about this part of the time that its render takes."""
 
 
 @dataclass(slots=True)
@@ -28,12 +30,15 @@ class _JobProgress:
     """Frames, if known."""
     frames: int = 0
     """Frames done."""
+    analysis: float = 0.0
+    analyzed: float = 0.0
+    """The work of the analysis, and the part of it that is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
     time: float
-    work: int
+    work: float
     frames: int
 
 
@@ -49,9 +54,8 @@ class RenderProgress:
         self._lock = threading.RLock()
         self._jobs: dict[Job, _JobProgress] = {}
         self._ended: set[Job] = set()
-        self._done = self._known = self._videos = 0
-        self._known_bytes = self._unknown_bytes = 0
-        self._worked = self._frames = 0
+        self._done = self._known = self._worked = 0.0
+        self._videos = self._known_bytes = self._unknown_bytes = self._frames = 0
         self._photos_only = True
         self._samples: deque[_Sample] = deque()
 
@@ -76,20 +80,26 @@ class RenderProgress:
             if not self._samples:
                 self._samples.append(_Sample(self._clock(), 0, 0))
 
+    def analyze(self, job: Job, frames: int) -> None:
+        """``frames`` frames of a file are analyzed, which precedes its render."""
+        with self._lock:
+            progress = self._job(job)
+            if progress.total and not progress.analysis:
+                progress.analysis = progress.total * _ANALYSIS_WORK
+                self._known += progress.analysis
+            more = min(frames * _ANALYSIS_WORK, progress.analysis) - progress.analyzed
+            progress.analyzed += more
+            self._work(more)
+
     def advance(self, job: Job, frames: int) -> None:
         """``frames`` frames of a file are done, those of earlier runs included; fewer than before if a part is tried again."""
         with self._lock:
             progress = self._job(job)
             more = frames - progress.frames
             progress.frames = frames
-            self._done += more * progress.weight
-            self._worked += more * progress.weight
             self._frames += more
-            now = self._clock()
-            if not self._samples or now - self._samples[-1].time >= _SAMPLE_INTERVAL_S:
-                self._samples.append(_Sample(now, self._worked, self._frames))
-                while len(self._samples) > 1 and now - self._samples[1].time >= _SPEED_PERIOD_S:
-                    self._samples.popleft()
+            self._work(more * progress.weight + progress.analysis - progress.analyzed)
+            progress.analyzed = progress.analysis
 
     def end(self, job: Job) -> None:
         """A file is finished, or has failed: nothing of it remains to be done."""
@@ -102,7 +112,7 @@ class RenderProgress:
                 self._unknown_bytes -= progress.size
                 self._known += progress.frames
             else:
-                self._done += (progress.total - progress.frames) * progress.weight
+                self._done += (progress.total - progress.frames) * progress.weight + progress.analysis - progress.analyzed
 
     @property
     def name(self) -> str:
@@ -153,6 +163,15 @@ class RenderProgress:
                 self._jobs[job] = _JobProgress(1, _size(job), None)
                 self._unknown_bytes += self._jobs[job].size
         return self._jobs[job]
+
+    def _work(self, more: float) -> None:
+        self._done += more
+        self._worked += more
+        now = self._clock()
+        if not self._samples or now - self._samples[-1].time >= _SAMPLE_INTERVAL_S:
+            self._samples.append(_Sample(now, self._worked, self._frames))
+            while len(self._samples) > 1 and now - self._samples[1].time >= _SPEED_PERIOD_S:
+                self._samples.popleft()
 
     def _total(self) -> float | None:
         """Returns the work of all files; None if there is no estimate."""

@@ -60,5 +60,6 @@ def figures(progress: RenderProgress) -> str:
     """Returns the share, the speed and the remaining time, as far as they are known: ``42 %  51.3 fps  12:34 left``."""
     share, remaining = progress.share, progress.remaining_s
     parts = [] if share is None else [f"{share:4.0%}".replace("%", " %")]
-    parts.append(f"{progress.fps:5.1f} {'photos/s' if progress.photos_only else 'fps'}")
+    if progress.fps:  # an analysis finishes no frame
+        parts.append(f"{progress.fps:5.1f} {'photos/s' if progress.photos_only else 'fps'}")
     return "  ".join(parts if remaining is None else [*parts, f"{clock_time(remaining)} left"])

@@ -56,6 +56,9 @@ class QuietReporter:
     def started(self, job: Job, total: int | None, resumed: int = 0) -> None:
         """A job starts. It has ``total`` frames, if known, of which an earlier run has finished ``resumed``."""
 
+    def analyzed(self, job: Job, frames: int) -> None:
+        """``frames`` frames of the job are analyzed, before any is done."""
+
     def advanced(self, job: Job, frames: int) -> None:
         """``frames`` frames of the job are done, ``resumed`` ones included; fewer than before if a part is tried again."""
 
@@ -111,6 +114,9 @@ class BarReporter(QuietReporter):
         if resumed:
             self._line(f"{job.input}: continued after {resumed} of {total} frames")
         self._progress.start(job, total, resumed)
+
+    def analyzed(self, job: Job, frames: int) -> None:
+        self._progress.analyze(job, frames)
 
     def advanced(self, job: Job, frames: int) -> None:
         self._progress.advance(job, frames)
@@ -182,8 +188,15 @@ class JsonReporter(QuietReporter):
         names = {"input": str(job.input), "output": str(job.output)}
         self._emit({"event": "started", **names, "total": total, "resumed": resumed, "note": job.note})
 
+    def analyzed(self, job: Job, frames: int) -> None:
+        self._progress.analyze(job, frames)
+        self._report_progress(job, 0)
+
     def advanced(self, job: Job, frames: int) -> None:
         self._progress.advance(job, frames)
+        self._report_progress(job, frames)
+
+    def _report_progress(self, job: Job, frames: int) -> None:
         now = time.monotonic()
         if now - self._last_emit.get(job, 0.0) >= _JSON_INTERVAL_S:
             self._last_emit[job] = now

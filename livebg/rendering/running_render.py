@@ -26,7 +26,12 @@ class Render(Protocol):
 
     @property
     def done(self) -> int:
-        """The number of frames in finished tasks."""
+        """The number of frames in finished tasks; during an analysis, about that in its finished parts."""
+        ...
+
+    @property
+    def is_analyzed(self) -> bool:
+        """Whether the tasks render. Before, they analyze the file."""
         ...
 
     @property

@@ -55,7 +55,7 @@ class VideoRender:
             opened.callback(self._directory.keep)
             self._results = self._directory.finished()
             self._tracks: list[Track] = []
-            self._awaited = 1
+            self._awaited = 0
             check_space(self._directory, {key: path for key, (path, _) in self._outputs.items()}, self._plan.source_rate)
             opened.pop_all()
 
@@ -72,9 +72,14 @@ class VideoRender:
     @property
     def done(self) -> int:
         """The number of frames in finished segments; during the analysis, about that in its finished parts."""
-        if 0 < len(self._tracks) < self._awaited:
+        if not self.is_analyzed:
             return (self._plan.frames or 0) * len(self._tracks) // self._awaited
         return sum(len(result.pts) for result in self._results.values())
+
+    @property
+    def is_analyzed(self) -> bool:
+        """Whether nothing remains to be analyzed."""
+        return len(self._tracks) == self._awaited
 
     def begin(self) -> list[Task[Any]]:
         """Returns the tasks to run first: all segments, or the analysis that they depend on."""
@@ -94,7 +99,7 @@ class VideoRender:
         """Keep the result of a task. Returns further tasks. Raises :class:`~livebg.errors.SinkError`."""
         if isinstance(result, Track):
             self._tracks.append(result)
-            if len(self._tracks) < self._awaited:
+            if not self.is_analyzed:
                 return []
             self._directory.store_track(joined_track(self._tracks).to_json())
             return self._segment_tasks()

@@ -80,6 +80,30 @@ def test_resumed_frames_are_done_but_not_fast(progress: RenderProgress, clock: C
     assert remaining(progress) == pytest.approx(30)
 
 
+def test_analysis_is_a_small_part_of_the_work(progress: RenderProgress, clock: Clock, tmp_path: Path) -> None:
+    """It is ten times as fast as the render, so the estimate is the same all the time, and the bar never goes back."""
+    job = video(tmp_path, "a.mp4")
+    progress.start(job, 1000)
+    shares, estimates = [], []
+    for second in range(1, 110):
+        clock.now += 1
+        if second <= 10:
+            progress.analyze(job, 100 * second)
+        else:
+            progress.advance(job, 10 * (second - 10))
+        share = progress.share
+        assert share is not None
+        shares.append(share)
+        if second > 2:
+            estimates.append(remaining(progress) + second)
+        assert ("fps" in figures(progress)) == (second > 10)
+    assert shares == sorted(shares)
+    assert shares[0] == pytest.approx(1 / 110)
+    assert estimates == pytest.approx([110] * len(estimates), abs=1)
+    progress.end(job)
+    assert progress.share == 1
+
+
 def test_second_try_takes_its_frames_back(progress: RenderProgress, clock: Clock, tmp_path: Path) -> None:
     job = video(tmp_path, "a.mp4")
     progress.start(job, 100)
