@@ -103,6 +103,10 @@ class Pipeline:
         """Returns width and height of the masks of ``frame``, the same at every scale."""
         return self._segmenter.input_size(frame.width, frame.height)
 
+    def picture(self, frame: Frame) -> NDArray[np.uint8]:
+        """Returns ``frame`` at the size of its mask, RGB."""
+        return frame.rgb(self.size(frame))
+
     def predict(self, frame: Frame, scale: float = 1.0) -> Prediction:
         """Run the network on ``frame``.
 
@@ -111,7 +115,7 @@ class Pipeline:
         temporal state.
         """
         with self.stage("network"):
-            image = frame.rgb(self.size(frame))
+            image = self.picture(frame)
             try:
                 alpha = self._segment(image, self._input_size(frame, scale))
             except Exception:

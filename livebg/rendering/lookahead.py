@@ -69,7 +69,7 @@ def predictions(pipeline: Pipeline, frames: Iterable[Frame]) -> Iterator[tuple[F
             last = replace(pipeline.predict(frame), motion=motion)
         else:
             with pipeline.stage("smoothing"):
-                last = Prediction(motion.warp(last.alpha), frame.rgb(pipeline.size(frame)), frame.time, motion)
+                last = Prediction(motion.warp(last.alpha), pipeline.picture(frame), frame.time, motion)
         last_tenth = tenth
         yield frame, last
 

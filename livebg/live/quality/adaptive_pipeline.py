@@ -90,8 +90,8 @@ class AdaptivePipeline:
         return self._pipeline.finish(frame, self._pipeline.refine(mask, frame), coarse=self._governor.level.coarse)
 
     def picture(self, frame: Frame) -> NDArray[np.uint8]:
-        """Returns ``frame`` at the size of its mask, RGB."""
-        return frame.rgb(self._pipeline.size(frame))
+        """See :meth:`livebg.pipeline.Pipeline.picture`."""
+        return self._pipeline.picture(frame)
 
     def warm(self, frame: Frame) -> None:
         """Warm up: do the slow first composite, which draws or scales the background, before the first frame.
