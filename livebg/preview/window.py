@@ -13,6 +13,7 @@ import cv2
 from livebg.errors import DisplayError
 from livebg.preview.canvas import notice, paint, window_size
 from livebg.preview.client import Disconnected, PreviewFrame, Receiver
+from livebg.preview.exposure import ExposureGuard
 
 _LOG: Final = logging.getLogger(__name__)
 _NAME: Final = "livebg preview"
@@ -83,6 +84,7 @@ class PreviewWindow:
             os.environ["QT_QPA_PLATFORM"] = "xcb"  # desktops may set a platform that OpenCV's wheels lack, and Qt would abort
         cv2.namedWindow(_NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(_NAME, *_MAX_INITIAL_SIZE_PX)
+        guard = ExposureGuard(_NAME) if sys.platform.startswith("linux") else None
         try:
             while _is_open():
                 update = self._receiver.next(_POLL_INTERVAL_S)
@@ -91,6 +93,8 @@ class PreviewWindow:
                 _, _, width, height = cv2.getWindowImageRect(_NAME)
                 if update is not None or (width, height) != self._painted_size:
                     self._draw(width, height)
+                    if guard is not None:
+                        guard.check()
                 if not self._handle_key(cv2.pollKey()):
                     return
         finally:
