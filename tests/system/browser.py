@@ -1,11 +1,13 @@
-"""Chromium in the guest, with a page that shows the camera and reports what it sees."""
+"""Browsers in the guest, with a page that shows the camera and reports what it sees."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from livebg.compositing.placeholder import draw_placeholder
+from tests.support.browsers import FIREFOX
 from tests.system.call import Call
 from tests.system.debian import BROWSER
 from tests.system.guest import GuestError
@@ -16,27 +18,58 @@ _OPTIONS = (
     "--no-sandbox", "--disable-gpu", "--no-zygote", "--use-fake-ui-for-media-stream", "--mute-audio",
     "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage", "--user-data-dir=/run/home/chromium",
 )  # fmt: skip
+_FEW_PROCESSES: Final = {
+    "fission.autostart": False,
+    "dom.ipc.processCount": 1,
+    "dom.ipc.processPrelaunch.enabled": False,
+    "extensions.webextensions.remote": False,
+}
+"""Preferences with which Firefox starts fewer processes. Each takes many seconds under emulation."""
+_PROFILE: Final = "/run/home/firefox"
 Pixel = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserCommand:
+    """A browser's name, and the command that opens an address."""
+
+    name: str
+    words: tuple[str, ...]
+
+
+CHROMIUM: Final = BrowserCommand("Chromium", (str(BROWSER), *_OPTIONS))
+
+
+def firefox(call: Call, *, pipewire: bool | None = None, variables: Mapping[str, str] | None = None) -> BrowserCommand:
+    """Firefox with an empty profile. ``pipewire``: whether it uses PipeWire's cameras; None for its default."""
+    preferences = {key: value for key, value in FIREFOX.items() if "pipewire" not in key} | _FEW_PROCESSES
+    if pipewire is not None:
+        preferences["media.webrtc.camera.allow-pipewire"] = pipewire
+    lines = [f'user_pref("{key}", {json.dumps(value)});\n' for key, value in preferences.items()]
+    call.guest.shell(f"rm -rf {_PROFILE}")
+    call.guest.call("write", path=f"{_PROFILE}/user.js", text="".join(lines))
+    environment = (f"{name}={value}" for name, value in (variables or {}).items())
+    return BrowserCommand("Firefox", ("env", *environment, "firefox-esr", "--headless", "--no-remote", "--profile", _PROFILE))
 
 
 class Browser:
     """The browser, and its page's reports so far."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, call: Call, command: BrowserCommand = CHROMIUM) -> None:
+        self._call, self._name = call, command.name
         self._path = call.guest.share / "told.json"
         self._path.unlink(missing_ok=True)
         guest = call.guest
         self._server = guest.start("python", "-m", "tests.system.inside.page", "livebg", f"/run/share/{self._path.name}")
         listening = f":{PORT:04X} "
         guest.wait_for("the page is served", lambda: listening in (guest.call("read", path="/proc/net/tcp") or ""))
-        self.program = guest.start(str(BROWSER), *_OPTIONS, f"http://127.0.0.1:{PORT}/")
+        self.program = guest.start(*command.words, f"http://127.0.0.1:{PORT}/")
 
     @property
     def told(self) -> list[dict[str, Any]]:
         """All reports of the page."""
         if self.program.code is not None:
-            raise GuestError(f"Chromium ended: {self.program.err[-600:]}")
+            raise GuestError(f"{self._name} ended: {self.program.err[-600:]}")
         lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
         return [json.loads(line) for line in lines[:-1]]
 
@@ -60,7 +93,7 @@ class Browser:
             found = [each for each in self.frames(after) if is_composite(each)]
             return found if len(found) >= count else None
 
-        return self._call.guest.wait_for(f"{count} composites in Chromium", seen) or []
+        return self._call.guest.wait_for(f"{count} composites in {self._name}", seen) or []
 
     @property
     def composites_so_far(self) -> list[dict[str, Any]]:
@@ -75,9 +108,9 @@ class Browser:
 
 
 @contextmanager
-def browsing(call: Call) -> Iterator[Browser]:
-    """Chromium watches, and shows nothing of the room."""
-    browser = Browser(call)
+def browsing(call: Call, command: BrowserCommand = CHROMIUM) -> Iterator[Browser]:
+    """A browser watches, and shows nothing of the room."""
+    browser = Browser(call, command)
     try:
         yield browser
     finally:
@@ -102,7 +135,7 @@ def is_placeholder(frame: dict[str, Any]) -> bool:
 
 
 def is_black(frame: dict[str, Any]) -> bool:
-    """Whether it is all black, which neither the room nor anything of livebg's is: so Chromium ends a stream that breaks off."""
+    """Whether it is all black, which neither the room nor anything of livebg's is: so browsers end a stream that breaks off."""
     return not any(value for pixel in frame["pixels"] for value in pixel)
 
 

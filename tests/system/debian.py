@@ -18,7 +18,7 @@ TOOLS: Final = (
 )  # fmt: skip
 INSTALL: Final = (
     "sudo apt install qemu-system-x86 busybox-static kmod zstd cpio gcc make linux-headers-amd64 v4l-utils ffmpeg "
-    "sudo chromium-headless-shell gstreamer1.0-tools gstreamer1.0-plugins-good xvfb"
+    "sudo chromium-headless-shell firefox-esr gstreamer1.0-tools gstreamer1.0-plugins-good xvfb debootstrap pipewire"
 )
 """The command that installs all of them."""
 BROWSER: Final = Path("/usr/lib/chromium/chromium-headless-shell")

@@ -1,4 +1,4 @@
-"""PipeWire and WirePlumber in the guest, and the cameras that they list."""
+"""Parts of a desktop in the guest: a screen, and PipeWire and WirePlumber with the cameras that they list."""
 
 import json
 from collections.abc import Iterator
@@ -7,14 +7,26 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.system.call import Call, module_is_loaded
-from tests.system.guest import GuestError, Program
+from tests.system.guest import Guest, GuestError, Program
 
 _WIREPLUMBER: Final = "/usr/share/wireplumber"
 """By its files there, ``livebg setup`` knows the version."""
 _RULES: Final = "/run/home/.config/wireplumber"
-_BUS: Final = "/run/user/bus"
+_LOGIND: Final = " ".join(f"/run/systemd/{each}" for each in ("seats", "sessions", "users", "machines"))
+"""The folders of logind. WirePlumber 0.4 watches them, and ends with the code 70 if they do not exist."""
+BUS: Final = "/run/user/bus"
+"""The socket of the session bus."""
 _SETTLING: Final = 10
 """Seconds of guest time in which WirePlumber examines the devices that it has found."""
+
+
+@contextmanager
+def screen(guest: Guest, width: int, height: int) -> Iterator[str]:
+    """An invisible screen; its name, for the variable ``DISPLAY``."""
+    guest.shell("rm -f /tmp/.X11-unix/X7 /tmp/.X7-lock")  # of a screen that was killed
+    with guest.background("Xvfb", ":7", "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp") as server:
+        guest.wait_for("the screen", lambda: "X7" in guest.call("links", folder="/tmp/.X11-unix"), alive=server)
+        yield ":7"
 
 
 class Desktop:
@@ -26,15 +38,15 @@ class Desktop:
         self._inside = ("env", "SYSTEMD_IGNORE_CHROOT=1", "chroot", str(root))
         self._wireplumber: Program | None = None
         guest = call.guest
-        guest.shell(f"mount --bind {root}{_WIREPLUMBER} {_WIREPLUMBER}")
+        guest.shell(f"mkdir -p {_WIREPLUMBER} {_LOGIND}; mount --bind {root}{_WIREPLUMBER} {_WIREPLUMBER}")
         for folder in ("proc", "sys", "dev", "run", "tmp"):
             guest.shell(f"mount --rbind /{folder} {root}/{folder}")
         self._run("/lib/systemd/systemd-udevd", "--daemon")
         self._run("udevadm", "trigger")
         self._run("udevadm", "settle")
-        self._bus = guest.start("dbus-daemon", "--session", "--nofork", f"--address=unix:path={_BUS}")
+        self._bus = guest.start("dbus-daemon", "--session", "--nofork", f"--address=unix:path={BUS}")
         self._pipewire = self._start("pipewire")
-        folder, _, bus = _BUS.rpartition("/")
+        folder, _, bus = BUS.rpartition("/")
         listening = {bus, "pipewire-0"}
         guest.wait_for("PipeWire listens", lambda: listening <= set(guest.call("links", folder=folder)), alive=self._pipewire)
 

@@ -8,6 +8,7 @@ import pytest
 
 from livebg.compositing.placeholder import draw_placeholder
 from tests.system.call import NODE, SIZE, Call
+from tests.system.desktop import screen
 from tests.system.network import COLUMNS
 from tests.system.network import SIZE as NETWORK
 from tests.system.pictures import BARS, COLOR, LEVELS, ROOM, PictureClassifier, ReceivedPicture, person, planes, room_mask
@@ -105,15 +106,11 @@ def test_ffplay_shows_right_colors(call: Call) -> None:
     call.running()
     width, height = SIZE
     file = call.guest.share / "screen.rgb"
-    grab = f"ffmpeg -nostdin -loglevel error -f x11grab -draw_mouse 0 -video_size {width}x{height} -i :7 -frames:v 1"
-    screen = call.guest.background("Xvfb", ":7", "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp")
-    options = "-loglevel error -an -noborder -left 0 -top 0 -f v4l2"
-    play = call.guest.background(
-        "sh", "-c", f"DISPLAY=:7 SDL_AUDIODRIVER=dummy SDL_RENDER_DRIVER=software exec ffplay {options} {NODE}"
-    )
-    with screen as server:
-        call.guest.wait_for("the screen", lambda: "X7" in call.guest.call("links", folder="/tmp/.X11-unix"), alive=server)
-        with play as player:
+    with screen(call.guest, width, height) as display:
+        grab = f"ffmpeg -nostdin -loglevel error -f x11grab -draw_mouse 0 -video_size {width}x{height} -i {display} -frames:v 1"
+        options = "-loglevel error -an -noborder -left 0 -top 0 -f v4l2"
+        variables = f"DISPLAY={display} SDL_AUDIODRIVER=dummy SDL_RENDER_DRIVER=software"
+        with call.guest.background("sh", "-c", f"{variables} exec ffplay {options} {NODE}") as player:
 
             def shown() -> list[Pictures]:
                 call.guest.shell(f"{grab} -f rawvideo -pix_fmt rgb24 -y /run/share/{file.name}")

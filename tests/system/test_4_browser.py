@@ -1,8 +1,11 @@
-"""Chromium finds the camera "livebg" by its label and continues after a crash of livebg."""
+"""Browsers find the camera "livebg" by its label; Chromium continues after a crash of livebg."""
 
+import shutil
 import signal
 
-from tests.system.browser import browsing
+import pytest
+
+from tests.system.browser import browsing, firefox
 from tests.system.call import Call
 from tests.system.inside.page import PERSON
 from tests.system.pictures import BARS, LEVELS
@@ -26,6 +29,21 @@ def test_chromium_call_survives_daemon_crash(call: Call) -> None:
         call.start()
         again = browser.composites(3, after=len(browser.told))
         for each in again:  # some points may be where two bars meet
+            assert sum(is_bar(pixel) for pixel in each["pixels"][-PERSON:]) >= PERSON // 2, each
+    call.becomes("asleep")
+
+
+@pytest.mark.skipif(shutil.which("firefox-esr") is None, reason="firefox-esr is not installed")
+def test_firefox_shows_composites(call: Call) -> None:
+    call.running()
+    call.becomes("asleep")
+    with browsing(call, firefox(call)) as browser:
+        opened = browser.waits_for("Firefox opens the camera", "opened")[0]
+        assert opened["opened"] == "livebg"
+        assert opened["labels"].count("livebg") == 1
+        seen = browser.composites(5, after=0)
+        assert {(each["width"], each["height"]) for each in seen} == {(320, 180)}
+        for each in seen:
             assert sum(is_bar(pixel) for pixel in each["pixels"][-PERSON:]) >= PERSON // 2, each
     call.becomes("asleep")
 

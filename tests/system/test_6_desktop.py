@@ -1,20 +1,32 @@
-"""PipeWire programs beside the device: WirePlumber with the rule of ``livebg setup --both``, and the lists of cameras."""
+"""Both outputs: PipeWire programs with the rule of ``livebg setup --both``, and the lists of cameras, each with livebg once."""
 
+import shutil
 from collections.abc import Iterator
+from ctypes.util import find_library
+from typing import Any
 
 import pytest
 
-from tests.system.browser import Browser
+from tests.system.browser import Browser, browsing, firefox
 from tests.system.call import NODE, Call
+from tests.system.debian import Unavailable
 from tests.system.desktop import Desktop, desktop_with_both_cameras
+from tests.system.portal import camera_portal
+from tests.system.stable import obs_root, wireplumber_04_root
+
+_FIREFOX = pytest.mark.skipif(shutil.which("firefox-esr") is None, reason="firefox-esr is not installed")
 
 
 @pytest.fixture(scope="module")
 def desktop(call: Call) -> Iterator[Desktop]:
-    """livebg runs with both cameras; WirePlumber starts after it."""
-    if call.guest.parts.root is None:
-        pytest.skip("WirePlumber 0.4 of Debian 12 loses its connection to PipeWire in the guest; see LIVEBG_SYSTEM_KERNEL")
-    with desktop_with_both_cameras(call, call.guest.parts.root) as desktop:
+    """livebg runs with both cameras; WirePlumber starts after it: 0.4, or with the stable release's kernel that release's."""
+    if find_library("pipewire-0.3") is None:
+        pytest.skip("livebg's camera needs libpipewire-0.3-0, which is not installed")
+    try:
+        root = call.guest.parts.root or wireplumber_04_root()
+    except Unavailable as error:
+        pytest.skip(f"no WirePlumber: {error}")
+    with desktop_with_both_cameras(call, root) as desktop:
         call.running()
         desktop.restart_wireplumber()
         yield desktop
@@ -39,7 +51,7 @@ def test_wireplumber_is_no_viewer(call: Call, desktop: Desktop) -> None:
         assert not desktop.holds(NODE)
         status = call.status()
     assert status["state"] == "asleep"
-    assert [each["watched"] for each in status["outputs"]] == [False, False]
+    assert watched(status) == {"v4l2loopback": False, "pipewire": False}
     assert status["camera"]["opened"] == opened
 
 
@@ -51,3 +63,43 @@ def test_chromium_lists_livebg_once(call: Call, desktop: Desktop) -> None:  # no
     finally:
         browser.close()
     assert sorted(listed) == ["livebg", "vivid"]
+
+
+@_FIREFOX
+@pytest.mark.parametrize("pipewire", [None, True])
+def test_firefox_lists_and_shows_livebg_once(call: Call, desktop: Desktop, pipewire: bool | None) -> None:  # noqa: ARG001
+    """It opens devices itself: by default, and with its setting for PipeWire on a desktop without a camera portal."""
+    with browsing(call, firefox(call, pipewire=pipewire)) as browser:
+        opened = browser.waits_for("Firefox opens the camera", "opened")[0]
+        assert opened["opened"] == "livebg"
+        assert sorted(opened["labels"]) == ["livebg", "vivid"]
+        seen = browser.composites(3, after=0)
+        assert {(each["width"], each["height"]) for each in seen} == {(320, 180)}
+        assert watched(call.status()) == {"v4l2loopback": True, "pipewire": False}
+    call.becomes("asleep")
+
+
+@_FIREFOX
+def test_firefox_lists_livebg_once_through_portal(call: Call, desktop: Desktop) -> None:
+    """With its setting for PipeWire on a desktop with a portal: the PipeWire camera, and not the device."""
+    if call.guest.parts.root is None:
+        pytest.skip("the portal is one of the stable release; see LIVEBG_SYSTEM_KERNEL")
+    try:
+        root = obs_root()
+    except Unavailable as error:
+        pytest.skip(f"no portal: {error}")
+    with (
+        camera_portal(call.guest, desktop, root) as variables,
+        browsing(call, firefox(call, pipewire=True, variables=variables)) as browser,
+    ):
+        opened = browser.waits_for("Firefox opens the camera", "opened")[0]
+        assert opened["opened"] == "livebg"
+        assert opened["labels"].count("livebg") == 1
+        browser.composites(3, after=0)
+        assert watched(call.status()) == {"v4l2loopback": False, "pipewire": True}
+    call.becomes("asleep")
+
+
+def watched(status: dict[str, Any]) -> dict[str, bool]:
+    """Whether programs use each of livebg's outputs."""
+    return {each["backend"]: each["watched"] for each in status["outputs"]}

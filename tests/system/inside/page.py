@@ -1,7 +1,8 @@
 """``page.py LABEL FILE``: serves a page that shows the camera of that label as a call does, and stores the page's reports.
 
-FILE gets a line of JSON for each thing that is told: the cameras that are listed before anybody looks, each opening, and of each
-frame it looks at its size and some of its pixels (red, green, blue). A camera that falls silent or ends is opened again.
+FILE gets a line of JSON for each report: the cameras that are listed before the page opens one; each opening, with the cameras
+that are listed then; and of each frame that the page reads its size and some of its pixels (red, green, blue). A camera that
+falls silent or ends is opened again.
 """
 
 import http.server
@@ -25,16 +26,23 @@ const tell = (what) => fetch("/told", {method: "POST", body: JSON.stringify(what
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const cameras = async () => (await navigator.mediaDevices.enumerateDevices()).filter((each) => each.kind == "videoinput");
 const silence = 5000, rest = 300;  // ms; under emulation to look at each frame leaves livebg no time
+const labels = async () => (await cameras()).map((each) => each.label);
 let stream = null, last = 0;
+const find = async () => (await cameras()).find((each) => each.label == LABEL);
 const open = async () => {
-  const found = (await cameras()).find((each) => each.label == LABEL);
+  let found = await find();
+  if (!found && !(await labels()).some((label) => label)) {  // Firefox gives labels only to a page that has opened a camera
+    const first = await navigator.mediaDevices.getUserMedia({video: true});
+    found = await find();
+    first.getTracks().forEach((track) => track.stop());
+  }
   if (!found) throw new Error("no camera of that label");
   stream = await navigator.mediaDevices.getUserMedia({video: {deviceId: {exact: found.deviceId}}});
   video.srcObject = stream;
   await video.play();
   last = performance.now();
   const track = stream.getVideoTracks()[0];
-  await tell({opened: track.label, settings: track.getSettings()});
+  await tell({opened: track.label, labels: await labels(), settings: track.getSettings()});
 };
 const look = () => {
   last = performance.now();
@@ -46,7 +54,7 @@ const look = () => {
   setTimeout(() => video.requestVideoFrameCallback(look), rest);
 };
 (async () => {
-  await tell({listed: (await cameras()).map((each) => each.label)});
+  await tell({listed: await labels()});
   video.requestVideoFrameCallback(look);
   for (;;) {
     const ended = !stream || stream.getVideoTracks()[0].readyState == "ended";
