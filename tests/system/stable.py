@@ -31,6 +31,11 @@ def stable_root(name: str, packages: Sequence[str]) -> Path:
     return _root("stable", name, packages)
 
 
+def obs_root() -> Path:
+    """A root of the stable release with OBS and the camera portal, as :func:`_root` makes it."""
+    return stable_root("obs", OBS)
+
+
 def wireplumber_04_root() -> Path:
     """A root of Debian 12 with WirePlumber 0.4.13, made unless it is in the cache. Raises :class:`Unavailable`."""
     return _root("bookworm", "desktop", _CAMERAS)
@@ -49,11 +54,6 @@ def _root(suite: str, name: str, packages: Sequence[str]) -> Path:
         run(*_ENCLOSED, "chroot", fresh, "env", "DEBIAN_FRONTEND=noninteractive", *install, patience=3600)
         run("chroot", fresh, "apt-get", "clean")
     return root
-
-
-def obs_root() -> Path:
-    """A root of that release with OBS, made unless it is in the cache. Raises :class:`Unavailable`."""
-    return stable_root("obs", OBS)
 
 
 def entered(root: Path, *command: str) -> list[str]:
