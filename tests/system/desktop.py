@@ -16,6 +16,14 @@ _LOGIND: Final = " ".join(f"/run/systemd/{each}" for each in ("seats", "sessions
 """The folders of logind. WirePlumber 0.4 watches them, and ends with the code 70 if they do not exist."""
 BUS: Final = "/run/user/bus"
 """The socket of the session bus."""
+_PLUGINS: Final = "/run/gst-pipewire"
+"""The plugins of GStreamer that the reader needs: under emulation it would examine all of them for minutes."""
+_GST: Final = "/usr/lib/x86_64-linux-gnu/gstreamer-1.0/libgst"
+_READER: Final = (
+    "env", f"GST_PLUGIN_SYSTEM_PATH_1_0={_PLUGINS}", "GST_REGISTRY_FORK=no", f"GST_REGISTRY={_PLUGINS}/registry",
+    "gst-launch-1.0", "-q", "pipewiresrc", "target-object=livebg", "!", "video/x-raw,format=I420", "!", "filesink",
+    "buffer-mode=unbuffered",
+)  # fmt: skip
 _SETTLING: Final = 10
 """Seconds of guest time in which WirePlumber examines the devices that it has found."""
 
@@ -95,6 +103,13 @@ class Desktop:
         """Of those whose description is livebg's: the V4L2 device, or None for a camera that programs such as livebg offer."""
         shown = [each for each in self.cameras() if each["node.description"].startswith("livebg")]
         return sorted((each.get("api.v4l2.path") for each in shown), key=str)
+
+    @contextmanager
+    def reading(self, file: str) -> Iterator[Program]:
+        """A GStreamer program that reads livebg's PipeWire camera into a file, as I420."""
+        self._call.guest.shell(f"mkdir -p {_PLUGINS}; ln -sf {_GST}pipewire.so {_GST}coreelements.so {_PLUGINS}")
+        with self._call.guest.background(*self._inside, *_READER, f"location={file}") as program:
+            yield program
 
     def close(self) -> None:
         self.stop_wireplumber()

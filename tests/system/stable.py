@@ -7,11 +7,9 @@ from typing import Final
 
 from tests.system.debian import Unavailable, cache, made_whole, mirror, run
 
-_CAMERAS: Final = ("udev", "dbus-user-session", "pipewire", "wireplumber")
-"""The packages that list cameras."""
-KERNEL: Final = (
-    "gcc", "make", "linux-image-amd64", "linux-headers-amd64", *_CAMERAS, "gstreamer1.0-tools", "gstreamer1.0-pipewire",
-)  # fmt: skip
+_CAMERAS: Final = ("udev", "dbus-user-session", "pipewire", "wireplumber", "gstreamer1.0-tools", "gstreamer1.0-pipewire")
+"""The packages that list and read cameras."""
+KERNEL: Final = ("gcc", "make", "linux-image-amd64", "linux-headers-amd64", *_CAMERAS)
 """The packages of the root for a guest: a kernel, and what builds its modules and lists its cameras."""
 OBS: Final = (
     "obs-studio", "obs-plugins", "libgl1-mesa-dri", "pipewire", "wireplumber", "dbus-user-session",

@@ -1,16 +1,20 @@
 """Both outputs: PipeWire programs with the rule of ``livebg setup --both``, and the lists of cameras, each with livebg once."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from ctypes.util import find_library
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.system.browser import Browser, browsing, firefox
-from tests.system.call import NODE, Call
+from tests.system.call import NODE, SIZE, Call
 from tests.system.debian import Unavailable
 from tests.system.desktop import Desktop, desktop_with_both_cameras
+from tests.system.pictures import PictureClassifier
 from tests.system.portal import camera_portal
 from tests.system.stable import obs_root, wireplumber_04_root
 
@@ -53,6 +57,21 @@ def test_wireplumber_is_no_viewer(call: Call, desktop: Desktop) -> None:
     assert status["state"] == "asleep"
     assert watched(status) == {"v4l2loopback": False, "pipewire": False}
     assert status["camera"]["opened"] == opened
+
+
+def test_readers_of_both_outputs_see_composites(call: Call, desktop: Desktop) -> None:
+    """At the same time, with the real camera opened once; it stays open until the last reader ends."""
+    opened = call.becomes("asleep")["camera"]["opened"]
+    file = call.guest.share / "pipewire.yuv"
+    with desktop.reading(f"/run/share/{file.name}") as reader:
+        call.guest.wait_for("composites through PipeWire", lambda: kinds(file)["composite"] >= 3, alive=reader)
+        with call.watching() as watcher:
+            watcher.sees("composite")
+            assert watched(call.status()) == {"v4l2loopback": True, "pipewire": True}
+        before = kinds(file)["composite"]
+        call.guest.wait_for("further composites", lambda: kinds(file)["composite"] >= before + 3, alive=reader)
+    assert set(kinds(file)) <= {"composite", "placeholder"}
+    assert call.becomes("asleep")["camera"]["opened"] == opened + 1
 
 
 def test_chromium_lists_livebg_once(call: Call, desktop: Desktop) -> None:  # noqa: ARG001
@@ -98,6 +117,13 @@ def test_firefox_lists_livebg_once_through_portal(call: Call, desktop: Desktop) 
         browser.composites(3, after=0)
         assert watched(call.status()) == {"v4l2loopback": False, "pipewire": True}
     call.becomes("asleep")
+
+
+def kinds(file: Path) -> Counter[str]:
+    """How many pictures of each kind a file of I420 has until now."""
+    size = SIZE[0] * SIZE[1] * 3 // 2
+    data = np.frombuffer(file.read_bytes() if file.exists() else b"", np.uint8)
+    return Counter(map(PictureClassifier(*SIZE).kind, data[: data.size // size * size].reshape(-1, size)))
 
 
 def watched(status: dict[str, Any]) -> dict[str, bool]:
