@@ -30,14 +30,17 @@ const labels = async () => (await cameras()).map((each) => each.label);
 let stream = null, last = 0;
 const find = async () => (await cameras()).find((each) => each.label == LABEL);
 const open = async () => {
-  let found = await find();
+  let found = await find(), first = null;
   if (!found && !(await labels()).some((label) => label)) {  // Firefox gives labels only to a page that has opened a camera
-    const first = await navigator.mediaDevices.getUserMedia({video: true});
+    first = await navigator.mediaDevices.getUserMedia({video: true});
     found = await find();
-    first.getTracks().forEach((track) => track.stop());
   }
-  if (!found) throw new Error("no camera of that label");
-  stream = await navigator.mediaDevices.getUserMedia({video: {deviceId: {exact: found.deviceId}}});
+  try {
+    if (!found) throw new Error("no camera of that label");
+    stream = await navigator.mediaDevices.getUserMedia({video: {deviceId: {exact: found.deviceId}}});
+  } finally {
+    if (first) first.getTracks().forEach((track) => track.stop());  // not earlier: a browser may crash if it reopens it at once
+  }
   video.srcObject = stream;
   await video.play();
   last = performance.now();
