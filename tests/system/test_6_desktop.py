@@ -67,7 +67,8 @@ def test_readers_of_both_outputs_see_composites(call: Call, desktop: Desktop) ->
         call.guest.wait_for("composites through PipeWire", lambda: kinds(file)["composite"] >= 3, alive=reader)
         with call.watching() as watcher:
             watcher.sees("composite")
-            assert watched(call.status()) == {"v4l2loopback": True, "pipewire": True}
+            both = {"v4l2loopback": True, "pipewire": True}
+            call.guest.wait_for("both outputs are watched", lambda: watched(call.status()) == both)
         before = kinds(file)["composite"]
         call.guest.wait_for("further composites", lambda: kinds(file)["composite"] >= before + 3, alive=reader)
     assert "leak" not in kinds(file)  # a torn picture is possible: livebg takes a buffer back from a reader that is too slow
