@@ -12,7 +12,14 @@ from livebg.lab.training.export import export
 from livebg.lab.training.loader import COURSES
 from livebg.lab.training.prepare import prepare
 from livebg.lab.training.pseudo_labels import PseudoLabeler
-from livebg.lab.training.train_pipeline import Run, calibration, initial_weights, leave_one_out, train_network
+from livebg.lab.training.train_pipeline import (
+    Run,
+    average_weights,
+    calibration,
+    initial_weights,
+    leave_one_out,
+    train_network,
+)
 from livebg.lab.training.trainer import Schedule, read_checkpoint
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -45,6 +52,8 @@ def train_command(
     start: StartOption = None,
     pictures: Pictures = 1_500_000,
     rate: Rate = 1e-3,
+    decay: Annotated[float, typer.Option(help="Share of the pictures during which the rate falls.", min=0.01, max=1)] = 0.3,
+    empty: Annotated[float | None, typer.Option(help="Share of frames without people.", min=0, max=0.7)] = None,
     course: Annotated[
         Literal["all", "small", "medium", "large"], typer.Option(help="Frame sizes: a single stage, or all stages in order.")
     ] = "all",
@@ -57,9 +66,11 @@ def train_command(
 ) -> None:
     """Train one design."""
     stages = tuple(COURSES.values()) if course == "all" else (replace(COURSES[course], until=1.0),)
+    if empty is not None:
+        stages = tuple(stage.with_empty(empty) for stage in stages)
     run = Run(device, workers, threads, seed, stages, until=until)
     net = initial_weights(None if checkpoint.exists() else start, design)
-    train_network(net, design, pictures_in, checkpoint, Schedule(pictures, rate, half=half), run)
+    train_network(net, design, pictures_in, checkpoint, Schedule(pictures, rate, decay=decay, half=half), run)
 
 
 @app.command("export")
@@ -74,6 +85,18 @@ def export_command(
     """Export a checkpoint's weight average to ONNX: float32, or 8 bits if prepared pictures are given."""
     design, net = read_checkpoint(checkpoint)
     export(net, design, out, calibration(pictures_in, seed) if pictures_in else None)
+
+
+@app.command("average")
+def average_command(
+    out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
+    networks: Annotated[list[Path], typer.Argument(help="Checkpoints or exported ONNX files.", exists=True)],
+    pictures_in: Annotated[Path, typer.Option("--prepared", help="Prepared pictures, for the 8-bit ranges.")],
+    design: DesignName = "deep",
+    seed: Seed = 0,
+) -> None:
+    """Export the mean of networks that were trained on from the same weights, in 8 bits."""
+    export(average_weights(networks, design), design, out, calibration(pictures_in, seed))
 
 
 @app.command("make")

@@ -1,7 +1,7 @@
 """Loads batches of samples in worker processes, so that training does not wait for data."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -25,6 +25,11 @@ class Curriculum:
     batch: int = 24
     mix: Mix = field(default_factory=Mix)
     until: float = 1.0
+
+    def with_empty(self, share: float) -> "Curriculum":
+        """Returns the same stage with that share of frames without people, instead of photos."""
+        photos = self.mix.photos + self.mix.empty - share
+        return replace(self, mix=replace(self.mix, photos=photos, empty=share))
 
 
 SMALL = Curriculum(

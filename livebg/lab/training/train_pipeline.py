@@ -119,6 +119,20 @@ def initial_weights(path: Path | None, design: str) -> LivebgNet:
     return net
 
 
+def average_weights(paths: Sequence[Path], design: str) -> LivebgNet:
+    """Returns the mean of networks that were trained on from the same weights: a "model soup" (Wortsman et al., ICML 2022).
+
+    Each network has moved away from what the others know; their mean keeps most of it. ``paths`` are checkpoints or exported ONNX
+    files. Raises ValueError if there are none, or one is of another design.
+    """
+    if not paths:
+        raise ValueError("There is no network to average.")
+    states = [initial_weights(path, design).state_dict() for path in paths]
+    net = LivebgNet(DESIGNS[design])
+    net.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
+    return net
+
+
 def leave_one_out(
     data: Path, pictures: Path, work: Path, starts: Sequence[Path], design: str, schedule: Schedule, run: Run
 ) -> Iterator[Section]:

@@ -26,6 +26,7 @@ from livebg.lab.training.rounding import avoid_ties  # noqa: E402
 from livebg.lab.training.train_pipeline import (  # noqa: E402
     LEFT_OUT,
     Run,
+    average_weights,
     calibration,
     initial_weights,
     leave_one_out,
@@ -156,6 +157,15 @@ def test_other_network_cannot_be_initial_weights(tmp_path: Path) -> None:
         initial_weights(tmp_path / "tiny.onnx", "deep")
 
 
+def test_average_is_the_mean_of_the_weights(prepared: Path, tmp_path: Path) -> None:
+    nets = [train_network(LivebgNet(TINY), "tiny", prepared, tmp_path / f"{n}.pt", Schedule(4), RUN) for n in range(3)]
+    mean = average_weights([tmp_path / f"{n}.pt" for n in range(3)], "tiny")
+    for found, *parts in zip(mean.parameters(), *(net.parameters() for net in nets), strict=True):
+        torch.testing.assert_close(found, sum(parts) / 3)
+    with pytest.raises(ValueError, match="no network"):
+        average_weights([], "tiny")
+
+
 def test_half_precision_training_learns(prepared: Path) -> None:
     batch = batch_of(prepared)
     torch.manual_seed(1)
@@ -260,12 +270,24 @@ def test_shipped_design_is_below_2_mib(prepared: Path, tmp_path: Path) -> None:
 
 def test_commands_train_and_export(prepared: Path, tmp_path: Path) -> None:
     checkpoint, out = str(tmp_path / "tiny.pt"), str(tmp_path / "tiny.onnx")
-    options = ["--design", "tiny", "--pictures", "16", "--workers", "0"]
+    options = ["--design", "tiny", "--pictures", "16", "--workers", "0", "--decay", "0.7", "--empty", "0.2"]
     trained_well = CliRunner().invoke(app, ["train", str(prepared), checkpoint, *options])
     assert trained_well.exit_code == 0, trained_well.output
     exported = CliRunner().invoke(app, ["export", checkpoint, out])
     assert exported.exit_code == 0, exported.output
     assert from_exported(Path(out))[0] == "tiny"
+    mean = str(tmp_path / "mean.onnx")
+    averaged = CliRunner().invoke(app, ["average", mean, checkpoint, out, "--design", "tiny", "--prepared", str(prepared)])
+    assert averaged.exit_code == 0, averaged.output
+    assert from_exported(Path(mean))[0] == "tiny"
+
+
+def test_share_of_frames_without_people(prepared: Path) -> None:
+    stage = COURSE.with_empty(0.5)
+    assert (stage.mix.photos, stage.mix.empty) == pytest.approx((0.26, 0.5))
+    batches = loader(prepared, stage, seed=5, workers=0)
+    empty = sum(int((next(batches).alpha.amax((1, 2, 3)) == 0).sum()) for _ in range(25))
+    assert 35 <= empty <= 65
 
 
 def test_missing_data_fails_with_clear_message(tmp_path: Path) -> None:
