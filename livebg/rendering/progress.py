@@ -165,6 +165,7 @@ class RenderProgress:
         return self._jobs[job]
 
     def _work(self, more: float) -> None:
+        """Count ``more`` work, and sample the speed."""
         self._done += more
         self._worked += more
         now = self._clock()
