@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -165,10 +166,13 @@ class Trainer:
 
 
 def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
-    """Returns the design's name and the averaged network of a checkpoint."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    net = LivebgNet(DESIGNS[state["design"]])
-    net.load_state_dict(state["average"])
+    """Returns the design's name and the averaged network of a checkpoint. Raises ValueError if the file is none."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        net = LivebgNet(DESIGNS[state["design"]])
+        net.load_state_dict(state["average"])
+    except (UnpicklingError, EOFError, KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} is no checkpoint of a training. Choose another file.") from error
     return state["design"], net
 
 

@@ -164,6 +164,10 @@ def test_average_is_the_mean_of_the_weights(prepared: Path, tmp_path: Path) -> N
         torch.testing.assert_close(found, sum(parts) / 3)
     with pytest.raises(ValueError, match="no network"):
         average_weights([], "tiny")
+    other = tmp_path / "other.pt"
+    other.write_text("some text")
+    with pytest.raises(ValueError, match="no checkpoint"):
+        average_weights([tmp_path / "0.pt", other], "tiny")
 
 
 def test_half_precision_training_learns(prepared: Path) -> None:
