@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -171,7 +170,9 @@ def read_checkpoint(path: Path) -> tuple[str, LivebgNet]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         net = LivebgNet(DESIGNS[state["design"]])
         net.load_state_dict(state["average"])
-    except (UnpicklingError, EOFError, KeyError, TypeError, RuntimeError) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # reading another kind of file can raise anything
         raise ValueError(f"{path} is no checkpoint of a training. Choose another file.") from error
     return state["design"], net
 
