@@ -169,7 +169,9 @@ class ClusterWorkers(Workers):
             submission.discard()
             submission.fail(error)
         except Exception as error:  # noqa: BLE001 - the future has it
-            if isinstance(error, LivebgError) or submission.tries or self._stopped.is_set():
+            if self._stopped.is_set() and not isinstance(error, LivebgError):
+                submission.fail(Cancelled("Stopped."))  # the stop came between two questions to Dask
+            elif isinstance(error, LivebgError) or submission.tries:
                 submission.fail(error)
             else:
                 submission.try_again(error)
