@@ -205,7 +205,8 @@ def _cluster_workers(
 
 
 def _reporter(report: str) -> "QuietReporter":
-    from livebg.rendering.reporters import BarReporter, JsonReporter, QuietReporter
+    from livebg.rendering.json_reporter import JsonReporter
+    from livebg.rendering.reporters import BarReporter, QuietReporter
 
     if report == "json":
         return JsonReporter(output(), errors())

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from livebg.errors import Cancelled, SourceError
 from livebg.rendering.jobs import Job, JobResult
+from livebg.rendering.json_reporter import JsonReporter
 from livebg.rendering.report_text import error_message
-from livebg.rendering.reporters import BarReporter, JsonReporter, QuietReporter
+from livebg.rendering.reporters import BarReporter, QuietReporter
 from livebg.rendering.worker import WorkerLost
 
 JOBS = [Job(Path("a.mp4"), Path("a.portrait.mp4")), Job(Path("b.mp4"), Path("b.portrait.mp4"))]
