@@ -1,4 +1,4 @@
-"""Builds objects from settings. This is the only module that knows both."""
+"""Builds sources, sinks, segmenters and effects from settings."""
 
 from functools import partial
 

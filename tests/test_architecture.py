@@ -29,7 +29,7 @@ LAYERS = [
 ]
 """From the bottom up: a package imports from its own layer or from those below."""
 FOUNDATION = frozenset(name for layer in LAYERS[:4] for name in layer)
-"""What gets along without the settings."""
+"""Packages that do not depend on the settings."""
 MAX_ROOT_MODULES = 8
 HEAVY = {
     *("PIL", "av", "cv2", "onnx", "onnxruntime", "pillow_heif"),

@@ -72,7 +72,7 @@ def camera_set(
 
 @app.command("save", cls=CheckedCommand)
 def camera_save(name: CameraOption = None, config: ConfigOption = None) -> None:
-    """Save the present values, to restore them whenever livebg opens this camera."""
+    """Save the current values, to restore them whenever livebg opens this camera."""
     result = _requester(name, config)("save_camera_controls", {})
     output().print(f"Saved {len(result['saved'])} controls of {result['camera']}.", markup=False)
 

@@ -70,7 +70,7 @@ def jobs_clean(
         ),
     ] = None,
     recursive: RecursiveOption = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing those of folders.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Remove what interrupted renders have finished so far. Running ones are kept."""
     from livebg.rendering.job_files import is_job_folder

@@ -28,7 +28,7 @@ CameraOption = Annotated[
     str | None, typer.Option(metavar="NAME|NUMBER|PATH|URL|FILE", help="Camera, or a video file to use instead.")
 ]
 OutputOption = Annotated[
-    str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, pipewire, obs, or null (no output).")
+    str | None, typer.Option(metavar="BACKEND", help="auto, v4l2loopback, pipewire, both, obs, or null (no output).")
 ]
 SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="Camera resolution; default 1280x720.")]
 

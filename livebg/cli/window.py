@@ -7,9 +7,9 @@ from livebg.platform.user_paths import user_folder
 
 
 def window(_verbose: VerboseOption = False) -> None:
-    """Open a window with the picture and all settings.
+    """Open a window with the picture and the settings.
 
-    Starts no livebg by itself; a button does. Needs GTK 4 and libadwaita from the system's packages. Exit code 8 without them or
+    Does not start livebg; a button in it does. Needs GTK 4 and libadwaita from the system's packages. Exit code 8 without them or
     without a display.
     """
     from livebg.daemon.runtime_dir import runtime_dir

@@ -1,4 +1,4 @@
-"""The window: a live picture of what others see, beside all settings, presets, the camera and what is wrong.
+"""The window: a live picture of what others see, beside the settings, presets, the camera and problems.
 
 It is a process of its own. Pictures come from the preview socket, everything else goes through the control socket.
 :mod:`~livebg.window.rows`, :mod:`~livebg.window.state` and :mod:`~livebg.window.problems` decide what to show and need no GTK;

@@ -1,4 +1,4 @@
-"""The column of all settings: problems, presets, one group per section, and the controls of the camera."""
+"""The column beside the picture: problems, presets, one group per section, and the controls of the camera."""
 
 import time
 from collections.abc import Callable
