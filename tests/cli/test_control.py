@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.support.cli_runner import CommandResult, LivebgCli
 from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.media import Clip
 from tests.support.photos import save_photo
+from tests.support.waiting import wait_until
 
 if sys.platform == "linux":
     from tests.support.shortcut_portal import Desktop, ShortcutPortal
@@ -67,13 +68,6 @@ class RunningDaemon:
         if self.process.poll() is None:
             self.cli.livebg("stop")
         return self.process.communicate(timeout=PATIENCE)[1]
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -206,9 +200,7 @@ def test_configuration_is_reloaded_on_command_and_sighup(daemon: RunningDaemon) 
     assert daemon.mode() == "portrait"
     config.write_text('[effect]\nmode = "greenscreen"\n')
     daemon.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + PATIENCE
-    while daemon.mode() != "greenscreen":
-        assert time.monotonic() < deadline
+    wait_until(lambda: daemon.mode() == "greenscreen")
     config.write_text("[effect")
     daemon.process.send_signal(signal.SIGHUP)
     daemon.tell("set", "effect.blur=0.3")

@@ -16,6 +16,7 @@ from livebg.daemon.shortcut_portal import SUGGESTED, Shortcut
 from livebg.daemon.shortcuts import GlobalShortcuts, GrantedShortcuts
 from livebg.errors import ConfigError, LivebgError, ModelError
 from livebg.system.session_bus import APP_ID, BusError
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="D-Bus is Linux's"),
@@ -27,13 +28,6 @@ if sys.platform == "linux":
 
 PATIENCE = 20.0
 BOTH = ("pause_or_resume", "next_preset")
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

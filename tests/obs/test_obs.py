@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from tests.support.obs import OPTIONS, VARIABLES, ObsVideo, obs_files, recorded
-from tests.support.pipewire_desktop import PATIENCE, Desktop, livebg_status, wait_until
+from tests.support.pipewire_desktop import PATIENCE, Desktop, livebg_status
 from tests.support.quarters import MARK, QUARTERS, SIZE, quarters_camera
+from tests.support.waiting import wait_until
 from tests.system.debian import Unavailable
 from tests.system.portal import PORTAL
 from tests.system.stable import entered, obs_root
@@ -103,8 +104,8 @@ def test_obs_records_moving_camera_in_right_colors(desktop: Desktop) -> None:
         (place / name).write_text(text)
     obs = desktop.run("obs", *OPTIONS, variables=VARIABLES)
     try:
-        wait_until(lambda: livebg_status(desktop)["state"] == "live", "OBS uses the camera", _LOADING)
-        wait_until(lambda: sum(map(shows_quarters, pictures(desktop.folder))) >= 20, "OBS has recorded it", _LOADING)
+        wait_until(lambda: livebg_status(desktop)["state"] == "live", "OBS uses the camera", timeout=_LOADING)
+        wait_until(lambda: sum(map(shows_quarters, pictures(desktop.folder))) >= 20, "OBS has recorded it", timeout=_LOADING)
     except AssertionError as error:
         log = (desktop.folder / "unshare.log").read_text(errors="replace")
         raise AssertionError(f"{error}: {log[-4000:]}") from error

@@ -15,6 +15,7 @@ from livebg.platform.interrupts import Interrupt, deferred_signals, interruptibl
 from livebg.sinks.atomic_file import AtomicFile
 from tests.support.cli_runner import LivebgCli
 from tests.support.media import FAST, Clip
+from tests.support.waiting import wait_until
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,10 +26,7 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
 
 
 def wait_for_part(folder: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not list(folder.rglob("*.part")):
-        assert time.monotonic() < deadline, "the render did not begin"
-        time.sleep(0.005)
+    wait_until(lambda: list(folder.rglob("*.part")), "the render did not begin")
 
 
 def test_interrupt_is_raised_once_until_the_cleanup_hangs() -> None:

@@ -5,8 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from tests.cli.test_run import Environment, livebg, started
 from tests.support.media import Clip
 from tests.support.toy_network import ToyNetwork
 from tests.support.tray_desktop import x_server
+from tests.support.waiting import wait_until
 
 PATIENCE = 60.0
 GREEN, ROOM = (0, 255, 0), (0, 0, 0)
@@ -81,13 +81,6 @@ def windows(env: Environment) -> list[str]:
     return subprocess.run(found, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False).stdout.split()
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.2)
-
-
 def is_live() -> bool:
     with PreviewClient() as channel:
         seen = channel.next_frame(["composite"])
@@ -108,27 +101,27 @@ def test_preview_shows_green_screen_and_survives_daemon_kill(
     tmp_path: Path, home: Environment, command: list[str], processes: list[subprocess.Popen[str]]
 ) -> None:
     processes.append(started(command, home))
-    wait_for(answers, "the daemon")
+    wait_until(answers, "the daemon")
     preview = started(["preview"], home)
     processes.append(preview)
     shot = tmp_path / "screen.png"
-    wait_for(lambda: preview.poll() is not None or greens(screen(home, shot)) > 50_000, "green on the screen")
+    wait_until(lambda: preview.poll() is not None or greens(screen(home, shot)) > 50_000, "green on the screen")
     assert preview.poll() is None
     bright = (screen(home, shot).min(axis=2) > 150).sum()
     assert bright > 10_000, "the person"
 
     processes[0].kill()
     processes[0].wait(PATIENCE)
-    wait_for(lambda: greens(screen(home, shot)) == 0, "no old picture")
+    wait_until(lambda: greens(screen(home, shot)) == 0, "no old picture")
     assert (screen(home, shot) > 200).sum() > 100, "a sentence in its place"
     assert preview.poll() is None
 
     processes.append(started(command, home))
-    wait_for(lambda: greens(screen(home, shot)) > 50_000, "green on the screen again")
+    wait_until(lambda: greens(screen(home, shot)) > 50_000, "green on the screen again")
 
     (window,) = windows(home)
     subprocess.run(["xdotool", "windowsize", window, "500", "700"], env=home, check=True, timeout=PATIENCE)
-    wait_for(lambda: greens(screen(home, shot)[:, :500]) > 0 and greens(screen(home, shot)[:, 500:]) == 0, "the smaller window")
+    wait_until(lambda: greens(screen(home, shot)[:, :500]) > 0 and greens(screen(home, shot)[:, 500:]) == 0, "the smaller window")
     tall = np.abs(screen(home, shot)[:700, :500].astype(int) - GREEN).max(axis=2) < 40
     assert tall.any(axis=1).sum() < 400, "4:3 stays 4:3"
 
@@ -139,10 +132,10 @@ def test_preview_shows_green_screen_and_survives_daemon_kill(
 
 def test_ctrl_c_ends_preview(home: Environment, command: list[str], processes: list[subprocess.Popen[str]]) -> None:
     processes.append(started(command, home))
-    wait_for(answers, "the daemon")
+    wait_until(answers, "the daemon")
     preview = started(["preview", "--alpha"], home)
     processes.append(preview)
-    wait_for(lambda: windows(home), "the window")
+    wait_until(lambda: windows(home), "the window")
     preview.send_signal(signal.SIGINT)
     _, output = preview.communicate(timeout=PATIENCE)
     assert (preview.returncode, output) == (0, "")
@@ -164,11 +157,11 @@ def test_killed_preview_is_no_longer_counted(
     home: Environment, command: list[str], processes: list[subprocess.Popen[str]]
 ) -> None:
     processes.append(started(command, home))
-    wait_for(answers, "the daemon")
+    wait_until(answers, "the daemon")
     preview = started(["preview"], home)
     processes.append(preview)
-    wait_for(lambda: windows(home), "the window")
+    wait_until(lambda: windows(home), "the window")
     assert previews(home) == 1
     preview.kill()
     preview.wait(PATIENCE)
-    wait_for(lambda: previews(home) == 0, "its end")
+    wait_until(lambda: previews(home) == 0, "its end")

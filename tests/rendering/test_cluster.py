@@ -23,7 +23,8 @@ from livebg.rendering.worker import WorkerLost
 from tests.support.cluster_tasks import WriteTask, started_in
 from tests.support.dask_cluster import CHECKOUT, DaskCluster
 from tests.support.toy_network import ToyNetwork
-from tests.support.worker_tasks import Digest, Exiting, Failing, RecordingObserver, Segmenting, Unpicklable, wait_until
+from tests.support.waiting import wait_until
+from tests.support.worker_tasks import Digest, Exiting, Failing, RecordingObserver, Segmenting, Unpicklable
 
 dask = pytest.importorskip("dask", reason="dask, of the extra livebg[cluster], is not installed")
 pytest.importorskip("distributed", reason="distributed, of the extra livebg[cluster], is not installed")
@@ -273,7 +274,8 @@ from livebg.rendering.cluster import ClusterWorkers
 from livebg.rendering.cluster_address import parse_cluster
 from livebg.rendering.worker import WorkerLost
 from tests.support.cluster_tasks import WriteTask, started_in
-from tests.support.worker_tasks import RecordingObserver, wait_until
+from tests.support.waiting import wait_until
+from tests.support.worker_tasks import RecordingObserver
 
 folder = pathlib.Path(sys.argv[2])
 workers = ClusterWorkers(parse_cluster(sys.argv[1], insecure=False), None, 1)

@@ -16,7 +16,7 @@ from tests.support.cli_runner import LivebgCli
 from tests.support.dask_cluster import CHECKOUT, DaskCluster
 from tests.support.media import Clip
 from tests.support.toy_network import ToyNetwork
-from tests.support.worker_tasks import wait_until
+from tests.support.waiting import wait_until
 
 needs_dask = [
     pytest.importorskip(name, reason=f"{name}, of the extra livebg[cluster], is not installed")

@@ -20,6 +20,7 @@ from livebg.rendering.worker import ModelUnavailable, WorkerLost, Workers
 from livebg.rendering.workers import count_jobs, open_workers
 from livebg.segmentation.u2net import U2NetSegmenter
 from tests.support.toy_network import ToyNetwork
+from tests.support.waiting import wait_until
 from tests.support.worker_tasks import (
     HANG_S,
     Digest,
@@ -30,7 +31,6 @@ from tests.support.worker_tasks import (
     Segmenting,
     Unpicklable,
     announced,
-    wait_until,
 )
 
 LABEL = RecordingObserver().label

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.worker_tasks import wait_until
+from tests.support.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 HOST = "127.0.0.1"

@@ -6,8 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any, Self
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.support.waiting import wait_until
 
 PATIENCE = 30.0
 """Seconds after which a program counts as hung."""
@@ -31,14 +32,6 @@ def missing_tools(tools: tuple[str, ...] = TOOLS) -> str | None:
         return f"not installed: {', '.join(absent)}"
     known = subprocess.run(["gst-inspect-1.0", "pipewiresrc"], capture_output=True, check=False, timeout=PATIENCE)
     return "gstreamer1.0-pipewire is not installed" if known.returncode else None
-
-
-def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Fails when it does not hold in time."""
-    deadline = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
 
 
 class Desktop:

@@ -12,7 +12,8 @@ import numpy as np
 
 from livebg.imaging.frame import BT601, ColorSpec, planes, rgb_to_i420
 from tests.support.media import Clip, yuv_picture
-from tests.support.pipewire_desktop import Desktop, wait_until
+from tests.support.pipewire_desktop import Desktop
+from tests.support.waiting import wait_until
 
 SIZE: Final = (640, 360)
 QUARTERS: Final = {

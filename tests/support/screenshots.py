@@ -26,7 +26,8 @@ from livebg.tray.icon import load_image
 from livebg.tray.status import TrayState
 from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.tray_desktop import session_bus, x_server
-from tests.support.window_desktop import APP, Reader, accessibility_bus, sway, until
+from tests.support.waiting import wait_until
+from tests.support.window_desktop import APP, Reader, accessibility_bus, sway
 from tests.tray.test_panel import HEIGHT, PANEL
 
 WINDOW_SIZE = (1000, 720)
@@ -85,14 +86,14 @@ def take_window(home: Path, camera: Path, path: Path) -> None:
         variables = {"WAYLAND_DISPLAY": compositor.display, "GSK_RENDERER": "cairo"}
         address = desktop.enter_context(session(home, camera, variables))
         desktop.enter_context(running("run"))
-        until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
+        wait_until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
         reader = Reader(accessibility_bus(address))
         desktop.callback(reader.close)
         desktop.enter_context(running("window"))
         reader.until_shown("slider", "Blur")
         request("save_preset", {"name": "Evening"})
         desktop.enter_context(running("record", str(home / "call.mkv")))
-        until(lambda: reader.widgets("push button")["Record"]["checked"], "the recording")
+        wait_until(lambda: reader.widgets("push button")["Record"]["checked"], "the recording")
         this = f"[app_id={re.escape(APP)}]"
         compositor.msg(f"{this} resize set {WINDOW_SIZE[0]} px {WINDOW_SIZE[1]} px")
         compositor.msg(f"{this} move position 0 0")
@@ -111,7 +112,7 @@ def take_tray(home: Path, camera: Path, path: Path) -> None:
         panel = subprocess.Popen(["xfce4-panel", "--disable-wm-check"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         desktop.callback(panel.kill)
         desktop.enter_context(running("run"))
-        until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
+        wait_until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
         tray = livebg("tray", "--wait", "30")
         desktop.callback(tray.terminate)
         time.sleep(10)
@@ -144,9 +145,9 @@ def take_preview(home: Path, camera: Path, path: Path) -> None:
         display = desktop.enter_context(x_server("1400x400x24"))
         desktop.enter_context(session(home, camera, {"DISPLAY": display}))
         desktop.enter_context(running("run"))
-        until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
+        wait_until(lambda: state() == "live", "livebg to run: without a virtual camera it counts as watched")
         desktop.enter_context(running("preview", "--original", "--alpha"))
-        until(lambda: ImageGrab.grab(xdisplay=display).convert("L").getbbox(), "the preview to open")
+        wait_until(lambda: ImageGrab.grab(xdisplay=display).convert("L").getbbox(), "the preview to open")
         time.sleep(8)  # until frame rate and latency are those of a running call
         shown = ImageGrab.grab(xdisplay=display).convert("RGB")
     shown.crop(shown.getbbox()).save(path, optimize=True)

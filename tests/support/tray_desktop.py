@@ -21,6 +21,7 @@ from jeepney.low_level import HeaderFields, Message
 from PIL import Image
 
 from livebg.tray.desktop import import_system_gi
+from tests.support.waiting import wait_until
 
 PATIENCE = 30.0
 """Seconds after which a test takes something for hung."""
@@ -158,10 +159,7 @@ class PanelUser:
             time.sleep(0.05)
 
     def await_icon(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not self._panel.items:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: self._panel.items)
 
     def sees_no_icon(self) -> bool:
         name, _ = self._panel.items[-1]

@@ -7,8 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any
 from jeepney import DBusAddress, new_method_call, new_signal
 from jeepney.io.blocking import open_dbus_connection
 from jeepney.wrappers import unwrap_msg
+
+from tests.support.waiting import wait_until
 
 PATIENCE = 60.0
 """Seconds after which a test takes something for hung."""
@@ -90,7 +91,7 @@ def sway() -> Iterator[Sway]:
         variables |= {"WLR_LIBINPUT_NO_DEVICES": "1"}
         process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            until(lambda: bool(list(folder.glob("sway-ipc*"))), "sway to start")
+            wait_until(lambda: bool(list(folder.glob("sway-ipc*"))), "sway to start")
             display = next(path for path in folder.glob("wayland-*") if path.suffix != ".lock")
             yield Sway(str(display), str(next(folder.glob("sway-ipc*"))))
         finally:
@@ -130,13 +131,13 @@ class Reader:
         return found
 
     def click(self, role: str, name: str) -> None:
-        until(lambda: self._ask({"do": "click", "role": role, "name": name}), f"{role} {name}")
+        wait_until(lambda: self._ask({"do": "click", "role": role, "name": name}), f"{role} {name}")
 
     def set_value(self, name: str, value: float) -> None:
-        until(lambda: self._ask({"do": "set", "role": "slider", "name": name, "value": value}), f"slider {name}")
+        wait_until(lambda: self._ask({"do": "set", "role": "slider", "name": name, "value": value}), f"slider {name}")
 
     def until_shown(self, role: str, name: str) -> dict[str, Any]:
-        until(lambda: name in self.widgets(role), f"{role} {name}")
+        wait_until(lambda: name in self.widgets(role), f"{role} {name}")
         return self.widgets(role)[name]
 
     def _ask(self, request: dict[str, Any]) -> Any:
@@ -145,11 +146,3 @@ class Reader:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
-
-
-def until(holds: Callable[[], object], what: str) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.05)

@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from livebg.config.settings import Settings
 from livebg.errors import SourceError
 from livebg.rendering.worker import Worker
 from livebg.rendering.workers import open_workers
+from tests.support.waiting import wait_until
 
 HANG_S = 60
 """Much longer than anything takes here."""
@@ -48,13 +48,6 @@ def announced(file: Path) -> int:
     """Wait for :func:`announce`. Returns the process id."""
     wait_until(file.exists)
     return int(file.read_text())
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + HANG_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from livebg.tray.actions import ActionRunner, Autostart, doctor_summary
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import DaemonCommand, LocalAction
 from tests.support.fake_daemon import FakeDaemon, temporary_runtime_dir
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
 DEADLINE = 20.0
@@ -57,10 +57,7 @@ class Desk:
     def said(self, name: str) -> str:
         """The arguments of a program, as soon as it has run."""
         path = self.folder / f"{name}.said"
-        deadline = time.monotonic() + DEADLINE
-        while not path.exists():
-            assert time.monotonic() < deadline, f"{name} did not run"
-            time.sleep(0.01)
+        wait_until(path.exists, f"{name} did not run")
         return path.read_text().strip()
 
     def run(self, action: LocalAction | DaemonCommand) -> DaemonCommand | None:
@@ -108,10 +105,7 @@ def test_stop_and_quit_stops_the_daemon(desk: Desk, monkeypatch: pytest.MonkeyPa
     with temporary_runtime_dir(monkeypatch):
         with FakeDaemon() as daemon:
             desk.run(LocalAction.STOP_AND_QUIT)
-            deadline = time.monotonic() + DEADLINE
-            while not daemon.ended:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_until(lambda: daemon.ended)
         desk.run(LocalAction.STOP_AND_QUIT)  # nothing is left to stop
 
 

@@ -4,7 +4,6 @@ import importlib
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,17 +19,11 @@ from livebg.tray.app import Tray
 from livebg.tray.icon import PystrayIcon
 from livebg.tray.launcher import DaemonLauncher
 from tests.support.fake_daemon import FakeDaemon, temporary_runtime_dir
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
 DEADLINE = 20.0
 COMMAND = ("/nowhere/livebg",)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -86,7 +79,7 @@ class Panel:
         self.tray = Tray("own", ActionRunner(COMMAND, launcher, Autostart(COMMAND, self.folder), notify=self.notify))
         self.thread = threading.Thread(target=self.tray.run)
         self.thread.start()
-        until(lambda: bool(self.icons[0].visible))
+        wait_until(lambda: bool(self.icons[0].visible))
 
     def notify(self, text: str) -> None:
         self.notified.append(text)
@@ -151,28 +144,28 @@ def test_menu_shows_the_status_and_its_commands_reach_the_daemon(panel: Panel) -
         modes = {str(item.text): item for item in items["Mode"].submenu.items}
         assert [name for name, item in modes.items() if item.checked and item.radio] == ["Blur"]
         modes["Matte only"](panel.icons[0])
-        until(lambda: received == [{"mode": "matte"}])
+        wait_until(lambda: received == [{"mode": "matte"}])
     assert panel.machine.calls == []
     assert panel.notified == []
 
 
 def test_tray_starts_a_daemon_that_does_not_run(panel: Panel) -> None:
     panel.start()
-    until(lambda: panel.machine.calls[-1:] == ["systemctl --user start livebg.service"])
+    wait_until(lambda: panel.machine.calls[-1:] == ["systemctl --user start livebg.service"])
     assert panel.title == "livebg is not running"
     with FakeDaemon():
-        until(lambda: panel.title == "livebg: Live: background blurred")
+        wait_until(lambda: panel.title == "livebg: Live: background blurred")
 
 
 def test_failed_action_is_shown_until_the_next_click(panel: Panel) -> None:
     panel.machine.code = 1
     panel.start()
     failure = "livebg did not start: Job for livebg.service failed."
-    until(lambda: panel.notified == [failure])
-    until(lambda: f"✗ {failure}" in " ".join(panel.items()))
+    wait_until(lambda: panel.notified == [failure])
+    wait_until(lambda: f"✗ {failure}" in " ".join(panel.items()))
     panel.click("Show this icon at login")
-    until(lambda: "✗" not in "".join(panel.items()))
-    until(lambda: bool(panel.items()["Show this icon at login"].checked))
+    wait_until(lambda: "✗" not in "".join(panel.items()))
+    wait_until(lambda: bool(panel.items()["Show this icon at login"].checked))
 
 
 def test_failure_without_a_notification_service_is_still_shown(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +175,7 @@ def test_failure_without_a_notification_service_is_still_shown(panel: Panel, mon
     monkeypatch.setattr(panel, "notify", notify)
     panel.machine.code = 1
     panel.start()
-    until(lambda: "✗" in "".join(panel.items()))
+    wait_until(lambda: "✗" in "".join(panel.items()))
 
 
 def test_quit_leaves_the_daemon_running(panel: Panel) -> None:
@@ -199,7 +192,7 @@ def test_stop_and_quit_ends_both(panel: Panel) -> None:
         panel.start()
         panel.click("Stop livebg and quit")
         panel.until_ended()
-        until(lambda: daemon.ended)
+        wait_until(lambda: daemon.ended)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -217,7 +210,7 @@ def test_diagnostics_do_not_delay_other_actions(panel: Panel, monkeypatch: pytes
     with FakeDaemon():
         panel.start()
         panel.click("Run diagnostics")
-        until(lambda: panel.notified == ["`livebg doctor` failed. Run it in a terminal."])
+        wait_until(lambda: panel.notified == ["`livebg doctor` failed. Run it in a terminal."])
 
 
 @pytest.mark.usefixtures("pystray")

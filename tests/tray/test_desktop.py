@@ -35,6 +35,7 @@ from tests.support.tray_desktop import (
     session_bus,
     x_server,
 )
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.desktop,
@@ -170,10 +171,7 @@ def daemon(desktop_cli: LivebgCli) -> "Iterator[subprocess.Popen[bytes]]":
     Clip(count=50).write(desktop_cli.folder / "clip.mp4")
     words = ["run", "--camera", "clip.mp4", "--output", "null", "--model", "toy.onnx"]
     process = subprocess.Popen([sys.executable, "-m", "livebg", *words], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + PATIENCE
-    while not is_answering():  # otherwise the tray would start a daemon
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(is_answering)  # otherwise the tray would start a daemon
     yield process
     process.kill()
     process.wait(DEADLINE)
@@ -255,10 +253,7 @@ def test_tray_starts_daemon_and_stops_it(configured_cli: LivebgCli, start_tray: 
     user.until(lambda: user.line("Stop livebg and quit").enabled)
     user.click("Stop livebg and quit")
     assert tray.awaited() == (0, "")
-    deadline = time.monotonic() + PATIENCE
-    while running_pid() is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: running_pid() is None)
 
 
 def test_failed_daemon_start_shows_reason(broken_cli: LivebgCli, start_tray: StartTray, user: PanelUser) -> None:
@@ -363,10 +358,7 @@ def test_preset_and_shortcuts_are_chosen_in_menu(
         assert len(desktop.dialogs) == 1
         assert tray.end()[0] == 0
         portal.press("pause_or_resume")  # the running livebg holds them, not the tray
-        deadline = time.monotonic() + PATIENCE
-        while not state_is("paused"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: state_is("paused"))
 
 
 def test_second_tray_is_rejected(start_tray: StartTray, desktop_cli: LivebgCli, user: PanelUser) -> None:

@@ -25,7 +25,8 @@ from tests.support.cli_runner import LivebgCli
 from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.media import Clip, yuv_picture
 from tests.support.tray_desktop import session_bus
-from tests.support.window_desktop import Reader, Sway, accessibility_bus, missing_tools, report_lock, sway, until
+from tests.support.waiting import wait_until
+from tests.support.window_desktop import Reader, Sway, accessibility_bus, missing_tools, report_lock, sway
 
 REASON = missing_tools()
 pytestmark = [pytest.mark.desktop, pytest.mark.skipif(REASON is not None, reason=REASON or "")]
@@ -70,7 +71,7 @@ def desktop(cli: LivebgCli, compositor: Sway, monkeypatch: pytest.MonkeyPatch) -
         pid = running_pid()
         if pid and pid != os.getpid():
             os.kill(pid, signal.SIGKILL)
-            until(lambda: running_pid() is None, "livebg to end")
+            wait_until(lambda: running_pid() is None, "livebg to end")
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def reader(desktop: LivebgCli) -> Iterator[Reader]:  # noqa: ARG001 - it comes f
 
 def start_daemon() -> "subprocess.Popen[bytes]":
     process = subprocess.Popen([sys.executable, "-m", "livebg", "run"], stderr=subprocess.DEVNULL)
-    until(lambda: state() == "live", "livebg to be live")
+    wait_until(lambda: state() == "live", "livebg to be live")
     return process
 
 
@@ -149,28 +150,28 @@ def test_slider_changes_the_frames(reader: Reader) -> None:
     reader.until_shown("slider", "Blur")
     before = room()
     reader.set_value("Blur", 0.15)
-    until(lambda: setting("effect.blur") == 0.15, "the setting to change")
-    until(lambda: room().std() < before.std() / 2, "the stripes to disappear")
+    wait_until(lambda: setting("effect.blur") == 0.15, "the setting to change")
+    wait_until(lambda: room().std() < before.std() / 2, "the stripes to disappear")
 
 
 @pytest.mark.usefixtures("daemon", "window")
 def test_window_follows_changes_made_elsewhere(reader: Reader) -> None:
     assert reader.until_shown("slider", "Blur")["value"] == pytest.approx(0.025)
     request("set", {"settings": {"effect.blur": 0.1, "camera.mirror": True}})
-    until(lambda: reader.widgets("slider")["Blur"]["value"] == pytest.approx(0.1), "the slider to follow")
+    wait_until(lambda: reader.widgets("slider")["Blur"]["value"] == pytest.approx(0.1), "the slider to follow")
     request("mode", {"mode": "greenscreen"}, timeout=30)
-    until(lambda: "Blur" not in reader.widgets("slider"), "the rows to follow the mode")
+    wait_until(lambda: "Blur" not in reader.widgets("slider"), "the rows to follow the mode")
     assert reader.widgets("push button")["Green screen"]["checked"]
     request("pause")
-    until(lambda: reader.widgets("push button")["Pause camera"]["checked"], "the button to follow")
+    wait_until(lambda: reader.widgets("push button")["Pause camera"]["checked"], "the button to follow")
 
 
 @pytest.mark.usefixtures("daemon", "window")
 def test_background_is_chosen_by_its_thumbnail(reader: Reader) -> None:
     reader.click("push button", "Background")
-    until(lambda: setting("effect.mode") == "background", "the mode to change")
+    wait_until(lambda: setting("effect.mode") == "background", "the mode to change")
     reader.click("push button", "Leaves")
-    until(lambda: setting("effect.background") == "leaves", "the background to change")
+    wait_until(lambda: setting("effect.background") == "leaves", "the background to change")
 
 
 @pytest.mark.usefixtures("daemon", "window")
@@ -190,14 +191,14 @@ def test_room_is_shown_only_after_a_confirmation(reader: Reader) -> None:
     reader.until_shown("push button", "Show my room")
     assert request("status")["mode"] == "portrait"
     reader.click("push button", "Cancel")
-    until(lambda: "Show my room" not in reader.widgets("push button"), "the dialog to close")
+    wait_until(lambda: "Show my room" not in reader.widgets("push button"), "the dialog to close")
     assert request("status")["mode"] == "portrait"
     reader.click("push button", "Hide the room")
     reader.click("push button", "Show my room")
-    until(lambda: request("status")["mode"] == "none", "the room to be visible")
-    until(lambda: not reader.widgets("push button")["Hide the room"]["checked"], "the button to follow")
+    wait_until(lambda: request("status")["mode"] == "none", "the room to be visible")
+    wait_until(lambda: not reader.widgets("push button")["Hide the room"]["checked"], "the button to follow")
     reader.click("push button", "Hide the room")
-    until(lambda: request("status")["mode"] == "portrait", "the room to be hidden")
+    wait_until(lambda: request("status")["mode"] == "portrait", "the room to be hidden")
 
 
 @needs_keyboard
@@ -205,28 +206,28 @@ def test_room_is_shown_only_after_a_confirmation(reader: Reader) -> None:
 def test_keys_pause_and_resume(reader: Reader) -> None:
     reader.until_shown("slider", "Blur")
     press("p")
-    until(lambda: state() == "paused", "livebg to pause")
-    until(lambda: reader.widgets("push button")["Pause camera"]["checked"], "the button to follow")
+    wait_until(lambda: state() == "paused", "livebg to pause")
+    wait_until(lambda: reader.widgets("push button")["Pause camera"]["checked"], "the button to follow")
     press("p")
-    until(lambda: state() != "paused", "livebg to resume")
+    wait_until(lambda: state() != "paused", "livebg to resume")
 
 
 @needs_keyboard
 @pytest.mark.usefixtures("daemon", "window")
 def test_preset_is_saved_under_the_typed_name_and_deleted(reader: Reader, compositor: Sway) -> None:
     reader.set_value("Blur", 0.1)
-    until(lambda: setting("effect.blur") == 0.1, "the setting to change")
+    wait_until(lambda: setting("effect.blur") == 0.1, "the setting to change")
     reader.click("push button", "Save as a preset…")
-    until(lambda: compositor.windows() == 2, "the dialog to open")
+    wait_until(lambda: compositor.windows() == 2, "the dialog to open")
     type_text("Evening 2", "Return")
-    until(lambda: compositor.windows() == 1, "the dialog to close")
-    until(lambda: own_presets() == ["Evening 2"], "the preset to be saved")
+    wait_until(lambda: compositor.windows() == 1, "the dialog to close")
+    wait_until(lambda: own_presets() == ["Evening 2"], "the preset to be saved")
     request("set", {"settings": {"effect.blur": 0.05}})
     request("use_preset", {"name": "Evening 2"}, timeout=30)
     assert setting("effect.blur") == 0.1
-    until(lambda: reader.widgets("push button")["Delete this preset"]["enabled"], "the button to become sensitive")
+    wait_until(lambda: reader.widgets("push button")["Delete this preset"]["enabled"], "the button to become sensitive")
     reader.click("push button", "Delete this preset")
-    until(lambda: not own_presets(), "the preset to be deleted")
+    wait_until(lambda: not own_presets(), "the preset to be deleted")
 
 
 @needs_keyboard
@@ -236,15 +237,15 @@ def test_preset_is_not_saved(reader: Reader, compositor: Sway, name: str, key: s
     """A canceled dialog; no name, forbidden characters, and a built-in preset's name, for which the button is insensitive."""
     reader.until_shown("slider", "Blur")
     reader.click("push button", "Save as a preset…")
-    until(lambda: compositor.windows() == 2, "the dialog to open")
+    wait_until(lambda: compositor.windows() == 2, "the dialog to open")
     type_text(name, key)
     if key == "Return":
         assert compositor.windows() == 2
         type_text("", "Escape")
-    until(lambda: compositor.windows() == 1, "the dialog to close")
+    wait_until(lambda: compositor.windows() == 1, "the dialog to close")
     assert own_presets() == []
     reader.set_value("Blur", 0.07)
-    until(lambda: setting("effect.blur") == 0.07, "the window to work on")
+    wait_until(lambda: setting("effect.blur") == 0.07, "the window to work on")
 
 
 @needs_keyboard
@@ -254,12 +255,12 @@ def test_about_dialog_shows_the_version(reader: Reader, compositor: Sway) -> Non
     subprocess.run(
         ["wtype", "-s", "1500", "-k", "F10", "-s", "1000", *["-k", "Down"] * 5, "-k", "Return", "-s", "500"], check=True
     )
-    until(lambda: compositor.windows() == 2, "the dialog to open")
-    until(lambda: __version__ in {*reader.widgets("label"), *reader.widgets("push button")}, "the version")
+    wait_until(lambda: compositor.windows() == 2, "the dialog to open")
+    wait_until(lambda: __version__ in {*reader.widgets("label"), *reader.widgets("push button")}, "the version")
     type_text("", "Escape")
-    until(lambda: compositor.windows() == 1, "the dialog to close")
+    wait_until(lambda: compositor.windows() == 1, "the dialog to close")
     reader.set_value("Blur", 0.07)
-    until(lambda: setting("effect.blur") == 0.07, "the window to work on")
+    wait_until(lambda: setting("effect.blur") == 0.07, "the window to work on")
 
 
 def test_icons_are_in_the_theme(desktop: LivebgCli) -> None:
@@ -277,21 +278,21 @@ def test_icons_are_in_the_theme(desktop: LivebgCli) -> None:
 @pytest.mark.usefixtures("daemon", "window")
 def test_hidden_window_does_not_watch(reader: Reader, compositor: Sway) -> None:
     reader.until_shown("slider", "Blur")
-    until(lambda: previews() == 1, "the window to watch")
+    wait_until(lambda: previews() == 1, "the window to watch")
     compositor.msg("workspace", "2")
-    until(lambda: previews() == 0, "the hidden window to stop watching")
+    wait_until(lambda: previews() == 0, "the hidden window to stop watching")
     compositor.msg("workspace", "1")
-    until(lambda: previews() == 1, "the window to watch again")
+    wait_until(lambda: previews() == 1, "the window to watch again")
 
 
 @pytest.mark.usefixtures("daemon", "window")
 def test_locked_screen_stops_watching(reader: Reader) -> None:
     reader.until_shown("slider", "Blur")
-    until(lambda: previews() == 1, "the window to watch")
+    wait_until(lambda: previews() == 1, "the window to watch")
     report_lock(os.environ["DBUS_SESSION_BUS_ADDRESS"], True)
-    until(lambda: previews() == 0, "the window to stop watching")
+    wait_until(lambda: previews() == 0, "the window to stop watching")
     report_lock(os.environ["DBUS_SESSION_BUS_ADDRESS"], False)
-    until(lambda: previews() == 1, "the window to watch again")
+    wait_until(lambda: previews() == 1, "the window to watch again")
 
 
 def test_window_survives_a_killed_daemon(
@@ -303,9 +304,9 @@ def test_window_survives_a_killed_daemon(
     reader.until_shown("push button", "Start livebg")
     again = start_daemon()
     reader.until_shown("slider", "Blur")
-    until(lambda: previews() == 1, "the window to watch again")
+    wait_until(lambda: previews() == 1, "the window to watch again")
     reader.set_value("Blur", 0.07)
-    until(lambda: setting("effect.blur") == 0.07, "the setting to change")
+    wait_until(lambda: setting("effect.blur") == 0.07, "the setting to change")
     assert window.poll() is None
     again.kill()
     again.wait()
@@ -323,13 +324,13 @@ def test_first_run_starts_livebg(reader: Reader) -> None:
 @pytest.mark.usefixtures("daemon", "window")
 def test_window_is_usable_at_360_pixels(reader: Reader, compositor: Sway) -> None:
     reader.until_shown("slider", "Blur")
-    until(lambda: compositor.window_size() == (1000, 700), "the window to open")
+    wait_until(lambda: compositor.window_size() == (1000, 700), "the window to open")
     compositor.msg(f"[app_id={re.escape('io.github.livebg_project.livebg')}] resize set 360 px 640 px")
-    until(lambda: compositor.window_size() == (360, 640), "the window to become narrow")
+    wait_until(lambda: compositor.window_size() == (360, 640), "the window to become narrow")
     time.sleep(0.5)
     assert "Blur" in reader.widgets("slider")
     reader.set_value("Blur", 0.03)
-    until(lambda: setting("effect.blur") == 0.03, "the setting to change")
+    wait_until(lambda: setting("effect.blur") == 0.03, "the setting to change")
 
 
 def test_window_without_display_fails_with_one_line(desktop: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> None:

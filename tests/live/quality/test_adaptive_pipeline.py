@@ -1,7 +1,6 @@
 """The governed pipeline: identical output without reductions, and every frame on time with many."""
 
 import threading
-import time
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -30,6 +29,7 @@ from livebg.segmentation.u2net import U2NetSegmenter
 from livebg.synthetic import MOTIONS, Actor, Moment, blob_person, clip, procedural_room
 from tests.support.mask_clock import MaskClock
 from tests.support.pipeline_fakes import HandClock, LumaSegmenter, noise_frame
+from tests.support.waiting import wait_until
 
 WIDTH, HEIGHT = 320, 180
 RATE = 30
@@ -254,13 +254,6 @@ def async_pipeline(gate: threading.Semaphore, mattes: MatteRecorder) -> tuple[Ad
 def no_mask_is_made() -> bool:
     """The thread that makes one ends with it."""
     return not any(thread.name == "livebg-mask" for thread in threading.enumerate())
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def test_frames_do_not_wait_for_slow_network() -> None:

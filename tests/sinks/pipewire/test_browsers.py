@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.support.browsers import PROGRAMS, Browser
-from tests.support.pipewire_desktop import TOOLS, Desktop, Viewer, livebg_status, missing_tools, private_desktop, wait_until
+from tests.support.pipewire_desktop import TOOLS, Desktop, Viewer, livebg_status, missing_tools, private_desktop
 from tests.support.quarters import MARK, QUARTERS, SIZE, quarters_camera
+from tests.support.waiting import wait_until
 
 _PORTAL = Path("/usr/share/dbus-1/services/org.freedesktop.impl.portal.desktop.gtk.service")
 _MISSING = missing_tools((*TOOLS, "gdbus")) or (None if _PORTAL.is_file() else "xdg-desktop-portal-gtk is not installed")

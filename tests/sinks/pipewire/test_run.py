@@ -16,8 +16,9 @@ from livebg.setup.target import Machine
 from livebg.setup.wireplumber import rule, rule_path
 from livebg.system.host import Host
 from tests.support.media import Clip, flat
-from tests.support.pipewire_desktop import Desktop, Viewer, livebg_status, missing_tools, private_desktop, wait_until
+from tests.support.pipewire_desktop import Desktop, Viewer, livebg_status, missing_tools, private_desktop
 from tests.support.toy_network import ToyNetwork
+from tests.support.waiting import wait_until
 
 _MISSING = missing_tools()
 pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]

@@ -20,8 +20,9 @@ from livebg.imaging.frame import BT601, BT709, ColorSpec, VideoFormat
 from livebg.interfaces import Sink
 from livebg.sinks.pipewire.stream import StreamingFlag
 from livebg.sinks.virtual_camera import VirtualCameraSink, open_virtual_camera
-from tests.support.pipewire_desktop import PATIENCE, Desktop, Viewer, missing_tools, private_desktop, wait_until
+from tests.support.pipewire_desktop import PATIENCE, Desktop, Viewer, missing_tools, private_desktop
 from tests.support.sink_contract import HEIGHT, WIDTH, MakeSink, SinkContract, composite
+from tests.support.waiting import wait_until
 
 _MISSING = missing_tools()
 pytestmark = [pytest.mark.pipewire, pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))]

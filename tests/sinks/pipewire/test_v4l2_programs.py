@@ -16,9 +16,9 @@ from tests.support.pipewire_desktop import (
     livebg_status,
     missing_tools,
     private_desktop,
-    wait_until,
 )
 from tests.support.quarters import MARK, QUARTERS, SIZE, quarters_camera
+from tests.support.waiting import wait_until
 
 DEVICE = "/dev/video0"
 """The first camera that pw-v4l2 offers. It must not exist: a real camera would have the name."""
