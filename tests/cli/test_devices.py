@@ -18,11 +18,6 @@ from tests.support.fake_v4l2 import CAPTURE, HD, OUTPUT, VGA, FakeDevice, FakeKe
 DRIVER = "v4l2 loopback"
 
 
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LivebgCli:
-    return LivebgCli(tmp_path, monkeypatch)
-
-
 def loopback(label: str = "livebg", caps: int = OUTPUT) -> FakeDevice:
     return FakeDevice(label, modes=[Mode("YU12", 1280, 720)], driver=DRIVER, bus="platform:v4l2loopback-042", caps=caps)
 

@@ -13,7 +13,7 @@ from livebg.config.parsing import parse_color, parse_size, parse_time
 from livebg.config.settings import Settings, setting_keys
 from livebg.errors import ConfigError
 from livebg.sinks.codecs import PRESETS
-from tests.support.cli_runner import known
+from tests.support.cli_runner import known, unset_variables
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 DEFAULTS = {
@@ -52,9 +52,7 @@ DEFAULTS = {
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Isolate the tests from the user's configuration file and environment variables."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in os.environ:
-        if name.upper().startswith("LIVEBG_"):
-            monkeypatch.delenv(name)
+    unset_variables(monkeypatch)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from livebg.daemon.settings_layers import settable_keys
 from livebg.daemon.status import CommandResult
 from livebg.errors import ConfigError, LivebgError, ModelError, SourceError
-from tests.support.cli_runner import known
+from tests.support.cli_runner import known, unset_variables
 from tests.support.controller_harness import BROKEN, CONSENT, MISSING, ControllerHarness
 from tests.support.live_session import FORMAT, PATIENCE, wait_for
 from tests.support.media import Clip
@@ -19,8 +19,7 @@ from tests.support.media import Clip
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.upper().startswith("LIVEBG_")]:
-        monkeypatch.delenv(name)
+    unset_variables(monkeypatch)
 
 
 @pytest.fixture

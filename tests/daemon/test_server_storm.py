@@ -1,7 +1,6 @@
 """A thousand messages to a live session, half of them garbage: the room stays hidden, every message is answered."""
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ from livebg.interfaces import LiveSource
 from livebg.live.capture_loop import Camera
 from livebg.live.recorder import Recorder, RecordingOptions
 from livebg.live.session import Session
+from tests.support.cli_runner import unset_variables
 from tests.support.control_server import clients_are_gone, open_files
 from tests.support.controller_harness import BROKEN, MISSING, FakeProcessorFactory, green_processor
 from tests.support.fake_daemon import LineClient, temporary_runtime_dir
@@ -114,8 +114,7 @@ def check_answer(line: bytes) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def storm() -> Iterator[Storm]:
     with pytest.MonkeyPatch.context() as patch, temporary_runtime_dir(patch) as folder:
-        for name in [name for name in os.environ if name.upper().startswith("LIVEBG_")]:
-            patch.delenv(name)
+        unset_variables(patch)
         (folder / "config.toml").touch()
         choices = SavedChoices(folder / "choices.json")
         sink = RecordingSink()

@@ -1,15 +1,13 @@
 """Tests of the doctor's desktop checks."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from livebg.doctor import desktop
 from livebg.doctor.context import Finding
-from tests.support.doctor_machine import ARCH, NODE, DoctorMachine, doctor_machine, pipewire_dump
+from tests.support.doctor_machine import ARCH, NODE, DoctorMachine, pipewire_dump
 from tests.support.fake_daemon import LIVE, FakeDaemon
 
 MINE = replace(LIVE, output=replace(LIVE.output, device=NODE))
@@ -87,12 +85,6 @@ network         {0}:network          :network         -
 """
 BUS = "busctl --user call org.freedesktop.DBus"
 PORTAL = "busctl --user --auto-start=no call org.freedesktop.portal.Desktop"
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
-    with doctor_machine(tmp_path, monkeypatch) as machine:
-        yield machine
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +13,7 @@ from livebg.doctor.context import Finding
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder
-from tests.support.doctor_machine import NODE, DoctorMachine, doctor_machine, set_format
+from tests.support.doctor_machine import NODE, DoctorMachine, set_format
 from tests.support.fake_daemon import LIVE, FakeDaemon
 from tests.support.fake_v4l2 import CAPTURE, OUTPUT
 
@@ -24,12 +23,6 @@ ANEW = "livebg setup, then sudo modprobe -r v4l2loopback && sudo modprobe v4l2lo
 GROUP = "add yourself to the group video with `sudo usermod -aG video $USER` and log in again"
 MINE = replace(LIVE, output=replace(LIVE.output, device=NODE))
 """A livebg that outputs to the device."""
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
-    with doctor_machine(tmp_path, monkeypatch) as machine:
-        yield machine
 
 
 def forbid(machine: DoctorMachine, node: str) -> None:

@@ -15,16 +15,10 @@ from livebg.doctor.checks import CHECKS, run_checks
 from livebg.doctor.context import Finding, Result
 from livebg.system.host import Commands, ToolMissing, ToolTimeout
 from tests.support.cli_runner import LivebgCli
-from tests.support.doctor_machine import RELEASE, DoctorMachine, doctor_machine
+from tests.support.doctor_machine import RELEASE, DoctorMachine
 from tests.support.fake_daemon import temporary_runtime_dir
 
 FIELDS = {"group", "check", "status", "message", "fix"}
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
-    with doctor_machine(tmp_path, monkeypatch) as machine:
-        yield machine
 
 
 @pytest.fixture

@@ -1,24 +1,15 @@
 """Tests of the doctor's kernel module checks."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from livebg.doctor.context import Finding
 from livebg.doctor.kernel_module import after_restart, installed, loaded, secure_boot
 from livebg.system.host import ToolTimeout
-from tests.support.doctor_machine import ARCH, DEBIAN, FEDORA, RELEASE, TUMBLEWEED, UBUNTU, DoctorMachine, doctor_machine
+from tests.support.doctor_machine import ARCH, DEBIAN, FEDORA, RELEASE, TUMBLEWEED, UBUNTU, DoctorMachine
 
 OTHER = "6.1.0-17-amd64"
 SECURE = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 KEY = "/var/lib/dkms/mok.pub"
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
-    with doctor_machine(tmp_path, monkeypatch) as machine:
-        yield machine
 
 
 def set_secure_boot(machine: DoctorMachine, on: bool = True) -> None:

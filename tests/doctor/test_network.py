@@ -1,7 +1,6 @@
 """Tests of the doctor's checks of the segmentation network and the machine's speed."""
 
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +11,8 @@ from livebg.doctor.context import Finding
 from livebg.doctor.network import ADVICE, Measured, judge
 from livebg.models import REGISTRY
 from livebg.native import KernelStatus
-from tests.support.doctor_machine import DoctorMachine, doctor_machine
+from tests.support.doctor_machine import DoctorMachine
 from tests.support.fake_daemon import LIVE, FakeDaemon
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
-    with doctor_machine(tmp_path, monkeypatch) as machine:
-        yield machine
 
 
 def test_bundled_network_passes(machine: DoctorMachine) -> None:

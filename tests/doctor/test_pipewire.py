@@ -1,7 +1,6 @@
 """Tests of the doctor's checks of the PipeWire camera."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from livebg.doctor import desktop, pipewire
 from livebg.doctor.checks import run_checks
 from livebg.doctor.context import Result
 from livebg.platform.user_paths import user_folder
-from tests.support.doctor_machine import DoctorMachine, doctor_machine, pipewire_dump
+from tests.support.doctor_machine import DoctorMachine, pipewire_dump
 from tests.support.fake_daemon import LIVE, FakeDaemon
 
 MINE = replace(LIVE, output=replace(LIVE.output, backend="pipewire", device="PipeWire node 51"))
@@ -35,14 +34,13 @@ MANAGER: dict[str, Any] = {"application.name": "WirePlumber", "application.proce
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
+def machine(machine: DoctorMachine, monkeypatch: pytest.MonkeyPatch) -> DoctorMachine:
     """A machine with running PipeWire and the backend pipewire configured."""
-    with doctor_machine(tmp_path, monkeypatch) as machine:
-        monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "pipewire")
-        machine.environment["XDG_RUNTIME_DIR"] = "/run/user/1000"
-        machine.file("/run/user/1000/pipewire-0")
-        machine.tool("pw-dump", pipewire_dump(MANAGER))
-        yield machine
+    monkeypatch.setenv("LIVEBG_OUTPUT__BACKEND", "pipewire")
+    machine.environment["XDG_RUNTIME_DIR"] = "/run/user/1000"
+    machine.file("/run/user/1000/pipewire-0")
+    machine.tool("pw-dump", pipewire_dump(MANAGER))
+    return machine
 
 
 def test_configured_route_passes(machine: DoctorMachine) -> None:

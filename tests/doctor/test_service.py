@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from livebg import __version__
 from livebg.daemon.runtime_dir import hold_lock
 from livebg.doctor import service
 from livebg.doctor.context import Finding
-from tests.support.doctor_machine import DoctorMachine, doctor_machine
+from tests.support.doctor_machine import DoctorMachine
 from tests.support.fake_daemon import LIVE, FakeDaemon
 
 SHOW = "systemctl --user show livebg.service"
@@ -30,10 +29,9 @@ WELL = {
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
-    with doctor_machine(tmp_path, monkeypatch) as machine:
-        machine.file("/home/ada/.local/bin/livebg")
-        yield machine
+def machine(machine: DoctorMachine) -> DoctorMachine:
+    machine.file("/home/ada/.local/bin/livebg")
+    return machine
 
 
 def unit_finding(machine: DoctorMachine, **changed: str) -> Finding:

@@ -1,6 +1,5 @@
 """The configuration file, the choices and single values, altered: valid settings or a one-line error."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from livebg.daemon.presets import Presets
 from livebg.daemon.saved_choices import PERSISTED_KEYS, SavedChoices
 from livebg.daemon.settings_layers import SettingsLayers, settable_keys
 from livebg.errors import ConfigError
-from tests.support.cli_runner import known
+from tests.support.cli_runner import known, unset_variables
 from tests.support.fuzzing import assert_sentence, is_sentence, mutate, seeds, shuffled_lines
 
 EXAMPLE = (Path(__file__).parents[2] / "config.example.toml").read_text(encoding="utf-8")
@@ -24,8 +23,7 @@ Rounds = Callable[[int], int]
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.upper().startswith("LIVEBG_")]:
-        monkeypatch.delenv(name)
+    unset_variables(monkeypatch)
 
 
 def refusal_of(path: Path) -> str | None:

@@ -17,8 +17,7 @@ CONF = "wireplumber/wireplumber.conf.d/51-livebg.conf"
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> SetupSandbox:
-    sandbox = SetupSandbox(tmp_path / "bench")
+def sandbox(sandbox: SetupSandbox) -> SetupSandbox:
     sandbox.commands.there.add("pipewire")
     return sandbox
 

@@ -21,11 +21,6 @@ def _tool(name: str) -> str:
     return shutil.which(name, path=_SUPERUSERS) or ""
 
 
-@pytest.fixture
-def sandbox(tmp_path: Path) -> SetupSandbox:
-    return SetupSandbox(tmp_path / "bench")
-
-
 def devices(sandbox: SetupSandbox) -> list[DeviceOptions]:
     return list(configured(sandbox.machine, besides=(sandbox.machine.path(FILE),)).devices)
 

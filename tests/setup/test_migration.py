@@ -40,11 +40,6 @@ X-GNOME-Autostart-enabled=true
 """The autostart entry that the tray menu wrote under the former name, without a record."""
 
 
-@pytest.fixture
-def sandbox(tmp_path: Path) -> SetupSandbox:
-    return SetupSandbox(tmp_path / "bench")
-
-
 def install(sandbox: SetupSandbox, service: bool = True, dry_run: bool = False) -> None:
     set_up(sandbox.machine, "livebg", service=service, yes=True, dry_run=dry_run)
 

@@ -20,12 +20,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup re
 FOR_ALL = "/etc/systemd/user/default.target.wants/livebg.service"
 
 
-@pytest.fixture
-def sandbox(tmp_path: Path) -> SetupSandbox:
-    """A machine without livebg; its user runs the command of a package."""
-    return SetupSandbox(tmp_path / "bench")
-
-
 def add_package(sandbox: SetupSandbox) -> Machine:
     """Install the package and return the machine as its command sees it."""
     main(sandbox.root)

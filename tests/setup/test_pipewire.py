@@ -16,8 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup re
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> SetupSandbox:
-    sandbox = SetupSandbox(tmp_path / "bench")
+def sandbox(sandbox: SetupSandbox) -> SetupSandbox:
     sandbox.commands.there.add("pipewire")
     return sandbox
 

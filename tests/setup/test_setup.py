@@ -4,7 +4,6 @@ import io
 import re
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,11 +19,6 @@ from tests.support.setup_sandbox import OBS, RELEASE, SetupSandbox
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="livebg setup requires Linux")
 OWN = "/etc/modprobe.d/zz-livebg.conf"
 LINE = 'options v4l2loopback devices=1 video_nr=42 card_label="livebg" exclusive_caps=1'
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> SetupSandbox:
-    return SetupSandbox(tmp_path / "bench")
 
 
 def install(sandbox: SetupSandbox, service: bool = True, label: str = "livebg", machine: Machine | None = None) -> None:

@@ -40,6 +40,12 @@ class CommandResult:
         return lines[0].removeprefix("livebg: ")
 
 
+def unset_variables(patch: pytest.MonkeyPatch) -> None:
+    """Remove livebg's variables from the environment."""
+    for name in [name for name in os.environ if name.upper().startswith("LIVEBG_")]:
+        patch.delenv(name)
+
+
 class LivebgCli:
     """A separate working folder with ``toy.onnx``, without the user's settings and cache."""
 
@@ -47,8 +53,7 @@ class LivebgCli:
         self.folder = folder / "work"
         self.folder.mkdir()
         patch.chdir(self.folder)
-        for name in [name for name in os.environ if name.upper().startswith("LIVEBG_")]:
-            patch.delenv(name)
+        unset_variables(patch)
         for kind in ("CONFIG", "CACHE", "STATE", "DATA"):
             patch.setenv(f"XDG_{kind}_HOME", str(folder / kind.lower()))
         # No downloads: a proxy that does not exist, and no index.

@@ -1,20 +1,15 @@
 """A simulated machine for the doctor: a folder as its root, tools with prepared output, in-memory devices."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from livebg.doctor.context import CheckContext
 from livebg.system.host import Commands, Host, ToolMissing, ToolResult
 from livebg.v4l2 import abi
 from livebg.v4l2.modes import Mode
 from livebg.v4l2.syscalls import Holder
-from tests.support.cli_runner import LivebgCli
-from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.fake_v4l2 import HD, OUTPUT, VGA, FakeDevice, FakeKernel
 
 RELEASE = "6.1.0-18-amd64"
@@ -123,12 +118,3 @@ def pipewire_dump(*objects: dict[str, Any]) -> str:
     kind = "PipeWire:Interface:Device"
     received = [{"id": 40 + number, "type": kind, "info": {"props": each}} for number, each in enumerate(objects)]
     return json.dumps([core, metadata, *received], indent=2)
-
-
-@contextmanager
-def doctor_machine(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[DoctorMachine]:
-    """Create a machine whose user has neither settings nor a running livebg, unless the test adds them."""
-    LivebgCli(folder, patch)
-    with temporary_runtime_dir(patch):
-        (folder / "root").mkdir()
-        yield DoctorMachine(folder / "root")
