@@ -13,6 +13,7 @@ from livebg.models import find
 from livebg.models.registry import unknown_card
 from livebg.segmentation.u2net import U2NetSegmenter
 from tests.support.cli_runner import LivebgCli
+from tests.support.fake_daemon import temporary_runtime_dir
 from tests.support.media import Clip
 from tests.support.photos import save_photo
 from tests.support.toy_network import ToyNetwork, WriteToy
@@ -41,6 +42,13 @@ def _isolated_choices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LivebgCli:
     return LivebgCli(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The user's runtime folder, in which no livebg runs."""
+    with temporary_runtime_dir(monkeypatch) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -10,16 +10,11 @@ from livebg.config.settings import Settings
 from livebg.daemon.presets import BUILTIN_PRESETS, Presets
 from tests.support.cli_runner import LivebgCli
 from tests.support.controller_harness import CONSENT, ControllerHarness
-from tests.support.fake_daemon import FakeDaemon, temporary_runtime_dir
+from tests.support.fake_daemon import FakeDaemon
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
-
-@pytest.fixture(autouse=True)
-def _runtime_dir(cli: LivebgCli, monkeypatch: pytest.MonkeyPatch) -> Any:
-    assert cli
-    with temporary_runtime_dir(monkeypatch):
-        yield
+pytestmark = pytest.mark.usefixtures("cli", "runtime")
 
 
 def own_presets(cli: LivebgCli) -> Presets:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,17 +15,13 @@ from livebg.pipeline import Passthrough, Processor
 from livebg.preview import snapshot
 from livebg.preview.client import PreviewClient
 from tests.support.cli_runner import LivebgCli
-from tests.support.fake_daemon import LIVE, temporary_runtime_dir
+from tests.support.fake_daemon import LIVE
 from tests.support.live_session import PersonSegmenter, green_pipeline, person_mask, wait_for
 from tests.support.preview_session import PreviewSession, adaptive_processor
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
-
-@pytest.fixture(autouse=True)
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 @contextmanager

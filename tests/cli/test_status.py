@@ -6,24 +6,18 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from livebg.daemon.runtime_dir import hold_lock, running_pid
 from livebg.daemon.status import Status
 from tests.support.cli_runner import LivebgCli
-from tests.support.fake_daemon import ASLEEP, DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
+from tests.support.fake_daemon import ASLEEP, DEADLINE, LIVE, FakeDaemon
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
 
-
-@pytest.fixture(autouse=True)
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 @pytest.fixture(autouse=True)

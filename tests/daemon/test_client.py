@@ -3,7 +3,6 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,9 @@ from livebg.daemon.protocol import MAX_ANSWER, VersionMismatch
 from livebg.daemon.runtime_dir import hold_lock
 from livebg.daemon.server import no_arguments
 from livebg.errors import ConfigError, LivebgError, ModelError, NotRunningError, SinkError, SourceError
-from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
+from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
-
-
-@pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
 
 
 class FakeServer:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from livebg.daemon.client import request
 from livebg.daemon.runtime_dir import LOCK_NAME, SOCKET_NAME, hold_lock, running_pid, runtime_dir
 from livebg.errors import ConfigError
-from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon, temporary_runtime_dir
+from tests.support.fake_daemon import DEADLINE, LIVE, FakeDaemon
 
 DAEMON = """
 import time
@@ -27,12 +26,6 @@ with hold_lock() as folder:
     print("ready", flush=True)
     time.sleep(60)
 """
-
-
-@pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
 
 
 def mode_of(path: Path) -> int:

@@ -1,7 +1,6 @@
 """Reference metrics: values calculated by hand, and invariants."""
 
 import math
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -24,7 +23,6 @@ from livebg.metrics.reference import (
 )
 from tests.support.moving_person import true_alpha
 
-Formula = Callable[[Alpha, Alpha], float]
 FEW = settings(max_examples=30, deadline=None)
 ERRORS = [mean_absolute_difference, mean_squared_error, gradient_error, connectivity_error]
 LIKENESSES = [foreground_iou, boundary_f_measure]

@@ -11,17 +11,11 @@ import pytest
 from livebg.daemon.protocol import VersionMismatch
 from livebg.errors import ConfigError, LivebgError, NotRunningError
 from livebg.preview.client import Disconnected, PreviewClient, PreviewFrame, Receiver
-from tests.support.fake_daemon import DEADLINE, temporary_runtime_dir
+from tests.support.fake_daemon import DEADLINE
 from tests.support.live_session import wait_for
 from tests.support.preview_session import PreviewSession
 
 NOT_RUNNING = "livebg is not running. Start it with `livebg run`."
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with temporary_runtime_dir(monkeypatch) as folder:
-        yield folder
 
 
 class FakeServer:
@@ -52,11 +46,11 @@ class FakeServer:
 
 
 @pytest.fixture
-def serve_answer(folder: Path) -> Iterator[Callable[[bytes], Path]]:
+def serve_answer(runtime: Path) -> Iterator[Callable[[bytes], Path]]:
     impostors: list[FakeServer] = []
 
     def answer(said: bytes) -> Path:
-        path = folder / f"i{len(impostors)}"
+        path = runtime / f"i{len(impostors)}"
         impostors.append(FakeServer(path, said))
         return path
 
@@ -73,9 +67,9 @@ def frame_answer(**fields: object) -> bytes:
 COLOR = {"matrix": 6, "primaries": 6, "transfer": 6, "full_range": False}
 
 
-def test_missing_daemon_means_not_running(folder: Path) -> None:
+def test_missing_daemon_means_not_running(runtime: Path) -> None:
     with pytest.raises(NotRunningError, match="livebg is not running"):
-        PreviewClient(folder / "p")
+        PreviewClient(runtime / "p")
     with pytest.raises(NotRunningError, match="livebg is not running"):
         PreviewClient()  # the default path
 
@@ -131,11 +125,11 @@ def test_picture_keeps_bytes_and_color(serve_answer: Callable[[bytes], Path]) ->
     assert (picture.size, picture.color.full_range, seen.number) == ((4, 2), True, 1)
 
 
-def test_missing_answer_times_out(folder: Path) -> None:
+def test_missing_answer_times_out(runtime: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
-        deaf.bind(str(folder / "d"))
+        deaf.bind(str(runtime / "d"))
         deaf.listen()
-        with PreviewClient(folder / "d", timeout=0.2) as channel, pytest.raises(LivebgError, match=r"within 0\.2 s"):
+        with PreviewClient(runtime / "d", timeout=0.2) as channel, pytest.raises(LivebgError, match=r"within 0\.2 s"):
             channel.next_frame(["composite"])
 
 
@@ -160,33 +154,33 @@ class UpdateReader:
 
 
 @pytest.fixture
-def watching(folder: Path) -> Iterator[UpdateReader]:
-    watching = UpdateReader(folder / "p")
+def watching(runtime: Path) -> Iterator[UpdateReader]:
+    watching = UpdateReader(runtime / "p")
     watching.receiver.start()
     yield watching
     watching.receiver.close()
 
 
-def test_preview_reconnects_after_daemon_restart(folder: Path, watching: UpdateReader) -> None:
+def test_preview_reconnects_after_daemon_restart(runtime: Path, watching: UpdateReader) -> None:
     for _ in range(2):
         wait_for(lambda: watching.gone(NOT_RUNNING), "the word that none runs")
         assert watching.receiver.status is None
-        with PreviewSession(folder).on():
+        with PreviewSession(runtime).on():
             wait_for(watching.live, "a live picture")
             assert watching.receiver.status is not None
     wait_for(lambda: watching.gone(NOT_RUNNING), "the word that none runs")
 
 
-def test_preview_reconnects_after_incompatible_daemon(folder: Path, watching: UpdateReader) -> None:
-    newer = FakeServer(folder / "p", b'{"version": 7, "ok": true, "result": {}}\n')
+def test_preview_reconnects_after_incompatible_daemon(runtime: Path, watching: UpdateReader) -> None:
+    newer = FakeServer(runtime / "p", b'{"version": 7, "ok": true, "result": {}}\n')
     wait_for(lambda: watching.gone("protocol version 7"), "the word of the version")
     newer.close()
-    with PreviewSession(folder).on():
+    with PreviewSession(runtime).on():
         wait_for(watching.live, "a live picture")
 
 
-def test_changed_views_are_received(folder: Path, watching: UpdateReader) -> None:
-    with PreviewSession(folder).on():
+def test_changed_views_are_received(runtime: Path, watching: UpdateReader) -> None:
+    with PreviewSession(runtime).on():
         wait_for(watching.live, "a live picture")
         watching.receiver.views = ("composite", "alpha")
 
@@ -200,8 +194,8 @@ def test_changed_views_are_received(folder: Path, watching: UpdateReader) -> Non
         wait_for(both, "the matte")
 
 
-def test_closed_receiver_stops_requesting(folder: Path) -> None:
-    with PreviewSession(folder).on() as preview:
+def test_closed_receiver_stops_requesting(runtime: Path) -> None:
+    with PreviewSession(runtime).on() as preview:
         watching = UpdateReader(preview.path)
         watching.receiver.start()
         wait_for(watching.live, "a live picture")

@@ -16,7 +16,6 @@ from livebg.setup.resources import APP_ID
 ROOT = Path(__file__).parents[2]
 PACKAGING = ROOT / ".github" / "packaging"
 SCRIPTS = ("install", "lock", "build-in-root", "debian/livebg.postinst", "debian/livebg.postrm", "debian/livebg.prerm")
-RECIPES = ("PKGBUILD", f"{APP_ID}.yml", "debian/rules", "install", "build-in-root", "../workflows/release.yml")
 notes: Callable[[str, str], str] = runpy.run_path(str(PACKAGING / "release_notes.py"))["notes"]
 
 

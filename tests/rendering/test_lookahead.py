@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from livebg.compositing.composite import render_matte
 from livebg.compositing.compositor import Compositor
-from livebg.errors import ModelError, SourceError
+from livebg.errors import ModelError
 from livebg.imaging.frame import Alpha, Frame, empty_i420, planes
 from livebg.pipeline import Pipeline
 from livebg.rendering.lookahead import LookaheadFilter, predictions
@@ -22,7 +22,7 @@ from tests.support.cli_runner import LivebgCli
 from tests.support.decoding import rgb_of
 from tests.support.media import Clip, yuv_picture
 from tests.support.moving_person import HEIGHT, WIDTH, picture, true_alpha
-from tests.support.pipeline_fakes import ListSource, LumaSegmenter
+from tests.support.pipeline_fakes import LumaSegmenter
 from tests.support.recordings import frame_times
 from tests.support.toy_network import ToyNetwork
 
@@ -44,14 +44,6 @@ class UnreliableSegmenter(LumaSegmenter):
         super().segment(image)
         number = min(self._pictures, key=lambda each: float(np.abs(self._pictures[each] - image[..., 1]).mean()))
         return np.zeros((HEIGHT, WIDTH), np.float32) if number in self._overlooked else true_alpha(number)
-
-
-class FailingSource(ListSource):
-    """Frames, and then an error."""
-
-    def __iter__(self) -> Iterator[Frame]:
-        yield from super().__iter__()
-        raise SourceError("the file is damaged here")
 
 
 def frame(number: int, time: int | None = None) -> Frame:

@@ -169,7 +169,7 @@ class OutputMonitor:
         self._time, self._violations, self._detector = time, violations, RoomDetector()
         self.broken: str | None = None
         self.room_allowed = False
-        self.pictures = self.rooms = self.openings = 0
+        self.pictures = self.rooms = 0
         self.longest_silence = 0.0
         self._since = time.monotonic()
         self._last = float("-inf")
@@ -181,7 +181,6 @@ class OutputMonitor:
     def open(self) -> Sink:
         if self.broken is not None:
             raise SinkError(self.broken)
-        self.openings += 1
         return _MonitoredSink(self)
 
     def repair(self) -> None:

@@ -21,7 +21,6 @@ class FakeUsage(Syscalls):
         self.unsupported = errno.EINVAL
         self.refused: int | None = None
         """The errno with which opening fails."""
-        self.interrupts = 0
         """How many of the next calls are interrupted by a signal."""
         self.spurious = False
         """Whether a poll announces events that aren't there."""

@@ -13,7 +13,7 @@ from livebg.system.host import Commands, ToolResult
 from livebg.tray.actions import ActionRunner, Autostart, doctor_summary
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import DaemonCommand, LocalAction
-from tests.support.fake_daemon import FakeDaemon, temporary_runtime_dir
+from tests.support.fake_daemon import FakeDaemon
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="requires a Linux desktop")
@@ -89,24 +89,26 @@ def shell(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return desk
 
 
-def test_command_reaches_the_daemon(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("runtime")
+def test_command_reaches_the_daemon(desk: Desk) -> None:
     received: list[dict[str, object]] = []
-    with temporary_runtime_dir(monkeypatch), FakeDaemon(more={"mode": lambda arguments: received.append(dict(arguments))}):
+    with FakeDaemon(more={"mode": lambda arguments: received.append(dict(arguments))}):
         assert desk.run(DaemonCommand("mode", {"mode": "matte"})) is None
     assert received == [{"mode": "matte"}]
 
 
-def test_command_without_a_daemon_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    with temporary_runtime_dir(monkeypatch), pytest.raises(NotRunningError):
+@pytest.mark.usefixtures("runtime")
+def test_command_without_a_daemon_fails(desk: Desk) -> None:
+    with pytest.raises(NotRunningError):
         desk.run(DaemonCommand("pause"))
 
 
-def test_stop_and_quit_stops_the_daemon(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    with temporary_runtime_dir(monkeypatch):
-        with FakeDaemon() as daemon:
-            desk.run(LocalAction.STOP_AND_QUIT)
-            wait_until(lambda: daemon.ended)
-        desk.run(LocalAction.STOP_AND_QUIT)  # nothing is left to stop
+@pytest.mark.usefixtures("runtime")
+def test_stop_and_quit_stops_the_daemon(desk: Desk) -> None:
+    with FakeDaemon() as daemon:
+        desk.run(LocalAction.STOP_AND_QUIT)
+        wait_until(lambda: daemon.ended)
+    desk.run(LocalAction.STOP_AND_QUIT)  # nothing is left to stop
 
 
 @pytest.mark.parametrize("action", [LocalAction.START, LocalAction.RESTART])

@@ -29,7 +29,7 @@ from livebg.tray.desktop import DesktopProbe, find_backend, notify
 from livebg.tray.launcher import DaemonLauncher
 from livebg.tray.menu import DaemonCommand, LocalAction
 from livebg.tray.status import CameraChoice, Cameras, TrayState, poll_presets, poll_status
-from tests.support.fake_daemon import LIVE, FakeDaemon, temporary_runtime_dir
+from tests.support.fake_daemon import LIVE, FakeDaemon
 
 if sys.platform == "linux":
     from tests.support.tray_desktop import NotificationService, Portal, session_bus
@@ -43,15 +43,15 @@ def fails(reason: str) -> None:
     pytest.fail(reason)
 
 
-def test_poll_reports_running_and_missing_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
-    with temporary_runtime_dir(monkeypatch):
-        assert poll_status().state is TrayState.NOT_RUNNING
-        with FakeDaemon(LIVE):
-            seen = poll_status()
-            assert seen.state is TrayState.LIVE
-            assert seen.status is not None
-            assert seen.status.pid == LIVE.pid
-        assert poll_status().state is TrayState.NOT_RUNNING
+@pytest.mark.usefixtures("runtime")
+def test_poll_reports_running_and_missing_daemon() -> None:
+    assert poll_status().state is TrayState.NOT_RUNNING
+    with FakeDaemon(LIVE):
+        seen = poll_status()
+        assert seen.state is TrayState.LIVE
+        assert seen.status is not None
+        assert seen.status.pid == LIVE.pid
+    assert poll_status().state is TrayState.NOT_RUNNING
 
 
 def test_poll_reports_starting_daemon() -> None:
@@ -62,17 +62,18 @@ def test_poll_reports_starting_daemon() -> None:
     assert poll_status(lambda _command: {"state": "live"}, lambda: 4711).state is TrayState.ERROR
 
 
-def test_poll_reports_presets_of_running_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
-    with temporary_runtime_dir(monkeypatch):
+@pytest.mark.usefixtures("runtime")
+def test_poll_reports_presets_of_running_daemon() -> None:
+    assert poll_presets() == PresetList()
+    with FakeDaemon(LIVE):  # of a release without presets
         assert poll_presets() == PresetList()
-        with FakeDaemon(LIVE):  # of a release without presets
-            assert poll_presets() == PresetList()
-        answer = {"presets": [{"name": "office", "builtin": True, "later": 1}], "current": "office"}
-        with FakeDaemon(LIVE, more={"presets": lambda _arguments: answer}):
-            assert poll_presets() == PresetList((PresetEntry("office", True),), "office")
+    answer = {"presets": [{"name": "office", "builtin": True, "later": 1}], "current": "office"}
+    with FakeDaemon(LIVE, more={"presets": lambda _arguments: answer}):
+        assert poll_presets() == PresetList((PresetEntry("office", True),), "office")
 
 
-def test_shortcuts_are_set_up_by_daemon_and_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("runtime")
+def test_shortcuts_are_set_up_by_daemon_and_shown(tmp_path: Path) -> None:
     shown: list[str] = []
     found = [
         {"action": "next_preset", "description": "Apply the next preset", "trigger": "Press <Super>F10"},
@@ -80,12 +81,11 @@ def test_shortcuts_are_set_up_by_daemon_and_shown(monkeypatch: pytest.MonkeyPatc
     ]
     launcher = starter(Service(), tmp_path / "run.log")
     runner = ActionRunner(COMMAND, launcher, Autostart(COMMAND, tmp_path), notify=shown.append)
-    with temporary_runtime_dir(monkeypatch):
-        with FakeDaemon(LIVE, more={"set_up_shortcuts": lambda _arguments: {"shortcuts": found}}):
-            runner.run(LocalAction.SHORTCUTS, fails)
-            assert shown == ["Apply the next preset: Press <Super>F10; Pause: no keys"]
-        with FakeDaemon(LIVE, more={"set_up_shortcuts": lambda _arguments: {"shortcuts": []}}):  # canceled
-            runner.run(LocalAction.SHORTCUTS, fails)
+    with FakeDaemon(LIVE, more={"set_up_shortcuts": lambda _arguments: {"shortcuts": found}}):
+        runner.run(LocalAction.SHORTCUTS, fails)
+        assert shown == ["Apply the next preset: Press <Super>F10; Pause: no keys"]
+    with FakeDaemon(LIVE, more={"set_up_shortcuts": lambda _arguments: {"shortcuts": []}}):  # canceled
+        runner.run(LocalAction.SHORTCUTS, fails)
     assert len(shown) == 1
 
 

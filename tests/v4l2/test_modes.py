@@ -11,8 +11,6 @@ from livebg.v4l2.modes import DECODE_COST, Mode, choose_mode, rate_distance, rea
 from tests.support.fake_v4l2 import HD, VGA, FakeDevice, FakeKernel
 
 NODE = "/dev/video0"
-RATES = tuple(Fraction(rate) for rate in (60, 30, 15, 10, 5))
-Asked = tuple[tuple[int, int], Fraction]
 
 
 def offered(device: FakeDevice, size: tuple[int, int] | None = None, rate: Fraction | None = None) -> list[Mode]:
